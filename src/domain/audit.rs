@@ -1,0 +1,380 @@
+//! What is recorded, and the chain that shows that nothing was changed or left out (I8).
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::event::{EventKey, RdsEvent};
+use super::lease::{Generation, Owner};
+use super::route::{InstanceId, RouteName, TargetGroupArn};
+use super::target::{ObservedTarget, Target};
+use super::time::Timestamp;
+use super::transition::{ChainHead, Outcome, TransitionId};
+
+/// SHA-256 of a record's canonical JSON; zeros before the first record of a chain.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The hash of a canonical text.
+    #[must_use]
+    pub fn of(canonical: &str) -> Self {
+        Self(Sha256::digest(canonical.as_bytes()).into())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+pub(super) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8; 32]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+pub(super) fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// What a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// An attempt begins; no call has been made yet.
+    Started,
+    /// An attempt begins at an event that an earlier attempt left half done.
+    Resumed,
+    /// An attempt ended without an outcome; the event's next delivery tries again.
+    Deferred,
+    /// The event is settled.
+    Finished,
+}
+
+impl RecordKind {
+    /// Every kind, for whoever lists or parses them.
+    pub const ALL: [Self; 4] = [Self::Started, Self::Resumed, Self::Deferred, Self::Finished];
+
+    /// Its name, as recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Resumed => "resumed",
+            Self::Deferred => "deferred",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// Reads a recorded name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Why an attempt ended as it did: a closed list, so that it can be counted and searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The failover began, or was told complete, and the group follows it.
+    WriterMoved,
+    /// The group already held the desired target alone.
+    NothingToDo,
+    /// The failover began and `on_started` says to register only.
+    RegisteredFirst,
+    /// The failover began and `on_started` says to wait for its completion.
+    WaitsForCompletion,
+    /// The event's id is none that moves a route.
+    NotAFailover,
+    /// The event says that the writer has to be asked for, and the route has only its static map.
+    TruthUnknown,
+    /// Newer evidence already moved the route.
+    EvidenceNotNewer,
+    /// The event was settled before.
+    SettledBefore,
+    /// The event's text names no instance.
+    NoInstanceNamed,
+    /// The named instance is not one of the route's.
+    UnknownInstance,
+    /// The address lies outside `allowed_cidrs`.
+    AddressNotAllowed,
+    /// The event's time lies in the future.
+    FromTheFuture,
+    /// The same event key came with another ARN.
+    PayloadDiffers,
+    /// A call of the load balancer failed.
+    CallFailed,
+    /// The group was not as desired after the calls.
+    NotConverged,
+    /// The lease could not be kept.
+    LeaseLost,
+}
+
+impl Reason {
+    /// Every reason, for whoever lists or parses them.
+    pub const ALL: [Self; 16] = [
+        Self::WriterMoved,
+        Self::NothingToDo,
+        Self::RegisteredFirst,
+        Self::WaitsForCompletion,
+        Self::NotAFailover,
+        Self::TruthUnknown,
+        Self::EvidenceNotNewer,
+        Self::SettledBefore,
+        Self::NoInstanceNamed,
+        Self::UnknownInstance,
+        Self::AddressNotAllowed,
+        Self::FromTheFuture,
+        Self::PayloadDiffers,
+        Self::CallFailed,
+        Self::NotConverged,
+        Self::LeaseLost,
+    ];
+
+    /// Its name, as recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WriterMoved => "WriterMoved",
+            Self::NothingToDo => "NothingToDo",
+            Self::RegisteredFirst => "RegisteredFirst",
+            Self::WaitsForCompletion => "WaitsForCompletion",
+            Self::NotAFailover => "NotAFailover",
+            Self::TruthUnknown => "TruthUnknown",
+            Self::EvidenceNotNewer => "EvidenceNotNewer",
+            Self::SettledBefore => "SettledBefore",
+            Self::NoInstanceNamed => "NoInstanceNamed",
+            Self::UnknownInstance => "UnknownInstance",
+            Self::AddressNotAllowed => "AddressNotAllowed",
+            Self::FromTheFuture => "FromTheFuture",
+            Self::PayloadDiffers => "PayloadDiffers",
+            Self::CallFailed => "CallFailed",
+            Self::NotConverged => "NotConverged",
+            Self::LeaseLost => "LeaseLost",
+        }
+    }
+
+    /// Reads a recorded name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What made an attempt happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// An event from the queue.
+    Event,
+    /// An event that a person handed in (`writerlink replay`).
+    Replay,
+}
+
+impl Cause {
+    /// Every cause, for whoever lists or parses them.
+    pub const ALL: [Self; 2] = [Self::Event, Self::Replay];
+
+    /// Its name, as recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Replay => "replay",
+        }
+    }
+
+    /// Reads a recorded name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
+
+/// One step of an attempt: which call, when, how long, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The step's name, such as `RegisterTargets`.
+    pub name: String,
+    /// From the start of the attempt.
+    pub start: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The request id of the AWS call.
+    pub request_id: Option<String>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// What is told of one attempt, before it has its place in the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What kind of record.
+    pub kind: RecordKind,
+    /// When, by the writer's wall clock.
+    pub at: Timestamp,
+    /// Which attempt.
+    pub transition: TransitionId,
+    /// The how manieth attempt at the event, from 1.
+    pub attempt: u32,
+    /// The fencing token it was written under.
+    pub generation: Generation,
+    /// Which process.
+    pub owner: Owner,
+    /// Which version of this program.
+    pub version: String,
+    /// What made it happen.
+    pub cause: Cause,
+    /// The event's identity on this route.
+    pub event_key: EventKey,
+    /// The event itself, text included.
+    pub event: RdsEvent,
+    /// Which group.
+    pub target_group: TargetGroupArn,
+    /// Where the route should point: instance and target.
+    pub desired: Option<(InstanceId, Target)>,
+    /// The group before the calls, as far as it was observed.
+    pub before: Vec<ObservedTarget>,
+    /// The group after them.
+    pub after: Vec<ObservedTarget>,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// How it ended; only a record that settles its event has one.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The same in words, with the values that mattered.
+    pub note: String,
+}
+
+/// An entry in its place in a route's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Whose chain.
+    pub route: RouteName,
+    /// Its place, from 1, without gaps.
+    pub seq: u64,
+    /// The hash of the record before it.
+    pub prev: Hash,
+    /// What is told.
+    pub entry: Entry,
+}
+
+/// Where a chain is broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenChain {
+    /// A record is missing.
+    #[error("record {expected} is missing (the next one is {found})")]
+    Gap {
+        /// The seq that should follow.
+        expected: u64,
+        /// The seq that does.
+        found: u64,
+    },
+    /// A record does not continue the one before it.
+    #[error("record {0} does not continue the one before it (prev_hash differs)")]
+    WrongPrevious(u64),
+    /// A record is not what was hashed.
+    #[error("record {0} was changed after it was written ({1})")]
+    Altered(u64, String),
+    /// The chain ends before its head.
+    #[error("the chain ends at record {found}, the route's state says {expected}")]
+    Truncated {
+        /// The head's seq.
+        expected: u64,
+        /// The last record's seq.
+        found: u64,
+    },
+    /// The last record is not the head.
+    #[error("the hash of record {0} is not the head in the route's state")]
+    WrongHead(u64),
+}
+
+impl BrokenChain {
+    /// The first sequence number that is wrong.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Gap { expected: seq, .. }
+            | Self::WrongPrevious(seq)
+            | Self::Altered(seq, _)
+            | Self::WrongHead(seq) => *seq,
+            Self::Truncated { found, .. } => found.saturating_add(1),
+        }
+    }
+}
+
+/// Follows a chain one record at a time, so that any length is verified in constant memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainVerifier {
+    at: ChainHead,
+}
+
+impl ChainVerifier {
+    /// Starts behind a record that is trusted; [`Default`] starts at the beginning.
+    #[must_use]
+    pub fn after(head: ChainHead) -> Self {
+        Self { at: head }
+    }
+
+    /// Takes the next record: its seq, the hash it says it continues, and the hash of its own text.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] when it does not follow.
+    pub fn take(&mut self, seq: u64, prev: Hash, hash: Hash) -> Result<(), BrokenChain> {
+        let expected = self.at.seq.saturating_add(1);
+        if seq != expected {
+            return Err(BrokenChain::Gap {
+                expected,
+                found: seq,
+            });
+        }
+        if prev != self.at.hash {
+            return Err(BrokenChain::WrongPrevious(seq));
+        }
+        self.at = ChainHead { seq, hash };
+        Ok(())
+    }
+
+    /// Compares the end of the chain with the head that the route's state keeps. A record written since
+    /// the head was read is no fault, so a longer chain passes.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] when records are missing at the end, or the last one is another.
+    pub fn finish(self, head: ChainHead) -> Result<ChainHead, BrokenChain> {
+        if self.at.seq < head.seq {
+            return Err(BrokenChain::Truncated {
+                expected: head.seq,
+                found: self.at.seq,
+            });
+        }
+        if self.at.seq == head.seq && self.at.hash != head.hash {
+            return Err(BrokenChain::WrongHead(head.seq));
+        }
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,399 @@
+//! An RDS event, what it claims, and how strongly.
+//!
+//! The event is a hint from outside: it may be late, repeated, out of order, missing or forged. It can
+//! name an instance; it never brings an address or a target group (I5).
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::route::{InstanceId, RouteName, SourceId};
+use super::time::Timestamp;
+
+/// `RDS-EVENT-0073`, as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(u16);
+
+/// What stands before the four digits of an event id.
+const EVENT_ID_PREFIX: &str = "RDS-EVENT-";
+
+impl EventId {
+    /// "Cluster failover failed, check the health of your cluster instances and try again."
+    pub const FAILOVER_FAILED: Self = Self(69);
+    /// "Promoting previous primary again: `name`."
+    pub const PREVIOUS_PRIMARY_PROMOTED: Self = Self(70);
+    /// "Completed failover to DB instance: `name`.", in all its wordings.
+    pub const FAILOVER_COMPLETED: Self = Self(71);
+    /// "Started same AZ failover to DB instance: `name`."
+    pub const STARTED_SAME_AZ: Self = Self(72);
+    /// "Started cross AZ failover to DB instance: `name`."
+    pub const STARTED_CROSS_AZ: Self = Self(73);
+
+    /// Reads `RDS-EVENT-0073`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(EVENT_ID_PREFIX)?;
+        let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if all_digits {
+            digits.parse().ok().map(Self)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{EVENT_ID_PREFIX}{:04}", self.0)
+    }
+}
+
+/// What kind of thing an event is about, from either spelling of the source type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// `CLUSTER`, `db-cluster`.
+    Cluster,
+    /// `DB_INSTANCE`, `db-instance`.
+    Instance,
+    /// `BLUE_GREEN_DEPLOYMENT`, `blue-green-deployment`.
+    BlueGreenDeployment,
+    /// Snapshots, parameter groups, proxies: nothing that moves a route.
+    Other,
+}
+
+impl SourceKind {
+    /// Every kind, for whoever lists or parses them.
+    pub const ALL: [Self; 4] = [
+        Self::Cluster,
+        Self::Instance,
+        Self::BlueGreenDeployment,
+        Self::Other,
+    ];
+
+    /// Its name, as EventBridge spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "CLUSTER",
+            Self::Instance => "DB_INSTANCE",
+            Self::BlueGreenDeployment => "BLUE_GREEN_DEPLOYMENT",
+            Self::Other => "OTHER",
+        }
+    }
+
+    /// Reads either spelling, EventBridge's `DB_INSTANCE` or that of SNS, `db-instance`; whatever is not
+    /// known is [`SourceKind::Other`].
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_uppercase().replace('-', "_").as_str() {
+            "CLUSTER" | "DB_CLUSTER" => Self::Cluster,
+            "DB_INSTANCE" => Self::Instance,
+            "BLUE_GREEN_DEPLOYMENT" => Self::BlueGreenDeployment,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One event of RDS, whatever envelope it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RdsEvent {
+    /// Absent in some real events ("Performance Insights has been disabled").
+    pub id: Option<EventId>,
+    /// The ARN's last part, or `SourceIdentifier`.
+    pub source: SourceId,
+    /// What the source is.
+    pub kind: SourceKind,
+    /// Absent in SNS messages before about 2020.
+    pub source_arn: Option<String>,
+    /// The event's own time (`detail.Date`, `Event Time`), which is what orders events.
+    pub at: Timestamp,
+    /// The English text. Untrusted: it is recorded as a JSON string and never interpreted beyond a name.
+    pub message: String,
+}
+
+/// What an event says about who the writer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A failover to this instance began (0072, 0073).
+    Started(InstanceId),
+    /// A failover to this instance completed (0071).
+    Completed(InstanceId),
+    /// The previous writer is the writer again (0070).
+    Restored(InstanceId),
+    /// The failover failed (0069): who the writer is has to be asked.
+    FailedOver,
+    /// Nothing about the writer.
+    Nothing,
+}
+
+/// A failover event whose text names no instance.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no instance is named in the message {message:?} of {id}")]
+pub struct NoInstanceNamed {
+    /// Which event.
+    pub id: EventId,
+    /// Its text.
+    pub message: String,
+}
+
+impl RdsEvent {
+    /// What this event claims. Decided by its id, never by its English; the text gives only the name.
+    ///
+    /// # Errors
+    /// When the id says that an instance is named and none is.
+    pub fn claim(&self) -> Result<Claim, NoInstanceNamed> {
+        let (Some(id), SourceKind::Cluster) = (self.id, self.kind) else {
+            return Ok(Claim::Nothing);
+        };
+        let named = || {
+            instance_named_in(&self.message).ok_or_else(|| NoInstanceNamed {
+                id,
+                message: self.message.clone(),
+            })
+        };
+        Ok(match id {
+            EventId::STARTED_SAME_AZ | EventId::STARTED_CROSS_AZ => Claim::Started(named()?),
+            EventId::FAILOVER_COMPLETED => Claim::Completed(named()?),
+            EventId::PREVIOUS_PRIMARY_PROMOTED => Claim::Restored(named()?),
+            EventId::FAILOVER_FAILED => Claim::FailedOver,
+            EventId(_) => Claim::Nothing,
+        })
+    }
+}
+
+impl Claim {
+    /// The instance that is claimed to be the writer.
+    #[must_use]
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Started(instance) | Self::Completed(instance) | Self::Restored(instance) => {
+                Some(instance)
+            }
+            Self::FailedOver | Self::Nothing => None,
+        }
+    }
+
+    /// Its strength among claims of the same instant: what completed beats what started.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::FailedOver | Self::Nothing => 0,
+            Self::Started(_) => 1,
+            Self::Completed(_) | Self::Restored(_) => 2,
+        }
+    }
+}
+
+/// The word in front of the name, in every wording seen of 0071, 0072 and 0073.
+const NAME_FOLLOWS: &str = "instance:";
+
+/// The identifier after `instance:`, else what follows the last `": "` without its final full stop.
+#[must_use]
+pub fn instance_named_in(message: &str) -> Option<InstanceId> {
+    let after_label = message
+        .find(NAME_FOLLOWS)
+        .map(|at| &message[at + NAME_FOLLOWS.len()..]);
+    let labelled = after_label.map(|rest| {
+        let rest = rest.trim_start();
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        &rest[..end.unwrap_or(rest.len())]
+    });
+    let trailing = message.rfind(": ").map(|at| {
+        let rest = message[at + 2..].trim();
+        rest.strip_suffix('.').unwrap_or(rest)
+    });
+    [labelled, trailing]
+        .into_iter()
+        .flatten()
+        .find_map(|name| InstanceId::new(name).ok())
+}
+
+/// The place of a piece of evidence in the order of events: by the event's own time, then by rank. Arrival
+/// plays no part, since SQS orders arrivals and RDS promises no order at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EvidenceOrder {
+    /// The event's own time.
+    pub at: Timestamp,
+    /// [`Claim::rank`].
+    pub rank: u8,
+}
+
+/// The identity of an event on a route: the same failover told by EventBridge and by SNS is one event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKey([u8; 32]);
+
+impl EventKey {
+    /// SHA-256 of route, source, event id, event time and message, each with its length in front, so that
+    /// no two different events run together into one text.
+    #[must_use]
+    pub fn of(route: &RouteName, event: &RdsEvent) -> Self {
+        let id = event.id.map(|id| id.to_string()).unwrap_or_default();
+        let at = event.at.as_millis().to_string();
+        let mut hasher = Sha256::new();
+        for part in [
+            route.as_str(),
+            event.source.as_str(),
+            &id,
+            &at,
+            &event.message,
+        ] {
+            hasher.update(part.len().to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        super::audit::parse_hex(text).map(Self)
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::audit::write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An event held against one route: what is claimed, by which event, and how it ranks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its identity on this route.
+    pub key: EventKey,
+    /// The event.
+    pub event: RdsEvent,
+}
+
+impl Evidence {
+    /// The event as evidence about `route`.
+    #[must_use]
+    pub fn new(route: &RouteName, event: RdsEvent) -> Self {
+        Self {
+            key: EventKey::of(route, &event),
+            event,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: u16, message: &str) -> RdsEvent {
+        RdsEvent {
+            id: Some(EventId(id)),
+            source: SourceId::new("aurora-source").unwrap(),
+            kind: SourceKind::Cluster,
+            source_arn: None,
+            at: Timestamp::from_millis(1_778_108_865_884),
+            message: message.to_owned(),
+        }
+    }
+
+    fn named(message: &str) -> Option<String> {
+        instance_named_in(message).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn every_wording_seen_in_the_wild_gives_the_name() {
+        for message in [
+            "Started same AZ failover to DB instance: db-2",
+            "Started cross AZ failover to DB instance: db-2.",
+            "Completed failover to DB instance: db-2",
+            "Completed RDS initiated failover to DB instance: db-2",
+            "Completed customer initiated failover to DB instance: DB-2",
+            "Started failover to DB instance:db-2",
+            "Promoting previous primary again: db-2.",
+        ] {
+            assert_eq!(named(message).as_deref(), Some("db-2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_name_gives_none() {
+        for message in [
+            "",
+            "Cluster failover failed.",
+            "instance: ",
+            "instance: 10.0.0.9",
+            "a: b: ",
+        ] {
+            assert_eq!(named(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_id_decides_and_not_the_english() {
+        let text = "Completed failover to DB instance: db-2";
+        let db2 = InstanceId::new("db-2").unwrap();
+        assert_eq!(event(71, text).claim(), Ok(Claim::Completed(db2.clone())));
+        assert_eq!(event(73, text).claim(), Ok(Claim::Started(db2)));
+        assert_eq!(event(6, text).claim(), Ok(Claim::Nothing));
+        assert_eq!(
+            RdsEvent {
+                id: None,
+                ..event(71, text)
+            }
+            .claim(),
+            Ok(Claim::Nothing)
+        );
+    }
+
+    #[test]
+    fn a_failover_event_without_a_name_is_an_error_that_quotes_it() {
+        let error = event(73, "Started").claim().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no instance is named in the message \"Started\" of RDS-EVENT-0073"
+        );
+    }
+
+    #[test]
+    fn the_event_key_tells_every_part_apart_and_ignores_the_envelope() {
+        let route = RouteName::new("r").unwrap();
+        let base = event(73, "m");
+        let key = EventKey::of(&route, &base);
+        let with_arn = RdsEvent {
+            source_arn: Some("arn:x".into()),
+            ..base.clone()
+        };
+        assert_eq!(
+            EventKey::of(&route, &with_arn),
+            key,
+            "old SNS bodies carry no ARN"
+        );
+        let later = RdsEvent {
+            at: Timestamp::from_millis(1),
+            ..base.clone()
+        };
+        for other in [event(72, "m"), event(73, "n"), later] {
+            assert_ne!(EventKey::of(&route, &other), key);
+        }
+        assert_ne!(EventKey::of(&RouteName::new("s").unwrap(), &base), key);
+        assert_eq!(EventKey::parse(&key.to_string()), Some(key));
+    }
+
+    #[test]
+    fn what_completed_beats_what_started_at_the_same_instant() {
+        let at = Timestamp::from_millis(7);
+        let name = InstanceId::new("a").unwrap();
+        let order = |claim: Claim| EvidenceOrder {
+            at,
+            rank: claim.rank(),
+        };
+        assert!(order(Claim::Completed(name.clone())) > order(Claim::Started(name)));
+    }
+}

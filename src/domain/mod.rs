@@ -1,0 +1,18 @@
+//! What a failover means, what to do about it, and what is recorded.
+//!
+//! **Invariant of this room:** values in, values out. No async, no clock, no environment, no logging, no
+//! SDK. Time, randomness and identity are arguments. `jiff` and `ipnet` are here for their values alone.
+//!
+//! Data flows one way: an [`event::RdsEvent`] becomes [`event::Evidence`], [`decide::decide`] turns it
+//! into a [`decide::Decision`], [`plan::plan`] into calls, and [`transition`] into what the ledger keeps.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod audit;
+pub mod decide;
+pub mod event;
+pub mod lease;
+pub mod plan;
+pub mod route;
+pub mod target;
+pub mod time;
+pub mod transition;

@@ -1,0 +1,86 @@
+//! Which calls bring a target group to its desired target.
+//!
+//! The order is the point: register first, deregister later (I1). AWS's own load balancer controller
+//! deregisters first, and so does the Lambda this program replaces; for pods that is a blip, for a database
+//! writer it is an outage when the second call is refused.
+
+use super::route::Route;
+use super::target::{ObservedTarget, Target};
+
+/// The calls that are missing: first every `register`, then every `deregister`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Targets to register.
+    pub register: Vec<Target>,
+    /// Targets to deregister, as they were observed.
+    pub deregister: Vec<ObservedTarget>,
+}
+
+impl Plan {
+    /// Whether the group is as it should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.register.is_empty() && self.deregister.is_empty()
+    }
+}
+
+/// How far a transition goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The desired target alone stays.
+    Swap,
+    /// The desired target joins; nothing leaves yet (`on_started = "register"`).
+    Register,
+}
+
+/// The difference between the group as it should be and as it was observed.
+///
+/// From any observed set, applying `register` and then `deregister` leaves the desired target registered,
+/// and (with [`Reach::Swap`]) nothing else of this route's. Re-planning after any prefix of the calls
+/// gives the rest of them: a crash in between loses nothing.
+#[must_use]
+pub fn plan(route: &Route, desired: Target, reach: Reach, observed: &[ObservedTarget]) -> Plan {
+    let present = Present::observed(desired, observed).is_some();
+    let register = if present { Vec::new() } else { vec![desired] };
+    let deregister = match reach {
+        Reach::Register => Vec::new(),
+        Reach::Swap => observed
+            .iter()
+            .filter(|row| row.is_registered() && row.target != desired && route.owns(row.target))
+            .cloned()
+            .collect(),
+    };
+    Plan {
+        register,
+        deregister,
+    }
+}
+
+/// Proof that the desired target is registered and not draining. Without one nothing can be deregistered:
+/// `TargetGroups::deregister` asks for it, so I1 is a matter of types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present(Target);
+
+impl Present {
+    /// Proof by having seen it.
+    #[must_use]
+    pub fn observed(desired: Target, observed: &[ObservedTarget]) -> Option<Self> {
+        let seen = observed
+            .iter()
+            .any(|row| row.target == desired && row.is_registered());
+        seen.then_some(Self(desired))
+    }
+
+    /// Proof by the load balancer's reply to `RegisterTargets`. Call this on success alone: a lost reply
+    /// proves nothing, and the group is to be observed again.
+    #[must_use]
+    pub fn registered(desired: Target) -> Self {
+        Self(desired)
+    }
+
+    /// The target that is present.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.0
+    }
+}

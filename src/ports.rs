@@ -1,0 +1,303 @@
+//! What the worker needs from outside, in its own words. Two worlds stand behind: `aws` and `embedded`.
+//!
+//! Each method's documentation says what is true after the call. An expected thing (a lost condition, a
+//! message that is no longer ours) is a value; `Err` means that nobody can say what is true now.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::audit::AuditRecord;
+use crate::domain::event::EventKey;
+use crate::domain::plan::Present;
+use crate::domain::route::{InstanceId, Route, RouteName, TargetGroup};
+use crate::domain::target::{ObservedTarget, Target};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Change, EventEntry, RouteState};
+
+/// What kind of failure a call met, told by the error's code and never by its English.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorKind {
+    /// No answer, or a server-side fault: the call may or may not have taken effect.
+    Unreachable,
+    /// Refused for its rate.
+    Throttled,
+    /// Refused for want of permission or credentials.
+    Denied,
+    /// What it names does not exist.
+    Missing,
+    /// Refused for its content.
+    Invalid,
+}
+
+impl ErrorKind {
+    /// The kind in one word, for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A call that failed, at whatever port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct CallError {
+    /// The API's name of the call, such as `RegisterTargets`.
+    pub call: &'static str,
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The service's own code, such as `ThrottlingException`; empty when no reply came.
+    pub code: String,
+    /// The service's own message.
+    pub message: String,
+    /// The request id, when a reply came.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed ({}", self.call, self.kind.as_str())?;
+        if !self.code.is_empty() {
+            write!(f, ", {}", self.code)?;
+        }
+        write!(f, "): {}", self.message)
+    }
+}
+
+/// What a call gave, and the request id by which AWS Support can find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// The answer.
+    pub value: T,
+    /// `x-amzn-requestid`.
+    pub request_id: Option<String>,
+}
+
+/// A message that is invisible to others until its visibility ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// SQS's id of the message; the same for every receive of it.
+    pub id: String,
+    /// Its group: messages of one group are handled in order.
+    pub group: String,
+    /// Its text, untrusted.
+    pub body: String,
+    /// The handle of this receive, needed to let go of it or delete it.
+    pub receipt: String,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+}
+
+/// Whether a message was still ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was, and the call did what it says.
+    Ours,
+    /// Its visibility ended before the call: another worker may have it. Nothing was changed.
+    Gone,
+}
+
+/// How full a queue is, by the queue's own (approximate) count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Waiting to be received.
+    pub visible: u64,
+    /// Received and neither deleted nor visible again.
+    pub in_flight: u64,
+}
+
+/// The queue of events, FIFO within a group.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Waits up to `wait` (at most 20 s) for up to `max` (at most 10) messages. After it they are invisible
+    /// to everyone else for the queue's visibility timeout, and so is the rest of each one's group. Several
+    /// of one group may come, in order.
+    async fn receive(&self, max: u32, wait: Duration) -> Result<Vec<Message>, CallError>;
+
+    /// Makes a message invisible for `visibility` from now; zero gives it back at once.
+    async fn change_visibility(
+        &self,
+        message: &Message,
+        visibility: Duration,
+    ) -> Result<Kept, CallError>;
+
+    /// Removes a message for good. [`Kept::Gone`] is harmless: its next delivery finds its event settled.
+    async fn delete(&self, message: &Message) -> Result<Kept, CallError>;
+
+    /// Sends a message to the dead-letter queue, then removes it. Sent twice when a reply is lost in
+    /// between; the dead-letter queue drops the second copy by its deduplication id, the message's id.
+    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError>;
+
+    /// How full the queue is.
+    async fn depth(&self) -> Result<Depth, CallError>;
+}
+
+/// What became of a change that was to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// It is durable, record and all; this is the route's state now.
+    Done(RouteState),
+    /// It was refused and nothing of it was written: the state or the event's entry is not what the change
+    /// was built on. This is what stands now, read consistently.
+    Refused {
+        /// The route's state now.
+        state: RouteState,
+        /// The event's entry now, if the change had an event and the ledger knows it.
+        event: Option<EventEntry>,
+    },
+}
+
+/// The ledger: a route's state, its events, its audit chain.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// The route's state, read consistently; created when the ledger has never seen the route.
+    async fn load(&self, route: &RouteName) -> Result<RouteState, CallError>;
+
+    /// The entry of an event, read consistently.
+    async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError>;
+
+    /// Commits a change in one transaction: all of it or nothing. The write is conditional on the generation
+    /// and the chain's head of [`Change::from`] (I6). A lost reply is resolved by reading, so that
+    /// [`Commit::Done`] and [`Commit::Refused`] are both certain; after an `Err` neither is.
+    async fn commit(&self, change: &Change) -> Result<Commit, CallError>;
+}
+
+/// One stored record, with what is needed to verify it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The record as a value.
+    pub record: AuditRecord,
+    /// The canonical text whose SHA-256 is `hash`.
+    pub canonical: String,
+    /// The hash stored beside it.
+    pub hash: crate::domain::audit::Hash,
+    /// Columns that differ from the canonical text, by name: somebody edited them.
+    pub altered: Vec<String>,
+}
+
+/// Which records, in which order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditQuery {
+    /// A route's records with `seq` in this range, oldest first.
+    Chain {
+        /// Whose.
+        route: RouteName,
+        /// From this seq on.
+        from_seq: u64,
+        /// Up to this one, if given.
+        to_seq: Option<u64>,
+    },
+    /// A route's records, newest first.
+    Newest {
+        /// Whose.
+        route: RouteName,
+    },
+    /// All routes' records of a UTC day, newest first.
+    Day {
+        /// `2026-05-06`.
+        day: String,
+    },
+    /// All records of an event, oldest first.
+    Event {
+        /// Which.
+        key: EventKey,
+    },
+}
+
+/// A page of records and where the next one begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<StoredRecord>,
+    /// Hand this in again for the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// The audit's reading side: one Query a page, never a Scan.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// A page of at most `limit` records.
+    async fn page(
+        &self,
+        query: &AuditQuery,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page, CallError>;
+}
+
+/// The load balancer's target groups. None of these calls can be fenced or made conditional: ELBv2 has no
+/// version to check. Each returns within `lease::CALL_TIMEOUT`, retries included.
+#[async_trait]
+pub trait TargetGroups: Send + Sync {
+    /// The group's rows, draining ones included. Old the moment it arrives.
+    async fn observe(&self, group: &TargetGroup) -> Result<Reply<Vec<ObservedTarget>>, CallError>;
+
+    /// After it every target is registered; one that was draining is in service again, one that was
+    /// registered stays as it was. Serving takes minutes more.
+    async fn register(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<Reply<()>, CallError>;
+
+    /// After it the targets are draining or gone; one that was not registered is no error. Asks for the
+    /// proof that the desired target is present (I1), and never deregisters that one.
+    async fn deregister(
+        &self,
+        group: &TargetGroup,
+        targets: &[ObservedTarget],
+        present: &Present,
+    ) -> Result<Reply<()>, CallError>;
+}
+
+/// What is known of the databases.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// The address of an instance of the route's source; `None` when it is not one of them. Never taken
+    /// from an event (I5).
+    async fn address(
+        &self,
+        route: &Route,
+        instance: &InstanceId,
+    ) -> Result<Option<IpAddr>, CallError>;
+}
+
+/// The route's own map, the article's `IP_DICT`: an address changes only when a person changes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StaticMap;
+
+#[async_trait]
+impl Databases for StaticMap {
+    async fn address(
+        &self,
+        route: &Route,
+        instance: &InstanceId,
+    ) -> Result<Option<IpAddr>, CallError> {
+        Ok(route.instances.get(instance).copied())
+    }
+}
+
+/// Time, and the randomness that goes into identifiers.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The wall clock, which may jump.
+    fn wall(&self) -> Timestamp;
+
+    /// A clock that never goes back, from an arbitrary origin.
+    fn monotonic(&self) -> Duration;
+
+    /// Waits.
+    async fn sleep(&self, duration: Duration);
+
+    /// Random bits for identifiers.
+    fn random(&self) -> u128;
+}
