@@ -6,4 +6,8 @@
 pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod emf;
 pub mod ports;
+pub mod reconcile;
+pub mod wire;
+pub mod worker;

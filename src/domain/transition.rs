@@ -5,6 +5,7 @@
 //! can commit a change that this file did not allow.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::audit::{Entry, Hash};
 use super::event::{EventKey, EvidenceOrder};
@@ -148,6 +149,50 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disposition {
+    /// Its event is settled: delete it.
+    Delete,
+    /// It needs a person: move it to the dead-letter queue.
+    DeadLetter,
+    /// It is not settled yet: let it come back after this long, and hold its group back until then.
+    RetryAfter(Duration),
+}
+
+impl Outcome {
+    /// What becomes of the message whose event ended so. What needs a person goes to the dead-letter queue,
+    /// where an alarm waits; everything else is done with.
+    #[must_use]
+    pub fn disposition(self) -> Disposition {
+        match self {
+            Self::Rejected | Self::Failed => Disposition::DeadLetter,
+            Self::Swapped
+            | Self::AlreadyThere
+            | Self::Registered
+            | Self::Superseded
+            | Self::Duplicate
+            | Self::Ignored
+            | Self::Paused
+            | Self::Observed => Disposition::Delete,
+        }
+    }
+}
+
+/// The first pause after a failed attempt, and the longest one.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up
+/// to a quarter by `random`, so that routes that were throttled together do not come back together.
+#[must_use]
+pub fn retry_after(attempt: u32, random: u128) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(5);
+    let pause = (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_LONGEST);
+    let percent = u32::try_from(random % 26).unwrap_or(0);
+    pause * (100 - percent) / 100
 }
 
 /// Where a route should point, since when, and on whose word.
@@ -496,6 +541,26 @@ pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Chan
         to,
         entry: Some(entry),
         event,
+    }
+    .checked()
+}
+
+/// Records something about an event without touching the event's entry: a foreign event under the key of
+/// another one, which keeps its own outcome.
+///
+/// # Errors
+/// None today; the check that every change passes is passed here too.
+pub fn note(from: &RouteState, entry: Entry) -> Result<Change, IllegalChange> {
+    let to = Control {
+        generation: from.control.generation.next(),
+        lease: None,
+        desired: from.control.desired.clone(),
+    };
+    Change {
+        from: from.clone(),
+        to,
+        entry: Some(entry),
+        event: None,
     }
     .checked()
 }

@@ -1,0 +1,338 @@
+//! One wide line per attempt, in CloudWatch's Embedded Metric Format: the log line is the metric.
+//!
+//! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
+//! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
+//! a log event, so printing it is enough. Text from events appears only as a JSON string.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::audit::Step;
+use crate::domain::target::ObservedTarget;
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, Message};
+use crate::reconcile::{Ended, Report};
+use crate::worker::{Happening, Observer};
+
+/// The CloudWatch namespace of every metric.
+pub const NAMESPACE: &str = "writerlink";
+
+/// A metric, as CloudWatch knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, and the key at the root of the line.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+}
+
+const fn count(name: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: "Count",
+    }
+}
+
+const fn milliseconds(name: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: "Milliseconds",
+    }
+}
+
+/// Attempts made, by route and outcome.
+pub const ATTEMPTS: Metric = count("attempts");
+/// How long an attempt took in all.
+pub const ATTEMPT_MS: Metric = milliseconds("attempt_ms");
+/// How old the event was when the attempt began: the delay of RDS, EventBridge and the queue.
+pub const EVENT_AGE_MS: Metric = milliseconds("event_age_ms");
+/// From the start of an attempt to the load balancer's word that the target is registered.
+pub const REGISTERED_MS: Metric = milliseconds("registered_ms");
+/// From the start of an attempt to its word that the others are deregistered.
+pub const SWAPPED_MS: Metric = milliseconds("swapped_ms");
+/// Messages that were no events of ours.
+pub const MESSAGES_IGNORED: Metric = count("messages_ignored");
+/// Messages that could not be read and went to the dead-letter queue.
+pub const MESSAGES_MALFORMED: Metric = count("messages_malformed");
+/// Calls of the queue that failed.
+pub const QUEUE_FAILURES: Metric = count("queue_failures");
+/// Messages whose visibility ended while they were worked on.
+pub const VISIBILITY_LOST: Metric = count("visibility_lost");
+/// Tasks that panicked: a bug.
+pub const PANICS: Metric = count("panics");
+/// Groups let go of at the end of the drain limit.
+pub const LET_GO: Metric = count("groups_let_go");
+
+/// The phases of an attempt, each a metric: the step's name and the metric's. A phase that comes twice in an
+/// attempt is added up.
+const PHASES: [(&str, Metric); 6] = [
+    ("Begin", milliseconds("begin_ms")),
+    ("RegisterTargets", milliseconds("register_ms")),
+    ("DeregisterTargets", milliseconds("deregister_ms")),
+    ("DescribeTargetHealth", milliseconds("observe_ms")),
+    ("ExtendLease", milliseconds("extend_lease_ms")),
+    ("Finish", milliseconds("finish_ms")),
+];
+
+/// Every metric there is; the alarms refer to these alone.
+#[must_use]
+pub fn metrics() -> Vec<Metric> {
+    let mut all = vec![
+        ATTEMPTS,
+        ATTEMPT_MS,
+        EVENT_AGE_MS,
+        REGISTERED_MS,
+        SWAPPED_MS,
+        MESSAGES_IGNORED,
+        MESSAGES_MALFORMED,
+        QUEUE_FAILURES,
+        VISIBILITY_LOST,
+        PANICS,
+        LET_GO,
+    ];
+    all.extend(PHASES.map(|(_, metric)| metric));
+    all
+}
+
+/// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 285 years in microseconds"
+)]
+fn ms(duration: Duration) -> Value {
+    json!(duration.as_micros() as f64 / 1000.0)
+}
+
+/// The line for something that happened at `now`.
+#[must_use]
+pub fn line(happening: &Happening<'_>, now: Timestamp) -> Value {
+    match happening {
+        Happening::Attempt(report) => attempt(report, now),
+        Happening::Ignored { message, reason } => {
+            let fields = of_message("message_ignored", message, reason);
+            emit(now, fields, &[], &[(MESSAGES_IGNORED, json!(1))])
+        }
+        Happening::Malformed { message, reason } => {
+            let fields = of_message("message_malformed", message, reason);
+            emit(now, fields, &[], &[(MESSAGES_MALFORMED, json!(1))])
+        }
+        Happening::VisibilityLost { message, call } => {
+            let fields = of_message("visibility_lost", message, call);
+            emit(now, fields, &[], &[(VISIBILITY_LOST, json!(1))])
+        }
+        Happening::QueueFailed(error) => {
+            let fields = event("queue_failed", "warn", &error.to_string());
+            emit(now, fields, &[], &[(QUEUE_FAILURES, json!(1))])
+        }
+        Happening::Panicked(what) => emit(
+            now,
+            event("panicked", "error", what),
+            &[],
+            &[(PANICS, json!(1))],
+        ),
+        Happening::LetGo { groups } => {
+            let note = "the drain limit was over; the next delivery resumes what was let go of";
+            emit(
+                now,
+                event("let_go", "warn", note),
+                &[],
+                &[(LET_GO, json!(groups))],
+            )
+        }
+    }
+}
+
+fn event(name: &str, level: &str, note: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("level".into(), json!(level));
+    fields.insert("event".into(), json!(name));
+    fields.insert("note".into(), json!(note));
+    fields
+}
+
+fn of_message(name: &str, message: &Message, note: &str) -> Map<String, Value> {
+    let mut fields = event(name, "warn", note);
+    fields.insert("message_id".into(), json!(message.id));
+    fields.insert("message_group".into(), json!(message.group));
+    fields.insert("receive_count".into(), json!(message.receive_count));
+    fields
+}
+
+fn attempt(report: &Report, now: Timestamp) -> Value {
+    let level = match report.ended {
+        Ended::Settled(_) | Ended::Duplicate(_) | Ended::Busy(..) => "info",
+        Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost(_) => "warn",
+    };
+    let mut fields = event("attempt", level, &report.ended.note());
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    put("route", json!(report.route.as_str()));
+    put("outcome", json!(report.ended.as_str()));
+    put("event_key", json!(report.event_key.to_string()));
+    put("event_id", json!(report.event.id.map(|id| id.to_string())));
+    put("event_source", json!(report.event.source.as_str()));
+    put("event_at", json!(report.event.at.to_string()));
+    put("event_message", json!(report.event.message));
+    put("transition", json!(report.transition.to_string()));
+    put("attempt", json!(report.attempt));
+    put("resumed", json!(report.resumed));
+    put(
+        "generation",
+        json!(report.generation.map(|generation| generation.0)),
+    );
+    put(
+        "instance",
+        json!(
+            report
+                .desired
+                .as_ref()
+                .map(|(instance, _)| instance.as_str())
+        ),
+    );
+    put(
+        "target",
+        json!(
+            report
+                .desired
+                .as_ref()
+                .map(|(_, target)| target.to_string())
+        ),
+    );
+    put("before", rows(&report.before));
+    put("after", rows(&report.after));
+    put("steps", report.steps.iter().map(step).collect());
+    if let Ended::Settled(verdict) | Ended::Deferred(verdict, _) = &report.ended {
+        put("reason", json!(verdict.reason.as_str()));
+    }
+    let mut values = vec![
+        (ATTEMPTS, json!(1)),
+        (ATTEMPT_MS, ms(report.took)),
+        (EVENT_AGE_MS, ms(report.event_age)),
+    ];
+    values.extend(report.registered.map(|at| (REGISTERED_MS, ms(at))));
+    values.extend(report.swapped.map(|at| (SWAPPED_MS, ms(at))));
+    for (name, metric) in PHASES {
+        let took: Vec<Duration> = report
+            .steps
+            .iter()
+            .filter(|step| step.name == name)
+            .map(|step| step.took)
+            .collect();
+        if !took.is_empty() {
+            values.push((metric, ms(took.iter().sum())));
+        }
+    }
+    emit(now, fields, &["route", "outcome"], &values)
+}
+
+fn rows(observed: &[ObservedTarget]) -> Value {
+    observed
+        .iter()
+        .map(|row| json!({"target": row.target.to_string(), "state": row.health.as_str()}))
+        .collect()
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "name": step.name,
+        "start_ms": ms(step.start),
+        "took_ms": ms(step.took),
+        "request_id": step.request_id,
+        "error": step.error,
+    })
+}
+
+/// Puts metrics and fields into one line. Each dimension set is a prefix of `dimensions`, so that a metric
+/// can be looked at with and without its last dimension; none of them is an id, which would make every event
+/// a metric of its own.
+fn emit(
+    now: Timestamp,
+    mut fields: Map<String, Value>,
+    dimensions: &[&str],
+    values: &[(Metric, Value)],
+) -> Value {
+    let sets: Vec<&[&str]> = if dimensions.is_empty() {
+        vec![&[]]
+    } else {
+        (1..=dimensions.len()).map(|n| &dimensions[..n]).collect()
+    };
+    let named: Vec<Value> = values
+        .iter()
+        .map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit}))
+        .collect();
+    let about = json!({
+        "Timestamp": now.as_millis(),
+        "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": named}],
+    });
+    fields.insert("_aws".into(), about);
+    fields.insert("time".into(), json!(now.to_string()));
+    fields.extend(
+        values
+            .iter()
+            .map(|(metric, value)| (metric.name.to_owned(), value.clone())),
+    );
+    Value::Object(fields)
+}
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Embedded Metric Format.
+    Json,
+    /// For a person at a terminal.
+    Text,
+}
+
+/// Writes a line for everything that happens.
+pub struct LineWriter {
+    clock: Arc<dyn Clock>,
+    style: Style,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl LineWriter {
+    /// A writer to `out`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, style: Style, out: Box<dyn Write + Send>) -> Self {
+        Self {
+            clock,
+            style,
+            out: Mutex::new(out),
+        }
+    }
+}
+
+impl Observer for LineWriter {
+    fn tell(&self, happening: &Happening<'_>) {
+        let line = line(happening, self.clock.wall());
+        let text = match self.style {
+            Style::Json => line.to_string(),
+            Style::Text => as_text(&line),
+        };
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that cannot be written must not stop a failover; the audit is in the ledger.
+        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    }
+}
+
+fn as_text(line: &Value) -> String {
+    let field = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
+    let words = [
+        "time", "level", "event", "route", "outcome", "reason", "event_id", "instance",
+    ];
+    let mut text = words
+        .into_iter()
+        .map(field)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    for key in [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name] {
+        if let Some(value) = line.get(key) {
+            text.push_str(&format!(" {key}={value}"));
+        }
+    }
+    // Debug escapes line breaks and control characters: an event's text cannot forge a line.
+    format!("{text} {:?}", field("note"))
+}

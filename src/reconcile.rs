@@ -1,0 +1,513 @@
+//! One attempt: bring a route to where a piece of evidence says its writer is.
+//!
+//! This is the one place where deciding and acting alternate. The order of its round trips carries the
+//! invariants:
+//!
+//! 1. **announce** — one transaction takes the route, the event and the lease, and writes the record that
+//!    says what is about to happen (I4). Nothing was asked of the load balancer yet, so an event that turns
+//!    out to be settled costs no ELB call at all (I8).
+//! 2. **register** — and observe at the same time. Registering what is registered changes nothing, so
+//!    there is no need to look first; only where the route already points at this target does looking
+//!    first save the call (the bucket of 20 registrations is shared by an account).
+//! 3. **deregister** the others, with the proof that the desired one is present (I1).
+//! 4. **observe** again, and plan again if the group is not right, a bounded number of times.
+//! 5. **finish** — the terminal record, the event settled, the lease freed, in one transaction.
+//!
+//! From the message to the registered target are two round trips, to the deregistered one three.
+
+mod calls;
+mod report;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::calls::Stopped;
+pub use self::report::{Ended, Report};
+use self::steps::{Steps, without_id};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
+use crate::domain::decide::{Decision, Verdict, decide};
+use crate::domain::event::Evidence;
+use crate::domain::lease::{Acquire, Hold, Owner, acquire};
+use crate::domain::plan::Reach;
+use crate::domain::route::{Route, RouteName};
+use crate::domain::transition::{
+    self, Arrival, Change, Desired, EventEntry, IllegalChange, Outcome, RouteState, TransitionId,
+    retry_after,
+};
+use crate::ports::{CallError, Clock, Commit, Databases, ErrorKind, Ledger, TargetGroups};
+
+/// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
+/// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
+const COMMIT_TRIES: u32 = 4;
+
+/// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
+/// that lease and visibility live and die together.
+#[async_trait]
+pub trait Keep: Send + Sync {
+    /// Makes the messages in hand invisible for a whole visibility timeout from now.
+    async fn keep(&self);
+}
+
+/// Nothing to keep: the event came from a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NothingInHand;
+
+#[async_trait]
+impl Keep for NothingInHand {
+    async fn keep(&self) {}
+}
+
+/// What the reconciler works with, and who it is.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where intent and outcome are written.
+    pub ledger: Arc<dyn Ledger>,
+    /// The load balancer.
+    pub groups: Arc<dyn TargetGroups>,
+    /// Where addresses come from.
+    pub databases: Arc<dyn Databases>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// This process.
+    pub owner: Owner,
+    /// Attempts at one event before it is recorded as Failed.
+    pub attempts_max: u32,
+}
+
+/// Makes attempts, and remembers what the ledger said last.
+pub struct Reconciler {
+    deps: Deps,
+    seen: Mutex<BTreeMap<RouteName, Sighting>>,
+}
+
+/// A route's state as it was last read, and since when it has stood unchanged by our monotonic clock.
+#[derive(Clone)]
+struct Sighting {
+    state: RouteState,
+    since: Duration,
+}
+
+/// What one attempt is about.
+struct Task<'a> {
+    route: &'a Route,
+    evidence: &'a Evidence,
+    cause: Cause,
+    transition: TransitionId,
+    keep: &'a dyn Keep,
+    steps: Steps,
+}
+
+/// A route that this attempt holds.
+struct Held {
+    state: RouteState,
+    hold: Hold,
+    event: EventEntry,
+    desired: Desired,
+    /// Whether the route pointed at this very target before: then looking first may save the call.
+    pointed_here: bool,
+}
+
+/// Where an event led before any call was made.
+enum Opening {
+    /// It ended there.
+    Ended(Ended),
+    /// The route is taken and the move announced.
+    Held(Box<Held>),
+    /// The ledger stands differently than remembered; this is what it knows of the event.
+    LookAgain(Option<EventEntry>),
+}
+
+impl Reconciler {
+    /// A reconciler that has seen nothing yet.
+    #[must_use]
+    pub fn new(deps: Deps) -> Self {
+        Self {
+            deps,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Reads the state of `route`, so that its first attempt saves a round trip.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn warm_up(&self, route: &RouteName) -> Result<(), CallError> {
+        self.read(route).await.map(drop)
+    }
+
+    /// Makes one attempt at `evidence` and says how it ended. Never waits for the load balancer's health
+    /// checks, and never for another worker.
+    pub async fn attempt(
+        &self,
+        route: &Route,
+        evidence: &Evidence,
+        cause: Cause,
+        keep: &dyn Keep,
+    ) -> Report {
+        let now = self.deps.clock.wall();
+        let transition = TransitionId::from_parts(now, self.deps.clock.random());
+        let steps = Steps::begin(Arc::clone(&self.deps.clock));
+        let task = Task {
+            route,
+            evidence,
+            cause,
+            transition,
+            keep,
+            steps,
+        };
+        let mut report = Report::of(&task.route.name, evidence, transition, now);
+        report.ended = match self.open(&task, &mut report).await {
+            Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
+            Ok(Opening::Ended(ended)) => ended,
+            Ok(Opening::LookAgain(_)) => {
+                Ended::Busy(Owner::new("other workers"), self.pause(report.attempt))
+            }
+            Err(error) => Ended::Unavailable(error, self.pause(report.attempt)),
+        };
+        report.steps = task.steps.so_far();
+        report.took = task.steps.elapsed();
+        report
+    }
+
+    /// Takes the route and announces the move, or settles the event without a call.
+    async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Opening, CallError> {
+        let address = self.resolve(task).await?;
+        let mut known = None;
+        for _ in 0..COMMIT_TRIES {
+            let arrival = Arrival {
+                key: task.evidence.key,
+                source_arn: task.evidence.event.source_arn.clone(),
+                known,
+            };
+            report.attempt = arrival.next_attempt();
+            match self.try_to_open(task, &arrival, address).await? {
+                Opening::LookAgain(event) => known = event.or(arrival.known),
+                Opening::Held(held) => {
+                    report.resumed = arrival.known.is_some();
+                    return Ok(Opening::Held(held));
+                }
+                ended @ Opening::Ended(_) => return Ok(ended),
+            }
+        }
+        Ok(Opening::LookAgain(known))
+    }
+
+    async fn resolve(&self, task: &Task<'_>) -> Result<Option<IpAddr>, CallError> {
+        let Ok(claim) = task.evidence.event.claim() else {
+            return Ok(None);
+        };
+        let Some(instance) = claim.instance() else {
+            return Ok(None);
+        };
+        self.deps.databases.address(task.route, instance).await
+    }
+
+    /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
+    /// tells whether it still holds. A wrong guess costs no more than reading first would have.
+    async fn try_to_open(
+        &self,
+        task: &Task<'_>,
+        arrival: &Arrival,
+        address: Option<IpAddr>,
+    ) -> Result<Opening, CallError> {
+        let foreign = is_foreign(arrival);
+        if let (Some(settled), false) = (arrival.known.as_ref().and_then(|e| e.settled), foreign) {
+            return Ok(Opening::Ended(Ended::Duplicate(settled)));
+        }
+        let seen = match self.recall(&task.route.name) {
+            Some(seen) => seen,
+            None => self.read(&task.route.name).await?,
+        };
+        if let Some(busy) = self.busy(task, &seen).await? {
+            return Ok(busy);
+        }
+        let decision = if foreign {
+            payload_differs(arrival).into()
+        } else {
+            let control = &seen.state.control;
+            decide(
+                task.route,
+                control,
+                task.evidence,
+                address,
+                self.deps.clock.wall(),
+            )
+        };
+        let change = self.opening_change(task, &seen.state, arrival, &decision)?;
+        let before_write = self.deps.clock.monotonic();
+        match self.commit(&task.steps, "Begin", &change).await? {
+            Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
+            Commit::Done(state) => Ok(match decision {
+                Decision::Settle(verdict) => Opening::Ended(Ended::Settled(verdict)),
+                Decision::Move(desired) => {
+                    let pointed = seen.state.control.desired;
+                    let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
+                    let hold = Hold::granted(before_write);
+                    let Some(event) = change.event().map(|write| write.entry().clone()) else {
+                        return Ok(Opening::LookAgain(None));
+                    };
+                    Opening::Held(Box::new(Held {
+                        state,
+                        hold,
+                        event,
+                        desired,
+                        pointed_here,
+                    }))
+                }
+            }),
+        }
+    }
+
+    /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
+    /// done, so the ledger is asked before anyone waits.
+    async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
+        let unchanged_for = self.deps.clock.monotonic().saturating_sub(seen.since);
+        let Some(lease) = &seen.state.control.lease else {
+            return Ok(None);
+        };
+        match acquire(Some(lease), self.deps.clock.wall(), unchanged_for) {
+            Acquire::Free | Acquire::TakeOver => Ok(None),
+            Acquire::Wait(wait) => {
+                let now = self.read(&task.route.name).await?;
+                Ok(Some(if now.state == seen.state {
+                    Opening::Ended(Ended::Busy(lease.owner.clone(), wait))
+                } else {
+                    Opening::LookAgain(None)
+                }))
+            }
+        }
+    }
+
+    fn opening_change(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        arrival: &Arrival,
+        decision: &Decision,
+    ) -> Result<Change, CallError> {
+        let mut entry = self.entry(task, from, RecordKind::Finished);
+        entry.generation = from.control.generation.next();
+        entry.attempt = arrival.next_attempt();
+        let change = match decision {
+            Decision::Move(desired) => {
+                let (kind, verb) = match arrival.known {
+                    None => (RecordKind::Started, "moves"),
+                    Some(_) => (RecordKind::Resumed, "resumes the move"),
+                };
+                entry.kind = kind;
+                entry.desired = Some((desired.instance.clone(), desired.target));
+                entry.note = format!("{verb} to {} at {}", desired.instance, desired.target);
+                transition::begin(from, &self.deps.owner, desired.clone(), arrival, entry)
+            }
+            Decision::Settle(verdict) => {
+                entry.outcome = Some(verdict.outcome);
+                entry.reason = Some(verdict.reason);
+                entry.note.clone_from(&verdict.note);
+                if is_foreign(arrival) {
+                    transition::note(from, entry)
+                } else {
+                    transition::settle(from, arrival, entry)
+                }
+            }
+        };
+        change.map_err(|illegal| bug(&illegal))
+    }
+
+    /// Makes the calls and writes down how they went.
+    async fn carry_out(&self, task: &Task<'_>, mut held: Held, report: &mut Report) -> Ended {
+        report.generation = Some(held.state.control.generation);
+        report.desired = Some((held.desired.instance.clone(), held.desired.target));
+        let stopped = self.bring_there(task, &mut held, report).await;
+        let verdict = match stopped {
+            Ok(changed) => arrived(&held.desired, changed),
+            Err(Stopped::LeaseLost) => return Ended::LeaseLost(self.pause(held.event.attempts)),
+            Err(Stopped::Failed(error)) => {
+                Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
+            }
+            Err(Stopped::NotConverged(left)) => Verdict::new(
+                Outcome::Failed,
+                Reason::NotConverged,
+                format!(
+                    "after every round of calls {} to register and {} to deregister were left",
+                    left.register.len(),
+                    left.deregister.len()
+                ),
+            ),
+        };
+        self.finish(task, &held, verdict, report).await
+    }
+
+    /// Settles the event, or defers it to its next delivery while there are attempts left.
+    async fn finish(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        verdict: Verdict,
+        report: &Report,
+    ) -> Ended {
+        let failed = verdict.outcome == Outcome::Failed;
+        let again = failed && held.event.attempts < self.deps.attempts_max;
+        let kind = if again {
+            RecordKind::Deferred
+        } else {
+            RecordKind::Finished
+        };
+        let mut entry = self.entry(task, &held.state, kind);
+        entry.attempt = held.event.attempts;
+        entry.desired.clone_from(&report.desired);
+        entry.before.clone_from(&report.before);
+        entry.after.clone_from(&report.after);
+        entry.steps = task.steps.so_far();
+        entry.outcome = (!again).then_some(verdict.outcome);
+        entry.reason = Some(verdict.reason);
+        entry.note.clone_from(&verdict.note);
+        let pause = self.pause(held.event.attempts);
+        let committed = match transition::finish(&held.state, &held.event, entry) {
+            Ok(change) => self.commit(&task.steps, "Finish", &change).await,
+            Err(illegal) => Err(bug(&illegal)),
+        };
+        match committed {
+            Ok(Commit::Done(_)) if again => Ended::Deferred(verdict, pause),
+            Ok(Commit::Done(_)) => Ended::Settled(verdict),
+            // Refused by the generation: another attempt took the route over. Its word stands; there is
+            // nothing to write again, only to read.
+            Ok(Commit::Refused { event, .. }) => match event.and_then(|event| event.settled) {
+                Some(settled) => Ended::Duplicate(settled),
+                None => Ended::LeaseLost(pause),
+            },
+            Err(error) => Ended::Unavailable(error, pause),
+        }
+    }
+
+    /// What a record of this attempt says, whatever kind it is.
+    fn entry(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
+        Entry {
+            kind,
+            at: self.deps.clock.wall(),
+            transition: task.transition,
+            attempt: 0,
+            generation: state.control.generation,
+            owner: self.deps.owner.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cause: task.cause,
+            event_key: task.evidence.key,
+            event: task.evidence.event.clone(),
+            target_group: task.route.group.arn.clone(),
+            desired: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            steps: Vec::new(),
+            outcome: None,
+            reason: None,
+            note: String::new(),
+        }
+    }
+
+    fn pause(&self, attempt: u32) -> Duration {
+        retry_after(attempt, self.deps.clock.random())
+    }
+
+    async fn commit(
+        &self,
+        steps: &Steps,
+        name: &str,
+        change: &Change,
+    ) -> Result<Commit, CallError> {
+        let commit = async { self.deps.ledger.commit(change).await.map(without_id) };
+        let commit = steps.call(name, commit).await?;
+        match &commit {
+            Commit::Done(state) | Commit::Refused { state, .. } => self.remember(state.clone()),
+        };
+        Ok(commit)
+    }
+
+    async fn read(&self, route: &RouteName) -> Result<Sighting, CallError> {
+        let state = self.deps.ledger.load(route).await?;
+        Ok(self.remember(state))
+    }
+
+    fn recall(&self, route: &RouteName) -> Option<Sighting> {
+        self.memory().get(route).cloned()
+    }
+
+    /// Remembers a state; one that was remembered already keeps the time it was first seen.
+    fn remember(&self, state: RouteState) -> Sighting {
+        let mut memory = self.memory();
+        match memory.get(&state.route) {
+            Some(sighting) if sighting.state == state => sighting.clone(),
+            Some(_) | None => {
+                let sighting = Sighting {
+                    since: self.deps.clock.monotonic(),
+                    state,
+                };
+                memory.insert(sighting.state.route.clone(), sighting.clone());
+                sighting
+            }
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, BTreeMap<RouteName, Sighting>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a move that arrived is told.
+fn arrived(desired: &Desired, changed: bool) -> Verdict {
+    let to = format!("{} at {}", desired.instance, desired.target);
+    match (changed, desired.reach) {
+        (false, _) => Verdict::new(
+            Outcome::AlreadyThere,
+            Reason::NothingToDo,
+            format!("the group already holds {to}"),
+        ),
+        (true, Reach::Swap) => Verdict::new(
+            Outcome::Swapped,
+            Reason::WriterMoved,
+            format!("the group holds {to} and no other writer"),
+        ),
+        (true, Reach::Register) => Verdict::new(
+            Outcome::Registered,
+            Reason::RegisteredFirst,
+            format!("{to} is registered; the old target stays until the failover completes"),
+        ),
+    }
+}
+
+/// Whether the event is another one under a known key: same words, another account or Region.
+fn is_foreign(arrival: &Arrival) -> bool {
+    let known = arrival
+        .known
+        .as_ref()
+        .and_then(|entry| entry.source_arn.as_ref());
+    matches!((known, &arrival.source_arn), (Some(known), Some(arrived)) if known != arrived)
+}
+
+fn payload_differs(arrival: &Arrival) -> Verdict {
+    let arn = |arn: Option<&String>| arn.cloned().unwrap_or_default();
+    let known = arn(arrival
+        .known
+        .as_ref()
+        .and_then(|entry| entry.source_arn.as_ref()));
+    let note = format!(
+        "the event came with source ARN {}, but its key was first seen with {known}",
+        arn(arrival.source_arn.as_ref())
+    );
+    Verdict::new(Outcome::Rejected, Reason::PayloadDiffers, note)
+}
+
+/// An illegal change is a fault of this program. It is reported like a refused call, so that the message
+/// stays and the log says what happened.
+fn bug(illegal: &IllegalChange) -> CallError {
+    CallError {
+        call: "Commit",
+        kind: ErrorKind::Invalid,
+        code: "IllegalChange".to_owned(),
+        message: illegal.to_string(),
+        request_id: None,
+    }
+}

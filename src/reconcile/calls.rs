@@ -1,0 +1,189 @@
+//! The calls of an attempt that holds its route: register, observe, deregister, observe again.
+
+use super::report::Report;
+use super::{Held, Reconciler, Task};
+use crate::domain::lease::Hold;
+use crate::domain::plan::{Plan, Present, plan};
+use crate::domain::target::{ObservedTarget, TargetHealth};
+use crate::domain::transition;
+use crate::ports::{CallError, Commit};
+
+/// How often the group is brought closer within one attempt. More than one round is needed only when
+/// somebody else changes the group meanwhile.
+const ROUNDS_MAX: u32 = 3;
+
+/// Why the calls stopped short of the goal.
+pub(super) enum Stopped {
+    /// A call failed; it may or may not have taken effect.
+    Failed(CallError),
+    /// The group was still not right after the last round.
+    NotConverged(Plan),
+    /// The lease was over or taken over. No call was made after that.
+    LeaseLost,
+}
+
+impl From<CallError> for Stopped {
+    fn from(error: CallError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Reconciler {
+    /// Brings the group to the desired target; says whether anything had to be changed for it.
+    ///
+    /// I1: nothing is deregistered without [`Present`], which the load balancer's own word alone gives, and
+    /// which is asked for anew in every round. I6: no call is made unless its whole timeout fits the lease.
+    pub(super) async fn bring_there(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<bool, Stopped> {
+        let (mut present, mut observed) = self.first_look(task, held, report).await?;
+        report.before.clone_from(&observed);
+        let mut changed = report.resumed || (present.is_some() && !was_there(held, &observed));
+        for _ in 0..ROUNDS_MAX {
+            let plan = missing(task, held, &observed);
+            if plan.is_empty() {
+                report.after = observed;
+                return Ok(changed);
+            }
+            changed = true;
+            let proof = match present
+                .take()
+                .or_else(|| Present::observed(held.desired.target, &observed))
+            {
+                Some(proof) => proof,
+                None => self.register(task, held, report).await?,
+            };
+            if !plan.deregister.is_empty() {
+                self.deregister(task, held, &plan.deregister, proof).await?;
+            }
+            observed = self.observe(task, held).await?;
+            report.after.clone_from(&observed);
+        }
+        let left = missing(task, held, &observed);
+        if left.is_empty() {
+            Ok(changed)
+        } else {
+            Err(Stopped::NotConverged(left))
+        }
+    }
+
+    /// The first sight of the group, taken while the target is being registered already: registering what
+    /// is registered changes nothing, and a round trip is saved when it is not. Only where the route
+    /// pointed here before is the call probably needless; then the group is looked at first.
+    async fn first_look(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<(Option<Present>, Vec<ObservedTarget>), Stopped> {
+        if held.pointed_here {
+            return Ok((None, self.observe(task, held).await?));
+        }
+        self.ensure_lease(task, held).await?;
+        let looking = self.deps.groups.observe(&task.route.group);
+        let (present, observed) = tokio::join!(
+            self.send_registration(task, held, report),
+            task.steps.call("DescribeTargetHealth", looking)
+        );
+        Ok((Some(present?), observed?))
+    }
+
+    async fn observe(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+    ) -> Result<Vec<ObservedTarget>, Stopped> {
+        self.ensure_lease(task, held).await?;
+        let looking = self.deps.groups.observe(&task.route.group);
+        Ok(task.steps.call("DescribeTargetHealth", looking).await?)
+    }
+
+    async fn register(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<Present, Stopped> {
+        self.ensure_lease(task, held).await?;
+        Ok(self.send_registration(task, held, report).await?)
+    }
+
+    async fn send_registration(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        report: &mut Report,
+    ) -> Result<Present, CallError> {
+        let target = held.desired.target;
+        let targets = [target];
+        let registering = self.deps.groups.register(&task.route.group, &targets);
+        task.steps.call("RegisterTargets", registering).await?;
+        report.registered.get_or_insert(task.steps.elapsed());
+        Ok(Present::registered(target))
+    }
+
+    async fn deregister(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        others: &[ObservedTarget],
+        present: Present,
+    ) -> Result<(), Stopped> {
+        self.ensure_lease(task, held).await?;
+        let leaving = self
+            .deps
+            .groups
+            .deregister(&task.route.group, others, &present);
+        Ok(task.steps.call("DeregisterTargets", leaving).await?)
+    }
+
+    /// Makes sure that a whole call fits in what is left of the lease (I6): lengthens it in time, together
+    /// with the visibility of the message. A worker that finds its lease over (it stood still) stops here:
+    /// somebody else may hold the route by now, and the load balancer would not know the difference.
+    async fn ensure_lease(&self, task: &Task<'_>, held: &mut Held) -> Result<(), Stopped> {
+        let now = self.deps.clock.monotonic();
+        if held.hold.fits_a_call(now) {
+            return Ok(());
+        }
+        if held.hold.left(now).is_zero() {
+            return Err(Stopped::LeaseLost);
+        }
+        let wall = self.deps.clock.wall();
+        let Ok(longer) = transition::extend(&held.state, task.transition, wall) else {
+            return Err(Stopped::LeaseLost);
+        };
+        let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
+        let (extended, ()) = tokio::join!(extending, task.keep.keep());
+        match extended {
+            Ok(Commit::Done(state)) => {
+                held.state = state;
+                held.hold = Hold::granted(now);
+                Ok(())
+            }
+            Ok(Commit::Refused { .. }) | Err(_) => Err(Stopped::LeaseLost),
+        }
+    }
+}
+
+/// The calls that are missing.
+fn missing(task: &Task<'_>, held: &Held, observed: &[ObservedTarget]) -> Plan {
+    plan(
+        task.route,
+        held.desired.target,
+        held.desired.reach,
+        observed,
+    )
+}
+
+/// Whether the target had been registered before this attempt: one that we have just registered is still
+/// `initial`, and stays so for minutes.
+fn was_there(held: &Held, observed: &[ObservedTarget]) -> bool {
+    let desired = held.desired.target;
+    let row = observed
+        .iter()
+        .find(|row| row.target == desired && row.is_registered());
+    row.is_some_and(|row| row.health != TargetHealth::Initial)
+}

@@ -1,0 +1,150 @@
+//! What an attempt tells the worker and the log.
+
+use std::time::Duration;
+
+use crate::domain::audit::Step;
+use crate::domain::decide::Verdict;
+use crate::domain::event::{EventKey, Evidence, RdsEvent};
+use crate::domain::lease::{Generation, Owner};
+use crate::domain::route::{InstanceId, RouteName};
+use crate::domain::target::{ObservedTarget, Target};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Disposition, Outcome, TransitionId};
+use crate::ports::CallError;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The event is settled by this attempt, durably.
+    Settled(Verdict),
+    /// The event was settled before, with this outcome.
+    Duplicate(Outcome),
+    /// The attempt failed and said so in the ledger; the event's next delivery tries again.
+    Deferred(Verdict, Duration),
+    /// Another attempt holds the route, or held it and died too recently.
+    Busy(Owner, Duration),
+    /// The ledger, or a look-up before it, could not be asked. No call was made that is not announced.
+    Unavailable(CallError, Duration),
+    /// The lease was over, or taken over, before the attempt was; it made no call after that.
+    LeaseLost(Duration),
+}
+
+impl Ended {
+    /// The outcome, when the event is settled.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Settled(verdict) => Some(verdict.outcome),
+            Self::Duplicate(_) => Some(Outcome::Duplicate),
+            Self::Deferred(..) | Self::Busy(..) | Self::Unavailable(..) | Self::LeaseLost(_) => {
+                None
+            }
+        }
+    }
+
+    /// What becomes of the message.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Settled(verdict) => verdict.outcome.disposition(),
+            // As the event's own outcome asks: a worker may have died between settling it as Failed and
+            // sending its message to the dead-letter queue.
+            Self::Duplicate(settled) => settled.disposition(),
+            Self::Deferred(_, after)
+            | Self::Busy(_, after)
+            | Self::Unavailable(_, after)
+            | Self::LeaseLost(after) => Disposition::RetryAfter(*after),
+        }
+    }
+
+    /// One word for it, as logs and metrics say it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Settled(verdict) => verdict.outcome.as_str(),
+            Self::Duplicate(_) => Outcome::Duplicate.as_str(),
+            Self::Deferred(..) => "Deferred",
+            Self::Busy(..) => "Busy",
+            Self::Unavailable(..) => "Unavailable",
+            Self::LeaseLost(_) => "LeaseLost",
+        }
+    }
+
+    /// Why, in words.
+    #[must_use]
+    pub fn note(&self) -> String {
+        match self {
+            Self::Settled(verdict) | Self::Deferred(verdict, _) => verdict.note.clone(),
+            Self::Duplicate(settled) => format!("the event was settled before, as {settled}"),
+            Self::Busy(owner, _) => format!("the route is held by {owner}"),
+            Self::Unavailable(error, _) => error.to_string(),
+            Self::LeaseLost(_) => "the lease was over before the attempt was".to_owned(),
+        }
+    }
+}
+
+/// Everything worth knowing about one attempt: the wide line of the log is made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which route.
+    pub route: RouteName,
+    /// Which event, on this route.
+    pub event_key: EventKey,
+    /// The event.
+    pub event: RdsEvent,
+    /// Which attempt.
+    pub transition: TransitionId,
+    /// The how manieth at this event; 0 when the ledger was never reached.
+    pub attempt: u32,
+    /// Whether an earlier attempt had left the move half done.
+    pub resumed: bool,
+    /// The fencing token, once the route was taken.
+    pub generation: Option<Generation>,
+    /// Where the route should point.
+    pub desired: Option<(InstanceId, Target)>,
+    /// The group before the calls.
+    pub before: Vec<ObservedTarget>,
+    /// The group after them.
+    pub after: Vec<ObservedTarget>,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// From the start of the attempt to the load balancer's word that the target is registered.
+    pub registered: Option<Duration>,
+    /// From the start of the attempt to its word that the others are deregistered.
+    pub swapped: Option<Duration>,
+    /// How long it took in all.
+    pub took: Duration,
+    /// How old the event was when the attempt began.
+    pub event_age: Duration,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+impl Report {
+    /// The report of an attempt that has done nothing yet.
+    pub(super) fn of(
+        route: &RouteName,
+        evidence: &Evidence,
+        transition: TransitionId,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            route: route.clone(),
+            event_key: evidence.key,
+            event: evidence.event.clone(),
+            transition,
+            attempt: 0,
+            resumed: false,
+            generation: None,
+            desired: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            steps: Vec::new(),
+            registered: None,
+            swapped: None,
+            took: Duration::ZERO,
+            event_age: now.since(evidence.event.at),
+            ended: Ended::LeaseLost(Duration::ZERO),
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Receives messages, keeps them invisible while they are worked on, and disposes of them.
+//!
+//! Groups run in parallel, the messages of a group in order. A message that is not settled holds its group
+//! back: it becomes visible again after its pause, and those behind it are given back at once, since FIFO
+//! lets none of them pass it. Shutdown is raced with `receive` alone: what is in hand is finished, or let go
+//! of after a limit, and then resumed by whoever receives it next.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use crate::domain::audit::Cause;
+use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::route::Route;
+use crate::domain::transition::{Disposition, retry_after};
+use crate::ports::{CallError, Clock, Depth, Kept, Message, Queue};
+use crate::reconcile::{Keep, Reconciler, Report};
+use crate::wire::{self, Parsed};
+
+/// How many messages one receive may bring: the most SQS gives.
+const RECEIVE_MAX: u32 = 10;
+
+/// How long one receive waits: the longest SQS allows, so an idle worker makes three calls a minute.
+const RECEIVE_WAIT: Duration = Duration::from_secs(20);
+
+/// How long one receive waits when the worker is to stop on an empty queue.
+const RECEIVE_WAIT_DRAINING: Duration = Duration::from_secs(1);
+
+/// How long a message stays invisible from each renewal. Longer than a lease may be waited for
+/// (`lease::LEASE_DURATION` + `lease::CLOCK_SKEW_MAX`), so that the next delivery after a crash finds the
+/// route free.
+pub const VISIBILITY: Duration = Duration::from_secs(30);
+
+/// How old a renewal may get before the next message of the group is begun.
+const VISIBILITY_RENEW_AFTER: Duration = Duration::from_secs(10);
+
+/// What the worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Waits for more, until it is stopped.
+    Stopped,
+    /// Stops when the queue is empty and nothing is in flight.
+    Drained,
+}
+
+/// Limits of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many groups are worked on at the same time.
+    pub groups_max: usize,
+    /// How long what is in hand may take once the worker is to stop.
+    pub drain_timeout: Duration,
+}
+
+/// What happened, for the log, the metrics and the demo's story.
+#[derive(Clone, Debug)]
+pub enum Happening<'a> {
+    /// An attempt ended.
+    Attempt(&'a Report),
+    /// A message is no event of ours; it is deleted.
+    Ignored {
+        /// The message.
+        message: &'a Message,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A message cannot be read; it goes to the dead-letter queue.
+    Malformed {
+        /// The message.
+        message: &'a Message,
+        /// Why, with the place.
+        reason: &'a str,
+    },
+    /// A call of the queue failed. The message concerned comes back by itself.
+    QueueFailed(&'a CallError),
+    /// The visibility of a message ended while it was worked on: it will be delivered again, harmlessly.
+    VisibilityLost {
+        /// The message.
+        message: &'a Message,
+        /// The call that found out.
+        call: &'static str,
+    },
+    /// A task of the worker panicked. Its messages come back.
+    Panicked(&'a str),
+    /// Work was let go of at the end of the drain limit.
+    LetGo {
+        /// How many groups.
+        groups: usize,
+    },
+}
+
+/// Is told everything worth a line.
+pub trait Observer: Send + Sync {
+    /// Something happened. Must not block.
+    fn tell(&self, happening: &Happening<'_>);
+}
+
+/// The worker: one per process.
+#[derive(Clone)]
+pub struct Worker {
+    queue: Arc<dyn Queue>,
+    reconciler: Arc<Reconciler>,
+    routes: Arc<[Route]>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    limits: Limits,
+}
+
+impl Worker {
+    /// A worker for `routes`.
+    #[must_use]
+    pub fn new(
+        queue: Arc<dyn Queue>,
+        reconciler: Arc<Reconciler>,
+        routes: Arc<[Route]>,
+        (clock, observer): (Arc<dyn Clock>, Arc<dyn Observer>),
+        limits: Limits,
+    ) -> Self {
+        Self {
+            queue,
+            reconciler,
+            routes,
+            clock,
+            observer,
+            limits,
+        }
+    }
+
+    /// Works until `shutdown` is ready (or, with [`Until::Drained`], until the queue is empty), then finishes
+    /// what is in hand within the drain limit.
+    pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) {
+        let mut groups = JoinSet::new();
+        let mut failures = 0;
+        tokio::pin!(shutdown);
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                received = self.next(&mut groups, until) => received,
+            };
+            match received {
+                Err(error) => {
+                    self.tell(&Happening::QueueFailed(&error));
+                    failures += 1;
+                    let pause = retry_after(failures, self.clock.random());
+                    tokio::select! {
+                        biased;
+                        () = &mut shutdown => break,
+                        () = self.clock.sleep(pause) => {}
+                    }
+                }
+                Ok(messages) if messages.is_empty() && until == Until::Drained => {
+                    failures = 0;
+                    if groups.is_empty() && self.is_empty().await {
+                        break;
+                    }
+                }
+                Ok(messages) => {
+                    failures = 0;
+                    for group in in_groups(messages) {
+                        let worker = self.clone();
+                        groups.spawn(async move { worker.work_on(group).await });
+                    }
+                }
+            }
+        }
+        self.drain(groups).await;
+    }
+
+    /// The next messages, as soon as there is room for their groups.
+    async fn next(
+        &self,
+        groups: &mut JoinSet<()>,
+        until: Until,
+    ) -> Result<Vec<Message>, CallError> {
+        while groups.len() >= self.limits.groups_max {
+            let ended = groups.join_next().await;
+            self.note_panic(ended);
+        }
+        while let Some(ended) = groups.try_join_next() {
+            self.note_panic(Some(ended));
+        }
+        let wait = match until {
+            Until::Stopped => RECEIVE_WAIT,
+            Until::Drained => RECEIVE_WAIT_DRAINING,
+        };
+        self.queue.receive(RECEIVE_MAX, wait).await
+    }
+
+    async fn is_empty(&self) -> bool {
+        match self.queue.depth().await {
+            Ok(depth) => depth == Depth::default(),
+            Err(error) => {
+                self.tell(&Happening::QueueFailed(&error));
+                false
+            }
+        }
+    }
+
+    /// Finishes what is in hand, or lets go of it: an attempt that is cut off is resumed by the next
+    /// delivery, like that of a worker that died.
+    async fn drain(&self, mut groups: JoinSet<()>) {
+        let finishing = async {
+            while let Some(ended) = groups.join_next().await {
+                self.note_panic(Some(ended));
+            }
+        };
+        let timely = tokio::select! {
+            biased;
+            () = finishing => true,
+            () = self.clock.sleep(self.limits.drain_timeout) => false,
+        };
+        if !timely {
+            self.tell(&Happening::LetGo {
+                groups: groups.len(),
+            });
+        }
+    }
+
+    fn note_panic(&self, ended: Option<Result<(), tokio::task::JoinError>>) {
+        if let Some(Err(error)) = ended
+            && error.is_panic()
+        {
+            self.tell(&Happening::Panicked(&error.to_string()));
+        }
+    }
+
+    /// Works on the messages of one group, in order, until one is not settled.
+    async fn work_on(&self, messages: Vec<Message>) {
+        let hand = Hand::new(self, messages);
+        while let Some(message) = hand.first() {
+            hand.renew_if_old().await;
+            let disposition = self.handle(&message, &hand).await;
+            hand.drop_first();
+            self.dispose(&message, disposition).await;
+            if let Disposition::RetryAfter(_) = disposition {
+                hand.give_back().await;
+                return;
+            }
+        }
+    }
+
+    /// Settles one message's events, each on every route that follows its source.
+    async fn handle(&self, message: &Message, hand: &Hand<'_>) -> Disposition {
+        let events = match wire::parse(&message.body) {
+            Ok(Parsed::Events(events)) => events,
+            Ok(Parsed::Ignored(reason)) => {
+                self.tell(&Happening::Ignored {
+                    message,
+                    reason: &reason,
+                });
+                return Disposition::Delete;
+            }
+            Err(malformed) => {
+                let reason = malformed.to_string();
+                self.tell(&Happening::Malformed {
+                    message,
+                    reason: &reason,
+                });
+                return Disposition::DeadLetter;
+            }
+        };
+        let mut worst = Disposition::Delete;
+        for event in &events {
+            let followers = self
+                .routes
+                .iter()
+                .filter(|route| route.follows(&event.source));
+            let mut followed = false;
+            for route in followers {
+                followed = true;
+                worst = worst.max(self.attempt(route, event, hand).await);
+            }
+            if !followed {
+                let reason = format!("no route has source {}", event.source);
+                self.tell(&Happening::Ignored {
+                    message,
+                    reason: &reason,
+                });
+            }
+        }
+        worst
+    }
+
+    async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &Hand<'_>) -> Disposition {
+        let evidence = Evidence::new(&route.name, event.clone());
+        let report = self
+            .reconciler
+            .attempt(route, &evidence, Cause::Event, hand)
+            .await;
+        self.tell(&Happening::Attempt(&report));
+        report.ended.disposition()
+    }
+
+    /// Does with a message what its events' outcomes ask for. A call that fails here loses nothing: the
+    /// message comes back when its visibility ends, and its events are found settled.
+    async fn dispose(&self, message: &Message, disposition: Disposition) {
+        let (call, kept) = match disposition {
+            Disposition::Delete => ("DeleteMessage", self.queue.delete(message).await),
+            Disposition::DeadLetter => ("SendMessage", self.queue.dead_letter(message).await),
+            Disposition::RetryAfter(pause) => (
+                "ChangeMessageVisibility",
+                self.queue.change_visibility(message, pause).await,
+            ),
+        };
+        self.note_kept(message, call, kept);
+    }
+
+    fn note_kept(&self, message: &Message, call: &'static str, kept: Result<Kept, CallError>) {
+        match kept {
+            Ok(Kept::Ours) => {}
+            Ok(Kept::Gone) => self.tell(&Happening::VisibilityLost { message, call }),
+            Err(error) => self.tell(&Happening::QueueFailed(&error)),
+        }
+    }
+
+    fn tell(&self, happening: &Happening<'_>) {
+        self.observer.tell(happening);
+    }
+}
+
+/// The messages by group, each group in the order it was received.
+fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let mut groups: BTreeMap<String, Vec<Message>> = BTreeMap::new();
+    for message in messages {
+        groups
+            .entry(message.group.clone())
+            .or_default()
+            .push(message);
+    }
+    groups.into_values().collect()
+}
+
+/// The messages of one group that are not disposed of yet, kept invisible together.
+struct Hand<'a> {
+    worker: &'a Worker,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    messages: Vec<Message>,
+    renewed: Duration,
+}
+
+impl<'a> Hand<'a> {
+    fn new(worker: &'a Worker, messages: Vec<Message>) -> Self {
+        let renewed = worker.clock.monotonic();
+        Self {
+            worker,
+            held: Mutex::new(Held { messages, renewed }),
+        }
+    }
+
+    fn first(&self) -> Option<Message> {
+        self.with(|held| held.messages.first().cloned())
+    }
+
+    fn drop_first(&self) {
+        self.with(|held| drop(held.messages.remove(0)));
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
+        look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn renew_if_old(&self) {
+        let now = self.worker.clock.monotonic();
+        let renewed = self.with(|held| held.renewed);
+        if now.saturating_sub(renewed) >= VISIBILITY_RENEW_AFTER {
+            self.keep().await;
+        }
+    }
+
+    /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
+    /// head is settled.
+    async fn give_back(&self) {
+        for message in self.with(|held| std::mem::take(&mut held.messages)) {
+            let kept = self
+                .worker
+                .queue
+                .change_visibility(&message, Duration::ZERO)
+                .await;
+            self.worker
+                .note_kept(&message, "ChangeMessageVisibility", kept);
+        }
+    }
+}
+
+#[async_trait]
+impl Keep for Hand<'_> {
+    async fn keep(&self) {
+        let messages = self.with(|held| {
+            held.renewed = self.worker.clock.monotonic();
+            held.messages.clone()
+        });
+        for message in messages {
+            let kept = self
+                .worker
+                .queue
+                .change_visibility(&message, VISIBILITY)
+                .await;
+            self.worker
+                .note_kept(&message, "ChangeMessageVisibility", kept);
+        }
+    }
+}
