@@ -322,17 +322,16 @@ fn as_text(line: &Value) -> String {
     let words = [
         "time", "level", "event", "route", "outcome", "reason", "event_id", "instance",
     ];
-    let mut text = words
+    let words = words
         .into_iter()
         .map(field)
         .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    for key in [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name] {
-        if let Some(value) = line.get(key) {
-            text.push_str(&format!(" {key}={value}"));
-        }
-    }
+        .map(str::to_owned);
+    let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
+    let times = times
+        .into_iter()
+        .filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
     // Debug escapes line breaks and control characters: an event's text cannot forge a line.
-    format!("{text} {:?}", field("note"))
+    let note = std::iter::once(format!("{:?}", field("note")));
+    words.chain(times).chain(note).collect::<Vec<_>>().join(" ")
 }
