@@ -46,10 +46,13 @@ use crate::ports::{CallError, Clock, Commit, Databases, ErrorKind, Ledger, Targe
 const COMMIT_TRIES: u32 = 4;
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
-/// that lease and visibility live and die together.
+/// that lease and visibility live and die together: one heartbeat, made by the attempt itself between its
+/// calls. A heartbeat of its own would go on beating for a worker that is stuck, and could revive what was
+/// just let go of.
 #[async_trait]
 pub trait Keep: Send + Sync {
-    /// Makes the messages in hand invisible for a whole visibility timeout from now.
+    /// Makes the messages in hand invisible for a whole visibility timeout from now, unless that was done a
+    /// moment ago.
     async fn keep(&self);
 }
 
@@ -179,6 +182,7 @@ impl Reconciler {
         let address = self.resolve(task).await?;
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
+            task.keep.keep().await;
             let arrival = Arrival {
                 key: task.evidence.key,
                 source_arn: task.evidence.event.source_arn.clone(),

@@ -34,8 +34,9 @@ const RECEIVE_WAIT_DRAINING: Duration = Duration::from_secs(1);
 /// route free.
 pub const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// How old a renewal may get before the next message of the group is begun.
-const VISIBILITY_RENEW_AFTER: Duration = Duration::from_secs(10);
+/// How old a renewal may get before it is made again. Less than what a lease may use up before it is
+/// lengthened, so that lengthening one always lengthens the other.
+const VISIBILITY_RENEW_AFTER: Duration = Duration::from_secs(5);
 
 /// What the worker does when there is nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +233,7 @@ impl Worker {
     async fn work_on(&self, messages: Vec<Message>) {
         let hand = Hand::new(self, messages);
         while let Some(message) = hand.first() {
-            hand.renew_if_old().await;
+            hand.keep().await;
             let disposition = self.handle(&message, &hand).await;
             hand.drop_first();
             self.dispose(&message, disposition).await;
@@ -366,14 +367,6 @@ impl<'a> Hand<'a> {
         look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn renew_if_old(&self) {
-        let now = self.worker.clock.monotonic();
-        let renewed = self.with(|held| held.renewed);
-        if now.saturating_sub(renewed) >= VISIBILITY_RENEW_AFTER {
-            self.keep().await;
-        }
-    }
-
     /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
     /// head is settled.
     async fn give_back(&self) {
@@ -392,8 +385,12 @@ impl<'a> Hand<'a> {
 #[async_trait]
 impl Keep for Hand<'_> {
     async fn keep(&self) {
+        let now = self.worker.clock.monotonic();
         let messages = self.with(|held| {
-            held.renewed = self.worker.clock.monotonic();
+            if now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER {
+                return Vec::new();
+            }
+            held.renewed = now;
             held.messages.clone()
         });
         for message in messages {
