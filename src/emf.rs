@@ -106,10 +106,11 @@ fn ms(duration: Duration) -> Value {
     json!(duration.as_micros() as f64 / 1000.0)
 }
 
-/// The line for something that happened at `now`.
+/// The line for something that happened at `now`; a turn of the loop is not worth one.
 #[must_use]
-pub fn line(happening: &Happening<'_>, now: Timestamp) -> Value {
-    match happening {
+pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
+    Some(match happening {
+        Happening::Received(_) => return None,
         Happening::Attempt(report) => attempt(report, now),
         Happening::Ignored { message, reason } => {
             let fields = of_message("message_ignored", message, reason);
@@ -142,7 +143,7 @@ pub fn line(happening: &Happening<'_>, now: Timestamp) -> Value {
                 &[(LET_GO, json!(groups))],
             )
         }
-    }
+    })
 }
 
 fn event(name: &str, level: &str, note: &str) -> Map<String, Value> {
@@ -306,7 +307,9 @@ impl LineWriter {
 
 impl Observer for LineWriter {
     fn tell(&self, happening: &Happening<'_>) {
-        let line = line(happening, self.clock.wall());
+        let Some(line) = line(happening, self.clock.wall()) else {
+            return;
+        };
         let text = match self.style {
             Style::Json => line.to_string(),
             Style::Text => as_text(&line),

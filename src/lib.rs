@@ -7,6 +7,7 @@ pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod emf;
+pub mod health;
 pub mod ports;
 pub mod reconcile;
 pub mod wire;

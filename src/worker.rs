@@ -59,6 +59,8 @@ pub struct Limits {
 /// What happened, for the log, the metrics and the demo's story.
 #[derive(Clone, Debug)]
 pub enum Happening<'a> {
+    /// The loop turned: a receive came back with this many messages.
+    Received(usize),
     /// An attempt ended.
     Attempt(&'a Report),
     /// A message is no event of ours; it is deleted.
@@ -97,6 +99,15 @@ pub enum Happening<'a> {
 pub trait Observer: Send + Sync {
     /// Something happened. Must not block.
     fn tell(&self, happening: &Happening<'_>);
+}
+
+/// Several observers, told in order.
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn tell(&self, happening: &Happening<'_>) {
+        self.0.iter().for_each(|observer| observer.tell(happening));
+    }
 }
 
 /// The worker: one per process.
@@ -142,6 +153,9 @@ impl Worker {
                 () = &mut shutdown => break,
                 received = self.next(&mut groups, until) => received,
             };
+            if let Ok(messages) = &received {
+                self.tell(&Happening::Received(messages.len()));
+            }
             match received {
                 Err(error) => {
                     self.tell(&Happening::QueueFailed(&error));

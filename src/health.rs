@@ -1,0 +1,131 @@
+//! Whether the worker's loop still turns: `/healthz` on loopback, and the client that asks it.
+//!
+//! ECS kills a task that answers badly, so the answer is about this process alone. An AWS service that cannot
+//! be reached is no reason: a restart would not bring it back, and would let go of what is in hand.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::ports::Clock;
+use crate::worker::{Happening, Observer};
+
+/// How long the loop may go without a turn: a receive waits 20 s, and a failed one pauses 30 s at most.
+const STILL_AFTER: Duration = Duration::from_mins(2);
+
+/// How long a health check waits for its answer; ECS gives it 5 s by default.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 4096;
+
+/// The pulse of a worker: when its loop last turned.
+pub struct Pulse {
+    clock: Arc<dyn Clock>,
+    last_turn_ms: AtomicU64,
+}
+
+impl Pulse {
+    /// A pulse that beats now.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        let pulse = Self {
+            clock,
+            last_turn_ms: AtomicU64::new(0),
+        };
+        pulse.beat();
+        Arc::new(pulse)
+    }
+
+    fn beat(&self) {
+        self.last_turn_ms
+            .store(self.monotonic_ms(), Ordering::Relaxed);
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago the loop last turned.
+    #[must_use]
+    pub fn still_for(&self) -> Duration {
+        let last = self.last_turn_ms.load(Ordering::Relaxed);
+        Duration::from_millis(self.monotonic_ms().saturating_sub(last))
+    }
+}
+
+impl Observer for Pulse {
+    fn tell(&self, _: &Happening<'_>) {
+        self.beat();
+    }
+}
+
+/// Answers `/healthz` until the process ends.
+///
+/// # Errors
+/// When `address` cannot be listened on.
+pub async fn listen(address: SocketAddr, pulse: Arc<Pulse>) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    let app = Router::new()
+        .route("/healthz", get(healthz))
+        .with_state(pulse);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Ok(())
+}
+
+async fn healthz(State(pulse): State<Arc<Pulse>>) -> (StatusCode, String) {
+    let still_for = pulse.still_for();
+    let (status, word) = if still_for < STILL_AFTER {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "stuck")
+    };
+    let seconds = still_for.as_secs();
+    (
+        status,
+        format!("{{\"status\":\"{word}\",\"last_turn_s\":{seconds}}}\n"),
+    )
+}
+
+/// Asks the worker at `address`; `Ok` holds its answer when it is well.
+///
+/// # Errors
+/// When nothing answers in time, or the answer is that the worker is stuck.
+pub async fn ask(address: SocketAddr) -> io::Result<String> {
+    let answer = tokio::time::timeout(ASK_TIMEOUT, exchange(address)).await;
+    let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or((answer.as_str(), ""));
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status == "200" {
+        return Ok(body.trim().to_owned());
+    }
+    Err(io::Error::other(format!(
+        "the worker answered {status}: {}",
+        body.trim()
+    )))
+}
+
+/// One HTTP/1.0 exchange: the answer ends with the connection, so there is nothing to parse but a line.
+async fn exchange(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        .await?;
+    let mut answer = String::new();
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_string(&mut answer)
+        .await?;
+    Ok(answer)
+}
