@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -300,4 +301,19 @@ pub trait Clock: Send + Sync {
 
     /// Random bits for identifiers.
     fn random(&self) -> u128;
+}
+
+/// Everything a worker needs from outside, from one world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where events come from.
+    pub queue: Arc<dyn Queue>,
+    /// Where intent and outcome are written.
+    pub ledger: Arc<dyn Ledger>,
+    /// The load balancer.
+    pub groups: Arc<dyn TargetGroups>,
+    /// Where addresses come from.
+    pub databases: Arc<dyn Databases>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
 }

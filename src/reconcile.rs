@@ -39,7 +39,7 @@ use crate::domain::transition::{
     self, Arrival, Change, Desired, EventEntry, IllegalChange, Outcome, RouteState, TransitionId,
     retry_after,
 };
-use crate::ports::{CallError, Clock, Commit, Databases, ErrorKind, Ledger, TargetGroups};
+use crate::ports::{CallError, Clock, Commit, Databases, ErrorKind, Ledger, Ports, TargetGroups};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
@@ -65,26 +65,14 @@ impl Keep for NothingInHand {
     async fn keep(&self) {}
 }
 
-/// What the reconciler works with, and who it is.
-#[derive(Clone)]
-pub struct Deps {
-    /// Where intent and outcome are written.
-    pub ledger: Arc<dyn Ledger>,
-    /// The load balancer.
-    pub groups: Arc<dyn TargetGroups>,
-    /// Where addresses come from.
-    pub databases: Arc<dyn Databases>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// This process.
-    pub owner: Owner,
-    /// Attempts at one event before it is recorded as Failed.
-    pub attempts_max: u32,
-}
-
 /// Makes attempts, and remembers what the ledger said last.
 pub struct Reconciler {
-    deps: Deps,
+    ledger: Arc<dyn Ledger>,
+    groups: Arc<dyn TargetGroups>,
+    databases: Arc<dyn Databases>,
+    clock: Arc<dyn Clock>,
+    owner: Owner,
+    attempts_max: u32,
     seen: Mutex<BTreeMap<RouteName, Sighting>>,
 }
 
@@ -152,9 +140,9 @@ impl Reconciler {
         cause: Cause,
         keep: &dyn Keep,
     ) -> Report {
-        let now = self.deps.clock.wall();
-        let transition = TransitionId::from_parts(now, self.deps.clock.random());
-        let steps = Steps::begin(Arc::clone(&self.deps.clock));
+        let now = self.clock.wall();
+        let transition = TransitionId::from_parts(now, self.clock.random());
+        let steps = Steps::begin(Arc::clone(&self.clock));
         let task = Task {
             route,
             evidence,
@@ -208,7 +196,7 @@ impl Reconciler {
         let Some(instance) = claim.instance() else {
             return Ok(None);
         };
-        self.deps.databases.address(task.route, instance).await
+        self.databases.address(task.route, instance).await
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
@@ -239,11 +227,11 @@ impl Reconciler {
                 control,
                 task.evidence,
                 address,
-                self.deps.clock.wall(),
+                self.clock.wall(),
             )
         };
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
-        let before_write = self.deps.clock.monotonic();
+        let before_write = self.clock.monotonic();
         match self.commit(&task.steps, "Begin", &change).await? {
             Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
             Commit::Done(state) => Ok(match decision {
@@ -270,11 +258,11 @@ impl Reconciler {
     /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
     /// done, so the ledger is asked before anyone waits.
     async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
-        let unchanged_for = self.deps.clock.monotonic().saturating_sub(seen.since);
+        let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
         let Some(lease) = &seen.state.control.lease else {
             return Ok(None);
         };
-        match acquire(Some(lease), self.deps.clock.wall(), unchanged_for) {
+        match acquire(Some(lease), self.clock.wall(), unchanged_for) {
             Acquire::Free | Acquire::TakeOver => Ok(None),
             Acquire::Wait(wait) => {
                 let now = self.read(&task.route.name).await?;
@@ -306,7 +294,7 @@ impl Reconciler {
                 entry.kind = kind;
                 entry.desired = Some((desired.instance.clone(), desired.target));
                 entry.note = format!("{verb} to {} at {}", desired.instance, desired.target);
-                transition::begin(from, &self.deps.owner, desired.clone(), arrival, entry)
+                transition::begin(from, &self.owner, desired.clone(), arrival, entry)
             }
             Decision::Settle(verdict) => {
                 entry.outcome = Some(verdict.outcome);
@@ -355,7 +343,7 @@ impl Reconciler {
         report: &Report,
     ) -> Ended {
         let failed = verdict.outcome == Outcome::Failed;
-        let again = failed && held.event.attempts < self.deps.attempts_max;
+        let again = failed && held.event.attempts < self.attempts_max;
         let kind = if again {
             RecordKind::Deferred
         } else {
@@ -392,11 +380,11 @@ impl Reconciler {
     fn entry(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
         Entry {
             kind,
-            at: self.deps.clock.wall(),
+            at: self.clock.wall(),
             transition: task.transition,
             attempt: 0,
             generation: state.control.generation,
-            owner: self.deps.owner.clone(),
+            owner: self.owner.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cause: task.cause,
             event_key: task.evidence.key,
@@ -413,7 +401,7 @@ impl Reconciler {
     }
 
     fn pause(&self, attempt: u32) -> Duration {
-        retry_after(attempt, self.deps.clock.random())
+        retry_after(attempt, self.clock.random())
     }
 
     async fn commit(
@@ -422,7 +410,7 @@ impl Reconciler {
         name: &str,
         change: &Change,
     ) -> Result<Commit, CallError> {
-        let commit = async { self.deps.ledger.commit(change).await.map(without_id) };
+        let commit = async { self.ledger.commit(change).await.map(without_id) };
         let commit = steps.call(name, commit).await?;
         match &commit {
             Commit::Done(state) | Commit::Refused { state, .. } => self.remember(state.clone()),
@@ -431,7 +419,7 @@ impl Reconciler {
     }
 
     async fn read(&self, route: &RouteName) -> Result<Sighting, CallError> {
-        let state = self.deps.ledger.load(route).await?;
+        let state = self.ledger.load(route).await?;
         Ok(self.remember(state))
     }
 
@@ -446,7 +434,7 @@ impl Reconciler {
             Some(sighting) if sighting.state == state => sighting.clone(),
             Some(_) | None => {
                 let sighting = Sighting {
-                    since: self.deps.clock.monotonic(),
+                    since: self.clock.monotonic(),
                     state,
                 };
                 memory.insert(sighting.state.route.clone(), sighting.clone());

@@ -16,7 +16,7 @@ use crate::domain::audit::Cause;
 use crate::domain::event::{Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
-use crate::ports::{CallError, Clock, Depth, Kept, Message, Queue};
+use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
 use crate::reconcile::{Keep, Reconciler, Report};
 use crate::wire::{self, Parsed};
 
@@ -125,12 +125,13 @@ impl Worker {
     /// A worker for `routes`.
     #[must_use]
     pub fn new(
-        queue: Arc<dyn Queue>,
+        ports: &Ports,
         reconciler: Arc<Reconciler>,
         routes: Arc<[Route]>,
-        (clock, observer): (Arc<dyn Clock>, Arc<dyn Observer>),
+        observer: Arc<dyn Observer>,
         limits: Limits,
     ) -> Self {
+        let (queue, clock) = (Arc::clone(&ports.queue), Arc::clone(&ports.clock));
         Self {
             queue,
             reconciler,

@@ -83,7 +83,7 @@ impl Reconciler {
             return Ok((None, self.observe(task, held).await?));
         }
         self.ensure_lease(task, held).await?;
-        let looking = self.deps.groups.observe(&task.route.group);
+        let looking = self.groups.observe(&task.route.group);
         let (present, observed) = tokio::join!(
             self.send_registration(task, held, report),
             task.steps.call("DescribeTargetHealth", looking)
@@ -97,7 +97,7 @@ impl Reconciler {
         held: &mut Held,
     ) -> Result<Vec<ObservedTarget>, Stopped> {
         self.ensure_lease(task, held).await?;
-        let looking = self.deps.groups.observe(&task.route.group);
+        let looking = self.groups.observe(&task.route.group);
         Ok(task.steps.call("DescribeTargetHealth", looking).await?)
     }
 
@@ -119,7 +119,7 @@ impl Reconciler {
     ) -> Result<Present, CallError> {
         let target = held.desired.target;
         let targets = [target];
-        let registering = self.deps.groups.register(&task.route.group, &targets);
+        let registering = self.groups.register(&task.route.group, &targets);
         task.steps.call("RegisterTargets", registering).await?;
         report.registered.get_or_insert(task.steps.elapsed());
         Ok(Present::registered(target))
@@ -144,14 +144,14 @@ impl Reconciler {
     /// with the visibility of the message. A worker that finds its lease over (it stood still) stops here:
     /// somebody else may hold the route by now, and the load balancer would not know the difference.
     async fn ensure_lease(&self, task: &Task<'_>, held: &mut Held) -> Result<(), Stopped> {
-        let now = self.deps.clock.monotonic();
+        let now = self.clock.monotonic();
         if held.hold.fits_a_call(now) {
             return Ok(());
         }
         if held.hold.left(now).is_zero() {
             return Err(Stopped::LeaseLost);
         }
-        let wall = self.deps.clock.wall();
+        let wall = self.clock.wall();
         let Ok(longer) = transition::extend(&held.state, task.transition, wall) else {
             return Err(Stopped::LeaseLost);
         };

@@ -1,0 +1,122 @@
+//! Workers in the world: the demo, the tests and the simulation all start them here, the same way.
+//!
+//! A worker is the real one; only its ports are this world's. Each runs in a process of its own that can
+//! stand still or die, and dying drops everything it was doing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::dynamodb::EmbeddedDynamo;
+use super::process::Process;
+use super::world::{World, WorldConfig};
+use crate::domain::lease::Owner;
+use crate::domain::route::Route;
+use crate::ports::{CallError, Ports};
+use crate::reconcile::Reconciler;
+use crate::worker::{Limits, Observer, Until, Worker};
+
+/// How workers of a fleet are set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetConfig {
+    /// Attempts at one event before it is recorded as Failed.
+    pub attempts_max: u32,
+    /// Limits of each worker.
+    pub limits: Limits,
+}
+
+impl Default for FleetConfig {
+    fn default() -> Self {
+        let limits = Limits { groups_max: 16, drain_timeout: Duration::from_secs(25) };
+        Self { attempts_max: 6, limits }
+    }
+}
+
+/// A world, its ledger, and the workers in it.
+pub struct Fleet {
+    /// The world.
+    pub world: World,
+    /// The ledger's engine.
+    pub dynamo: EmbeddedDynamo,
+    config: FleetConfig,
+}
+
+/// A worker that was started.
+pub struct Running {
+    /// Its process.
+    pub process: Arc<Process>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Option<()>>,
+}
+
+impl Fleet {
+    /// A fleet without workers.
+    ///
+    /// # Errors
+    /// When the ledger's tables cannot be made.
+    pub async fn new(world: WorldConfig, config: FleetConfig) -> Result<Self, CallError> {
+        let world = World::new(world);
+        let dynamo = EmbeddedDynamo::memory().await?;
+        Ok(Self { world, dynamo, config })
+    }
+
+    /// The ports of a process of this world.
+    #[must_use]
+    pub fn ports(&self, process: &Arc<Process>) -> Ports {
+        Ports {
+            queue: self.world.queue(process),
+            ledger: Arc::new(self.dynamo.ledger(process)),
+            groups: self.world.target_groups(process),
+            databases: self.world.databases(process),
+            clock: Arc::clone(&process.clock) as _,
+        }
+    }
+
+    /// Starts a worker for `routes` in a new process. Its name has to be new too: faults are planned by name.
+    pub fn start(
+        &self,
+        name: &str,
+        routes: &[Route],
+        until: Until,
+        observer: Arc<dyn Observer>,
+    ) -> Running {
+        let process = self.world.process(name);
+        let ports = self.ports(&process);
+        let owner = Owner::new(name);
+        let reconciler = Reconciler::new(&ports, owner, self.config.attempts_max);
+        let worker =
+            Worker::new(&ports, Arc::new(reconciler), routes.into(), observer, self.config.limits);
+        let (stop, mut stopped) = watch::channel(false);
+        let life = Arc::clone(&process);
+        let task = tokio::spawn(async move {
+            let shutdown = async move {
+                // An error means that nobody is left who could stop it: then it works on.
+                if stopped.wait_for(|stop| *stop).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            life.run(worker.run(until, shutdown)).await
+        });
+        Running { process, stop, task }
+    }
+}
+
+impl Running {
+    /// Asks the worker to stop, as SIGTERM does.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for its end; `true` when it ended by itself, `false` when it died.
+    pub async fn ended(self) -> bool {
+        matches!(self.task.await, Ok(Some(())))
+    }
+
+    /// Whether it has ended, one way or the other.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+}
