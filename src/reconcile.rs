@@ -114,11 +114,17 @@ enum Opening {
 }
 
 impl Reconciler {
-    /// A reconciler that has seen nothing yet.
+    /// A reconciler that has seen nothing yet. It writes as `owner`, and records an event as Failed after
+    /// `attempts_max` attempts.
     #[must_use]
-    pub fn new(deps: Deps) -> Self {
+    pub fn new(ports: &Ports, owner: Owner, attempts_max: u32) -> Self {
         Self {
-            deps,
+            ledger: Arc::clone(&ports.ledger),
+            groups: Arc::clone(&ports.groups),
+            databases: Arc::clone(&ports.databases),
+            clock: Arc::clone(&ports.clock),
+            owner,
+            attempts_max,
             seen: Mutex::default(),
         }
     }

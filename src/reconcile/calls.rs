@@ -133,10 +133,7 @@ impl Reconciler {
         present: Present,
     ) -> Result<(), Stopped> {
         self.ensure_lease(task, held).await?;
-        let leaving = self
-            .deps
-            .groups
-            .deregister(&task.route.group, others, &present);
+        let leaving = self.groups.deregister(&task.route.group, others, &present);
         Ok(task.steps.call("DeregisterTargets", leaving).await?)
     }
 
