@@ -146,6 +146,8 @@ impl Worker {
     /// what is in hand within the drain limit.
     pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) {
         let mut groups = JoinSet::new();
+        let worker = self.clone();
+        groups.spawn(async move { worker.warm_up().await });
         let mut failures = 0;
         tokio::pin!(shutdown);
         loop {
@@ -184,6 +186,16 @@ impl Worker {
             }
         }
         self.drain(groups).await;
+    }
+
+    /// Reads every route's state while the first receive waits, which saves each route's first attempt a
+    /// round trip. Where it fails the attempt reads for itself.
+    async fn warm_up(&self) {
+        for route in self.routes.iter() {
+            if self.reconciler.warm_up(&route.name).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The next messages, as soon as there is room for their groups.

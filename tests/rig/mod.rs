@@ -1,0 +1,232 @@
+//! The stage of the tests in the embedded world: a fleet, its routes, and what its workers told.
+#![allow(dead_code, reason = "each test binary uses its part of the rig")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a rig that cannot be built fails the test that wanted it"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use writerlink::domain::audit::{ChainVerifier, Hash, RecordKind};
+use writerlink::domain::event::{EventId, RdsEvent};
+use writerlink::domain::route::Route;
+use writerlink::domain::target::Target;
+use writerlink::domain::transition::Outcome;
+use writerlink::embedded::databases::Instance;
+use writerlink::embedded::faults::{Fate, Site};
+use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
+use writerlink::embedded::world::{WorldConfig, instances};
+use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
+use writerlink::reconcile::Report;
+use writerlink::worker::{Happening, Observer, Until};
+
+/// Keeps what workers tell, for assertions.
+#[derive(Default)]
+pub struct Told {
+    pub reports: Mutex<Vec<Report>>,
+    pub lines: Mutex<Vec<String>>,
+}
+
+impl Observer for Told {
+    fn tell(&self, happening: &Happening<'_>) {
+        match happening {
+            Happening::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
+            Happening::Received(_) => {}
+            other => self.lines.lock().unwrap().push(format!("{other:?}")),
+        }
+    }
+}
+
+impl Told {
+    pub fn reports(&self) -> Vec<Report> {
+        self.reports.lock().unwrap().clone()
+    }
+
+    /// How the attempts ended, in order, one word each.
+    pub fn ends(&self) -> Vec<&'static str> {
+        self.reports()
+            .iter()
+            .map(|report| report.ended.as_str())
+            .collect()
+    }
+}
+
+/// A world with routes and their clusters of three instances each, `name-1` being the writer.
+pub struct Rig {
+    pub fleet: Fleet,
+    pub routes: Vec<Route>,
+    pub told: Arc<Told>,
+}
+
+impl Rig {
+    pub async fn new(names: &[&str]) -> Self {
+        Self::with(names, WorldConfig::default(), FleetConfig::default()).await
+    }
+
+    pub async fn with(names: &[&str], world: WorldConfig, fleet: FleetConfig) -> Self {
+        let fleet = Fleet::new(world, fleet).await.unwrap();
+        let route = |name: &&str| {
+            fleet
+                .world
+                .add_route(name, &instances(name, 3).unwrap())
+                .unwrap()
+        };
+        let routes = names.iter().map(route).collect();
+        Self {
+            fleet,
+            routes,
+            told: Arc::default(),
+        }
+    }
+
+    /// Starts a worker that waits for more.
+    pub fn start(&self, name: &str) -> Running {
+        self.fleet.start(
+            name,
+            &self.routes,
+            Until::Stopped,
+            Arc::clone(&self.told) as _,
+        )
+    }
+
+    /// Runs a worker until the queue is empty; `true` when it ended by itself, `false` when it died.
+    pub async fn run(&self, name: &str) -> bool {
+        let told = Arc::clone(&self.told) as _;
+        self.fleet
+            .start(name, &self.routes, Until::Drained, told)
+            .ended()
+            .await
+    }
+
+    pub fn instance(&self, route: usize, n: usize) -> Instance {
+        let name = self.routes[route].name.as_str();
+        instances(name, 3).unwrap().swap_remove(n - 1)
+    }
+
+    pub fn target(&self, route: usize, n: usize) -> Target {
+        Target {
+            ip: self.instance(route, n).ip,
+            port: self.routes[route].port,
+        }
+    }
+
+    /// The event with this id about instance `n`, `seconds` after the world began.
+    pub fn event(&self, route: usize, id: EventId, n: usize, seconds: u64) -> RdsEvent {
+        let start = WorldConfig::default().start;
+        let instance = self.instance(route, n).id;
+        let source = writerlink::domain::route::SourceId::new(self.routes[route].name.as_str());
+        let message = match id {
+            EventId::FAILOVER_COMPLETED => format!("Completed failover to DB instance: {instance}"),
+            EventId::PREVIOUS_PRIMARY_PROMOTED => {
+                format!("Promoting previous primary again: {instance}.")
+            }
+            _ => format!("Started cross AZ failover to DB instance: {instance}"),
+        };
+        RdsEvent {
+            id: Some(id),
+            source: source.unwrap(),
+            kind: writerlink::domain::event::SourceKind::Cluster,
+            source_arn: Some(format!(
+                "arn:aws:rds:us-east-1:123456789012:cluster:{}",
+                self.routes[route].name
+            )),
+            at: start.plus(Duration::from_secs(seconds)),
+            message,
+        }
+    }
+
+    pub fn started(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
+        self.event(route, EventId::STARTED_CROSS_AZ, n, seconds)
+    }
+
+    pub fn completed(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
+        self.event(route, EventId::FAILOVER_COMPLETED, n, seconds)
+    }
+
+    /// What is registered and not draining.
+    pub fn registered(&self, route: usize) -> Vec<Target> {
+        self.fleet
+            .world
+            .elb
+            .registered(&self.routes[route].group.arn)
+            .into_iter()
+            .collect()
+    }
+
+    /// Whole calls of a process by API name, in the order they took effect.
+    pub fn calls(&self, process: &str) -> Vec<&'static str> {
+        let journal = self.fleet.world.fabric.journal();
+        journal
+            .iter()
+            .filter(|e| e.process == process)
+            .map(|e| e.call)
+            .collect()
+    }
+
+    /// How many calls of the load balancer there were, by anyone.
+    pub fn load_balancer_calls(&self) -> usize {
+        let elb = [
+            "DescribeTargetHealth",
+            "RegisterTargets",
+            "DeregisterTargets",
+        ];
+        self.fleet
+            .world
+            .fabric
+            .journal()
+            .iter()
+            .filter(|e| elb.contains(&e.call))
+            .count()
+    }
+
+    /// Lets every call take this long, there and back.
+    pub fn every_call_takes(&self, round_trip: Duration) {
+        let plan = move |_: &Site| Fate::in_a_round_trip(round_trip);
+        self.fleet.world.fabric.set_plan(Box::new(plan));
+    }
+
+    /// A route's whole chain, verified on the way: no gap, nothing altered, and it ends at the head (I8).
+    pub async fn chain(&self, route: usize) -> Vec<StoredRecord> {
+        let outsider = self.fleet.world.process("outsider");
+        self.fleet
+            .world
+            .fabric
+            .set_plan(writerlink::embedded::faults::no_faults());
+        let ledger = self.fleet.dynamo.ledger(&outsider);
+        let name = self.routes[route].name.clone();
+        let head = ledger.load(&name).await.unwrap().chain;
+        let query = AuditQuery::Chain {
+            route: name,
+            from_seq: 1,
+            to_seq: None,
+        };
+        let (mut records, mut cursor, mut verifier) = (Vec::new(), None, ChainVerifier::default());
+        loop {
+            let page = ledger.page(&query, 100, cursor.as_deref()).await.unwrap();
+            for stored in page.records {
+                assert_eq!(stored.altered, Vec::<String>::new());
+                assert_eq!(Hash::of(&stored.canonical), stored.hash);
+                verifier
+                    .take(stored.record.seq, stored.record.prev, stored.hash)
+                    .unwrap();
+                records.push(stored);
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        verifier.finish(head).unwrap();
+        records
+    }
+
+    /// A route's records in short: kind, and outcome where there is one.
+    pub async fn story(&self, route: usize) -> Vec<(RecordKind, Option<Outcome>)> {
+        let chain = self.chain(route).await;
+        chain
+            .iter()
+            .map(|s| (s.record.entry.kind, s.record.entry.outcome))
+            .collect()
+    }
+}

@@ -1,0 +1,488 @@
+//! What the worker promises, told as scenarios: the real worker, in the embedded world, under paused time.
+#![expect(clippy::unwrap_used, reason = "a scenario that cannot be staged fails")]
+
+mod rig;
+
+use std::time::Duration;
+
+use rig::Rig;
+use writerlink::domain::audit::{Reason, RecordKind};
+use writerlink::domain::event::EventId;
+use writerlink::domain::route::OnStarted;
+use writerlink::domain::target::TargetHealth;
+use writerlink::domain::transition::Outcome;
+use writerlink::embedded::faults::{Fate, Fault, Site};
+use writerlink::embedded::fleet::FleetConfig;
+use writerlink::embedded::world::WorldConfig;
+use writerlink::ports::ErrorKind;
+use writerlink::reconcile::Ended;
+
+const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
+const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
+const DEFERRED: (RecordKind, Option<Outcome>) = (RecordKind::Deferred, None);
+
+fn finished(outcome: Outcome) -> (RecordKind, Option<Outcome>) {
+    (RecordKind::Finished, Some(outcome))
+}
+
+/// A plan that gives `fault` to every call of this name, and works otherwise.
+fn always(call: &'static str, fault: Fault) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+    Box::new(move |site: &Site| {
+        if site.call == call {
+            Fate::meets(fault)
+        } else {
+            Fate::WORKS
+        }
+    })
+}
+
+/// A plan that gives `fault` to the `nth` call of this name (from 1), and works otherwise.
+fn once(
+    call: &'static str,
+    nth: u32,
+    fault: Fault,
+) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+    let mut seen = 0;
+    Box::new(move |site: &Site| {
+        seen += u32::from(site.call == call);
+        if site.call == call && seen == nth {
+            Fate::meets(fault)
+        } else {
+            Fate::WORKS
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert_eq!(rig.story(0).await, [STARTED, finished(Outcome::Swapped)]);
+    let chain = rig.chain(0).await;
+    let end = &chain[1].record.entry;
+    assert_eq!(end.before[0].target, rig.target(0, 1));
+    let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
+    assert_eq!(still[0].target, rig.target(0, 2));
+    assert_eq!(
+        end.event.message,
+        "Started cross AZ failover to DB instance: orders-2"
+    );
+    assert!(
+        end.steps
+            .iter()
+            .any(|step| step.name == "RegisterTargets" && step.request_id.is_some())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregistered_after_three() {
+    let rig = Rig::new(&["orders"]).await;
+    let round_trip = Duration::from_millis(100);
+    rig.every_call_takes(round_trip);
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let report = rig.told.reports().pop().unwrap();
+    assert_eq!(report.registered, Some(2 * round_trip));
+    assert_eq!(report.swapped, Some(3 * round_trip));
+    assert_eq!(report.took, 5 * round_trip, "observe again, then finish");
+    let mutating: Vec<_> = rig
+        .calls("w1")
+        .into_iter()
+        .filter(|call| !matches!(*call, "ReceiveMessage" | "GetItem"))
+        .collect();
+    let mut expected = vec![
+        "ExecuteTransaction",
+        "DescribeTargetHealth",
+        "RegisterTargets",
+    ];
+    expected.extend([
+        "DeregisterTargets",
+        "DescribeTargetHealth",
+        "ExecuteTransaction",
+    ]);
+    expected.push("DeleteMessage");
+    let mut in_any_order = mutating.clone();
+    in_any_order[1..3].sort_unstable();
+    assert_eq!(in_any_order, expected);
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_event_delivered_twice_costs_no_elb_call_the_second_time() {
+    let rig = Rig::new(&["orders"]).await;
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    assert!(rig.run("w1").await);
+    let before = rig.load_balancer_calls();
+    // As SNS tells the same event: another text, so the queue's own deduplication does not see it.
+    let body = writerlink::embedded::event_bodies::sns_envelope(&event);
+    rig.fleet.world.sqs.send("orders", &body);
+    assert!(
+        rig.run("w2").await,
+        "a worker that has not heard of the first delivery"
+    );
+    assert_eq!(rig.load_balancer_calls(), before);
+    assert_eq!(rig.told.ends(), ["Swapped", "Duplicate"]);
+    assert_eq!(rig.story(0).await.len(), 2, "one terminal record per event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_event_that_arrives_late_moves_nothing_and_is_recorded() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.deliver(&rig.completed(0, 3, 50));
+    rig.fleet.world.deliver(&rig.started(0, 2, 40));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 3)]);
+    let story = rig.story(0).await;
+    assert_eq!(
+        story,
+        [
+            STARTED,
+            finished(Outcome::Swapped),
+            finished(Outcome::Superseded)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_completed_event_confirms_what_the_started_one_did() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    rig.fleet.world.deliver(&rig.completed(0, 2, 30));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.told.ends(), ["Swapped", "AlreadyThere"]);
+    let registrations = rig
+        .calls("w1")
+        .iter()
+        .filter(|call| **call == "RegisterTargets")
+        .count();
+    assert_eq!(
+        registrations, 1,
+        "what is there is looked at, not registered again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn register_targets_failing_for_ever_never_leads_to_a_deregistration_and_ends_as_failed() {
+    let rig = Rig::new(&["orders"]).await;
+    let refused = Fault::Refused(ErrorKind::Invalid);
+    rig.fleet
+        .world
+        .fabric
+        .set_plan(always("RegisterTargets", refused));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(rig.run("w1").await);
+    assert_eq!(
+        rig.registered(0),
+        [rig.target(0, 1)],
+        "the group keeps its old target"
+    );
+    assert!(!rig.calls("w1").contains(&"DeregisterTargets"));
+    let story = rig.story(0).await;
+    assert_eq!(story.first(), Some(&STARTED));
+    assert_eq!(story[1], DEFERRED);
+    assert_eq!(story.last(), Some(&finished(Outcome::Failed)));
+    assert_eq!(
+        story
+            .iter()
+            .filter(|(kind, _)| *kind == RecordKind::Resumed)
+            .count(),
+        5
+    );
+    let end = rig.chain(0).await.pop().unwrap().record.entry;
+    assert_eq!(end.reason, Some(Reason::CallFailed));
+    assert!(end.note.contains("InvalidTarget"), "{}", end.note);
+    assert_eq!(rig.fleet.world.dead_letters.messages().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_message_goes_to_the_dead_letter_queue_at_once_and_blocks_nobody() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.sqs.send(
+        "orders",
+        r#"{"detail-type": "RDS DB Cluster Event", "source": "aws.rds"}"#,
+    );
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.fleet.world.dead_letters.messages().len(), 1);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    let lines = rig.told.lines.lock().unwrap().clone();
+    assert!(
+        lines.iter().any(|line| line.starts_with("Malformed")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_not_the_routes_is_rejected_without_a_call() {
+    let rig = Rig::new(&["orders"]).await;
+    let mut event = rig.started(0, 2, 0);
+    event.message = "Started cross AZ failover to DB instance: stranger-9".into();
+    rig.fleet.world.deliver(&event);
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.load_balancer_calls(), 0);
+    assert_eq!(rig.story(0).await, [finished(Outcome::Rejected)]);
+    assert_eq!(
+        rig.fleet.world.dead_letters.messages().len(),
+        1,
+        "it needs a person"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_message_holds_its_group_back_and_releases_the_rest() {
+    let rig = Rig::new(&["orders", "billing"]).await;
+    rig.fleet.world.fabric.set_plan(once(
+        "RegisterTargets",
+        1,
+        Fault::Refused(ErrorKind::Throttled),
+    ));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    rig.fleet.world.deliver(&rig.completed(0, 3, 30));
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert!(rig.run("w1").await);
+    assert_eq!(
+        rig.told.ends(),
+        ["Deferred", "Swapped", "Swapped"],
+        "in the order of the group"
+    );
+    assert_eq!(rig.registered(0), [rig.target(0, 3)]);
+    let released = rig
+        .calls("w1")
+        .iter()
+        .filter(|c| **c == "ChangeMessageVisibility")
+        .count();
+    assert_eq!(
+        released, 2,
+        "the failed one to its pause, the one behind it to now"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_delivery() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet
+        .world
+        .fabric
+        .set_plan(once("DeregisterTargets", 1, Fault::DiesBefore));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(!rig.run("w1").await, "it dies");
+    assert_eq!(
+        rig.registered(0).len(),
+        2,
+        "half done: never empty, not yet right"
+    );
+    assert!(rig.run("w2").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert_eq!(
+        rig.story(0).await,
+        [STARTED, RESUMED, finished(Outcome::Swapped)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(rig.run("w1").await);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let back = rig.event(0, EventId::PREVIOUS_PRIMARY_PROMOTED, 1, 60);
+    rig.fleet.world.deliver(&back);
+    assert!(rig.run("w2").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 1)]);
+    let rows = rig.fleet.world.elb.rows(&rig.routes[0].group.arn);
+    let draining: Vec<_> = rows
+        .iter()
+        .filter(|row| row.health == TargetHealth::Draining)
+        .collect();
+    assert_eq!(draining[0].target, rig.target(0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_started_register_keeps_the_old_target_until_the_failover_completes() {
+    let mut rig = Rig::new(&["orders"]).await;
+    rig.routes[0].on_started = OnStarted::Register;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 1), rig.target(0, 2)]);
+    rig.fleet.world.deliver(&rig.completed(0, 2, 30));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(rig.run("w2").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert_eq!(rig.told.ends(), ["Registered", "Swapped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.every_call_takes(Duration::from_millis(4900));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    let (one, other) = (rig.start("w1"), rig.start("w2"));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(
+        rig.told.ends(),
+        ["Swapped"],
+        "nobody else received the message meanwhile"
+    );
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    let calls = [rig.calls("w1"), rig.calls("w2")].concat();
+    assert!(
+        calls.contains(&"ExecuteStatement"),
+        "the lease was lengthened"
+    );
+    assert!(
+        calls.contains(&"ChangeMessageVisibility"),
+        "so was the visibility"
+    );
+    drop((one, other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_and_reports_it() {
+    let rig = Rig::new(&["orders"]).await;
+    let stall = Fault::Stall(Duration::from_secs(60));
+    rig.fleet
+        .world
+        .fabric
+        .set_plan(once("RegisterTargets", 1, stall));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    let sleeper = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let other = rig.start("w2");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(rig.told.ends(), ["Swapped", "LeaseLost"]);
+    let late: Vec<_> = rig
+        .calls("w1")
+        .into_iter()
+        .filter(|c| *c == "DeregisterTargets")
+        .collect();
+    assert_eq!(late, Vec::<&str>::new());
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    drop((sleeper, other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_ledger_means_no_call_and_no_lost_message() {
+    let rig = Rig::new(&["orders"]).await;
+    let ten_minutes = Duration::from_secs(600);
+    let time = rig.fleet.world.fabric.time;
+    rig.fleet
+        .world
+        .fabric
+        .set_plan(Box::new(move |site: &Site| {
+            let ledger = matches!(
+                site.call,
+                "GetItem" | "ExecuteTransaction" | "ExecuteStatement"
+            );
+            if ledger && time.elapsed() < ten_minutes {
+                Fate::meets(Fault::Refused(ErrorKind::Throttled))
+            } else {
+                Fate::WORKS
+            }
+        }));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    assert_eq!(rig.load_balancer_calls(), 0);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert_eq!(rig.fleet.world.dead_letters.messages().len(), 0);
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_asked_to_stop_finishes_what_is_in_hand() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.every_call_takes(Duration::from_secs(1));
+    let worker = rig.start("w1");
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    worker.stop();
+    assert!(worker.ended().await);
+    assert_eq!(rig.told.ends(), ["Swapped"]);
+    assert_eq!(
+        rig.fleet.world.sqs.depth().in_flight,
+        0,
+        "and deletes its message"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_finish_in_time_lets_go_and_the_next_one_resumes() {
+    let mut fleet = FleetConfig::default();
+    fleet.limits.drain_timeout = Duration::from_secs(2);
+    let rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
+    rig.every_call_takes(Duration::from_secs(4));
+    let worker = rig.start("w1");
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    worker.stop();
+    assert!(worker.ended().await);
+    assert!(
+        rig.told
+            .lines
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.starts_with("LetGo"))
+    );
+    assert!(rig.run("w2").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_once() {
+    let names: Vec<String> = (0..20).map(|n| format!("route-{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = Rig::new(&names).await;
+    rig.every_call_takes(Duration::from_millis(20));
+    let workers = (rig.start("w1"), rig.start("w2"));
+    for round in 0..10_u64 {
+        for route in 0..names.len() {
+            let n = 1 + usize::try_from(round + 1).unwrap() % 3;
+            rig.fleet
+                .world
+                .deliver(&rig.completed(route, n, 60 * round));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(
+        rig.fleet.world.sqs.depth(),
+        writerlink::ports::Depth::default()
+    );
+    for route in 0..names.len() {
+        assert_eq!(rig.registered(route), [rig.target(route, 2)]);
+        let terminal = rig
+            .story(route)
+            .await
+            .iter()
+            .filter(|(_, o)| o.is_some())
+            .count();
+        assert_eq!(terminal, 10, "one terminal record per event");
+    }
+    drop(workers);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_words_from_another_account_are_rejected_and_recorded() {
+    let rig = Rig::new(&["orders"]).await;
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    assert!(rig.run("w1").await);
+    let mut foreign = event;
+    foreign.source_arn = Some("arn:aws:rds:us-east-1:999999999999:cluster:orders".into());
+    rig.fleet.world.deliver(&foreign);
+    assert!(rig.run("w2").await);
+    let Ended::Settled(verdict) = rig.told.reports()[1].ended.clone() else {
+        panic!("not settled")
+    };
+    assert_eq!(verdict.reason, Reason::PayloadDiffers);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+}
