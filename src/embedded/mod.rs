@@ -8,3 +8,5 @@
 
 pub mod clock;
 pub mod faults;
+pub mod plans;
+pub mod process;
