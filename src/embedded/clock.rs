@@ -40,7 +40,13 @@ impl WorldTime {
     /// The true time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.start.plus(self.elapsed())
+        self.at(self.elapsed())
+    }
+
+    /// The true time when the world has run this long.
+    #[must_use]
+    pub fn at(&self, elapsed: Duration) -> Timestamp {
+        self.start.plus(elapsed)
     }
 }
 

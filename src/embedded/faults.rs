@@ -2,16 +2,14 @@
 //!
 //! Every side effect of a process in the embedded world, whatever the port, goes through
 //! [`Process::call`]. There its [`Fate`] is decided by the world's [`FaultPlan`]: a script, a point of the
-//! crash matrix, or a seed.
+//! crash matrix, or a seed (see [`super::plans`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::clock::{SkewedClock, WorldTime};
-use crate::domain::lease::CALL_TIMEOUT;
+use super::clock::WorldTime;
+pub use super::process::Process;
 use crate::ports::{CallError, ErrorKind};
 
 /// One call about to be made: the point where something can go wrong.
@@ -32,11 +30,17 @@ pub enum Fault {
     None,
     /// It is refused and takes no effect.
     Refused(ErrorKind),
-    /// It takes effect and the reply never comes.
+    /// It takes effect and the connection breaks instead of a reply. With an `after` longer than the call's
+    /// timeout it is silence instead, and the caller times out.
     ReplyLost,
-    /// The request is stuck on its way: the caller times out, and it takes effect this much later.
+    /// The request is stuck on its way: the caller times out, and it takes effect this much later than it
+    /// would have, whatever became of the process.
     Late(Duration),
-    /// The process dies before the call takes effect.
+    /// The whole process stands still for this long (SIGSTOP, a frozen host) after it decided to make the
+    /// call and before it sends it. Then the call works. Nothing timed out meanwhile, since a process that
+    /// stands still reads no clock: this is how a holder acts after the end of its lease.
+    Stall(Duration),
+    /// The process dies before the request is sent.
     DiesBefore,
     /// The process dies after it took effect, before it learns so.
     DiesAfter,
@@ -45,7 +49,8 @@ pub enum Fault {
 /// How a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
-    /// How long the request travels (or the process stands still before it sends it).
+    /// How long the request travels. Longer than the call's timeout means that the caller gives up and it
+    /// takes effect nevertheless: what was sent cannot be called back.
     pub before: Duration,
     /// What happens there.
     pub fault: Fault,
@@ -60,6 +65,15 @@ impl Fate {
         fault: Fault::None,
         after: Duration::ZERO,
     };
+
+    /// A call that meets `fault` and takes no time otherwise.
+    #[must_use]
+    pub const fn meets(fault: Fault) -> Self {
+        Self {
+            fault,
+            ..Self::WORKS
+        }
+    }
 
     /// A call that works and takes `round_trip` as a whole.
     #[must_use]
@@ -105,7 +119,8 @@ pub struct Effect {
     pub fault: Fault,
 }
 
-/// Called after every effect, with the journal's newest line; invariants are checked here.
+/// Called after every effect, with the journal's newest line; invariants are checked here. It had better
+/// note a violation than panic: a late effect has no caller left who could notice.
 pub type Watcher = Box<dyn FnMut(&Effect) + Send>;
 
 /// What all processes of a world share: its time, its fault plan, its journal.
@@ -125,7 +140,8 @@ impl fmt::Debug for Fabric {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks; a panic elsewhere poisons nothing here, since every change is made whole or not at all.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -149,6 +165,11 @@ impl Fabric {
     /// Calls `watcher` after every effect from now on.
     pub fn watch(&self, watcher: Watcher) {
         *lock(&self.watcher) = Some(watcher);
+    }
+
+    /// What becomes of a call that is about to be made.
+    pub(super) fn fate(&self, site: &Site) -> Fate {
+        lock(&self.plan).fate(site)
     }
 
     /// Everything that took effect so far.
@@ -175,131 +196,8 @@ impl Fabric {
     }
 }
 
-/// A process of the world: it has a clock of its own, and it can die.
-#[derive(Debug)]
-pub struct Process {
-    /// Its name, in sites and journal.
-    pub name: String,
-    /// Its clock.
-    pub clock: Arc<SkewedClock>,
-    /// The world it lives in.
-    pub fabric: Arc<Fabric>,
-    calls: Mutex<u64>,
-    alive: watch::Sender<bool>,
-}
-
-impl Process {
-    /// A living process; `seed` decides the random bits of its clock.
-    #[must_use]
-    pub fn start(fabric: &Arc<Fabric>, name: &str, seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            name: name.to_owned(),
-            clock: Arc::new(SkewedClock::new(fabric.time, seed)),
-            fabric: Arc::clone(fabric),
-            calls: Mutex::new(0),
-            alive: watch::Sender::new(true),
-        })
-    }
-
-    /// Ends the process: none of its pending calls ever returns.
-    pub fn kill(&self) {
-        self.alive.send_replace(false);
-    }
-
-    /// Runs `work` as long as the process lives; `None` when it died first. Dropping the work is the crash.
-    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut alive = self.alive.subscribe();
-        tokio::select! {
-            biased;
-            _ = alive.wait_for(|alive| !alive) => None,
-            done = work => Some(done),
-        }
-    }
-
-    /// Makes a call: `effect` is what it does in the world. It runs at most once, when and if the call's
-    /// fate lets it; what it returns is what the reply says. `detail` is for the journal.
-    pub async fn call<T, E>(
-        &self,
-        call: &'static str,
-        detail: impl Into<String>,
-        effect: E,
-    ) -> Result<T, CallError>
-    where
-        E: FnOnce() -> Result<T, CallError> + Send + 'static,
-        T: Send + 'static,
-    {
-        let detail = detail.into();
-        let fate = self.next_fate(call);
-        let timely =
-            tokio::time::timeout(CALL_TIMEOUT, self.meet(call, detail, fate, effect)).await;
-        timely.unwrap_or_else(|_| Err(unreachable(call, "no answer in time")))
-    }
-
-    fn next_fate(&self, call: &'static str) -> Fate {
-        let mut calls = lock(&self.calls);
-        let site = Site {
-            process: self.name.clone(),
-            call,
-            nth: *calls,
-        };
-        *calls += 1;
-        lock(&self.fabric.plan).fate(&site)
-    }
-
-    async fn meet<T, E>(
-        &self,
-        call: &'static str,
-        detail: String,
-        fate: Fate,
-        effect: E,
-    ) -> Result<T, CallError>
-    where
-        E: FnOnce() -> Result<T, CallError> + Send + 'static,
-        T: Send + 'static,
-    {
-        tokio::time::sleep(fate.before).await;
-        let record = |fault| self.fabric.record(&self.name, call, detail.clone(), fault);
-        match fate.fault {
-            Fault::Refused(kind) => {
-                record(fate.fault);
-                tokio::time::sleep(fate.after).await;
-                Err(refused(call, kind))
-            }
-            Fault::DiesBefore => {
-                record(fate.fault);
-                self.die().await
-            }
-            Fault::None | Fault::ReplyLost | Fault::DiesAfter => {
-                let reply = effect();
-                record(fate.fault);
-                match fate.fault {
-                    Fault::DiesAfter => self.die().await,
-                    Fault::ReplyLost => Err(unreachable(call, "the reply was lost")),
-                    _ => {
-                        tokio::time::sleep(fate.after).await;
-                        reply
-                    }
-                }
-            }
-            Fault::Late(by) => {
-                let (fabric, name) = (Arc::clone(&self.fabric), self.name.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep(by).await;
-                    drop(effect());
-                    fabric.record(&name, call, detail, Fault::Late(by));
-                });
-                std::future::pending().await
-            }
-        }
-    }
-
-    async fn die<T>(&self) -> T {
-        self.kill();
-        std::future::pending().await
-    }
-}
-
-fn unreachable(call: &'static str, message: &str) -> CallError {
+/// The error of a call of which nobody can say whether it took effect.
+pub(super) fn unreachable(call: &'static str, message: &str) -> CallError {
     let (code, message) = (String::new(), message.to_owned());
     CallError {
         call,

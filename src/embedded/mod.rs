@@ -6,5 +6,17 @@
 //!
 //! Everything runs on one thread under tokio's paused clock: time moves only when everyone waits.
 
+mod clients;
 pub mod clock;
+pub mod databases;
+pub mod event_bodies;
 pub mod faults;
+mod fifo;
+pub mod health;
+pub mod load_balancer;
+pub mod plans;
+pub mod process;
+pub mod queue;
+pub mod quota;
+pub mod target_group;
+pub mod world;

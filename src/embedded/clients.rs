@@ -1,0 +1,177 @@
+//! What a process holds of the world: the ports, each method one call (or two) of this process.
+//!
+//! Every one goes through [`Process::call`], where its fate is decided. Nothing is retried here: the SDK's
+//! retries belong to the adapters of `aws`, and an error is what is left when they are spent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::databases::Clusters;
+use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
+use super::process::Process;
+use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
+use super::target_group::TargetDescription;
+use crate::domain::plan::Present;
+use crate::domain::route::{InstanceId, Route, TargetGroup};
+use crate::domain::target::{ObservedTarget, Target};
+use crate::ports::{
+    CallError, Databases, Depth, ErrorKind, Kept, Message, Queue, Reply, TargetGroups,
+};
+
+/// A process's client of the queue.
+#[derive(Debug)]
+pub(super) struct QueueClient {
+    pub(super) process: Arc<Process>,
+    pub(super) queue: Arc<FifoQueue>,
+}
+
+#[async_trait]
+impl Queue for QueueClient {
+    async fn receive(&self, max: u32, wait: Duration) -> Result<Vec<Message>, CallError> {
+        if max == 0 || max > RECEIVE_MAX || wait > WAIT_MAX {
+            let message = "MaxNumberOfMessages is 1 to 10, WaitTimeSeconds is 0 to 20";
+            return Err(invalid("ReceiveMessage", message));
+        }
+        let time = self.process.fabric.time;
+        let deadline = time.elapsed() + wait;
+        loop {
+            // The wait of a long poll is the service's time and not that of the call, whose timeout is
+            // shorter. A waiter that wakes and finds that another was faster goes on waiting.
+            self.queue.available(deadline).await;
+            let queue = Arc::clone(&self.queue);
+            let detail = format!("up to {max}");
+            let receive = move || Ok(queue.take(max));
+            let taken = self.process.call("ReceiveMessage", detail, receive).await?;
+            if !taken.is_empty() || time.elapsed() >= deadline {
+                return Ok(taken);
+            }
+        }
+    }
+
+    async fn change_visibility(
+        &self,
+        message: &Message,
+        visibility: Duration,
+    ) -> Result<Kept, CallError> {
+        let (queue, message) = (Arc::clone(&self.queue), message.clone());
+        let detail = format!("{} for {} s", message.id, visibility.as_secs());
+        let change = move || queue.change_visibility(&message, visibility);
+        self.process
+            .call("ChangeMessageVisibility", detail, change)
+            .await
+    }
+
+    async fn delete(&self, message: &Message) -> Result<Kept, CallError> {
+        let (queue, message) = (Arc::clone(&self.queue), message.clone());
+        let detail = message.id.clone();
+        let delete = move || Ok(queue.delete(&message));
+        self.process.call("DeleteMessage", detail, delete).await
+    }
+
+    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError> {
+        let Some(dead_letters) = self.queue.redrive_to.clone() else {
+            return Err(CallError {
+                code: "QueueDoesNotExist".to_owned(),
+                kind: ErrorKind::Missing,
+                ..invalid("SendMessage", "there is no dead-letter queue")
+            });
+        };
+        let letter = message.clone();
+        // Two calls, and a process can die between them: the message is then in both queues until its
+        // next delivery, when the copy is dropped by its deduplication id.
+        let send =
+            move || Ok(dead_letters.send_with_dedup(&letter.group, &letter.body, &letter.id));
+        let detail = format!("{} to the dead-letter queue", message.id);
+        self.process.call("SendMessage", detail, send).await?;
+        self.delete(message).await
+    }
+
+    async fn depth(&self) -> Result<Depth, CallError> {
+        let queue = Arc::clone(&self.queue);
+        let depth = move || Ok(queue.depth());
+        self.process.call("GetQueueAttributes", "", depth).await
+    }
+}
+
+/// A process's client of the load balancer.
+#[derive(Debug)]
+pub(super) struct LoadBalancerClient {
+    pub(super) process: Arc<Process>,
+    pub(super) load_balancer: Arc<LoadBalancer>,
+}
+
+#[async_trait]
+impl TargetGroups for LoadBalancerClient {
+    async fn observe(&self, group: &TargetGroup) -> Result<Reply<Vec<ObservedTarget>>, CallError> {
+        let (load_balancer, arn) = (Arc::clone(&self.load_balancer), group.arn.clone());
+        let detail = arn.to_string();
+        let describe = move || load_balancer.describe(&arn);
+        self.process.call(DESCRIBE, detail, describe).await
+    }
+
+    async fn register(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<Reply<()>, CallError> {
+        let (load_balancer, arn) = (Arc::clone(&self.load_balancer), group.arn.clone());
+        let zone = &group.availability_zone;
+        let described = |target: &Target| TargetDescription::of(*target, zone.clone());
+        let descriptions: Vec<_> = targets.iter().map(described).collect();
+        let (by, detail) = (self.process.name.clone(), listed(targets.iter()));
+        let register = move || load_balancer.register(&by, &arn, &descriptions);
+        self.process.call(REGISTER, detail, register).await
+    }
+
+    async fn deregister(
+        &self,
+        group: &TargetGroup,
+        targets: &[ObservedTarget],
+        present: &Present,
+    ) -> Result<Reply<()>, CallError> {
+        let (load_balancer, arn) = (Arc::clone(&self.load_balancer), group.arn.clone());
+        // I1: whatever the caller hands in, the target that is proved to be present stays.
+        let leaving = || targets.iter().filter(|row| row.target != present.target());
+        let described =
+            |row: &ObservedTarget| TargetDescription::of(row.target, row.availability_zone.clone());
+        let descriptions: Vec<_> = leaving().map(described).collect();
+        let detail = listed(leaving().map(|row| &row.target));
+        let by = self.process.name.clone();
+        let deregister = move || load_balancer.deregister(&by, &arn, &descriptions);
+        self.process.call(DEREGISTER, detail, deregister).await
+    }
+}
+
+fn listed<'a>(targets: impl Iterator<Item = &'a Target>) -> String {
+    targets
+        .map(Target::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A process's client of the databases.
+#[derive(Debug)]
+pub(super) struct ClustersClient {
+    pub(super) process: Arc<Process>,
+    pub(super) clusters: Arc<Clusters>,
+}
+
+#[async_trait]
+impl Databases for ClustersClient {
+    async fn address(
+        &self,
+        route: &Route,
+        instance: &InstanceId,
+    ) -> Result<Option<IpAddr>, CallError> {
+        let (clusters, source) = (Arc::clone(&self.clusters), route.source.clone());
+        let (instance, detail) = (instance.clone(), instance.to_string());
+        // One call stands for two round trips, the API's and that of the endpoint's name.
+        let address = move || Ok(clusters.address(&source, &instance));
+        self.process
+            .call("DescribeDBInstances", detail, address)
+            .await
+    }
+}

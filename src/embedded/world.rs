@@ -1,0 +1,279 @@
+//! A whole world: the services, their time, and the processes that use them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use ipnet::IpNet;
+
+use super::clients::{ClustersClient, LoadBalancerClient, QueueClient};
+use super::clock::WorldTime;
+use super::databases::{Clusters, Instance};
+use super::event_bodies;
+use super::faults::{Fabric, lock};
+use super::load_balancer::{LoadBalancer, LoadBalancerConfig};
+use super::process::Process;
+use super::queue::{FifoQueue, QueueConfig};
+use super::target_group::TargetGroupSpec;
+use crate::domain::event::RdsEvent;
+use crate::domain::route::{
+    InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
+    TargetGroupArn,
+};
+use crate::domain::target::Target;
+use crate::domain::time::Timestamp;
+use crate::ports::{CallError, Databases, Queue, TargetGroups};
+
+/// What a world is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorldConfig {
+    /// The calendar's time when it begins.
+    pub start: Timestamp,
+    /// Decides every process's random bits, and how long failovers take.
+    pub seed: u64,
+    /// The queue of events.
+    pub queue: QueueConfig,
+    /// The load balancer.
+    pub load_balancer: LoadBalancerConfig,
+}
+
+impl Default for WorldConfig {
+    fn default() -> Self {
+        Self {
+            // 2026-05-06T23:00:00Z, minutes before the sample events.
+            start: Timestamp::from_millis(1_778_108_400_000),
+            seed: 1,
+            queue: QueueConfig::default(),
+            load_balancer: LoadBalancerConfig::default(),
+        }
+    }
+}
+
+/// A route that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// A name of it is not valid.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Its writer's address cannot be a target.
+    #[error(transparent)]
+    Target(#[from] CallError),
+    /// There is no instance that could write.
+    #[error("a cluster needs an instance")]
+    NoInstance,
+}
+
+/// What every route of a world listens on.
+pub const PORT: u16 = 3306;
+
+/// The services of a world and its fabric. It has to be made on the runtime whose clock is to be its own.
+pub struct World {
+    /// Time, faults and journal.
+    pub fabric: Arc<Fabric>,
+    /// The queue of events.
+    pub sqs: Arc<FifoQueue>,
+    /// The queue of dead letters.
+    pub dead_letters: Arc<FifoQueue>,
+    /// The load balancer.
+    pub elb: Arc<LoadBalancer>,
+    /// The databases.
+    pub rds: Arc<Clusters>,
+    seeds: Mutex<fastrand::Rng>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("fabric", &self.fabric)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// A world that begins now, without routes, faults or processes.
+    #[must_use]
+    pub fn new(config: WorldConfig) -> Self {
+        let time = WorldTime::starting(config.start);
+        let mut seeds = fastrand::Rng::with_seed(config.seed);
+        let dead_letters = FifoQueue::new("dlq", time, QueueConfig::default(), None);
+        let redrive_to = Some(Arc::clone(&dead_letters));
+        Self {
+            fabric: Fabric::new(time),
+            sqs: FifoQueue::new("msg", time, config.queue, redrive_to),
+            dead_letters,
+            elb: LoadBalancer::new(time, config.load_balancer),
+            rds: Clusters::new(time, seeds.u64(..)),
+            seeds: Mutex::new(seeds),
+        }
+    }
+
+    /// Starts a process. One that replaces a dead one is a new process, and had better have a new name,
+    /// since faults are planned by name.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Arc<Process> {
+        let seed = lock(&self.seeds).u64(..);
+        Process::start(&self.fabric, name, seed)
+    }
+
+    /// The queue as a process sees it.
+    #[must_use]
+    pub fn queue(&self, process: &Arc<Process>) -> Arc<dyn Queue> {
+        Arc::new(QueueClient {
+            process: Arc::clone(process),
+            queue: Arc::clone(&self.sqs),
+        })
+    }
+
+    /// The load balancer as a process sees it.
+    #[must_use]
+    pub fn target_groups(&self, process: &Arc<Process>) -> Arc<dyn TargetGroups> {
+        Arc::new(LoadBalancerClient {
+            process: Arc::clone(process),
+            load_balancer: Arc::clone(&self.elb),
+        })
+    }
+
+    /// The databases as a process sees them.
+    #[must_use]
+    pub fn databases(&self, process: &Arc<Process>) -> Arc<dyn Databases> {
+        Arc::new(ClustersClient {
+            process: Arc::clone(process),
+            clusters: Arc::clone(&self.rds),
+        })
+    }
+
+    /// Makes a cluster and a target group of the same name, and the route between them. The first instance
+    /// is the writer, and its address has been in the group for long.
+    ///
+    /// # Errors
+    /// When the name is not one, there is no instance, or the writer's address cannot be a target.
+    pub fn add_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
+        let writer = instances.first().ok_or(NoRoute::NoInstance)?;
+        let cluster = SourceId::new(name)?;
+        let arn = TargetGroupArn::new(&format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
+        ))?;
+        let subnets = subnets(instances);
+        let route = Route {
+            name: RouteName::new(name)?,
+            source: Source::Named(cluster.clone()),
+            group: TargetGroup {
+                arn: arn.clone(),
+                availability_zone: None,
+            },
+            port: PORT,
+            instances: instances.iter().map(|i| (i.id.clone(), i.ip)).collect(),
+            allowed_cidrs: subnets.keys().copied().collect(),
+            exclusive: true,
+            on_started: OnStarted::Swap,
+        };
+        self.rds.add(&cluster, instances);
+        let port = PORT;
+        self.elb
+            .create_group(&arn, TargetGroupSpec { port, subnets });
+        let ip = writer.ip;
+        self.elb.install(&arn, Target { ip, port })?;
+        Ok(route)
+    }
+
+    /// Delivers an event as an EventBridge rule does, with the source as the message's group.
+    pub fn deliver(&self, event: &RdsEvent) -> String {
+        let body = event_bodies::eventbridge(event);
+        self.sqs.send(event.source.as_str(), &body)
+    }
+}
+
+/// The subnet of each instance, 256 addresses around its own, in its zone.
+fn subnets(instances: &[Instance]) -> BTreeMap<IpNet, String> {
+    let around = |ip: IpAddr| IpNet::new(ip, if ip.is_ipv4() { 24 } else { 64 });
+    instances
+        .iter()
+        .filter_map(|i| Some((around(i.ip).ok()?.trunc(), i.zone.clone())))
+        .collect()
+}
+
+/// The instances `name-1`, `name-2` and so on of a cluster, each in a zone and a subnet of its own:
+/// 10.0.1.11, 10.0.2.11 and so on.
+///
+/// # Errors
+/// When `name` is no RDS identifier.
+pub fn instances(name: &str, count: u8) -> Result<Vec<Instance>, InvalidName> {
+    let instance = |n: u8| {
+        Ok(Instance {
+            id: InstanceId::new(&format!("{name}-{n}"))?,
+            ip: IpAddr::from([10, 0, n, 11]),
+            zone: format!("us-east-1{}", char::from(b'a' + (n - 1) % 6)),
+        })
+    };
+    (1..=count).map(instance).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_begins_with_its_writer_in_service() {
+        let world = World::new(WorldConfig::default());
+        let members = instances("aurora", 3).unwrap();
+        let route = world.add_route("aurora", &members).unwrap();
+        let writer = Target {
+            ip: members[0].ip,
+            port: PORT,
+        };
+        assert_eq!(world.elb.serving(&route.group.arn), [writer].into());
+        assert_eq!(
+            world.rds.writer(&SourceId::new("aurora").unwrap()).as_ref(),
+            members.first()
+        );
+        for member in &members {
+            assert_eq!(route.instances.get(&member.id), Some(&member.ip));
+            assert!(route.admit(member.ip).is_some());
+        }
+        assert_eq!(
+            world.fabric.time.now().to_string(),
+            "2026-05-06T23:00:00.000Z"
+        );
+        assert!(world.elb.mutations().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_without_instances_is_refused() {
+        let world = World::new(WorldConfig::default());
+        assert_eq!(world.add_route("aurora", &[]), Err(NoRoute::NoInstance));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_delivered_twice_is_one_message_in_its_sources_group() {
+        let world = World::new(WorldConfig::default());
+        world
+            .add_route("aurora", &instances("aurora", 2).unwrap())
+            .unwrap();
+        let cluster = SourceId::new("aurora").unwrap();
+        let to = InstanceId::new("aurora-2").unwrap();
+        let failover = world.rds.fail_over(&cluster, &to).unwrap();
+        let id = world.deliver(&failover.started.event);
+        assert_eq!(world.deliver(&failover.started.event), id);
+        let process = world.process("w1");
+        let queue = world.queue(&process);
+        let taken = queue.receive(10, Duration::ZERO).await.unwrap();
+        assert_eq!((taken.len(), taken[0].group.as_str()), (1, "aurora"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_seed_makes_the_same_world() {
+        let drawn = |seed| {
+            let world = World::new(WorldConfig {
+                seed,
+                ..WorldConfig::default()
+            });
+            let clock = Arc::clone(&world.process("w1").clock);
+            crate::ports::Clock::random(clock.as_ref())
+        };
+        assert_eq!(drawn(3), drawn(3));
+        assert_ne!(drawn(3), drawn(4));
+    }
+}
