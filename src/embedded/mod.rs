@@ -7,4 +7,5 @@
 //! Everything runs on one thread under tokio's paused clock: time moves only when everyone waits.
 
 pub mod clock;
+pub mod dynamodb;
 pub mod faults;
