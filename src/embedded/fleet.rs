@@ -29,8 +29,14 @@ pub struct FleetConfig {
 
 impl Default for FleetConfig {
     fn default() -> Self {
-        let limits = Limits { groups_max: 16, drain_timeout: Duration::from_secs(25) };
-        Self { attempts_max: 6, limits }
+        let limits = Limits {
+            groups_max: 16,
+            drain_timeout: Duration::from_secs(25),
+        };
+        Self {
+            attempts_max: 6,
+            limits,
+        }
     }
 }
 
@@ -59,7 +65,11 @@ impl Fleet {
     pub async fn new(world: WorldConfig, config: FleetConfig) -> Result<Self, CallError> {
         let world = World::new(world);
         let dynamo = EmbeddedDynamo::memory().await?;
-        Ok(Self { world, dynamo, config })
+        Ok(Self {
+            world,
+            dynamo,
+            config,
+        })
     }
 
     /// The ports of a process of this world.
@@ -86,8 +96,13 @@ impl Fleet {
         let ports = self.ports(&process);
         let owner = Owner::new(name);
         let reconciler = Reconciler::new(&ports, owner, self.config.attempts_max);
-        let worker =
-            Worker::new(&ports, Arc::new(reconciler), routes.into(), observer, self.config.limits);
+        let worker = Worker::new(
+            &ports,
+            Arc::new(reconciler),
+            routes.into(),
+            observer,
+            self.config.limits,
+        );
         let (stop, mut stopped) = watch::channel(false);
         let life = Arc::clone(&process);
         let task = tokio::spawn(async move {
@@ -99,7 +114,11 @@ impl Fleet {
             };
             life.run(worker.run(until, shutdown)).await
         });
-        Running { process, stop, task }
+        Running {
+            process,
+            stop,
+            task,
+        }
     }
 }
 

@@ -9,9 +9,12 @@
 mod clients;
 pub mod clock;
 pub mod databases;
+pub mod dynamodb;
 pub mod event_bodies;
 pub mod faults;
 mod fifo;
+pub mod fleet;
+
 pub mod health;
 pub mod load_balancer;
 pub mod plans;

@@ -1,13 +1,2 @@
-//! placeholder until helper-a merges
-use crate::domain::event::RdsEvent;
-/// x
-pub enum Parsed {
-    /// x
-    Events(Vec<RdsEvent>),
-    /// x
-    Ignored(String),
-}
-/// x
-pub fn parse(_: &str) -> Result<Parsed, String> {
-    Ok(Parsed::Ignored(String::new()))
-}
+//! Text to domain and back: the shapes of what comes in and of what is stored.
+pub mod record;

@@ -1,0 +1,267 @@
+//! How a change is committed, and how one finds out whether it was.
+//!
+//! # One request
+//! The conditional UPDATE of the route, the INSERT or conditional UPDATE of the event and the INSERT of the
+//! record go out in one `ExecuteTransaction`. DynamoDB writes all of it or nothing.
+//!
+//! # When the answer is not a plain yes
+//! A reply can be lost after the commit; the SDK then sends the request again, with the `ClientRequestToken` that
+//! it drew for this call, and DynamoDB answers the second like the first. The token is the SDK's own and not
+//! made of the change: for ten minutes DynamoDB answers a known token with success, whatever has happened
+//! since, so a change committed again later would be told that its long gone state stands.
+//!
+//! Yet the answer may be a timeout, a cancellation, or a throttling that hides an earlier attempt which did
+//! go through, and engines do not agree on the reasons of a cancellation. So *no* error is believed about
+//! what was written: after any of them the event and the route are read, consistently, and that decides:
+//!
+//! 1. **The chain's head is ours.** The hash covers our owner, transition, time and place in the chain, so
+//!    nobody else can have written it: [`Commit::Done`].
+//! 2. **The route moved past our place.** Ours may be the record before the head: the holder's `finish` was
+//!    committed, its reply lost, and another worker has begun since. The record in our place tells: ours,
+//!    [`Commit::Done`]; another's, [`Commit::Refused`].
+//! 3. **Our conditions can never hold again**: the head is another's, or the event is in other hands. Generation
+//!    and `seq` only grow and a settled event stays settled, so a request of ours that is still on its way
+//!    will be refused when it arrives: [`Commit::Refused`], for certain.
+//! 4. **Our conditions still hold.** The request may be on its way and land any moment: `Err`. The caller
+//!    tries again later from what it then reads.
+//!
+//! The event is read *before* the route. Both change in one transaction, so a route that still stands as
+//! we knew it after the event was read means that the event was read as it stood then too; the other way
+//! round, our own late write in between could look like somebody else's.
+//!
+//! An extension of a lease has no record and moves no head. Its condition is the old deadline as well: an
+//! extension that was stuck on its way must not shorten a later one when it lands at last, and after
+//! `finish` none may bring the lease back (awslabs/dynamodb-lock-client issue 116).
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::execute_transaction::ExecuteTransactionError;
+use aws_sdk_dynamodb::types::{CancellationReason, ParameterizedStatement};
+
+use super::items::{
+    event_columns, event_version, lease_until, new_event_columns, route_columns, route_version,
+};
+use super::statements::{Statement, insert, update};
+use super::tables::{TableNames, unbuilt};
+use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
+use crate::domain::audit::{AuditRecord, Hash};
+use crate::domain::transition::{ChainHead, Change, EventEntry, EventWrite, RouteState};
+use crate::ports::{CallError, Commit, ErrorKind, Ledger as _};
+use crate::wire::record::canonical;
+
+const EXECUTE_TRANSACTION: &str = "ExecuteTransaction";
+
+/// Reasons of a cancellation that say nothing against the change itself (API reference of
+/// `TransactionCanceledException`): another transaction was at the same items, or the table was busy.
+const PASSING_REASONS: [&str; 4] = [
+    "None",
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+];
+
+/// A change with everything that follows from it.
+pub(super) struct Intent<'a> {
+    change: &'a Change,
+    /// The route once the change is committed.
+    pub(super) after: RouteState,
+    record: Option<Written>,
+}
+
+/// A record in its place, as text.
+struct Written {
+    record: AuditRecord,
+    canonical: String,
+}
+
+impl<'a> Intent<'a> {
+    /// Puts the change's record in its place: behind the head of the state that the change was built on.
+    pub(super) fn of(change: &'a Change) -> Self {
+        let from = change.from();
+        let mut chain = from.chain;
+        let record = change.entry().map(|entry| {
+            let record = AuditRecord {
+                route: from.route.clone(),
+                seq: from.chain.seq.saturating_add(1),
+                prev: from.chain.hash,
+                entry: entry.clone(),
+            };
+            let canonical = canonical(&record);
+            chain = ChainHead {
+                seq: record.seq,
+                hash: Hash::of(&canonical),
+            };
+            Written { record, canonical }
+        });
+        let after = RouteState {
+            route: from.route.clone(),
+            control: change.to().clone(),
+            chain,
+        };
+        Self {
+            change,
+            after,
+            record,
+        }
+    }
+
+    fn route_update(&self, tables: &TableNames) -> Statement {
+        let from = self.change.from();
+        let mut when = route_version(from);
+        if self.record.is_none() {
+            let lease = from.control.lease.as_ref();
+            when.push(("lease_until", lease_until(lease)));
+        }
+        update(&tables.state, route_columns(&self.after), when)
+    }
+
+    fn event_write(&self, tables: &TableNames) -> Option<Statement> {
+        Some(match self.change.event()? {
+            EventWrite::Insert(entry) => insert(&tables.state, new_event_columns(entry)),
+            EventWrite::Replace { from, to } => {
+                update(&tables.state, event_columns(to), event_version(from))
+            }
+        })
+    }
+
+    fn statements(&self, tables: &TableNames, written: &Written) -> Vec<Statement> {
+        let columns = records::columns(&written.record, &written.canonical);
+        let mut statements = vec![self.route_update(tables)];
+        statements.extend(self.event_write(tables));
+        statements.push(insert(&tables.audit, columns));
+        statements
+    }
+
+    /// Whether a request that is still on its way could take effect on what now stands.
+    fn can_still_land(&self, state: &RouteState, event: Option<&EventEntry>) -> bool {
+        let from = self.change.from();
+        let route_stands = state.control.generation == from.control.generation
+            && state.chain == from.chain
+            && (self.record.is_some() || state.control.lease == from.control.lease);
+        let event_stands = match self.change.event() {
+            None => true,
+            Some(EventWrite::Insert(_)) => event.is_none(),
+            Some(EventWrite::Replace { from, .. }) => event.is_some_and(|event| {
+                event.settled.is_none()
+                    && event.transition == from.transition
+                    && event.attempts == from.attempts
+            }),
+        };
+        route_stands && event_stands
+    }
+
+    fn is_done(&self, state: &RouteState) -> bool {
+        if self.record.is_some() {
+            state.chain == self.after.chain
+        } else {
+            *state == self.after
+        }
+    }
+}
+
+impl DynamoLedger {
+    /// Sends the change once (the SDK may send it again). An error says nothing about what was written.
+    pub(super) async fn send(&self, intent: &Intent<'_>) -> Result<(), CallError> {
+        match &intent.record {
+            Some(written) => {
+                let statements = intent.statements(&self.tables, written);
+                self.transact(statements).await
+            }
+            None => self.execute(intent.route_update(&self.tables)).await,
+        }
+    }
+
+    async fn transact(&self, statements: Vec<Statement>) -> Result<(), CallError> {
+        let statements: Vec<ParameterizedStatement> = statements
+            .into_iter()
+            .map(ParameterizedStatement::try_from)
+            .collect::<Result<_, _>>()
+            .map_err(|error| unbuilt(EXECUTE_TRANSACTION, &error))?;
+        let transaction = self
+            .client
+            .execute_transaction()
+            .set_transact_statements(Some(statements));
+        match transaction.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let mut failed = failed(EXECUTE_TRANSACTION, &error);
+                if let Some(reasons) = cancellation(&error) {
+                    failed.kind = kind_of_cancellation(reasons);
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    async fn execute(&self, statement: Statement) -> Result<(), CallError> {
+        let execute = self
+            .client
+            .execute_statement()
+            .statement(statement.text)
+            .set_parameters(Some(statement.parameters));
+        let reply = execute.send().await;
+        reply
+            .map(drop)
+            .map_err(|error| failed(EXECUTE_STATEMENT, &error))
+    }
+
+    /// Finds out what became of a change whose request ended in `error` (see the module's documentation).
+    pub(super) async fn resolve(
+        &self,
+        intent: &Intent<'_>,
+        error: CallError,
+    ) -> Result<Commit, CallError> {
+        let Ok((state, event)) = self.standing(intent.change).await else {
+            return Err(error);
+        };
+        if intent.is_done(&state) {
+            return Ok(Commit::Done(state));
+        }
+        if intent.can_still_land(&state, event.as_ref()) {
+            return Err(error);
+        }
+        if intent.record.is_some() && state.chain.seq > intent.after.chain.seq {
+            let place = self.hash_at(&intent.after).await.map_err(|_| error)?;
+            if place == Some(intent.after.chain.hash) {
+                return Ok(Commit::Done(state));
+            }
+        }
+        Ok(Commit::Refused { state, event })
+    }
+
+    async fn standing(
+        &self,
+        change: &Change,
+    ) -> Result<(RouteState, Option<EventEntry>), CallError> {
+        let event = match change.event() {
+            Some(write) => self.event(&write.entry().key).await?,
+            None => None,
+        };
+        let route = &change.from().route;
+        let state = self.state(route).await?;
+        let state = state.unwrap_or_else(|| RouteState::new(route.clone()));
+        Ok((state, event))
+    }
+}
+
+fn cancellation(error: &SdkError<ExecuteTransactionError>) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        ExecuteTransactionError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+/// Used only when nothing was written and the change could still be: whether it is worth trying again. A
+/// lasting reason then means a record that is too large, or a row in the record's place that the route does
+/// not know of (a `state` table restored from a backup that is older than its `audit` table).
+fn kind_of_cancellation(reasons: &[CancellationReason]) -> ErrorKind {
+    let passing = reasons
+        .iter()
+        .all(|reason| PASSING_REASONS.contains(&reason.code().unwrap_or("None")));
+    if passing {
+        ErrorKind::Throttled
+    } else {
+        ErrorKind::Invalid
+    }
+}

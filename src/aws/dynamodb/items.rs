@@ -1,0 +1,424 @@
+//! The items of the `state` table, as values and back.
+//!
+//! A route is `route#NAME`, an event is `event#KEY`. What is absent is written as NULL, so that one UPDATE
+//! statement, always the same, serves every change.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::domain::audit::Hash;
+use crate::domain::event::{EventKey, EvidenceOrder};
+use crate::domain::lease::{Generation, Lease, Owner};
+use crate::domain::plan::Reach;
+use crate::domain::route::{InstanceId, RouteName};
+use crate::domain::target::Target;
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{
+    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
+};
+
+/// An item as DynamoDB returns it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// Attributes to write or to compare, in the order of their question marks.
+pub(super) type Columns = Vec<(&'static str, AttributeValue)>;
+
+/// The key of the `state` table.
+pub(super) const PK: &str = "pk";
+
+/// How long an event's entry is kept. SQS keeps a message for 14 days at most, so nothing that can still
+/// arrive is forgotten. DynamoDB deletes expired items when it likes: this is housekeeping, never a lock.
+const EVENT_KEPT: Duration = Duration::from_hours(30 * 24);
+
+const ROUTE_PREFIX: &str = "route#";
+const EVENT_PREFIX: &str = "event#";
+const STARTED: &str = "started";
+const SETTLED: &str = "settled";
+const SWAP: &str = "swap";
+const REGISTER: &str = "register";
+
+/// An item that this program did not write, or somebody edited.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("attribute {attribute} of item {item} is missing or has a value that it cannot have")]
+pub struct MalformedItem {
+    item: String,
+    attribute: &'static str,
+}
+
+pub(super) fn route_pk(route: &RouteName) -> AttributeValue {
+    AttributeValue::S(format!("{ROUTE_PREFIX}{route}"))
+}
+
+pub(super) fn event_pk(key: &EventKey) -> AttributeValue {
+    AttributeValue::S(format!("{EVENT_PREFIX}{key}"))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is mapped over values and references alike"
+)]
+pub(super) fn string(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is mapped over values and references alike"
+)]
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn or_null(value: Option<AttributeValue>) -> AttributeValue {
+    value.unwrap_or(AttributeValue::Null(true))
+}
+
+/// Everything of a route's item but its key.
+pub(super) fn route_columns(state: &RouteState) -> Columns {
+    let Control {
+        generation,
+        lease,
+        desired,
+    } = &state.control;
+    let lease = lease.as_ref();
+    let desired = desired.as_ref();
+    vec![
+        ("generation", number(generation)),
+        ("owner", or_null(lease.map(|l| string(&l.owner)))),
+        ("transition", or_null(lease.map(|l| string(l.transition)))),
+        ("lease_until", lease_until(lease)),
+        (
+            "desired_instance",
+            or_null(desired.map(|d| string(&d.instance))),
+        ),
+        ("desired_ip", or_null(desired.map(|d| string(d.target.ip)))),
+        (
+            "desired_port",
+            or_null(desired.map(|d| number(d.target.port))),
+        ),
+        (
+            "desired_reach",
+            or_null(desired.map(|d| string(reach_text(d.reach)))),
+        ),
+        (
+            "evidence_at",
+            or_null(desired.map(|d| string(d.evidence.at))),
+        ),
+        (
+            "evidence_rank",
+            or_null(desired.map(|d| number(d.evidence.rank))),
+        ),
+        ("event_key", or_null(desired.map(|d| string(d.event)))),
+        ("seq", number(state.chain.seq)),
+        ("head", string(state.chain.hash)),
+    ]
+}
+
+/// What has to stand for a change to be written (I6): the generation and the chain's head.
+pub(super) fn route_version(state: &RouteState) -> Columns {
+    vec![
+        (PK, route_pk(&state.route)),
+        ("generation", number(state.control.generation)),
+        ("seq", number(state.chain.seq)),
+        ("head", string(state.chain.hash)),
+    ]
+}
+
+/// The lease's deadline as it is stored; 0 when the route is free.
+pub(super) fn lease_until(lease: Option<&Lease>) -> AttributeValue {
+    number(lease.map_or(0, |l| l.deadline.as_millis()))
+}
+
+/// What changes in an event's item with every attempt.
+pub(super) fn event_columns(entry: &EventEntry) -> Columns {
+    let status = if entry.settled.is_some() {
+        SETTLED
+    } else {
+        STARTED
+    };
+    vec![
+        ("status", string(status)),
+        ("outcome", or_null(entry.settled.map(string))),
+        ("transition", string(entry.transition)),
+        ("attempts", number(entry.attempts)),
+        ("source_arn", or_null(entry.source_arn.as_ref().map(string))),
+    ]
+}
+
+/// A whole new event's item.
+pub(super) fn new_event_columns(entry: &EventEntry) -> Columns {
+    let expires_at = entry.first_seen.plus(EVENT_KEPT).as_millis() / 1000;
+    let mut columns = vec![(PK, event_pk(&entry.key))];
+    columns.extend(event_columns(entry));
+    columns.push(("first_seen", string(entry.first_seen)));
+    columns.push(("expires_at", number(expires_at)));
+    columns
+}
+
+/// What has to stand for an event's entry to be replaced: still in hand, by the same attempt.
+pub(super) fn event_version(entry: &EventEntry) -> Columns {
+    vec![
+        (PK, event_pk(&entry.key)),
+        ("status", string(STARTED)),
+        ("transition", string(entry.transition)),
+        ("attempts", number(entry.attempts)),
+    ]
+}
+
+fn reach_text(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Swap => SWAP,
+        Reach::Register => REGISTER,
+    }
+}
+
+fn reach_of(text: &str) -> Option<Reach> {
+    match text {
+        SWAP => Some(Reach::Swap),
+        REGISTER => Some(Reach::Register),
+        _ => None,
+    }
+}
+
+/// Reads attributes by name; NULL counts as absent.
+struct Reader<'a>(&'a Item);
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)? {
+            AttributeValue::S(text) | AttributeValue::N(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn is_present(&self, name: &str) -> bool {
+        !matches!(self.0.get(name), None | Some(AttributeValue::Null(_)))
+    }
+
+    fn malformed(&self, attribute: &'static str) -> MalformedItem {
+        let item = self.text(PK).unwrap_or("without a key").to_owned();
+        MalformedItem { item, attribute }
+    }
+
+    fn required<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, MalformedItem> {
+        self.text(name)
+            .and_then(parse)
+            .ok_or_else(|| self.malformed(name))
+    }
+
+    fn optional<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, MalformedItem> {
+        if self.is_present(name) {
+            self.required(name, parse).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn lease(&self) -> Result<Option<Lease>, MalformedItem> {
+        let until: i64 = self.required("lease_until", parsed)?;
+        if until == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Lease {
+            owner: self.required("owner", |text| Some(Owner::new(text)))?,
+            transition: self.required("transition", TransitionId::parse)?,
+            deadline: Timestamp::from_millis(until),
+        }))
+    }
+
+    fn desired(&self) -> Result<Option<Desired>, MalformedItem> {
+        let Some(instance) =
+            self.optional("desired_instance", |text| InstanceId::new(text).ok())?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Desired {
+            instance,
+            target: Target {
+                ip: self.required("desired_ip", parsed)?,
+                port: self.required("desired_port", parsed)?,
+            },
+            reach: self.required("desired_reach", reach_of)?,
+            evidence: EvidenceOrder {
+                at: self.required("evidence_at", Timestamp::parse)?,
+                rank: self.required("evidence_rank", parsed)?,
+            },
+            event: self.required("event_key", EventKey::parse)?,
+        }))
+    }
+}
+
+fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+impl TryFrom<&Item> for RouteState {
+    type Error = MalformedItem;
+
+    fn try_from(item: &Item) -> Result<Self, MalformedItem> {
+        let item = Reader(item);
+        Ok(Self {
+            route: item.required(PK, |pk| RouteName::new(pk.strip_prefix(ROUTE_PREFIX)?).ok())?,
+            control: Control {
+                generation: item.required("generation", parsed).map(Generation)?,
+                lease: item.lease()?,
+                desired: item.desired()?,
+            },
+            chain: ChainHead {
+                seq: item.required("seq", parsed)?,
+                hash: item.required("head", Hash::parse)?,
+            },
+        })
+    }
+}
+
+impl TryFrom<&Item> for EventEntry {
+    type Error = MalformedItem;
+
+    fn try_from(item: &Item) -> Result<Self, MalformedItem> {
+        let item = Reader(item);
+        let settled = item.optional("outcome", Outcome::parse)?;
+        let status = if settled.is_some() { SETTLED } else { STARTED };
+        item.required("status", |text| (text == status).then_some(()))?;
+        Ok(Self {
+            key: item.required(PK, |pk| EventKey::parse(pk.strip_prefix(EVENT_PREFIX)?))?,
+            source_arn: item.optional("source_arn", |text| Some(text.to_owned()))?,
+            first_seen: item.required("first_seen", Timestamp::parse)?,
+            transition: item.required("transition", TransitionId::parse)?,
+            attempts: item.required("attempts", parsed)?,
+            settled,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{RdsEvent, SourceKind};
+    use crate::domain::route::SourceId;
+    use std::net::IpAddr;
+
+    fn item(columns: Columns) -> Item {
+        let owned = columns.into_iter();
+        owned
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    fn route_item(state: &RouteState) -> Item {
+        let mut columns = vec![(PK, route_pk(&state.route))];
+        columns.extend(route_columns(state));
+        item(columns)
+    }
+
+    fn key() -> EventKey {
+        let event = RdsEvent {
+            id: None,
+            source: SourceId::new("c").unwrap(),
+            kind: SourceKind::Cluster,
+            source_arn: None,
+            at: Timestamp::EPOCH,
+            message: String::new(),
+        };
+        EventKey::of(&RouteName::new("orders").unwrap(), &event)
+    }
+
+    fn held() -> RouteState {
+        let mut state = RouteState::new(RouteName::new("orders").unwrap());
+        state.control = Control {
+            generation: Generation(u64::MAX),
+            lease: Some(Lease {
+                owner: Owner::new(""),
+                transition: TransitionId::from_parts(Timestamp::from_millis(5), 9),
+                deadline: Timestamp::from_millis(15_005),
+            }),
+            desired: Some(Desired {
+                instance: InstanceId::new("db-2").unwrap(),
+                target: Target {
+                    ip: "fd00::1".parse::<IpAddr>().unwrap(),
+                    port: 3306,
+                },
+                reach: Reach::Register,
+                evidence: EvidenceOrder {
+                    at: Timestamp::from_millis(1_778_108_865_884),
+                    rank: 2,
+                },
+                event: key(),
+            }),
+        };
+        state.chain = ChainHead {
+            seq: 3,
+            hash: Hash::of("x"),
+        };
+        state
+    }
+
+    #[test]
+    fn a_route_comes_back_as_it_was_written() {
+        let mut swap = held();
+        if let Some(desired) = swap.control.desired.as_mut() {
+            desired.reach = Reach::Swap;
+        }
+        let fresh = RouteState::new(RouteName::new("orders").unwrap());
+        for state in [fresh, held(), swap] {
+            assert_eq!(RouteState::try_from(&route_item(&state)), Ok(state));
+        }
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was_written() {
+        for (source_arn, settled) in [
+            (None, None),
+            (Some("arn:aws:rds:…".to_owned()), Some(Outcome::Swapped)),
+        ] {
+            let entry = EventEntry {
+                key: key(),
+                source_arn,
+                first_seen: Timestamp::from_millis(1_778_108_865_884),
+                transition: TransitionId::from_parts(Timestamp::EPOCH, 1),
+                attempts: 4,
+                settled,
+            };
+            let stored = item(new_event_columns(&entry));
+            assert_eq!(stored["expires_at"], number(1_780_700_865_i64));
+            assert_eq!(EventEntry::try_from(&stored), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn every_attribute_of_a_route_is_needed_or_known_to_be_absent() {
+        let whole = route_item(&held());
+        for attribute in whole.keys() {
+            let mut item = whole.clone();
+            item.insert(attribute.clone(), AttributeValue::Bool(true));
+            let error = RouteState::try_from(&item).unwrap_err();
+            assert_eq!(error.attribute, attribute, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_settled_event_without_outcome_is_malformed() {
+        let entry = EventEntry {
+            key: key(),
+            source_arn: None,
+            first_seen: Timestamp::EPOCH,
+            transition: TransitionId::from_parts(Timestamp::EPOCH, 1),
+            attempts: 1,
+            settled: Some(Outcome::Failed),
+        };
+        let mut stored = item(new_event_columns(&entry));
+        stored.remove("outcome");
+        let error = EventEntry::try_from(&stored).unwrap_err();
+        assert_eq!(error.attribute, "status");
+    }
+}

@@ -1,0 +1,206 @@
+//! The two tables, for a trial account, a stand-in or the embedded world. Production makes them with `infra/`.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use super::error::classify;
+use super::items::PK;
+use crate::ports::{CallError, ErrorKind};
+
+/// What the two tables are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableNames {
+    /// Routes and events.
+    pub state: String,
+    /// The records.
+    pub audit: String,
+}
+
+impl Default for TableNames {
+    fn default() -> Self {
+        Self {
+            state: "writerlink-state".into(),
+            audit: "writerlink-audit".into(),
+        }
+    }
+}
+
+pub(super) const BY_DAY: &str = "by-day";
+pub(super) const BY_EVENT: &str = "by-event";
+
+const CREATE: &str = "CreateTable";
+const DESCRIBE: &str = "DescribeTable";
+
+/// How long a new table may take to become ACTIVE; AWS takes some ten seconds.
+const ACTIVE_WITHIN: Duration = Duration::from_mins(2);
+
+/// How often to look.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Creates what is missing of the two tables, and returns when both are ACTIVE. What exists is left alone,
+/// so it can be called again after a failure in the middle.
+///
+/// # Errors
+/// When a call fails, or a table is not ACTIVE in time.
+pub async fn create_tables(client: &Client, names: &TableNames) -> Result<(), CallError> {
+    if status(client, &names.state).await?.is_none() {
+        create(state_table(client, &names.state)).await?;
+    }
+    if status(client, &names.audit).await?.is_none() {
+        create(audit_table(client, &names.audit)).await?;
+    }
+    for table in [&names.state, &names.audit] {
+        wait_until_active(client, table).await?;
+    }
+    expire_events(client, &names.state).await
+}
+
+fn state_table(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
+    Ok(on_demand(client, name)
+        .attribute_definitions(attribute(PK, ScalarAttributeType::S)?)
+        .key_schema(key(PK, KeyType::Hash)?))
+}
+
+fn audit_table(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
+    use ScalarAttributeType::{N, S};
+    Ok(on_demand(client, name)
+        .attribute_definitions(attribute("route", S)?)
+        .attribute_definitions(attribute("seq", N)?)
+        .attribute_definitions(attribute("day", S)?)
+        .attribute_definitions(attribute("at_route_seq", S)?)
+        .attribute_definitions(attribute("event_key", S)?)
+        .key_schema(key("route", KeyType::Hash)?)
+        .key_schema(key("seq", KeyType::Range)?)
+        .global_secondary_indexes(index(BY_DAY, "day", "at_route_seq")?)
+        .global_secondary_indexes(index(BY_EVENT, "event_key", "seq")?))
+}
+
+fn on_demand(client: &Client, name: &str) -> CreateTableFluentBuilder {
+    client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+}
+
+fn attribute(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(kind)
+        .build()
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(kind)
+        .build()
+}
+
+fn index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, BuildError> {
+    let all = Projection::builder()
+        .projection_type(ProjectionType::All)
+        .build();
+    GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(key(hash, KeyType::Hash)?)
+        .key_schema(key(range, KeyType::Range)?)
+        .projection(all)
+        .build()
+}
+
+async fn create(table: Result<CreateTableFluentBuilder, BuildError>) -> Result<(), CallError> {
+    let table = table.map_err(|error| unbuilt(CREATE, &error))?;
+    match table.send().await {
+        Ok(_) => Ok(()),
+        // Somebody else's setup was faster, or our own retry: the wait below is for both.
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(CreateTableError::is_resource_in_use_exception) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(classify(CREATE, &error)),
+    }
+}
+
+async fn status(client: &Client, table: &str) -> Result<Option<TableStatus>, CallError> {
+    match client.describe_table().table_name(table).send().await {
+        Ok(reply) => Ok(reply.table.and_then(|table| table.table_status)),
+        Err(error) => match classify(DESCRIBE, &error) {
+            missing if missing.kind == ErrorKind::Missing => Ok(None),
+            failed => Err(failed),
+        },
+    }
+}
+
+async fn wait_until_active(client: &Client, table: &str) -> Result<(), CallError> {
+    let looking = async {
+        while status(client, table).await? != Some(TableStatus::Active) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    };
+    let timely = tokio::time::timeout(ACTIVE_WITHIN, looking).await;
+    timely.unwrap_or_else(|_| {
+        Err(CallError {
+            call: DESCRIBE,
+            kind: ErrorKind::Unreachable,
+            code: String::new(),
+            message: format!(
+                "table {table} is not ACTIVE after {} s",
+                ACTIVE_WITHIN.as_secs()
+            ),
+            request_id: None,
+        })
+    })
+}
+
+async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
+    let described = client.describe_time_to_live().table_name(table).send();
+    let described = described
+        .await
+        .map_err(|error| classify("DescribeTimeToLive", &error))?;
+    let status = described
+        .time_to_live_description
+        .and_then(|ttl| ttl.time_to_live_status);
+    // Enabling it twice is an error in DynamoDB.
+    if matches!(
+        status,
+        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
+    ) {
+        return Ok(());
+    }
+    let ttl = TimeToLiveSpecification::builder()
+        .attribute_name("expires_at")
+        .enabled(true)
+        .build()
+        .map_err(|error| unbuilt("UpdateTimeToLive", &error))?;
+    let update = client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(ttl);
+    let updated = update.send().await;
+    updated
+        .map(drop)
+        .map_err(|error| classify("UpdateTimeToLive", &error))
+}
+
+/// A request that could not even be put together.
+pub(super) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
+    CallError {
+        call,
+        kind: ErrorKind::Invalid,
+        code: String::new(),
+        message: error.to_string(),
+        request_id: None,
+    }
+}
