@@ -7,3 +7,4 @@ pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod ports;
+pub mod wire;
