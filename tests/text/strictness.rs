@@ -4,7 +4,7 @@ use serde_json::json;
 use writerlink::wire::parse;
 
 use super::samples::{
-    eventbridge, notification, refused, with, with_detail, without, without_detail,
+    envelope, eventbridge, notification, refused, with, with_detail, without, without_detail,
 };
 
 #[test]
@@ -133,20 +133,14 @@ fn a_key_that_decides_and_comes_twice_is_refused() {
 
 #[test]
 fn an_array_in_the_place_of_an_object_is_refused() {
-    let list = json!(
-        ["RDS DB Cluster Event", "aws.rds", "2026-05-06T23:07:45Z", {
-        }]
-    );
-    assert_eq!(refused(&list).place, "the body");
+    // Each would be read by position if it were allowed to be a list.
     let mut body = eventbridge();
-    body["detail"] = json!([
-        "CLUSTER",
-        null,
-        "2026-05-06T23:07:45Z",
-        "m",
-        "aurora-source"
-    ]);
+    let date = "2026-05-06T23:07:45Z";
+    body["detail"] = json!(["CLUSTER", null, date, "m", "aurora-source", null]);
     assert_eq!(refused(&body).place, "detail");
+    let record = json!([envelope(&notification().to_string())]);
+    assert_eq!(refused(&json!({"Records": [record]})).place, "Records[0]");
+    assert_eq!(refused(&json!([eventbridge()])).place, "the body");
 }
 
 #[test]
