@@ -242,6 +242,8 @@ impl Reconciler {
             Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
             Commit::Done(state) => Ok(match decision {
                 Decision::Settle(verdict) => Opening::Ended(Ended::Settled(verdict)),
+                // Ours was committed, its reply was lost, and somebody has taken the route over since.
+                Decision::Move(_) if !holds(&state, task.transition) => Opening::LookAgain(None),
                 Decision::Move(desired) => {
                     let pointed = seen.state.control.desired;
                     let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
@@ -474,6 +476,15 @@ fn arrived(desired: &Desired, changed: bool) -> Verdict {
             format!("{to} is registered; the old target stays until the failover completes"),
         ),
     }
+}
+
+/// Whether the lease is this attempt's.
+fn holds(state: &RouteState, transition: TransitionId) -> bool {
+    state
+        .control
+        .lease
+        .as_ref()
+        .is_some_and(|lease| lease.transition == transition)
 }
 
 /// Whether the event is another one under a known key: same words, another account or Region.

@@ -29,12 +29,13 @@ impl EventId {
     /// "Started cross AZ failover to DB instance: `name`."
     pub const STARTED_CROSS_AZ: Self = Self(73);
 
-    /// Reads `RDS-EVENT-0073`.
+    /// Reads `RDS-EVENT-0073`: four digits, no more and no less, so that an id that was cut short is no
+    /// other id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(EVENT_ID_PREFIX)?;
-        let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        if all_digits {
+        let four_digits = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit());
+        if four_digits {
             digits.parse().ok().map(Self)
         } else {
             None

@@ -54,9 +54,17 @@ impl Timestamp {
         Some(Self::from_millis(parsed.as_millisecond()))
     }
 
-    /// Reads `2026-05-06 23:07:45.884`, the zoneless UTC time of an RDS SNS message.
+    /// Reads `2026-05-06 23:07:45.884`, the zoneless UTC time of an RDS SNS message. A day alone, or a time
+    /// with a zone, is none: the library under this would take midnight, and UTC.
     #[must_use]
     pub fn parse_civil(text: &str) -> Option<Self> {
+        let (_day, time) = text.split_once([' ', 'T'])?;
+        let zoneless = time
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b == b':' || b == b'.');
+        if !zoneless || !time.contains(':') {
+            return None;
+        }
         let civil: jiff::civil::DateTime = text.parse().ok()?;
         let instant = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
         Some(Self::from_millis(instant.as_millisecond()))

@@ -1,7 +1,7 @@
 //! The calls of an attempt that holds its route: register, observe, deregister, observe again.
 
 use super::report::Report;
-use super::{Held, Reconciler, Task};
+use super::{Held, Reconciler, Task, holds};
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
 use crate::domain::target::{ObservedTarget, TargetHealth};
@@ -155,12 +155,12 @@ impl Reconciler {
         let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
         let (extended, ()) = tokio::join!(extending, task.keep.keep());
         match extended {
-            Ok(Commit::Done(state)) => {
+            Ok(Commit::Done(state)) if holds(&state, task.transition) => {
                 held.state = state;
                 held.hold = Hold::granted(now);
                 Ok(())
             }
-            Ok(Commit::Refused { .. }) | Err(_) => Err(Stopped::LeaseLost),
+            Ok(Commit::Done(_) | Commit::Refused { .. }) | Err(_) => Err(Stopped::LeaseLost),
         }
     }
 }

@@ -1,0 +1,71 @@
+//! An event of RDS as EventBridge delivers it.
+//!
+//! <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-rds.html>, samples in the Aurora User
+//! Guide, pages "Overview of Amazon RDS event notification" and "Creating a rule that triggers on an
+//! Amazon Aurora event".
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Parsed;
+use super::facts::Facts;
+use super::field::{Malformed, Place, object, quoted};
+
+/// The `source` of every event of RDS (and of `DocumentDB` and Neptune, which share it).
+const SOURCE: &str = "aws.rds";
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Detail<'a> {
+    #[serde(borrow)]
+    source_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source_arn: Option<&'a RawValue>,
+    #[serde(borrow)]
+    date: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source_identifier: Option<&'a RawValue>,
+    #[serde(borrow, rename = "EventID")]
+    event_id: Option<&'a RawValue>,
+}
+
+pub(super) fn read(place: &Place<'_>, json: &str) -> Result<Parsed, Malformed> {
+    let envelope: Envelope<'_> = object(place, json)?;
+    let source = place.field("source", envelope.source).required_text()?;
+    if source != SOURCE {
+        let reason = format!(
+            "an EventBridge event of {}, not of {SOURCE}",
+            quoted(&source)
+        );
+        return Ok(Parsed::Ignored(reason));
+    }
+    let within = place.key("detail");
+    let detail = place.field("detail", envelope.detail);
+    let detail: Detail<'_> = object(&within, detail.required_json("a JSON object")?)?;
+    // `time` is `Date` without its milliseconds, and milliseconds are what orders a failover's events.
+    let at = match (detail.date, envelope.time) {
+        (None, Some(time)) => place.field("time", Some(time)),
+        (date, _) => within.field("Date", date),
+    };
+    let facts = Facts {
+        kind: within.field("SourceType", detail.source_type),
+        arn: within.field("SourceArn", detail.source_arn),
+        identifier: within.field("SourceIdentifier", detail.source_identifier),
+        id: within.field("EventID", detail.event_id),
+        at,
+        message: within.field("Message", detail.message),
+    };
+    facts.read()
+}

@@ -1,0 +1,102 @@
+//! A second, much simpler reading of a delivery, against which the first is held: whatever an event says
+//! has to stand in the delivery, under a key where RDS puts it.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use writerlink::domain::event::RdsEvent;
+use writerlink::domain::time::Timestamp;
+
+/// Checks that nothing of `events` came from anywhere but `body`.
+pub(crate) fn check(body: &[u8], events: &[RdsEvent]) {
+    assert!(!events.is_empty(), "events without an event");
+    for event in events {
+        check_event(body, event);
+    }
+}
+
+fn check_event(body: &[u8], event: &RdsEvent) {
+    if let Ok(claim) = event.claim()
+        && let Some(instance) = claim.instance()
+    {
+        let message = event.message.to_ascii_lowercase();
+        assert!(message.contains(instance.as_str()), "{event:?}");
+    }
+    let text = String::from_utf8_lossy(body);
+    let mut told = Told::default();
+    told.read(text.trim_start_matches('\u{feff}').trim());
+    assert!(
+        told.messages.contains(&event.message),
+        "{event:?} against {told:?}"
+    );
+    assert!(told.times.contains(&event.at), "{event:?} against {told:?}");
+    assert!(
+        told.sources.iter().any(|text| text
+            .to_ascii_lowercase()
+            .rsplit(':')
+            .next()
+            .is_some_and(|last| last == event.source.as_str())),
+        "{event:?} against {told:?}"
+    );
+    if let Some(id) = event.id {
+        let id = id.to_string();
+        assert!(
+            told.ids.iter().any(|text| text.ends_with(&id)),
+            "{event:?} against {told:?}"
+        );
+    }
+    if let Some(arn) = &event.source_arn {
+        assert!(told.sources.contains(arn), "{event:?} against {told:?}");
+    }
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    messages: Vec<String>,
+    times: Vec<Timestamp>,
+    sources: Vec<String>,
+    ids: Vec<String>,
+}
+
+impl Told {
+    /// Reads what `json` holds. By its first character, and with every value unread until its turn, so that
+    /// a number or a text that only this reader would refuse cannot hide what stands beside it.
+    fn read(&mut self, json: &str) {
+        match json.as_bytes().first() {
+            Some(b'{') => {
+                let map: BTreeMap<String, &RawValue> =
+                    serde_json::from_str(json).unwrap_or_default();
+                for (key, value) in map {
+                    self.read_key(&key, value.get());
+                }
+            }
+            Some(b'[') => {
+                let list: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+                for value in list {
+                    self.read(value.get());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn read_key(&mut self, key: &str, json: &str) {
+        self.read(json);
+        let Ok(text) = serde_json::from_str::<String>(json) else {
+            return;
+        };
+        self.read(text.trim());
+        match key {
+            "Message" | "Event Message" => self.messages.push(text),
+            "Date" | "time" | "Event Time" => {
+                self.times.extend(Timestamp::parse(&text));
+                self.times.extend(Timestamp::parse_civil(&text));
+            }
+            "SourceArn" | "Source ARN" | "SourceIdentifier" | "Source ID" => {
+                self.sources.push(text);
+            }
+            "EventID" | "Event ID" => self.ids.push(text),
+            _ => {}
+        }
+    }
+}

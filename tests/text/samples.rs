@@ -1,0 +1,80 @@
+//! Texts to start from, and what is expected of reading them.
+
+use serde_json::{Value, json};
+use writerlink::domain::event::RdsEvent;
+use writerlink::wire::{Malformed, Parsed, parse};
+
+use super::corpus;
+
+pub(crate) const STARTED: [&str; 4] = [
+    "aurora-failover-started.eventbridge.json",
+    "aurora-failover-started.rds-sns.json",
+    "aurora-failover-started.sqs-sns-envelope.json",
+    "aurora-failover-started.lambda-sns.json",
+];
+
+pub(crate) fn events(body: &str) -> Vec<RdsEvent> {
+    match parse(body) {
+        Ok(Parsed::Events(events)) => events,
+        other => panic!("expected events, got {other:?}"),
+    }
+}
+
+pub(crate) fn event(body: &Value) -> RdsEvent {
+    let mut events = events(&body.to_string());
+    assert_eq!(events.len(), 1, "{body}");
+    events.remove(0)
+}
+
+pub(crate) fn ignored(body: &str) -> String {
+    match parse(body) {
+        Ok(Parsed::Ignored(reason)) => reason,
+        other => panic!("expected a delivery to ignore, got {other:?}"),
+    }
+}
+
+pub(crate) fn refused(body: &Value) -> Malformed {
+    parse(&body.to_string()).unwrap_err()
+}
+
+pub(crate) fn sample(name: &str) -> Value {
+    serde_json::from_str(&corpus::text(name)).unwrap()
+}
+
+/// The started failover as EventBridge tells it.
+pub(crate) fn eventbridge() -> Value {
+    sample(STARTED[0])
+}
+
+/// The same as RDS publishes it to SNS.
+pub(crate) fn notification() -> Value {
+    sample(STARTED[1])
+}
+
+/// `body` with something else under `key` of its `detail`.
+pub(crate) fn with_detail(key: &str, value: Value) -> Value {
+    let mut body = eventbridge();
+    body["detail"][key] = value;
+    body
+}
+
+pub(crate) fn with(key: &str, value: Value) -> Value {
+    let mut body = notification();
+    body[key] = value;
+    body
+}
+
+pub(crate) fn without(mut object: Value, key: &str) -> Value {
+    object.as_object_mut().unwrap().remove(key).unwrap();
+    object
+}
+
+pub(crate) fn without_detail(key: &str) -> Value {
+    let mut body = eventbridge();
+    body["detail"] = without(body["detail"].take(), key);
+    body
+}
+
+pub(crate) fn envelope(message: &str) -> Value {
+    json!({"Type": "Notification", "MessageId": "m", "Message": message})
+}
