@@ -3,7 +3,10 @@
 //! # Layout
 //! `domain` says what an event means, what to do and what is recorded; `ports` what is needed from outside;
 //! `aws` and `embedded` are the two worlds behind the ports. See ARCHITECTURE.md.
+pub mod cli;
+pub mod config;
 pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod ports;
+pub mod telemetry;
