@@ -4,6 +4,8 @@
 //! `domain` says what an event means, what to do and what is recorded; `ports` what is needed from outside;
 //! `aws` and `embedded` are the two worlds behind the ports. See ARCHITECTURE.md.
 pub mod aws;
+pub mod cli;
+pub mod config;
 pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -11,5 +13,6 @@ pub mod emf;
 pub mod health;
 pub mod ports;
 pub mod reconcile;
+pub mod telemetry;
 pub mod wire;
 pub mod worker;

@@ -1,1 +1,92 @@
-fn main() {}
+//! The process: arguments, environment, clock and streams, handed to the library.
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use clap::Parser as _;
+use writerlink::cli::args::Args;
+use writerlink::cli::{self, Books, Connect, Exit, Failure, Look, Session};
+use writerlink::config::Config;
+use writerlink::domain::time::Timestamp;
+use writerlink::telemetry;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let look = if out.is_terminal() {
+        Look::of_terminal(&environment)
+    } else {
+        Look::Plain
+    };
+    let mut session = Session {
+        env: &environment,
+        now: now(),
+        connect: &NotWired,
+        out: &mut out,
+        err: &mut err,
+        look,
+    };
+    let started = telemetry::start(args.global.log, session.env)
+        .map_err(Failure::from)
+        .and_then(|()| runtime());
+    match started {
+        Ok(runtime) => runtime.block_on(cli::run(args, &mut session)).into(),
+        Err(failure) => cli::tell(&failure, &mut session).into(),
+    }
+}
+
+/// Help and version were asked for; anything else is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Done
+    };
+    match error.print() {
+        // A failure to print is nearly always `--help | head`, and there is nobody left to tell.
+        Ok(()) | Err(_) => exit.into(),
+    }
+}
+
+/// One thread: the worker waits for AWS, it does not compute.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime)
+}
+
+fn environment(name: &str) -> Option<String> {
+    // A value that is no UTF-8 is shown as well as it can be, and refused where it is checked.
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a command learns the time"
+)]
+fn now() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::EPOCH.plus(since_epoch)
+}
+
+/// Stands where the connections to AWS will be opened.
+struct NotWired;
+
+#[async_trait(?Send)]
+impl Connect for NotWired {
+    async fn books(&self, _config: &Config) -> Result<Books, Failure> {
+        Err(Failure::Told {
+            what: "the ledger cannot be read yet".to_owned(),
+            why: "the connection to DynamoDB is not wired yet".to_owned(),
+            fix: "use a later build".to_owned(),
+            exit: Exit::Error,
+        })
+    }
+}

@@ -135,7 +135,7 @@ async fn an_older_event_that_arrives_late_moves_nothing_and_is_recorded() {
     let rig = Rig::new(&["orders"]).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 50));
     rig.fleet.world.deliver(&rig.started(0, 2, 40));
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
     let story = rig.story(0).await;
@@ -291,7 +291,7 @@ async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
     let rig = Rig::new(&["orders"]).await;
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     assert!(rig.run("w1").await);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let back = rig.event(0, EventId::PREVIOUS_PRIMARY_PROMOTED, 1, 60);
     rig.fleet.world.deliver(&back);
     assert!(rig.run("w2").await);
@@ -324,7 +324,7 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
     rig.every_call_takes(Duration::from_millis(4900));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let (one, other) = (rig.start("w1"), rig.start("w2"));
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(
         rig.told.ends(),
         ["Swapped"],
@@ -346,7 +346,7 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_and_reports_it() {
     let rig = Rig::new(&["orders"]).await;
-    let stall = Fault::Stall(Duration::from_secs(60));
+    let stall = Fault::Stall(Duration::from_mins(1));
     rig.fleet
         .world
         .fabric
@@ -355,7 +355,7 @@ async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_a
     let sleeper = rig.start("w1");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = rig.start("w2");
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(rig.told.ends(), ["Swapped", "LeaseLost"]);
     let late: Vec<_> = rig
         .calls("w1")
@@ -370,7 +370,7 @@ async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_a
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_ledger_means_no_call_and_no_lost_message() {
     let rig = Rig::new(&["orders"]).await;
-    let ten_minutes = Duration::from_secs(600);
+    let ten_minutes = Duration::from_mins(10);
     let time = rig.fleet.world.fabric.time;
     rig.fleet
         .world
@@ -390,7 +390,7 @@ async fn an_unreachable_ledger_means_no_call_and_no_lost_message() {
     let worker = rig.start("w1");
     tokio::time::sleep(Duration::from_secs(590)).await;
     assert_eq!(rig.load_balancer_calls(), 0);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(rig.fleet.world.dead_letters.messages().len(), 0);
     drop(worker);
@@ -450,9 +450,9 @@ async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_o
                 .world
                 .deliver(&rig.completed(route, n, 60 * round));
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(
         rig.fleet.world.sqs.depth(),
         writerlink::ports::Depth::default()

@@ -1,0 +1,316 @@
+//! `audit show`: everything recorded of a transition, step by step.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::view::{RecordRow, RecordView, altered, headline, took};
+use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page};
+use crate::cli::Session;
+use crate::cli::args::{Output, RecordRef};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
+use crate::domain::audit::{Entry, Step};
+use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
+use crate::domain::target::ObservedTarget;
+use crate::domain::transition::{Outcome, TransitionId};
+use crate::ports::{Audit, AuditQuery, StoredRecord};
+
+/// Shows what belongs to `id`.
+pub(super) async fn run(
+    audit: &dyn Audit,
+    id: &RecordRef,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let records = records_of(audit, id).await?;
+    if records.is_empty() {
+        return Err(not_found(id));
+    }
+    let views: Vec<RecordView> = records.iter().map(RecordView::of).collect();
+    match output {
+        Output::Table => text(&records, session.look, session.out)?,
+        Output::Json => {
+            let rows = Listing {
+                name: "records",
+                rows: &views,
+                next: None,
+            };
+            crate::cli::render::json(&rows, session.out)?;
+        }
+        Output::Jsonl => jsonl(&views, session.out)?,
+        Output::Csv => {
+            let rows: Vec<RecordRow> = records.iter().map(RecordRow::of).collect();
+            let rows = Listing {
+                name: "records",
+                rows: &rows,
+                next: None,
+            };
+            rows.write(output, session.out)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn records_of(audit: &dyn Audit, id: &RecordRef) -> Result<Vec<StoredRecord>, Failure> {
+    let event = |key| AuditQuery::Event { key };
+    let one = match id {
+        RecordRef::Event(key) => return all(audit, &event(*key)).await,
+        RecordRef::Record { route, seq } => {
+            let query = AuditQuery::Chain {
+                route: route.clone(),
+                from_seq: *seq,
+                to_seq: Some(*seq),
+            };
+            page(audit, &query, 1, None)
+                .await?
+                .records
+                .into_iter()
+                .next()
+        }
+        RecordRef::Transition(transition) => any_of(audit, *transition).await?,
+    };
+    let Some(one) = one else {
+        return Ok(Vec::new());
+    };
+    let mut records = all(audit, &event(one.record.entry.event_key)).await?;
+    let transition = one.record.entry.transition;
+    records.retain(|stored| stored.record.entry.transition == transition);
+    // The index by event may lag behind the chain by a moment; what was just read there is not left out.
+    if !records
+        .iter()
+        .any(|stored| stored.record.seq == one.record.seq)
+    {
+        records.push(one);
+        records.sort_by_key(|stored| stored.record.seq);
+    }
+    Ok(records)
+}
+
+async fn all(audit: &dyn Audit, query: &AuditQuery) -> Result<Vec<StoredRecord>, Failure> {
+    let mut records = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = page(audit, query, PAGE_RECORDS, cursor.as_deref()).await?;
+        records.extend(page.records);
+        cursor = page.next;
+        if cursor.is_none() || records.len() >= SCAN_RECORDS_MAX {
+            return Ok(records);
+        }
+    }
+}
+
+/// Any record of a transition. Its id tells when it began, so it stands in the index of that day; or of the
+/// next, if the record was written just after midnight.
+async fn any_of(
+    audit: &dyn Audit,
+    transition: TransitionId,
+) -> Result<Option<StoredRecord>, Failure> {
+    let began = transition.began();
+    let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
+    days.dedup();
+    for day in days {
+        let query = AuditQuery::Day { day };
+        let (mut cursor, mut looked_at) = (None, 0);
+        loop {
+            let page = page(audit, &query, PAGE_RECORDS, cursor.as_deref()).await?;
+            looked_at += page.records.len();
+            let of_it = |stored: &&StoredRecord| stored.record.entry.transition == transition;
+            if let Some(stored) = page.records.iter().find(of_it) {
+                return Ok(Some(stored.clone()));
+            }
+            // The day is read from its end: before the transition began there is nothing of it.
+            let last = page.records.last().map(|stored| stored.record.entry.at);
+            let past = last.is_some_and(|at| at.plus(CLOCK_SKEW_MAX) < began);
+            cursor = page.next;
+            if cursor.is_none() || past || looked_at >= SCAN_RECORDS_MAX {
+                break;
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn not_found(id: &RecordRef) -> Failure {
+    let (what, fix) = match id {
+        RecordRef::Record { route, seq } => (
+            format!("there is no record {route}/{seq}"),
+            format!("writerlink audit list --route {route} shows which there are"),
+        ),
+        RecordRef::Event(key) => (
+            format!("there is no record of event {key}"),
+            "writerlink audit list --output jsonl shows every record's event_key".to_owned(),
+        ),
+        RecordRef::Transition(id) => (
+            format!(
+                "no record of transition {id} was found on {}",
+                id.began().day()
+            ),
+            format!("if the day has more than {SCAN_RECORDS_MAX} records, ask by ROUTE/SEQ"),
+        ),
+    };
+    Failure::Told {
+        what,
+        why: "the audit table has none under this id".to_owned(),
+        fix,
+        exit: Exit::Error,
+    }
+}
+
+/// All records, grouped by transition.
+fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut before: Option<&StoredRecord> = None;
+    for stored in records {
+        let transition = stored.record.entry.transition;
+        if before.is_none_or(|before| before.record.entry.transition != transition) {
+            if before.is_some() {
+                writeln!(out)?;
+            }
+            heading(stored, look, out)?;
+        }
+        record(stored, look, out)?;
+        before = Some(stored);
+    }
+    Ok(())
+}
+
+fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let Entry {
+        transition,
+        event,
+        event_key,
+        target_group,
+        cause,
+        ..
+    } = &stored.record.entry;
+    let title = format!("transition {transition} of route {}", stored.record.route);
+    writeln!(out, "{}", look.paint(Tone::Strong, &title))?;
+    let id = event
+        .id
+        .map_or_else(|| "no id".to_owned(), |id| id.to_string());
+    writeln!(
+        out,
+        "  {:<10}{}, {id} of {} {}",
+        "cause",
+        cause.as_str(),
+        event.kind,
+        event.source
+    )?;
+    writeln!(out, "  {:<10}{}", "event at", event.at)?;
+    writeln!(out, "  {:<10}\"{}\"", "message", clean(&event.message))?;
+    if let Some(arn) = &event.source_arn {
+        writeln!(out, "  {:<10}{}", "source", clean(arn))?;
+    }
+    writeln!(out, "  {:<10}{event_key}", "event key")?;
+    writeln!(out, "  {:<10}{target_group}", "group")
+}
+
+fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let (record, entry) = (&stored.record, &stored.record.entry);
+    let title = format!(
+        "{}/{}  {}  {}",
+        record.route,
+        record.seq,
+        entry.at,
+        headline(entry)
+    );
+    writeln!(out, "\n{}", look.paint(tone(entry.outcome), &title))?;
+    let Entry {
+        attempt,
+        generation,
+        owner,
+        version,
+        ..
+    } = entry;
+    let by = clean(&format!("{owner}, writerlink {version}"));
+    writeln!(
+        out,
+        "  {:<10}{by}; attempt {attempt}, generation {generation}",
+        "by"
+    )?;
+    if let Some((instance, target)) = &entry.desired {
+        writeln!(out, "  {:<10}{instance} at {target}", "desired")?;
+    }
+    targets("before", &entry.before, out)?;
+    targets("after", &entry.after, out)?;
+    if !entry.note.is_empty() {
+        writeln!(out, "  {:<10}{}", "note", clean(&entry.note))?;
+    }
+    timeline(entry, out)?;
+    writeln!(out, "  {:<10}{}", "hash", stored.hash)?;
+    writeln!(out, "  {:<10}{}", "follows", record.prev)?;
+    match altered(stored) {
+        None => Ok(()),
+        Some(parts) => {
+            let text = format!("ALTERED after it was written: {}", clean(&parts));
+            writeln!(out, "  {}", look.paint(Tone::Bad, &text))
+        }
+    }
+}
+
+fn tone(outcome: Option<Outcome>) -> Tone {
+    match outcome {
+        Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered) => Tone::Good,
+        Some(Outcome::Failed | Outcome::Rejected) => Tone::Bad,
+        _ => Tone::Strong,
+    }
+}
+
+fn targets(label: &str, rows: &[ObservedTarget], out: &mut dyn Write) -> io::Result<()> {
+    for (i, row) in rows.iter().enumerate() {
+        let label = if i == 0 { label } else { "" };
+        let reason = row
+            .reason
+            .as_ref()
+            .map(|reason| format!(" ({})", clean(reason)));
+        let health = clean(row.health.as_str());
+        writeln!(
+            out,
+            "  {label:<10}{} {health}{}",
+            row.target,
+            reason.unwrap_or_default()
+        )?;
+    }
+    Ok(())
+}
+
+/// How many characters a bar has at most: with a name, two times and a request id it fits a line.
+const BAR_CHARS: usize = 18;
+
+fn timeline(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    let total = took(entry);
+    if !entry.steps.is_empty() {
+        writeln!(out, "  steps")?;
+    }
+    for step in &entry.steps {
+        let name = clean(&step.name);
+        let bar = bar(step, total);
+        let (start, took) = (step.start.as_millis(), step.took.as_millis());
+        write!(out, "    {name:<20} {bar} at {start:>5}, {took:>5} ms")?;
+        match &step.request_id {
+            Some(id) => writeln!(out, "  {}", clean(id))?,
+            None => writeln!(out)?,
+        }
+        if let Some(error) = &step.error {
+            writeln!(out, "      failed: {}", clean(error))?;
+        }
+    }
+    Ok(())
+}
+
+/// A step's place in the attempt: `····████····`.
+fn bar(step: &Step, total: Duration) -> String {
+    let cell = |at: Duration| {
+        let cells = at.as_micros() * BAR_CHARS as u128 / total.as_micros().max(1);
+        usize::try_from(cells).unwrap_or(BAR_CHARS)
+    };
+    let start = cell(step.start).min(BAR_CHARS - 1);
+    // However short it was, it did happen.
+    let end = cell(step.start + step.took).clamp(start + 1, BAR_CHARS);
+    let (before, during, after) = (start, end - start, BAR_CHARS - end);
+    format!(
+        "{}{}{}",
+        "·".repeat(before),
+        "█".repeat(during),
+        "·".repeat(after)
+    )
+}

@@ -1,0 +1,775 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::Parser as _;
+
+use crate::cli::args::Args;
+use crate::cli::{self, Books, Connect, Exit, Failure, Look, Session};
+use crate::config::Config;
+use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
+use crate::domain::lease::{Generation, Owner};
+use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
+use crate::domain::target::{ObservedTarget, Target, TargetHealth};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{ChainHead, Change, EventEntry, Outcome, RouteState, TransitionId};
+use crate::ports::{Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, StoredRecord};
+
+const ARN: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
+
+/// The records in memory. It pages by position, and can be denied.
+#[derive(Default)]
+struct Shelf {
+    records: Mutex<Vec<StoredRecord>>,
+    denied: bool,
+}
+
+impl Shelf {
+    fn denied(&self, call: &'static str) -> Result<(), CallError> {
+        if !self.denied {
+            return Ok(());
+        }
+        Err(CallError {
+            call,
+            kind: ErrorKind::Denied,
+            code: "AccessDeniedException".to_owned(),
+            message: "not authorized".to_owned(),
+            request_id: None,
+        })
+    }
+}
+
+fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredRecord> {
+    let mut records: Vec<&StoredRecord> = stored.iter().collect();
+    let seq = |stored: &&StoredRecord| stored.record.seq;
+    match query {
+        AuditQuery::Chain {
+            route,
+            from_seq,
+            to_seq,
+        } => {
+            let range = *from_seq..=to_seq.unwrap_or(u64::MAX);
+            records.retain(|r| r.record.route == *route && range.contains(&r.record.seq));
+            records.sort_by_key(seq);
+        }
+        AuditQuery::Newest { route } => {
+            records.retain(|r| r.record.route == *route);
+            records.sort_by_key(|r| std::cmp::Reverse(seq(r)));
+        }
+        AuditQuery::Day { day } => {
+            records.retain(|r| r.record.entry.at.day() == *day);
+            records.sort_by_key(|r| std::cmp::Reverse(r.record.entry.at));
+        }
+        AuditQuery::Event { key } => {
+            records.retain(|r| r.record.entry.event_key == *key);
+            records.sort_by_key(|r| r.record.entry.at);
+        }
+    }
+    records
+}
+
+#[async_trait]
+impl Audit for Shelf {
+    async fn page(
+        &self,
+        query: &AuditQuery,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<Page, CallError> {
+        self.denied("Query")?;
+        let stored = self.records.lock().unwrap();
+        let records = answer(&stored, query);
+        let from: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+        let to = records.len().min(from + limit as usize);
+        Ok(Page {
+            records: records[from..to].iter().copied().cloned().collect(),
+            next: (to < records.len()).then(|| to.to_string()),
+        })
+    }
+}
+
+/// The heads, as the ledger keeps them beside the records.
+struct Heads(Vec<(RouteName, ChainHead)>);
+
+#[async_trait]
+impl Ledger for Heads {
+    async fn load(&self, route: &RouteName) -> Result<RouteState, CallError> {
+        let mut state = RouteState::new(route.clone());
+        if let Some((_, head)) = self.0.iter().find(|(known, _)| known == route) {
+            state.chain = *head;
+        }
+        Ok(state)
+    }
+
+    async fn event(&self, _: &EventKey) -> Result<Option<EventEntry>, CallError> {
+        panic!("the audit commands read no event")
+    }
+
+    async fn commit(&self, _: &Change) -> Result<Commit, CallError> {
+        panic!("the audit commands write nothing")
+    }
+}
+
+/// A library of chains that grow record by record, each following the one before it.
+#[derive(Default)]
+struct Library {
+    shelf: Shelf,
+    heads: Vec<(RouteName, ChainHead)>,
+}
+
+fn route(name: &str) -> RouteName {
+    RouteName::new(name).unwrap()
+}
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn target(address: &str, health: TargetHealth) -> ObservedTarget {
+    ObservedTarget {
+        target: at(address),
+        health,
+        reason: None,
+        availability_zone: None,
+    }
+}
+
+fn at(address: &str) -> Target {
+    Target {
+        ip: address.parse().unwrap(),
+        port: 3306,
+    }
+}
+
+fn step(name: &str, start_ms: u64, took_ms: u64) -> Step {
+    Step {
+        name: name.to_owned(),
+        start: Duration::from_millis(start_ms),
+        took: Duration::from_millis(took_ms),
+        request_id: Some("7f0a1c9e-5b1d-4c55-9c53-1b2f9a1d0001".to_owned()),
+        error: None,
+    }
+}
+
+fn failover(message: &str) -> RdsEvent {
+    RdsEvent {
+        id: EventId::parse("RDS-EVENT-0073"),
+        source: SourceId::new("aurora-source").unwrap(),
+        kind: SourceKind::Cluster,
+        source_arn: Some("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source".to_owned()),
+        at: time("2026-05-06T23:07:45.884Z"),
+        message: message.to_owned(),
+    }
+}
+
+/// The record that an attempt begins with.
+fn started(name: &str, when: &str, random: u128) -> Entry {
+    let event = failover("Started cross AZ failover to DB instance: db-2");
+    let now = time(when);
+    Entry {
+        kind: RecordKind::Started,
+        at: now,
+        transition: TransitionId::from_parts(now, random),
+        attempt: 1,
+        generation: Generation(4),
+        owner: Owner::new("worker-1"),
+        version: "0.1.0".to_owned(),
+        cause: Cause::Event,
+        event_key: EventKey::of(&route(name), &event),
+        event,
+        target_group: TargetGroupArn::new(ARN).unwrap(),
+        desired: Some((InstanceId::new("db-2").unwrap(), at("10.0.1.11"))),
+        before: vec![target("10.0.1.10", TargetHealth::Healthy)],
+        after: Vec::new(),
+        steps: Vec::new(),
+        outcome: None,
+        reason: None,
+        note: String::new(),
+    }
+}
+
+/// The record it ends with.
+fn finished(begun: &Entry, when: &str, outcome: Outcome, reason: Reason) -> Entry {
+    Entry {
+        kind: RecordKind::Finished,
+        at: time(when),
+        after: vec![
+            target("10.0.1.10", TargetHealth::Draining),
+            target("10.0.1.11", TargetHealth::Initial),
+        ],
+        steps: vec![
+            step("DescribeTargetHealth", 0, 11),
+            step("RegisterTargets", 14, 120),
+            step("DeregisterTargets", 135, 60),
+            step("DescribeTargetHealth", 196, 0),
+        ],
+        outcome: Some(outcome),
+        reason: Some(reason),
+        note: "the group follows db-2".to_owned(),
+        ..begun.clone()
+    }
+}
+
+impl Library {
+    fn record(&mut self, name: &str, entry: Entry) {
+        let name = route(name);
+        let known = self.heads.iter().position(|(known, _)| *known == name);
+        let known = known.unwrap_or_else(|| {
+            self.heads.push((name.clone(), ChainHead::default()));
+            self.heads.len() - 1
+        });
+        let head = &mut self.heads[known].1;
+        let (seq, prev) = (head.seq + 1, head.hash);
+        let canonical = format!("{{\"route\":\"{name}\",\"seq\":{seq},\"prev\":\"{prev}\"}}");
+        let hash = Hash::of(&canonical);
+        *head = ChainHead { seq, hash };
+        let record = AuditRecord {
+            route: name,
+            seq,
+            prev,
+            entry,
+        };
+        self.shelf.records.get_mut().unwrap().push(StoredRecord {
+            record,
+            canonical,
+            hash,
+            altered: Vec::new(),
+        });
+    }
+
+    /// One swap, started and finished.
+    fn swap(&mut self, name: &str, from: &str, to: &str, random: u128) -> TransitionId {
+        let begun = started(name, from, random);
+        let done = finished(&begun, to, Outcome::Swapped, Reason::WriterMoved);
+        let transition = begun.transition;
+        self.record(name, begun);
+        self.record(name, done);
+        transition
+    }
+
+    fn edit(&mut self, name: &str, seq: u64, edit: impl FnOnce(&mut StoredRecord)) {
+        let (name, records) = (route(name), self.shelf.records.get_mut().unwrap());
+        let found = records
+            .iter_mut()
+            .find(|r| r.record.route == name && r.record.seq == seq);
+        edit(found.unwrap());
+    }
+
+    fn remove(&mut self, name: &str, seq: u64) {
+        let name = route(name);
+        let records = self.shelf.records.get_mut().unwrap();
+        records.retain(|r| r.record.route != name || r.record.seq != seq);
+    }
+
+    fn open(self) -> Open {
+        Open(Books {
+            audit: Arc::new(self.shelf),
+            ledger: Arc::new(Heads(self.heads)),
+        })
+    }
+}
+
+struct Open(Books);
+
+#[async_trait(?Send)]
+impl Connect for Open {
+    async fn books(&self, _: &Config) -> Result<Books, Failure> {
+        Ok(Books {
+            audit: Arc::clone(&self.0.audit),
+            ledger: Arc::clone(&self.0.ledger),
+        })
+    }
+}
+
+/// What a command wrote, and how it ended.
+struct Said {
+    out: String,
+    err: String,
+    exit: Exit,
+}
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "TARGET_GROUP_ARN" => Some(ARN.to_owned()),
+        "IP_DICT" => Some("{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}".to_owned()),
+        _ => None,
+    }
+}
+
+/// Types a command at noon of 2026-05-07.
+fn says(library: &Open, line: &str) -> Said {
+    let args = Args::try_parse_from(line.split_whitespace()).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut session = Session {
+        env: &environment,
+        now: time("2026-05-07T12:00:00Z"),
+        connect: library,
+        out: &mut out,
+        err: &mut err,
+        look: Look::Plain,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let exit = runtime.block_on(cli::run(args, &mut session));
+    Said {
+        out: String::from_utf8(out).unwrap(),
+        err: String::from_utf8(err).unwrap(),
+        exit,
+    }
+}
+
+fn three_swaps() -> Library {
+    let mut library = Library::default();
+    library.swap("default", "2026-04-20T08:00:00Z", "2026-04-20T08:00:01Z", 1);
+    library.swap(
+        "default",
+        "2026-05-06T23:07:46Z",
+        "2026-05-06T23:07:46.200Z",
+        2,
+    );
+    library.swap(
+        "orders",
+        "2026-05-07T11:30:00Z",
+        "2026-05-07T11:30:00.300Z",
+        3,
+    );
+    library
+}
+
+fn listed(said: &Said) -> Vec<String> {
+    assert_eq!(said.exit, Exit::Done, "{}", said.err);
+    let lines = said.out.lines().map(|line| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        format!("{}/{}", row["route"].as_str().unwrap(), row["seq"])
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_list_shows_the_last_days_of_all_routes_newest_first() {
+    let said = says(&three_swaps().open(), "writerlink audit list");
+    insta::assert_snapshot!(said.out, @r#"
+    AT                        RECORD     WHAT     REASON       INSTANCE  TOOK
+    2026-05-07T11:30:00.300Z  orders/2   Swapped  WriterMoved  db-2      196 ms
+    2026-05-07T11:30:00.000Z  orders/1   started  -            db-2      0 ms
+    2026-05-06T23:07:46.200Z  default/4  Swapped  WriterMoved  db-2      196 ms
+    2026-05-06T23:07:46.000Z  default/3  started  -            db-2      0 ms
+    "#);
+    insta::assert_snapshot!(said.err, @"these are the last 7 days; --since goes further back");
+}
+
+#[test]
+fn a_list_of_one_route_goes_back_to_its_beginning() {
+    let library = three_swaps().open();
+    let said = says(
+        &library,
+        "writerlink audit list --route default --output jsonl",
+    );
+    assert_eq!(
+        listed(&said),
+        ["default/4", "default/3", "default/2", "default/1"]
+    );
+    assert_eq!(said.err, "");
+}
+
+#[test]
+fn since_ends_a_list_by_age_by_day_and_by_time() {
+    let library = three_swaps().open();
+    let list = |since: &str| {
+        listed(&says(
+            &library,
+            &format!("writerlink audit list --output jsonl --since {since}"),
+        ))
+    };
+    assert_eq!(list("2h"), ["orders/2", "orders/1"]);
+    assert_eq!(list("2026-05-06").len(), 4);
+    assert_eq!(
+        list("2026-05-06T23:07:46.100Z"),
+        ["orders/2", "orders/1", "default/4"]
+    );
+    assert_eq!(list("2026-04-01").len(), 6);
+    assert_eq!(list("1s"), Vec::<String>::new());
+}
+
+#[test]
+fn filters_take_only_what_fits_all_of_them() {
+    let mut library = three_swaps();
+    let begun = started("orders", "2026-05-07T11:40:00Z", 4);
+    let mut failed = finished(
+        &begun,
+        "2026-05-07T11:40:05Z",
+        Outcome::Failed,
+        Reason::CallFailed,
+    );
+    failed.cause = Cause::Replay;
+    failed.desired = None;
+    library.record("orders", failed);
+    let library = library.open();
+    let list = |filters: &str| {
+        listed(&says(
+            &library,
+            &format!("writerlink audit list --output jsonl {filters}"),
+        ))
+    };
+    assert_eq!(list("--outcome failed"), ["orders/3"]);
+    assert_eq!(list("--cause replay"), ["orders/3"]);
+    assert_eq!(
+        list("--outcome Swapped --instance DB-2"),
+        ["orders/2", "default/4"]
+    );
+    assert_eq!(
+        list("--outcome Failed --instance db-2"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn cursors_join_lists_without_gap_or_repetition_with_filters_and_across_days() {
+    let mut library = Library::default();
+    for day in 1..=5 {
+        for minute in 0..7 {
+            let (from, to) = (
+                format!("2026-05-0{day}T10:{minute:02}:00Z"),
+                format!("2026-05-0{day}T10:{minute:02}:01Z"),
+            );
+            library.swap("default", &from, &to, day * 100 + minute);
+        }
+    }
+    let library = library.open();
+    for options in [
+        "",
+        "--outcome swapped",
+        "--route default",
+        "--route default --outcome swapped",
+    ] {
+        let whole = says(
+            &library,
+            &format!("writerlink audit list --output jsonl --limit 10000 {options}"),
+        );
+        let whole = listed(&whole);
+        assert_eq!(
+            whole.len(),
+            if options.contains("outcome") { 35 } else { 70 },
+            "{options}"
+        );
+        for limit in [1, 3, 7, 14] {
+            let (mut joined, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let line = format!(
+                    "writerlink audit list --output json --limit {limit} {options} {cursor}"
+                );
+                let said = says(&library, &line);
+                let page: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+                let records = page["records"].as_array().unwrap();
+                assert!(records.len() <= limit);
+                let names = records
+                    .iter()
+                    .map(|r| format!("{}/{}", r["route"].as_str().unwrap(), r["seq"]));
+                joined.extend(names);
+                match page["next"].as_str() {
+                    Some(next) => cursor = format!("--cursor {next}"),
+                    None => break,
+                }
+            }
+            assert_eq!(joined, whole, "{options} {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_nothing_fits_does_not_read_years_of_records() {
+    let mut library = Library::default();
+    for n in 0..6_000 {
+        library.swap("default", "2026-05-06T10:00:00Z", "2026-05-06T10:00:01Z", n);
+    }
+    let library = library.open();
+    let said = says(
+        &library,
+        "writerlink audit list --route default --outcome Failed",
+    );
+    assert_eq!(said.exit, Exit::Done);
+    assert_eq!(
+        said.err,
+        "10000 records were looked at; go on with --cursor '10000'\n"
+    );
+    let rest = says(
+        &library,
+        "writerlink audit list --route default --outcome Failed --cursor 10000",
+    );
+    assert_eq!(rest.err, "");
+}
+
+#[test]
+fn a_cursor_that_is_none_is_wrong_usage() {
+    let said = says(&three_swaps().open(), "writerlink audit list --cursor x");
+    assert_eq!(said.exit, Exit::Usage);
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no place "x" to go on from
+      why: a cursor of a list over all routes begins with a day
+      fix: repeat the command that printed the cursor, with the same options and --cursor
+    "#);
+}
+
+#[test]
+fn a_transition_is_shown_step_by_step() {
+    let said = says(&three_swaps().open(), "writerlink audit show default/4");
+    assert_eq!(said.exit, Exit::Done, "{}", said.err);
+    for line in said.out.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    insta::assert_snapshot!(said.out, @r#"
+    transition 019dff8c-1dd0-7000-8000-000000000002 of route default
+      cause     event, RDS-EVENT-0073 of CLUSTER aurora-source
+      event at  2026-05-06T23:07:45.884Z
+      message   "Started cross AZ failover to DB instance: db-2"
+      source    arn:aws:rds:us-east-1:123456789012:cluster:aurora-source
+      event key 1d9d3a4fa3d54917f4f680acf213986c93c6fa3370483ab261afb17fa2b8db7f
+      group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067
+
+    default/3  2026-05-06T23:07:46.000Z  started
+      by        worker-1, writerlink 0.1.0; attempt 1, generation 4
+      desired   db-2 at 10.0.1.11:3306
+      before    10.0.1.10:3306 healthy
+      hash      f4d1d96be5a2ad0c63bba0c0e12cffca1612e316869e54d72da5503e606e7cc6
+      follows   b138b06eb6e2e92ea36add8d9e841a827518fb6cc9e6cb6cb869a0e846fd8ba0
+
+    default/4  2026-05-06T23:07:46.200Z  Swapped (WriterMoved)
+      by        worker-1, writerlink 0.1.0; attempt 1, generation 4
+      desired   db-2 at 10.0.1.11:3306
+      before    10.0.1.10:3306 healthy
+      after     10.0.1.10:3306 draining
+                10.0.1.11:3306 initial
+      note      the group follows db-2
+      steps
+        DescribeTargetHealth █················· at     0,    11 ms  7f0a1c9e-5b1d-4c55-9c53-1b2f9a1d0001
+        RegisterTargets      ·███████████······ at    14,   120 ms  7f0a1c9e-5b1d-4c55-9c53-1b2f9a1d0001
+        DeregisterTargets    ············█████· at   135,    60 ms  7f0a1c9e-5b1d-4c55-9c53-1b2f9a1d0001
+        DescribeTargetHealth ·················█ at   196,     0 ms  7f0a1c9e-5b1d-4c55-9c53-1b2f9a1d0001
+      hash      7a90febe5a3543cb45d542e1aa1928ca141c980ded658402bf7d74f8f7708ae3
+      follows   f4d1d96be5a2ad0c63bba0c0e12cffca1612e316869e54d72da5503e606e7cc6
+    "#);
+}
+
+#[test]
+fn a_transition_is_found_by_record_by_uuid_and_by_event() {
+    let mut library = Library::default();
+    let first = library.swap("default", "2026-05-05T10:00:00Z", "2026-05-05T10:00:01Z", 1);
+    // Begun before midnight, recorded after it, and followed by others that day.
+    let late = started("default", "2026-05-05T23:59:59.999Z", 2);
+    let mut done = finished(
+        &late,
+        "2026-05-06T00:00:00.100Z",
+        Outcome::AlreadyThere,
+        Reason::NothingToDo,
+    );
+    done.event = failover("Another failover to DB instance: db-2");
+    done.event_key = EventKey::of(&route("default"), &done.event);
+    library.record("default", done);
+    for n in 10..200 {
+        library.swap("busy", "2026-05-06T12:00:00Z", "2026-05-06T12:00:01Z", n);
+    }
+    let library = library.open();
+    let show = |id: &str| {
+        listed(&says(
+            &library,
+            &format!("writerlink audit show {id} --output jsonl"),
+        ))
+    };
+    assert_eq!(show("default/1"), ["default/1", "default/2"]);
+    assert_eq!(show(&first.to_string()), ["default/1", "default/2"]);
+    assert_eq!(show(&late.transition.to_string()), ["default/3"]);
+    let key = EventKey::of(
+        &route("default"),
+        &failover("Started cross AZ failover to DB instance: db-2"),
+    );
+    assert_eq!(show(&key.to_string()), ["default/1", "default/2"]);
+}
+
+#[test]
+fn what_is_not_recorded_is_told_with_the_way_to_find_it() {
+    let library = three_swaps().open();
+    for id in [
+        "default/9",
+        "01977f2e-8c3a-7b1d-9e0f-112233445566",
+        &"a".repeat(64),
+    ] {
+        let said = says(&library, &format!("writerlink audit show {id}"));
+        assert_eq!(said.exit, Exit::Error);
+        assert!(
+            said.err.contains("no record") && said.err.contains("fix: "),
+            "{}",
+            said.err
+        );
+    }
+}
+
+#[test]
+fn an_altered_record_is_shown_as_one() {
+    let mut library = three_swaps();
+    library.edit("default", 4, |stored| {
+        stored.altered.push("outcome".to_owned());
+    });
+    let library = library.open();
+    let said = says(&library, "writerlink audit show default/4");
+    assert!(
+        said.out.contains("ALTERED after it was written: outcome"),
+        "{}",
+        said.out
+    );
+    let list = says(&library, "writerlink audit list");
+    assert!(list.out.contains("Swapped ALTERED"), "{}", list.out);
+}
+
+#[test]
+fn an_events_message_cannot_steer_the_terminal() {
+    let mut library = Library::default();
+    let mut begun = started("default", "2026-05-06T10:00:00Z", 1);
+    begun.event.message = "\u{1b}]0;pwned\u{7}\nroute: other".to_owned();
+    library.record("default", begun);
+    let said = says(&library.open(), "writerlink audit show default/1");
+    assert!(
+        said.out
+            .contains("\"\\u{1b}]0;pwned\\u{7}\\u{a}route: other\""),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn intact_chains_are_verified_to_their_heads() {
+    let said = says(&three_swaps().open(), "writerlink audit verify");
+    assert_eq!(said.exit, Exit::Done, "{}", said.err);
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE    RECORDS  VERDICT  HEAD
+    default  4        intact   4 7a90febe5a3543cb45d542e1aa1928ca141c980ded658402bf7d74f8f7708ae3
+    "#);
+    let said = says(
+        &three_swaps().open(),
+        "writerlink audit verify orders --output csv",
+    );
+    insta::assert_snapshot!(said.out, @r#"
+    route,intact,records,head_seq,head_hash,first_bad_seq,fault
+    orders,true,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,
+    "#);
+}
+
+/// What `audit verify` says after somebody did `harm` to a chain of 250 records, more than two pages.
+fn verified_after(harm: impl FnOnce(&mut Library)) -> (Exit, serde_json::Value) {
+    let mut library = Library::default();
+    for n in 0..125 {
+        library.swap("default", "2026-05-06T10:00:00Z", "2026-05-06T10:00:01Z", n);
+    }
+    harm(&mut library);
+    let said = says(&library.open(), "writerlink audit verify --output jsonl");
+    (said.exit, serde_json::from_str(&said.out).unwrap())
+}
+
+type Harm = Box<dyn FnOnce(&mut Library)>;
+
+#[test]
+fn every_way_to_tamper_is_found_at_its_first_record() {
+    let rehash = |stored: &mut StoredRecord| {
+        stored.canonical.push(' ');
+        stored.hash = Hash::of(&stored.canonical);
+    };
+    let harms: Vec<(u64, &str, Harm)> = vec![
+        (
+            120,
+            "was changed",
+            Box::new(|l| l.edit("default", 120, |r| r.canonical.push(' '))),
+        ),
+        (
+            120,
+            "was changed",
+            Box::new(|l| l.edit("default", 120, |r| r.altered.push("outcome".into()))),
+        ),
+        (
+            121,
+            "does not continue",
+            Box::new(move |l| l.edit("default", 120, rehash)),
+        ),
+        (120, "is missing", Box::new(|l| l.remove("default", 120))),
+        (1, "is missing", Box::new(|l| l.remove("default", 1))),
+        (
+            250,
+            "ends at record 249",
+            Box::new(|l| l.remove("default", 250)),
+        ),
+        (
+            250,
+            "is not the head",
+            Box::new(move |l| l.edit("default", 250, rehash)),
+        ),
+    ];
+    for (seq, fault, harm) in harms {
+        let (exit, verdict) = verified_after(harm);
+        assert_eq!(exit, Exit::Unverified, "{fault}");
+        assert_eq!(verdict["first_bad_seq"], seq, "{verdict}");
+        assert_eq!(verdict["intact"], false);
+        assert!(
+            verdict["fault"].as_str().unwrap().contains(fault),
+            "{verdict}"
+        );
+    }
+    let (exit, verdict) = verified_after(|_| ());
+    assert_eq!((exit, &verdict["records"]), (Exit::Done, &250.into()));
+}
+
+#[test]
+fn a_record_written_while_the_chain_is_read_is_no_fault() {
+    let (exit, _) = verified_after(|library| {
+        library.heads[0].1 = {
+            let records = library.shelf.records.get_mut().unwrap();
+            ChainHead {
+                seq: 248,
+                hash: records[247].hash,
+            }
+        }
+    });
+    assert_eq!(exit, Exit::Done);
+}
+
+#[test]
+fn a_broken_chain_ends_with_code_3_and_says_what_to_do() {
+    let mut library = three_swaps();
+    library.remove("default", 2);
+    let said = says(&library.open(), "writerlink audit verify");
+    assert_eq!(said.exit.code(), 3);
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE    RECORDS  VERDICT                                  HEAD
+    default  1        BROKEN: record 2 is missing (the next    4 7a90febe5a3543cb45d542e1aa1928ca141c9
+                      one is 3)                                80ded658402bf7d74f8f7708ae3
+    "#);
+    insta::assert_snapshot!(said.err, @r#"
+    error: records are not as they were written, from default/2 on
+      why: somebody with access to the tables changed or removed them: writerlink cannot
+      fix: find who wrote to the tables (CloudTrail data events), and compare with a backup
+    "#);
+}
+
+#[test]
+fn an_unknown_route_is_not_called_intact() {
+    let said = says(&three_swaps().open(), "writerlink audit verify ordres");
+    assert_eq!(said.exit, Exit::Error);
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no route ordres
+      why: it is not in the configuration, and nothing is recorded of it
+      fix: configured are: default
+    "#);
+}
+
+#[test]
+fn a_refused_call_is_told_with_its_remedy() {
+    let mut library = three_swaps();
+    library.shelf.denied = true;
+    let said = says(&library.open(), "writerlink audit list");
+    assert_eq!(said.exit, Exit::Error);
+    insta::assert_snapshot!(said.err, @r#"
+    error: reading the audit records failed
+      why: Query failed (denied, AccessDeniedException): not authorized
+      fix: check the credentials (aws sts get-caller-identity) and that their role allows the call
+    "#);
+}

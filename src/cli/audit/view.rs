@@ -1,0 +1,212 @@
+//! Records as they are shown.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::cli::render::Row;
+use crate::domain::audit::{Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::target::ObservedTarget;
+use crate::domain::transition::Outcome;
+use crate::ports::StoredRecord;
+
+/// A record in one flat row: for lists, and for programs that sort and count.
+#[derive(Serialize)]
+pub(super) struct RecordRow {
+    at: String,
+    route: String,
+    seq: u64,
+    kind: &'static str,
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+    cause: &'static str,
+    instance: Option<String>,
+    target: Option<String>,
+    took_ms: u64,
+    attempt: u32,
+    generation: u64,
+    owner: String,
+    version: String,
+    event_id: Option<String>,
+    event_at: String,
+    event_source: String,
+    event_key: String,
+    transition: String,
+    hash: String,
+    intact: bool,
+    note: String,
+}
+
+impl RecordRow {
+    pub(super) fn of(stored: &StoredRecord) -> Self {
+        let record = &stored.record;
+        let entry = &record.entry;
+        let desired = entry.desired.as_ref();
+        Self {
+            at: entry.at.to_string(),
+            route: record.route.to_string(),
+            seq: record.seq,
+            kind: entry.kind.as_str(),
+            outcome: entry.outcome.map(Outcome::as_str),
+            reason: entry.reason.map(Reason::as_str),
+            cause: entry.cause.as_str(),
+            instance: desired.map(|(instance, _)| instance.to_string()),
+            target: desired.map(|(_, target)| target.to_string()),
+            took_ms: millis(took(entry)),
+            attempt: entry.attempt,
+            generation: entry.generation.0,
+            owner: entry.owner.to_string(),
+            version: entry.version.clone(),
+            event_id: entry.event.id.map(|id| id.to_string()),
+            event_at: entry.event.at.to_string(),
+            event_source: entry.event.source.to_string(),
+            event_key: entry.event_key.to_string(),
+            transition: entry.transition.to_string(),
+            hash: stored.hash.to_string(),
+            intact: altered(stored).is_none(),
+            note: entry.note.clone(),
+        }
+    }
+}
+
+impl Row for RecordRow {
+    const COLUMNS: &'static [&'static str] =
+        &["AT", "RECORD", "WHAT", "REASON", "INSTANCE", "TOOK"];
+    const FIELDS: &'static [&'static str] = &[
+        "at",
+        "route",
+        "seq",
+        "kind",
+        "outcome",
+        "reason",
+        "cause",
+        "instance",
+        "target",
+        "took_ms",
+        "attempt",
+        "generation",
+        "owner",
+        "version",
+        "event_id",
+        "event_at",
+        "event_source",
+        "event_key",
+        "transition",
+        "hash",
+        "intact",
+        "note",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let mut what = self.outcome.unwrap_or(self.kind).to_owned();
+        if !self.intact {
+            what.push_str(" ALTERED");
+        }
+        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        vec![
+            self.at.clone(),
+            format!("{}/{}", self.route, self.seq),
+            what,
+            or_dash(self.reason),
+            or_dash(self.instance.as_deref()),
+            format!("{} ms", self.took_ms),
+        ]
+    }
+}
+
+/// A record with everything that belongs to it.
+#[derive(Serialize)]
+pub(super) struct RecordView {
+    #[serde(flatten)]
+    row: RecordRow,
+    event_source_arn: Option<String>,
+    event_message: String,
+    target_group: String,
+    before: Vec<TargetView>,
+    after: Vec<TargetView>,
+    steps: Vec<StepView>,
+    prev_hash: String,
+    altered: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TargetView {
+    target: String,
+    health: String,
+    reason: Option<String>,
+    availability_zone: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StepView {
+    name: String,
+    start_ms: u64,
+    took_ms: u64,
+    request_id: Option<String>,
+    error: Option<String>,
+}
+
+impl RecordView {
+    pub(super) fn of(stored: &StoredRecord) -> Self {
+        let entry = &stored.record.entry;
+        Self {
+            row: RecordRow::of(stored),
+            event_source_arn: entry.event.source_arn.clone(),
+            event_message: entry.event.message.clone(),
+            target_group: entry.target_group.to_string(),
+            before: entry.before.iter().map(target).collect(),
+            after: entry.after.iter().map(target).collect(),
+            steps: entry.steps.iter().map(step).collect(),
+            prev_hash: stored.record.prev.to_string(),
+            altered: altered(stored),
+        }
+    }
+}
+
+fn target(row: &ObservedTarget) -> TargetView {
+    TargetView {
+        target: row.target.to_string(),
+        health: row.health.as_str().to_owned(),
+        reason: row.reason.clone(),
+        availability_zone: row.availability_zone.clone(),
+    }
+}
+
+fn step(step: &Step) -> StepView {
+    StepView {
+        name: step.name.clone(),
+        start_ms: millis(step.start),
+        took_ms: millis(step.took),
+        request_id: step.request_id.clone(),
+        error: step.error.clone(),
+    }
+}
+
+/// From the start of an attempt to the end of its last step.
+pub(super) fn took(entry: &Entry) -> Duration {
+    let ends = entry.steps.iter().map(|step| step.start + step.took);
+    ends.max().unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Which parts of a record are not what was written: its columns, or the text itself.
+pub(super) fn altered(stored: &StoredRecord) -> Option<String> {
+    let mut parts = stored.altered.clone();
+    if Hash::of(&stored.canonical) != stored.hash {
+        parts.push("hash".to_owned());
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// What a record says in one word.
+pub(super) fn headline(entry: &Entry) -> String {
+    let reason = entry.reason.map(|reason| format!(" ({reason})"));
+    let what = match (entry.kind, entry.outcome) {
+        (RecordKind::Finished, Some(outcome)) => outcome.as_str(),
+        (kind, _) => kind.as_str(),
+    };
+    format!("{what}{}", reason.unwrap_or_default())
+}

@@ -1,0 +1,256 @@
+//! Results as tables, JSON, JSON lines and CSV, from the same rows.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, presets};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::args::Output;
+use crate::config::Env;
+
+/// The version of the JSON that is written. It grows when a field is removed or changes its meaning.
+const JSON_VERSION: u32 = 1;
+
+/// How wide tables and texts are: the least common width of a terminal beside an editor, and of a ticket.
+const WIDTH_MAX: u16 = 100;
+
+/// One row: serialized for programs, cut into cells for people.
+pub(super) trait Row: Serialize {
+    /// The headings of the table.
+    const COLUMNS: &'static [&'static str];
+    /// The names of the fields, in the order in which they are serialized.
+    const FIELDS: &'static [&'static str];
+    /// The cells of the table.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Listing, under the name they have in JSON.
+pub(super) struct Listing<'a, R> {
+    pub(super) name: &'static str,
+    pub(super) rows: &'a [R],
+    /// Where the next page begins, if there is one.
+    pub(super) next: Option<&'a str>,
+}
+
+impl<R: Serialize> Serialize for Listing<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("version", &JSON_VERSION)?;
+        map.serialize_entry(self.name, self.rows)?;
+        if let Some(next) = self.next {
+            map.serialize_entry("next", next)?;
+        }
+        map.end()
+    }
+}
+
+impl<R: Row> Listing<'_, R> {
+    /// Writes them as asked.
+    pub(super) fn write(&self, output: Output, out: &mut dyn Write) -> io::Result<()> {
+        match output {
+            Output::Table => self.table(out),
+            Output::Json => json(self, out),
+            Output::Jsonl => jsonl(self.rows, out),
+            Output::Csv => self.csv(out),
+        }
+    }
+
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(WIDTH_MAX)
+            .set_header(R::COLUMNS.iter().copied());
+        for row in self.rows {
+            table.add_row(row.cells().iter().map(|cell| clean(cell)));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        writeln!(out, "{}", table.trim_fmt())
+    }
+
+    fn csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut writer = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(out);
+        // By hand, since a heading belongs over an empty list too.
+        writer.write_record(R::FIELDS)?;
+        for row in self.rows {
+            writer.serialize(row)?;
+        }
+        writer.flush()
+    }
+}
+
+/// One JSON value, for people to read as well.
+pub(super) fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// One JSON value a line.
+pub(super) fn jsonl(rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<()> {
+    for row in rows {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// A text that may come from outside (an event's message, a note that quotes it), fit for a terminal: what
+/// is no visible character is written as its number, so that nothing recorded can move the cursor, change
+/// the colours, or reverse the reading direction of what stands beside it.
+pub(super) fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        let reverses = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || reverses {
+            clean.extend(c.escape_unicode());
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
+}
+
+/// Whether colours may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// No: a file, a pipe, or `NO_COLOR`.
+    #[default]
+    Plain,
+    /// Yes.
+    Colour,
+}
+
+/// What a colour is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    Strong,
+}
+
+impl Look {
+    /// How a terminal is written to: with colours, unless it has none or `NO_COLOR` is set (no-color.org).
+    #[must_use]
+    pub fn of_terminal(env: Env<'_>) -> Self {
+        let unwanted = env("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = env("TERM").is_some_and(|value| value == "dumb");
+        if unwanted || dumb {
+            Self::Plain
+        } else {
+            Self::Colour
+        }
+    }
+
+    /// The text in its tone.
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => 32,
+            Tone::Bad => 31,
+            Tone::Strong => 1,
+        };
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize)]
+    struct Word {
+        word: &'static str,
+        length: usize,
+    }
+
+    impl Row for Word {
+        const COLUMNS: &'static [&'static str] = &["WORD", "LENGTH"];
+        const FIELDS: &'static [&'static str] = &["word", "length"];
+        fn cells(&self) -> Vec<String> {
+            vec![self.word.to_owned(), self.length.to_string()]
+        }
+    }
+
+    fn word(word: &'static str) -> Word {
+        Word {
+            word,
+            length: word.len(),
+        }
+    }
+
+    fn written(rows: &[Word], output: Output) -> String {
+        let mut out = Vec::new();
+        let rows = Listing {
+            name: "words",
+            rows,
+            next: Some("c"),
+        };
+        rows.write(output, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_same_rows_are_written_in_every_format() {
+        let rows = [word("a,b"), word("say \"x\"\nthen")];
+        assert_eq!(
+            written(&rows, Output::Csv),
+            "word,length\n\"a,b\",3\n\"say \"\"x\"\"\nthen\",12\n"
+        );
+        assert_eq!(
+            written(&rows, Output::Jsonl),
+            "{\"word\":\"a,b\",\"length\":3}\n{\"word\":\"say \\\"x\\\"\\nthen\",\"length\":12}\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&written(&rows, Output::Json)).unwrap();
+        assert_eq!(json["version"], 1);
+        assert_eq!(json["words"][1]["length"], 12);
+        assert_eq!(json["next"], "c");
+        insta::assert_snapshot!(written(&rows, Output::Table), @r#"
+    WORD              LENGTH
+    a,b               3
+    say "x"\u{a}then  12
+    "#);
+    }
+
+    #[test]
+    fn an_empty_list_has_its_heading() {
+        assert_eq!(written(&[], Output::Csv), "word,length\n");
+        assert_eq!(written(&[], Output::Table), "WORD  LENGTH\n");
+        assert_eq!(written(&[], Output::Jsonl), "");
+    }
+
+    #[test]
+    fn no_line_of_a_table_is_wider_than_the_limit() {
+        let long = "far too long a text for one line ".repeat(9).leak();
+        for line in written(&[word(long), word("x")], Output::Table).lines() {
+            assert!(line.chars().count() <= WIDTH_MAX.into(), "{line}");
+        }
+    }
+
+    #[test]
+    fn colours_are_left_out_where_they_are_not_wanted() {
+        let look = |name: &'static str, value: &'static str| {
+            Look::of_terminal(&move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        assert_eq!(look("NO_COLOR", "1"), Look::Plain);
+        assert_eq!(look("TERM", "dumb"), Look::Plain);
+        assert_eq!(look("NO_COLOR", ""), Look::Colour);
+        assert_eq!(Look::Plain.paint(Tone::Bad, "x"), "x");
+        assert_eq!(Look::Colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn what_is_recorded_cannot_steer_the_terminal() {
+        assert_eq!(
+            clean("a\u{1b}[31mb\r\u{202E}c\u{9b}é"),
+            "a\\u{1b}[31mb\\u{d}\\u{202e}c\\u{9b}é"
+        );
+        assert!(!written(&[word("\u{1b}[2J")], Output::Table).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,308 @@
+//! The configuration: read once, checked whole, and every fault of it told at once.
+//!
+//! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one,
+//! from the two variables of the Lambda that this program replaces. `writerlink config check` shows
+//! what was understood and where each value came from; `writerlink.example.toml` is the annotated file.
+//!
+//! # Reference
+//!
+//! | field | default | meaning |
+//! |---|---|---|
+//! | `queue.name` or `queue.url` | name `writerlink.fifo` | the FIFO queue of events; never both |
+//! | `ledger.state_table` | `writerlink-state` | `DynamoDB` table of routes and events |
+//! | `ledger.audit_table` | `writerlink-audit` | `DynamoDB` table of the audit records |
+//! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
+//! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long what is in hand may take |
+//! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
+//! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks |
+//! | `route.name` | the source's name | key of the route's state and audit chain |
+//! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
+//! | `route.target_group` | required | ARN of the target group, which no other route may have |
+//! | `route.port` | 3306 | port of every target |
+//! | `route.exclusive` | true | whether every target of the group is the route's to deregister |
+//! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
+//! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`] | where an address has to lie to be registered |
+//! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
+//! | `route.instances` | required | the address of each instance that may become the writer |
+//!
+//! # The Lambda's variables
+//! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and
+//! `TARGET_PORT` (default 3306) make one route named `default` that events of any source move.
+
+mod checks;
+mod dict;
+mod environment;
+mod file;
+mod findings;
+mod route;
+mod section;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
+pub use self::findings::{Fault, Origin, Setting};
+use crate::domain::lease::LEASE_DURATION;
+use crate::domain::route::{OnStarted, Route};
+
+/// The variable that names the configuration file when `--config` does not.
+pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
+
+/// The name of a route that has neither a name nor a source.
+pub const ROUTE_NAME_DEFAULT: &str = "default";
+
+/// How a route that events of any source move is shown.
+const SOURCE_ANY: &str = "any";
+
+/// How a route without a zone is shown.
+const ZONE_NONE: &str = "none (AWS tells it by the subnet)";
+
+/// Port of a target when none is given: `MySQL`'s, as in the Lambda.
+pub const PORT_DEFAULT: u16 = 3306;
+
+/// The addresses that an NLB accepts for IP targets: the subnets of the group's VPC (which lie here too,
+/// but for public ranges brought along) and these four ranges. Source: "Target groups for your Network
+/// Load Balancers", target type, docs.aws.amazon.com/elasticloadbalancing/latest/network. There is no
+/// such range for IPv6: a route with IPv6 addresses has to name its own.
+pub const ALLOWED_CIDRS_DEFAULT: [IpNet; 4] = [
+    cidr([10, 0, 0, 0], 8),
+    cidr([100, 64, 0, 0], 10),
+    cidr([172, 16, 0, 0], 12),
+    cidr([192, 168, 0, 0], 16),
+];
+
+const fn cidr(octets: [u8; 4], prefix: u8) -> IpNet {
+    let [a, b, c, d] = octets;
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+}
+
+/// The most attempts at one event. A message that is tried again holds back the rest of its group, and
+/// each try may take the queue's whole visibility timeout (30 s): more than this would be half an hour.
+pub const MAX_ATTEMPTS_MAX: u32 = 50;
+
+/// The least time to drain: the attempt in hand may need the whole of its lease.
+pub const DRAIN_TIMEOUT_MIN: Duration = LEASE_DURATION;
+
+/// The most time to drain. Fargate kills a task at most 120 s after SIGTERM (`stopTimeout`, ECS task
+/// definition parameters), and the exit itself takes a moment.
+pub const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(115);
+
+/// The most groups at the same time. `RegisterTargets` and `DeregisterTargets` refill at 4 a second for a
+/// whole account (ELB API throttling), so more workers would only wait for each other.
+pub const PARALLEL_GROUPS_MAX: u32 = 1000;
+
+/// How the environment is read. Only `main` passes the real one.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where events come from.
+    pub queue: QueueRef,
+    /// Where what happened is kept.
+    pub ledger: Tables,
+    /// How the worker works.
+    pub worker: WorkerSettings,
+    /// What moves; never empty, and no two have a name or a target group in common.
+    pub routes: Vec<Route>,
+}
+
+/// The queue of events, by the one of its two identifiers that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueueRef {
+    /// By name, in the account and Region of the credentials.
+    Name(String),
+    /// By URL.
+    Url(String),
+}
+
+impl Default for QueueRef {
+    fn default() -> Self {
+        Self::Name("writerlink.fifo".to_owned())
+    }
+}
+
+impl fmt::Display for QueueRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(text) | Self::Url(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The name of a `DynamoDB` table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName(String);
+
+impl TableName {
+    /// A name, if `DynamoDB` would take it.
+    ///
+    /// # Errors
+    /// The rule, when it is not kept.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let fits = (3..=255).contains(&text.len());
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if fits && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a table's name has 3 to 255 letters, digits, '-', '_' or '.'")
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The ledger's two tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Routes and events.
+    pub state: TableName,
+    /// Audit records.
+    pub audit: TableName,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            state: TableName("writerlink-state".to_owned()),
+            audit: TableName("writerlink-audit".to_owned()),
+        }
+    }
+}
+
+/// How the worker works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Attempts at one event before it is recorded as failed and dead-lettered.
+    pub max_attempts: u32,
+    /// After SIGTERM, how long what is in hand may take.
+    pub drain_timeout: Duration,
+    /// How many message groups are worked on at the same time.
+    pub parallel_groups: u32,
+    /// Where the health check is answered.
+    pub health_address: SocketAddr,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            max_attempts: 6,
+            drain_timeout: Duration::from_secs(25),
+            parallel_groups: 64,
+            health_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8089)),
+        }
+    }
+}
+
+/// A configuration and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Where it was read.
+    pub from: ReadFrom,
+    /// Every value as it was understood, in the order of the reference.
+    pub settings: Vec<Setting>,
+    /// Variables of the Lambda that are set and were not looked at, since a file is used.
+    pub unused: Vec<&'static str>,
+}
+
+/// Where a configuration was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// From this file.
+    File(PathBuf),
+    /// From the Lambda's variables.
+    Environment,
+}
+
+impl fmt::Display for ReadFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment => f.write_str("the environment"),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Neither a file nor the Lambda's variables.
+    #[error("no configuration: neither a file nor the variables {TARGET_GROUP_ARN} and {IP_DICT}")]
+    Absent,
+    /// The file cannot be read.
+    #[error("the configuration {} cannot be read", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What was read has faults.
+    #[error("the configuration in {from} has {}", count(faults.len()))]
+    Faulty {
+        /// Where it was read.
+        from: ReadFrom,
+        /// All of them, in the order in which they are written.
+        faults: Vec<Fault>,
+    },
+}
+
+fn count(faults: usize) -> String {
+    match faults {
+        1 => "1 fault".to_owned(),
+        more => format!("{more} faults"),
+    }
+}
+
+/// Reads the configuration: the file at `path`, else the one that the environment names, else the Lambda's
+/// variables.
+///
+/// # Errors
+/// [`ConfigError`], with every fault that was found.
+pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
+    let named = || env(CONFIG_VARIABLE).filter(|named| !named.is_empty());
+    match path.map(Path::to_owned).or_else(|| named().map(Into::into)) {
+        Some(path) => {
+            let text = match std::fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(source) => return Err(ConfigError::Unreadable { path, source }),
+            };
+            let unused = environment::set_variables(env);
+            file::parse(&path, &text).map(|loaded| Loaded { unused, ..loaded })
+        }
+        None if environment::set_variables(env).is_empty() => Err(ConfigError::Absent),
+        None => environment::parse(env),
+    }
+}
+
+/// The spelling of `on_started` in a file.
+#[must_use]
+pub fn on_started_name(value: OnStarted) -> &'static str {
+    match value {
+        OnStarted::Swap => "swap",
+        OnStarted::Register => "register",
+        OnStarted::Wait => "wait",
+    }
+}

@@ -1,0 +1,198 @@
+//! What no single value shows: the addresses of a route taken together, and the routes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::findings::{Findings, Found, Place};
+use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
+
+/// What to write for an instance.
+pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \
+     its own endpoint, such as db-1 and \"10.0.1.10\"";
+
+/// An instance as it was written: its name, its address, and where.
+pub(super) type Written = Found<(String, String)>;
+
+/// An instance as it was understood.
+struct Member<'a> {
+    instance: InstanceId,
+    ip: IpAddr,
+    written: &'a Written,
+}
+
+impl Member<'_> {
+    fn fault(&self, why: impl Into<String>, fix: &str, findings: &mut Findings) {
+        let quote = format!("{:?}", self.written.value.1);
+        findings.fault(&self.written.place, Some(&quote), why, fix);
+    }
+}
+
+/// Reports a route without instances.
+pub(super) fn no_instances(place: &Place, findings: &mut Findings) {
+    let why = "no instance is listed, so no event could ever move the route";
+    findings.fault(place, None, why, INSTANCE_FIX);
+}
+
+/// The instances of one route: each with an address of its own, all of one family (a target group has one
+/// IP address type), all where the route may point (I5). `cidrs` is absent when they were faulty
+/// themselves: then nothing is said about addresses outside of them.
+pub(super) fn instances(
+    written: &[Written],
+    cidrs: Option<&[IpNet]>,
+    findings: &mut Findings,
+) -> BTreeMap<InstanceId, IpAddr> {
+    let mut known: Vec<Member<'_>> = Vec::new();
+    for written in written {
+        if let Some(member) = member(written, findings) {
+            unlike(&member, &known, findings);
+            inside(&member, cidrs, findings);
+            findings.understood(&written.place, member.ip);
+            known.push(member);
+        }
+    }
+    one_family(&known, findings);
+    let pairs = known.into_iter().map(|member| (member.instance, member.ip));
+    pairs.collect()
+}
+
+fn member<'a>(written: &'a Written, findings: &mut Findings) -> Option<Member<'a>> {
+    let (name, address) = &written.value;
+    let quote = format!("{address:?}");
+    let instance = InstanceId::new(name);
+    if let Err(error) = &instance {
+        let why = format!("{name:?} is no instance identifier: {}", error.rule);
+        findings.fault(&written.place, Some(&quote), why, INSTANCE_FIX);
+    }
+    let ip = address.parse::<IpAddr>();
+    if ip.is_err() {
+        let why =
+            "this is no IP address (nor may it be a host name, whose address moves by itself)";
+        findings.fault(&written.place, Some(&quote), why, INSTANCE_FIX);
+    }
+    Some(Member {
+        instance: instance.ok()?,
+        ip: ip.ok()?,
+        written,
+    })
+}
+
+fn unlike(member: &Member<'_>, known: &[Member<'_>], findings: &mut Findings) {
+    let instance = &member.instance;
+    if known.iter().any(|other| other.instance == *instance) {
+        let why = format!("{instance} is listed twice (RDS does not tell upper from lower case)");
+        member.fault(why, "remove one of the two", findings);
+        return;
+    }
+    if let Some(Member { instance, .. }) = known.iter().find(|other| other.ip == member.ip) {
+        let why = format!(
+            "{instance} has the same address: a failover between the two would move nothing"
+        );
+        let fix = "look up both endpoints again (dig +short, from inside the VPC)";
+        member.fault(why, fix, findings);
+    }
+}
+
+/// Said once: which of the two kinds is the wrong one, only the target group knows.
+fn one_family(members: &[Member<'_>], findings: &mut Findings) {
+    let Some((first, others)) = members.split_first() else {
+        return;
+    };
+    let differs = |other: &&Member<'_>| other.ip.is_ipv4() != first.ip.is_ipv4();
+    if let Some(other) = others.iter().find(differs) {
+        let Member { instance, ip, .. } = first;
+        let why = format!("{instance} has {ip}, and a target group holds one kind of addresses");
+        let fix = "give all instances addresses of the target group's IP address type";
+        other.fault(why, fix, findings);
+    }
+}
+
+fn inside(member: &Member<'_>, cidrs: Option<&[IpNet]>, findings: &mut Findings) {
+    let Some(cidrs) = cidrs else { return };
+    if !cidrs.iter().any(|cidr| cidr.contains(&member.ip)) {
+        let why = format!("the address lies outside allowed_cidrs ({})", join(cidrs));
+        let fix = "correct the address, or name its range in allowed_cidrs of the route, in a file";
+        member.fault(why, fix, findings);
+    }
+}
+
+/// A list as it is shown.
+pub(super) fn join(cidrs: &[IpNet]) -> String {
+    let texts: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+/// What tells a route from the others, as far as it could be read.
+pub(super) struct Identity {
+    pub(super) name: Option<Found<RouteName>>,
+    pub(super) source: Option<Found<SourceId>>,
+    pub(super) group: Option<Found<TargetGroupArn>>,
+    /// Where the route stands.
+    pub(super) place: Place,
+}
+
+/// No two routes may share a name (one audit chain) or a target group (each would undo the other's moves),
+/// and of several routes each has to say whose events move it.
+pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
+    for (i, route) in routes.iter().enumerate() {
+        let earlier = &routes[..i];
+        if let Some(name) = &route.name {
+            same_name(name, earlier, findings);
+        }
+        if let Some(group) = &route.group {
+            same_group(group, earlier, findings);
+        }
+        if routes.len() > 1 && route.source.is_none() {
+            let why = "there are several routes, and this one does not say whose events move it";
+            let fix = "write source = \"CLUSTER\", the identifier of its cluster or instance";
+            let place = Place {
+                field: format!("{}.source", route.place.field),
+                origin: route.place.origin,
+            };
+            findings.fault(&place, None, why, fix);
+        }
+    }
+}
+
+fn same_name(name: &Found<RouteName>, earlier: &[Identity], findings: &mut Findings) {
+    let twin = |other: &Identity| other.name.as_ref().is_some_and(|n| n.value == name.value);
+    if let Some(other) = earlier.iter().find(|other| twin(other)) {
+        let why = format!("the route of {} has this name too", other.place.origin);
+        let fix = "write another name; without one a route is called like its source";
+        findings.fault(
+            &name.place,
+            Some(&format!("{:?}", name.value.as_str())),
+            why,
+            fix,
+        );
+    }
+}
+
+fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &mut Findings) {
+    let own = group_resource(&group.value);
+    let twin = |other: &Identity| {
+        let theirs = other.group.as_ref().map(|g| group_resource(&g.value));
+        theirs.is_some_and(|theirs| theirs == own)
+    };
+    if let Some(other) = earlier.iter().find(|other| twin(other)) {
+        let why = format!(
+            "the route of {} has this target group too, and each would undo the other's moves",
+            other.place.origin
+        );
+        let fix = "give each route a target group of its own";
+        findings.fault(
+            &group.place,
+            Some(&format!("{:?}", group.value.as_str())),
+            why,
+            fix,
+        );
+    }
+}
+
+/// `targetgroup/NAME/ID` in one spelling. AWS draws the id at random (64 bits), so two ARNs that differ
+/// only in front of it are one group and a slip of the pen in its account or Region.
+fn group_resource(arn: &TargetGroupArn) -> String {
+    let resource = arn.as_str().rsplit(':').next().unwrap_or_default();
+    resource.to_ascii_lowercase()
+}

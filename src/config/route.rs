@@ -1,0 +1,255 @@
+//! One `[[route]]` of the file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::checks::{self, Identity};
+use super::findings::{Findings, Found, Origin};
+use super::section::{Limits, Rule, Section};
+use super::{
+    ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, on_started_name,
+};
+use crate::domain::route::{
+    InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
+    TargetGroupArn,
+};
+
+/// A route as far as it could be read: its identity is held against the others' even if the rest has
+/// faults, so that a person hears of all of them at once.
+pub(super) struct Draft {
+    pub(super) identity: Identity,
+    pub(super) route: Option<Route>,
+}
+
+const FIELDS: [&str; 9] = [
+    "name",
+    "source",
+    "target_group",
+    "port",
+    "exclusive",
+    "availability_zone",
+    "allowed_cidrs",
+    "on_started",
+    "instances",
+];
+
+const PORT: Limits = Limits {
+    range: 1..=65_535,
+    why: "this is no port of a database",
+};
+
+fn rule_of(error: &InvalidName) -> String {
+    format!("this is no {}: {}", error.what, error.rule)
+}
+
+const NAME: Rule<RouteName> = Rule {
+    parse: |text| RouteName::new(text).map_err(|error| rule_of(&error)),
+    fix: "write a short name such as \"orders\"; everything about the route is recorded under it",
+};
+
+const SOURCE: Rule<SourceId> = Rule {
+    parse: |text| SourceId::new(text).map_err(|error| rule_of(&error)),
+    fix: "write the cluster's identifier (no endpoint, no ARN), such as \"aurora-source\"",
+};
+
+const GROUP: Rule<TargetGroupArn> = Rule {
+    parse: |text| TargetGroupArn::new(text).map_err(|error| rule_of(&error)),
+    fix: GROUP_FIX,
+};
+
+const GROUP_FIX: &str = "copy the ARN from the target group's page in the EC2 console";
+
+const CIDR: Rule<IpNet> = Rule {
+    parse: |text| match text.parse::<IpNet>() {
+        Ok(cidr) if cidr == cidr.trunc() => Ok(cidr),
+        Ok(cidr) => Err(format!("this names a host; its range is {}", cidr.trunc())),
+        Err(_) => Err("this is no range of addresses".to_owned()),
+    },
+    fix: "write a list of CIDR ranges, such as [\"10.0.0.0/8\"]",
+};
+
+const ZONE: Rule<String> = Rule {
+    parse: |text| {
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if plain && !text.is_empty() {
+            return Ok(text.to_owned());
+        }
+        Err("this is neither \"all\" nor a zone".to_owned())
+    },
+    fix: "write \"all\" for addresses outside the group's VPC; for those inside, remove the line",
+};
+
+const ON_STARTED: Rule<OnStarted> = Rule {
+    parse: |text| {
+        let known = [OnStarted::Swap, OnStarted::Register, OnStarted::Wait];
+        let found = known
+            .into_iter()
+            .find(|value| on_started_name(*value) == text);
+        found.ok_or_else(|| "this is none of swap, register and wait".to_owned())
+    },
+    fix: "write \"swap\" (at once), \"register\" (keep the old one until completed) or \"wait\"",
+};
+
+/// Reads one route, in the order of the reference.
+pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
+    let source = section.text("source", &SOURCE, findings);
+    let name = name(&section, source.as_ref(), findings);
+    let section = match &name {
+        Some(name) => section.named(format!("route.{}", name.value)),
+        None => section,
+    };
+    section.knows(&FIELDS, findings);
+    show_identity(&section, name.as_ref(), source.as_ref(), findings);
+    let group = group(&section, findings);
+    let port = section.number_or("port", &PORT, PORT_DEFAULT.into(), findings);
+    let exclusive = section.flag_or("exclusive", true, findings);
+    let availability_zone = zone(&section, findings);
+    let cidrs = allowed_cidrs(&section, findings);
+    let on_started = on_started(&section, findings);
+    let instances = instances(&section, cidrs.as_deref(), findings);
+    let route = || {
+        Some(Route {
+            name: name.as_ref()?.value.clone(),
+            source: match &source {
+                Some(source) => Source::Named(source.value.clone()),
+                None => Source::Any,
+            },
+            group: TargetGroup {
+                arn: group.as_ref()?.value.clone(),
+                availability_zone,
+            },
+            port: u16::try_from(port).ok()?,
+            instances,
+            allowed_cidrs: cidrs?,
+            exclusive,
+            on_started,
+        })
+    };
+    let route = route();
+    let place = section.header();
+    let identity = Identity {
+        name: name.filter(|name| name.place.origin != Origin::Default),
+        source,
+        group,
+        place,
+    };
+    Draft { identity, route }
+}
+
+/// The name that is written, else the source's, else the one of a route that needs none. None of a faulty
+/// source: it would seem to be shared with the next faulty one.
+fn name(
+    section: &Section<'_>,
+    source: Option<&Found<SourceId>>,
+    findings: &mut Findings,
+) -> Option<Found<RouteName>> {
+    if section.has("name") {
+        return section.text("name", &NAME, findings);
+    }
+    let (text, origin) = match source {
+        Some(source) => (source.value.as_str(), source.place.origin),
+        None if section.has("source") => return None,
+        None => (ROUTE_NAME_DEFAULT, Origin::Default),
+    };
+    // Every identifier of RDS is a name too: lower case, letters, digits and '-', at most 63 of them.
+    let value = RouteName::new(text).ok()?;
+    let place = section.place("name", origin);
+    Some(Found { value, place })
+}
+
+/// Whose events, and the name that follows from it: shown together, now that the route has its path.
+fn show_identity(
+    section: &Section<'_>,
+    name: Option<&Found<RouteName>>,
+    source: Option<&Found<SourceId>>,
+    findings: &mut Findings,
+) {
+    if let Some(name) = name {
+        findings.understood(&section.place("name", name.place.origin), &name.value);
+    }
+    match source {
+        Some(source) => {
+            findings.understood(&section.place("source", source.place.origin), &source.value);
+        }
+        None => findings.understood(&section.place("source", Origin::Default), SOURCE_ANY),
+    }
+}
+
+fn group(section: &Section<'_>, findings: &mut Findings) -> Option<Found<TargetGroupArn>> {
+    if !section.has("target_group") {
+        let place = section.place_of("target_group");
+        let why = "a route has to have a target group";
+        findings.fault(
+            &place,
+            None,
+            why,
+            format!("write target_group = \"ARN\": {GROUP_FIX}"),
+        );
+    }
+    let group = section.text("target_group", &GROUP, findings)?;
+    findings.understood(&group.place, &group.value);
+    Some(group)
+}
+
+fn zone(section: &Section<'_>, findings: &mut Findings) -> Option<String> {
+    let zone = section.text("availability_zone", &ZONE, findings);
+    let (place, shown) = match &zone {
+        Some(zone) => (zone.place.clone(), zone.value.as_str()),
+        None => (
+            section.place("availability_zone", Origin::Default),
+            ZONE_NONE,
+        ),
+    };
+    findings.understood(&place, shown);
+    zone.map(|zone| zone.value)
+}
+
+/// The ranges, if they are there and without fault.
+fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<IpNet>> {
+    let field = "allowed_cidrs";
+    if !section.has(field) {
+        let cidrs = ALLOWED_CIDRS_DEFAULT.to_vec();
+        findings.understood(&section.place(field, Origin::Default), checks::join(&cidrs));
+        return Some(cidrs);
+    }
+    let found = section.texts(field, &CIDR, findings)?;
+    if found.value.is_empty() {
+        let why = "an empty list allows no address at all";
+        findings.fault(
+            &found.place,
+            Some("[]"),
+            why,
+            "name a range, or remove the line",
+        );
+        return None;
+    }
+    findings.understood(&found.place, checks::join(&found.value));
+    Some(found.value)
+}
+
+fn on_started(section: &Section<'_>, findings: &mut Findings) -> OnStarted {
+    let found = section.text("on_started", &ON_STARTED, findings);
+    let (value, origin) = match found {
+        Some(found) => (found.value, found.place.origin),
+        None => (OnStarted::default(), Origin::Default),
+    };
+    findings.understood(&section.place("on_started", origin), on_started_name(value));
+    value
+}
+
+fn instances(
+    section: &Section<'_>,
+    cidrs: Option<&[IpNet]>,
+    findings: &mut Findings,
+) -> BTreeMap<InstanceId, IpAddr> {
+    let table = section.table("instances", findings);
+    if !section.has("instances") || table.is_empty() {
+        checks::no_instances(&table.header(), findings);
+    }
+    let written = table.pairs(checks::INSTANCE_FIX, findings);
+    checks::instances(&written, cidrs, findings)
+}

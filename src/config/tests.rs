@@ -1,0 +1,578 @@
+use super::*;
+use crate::domain::route::{InstanceId, Source};
+
+const ARN_A: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067";
+const ARN_B: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/1111111111111111";
+
+fn file(text: &str) -> Result<Loaded, ConfigError> {
+    file::parse(Path::new("w.toml"), text)
+}
+
+fn route(lines: &str) -> String {
+    format!("[[route]]\ntarget_group = \"{ARN_A}\"\n{lines}")
+}
+
+const INSTANCES: &str = "[route.instances]\ndb-1 = \"10.0.1.10\"\ndb-2 = \"10.0.1.11\"\n";
+
+/// The faults of a file, as a person reads them, without the ARNs' noise.
+fn faults(text: &str) -> String {
+    told(file(text))
+}
+
+fn told(read: Result<Loaded, ConfigError>) -> String {
+    match read {
+        Err(ConfigError::Faulty { faults, .. }) => {
+            let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            texts
+                .join("\n")
+                .replace(ARN_A, "ARN-A")
+                .replace(ARN_B, "ARN-B")
+        }
+        other => panic!("no faults: {other:?}"),
+    }
+}
+
+fn environment(pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
+    let env = |name: &str| {
+        let pair = pairs.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| (*value).to_owned())
+    };
+    read(None, &env)
+}
+
+#[test]
+fn the_example_parses_and_its_comments_are_the_defaults() {
+    let example = include_str!("../../writerlink.example.toml");
+    let shown = file(example).unwrap();
+    let uncommented: Vec<&str> = example
+        .lines()
+        .filter(|line| !line.contains("# url =") && !line.contains("# availability_zone ="))
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest)
+                if rest
+                    .split(" = ")
+                    .next()
+                    .is_some_and(|key| !key.contains(' ')) =>
+            {
+                rest
+            }
+            _ => line,
+        })
+        .collect();
+    let written = file(&uncommented.join("\n")).unwrap();
+    assert_eq!(shown.config, written.config);
+    let from_the_file = |loaded: &Loaded| {
+        let lines = loaded
+            .settings
+            .iter()
+            .filter(|s| s.origin != Origin::Default);
+        lines.count()
+    };
+    assert_eq!(
+        written.settings.len() - from_the_file(&written),
+        1,
+        "all but the zone"
+    );
+    assert_eq!(from_the_file(&shown), 5);
+}
+
+#[test]
+fn the_least_file_is_one_route_that_any_source_moves() {
+    let loaded = file(&route(INSTANCES)).unwrap();
+    let route = &loaded.config.routes[0];
+    assert_eq!(route.name.as_str(), "default");
+    assert_eq!(route.source, Source::Any);
+    assert_eq!(route.port, 3306);
+    assert!(route.exclusive);
+    assert_eq!(route.on_started, OnStarted::Swap);
+    assert_eq!(route.allowed_cidrs, ALLOWED_CIDRS_DEFAULT);
+    let db_2 = InstanceId::new("db-2").unwrap();
+    assert_eq!(route.instances[&db_2].to_string(), "10.0.1.11");
+    assert_eq!(loaded.config.worker, WorkerSettings::default());
+    assert_eq!(
+        loaded.config.queue,
+        QueueRef::Name("writerlink.fifo".to_owned())
+    );
+}
+
+#[test]
+fn a_route_is_called_like_its_source_unless_it_says_otherwise() {
+    let named = |lines: &str| {
+        let loaded = file(&route(&format!("{lines}{INSTANCES}"))).unwrap();
+        loaded.config.routes[0].name.to_string()
+    };
+    assert_eq!(named("source = \"Aurora-Source\"\n"), "aurora-source");
+    assert_eq!(
+        named("source = \"aurora-source\"\nname = \"orders\"\n"),
+        "orders"
+    );
+}
+
+#[test]
+fn every_value_is_shown_with_the_place_it_came_from() {
+    let loaded = file(&route(&format!(
+        "source = \"c\"\nport = 3_307\n{INSTANCES}"
+    )))
+    .unwrap();
+    let shown: Vec<String> = loaded
+        .settings
+        .iter()
+        .map(|s| format!("{} = {} ({})", s.field, s.value, s.origin).replace(ARN_A, "ARN-A"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    queue.name = writerlink.fifo (default)
+    ledger.state_table = writerlink-state (default)
+    ledger.audit_table = writerlink-audit (default)
+    worker.max_attempts = 6 (default)
+    worker.drain_timeout_s = 25 (default)
+    worker.parallel_groups = 64 (default)
+    worker.health_address = 127.0.0.1:8089 (default)
+    route.c.name = c (line 3)
+    route.c.source = c (line 3)
+    route.c.target_group = ARN-A (line 2)
+    route.c.port = 3307 (line 4)
+    route.c.exclusive = true (default)
+    route.c.availability_zone = none (AWS tells it by the subnet) (default)
+    route.c.allowed_cidrs = 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 (default)
+    route.c.on_started = swap (default)
+    route.c.instances.db-1 = 10.0.1.10 (line 6)
+    route.c.instances.db-2 = 10.0.1.11 (line 7)
+    "#);
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_at_once_from_top_to_bottom() {
+    let text = r#"
+[queue]
+name = "events"
+visibility = 30
+[ledger]
+state_table = "t"
+[worker]
+max_attempts = 0
+drain_timeout_s = 300
+parallel_groups = "many"
+health_address = "localhost"
+[[route]]
+target_group = "arn:aws:s3:::bucket"
+"#;
+    insta::assert_snapshot!(faults(text), @r#"
+    w.toml:3: queue.name = "events"
+      why: the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo
+      fix: write a name such as "writerlink.fifo"; a standard queue would lose the order of events
+    w.toml:4: queue.visibility = 30
+      why: there is no such field
+      fix: remove it, or use one of: name, url
+    w.toml:6: ledger.state_table = "t"
+      why: a table's name has 3 to 255 letters, digits, '-', '_' or '.'
+      fix: write the name of a DynamoDB table, not its ARN
+    w.toml:8: worker.max_attempts = 0
+      why: an event needs an attempt, and one that fails again and again holds back its group
+      fix: write a whole number from 1 to 50; the default is 6
+    w.toml:9: worker.drain_timeout_s = 300
+      why: an attempt in hand may need its whole lease, and Fargate kills the task after 120 s
+      fix: write a whole number from 15 to 115; the default is 25
+    w.toml:10: worker.parallel_groups = "many"
+      why: the load balancer's API limits how many groups at once are of use
+      fix: write a whole number from 1 to 1000; the default is 64
+    w.toml:11: worker.health_address = "localhost"
+      why: this is no address with a port
+      fix: write an address and a port, such as "127.0.0.1:8089"
+    w.toml:12: route.default.instances
+      why: no instance is listed, so no event could ever move the route
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    w.toml:13: route.default.target_group = "arn:aws:s3:::bucket"
+      why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
+      fix: copy the ARN from the target group's page in the EC2 console
+    "#);
+}
+
+#[test]
+fn every_field_of_a_route_is_told_what_it_may_be() {
+    let text = r#"
+[[route]]
+name = "Orders!"
+source = "aurora source"
+target_group = "arn:aws:s3:::bucket"
+port = 0
+exclusive = "yes"
+availability_zone = "US East"
+allowed_cidrs = ["10.0.0.0/8", "10.0.0.1/24", "all"]
+on_started = "at once"
+targets = ["10.0.1.10"]
+[route.instances]
+db-1 = "db-1.cluster.local"
+-db = "10.0.1.11"
+db-3 = 10
+"#;
+    insta::assert_snapshot!(faults(text), @r#"
+    w.toml:3: route[1].name = "Orders!"
+      why: this is no route name: 1 to 64 lower-case letters, digits, '-' or '_'
+      fix: write a short name such as "orders"; everything about the route is recorded under it
+    w.toml:4: route[1].source = "aurora source"
+      why: this is no source identifier: a letter first, then letters, digits and '-', at most 63 characters
+      fix: write the cluster's identifier (no endpoint, no ARN), such as "aurora-source"
+    w.toml:5: route[1].target_group = "arn:aws:s3:::bucket"
+      why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
+      fix: copy the ARN from the target group's page in the EC2 console
+    w.toml:6: route[1].port = 0
+      why: this is no port of a database
+      fix: write a whole number from 1 to 65535; the default is 3306
+    w.toml:7: route[1].exclusive = "yes"
+      why: this is a yes or a no
+      fix: write true or false, without quotes
+    w.toml:8: route[1].availability_zone = "US East"
+      why: this is neither "all" nor a zone
+      fix: write "all" for addresses outside the group's VPC; for those inside, remove the line
+    w.toml:9: route[1].allowed_cidrs = "10.0.0.1/24"
+      why: this names a host; its range is 10.0.0.0/24
+      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
+    w.toml:9: route[1].allowed_cidrs = "all"
+      why: this is no range of addresses
+      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
+    w.toml:10: route[1].on_started = "at once"
+      why: this is none of swap, register and wait
+      fix: write "swap" (at once), "register" (keep the old one until completed) or "wait"
+    w.toml:11: route[1].targets = ["10.0.1.10"]
+      why: there is no such field
+      fix: remove it, or use one of: name, source, target_group, port, exclusive, availability_zone, allowed_cidrs, on_started, instances
+    w.toml:13: route[1].instances.db-1 = "db-1.cluster.local"
+      why: this is no IP address (nor may it be a host name, whose address moves by itself)
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    w.toml:14: route[1].instances.-db = "10.0.1.11"
+      why: "-db" is no instance identifier: a letter first, then letters, digits and '-', at most 63 characters
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    w.toml:15: route[1].instances.db-3 = 10
+      why: this has to be an address in quotes, and is a whole number
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    "#);
+}
+
+#[test]
+fn what_is_missing_is_told_where_it_belongs() {
+    insta::assert_snapshot!(faults(""), @r#"
+    w.toml:1: route
+      why: there is no route, so nothing would ever move
+      fix: write [[route]] with target_group and, below [route.instances], the instances
+    "#);
+    insta::assert_snapshot!(faults("[[route]]\nsource = \"c\"\n"), @r#"
+    w.toml:1: route.c.target_group
+      why: a route has to have a target group
+      fix: write target_group = "ARN": copy the ARN from the target group's page in the EC2 console
+    w.toml:1: route.c.instances
+      why: no instance is listed, so no event could ever move the route
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    "#);
+    insta::assert_snapshot!(faults(&route("allowed_cidrs = []\n[route.instances]\n")), @r#"
+    w.toml:3: route.default.allowed_cidrs = []
+      why: an empty list allows no address at all
+      fix: name a range, or remove the line
+    w.toml:4: route.default.instances
+      why: no instance is listed, so no event could ever move the route
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    "#);
+}
+
+#[test]
+fn broken_syntax_is_told_by_its_line_and_nothing_is_concluded_from_it() {
+    insta::assert_snapshot!(faults("[queue]\nname = writerlink\n[ledger\nx = = 1\n"), @r#"
+    w.toml:2: syntax
+      why: string values must be quoted, expected literal string
+      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
+    w.toml:3: syntax
+      why: unclosed table, expected `]`
+      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
+    w.toml:4: syntax
+      why: extra `=`, expected nothing
+      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
+    w.toml:4: syntax
+      why: unexpected key or value, expected newline, `#`
+      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
+    "#);
+}
+
+#[test]
+fn tables_in_the_wrong_shape_are_told_how_to_be_written() {
+    insta::assert_snapshot!(faults("queue = \"q.fifo\"\n[route]\nsource = \"c\"\n"), @r#"
+    w.toml:1: queue = "q.fifo"
+      why: this has to be a table, and is a string
+      fix: write its header on a line of its own, as in writerlink.example.toml
+    w.toml:2: route
+      why: there may be several routes, and this is a table
+      fix: write [[route]], with two brackets
+    "#);
+    insta::assert_snapshot!(faults(&route("instances = [\"10.0.1.10\"]\n")), @r#"
+    w.toml:3: route.default.instances = ["10.0.1.10"]
+      why: this has to be a table, and is a list
+      fix: write its header on a line of its own, as in writerlink.example.toml
+    "#);
+}
+
+#[test]
+fn a_queue_has_a_name_or_a_url_and_is_a_fifo_queue() {
+    let with = |lines: &str| format!("[queue]\n{lines}\n{}", route(INSTANCES));
+    let url = "https://sqs.us-east-1.amazonaws.com/123456789012/q.fifo";
+    let loaded = file(&with(&format!("url = \"{url}\""))).unwrap();
+    assert_eq!(loaded.config.queue, QueueRef::Url(url.to_owned()));
+    let both = format!("name = \"q.fifo\"\nurl = \"{url}\"");
+    insta::assert_snapshot!(faults(&with(&both)), @r#"
+    w.toml:3: queue.url
+      why: the queue is given by name and by URL, and the two may differ
+      fix: remove one of the two
+    "#);
+    insta::assert_snapshot!(faults(&with("url = \"q.fifo\"")), @r#"
+    w.toml:2: queue.url = "q.fifo"
+      why: this is no URL of a queue
+      fix: write it as the SQS console shows it: "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.fifo"
+    "#);
+    insta::assert_snapshot!(faults(&with("url = \"https://sqs/1/q\"")), @r#"
+    w.toml:2: queue.url = "https://sqs/1/q"
+      why: the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo
+      fix: write it as the SQS console shows it: "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.fifo"
+    "#);
+}
+
+#[test]
+fn the_two_tables_of_the_ledger_differ() {
+    let text = format!(
+        "[ledger]\nstate_table = \"writerlink-audit\"\n{}",
+        route(INSTANCES)
+    );
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:1: ledger.audit_table = "writerlink-audit"
+      why: this is the state table too, and the two have different keys
+      fix: write the name of another table
+    "#);
+}
+
+#[test]
+fn instances_are_checked_against_each_other_and_against_the_ranges() {
+    let text = route(
+        "[route.instances]
+db-1 = \"10.0.1.10\"
+DB-1 = \"10.0.1.11\"
+db-2 = \"10.0.1.10\"
+db-3 = \"fd00::1\"
+db-4 = \"169.254.169.254\"
+",
+    );
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:5: route.default.instances.DB-1 = "10.0.1.11"
+      why: db-1 is listed twice (RDS does not tell upper from lower case)
+      fix: remove one of the two
+    w.toml:6: route.default.instances.db-2 = "10.0.1.10"
+      why: db-1 has the same address: a failover between the two would move nothing
+      fix: look up both endpoints again (dig +short, from inside the VPC)
+    w.toml:7: route.default.instances.db-3 = "fd00::1"
+      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
+      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
+    w.toml:7: route.default.instances.db-3 = "fd00::1"
+      why: db-1 has 10.0.1.10, and a target group holds one kind of addresses
+      fix: give all instances addresses of the target group's IP address type
+    w.toml:8: route.default.instances.db-4 = "169.254.169.254"
+      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
+      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
+    "#);
+}
+
+#[test]
+fn faulty_ranges_accuse_no_address() {
+    let text = route(&format!(
+        "allowed_cidrs = [\"192.168.0.0/33\"]\n{INSTANCES}"
+    ));
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:3: route.default.allowed_cidrs = "192.168.0.0/33"
+      why: this is no range of addresses
+      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
+    "#);
+}
+
+#[test]
+fn a_route_with_ipv6_addresses_names_its_own_range() {
+    let lines = "[route.instances]\ndb-1 = \"fd00:1::1\"\n";
+    assert!(faults(&route(lines)).contains("outside allowed_cidrs"));
+    let text = route(&format!("allowed_cidrs = [\"fd00:1::/64\"]\n{lines}"));
+    assert_eq!(file(&text).unwrap().config.routes.len(), 1);
+}
+
+fn two_routes(first: &str, second: &str) -> String {
+    let one = |lines: &str| format!("[[route]]\n{lines}\n{INSTANCES}");
+    format!("{}{}", one(first), one(second))
+}
+
+#[test]
+fn routes_share_neither_name_nor_target_group_and_each_has_a_source() {
+    let same_name = two_routes(
+        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
+        &format!("source = \"c\"\ntarget_group = \"{ARN_B}\""),
+    );
+    insta::assert_snapshot!(faults(&same_name), @r#"
+    w.toml:8: route[2].name = "c"
+      why: the route of line 1 has this name too
+      fix: write another name; without one a route is called like its source
+    "#);
+    let same_group = two_routes(
+        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
+        &format!("source = \"d\"\ntarget_group = \"{ARN_A}\""),
+    );
+    insta::assert_snapshot!(faults(&same_group), @r#"
+    w.toml:9: route.d.target_group = "ARN-A"
+      why: the route of line 1 has this target group too, and each would undo the other's moves
+      fix: give each route a target group of its own
+    "#);
+    let no_source = two_routes(
+        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
+        &format!("name = \"d\"\ntarget_group = \"{ARN_B}\""),
+    );
+    insta::assert_snapshot!(faults(&no_source), @r#"
+    w.toml:7: route.d.source
+      why: there are several routes, and this one does not say whose events move it
+      fix: write source = "CLUSTER", the identifier of its cluster or instance
+    "#);
+}
+
+#[test]
+fn a_target_group_under_a_misspelt_account_or_region_is_still_the_same_group() {
+    for misspelt in [
+        ARN_A.replace("123456789012", "123456789021"),
+        ARN_A.replace("us-east-1", "us-east-2"),
+        ARN_A.replace("73e2d6bc", "73E2D6BC"),
+    ] {
+        let text = two_routes(
+            &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
+            &format!("source = \"d\"\ntarget_group = \"{misspelt}\""),
+        );
+        assert!(
+            faults(&text).contains("has this target group too"),
+            "{misspelt}"
+        );
+    }
+}
+
+#[test]
+fn two_faulty_sources_are_no_shared_name() {
+    let text = two_routes(
+        &format!("source = \"a b\"\ntarget_group = \"{ARN_A}\""),
+        &format!("source = \"c d\"\ntarget_group = \"{ARN_B}\""),
+    );
+    assert!(
+        !faults(&text).contains("has this name too"),
+        "{}",
+        faults(&text)
+    );
+}
+
+#[test]
+fn the_lambdas_variables_make_the_lambdas_route() {
+    let loaded = environment(&[
+        (TARGET_GROUP_ARN, ARN_A),
+        (IP_DICT, "{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}"),
+        (TARGET_PORT, "3307"),
+    ])
+    .unwrap();
+    assert_eq!(loaded.from, ReadFrom::Environment);
+    let route = &loaded.config.routes[0];
+    assert_eq!(route.name.as_str(), "default");
+    assert_eq!(route.source, Source::Any);
+    assert_eq!(route.group.arn.as_str(), ARN_A);
+    assert_eq!(route.group.availability_zone, None);
+    assert_eq!(route.port, 3307);
+    assert_eq!(route.instances.len(), 2);
+    let from_variables = loaded
+        .settings
+        .iter()
+        .filter(|s| s.origin != Origin::Default);
+    assert_eq!(from_variables.count(), 4);
+}
+
+#[test]
+fn faults_of_the_variables_name_the_variable() {
+    insta::assert_snapshot!(told(environment(&[
+        (TARGET_GROUP_ARN, "arn:aws:lambda"),
+        (IP_DICT, "{'db-1': '10.0.1.10', 'db-2': '8.8.8.8', 'db-3': 'x'}"),
+        (TARGET_PORT, "mysql"),
+    ])), @r#"
+    variable IP_DICT: route.default.instances.db-2 = "8.8.8.8"
+      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
+      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
+    variable IP_DICT: route.default.instances.db-3 = "x"
+      why: this is no IP address (nor may it be a host name, whose address moves by itself)
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    variable TARGET_GROUP_ARN = "arn:aws:lambda"
+      why: this is no ARN of a target group: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
+      fix: copy the ARN from the target group's page, or unset the variable and use --config FILE
+    variable TARGET_PORT = "mysql"
+      why: this is no port
+      fix: write a number from 1 to 65535, or unset the variable for 3306
+    "#);
+    insta::assert_snapshot!(told(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "db-1=10.0.1.10")])), @r#"
+    variable IP_DICT = db-1=10.0.1.10
+      why: character 1 should be an opening brace
+      fix: write a JSON object, as in {"db-1": "10.0.1.10", "db-2": "10.0.1.11"}
+    "#);
+    insta::assert_snapshot!(told(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "{}")])), @r#"
+    variable IP_DICT
+      why: no instance is listed, so no event could ever move the route
+      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
+    "#);
+    insta::assert_snapshot!(told(environment(&[(IP_DICT, "{'db-1': '10.0.1.10'}")])), @r#"
+    variable TARGET_GROUP_ARN
+      why: the variable is not set, and IP_DICT is: the Lambda had both
+      fix: copy the ARN from the target group's page, or unset the variable and use --config FILE
+    "#);
+}
+
+#[test]
+fn without_file_and_variables_both_ways_are_told() {
+    let error = environment(&[(TARGET_GROUP_ARN, " ")]).unwrap_err();
+    assert!(matches!(error, ConfigError::Absent));
+    assert_eq!(
+        error.to_string(),
+        "no configuration: neither a file nor the variables TARGET_GROUP_ARN and IP_DICT"
+    );
+}
+
+#[test]
+fn a_file_wins_over_the_variables_and_says_which_it_did_not_look_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w.toml");
+    std::fs::write(&path, route(INSTANCES)).unwrap();
+    let named = path.to_str().unwrap().to_owned();
+    let env = move |name: &str| match name {
+        CONFIG_VARIABLE => Some(named.clone()),
+        TARGET_GROUP_ARN => Some(ARN_B.to_owned()),
+        _ => None,
+    };
+    let loaded = read(None, &env).unwrap();
+    assert_eq!(loaded.from, ReadFrom::File(path.clone()));
+    assert_eq!(loaded.unused, [TARGET_GROUP_ARN]);
+    let other = directory.path().join("absent.toml");
+    assert!(matches!(
+        read(Some(&other), &env),
+        Err(ConfigError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn the_limits_keep_their_relations() {
+    let default = WorkerSettings::default();
+    assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
+    assert!((DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX).contains(&default.drain_timeout));
+    assert!((1..=PARALLEL_GROUPS_MAX).contains(&default.parallel_groups));
+    assert!(
+        default.drain_timeout < Duration::from_secs(30),
+        "Fargate's stopTimeout, if unsaid"
+    );
+}
+
+#[test]
+fn a_long_value_is_quoted_short() {
+    let long = "x".repeat(500);
+    let told = faults(&route(&format!("name = \"{long}\"\n{INSTANCES}")));
+    assert!(
+        told.lines().all(|line| line.chars().count() < 220),
+        "{told}"
+    );
+}

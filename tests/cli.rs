@@ -1,0 +1,318 @@
+//! The command line as a process: what is typed, what comes out where, and with which code.
+#![expect(clippy::unwrap_used, reason = "a test stops where a step fails")]
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use assert_cmd::Command;
+
+const ARN: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
+
+/// The program in an environment of its own: nothing of the developer's shell gets in.
+fn writerlink(line: &str) -> Command {
+    let mut command = Command::cargo_bin("writerlink").unwrap();
+    command.env_clear().args(line.split_whitespace());
+    command
+}
+
+fn lambda(line: &str) -> Command {
+    let mut command = writerlink(line);
+    command
+        .env("TARGET_GROUP_ARN", ARN)
+        .env("IP_DICT", "{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}");
+    command
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn said(command: &mut Command) -> Said {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    Said {
+        code: status.code().unwrap(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+struct File {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn file(text: &str) -> File {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w.toml");
+    std::fs::write(&path, text).unwrap();
+    File {
+        _directory: directory,
+        path,
+    }
+}
+
+fn example() -> String {
+    format!("{}/writerlink.example.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn help_goes_to_standard_output_and_lists_commands_and_exit_codes() {
+    let said = said(&mut writerlink("--help"));
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for part in [
+        "audit",
+        "config",
+        "replay",
+        "Exit codes:",
+        "3  verification failed",
+        "Example:",
+    ] {
+        assert!(said.out.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in [
+        "demo",
+        "setup",
+        "run",
+        "plan",
+        "replay",
+        "audit",
+        "audit list",
+        "audit show",
+        "audit verify",
+        "config",
+        "config check",
+        "healthcheck",
+        "completions",
+    ] {
+        let said = said(&mut writerlink(&format!("{command} --help")));
+        assert_eq!(said.code, 0, "{command}");
+        assert!(said.out.contains("Example"), "{command}: {}", said.out);
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_code_2() {
+    for line in [
+        "",
+        "swab",
+        "audit list --since yesterday",
+        "audit list --outcome Done",
+        "audit list --limit 0",
+        "audit show orders",
+        "plan",
+        "plan orders --event e.json",
+        "config check --output xml",
+    ] {
+        let said = said(&mut writerlink(line));
+        assert_eq!(said.code, 2, "{line}");
+        assert_eq!(said.out, "", "{line}");
+        assert_ne!(said.err, "", "{line}");
+    }
+}
+
+#[test]
+fn config_check_shows_the_example_with_the_origin_of_every_value() {
+    let said = said(writerlink("config check --config").arg(example()));
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(said.out, @r#"
+    FIELD                                         VALUE                                        FROM
+    queue.name                                    writerlink.fifo                              default
+    ledger.state_table                            writerlink-state                             default
+    ledger.audit_table                            writerlink-audit                             default
+    worker.max_attempts                           6                                            default
+    worker.drain_timeout_s                        25                                           default
+    worker.parallel_groups                        64                                           default
+    worker.health_address                         127.0.0.1:8089                               default
+    route.orders.name                             orders                                       line 34
+    route.orders.source                           aurora-source                                line 38
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:1234  line 41
+                                                  56789012:targetgroup/orders/73e2d6bc24d8a06
+                                                  7
+    route.orders.port                             3306                                         default
+    route.orders.exclusive                        true                                         default
+    route.orders.availability_zone                none (AWS tells it by the subnet)            default
+    route.orders.allowed_cidrs                    10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,    default
+                                                  192.168.0.0/16
+    route.orders.on_started                       swap                                         default
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                    line 65
+    e-1
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                    line 66
+    e-2
+    "#);
+    assert_eq!(
+        said.err,
+        format!(
+            "the configuration in {} has 1 route and no fault\n",
+            example()
+        )
+    );
+}
+
+#[test]
+fn the_lambdas_variables_are_a_configuration() {
+    let said = said(&mut lambda("config check"));
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(said.out, @r#"
+    FIELD                            VALUE                                            FROM
+    queue.name                       writerlink.fifo                                  default
+    ledger.state_table               writerlink-state                                 default
+    ledger.audit_table               writerlink-audit                                 default
+    worker.max_attempts              6                                                default
+    worker.drain_timeout_s           25                                               default
+    worker.parallel_groups           64                                               default
+    worker.health_address            127.0.0.1:8089                                   default
+    route.default.name               default                                          default
+    route.default.source             any                                              default
+    route.default.target_group       arn:aws:elasticloadbalancing:us-east-1:12345678  TARGET_GROUP_ARN
+                                     9012:targetgroup/orders/73e2d6bc24d8a067
+    route.default.port               3306                                             default
+    route.default.exclusive          true                                             default
+    route.default.availability_zone  none (AWS tells it by the subnet)                default
+    route.default.allowed_cidrs      10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,        default
+                                     192.168.0.0/16
+    route.default.on_started         swap                                             default
+    route.default.instances.db-1     10.0.1.10                                        IP_DICT
+    route.default.instances.db-2     10.0.1.11                                        IP_DICT
+    "#);
+    insta::assert_snapshot!(said.err, @"the configuration in the environment has 1 route and no fault");
+}
+
+#[test]
+fn a_file_wins_over_the_lambdas_variables_whichever_way_it_is_named() {
+    let by_option = said(lambda("config check --config").arg(example()));
+    let by_variable = said(lambda("config check").env("WRITERLINK_CONFIG", example()));
+    assert_eq!(by_option.out, by_variable.out);
+    assert!(by_option.out.contains("route.orders.port"));
+    assert!(
+        by_option
+            .err
+            .ends_with("not looked at, since there is a file: TARGET_GROUP_ARN and IP_DICT\n"),
+        "{}",
+        by_option.err
+    );
+}
+
+#[test]
+fn the_option_wins_over_the_variable() {
+    let said = said(
+        writerlink("config check --config")
+            .arg(example())
+            .env("WRITERLINK_CONFIG", "/nowhere.toml"),
+    );
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
+fn without_any_configuration_both_ways_are_told() {
+    let said = said(&mut writerlink("config check"));
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    for part in [
+        "--config FILE",
+        "WRITERLINK_CONFIG",
+        "TARGET_GROUP_ARN and IP_DICT",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let said = said(&mut writerlink("config check --config /nowhere.toml"));
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .starts_with("error: the configuration /nowhere.toml cannot be read\n  why: ")
+    );
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
+    let file = file(&format!(
+        "[worker]\nmax_atempts = 3\n[[route]]\ntarget_group = \"{ARN}\"\nport = 0\n[route.instances]\ndb-1 = \"8.8.8.8\"\n"
+    ));
+    let said = said(writerlink("config check --config").arg(&file.path));
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    let err = said.err.replace(&file.path.display().to_string(), "w.toml");
+    insta::assert_snapshot!(err, @r#"
+    error: the configuration in w.toml has 3 faults
+
+    w.toml:2: worker.max_atempts = 3
+      why: there is no such field
+      fix: remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address
+
+    w.toml:5: route.default.port = 0
+      why: this is no port of a database
+      fix: write a whole number from 1 to 65535; the default is 3306
+
+    w.toml:7: route.default.instances.db-1 = "8.8.8.8"
+      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
+      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
+    "#);
+}
+
+#[test]
+fn the_formats_carry_the_same_settings() {
+    let check = |format: &str| {
+        let said = said(&mut lambda(&format!("config check --output {format}")));
+        assert_eq!(said.code, 0, "{}", said.err);
+        said.out
+    };
+    let json: serde_json::Value = serde_json::from_str(&check("json")).unwrap();
+    assert_eq!(json["version"], 1);
+    let settings = json["settings"].as_array().unwrap();
+    let lines: Vec<serde_json::Value> = check("jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(&lines, settings);
+    let csv = check("csv");
+    assert_eq!(csv.lines().next(), Some("field,value,from"));
+    assert_eq!(csv.lines().count(), settings.len() + 1);
+    assert!(csv.contains("route.default.allowed_cidrs,\"10.0.0.0/8, 100.64.0.0/10,"));
+}
+
+#[test]
+fn completions_are_written_for_a_shell() {
+    let said = said(&mut writerlink("completions bash"));
+    assert_eq!(said.code, 0);
+    assert!(said.out.contains("complete -F _writerlink"), "{}", said.out);
+}
+
+#[test]
+fn a_log_filter_that_is_not_understood_stops_the_program_before_it_does_anything() {
+    let said = said(lambda("config check").env("WRITERLINK_LOG", "writerlink=loud"));
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.contains("WRITERLINK_LOG = \"writerlink=loud\""),
+        "{}",
+        said.err
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("writerlink"))
+        .env_clear()
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stderr, b"");
+}
