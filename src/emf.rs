@@ -165,7 +165,7 @@ fn of_message(name: &str, message: &Message, note: &str) -> Map<String, Value> {
 fn attempt(report: &Report, now: Timestamp) -> Value {
     let level = match report.ended {
         Ended::Settled(_) | Ended::Duplicate(_) | Ended::Busy(..) => "info",
-        Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost(_) => "warn",
+        Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => "warn",
     };
     let mut fields = event("attempt", level, &report.ended.note());
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
@@ -212,8 +212,8 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
         (ATTEMPT_MS, ms(report.took)),
         (EVENT_AGE_MS, ms(report.event_age)),
     ];
-    values.extend(report.registered.map(|at| (REGISTERED_MS, ms(at))));
-    values.extend(report.swapped.map(|at| (SWAPPED_MS, ms(at))));
+    values.extend(report.registered().map(|at| (REGISTERED_MS, ms(at))));
+    values.extend(report.swapped().map(|at| (SWAPPED_MS, ms(at))));
     for (name, metric) in PHASES {
         let took: Vec<Duration> = report
             .steps

@@ -50,10 +50,14 @@ const COMMIT_TRIES: u32 = 4;
 /// calls. A heartbeat of its own would go on beating for a worker that is stuck, and could revive what was
 /// just let go of.
 #[async_trait]
-pub trait Keep: Send + Sync {
+pub trait InHand: Send + Sync {
     /// Makes the messages in hand invisible for a whole visibility timeout from now, unless that was done a
     /// moment ago.
     async fn keep(&self);
+
+    /// How often the message was delivered, this time included: what paces the retries while the ledger,
+    /// which counts the attempts, cannot be reached.
+    fn deliveries(&self) -> u32;
 }
 
 /// Nothing to keep: the event came from a file.
@@ -61,8 +65,12 @@ pub trait Keep: Send + Sync {
 pub struct NothingInHand;
 
 #[async_trait]
-impl Keep for NothingInHand {
+impl InHand for NothingInHand {
     async fn keep(&self) {}
+
+    fn deliveries(&self) -> u32 {
+        1
+    }
 }
 
 /// Makes attempts, and remembers what the ledger said last.
@@ -89,7 +97,7 @@ struct Task<'a> {
     evidence: &'a Evidence,
     cause: Cause,
     transition: TransitionId,
-    keep: &'a dyn Keep,
+    in_hand: &'a dyn InHand,
     steps: Steps,
 }
 
@@ -144,7 +152,7 @@ impl Reconciler {
         route: &Route,
         evidence: &Evidence,
         cause: Cause,
-        keep: &dyn Keep,
+        in_hand: &dyn InHand,
     ) -> Report {
         let now = self.clock.wall();
         let transition = TransitionId::from_parts(now, self.clock.random());
@@ -154,17 +162,18 @@ impl Reconciler {
             evidence,
             cause,
             transition,
-            keep,
+            in_hand,
             steps,
         };
         let mut report = Report::of(&task.route.name, evidence, transition, now);
         report.ended = match self.open(&task, &mut report).await {
             Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
             Ok(Opening::Ended(ended)) => ended,
-            Ok(Opening::LookAgain(_)) => {
-                Ended::Busy(Owner::new("other workers"), self.pause(report.attempt))
-            }
-            Err(error) => Ended::Unavailable(error, self.pause(report.attempt)),
+            Ok(Opening::LookAgain(_)) => Ended::Busy(
+                Owner::new("other workers"),
+                self.pause(&task, report.attempt),
+            ),
+            Err(error) => Ended::Unavailable(error, self.pause(&task, report.attempt)),
         };
         report.steps = task.steps.so_far();
         report.took = task.steps.elapsed();
@@ -176,7 +185,7 @@ impl Reconciler {
         let address = self.resolve(task).await?;
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
-            task.keep.keep().await;
+            task.in_hand.keep().await;
             let arrival = Arrival {
                 key: task.evidence.key,
                 source_arn: task.evidence.event.source_arn.clone(),
@@ -325,7 +334,7 @@ impl Reconciler {
         let stopped = self.bring_there(task, &mut held, report).await;
         let verdict = match stopped {
             Ok(changed) => arrived(&held.desired, changed),
-            Err(Stopped::LeaseLost) => return Ended::LeaseLost(self.pause(held.event.attempts)),
+            Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
             }
@@ -366,7 +375,7 @@ impl Reconciler {
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
-        let pause = self.pause(held.event.attempts);
+        let pause = self.pause(task, held.event.attempts);
         let committed = match transition::finish(&held.state, &held.event, entry) {
             Ok(change) => self.commit(&task.steps, "Finish", &change).await,
             Err(illegal) => Err(bug(&illegal)),
@@ -376,10 +385,9 @@ impl Reconciler {
             Ok(Commit::Done(_)) => Ended::Settled(verdict),
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
-            Ok(Commit::Refused { event, .. }) => match event.and_then(|event| event.settled) {
-                Some(settled) => Ended::Duplicate(settled),
-                None => Ended::LeaseLost(pause),
-            },
+            Ok(Commit::Refused { event, .. }) => {
+                self.lease_lost(task, event.and_then(|event| event.settled))
+            }
             Err(error) => Ended::Unavailable(error, pause),
         }
     }
@@ -408,8 +416,15 @@ impl Reconciler {
         }
     }
 
-    fn pause(&self, attempt: u32) -> Duration {
-        retry_after(attempt, self.clock.random())
+    fn pause(&self, task: &Task<'_>, attempt: u32) -> Duration {
+        retry_after(attempt.max(task.in_hand.deliveries()), self.clock.random())
+    }
+
+    fn lease_lost(&self, task: &Task<'_>, settled: Option<Outcome>) -> Ended {
+        Ended::LeaseLost {
+            settled,
+            again_after: self.pause(task, 1),
+        }
     }
 
     async fn commit(

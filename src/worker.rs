@@ -17,7 +17,7 @@ use crate::domain::event::{Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{Keep, Reconciler, Report};
+use crate::reconcile::{InHand, Reconciler, Report};
 use crate::wire::{self, Parsed};
 
 /// How many messages one receive may bring: the most SQS gives.
@@ -410,7 +410,15 @@ impl<'a> Hand<'a> {
 }
 
 #[async_trait]
-impl Keep for Hand<'_> {
+impl InHand for Hand<'_> {
+    fn deliveries(&self) -> u32 {
+        self.with(|held| {
+            held.messages
+                .first()
+                .map_or(1, |message| message.receive_count)
+        })
+    }
+
     async fn keep(&self) {
         let now = self.worker.clock.monotonic();
         let messages = self.with(|held| {

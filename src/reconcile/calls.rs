@@ -39,7 +39,7 @@ impl Reconciler {
         held: &mut Held,
         report: &mut Report,
     ) -> Result<bool, Stopped> {
-        let (mut present, mut observed) = self.first_look(task, held, report).await?;
+        let (mut present, mut observed) = self.first_look(task, held).await?;
         report.before.clone_from(&observed);
         let mut changed = report.resumed || (present.is_some() && !was_there(held, &observed));
         for _ in 0..ROUNDS_MAX {
@@ -54,7 +54,7 @@ impl Reconciler {
                 .or_else(|| Present::observed(held.desired.target, &observed))
             {
                 Some(proof) => proof,
-                None => self.register(task, held, report).await?,
+                None => self.register(task, held).await?,
             };
             if !plan.deregister.is_empty() {
                 self.deregister(task, held, &plan.deregister, proof).await?;
@@ -77,7 +77,6 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         held: &mut Held,
-        report: &mut Report,
     ) -> Result<(Option<Present>, Vec<ObservedTarget>), Stopped> {
         if held.pointed_here {
             return Ok((None, self.observe(task, held).await?));
@@ -85,7 +84,7 @@ impl Reconciler {
         self.ensure_lease(task, held).await?;
         let looking = self.groups.observe(&task.route.group);
         let (present, observed) = tokio::join!(
-            self.send_registration(task, held, report),
+            self.send_registration(task, held),
             task.steps.call("DescribeTargetHealth", looking)
         );
         Ok((Some(present?), observed?))
@@ -101,27 +100,16 @@ impl Reconciler {
         Ok(task.steps.call("DescribeTargetHealth", looking).await?)
     }
 
-    async fn register(
-        &self,
-        task: &Task<'_>,
-        held: &mut Held,
-        report: &mut Report,
-    ) -> Result<Present, Stopped> {
+    async fn register(&self, task: &Task<'_>, held: &mut Held) -> Result<Present, Stopped> {
         self.ensure_lease(task, held).await?;
-        Ok(self.send_registration(task, held, report).await?)
+        Ok(self.send_registration(task, held).await?)
     }
 
-    async fn send_registration(
-        &self,
-        task: &Task<'_>,
-        held: &Held,
-        report: &mut Report,
-    ) -> Result<Present, CallError> {
+    async fn send_registration(&self, task: &Task<'_>, held: &Held) -> Result<Present, CallError> {
         let target = held.desired.target;
         let targets = [target];
         let registering = self.groups.register(&task.route.group, &targets);
         task.steps.call("RegisterTargets", registering).await?;
-        report.registered.get_or_insert(task.steps.elapsed());
         Ok(Present::registered(target))
     }
 
@@ -153,7 +141,7 @@ impl Reconciler {
             return Err(Stopped::LeaseLost);
         };
         let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
-        let (extended, ()) = tokio::join!(extending, task.keep.keep());
+        let (extended, ()) = tokio::join!(extending, task.in_hand.keep());
         match extended {
             Ok(Commit::Done(state)) if holds(&state, task.transition) => {
                 held.state = state;

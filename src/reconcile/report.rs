@@ -26,7 +26,12 @@ pub enum Ended {
     /// The ledger, or a look-up before it, could not be asked. No call was made that is not announced.
     Unavailable(CallError, Duration),
     /// The lease was over, or taken over, before the attempt was; it made no call after that.
-    LeaseLost(Duration),
+    LeaseLost {
+        /// What the event was settled as by whoever took over, if it was.
+        settled: Option<Outcome>,
+        /// When to come back if it was not.
+        again_after: Duration,
+    },
 }
 
 impl Ended {
@@ -36,9 +41,10 @@ impl Ended {
         match self {
             Self::Settled(verdict) => Some(verdict.outcome),
             Self::Duplicate(_) => Some(Outcome::Duplicate),
-            Self::Deferred(..) | Self::Busy(..) | Self::Unavailable(..) | Self::LeaseLost(_) => {
-                None
-            }
+            Self::Deferred(..)
+            | Self::Busy(..)
+            | Self::Unavailable(..)
+            | Self::LeaseLost { .. } => None,
         }
     }
 
@@ -49,11 +55,18 @@ impl Ended {
             Self::Settled(verdict) => verdict.outcome.disposition(),
             // As the event's own outcome asks: a worker may have died between settling it as Failed and
             // sending its message to the dead-letter queue.
-            Self::Duplicate(settled) => settled.disposition(),
+            Self::Duplicate(settled)
+            | Self::LeaseLost {
+                settled: Some(settled),
+                ..
+            } => settled.disposition(),
             Self::Deferred(_, after)
             | Self::Busy(_, after)
             | Self::Unavailable(_, after)
-            | Self::LeaseLost(after) => Disposition::RetryAfter(*after),
+            | Self::LeaseLost {
+                settled: None,
+                again_after: after,
+            } => Disposition::RetryAfter(*after),
         }
     }
 
@@ -66,7 +79,7 @@ impl Ended {
             Self::Deferred(..) => "Deferred",
             Self::Busy(..) => "Busy",
             Self::Unavailable(..) => "Unavailable",
-            Self::LeaseLost(_) => "LeaseLost",
+            Self::LeaseLost { .. } => "LeaseLost",
         }
     }
 
@@ -78,7 +91,7 @@ impl Ended {
             Self::Duplicate(settled) => format!("the event was settled before, as {settled}"),
             Self::Busy(owner, _) => format!("the route is held by {owner}"),
             Self::Unavailable(error, _) => error.to_string(),
-            Self::LeaseLost(_) => "the lease was over before the attempt was".to_owned(),
+            Self::LeaseLost { .. } => "the lease was over before the attempt was".to_owned(),
         }
     }
 }
@@ -108,10 +121,6 @@ pub struct Report {
     pub after: Vec<ObservedTarget>,
     /// What was done.
     pub steps: Vec<Step>,
-    /// From the start of the attempt to the load balancer's word that the target is registered.
-    pub registered: Option<Duration>,
-    /// From the start of the attempt to its word that the others are deregistered.
-    pub swapped: Option<Duration>,
     /// How long it took in all.
     pub took: Duration,
     /// How old the event was when the attempt began.
@@ -140,11 +149,33 @@ impl Report {
             before: Vec::new(),
             after: Vec::new(),
             steps: Vec::new(),
-            registered: None,
-            swapped: None,
             took: Duration::ZERO,
             event_age: now.since(evidence.event.at),
-            ended: Ended::LeaseLost(Duration::ZERO),
+            ended: Ended::LeaseLost {
+                settled: None,
+                again_after: Duration::ZERO,
+            },
         }
+    }
+
+    /// From the start of the attempt to the load balancer's word that the target is registered.
+    #[must_use]
+    pub fn registered(&self) -> Option<Duration> {
+        self.accepted("RegisterTargets").next()
+    }
+
+    /// From the start of the attempt to its word that the others are deregistered.
+    #[must_use]
+    pub fn swapped(&self) -> Option<Duration> {
+        self.accepted("DeregisterTargets").last()
+    }
+
+    /// When calls of this name were accepted.
+    fn accepted<'a>(&'a self, call: &'a str) -> impl Iterator<Item = Duration> + 'a {
+        let accepted = self
+            .steps
+            .iter()
+            .filter(move |s| s.name == call && s.error.is_none());
+        accepted.map(|step| step.start + step.took)
     }
 }

@@ -23,9 +23,9 @@ use writerlink::worker::{Happening, Observer, Until};
 
 /// Keeps what workers tell, for assertions.
 #[derive(Default)]
-pub struct Told {
-    pub reports: Mutex<Vec<Report>>,
-    pub lines: Mutex<Vec<String>>,
+pub(crate) struct Told {
+    pub(crate) reports: Mutex<Vec<Report>>,
+    pub(crate) lines: Mutex<Vec<String>>,
 }
 
 impl Observer for Told {
@@ -39,12 +39,12 @@ impl Observer for Told {
 }
 
 impl Told {
-    pub fn reports(&self) -> Vec<Report> {
+    pub(crate) fn reports(&self) -> Vec<Report> {
         self.reports.lock().unwrap().clone()
     }
 
     /// How the attempts ended, in order, one word each.
-    pub fn ends(&self) -> Vec<&'static str> {
+    pub(crate) fn ends(&self) -> Vec<&'static str> {
         self.reports()
             .iter()
             .map(|report| report.ended.as_str())
@@ -53,18 +53,18 @@ impl Told {
 }
 
 /// A world with routes and their clusters of three instances each, `name-1` being the writer.
-pub struct Rig {
-    pub fleet: Fleet,
-    pub routes: Vec<Route>,
-    pub told: Arc<Told>,
+pub(crate) struct Rig {
+    pub(crate) fleet: Fleet,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) told: Arc<Told>,
 }
 
 impl Rig {
-    pub async fn new(names: &[&str]) -> Self {
+    pub(crate) async fn new(names: &[&str]) -> Self {
         Self::with(names, WorldConfig::default(), FleetConfig::default()).await
     }
 
-    pub async fn with(names: &[&str], world: WorldConfig, fleet: FleetConfig) -> Self {
+    pub(crate) async fn with(names: &[&str], world: WorldConfig, fleet: FleetConfig) -> Self {
         let fleet = Fleet::new(world, fleet).await.unwrap();
         let route = |name: &&str| {
             fleet
@@ -81,7 +81,7 @@ impl Rig {
     }
 
     /// Starts a worker that waits for more.
-    pub fn start(&self, name: &str) -> Running {
+    pub(crate) fn start(&self, name: &str) -> Running {
         self.fleet.start(
             name,
             &self.routes,
@@ -91,7 +91,7 @@ impl Rig {
     }
 
     /// Runs a worker until the queue is empty; `true` when it ended by itself, `false` when it died.
-    pub async fn run(&self, name: &str) -> bool {
+    pub(crate) async fn run(&self, name: &str) -> bool {
         let told = Arc::clone(&self.told) as _;
         self.fleet
             .start(name, &self.routes, Until::Drained, told)
@@ -99,12 +99,12 @@ impl Rig {
             .await
     }
 
-    pub fn instance(&self, route: usize, n: usize) -> Instance {
+    pub(crate) fn instance(&self, route: usize, n: usize) -> Instance {
         let name = self.routes[route].name.as_str();
         instances(name, 3).unwrap().swap_remove(n - 1)
     }
 
-    pub fn target(&self, route: usize, n: usize) -> Target {
+    pub(crate) fn target(&self, route: usize, n: usize) -> Target {
         Target {
             ip: self.instance(route, n).ip,
             port: self.routes[route].port,
@@ -112,7 +112,7 @@ impl Rig {
     }
 
     /// The event with this id about instance `n`, `seconds` after the world began.
-    pub fn event(&self, route: usize, id: EventId, n: usize, seconds: u64) -> RdsEvent {
+    pub(crate) fn event(&self, route: usize, id: EventId, n: usize, seconds: u64) -> RdsEvent {
         let start = WorldConfig::default().start;
         let instance = self.instance(route, n).id;
         let source = writerlink::domain::route::SourceId::new(self.routes[route].name.as_str());
@@ -136,16 +136,16 @@ impl Rig {
         }
     }
 
-    pub fn started(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
+    pub(crate) fn started(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
         self.event(route, EventId::STARTED_CROSS_AZ, n, seconds)
     }
 
-    pub fn completed(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
+    pub(crate) fn completed(&self, route: usize, n: usize, seconds: u64) -> RdsEvent {
         self.event(route, EventId::FAILOVER_COMPLETED, n, seconds)
     }
 
     /// What is registered and not draining.
-    pub fn registered(&self, route: usize) -> Vec<Target> {
+    pub(crate) fn registered(&self, route: usize) -> Vec<Target> {
         self.fleet
             .world
             .elb
@@ -155,7 +155,7 @@ impl Rig {
     }
 
     /// Whole calls of a process by API name, in the order they took effect.
-    pub fn calls(&self, process: &str) -> Vec<&'static str> {
+    pub(crate) fn calls(&self, process: &str) -> Vec<&'static str> {
         let journal = self.fleet.world.fabric.journal();
         journal
             .iter()
@@ -165,7 +165,7 @@ impl Rig {
     }
 
     /// How many calls of the load balancer there were, by anyone.
-    pub fn load_balancer_calls(&self) -> usize {
+    pub(crate) fn load_balancer_calls(&self) -> usize {
         let elb = [
             "DescribeTargetHealth",
             "RegisterTargets",
@@ -181,13 +181,13 @@ impl Rig {
     }
 
     /// Lets every call take this long, there and back.
-    pub fn every_call_takes(&self, round_trip: Duration) {
+    pub(crate) fn every_call_takes(&self, round_trip: Duration) {
         let plan = move |_: &Site| Fate::in_a_round_trip(round_trip);
         self.fleet.world.fabric.set_plan(Box::new(plan));
     }
 
     /// A route's whole chain, verified on the way: no gap, nothing altered, and it ends at the head (I8).
-    pub async fn chain(&self, route: usize) -> Vec<StoredRecord> {
+    pub(crate) async fn chain(&self, route: usize) -> Vec<StoredRecord> {
         let outsider = self.fleet.world.process("outsider");
         self.fleet
             .world
@@ -222,7 +222,7 @@ impl Rig {
     }
 
     /// A route's records in short: kind, and outcome where there is one.
-    pub async fn story(&self, route: usize) -> Vec<(RecordKind, Option<Outcome>)> {
+    pub(crate) async fn story(&self, route: usize) -> Vec<(RecordKind, Option<Outcome>)> {
         let chain = self.chain(route).await;
         chain
             .iter()
