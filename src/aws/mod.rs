@@ -1,0 +1,7 @@
+//! The ports on AWS.
+//!
+//! **Invariants of this room:** no SDK type leaves it; every failure goes through the one classifier in
+//! [`error`]; nothing here retries, since the SDK does, inside the time that [`config`] gives it.
+
+pub mod config;
+pub mod error;
