@@ -4,4 +4,7 @@
 //! [`error`]; nothing here retries, since the SDK does, inside the time that [`config`] gives it.
 
 pub mod config;
+pub mod elbv2;
 pub mod error;
+pub mod setup;
+pub mod sqs;
