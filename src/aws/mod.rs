@@ -1,2 +1,11 @@
-//! The adapters to AWS, one per service. No type of the SDK leaves this room.
+//! The ports on AWS.
+//!
+//! **Invariants of this room:** no SDK type leaves it; every failure goes through the one classifier in
+//! [`error`]; nothing here retries, since the SDK does, inside the time that [`config`] gives it.
+
+pub mod config;
 pub mod dynamodb;
+pub mod elbv2;
+pub mod error;
+pub mod setup;
+pub mod sqs;

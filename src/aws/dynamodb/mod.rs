@@ -11,7 +11,7 @@
 
 mod audit;
 mod commit;
-mod error;
+
 mod items;
 mod records;
 mod statements;
@@ -23,6 +23,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::aws::error::call_error;
 use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
 use crate::domain::transition::{Change, EventEntry, RouteState};
@@ -129,7 +130,7 @@ fn failed<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let mut failed = error::classify(call, error);
+    let mut failed = call_error(call, error);
     if failed.kind == ErrorKind::Missing {
         failed
             .message

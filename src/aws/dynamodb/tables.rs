@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use super::error::classify;
 use super::items::PK;
+use crate::aws::error::call_error;
 use crate::ports::{CallError, ErrorKind};
 
 /// What the two tables are called.
@@ -128,14 +128,14 @@ async fn create(table: Result<CreateTableFluentBuilder, BuildError>) -> Result<(
         {
             Ok(())
         }
-        Err(error) => Err(classify(CREATE, &error)),
+        Err(error) => Err(call_error(CREATE, &error)),
     }
 }
 
 async fn status(client: &Client, table: &str) -> Result<Option<TableStatus>, CallError> {
     match client.describe_table().table_name(table).send().await {
         Ok(reply) => Ok(reply.table.and_then(|table| table.table_status)),
-        Err(error) => match classify(DESCRIBE, &error) {
+        Err(error) => match call_error(DESCRIBE, &error) {
             missing if missing.kind == ErrorKind::Missing => Ok(None),
             failed => Err(failed),
         },
@@ -168,7 +168,7 @@ async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
     let described = client.describe_time_to_live().table_name(table).send();
     let described = described
         .await
-        .map_err(|error| classify("DescribeTimeToLive", &error))?;
+        .map_err(|error| call_error("DescribeTimeToLive", &error))?;
     let status = described
         .time_to_live_description
         .and_then(|ttl| ttl.time_to_live_status);
@@ -191,7 +191,7 @@ async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
     let updated = update.send().await;
     updated
         .map(drop)
-        .map_err(|error| classify("UpdateTimeToLive", &error))
+        .map_err(|error| call_error("UpdateTimeToLive", &error))
 }
 
 /// A request that could not even be put together.

@@ -1,0 +1,18 @@
+//! The adapters for SQS and ELBv2, over the wire: against ministack, through microburst where the wire
+//! fails, and against scripted answers in AWS's own words where neither can show a case.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "adapters/elbv2.rs"]
+mod elbv2;
+#[path = "adapters/faults.rs"]
+mod faults;
+#[path = "adapters/sqs.rs"]
+mod sqs;
+#[path = "adapters/sqs_scripted.rs"]
+mod sqs_scripted;
+mod support;

@@ -1,0 +1,115 @@
+//! An endpoint that answers from a script and keeps what it was asked: for what no stand-in can show.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What the endpoint answers.
+#[derive(Clone)]
+pub struct Answer {
+    status: u16,
+    headers: String,
+    body: String,
+}
+
+impl Answer {
+    /// An error of SQS, in both spellings that AWS sends: the shape in the body, the old code in the header.
+    pub fn sqs_error(shape: &str, code: &str) -> Self {
+        Self {
+            status: 400,
+            headers: format!("x-amzn-query-error: {code};Sender\r\n"),
+            body: format!(r#"{{"__type":"com.amazonaws.sqs#{shape}","message":"said so"}}"#),
+        }
+    }
+
+    /// A reply of SQS.
+    pub fn sqs(body: &str) -> Self {
+        Self {
+            status: 200,
+            headers: "x-amzn-requestid: r-1\r\n".to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// A reply of ELBv2 to `call`, with this inside its result.
+    pub fn elbv2(call: &str, result: &str) -> Self {
+        let xmlns = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+        Self {
+            status: 200,
+            headers: "x-amzn-requestid: r-1\r\n".to_owned(),
+            body: format!(
+                r#"<{call}Response xmlns="{xmlns}"><{call}Result>{result}</{call}Result></{call}Response>"#
+            ),
+        }
+    }
+}
+
+/// A running endpoint.
+pub struct Stub {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Stub {
+    /// An endpoint that gives this answer to everything.
+    pub fn answering(answer: Answer) -> Self {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let body = serve(stream, &answer).expect("a request of the SDK can be read");
+                keep.lock()
+                    .expect("no test panics while it reads")
+                    .push(body);
+            }
+        });
+        Self { port, asked }
+    }
+
+    /// Where to find it.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The bodies of all requests so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked
+            .lock()
+            .expect("no test panics while it writes")
+            .clone()
+    }
+}
+
+/// Reads one request and answers it; gives the request's body.
+fn serve(stream: TcpStream, answer: &Answer) -> std::io::Result<String> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let Answer {
+        status,
+        headers,
+        body: text,
+    } = answer;
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        text.len()
+    )?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
