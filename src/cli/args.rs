@@ -301,7 +301,7 @@ fn since(text: &str) -> Result<Since, String> {
         .map(Since::Ago)
         .or_else(|| Timestamp::parse(text).map(Since::At))
         .or_else(|| Timestamp::parse_civil(text).map(Since::At))
-        .or_else(|| Timestamp::parse_civil(&format!("{text} 00:00")).map(Since::At))
+        .or_else(|| Timestamp::parse_day(text).map(Since::At))
         .ok_or_else(|| "neither an age (2h) nor a date (2026-05-06, UTC)".to_owned())
 }
 

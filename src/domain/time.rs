@@ -69,6 +69,14 @@ impl Timestamp {
         let instant = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
         Some(Self::from_millis(instant.as_millisecond()))
     }
+
+    /// Reads a UTC day, `2026-05-06`, as its midnight: the inverse of [`Timestamp::day`].
+    #[must_use]
+    pub fn parse_day(text: &str) -> Option<Self> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Self::from_millis(midnight.as_millisecond()))
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -331,6 +331,9 @@ pub enum IllegalChange {
     /// A settled event would be written again (I4).
     #[error("event {0} is settled already")]
     EventSettled(EventKey),
+    /// An event would be settled without an outcome (I4).
+    #[error("event {0} would be settled without an outcome")]
+    NoOutcome(EventKey),
     /// The change is for an attempt that does not hold the lease (I6).
     #[error("the lease is not held for transition {0}")]
     LeaseNotHeld(TransitionId),
@@ -503,6 +506,9 @@ pub fn finish(
     entry: Entry,
 ) -> Result<Change, IllegalChange> {
     held(from, entry.transition)?;
+    if event.transition != entry.transition {
+        return Err(IllegalChange::LeaseNotHeld(entry.transition));
+    }
     let to = Control {
         lease: None,
         ..from.control.clone()
@@ -528,8 +534,12 @@ pub fn finish(
 /// under a new generation, so that the dead one can write nothing any more.
 ///
 /// # Errors
-/// [`IllegalChange::EventSettled`] when the event is settled already.
+/// [`IllegalChange::EventSettled`] when the event is settled already, [`IllegalChange::NoOutcome`] when
+/// `entry` does not settle it.
 pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Change, IllegalChange> {
+    if entry.outcome.is_none() {
+        return Err(IllegalChange::NoOutcome(arrival.key));
+    }
     let to = Control {
         generation: from.control.generation.next(),
         lease: None,

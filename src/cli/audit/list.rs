@@ -164,7 +164,7 @@ impl Position {
             None => Ok(Self::on(now.plus(CLOCK_SKEW_MAX), None, since)),
             Some(cursor) => {
                 let (day, inner) = cursor.split_once('/').unwrap_or((cursor, ""));
-                let day = Timestamp::parse_civil(day).ok_or_else(|| not_a_cursor(cursor))?;
+                let day = Timestamp::parse_day(day).ok_or_else(|| not_a_cursor(cursor))?;
                 let inner = Some(inner.to_owned()).filter(|inner| !inner.is_empty());
                 Ok(Self::on(day, inner, since))
             }
