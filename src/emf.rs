@@ -338,3 +338,164 @@ fn as_text(line: &Value) -> String {
     let note = std::iter::once(format!("{:?}", field("note")));
     words.chain(times).chain(note).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::Reason;
+    use crate::domain::decide::Verdict;
+    use crate::domain::event::{EventKey, RdsEvent, SourceKind};
+    use crate::domain::route::{RouteName, SourceId};
+    use crate::domain::transition::{Outcome, TransitionId};
+
+    fn report() -> Report {
+        let event = RdsEvent {
+            id: None,
+            source: SourceId::new("orders").unwrap(),
+            kind: SourceKind::Cluster,
+            source_arn: None,
+            at: Timestamp::EPOCH,
+            message: "forged\n{\"_aws\": {}}".to_owned(),
+        };
+        let route = RouteName::new("orders").unwrap();
+        let step = |name: &str, start, took| Step {
+            name: name.to_owned(),
+            start: Duration::from_millis(start),
+            took: Duration::from_millis(took),
+            request_id: None,
+            error: None,
+        };
+        Report {
+            event_key: EventKey::of(&route, &event),
+            route,
+            event,
+            transition: TransitionId::from_parts(Timestamp::EPOCH, 7),
+            attempt: 1,
+            resumed: false,
+            generation: None,
+            desired: None,
+            before: Vec::new(),
+            after: Vec::new(),
+            steps: vec![
+                step("Begin", 0, 3),
+                step("RegisterTargets", 3, 4),
+                step("DescribeTargetHealth", 3, 2),
+                step("DeregisterTargets", 7, 5),
+                step("DescribeTargetHealth", 12, 2),
+            ],
+            took: Duration::from_micros(20_500),
+            event_age: Duration::from_secs(5),
+            ended: Ended::Settled(Verdict::new(Outcome::Swapped, Reason::WriterMoved, "moved")),
+        }
+    }
+
+    /// Every happening there is, one of each.
+    fn lines() -> Vec<Value> {
+        let report = report();
+        let message = Message {
+            id: "m".to_owned(),
+            group: "orders".to_owned(),
+            body: String::new(),
+            receipt: "r".to_owned(),
+            receive_count: 2,
+            sent_at: Timestamp::EPOCH,
+        };
+        let error = crate::ports::CallError {
+            call: "ReceiveMessage",
+            kind: crate::ports::ErrorKind::Throttled,
+            code: "ThrottlingException".to_owned(),
+            message: "Rate exceeded".to_owned(),
+            request_id: None,
+        };
+        let (message, reason) = (&message, "because");
+        let happenings = [
+            Happening::Attempt(&report),
+            Happening::Ignored { message, reason },
+            Happening::Malformed { message, reason },
+            Happening::QueueFailed(&error),
+            Happening::VisibilityLost {
+                message,
+                call: "DeleteMessage",
+            },
+            Happening::Panicked("at the disco"),
+            Happening::LetGo { groups: 3 },
+        ];
+        let now = Timestamp::from_millis(1_778_108_865_884);
+        happenings
+            .iter()
+            .map(|happening| line(happening, now).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_line_keeps_the_embedded_metric_format() {
+        for line in lines() {
+            let about = &line["_aws"];
+            assert_eq!(about["Timestamp"], json!(1_778_108_865_884_i64));
+            let directive = &about["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], json!(NAMESPACE));
+            for set in directive["Dimensions"].as_array().unwrap() {
+                for dimension in set.as_array().unwrap() {
+                    let value = &line[dimension.as_str().unwrap()];
+                    assert!(
+                        value.is_string(),
+                        "{dimension} stands at the root as a string"
+                    );
+                }
+            }
+            let metrics = directive["Metrics"].as_array().unwrap();
+            assert!(!metrics.is_empty() && metrics.len() <= 100);
+            for metric in metrics {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(
+                    line[name].is_number(),
+                    "{name} stands at the root as a number"
+                );
+                let known = self::metrics()
+                    .into_iter()
+                    .find(|known| known.name == name)
+                    .unwrap();
+                assert_eq!(metric["Unit"], json!(known.unit));
+            }
+        }
+    }
+
+    #[test]
+    fn an_attempt_tells_every_phase_in_milliseconds() {
+        let line = &lines()[0];
+        assert_eq!(line["attempt_ms"], json!(20.5));
+        assert_eq!(line["event_age_ms"], json!(5000.0));
+        assert_eq!(line["registered_ms"], json!(7.0));
+        assert_eq!(line["swapped_ms"], json!(12.0));
+        assert_eq!(line["begin_ms"], json!(3.0));
+        assert_eq!(
+            line["observe_ms"],
+            json!(4.0),
+            "a phase that comes twice is added up"
+        );
+    }
+
+    #[test]
+    fn an_events_text_stays_inside_its_json_string_and_on_its_line() {
+        let line = &lines()[0];
+        let text = line.to_string();
+        assert_eq!(text.lines().count(), 1);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["event_message"], json!("forged\n{\"_aws\": {}}"));
+        assert_eq!(as_text(line).lines().count(), 1);
+    }
+
+    #[test]
+    fn no_dimension_is_an_id() {
+        for line in lines() {
+            for set in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+                .as_array()
+                .unwrap()
+            {
+                for name in set.as_array().unwrap() {
+                    assert!(["route", "outcome"].contains(&name.as_str().unwrap()));
+                }
+            }
+        }
+    }
+}

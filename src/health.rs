@@ -129,3 +129,63 @@ async fn exchange(address: SocketAddr) -> io::Result<String> {
         .await?;
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    /// A clock that stands where it is put.
+    #[derive(Default)]
+    struct Still(Mutex<Duration>);
+
+    #[async_trait]
+    impl Clock for Still {
+        fn wall(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+        fn monotonic(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+        async fn sleep(&self, _: Duration) {}
+        fn random(&self) -> u128 {
+            0
+        }
+    }
+
+    /// A free port: one that the system just gave, and that nobody else was given since.
+    async fn free_address() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_worker_whose_loop_turns_is_well_and_one_that_stands_still_is_not() {
+        let clock = Arc::new(Still::default());
+        let pulse = Pulse::new(Arc::clone(&clock) as _);
+        let address = free_address().await;
+        listen(address, Arc::clone(&pulse)).await.unwrap();
+        assert_eq!(
+            ask(address).await.unwrap(),
+            r#"{"status":"ok","last_turn_s":0}"#
+        );
+        *clock.0.lock().unwrap() = STILL_AFTER;
+        let stuck = ask(address).await.unwrap_err().to_string();
+        assert!(stuck.contains("503") && stuck.contains("stuck"), "{stuck}");
+        pulse.tell(&Happening::Received(0));
+        assert!(
+            ask(address).await.is_ok(),
+            "a turn of the loop makes it well again"
+        );
+    }
+
+    #[tokio::test]
+    async fn asking_where_nobody_listens_is_an_error() {
+        let error = ask(free_address().await).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}

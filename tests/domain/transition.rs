@@ -1,10 +1,12 @@
 //! `begin`, `extend`, `finish`, `settle`: only legal changes leave the domain.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use writerlink::domain::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use writerlink::domain::transition::{
-    Arrival, Change, Control, EventEntry, EventWrite, IllegalChange, Outcome, RouteState, begin,
-    extend, finish, settle,
+    Arrival, Change, Control, Disposition, EventEntry, EventWrite, IllegalChange, Outcome,
+    RouteState, begin, extend, finish, note, retry_after, settle,
 };
 
 use super::values::{
@@ -216,6 +218,15 @@ fn a_settled_event_is_not_finished_again() {
     );
 }
 
+#[test]
+fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
+    let told = entry(5, second(25), Some(Outcome::Swapped));
+    assert_eq!(
+        finish(&held_by(5), &in_hand(6, None), told),
+        Err(IllegalChange::LeaseNotHeld(transition_id(5)))
+    );
+}
+
 // --- settle -------------------------------------------------------------------------------------
 
 #[test]
@@ -230,6 +241,51 @@ fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
     assert_eq!(change.to(), &expected, "a dead holder is fenced off");
     let settled = change.event().and_then(|write| write.entry().settled);
     assert_eq!(settled, Some(Outcome::Ignored));
+}
+
+#[test]
+fn an_event_is_not_settled_without_an_outcome() {
+    let told = entry(5, second(60), None);
+    assert_eq!(
+        settle(&fresh(), &new_arrival(2), told),
+        Err(IllegalChange::NoOutcome(key(2)))
+    );
+}
+
+#[test]
+fn a_note_leaves_the_event_of_the_same_key_alone() {
+    let told = entry(5, second(60), Some(Outcome::Rejected));
+    let change = note(&held_by(1), told).unwrap();
+    assert_eq!(change.event(), None);
+    assert_eq!(change.to().generation, Generation(8));
+    assert_eq!(change.to().desired, held_by(1).control.desired);
+}
+
+#[test]
+fn the_pause_after_a_failure_doubles_up_to_half_a_minute_and_never_by_more_than_a_quarter_less() {
+    let longest = |attempt| retry_after(attempt, 0).as_secs();
+    let pauses: Vec<u64> = (1..=8).map(longest).collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+    for random in 0..100 {
+        assert!(retry_after(6, random) >= Duration::from_millis(22_500));
+    }
+    assert_eq!(retry_after(0, 0), Duration::from_secs(1));
+    assert_eq!(retry_after(u32::MAX, 0), Duration::from_secs(30));
+}
+
+#[test]
+fn only_what_needs_a_person_goes_to_the_dead_letter_queue() {
+    let dead: Vec<Outcome> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| outcome.disposition() == Disposition::DeadLetter)
+        .collect();
+    assert_eq!(dead, [Outcome::Rejected, Outcome::Failed]);
+    let kept = Disposition::RetryAfter(Duration::ZERO);
+    assert!(
+        kept > Disposition::DeadLetter,
+        "the worst of several decides"
+    );
+    assert!(Disposition::DeadLetter > Disposition::Delete);
 }
 
 #[test]
