@@ -1,0 +1,116 @@
+//! The house rules that no lint knows, as tests: a review can then be about design.
+
+use std::fs;
+#![expect(clippy::unwrap_used, reason = "a file that cannot be read fails the rule it is asked about")]
+
+use std::path::{Path, PathBuf};
+
+/// The longest a source file may be, tests in it not counted: what fits an afternoon.
+const LINES_MAX: usize = 500;
+
+fn sources(under: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(under);
+    let mut found = Vec::new();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no source under {under}");
+    found
+}
+
+/// The program's own part of a file, without the tests at its end.
+fn program(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("\n#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn no_source_file_is_longer_than_an_afternoon() {
+    for path in sources("src") {
+        let lines = program(&path).lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_domain_knows_no_async_no_clock_no_environment_no_log_and_no_sdk() {
+    let foreign = [
+        "async ",
+        "tokio",
+        "aws_",
+        "serde",
+        "tracing",
+        "std::env",
+        "SystemTime",
+        "Instant",
+    ];
+    for path in sources("src/domain") {
+        for (number, line) in program(&path).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in foreign {
+                let place = format!("{}:{}", path.display(), number + 1);
+                assert!(!code.contains(word), "{place} mentions {word:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rooms_use_only_the_rooms_below_them() {
+    let above = [
+        (
+            "src/domain",
+            &[
+                "ports",
+                "reconcile",
+                "worker",
+                "wire",
+                "aws",
+                "embedded",
+                "cli",
+            ][..],
+        ),
+        (
+            "src/wire",
+            &["ports", "reconcile", "worker", "aws", "embedded", "cli"],
+        ),
+        (
+            "src/reconcile",
+            &["worker", "wire", "aws", "embedded", "cli", "emf"],
+        ),
+        ("src/aws", &["reconcile", "embedded", "cli", "emf"]),
+    ];
+    for (room, not_for_it) in above {
+        for path in sources(room) {
+            let text = program(&path);
+            for other in not_for_it {
+                let import = format!("crate::{other}");
+                assert!(!text.contains(&import), "{} uses {import}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do_without_an_issue() {
+    for path in sources("src").into_iter().chain(sources("tests")) {
+        if path.ends_with("tidy.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for word in ["TODO", "FIXME", "XXX", "todo!", "unimplemented!"] {
+            assert!(!text.contains(word), "{} says {word}", path.display());
+        }
+    }
+}
