@@ -344,6 +344,7 @@ promises! {
     an_event_in_other_hands_is_refused_with_its_entry
     an_extension_moves_the_deadline_alone
     an_extension_after_finish_is_refused
+    a_lease_that_was_lengthened_since_it_was_read_is_not_taken_over
     a_fenced_holder_cannot_finish
     two_contenders_at_once_have_one_winner
     the_same_change_committed_twice_is_written_once
@@ -490,6 +491,20 @@ mod promises {
         let (state, _) = refused(commit(&ledger, &extend).await);
         assert_eq!(state, free);
         assert_eq!(ledger.load(&orders()).await.unwrap(), free);
+    }
+
+    pub(super) async fn a_lease_that_was_lengthened_since_it_was_read_is_not_taken_over(
+        engine: &impl Engine,
+    ) {
+        let ledger = engine.ledger();
+        let fresh = ledger.load(&orders()).await.unwrap();
+        let holder = Attempt::of(1, "w1");
+        let held = done(commit(&ledger, &holder.begin(&fresh)).await);
+        let extended = done(commit(&ledger, &holder.extend(&held, 5)).await);
+        // Built on the lease as it stood before: the contender has not looked again.
+        let takeover = Attempt::of(2, "w2").begin(&held);
+        let (state, _) = refused(commit(&ledger, &takeover).await);
+        assert_eq!(state, extended);
     }
 
     pub(super) async fn a_fenced_holder_cannot_finish(engine: &impl Engine) {

@@ -1,8 +1,10 @@
 //! The house rules that no lint knows, as tests: a review can then be about design.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a file that cannot be read fails the rule it is asked about"
+)]
 
 use std::fs;
-#![expect(clippy::unwrap_used, reason = "a file that cannot be read fails the rule it is asked about")]
-
 use std::path::{Path, PathBuf};
 
 /// The longest a source file may be, tests in it not counted: what fits an afternoon.

@@ -29,17 +29,16 @@
 //! we knew it after the event was read means that the event was read as it stood then too; the other way
 //! round, our own late write in between could look like somebody else's.
 //!
-//! An extension of a lease has no record and moves no head. Its condition is the old deadline as well: an
-//! extension that was stuck on its way must not shorten a later one when it lands at last, and after
-//! `finish` none may bring the lease back (awslabs/dynamodb-lock-client issue 116).
+//! An extension of a lease has no record and moves no head, so the old deadline is part of every condition:
+//! an extension that was stuck on its way must not shorten a later one when it lands at last, after `finish`
+//! none may bring the lease back (awslabs/dynamodb-lock-client issue 116), and a lease that was lengthened
+//! since a contender read it is not taken over (issue 114).
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::execute_transaction::ExecuteTransactionError;
 use aws_sdk_dynamodb::types::{CancellationReason, ParameterizedStatement};
 
-use super::items::{
-    event_columns, event_version, lease_until, new_event_columns, route_columns, route_version,
-};
+use super::items::{event_columns, event_version, new_event_columns, route_columns, route_version};
 use super::statements::{Statement, insert, update};
 use super::tables::{TableNames, unbuilt};
 use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
@@ -106,12 +105,11 @@ impl<'a> Intent<'a> {
 
     fn route_update(&self, tables: &TableNames) -> Statement {
         let from = self.change.from();
-        let mut when = route_version(from);
-        if self.record.is_none() {
-            let lease = from.control.lease.as_ref();
-            when.push(("lease_until", lease_until(lease)));
-        }
-        update(&tables.state, route_columns(&self.after), when)
+        update(
+            &tables.state,
+            route_columns(&self.after),
+            route_version(from),
+        )
     }
 
     fn event_write(&self, tables: &TableNames) -> Option<Statement> {
@@ -136,7 +134,7 @@ impl<'a> Intent<'a> {
         let from = self.change.from();
         let route_stands = state.control.generation == from.control.generation
             && state.chain == from.chain
-            && (self.record.is_some() || state.control.lease == from.control.lease);
+            && state.control.lease == from.control.lease;
         let event_stands = match self.change.event() {
             None => true,
             Some(EventWrite::Insert(_)) => event.is_none(),
