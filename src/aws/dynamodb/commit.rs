@@ -29,17 +29,16 @@
 //! we knew it after the event was read means that the event was read as it stood then too; the other way
 //! round, our own late write in between could look like somebody else's.
 //!
-//! An extension of a lease has no record and moves no head. Its condition is the old deadline as well: an
-//! extension that was stuck on its way must not shorten a later one when it lands at last, and after
-//! `finish` none may bring the lease back (awslabs/dynamodb-lock-client issue 116).
+//! An extension of a lease has no record and moves no head. That is why the old deadline is part of every
+//! condition: an extension that was stuck on its way must not shorten a later one when it lands at last,
+//! after `finish` none may bring the lease back (awslabs/dynamodb-lock-client issue 116), and a contender
+//! that remembers the lease as it was before it was lengthened must not take it over.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::execute_transaction::ExecuteTransactionError;
 use aws_sdk_dynamodb::types::{CancellationReason, ParameterizedStatement};
 
-use super::items::{
-    event_columns, event_version, lease_until, new_event_columns, route_columns, route_version,
-};
+use super::items::{event_columns, event_version, new_event_columns, route_columns, route_version};
 use super::statements::{Statement, insert, update};
 use super::tables::{TableNames, unbuilt};
 use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
@@ -105,12 +104,7 @@ impl<'a> Intent<'a> {
     }
 
     fn route_update(&self, tables: &TableNames) -> Statement {
-        let from = self.change.from();
-        let mut when = route_version(from);
-        if self.record.is_none() {
-            let lease = from.control.lease.as_ref();
-            when.push(("lease_until", lease_until(lease)));
-        }
+        let when = route_version(self.change.from());
         update(&tables.state, route_columns(&self.after), when)
     }
 
@@ -136,7 +130,7 @@ impl<'a> Intent<'a> {
         let from = self.change.from();
         let route_stands = state.control.generation == from.control.generation
             && state.chain == from.chain
-            && (self.record.is_some() || state.control.lease == from.control.lease);
+            && state.control.lease == from.control.lease;
         let event_stands = match self.change.event() {
             None => true,
             Some(EventWrite::Insert(_)) => event.is_none(),

@@ -116,18 +116,20 @@ pub(super) fn route_columns(state: &RouteState) -> Columns {
     ]
 }
 
-/// What has to stand for a change to be written (I6): the generation and the chain's head.
+/// What has to stand for a change to be written (I6): the generation, the chain's head, and the lease's
+/// deadline, since lengthening a lease moves neither of the other two.
 pub(super) fn route_version(state: &RouteState) -> Columns {
     vec![
         (PK, route_pk(&state.route)),
         ("generation", number(state.control.generation)),
         ("seq", number(state.chain.seq)),
         ("head", string(state.chain.hash)),
+        ("lease_until", lease_until(state.control.lease.as_ref())),
     ]
 }
 
 /// The lease's deadline as it is stored; 0 when the route is free.
-pub(super) fn lease_until(lease: Option<&Lease>) -> AttributeValue {
+fn lease_until(lease: Option<&Lease>) -> AttributeValue {
     number(lease.map_or(0, |l| l.deadline.as_millis()))
 }
 
