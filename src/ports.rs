@@ -166,8 +166,8 @@ pub trait Ledger: Send + Sync {
     /// The entry of an event, read consistently.
     async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError>;
 
-    /// Commits a change in one transaction: all of it or nothing. The write is conditional on the generation
-    /// and the chain's head of [`Change::from`] (I6). A lost reply is resolved by reading, so that
+    /// Commits a change in one transaction: all of it or nothing. The write is conditional on the generation,
+    /// the chain's head and the lease's deadline of [`Change::from`] (I6). A lost reply is resolved by reading, so that
     /// [`Commit::Done`] and [`Commit::Refused`] are both certain; after an `Err` neither is.
     async fn commit(&self, change: &Change) -> Result<Commit, CallError>;
 }

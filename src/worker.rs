@@ -428,14 +428,16 @@ impl InHand for Hand<'_> {
             held.renewed = now;
             held.messages.clone()
         });
+        // All at once: the attempt waits for this with its lease running, and one after another ten slow
+        // calls would outlast it.
+        let mut renewals = JoinSet::new();
         for message in messages {
-            let kept = self
-                .worker
-                .queue
-                .change_visibility(&message, VISIBILITY)
-                .await;
-            self.worker
-                .note_kept(&message, "ChangeMessageVisibility", kept);
+            let worker = self.worker.clone();
+            renewals.spawn(async move {
+                let kept = worker.queue.change_visibility(&message, VISIBILITY).await;
+                worker.note_kept(&message, "ChangeMessageVisibility", kept);
+            });
         }
+        while renewals.join_next().await.is_some() {}
     }
 }

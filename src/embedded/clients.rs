@@ -15,7 +15,7 @@ use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
-use crate::domain::route::{InstanceId, Route, TargetGroup};
+use crate::domain::route::{InstanceId, Route, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::ports::{
     CallError, Databases, Depth, ErrorKind, Kept, Message, Queue, Reply, TargetGroups,
@@ -121,7 +121,7 @@ impl TargetGroups for LoadBalancerClient {
         let zone = &group.availability_zone;
         let described = |target: &Target| TargetDescription::of(*target, zone.clone());
         let descriptions: Vec<_> = targets.iter().map(described).collect();
-        let (by, detail) = (self.process.name.clone(), listed(targets.iter()));
+        let (by, detail) = (self.process.name.clone(), listed(&arn, targets.iter()));
         let register = move || load_balancer.register(&by, &arn, &descriptions);
         self.process.call(REGISTER, detail, register).await
     }
@@ -138,18 +138,16 @@ impl TargetGroups for LoadBalancerClient {
         let described =
             |row: &ObservedTarget| TargetDescription::of(row.target, row.availability_zone.clone());
         let descriptions: Vec<_> = leaving().map(described).collect();
-        let detail = listed(leaving().map(|row| &row.target));
+        let detail = listed(&arn, leaving().map(|row| &row.target));
         let by = self.process.name.clone();
         let deregister = move || load_balancer.deregister(&by, &arn, &descriptions);
         self.process.call(DEREGISTER, detail, deregister).await
     }
 }
 
-fn listed<'a>(targets: impl Iterator<Item = &'a Target>) -> String {
-    targets
-        .map(Target::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+fn listed<'a>(group: &TargetGroupArn, targets: impl Iterator<Item = &'a Target>) -> String {
+    let targets: Vec<_> = targets.map(Target::to_string).collect();
+    format!("{group} {}", targets.join(", "))
 }
 
 /// A process's client of the databases.

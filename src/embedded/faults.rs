@@ -111,6 +111,8 @@ pub struct Effect {
     pub at: Duration,
     /// Whose call.
     pub process: String,
+    /// The how manieth call of the process, as in [`Site::nth`]: where to strike it next time.
+    pub nth: u64,
     /// Which call.
     pub call: &'static str,
     /// With what, in words.
@@ -179,11 +181,12 @@ impl Fabric {
     }
 
     /// Writes down something that took effect.
-    pub fn record(&self, process: &str, call: &'static str, detail: String, fault: Fault) {
+    pub fn record(&self, site: Site, detail: String, fault: Fault) {
         let effect = Effect {
             at: self.time.elapsed(),
-            process: process.to_owned(),
-            call,
+            process: site.process,
+            nth: site.nth,
+            call: site.call,
             detail,
             fault,
         };

@@ -131,7 +131,7 @@ impl Process {
         E: FnOnce() -> Result<T, CallError> + Send + 'static,
         T: Send + 'static,
     {
-        let fate = self.next_fate(call);
+        let (site, fate) = self.next_fate(call);
         match fate.fault {
             Fault::Stall(duration) => {
                 self.stop_for(duration);
@@ -139,7 +139,7 @@ impl Process {
             }
             Fault::DiesBefore => {
                 pass(fate.before).await;
-                self.fabric.record(&self.name, call, detail, fate.fault);
+                self.fabric.record(site, detail, fate.fault);
                 self.kill();
                 return std::future::pending().await;
             }
@@ -152,8 +152,7 @@ impl Process {
         let request = Request {
             fabric: Arc::clone(&self.fabric),
             sender: self.life.clone(),
-            process: self.name.clone(),
-            call,
+            site,
             detail,
             fate,
             effect,
@@ -162,7 +161,7 @@ impl Process {
         timely.unwrap_or_else(|_| Err(unreachable(call, "no answer in time")))
     }
 
-    fn next_fate(&self, call: &'static str) -> Fate {
+    fn next_fate(&self, call: &'static str) -> (Site, Fate) {
         let mut calls = lock(&self.calls);
         let site = Site {
             process: self.name.clone(),
@@ -170,7 +169,8 @@ impl Process {
             nth: *calls,
         };
         *calls += 1;
-        self.fabric.fate(&site)
+        let fate = self.fabric.fate(&site);
+        (site, fate)
     }
 }
 
@@ -178,8 +178,7 @@ impl Process {
 struct Request<E> {
     fabric: Arc<Fabric>,
     sender: watch::Sender<Life>,
-    process: String,
-    call: &'static str,
+    site: Site,
     detail: String,
     fate: Fate,
     effect: E,
@@ -205,7 +204,7 @@ impl<E> Request<E> {
         E: FnOnce() -> Result<T, CallError> + Send + 'static,
         T: Send + 'static,
     {
-        let (call, fate, travel_time) = (self.call, self.fate, self.travel_time());
+        let (call, fate, travel_time) = (self.site.call, self.fate, self.travel_time());
         let reply = if travel_time.is_zero() {
             self.arrive()
         } else {
@@ -238,7 +237,7 @@ impl<E> Request<E> {
         E: FnOnce() -> Result<T, CallError>,
     {
         let reply = match self.fate.fault {
-            Fault::Refused(kind) => Err(refused(self.call, kind)),
+            Fault::Refused(kind) => Err(refused(self.site.call, kind)),
             Fault::None
             | Fault::ReplyLost
             | Fault::Late(_)
@@ -252,8 +251,7 @@ impl<E> Request<E> {
             detail.push_str(" -> ");
             detail.push_str(&error.message);
         }
-        self.fabric
-            .record(&self.process, self.call, detail, self.fate.fault);
+        self.fabric.record(self.site, detail, self.fate.fault);
         if self.fate.fault == Fault::DiesAfter {
             self.sender.send_replace(Life::Dead);
         }

@@ -146,9 +146,16 @@ impl Reconciler {
             Ok(Commit::Done(state)) if holds(&state, task.transition) => {
                 held.state = state;
                 held.hold = Hold::granted(now);
-                Ok(())
             }
-            Ok(Commit::Done(_) | Commit::Refused { .. }) | Err(_) => Err(Stopped::LeaseLost),
+            Ok(Commit::Done(_) | Commit::Refused { .. }) | Err(_) => {
+                return Err(Stopped::LeaseLost);
+            }
+        }
+        // A lost reply is found out about in several calls, and those may have used up what was gained.
+        if held.hold.fits_a_call(self.clock.monotonic()) {
+            Ok(())
+        } else {
+            Err(Stopped::LeaseLost)
         }
     }
 }
