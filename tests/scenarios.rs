@@ -487,44 +487,6 @@ async fn the_same_words_from_another_account_are_rejected_and_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-<<<<<<< HEAD
-async fn a_lease_that_is_lengthened_is_not_taken_over_by_one_who_has_not_looked_again() {
-    let rig = Rig::new(&["orders"]).await;
-    let (slow, quick) = (Duration::from_millis(4900), Duration::from_millis(10));
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(Box::new(move |site: &Site| {
-            let elb = site.call.contains("Target");
-            let takes = if elb && site.process == "w1" {
-                slow
-            } else {
-                quick
-            };
-            Fate::in_a_round_trip(takes)
-        }));
-    let one = rig.start("w1");
-    rig.fleet.world.deliver(&rig.started(0, 2, 0));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    // Newer evidence in a group of its own, so that the queue does not hold it back.
-    let newer = writerlink::embedded::event_bodies::eventbridge(&rig.completed(0, 3, 0));
-    let other = rig.start("w2");
-    rig.fleet.world.sqs.send("another-group", &newer);
-    tokio::time::sleep(Duration::from_mins(2)).await;
-    let ends = [
-        STARTED,
-        finished(Outcome::Swapped),
-        STARTED,
-        finished(Outcome::Swapped),
-    ];
-    assert_eq!(rig.story(0).await, ends, "one after the other");
-    assert!(
-        rig.calls("w1").contains(&"ExecuteStatement"),
-        "the lease was lengthened"
-    );
-    assert_eq!(rig.registered(0), [rig.target(0, 3)]);
-    drop((one, other));
-=======
 async fn a_lease_that_was_lengthened_is_not_taken_over_by_who_remembers_its_old_deadline() {
     let mut fleet = FleetConfig::default();
     fleet.limits.groups_max = 1;
@@ -614,5 +576,4 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
         "four round trips"
     );
     drop(worker);
->>>>>>> 7913e0d
 }
