@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::audit::AuditRecord;
+use crate::domain::change::Change;
 use crate::domain::event::EventKey;
 use crate::domain::plan::Present;
 use crate::domain::route::{InstanceId, Route, RouteName, TargetGroup};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Change, EventEntry, RouteState};
+use crate::domain::transition::{EventEntry, RouteState};
 
 /// What kind of failure a call met, told by the error's code and never by its English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

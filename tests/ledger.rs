@@ -16,6 +16,7 @@ use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
 use writerlink::domain::audit::{
     AuditRecord, Cause, ChainVerifier, Entry, Hash, Reason, RecordKind, Step,
 };
+use writerlink::domain::change::{self, Arrival, Change};
 use writerlink::domain::event::{EventId, EventKey, EvidenceOrder, RdsEvent, SourceKind};
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
@@ -23,8 +24,7 @@ use writerlink::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn}
 use writerlink::domain::target::Target;
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{
-    self, Arrival, ChainHead, Change, Control, Desired, EventEntry, Outcome, RouteState,
-    TransitionId,
+    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
 use writerlink::embedded::clock::WorldTime;
 use writerlink::embedded::dynamodb::EmbeddedDynamo;
@@ -212,17 +212,17 @@ impl Attempt {
         let owner = Owner::new(self.owner);
         let entry = self.entry(&from.route, from.control.generation.next(), None);
         let arrival = self.arrival(&from.route, known);
-        transition::begin(from, &owner, self.desired(&from.route), &arrival, entry).unwrap()
+        change::begin(from, &owner, self.desired(&from.route), &arrival, entry).unwrap()
     }
 
     fn extend(&self, from: &RouteState, seconds: i64) -> Change {
         let now = Timestamp::from_millis(self.now.as_millis() + seconds * 1000);
-        transition::extend(from, self.transition, now).unwrap()
+        change::extend(from, self.transition, now).unwrap()
     }
 
     fn finish(&self, from: &RouteState, event: &EventEntry) -> Change {
         let entry = self.entry(&from.route, from.control.generation, Some(Outcome::Swapped));
-        transition::finish(from, event, entry).unwrap()
+        change::finish(from, event, entry).unwrap()
     }
 
     fn settle(&self, from: &RouteState) -> Change {
@@ -231,7 +231,7 @@ impl Attempt {
             from.control.generation.next(),
             Some(Outcome::Ignored),
         );
-        transition::settle(from, &self.arrival(&from.route, None), entry).unwrap()
+        change::settle(from, &self.arrival(&from.route, None), entry).unwrap()
     }
 }
 

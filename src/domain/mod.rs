@@ -8,6 +8,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod audit;
+pub mod change;
 pub mod decide;
 pub mod event;
 pub mod lease;

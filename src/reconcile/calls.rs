@@ -2,10 +2,10 @@
 
 use super::report::Report;
 use super::{Held, Reconciler, Task, holds};
+use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
 use crate::domain::target::{ObservedTarget, TargetHealth};
-use crate::domain::transition;
 use crate::ports::{CallError, Commit};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
@@ -137,7 +137,7 @@ impl Reconciler {
             return Err(Stopped::LeaseLost);
         }
         let wall = self.clock.wall();
-        let Ok(longer) = transition::extend(&held.state, task.transition, wall) else {
+        let Ok(longer) = change::extend(&held.state, task.transition, wall) else {
             return Err(Stopped::LeaseLost);
         };
         let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
+use writerlink::domain::change::{Arrival, Change, begin, extend, finish, settle};
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{EventKey, Evidence, EvidenceOrder};
 use writerlink::domain::lease::Generation;
 use writerlink::domain::route::{OnStarted, Route};
-use writerlink::domain::transition::{
-    Arrival, Change, Desired, EventEntry, Outcome, RouteState, begin, extend, finish, settle,
-};
+use writerlink::domain::transition::{Desired, EventEntry, Outcome, RouteState};
 
 use super::values::{COMPLETED, STARTED, entry, evidence, owner, route, second, transition_id};
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use writerlink::domain::change::{
+    Arrival, Change, EventWrite, IllegalChange, begin, extend, finish, note, settle,
+};
 use writerlink::domain::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use writerlink::domain::transition::{
-    Arrival, Change, Control, Disposition, EventEntry, EventWrite, IllegalChange, Outcome,
-    RouteState, begin, extend, finish, note, retry_after, settle,
+    Control, Disposition, EventEntry, Outcome, RouteState, retry_after,
 };
 
 use super::values::{

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use writerlink::domain::audit::{Cause, Entry, RecordKind};
+use writerlink::domain::change::Arrival;
 use writerlink::domain::event::{EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind};
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
@@ -11,7 +12,7 @@ use writerlink::domain::route::{
 };
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{Arrival, Desired, EventEntry, Outcome, TransitionId};
+use writerlink::domain::transition::{Desired, EventEntry, Outcome, TransitionId};
 
 pub(crate) const PORT: u16 = 3306;
 

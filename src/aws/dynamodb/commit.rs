@@ -43,7 +43,8 @@ use super::statements::{Statement, insert, update};
 use super::tables::{TableNames, unbuilt};
 use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
 use crate::domain::audit::{AuditRecord, Hash};
-use crate::domain::transition::{ChainHead, Change, EventEntry, EventWrite, RouteState};
+use crate::domain::change::{Change, EventWrite};
+use crate::domain::transition::{ChainHead, EventEntry, RouteState};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger as _};
 use crate::wire::record::canonical;
 

@@ -24,9 +24,10 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::aws::error::call_error;
+use crate::domain::change::Change;
 use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
-use crate::domain::transition::{Change, EventEntry, RouteState};
+use crate::domain::transition::{EventEntry, RouteState};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger};
 use items::{Item, MalformedItem, PK, event_pk, route_columns, route_pk};
 pub use tables::{TableNames, create_tables};

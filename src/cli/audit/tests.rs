@@ -8,12 +8,13 @@ use crate::cli::args::Args;
 use crate::cli::{self, Books, Connect, Exit, Failure, Look, Session};
 use crate::config::Config;
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::change::Change;
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::lease::{Generation, Owner};
 use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{ChainHead, Change, EventEntry, Outcome, RouteState, TransitionId};
+use crate::domain::transition::{ChainHead, EventEntry, Outcome, RouteState, TransitionId};
 use crate::ports::{Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, StoredRecord};
 
 const ARN: &str =

@@ -1,0 +1,202 @@
+//! How an attempt begins: it takes the route and announces the move, or settles the event without a call.
+
+use std::net::IpAddr;
+
+use super::memory::Sighting;
+use super::report::{Ended, Report};
+use super::{Held, Reconciler, Task, bug, holds};
+use crate::domain::audit::{Reason, RecordKind};
+use crate::domain::change::{self, Arrival, Change};
+use crate::domain::decide::{Decision, Verdict, decide};
+use crate::domain::lease::{Acquire, Hold, acquire};
+use crate::domain::transition::{EventEntry, Outcome, RouteState};
+use crate::ports::{CallError, Commit};
+
+/// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
+/// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
+const COMMIT_TRIES: u32 = 4;
+
+/// Where an event led before any call was made.
+pub(super) enum Opening {
+    /// It ended there.
+    Ended(Ended),
+    /// The route is taken and the move announced.
+    Held(Box<Held>),
+    /// The ledger stands differently than remembered; this is what it knows of the event.
+    LookAgain(Option<EventEntry>),
+}
+
+impl Reconciler {
+    /// Takes the route and announces the move, or settles the event without a call.
+    pub(super) async fn open(
+        &self,
+        task: &Task<'_>,
+        report: &mut Report,
+    ) -> Result<Opening, CallError> {
+        let address = self.resolve(task).await?;
+        let mut known = None;
+        for _ in 0..COMMIT_TRIES {
+            task.in_hand.keep().await;
+            let arrival = Arrival {
+                key: task.evidence.key,
+                source_arn: task.evidence.event.source_arn.clone(),
+                known,
+            };
+            report.attempt = arrival.next_attempt();
+            match self.try_to_open(task, &arrival, address).await? {
+                Opening::LookAgain(event) => known = event.or(arrival.known),
+                Opening::Held(held) => {
+                    report.resumed = arrival.known.is_some();
+                    return Ok(Opening::Held(held));
+                }
+                ended @ Opening::Ended(_) => return Ok(ended),
+            }
+        }
+        Ok(Opening::LookAgain(known))
+    }
+
+    async fn resolve(&self, task: &Task<'_>) -> Result<Option<IpAddr>, CallError> {
+        let Ok(claim) = task.evidence.event.claim() else {
+            return Ok(None);
+        };
+        let Some(instance) = claim.instance() else {
+            return Ok(None);
+        };
+        self.databases.address(task.route, instance).await
+    }
+
+    /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
+    /// tells whether it still holds. A wrong guess costs no more than reading first would have.
+    async fn try_to_open(
+        &self,
+        task: &Task<'_>,
+        arrival: &Arrival,
+        address: Option<IpAddr>,
+    ) -> Result<Opening, CallError> {
+        let foreign = is_foreign(arrival);
+        if let (Some(settled), false) = (arrival.known.as_ref().and_then(|e| e.settled), foreign) {
+            return Ok(Opening::Ended(Ended::Duplicate(settled)));
+        }
+        let seen = match self.recall(&task.route.name) {
+            Some(seen) => seen,
+            None => self.read(&task.route.name).await?,
+        };
+        if let Some(busy) = self.busy(task, &seen).await? {
+            return Ok(busy);
+        }
+        let decision = if foreign {
+            payload_differs(arrival).into()
+        } else {
+            let control = &seen.state.control;
+            decide(
+                task.route,
+                control,
+                task.evidence,
+                address,
+                self.clock.wall(),
+            )
+        };
+        let change = self.opening_change(task, &seen.state, arrival, &decision)?;
+        let before_write = self.clock.monotonic();
+        match self.commit(&task.steps, "Begin", &change).await? {
+            Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
+            Commit::Done(state) => Ok(match decision {
+                Decision::Settle(verdict) => Opening::Ended(Ended::Settled(verdict)),
+                // Ours was committed, its reply was lost, and somebody has taken the route over since.
+                Decision::Move(_) if !holds(&state, task.transition) => Opening::LookAgain(None),
+                Decision::Move(desired) => {
+                    let pointed = seen.state.control.desired;
+                    let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
+                    let hold = Hold::granted(before_write);
+                    let Some(event) = change.event().map(|write| write.entry().clone()) else {
+                        return Ok(Opening::LookAgain(None));
+                    };
+                    Opening::Held(Box::new(Held {
+                        state,
+                        hold,
+                        event,
+                        desired,
+                        pointed_here,
+                    }))
+                }
+            }),
+        }
+    }
+
+    /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
+    /// done, so the ledger is asked before anyone waits.
+    async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
+        let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
+        let Some(lease) = &seen.state.control.lease else {
+            return Ok(None);
+        };
+        match acquire(Some(lease), self.clock.wall(), unchanged_for) {
+            Acquire::Free | Acquire::TakeOver => Ok(None),
+            Acquire::Wait(wait) => {
+                let now = self.read(&task.route.name).await?;
+                Ok(Some(if now.state == seen.state {
+                    Opening::Ended(Ended::Busy(lease.owner.clone(), wait))
+                } else {
+                    Opening::LookAgain(None)
+                }))
+            }
+        }
+    }
+
+    fn opening_change(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        arrival: &Arrival,
+        decision: &Decision,
+    ) -> Result<Change, CallError> {
+        let mut entry = self.entry(task, from, RecordKind::Finished);
+        entry.generation = from.control.generation.next();
+        entry.attempt = arrival.next_attempt();
+        let change = match decision {
+            Decision::Move(desired) => {
+                let (kind, verb) = match arrival.known {
+                    None => (RecordKind::Started, "moves"),
+                    Some(_) => (RecordKind::Resumed, "resumes the move"),
+                };
+                entry.kind = kind;
+                entry.desired = Some((desired.instance.clone(), desired.target));
+                entry.note = format!("{verb} to {} at {}", desired.instance, desired.target);
+                change::begin(from, &self.owner, desired.clone(), arrival, entry)
+            }
+            Decision::Settle(verdict) => {
+                entry.outcome = Some(verdict.outcome);
+                entry.reason = Some(verdict.reason);
+                entry.note.clone_from(&verdict.note);
+                if is_foreign(arrival) {
+                    change::note(from, entry)
+                } else {
+                    change::settle(from, arrival, entry)
+                }
+            }
+        };
+        change.map_err(|illegal| bug(&illegal))
+    }
+}
+
+/// Whether the event is another one under a known key: same words, another account or Region.
+fn is_foreign(arrival: &Arrival) -> bool {
+    let known = arrival
+        .known
+        .as_ref()
+        .and_then(|entry| entry.source_arn.as_ref());
+    matches!((known, &arrival.source_arn), (Some(known), Some(arrived)) if known != arrived)
+}
+
+fn payload_differs(arrival: &Arrival) -> Verdict {
+    let arn = |arn: Option<&String>| arn.cloned().unwrap_or_default();
+    let known = arn(arrival
+        .known
+        .as_ref()
+        .and_then(|entry| entry.source_arn.as_ref()));
+    let note = format!(
+        "the event came with source ARN {}, but its key was first seen with {known}",
+        arn(arrival.source_arn.as_ref())
+    );
+    Verdict::new(Outcome::Rejected, Reason::PayloadDiffers, note)
+}
