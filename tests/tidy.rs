@@ -28,10 +28,13 @@ fn sources(under: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The program's own part of a file, without the tests at its end.
+/// The program's own part of a file, without the tests: at its end, or all of a file that is called so.
 fn program(path: &Path) -> String {
+    if path.ends_with("tests.rs") {
+        return String::new();
+    }
     let text = fs::read_to_string(path).unwrap();
-    text.split("\n#[cfg(test)]\nmod tests")
+    text.split("\n#[cfg(test)]\n")
         .next()
         .unwrap_or_default()
         .to_owned()
