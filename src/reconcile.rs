@@ -16,6 +16,7 @@
 //! From the message to the registered target are two round trips, to the deregistered one three.
 
 mod calls;
+mod preview;
 mod report;
 mod steps;
 
@@ -27,6 +28,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::calls::Stopped;
+pub use self::preview::Preview;
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
@@ -182,7 +184,7 @@ impl Reconciler {
 
     /// Takes the route and announces the move, or settles the event without a call.
     async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Opening, CallError> {
-        let address = self.resolve(task).await?;
+        let address = self.resolve(task.route, task.evidence).await?;
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
@@ -204,14 +206,18 @@ impl Reconciler {
         Ok(Opening::LookAgain(known))
     }
 
-    async fn resolve(&self, task: &Task<'_>) -> Result<Option<IpAddr>, CallError> {
-        let Ok(claim) = task.evidence.event.claim() else {
+    async fn resolve(
+        &self,
+        route: &Route,
+        evidence: &Evidence,
+    ) -> Result<Option<IpAddr>, CallError> {
+        let Ok(claim) = evidence.event.claim() else {
             return Ok(None);
         };
         let Some(instance) = claim.instance() else {
             return Ok(None);
         };
-        self.databases.address(task.route, instance).await
+        self.databases.address(route, instance).await
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
