@@ -48,13 +48,19 @@ pub(super) async fn run(
     let routes: Arc<[Route]> = config.routes.as_slice().into();
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
+    let told_to_stop = async {
+        asked(process.stops.clone(), 1).await;
+        let most = limits.drain_timeout.as_secs();
+        let note = format!("finishing what is in hand, for at most {most} s");
+        lines.say("info", "stopping", &note);
+    };
     tokio::select! {
         biased;
         () = asked(process.stops.clone(), 2) => {
             lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
             Ok(Exit::Error)
         }
-        () = worker.run(until, asked(process.stops.clone(), 1)) => {
+        () = worker.run(until, told_to_stop) => {
             lines.say("info", "stopped", "nothing is in hand any more");
             Ok(Exit::Done)
         }
