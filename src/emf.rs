@@ -305,18 +305,36 @@ impl LineWriter {
     }
 }
 
-impl Observer for LineWriter {
-    fn tell(&self, happening: &Happening<'_>) {
-        let Some(line) = line(happening, self.clock.wall()) else {
-            return;
-        };
+impl LineWriter {
+    /// Writes a line about the process itself, which is no metric.
+    pub fn say(&self, level: &str, event: &str, note: &str) {
+        self.write(&plain(self.clock.wall(), level, event, note));
+    }
+
+    fn write(&self, line: &Value) {
         let text = match self.style {
             Style::Json => line.to_string(),
-            Style::Text => as_text(&line),
+            Style::Text => as_text(line),
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // A log that cannot be written must not stop a failover; the audit is in the ledger.
         drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    }
+}
+
+/// A line without a metric.
+#[must_use]
+pub fn plain(now: Timestamp, level: &str, name: &str, note: &str) -> Value {
+    let mut fields = event(name, level, note);
+    fields.insert("time".into(), json!(now.to_string()));
+    Value::Object(fields)
+}
+
+impl Observer for LineWriter {
+    fn tell(&self, happening: &Happening<'_>) {
+        if let Some(line) = line(happening, self.clock.wall()) {
+            self.write(&line);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod domain;
 #[cfg(feature = "embedded")]
 pub mod embedded;
@@ -13,6 +14,7 @@ pub mod emf;
 pub mod health;
 pub mod ports;
 pub mod reconcile;
+pub mod system_clock;
 pub mod telemetry;
 pub mod wire;
 pub mod worker;

@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use async_trait::async_trait;
 use clap::Parser as _;
 use writerlink::cli::args::Args;
-use writerlink::cli::{self, Books, Connect, Exit, Failure, Look, Session};
-use writerlink::config::Config;
-use writerlink::domain::time::Timestamp;
+use writerlink::cli::{self, Exit, Failure, Look, Session};
+use writerlink::connect::Aws;
+use writerlink::ports::Clock as _;
+use writerlink::system_clock::SystemClock;
 use writerlink::telemetry;
 
 fn main() -> ExitCode {
@@ -16,26 +16,30 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let (mut input, mut out, mut err) = (io::stdin(), io::stdout().lock(), io::stderr());
     let look = if out.is_terminal() {
         Look::of_terminal(&environment)
     } else {
         Look::Plain
     };
+    let log = args.global.log;
+    let clock = SystemClock::start();
+    let aws = Aws::new(&environment, clock);
     let mut session = Session {
         env: &environment,
-        now: now(),
-        connect: &NotWired,
+        now: clock.wall(),
+        connect: &aws,
+        input: &mut input,
         out: &mut out,
         err: &mut err,
         look,
     };
-    let started = telemetry::start(args.global.log, session.env)
+    let started = telemetry::start(log, session.env)
         .map_err(Failure::from)
         .and_then(|()| runtime());
     match started {
         Ok(runtime) => runtime.block_on(cli::run(args, &mut session)).into(),
-        Err(failure) => cli::tell(&failure, &mut session).into(),
+        Err(failure) => cli::tell(&failure, log, &mut session).into(),
     }
 }
 
@@ -63,30 +67,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn environment(name: &str) -> Option<String> {
     // A value that is no UTF-8 is shown as well as it can be, and refused where it is checked.
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where a command learns the time"
-)]
-fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::EPOCH.plus(since_epoch)
-}
-
-/// Stands where the connections to AWS will be opened.
-struct NotWired;
-
-#[async_trait(?Send)]
-impl Connect for NotWired {
-    async fn books(&self, _config: &Config) -> Result<Books, Failure> {
-        Err(Failure::Told {
-            what: "the ledger cannot be read yet".to_owned(),
-            why: "the connection to DynamoDB is not wired yet".to_owned(),
-            fix: "use a later build".to_owned(),
-            exit: Exit::Error,
-        })
-    }
 }

@@ -143,6 +143,45 @@ pub trait Queue: Send + Sync {
     async fn depth(&self) -> Result<Depth, CallError>;
 }
 
+/// No queue: the event came from a file. Every call is refused, since nobody has a reason to make one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoQueue;
+
+impl NoQueue {
+    fn refused<T>(call: &'static str) -> Result<T, CallError> {
+        Err(CallError {
+            call,
+            kind: ErrorKind::Missing,
+            code: "NoQueue".to_owned(),
+            message: "this command has no queue".to_owned(),
+            request_id: None,
+        })
+    }
+}
+
+#[async_trait]
+impl Queue for NoQueue {
+    async fn receive(&self, _: u32, _: Duration) -> Result<Vec<Message>, CallError> {
+        Self::refused("ReceiveMessage")
+    }
+
+    async fn change_visibility(&self, _: &Message, _: Duration) -> Result<Kept, CallError> {
+        Self::refused("ChangeMessageVisibility")
+    }
+
+    async fn delete(&self, _: &Message) -> Result<Kept, CallError> {
+        Self::refused("DeleteMessage")
+    }
+
+    async fn dead_letter(&self, _: &Message) -> Result<Kept, CallError> {
+        Self::refused("SendMessage")
+    }
+
+    async fn depth(&self) -> Result<Depth, CallError> {
+        Self::refused("GetQueueAttributes")
+    }
+}
+
 /// What became of a change that was to be committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {
@@ -163,6 +202,9 @@ pub enum Commit {
 pub trait Ledger: Send + Sync {
     /// The route's state, read consistently; created when the ledger has never seen the route.
     async fn load(&self, route: &RouteName) -> Result<RouteState, CallError>;
+
+    /// The same for those who only look: nothing is written, and a route the ledger has never seen is `None`.
+    async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError>;
 
     /// The entry of an event, read consistently.
     async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError>;

@@ -18,6 +18,7 @@
 mod calls;
 mod memory;
 mod opening;
+mod preview;
 mod report;
 mod steps;
 
@@ -29,6 +30,7 @@ use async_trait::async_trait;
 use self::calls::Stopped;
 use self::memory::Memory;
 use self::opening::Opening;
+pub use self::preview::Preview;
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};

@@ -1,4 +1,5 @@
-//! The log: on standard error, since standard output is for results alone.
+//! The log of the libraries underneath, the AWS SDK above all: on standard error, since standard output is
+//! for results alone. What this program does itself is told by `emf`, whatever the filter says.
 
 use std::io;
 
@@ -10,8 +11,8 @@ use crate::config::Env;
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
 
-/// What is logged when nothing is said: what this program does, and what goes wrong elsewhere.
-const FILTER_DEFAULT: &str = "warn,writerlink=info";
+/// What is logged when nothing is said: what goes wrong.
+const FILTER_DEFAULT: &str = "warn";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,11 +89,7 @@ mod tests {
         assert_eq!(chosen(&[("RUST_LOG", "debug")]).unwrap(), "debug");
         let both = [("RUST_LOG", "debug"), ("WRITERLINK_LOG", "error")];
         assert_eq!(chosen(&both).unwrap(), "error");
-        assert!(
-            chosen(&[("WRITERLINK_LOG", "")])
-                .unwrap()
-                .contains("writerlink=info")
-        );
+        assert!(chosen(&[("WRITERLINK_LOG", "")]).unwrap().contains("warn"));
     }
 
     #[test]

@@ -1,18 +1,21 @@
-//! The ledger's promises, on an engine. Those under [`promises`] hold on any DynamoDB (`Engine` is where another
-//! one is plugged in); those under [`faults`] need a wire on which replies get lost.
+//! The ledger's promises, on two engines. Those under [`promises`] hold on any DynamoDB: the embedded world's
+//! and, over the wire, ministack's (`Engine` is where another one is plugged in); those under [`faults`] need a wire on which replies get lost.
 #![cfg(feature = "embedded")]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "helpers of tests, outside a test function"
 )]
+
+mod support;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink::aws::dynamodb::{DynamoLedger, TableNames, create_tables};
 use writerlink::domain::audit::{
     AuditRecord, Cause, ChainVerifier, Entry, Hash, Reason, RecordKind, Step,
 };
@@ -77,6 +80,33 @@ impl Engine for Embedded {
 
     fn tables(&self) -> TableNames {
         self.dynamo.tables().clone()
+    }
+}
+
+/// Another engine, behind a socket, with tables in an account of its own.
+struct Ministack {
+    client: Client,
+}
+
+impl Ministack {
+    async fn new() -> Self {
+        let endpoint = support::ministack::Ministack::shared().endpoint();
+        let config = support::Account::fresh().config(&endpoint).await;
+        let client = Client::new(&config);
+        create_tables(&client, &TableNames::default())
+            .await
+            .unwrap();
+        Self { client }
+    }
+}
+
+impl Engine for Ministack {
+    fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn tables(&self) -> TableNames {
+        TableNames::default()
     }
 }
 
@@ -331,12 +361,22 @@ macro_rules! promises {
                 }
             )*
         }
+
+        mod ministack {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::promises::$name(&super::Ministack::new().await).await;
+                }
+            )*
+        }
     };
 }
 
 promises! {
     a_fresh_route_starts_at_generation_0_with_an_empty_chain
     loading_a_route_for_the_first_time_twice_at_once_gives_the_same_route
+    looking_at_a_route_makes_none
     begin_commits_lease_event_and_record_together
     finish_frees_the_lease_and_settles_the_event
     a_stale_generation_is_refused_and_nothing_of_it_is_written
@@ -385,6 +425,15 @@ mod promises {
         let name = orders();
         let (one, two) = tokio::join!(ledger.load(&name), ledger.load(&name));
         assert_eq!(one.unwrap(), two.unwrap());
+    }
+
+    pub(super) async fn looking_at_a_route_makes_none(engine: &impl Engine) {
+        let ledger = engine.ledger();
+        for _ in 0..2 {
+            assert_eq!(ledger.peek(&orders()).await.unwrap(), None);
+        }
+        let state = settle_events(&ledger, &orders(), 1).await;
+        assert_eq!(ledger.peek(&orders()).await.unwrap(), Some(state));
     }
 
     pub(super) async fn begin_commits_lease_event_and_record_together(engine: &impl Engine) {

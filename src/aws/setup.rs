@@ -12,7 +12,7 @@ use super::sqs::facts::{
     Attributes, GET_QUEUE_ATTRIBUTES, QueueFacts, RedrivePolicy, attributes, queue_url,
 };
 use super::sqs::unreadable;
-use crate::ports::CallError;
+use crate::ports::{CallError, ErrorKind};
 
 const CREATE_QUEUE: &str = "CreateQueue";
 
@@ -58,6 +58,15 @@ pub enum SetupError {
     },
 }
 
+/// Whether a queue of this name is there, whatever it is like.
+pub async fn queue_exists(client: &Client, name: &str) -> Result<bool, CallError> {
+    match queue_url(client, name, None).await {
+        Ok(_) => Ok(true),
+        Err(missing) if missing.kind == ErrorKind::Missing => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// After it the FIFO queue `name` and its dead-letter queue exist as the worker needs them. Queues that are
 /// there already and the same are left alone; a different one is an error, and nothing is changed.
 pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueFacts, SetupError> {
@@ -76,7 +85,7 @@ pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueFacts, Se
 }
 
 /// `failovers.fifo` has `failovers-dlq.fifo`.
-fn dead_letter_name(name: &str) -> Result<String, SetupError> {
+pub fn dead_letter_name(name: &str) -> Result<String, SetupError> {
     match name.strip_suffix(FIFO_SUFFIX) {
         Some(stem) if !stem.is_empty() => Ok(format!("{stem}-dlq{FIFO_SUFFIX}")),
         Some(_) | None => Err(SetupError::NotAFifoName {

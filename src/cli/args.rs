@@ -28,7 +28,7 @@ Environment:
   WRITERLINK_CONFIG      the configuration file, if --config is not given
   TARGET_GROUP_ARN, IP_DICT, TARGET_PORT
                          the configuration, if there is no file: that of the Lambda
-  WRITERLINK_LOG         what is logged, such as \"info\" or \"warn,writerlink=debug\"; else RUST_LOG
+  WRITERLINK_LOG         what the AWS SDK logs, such as \"debug\" or \"off\"; else RUST_LOG
   NO_COLOR               no colours, if set
   AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …
                          as in every program that uses an AWS SDK
@@ -109,9 +109,16 @@ pub enum Command {
         seed: Option<u64>,
     },
     /// Create queue and tables for a trial (production uses infra/)
+    ///
+    /// Creates the FIFO queue, its dead-letter queue and the ledger's two tables under their configured names.
+    /// What is there is left alone, so it can be run again; a queue that is there and does not fit is an error.
     #[command(after_help = "Example:\n  writerlink setup --config writerlink.toml")]
     Setup,
     /// Work: receive events and move routes until told to stop
+    ///
+    /// SIGTERM or SIGINT stops receiving; what is in hand is finished within `worker.drain_timeout_s`. A second
+    /// one stops at once: what is in hand then is resumed by its next delivery. The log goes to standard error;
+    /// with --log json each line is in CloudWatch's embedded metric format.
     #[command(after_help = "Example:\n  writerlink run --config writerlink.toml --log json")]
     Run {
         /// Stop when the queue is empty
@@ -119,23 +126,21 @@ pub enum Command {
         drain: bool,
     },
     /// Show what would be done, and do nothing
+    ///
+    /// Nothing is written, not even to the ledger. For a ROUTE: the calls that are missing for its group to be
+    /// where the ledger says that the route points. For an event: what each route that follows its source
+    /// would decide, and the calls it would make.
     #[command(
         group = ArgGroup::new("what").required(true).args(["route", "event"]),
         after_help = "Example:\n  writerlink plan orders --detailed-exitcode"
     )]
-    Plan {
-        /// The route whose target group is compared with where it should point
-        #[arg(value_parser = route_name)]
-        route: Option<RouteName>,
-        /// An event to be decided about; - is standard input
-        #[arg(long, value_name = "FILE")]
-        event: Option<PathBuf>,
-        /// Exit with 2 when the plan is not empty
-        #[arg(long)]
-        detailed_exitcode: bool,
-    },
+    Plan(Plan),
     /// Hand in an event by hand, as if it came from the queue
-    #[command(after_help = "Example:\n  jq .body message.json | writerlink replay -")]
+    ///
+    /// Every route that follows the event's source makes its attempt, and what fails is tried again here, as
+    /// often as `worker.max_attempts` says. The route's lease is not waited for: if another process holds it,
+    /// this ends with 6 and says how long it may take. An event that was settled before stays settled.
+    #[command(after_help = "Example:\n  jq -r .body message.json | writerlink replay -")]
     Replay {
         /// The event, in any of its envelopes; - is standard input
         file: PathBuf,
@@ -150,6 +155,8 @@ pub enum Command {
     #[command(subcommand, after_help = "Example:\n  writerlink config check")]
     Config(ConfigCommand),
     /// Ask the worker on this machine whether it works
+    ///
+    /// Asks at `worker.health_address`; ends with 0 if its loop turns, else with 1.
     #[command(
         after_help = "Example (ECS task definition):\n  \"healthCheck\": {\"command\": [\"CMD\", \"/writerlink\", \"healthcheck\"]}"
     )]
@@ -162,6 +169,20 @@ pub enum Command {
         /// For which shell
         shell: Shell,
     },
+}
+
+/// What is to be planned.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Plan {
+    /// The route whose target group is compared with where it should point
+    #[arg(value_parser = route_name)]
+    pub route: Option<RouteName>,
+    /// An event to be decided about; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+    /// Exit with 2 when the plan is not empty
+    #[arg(long)]
+    pub detailed_exitcode: bool,
 }
 
 /// Reading what is recorded.

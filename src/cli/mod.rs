@@ -7,20 +7,33 @@ pub mod args;
 mod audit;
 mod config_check;
 mod failure;
+mod healthcheck;
+mod intake;
+mod plan;
 mod render;
+mod replay;
+mod run;
+mod setup;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::CommandFactory as _;
+use tokio::sync::watch;
 
 use self::args::{Args, Command, ConfigCommand};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
 use crate::config::{self, Config, Env};
+use crate::domain::lease::Owner;
+use crate::domain::route::{Route, RouteName};
 use crate::domain::time::Timestamp;
-use crate::ports::{Audit, Ledger};
+use crate::emf;
+use crate::ports::{Audit, Ledger, Ports, Queue};
+use crate::telemetry::LogFormat;
+use crate::worker::Until;
 
 /// What a command may use of the world.
 pub struct Session<'a> {
@@ -30,6 +43,8 @@ pub struct Session<'a> {
     pub now: Timestamp,
     /// Whoever opens connections.
     pub connect: &'a dyn Connect,
+    /// What is read when a file is named `-`.
+    pub input: &'a mut dyn Read,
     /// Where results go.
     pub out: &'a mut dyn Write,
     /// Where everything else goes.
@@ -43,6 +58,18 @@ pub struct Session<'a> {
 pub trait Connect {
     /// What is recorded, in the tables of this configuration.
     async fn books(&self, config: &Config) -> Result<Books, Failure>;
+
+    /// What an attempt needs. The queue of these ports is none: see [`Connect::queue`].
+    async fn ports(&self, config: &Config) -> Result<Ports, Failure>;
+
+    /// The queue of events, which only the worker needs.
+    async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure>;
+
+    /// Creates what is missing of queue and tables.
+    async fn set_up(&self, config: &Config) -> Result<Vec<Resource>, Failure>;
+
+    /// This process, for whoever writes to the ledger.
+    fn process(&self) -> Result<Process, Failure>;
 }
 
 /// What is recorded: the ledger, and the audit's reading side.
@@ -53,24 +80,82 @@ pub struct Books {
     pub ledger: Arc<dyn Ledger>,
 }
 
+/// A queue that was found fit for work.
+pub struct OpenQueue {
+    /// Where it is.
+    pub url: String,
+    /// How long a received message stays invisible there, if nothing else is said.
+    pub visibility: Duration,
+    /// The queue.
+    pub port: Arc<dyn Queue>,
+}
+
+/// Something that `setup` cares for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Whether it had to be created.
+    pub made: Made,
+}
+
+/// Whether something had to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It was not there.
+    Created,
+    /// It was, and was left alone.
+    Found,
+}
+
+/// The process that a command runs in.
+pub struct Process {
+    /// Its name as the holder of leases.
+    pub owner: Owner,
+    /// How often it was asked to stop.
+    pub stops: watch::Receiver<u32>,
+    /// Where its log goes.
+    pub log: Box<dyn Write + Send>,
+}
+
 /// Does what the arguments say. Failures are told on `session.err`; what comes back is how the process ends.
 pub async fn run(args: Args, session: &mut Session<'_>) -> Exit {
+    let log = args.global.log;
     let done = dispatch(args, session).await.and_then(|exit| {
         session.out.flush()?;
         Ok(exit)
     });
-    done.unwrap_or_else(|failure| tell(&failure, session))
+    done.unwrap_or_else(|failure| tell(&failure, log, session))
 }
 
 /// Tells of a failure, and how the process ends by it.
-pub fn tell(failure: &Failure, session: &mut Session<'_>) -> Exit {
+pub fn tell(failure: &Failure, log: LogFormat, session: &mut Session<'_>) -> Exit {
     let exit = failure.exit();
     if exit == Exit::Done {
         return exit;
     }
-    match writeln!(session.err, "error: {failure}") {
+    match remark(log, session, ("error", "failed"), &failure.to_string()) {
         // Where even this stream is closed there is nobody left to tell; the code still says it.
         Ok(()) | Err(_) => exit,
+    }
+}
+
+/// Writes what is no result: as a sentence, or as a line of the log for whoever reads that with a program.
+fn remark(
+    log: LogFormat,
+    session: &mut Session<'_>,
+    (level, event): (&str, &str),
+    text: &str,
+) -> std::io::Result<()> {
+    match log {
+        LogFormat::Json => {
+            let line = emf::plain(session.now, level, event, text);
+            writeln!(session.err, "{line}")
+        }
+        LogFormat::Text if level == "error" => writeln!(session.err, "error: {text}"),
+        LogFormat::Text => writeln!(session.err, "{text}"),
     }
 }
 
@@ -91,11 +176,12 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             Ok(Exit::Done)
         }
         Command::Demo { .. } => Err(not_wired("demo")),
-        Command::Setup => Err(not_wired("setup")),
-        Command::Run { .. } => Err(not_wired("run")),
-        Command::Plan { .. } => Err(not_wired("plan")),
-        Command::Replay { .. } => Err(not_wired("replay")),
-        Command::Healthcheck => Err(not_wired("healthcheck")),
+        Command::Setup => setup::run(&global, session).await,
+        Command::Run { drain: true } => run::run(Until::Drained, &global, session).await,
+        Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,
+        Command::Plan(wanted) => plan::run(&wanted, &global, session).await,
+        Command::Replay { file } => replay::run(&file, &global, session).await,
+        Command::Healthcheck => healthcheck::run(&global, session).await,
     }
 }
 
@@ -106,4 +192,18 @@ fn not_wired(command: &str) -> Failure {
         fix: "use a later build".to_owned(),
         exit: Exit::Error,
     }
+}
+
+/// The configured route of this name.
+fn configured<'a>(config: &'a Config, name: &RouteName) -> Result<&'a Route, Failure> {
+    let route = config.routes.iter().find(|route| route.name == *name);
+    route.ok_or_else(|| {
+        let known: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
+        Failure::Told {
+            what: format!("there is no route {name}"),
+            why: "it is not in the configuration".to_owned(),
+            fix: format!("configured are: {}", known.join(", ")),
+            exit: Exit::Error,
+        }
+    })
 }

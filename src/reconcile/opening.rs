@@ -8,7 +8,9 @@ use super::{Held, Reconciler, Task, bug, holds};
 use crate::domain::audit::{Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Change};
 use crate::domain::decide::{Decision, Verdict, decide};
+use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Hold, acquire};
+use crate::domain::route::Route;
 use crate::domain::transition::{EventEntry, Outcome, RouteState};
 use crate::ports::{CallError, Commit};
 
@@ -33,7 +35,7 @@ impl Reconciler {
         task: &Task<'_>,
         report: &mut Report,
     ) -> Result<Opening, CallError> {
-        let address = self.resolve(task).await?;
+        let address = self.resolve(task.route, task.evidence).await?;
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
@@ -55,14 +57,19 @@ impl Reconciler {
         Ok(Opening::LookAgain(known))
     }
 
-    async fn resolve(&self, task: &Task<'_>) -> Result<Option<IpAddr>, CallError> {
-        let Ok(claim) = task.evidence.event.claim() else {
+    /// The address of the instance that the evidence names, if it names one.
+    pub(super) async fn resolve(
+        &self,
+        route: &Route,
+        evidence: &Evidence,
+    ) -> Result<Option<IpAddr>, CallError> {
+        let Ok(claim) = evidence.event.claim() else {
             return Ok(None);
         };
         let Some(instance) = claim.instance() else {
             return Ok(None);
         };
-        self.databases.address(task.route, instance).await
+        self.databases.address(route, instance).await
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
@@ -180,7 +187,7 @@ impl Reconciler {
 }
 
 /// Whether the event is another one under a known key: same words, another account or Region.
-fn is_foreign(arrival: &Arrival) -> bool {
+pub(super) fn is_foreign(arrival: &Arrival) -> bool {
     let known = arrival
         .known
         .as_ref()
@@ -188,7 +195,7 @@ fn is_foreign(arrival: &Arrival) -> bool {
     matches!((known, &arrival.source_arn), (Some(known), Some(arrived)) if known != arrived)
 }
 
-fn payload_differs(arrival: &Arrival) -> Verdict {
+pub(super) fn payload_differs(arrival: &Arrival) -> Verdict {
     let arn = |arn: Option<&String>| arn.cloned().unwrap_or_default();
     let known = arn(arrival
         .known

@@ -30,7 +30,7 @@ use crate::domain::route::RouteName;
 use crate::domain::transition::{EventEntry, RouteState};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger};
 use items::{Item, MalformedItem, PK, event_pk, route_columns, route_pk};
-pub use tables::{TableNames, create_tables};
+pub use tables::{TableNames, create_tables, table_exists};
 
 const GET_ITEM: &str = "GetItem";
 const EXECUTE_STATEMENT: &str = "ExecuteStatement";
@@ -109,6 +109,10 @@ impl Ledger for DynamoLedger {
             message: format!("the item of route {route} was just written and is not there"),
             request_id: None,
         })
+    }
+
+    async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
+        self.state(route).await
     }
 
     async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError> {

@@ -132,6 +132,14 @@ async fn create(table: Result<CreateTableFluentBuilder, BuildError>) -> Result<(
     }
 }
 
+/// Whether a table is there, whatever its state.
+///
+/// # Errors
+/// When the call fails.
+pub async fn table_exists(client: &Client, table: &str) -> Result<bool, CallError> {
+    status(client, table).await.map(|status| status.is_some())
+}
+
 async fn status(client: &Client, table: &str) -> Result<Option<TableStatus>, CallError> {
     match client.describe_table().table_name(table).send().await {
         Ok(reply) => Ok(reply.table.and_then(|table| table.table_status)),

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use clap::Parser as _;
 
 use crate::cli::args::Args;
-use crate::cli::{self, Books, Connect, Exit, Failure, Look, Session};
+use crate::cli::{
+    self, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
+};
 use crate::config::Config;
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step};
 use crate::domain::change::Change;
@@ -15,7 +17,9 @@ use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, EventEntry, Outcome, RouteState, TransitionId};
-use crate::ports::{Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, StoredRecord};
+use crate::ports::{
+    Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord,
+};
 
 const ARN: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
@@ -96,12 +100,16 @@ struct Heads(Vec<(RouteName, ChainHead)>);
 
 #[async_trait]
 impl Ledger for Heads {
-    async fn load(&self, route: &RouteName) -> Result<RouteState, CallError> {
+    async fn load(&self, _: &RouteName) -> Result<RouteState, CallError> {
+        panic!("loading makes the item of a route never seen")
+    }
+
+    async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
         let mut state = RouteState::new(route.clone());
         if let Some((_, head)) = self.0.iter().find(|(known, _)| known == route) {
             state.chain = *head;
         }
-        Ok(state)
+        Ok(Some(state))
     }
 
     async fn event(&self, _: &EventKey) -> Result<Option<EventEntry>, CallError> {
@@ -282,6 +290,22 @@ impl Connect for Open {
             ledger: Arc::clone(&self.0.ledger),
         })
     }
+
+    async fn ports(&self, _: &Config) -> Result<Ports, Failure> {
+        panic!("the audit commands need no load balancer")
+    }
+
+    async fn queue(&self, _: &Config) -> Result<OpenQueue, Failure> {
+        panic!("nor a queue")
+    }
+
+    async fn set_up(&self, _: &Config) -> Result<Vec<Resource>, Failure> {
+        panic!("they create nothing")
+    }
+
+    fn process(&self) -> Result<Process, Failure> {
+        panic!("and hold no lease")
+    }
 }
 
 /// What a command wrote, and how it ended.
@@ -307,6 +331,7 @@ fn says(library: &Open, line: &str) -> Said {
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
         connect: library,
+        input: &mut std::io::empty(),
         out: &mut out,
         err: &mut err,
         look: Look::Plain,

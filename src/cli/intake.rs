@@ -1,0 +1,73 @@
+//! An event from a file or from standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::Session;
+use super::failure::{Exit, Failure};
+use crate::config::Config;
+use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::route::Route;
+use crate::wire::{self, BODY_BYTES_MAX, Parsed};
+
+/// How standard input is named.
+const STANDARD_INPUT: &str = "-";
+
+/// Reads a delivery, in whatever envelope.
+pub(super) fn read(file: &Path, session: &mut Session<'_>) -> Result<Parsed, Failure> {
+    let body = if file == Path::new(STANDARD_INPUT) {
+        bounded(session.input)
+    } else {
+        File::open(file).and_then(|mut file| bounded(&mut file))
+    };
+    let body = body.map_err(|error| Failure::Told {
+        what: format!("the event in {} cannot be read", file.display()),
+        why: error.to_string(),
+        fix: "check the path and its permissions; - is standard input".to_owned(),
+        exit: Exit::Error,
+    })?;
+    wire::parse_bytes(&body).map_err(|malformed| Failure::Told {
+        what: format!("the event in {} is malformed", file.display()),
+        why: malformed.to_string(),
+        fix: "hand in the text as it was delivered: an EventBridge event, an RDS message of SNS, or either \
+              in its envelope"
+            .to_owned(),
+        exit: Exit::Error,
+    })
+}
+
+/// One byte more than is allowed, so that what is too long is refused and not cut off.
+fn bounded(input: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    input.take(most.saturating_add(1)).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// Every route with every event that it follows, in the order of the events.
+pub(super) fn followed<'a>(
+    events: &[RdsEvent],
+    config: &'a Config,
+) -> Result<Vec<(&'a Route, Evidence)>, Failure> {
+    let mut followed = Vec::new();
+    for event in events {
+        let before = followed.len();
+        for route in config
+            .routes
+            .iter()
+            .filter(|route| route.follows(&event.source))
+        {
+            followed.push((route, Evidence::new(&route.name, event.clone())));
+        }
+        if followed.len() == before {
+            return Err(Failure::Told {
+                what: format!("no route follows {}", event.source),
+                why: "its events are none of the configured routes' business; the worker deletes them".to_owned(),
+                fix: "name it as the source of a route, or check the event".to_owned(),
+                exit: Exit::Error,
+            });
+        }
+    }
+    Ok(followed)
+}

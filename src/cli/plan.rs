@@ -1,0 +1,194 @@
+//! `plan`: what would be done. Reads alone.
+
+use serde::Serialize;
+
+use super::args::{Global, Plan as Wanted};
+use super::failure::{Exit, Failure};
+use super::render::{Listing, Row};
+use super::{Session, configured, intake, remark};
+use crate::config::{self, Config};
+use crate::domain::decide::Decision;
+use crate::domain::lease::Owner;
+use crate::domain::plan::Reach;
+use crate::domain::route::Route;
+use crate::domain::target::{ObservedTarget, Target};
+use crate::domain::transition::Desired;
+use crate::ports::CallError;
+use crate::reconcile::{Preview, Reconciler};
+use crate::wire::Parsed;
+
+/// What would happen to one target of a route; a route that would not move has one row without a target.
+#[derive(Serialize)]
+struct PlanRow {
+    route: String,
+    decision: &'static str,
+    reason: Option<&'static str>,
+    action: &'static str,
+    target: Option<String>,
+    state: Option<String>,
+    instance: Option<String>,
+    note: String,
+}
+
+impl Row for PlanRow {
+    const COLUMNS: &'static [&'static str] =
+        &["ROUTE", "DECISION", "ACTION", "TARGET", "STATE", "NOTE"];
+    const FIELDS: &'static [&'static str] = &[
+        "route", "decision", "reason", "action", "target", "state", "instance", "note",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+        vec![
+            self.route.clone(),
+            self.decision.to_owned(),
+            self.action.to_owned(),
+            or_dash(&self.target),
+            or_dash(&self.state),
+            self.note.clone(),
+        ]
+    }
+}
+
+/// Shows what would be done.
+pub(super) async fn run(
+    wanted: &Wanted,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let previews = match (&wanted.route, &wanted.event) {
+        (Some(name), _) => {
+            let route = configured(&config, name)?;
+            let reconciler = reconciler(&config, session).await?;
+            let standing = reconciler.standing(route).await;
+            vec![(route, standing.map_err(|error| looking(route, error))?)]
+        }
+        (None, Some(file)) => match intake::read(file, session)? {
+            Parsed::Events(events) => {
+                let followed = intake::followed(&events, &config)?;
+                let reconciler = reconciler(&config, session).await?;
+                let mut previews = Vec::new();
+                for (route, evidence) in followed {
+                    let preview = reconciler.preview(route, &evidence).await;
+                    previews.push((route, Some(preview.map_err(|error| looking(route, error))?)));
+                }
+                previews
+            }
+            Parsed::Ignored(why) => {
+                let text = format!("no route would move: {why}");
+                remark(global.log, session, ("info", "ignored"), &text)?;
+                Vec::new()
+            }
+        },
+        // Wrong usage, which the arguments' own rules refuse.
+        (None, None) => Vec::new(),
+    };
+    let rows: Vec<PlanRow> = previews
+        .iter()
+        .flat_map(|(r, p)| rows(r, p.as_ref()))
+        .collect();
+    let rows = Listing {
+        name: "plan",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(global.output, session.out)?;
+    let to_do = previews
+        .iter()
+        .flat_map(|(_, preview)| preview)
+        .any(|p| !p.plan.is_empty());
+    Ok(if to_do && wanted.detailed_exitcode {
+        Exit::PlanNotEmpty
+    } else {
+        Exit::Done
+    })
+}
+
+/// A reconciler that only looks.
+async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler, Failure> {
+    let ports = session.connect.ports(config).await?;
+    let nobody = Owner::new("plan");
+    Ok(Reconciler::new(&ports, nobody, config.worker.max_attempts))
+}
+
+fn looking(route: &Route, error: CallError) -> Failure {
+    Failure::call(&format!("looking at route {}", route.name), error)
+}
+
+fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
+    let row = |decision, action, note: String| PlanRow {
+        route: route.name.to_string(),
+        decision,
+        reason: None,
+        action,
+        target: None,
+        state: None,
+        instance: None,
+        note,
+    };
+    let Some(preview) = preview else {
+        let note = "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+        return vec![row("Unknown", "nothing", note.to_owned())];
+    };
+    match &preview.decision {
+        Decision::Settle(verdict) => vec![PlanRow {
+            reason: Some(verdict.reason.as_str()),
+            ..row(verdict.outcome.as_str(), "nothing", verdict.note.clone())
+        }],
+        Decision::Move(desired) => actions(preview, desired)
+            .into_iter()
+            .map(|(action, target, state)| PlanRow {
+                target: Some(target.to_string()),
+                state: Some(state),
+                instance: Some(desired.instance.to_string()),
+                ..row("Move", action, note(preview, desired))
+            })
+            .collect(),
+    }
+}
+
+/// What would become of every target that is there or should be, in the order of the calls.
+fn actions(preview: &Preview, desired: &Desired) -> Vec<(&'static str, Target, String)> {
+    let state_of = |target: Target| preview.observed.iter().find(|row| row.target == target);
+    let registered = preview.plan.register.iter().map(|target| {
+        let state = state_of(*target).map_or("absent", |row| row.health.as_str());
+        ("register", *target, state.to_owned())
+    });
+    let rest = preview
+        .observed
+        .iter()
+        .filter(|row| !preview.plan.register.contains(&row.target));
+    let rest = rest.map(|row| {
+        let action = if preview.plan.deregister.contains(row) {
+            "deregister"
+        } else if row.target == desired.target {
+            "keep"
+        } else {
+            "leave"
+        };
+        (action, row.target, state(row))
+    });
+    registered.chain(rest).collect()
+}
+
+fn state(row: &ObservedTarget) -> String {
+    row.health.as_str().to_owned()
+}
+
+fn note(preview: &Preview, desired: &Desired) -> String {
+    let how = match desired.reach {
+        Reach::Swap => "alone",
+        Reach::Register => "beside the others",
+    };
+    let wanted = format!(
+        "{} {how}, by evidence of {}",
+        desired.instance, desired.evidence.at
+    );
+    match &preview.held {
+        None => wanted,
+        Some((owner, wait)) => {
+            format!("{wanted}; held by {owner} for at most {} s", wait.as_secs())
+        }
+    }
+}

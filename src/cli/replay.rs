@@ -1,0 +1,213 @@
+//! `replay`: an event handed in by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::args::Global;
+use super::failure::{Exit, Failure};
+use super::render::{Listing, Row};
+use super::run::style;
+use super::{Session, intake, remark};
+use crate::config::{self, Config};
+use crate::domain::audit::{Cause, Reason};
+use crate::domain::event::Evidence;
+use crate::domain::route::Route;
+use crate::domain::transition::Disposition;
+use crate::emf::LineWriter;
+use crate::ports::Clock;
+use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
+use crate::wire::Parsed;
+use crate::worker::{Happening, Observer as _};
+
+/// What became of an event on one route.
+#[derive(Serialize)]
+struct ReplayRow {
+    route: String,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    instance: Option<String>,
+    target: Option<String>,
+    attempts: u32,
+    took_ms: u64,
+    event_key: String,
+    transition: String,
+    note: String,
+}
+
+impl Row for ReplayRow {
+    const COLUMNS: &'static [&'static str] =
+        &["ROUTE", "OUTCOME", "REASON", "TARGET", "TOOK", "NOTE"];
+    const FIELDS: &'static [&'static str] = &[
+        "route",
+        "outcome",
+        "reason",
+        "instance",
+        "target",
+        "attempts",
+        "took_ms",
+        "event_key",
+        "transition",
+        "note",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.route.clone(),
+            self.outcome.to_owned(),
+            self.reason.unwrap_or("-").to_owned(),
+            self.target.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{} ms", self.took_ms),
+            self.note.clone(),
+        ]
+    }
+}
+
+impl ReplayRow {
+    fn of(report: &Report, attempts: u32) -> Self {
+        let desired = report.desired.as_ref();
+        Self {
+            route: report.route.to_string(),
+            outcome: report.ended.as_str(),
+            reason: reason(&report.ended).map(Reason::as_str),
+            instance: desired.map(|(instance, _)| instance.to_string()),
+            target: desired.map(|(_, target)| target.to_string()),
+            attempts,
+            took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            event_key: report.event_key.to_string(),
+            transition: report.transition.to_string(),
+            note: note(&report.ended),
+        }
+    }
+}
+
+fn reason(ended: &Ended) -> Option<Reason> {
+    match ended {
+        Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason),
+        Ended::Duplicate(_) => Some(Reason::SettledBefore),
+        Ended::LeaseLost { .. } => Some(Reason::LeaseLost),
+        Ended::Busy(..) | Ended::Unavailable(..) => None,
+    }
+}
+
+fn note(ended: &Ended) -> String {
+    match ended {
+        Ended::Busy(_, wait) => {
+            // Rounded up: who comes back after that long must not be early.
+            format!("{} for at most {} s", ended.note(), wait.as_secs() + 1)
+        }
+        Ended::Settled(_)
+        | Ended::Duplicate(_)
+        | Ended::Deferred(..)
+        | Ended::Unavailable(..)
+        | Ended::LeaseLost { .. } => ended.note(),
+    }
+}
+
+/// How the process ends by one attempt: well if the event is settled as it should be.
+fn exit(ended: &Ended) -> Exit {
+    match (ended, ended.disposition()) {
+        (_, Disposition::Delete) => Exit::Done,
+        (Ended::Busy(..), _) => Exit::LeaseHeld,
+        (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
+    }
+}
+
+/// Of two ways to end, the one that asks for more attention.
+fn worse(one: Exit, other: Exit) -> Exit {
+    let weight = |exit| match exit {
+        Exit::Done => 0,
+        Exit::LeaseHeld => 1,
+        _ => 2,
+    };
+    if weight(other) > weight(one) {
+        other
+    } else {
+        one
+    }
+}
+
+/// Hands in an event to every route that follows its source.
+pub(super) async fn run(
+    file: &Path,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let events = match intake::read(file, session)? {
+        Parsed::Events(events) => events,
+        Parsed::Ignored(why) => {
+            let text = format!("no route moves: {why}");
+            remark(global.log, session, ("info", "ignored"), &text)?;
+            Vec::new()
+        }
+    };
+    let followed = intake::followed(&events, &config)?;
+    let replay = Replay::open(&config, global, session).await?;
+    let (mut rows, mut exit_by) = (Vec::new(), Exit::Done);
+    for (route, evidence) in &followed {
+        let (report, attempts) = replay.bring_to_an_end(route, evidence).await;
+        exit_by = worse(exit_by, exit(&report.ended));
+        rows.push(ReplayRow::of(&report, attempts));
+    }
+    let rows = Listing {
+        name: "replayed",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(global.output, session.out)?;
+    Ok(exit_by)
+}
+
+struct Replay {
+    reconciler: Reconciler,
+    clock: Arc<dyn Clock>,
+    lines: LineWriter,
+    attempts_max: u32,
+}
+
+impl Replay {
+    async fn open(
+        config: &Config,
+        global: &Global,
+        session: &Session<'_>,
+    ) -> Result<Self, Failure> {
+        let process = session.connect.process()?;
+        let ports = session.connect.ports(config).await?;
+        let clock = Arc::clone(&ports.clock);
+        let attempts_max = config.worker.max_attempts;
+        Ok(Self {
+            reconciler: Reconciler::new(&ports, process.owner, attempts_max),
+            lines: LineWriter::new(Arc::clone(&clock), style(global.log), process.log),
+            clock,
+            attempts_max,
+        })
+    }
+
+    /// Attempts until the event is settled, or is in other hands. The ledger counts the attempts and settles
+    /// the event as Failed after the last; the count here only bounds the loop if it should not.
+    async fn bring_to_an_end(&self, route: &Route, evidence: &Evidence) -> (Report, u32) {
+        let mut attempts = 1;
+        loop {
+            let attempt = self
+                .reconciler
+                .attempt(route, evidence, Cause::Replay, &NothingInHand);
+            let report = attempt.await;
+            self.lines.tell(&Happening::Attempt(&report));
+            let Ended::Deferred(_, pause) = report.ended else {
+                return (report, attempts);
+            };
+            if attempts >= self.attempts_max {
+                return (report, attempts);
+            }
+            let note = format!(
+                "attempt {attempts} failed; the next one is in {} ms",
+                pause.as_millis()
+            );
+            self.lines.say("info", "waiting", &note);
+            self.clock.sleep(pause).await;
+            attempts += 1;
+        }
+    }
+}

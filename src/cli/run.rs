@@ -1,0 +1,150 @@
+//! `run`: the worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::args::Global;
+use super::failure::{Exit, Failure};
+use super::{OpenQueue, Session};
+use crate::config::{self, Config};
+use crate::domain::lease::Owner;
+use crate::domain::route::Route;
+use crate::emf::{LineWriter, Style};
+use crate::health::{self, Pulse};
+use crate::ports::{ErrorKind, Ports};
+use crate::reconcile::Reconciler;
+use crate::telemetry::LogFormat;
+use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
+
+/// Works until it is done or told to stop.
+pub(super) async fn run(
+    until: Until,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let process = session.connect.process()?;
+    let ports = session.connect.ports(&config).await?;
+    let opening = session.connect.queue(&config);
+    let (queue, ()) = tokio::try_join!(opening, ledger_is_there(&ports, &config))?;
+    visible_late_enough(&queue)?;
+    let lines = LineWriter::new(Arc::clone(&ports.clock), style(global.log), process.log);
+    let lines = Arc::new(lines);
+    let pulse = Pulse::new(Arc::clone(&ports.clock));
+    let address = config.worker.health_address;
+    let listening = health::listen(address, Arc::clone(&pulse)).await;
+    listening.map_err(|error| no_health_check(address, &error))?;
+    lines.say("info", "started", &started(&config, &process.owner, &queue));
+
+    let ports = Ports {
+        queue: queue.port,
+        ..ports
+    };
+    let reconciler = Reconciler::new(&ports, process.owner, config.worker.max_attempts);
+    let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, pulse]));
+    let routes: Arc<[Route]> = config.routes.as_slice().into();
+    let limits = limits(&config);
+    let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
+    let told_to_stop = async {
+        asked(process.stops.clone(), 1).await;
+        let most = limits.drain_timeout.as_secs();
+        let note = format!("finishing what is in hand, for at most {most} s");
+        lines.say("info", "stopping", &note);
+    };
+    tokio::select! {
+        biased;
+        () = asked(process.stops.clone(), 2) => {
+            lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
+            Ok(Exit::Error)
+        }
+        () = worker.run(until, told_to_stop) => {
+            lines.say("info", "stopped", "nothing is in hand any more");
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// How the log is written.
+pub(super) fn style(log: LogFormat) -> Style {
+    match log {
+        LogFormat::Text => Style::Text,
+        LogFormat::Json => Style::Json,
+    }
+}
+
+/// Ends when the process was asked this often to stop.
+async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
+    if stops.wait_for(|count| *count >= times).await.is_err() {
+        // Nobody is left who could ask.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        groups_max: usize::try_from(config.worker.parallel_groups).unwrap_or(usize::MAX),
+        drain_timeout: config.worker.drain_timeout,
+    }
+}
+
+fn started(config: &Config, owner: &Owner, queue: &OpenQueue) -> String {
+    let names: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
+    format!(
+        "version {} routes {} owner {owner} queue {}",
+        env!("CARGO_PKG_VERSION"),
+        names.join(","),
+        queue.url
+    )
+}
+
+/// A ledger that is not there, or closed to this process, will not get better by waiting; whatever else is
+/// wrong may, and the worker goes on trying.
+async fn ledger_is_there(ports: &Ports, config: &Config) -> Result<(), Failure> {
+    let Some(route) = config.routes.first() else {
+        return Ok(());
+    };
+    match ports.ledger.peek(&route.name).await {
+        Err(error) if matches!(error.kind, ErrorKind::Missing | ErrorKind::Denied) => {
+            Err(Failure::call("reading the ledger", error))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A message that comes back sooner than a dead worker's lease can be taken over is received in vain, again
+/// and again, and its group stands still meanwhile.
+fn visible_late_enough(queue: &OpenQueue) -> Result<(), Failure> {
+    if queue.visibility >= VISIBILITY {
+        return Ok(());
+    }
+    let (found, least) = (queue.visibility.as_secs(), VISIBILITY.as_secs());
+    Err(Failure::Told {
+        what: format!("the queue {} cannot be used", queue.url),
+        why: format!(
+            "its messages are visible again after {found} s, and the lease of a worker that died may be in the \
+             way for up to {least} s"
+        ),
+        fix: format!(
+            "aws sqs set-queue-attributes --queue-url {} --attributes VisibilityTimeout={least}",
+            queue.url
+        ),
+        exit: Exit::Error,
+    })
+}
+
+fn no_health_check(address: SocketAddr, error: &io::Error) -> Failure {
+    let fix = if error.kind() == io::ErrorKind::AddrInUse {
+        "stop the other process (another worker?), or set worker.health_address to a free port"
+    } else {
+        "set worker.health_address to an address of this machine"
+    };
+    Failure::Told {
+        what: format!("the health check cannot be answered at {address}"),
+        why: error.to_string(),
+        fix: fix.to_owned(),
+        exit: Exit::Error,
+    }
+}

@@ -1,0 +1,54 @@
+//! `setup`: queue and tables for a trial.
+
+use serde::Serialize;
+
+use super::args::Global;
+use super::failure::{Exit, Failure};
+use super::render::{Listing, Row};
+use super::{Made, Resource, Session};
+use crate::config;
+
+#[derive(Serialize)]
+struct ResourceRow<'a> {
+    kind: &'static str,
+    name: &'a str,
+    state: &'static str,
+}
+
+impl Row for ResourceRow<'_> {
+    const COLUMNS: &'static [&'static str] = &["WHAT", "NAME", "STATE"];
+    const FIELDS: &'static [&'static str] = &["kind", "name", "state"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.kind.to_owned(),
+            self.name.to_owned(),
+            self.state.to_owned(),
+        ]
+    }
+}
+
+/// Creates what is missing, and says what was there.
+pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let resources = session.connect.set_up(&config).await?;
+    let rows: Vec<_> = resources.iter().map(row).collect();
+    let rows = Listing {
+        name: "resources",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(global.output, session.out)?;
+    Ok(Exit::Done)
+}
+
+fn row(resource: &Resource) -> ResourceRow<'_> {
+    ResourceRow {
+        kind: resource.kind,
+        name: &resource.name,
+        state: match resource.made {
+            Made::Created => "created",
+            Made::Found => "found",
+        },
+    }
+}

@@ -1,0 +1,302 @@
+//! The connections to AWS that a command needs, opened when it needs them.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{OnceCell, watch};
+
+use crate::aws::config::sdk_config;
+use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
+use crate::aws::elbv2::Elbv2TargetGroups;
+use crate::aws::setup::{self, SetupError};
+use crate::aws::sqs::{OpenError, SqsQueue};
+use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
+use crate::config::{Config, Env, QueueRef};
+use crate::domain::lease::Owner;
+use crate::ports::{Clock as _, NoQueue, Ports, StaticMap};
+use crate::system_clock::SystemClock;
+
+/// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
+/// name of the task costs no request (ECS developer guide, "Task metadata endpoint version 4").
+const ECS_METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+/// Where Linux keeps the name of the machine.
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
+
+/// The process's connections. The SDK's configuration is loaded once, on the first use.
+pub struct Aws<'a> {
+    env: Env<'a>,
+    clock: Arc<SystemClock>,
+    sdk: OnceCell<SdkConfig>,
+}
+
+impl<'a> Aws<'a> {
+    /// Nothing is opened yet.
+    #[must_use]
+    pub fn new(env: Env<'a>, clock: SystemClock) -> Self {
+        Self {
+            env,
+            clock: Arc::new(clock),
+            sdk: OnceCell::new(),
+        }
+    }
+
+    async fn sdk(&self) -> &SdkConfig {
+        self.sdk.get_or_init(sdk_config).await
+    }
+
+    async fn ledger(&self, config: &Config) -> DynamoLedger {
+        let client = aws_sdk_dynamodb::Client::new(self.sdk().await);
+        DynamoLedger::new(client, table_names(config))
+    }
+
+    /// Tells this process from every other: where it runs, and bits that the next process there, which may
+    /// have the same number, will not have.
+    fn owner(&self) -> Owner {
+        let [a, b, c, d, ..] = self.clock.random().to_le_bytes();
+        let suffix = u32::from_le_bytes([a, b, c, d]);
+        let place = task_id(self.env).or_else(host_name);
+        let place = place.unwrap_or_else(|| "host".to_owned());
+        Owner::new(format!("{place}:{}:{suffix:08x}", std::process::id()))
+    }
+
+    async fn set_up_queues(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
+        let name = queue_name(&config.queue);
+        let failed = |error: SetupError| set_up_failure(name, &error);
+        let client = aws_sdk_sqs::Client::new(self.sdk().await);
+        let dead_letters = setup::dead_letter_name(name).map_err(failed)?;
+        let mut resources = Vec::new();
+        for (kind, name) in [
+            ("dead-letter queue", dead_letters.as_str()),
+            ("queue", name),
+        ] {
+            let existed = setup::queue_exists(&client, name).await;
+            let made = made(existed.map_err(|error| failed(error.into()))?);
+            resources.push(resource(kind, name, made));
+        }
+        let facts = setup::ensure_queues(&client, name).await.map_err(failed)?;
+        if let QueueRef::Url(url) = &config.queue
+            && *url != facts.url
+        {
+            return Err(other_url(url, &facts.url));
+        }
+        Ok(resources)
+    }
+
+    async fn set_up_tables(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
+        let failed = |error| Failure::call("setting up the ledger's tables", error);
+        let client = aws_sdk_dynamodb::Client::new(self.sdk().await);
+        let names = table_names(config);
+        let mut resources = Vec::new();
+        for name in [&names.state, &names.audit] {
+            let existed = dynamodb::table_exists(&client, name).await;
+            resources.push(resource("table", name, made(existed.map_err(failed)?)));
+        }
+        let created = dynamodb::create_tables(&client, &names).await;
+        created.map_err(failed)?;
+        Ok(resources)
+    }
+}
+
+#[async_trait(?Send)]
+impl Connect for Aws<'_> {
+    async fn books(&self, config: &Config) -> Result<Books, Failure> {
+        let ledger = Arc::new(self.ledger(config).await);
+        Ok(Books {
+            audit: Arc::clone(&ledger) as _,
+            ledger,
+        })
+    }
+
+    async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
+        let load_balancer = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await);
+        Ok(Ports {
+            queue: Arc::new(NoQueue),
+            ledger: Arc::new(self.ledger(config).await),
+            groups: Arc::new(Elbv2TargetGroups::new(load_balancer)),
+            databases: Arc::new(StaticMap),
+            clock: Arc::clone(&self.clock) as _,
+        })
+    }
+
+    async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure> {
+        let client = aws_sdk_sqs::Client::new(self.sdk().await);
+        let name = config.queue.to_string();
+        let queue = SqsQueue::open(client, &name).await;
+        let queue = queue.map_err(|error| open_failure(&name, error))?;
+        let facts = queue.facts();
+        Ok(OpenQueue {
+            url: facts.url.clone(),
+            visibility: facts.visibility,
+            port: Arc::new(queue),
+        })
+    }
+
+    async fn set_up(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
+        let mut resources = self.set_up_queues(config).await?;
+        resources.extend(self.set_up_tables(config).await?);
+        Ok(resources)
+    }
+
+    fn process(&self) -> Result<Process, Failure> {
+        Ok(Process {
+            owner: self.owner(),
+            stops: stops()?,
+            log: log(),
+        })
+    }
+}
+
+fn log() -> Box<dyn Write + Send> {
+    Box::new(io::stderr())
+}
+
+/// Counts the requests to stop: SIGTERM, as ECS sends it, and SIGINT, as Ctrl-C does.
+fn stops() -> io::Result<watch::Receiver<u32>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (count, stops) = watch::channel(0);
+    tokio::spawn(async move {
+        while next(&mut terminate, &mut interrupt).await.is_some() {
+            count.send_modify(|count| *count += 1);
+        }
+    });
+    Ok(stops)
+}
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> Option<()> {
+    tokio::select! {
+        received = terminate.recv() => received,
+        received = interrupt.recv() => received,
+    }
+}
+
+fn table_names(config: &Config) -> TableNames {
+    TableNames {
+        state: config.ledger.state.as_str().to_owned(),
+        audit: config.ledger.audit.as_str().to_owned(),
+    }
+}
+
+/// A queue's URL ends in its name.
+fn queue_name(queue: &QueueRef) -> &str {
+    match queue {
+        QueueRef::Name(name) => name,
+        QueueRef::Url(url) => url.rsplit_once('/').map_or(url.as_str(), |(_, name)| name),
+    }
+}
+
+fn task_id(env: Env<'_>) -> Option<String> {
+    let uri = env(ECS_METADATA)?;
+    let (_, container) = uri.rsplit_once('/')?;
+    let (task, _) = container.split_once('-').unwrap_or((container, ""));
+    (!task.is_empty()).then(|| task.to_owned())
+}
+
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string(HOST_NAME_FILE).ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn made(existed: bool) -> Made {
+    if existed { Made::Found } else { Made::Created }
+}
+
+fn resource(kind: &'static str, name: &str, made: Made) -> Resource {
+    let name = name.to_owned();
+    Resource { kind, name, made }
+}
+
+fn open_failure(queue: &str, error: OpenError) -> Failure {
+    let fix = match error {
+        OpenError::Call(error) => {
+            return Failure::call(&format!("opening the queue {queue}"), error);
+        }
+        OpenError::NotFifo { .. } => {
+            "name a FIFO queue under [queue]; a standard one cannot be made into one"
+        }
+        OpenError::NoDeadLetterQueue { .. } => {
+            "give the queue a redrive policy with a FIFO queue as its dead-letter queue"
+        }
+        OpenError::Unreadable { .. } => "this should not happen: please report it",
+    };
+    told(
+        &format!("the queue {queue} cannot be used"),
+        &error.to_string(),
+        fix,
+    )
+}
+
+fn set_up_failure(queue: &str, error: &SetupError) -> Failure {
+    let fix = match error {
+        SetupError::Call(error) => {
+            return Failure::call(&format!("setting up the queue {queue}"), error.clone());
+        }
+        SetupError::NotAFifoName { .. } => {
+            "choose a name that ends in .fifo under [queue]".to_owned()
+        }
+        SetupError::Differs {
+            name,
+            attribute,
+            wanted,
+            ..
+        } => format!(
+            "set {attribute} of {name} to {wanted}, or choose another queue under [queue]; nothing was changed"
+        ),
+    };
+    told(
+        &format!("the queue {queue} was not set up"),
+        &error.to_string(),
+        &fix,
+    )
+}
+
+fn other_url(configured: &str, made: &str) -> Failure {
+    told(
+        &format!("the queue {configured} was not set up"),
+        &format!("in the account and Region of the credentials its name stands for {made}"),
+        "use the credentials and the Region of the configured queue, or correct queue.url",
+    )
+}
+
+fn told(what: &str, why: &str, fix: &str) -> Failure {
+    Failure::Told {
+        what: what.to_owned(),
+        why: why.to_owned(),
+        fix: fix.to_owned(),
+        exit: Exit::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_named_by_its_id() {
+        let uri = "http://169.254.170.2/v4/5fb8fcdd29f04a30b2a5cd9d1a2b3c4d-0123456789";
+        let env = |name: &str| (name == ECS_METADATA).then(|| uri.to_owned());
+        assert_eq!(
+            task_id(&env).as_deref(),
+            Some("5fb8fcdd29f04a30b2a5cd9d1a2b3c4d")
+        );
+        assert_eq!(task_id(&|_| None), None);
+    }
+
+    #[test]
+    fn two_processes_of_one_place_are_two_owners() {
+        let aws = Aws::new(&|_| None, SystemClock::start());
+        assert_ne!(aws.owner(), aws.owner());
+    }
+
+    #[test]
+    fn a_queue_has_its_name_at_the_end_of_its_url() {
+        let url = QueueRef::Url("https://sqs.us-east-1.amazonaws.com/1/a.fifo".to_owned());
+        assert_eq!(queue_name(&url), "a.fifo");
+        assert_eq!(queue_name(&QueueRef::Name("b.fifo".to_owned())), "b.fifo");
+    }
+}

@@ -1,0 +1,108 @@
+//! What an attempt would do now, found out by reading alone.
+
+use std::time::Duration;
+
+use super::Reconciler;
+use super::opening::{is_foreign, payload_differs};
+use crate::domain::audit::Reason;
+use crate::domain::change::Arrival;
+use crate::domain::decide::{Decision, Verdict, decide};
+use crate::domain::event::Evidence;
+use crate::domain::lease::{Acquire, Owner, acquire};
+use crate::domain::plan::{Plan, plan};
+use crate::domain::route::Route;
+use crate::domain::target::ObservedTarget;
+use crate::domain::transition::{Desired, Outcome, RouteState};
+use crate::ports::CallError;
+
+/// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// What would be decided.
+    pub decision: Decision,
+    /// The group, if the decision is to move.
+    pub observed: Vec<ObservedTarget>,
+    /// The calls that would be made.
+    pub plan: Plan,
+    /// Who holds the route, and for how long at most, so that an attempt would have to come back.
+    pub held: Option<(Owner, Duration)>,
+}
+
+impl Reconciler {
+    /// What an attempt at `evidence` would do. Writes nothing, not even the item of a route never seen.
+    ///
+    /// # Errors
+    /// When the ledger, the look-up or the load balancer cannot be read.
+    pub async fn preview(&self, route: &Route, evidence: &Evidence) -> Result<Preview, CallError> {
+        let state = self.ledger.peek(&route.name).await?;
+        let state = state.unwrap_or_else(|| RouteState::new(route.name.clone()));
+        let arrival = Arrival {
+            key: evidence.key,
+            source_arn: evidence.event.source_arn.clone(),
+            known: self.ledger.event(&evidence.key).await?,
+        };
+        let settled = arrival.known.as_ref().and_then(|entry| entry.settled);
+        let decision = if is_foreign(&arrival) {
+            payload_differs(&arrival).into()
+        } else if let Some(settled) = settled {
+            let note = format!("the event was settled before, as {settled}");
+            Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note).into()
+        } else {
+            let address = self.resolve(route, evidence).await?;
+            decide(route, &state.control, evidence, address, self.clock.wall())
+        };
+        self.foreseen(route, &state, decision).await
+    }
+
+    /// What is missing for the group to be where the ledger says that the route points; `None` when the
+    /// ledger says nothing.
+    ///
+    /// # Errors
+    /// When the ledger or the load balancer cannot be read.
+    pub async fn standing(&self, route: &Route) -> Result<Option<Preview>, CallError> {
+        let Some(state) = self.ledger.peek(&route.name).await? else {
+            return Ok(None);
+        };
+        let Some(desired) = state.control.desired.clone() else {
+            return Ok(None);
+        };
+        let decision = Decision::Move(desired);
+        self.foreseen(route, &state, decision).await.map(Some)
+    }
+
+    async fn foreseen(
+        &self,
+        route: &Route,
+        state: &RouteState,
+        decision: Decision,
+    ) -> Result<Preview, CallError> {
+        let (observed, plan) = match &decision {
+            Decision::Settle(_) => (Vec::new(), Plan::default()),
+            Decision::Move(desired) => self.difference(route, desired).await?,
+        };
+        Ok(Preview {
+            decision,
+            observed,
+            plan,
+            held: self.held(state),
+        })
+    }
+
+    async fn difference(
+        &self,
+        route: &Route,
+        desired: &Desired,
+    ) -> Result<(Vec<ObservedTarget>, Plan), CallError> {
+        let observed = self.groups.observe(&route.group).await?.value;
+        let plan = plan(route, desired.target, desired.reach, &observed);
+        Ok((observed, plan))
+    }
+
+    fn held(&self, state: &RouteState) -> Option<(Owner, Duration)> {
+        let lease = state.control.lease.as_ref()?;
+        match acquire(Some(lease), self.clock.wall(), Duration::ZERO) {
+            Acquire::Free | Acquire::TakeOver => None,
+            Acquire::Wait(wait) => Some((lease.owner.clone(), wait)),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The program itself, over the wire: its binary against ministack, as a person or ECS would start it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "wire/commands.rs"]
+mod commands;
+#[path = "wire/deliveries.rs"]
+mod deliveries;
+#[path = "wire/endings.rs"]
+mod endings;
+#[path = "wire/lambda.rs"]
+mod lambda;
+mod support;
+#[path = "wire/together.rs"]
+mod together;
+#[path = "wire/trial.rs"]
+mod trial;

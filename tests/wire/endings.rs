@@ -1,0 +1,103 @@
+//! How the worker starts, stops, and says how it is.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use crate::trial::{Background, ELB_ENDPOINT, OLD, Silence, Trial, completed};
+
+/// Less than one receive waits: whoever ends in this time did not wait for it.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn sigterm_ends_an_idle_worker_with_0_without_waiting_for_its_receive() {
+    let trial = Trial::ready().await;
+    let worker = Background::start(&mut trial.command("run --log json"));
+    let started = worker.wait_for("started");
+    for part in [
+        "aurora-source",
+        "writerlink.fifo",
+        env!("CARGO_PKG_VERSION"),
+    ] {
+        assert!(started.contains(part), "{started}");
+    }
+    worker.signal("-TERM");
+    let (code, took) = worker.ends();
+    assert_eq!(code, Some(0));
+    assert!(took < AT_ONCE, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_worker_at_once_with_work_in_hand() {
+    let trial = Trial::ready().await;
+    trial
+        .send("aurora-source", &completed("aurora-source", 2, 1))
+        .await;
+    let silence = Silence::start();
+    let mut command = trial.command("run");
+    let worker = Background::start(command.env(ELB_ENDPOINT, silence.endpoint()));
+    let _call = silence.wait_for_a_call();
+    worker.signal("-TERM");
+    worker.wait_for("stopping");
+    worker.signal("-INT");
+    let (code, _) = worker.ends();
+    assert_eq!(code, Some(1));
+    assert_eq!(trial.group_holds().await, [OLD], "nothing was lost");
+}
+
+#[tokio::test]
+async fn the_health_check_is_well_while_the_worker_works_and_not_after() {
+    let trial = Trial::ready().await;
+    let worker = Background::start(&mut trial.command("run"));
+    worker.wait_for("started");
+    let well = trial.says("healthcheck");
+    assert_eq!(well.code, 0, "{}", well.err);
+    assert_eq!(well.json()["status"], "ok");
+    worker.signal("-INT");
+    assert_eq!(worker.ends().0, Some(0));
+    let gone = trial.says("healthcheck");
+    assert_eq!((gone.code, gone.out.as_str()), (1, ""));
+    assert!(gone.err.contains("is not well"), "{}", gone.err);
+}
+
+#[tokio::test]
+async fn a_port_in_use_stops_the_start_and_says_what_to_do() {
+    let trial = Trial::ready().await;
+    let _taken = TcpListener::bind(("127.0.0.1", trial.health_port())).unwrap();
+    let said = trial.says("run");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("worker.health_address to a free port"),
+        "{}",
+        said.err
+    );
+    let said = trial.says("run --log json");
+    assert_eq!(said.log()[0]["event"], "failed", "{}", said.err);
+}
+
+#[tokio::test]
+async fn a_queue_that_shows_messages_again_before_a_dead_workers_lease_is_over_is_refused() {
+    let trial = Trial::ready().await;
+    let hasty = trial
+        .sqs()
+        .set_queue_attributes()
+        .queue_url(trial.queue_url().await);
+    let hasty = hasty.attributes(QueueAttributeName::VisibilityTimeout, "29");
+    hasty.send().await.unwrap();
+    let said = trial.says("run --drain");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("--attributes VisibilityTimeout=30"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn without_setup_the_worker_says_so_instead_of_waiting() {
+    let trial = Trial::bare(&["aurora-source"]).await;
+    let said = trial.says("run");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("writerlink setup"), "{}", said.err);
+}
