@@ -23,8 +23,14 @@ struct Fixture {
 }
 
 impl Fixture {
+    /// With limits that a slow machine does not reach: these tests are not about time.
     async fn fresh() -> Self {
-        Self::within(Timeouts::default()).await
+        Self::within(Timeouts {
+            connect: Duration::from_secs(20),
+            attempt: Duration::from_secs(30),
+            operation: Duration::from_mins(2),
+        })
+        .await
     }
 
     async fn within(timeouts: Timeouts) -> Self {
