@@ -12,6 +12,7 @@ pub mod domain;
 pub mod embedded;
 pub mod emf;
 pub mod health;
+pub mod planted;
 pub mod ports;
 pub mod reconcile;
 pub mod system_clock;

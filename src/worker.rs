@@ -13,9 +13,10 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
-use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::event::{EventKey, Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
+use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
 use crate::reconcile::{InHand, Reconciler, Report};
 use crate::wire::{self, Parsed};
@@ -231,6 +232,9 @@ impl Worker {
     /// Finishes what is in hand, or lets go of it: an attempt that is cut off is resumed by the next
     /// delivery, like that of a worker that died.
     async fn drain(&self, mut groups: JoinSet<()>) {
+        if planted(Bug::StopsAtOnce) {
+            return;
+        }
         let finishing = async {
             while let Some(ended) = groups.join_next().await {
                 self.note_panic(Some(ended));
@@ -261,10 +265,15 @@ impl Worker {
         let hand = Hand::new(self, messages);
         while let Some(message) = hand.first() {
             hand.keep().await;
+            if planted(Bug::DeletesFirst) {
+                self.dispose(&message, Disposition::Delete).await;
+            }
             let disposition = self.handle(&message, &hand).await;
             hand.drop_first();
             self.dispose(&message, disposition).await;
-            if let Disposition::RetryAfter(_) = disposition {
+            if let Disposition::RetryAfter(_) = disposition
+                && !planted(Bug::GroupIsNotHeldBack)
+            {
                 hand.give_back().await;
                 return;
             }
@@ -288,6 +297,9 @@ impl Worker {
                     message,
                     reason: &reason,
                 });
+                if planted(Bug::MalformedComesBack) {
+                    return Disposition::RetryAfter(retry_after(message.receive_count, 0));
+                }
                 return Disposition::DeadLetter;
             }
         };
@@ -300,7 +312,12 @@ impl Worker {
             let mut followed = false;
             for route in followers {
                 followed = true;
-                worst = worst.max(self.attempt(route, event, hand).await);
+                let asked = self.attempt(route, event, hand).await;
+                worst = if planted(Bug::LastRouteDecides) {
+                    asked
+                } else {
+                    worst.max(asked)
+                };
             }
             if !followed {
                 let reason = format!("no route has source {}", event.source);
@@ -314,7 +331,17 @@ impl Worker {
     }
 
     async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &Hand<'_>) -> Disposition {
-        let evidence = Evidence::new(&route.name, event.clone());
+        let mut evidence = Evidence::new(&route.name, event.clone());
+        if let (Some(message), true) = (hand.first(), planted(Bug::KeyOfTheMessage)) {
+            let message = message.id;
+            evidence.key = EventKey::of(
+                &route.name,
+                &RdsEvent {
+                    message,
+                    ..event.clone()
+                },
+            );
+        }
         let report = self
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
@@ -397,6 +424,9 @@ impl<'a> Hand<'a> {
     /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
     /// head is settled.
     async fn give_back(&self) {
+        if planted(Bug::RestIsNotReleased) {
+            return;
+        }
         for message in self.with(|held| std::mem::take(&mut held.messages)) {
             let kept = self
                 .worker
@@ -422,7 +452,8 @@ impl InHand for Hand<'_> {
     async fn keep(&self) {
         let now = self.worker.clock.monotonic();
         let messages = self.with(|held| {
-            if now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER {
+            let fresh = now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER;
+            if fresh || planted(Bug::VisibilityRunsOut) {
                 return Vec::new();
             }
             held.renewed = now;

@@ -9,6 +9,7 @@ use super::plan::Reach;
 use super::route::{InstanceId, OnStarted, Route};
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
+use crate::planted::{Bug, planted};
 
 /// How far an event's time may lie ahead of our clock. Beyond that it is no clock's fault; and since events
 /// are ordered by their own time, accepting it would make every later event look old.
@@ -139,7 +140,7 @@ fn what_it_asks(
 
 fn not_credible(evidence: &Evidence, now: Timestamp) -> Option<Verdict> {
     let ahead = evidence.event.at.since(now);
-    (ahead > EVENT_AHEAD_MAX).then(|| {
+    (ahead > EVENT_AHEAD_MAX && !planted(Bug::FutureIsBelieved)).then(|| {
         let note = format!(
             "the event's time {} is {} s ahead of the worker's clock; at most {} s are believed",
             evidence.event.at,
@@ -154,7 +155,8 @@ fn not_credible(evidence: &Evidence, now: Timestamp) -> Option<Verdict> {
 /// through, since its own half-done transition has to be resumed.
 fn not_news(control: &Control, evidence: &Evidence, order: EvidenceOrder) -> Option<Verdict> {
     let standing = control.desired.as_ref()?;
-    if standing.event == evidence.key || order > standing.evidence {
+    let news = order > standing.evidence || planted(Bug::OrderDoesNotMatter);
+    if standing.event == evidence.key || news {
         return None;
     }
     let note = format!(

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::route::{InstanceId, RouteName, SourceId};
 use super::time::Timestamp;
+use crate::planted::{Bug, planted};
 
 /// `RDS-EVENT-0073`, as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,6 +186,7 @@ impl Claim {
     pub fn rank(&self) -> u8 {
         match self {
             Self::FailedOver | Self::Nothing => 0,
+            Self::Started(_) if planted(Bug::StartedBeatsCompleted) => 3,
             Self::Started(_) => 1,
             Self::Completed(_) | Self::Restored(_) => 2,
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::time::Timestamp;
 use super::transition::TransitionId;
+use crate::planted::{Bug, planted};
 
 /// How long a lease lasts from its last extension. Long enough for the slowest ELB call twice over
 /// ([`CALL_TIMEOUT`]), short enough that a crashed worker's route is free again before its message
@@ -104,10 +105,15 @@ pub fn acquire(stored: Option<&Lease>, now: Timestamp, unchanged_for: Duration) 
     let Some(lease) = stored else {
         return Acquire::Free;
     };
-    let by_wall = lease.deadline.plus(CLOCK_SKEW_MAX).since(now);
+    let skew = if planted(Bug::TakesOverAtTheDeadline) {
+        Duration::ZERO
+    } else {
+        CLOCK_SKEW_MAX
+    };
+    let by_wall = lease.deadline.plus(skew).since(now);
     let by_standing_still = (LEASE_DURATION + CONTENDER_MARGIN).saturating_sub(unchanged_for);
     let wait = by_wall.min(by_standing_still);
-    if wait.is_zero() {
+    if wait.is_zero() || planted(Bug::TakesOverAtOnce) {
         Acquire::TakeOver
     } else {
         Acquire::Wait(wait)
@@ -141,7 +147,10 @@ impl Hold {
     /// Whether a whole call, retries included, fits in what is left (I6). If not it is not made.
     #[must_use]
     pub fn fits_a_call(&self, monotonic: Duration) -> bool {
-        self.left(monotonic) >= CALL_TIMEOUT
+        let left = self.left(monotonic);
+        left >= CALL_TIMEOUT
+            || (planted(Bug::CallOutlivesTheLease) && !left.is_zero())
+            || planted(Bug::GoesOnAfterTheLease)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::route::Route;
 use super::target::{ObservedTarget, Target};
+use crate::planted::{Bug, planted};
 
 /// The calls that are missing: first every `register`, then every `deregister`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,12 @@ pub fn plan(route: &Route, desired: Target, reach: Reach, observed: &[ObservedTa
         Reach::Register => Vec::new(),
         Reach::Swap => observed
             .iter()
-            .filter(|row| row.is_registered() && row.target != desired && route.owns(row.target))
+            .take(if planted(Bug::TrustsTheFirstRow) {
+                1
+            } else {
+                usize::MAX
+            })
+            .filter(|row| row.is_registered() && !is(row.target, desired) && route.owns(row.target))
             .cloned()
             .collect(),
     };
@@ -67,7 +73,7 @@ impl Present {
     pub fn observed(desired: Target, observed: &[ObservedTarget]) -> Option<Self> {
         let seen = observed
             .iter()
-            .any(|row| row.target == desired && row.is_registered());
+            .any(|row| is(row.target, desired) && row.is_registered());
         seen.then_some(Self(desired))
     }
 
@@ -83,4 +89,9 @@ impl Present {
     pub fn target(&self) -> Target {
         self.0
     }
+}
+
+/// A target is its address and its port.
+fn is(target: Target, desired: Target) -> bool {
+    target == desired || (planted(Bug::PortDoesNotMatter) && target.ip == desired.ip)
 }

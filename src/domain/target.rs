@@ -1,5 +1,6 @@
 //! What a target group holds: an address and a port, and how the load balancer sees it.
 
+use crate::planted::{Bug, planted};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -96,12 +97,12 @@ impl ObservedTarget {
     #[must_use]
     pub fn is_registered(&self) -> bool {
         match self.health {
-            TargetHealth::Draining => false,
+            TargetHealth::Draining => planted(Bug::DrainingIsPresent),
             TargetHealth::Unused => self.reason.as_deref() != Some(NOT_REGISTERED),
+            TargetHealth::UnhealthyDraining => !planted(Bug::UnhealthyDrainingIsGone),
             TargetHealth::Initial
             | TargetHealth::Healthy
             | TargetHealth::Unhealthy
-            | TargetHealth::UnhealthyDraining
             | TargetHealth::Unavailable
             | TargetHealth::Other(_) => true,
         }

@@ -11,6 +11,7 @@ use super::plan::Reach;
 use super::route::{InstanceId, RouteName};
 use super::target::Target;
 use super::time::Timestamp;
+use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +166,7 @@ impl Outcome {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
+            Self::Failed if planted(Bug::FailedIsDeleted) => Disposition::Delete,
             Self::Rejected | Self::Failed => Disposition::DeadLetter,
             Self::Swapped
             | Self::AlreadyThere

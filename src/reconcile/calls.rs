@@ -1,11 +1,15 @@
 //! The calls of an attempt that holds its route: register, observe, deregister, observe again.
 
+use std::time::Duration;
+
 use super::report::Report;
 use super::{Held, Reconciler, Task, holds};
 use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
 use crate::domain::target::{ObservedTarget, TargetHealth};
+use crate::domain::time::Timestamp;
+use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
@@ -39,6 +43,12 @@ impl Reconciler {
         held: &mut Held,
         report: &mut Report,
     ) -> Result<bool, Stopped> {
+        if planted(Bug::DeregistersFirst) {
+            let observed = self.observe(task, held).await?;
+            let others = missing(task, held, &observed).deregister;
+            let forged = Present::registered(held.desired.target);
+            self.deregister(task, held, &others, forged).await?;
+        }
         let (mut present, mut observed) = self.first_look(task, held).await?;
         report.before.clone_from(&observed);
         let mut changed = report.resumed || (present.is_some() && !was_there(held, &observed));
@@ -58,6 +68,9 @@ impl Reconciler {
             };
             if !plan.deregister.is_empty() {
                 self.deregister(task, held, &plan.deregister, proof).await?;
+            }
+            if planted(Bug::NoLastLook) {
+                return Ok(true);
             }
             observed = self.observe(task, held).await?;
             report.after.clone_from(&observed);
@@ -109,7 +122,10 @@ impl Reconciler {
         let target = held.desired.target;
         let targets = [target];
         let registering = self.groups.register(&task.route.group, &targets);
-        task.steps.call("RegisterTargets", registering).await?;
+        let registered = task.steps.call("RegisterTargets", registering).await;
+        if !planted(Bug::LostReplyIsSuccess) {
+            registered?;
+        }
         Ok(Present::registered(target))
     }
 
@@ -129,7 +145,7 @@ impl Reconciler {
     /// with the visibility of the message. A worker that finds its lease over (it stood still) stops here:
     /// somebody else may hold the route by now, and the load balancer would not know the difference.
     async fn ensure_lease(&self, task: &Task<'_>, held: &mut Held) -> Result<(), Stopped> {
-        let now = self.clock.monotonic();
+        let now = self.lease_time();
         if held.hold.fits_a_call(now) {
             return Ok(());
         }
@@ -152,11 +168,19 @@ impl Reconciler {
             }
         }
         // A lost reply is found out about in several calls, and those may have used up what was gained.
-        if held.hold.fits_a_call(self.clock.monotonic()) {
+        if held.hold.fits_a_call(self.lease_time()) {
             Ok(())
         } else {
             Err(Stopped::LeaseLost)
         }
+    }
+
+    /// The clock that a lease is measured on: one that never jumps.
+    pub(super) fn lease_time(&self) -> Duration {
+        if planted(Bug::LeaseOnTheWallClock) {
+            return self.clock.wall().since(Timestamp::EPOCH);
+        }
+        self.clock.monotonic()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Hold, acquire};
 use crate::domain::route::Route;
 use crate::domain::transition::{EventEntry, Outcome, RouteState};
+use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
@@ -36,6 +37,9 @@ impl Reconciler {
         report: &mut Report,
     ) -> Result<Opening, CallError> {
         let address = self.resolve(task.route, task.evidence).await?;
+        if planted(Bug::LooksBeforeItAnnounces) {
+            drop(self.groups.observe(&task.route.group).await);
+        }
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
@@ -69,6 +73,12 @@ impl Reconciler {
         let Some(instance) = claim.instance() else {
             return Ok(None);
         };
+        if planted(Bug::AddressFromTheEvent) {
+            let mut words = evidence.event.message.split_whitespace();
+            if let Some(ip) = words.find_map(|word| word.parse().ok()) {
+                return Ok(Some(ip));
+            }
+        }
         self.databases.address(route, instance).await
     }
 
@@ -81,7 +91,11 @@ impl Reconciler {
         address: Option<IpAddr>,
     ) -> Result<Opening, CallError> {
         let foreign = is_foreign(arrival);
-        if let (Some(settled), false) = (arrival.known.as_ref().and_then(|e| e.settled), foreign) {
+        let in_hand = arrival.known.as_ref();
+        if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
+            return Ok(Opening::Ended(Ended::Duplicate(Outcome::Swapped)));
+        }
+        if let (Some(settled), false) = (in_hand.and_then(|e| e.settled), foreign) {
             return Ok(Opening::Ended(Ended::Duplicate(settled)));
         }
         let seen = match self.recall(&task.route.name) {
@@ -104,7 +118,14 @@ impl Reconciler {
             )
         };
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
-        let before_write = self.clock.monotonic();
+        let before_write = self.lease_time();
+        if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
+            drop(
+                self.groups
+                    .register(&task.route.group, &[desired.target])
+                    .await,
+            );
+        }
         match self.commit(&task.steps, "Begin", &change).await? {
             Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
             Commit::Done(state) => Ok(match decision {

@@ -45,6 +45,7 @@ use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
 use crate::domain::audit::{AuditRecord, Hash};
 use crate::domain::change::{Change, EventWrite};
 use crate::domain::transition::{ChainHead, EventEntry, RouteState};
+use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger as _};
 use crate::wire::record::canonical;
 
@@ -81,8 +82,15 @@ impl<'a> Intent<'a> {
         let record = change.entry().map(|entry| {
             let record = AuditRecord {
                 route: from.route.clone(),
-                seq: from.chain.seq.saturating_add(1),
-                prev: from.chain.hash,
+                seq: from
+                    .chain
+                    .seq
+                    .saturating_add(if planted(Bug::SkipsASeq) { 2 } else { 1 }),
+                prev: if planted(Bug::ForgetsThePrevious) {
+                    Hash::default()
+                } else {
+                    from.chain.hash
+                },
                 entry: entry.clone(),
             };
             let canonical = canonical(&record);
@@ -105,12 +113,12 @@ impl<'a> Intent<'a> {
     }
 
     fn route_update(&self, tables: &TableNames) -> Statement {
-        let from = self.change.from();
-        update(
-            &tables.state,
-            route_columns(&self.after),
-            route_version(from),
-        )
+        let mut when = route_version(self.change.from());
+        if planted(Bug::RevivesTheLease) && self.record.is_none() {
+            // The key and the generation, which a release does not move.
+            when.truncate(2);
+        }
+        update(&tables.state, route_columns(&self.after), when)
     }
 
     fn event_write(&self, tables: &TableNames) -> Option<Statement> {
@@ -212,7 +220,7 @@ impl DynamoLedger {
         let Ok((state, event)) = self.standing(intent.change).await else {
             return Err(error);
         };
-        if intent.is_done(&state) {
+        if intent.is_done(&state) && !planted(Bug::LostCommitIsRefused) {
             return Ok(Commit::Done(state));
         }
         if intent.can_still_land(&state, event.as_ref()) {

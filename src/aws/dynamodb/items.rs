@@ -18,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transition::{
     ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
+use crate::planted::{Bug, planted};
 
 /// An item as DynamoDB returns it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -120,13 +121,20 @@ pub(super) fn route_columns(state: &RouteState) -> Columns {
 /// deadline. The last one matters to a takeover: a holder that lengthens its lease moves nothing else, and a
 /// contender that has not looked since would take "unchanged as far as I know" for "standing still".
 pub(super) fn route_version(state: &RouteState) -> Columns {
-    vec![
+    let mut version = vec![
         (PK, route_pk(&state.route)),
         ("generation", number(state.control.generation)),
         ("seq", number(state.chain.seq)),
         ("head", string(state.chain.hash)),
         ("lease_until", lease_until(state.control.lease.as_ref())),
-    ]
+    ];
+    let conditions = match () {
+        () if planted(Bug::NoFence) => 1,
+        () if planted(Bug::StaleSteal) => 4,
+        () => version.len(),
+    };
+    version.truncate(conditions);
+    version
 }
 
 /// The lease's deadline as it is stored; 0 when the route is free.

@@ -1,0 +1,170 @@
+//! Bugs on purpose: each is one small switch, there only in a build with the feature `bug-zoo`.
+//!
+//! A test that has never failed proves little. The zoo turns one bug on at a time and asks which of the
+//! methods (crash matrix, simulation, model, property tests) catches it; `docs/correctness.md` has the table.
+//! Without the feature [`planted`] is `false` at compile time, and nothing of a bug is in the program.
+
+/// A bug that somebody made, or could have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bug {
+    /// Deregisters the old target before it registers the new one: the Lambda, and AWS's own controller.
+    DeregistersFirst,
+    /// Takes an unanswered `RegisterTargets` for a registered target.
+    LostReplyIsSuccess,
+    /// Does not look at the group again after the calls.
+    NoLastLook,
+    /// Trusts `TargetHealthDescriptions[0]` to be the old target: the Lambda.
+    TrustsTheFirstRow,
+    /// Counts a draining row as registered.
+    DrainingIsPresent,
+    /// Counts `unhealthy.draining` as gone: aws-load-balancer-controller's `IsDraining`.
+    UnhealthyDrainingIsGone,
+    /// Compares targets by address alone.
+    PortDoesNotMatter,
+    /// Deregisters targets of others in a group that is not exclusive.
+    StrangersGoToo,
+    /// Lets older evidence move the route.
+    OrderDoesNotMatter,
+    /// Ranks what started above what completed.
+    StartedBeatsCompleted,
+    /// Believes an event from the future, which makes every later one look old.
+    FutureIsBelieved,
+    /// Registers an address outside `allowed_cidrs`.
+    CidrsDoNotMatter,
+    /// Takes an address that stands in the event's text.
+    AddressFromTheEvent,
+    /// Tells events apart by the queue's message id.
+    KeyOfTheMessage,
+    /// Takes over a lease that is held.
+    TakesOverAtOnce,
+    /// Takes over at the deadline, as if all clocks were one.
+    TakesOverAtTheDeadline,
+    /// Makes a call that can outlast the lease.
+    CallOutlivesTheLease,
+    /// Goes on after its lease is over.
+    GoesOnAfterTheLease,
+    /// Measures its lease on the wall clock, which jumps.
+    LeaseOnTheWallClock,
+    /// Writes without a condition on the generation, the chain or the lease.
+    NoFence,
+    /// Takes over a lease that was lengthened since it was read: dynamodb-lock-client #114.
+    StaleSteal,
+    /// A lengthening that arrives after the release brings the lease back: dynamodb-lock-client #116.
+    RevivesTheLease,
+    /// Asks the load balancer before the event is known to be new.
+    LooksBeforeItAnnounces,
+    /// Registers before the intent is committed: an audit written after the effect.
+    ActsBeforeItAnnounces,
+    /// Takes an event that was left half done for one that is settled.
+    ForgetsToResume,
+    /// Never gives up on an event.
+    NeverGivesUp,
+    /// Deletes the message before its event is settled.
+    DeletesFirst,
+    /// Goes on with the group behind a message that is not settled.
+    GroupIsNotHeldBack,
+    /// Lets a malformed message come back instead of sending it to the dead-letter queue.
+    MalformedComesBack,
+    /// Deletes the message of a failed event.
+    FailedIsDeleted,
+    /// Does not keep messages invisible while it works on them.
+    VisibilityRunsOut,
+    /// Keeps the messages behind one that is not settled.
+    RestIsNotReleased,
+    /// Drops what is in hand when it is told to stop.
+    StopsAtOnce,
+    /// Disposes of a message as its last route asks, whatever the others do.
+    LastRouteDecides,
+    /// Takes a commit whose reply was lost for a refused one.
+    LostCommitIsRefused,
+    /// Leaves a gap in the chain with every record.
+    SkipsASeq,
+    /// Does not link a record to the one before it.
+    ForgetsThePrevious,
+}
+
+impl Bug {
+    /// The whole zoo.
+    pub const ALL: [Self; 37] = [
+        Self::DeregistersFirst,
+        Self::LostReplyIsSuccess,
+        Self::NoLastLook,
+        Self::TrustsTheFirstRow,
+        Self::DrainingIsPresent,
+        Self::UnhealthyDrainingIsGone,
+        Self::PortDoesNotMatter,
+        Self::StrangersGoToo,
+        Self::OrderDoesNotMatter,
+        Self::StartedBeatsCompleted,
+        Self::FutureIsBelieved,
+        Self::CidrsDoNotMatter,
+        Self::AddressFromTheEvent,
+        Self::KeyOfTheMessage,
+        Self::TakesOverAtOnce,
+        Self::TakesOverAtTheDeadline,
+        Self::CallOutlivesTheLease,
+        Self::GoesOnAfterTheLease,
+        Self::LeaseOnTheWallClock,
+        Self::NoFence,
+        Self::StaleSteal,
+        Self::RevivesTheLease,
+        Self::LooksBeforeItAnnounces,
+        Self::ActsBeforeItAnnounces,
+        Self::ForgetsToResume,
+        Self::NeverGivesUp,
+        Self::DeletesFirst,
+        Self::GroupIsNotHeldBack,
+        Self::MalformedComesBack,
+        Self::FailedIsDeleted,
+        Self::VisibilityRunsOut,
+        Self::RestIsNotReleased,
+        Self::StopsAtOnce,
+        Self::LastRouteDecides,
+        Self::LostCommitIsRefused,
+        Self::SkipsASeq,
+        Self::ForgetsThePrevious,
+    ];
+}
+
+/// Whether this bug is turned on, in this thread.
+#[cfg(feature = "bug-zoo")]
+#[must_use]
+pub fn planted(bug: Bug) -> bool {
+    zoo::ACTIVE.get() == Some(bug)
+}
+
+/// Whether this bug is turned on: never, in this build.
+#[cfg(not(feature = "bug-zoo"))]
+#[must_use]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}
+
+/// The keeper's side of the zoo.
+#[cfg(feature = "bug-zoo")]
+pub mod zoo {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        pub(super) static ACTIVE: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Turns one bug on in this thread, and every other one off, until the guard is dropped.
+    #[must_use]
+    pub fn plant(bug: Bug) -> Planted {
+        ACTIVE.set(Some(bug));
+        Planted
+    }
+
+    /// While it lives a bug is on.
+    #[derive(Debug)]
+    pub struct Planted;
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            ACTIVE.set(None);
+        }
+    }
+}
