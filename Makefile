@@ -7,7 +7,7 @@ CARGO ?= cargo
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test lint
+.PHONY: help venv test lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -29,3 +29,7 @@ test: venv ## Runs every test.
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python benches/footprint.py

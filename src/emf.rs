@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::audit::Step;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
+use crate::domain::transition::Disposition;
 use crate::ports::{Clock, Message};
 use crate::reconcile::{Ended, Report};
 use crate::worker::{Happening, Observer};
@@ -164,6 +165,8 @@ fn of_message(name: &str, message: &Message, note: &str) -> Map<String, Value> {
 
 fn attempt(report: &Report, now: Timestamp) -> Value {
     let level = match report.ended {
+        // Somebody has to look at what goes to the dead-letter queue.
+        _ if report.ended.disposition() == Disposition::DeadLetter => "error",
         Ended::Settled(_) | Ended::Duplicate(_) | Ended::Busy(..) => "info",
         Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => "warn",
     };

@@ -32,14 +32,21 @@ fn main() -> ExitCode {
         input: &mut input,
         out: &mut out,
         err: &mut err,
+        log,
         look,
     };
     let started = telemetry::start(log, session.env)
         .map_err(Failure::from)
         .and_then(|()| runtime());
     match started {
-        Ok(runtime) => runtime.block_on(cli::run(args, &mut session)).into(),
-        Err(failure) => cli::tell(&failure, log, &mut session).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(cli::run(args, &mut session));
+            // The look-up of a name runs on a thread of its own and cannot be cut off; dropping the runtime
+            // would wait for it, and whoever asked twice to stop would wait too.
+            runtime.shutdown_background();
+            exit.into()
+        }
+        Err(failure) => cli::tell(&failure, &mut session).into(),
     }
 }
 

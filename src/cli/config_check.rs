@@ -44,7 +44,7 @@ pub(super) fn check(
         next: None,
     };
     rows.write(output, session.out)?;
-    writeln!(session.err, "{}", summary(&loaded))?;
+    session.remark(&summary(&loaded))?;
     Ok(Exit::Done)
 }
 

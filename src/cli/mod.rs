@@ -49,8 +49,26 @@ pub struct Session<'a> {
     pub out: &'a mut dyn Write,
     /// Where everything else goes.
     pub err: &'a mut dyn Write,
+    /// How it is written there.
+    pub log: LogFormat,
     /// Whether `out` shows colours.
     pub look: Look,
+}
+
+impl Session<'_> {
+    /// Writes what is no result and no failure.
+    fn remark(&mut self, text: &str) -> std::io::Result<()> {
+        self.say(("info", "remark"), text)
+    }
+
+    /// As a sentence, or as a line of the log for whoever reads that with a program.
+    fn say(&mut self, (level, event): (&str, &str), text: &str) -> std::io::Result<()> {
+        match self.log {
+            LogFormat::Json => writeln!(self.err, "{}", emf::plain(self.now, level, event, text)),
+            LogFormat::Text if level == "error" => writeln!(self.err, "error: {text}"),
+            LogFormat::Text => writeln!(self.err, "{text}"),
+        }
+    }
 }
 
 /// Opens what a command needs, when it needs it: a command that only reads a file asks for nothing.
@@ -122,40 +140,22 @@ pub struct Process {
 
 /// Does what the arguments say. Failures are told on `session.err`; what comes back is how the process ends.
 pub async fn run(args: Args, session: &mut Session<'_>) -> Exit {
-    let log = args.global.log;
     let done = dispatch(args, session).await.and_then(|exit| {
         session.out.flush()?;
         Ok(exit)
     });
-    done.unwrap_or_else(|failure| tell(&failure, log, session))
+    done.unwrap_or_else(|failure| tell(&failure, session))
 }
 
 /// Tells of a failure, and how the process ends by it.
-pub fn tell(failure: &Failure, log: LogFormat, session: &mut Session<'_>) -> Exit {
+pub fn tell(failure: &Failure, session: &mut Session<'_>) -> Exit {
     let exit = failure.exit();
     if exit == Exit::Done {
         return exit;
     }
-    match remark(log, session, ("error", "failed"), &failure.to_string()) {
+    match session.say(("error", "failed"), &failure.to_string()) {
         // Where even this stream is closed there is nobody left to tell; the code still says it.
         Ok(()) | Err(_) => exit,
-    }
-}
-
-/// Writes what is no result: as a sentence, or as a line of the log for whoever reads that with a program.
-fn remark(
-    log: LogFormat,
-    session: &mut Session<'_>,
-    (level, event): (&str, &str),
-    text: &str,
-) -> std::io::Result<()> {
-    match log {
-        LogFormat::Json => {
-            let line = emf::plain(session.now, level, event, text);
-            writeln!(session.err, "{line}")
-        }
-        LogFormat::Text if level == "error" => writeln!(session.err, "error: {text}"),
-        LogFormat::Text => writeln!(session.err, "{text}"),
     }
 }
 

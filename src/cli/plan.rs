@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::{Global, Plan as Wanted};
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
-use super::{Session, configured, intake, remark};
+use super::{Session, configured, intake};
 use crate::config::{self, Config};
 use crate::domain::decide::Decision;
 use crate::domain::lease::Owner;
@@ -77,7 +77,7 @@ pub(super) async fn run(
             }
             Parsed::Ignored(why) => {
                 let text = format!("no route would move: {why}");
-                remark(global.log, session, ("info", "ignored"), &text)?;
+                session.remark(&text)?;
                 Vec::new()
             }
         },

@@ -9,7 +9,7 @@ use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
 use super::run::style;
-use super::{Session, intake, remark};
+use super::{Session, intake};
 use crate::config::{self, Config};
 use crate::domain::audit::{Cause, Reason};
 use crate::domain::event::Evidence;
@@ -139,7 +139,7 @@ pub(super) async fn run(
         Parsed::Events(events) => events,
         Parsed::Ignored(why) => {
             let text = format!("no route moves: {why}");
-            remark(global.log, session, ("info", "ignored"), &text)?;
+            session.remark(&text)?;
             Vec::new()
         }
     };
@@ -209,5 +209,69 @@ impl Replay {
             self.clock.sleep(pause).await;
             attempts += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::domain::decide::Verdict;
+    use crate::domain::lease::Owner;
+    use crate::domain::transition::Outcome;
+    use crate::ports::{CallError, ErrorKind};
+
+    fn settled(outcome: Outcome) -> Ended {
+        Ended::Settled(Verdict::new(outcome, Reason::WriterMoved, ""))
+    }
+
+    fn unavailable() -> Ended {
+        let error = CallError {
+            call: "ExecuteTransaction",
+            kind: ErrorKind::Unreachable,
+            code: String::new(),
+            message: String::new(),
+            request_id: None,
+        };
+        Ended::Unavailable(error, Duration::ZERO)
+    }
+
+    fn busy() -> Ended {
+        Ended::Busy(Owner::new("w1"), Duration::from_millis(12_001))
+    }
+
+    #[test]
+    fn a_replay_ends_well_when_its_event_is_settled_as_it_should_be() {
+        for outcome in Outcome::ALL {
+            let expected = match outcome {
+                Outcome::Rejected | Outcome::Failed => Exit::Error,
+                _ => Exit::Done,
+            };
+            assert_eq!(exit(&settled(outcome)), expected, "{outcome}");
+            if outcome != Outcome::Duplicate {
+                assert_eq!(exit(&Ended::Duplicate(outcome)), expected, "{outcome}");
+            }
+        }
+        assert_eq!(exit(&unavailable()), Exit::Error);
+        assert_eq!(exit(&busy()), Exit::LeaseHeld);
+    }
+
+    #[test]
+    fn one_route_that_failed_outweighs_one_that_is_held() {
+        for (one, other, both) in [
+            (Exit::Done, Exit::LeaseHeld, Exit::LeaseHeld),
+            (Exit::LeaseHeld, Exit::Done, Exit::LeaseHeld),
+            (Exit::LeaseHeld, Exit::Error, Exit::Error),
+            (Exit::Error, Exit::LeaseHeld, Exit::Error),
+            (Exit::Done, Exit::Done, Exit::Done),
+        ] {
+            assert_eq!(worse(one, other), both);
+        }
+    }
+
+    #[test]
+    fn whoever_has_to_wait_is_told_how_long_and_not_too_short() {
+        assert_eq!(note(&busy()), "the route is held by w1 for at most 13 s");
     }
 }

@@ -207,3 +207,18 @@ async fn a_changed_record_makes_verify_end_with_3_and_name_its_place() {
     assert_eq!(said.code, 3, "{}{}", said.out, said.err);
     assert_eq!(said.json()["routes"][0]["first_bad_seq"], 2, "{}", said.out);
 }
+
+#[tokio::test]
+async fn with_a_log_in_json_every_line_on_standard_error_is_json() {
+    let trial = Trial::ready().await;
+    for line in [
+        "audit list",
+        "config check",
+        "plan nowhere",
+        "healthcheck",
+        "audit show aurora-source/1",
+    ] {
+        let said = trial.says(&format!("{line} --log json"));
+        assert!(!said.log().is_empty(), "{line}");
+    }
+}

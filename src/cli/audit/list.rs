@@ -33,7 +33,7 @@ pub(super) async fn run(
     };
     rows.write(output, session.out)?;
     if let Some(text) = postscript(&found, wanted) {
-        writeln!(session.err, "{text}")?;
+        session.remark(&text)?;
     }
     Ok(Exit::Done)
 }

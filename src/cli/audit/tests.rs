@@ -327,6 +327,7 @@ fn environment(name: &str) -> Option<String> {
 fn says(library: &Open, line: &str) -> Said {
     let args = Args::try_parse_from(line.split_whitespace()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
+    let log = args.global.log;
     let mut session = Session {
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
@@ -334,6 +335,7 @@ fn says(library: &Open, line: &str) -> Said {
         input: &mut std::io::empty(),
         out: &mut out,
         err: &mut err,
+        log,
         look: Look::Plain,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -488,7 +490,8 @@ fn cursors_join_lists_without_gap_or_repetition_with_filters_and_across_days() {
                     "writerlink audit list --output json --limit {limit} {options} {cursor}"
                 );
                 let said = says(&library, &line);
-                let page: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+                let page: serde_json::Value = serde_json::from_str(&said.out)
+                    .unwrap_or_else(|_| panic!("{line}: {}", said.err));
                 let records = page["records"].as_array().unwrap();
                 assert!(records.len() <= limit);
                 let names = records
