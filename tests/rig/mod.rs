@@ -5,6 +5,8 @@
     reason = "a rig that cannot be built fails the test that wanted it"
 )]
 
+pub(crate) mod invariants;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::Outcome;
 use writerlink::embedded::databases::Instance;
-use writerlink::embedded::faults::{Fate, Site};
+use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
 use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
@@ -92,11 +94,13 @@ impl Rig {
 
     /// Runs a worker until the queue is empty; `true` when it ended by itself, `false` when it died.
     pub(crate) async fn run(&self, name: &str) -> bool {
+        self.start_until_drained(name).ended().await
+    }
+
+    /// Starts a worker that ends when the queue is empty.
+    pub(crate) fn start_until_drained(&self, name: &str) -> Running {
         let told = Arc::clone(&self.told) as _;
-        self.fleet
-            .start(name, &self.routes, Until::Drained, told)
-            .ended()
-            .await
+        self.fleet.start(name, &self.routes, Until::Drained, told)
     }
 
     pub(crate) fn instance(&self, route: usize, n: usize) -> Instance {
@@ -229,4 +233,37 @@ impl Rig {
             .map(|s| (s.record.entry.kind, s.record.entry.outcome))
             .collect()
     }
+}
+
+/// Runs a world to its end on a runtime of its own, whose clock is paused.
+pub(crate) fn in_its_own_runtime<T>(world: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(world)
+}
+
+/// A world's journal and reports as lines, in the order of what happened.
+pub(crate) fn trace(journal: &[Effect], reports: &[Report]) -> String {
+    let effect = |effect: &Effect| {
+        let Effect { process, nth, .. } = effect;
+        let fault = match effect.fault {
+            Fault::None => String::new(),
+            fault => format!("  <- {fault:?}"),
+        };
+        let at = effect.at.as_secs_f64();
+        let detail = &effect.detail;
+        format!(
+            "{at:9.3} {process}:{nth:<4} {} {detail}{fault}\n",
+            effect.call
+        )
+    };
+    let report = |report: &Report| {
+        let (route, ended) = (&report.route, report.ended.as_str());
+        let (message, note) = (&report.event.message, report.ended.note());
+        format!("report {route} {ended} {message:?}: {note}\n")
+    };
+    let effects = journal.iter().map(effect);
+    effects.chain(reports.iter().map(report)).collect()
 }

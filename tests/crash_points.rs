@@ -1,0 +1,410 @@
+//! Every side effect of a worker's life, struck by every fault, alone and in pairs.
+//!
+//! The points are not written down here but taken from the journal of a clean run, so a call that is added to
+//! the worker is struck from the day it is added. After each strike a fresh worker follows, I1 to I8 are
+//! checked after every effect, and the group has to be right within a bound (I2).
+//!
+//! A failing point prints the line that replays it:
+//! `POINT='failover w1:5:late w2:3:dies-after' cargo test --test crash_points -- --ignored replay --nocapture`
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write as _;
+use std::time::Duration;
+
+use rig::Rig;
+use rig::invariants::Invariants;
+use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
+use writerlink::embedded::event_bodies;
+use writerlink::embedded::faults::{Fate, Fault, Site};
+use writerlink::embedded::fleet::{FleetConfig, Running};
+use writerlink::embedded::world::WorldConfig;
+use writerlink::ports::Depth;
+use writerlink::worker::VISIBILITY;
+
+/// Longer than a lease and all margins: who wakes after that may act on nothing it knew before.
+const PAST_THE_LEASE: Duration = Duration::from_secs(40);
+
+/// How late a late request is: after its caller gave up, and after its lease.
+const LATE: Duration = Duration::from_secs(20);
+
+/// How often the stage manager looks whether a worker is done.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// From the end of the last fault until the group is right: the message of a dead worker becomes visible, the
+/// lease it held runs out by any clock, a pause of at most thirty seconds passes, and the ten calls of a
+/// whole attempt are made, each as slow as it may be.
+const CONVERGES_WITHIN: Duration = VISIBILITY
+    .saturating_add(LEASE_DURATION)
+    .saturating_add(CLOCK_SKEW_MAX)
+    .saturating_add(Duration::from_secs(30))
+    .saturating_add(CALL_TIMEOUT.saturating_mul(10));
+
+/// The faults of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strike {
+    DiesBefore,
+    DiesAfter,
+    ReplyLost,
+    Stall,
+    Late,
+}
+
+impl Strike {
+    const ALL: [Self; 5] = [
+        Self::DiesBefore,
+        Self::DiesAfter,
+        Self::ReplyLost,
+        Self::Stall,
+        Self::Late,
+    ];
+
+    fn fault(self) -> Fault {
+        match self {
+            Self::DiesBefore => Fault::DiesBefore,
+            Self::DiesAfter => Fault::DiesAfter,
+            Self::ReplyLost => Fault::ReplyLost,
+            Self::Stall => Fault::Stall(PAST_THE_LEASE),
+            Self::Late => Fault::Late(LATE),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::DiesBefore => "dies-before",
+            Self::DiesAfter => "dies-after",
+            Self::ReplyLost => "reply-lost",
+            Self::Stall => "stall",
+            Self::Late => "late",
+        }
+    }
+}
+
+/// A call that is struck, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Point {
+    process: String,
+    nth: u64,
+    strike: Strike,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            process,
+            nth,
+            strike,
+        } = self;
+        write!(f, "{process}:{nth}:{}", strike.as_str())
+    }
+}
+
+impl Point {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (process, nth, strike) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            process: process.to_owned(),
+            nth: nth.parse().ok()?,
+            strike: Strike::ALL.into_iter().find(|s| s.as_str() == strike)?,
+        })
+    }
+}
+
+/// What the struck worker has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Story {
+    /// One failover, on a route that nobody has seen.
+    Failover,
+    /// The same with every call so slow that the lease has to be lengthened.
+    SlowFailover,
+    /// A message that cannot be read, and a failover behind it.
+    Malformed,
+    /// A failover that a worker, now dead, left half done.
+    Resumed,
+}
+
+impl Story {
+    const ALL: [Self; 4] = [
+        Self::Failover,
+        Self::SlowFailover,
+        Self::Malformed,
+        Self::Resumed,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::SlowFailover => "slow-failover",
+            Self::Malformed => "malformed",
+            Self::Resumed => "resumed",
+        }
+    }
+
+    fn round_trip(self) -> Duration {
+        match self {
+            Self::SlowFailover => Duration::from_millis(4900),
+            Self::Failover | Self::Malformed | Self::Resumed => Duration::from_millis(20),
+        }
+    }
+}
+
+/// What became of a run: the side effects of its workers, in order, and what was violated.
+struct Ran {
+    effects: Vec<(String, u64)>,
+    trace: String,
+    violations: Vec<String>,
+    late_effects: u64,
+}
+
+/// Strikes a story at these points, each in the life of the worker it names.
+async fn run(story: Story, points: &[Point]) -> Ran {
+    let rig = Rig::with(&["orders"], WorldConfig::default(), FleetConfig::default()).await;
+    let invariants = Invariants::watch(&rig);
+    if story == Story::Malformed {
+        invariants.deliver(&rig, "orders", r#"{"detail-type": "RDS DB Cluster Event"}"#);
+    }
+    let body = event_bodies::eventbridge(&rig.started(0, 2, 0));
+    invariants.deliver(&rig, "orders", &body);
+    if story == Story::Resumed {
+        let crash = |site: &Site| match site.call {
+            "DeregisterTargets" => Fate::meets(Fault::DiesBefore),
+            _ => Fate::WORKS,
+        };
+        invariants.plan(Box::new(crash));
+        assert!(!rig.run("w0").await, "it leaves its work half done");
+    }
+    if story == Story::Resumed {
+        tokio::time::sleep(VISIBILITY).await;
+    }
+    invariants.plan(struck(story, points));
+    let mut standing_still = Vec::new();
+    for n in 1..=points.len() + 1 {
+        let worker = rig.start(&format!("w{n}"));
+        // Who stands still is not waited for: the fresh worker takes over from it.
+        tokio::select! {
+            biased;
+            () = idle(&rig, &worker) => worker.stop(),
+            () = invariants.standstill.notified() => {
+                standing_still.push(worker);
+                continue;
+            }
+        }
+        worker.ended().await;
+    }
+    for worker in standing_still {
+        idle(&rig, &worker).await;
+        worker.stop();
+        worker.ended().await;
+    }
+    // What is late arrives.
+    let now = rig.fleet.world.fabric.time.elapsed();
+    tokio::time::sleep(invariants.trouble_until().saturating_sub(now)).await;
+    let journal = rig.fleet.world.fabric.journal();
+    check_the_end(&rig, &invariants, story);
+    Ran {
+        effects: journal
+            .iter()
+            .filter(|effect| effect.process != "w0")
+            .map(|effect| (effect.process.clone(), effect.nth))
+            .collect(),
+        trace: rig::trace(&journal, &rig.told.reports()),
+        violations: invariants.verdict(&rig),
+        late_effects: invariants.late_effects(),
+    }
+}
+
+/// Waits until a worker has died, or has nothing left to do.
+async fn idle(rig: &Rig, worker: &Running) {
+    let queue = &rig.fleet.world.sqs;
+    while !worker.is_over() && queue.depth() != Depth::default() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn struck(story: Story, points: &[Point]) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+    let faults: BTreeMap<(String, u64), Fault> = points
+        .iter()
+        .map(|p| ((p.process.clone(), p.nth), p.strike.fault()))
+        .collect();
+    let round_trip = story.round_trip();
+    Box::new(move |site: &Site| {
+        let fault = faults.get(&(site.process.clone(), site.nth));
+        Fate {
+            fault: fault.copied().unwrap_or(Fault::None),
+            ..Fate::in_a_round_trip(round_trip)
+        }
+    })
+}
+
+/// I2, and nothing left behind.
+fn check_the_end(rig: &Rig, invariants: &Invariants, story: Story) {
+    if rig.registered(0) != [rig.target(0, 2)] {
+        invariants.violated(format!("I2: the group holds {:?}", rig.registered(0)));
+    }
+    let bound = invariants.trouble_until() + CONVERGES_WITHIN;
+    if invariants.last_change(0) > bound {
+        let at = invariants.last_change(0);
+        invariants.violated(format!("I2: right at {at:?}, promised by {bound:?}"));
+    }
+    let depth = rig.fleet.world.sqs.depth();
+    if depth != Depth::default() {
+        invariants.violated(format!("messages were left: {depth:?}"));
+    }
+    let letters = rig.fleet.world.dead_letters.messages().len();
+    let expected = usize::from(story == Story::Malformed);
+    if letters != expected {
+        invariants.violated(format!("{letters} dead letters instead of {expected}"));
+    }
+}
+
+/// A run in a world and a runtime of its own.
+fn run_alone(story: Story, points: &[Point]) -> Ran {
+    rig::in_its_own_runtime(run(story, points))
+}
+
+/// The runs of one kind: how many, how many late effects, and the lines that replay the failed ones.
+#[derive(Default)]
+struct Matrix {
+    points: usize,
+    late_effects: u64,
+    failed: Vec<String>,
+}
+
+impl Matrix {
+    fn strike(&mut self, story: Story, points: &[Point]) -> Ran {
+        let ran = run_alone(story, points);
+        self.points += 1;
+        self.late_effects += ran.late_effects;
+        if !ran.violations.is_empty() {
+            let line: Vec<String> = points.iter().map(Point::to_string).collect();
+            let (name, line) = (story.as_str(), line.join(" "));
+            self.failed.push(format!(
+                "POINT='{name} {line}' cargo test --test crash_points -- --ignored replay --nocapture\n    {}",
+                ran.violations.join("\n    ")
+            ));
+        }
+        ran
+    }
+
+    fn expect(self, points: usize) {
+        let failed = self.failed.len();
+        let first: Vec<String> = self.failed.into_iter().take(10).collect();
+        assert!(failed == 0, "{failed} points failed:\n{}", first.join("\n"));
+        assert_eq!(
+            self.points, points,
+            "the enumeration has changed: is every call still struck?"
+        );
+    }
+}
+
+fn strikes_at(effects: &[(String, u64)]) -> Vec<Point> {
+    let point = |(process, nth): &(String, u64), strike| Point {
+        process: process.clone(),
+        nth: *nth,
+        strike,
+    };
+    let effects = effects.iter();
+    effects
+        .flat_map(|effect| Strike::ALL.map(|strike| point(effect, strike)))
+        .collect()
+}
+
+/// Every single fault in the life of the first worker.
+fn singles(story: Story) -> (Matrix, Vec<(Point, Ran)>) {
+    let clean = run_alone(story, &[]);
+    assert_eq!(clean.violations, Vec::<String>::new());
+    let mut matrix = Matrix::default();
+    let of_first: Vec<_> = clean
+        .effects
+        .into_iter()
+        .filter(|(p, _)| p == "w1")
+        .collect();
+    let struck = strikes_at(&of_first)
+        .into_iter()
+        .map(|point| {
+            let ran = matrix.strike(story, std::slice::from_ref(&point));
+            (point, ran)
+        })
+        .collect();
+    (matrix, struck)
+}
+
+/// Every pair: after each single fault, every fault at every later effect, be it of the same worker when it
+/// survived the first or of the one that followed.
+fn pairs(story: Story) -> Matrix {
+    let (_, singles) = singles(story);
+    let mut matrix = Matrix::default();
+    for (first, ran) in singles {
+        let struck = (first.process.clone(), first.nth);
+        let after = ran.effects.iter().position(|effect| *effect == struck);
+        let later = &ran.effects[after.map_or(0, |n| n + 1)..];
+        // A fresh worker that finds nothing to do is the same after every point.
+        for second in strikes_at(later) {
+            matrix.strike(story, &[first.clone(), second]);
+        }
+    }
+    matrix
+}
+
+#[test]
+fn a_failover_survives_every_fault_at_every_one_of_its_calls() {
+    singles(Story::Failover).0.expect(60);
+}
+
+#[test]
+fn a_failover_slower_than_its_lease_survives_every_fault_at_every_one_of_its_calls() {
+    singles(Story::SlowFailover).0.expect(85);
+}
+
+#[test]
+fn a_malformed_message_survives_every_fault_at_every_one_of_its_calls() {
+    singles(Story::Malformed).0.expect(65);
+}
+
+#[test]
+fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
+    singles(Story::Resumed).0.expect(55);
+}
+
+#[test]
+fn a_failover_survives_every_pair_of_faults() {
+    pairs(Story::Failover).expect(2550);
+}
+
+#[test]
+#[ignore = "half a minute or more: `make simulate` runs it"]
+fn a_failover_slower_than_its_lease_survives_every_pair_of_faults() {
+    pairs(Story::SlowFailover).expect(6195);
+}
+
+#[test]
+#[ignore = "half a minute or more: `make simulate` runs it"]
+fn a_malformed_message_survives_every_pair_of_faults() {
+    pairs(Story::Malformed).expect(2930);
+}
+
+#[test]
+#[ignore = "half a minute or more: `make simulate` runs it"]
+fn a_resumed_failover_survives_every_pair_of_faults() {
+    pairs(Story::Resumed).expect(2290);
+}
+
+#[test]
+#[ignore = "replays one point: POINT='failover w1:5:late'"]
+fn replay() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a person says here which point to replay"
+    )]
+    let line = std::env::var("POINT").unwrap();
+    let mut words = line.split(' ');
+    let name = words.next().unwrap_or_default();
+    let story = Story::ALL.into_iter().find(|s| s.as_str() == name).unwrap();
+    let points: Vec<Point> = words.filter_map(Point::parse).collect();
+    let ran = run_alone(story, &points);
+    std::io::stderr().write_all(ran.trace.as_bytes()).unwrap();
+    assert_eq!(ran.violations, Vec::<String>::new());
+}
