@@ -6,6 +6,8 @@
 pub mod args;
 mod audit;
 mod config_check;
+#[cfg(feature = "embedded")]
+mod demo;
 mod failure;
 mod render;
 
@@ -90,12 +92,26 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             session.out.write_all(&script)?;
             Ok(Exit::Done)
         }
-        Command::Demo { .. } => Err(not_wired("demo")),
+        #[cfg(feature = "embedded")]
+        Command::Demo { seed } => demo::run(seed, output, session).await,
+        #[cfg(not(feature = "embedded"))]
+        Command::Demo { .. } => Err(left_out("demo")),
         Command::Setup => Err(not_wired("setup")),
         Command::Run { .. } => Err(not_wired("run")),
         Command::Plan { .. } => Err(not_wired("plan")),
         Command::Replay { .. } => Err(not_wired("replay")),
         Command::Healthcheck => Err(not_wired("healthcheck")),
+    }
+}
+
+/// The world in memory stays out of the container image, and a simulation that ends up in production with it.
+#[cfg(not(feature = "embedded"))]
+fn left_out(command: &str) -> Failure {
+    Failure::Told {
+        what: format!("this build has no {command}"),
+        why: "it was built without the feature \"embedded\", as the container image is".to_owned(),
+        fix: format!("run it from the sources: cargo run --release -- {command}"),
+        exit: Exit::Error,
     }
 }
 
