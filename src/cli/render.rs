@@ -68,6 +68,11 @@ impl<R: Row> Listing<'_, R> {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
+        // Space behind the last one would count as width, and break a cell that has room.
+        let last = table.column_iter_mut().last();
+        if let Some(last) = last {
+            last.set_padding((0, 0));
+        }
         writeln!(out, "{}", table.trim_fmt())
     }
 
