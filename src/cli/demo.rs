@@ -181,3 +181,57 @@ fn judge(story: &Story, seed: u64, verdict: &verify::Verdict) -> Result<Exit, Fa
         exit,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::Look;
+
+    async fn verdict(story: &Story) -> verify::Verdict {
+        verify::verify(&books(story), &story.stage.route.name)
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn colours_add_nothing_but_colours() {
+        let story = Story::play(7).await.unwrap();
+        let told = |look| {
+            let mut out = Vec::new();
+            tell::story(&story, 7, look, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let (plain, mut coloured) = (told(Look::Plain), told(Look::Colour));
+        assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
+        for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m"] {
+            coloured = coloured.replace(code, "");
+        }
+        assert_eq!(coloured, plain);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_promise_that_is_not_kept_fails_the_demo_and_names_the_seed() {
+        let story = Story::play(7).await.unwrap();
+        let verdict = verdict(&story).await;
+        assert_eq!(judge(&story, 7, &verdict).unwrap(), Exit::Done);
+        let violation = "the group was empty after DeregisterTargets of worker-1";
+        story.stage.watch().violations.push(violation.to_owned());
+        let failure = judge(&story, 7, &verdict).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Error);
+        let told = failure.to_string();
+        assert!(
+            told.contains("seed 7") && told.contains(violation),
+            "{told}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chain_that_does_not_verify_fails_the_demo_with_the_code_of_audit_verify() {
+        let story = Story::play(7).await.unwrap();
+        let mut verdict = verdict(&story).await;
+        verdict.fault = Some("record 3 is missing".to_owned());
+        let failure = judge(&story, 7, &verdict).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Unverified);
+        assert!(failure.to_string().contains("record 3 is missing"));
+    }
+}

@@ -268,3 +268,30 @@ pub(super) fn broken(error: impl Display) -> Failure {
         exit: Exit::Error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_group_is_noticed_at_the_call_that_emptied_it() {
+        let stage = Stage::open(1).await.unwrap();
+        let world = &stage.fleet.world;
+        let writer = TargetDescription::of(stage.rows()[0].target, None);
+        let group = &stage.route.group.arn;
+        world
+            .fabric
+            .record("w", "RegisterTargets", String::new(), Fault::None);
+        assert!(stage.watch().violations.is_empty());
+        world.elb.deregister("w", group, &[writer]).unwrap();
+        world
+            .fabric
+            .record("w", "DeregisterTargets", String::new(), Fault::None);
+        let watch = stage.watch();
+        assert_eq!(watch.effects, 2);
+        assert_eq!(
+            watch.violations,
+            ["the group was empty after DeregisterTargets of w"]
+        );
+    }
+}

@@ -18,11 +18,15 @@ use crate::reconcile::{Ended, Report};
 /// Where the text of a scene begins: behind the name of whoever acts.
 const TEXT_AT: usize = 13;
 
-/// How wide a state is: the longest is `unhealthy.draining`.
+/// How wide a state is. The longest of this story is `draining`: every instance answers its checks.
 const STATE_WIDTH: usize = 12;
 
 /// How wide a target is: an IPv4 address and its port.
 const TARGET_WIDTH: usize = 17;
+
+/// What a worker does in every attempt.
+const INTENT: &str = "ledger: lease, event and intent";
+const LOOKS: &str = "looks at the group";
 
 /// Where text goes, and how it may look.
 struct Page<'a> {
@@ -55,8 +59,9 @@ fn opening(page: &mut Page<'_>, stage: &Stage, seed: u64) -> io::Result<()> {
         &format!(
             "{ROUTE} is an Aurora cluster. A Network Load Balancer has to point at whichever of its \
              instances can write; its target group holds the first one. RDS tells of failovers, \
-             EventBridge brings what it tells to an SQS FIFO queue, and worker-1 listens there. Worker, \
-             ledger and message formats are the real ones; AWS around them is simulated, its clock too."
+             EventBridge brings what it tells to an SQS FIFO queue, and worker-1 listens there. The worker, \
+             its DynamoDB ledger and the message formats are the real ones. AWS around them is simulated, \
+             the clock too: so this takes a moment and not twenty minutes."
         ),
     )?;
     writeln!(page.out)?;
@@ -103,7 +108,7 @@ fn attempt(page: &mut Page<'_>, worker: &str, report: &Report, began: Duration) 
         let label = if n == 0 { worker } else { "" };
         let text = match &step.error {
             Some(_) => "refused: Rate exceeded".to_owned(),
-            None => what_it_does(step, &steps[..n], report),
+            None => what_it_does(&steps, n, report),
         };
         let (at, took) = (millis(began + step.start), millis(step.took));
         let name = &step.name;
@@ -116,18 +121,21 @@ fn attempt(page: &mut Page<'_>, worker: &str, report: &Report, began: Duration) 
     page.labelled("outcome", Some((tone, &head)), &ending(&report.ended))
 }
 
-/// What a call is for, in this attempt. The group is looked at before the calls and after them.
-fn what_it_does(step: &Step, earlier: &[&Step], report: &Report) -> String {
-    let looked_before = earlier.iter().any(|before| before.name == step.name);
+/// What the nth step is for, in this attempt.
+fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
+    let name = steps[nth].name.as_str();
+    let is_same = |step: &&Step| step.name == name;
     let desired = report.desired.as_ref().map(|(_, target)| *target);
-    match step.name.as_str() {
+    match name {
+        // The first one was a guess: that nobody knows the event. It costs no more than asking first.
+        "Begin" if steps[nth + 1..].iter().any(is_same) => "ledger: knows this event".to_owned(),
         "Begin" => match &report.ended {
             Ended::Duplicate(_) => "ledger: knows this event".to_owned(),
             Ended::Settled(_) if desired.is_none() => {
                 "ledger: the event and its outcome".to_owned()
             }
             _ if report.resumed => "ledger: takes the half-done move over".to_owned(),
-            _ => "ledger: lease, event and intent".to_owned(),
+            _ => INTENT.to_owned(),
         },
         "RegisterTargets" => desired.map_or_else(String::new, |target| format!("{target} joins")),
         "DeregisterTargets" => {
@@ -140,8 +148,11 @@ fn what_it_does(step: &Step, earlier: &[&Step], report: &Report) -> String {
                 .collect();
             leaving.join(", ")
         }
-        "DescribeTargetHealth" if looked_before => "as it should be".to_owned(),
-        "DescribeTargetHealth" => "looks at the group".to_owned(),
+        "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
+        "DescribeTargetHealth" => LOOKS.to_owned(),
+        "Finish" if matches!(report.ended, Ended::Deferred(..)) => {
+            "ledger: not settled yet; the lease is free".to_owned()
+        }
         "Finish" => "ledger: the outcome, and the lease is free".to_owned(),
         _ => String::new(),
     }
@@ -184,21 +195,24 @@ fn last_calls(
     effects: &[Effect],
     arrived: Duration,
 ) -> io::Result<()> {
-    for (n, effect) in effects.iter().enumerate() {
-        let label = if n == 0 { worker } else { "" };
-        let at = millis(effect.at.saturating_sub(arrived));
-        let text = match (effect.call, effect.fault) {
-            (_, Fault::DiesBefore) => page.look.paint(Tone::Bad, "killed before it is sent"),
-            ("ExecuteTransaction", _) => "ledger: lease, event and intent".to_owned(),
-            ("RegisterTargets", _) => format!("{} joins", effect.detail),
-            ("DescribeTargetHealth", _) => "looks at the group".to_owned(),
-            _ => String::new(),
+    let calls = effects.iter().filter_map(|effect| {
+        let (name, text) = match (effect.call, effect.fault) {
+            ("ReceiveMessage", _) => return None,
+            (call, Fault::DiesBefore) => {
+                let killed = page.look.paint(Tone::Bad, "killed before it is sent");
+                (call, killed)
+            }
+            ("ExecuteTransaction", _) => ("Begin", INTENT.to_owned()),
+            (call @ "RegisterTargets", _) => (call, format!("{} joins", effect.detail)),
+            (call @ "DescribeTargetHealth", _) => (call, LOOKS.to_owned()),
+            (call, _) => (call, String::new()),
         };
-        let line = format!(
-            "   {label:<10}{at:>+6} ms  {:<21}        {text}",
-            effect.call
-        );
-        writeln!(page.out, "{}", line.trim_end())?;
+        let at = millis(effect.at.saturating_sub(arrived));
+        Some(format!("{at:>+6} ms  {name:<21}        {text}"))
+    });
+    for (n, line) in calls.enumerate() {
+        let label = if n == 0 { worker } else { "" };
+        writeln!(page.out, "   {label:<10}{}", line.trim_end())?;
     }
     Ok(())
 }
@@ -226,18 +240,21 @@ fn group(page: &mut Page<'_>, sightings: &[Sighting]) -> io::Result<()> {
     }
     let mut heading = format!("   {:<10}{:<TARGET_WIDTH$}", "group", "");
     for sighting in sightings {
-        heading += &format!("{:<STATE_WIDTH$}", sighting.when);
+        heading.push_str(&cell(sighting.when));
     }
     writeln!(page.out, "{}", heading.trim_end())?;
     for (n, target) in targets.iter().enumerate() {
         let mut line = format!("{:TEXT_AT$}{:<TARGET_WIDTH$}", "", target.to_string());
         for column in &columns {
-            let state = column.get(n).map(String::as_str).unwrap_or_default();
-            line += &format!("{state:<STATE_WIDTH$}");
+            line.push_str(&cell(column.get(n).map(String::as_str).unwrap_or_default()));
         }
         writeln!(page.out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+fn cell(text: &str) -> String {
+    format!("{text:<STATE_WIDTH$}")
 }
 
 /// A target's state as the load balancer names it; a dash when it is not in the group.
@@ -255,8 +272,8 @@ fn closing(page: &mut Page<'_>, story: &Story) -> io::Result<()> {
     };
     let letters = story.stage.fleet.world.dead_letters.messages().len();
     let text = format!(
-        "after every one of {} calls the group had a target that was not draining; at the end it holds \
-         the writer alone; every message is settled, and {letters} waits for a person.",
+        "after each of {} calls, the group had a target that was not draining. At the end it holds the \
+         writer alone, and no message is left but {letters} in the dead-letter queue, for a person.",
         watch.effects
     );
     let head = format!("{head}:");

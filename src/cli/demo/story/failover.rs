@@ -58,7 +58,7 @@ impl Story {
         let mut scene = self.scene("The failover completes");
         let promoted = time_of_day(self.stage.clock(failover.promoted_at));
         let said = quoted(&failover.completed.event);
-        scene.say("rds", format!("{said} (it can write since {promoted})"));
+        scene.say("rds", format!("{said} (the writer since {promoted})"));
         let delivery = self.bring(&mut scene, &failover.completed.event).await;
         let expected = Expected("failover-completed", Outcome::AlreadyThere);
         self.settle(&mut scene, &delivery, expected).await;

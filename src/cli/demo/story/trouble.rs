@@ -122,11 +122,17 @@ impl Story {
             "why",
             "What was about to happen stood in the ledger before it happened. The dead worker's message \
              comes back after 30 s, when its lease is over for certain; the next worker takes the route \
-             under a new generation and finishes. Until then both targets were in, and never none.",
+             under a new generation and finishes. Until then both targets were in: not right yet, but \
+             never empty.",
         );
         self.scenes.push(scene);
         let expected = Expected("completed-after-the-kill", Outcome::AlreadyThere);
         self.conclude(&mut last, &completion, behind, expected);
+        last.say(
+            "why",
+            "It reads as scene 2 does, though another worker tells it: whatever a worker has to know \
+             stands in the ledger.",
+        );
         self.scenes.push(last);
         let text = "The route is at rest: one target, healthy, and it is the writer.";
         self.minutes_pass(delivery.at, None, text).await;
