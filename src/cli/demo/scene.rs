@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::render::Row;
 use crate::domain::target::ObservedTarget;
+use crate::domain::time::Timestamp;
 use crate::embedded::faults::Effect;
 use crate::reconcile::Report;
 
@@ -93,4 +94,9 @@ impl Row for StepRow {
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `23:00:31`.
+pub(super) fn time_of_day(at: Timestamp) -> String {
+    at.to_string().chars().skip(11).take(8).collect()
 }

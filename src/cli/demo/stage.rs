@@ -276,17 +276,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_empty_group_is_noticed_at_the_call_that_emptied_it() {
         let stage = Stage::open(1).await.unwrap();
-        let world = &stage.fleet.world;
-        let writer = TargetDescription::of(stage.rows()[0].target, None);
-        let group = &stage.route.group.arn;
-        world
-            .fabric
-            .record("w", "RegisterTargets", String::new(), Fault::None);
+        let process = stage.fleet.world.process("w");
+        let done = process.call("RegisterTargets", "", || Ok(())).await;
+        done.unwrap();
         assert!(stage.watch().violations.is_empty());
-        world.elb.deregister("w", group, &[writer]).unwrap();
-        world
-            .fabric
-            .record("w", "DeregisterTargets", String::new(), Fault::None);
+        let (elb, arn) = (
+            Arc::clone(&stage.fleet.world.elb),
+            stage.route.group.arn.clone(),
+        );
+        let writer = TargetDescription::of(stage.rows()[0].target, None);
+        let empty = move || elb.deregister("w", &arn, &[writer]);
+        let done = process.call("DeregisterTargets", "", empty).await;
+        done.unwrap();
         let watch = stage.watch();
         assert_eq!(watch.effects, 2);
         assert_eq!(

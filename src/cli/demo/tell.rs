@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::scene::{Beat, Scene, Sighting, millis};
+use super::scene::{Beat, Scene, Sighting, millis, time_of_day};
 use super::stage::{ROUTE, Stage};
 use super::story::{Story, seconds};
 use crate::cli::render::{Look, Tone, WIDTH_MAX, clean};
 use crate::domain::audit::Step;
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::time::Timestamp;
 use crate::domain::transition::Outcome;
 use crate::embedded::faults::{Effect, Fault};
 use crate::reconcile::{Ended, Report};
@@ -203,7 +202,11 @@ fn last_calls(
                 (call, killed)
             }
             ("ExecuteTransaction", _) => ("Begin", INTENT.to_owned()),
-            (call @ "RegisterTargets", _) => (call, format!("{} joins", effect.detail)),
+            (call @ "RegisterTargets", _) => {
+                // The journal names the group too; the target stands last.
+                let target = effect.detail.rsplit(' ').next().unwrap_or_default();
+                (call, format!("{target} joins"))
+            }
             (call @ "DescribeTargetHealth", _) => (call, LOOKS.to_owned()),
             (call, _) => (call, String::new()),
         };
@@ -340,9 +343,4 @@ fn wrapped(text: &str, indent: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// `23:00:31`.
-pub(super) fn time_of_day(at: Timestamp) -> String {
-    at.to_string().chars().skip(11).take(8).collect()
 }

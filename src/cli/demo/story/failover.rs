@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Expected, MINUTES, Story, quoted};
-use crate::cli::demo::tell::time_of_day;
+use crate::cli::demo::scene::time_of_day;
 use crate::cli::failure::Failure;
 use crate::domain::event::{EventId, RdsEvent, SourceKind};
 use crate::domain::transition::Outcome;
