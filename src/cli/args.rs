@@ -102,9 +102,13 @@ pub enum Output {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Play a failover in a world in memory, without AWS
+    ///
+    /// It tells what happens, what the worker does, and why; then it shows the audit records and verifies
+    /// them. With --output json or jsonl it prints one object, with csv its steps as rows; times
+    /// there count from the message's arrival in the queue.
     #[command(after_help = "Example:\n  writerlink demo --seed 7")]
     Demo {
-        /// Play it the same way again
+        /// Play it the same way again; without it the clock decides
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
     },

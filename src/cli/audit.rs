@@ -1,8 +1,8 @@
 //! `audit`: what is recorded, for people and for their tools.
 
-mod list;
+pub(super) mod list;
 mod show;
-mod verify;
+pub(super) mod verify;
 mod view;
 
 #[cfg(test)]

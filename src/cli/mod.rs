@@ -6,6 +6,8 @@
 pub mod args;
 mod audit;
 mod config_check;
+#[cfg(feature = "embedded")]
+mod demo;
 mod failure;
 mod healthcheck;
 mod intake;
@@ -175,7 +177,10 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             session.out.write_all(&script)?;
             Ok(Exit::Done)
         }
-        Command::Demo { .. } => Err(not_wired("demo")),
+        #[cfg(feature = "embedded")]
+        Command::Demo { seed } => demo::run(seed, output, session).await,
+        #[cfg(not(feature = "embedded"))]
+        Command::Demo { .. } => Err(left_out("demo")),
         Command::Setup => setup::run(&global, session).await,
         Command::Run { drain: true } => run::run(Until::Drained, &global, session).await,
         Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,
@@ -185,11 +190,13 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
     }
 }
 
-fn not_wired(command: &str) -> Failure {
+/// The world in memory stays out of the container image, and a simulation that ends up in production with it.
+#[cfg(not(feature = "embedded"))]
+fn left_out(command: &str) -> Failure {
     Failure::Told {
-        what: format!("{command} does nothing yet"),
-        why: "the command is not wired yet".to_owned(),
-        fix: "use a later build".to_owned(),
+        what: format!("this build has no {command}"),
+        why: "it was built without the feature \"embedded\", as the container image is".to_owned(),
+        fix: format!("run it from the sources: cargo run --release -- {command}"),
         exit: Exit::Error,
     }
 }

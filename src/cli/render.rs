@@ -9,10 +9,10 @@ use super::args::Output;
 use crate::config::Env;
 
 /// The version of the JSON that is written. It grows when a field is removed or changes its meaning.
-const JSON_VERSION: u32 = 1;
+pub(super) const JSON_VERSION: u32 = 1;
 
 /// How wide tables and texts are: the least common width of a terminal beside an editor, and of a ticket.
-const WIDTH_MAX: u16 = 100;
+pub(super) const WIDTH_MAX: u16 = 100;
 
 /// One row: serialized for programs, cut into cells for people.
 pub(super) trait Row: Serialize {
@@ -67,6 +67,11 @@ impl<R: Row> Listing<'_, R> {
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
+        }
+        // Space behind the last one would count as width, and break a cell that has room.
+        let last = table.column_iter_mut().last();
+        if let Some(last) = last {
+            last.set_padding((0, 0));
         }
         writeln!(out, "{}", table.trim_fmt())
     }

@@ -18,7 +18,7 @@ const DAYS_DEFAULT: u64 = 7;
 const DAY: Duration = Duration::from_hours(24);
 
 /// Lists what is wanted.
-pub(super) async fn run(
+pub(in crate::cli) async fn run(
     audit: &dyn Audit,
     wanted: &List,
     output: Output,

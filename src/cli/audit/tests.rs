@@ -768,9 +768,9 @@ fn a_broken_chain_ends_with_code_3_and_says_what_to_do() {
     let said = says(&library.open(), "writerlink audit verify");
     assert_eq!(said.exit.code(), 3);
     insta::assert_snapshot!(said.out, @r#"
-    ROUTE    RECORDS  VERDICT                                  HEAD
-    default  1        BROKEN: record 2 is missing (the next    4 7a90febe5a3543cb45d542e1aa1928ca141c9
-                      one is 3)                                80ded658402bf7d74f8f7708ae3
+    ROUTE    RECORDS  VERDICT                                HEAD
+    default  1        BROKEN: record 2 is missing (the next  4 7a90febe5a3543cb45d542e1aa1928ca141c980de
+                      one is 3)                              d658402bf7d74f8f7708ae3
     "#);
     insta::assert_snapshot!(said.err, @r#"
     error: records are not as they were written, from default/2 on

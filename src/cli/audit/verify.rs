@@ -13,15 +13,16 @@ use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, AuditQuery, StoredRecord};
 
+/// What there is to say of one chain.
 #[derive(Serialize)]
-struct Verdict {
+pub(in crate::cli) struct Verdict {
     route: String,
-    intact: bool,
-    records: u64,
+    pub(in crate::cli) intact: bool,
+    pub(in crate::cli) records: u64,
     head_seq: u64,
-    head_hash: String,
+    pub(in crate::cli) head_hash: String,
     first_bad_seq: Option<u64>,
-    fault: Option<String>,
+    pub(in crate::cli) fault: Option<String>,
 }
 
 impl Row for Verdict {
@@ -98,7 +99,7 @@ fn broken(verdicts: &[Verdict]) -> Option<Failure> {
 ///
 /// The head is read before the records. What is recorded in the meantime then stands after the head and is
 /// no fault, while the other way round it would look as if the chain's end were missing.
-async fn verify(books: &Books, route: &RouteName) -> Result<Verdict, Failure> {
+pub(in crate::cli) async fn verify(books: &Books, route: &RouteName) -> Result<Verdict, Failure> {
     let head = head(books, route).await?;
     let mut chain = Follower::default();
     let query = AuditQuery::Chain {
