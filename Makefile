@@ -7,7 +7,7 @@ CARGO ?= cargo
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test lint footprint
+.PHONY: help venv test model lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -33,3 +33,6 @@ lint: ## Checks formatting and lints, warnings being errors.
 footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python benches/footprint.py
+
+model: ## Explores the model within its larger bounds: minutes and gigabytes.
+	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture

@@ -1,0 +1,86 @@
+//! The ledger of the model: one conditional write at a time, as `ports::Ledger` promises it.
+
+use writerlink::domain::audit::RecordKind;
+use writerlink::domain::change::{Change, EventWrite};
+use writerlink::domain::event::EvidenceOrder;
+
+use super::protocol::{Bug, Protocol};
+use super::state::{Entry, Mark, Sighting, State};
+
+/// `ports::Commit`, in small.
+pub enum Commit {
+    Done,
+    Refused(Option<Entry>),
+}
+
+impl Protocol {
+    /// Commits a change for `worker`, and watches what is written (I3, I4, I6).
+    pub fn commit(
+        &self,
+        state: &mut State,
+        worker: usize,
+        event: usize,
+        change: &Change,
+    ) -> Commit {
+        let control = &change.from().control;
+        let from = self.world.small_route(control, state.route.seq);
+        let same_lease = from.lease == state.route.lease || self.has(Bug::LengtheningGoesUnseen);
+        let stands = from.generation == state.route.generation
+            && change.from().chain.seq == u64::from(state.route.seq)
+            && same_lease;
+        let event_stands = match change.event() {
+            None => true,
+            Some(EventWrite::Insert(_)) => state.events[event].is_none(),
+            Some(EventWrite::Replace { from, .. }) => {
+                state.events[event] == Some(self.world.small_entry(from))
+            }
+        };
+        let finishes = control.lease.is_some() && change.to().lease.is_none();
+        let forced = finishes && self.has(Bug::FinishesUnconditionally);
+        if !(stands && event_stands || forced) {
+            return Commit::Refused(state.events[event]);
+        }
+        if !stands {
+            state.marks.set(Mark::UnconditionalWrite);
+        }
+        self.write(state, worker, event, change);
+        Commit::Done
+    }
+
+    fn write(&self, state: &mut State, worker: usize, event: usize, change: &Change) {
+        let recorded = u8::from(change.entry().is_some());
+        let after = self
+            .world
+            .small_route(change.to(), state.route.seq + recorded);
+        if self.order(after.desired) < self.order(state.route.desired) {
+            state.marks.set(Mark::EvidenceWentBack);
+        }
+        if let Some(entry) = change.entry() {
+            let terminal = entry.outcome.is_some();
+            if terminal && state.events[event].is_some_and(|e| e.settled.is_some()) {
+                state.marks.set(Mark::TwoTerminalRecords);
+            }
+            if matches!(entry.kind, RecordKind::Started | RecordKind::Resumed) {
+                state.workers[worker].announced = after.lease.map(|lease| lease.transition);
+            }
+        }
+        if let Some(write) = change.event() {
+            state.events[event] = Some(self.world.small_entry(write.entry()));
+        }
+        state.route = after;
+    }
+
+    fn order(&self, desired: Option<u8>) -> Option<EvidenceOrder> {
+        let asked = &self.world.asked[usize::from(desired?)];
+        asked.as_ref().map(|desired| desired.evidence)
+    }
+}
+
+/// What `Reconciler::remember` does: a state that was known already keeps the time it was first seen.
+pub fn remember(state: &mut State, worker: usize) {
+    let route = state.route;
+    let seen = &mut state.workers[worker].seen;
+    if seen.is_none_or(|sighting| sighting.route != route) {
+        *seen = Some(Sighting { route, since: 0 });
+    }
+}

@@ -1,0 +1,429 @@
+//! The state of the model: small, flat values that are copied and hashed by the million.
+//!
+//! Times are relative to now, in ticks, and are held at the value beyond which they make no difference. So
+//! the space is finite without a last tick.
+
+/// How many workers there are.
+pub const WORKERS: usize = 2;
+
+/// How many events are told.
+pub const EVENTS: usize = 3;
+
+/// How many targets can stand in the group: two that may, one that may not (I5).
+pub const TARGETS: usize = 3;
+
+/// The place of the target that no event may bring in.
+pub const STRANGER: usize = 2;
+
+/// A deadline this far behind is over for every contender, whatever its clock.
+const DEADLINE_OVER: i8 = -2;
+
+/// A hold this old is over.
+pub const HOLD_OVER: u8 = 3;
+
+/// A lease seen to stand still for this long may be taken over.
+const STOOD_STILL: u8 = 4;
+
+/// A write of the ledger has landed by this age, or never does.
+const WRITE_LANDED_BY: u8 = 3;
+
+/// A call of the load balancer has ended by this age, unless its worker stands still.
+const CALL_ENDED_BY: u8 = 1;
+
+/// The identity of a transition: twice the generation it began under, plus the worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Transition(pub u8);
+
+impl Transition {
+    pub fn of(generation: u8, worker: usize) -> Self {
+        Self(generation * 2 + u8::try_from(worker).unwrap())
+    }
+
+    pub fn worker(self) -> usize {
+        usize::from(self.0 % 2)
+    }
+}
+
+/// `domain::lease::Lease`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    pub transition: Transition,
+    pub deadline: i8,
+}
+
+/// `domain::transition::RouteState`; the chain is its `seq` alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Route {
+    pub generation: u8,
+    pub seq: u8,
+    pub lease: Option<Lease>,
+    /// The event whose evidence stands.
+    pub desired: Option<u8>,
+}
+
+impl Route {
+    fn age(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.deadline = (lease.deadline - 1).max(DEADLINE_OVER);
+        }
+    }
+
+    pub fn held_for(&self, transition: Transition) -> bool {
+        self.lease
+            .is_some_and(|lease| lease.transition == transition)
+    }
+}
+
+/// `domain::transition::Outcome`, those that occur here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Settled {
+    Moved,
+    Superseded,
+    Rejected,
+    Failed,
+    Other,
+}
+
+/// `domain::transition::EventEntry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    pub transition: Transition,
+    pub attempts: u8,
+    pub settled: Option<Settled>,
+}
+
+/// One row of the target group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Row {
+    #[default]
+    Absent,
+    Registered,
+    Draining,
+}
+
+/// The target group.
+pub type Group = [Row; TARGETS];
+
+/// A copy of a message in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Waiting {
+    #[default]
+    None,
+    Visible,
+    InvisibleFor(u8),
+}
+
+/// The copies of an event's message that no worker has in hand; sorted, since they are all alike.
+pub type Copies = [Waiting; 2];
+
+/// The last read of the ledger, and since when it has stood unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sighting {
+    pub route: Route,
+    pub since: u8,
+}
+
+/// A message in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hand {
+    pub event: u8,
+    /// Not once its visibility has lapsed: another worker may have it too.
+    pub ours: bool,
+    /// Whether the event had been settled when the message was received: then it may cost no call (I8).
+    pub settled_before: bool,
+}
+
+/// An attempt that has not taken its route yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Opening {
+    pub hand: Hand,
+    pub known: Option<Entry>,
+    pub tries: u8,
+    /// The age of the write that is on its way.
+    pub sent: Option<u8>,
+}
+
+/// A call of the load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Register and observe at the same time.
+    First,
+    Look,
+    Register,
+    Deregister,
+}
+
+/// How far a holder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    About(Call),
+    /// The lease is being lengthened first.
+    Lengthening {
+        call: Call,
+        age: u8,
+    },
+    Sent {
+        call: Call,
+        age: u8,
+    },
+    /// Between the check of the lease and the socket the worker stands still.
+    StandsStill(Call),
+    Finishing {
+        arrived: bool,
+    },
+}
+
+/// An attempt that has taken its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Carrying {
+    pub hand: Hand,
+    pub transition: Transition,
+    pub from: Route,
+    /// The age of the hold, from before the write that granted it.
+    pub hold: u8,
+    pub entry: Entry,
+    pub took_over: bool,
+    pub lengthened: bool,
+    pub rounds: u8,
+    pub proof: bool,
+    pub observed: Option<Group>,
+    pub phase: Phase,
+}
+
+/// What becomes of the message, and why: the reason is kept for the `sometimes` properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    Settled,
+    Duplicate,
+    /// The finish was refused, and another attempt has settled the event.
+    Fenced,
+    DeadLetter,
+    RetryAfter(u8),
+    /// The lease was over; the message comes back.
+    LeaseLost(u8),
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Doing {
+    #[default]
+    Nothing,
+    Opening(Opening),
+    Carrying(Carrying),
+    Ending(Hand, End),
+}
+
+/// A worker: what it remembers and what it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Worker {
+    pub seen: Option<Sighting>,
+    pub doing: Doing,
+    /// Between two steps the whole process stands still (a paused container, a host out of memory).
+    pub stands_still: bool,
+    /// The transition that the ledger has announced for what it does now.
+    pub announced: Option<Transition>,
+}
+
+impl Worker {
+    pub fn hand(&self) -> Option<&Hand> {
+        match &self.doing {
+            Doing::Nothing => None,
+            Doing::Opening(opening) => Some(&opening.hand),
+            Doing::Carrying(carrying) => Some(&carrying.hand),
+            Doing::Ending(hand, _) => Some(hand),
+        }
+    }
+
+    pub fn hand_mut(&mut self) -> Option<&mut Hand> {
+        match &mut self.doing {
+            Doing::Nothing => None,
+            Doing::Opening(opening) => Some(&mut opening.hand),
+            Doing::Carrying(carrying) => Some(&mut carrying.hand),
+            Doing::Ending(hand, _) => Some(hand),
+        }
+    }
+
+    /// Whether it is at work, so that time that passes now is time that its work takes.
+    fn is_at_work(&self) -> bool {
+        let past_its_check = matches!(
+            &self.doing,
+            Doing::Carrying(Carrying {
+                phase: Phase::StandsStill(_),
+                ..
+            })
+        );
+        !(self.doing == Doing::Nothing || self.stands_still || past_its_check)
+    }
+
+    /// Whether a call or a write must end before the clock moves on.
+    fn holds_the_clock(&self) -> bool {
+        match &self.doing {
+            Doing::Opening(opening) => opening.sent == Some(WRITE_LANDED_BY),
+            Doing::Carrying(carrying) => {
+                let phase = &carrying.phase;
+                matches!(phase, Phase::Sent { age, .. } if *age == CALL_ENDED_BY)
+                    || matches!(phase, Phase::Lengthening { age, .. } if *age == WRITE_LANDED_BY)
+            }
+            Doing::Nothing | Doing::Ending(..) => false,
+        }
+    }
+
+    fn age(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.route.age();
+            // How long a free route has been seen free plays no part.
+            if seen.route.lease.is_some() {
+                seen.since = (seen.since + 1).min(STOOD_STILL);
+            }
+        }
+        match &mut self.doing {
+            Doing::Nothing | Doing::Ending(..) => {}
+            Doing::Opening(opening) => {
+                if let Some(age) = &mut opening.sent {
+                    *age += 1;
+                }
+            }
+            Doing::Carrying(carrying) => carrying.age(),
+        }
+    }
+}
+
+impl Carrying {
+    fn age(&mut self) {
+        self.from.age();
+        match &mut self.phase {
+            // From here on the lease plays no part: the ledger's condition decides.
+            Phase::Finishing { .. } => return,
+            Phase::Sent { age, .. } | Phase::Lengthening { age, .. } => *age += 1,
+            Phase::About(_) | Phase::StandsStill(_) => {}
+        }
+        self.hold = (self.hold + 1).min(HOLD_OVER);
+    }
+}
+
+/// How many faults are left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Faults {
+    /// Events that are never told. Drawn at the beginning.
+    pub lost: u8,
+    /// Messages sent twice.
+    pub duplicates: u8,
+    /// Messages that become visible while they are worked on.
+    pub lapses: u8,
+    /// Workers that die.
+    pub crashes: u8,
+    /// Calls and writes without a reply, with and without effect.
+    pub unanswered: u8,
+    /// Workers that stand still for as long as they like. One that does so between its check and its
+    /// socket makes a call after its lease.
+    pub stalls: u8,
+    /// Ticks that work takes. While nobody works, time passes freely.
+    pub slow: u8,
+}
+
+/// A broken promise that only the step shows, not the state after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    EvidenceWentBack = 1,
+    EffectBeforeIntent = 2,
+    TwoTerminalRecords = 4,
+    DeletedUnsettled = 8,
+    UnconditionalWrite = 16,
+    CallWithoutLease = 32,
+    CallForSettledEvent = 64,
+    /// No broken promise: a stalled worker's call took effect when its lease was another's.
+    LateCall = 128,
+}
+
+/// The marks so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Marks(u8);
+
+impl Marks {
+    pub fn set(&mut self, mark: Mark) {
+        self.0 |= mark as u8;
+    }
+
+    pub fn has(self, mark: Mark) -> bool {
+        self.0 & mark as u8 != 0
+    }
+}
+
+/// The world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    pub route: Route,
+    pub events: [Option<Entry>; EVENTS],
+    pub group: Group,
+    /// Whether the group ever held a target.
+    pub populated: bool,
+    pub queue: [Copies; EVENTS],
+    /// Which events are never told, and which are told twice, as bits.
+    pub never_told: u8,
+    pub told_twice: u8,
+    pub workers: [Worker; WORKERS],
+    pub left: Faults,
+    pub marks: Marks,
+}
+
+impl State {
+    /// Nobody has anything to do.
+    pub fn is_at_rest(&self) -> bool {
+        let idle = |worker: &Worker| worker.doing == Doing::Nothing;
+        self.workers.iter().all(idle) && self.queue.iter().flatten().all(|c| *c == Waiting::None)
+    }
+
+    pub fn is_told(&self, event: usize) -> bool {
+        self.never_told & (1 << event) == 0
+    }
+
+    pub fn is_told_twice(&self, event: usize) -> bool {
+        self.told_twice & (1 << event) != 0
+    }
+
+    /// Whether five seconds may pass: nothing has to end before, and there is something to wait for.
+    pub fn may_tick(&self) -> bool {
+        let works = self.workers.iter().any(Worker::is_at_work);
+        let waits = |copy: &Waiting| matches!(copy, Waiting::InvisibleFor(_));
+        let all_wait = !works && self.queue.iter().flatten().any(waits);
+        let held_up = self.workers.iter().any(Worker::holds_the_clock);
+        !held_up && (all_wait || works && self.left.slow > 0)
+    }
+
+    /// Five seconds pass.
+    pub fn tick(&mut self) {
+        if self.workers.iter().any(Worker::is_at_work) {
+            self.left.slow -= 1;
+        }
+        self.route.age();
+        self.workers.iter_mut().for_each(Worker::age);
+        for copies in &mut self.queue {
+            for copy in copies.iter_mut() {
+                *copy = match *copy {
+                    Waiting::InvisibleFor(0 | 1) => Waiting::Visible,
+                    Waiting::InvisibleFor(ticks) => Waiting::InvisibleFor(ticks - 1),
+                    other @ (Waiting::None | Waiting::Visible) => other,
+                };
+            }
+            copies.sort_unstable();
+        }
+    }
+
+    /// Puts a copy of an event's message back into the queue.
+    pub fn put_back(&mut self, event: usize, copy: Waiting) {
+        let copies = &mut self.queue[event];
+        let free = copies.iter_mut().find(|c| **c == Waiting::None);
+        *free.expect("an event has at most two copies") = copy;
+        copies.sort_unstable();
+    }
+
+    pub fn take_visible(&mut self, event: usize) -> bool {
+        let copies = &mut self.queue[event];
+        let Some(copy) = copies.iter_mut().find(|c| **c == Waiting::Visible) else {
+            return false;
+        };
+        *copy = Waiting::None;
+        copies.sort_unstable();
+        true
+    }
+}
