@@ -15,8 +15,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use rig::Rig;
-use rig::invariants::Invariants;
-use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
+use rig::invariants::{CONVERGES_WITHIN, Invariants};
 use writerlink::embedded::event_bodies;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::{FleetConfig, Running};
@@ -32,15 +31,6 @@ const LATE: Duration = Duration::from_secs(20);
 
 /// How often the stage manager looks whether a worker is done.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// From the end of the last fault until the group is right: the message of a dead worker becomes visible, the
-/// lease it held runs out by any clock, a pause of at most thirty seconds passes, and the ten calls of a
-/// whole attempt are made, each as slow as it may be.
-const CONVERGES_WITHIN: Duration = VISIBILITY
-    .saturating_add(LEASE_DURATION)
-    .saturating_add(CLOCK_SKEW_MAX)
-    .saturating_add(Duration::from_secs(30))
-    .saturating_add(CALL_TIMEOUT.saturating_mul(10));
 
 /// The faults of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

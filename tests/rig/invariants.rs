@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::audit::{ChainVerifier, Hash, Reason, RecordKind};
-use writerlink::domain::event::{EventKey, EvidenceOrder};
-use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::event::EventKey;
+use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::{Outcome, RouteState, TransitionId};
@@ -27,11 +27,21 @@ use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
 use writerlink::reconcile::{Ended, Report};
 use writerlink::wire::{self, Parsed};
+use writerlink::worker::VISIBILITY;
 
 use super::Rig;
 
 /// More records than one change writes, so that one page always reaches the head.
 const PAGE: u32 = 100;
+
+/// From the end of the last fault until a route is right: the message of a dead worker becomes visible, the
+/// lease it held runs out by any clock, a pause of at most thirty seconds passes, and the ten calls of a
+/// whole attempt are made, each as slow as it may be.
+pub(crate) const CONVERGES_WITHIN: Duration = VISIBILITY
+    .saturating_add(LEASE_DURATION)
+    .saturating_add(CLOCK_SKEW_MAX)
+    .saturating_add(Duration::from_secs(30))
+    .saturating_add(CALL_TIMEOUT.saturating_mul(10));
 
 /// The calls of the load balancer.
 pub(crate) const ELB: [&str; 3] = [
@@ -211,10 +221,15 @@ impl Invariants {
         self.checker.lock().unwrap().routes[route].last_change
     }
 
-    /// Whether a late effect hit the route: then its group is right from the next event on.
+    /// Whether a late effect hit the route after its last attempt began: then nobody has seen it yet, and the
+    /// group is right from the next event on.
     pub(crate) fn was_disturbed(&self, route: usize) -> bool {
         let checker = self.checker.lock().unwrap();
-        checker.routes[route].last_late.is_some()
+        let watched = &checker.routes[route];
+        let began = watched.attempts.last().and_then(|a| a.grants.first());
+        watched
+            .last_late
+            .is_some_and(|at| began.is_none_or(|began| at >= *began))
     }
 
     /// How an event was settled on a route.
@@ -524,10 +539,4 @@ impl Watched {
         }
         Ok(())
     }
-}
-
-/// The newest evidence that is credible and moves a route: where it has to be in the end (I2).
-pub(crate) fn newest<T: Clone>(evidence: &[(EvidenceOrder, T)]) -> Option<T> {
-    let newest = evidence.iter().max_by_key(|(order, _)| *order);
-    newest.map(|(_, target)| target.clone())
 }
