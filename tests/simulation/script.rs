@@ -21,6 +21,9 @@ const LATE_SECONDS: u64 = 420;
 /// `lease::CLOCK_SKEW_MAX`, and no more is promised.
 const SKEW_MS: i64 = 5_000;
 
+/// How long a call takes once the storm is over.
+const CALM: Duration = Duration::from_millis(20);
+
 /// The calls of the ledger, which an outage takes away together.
 const LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
 
@@ -73,12 +76,7 @@ impl Script {
         let clusters = random.usize(1..=3);
         let workers = random.usize(1..=3);
         let acts = acts(&mut random, clusters, workers, storm);
-        let weather = Weather {
-            latency_ms: [1..40, 1..400, 1..2_600][random.usize(0..3)].clone(),
-            faults_per_mille: [0, 20, 50, 120][random.usize(0..4)],
-            faults_until: storm,
-            ..Weather::default()
-        };
+        let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
         let outage = match random.u8(0..3) {
             0 => (
@@ -123,9 +121,14 @@ impl Script {
     pub(crate) fn plan(&mut self, time: WorldTime) -> Box<dyn FaultPlan> {
         let mut seeded = Seeded::new(self.random.u64(..), time, self.weather.clone());
         let (from, to) = self.outage;
+        let storm = self.storm;
         Box::new(move |site: &Site| {
             let fate = seeded.fate(site);
             let now = time.elapsed();
+            // A slow world is a fault too.
+            if now >= storm {
+                return Fate::in_a_round_trip(CALM);
+            }
             if LEDGER.contains(&site.call) && from <= now && now < to {
                 return Fate {
                     fault: Fault::Refused(ErrorKind::Unreachable),
@@ -151,6 +154,23 @@ impl Script {
     }
 }
 
+/// Fast and slow worlds. In the slow ones a call takes nearly as long as it may, so leases are lengthened and
+/// routes are contended for.
+fn weather(random: &mut Rng, storm: Duration) -> Weather {
+    let (latency_ms, faults_per_mille) = match random.u8(0..4) {
+        0 => (1..40, [20, 120][random.usize(0..2)]),
+        1 => (1..400, [20, 60][random.usize(0..2)]),
+        2 => (800..2_450, [0, 20][random.usize(0..2)]),
+        _ => (1..40, 50),
+    };
+    Weather {
+        latency_ms,
+        faults_per_mille,
+        faults_until: storm,
+        ..Weather::default()
+    }
+}
+
 fn skew_ms(random: &mut Rng) -> i64 {
     random.i64(-SKEW_MS..=SKEW_MS)
 }
@@ -162,10 +182,16 @@ fn acts(
     storm: Duration,
 ) -> Vec<(Duration, Act)> {
     let mut acts = BTreeMap::new();
+    let mut last = Duration::ZERO;
     let mut add = |random: &mut Rng, act| {
-        // Two things never happen in the same instant: the evidence of one failover is older.
-        let at = storm.mul_f64(random.f64() * 0.95);
-        acts.insert(at, act);
+        // Troubles come together: often shortly after another one, else at any time. Two things never happen
+        // in the same instant, since one of two events has to be the older.
+        let at = match random.u8(0..3) {
+            0 => last + Duration::from_millis(random.u64(1..20_000)),
+            _ => storm.mul_f64(random.f64()),
+        };
+        last = at.min(storm.mul_f64(0.95));
+        acts.insert(last, act);
     };
     for cluster in 0..clusters {
         for _ in 0..random.u8(1..=4) {

@@ -124,6 +124,7 @@ impl Stage {
         while self.now() <= from || !self.is_drained() {
             if self.now() > from + DRAINED_WITHIN {
                 let left = self.rig.fleet.world.sqs.messages();
+                let left: Vec<_> = left.iter().map(|m| (&m.id, m.receive_count)).collect();
                 let what = format!("I2: not drained within {DRAINED_WITHIN:?}: {left:?}");
                 return self.invariants.violated(what);
             }
@@ -214,8 +215,8 @@ impl Stage {
         match self.script.random.u8(0..8) {
             0 => copies.push((own_group, eventbridge)),
             1 => copies.push((own_group, envelope)),
-            2 => copies.push((BY_SNS.to_owned(), notification)),
-            3 => copies = vec![(BY_SNS.to_owned(), envelope)],
+            2 | 3 => copies.push((BY_SNS.to_owned(), notification)),
+            4 | 5 => copies = vec![(BY_SNS.to_owned(), envelope)],
             _ => {}
         }
         for (group, body) in copies {
