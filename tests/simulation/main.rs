@@ -15,7 +15,6 @@ mod script;
 mod stage;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +22,7 @@ use figures::Figures;
 use stage::{Played, play};
 
 /// The seeds of a plain `cargo test`: what fits in about a minute on two cores.
-const SEEDS_DEFAULT: u64 = 2_000;
+const SEEDS_DEFAULT: u64 = 1_000;
 
 /// How many worlds run at the same time; each is single-threaded and knows nothing of the others.
 const THREADS: u64 = 2;
@@ -77,20 +76,22 @@ fn every_seed_keeps_the_invariants_and_converges_when_faults_stop() {
         }
     });
     let (figures, failed) = all.into_inner().unwrap();
-    let mut told = String::new();
-    for (seed, violations) in failed.iter().take(TOLD_MAX) {
-        told += &format!(
-            "SEED={seed} cargo test --test simulation -- --ignored replay --nocapture\n    {}\n",
-            violations.join("\n    ")
-        );
-    }
+    let replay = "cargo test --test simulation -- --ignored replay --nocapture";
+    let told: Vec<String> = failed
+        .iter()
+        .take(TOLD_MAX)
+        .map(|(seed, violations)| {
+            format!("SEED={seed} {replay}\n    {}", violations.join("\n    "))
+        })
+        .collect();
     let line = figures.line(failed.len(), began.elapsed());
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    rig::say(&line);
     assert!(
         failed.is_empty(),
-        "{} seeds failed: {:?}\n{told}",
+        "{} seeds failed: {:?}\n{}",
         failed.len(),
-        failed.keys()
+        failed.keys(),
+        told.join("\n")
     );
 }
 
@@ -107,8 +108,7 @@ fn the_same_seed_plays_the_same_world() {
 fn replay() {
     let seed = from_environment("SEED").unwrap();
     let played = alone(seed);
-    let mut out = std::io::stderr();
-    out.write_all(played.trace.as_bytes()).unwrap();
-    writeln!(out, "hash {}", played.hash).unwrap();
+    rig::say(&played.trace);
+    rig::say(&format!("hash {}\n", played.hash));
     assert_eq!(played.violations, Vec::<String>::new());
 }

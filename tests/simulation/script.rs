@@ -108,9 +108,10 @@ impl Script {
             };
             route.exclusive = self.random.u8(0..4) > 0;
             if n > 0 && self.random.u8(0..4) == 0 {
-                route.source = match self.random.bool() {
-                    true => Source::Any,
-                    false => first.source.clone(),
+                route.source = if self.random.bool() {
+                    Source::Any
+                } else {
+                    first.source.clone()
                 };
                 route.instances.extend(first.instances.clone());
             }

@@ -1,9 +1,14 @@
 //! Plays one seed: performs what its script says, keeps workers alive, and judges the end.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a script that cannot be played is a fault of the test"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use writerlink::domain::audit::Hash;
 use writerlink::domain::event::{Claim, EventId, EventKey, EvidenceOrder, RdsEvent};
 use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use writerlink::domain::route::{InstanceId, OnStarted, Route, SourceId};
@@ -36,7 +41,7 @@ const DRAINED_WITHIN: Duration = CONVERGES_WITHIN
 
 /// What became of a seed.
 pub(crate) struct Played {
-    pub(crate) hash: String,
+    pub(crate) hash: Hash,
     pub(crate) trace: String,
     pub(crate) violations: Vec<String>,
     pub(crate) simulated: Duration,
@@ -155,7 +160,7 @@ impl Stage {
             Act::Deliver { group, body } => self.invariants.deliver(&self.rig, &group, &body),
             Act::Stranger { cluster } => {
                 let mut event = self.rig.started(cluster, 1, self.now().as_secs());
-                event.message = "Started same AZ failover to DB instance: stranger-1".to_owned();
+                event.message = "Started same AZ failover to DB instance: stranger-1".into();
                 let body = event_bodies::eventbridge(&event);
                 self.invariants.deliver(&self.rig, NAMES[cluster], &body);
             }
@@ -202,7 +207,7 @@ impl Stage {
                 event.source == source(cluster) && event.at > now
             })
             .collect();
-        let bodies: BTreeSet<String> = dropped.iter().flat_map(|event| forms(event)).collect();
+        let bodies: BTreeSet<String> = dropped.iter().flat_map(forms).collect();
         self.timeline
             .retain(|_, act| !matches!(act, Act::Deliver { body, .. } if bodies.contains(body)));
     }
@@ -257,11 +262,11 @@ impl Stage {
         if wrong.is_empty() {
             return 0;
         }
-        for cluster in 0..self.script.clusters {
+        for (cluster, name) in NAMES.iter().take(self.script.clusters).enumerate() {
             let at = self.now().as_secs() + 1;
             let event = self.rig.event(cluster, EventId::FAILOVER_COMPLETED, 3, at);
             let body = event_bodies::eventbridge(&event);
-            self.invariants.deliver(&self.rig, NAMES[cluster], &body);
+            self.invariants.deliver(&self.rig, name, &body);
             self.told.push(event);
         }
         self.drain().await;
@@ -309,15 +314,11 @@ impl Stage {
         self.rig.fleet.world.fabric.set_plan(no_faults());
         let journal = self.rig.fleet.world.fabric.journal();
         let reports = self.rig.told.reports();
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{journal:?}"));
-        hasher.update(format!("{reports:?}"));
-        let hash = hasher.finalize();
         let moves = reports
             .iter()
             .filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
         Played {
-            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: Hash::of(&format!("{journal:?}{reports:?}")),
             trace: trace(&journal, &reports),
             violations: self.invariants.verdict(&self.rig),
             simulated,
