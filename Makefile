@@ -3,11 +3,12 @@
 VENV := .venv
 PYTHON ?= python3
 CARGO ?= cargo
+SEEDS ?= 100000
 # Named after the checksum of what it holds, so that a changed requirement is installed and a repeated
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test model lint footprint
+.PHONY: help venv test simulate model lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -25,6 +26,10 @@ $(STAMP):
 
 test: venv ## Runs every test.
 	$(CARGO) test --locked
+
+simulate: ## Runs SEEDS seeds of the simulation and every pair of the crash matrix, optimized, checks on.
+	SEEDS=$(SEEDS) $(CARGO) test --locked --profile sim --test simulation every_seed
+	$(CARGO) test --locked --profile sim --test crash_points every_pair -- --include-ignored
 
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check

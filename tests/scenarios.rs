@@ -577,3 +577,30 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     );
     drop(worker);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_hours_never_moves_an_unsettled_event_to_the_dead_letter_queue() {
+    let rig = Rig::new(&["orders"]).await;
+    let four_hours = Duration::from_hours(4);
+    let time = rig.fleet.world.fabric.time;
+    rig.fleet
+        .world
+        .fabric
+        .set_plan(Box::new(move |site: &Site| {
+            let ledger = matches!(
+                site.call,
+                "GetItem" | "ExecuteTransaction" | "ExecuteStatement"
+            );
+            if ledger && time.elapsed() < four_hours {
+                Fate::meets(Fault::Refused(ErrorKind::Unreachable))
+            } else {
+                Fate::WORKS
+            }
+        }));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    let worker = rig.start("w1");
+    tokio::time::sleep(four_hours + Duration::from_mins(2)).await;
+    assert_eq!(rig.fleet.world.dead_letters.messages().len(), 0);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    drop(worker);
+}

@@ -26,8 +26,10 @@ pub const RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// After how many receives SQS itself dead-letters a message. Attempts are counted in the ledger, and the
 /// worker dead-letters by its own rule long before; this is the backstop for a message that kills its
-/// worker each time. Low values would move a failover out of the way while the route is merely busy.
-pub const RECEIVES_MAX: u32 = 100;
+/// worker each time. It counts deliveries that could not even be recorded: while the ledger is away a message
+/// comes back every thirty seconds, and those behind it in its group with it, so 100 would empty the queue
+/// into the dead-letter queue, unsettled, in less than an hour. The most that SQS takes lasts six hours.
+pub const RECEIVES_MAX: u32 = 1000;
 
 /// What a FIFO queue's name ends in.
 const FIFO_SUFFIX: &str = ".fifo";
@@ -196,7 +198,7 @@ mod tests {
         let wanted = queue_attributes(arn.to_owned());
         let mut found = wanted.clone();
         let other_text =
-            format!(r#"{{ "maxReceiveCount": "100", "deadLetterTargetArn": "{arn}" }}"#);
+            format!(r#"{{ "maxReceiveCount": "1000", "deadLetterTargetArn": "{arn}" }}"#);
         found.insert(QueueAttributeName::RedrivePolicy, other_text);
         assert_eq!(difference("failovers.fifo", &found, &wanted), None);
         found.insert(QueueAttributeName::RedrivePolicy, "{}".to_owned());

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::clock::SkewedClock;
 use super::faults::{Fabric, Fate, Fault, Site, lock, refused, unreachable};
@@ -18,6 +18,50 @@ enum Life {
     Dead,
 }
 
+/// A life and who waits for it to change. Not `tokio::sync::watch`, which wakes its waiters in a random order:
+/// a seed would not play the same world twice.
+#[derive(Debug)]
+struct Lifeline {
+    now: Mutex<Life>,
+    changed: Notify,
+}
+
+impl Lifeline {
+    fn now(&self) -> Life {
+        *lock(&self.now)
+    }
+
+    /// Changes the life if `change` says that it did.
+    fn change(&self, change: impl FnOnce(&mut Life) -> bool) {
+        // The lock is let go of before anyone is woken.
+        let changed = change(&mut lock(&self.now));
+        if changed {
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn end(&self) {
+        self.change(|life| std::mem::replace(life, Life::Dead) != Life::Dead);
+    }
+
+    async fn until(&self, holds: impl Fn(Life) -> bool) -> Life {
+        loop {
+            // Made before the look: a change in between is not missed.
+            let changed = self.changed.notified();
+            let now = self.now();
+            if holds(now) {
+                return now;
+            }
+            changed.await;
+        }
+    }
+
+    async fn going_on(&self) -> Life {
+        self.until(|life| !matches!(life, Life::StandingStill { .. }))
+            .await
+    }
+}
+
 /// A process of the world: it has a clock of its own, it can stand still, and it can die.
 #[derive(Debug)]
 pub struct Process {
@@ -28,7 +72,7 @@ pub struct Process {
     /// The world it lives in.
     pub fabric: Arc<Fabric>,
     calls: Mutex<u64>,
-    life: watch::Sender<Life>,
+    life: Arc<Lifeline>,
 }
 
 impl Process {
@@ -40,27 +84,30 @@ impl Process {
             clock: Arc::new(SkewedClock::new(fabric.time, seed)),
             fabric: Arc::clone(fabric),
             calls: Mutex::new(0),
-            life: watch::Sender::new(Life::Running),
+            life: Arc::new(Lifeline {
+                now: Mutex::new(Life::Running),
+                changed: Notify::new(),
+            }),
         })
     }
 
     /// Ends the process: none of its pending calls ever returns, and it makes no other. Requests that it
     /// has sent are on their way all the same.
     pub fn kill(&self) {
-        self.life.send_replace(Life::Dead);
+        self.life.end();
     }
 
     /// Whether it has not died yet.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        *self.life.borrow() != Life::Dead
+        self.life.now() != Life::Dead
     }
 
     /// Stops the process as SIGSTOP does, and continues it after `duration`. Nothing of it moves meanwhile;
     /// its timers that ran out, and the replies that came, are noticed when it goes on.
     pub fn stop_for(&self, duration: Duration) {
         let until = self.fabric.time.elapsed() + duration;
-        self.life.send_if_modified(|life| match *life {
+        self.life.change(|life| match *life {
             Life::Dead => false,
             Life::StandingStill { until: later } if later >= until => false,
             Life::Running | Life::StandingStill { .. } => {
@@ -68,10 +115,10 @@ impl Process {
                 true
             }
         });
-        let life = self.life.clone();
+        let life = Arc::clone(&self.life);
         tokio::spawn(async move {
             pass(duration).await;
-            life.send_if_modified(|life| {
+            life.change(|life| {
                 let over = *life == Life::StandingStill { until };
                 if over {
                     *life = Life::Running;
@@ -85,14 +132,13 @@ impl Process {
     /// While the process stands still the work is not polled.
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
-        let mut life = self.life.subscribe();
         loop {
-            if going_on(&mut life).await == Life::Dead {
+            if self.life.going_on().await == Life::Dead {
                 return None;
             }
             tokio::select! {
                 biased;
-                _ = until(&mut life, |life| *life != Life::Running) => {}
+                _ = self.life.until(|life| life != Life::Running) => {}
                 done = work.as_mut() => return Some(done),
             }
         }
@@ -135,7 +181,7 @@ impl Process {
         match fate.fault {
             Fault::Stall(duration) => {
                 self.stop_for(duration);
-                going_on(&mut self.life.subscribe()).await;
+                self.life.going_on().await;
             }
             Fault::DiesBefore => {
                 pass(fate.before).await;
@@ -151,7 +197,7 @@ impl Process {
         }
         let request = Request {
             fabric: Arc::clone(&self.fabric),
-            sender: self.life.clone(),
+            sender: Arc::clone(&self.life),
             site,
             detail,
             fate,
@@ -177,7 +223,7 @@ impl Process {
 /// A request that has left its process and belongs to the network.
 struct Request<E> {
     fabric: Arc<Fabric>,
-    sender: watch::Sender<Life>,
+    sender: Arc<Lifeline>,
     site: Site,
     detail: String,
     fate: Fate,
@@ -253,7 +299,7 @@ impl<E> Request<E> {
         }
         self.fabric.record(self.site, detail, self.fate.fault);
         if self.fate.fault == Fault::DiesAfter {
-            self.sender.send_replace(Life::Dead);
+            self.sender.end();
         }
         reply
     }
@@ -264,15 +310,6 @@ async fn pass(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;
     }
-}
-
-async fn going_on(life: &mut watch::Receiver<Life>) -> Life {
-    until(life, |life| !matches!(life, Life::StandingStill { .. })).await
-}
-
-async fn until(life: &mut watch::Receiver<Life>, holds: impl FnMut(&Life) -> bool) -> Life {
-    // The sender is gone only with the process, and then nothing of it may go on.
-    life.wait_for(holds).await.map_or(Life::Dead, |life| *life)
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             visibility: Duration::from_secs(30),
-            max_receive_count: 100,
+            // As `aws::setup` makes it.
+            max_receive_count: 1000,
         }
     }
 }

@@ -267,3 +267,9 @@ pub(crate) fn trace(journal: &[Effect], reports: &[Report]) -> String {
     let effects = journal.iter().map(effect);
     effects.chain(reports.iter().map(report)).collect()
 }
+
+/// Says something to who runs the tests, whether or not they pass.
+pub(crate) fn say(text: &str) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}

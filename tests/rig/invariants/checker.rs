@@ -1,0 +1,282 @@
+//! The checks, one after every effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use writerlink::aws::dynamodb::DynamoLedger;
+use writerlink::domain::event::EventKey;
+use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::transition::RouteState;
+use writerlink::embedded::faults::{Effect, Fault};
+use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
+use writerlink::ports::{Audit, AuditQuery, Ledger};
+use writerlink::reconcile::{Ended, Report};
+
+use super::ELB;
+use super::watched::{Announced, Watched};
+
+/// More records than one change writes, so that one page always reaches the head.
+const PAGE: u32 = 100;
+
+pub(super) struct Checker {
+    pub(super) elb: Arc<LoadBalancer>,
+    pub(super) ledger: DynamoLedger,
+    pub(super) routes: Vec<Watched>,
+    /// The events of each well-formed message, by route.
+    pub(super) messages: BTreeMap<String, Vec<(usize, EventKey)>>,
+    pub(super) sent: BTreeMap<(String, u64), Duration>,
+    pub(super) standstills: BTreeMap<String, Vec<(Duration, Duration)>>,
+    pub(super) faults: BTreeMap<&'static str, u64>,
+    /// When the last fault was over, as far as is known: a standstill ends, a late request arrives.
+    pub(super) trouble_until: Duration,
+    pub(super) mutations: usize,
+    pub(super) violations: Vec<String>,
+    pub(super) late_effects: u64,
+}
+
+/// Polls a future once. Outside of the world the embedded DynamoDB answers inline, so once is enough; tokio's
+/// cooperative budget must not tell otherwise.
+fn inline<T>(future: impl Future<Output = T>) -> Option<T> {
+    let future = pin!(tokio::task::unconstrained(future));
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+impl Checker {
+    pub(super) fn of(elb: Arc<LoadBalancer>, ledger: DynamoLedger, routes: Vec<Watched>) -> Self {
+        Self {
+            elb,
+            ledger,
+            routes,
+            messages: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            standstills: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            trouble_until: Duration::ZERO,
+            mutations: 0,
+            violations: Vec::new(),
+            late_effects: 0,
+        }
+    }
+
+    fn note(&mut self, effect: &Effect, what: &str) {
+        let Effect {
+            at, process, nth, ..
+        } = effect;
+        let (call, fault) = (effect.call, effect.fault);
+        self.violations.push(format!(
+            "{what}: {call} ({nth} of {process}, {fault:?}) at {at:?}: {}",
+            effect.detail
+        ));
+    }
+
+    pub(super) fn check(&mut self, effect: &Effect) {
+        if effect.fault == Fault::DiesBefore {
+            return;
+        }
+        match effect.call {
+            "ExecuteTransaction" | "ExecuteStatement" => self.check_ledger(effect),
+            call if ELB.contains(&call) => self.check_elb(effect),
+            "DeleteMessage" | "SendMessage" if !matches!(effect.fault, Fault::Refused(_)) => {
+                let id = effect.detail.split(' ').next().unwrap_or_default();
+                self.check_disposal(effect.call, id);
+            }
+            _ => {}
+        }
+    }
+
+    /// I3, I4, I6 and I8 in the ledger, as soon as something was written there.
+    fn check_ledger(&mut self, effect: &Effect) {
+        let name = |w: &Watched| format!("route#{}", w.route.name);
+        let words: Vec<&str> = effect.detail.split([' ', ',']).collect();
+        let Some(n) = self
+            .routes
+            .iter()
+            .position(|w| words.contains(&name(w).as_str()))
+        else {
+            return;
+        };
+        let route = &self.routes[n].route.name;
+        let Some(Ok(state)) = inline(self.ledger.load(route)) else {
+            return self.note(effect, "the ledger cannot be read");
+        };
+        let before = std::mem::replace(&mut self.routes[n].state, state);
+        let now = &self.routes[n].state;
+        if now.control.generation < before.control.generation || now.chain.seq < before.chain.seq {
+            self.note(effect, "I6: generation or seq fell");
+        }
+        let evidence = |s: &RouteState| s.control.desired.as_ref().map(|d| d.evidence);
+        if evidence(&self.routes[n].state) < evidence(&before) {
+            self.note(effect, "I3: the evidence fell");
+        }
+        if self.routes[n].state.chain.seq > before.chain.seq {
+            self.take_records(effect, n, before.chain.seq + 1);
+        }
+        let watched = &mut self.routes[n];
+        if let Some(lease) = &watched.state.control.lease
+            && before.control.lease.as_ref() != Some(lease)
+            && let Some(attempt) = watched
+                .attempts
+                .iter_mut()
+                .find(|a| a.transition == lease.transition)
+        {
+            attempt.grants.push(effect.at);
+        }
+    }
+
+    fn take_records(&mut self, effect: &Effect, n: usize, from_seq: u64) {
+        let query = AuditQuery::Chain {
+            route: self.routes[n].route.name.clone(),
+            from_seq,
+            to_seq: None,
+        };
+        let Some(Ok(page)) = inline(self.ledger.page(&query, PAGE, None)) else {
+            return self.note(effect, "the audit cannot be read");
+        };
+        for stored in page.records {
+            if let Err(broken) = self.routes[n].take(&stored) {
+                self.note(effect, &broken);
+            }
+        }
+    }
+
+    /// I4: what is deleted, or moved to the dead-letter queue, is settled on every route it concerns.
+    pub(super) fn check_disposal(&mut self, call: &str, id: &str) {
+        for (n, key) in self.messages.get(id).cloned().unwrap_or_default() {
+            let watched = &self.routes[n];
+            let recorded = watched.settled.contains_key(&key) || watched.foreign.contains(&key);
+            let entry = inline(self.ledger.event(&key));
+            let known = matches!(&entry, Some(Ok(Some(entry))) if entry.settled.is_some());
+            if !(recorded && (known || watched.foreign.contains(&key))) {
+                let route = &watched.route.name;
+                let what = format!("I4: {call} of {id}, but event {key} is not settled on {route}");
+                self.violations.push(what);
+            }
+        }
+    }
+
+    fn check_elb(&mut self, effect: &Effect) {
+        let arn = effect.detail.split(' ').next().unwrap_or_default();
+        let Some(n) = self
+            .routes
+            .iter()
+            .position(|w| w.route.group.arn.as_str() == arn)
+        else {
+            return self.note(effect, "I5: a group that is no route's");
+        };
+        let key = (effect.process.clone(), effect.nth);
+        let sent = self.sent.get(&key).copied().unwrap_or(effect.at);
+        let attempt = self.routes[n].attempt_of(&effect.process, sent).cloned();
+        let Some((attempt, granted)) = attempt.and_then(|a| {
+            let granted = a.grants.iter().rfind(|at| **at <= sent).copied();
+            granted.map(|at| (a, at))
+        }) else {
+            return self.note(effect, "I4: no attempt was announced before the call");
+        };
+        let mut standstills = self.standstills.get(&effect.process).into_iter().flatten();
+        let stood_still = standstills.any(|(from, to)| *to > granted && *from <= effect.at);
+        let excused = stood_still || matches!(effect.fault, Fault::Late(_));
+        if sent + CALL_TIMEOUT + HOLDER_MARGIN > granted + LEASE_DURATION && !stood_still {
+            self.note(
+                effect,
+                "I6: the call did not fit the lease when it was sent",
+            );
+        }
+        let mutations = self.elb.mutations();
+        let new: Vec<Mutation> = mutations[self.mutations..].to_vec();
+        self.mutations = mutations.len();
+        if new.is_empty() {
+            return;
+        }
+        let lease = self.routes[n].state.control.lease.as_ref();
+        let holds = lease.is_some_and(|lease| lease.transition == attempt.transition)
+            && effect.at <= granted + LEASE_DURATION;
+        if !holds && excused {
+            self.late_effects += 1;
+            self.routes[n].last_late = Some(effect.at);
+        } else if !holds {
+            self.note(effect, "I6: the attempt does not hold the route");
+        }
+        self.check_mutations(effect, n, (&attempt, holds), &new);
+    }
+
+    /// I1, I3, I4 and I5 for a call that was accepted.
+    fn check_mutations(
+        &mut self,
+        effect: &Effect,
+        n: usize,
+        (attempt, holds): (&Announced, bool),
+        new: &[Mutation],
+    ) {
+        let registered = self.elb.registered(&self.routes[n].route.group.arn);
+        let watched = &mut self.routes[n];
+        let emptied = registered.is_empty() && !watched.registered.is_empty();
+        if registered != watched.registered {
+            watched.last_change = effect.at;
+            watched.registered.clone_from(&registered);
+        }
+        let began = attempt.grants.first().copied().unwrap_or_default();
+        // A late effect may have taken the desired target away behind the attempt's back.
+        let disturbed = watched.last_late.is_some_and(|at| at >= began);
+        let desired = watched.state.control.desired.as_ref();
+        let follows = desired.is_some_and(|desired| desired.event == attempt.event);
+        let known: BTreeSet<_> = watched.route.instances.values().copied().collect();
+        let port = watched.route.port;
+        if emptied && !disturbed {
+            self.note(effect, "I1: the group is empty");
+        }
+        if holds && !follows {
+            self.note(effect, "I3: the route's evidence is another's");
+        }
+        for mutation in new {
+            let target = mutation.target;
+            match mutation.action {
+                Action::Register if target.port != port || !known.contains(&target.ip) => {
+                    self.note(effect, "I5: the target is none of the route's");
+                }
+                Action::Register if target != attempt.desired => {
+                    self.note(effect, "I4: another target was announced");
+                }
+                Action::Deregister if target == attempt.desired => {
+                    self.note(effect, "I1: the desired target is deregistered");
+                }
+                Action::Deregister if !registered.contains(&attempt.desired) && !disturbed => {
+                    self.note(effect, "I1: the desired target is not registered");
+                }
+                Action::Register | Action::Deregister => {}
+            }
+        }
+    }
+
+    /// I8: every chain ends at its head.
+    pub(super) fn check_chains(&mut self) {
+        for watched in &self.routes {
+            let head = inline(self.ledger.load(&watched.route.name));
+            let ended = match head {
+                Some(Ok(state)) => watched.chain.finish(state.chain).map_err(|e| e.to_string()),
+                _ => Err("the ledger cannot be read".to_owned()),
+            };
+            if let Err(broken) = ended {
+                let route = &watched.route.name;
+                self.violations
+                    .push(format!("I8: chain of {route}: {broken}"));
+            }
+        }
+    }
+
+    /// I8: the delivery of a settled event costs no ELB call.
+    pub(super) fn check_reports(&mut self, reports: &[Report]) {
+        for report in reports {
+            let asked = report.steps.iter().any(|s| ELB.contains(&s.name.as_str()));
+            if matches!(report.ended, Ended::Duplicate(_)) && asked {
+                let what = format!("I8: a duplicate cost an ELB call: {report:?}");
+                self.violations.push(what);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a seed draws: the cast, the weather, and what happens when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use writerlink::domain::route::{OnStarted, Route, Source};
+use writerlink::embedded::clock::WorldTime;
+use writerlink::embedded::faults::{Fate, Fault, FaultPlan, Site};
+use writerlink::embedded::fleet::FleetConfig;
+use writerlink::embedded::plans::{Seeded, Weather};
+use writerlink::ports::ErrorKind;
+
+/// How long the storm lasts, in seconds. Then faults stop.
+const STORM_SECONDS: std::ops::Range<u64> = 120..600;
+
+/// The latest that an event arrives, in seconds: RDS events have been seen minutes late.
+const LATE_SECONDS: u64 = 420;
+
+/// The most a clock is off, either way, in milliseconds. Two of them are then apart by
+/// `lease::CLOCK_SKEW_MAX`, and no more is promised.
+const SKEW_MS: i64 = 5_000;
+
+/// How long a call takes once the storm is over.
+const CALM: Duration = Duration::from_millis(20);
+
+/// The calls of the ledger, which an outage takes away together.
+const LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
+
+/// Something that happens in the world.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// A cluster fails over to its instance `n`, and RDS says so.
+    FailOver { cluster: usize, to: usize },
+    /// The failover under way fails (0069).
+    FailedOver { cluster: usize },
+    /// The previous primary is promoted again (0070).
+    Restored { cluster: usize },
+    /// A message reaches the queue.
+    Deliver { group: String, body: String },
+    /// An event about a stranger.
+    Stranger { cluster: usize },
+    /// A message that cannot be read.
+    Malformed { cluster: usize },
+    /// A clock jumps.
+    Jump { worker: usize, skew_ms: i64 },
+    /// A deployment: SIGTERM, then a new process.
+    Terminate { worker: usize },
+    /// Dead workers are replaced.
+    LookAfterWorkers,
+}
+
+/// Everything a seed decides before the world begins, and the randomness for what it decides later.
+pub(crate) struct Script {
+    pub(crate) random: Rng,
+    pub(crate) clusters: usize,
+    pub(crate) workers: usize,
+    pub(crate) fleet: FleetConfig,
+    pub(crate) storm: Duration,
+    pub(crate) acts: Vec<(Duration, Act)>,
+    weather: Weather,
+    outage: (Duration, Duration),
+}
+
+impl Script {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let storm = Duration::from_secs(random.u64(STORM_SECONDS));
+        let mut fleet = FleetConfig::default();
+        if random.u8(0..4) == 0 {
+            fleet.limits.drain_timeout = Duration::from_secs(2);
+        }
+        if random.u8(0..4) == 0 {
+            fleet.limits.groups_max = 1;
+        }
+        let clusters = random.usize(1..=3);
+        let workers = random.usize(1..=3);
+        let acts = acts(&mut random, clusters, workers, storm);
+        let weather = weather(&mut random, storm);
+        let outage_at = storm.mul_f64(random.f64());
+        let outage = match random.u8(0..3) {
+            0 => (
+                outage_at,
+                storm.min(outage_at + Duration::from_secs(random.u64(30..300))),
+            ),
+            _ => (Duration::ZERO, Duration::ZERO),
+        };
+        Self {
+            random,
+            clusters,
+            workers,
+            fleet,
+            storm,
+            acts,
+            weather,
+            outage,
+        }
+    }
+
+    /// Draws what differs between routes. One of the routes may follow the first one's cluster.
+    pub(crate) fn shape(&mut self, routes: &mut [Route]) {
+        let first = routes[0].clone();
+        for (n, route) in routes.iter_mut().enumerate() {
+            route.on_started = match self.random.u8(0..6) {
+                0 => OnStarted::Register,
+                1 => OnStarted::Wait,
+                _ => OnStarted::Swap,
+            };
+            route.exclusive = self.random.u8(0..4) > 0;
+            if n > 0 && self.random.u8(0..4) == 0 {
+                route.source = if self.random.bool() {
+                    Source::Any
+                } else {
+                    first.source.clone()
+                };
+                route.instances.extend(first.instances.clone());
+            }
+        }
+    }
+
+    /// The weather over the world, with the ledger's outage.
+    pub(crate) fn plan(&mut self, time: WorldTime) -> Box<dyn FaultPlan> {
+        let mut seeded = Seeded::new(self.random.u64(..), time, self.weather.clone());
+        let (from, to) = self.outage;
+        let storm = self.storm;
+        Box::new(move |site: &Site| {
+            let fate = seeded.fate(site);
+            let now = time.elapsed();
+            // A slow world is a fault too.
+            if now >= storm {
+                return Fate::in_a_round_trip(CALM);
+            }
+            if LEDGER.contains(&site.call) && from <= now && now < to {
+                return Fate {
+                    fault: Fault::Refused(ErrorKind::Unreachable),
+                    ..fate
+                };
+            }
+            fate
+        })
+    }
+
+    pub(crate) fn skew_ms(&mut self) -> i64 {
+        skew_ms(&mut self.random)
+    }
+
+    /// How long a message is under way.
+    pub(crate) fn delay(&mut self) -> Duration {
+        let seconds = match self.random.u8(0..8) {
+            0 => self.random.u64(0..LATE_SECONDS),
+            1 | 2 => self.random.u64(0..30),
+            _ => 0,
+        };
+        Duration::from_secs(seconds) + Duration::from_millis(self.random.u64(100..1_500))
+    }
+}
+
+/// Fast and slow worlds. In the slow ones a call takes nearly as long as it may, so leases are lengthened and
+/// routes are contended for.
+fn weather(random: &mut Rng, storm: Duration) -> Weather {
+    let (latency_ms, faults_per_mille) = match random.u8(0..4) {
+        0 => (1..40, [20, 120][random.usize(0..2)]),
+        1 => (1..400, [20, 60][random.usize(0..2)]),
+        2 => (800..2_450, [0, 20][random.usize(0..2)]),
+        _ => (1..40, 50),
+    };
+    Weather {
+        latency_ms,
+        faults_per_mille,
+        faults_until: storm,
+        ..Weather::default()
+    }
+}
+
+fn skew_ms(random: &mut Rng) -> i64 {
+    random.i64(-SKEW_MS..=SKEW_MS)
+}
+
+fn acts(
+    random: &mut Rng,
+    clusters: usize,
+    workers: usize,
+    storm: Duration,
+) -> Vec<(Duration, Act)> {
+    let mut acts = BTreeMap::new();
+    let mut last = Duration::ZERO;
+    let mut add = |random: &mut Rng, act| {
+        // Troubles come together: often shortly after another one, else at any time. Two things never happen
+        // in the same instant, since one of two events has to be the older.
+        let at = match random.u8(0..3) {
+            0 => last + Duration::from_millis(random.u64(1..20_000)),
+            _ => storm.mul_f64(random.f64()),
+        };
+        last = at.min(storm.mul_f64(0.95));
+        acts.insert(last, act);
+    };
+    for cluster in 0..clusters {
+        for _ in 0..random.u8(1..=4) {
+            let to = random.usize(1..=3);
+            add(random, Act::FailOver { cluster, to });
+        }
+        for _ in 0..random.u8(0..=2) {
+            let act = match random.u8(0..6) {
+                0 => Act::FailedOver { cluster },
+                1 | 2 => Act::Restored { cluster },
+                3 => Act::Stranger { cluster },
+                _ => Act::Malformed { cluster },
+            };
+            add(random, act);
+        }
+    }
+    for worker in 0..workers {
+        for _ in 0..random.u8(0..=2) {
+            let skew_ms = skew_ms(random);
+            add(random, Act::Jump { worker, skew_ms });
+        }
+        if random.u8(0..3) == 0 {
+            add(random, Act::Terminate { worker });
+        }
+    }
+    acts.into_iter().collect()
+}

@@ -1,0 +1,369 @@
+//! Plays one seed: performs what its script says, keeps workers alive, and judges the end.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a script that cannot be played is a fault of the test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use writerlink::domain::audit::Hash;
+use writerlink::domain::event::{Claim, EventId, EventKey, EvidenceOrder, RdsEvent};
+use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
+use writerlink::domain::route::{InstanceId, OnStarted, Route, SourceId};
+use writerlink::domain::target::Target;
+use writerlink::domain::transition::Outcome;
+use writerlink::embedded::databases::TimedEvent;
+use writerlink::embedded::event_bodies;
+use writerlink::embedded::faults::no_faults;
+use writerlink::embedded::fleet::Running;
+use writerlink::embedded::world::WorldConfig;
+use writerlink::ports::Depth;
+
+use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
+use crate::rig::{Rig, trace};
+use crate::script::{Act, Script};
+
+const NAMES: [&str; 3] = ["orders", "billing", "stock"];
+
+/// How often dead workers are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where copies of events go that came by SNS: another group, so that only the lease keeps them apart.
+const BY_SNS: &str = "by-sns";
+
+/// From when faults have stopped and everything has arrived until the queue is empty: the promise for one
+/// message, and a wait for the lease of each other group that may hold a route in between.
+const DRAINED_WITHIN: Duration = CONVERGES_WITHIN
+    .saturating_add(LEASE_DURATION.saturating_mul(3))
+    .saturating_add(CLOCK_SKEW_MAX.saturating_mul(3));
+
+/// What became of a seed.
+pub(crate) struct Played {
+    pub(crate) hash: Hash,
+    pub(crate) trace: String,
+    pub(crate) violations: Vec<String>,
+    pub(crate) simulated: Duration,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) attempts: usize,
+    pub(crate) moves: usize,
+    pub(crate) late_effects: u64,
+    pub(crate) repaired: u64,
+}
+
+/// A place in the fleet: its process is replaced when it dies or is stopped.
+struct Slot {
+    lives: u32,
+    running: Option<Running>,
+    back_at: Duration,
+}
+
+struct Stage {
+    rig: Rig,
+    invariants: Invariants,
+    script: Script,
+    slots: Vec<Slot>,
+    timeline: BTreeMap<(Duration, u64), Act>,
+    acts: u64,
+    /// Every event that was delivered or will be.
+    told: Vec<RdsEvent>,
+}
+
+/// Plays a seed in a world of its own.
+pub(crate) async fn play(seed: u64) -> Played {
+    let mut script = Script::of(seed);
+    let world = WorldConfig {
+        seed,
+        ..WorldConfig::default()
+    };
+    let mut rig = Rig::with(&NAMES[..script.clusters], world, script.fleet).await;
+    script.shape(&mut rig.routes);
+    let invariants = Invariants::watch(&rig);
+    invariants.plan(script.plan(rig.fleet.world.fabric.time));
+    let slot = |_| Slot {
+        lives: 0,
+        running: None,
+        back_at: Duration::ZERO,
+    };
+    let mut stage = Stage {
+        slots: (0..script.workers).map(slot).collect(),
+        rig,
+        invariants,
+        script,
+        timeline: BTreeMap::new(),
+        acts: 0,
+        told: Vec::new(),
+    };
+    stage.play_through().await;
+    let repaired = stage.repair().await;
+    stage.judge();
+    stage.played(repaired)
+}
+
+impl Stage {
+    fn now(&self) -> Duration {
+        self.rig.fleet.world.fabric.time.elapsed()
+    }
+
+    fn at(&mut self, at: Duration, act: Act) {
+        self.acts += 1;
+        self.timeline.insert((at, self.acts), act);
+    }
+
+    async fn play_through(&mut self) {
+        for (at, act) in std::mem::take(&mut self.script.acts) {
+            self.at(at, act);
+        }
+        self.look_after_workers();
+        while let Some(((at, _), act)) = self.timeline.pop_first() {
+            tokio::time::sleep(at.saturating_sub(self.now())).await;
+            self.perform(act);
+        }
+        self.drain().await;
+    }
+
+    /// Waits until the queue is empty, at most as long as is promised.
+    async fn drain(&mut self) {
+        let from = self.now().max(self.invariants.trouble_until());
+        while self.now() <= from || !self.is_drained() {
+            if self.now() > from + DRAINED_WITHIN {
+                let left = self.rig.fleet.world.sqs.messages();
+                let left: Vec<_> = left.iter().map(|m| (&m.id, m.receive_count)).collect();
+                let what = format!("I2: not drained within {DRAINED_WITHIN:?}: {left:?}");
+                return self.invariants.violated(what);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look_after_workers();
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.rig.fleet.world.sqs.depth() == Depth::default()
+    }
+
+    fn perform(&mut self, act: Act) {
+        match act {
+            Act::FailOver { cluster, to } => self.fail_over(cluster, to),
+            Act::FailedOver { cluster } => {
+                let event = self.rig.fleet.world.rds.failover_failed(&source(cluster));
+                self.forget_completions(cluster);
+                self.tell(event);
+            }
+            Act::Restored { cluster } => {
+                let rds = &self.rig.fleet.world.rds;
+                if let Some(event) = rds.promote_previous_primary(&source(cluster)) {
+                    self.forget_completions(cluster);
+                    self.tell(event);
+                }
+            }
+            Act::Deliver { group, body } => self.invariants.deliver(&self.rig, &group, &body),
+            Act::Stranger { cluster } => {
+                let mut event = self.rig.started(cluster, 1, self.now().as_secs());
+                event.message = "Started same AZ failover to DB instance: stranger-1".into();
+                let body = event_bodies::eventbridge(&event);
+                self.invariants.deliver(&self.rig, NAMES[cluster], &body);
+            }
+            Act::Malformed { cluster } => {
+                let body = format!(
+                    r#"{{"detail-type": "RDS DB Cluster Event", "n": {}}}"#,
+                    self.acts
+                );
+                self.invariants.deliver(&self.rig, NAMES[cluster], &body);
+            }
+            Act::Jump { worker, skew_ms } => {
+                if let Some(running) = &self.slots[worker].running {
+                    running.process.clock.set_skew_ms(skew_ms);
+                }
+            }
+            Act::Terminate { worker } => {
+                if let Some(running) = &self.slots[worker].running {
+                    running.stop();
+                }
+            }
+            Act::LookAfterWorkers => self.look_after_workers(),
+        }
+    }
+
+    fn fail_over(&mut self, cluster: usize, to: usize) {
+        let to = InstanceId::new(&format!("{}-{to}", NAMES[cluster])).unwrap();
+        let failover = self
+            .rig
+            .fleet
+            .world
+            .rds
+            .fail_over(&source(cluster), &to)
+            .unwrap();
+        self.tell(failover.started);
+        self.tell(failover.completed);
+    }
+
+    /// A failover that did not happen is not completed either.
+    fn forget_completions(&mut self, cluster: usize) {
+        let now = self.rig.fleet.world.fabric.time.now();
+        let dropped: Vec<RdsEvent> = self
+            .told
+            .extract_if(.., |event| {
+                event.source == source(cluster) && event.at > now
+            })
+            .collect();
+        let bodies: BTreeSet<String> = dropped.iter().flat_map(forms).collect();
+        self.timeline
+            .retain(|_, act| !matches!(act, Act::Deliver { body, .. } if bodies.contains(body)));
+    }
+
+    /// RDS tells an event: as EventBridge does, and often by SNS too, each copy with a delay of its own.
+    fn tell(&mut self, timed: TimedEvent) {
+        let [eventbridge, notification, envelope] = forms(&timed.event);
+        let own_group = timed.event.source.as_str().to_owned();
+        let mut copies = vec![(own_group.clone(), eventbridge.clone())];
+        match self.script.random.u8(0..8) {
+            0 => copies.push((own_group, eventbridge)),
+            1 => copies.push((own_group, envelope)),
+            2 | 3 => copies.push((BY_SNS.to_owned(), notification)),
+            4 | 5 => copies = vec![(BY_SNS.to_owned(), envelope)],
+            _ => {}
+        }
+        for (group, body) in copies {
+            let at = timed.due + self.script.delay();
+            self.at(at, Act::Deliver { group, body });
+        }
+        self.told.push(timed.event);
+    }
+
+    /// Replaces who is gone, and comes again while the storm lasts.
+    fn look_after_workers(&mut self) {
+        let now = self.now();
+        for n in 0..self.slots.len() {
+            let slot = &mut self.slots[n];
+            if slot.running.as_ref().is_some_and(Running::is_over) {
+                slot.running = None;
+                slot.back_at = now + Duration::from_secs(self.script.random.u64(0..20));
+            }
+            if slot.running.is_none() && slot.back_at <= now {
+                slot.lives += 1;
+                let name = format!("w{n}-{}", slot.lives);
+                let running = self.rig.start(&name);
+                running.process.clock.set_skew_ms(self.script.skew_ms());
+                slot.running = Some(running);
+            }
+        }
+        if now < self.script.storm {
+            self.at(now + LOOK_EVERY, Act::LookAfterWorkers);
+        }
+    }
+
+    /// Routes that a late effect disturbed, or whose newest event failed for good, are right after their
+    /// next event: here it is. Says how many there were.
+    async fn repair(&mut self) -> u64 {
+        let wrong: Vec<usize> = (0..self.rig.routes.len())
+            .filter(|n| !self.is_right(*n) && self.is_excused(*n))
+            .collect();
+        if wrong.is_empty() {
+            return 0;
+        }
+        for (cluster, name) in NAMES.iter().take(self.script.clusters).enumerate() {
+            let at = self.now().as_secs() + 1;
+            let event = self.rig.event(cluster, EventId::FAILOVER_COMPLETED, 3, at);
+            let body = event_bodies::eventbridge(&event);
+            self.invariants.deliver(&self.rig, name, &body);
+            self.told.push(event);
+        }
+        self.drain().await;
+        u64::try_from(wrong.len()).unwrap()
+    }
+
+    fn judge(&mut self) {
+        for n in 0..self.rig.routes.len() {
+            if !self.is_right(n) {
+                let (route, goal) = (&self.rig.routes[n].name, self.goal(n));
+                let held = self.rig.registered(n);
+                let what =
+                    format!("I2: {route} holds {held:?}, but its newest evidence says {goal:?}");
+                self.invariants.violated(what);
+            }
+        }
+    }
+
+    /// The newest evidence that moves a route: its event, where it points, and whether nothing else stays.
+    fn goal(&self, n: usize) -> Option<(EventKey, Target, bool)> {
+        let route = &self.rig.routes[n];
+        let followed = self.told.iter().filter(|e| route.follows(&e.source));
+        let moving = followed.filter_map(|event| evidence(route, event));
+        moving.max_by_key(|(order, _)| *order).map(|(_, goal)| goal)
+    }
+
+    fn is_right(&self, n: usize) -> bool {
+        let held = self.rig.registered(n);
+        match self.goal(n) {
+            None => held == [self.rig.target(n, 1)],
+            Some((_, target, true)) => held == [target],
+            Some((_, target, false)) => held.contains(&target),
+        }
+    }
+
+    fn is_excused(&self, n: usize) -> bool {
+        let failed = self
+            .goal(n)
+            .is_some_and(|(key, ..)| self.invariants.settled(n, key) == Some(Outcome::Failed));
+        failed || self.invariants.was_disturbed(n)
+    }
+
+    fn played(self, repaired: u64) -> Played {
+        let simulated = self.now();
+        self.rig.fleet.world.fabric.set_plan(no_faults());
+        let journal = self.rig.fleet.world.fabric.journal();
+        let reports = self.rig.told.reports();
+        let moves = reports
+            .iter()
+            .filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
+        Played {
+            hash: Hash::of(&format!("{journal:?}{reports:?}")),
+            trace: trace(&journal, &reports),
+            violations: self.invariants.verdict(&self.rig),
+            simulated,
+            faults: self.invariants.faults(),
+            attempts: reports.len(),
+            moves: moves.count(),
+            late_effects: self.invariants.late_effects(),
+            repaired,
+        }
+    }
+}
+
+fn source(cluster: usize) -> SourceId {
+    SourceId::new(NAMES[cluster]).unwrap()
+}
+
+/// The forms in which an event may arrive.
+fn forms(event: &RdsEvent) -> [String; 3] {
+    [
+        event_bodies::eventbridge(event),
+        event_bodies::rds_sns(event),
+        event_bodies::sns_envelope(event),
+    ]
+}
+
+/// What an event asks of a route, said a second time and independently of `domain::decide`.
+fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (EventKey, Target, bool))> {
+    let claim = event.claim().ok()?;
+    let alone = match (&claim, route.on_started) {
+        (Claim::Completed(_) | Claim::Restored(_), _) | (Claim::Started(_), OnStarted::Swap) => {
+            true
+        }
+        (Claim::Started(_), OnStarted::Register) => false,
+        (Claim::Started(_), OnStarted::Wait) | (Claim::FailedOver | Claim::Nothing, _) => {
+            return None;
+        }
+    };
+    let ip = *route.instances.get(claim.instance()?)?;
+    let order = EvidenceOrder {
+        at: event.at,
+        rank: claim.rank(),
+    };
+    let target = Target {
+        ip,
+        port: route.port,
+    };
+    Some((order, (EventKey::of(&route.name, event), target, alone)))
+}
