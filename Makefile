@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test simulate model lint footprint
+.PHONY: help venv test simulate model zoo lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -41,3 +41,6 @@ footprint: venv ## Measures the release binary: size, idle memory, time to the f
 
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
 	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture
+
+zoo: ## Turns on one planted bug at a time and prints which tests catch it.
+	python3 benches/zoo.py

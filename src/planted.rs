@@ -126,45 +126,22 @@ impl Bug {
     ];
 }
 
-/// Whether this bug is turned on, in this thread.
+/// Whether this bug is turned on: the one that the variable `BUG` names, for the whole process.
 #[cfg(feature = "bug-zoo")]
-#[must_use]
-pub fn planted(bug: Bug) -> bool {
-    zoo::ACTIVE.get() == Some(bug)
+pub(crate) fn planted(bug: Bug) -> bool {
+    *ACTIVE == Some(bug)
 }
 
 /// Whether this bug is turned on: never, in this build.
 #[cfg(not(feature = "bug-zoo"))]
-#[must_use]
 pub(crate) const fn planted(_: Bug) -> bool {
     false
 }
 
-/// The keeper's side of the zoo.
+/// Read once, so that a bug cannot come and go while a test runs.
 #[cfg(feature = "bug-zoo")]
-pub mod zoo {
-    use std::cell::Cell;
-
-    use super::Bug;
-
-    thread_local! {
-        pub(super) static ACTIVE: Cell<Option<Bug>> = const { Cell::new(None) };
-    }
-
-    /// Turns one bug on in this thread, and every other one off, until the guard is dropped.
-    #[must_use]
-    pub fn plant(bug: Bug) -> Planted {
-        ACTIVE.set(Some(bug));
-        Planted
-    }
-
-    /// While it lives a bug is on.
-    #[derive(Debug)]
-    pub struct Planted;
-
-    impl Drop for Planted {
-        fn drop(&mut self) {
-            ACTIVE.set(None);
-        }
-    }
-}
+static ACTIVE: std::sync::LazyLock<Option<Bug>> = std::sync::LazyLock::new(|| {
+    let name = std::env::var_os("BUG")?;
+    let named = |bug: &Bug| *format!("{bug:?}") == *name;
+    Bug::ALL.into_iter().find(named)
+});
