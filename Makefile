@@ -7,7 +7,7 @@ CARGO ?= cargo
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test lint footprint
+.PHONY: help venv test chaos lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -25,6 +25,11 @@ $(STAMP):
 
 test: venv ## Runs every test.
 	$(CARGO) test --locked
+
+# Not with the other tests, where 60 events take about a minute: this is a quarter of an hour.
+chaos: export CHAOS_EVENTS ?= 500
+chaos: venv ## Runs three workers through 500 events of kills, stalls and faults on the wire.
+	$(CARGO) test --locked --test chaos
 
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check
