@@ -43,7 +43,7 @@ use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
 
 use self::books::{
-    Books, astray, check_dead_letters, check_never_empty, check_with_the_program, depth,
+    Books, astray, check_dead_letters, check_never_empty, check_with_the_program, depth, holders,
 };
 use self::messages::{ROUTES, Story, source};
 use self::schedule::{Act, WORKERS, schedule};
@@ -60,6 +60,9 @@ const EVENTS_DEFAULT: u64 = 60;
 /// another, since a message that came back several times may wait that long, on a slow machine.
 const DRAINS_WITHIN: Duration = Duration::from_mins(4);
 
+/// How long a stall waits for a worker that has something in hand.
+const AT_WORK_WITHIN: Duration = Duration::from_secs(5);
+
 /// How often a thing that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -74,6 +77,8 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
     let setup = trial.says("setup");
     assert_eq!(setup.code, 0, "{}", setup.err);
 
+    Wire::warm(trial.account()).await;
+    let wire = Wire::with_faults(trial.account());
     let logs = logs(seed, trial.account().id());
     let mut run = Run {
         story: Story::written(seed, events, clock.wall()),
@@ -84,7 +89,6 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
         wrong: Vec::new(),
     };
     let watcher = Watcher::start(trial.elbv2(), trial.groups.clone());
-    let wire = Wire::with_faults(trial.account());
     run.live_through(seed, events).await;
     support::microburst::Microburst::shared().relent(trial.account());
     run.drain().await;
@@ -166,7 +170,10 @@ impl Run<'_> {
                     next += 1;
                 }
                 Act::Kill(place) => self.workers.kill(place),
-                Act::Stall(place, long) => self.workers.stall(place, long),
+                Act::Stall(place, long) => {
+                    let place = self.somebody_at_work().await.unwrap_or(place);
+                    self.workers.stall(place, long);
+                }
                 Act::Terminate(place) => self.workers.terminate(place),
             }
         }
@@ -174,6 +181,19 @@ impl Run<'_> {
             self.workers.look_after();
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits for a worker that holds a route, for a while: a stall of one that has nothing in hand shows little.
+    async fn somebody_at_work(&mut self) -> Option<usize> {
+        let clock = SystemClock::start();
+        while clock.monotonic() < AT_WORK_WITHIN {
+            let holders = holders(self.trial).await;
+            if let Some(place) = self.workers.place_of(&holders) {
+                return Some(place);
+            }
+            self.workers.look_after();
+        }
+        None
     }
 
     /// Waits until the queue is empty: a message is deleted only when it is done with.

@@ -144,21 +144,34 @@ impl Books {
 impl Record {
     fn of(row: &Value) -> Self {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-        // `place:process:random`
-        let owner = text("owner");
-        let process = owner
-            .rsplit(':')
-            .nth(1)
-            .and_then(|process| process.parse().ok());
         Self {
             kind: text("kind"),
             outcome: row["outcome"].as_str().map(str::to_owned),
             event_key: text("event_key"),
             transition: text("transition"),
             at: Timestamp::parse(&text("at")).unwrap(),
-            process: process.unwrap(),
+            process: process_of(&text("owner")).unwrap(),
         }
     }
+}
+
+/// The processes that hold a route, as the ledger has it.
+pub(crate) async fn holders(trial: &Trial) -> Vec<u32> {
+    let scan = trial
+        .dynamodb()
+        .scan()
+        .table_name("writerlink-state")
+        .send();
+    let items = scan.await.unwrap().items.unwrap_or_default();
+    let owners = items
+        .iter()
+        .filter_map(|item| item.get("owner")?.as_s().ok());
+    owners.filter_map(|owner| process_of(owner)).collect()
+}
+
+/// An owner is `place:process:random`.
+fn process_of(owner: &str) -> Option<u32> {
+    owner.rsplit(':').nth(1)?.parse().ok()
 }
 
 /// How many messages a queue holds, those in flight included.

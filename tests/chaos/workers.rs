@@ -159,6 +159,13 @@ impl<'a> Workers<'a> {
         self.leaving.push(leaving);
     }
 
+    /// The place of the first of these processes that is one of the workers, and awake.
+    pub(crate) fn place_of(&self, processes: &[u32]) -> Option<usize> {
+        self.working.iter().position(|process| {
+            process.stands_still.is_none() && processes.contains(&process.child.id())
+        })
+    }
+
     /// SIGSTOP, for this long.
     pub(crate) fn stall(&mut self, place: usize, long: Duration) {
         let place = self.awake(place);
