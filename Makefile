@@ -26,7 +26,7 @@ $(STAMP):
 test: venv ## Runs every test.
 	$(CARGO) test --locked
 
-# Not with the other tests, where 60 events take about a minute: this is a quarter of an hour.
+# With the other tests there are 60 events and a minute and a half; this takes about five.
 chaos: export CHAOS_EVENTS ?= 500
 chaos: venv ## Runs three workers through 500 events of kills, stalls and faults on the wire.
 	$(CARGO) test --locked --test chaos

@@ -216,7 +216,8 @@ impl Run<'_> {
         let books = Books::read(self.trial);
         let mut repaired = 0;
         for (route, holds) in astray(self.trial, &self.story).await {
-            if books.may_be_late(route, &self.workers.deeds.standstills, None) {
+            let writer = self.story.writers()[route];
+            if books.may_be_astray((route, writer), &self.workers.deeds.standstills) {
                 self.late += 1;
                 repaired += 1;
                 let body = self.story.once_more(route);
@@ -256,6 +257,11 @@ impl Run<'_> {
         check_dead_letters(self.trial, &self.story, &mut self.wrong).await;
         self.late += check_never_empty((seen, &books), &deeds.standstills, &mut self.wrong);
         self.wrong.extend(deeds.bad_ends.iter().cloned());
+        for holder in holders(self.trial).await {
+            self.wrong.push(format!(
+                "process {holder}, which has ended, still holds a route"
+            ));
+        }
         for word in ["panicked", "IllegalChange", "UnreadableReply"] {
             let times = self.workers.logged(word);
             if times > 0 {

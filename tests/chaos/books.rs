@@ -25,11 +25,12 @@ struct Record {
     outcome: Option<String>,
     event_key: String,
     transition: String,
+    target: String,
     at: Timestamp,
     process: u32,
 }
 
-/// The records of every route.
+/// The records of every route, newest first.
 pub(crate) struct Books(Vec<Vec<Record>>);
 
 impl Books {
@@ -124,20 +125,43 @@ impl Books {
         (routes.iter().filter(|held| !held.is_empty()).count(), taken)
     }
 
-    /// Whether the announced exception may have befallen this route (by this time, if one is given): no call of
-    /// the load balancer can be fenced, so one of a worker that had the route in hand when it stood still may
-    /// take effect when the route is another's.
-    pub(crate) fn may_be_late(
-        &self,
-        route: usize,
-        stills: &[Standstill],
-        seen: Option<Timestamp>,
-    ) -> bool {
-        let near = |still: &&Standstill| {
-            seen.is_none_or(|seen| still.to <= seen && seen <= still.to.plus(LATE_WITHIN))
-        };
-        let mut near = stills.iter().filter(near);
+    /// Whether the announced exception may have befallen this route, as it was seen then: no call of the load
+    /// balancer can be fenced, so one of a worker that had the route in hand when it stood still may take effect
+    /// when the route is another's.
+    fn may_be_late_by(&self, route: usize, stills: &[Standstill], then: Timestamp) -> bool {
+        let mut near = stills
+            .iter()
+            .filter(|still| still.to <= then && then <= still.to.plus(LATE_WITHIN));
         near.any(|still| self.in_hand(still).contains(&(route, true)))
+    }
+
+    /// Whether it may have left the route astray in the end: only if the last that was recorded of the group is
+    /// that it held the `writer`, and if no attempt has begun since, because every attempt looks again.
+    pub(crate) fn may_be_astray(
+        &self,
+        (route, writer): (usize, &str),
+        stills: &[Standstill],
+    ) -> bool {
+        let mut moves = self.0[route].iter().filter(|record| {
+            let outcome = record.outcome.as_deref();
+            matches!(outcome, Some("Swapped" | "AlreadyThere"))
+        });
+        let arrived = moves
+            .next()
+            .is_some_and(|newest| newest.target == format!("{writer}:3306"));
+        let begun = self.0[route]
+            .iter()
+            .filter(|record| matches!(record.kind.as_str(), "started" | "resumed"));
+        let last = begun.map(|record| record.at).max();
+        arrived
+            && last.is_some_and(|last| {
+                let recent = stills
+                    .iter()
+                    .filter(|still| last <= still.to.plus(LATE_WITHIN));
+                recent
+                    .into_iter()
+                    .any(|still| self.in_hand(still).contains(&(route, true)))
+            })
     }
 }
 
@@ -149,6 +173,7 @@ impl Record {
             outcome: row["outcome"].as_str().map(str::to_owned),
             event_key: text("event_key"),
             transition: text("transition"),
+            target: text("target"),
             at: Timestamp::parse(&text("at")).unwrap(),
             process: process_of(&text("owner")).unwrap(),
         }
@@ -252,7 +277,7 @@ pub(crate) fn check_never_empty(
 ) -> usize {
     let mut late = 0;
     for (route, at) in &seen.empty {
-        if books.may_be_late(*route, stills, Some(*at)) {
+        if books.may_be_late_by(*route, stills, *at) {
             late += 1;
         } else {
             wrong.push(format!("the group of {} was empty at {at}", source(*route)));

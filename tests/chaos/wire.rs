@@ -106,7 +106,9 @@ impl Wire {
     }
 }
 
-/// Refused for its rate, as the service of this call says it.
+/// Refused for its rate. As AWS says it, but for SQS: microburst puts the prefix of the old protocol before the code
+/// (AWS has none there), which the SDK's retries do not know. So one throttling is enough to fail a call of SQS,
+/// which is harder on the workers than AWS is.
 fn throttled(operation: &str) -> Value {
     let code = match operation {
         "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth" => "Throttling",
