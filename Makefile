@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test simulate model zoo lint footprint
+.PHONY: help venv test simulate model chaos zoo lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -30,6 +30,10 @@ test: venv ## Runs every test.
 simulate: ## Runs SEEDS seeds of the simulation and every pair of the crash matrix, optimized, checks on.
 	SEEDS=$(SEEDS) $(CARGO) test --locked --profile sim --test simulation every_seed
 	$(CARGO) test --locked --profile sim --test crash_points every_pair -- --include-ignored
+# With the other tests there are 60 events and a minute and a half; this takes about five.
+chaos: export CHAOS_EVENTS ?= 500
+chaos: venv ## Runs three workers through 500 events of kills, stalls and faults on the wire.
+	$(CARGO) test --locked --test chaos
 
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check

@@ -48,7 +48,7 @@ def binaries():
 
 def run(executable, suite, bug):
     """What the suite says about the bug: None when it passes, else how it was caught."""
-    environment = dict(os.environ, SEEDS=SEEDS, RUST_BACKTRACE="0")
+    environment = dict(os.environ, SEEDS=SEEDS, RUST_BACKTRACE="0", PROPTEST_DISABLE_FAILURE_PERSISTENCE="1")
     if bug:
         environment["BUG"] = bug
     try:

@@ -57,6 +57,20 @@ impl Microburst {
         fired.as_array().expect("a list of what fired").len()
     }
 
+    /// The same for a fault that comes more often than microburst's log, which forgets, can hold.
+    pub fn times_fired_in_all(&self, rule: &Rule) -> u64 {
+        let stats = self.control("GET", "/_microburst/stats", "");
+        let rules = stats["by_rule"].as_array().expect("a list of rules");
+        let fired = rules.iter().find(|row| row["id"] == rule.0);
+        fired.map_or(0, |row| row["fired"].as_u64().expect("a number"))
+    }
+
+    /// From now on nothing befalls the account any more.
+    pub fn relent(&self, account: &Account) {
+        let whose = json!([{ "headers": { "authorization": account.id() } }]).to_string();
+        self.control("DELETE", "/_microburst/rules", &whose);
+    }
+
     fn control(&self, method: &str, path: &str, body: &str) -> Value {
         let answer = http(self.0.port, method, path, body).expect("microburst answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");

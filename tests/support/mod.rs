@@ -7,7 +7,7 @@
 
 pub mod microburst;
 pub mod ministack;
-mod standin;
+pub mod standin;
 pub mod stub;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -25,6 +25,24 @@ const ANSWER_MAX: Duration = Duration::from_mins(1);
 const UNDER_A_WATCHER: &str =
     r#"exec 3<&0; (cat <&3 >/dev/null; kill -9 $$ 2>/dev/null) & exec "$@" 3<&- </dev/null"#;
 
+/// The same program under a watcher: it ends when its standard input, which has to be a pipe, closes. Its
+/// process number is the program's own. Nothing of `command` but its program, arguments and variables is kept.
+pub fn under_a_watcher(command: &Command) -> Command {
+    let mut watched = Command::new("/bin/sh");
+    let program = command.get_program();
+    watched
+        .args(["-c", UNDER_A_WATCHER])
+        .arg(program)
+        .arg(program);
+    watched.args(command.get_args());
+    watched.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    watched
+}
+
 /// A running stand-in. Dropping it ends it.
 pub(super) struct Standin {
     pub(super) port: u16,
@@ -46,11 +64,9 @@ impl Standin {
         for _ in 0..STARTS_MAX {
             let port = free_port();
             let log = log_file(program.name, port);
-            let mut command = Command::new("sh");
-            command
-                .args(["-c", UNDER_A_WATCHER, program.name])
-                .arg(&script);
-            configure(&mut command, port);
+            let mut plain = Command::new(&script);
+            configure(&mut plain, port);
+            let mut command = under_a_watcher(&plain);
             let output = File::create(&log).expect("the target directory is writable");
             let errors = output.try_clone().expect("a file handle can be cloned");
             let child = command

@@ -99,14 +99,24 @@ impl Trial {
 
     /// Lets the next worker answer elsewhere: two on one machine need two ports.
     pub(crate) fn move_health_port(&self) {
+        std::fs::write(self.file(), self.config()).unwrap();
+    }
+
+    /// The configuration with a port that nobody answers health checks at: for one more worker.
+    pub(crate) fn config(&self) -> String {
         let text = std::fs::read_to_string(self.file()).unwrap();
         let old = format!("127.0.0.1:{}", self.health_port());
-        let new = format!("127.0.0.1:{}", free_port());
-        std::fs::write(self.file(), text.replace(&old, &new)).unwrap();
+        text.replace(&old, &format!("127.0.0.1:{}", free_port()))
+    }
+
+    /// The account that all this is in.
+    #[allow(dead_code, reason = "the chaos aims its faults at it")]
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     async fn group_with_the_old_writer(&self, name: &str) -> String {
-        let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk);
+        let client = self.elbv2();
         let created = client
             .create_target_group()
             .name(name)
@@ -126,7 +136,7 @@ impl Trial {
 
     /// Registers an address in the first route's group, as somebody else would.
     pub(crate) async fn put_into_group(&self, ip: &str) {
-        let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk);
+        let client = self.elbv2();
         let target = TargetDescription::builder().id(ip).port(3306).build();
         let register = client.register_targets().target_group_arn(&self.groups[0]);
         register.targets(target).send().await.unwrap();
@@ -141,7 +151,7 @@ impl Trial {
 
     /// The addresses in a group.
     pub(crate) async fn holds(&self, group: &str) -> Vec<String> {
-        let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk);
+        let client = self.elbv2();
         let look = client.describe_target_health().target_group_arn(group);
         let look = look.send().await.unwrap();
         let id = |row: &aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription| {
@@ -153,6 +163,10 @@ impl Trial {
     /// The addresses in the first route's group.
     pub(crate) async fn group_holds(&self) -> Vec<String> {
         self.holds(&self.groups[0]).await
+    }
+
+    pub(crate) fn elbv2(&self) -> aws_sdk_elasticloadbalancingv2::Client {
+        aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk)
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {

@@ -1,0 +1,307 @@
+//! What the outside says when it is over: the program's own commands, the queues, the groups.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::Value;
+use writerlink::domain::time::Timestamp;
+
+use crate::messages::{Fate, ROUTES, Story, source};
+use crate::trial::Trial;
+use crate::watch::Seen;
+use crate::workers::Standstill;
+
+/// How long after it goes on a worker that stood still may have a call on its way: the whole timeout of a call
+/// (5 s), and a slow machine.
+const LATE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How many dead letters one receive brings.
+const AT_ONCE: i32 = 10;
+
+/// A record, as `audit list` shows it.
+struct Record {
+    kind: String,
+    outcome: Option<String>,
+    event_key: String,
+    transition: String,
+    target: String,
+    at: Timestamp,
+    process: u32,
+}
+
+/// The records of every route, newest first.
+pub(crate) struct Books(Vec<Vec<Record>>);
+
+impl Books {
+    /// Reads them all with the program.
+    pub(crate) fn read(trial: &Trial) -> Self {
+        let route = |route| {
+            let list = format!(
+                "audit list --route {} --limit 10000 --output jsonl",
+                source(route)
+            );
+            let said = trial.says(&list);
+            assert_eq!(said.code, 0, "{}", said.err);
+            let row = |line: &str| Record::of(&serde_json::from_str(line).unwrap());
+            said.out.lines().map(row).collect()
+        };
+        Self((0..ROUTES).map(route).collect())
+    }
+
+    /// How many records there are of this kind.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let all = self.0.iter().flatten();
+        all.filter(|record| record.kind == kind).count()
+    }
+
+    /// I4: every event has exactly one terminal record, with the outcome that it has to have, and nothing else
+    /// has one.
+    pub(crate) fn check_ends(&self, story: &Story, wrong: &mut Vec<String>) {
+        let mut ends = BTreeMap::<(usize, String), Vec<&str>>::new();
+        for (route, records) in self.0.iter().enumerate() {
+            for record in records {
+                if let Some(outcome) = &record.outcome {
+                    let event = (route, record.event_key.clone());
+                    ends.entry(event).or_default().push(outcome);
+                }
+            }
+        }
+        for (event, fate) in story.events() {
+            let found = ends.remove(&event).unwrap_or_default();
+            let right = match found.as_slice() {
+                ["Rejected"] => fate == Fate::Rejected,
+                ["Failed"] => false,
+                [_] => fate == Fate::Settled,
+                _ => false,
+            };
+            if !right {
+                wrong.push(format!(
+                    "event {event:?}, to be {fate:?}, ended as {found:?}"
+                ));
+            }
+        }
+        wrong.extend(
+            ends.keys()
+                .map(|event| format!("nobody told event {event:?}")),
+        );
+    }
+
+    /// The routes that a worker had in hand when it began to stand still, and those of them that somebody else
+    /// took over before it went on.
+    fn in_hand(&self, still: &Standstill) -> Vec<(usize, bool)> {
+        let mut routes = Vec::new();
+        for (route, records) in self.0.iter().enumerate() {
+            let begun = records.iter().filter(|record| {
+                let begins = matches!(record.kind.as_str(), "started" | "resumed");
+                begins && record.process == still.process && record.at <= still.from
+            });
+            let open = begun.into_iter().any(|begun| {
+                let ends = |record: &&Record| {
+                    record.transition == begun.transition
+                        && matches!(record.kind.as_str(), "finished" | "deferred")
+                };
+                records
+                    .iter()
+                    .find(ends)
+                    .is_none_or(|end| end.at > still.from)
+            });
+            let mut meanwhile = records
+                .iter()
+                .filter(|record| still.from < record.at && record.at < still.to);
+            let taken = meanwhile.any(|record| record.process != still.process);
+            if open {
+                routes.push((route, taken));
+            }
+        }
+        routes
+    }
+
+    /// How many of these standstills met a worker with a route in hand, and how many of those routes were taken
+    /// over meanwhile.
+    pub(crate) fn bites(&self, stills: &[Standstill]) -> (usize, usize) {
+        let routes: Vec<_> = stills.iter().map(|still| self.in_hand(still)).collect();
+        let taken = routes.iter().flatten().filter(|(_, taken)| *taken).count();
+        (routes.iter().filter(|held| !held.is_empty()).count(), taken)
+    }
+
+    /// Whether the announced exception may have befallen this route, as it was seen then: no call of the load
+    /// balancer can be fenced, so one of a worker that had the route in hand when it stood still may take effect
+    /// when the route is another's.
+    fn may_be_late_by(&self, route: usize, stills: &[Standstill], then: Timestamp) -> bool {
+        let mut near = stills
+            .iter()
+            .filter(|still| still.to <= then && then <= still.to.plus(LATE_WITHIN));
+        near.any(|still| self.in_hand(still).contains(&(route, true)))
+    }
+
+    /// Whether it may have left the route astray in the end: only if the last that was recorded of the group is
+    /// that it held the `writer`, and if no attempt has begun since, because every attempt looks again.
+    pub(crate) fn may_be_astray(
+        &self,
+        (route, writer): (usize, &str),
+        stills: &[Standstill],
+    ) -> bool {
+        let mut moves = self.0[route].iter().filter(|record| {
+            let outcome = record.outcome.as_deref();
+            matches!(outcome, Some("Swapped" | "AlreadyThere"))
+        });
+        let arrived = moves
+            .next()
+            .is_some_and(|newest| newest.target == format!("{writer}:3306"));
+        let begun = self.0[route]
+            .iter()
+            .filter(|record| matches!(record.kind.as_str(), "started" | "resumed"));
+        let last = begun.map(|record| record.at).max();
+        arrived
+            && last.is_some_and(|last| {
+                let recent = stills
+                    .iter()
+                    .filter(|still| last <= still.to.plus(LATE_WITHIN));
+                recent
+                    .into_iter()
+                    .any(|still| self.in_hand(still).contains(&(route, true)))
+            })
+    }
+}
+
+impl Record {
+    fn of(row: &Value) -> Self {
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            kind: text("kind"),
+            outcome: row["outcome"].as_str().map(str::to_owned),
+            event_key: text("event_key"),
+            transition: text("transition"),
+            target: text("target"),
+            at: Timestamp::parse(&text("at")).unwrap(),
+            process: process_of(&text("owner")).unwrap(),
+        }
+    }
+}
+
+/// The processes that hold a route, as the ledger has it.
+pub(crate) async fn holders(trial: &Trial) -> Vec<u32> {
+    let scan = trial
+        .dynamodb()
+        .scan()
+        .table_name("writerlink-state")
+        .send();
+    let items = scan.await.unwrap().items.unwrap_or_default();
+    let owners = items
+        .iter()
+        .filter_map(|item| item.get("owner")?.as_s().ok());
+    owners.filter_map(|owner| process_of(owner)).collect()
+}
+
+/// An owner is `place:process:random`.
+fn process_of(owner: &str) -> Option<u32> {
+    owner.rsplit(':').nth(1)?.parse().ok()
+}
+
+/// How many messages a queue holds, those in flight included.
+pub(crate) async fn depth(trial: &Trial, url: &str) -> u64 {
+    let asked = trial.sqs().get_queue_attributes().queue_url(url);
+    let asked = asked.attribute_names(QueueAttributeName::All).send().await;
+    let attributes = asked.unwrap().attributes.unwrap_or_default();
+    let counts = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let count = |name: &QueueAttributeName| attributes[name].parse::<u64>().unwrap();
+    counts.iter().map(count).sum()
+}
+
+/// Every dead letter, with how often it is there.
+pub(crate) async fn dead_letters(trial: &Trial) -> BTreeMap<String, usize> {
+    let sqs = trial.sqs();
+    let asked = sqs.get_queue_url().queue_name("writerlink-dlq.fifo").send();
+    let url = asked.await.unwrap().queue_url.unwrap();
+    let mut letters = BTreeMap::new();
+    loop {
+        let some = sqs
+            .receive_message()
+            .queue_url(&url)
+            .max_number_of_messages(AT_ONCE);
+        let some = some.send().await.unwrap().messages.unwrap_or_default();
+        if some.is_empty() {
+            return letters;
+        }
+        for letter in some {
+            let delete = sqs.delete_message().queue_url(&url);
+            let delete = delete.receipt_handle(letter.receipt_handle.unwrap());
+            delete.send().await.unwrap();
+            *letters.entry(letter.body.unwrap()).or_default() += 1;
+        }
+    }
+}
+
+/// Sent = settled + dead letters: the queue is empty, the events are settled (`check_ends`), and the dead letters
+/// are those that have to be, each once.
+pub(crate) async fn check_dead_letters(trial: &Trial, story: &Story, wrong: &mut Vec<String>) {
+    let mut wanted = BTreeMap::<String, usize>::new();
+    for message in &story.messages {
+        if message.fate != Fate::Settled {
+            *wanted.entry(message.body.clone()).or_default() += 1;
+        }
+    }
+    let found = dead_letters(trial).await;
+    for body in wanted.keys().chain(found.keys()) {
+        let (wanted, found) = (wanted.get(body), found.get(body));
+        if wanted != found {
+            wrong.push(format!(
+                "as dead letters {found:?} instead of {wanted:?} of {body}"
+            ));
+        }
+    }
+}
+
+/// I2: the routes whose group does not hold the writer and nothing else, with what it holds.
+pub(crate) async fn astray(trial: &Trial, story: &Story) -> Vec<(usize, Vec<String>)> {
+    let mut astray = Vec::new();
+    for (route, writer) in story.writers().into_iter().enumerate() {
+        let holds = trial.holds(&trial.groups[route]).await;
+        if holds != [writer] {
+            astray.push((route, holds));
+        }
+    }
+    astray
+}
+
+/// I1: no group was seen empty but by the announced exception; gives how often that was.
+pub(crate) fn check_never_empty(
+    (seen, books): (&Seen, &Books),
+    stills: &[Standstill],
+    wrong: &mut Vec<String>,
+) -> usize {
+    let mut late = 0;
+    for (route, at) in &seen.empty {
+        if books.may_be_late_by(*route, stills, *at) {
+            late += 1;
+        } else {
+            wrong.push(format!("the group of {} was empty at {at}", source(*route)));
+        }
+    }
+    late
+}
+
+/// I8 and I2 once more, in the program's own words.
+pub(crate) fn check_with_the_program(trial: &Trial, wrong: &mut Vec<String>) {
+    let verify = trial.says("audit verify");
+    if verify.code != 0 {
+        wrong.push(format!(
+            "audit verify ended with {}: {}{}",
+            verify.code, verify.out, verify.err
+        ));
+    }
+    for route in (0..ROUTES).map(source) {
+        let plan = trial.says(&format!("plan {route} --detailed-exitcode"));
+        if plan.code != 0 {
+            wrong.push(format!(
+                "plan {route} ended with {}: {}{}",
+                plan.code, plan.out, plan.err
+            ));
+        }
+    }
+}
