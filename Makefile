@@ -30,6 +30,7 @@ test: venv ## Runs every test.
 simulate: ## Runs SEEDS seeds of the simulation and every pair of the crash matrix, optimized, checks on.
 	SEEDS=$(SEEDS) $(CARGO) test --locked --profile sim --test simulation every_seed
 	$(CARGO) test --locked --profile sim --test crash_points every_pair -- --include-ignored
+
 # With the other tests there are 60 events and a minute and a half; this takes about five.
 chaos: export CHAOS_EVENTS ?= 500
 chaos: venv ## Runs three workers through 500 events of kills, stalls and faults on the wire.

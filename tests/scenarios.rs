@@ -604,3 +604,53 @@ async fn an_outage_of_hours_never_moves_an_unsettled_event_to_the_dead_letter_qu
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     drop(worker);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_jumps_back_does_not_lengthen_a_lease() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.every_call_takes(Duration::from_millis(4900));
+    let worker = rig.start("w1");
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    worker.process.clock.set_skew_ms(-60_000);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let report = rig.told.reports().swap_remove(0);
+    let start_of = |name: &str| {
+        report
+            .steps
+            .iter()
+            .find(|s| s.name == name)
+            .map(|s| s.start)
+    };
+    let first = start_of("ExtendLease");
+    let fits = start_of("Begin").unwrap() + Duration::from_secs(8);
+    let on_the_first_lease = report
+        .steps
+        .iter()
+        .filter(|s| s.name.ends_with("Targets") || s.name == "DescribeTargetHealth")
+        .filter(|s| first.is_none_or(|at| s.start < at));
+    for step in on_the_first_lease {
+        assert!(
+            step.start <= fits,
+            "a call that could outlast the lease: {step:?}"
+        );
+    }
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_in_an_events_text_is_never_used() {
+    let rig = Rig::new(&["orders"]).await;
+    let mut event = rig.started(0, 2, 0);
+    event.message += " now at 10.0.2.99 (port 3306)";
+    rig.fleet.world.deliver(&event);
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    let registered = rig.fleet.world.elb.mutations();
+    assert!(
+        registered
+            .iter()
+            .all(|m| m.target.ip.to_string() != "10.0.2.99")
+    );
+}
