@@ -128,7 +128,7 @@ fn the_promises_hold_when_workers_crash_and_events_are_lost() {
 }
 
 #[test]
-fn the_promises_hold_when_an_event_is_delivered_twice_while_it_is_worked_on() {
+fn the_promises_hold_when_an_event_is_delivered_twice() {
     explore(&Bound {
         name: "duplicate, register first",
         story: Story::RegisterFirst,
@@ -272,11 +272,9 @@ fn caught(bug: Bug, faults: Faults, property: &'static str) {
 const I1: &str = "I1 never empty";
 const I2: &str = "I2 at rest the group is where the newest evidence says";
 const I3: &str = "I3 evidence never goes back";
-const I4: &str = "I4 intent before effect";
 const I4_DELETED: &str = "I4 deleted only when settled";
 const I5: &str = "I5 no target but the route's own";
 const I6: &str = "I6 writes conditional, calls under a lease";
-const I8: &str = "I8 a settled event costs no call";
 
 #[test]
 fn the_model_catches_a_worker_that_deregisters_before_it_registers() {
@@ -338,20 +336,6 @@ fn the_model_catches_a_worker_that_trusts_a_lease_that_was_slow_to_lengthen() {
 fn the_model_catches_a_contender_that_writes_on_a_lease_as_it_was_before_it_was_lengthened() {
     let faults = Faults { slow: 4, ..NONE };
     caught(Bug::LengtheningGoesUnseen, faults, I6);
-}
-
-#[test]
-fn the_model_catches_a_worker_that_calls_before_it_announces() {
-    caught(Bug::CallsBeforeItAnnounces, NONE, I4);
-}
-
-#[test]
-fn the_model_catches_a_worker_that_looks_before_it_announces() {
-    let faults = Faults {
-        duplicates: 1,
-        ..NONE
-    };
-    caught(Bug::LooksBeforeItAnnounces, faults, I8);
 }
 
 #[test]

@@ -7,9 +7,7 @@ use writerlink::domain::lease::{Acquire, acquire};
 
 use super::ledger::{Commit, remember};
 use super::protocol::{Bug, Protocol, end};
-use super::state::{
-    Call, Carrying, Doing, End, Entry, Mark, Opening, Phase, Route, Row, State, Transition,
-};
+use super::state::{Call, Carrying, Doing, End, Entry, Opening, Phase, Route, State, Transition};
 use super::world::{World, end_of, in_ticks, pause, small_outcome, ticks};
 
 /// `reconcile::COMMIT_TRIES`.
@@ -46,22 +44,8 @@ impl Protocol {
                 look_again(state, worker, opening, None);
             };
         }
-        self.ask_too_early(state, &opening);
         opening.sent = Some(0);
         state.workers[worker].doing = Doing::Opening(opening);
-    }
-
-    /// Two mistakes that `open` could make: to call before the announcement (I4, I8).
-    fn ask_too_early(&self, state: &mut State, opening: &Opening) {
-        let calls = self.has(Bug::CallsBeforeItAnnounces);
-        if (calls || self.has(Bug::LooksBeforeItAnnounces)) && opening.hand.settled_before {
-            state.marks.set(Mark::CallForSettledEvent);
-        }
-        let asked = &self.world.asked[usize::from(opening.hand.event)];
-        if let (true, Some(desired)) = (calls, asked) {
-            state.marks.set(Mark::EffectBeforeIntent);
-            state.group[self.world.place(desired.target)] = Row::Registered;
-        }
     }
 
     pub fn write_lands(&self, state: &mut State, worker: usize) {

@@ -30,8 +30,6 @@ pub enum Bug {
     IgnoresItsLease,
     TrustsASlowExtension,
     LengtheningGoesUnseen,
-    CallsBeforeItAnnounces,
-    LooksBeforeItAnnounces,
     AdmitsAnyAddress,
 }
 
