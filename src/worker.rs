@@ -144,8 +144,8 @@ impl Worker {
     }
 
     /// Works until `shutdown` is ready (or, with [`Until::Drained`], until the queue is empty), then finishes
-    /// what is in hand within the drain limit.
-    pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) {
+    /// what is in hand within the drain limit. Returns how many groups it had to let go of.
+    pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) -> usize {
         let mut groups = JoinSet::new();
         let worker = self.clone();
         groups.spawn(async move { worker.warm_up().await });
@@ -186,7 +186,7 @@ impl Worker {
                 }
             }
         }
-        self.drain(groups).await;
+        self.drain(groups).await
     }
 
     /// Reads every route's state while the first receive waits, which saves each route's first attempt a
@@ -231,9 +231,9 @@ impl Worker {
 
     /// Finishes what is in hand, or lets go of it: an attempt that is cut off is resumed by the next
     /// delivery, like that of a worker that died.
-    async fn drain(&self, mut groups: JoinSet<()>) {
+    async fn drain(&self, mut groups: JoinSet<()>) -> usize {
         if planted(Bug::StopsAtOnce) {
-            return;
+            return 0;
         }
         let finishing = async {
             while let Some(ended) = groups.join_next().await {
@@ -245,11 +245,12 @@ impl Worker {
             () = finishing => true,
             () = self.clock.sleep(self.limits.drain_timeout) => false,
         };
-        if !timely {
-            self.tell(&Happening::LetGo {
-                groups: groups.len(),
-            });
+        if timely {
+            return 0;
         }
+        let let_go = groups.len();
+        self.tell(&Happening::LetGo { groups: let_go });
+        let_go
     }
 
     fn note_panic(&self, ended: Option<Result<(), tokio::task::JoinError>>) {

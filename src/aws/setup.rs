@@ -1,4 +1,4 @@
-//! Creates the queues for a trial account or a stand-in. In production `infra/` does; both say the same.
+//! Creates the queues for a trial account or a stand-in. In production a template is to say the same.
 
 use std::collections::HashMap;
 use std::time::Duration;

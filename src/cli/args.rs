@@ -112,7 +112,7 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
     },
-    /// Create queue and tables for a trial (production uses infra/)
+    /// Create queue and tables for a trial
     ///
     /// Creates the FIFO queue, its dead-letter queue and the ledger's two tables under their configured names.
     /// What is there is left alone, so it can be run again; a queue that is there and does not fit is an error.

@@ -118,12 +118,7 @@ impl fmt::Display for Failure {
                 "write a level (error, warn, info, debug, trace), or module=level, by commas",
             ),
             Self::Call { doing, source } => {
-                told(
-                    f,
-                    format_args!("{doing} failed"),
-                    source,
-                    call_fix(source.kind),
-                )?;
+                told(f, format_args!("{doing} failed"), source, call_fix(source))?;
                 match &source.request_id {
                     Some(id) => write!(f, "\n  request id: {id}"),
                     None => Ok(()),
@@ -168,8 +163,11 @@ fn config(f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
     }
 }
 
-fn call_fix(kind: ErrorKind) -> &'static str {
-    match kind {
+fn call_fix(error: &CallError) -> &'static str {
+    match error.kind {
+        ErrorKind::Missing if error.call.contains("Target") => {
+            "check the route's target_group, and that account and Region are the group's"
+        }
         ErrorKind::Unreachable => {
             "check the network, AWS_REGION and AWS_ENDPOINT_URL, and try again"
         }

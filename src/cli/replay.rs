@@ -14,7 +14,7 @@ use crate::config::{self, Config};
 use crate::domain::audit::{Cause, Reason};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
-use crate::domain::transition::Disposition;
+use crate::domain::transition::{Disposition, Outcome};
 use crate::emf::LineWriter;
 use crate::ports::Clock;
 use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
@@ -109,6 +109,11 @@ fn note(ended: &Ended) -> String {
 fn exit(ended: &Ended) -> Exit {
     match (ended, ended.disposition()) {
         (_, Disposition::Delete) => Exit::Done,
+        (Ended::Duplicate(Outcome::Rejected), _) => Exit::Refused,
+        (Ended::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
+        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => {
+            Exit::NotConverged
+        }
         (Ended::Busy(..), _) => Exit::LeaseHeld,
         (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
     }
@@ -147,7 +152,7 @@ pub(super) async fn run(
     let replay = Replay::open(&config, global, session).await?;
     let (mut rows, mut exit_by) = (Vec::new(), Exit::Done);
     for (route, evidence) in &followed {
-        let (report, attempts) = replay.bring_to_an_end(route, evidence).await;
+        let (report, attempts) = replay.mend(route, evidence).await;
         exit_by = worse(exit_by, exit(&report.ended));
         rows.push(ReplayRow::of(&report, attempts));
     }
@@ -183,6 +188,21 @@ impl Replay {
             clock,
             attempts_max,
         })
+    }
+
+    /// Brings the event to an end; and where it was settled as Failed or Rejected before, does so anew. The cause
+    /// may be mended by now, and the person who asks knows it.
+    async fn mend(&self, route: &Route, evidence: &Evidence) -> (Report, u32) {
+        let (report, attempts) = self.bring_to_an_end(route, evidence).await;
+        let Ended::Duplicate(Outcome::Failed | Outcome::Rejected) = report.ended else {
+            return (report, attempts);
+        };
+        let key = evidence.key.again(self.clock.random());
+        let again = Evidence {
+            key,
+            event: evidence.event.clone(),
+        };
+        self.bring_to_an_end(route, &again).await
     }
 
     /// Attempts until the event is settled, or is in other hands. The ledger counts the attempts and settles
@@ -245,7 +265,8 @@ mod tests {
     fn a_replay_ends_well_when_its_event_is_settled_as_it_should_be() {
         for outcome in Outcome::ALL {
             let expected = match outcome {
-                Outcome::Rejected | Outcome::Failed => Exit::Error,
+                Outcome::Rejected => Exit::Refused,
+                Outcome::Failed => Exit::Error,
                 _ => Exit::Done,
             };
             assert_eq!(exit(&settled(outcome)), expected, "{outcome}");

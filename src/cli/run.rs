@@ -60,8 +60,12 @@ pub(super) async fn run(
             lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
             Ok(Exit::Error)
         }
-        () = worker.run(until, told_to_stop) => {
-            lines.say("info", "stopped", "nothing is in hand any more");
+        let_go = worker.run(until, told_to_stop) => {
+            let note = match let_go {
+                0 => "nothing is in hand any more".to_owned(),
+                groups => format!("{groups} groups were let go of; the next delivery resumes them"),
+            };
+            lines.say("info", "stopped", &note);
             Ok(Exit::Done)
         }
     }

@@ -82,7 +82,7 @@ pub fn decide(
         Err(verdict) => return verdict.into(),
     };
     if let Some(verdict) =
-        not_credible(evidence, now).or_else(|| not_news(control, evidence, order))
+        not_credible(evidence, now).or_else(|| not_news(control, evidence, (order, &instance)))
     {
         return verdict.into();
     }
@@ -152,11 +152,17 @@ fn not_credible(evidence: &Evidence, now: Timestamp) -> Option<Verdict> {
 }
 
 /// I3: evidence that is not newer than what moved the route never moves it. The event that did is let
-/// through, since its own half-done transition has to be resumed.
-fn not_news(control: &Control, evidence: &Evidence, order: EvidenceOrder) -> Option<Verdict> {
+/// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
+/// instance, which a person hands in again after every attempt failed.
+fn not_news(
+    control: &Control,
+    evidence: &Evidence,
+    (order, instance): (EvidenceOrder, &InstanceId),
+) -> Option<Verdict> {
     let standing = control.desired.as_ref()?;
     let news = order > standing.evidence || planted(Bug::OrderDoesNotMatter);
-    if standing.event == evidence.key || news {
+    let same = order == standing.evidence && *instance == standing.instance;
+    if standing.event == evidence.key || news || same {
         return None;
     }
     let note = format!(

@@ -252,6 +252,16 @@ impl EventKey {
         Self(hasher.finalize().into())
     }
 
+    /// The key of the same event handed in again by a person, after it was settled badly: what they hand in is
+    /// an event of its own, with a terminal record of its own. `random` tells one such time from another.
+    #[must_use]
+    pub fn again(self, random: u128) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(self.0);
+        hasher.update(random.to_be_bytes());
+        Self(hasher.finalize().into())
+    }
+
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -54,7 +54,7 @@ pub struct Running {
     /// Its process.
     pub process: Arc<Process>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<Option<()>>,
+    task: JoinHandle<Option<usize>>,
 }
 
 impl Fleet {
@@ -130,7 +130,7 @@ impl Running {
 
     /// Waits for its end; `true` when it ended by itself, `false` when it died.
     pub async fn ended(self) -> bool {
-        matches!(self.task.await, Ok(Some(())))
+        matches!(self.task.await, Ok(Some(_)))
     }
 
     /// Whether it has ended, one way or the other.

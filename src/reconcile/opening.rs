@@ -83,7 +83,8 @@ impl Reconciler {
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
-    /// tells whether it still holds. A wrong guess costs no more than reading first would have.
+    /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
+    /// reads to know for certain); it is wrong when another worker was the last to move this route.
     async fn try_to_open(
         &self,
         task: &Task<'_>,

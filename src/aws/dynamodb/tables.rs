@@ -1,4 +1,4 @@
-//! The two tables, for a trial account, a stand-in or the embedded world. Production makes them with `infra/`.
+//! The two tables, for a trial account, a stand-in or the embedded world. Production makes them with a template.
 
 use std::time::Duration;
 
