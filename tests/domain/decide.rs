@@ -151,6 +151,16 @@ fn the_event_that_points_the_route_is_let_through_again_to_resume_what_it_began(
 }
 
 #[test]
+fn what_a_person_hands_in_again_is_let_through_though_it_is_no_news() {
+    let mut again = evidence(STARTED, 2, second(10));
+    let first = again.key;
+    again.key = first.again(1);
+    assert!(first != again.key && first.again(2) != again.key);
+    let control = pointing_at(2, order(10, 1));
+    assert_eq!(moved(decided(&route(), &control, &again)).target, target(2));
+}
+
+#[test]
 fn an_instance_that_the_route_does_not_know_is_rejected_by_name() {
     let note = assert_settled(
         decided(
