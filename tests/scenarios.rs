@@ -5,8 +5,9 @@ mod rig;
 use std::time::Duration;
 
 use rig::Rig;
-use writerlink::domain::audit::{Reason, RecordKind};
-use writerlink::domain::event::EventId;
+use writerlink::domain::audit::{Cause, Reason, RecordKind};
+use writerlink::domain::event::{EventId, Evidence};
+use writerlink::domain::lease::Owner;
 use writerlink::domain::route::OnStarted;
 use writerlink::domain::target::TargetHealth;
 use writerlink::domain::transition::Outcome;
@@ -14,7 +15,7 @@ use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::Ended;
+use writerlink::reconcile::{Ended, NothingInHand, Reconciler};
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -653,4 +654,31 @@ async fn an_address_in_an_events_text_is_never_used() {
             .iter()
             .all(|m| m.target.ip.to_string() != "10.0.2.99")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_every_attempt_failed_is_mended_by_a_person_who_hands_it_in_again() {
+    let rig = Rig::new(&["orders"]).await;
+    let refused = Fault::Refused(ErrorKind::Denied);
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(always("RegisterTargets", refused));
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    assert!(rig.run("w1").await);
+    assert_eq!(rig.registered(0), [rig.target(0, 1)]);
+    fabric.set_plan(writerlink::embedded::faults::no_faults());
+    let person = rig.fleet.world.process("person");
+    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), 6);
+    let mut again = Evidence::new(&rig.routes[0].name, event);
+    again.key = again.key.again(7);
+    let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NothingInHand);
+    assert_eq!(report.await.ended.as_str(), "Swapped");
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    let ends: Vec<_> = rig
+        .story(0)
+        .await
+        .into_iter()
+        .filter_map(|(_, end)| end)
+        .collect();
+    assert_eq!(ends, [Outcome::Failed, Outcome::Swapped]);
 }
