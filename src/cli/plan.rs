@@ -131,6 +131,12 @@ fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
         let note = "nothing has moved this route yet, so nobody knows where it should point; an event will say";
         return vec![row("Unknown", "nothing", note.to_owned())];
     };
+    // Where nothing is to be called the route is where it should be.
+    let decision = if preview.plan.is_empty() {
+        "InPlace"
+    } else {
+        "Move"
+    };
     match &preview.decision {
         Decision::Settle(verdict) => vec![PlanRow {
             reason: Some(verdict.reason.as_str()),
@@ -142,7 +148,7 @@ fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
                 target: Some(target.to_string()),
                 state: Some(state),
                 instance: Some(desired.instance.to_string()),
-                ..row("Move", action, note(preview, desired))
+                ..row(decision, action, note(preview, desired))
             })
             .collect(),
     }
