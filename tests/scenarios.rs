@@ -53,6 +53,20 @@ fn once(
     })
 }
 
+/// From the beginning of the world until then every call of the ledger is refused.
+fn the_ledger_refuses_until(rig: &Rig, end: Duration, kind: ErrorKind) {
+    let fabric = &rig.fleet.world.fabric;
+    let time = fabric.time;
+    fabric.set_plan(Box::new(move |site: &Site| {
+        let calls = ["GetItem", "ExecuteTransaction", "ExecuteStatement"];
+        if calls.contains(&site.call) && time.elapsed() < end {
+            Fate::meets(Fault::Refused(kind))
+        } else {
+            Fate::WORKS
+        }
+    }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     let rig = Rig::new(&["orders"]).await;
@@ -371,21 +385,7 @@ async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_a
 async fn an_unreachable_ledger_means_no_call_and_no_lost_message() {
     let rig = Rig::new(&["orders"]).await;
     let ten_minutes = Duration::from_mins(10);
-    let time = rig.fleet.world.fabric.time;
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(Box::new(move |site: &Site| {
-            let ledger = matches!(
-                site.call,
-                "GetItem" | "ExecuteTransaction" | "ExecuteStatement"
-            );
-            if ledger && time.elapsed() < ten_minutes {
-                Fate::meets(Fault::Refused(ErrorKind::Throttled))
-            } else {
-                Fate::WORKS
-            }
-        }));
+    the_ledger_refuses_until(&rig, ten_minutes, ErrorKind::Throttled);
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let worker = rig.start("w1");
     tokio::time::sleep(Duration::from_secs(590)).await;
@@ -583,21 +583,7 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
 async fn an_outage_of_hours_never_moves_an_unsettled_event_to_the_dead_letter_queue() {
     let rig = Rig::new(&["orders"]).await;
     let four_hours = Duration::from_hours(4);
-    let time = rig.fleet.world.fabric.time;
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(Box::new(move |site: &Site| {
-            let ledger = matches!(
-                site.call,
-                "GetItem" | "ExecuteTransaction" | "ExecuteStatement"
-            );
-            if ledger && time.elapsed() < four_hours {
-                Fate::meets(Fault::Refused(ErrorKind::Unreachable))
-            } else {
-                Fate::WORKS
-            }
-        }));
+    the_ledger_refuses_until(&rig, four_hours, ErrorKind::Unreachable);
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let worker = rig.start("w1");
     tokio::time::sleep(four_hours + Duration::from_mins(2)).await;

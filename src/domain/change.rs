@@ -280,11 +280,7 @@ pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Chan
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
-    let to = Control {
-        generation: from.control.generation.next(),
-        lease: None,
-        desired: from.control.desired.clone(),
-    };
+    let to = fenced_off(from);
     let event = Some(arrival.write(entry.transition, entry.at, entry.outcome));
     Change {
         from: from.clone(),
@@ -301,11 +297,7 @@ pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Chan
 /// # Errors
 /// None today; the check that every change passes is passed here too.
 pub fn note(from: &RouteState, entry: Entry) -> Result<Change, IllegalChange> {
-    let to = Control {
-        generation: from.control.generation.next(),
-        lease: None,
-        desired: from.control.desired.clone(),
-    };
+    let to = fenced_off(from);
     Change {
         from: from.clone(),
         to,
@@ -313,6 +305,15 @@ pub fn note(from: &RouteState, entry: Entry) -> Result<Change, IllegalChange> {
         event: None,
     }
     .checked()
+}
+
+/// The route as it stands, free, under a new generation: whoever held it can write nothing any more.
+fn fenced_off(from: &RouteState) -> Control {
+    Control {
+        generation: from.control.generation.next(),
+        lease: None,
+        desired: from.control.desired.clone(),
+    }
 }
 
 fn held(from: &RouteState, transition: TransitionId) -> Result<&Lease, IllegalChange> {
