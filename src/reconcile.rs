@@ -302,15 +302,6 @@ fn arrived(desired: &Desired, changed: bool) -> Verdict {
     }
 }
 
-/// Whether the lease is this attempt's.
-fn holds(state: &RouteState, transition: TransitionId) -> bool {
-    state
-        .control
-        .lease
-        .as_ref()
-        .is_some_and(|lease| lease.transition == transition)
-}
-
 /// An illegal change is a fault of this program. It is reported like a refused call, so that the message
 /// stays and the log says what happened.
 fn bug(illegal: &IllegalChange) -> CallError {

@@ -103,6 +103,23 @@ impl Change {
         self.event.as_ref()
     }
 
+    /// The one way to a change: through every check.
+    fn new(
+        from: &RouteState,
+        to: Control,
+        entry: Option<Entry>,
+        event: Option<EventWrite>,
+    ) -> Result<Self, IllegalChange> {
+        let from = from.clone();
+        let change = Self {
+            from,
+            to,
+            entry,
+            event,
+        };
+        change.checked()
+    }
+
     fn checked(self) -> Result<Self, IllegalChange> {
         let (before, after) = (&self.from.control, &self.to);
         if after.generation < before.generation {
@@ -202,13 +219,7 @@ pub fn begin(
         desired: Some(desired),
     };
     let event = Some(arrival.write(transition, now, None));
-    Change {
-        from: from.clone(),
-        to,
-        entry: Some(entry),
-        event,
-    }
-    .checked()
+    Change::new(from, to, Some(entry), event)
 }
 
 /// Lengthens the lease of the attempt that holds it.
@@ -226,13 +237,7 @@ pub fn extend(
         lease: Some(lease),
         ..from.control.clone()
     };
-    Change {
-        from: from.clone(),
-        to,
-        entry: None,
-        event: None,
-    }
-    .checked()
+    Change::new(from, to, None, None)
 }
 
 /// Ends the attempt that holds the lease: frees the lease, and settles the event if `entry` has an outcome.
@@ -261,13 +266,7 @@ pub fn finish(
         from: event.clone(),
         to: after,
     });
-    Change {
-        from: from.clone(),
-        to,
-        entry: Some(entry),
-        event,
-    }
-    .checked()
+    Change::new(from, to, Some(entry), event)
 }
 
 /// Settles an event that asks for no call: one record, one transaction. A dead holder's lease goes with it,
@@ -282,13 +281,7 @@ pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Chan
     }
     let to = fenced_off(from);
     let event = Some(arrival.write(entry.transition, entry.at, entry.outcome));
-    Change {
-        from: from.clone(),
-        to,
-        entry: Some(entry),
-        event,
-    }
-    .checked()
+    Change::new(from, to, Some(entry), event)
 }
 
 /// Records something about an event without touching the event's entry: a foreign event under the key of
@@ -298,13 +291,7 @@ pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Chan
 /// None today; the check that every change passes is passed here too.
 pub fn note(from: &RouteState, entry: Entry) -> Result<Change, IllegalChange> {
     let to = fenced_off(from);
-    Change {
-        from: from.clone(),
-        to,
-        entry: Some(entry),
-        event: None,
-    }
-    .checked()
+    Change::new(from, to, Some(entry), None)
 }
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.
@@ -317,8 +304,6 @@ fn fenced_off(from: &RouteState) -> Control {
 }
 
 fn held(from: &RouteState, transition: TransitionId) -> Result<&Lease, IllegalChange> {
-    match &from.control.lease {
-        Some(lease) if lease.transition == transition => Ok(lease),
-        Some(_) | None => Err(IllegalChange::LeaseNotHeld(transition)),
-    }
+    from.lease_of(transition)
+        .ok_or(IllegalChange::LeaseNotHeld(transition))
 }

@@ -251,6 +251,13 @@ impl RouteState {
             chain: ChainHead::default(),
         }
     }
+
+    /// The lease, if it is held for this attempt.
+    #[must_use]
+    pub fn lease_of(&self, transition: TransitionId) -> Option<&Lease> {
+        let lease = self.control.lease.as_ref();
+        lease.filter(|lease| lease.transition == transition)
+    }
 }
 
 /// What the ledger keeps of an event on a route: the idempotency record.

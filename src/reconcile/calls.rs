@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::report::Report;
-use super::{Held, Reconciler, Task, holds};
+use super::{Held, Reconciler, Task};
 use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
@@ -159,7 +159,7 @@ impl Reconciler {
         let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
         let (extended, ()) = tokio::join!(extending, task.in_hand.keep());
         match extended {
-            Ok(Commit::Done(state)) if holds(&state, task.transition) => {
+            Ok(Commit::Done(state)) if state.lease_of(task.transition).is_some() => {
                 held.state = state;
                 held.hold = Hold::granted(now);
             }

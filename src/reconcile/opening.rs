@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::memory::Sighting;
 use super::report::{Ended, Report};
-use super::{Held, Reconciler, Task, bug, holds};
+use super::{Held, Reconciler, Task, bug};
 use crate::domain::audit::{Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Change};
 use crate::domain::decide::{Decision, Verdict, decide};
@@ -132,7 +132,9 @@ impl Reconciler {
             Commit::Done(state) => Ok(match decision {
                 Decision::Settle(verdict) => Opening::Ended(Ended::Settled(verdict)),
                 // Ours was committed, its reply was lost, and somebody has taken the route over since.
-                Decision::Move(_) if !holds(&state, task.transition) => Opening::LookAgain(None),
+                Decision::Move(_) if state.lease_of(task.transition).is_none() => {
+                    Opening::LookAgain(None)
+                }
                 Decision::Move(desired) => {
                     let pointed = seen.state.control.desired;
                     let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
