@@ -4,99 +4,24 @@
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
 
+mod metrics;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::audit::Step;
+pub use self::metrics::*;
+use crate::domain::audit::{RecordKind, Step};
+use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::Disposition;
-use crate::ports::{Clock, Message};
-use crate::reconcile::{Ended, Report};
+use crate::domain::transition::{Disposition, Outcome};
+use crate::ports::{Clock, ErrorKind, Message};
+use crate::reconcile::{Ended, Noted, Report};
+use crate::timer::Summary;
 use crate::worker::{Happening, Observer};
-
-/// The CloudWatch namespace of every metric.
-pub const NAMESPACE: &str = "writerlink";
-
-/// A metric, as CloudWatch knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// Its name, and the key at the root of the line.
-    pub name: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-}
-
-const fn count(name: &'static str) -> Metric {
-    Metric {
-        name,
-        unit: "Count",
-    }
-}
-
-const fn milliseconds(name: &'static str) -> Metric {
-    Metric {
-        name,
-        unit: "Milliseconds",
-    }
-}
-
-/// Attempts made, by route and outcome.
-pub const ATTEMPTS: Metric = count("attempts");
-/// How long an attempt took in all.
-pub const ATTEMPT_MS: Metric = milliseconds("attempt_ms");
-/// How old the event was when the attempt began: the delay of RDS, EventBridge and the queue.
-pub const EVENT_AGE_MS: Metric = milliseconds("event_age_ms");
-/// From the start of an attempt to the load balancer's word that the target is registered.
-pub const REGISTERED_MS: Metric = milliseconds("registered_ms");
-/// From the start of an attempt to its word that the others are deregistered.
-pub const SWAPPED_MS: Metric = milliseconds("swapped_ms");
-/// Messages that were no events of ours.
-pub const MESSAGES_IGNORED: Metric = count("messages_ignored");
-/// Messages that could not be read and went to the dead-letter queue.
-pub const MESSAGES_MALFORMED: Metric = count("messages_malformed");
-/// Calls of the queue that failed.
-pub const QUEUE_FAILURES: Metric = count("queue_failures");
-/// Messages whose visibility ended while they were worked on.
-pub const VISIBILITY_LOST: Metric = count("visibility_lost");
-/// Tasks that panicked: a bug.
-pub const PANICS: Metric = count("panics");
-/// Groups let go of at the end of the drain limit.
-pub const LET_GO: Metric = count("groups_let_go");
-
-/// The phases of an attempt, each a metric: the step's name and the metric's. A phase that comes twice in an
-/// attempt is added up.
-const PHASES: [(&str, Metric); 6] = [
-    ("Begin", milliseconds("begin_ms")),
-    ("RegisterTargets", milliseconds("register_ms")),
-    ("DeregisterTargets", milliseconds("deregister_ms")),
-    ("DescribeTargetHealth", milliseconds("observe_ms")),
-    ("ExtendLease", milliseconds("extend_lease_ms")),
-    ("Finish", milliseconds("finish_ms")),
-];
-
-/// Every metric there is; the alarms refer to these alone.
-#[must_use]
-pub fn metrics() -> Vec<Metric> {
-    let mut all = vec![
-        ATTEMPTS,
-        ATTEMPT_MS,
-        EVENT_AGE_MS,
-        REGISTERED_MS,
-        SWAPPED_MS,
-        MESSAGES_IGNORED,
-        MESSAGES_MALFORMED,
-        QUEUE_FAILURES,
-        VISIBILITY_LOST,
-        PANICS,
-        LET_GO,
-    ];
-    all.extend(PHASES.map(|(_, metric)| metric));
-    all
-}
 
 /// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
 #[expect(
@@ -135,6 +60,14 @@ pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
             &[],
             &[(PANICS, json!(1))],
         ),
+        Happening::Noted { route, noted } => of_timer(route, noted, now),
+        Happening::LookFailed { route, error } => {
+            let mut fields = event("look_failed", "warn", &error.to_string());
+            fields.insert("route".into(), json!(route.name.as_str()));
+            let throttled = usize::from(error.kind == ErrorKind::Throttled);
+            emit(now, fields, &[], &[(CALLS_THROTTLED, json!(throttled))])
+        }
+        Happening::Summary(summary) => minute(summary, now),
         Happening::LetGo { groups } => {
             let note = "the drain limit was over; the next delivery resumes what was let go of";
             emit(
@@ -145,6 +78,45 @@ pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
             )
         }
     })
+}
+
+/// What the timer recorded besides its attempts.
+fn of_timer(route: &Route, noted: &Noted, now: Timestamp) -> Value {
+    let level = match noted.kind {
+        RecordKind::NotServing => "error",
+        RecordKind::Noticed => "warn",
+        _ => "info",
+    };
+    let mut fields = event(noted.kind.as_str(), level, &noted.note);
+    fields.insert("route".into(), json!(route.name.as_str()));
+    fields.insert("reason".into(), json!(noted.reason.as_str()));
+    let took = ms(noted.took.unwrap_or_default());
+    let value = match noted.kind {
+        RecordKind::Serving => Some((SERVING_MS, took)),
+        RecordKind::Drained => Some((DRAINED_MS, took)),
+        RecordKind::NotServing => Some((NOT_SERVING, json!(1))),
+        RecordKind::Noticed => Some((HELD_BACK, json!(1))),
+        RecordKind::Started
+        | RecordKind::Resumed
+        | RecordKind::Deferred
+        | RecordKind::Finished
+        | RecordKind::Ordered => None,
+    };
+    emit(now, fields, &["route"], value.as_slice())
+}
+
+fn minute(summary: &Summary, now: Timestamp) -> Value {
+    let mut fields = event("minute", "info", "the timer goes round");
+    fields.insert("routes".into(), json!(summary.routes));
+    let values = [
+        (WORKER_TURNS, json!(1)),
+        (LOOKS, json!(summary.looks)),
+        (LOOKS_FAILED, json!(summary.failed)),
+        (ROUTE_DIVERGED, json!(summary.diverged)),
+        (PAUSED_TOO_LONG, json!(summary.paused_long)),
+        (ANTI_FLAP, json!(summary.flapping)),
+    ];
+    emit(now, fields, &[], &values)
 }
 
 fn event(name: &str, level: &str, note: &str) -> Map<String, Value> {
@@ -167,7 +139,11 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
     let level = match report.ended {
         // Somebody has to look at what goes to the dead-letter queue.
         _ if report.ended.disposition() == Disposition::DeadLetter => "error",
-        Ended::Settled(_) | Ended::Duplicate(_) | Ended::Busy(..) => "info",
+        Ended::Settled(_)
+        | Ended::Duplicate(_)
+        | Ended::Nothing(_)
+        | Ended::Busy(..)
+        | Ended::Paced(_) => "info",
         Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => "warn",
     };
     let mut fields = event("attempt", level, &report.ended.note());
@@ -175,10 +151,13 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
     put("route", json!(report.route.as_str()));
     put("outcome", json!(report.ended.as_str()));
     put("event_key", json!(report.event_key.to_string()));
-    put("event_id", json!(report.event.id.map(|id| id.to_string())));
-    put("event_source", json!(report.event.source.as_str()));
-    put("event_at", json!(report.event.at.to_string()));
-    put("event_message", json!(report.event.message));
+    put("cause", json!(report.cause.as_str()));
+    put("evidence_at", json!(report.told.at().to_string()));
+    put("evidence", json!(report.told.said()));
+    if let Some(event) = report.told.event() {
+        put("event_id", json!(event.id.map(|id| id.to_string())));
+        put("event_source", json!(event.source.as_str()));
+    }
     put("transition", json!(report.transition.to_string()));
     put("attempt", json!(report.attempt));
     put("resumed", json!(report.resumed));
@@ -210,11 +189,14 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
     if let Ended::Settled(verdict) | Ended::Deferred(verdict, _) = &report.ended {
         put("reason", json!(verdict.reason.as_str()));
     }
-    let mut values = vec![
-        (ATTEMPTS, json!(1)),
-        (ATTEMPT_MS, ms(report.took)),
-        (EVENT_AGE_MS, ms(report.event_age)),
-    ];
+    let mut values = vec![(ATTEMPTS, json!(1)), (ATTEMPT_MS, ms(report.took))];
+    values.extend(
+        report
+            .told
+            .event()
+            .map(|_| (EVENT_AGE_MS, ms(report.event_age))),
+    );
+    values.extend(how_it_failed(report));
     values.extend(report.registered().map(|at| (REGISTERED_MS, ms(at))));
     values.extend(report.swapped().map(|at| (SWAPPED_MS, ms(at))));
     for (name, metric) in PHASES {
@@ -229,6 +211,33 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
         }
     }
     emit(now, fields, &["route", "outcome"], &values)
+}
+
+/// What of an attempt somebody may want to be woken for.
+fn how_it_failed(report: &Report) -> Vec<(Metric, Value)> {
+    let failed = |outcome| outcome == Some(Outcome::Failed);
+    let throttled = |step: &&Step| {
+        let error = step.error.as_deref().unwrap_or_default();
+        error.contains(ErrorKind::Throttled.as_str())
+    };
+    let throttled = report.steps.iter().filter(throttled).count();
+    let held = |outcome| matches!(outcome, Some(Outcome::Paused | Outcome::Observed));
+    let counted = [
+        (
+            TRANSITIONS_FAILED,
+            usize::from(failed(report.ended.outcome())),
+        ),
+        (HELD_BACK, usize::from(held(report.ended.outcome()))),
+        (
+            LEASE_LOST,
+            usize::from(matches!(report.ended, Ended::LeaseLost { .. })),
+        ),
+        (CALLS_THROTTLED, throttled),
+    ];
+    let happened = counted.into_iter().filter(|(_, count)| *count > 0);
+    happened
+        .map(|(metric, count)| (metric, json!(count)))
+        .collect()
 }
 
 fn rows(observed: &[ObservedTarget]) -> Value {
@@ -363,7 +372,7 @@ fn as_text(line: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::Reason;
+    use crate::domain::audit::{Cause, Reason, Told};
     use crate::domain::decide::Verdict;
     use crate::domain::event::{EventKey, RdsEvent, SourceKind};
     use crate::domain::route::{RouteName, SourceId};
@@ -389,7 +398,8 @@ mod tests {
         Report {
             event_key: EventKey::of(&route, &event),
             route,
-            event,
+            cause: Cause::Event,
+            told: Told::Event(event),
             transition: TransitionId::from_parts(Timestamp::EPOCH, 7),
             attempt: 1,
             resumed: false,

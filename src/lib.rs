@@ -17,5 +17,6 @@ pub mod ports;
 pub mod reconcile;
 pub mod system_clock;
 pub mod telemetry;
+pub mod timer;
 pub mod wire;
 pub mod worker;

@@ -81,11 +81,23 @@ pub enum Bug {
     SkipsASeq,
     /// Does not link a record to the one before it.
     ForgetsThePrevious,
+    /// Moves a route that is paused or frozen.
+    PausedMovesAll,
+    /// Makes calls for a route that only observes.
+    ObserverActs,
+    /// Follows evidence away from the instance that a route is pinned to.
+    PinIsForgotten,
+    /// Moves a route as often as it is told to.
+    FlapsFreely,
+    /// Believes the witnesses against an event of a moment ago.
+    TimerFightsEvents,
+    /// Moves on a single reading of the witnesses.
+    OneReadingIsTruth,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 43] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -123,6 +135,12 @@ impl Bug {
         Self::LostCommitIsRefused,
         Self::SkipsASeq,
         Self::ForgetsThePrevious,
+        Self::PausedMovesAll,
+        Self::ObserverActs,
+        Self::PinIsForgotten,
+        Self::FlapsFreely,
+        Self::TimerFightsEvents,
+        Self::OneReadingIsTruth,
     ];
 }
 

@@ -18,9 +18,12 @@
 mod calls;
 mod memory;
 mod opening;
+mod orders;
+mod pace;
 mod preview;
 mod report;
 mod steps;
+mod tick;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +33,17 @@ use async_trait::async_trait;
 use self::calls::Stopped;
 use self::memory::Memory;
 use self::opening::Opening;
+pub use self::orders::Ordered;
+use self::pace::SharedPace;
 pub use self::preview::Preview;
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
-use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
+pub use self::tick::{Look, Noted, Watched};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
 use crate::domain::change::{self, Change, IllegalChange};
 use crate::domain::decide::Verdict;
 use crate::domain::event::Evidence;
+use crate::domain::ground::Ground;
 use crate::domain::lease::{Hold, Owner};
 use crate::domain::plan::Reach;
 use crate::domain::route::{Route, RouteName};
@@ -81,8 +88,18 @@ pub struct Reconciler {
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
     owner: Owner,
-    attempts_max: u32,
+    limits: Attempts,
     seen: Memory,
+    pace: SharedPace,
+}
+
+/// How often an event is tried, and how many routes a worker moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// After so many failed attempts an event is recorded as Failed.
+    pub attempts_max: u32,
+    /// So many routes are moved in a minute; what is over it waits.
+    pub moves_per_minute_max: usize,
 }
 
 /// What one attempt is about.
@@ -99,25 +116,30 @@ struct Task<'a> {
 struct Held {
     state: RouteState,
     hold: Hold,
-    event: EventEntry,
+    /// The event in hand, if it is one that is delivered.
+    event: Option<EventEntry>,
     desired: Desired,
     /// Whether the route pointed at this very target before: then looking first may save the call.
     pointed_here: bool,
 }
 
+/// The sustained rate of registrations and deregistrations of an account is four a second (see aws-facts §5.1), so
+/// no worker can do more than this for long.
+pub const MOVES_PER_MINUTE_MAX: usize = 240;
+
 impl Reconciler {
-    /// A reconciler that has seen nothing yet. It writes as `owner`, and records an event as Failed after
-    /// `attempts_max` attempts.
+    /// A reconciler that has seen nothing yet. It writes as `owner`.
     #[must_use]
-    pub fn new(ports: &Ports, owner: Owner, attempts_max: u32) -> Self {
+    pub fn new(ports: &Ports, owner: Owner, limits: Attempts) -> Self {
         Self {
             ledger: Arc::clone(&ports.ledger),
             groups: Arc::clone(&ports.groups),
             databases: Arc::clone(&ports.databases),
             clock: Arc::clone(&ports.clock),
             owner,
-            attempts_max,
+            limits,
             seen: Memory::default(),
+            pace: SharedPace::default(),
         }
     }
 
@@ -149,7 +171,7 @@ impl Reconciler {
             in_hand,
             steps,
         };
-        let mut report = Report::of(&task.route.name, evidence, transition, now);
+        let mut report = Report::of(&task, now);
         report.ended = match self.open(&task, &mut report).await {
             Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
             Ok(Opening::Ended(ended)) => ended,
@@ -170,7 +192,7 @@ impl Reconciler {
         report.desired = Some((held.desired.instance.clone(), held.desired.target));
         let stopped = self.bring_there(task, &mut held, report).await;
         let verdict = match stopped {
-            Ok(changed) => arrived(&held.desired, changed),
+            Ok(changed) => arrived(task, &held, changed),
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
@@ -197,15 +219,17 @@ impl Reconciler {
         report: &Report,
     ) -> Ended {
         let failed = verdict.outcome == Outcome::Failed;
-        let left = held.event.attempts < self.attempts_max || planted(Bug::NeverGivesUp);
-        let again = failed && left;
+        // What nobody delivers again is tried again by the next look of the timer, or by the person.
+        let attempts = held.event.as_ref().map(|event| event.attempts);
+        let left = attempts.is_none_or(|n| n < self.limits.attempts_max);
+        let again = failed && (left || planted(Bug::NeverGivesUp));
         let kind = if again {
             RecordKind::Deferred
         } else {
             RecordKind::Finished
         };
         let mut entry = self.entry(task, &held.state, kind);
-        entry.attempt = held.event.attempts;
+        entry.attempt = attempts.unwrap_or(1);
         entry.desired.clone_from(&report.desired);
         entry.before.clone_from(&report.before);
         entry.after.clone_from(&report.after);
@@ -213,8 +237,8 @@ impl Reconciler {
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
-        let pause = self.pause(task, held.event.attempts);
-        let committed = match change::finish(&held.state, &held.event, entry) {
+        let pause = self.pause(task, attempts.unwrap_or(1));
+        let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
             Ok(change) => self.commit(&task.steps, "Finish", &change).await,
             Err(illegal) => Err(bug(&illegal)),
         };
@@ -242,7 +266,7 @@ impl Reconciler {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cause: task.cause,
             event_key: task.evidence.key,
-            event: task.evidence.event.clone(),
+            told: Some(Told::from(&task.evidence.ground)),
             target_group: task.route.group.arn.clone(),
             desired: None,
             before: Vec::new(),
@@ -281,18 +305,33 @@ impl Reconciler {
 }
 
 /// How a move that arrived is told.
-fn arrived(desired: &Desired, changed: bool) -> Verdict {
+fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
+    let desired = &held.desired;
     let to = format!("{} at {}", desired.instance, desired.target);
+    let reason = match &task.evidence.ground {
+        Ground::Event(_) => Reason::WriterMoved,
+        Ground::Truth(_) if held.pointed_here => Reason::GroupDiffered,
+        Ground::Truth(_) => Reason::TruthMoved,
+        Ground::Order(_) => Reason::Ordered,
+    };
     match (changed, desired.reach) {
         (false, _) => Verdict::new(
             Outcome::AlreadyThere,
             Reason::NothingToDo,
             format!("the group already holds {to}"),
         ),
+        (true, Reach::Swap) if desired.beside.is_empty() => Verdict::new(
+            Outcome::Swapped,
+            reason,
+            format!("the group holds {to} and no other writer"),
+        ),
         (true, Reach::Swap) => Verdict::new(
             Outcome::Swapped,
-            Reason::WriterMoved,
-            format!("the group holds {to} and no other writer"),
+            reason,
+            format!(
+                "the group holds {to} and {} other readers",
+                desired.beside.len()
+            ),
         ),
         (true, Reach::Register) => Verdict::new(
             Outcome::Registered,

@@ -10,15 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
-use crate::domain::event::{EventKey, Evidence, RdsEvent};
+use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{InHand, Reconciler, Report};
+use crate::reconcile::{InHand, Noted, Reconciler, Report};
+use crate::timer::{Nudge, Reconciling, Summary, Timer};
 use crate::wire::{self, Parsed};
 
 /// How many messages one receive may bring: the most SQS gives.
@@ -55,6 +57,8 @@ pub struct Limits {
     pub groups_max: usize,
     /// How long what is in hand may take once the worker is to stop.
     pub drain_timeout: Duration,
+    /// How routes are looked at without events.
+    pub reconciling: Reconciling,
 }
 
 /// What happened, for the log, the metrics and the demo's story.
@@ -89,6 +93,22 @@ pub enum Happening<'a> {
     },
     /// A task of the worker panicked. Its messages come back.
     Panicked(&'a str),
+    /// The timer recorded something besides its attempts.
+    Noted {
+        /// About which route.
+        route: &'a Route,
+        /// What.
+        noted: &'a Noted,
+    },
+    /// The timer could not look at a route.
+    LookFailed {
+        /// Which.
+        route: &'a Route,
+        /// Why.
+        error: &'a CallError,
+    },
+    /// A minute went by: how the routes are.
+    Summary(Summary),
     /// Work was let go of at the end of the drain limit.
     LetGo {
         /// How many groups.
@@ -120,6 +140,7 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     limits: Limits,
+    nudges: Option<mpsc::UnboundedSender<Nudge>>,
 }
 
 impl Worker {
@@ -140,6 +161,7 @@ impl Worker {
             clock,
             observer,
             limits,
+            nudges: None,
         }
     }
 
@@ -147,8 +169,14 @@ impl Worker {
     /// what is in hand within the drain limit. Returns how many groups it had to let go of.
     pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) -> usize {
         let mut groups = JoinSet::new();
-        let worker = self.clone();
-        groups.spawn(async move { worker.warm_up().await });
+        let mut timer = JoinSet::new();
+        let worker = match until {
+            Until::Stopped => self.with_timer(&mut timer),
+            // One pass over the queue is no watch.
+            Until::Drained => self.clone(),
+        };
+        let warming = worker.clone();
+        groups.spawn(async move { warming.warm_up().await });
         let mut failures = 0;
         tokio::pin!(shutdown);
         loop {
@@ -180,13 +208,39 @@ impl Worker {
                 Ok(messages) => {
                     failures = 0;
                     for group in in_groups(messages) {
-                        let worker = self.clone();
+                        let worker = worker.clone();
                         groups.spawn(async move { worker.work_on(group).await });
                     }
                 }
             }
         }
-        self.drain(groups).await
+        // Closes the timer's nudges: it ends when its looks under way have.
+        drop(worker);
+        self.drain(groups, timer).await
+    }
+
+    /// The worker whose attempts nudge a timer of its own, which runs until all its nudgers are gone.
+    fn with_timer(&self, tasks: &mut JoinSet<()>) -> Self {
+        let (nudges, nudged) = mpsc::unbounded_channel();
+        let timer = Timer {
+            reconciler: Arc::clone(&self.reconciler),
+            routes: Arc::clone(&self.routes),
+            clock: Arc::clone(&self.clock),
+            observer: Arc::clone(&self.observer),
+            settings: self.limits.reconciling,
+        };
+        tasks.spawn(timer.run(nudged));
+        Self {
+            nudges: Some(nudges),
+            ..self.clone()
+        }
+    }
+
+    /// Asks the timer for an early look; nobody minds if it is gone.
+    fn nudge(&self, nudge: Nudge) {
+        if let Some(nudges) = &self.nudges {
+            drop(nudges.send(nudge));
+        }
     }
 
     /// Reads every route's state while the first receive waits, which saves each route's first attempt a
@@ -231,12 +285,15 @@ impl Worker {
 
     /// Finishes what is in hand, or lets go of it: an attempt that is cut off is resumed by the next
     /// delivery, like that of a worker that died.
-    async fn drain(&self, mut groups: JoinSet<()>) -> usize {
+    async fn drain(&self, mut groups: JoinSet<()>, mut timer: JoinSet<()>) -> usize {
         if planted(Bug::StopsAtOnce) {
             return 0;
         }
         let finishing = async {
             while let Some(ended) = groups.join_next().await {
+                self.note_panic(Some(ended));
+            }
+            while let Some(ended) = timer.join_next().await {
                 self.note_panic(Some(ended));
             }
         };
@@ -320,6 +377,10 @@ impl Worker {
                     worst.max(asked)
                 };
             }
+            if !followed && event.claim() == Ok(Claim::AskTruth) {
+                // A blue/green deployment has an identity of its own; whose names it changes it does not say.
+                self.nudge(Nudge::Every);
+            }
             if !followed {
                 let reason = format!("no route has source {}", event.source);
                 self.tell(&Happening::Ignored {
@@ -348,6 +409,7 @@ impl Worker {
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
         self.tell(&Happening::Attempt(&report));
+        self.nudge(Nudge::Route(route.name.clone()));
         report.ended.disposition()
     }
 

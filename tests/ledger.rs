@@ -17,9 +17,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use writerlink::aws::dynamodb::{DynamoLedger, TableNames, create_tables};
 use writerlink::domain::audit::{
-    AuditRecord, Cause, ChainVerifier, Entry, Hash, Reason, RecordKind, Step,
+    AuditRecord, Cause, ChainVerifier, Entry, Hash, Reason, RecordKind, Step, Told,
 };
-use writerlink::domain::change::{self, Arrival, Change};
+use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
 use writerlink::domain::event::{EventId, EventKey, EvidenceOrder, RdsEvent, SourceKind};
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
@@ -195,6 +195,7 @@ impl Attempt {
         Desired {
             instance: InstanceId::new("db-2").unwrap(),
             target: target(2),
+            beside: BTreeSet::new(),
             reach: Reach::Swap,
             evidence: EvidenceOrder {
                 at: self.event.at,
@@ -219,7 +220,7 @@ impl Attempt {
             version: "0.1.0".into(),
             cause: Cause::Event,
             event_key: self.key(route),
-            event: self.event.clone(),
+            told: Some(Told::Event(self.event.clone())),
             target_group: TargetGroupArn::new(
                 "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067",
             )
@@ -242,7 +243,13 @@ impl Attempt {
         let owner = Owner::new(self.owner);
         let entry = self.entry(&from.route, from.control.generation.next(), None);
         let arrival = self.arrival(&from.route, known);
-        change::begin(from, &owner, self.desired(&from.route), &arrival, entry).unwrap()
+        let taking = Taking {
+            owner: &owner,
+            desired: self.desired(&from.route),
+            arrival: Some(&arrival),
+            order: None,
+        };
+        change::begin(from, taking, entry).unwrap()
     }
 
     fn extend(&self, from: &RouteState, seconds: i64) -> Change {
@@ -252,7 +259,7 @@ impl Attempt {
 
     fn finish(&self, from: &RouteState, event: &EventEntry) -> Change {
         let entry = self.entry(&from.route, from.control.generation, Some(Outcome::Swapped));
-        change::finish(from, event, entry).unwrap()
+        change::finish(from, Some(event), entry).unwrap()
     }
 
     fn settle(&self, from: &RouteState) -> Change {
@@ -261,7 +268,7 @@ impl Attempt {
             from.control.generation.next(),
             Some(Outcome::Ignored),
         );
-        change::settle(from, &self.arrival(&from.route, None), entry).unwrap()
+        change::settle(from, &self.arrival(&from.route, None), Effect::None, entry).unwrap()
     }
 }
 
@@ -834,7 +841,7 @@ mod promises {
             };
             let found = records(&ledger, &query).await;
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].entry.event.message, text);
+            assert_eq!(found[0].entry.told.as_ref().map(Told::said), Some(text));
             assert_eq!(found[0].entry.outcome, Some(Outcome::Ignored));
         }
         assert_eq!(verify(&ledger, &orders()).await, Ok(state.chain));

@@ -80,7 +80,7 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
     assert_eq!(still[0].target, rig.target(0, 2));
     assert_eq!(
-        end.event.message,
+        end.told.as_ref().unwrap().said(),
         "Started cross AZ failover to DB instance: orders-2"
     );
     assert!(
@@ -654,7 +654,8 @@ async fn an_event_whose_every_attempt_failed_is_mended_by_a_person_who_hands_it_
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     fabric.set_plan(writerlink::embedded::faults::no_faults());
     let person = rig.fleet.world.process("person");
-    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), 6);
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
     let mut again = Evidence::new(&rig.routes[0].name, event);
     again.key = again.key.again(7);
     let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NothingInHand);

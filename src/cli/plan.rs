@@ -109,7 +109,11 @@ pub(super) async fn run(
 async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler, Failure> {
     let ports = session.connect.ports(config).await?;
     let nobody = Owner::new("plan");
-    Ok(Reconciler::new(&ports, nobody, config.worker.max_attempts))
+    Ok(Reconciler::new(
+        &ports,
+        nobody,
+        super::run::attempts(config),
+    ))
 }
 
 fn looking(route: &Route, error: CallError) -> Failure {
@@ -138,10 +142,19 @@ fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
         "Move"
     };
     match &preview.decision {
-        Decision::Settle(verdict) => vec![PlanRow {
+        Decision::Settle(verdict) | Decision::Ask(verdict) => vec![PlanRow {
             reason: Some(verdict.reason.as_str()),
             ..row(verdict.outcome.as_str(), "nothing", verdict.note.clone())
         }],
+        Decision::Hold(desired, brake) => {
+            let verdict = brake.verdict(desired);
+            vec![PlanRow {
+                reason: Some(verdict.reason.as_str()),
+                target: Some(desired.target.to_string()),
+                instance: Some(desired.instance.to_string()),
+                ..row(verdict.outcome.as_str(), "nothing", verdict.note)
+            }]
+        }
         Decision::Move(desired) => actions(preview, desired)
             .into_iter()
             .map(|(action, target, state)| PlanRow {

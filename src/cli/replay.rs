@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
-use super::run::style;
+use super::run::{attempts, style};
 use super::{Session, intake};
 use crate::config::{self, Config};
 use crate::domain::audit::{Cause, Reason};
@@ -84,7 +84,10 @@ impl ReplayRow {
 
 fn reason(ended: &Ended) -> Option<Reason> {
     match ended {
-        Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason),
+        Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
+            Some(verdict.reason)
+        }
+        Ended::Paced(_) => Some(Reason::TooManyMoves),
         Ended::Duplicate(_) => Some(Reason::SettledBefore),
         Ended::LeaseLost { .. } => Some(Reason::LeaseLost),
         Ended::Busy(..) | Ended::Unavailable(..) => None,
@@ -100,6 +103,8 @@ fn note(ended: &Ended) -> String {
         Ended::Settled(_)
         | Ended::Duplicate(_)
         | Ended::Deferred(..)
+        | Ended::Nothing(_)
+        | Ended::Paced(_)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => ended.note(),
     }
@@ -183,7 +188,7 @@ impl Replay {
         let clock = Arc::clone(&ports.clock);
         let attempts_max = config.worker.max_attempts;
         Ok(Self {
-            reconciler: Reconciler::new(&ports, process.owner, attempts_max),
+            reconciler: Reconciler::new(&ports, process.owner, attempts(config)),
             lines: LineWriter::new(Arc::clone(&clock), style(global.log), process.log),
             clock,
             attempts_max,
@@ -200,7 +205,7 @@ impl Replay {
         let key = evidence.key.again(self.clock.random());
         let again = Evidence {
             key,
-            event: evidence.event.clone(),
+            ground: evidence.ground.clone(),
         };
         self.bring_to_an_end(route, &again).await
     }

@@ -15,8 +15,9 @@ use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
 use crate::health::{self, Pulse};
 use crate::ports::{ErrorKind, Ports};
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
 use crate::telemetry::LogFormat;
+use crate::timer::Reconciling;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
@@ -43,7 +44,7 @@ pub(super) async fn run(
         queue: queue.port,
         ..ports
     };
-    let reconciler = Reconciler::new(&ports, process.owner, config.worker.max_attempts);
+    let reconciler = Reconciler::new(&ports, process.owner, attempts(&config));
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, pulse]));
     let routes: Arc<[Route]> = config.routes.as_slice().into();
     let limits = limits(&config);
@@ -87,10 +88,19 @@ async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     }
 }
 
+/// How often events are tried, and how fast routes are moved.
+pub(super) fn attempts(config: &Config) -> Attempts {
+    Attempts {
+        attempts_max: config.worker.max_attempts,
+        moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+    }
+}
+
 fn limits(config: &Config) -> Limits {
     Limits {
         groups_max: usize::try_from(config.worker.parallel_groups).unwrap_or(usize::MAX),
         drain_timeout: config.worker.drain_timeout,
+        reconciling: Reconciling::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::event::{EventKey, RdsEvent};
+use super::ground::Ground;
 use super::lease::{Generation, Owner};
 use super::route::{InstanceId, RouteName, TargetGroupArn};
 use super::target::{ObservedTarget, Target};
@@ -68,11 +69,31 @@ pub enum RecordKind {
     Deferred,
     /// The event is settled.
     Finished,
+    /// A person ordered something.
+    Ordered,
+    /// The timer saw something that it waits out, or that it may not change.
+    Noticed,
+    /// The new target serves.
+    Serving,
+    /// The new target does not serve although it should by now.
+    NotServing,
+    /// An old target is gone.
+    Drained,
 }
 
 impl RecordKind {
     /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 4] = [Self::Started, Self::Resumed, Self::Deferred, Self::Finished];
+    pub const ALL: [Self; 9] = [
+        Self::Started,
+        Self::Resumed,
+        Self::Deferred,
+        Self::Finished,
+        Self::Ordered,
+        Self::Noticed,
+        Self::Serving,
+        Self::NotServing,
+        Self::Drained,
+    ];
 
     /// Its name, as recorded.
     #[must_use]
@@ -82,6 +103,11 @@ impl RecordKind {
             Self::Resumed => "resumed",
             Self::Deferred => "deferred",
             Self::Finished => "finished",
+            Self::Ordered => "ordered",
+            Self::Noticed => "noticed",
+            Self::Serving => "serving",
+            Self::NotServing => "not-serving",
+            Self::Drained => "drained",
         }
     }
 
@@ -127,11 +153,45 @@ pub enum Reason {
     NotConverged,
     /// The lease could not be kept.
     LeaseLost,
+    /// The witnesses agree on another writer than the route points at.
+    TruthMoved,
+    /// The group was not what the route points at: a hand-made change, or a move left half done.
+    GroupDiffered,
+    /// The event says that the writer has to be asked for: the timer asks the route's witnesses.
+    WitnessesAsked,
+    /// The event is too old to be believed; the timer asks the route's witnesses.
+    EvidenceTooOld,
+    /// The witnesses differ, or one of them cannot tell.
+    TruthUnclear,
+    /// The witnesses contradict an event that is young enough to outrank them.
+    EventTrusted,
+    /// The instance is not one of `allowed_instances`.
+    InstanceNotAllowed,
+    /// The route is paused.
+    Paused,
+    /// Every route is frozen.
+    Frozen,
+    /// The route is pinned to another instance.
+    Pinned,
+    /// The route only observes.
+    Observing,
+    /// The route was moved too often in a short time.
+    Flapping,
+    /// The worker has moved as many routes this minute as it may.
+    TooManyMoves,
+    /// A person ordered it.
+    Ordered,
+    /// The new target serves.
+    TargetServes,
+    /// The new target does not serve in time.
+    TargetDoesNotServe,
+    /// An old target is gone.
+    TargetGone,
 }
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 33] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -148,6 +208,23 @@ impl Reason {
         Self::CallFailed,
         Self::NotConverged,
         Self::LeaseLost,
+        Self::TruthMoved,
+        Self::GroupDiffered,
+        Self::WitnessesAsked,
+        Self::EvidenceTooOld,
+        Self::TruthUnclear,
+        Self::EventTrusted,
+        Self::InstanceNotAllowed,
+        Self::Paused,
+        Self::Frozen,
+        Self::Pinned,
+        Self::Observing,
+        Self::Flapping,
+        Self::TooManyMoves,
+        Self::Ordered,
+        Self::TargetServes,
+        Self::TargetDoesNotServe,
+        Self::TargetGone,
     ];
 
     /// Its name, as recorded.
@@ -170,6 +247,23 @@ impl Reason {
             Self::CallFailed => "CallFailed",
             Self::NotConverged => "NotConverged",
             Self::LeaseLost => "LeaseLost",
+            Self::TruthMoved => "TruthMoved",
+            Self::GroupDiffered => "GroupDiffered",
+            Self::WitnessesAsked => "WitnessesAsked",
+            Self::EvidenceTooOld => "EvidenceTooOld",
+            Self::TruthUnclear => "TruthUnclear",
+            Self::EventTrusted => "EventTrusted",
+            Self::InstanceNotAllowed => "InstanceNotAllowed",
+            Self::Paused => "Paused",
+            Self::Frozen => "Frozen",
+            Self::Pinned => "Pinned",
+            Self::Observing => "Observing",
+            Self::Flapping => "Flapping",
+            Self::TooManyMoves => "TooManyMoves",
+            Self::Ordered => "Ordered",
+            Self::TargetServes => "TargetServes",
+            Self::TargetDoesNotServe => "TargetDoesNotServe",
+            Self::TargetGone => "TargetGone",
         }
     }
 
@@ -193,11 +287,15 @@ pub enum Cause {
     Event,
     /// An event that a person handed in (`writerlink replay`).
     Replay,
+    /// The timer, without any event.
+    Reconcile,
+    /// A person's order.
+    Operator,
 }
 
 impl Cause {
     /// Every cause, for whoever lists or parses them.
-    pub const ALL: [Self; 2] = [Self::Event, Self::Replay];
+    pub const ALL: [Self; 4] = [Self::Event, Self::Replay, Self::Reconcile, Self::Operator];
 
     /// Its name, as recorded.
     #[must_use]
@@ -205,6 +303,8 @@ impl Cause {
         match self {
             Self::Event => "event",
             Self::Replay => "replay",
+            Self::Reconcile => "reconcile",
+            Self::Operator => "operator",
         }
     }
 
@@ -230,6 +330,75 @@ pub struct Step {
     pub error: Option<String>,
 }
 
+/// What spoke for a move, as the record keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// An event, whole.
+    Event(RdsEvent),
+    /// What the witnesses said, in words.
+    Truth {
+        /// When they were asked.
+        at: Timestamp,
+        /// What they said.
+        said: String,
+    },
+    /// What a person ordered.
+    Order {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        by: String,
+        /// What, in words.
+        said: String,
+    },
+}
+
+impl Told {
+    /// When it was said.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Truth { at, .. } | Self::Order { at, .. } => *at,
+        }
+    }
+
+    /// What was said.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Event(event) => &event.message,
+            Self::Truth { said, .. } | Self::Order { said, .. } => said,
+        }
+    }
+
+    /// The event, if it is one.
+    #[must_use]
+    pub fn event(&self) -> Option<&RdsEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Truth { .. } | Self::Order { .. } => None,
+        }
+    }
+}
+
+impl From<&Ground> for Told {
+    fn from(ground: &Ground) -> Self {
+        match ground {
+            Ground::Event(event) => Self::Event(event.clone()),
+            Ground::Truth(sighting) => Self::Truth {
+                at: sighting.at,
+                said: sighting.said.clone(),
+            },
+            Ground::Order(order) => Self::Order {
+                at: order.at,
+                by: order.by.clone(),
+                said: order.to_string(),
+            },
+        }
+    }
+}
+
 /// What is told of one attempt, before it has its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -249,10 +418,10 @@ pub struct Entry {
     pub version: String,
     /// What made it happen.
     pub cause: Cause,
-    /// The event's identity on this route.
+    /// The evidence's identity on this route.
     pub event_key: EventKey,
-    /// The event itself, text included.
-    pub event: RdsEvent,
+    /// What spoke for it, text included; a record of what came of a move refers to it by its key alone.
+    pub told: Option<Told>,
     /// Which group.
     pub target_group: TargetGroupArn,
     /// Where the route should point: instance and target.

@@ -5,7 +5,11 @@
 
 use super::audit::Entry;
 use super::event::EventKey;
+use super::follow::{self, Follow};
+use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
+use super::safety::{Pin, Rule, Safety, Stop};
+use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
 use crate::planted::{Bug, planted};
@@ -128,7 +132,7 @@ impl Change {
                 after.generation,
             ));
         }
-        if let (Some(old), Some(new)) = (&before.desired, &after.desired)
+        if let (Some(old), Some(new)) = (before.newest(), after.newest())
             && new.evidence < old.evidence
             && !planted(Bug::OrderDoesNotMatter)
         {
@@ -195,31 +199,98 @@ impl Arrival {
     }
 }
 
-/// Takes the route and announces the move (I4): a new generation, the lease, the event in hand, and the
-/// record that says so, all before any call.
+/// Who takes a route, for what.
+#[derive(Clone, Debug)]
+pub struct Taking<'a> {
+    /// The process.
+    pub owner: &'a Owner,
+    /// Where it will point.
+    pub desired: Desired,
+    /// The event that is in hand with it, if it is one that is delivered.
+    pub arrival: Option<&'a Arrival>,
+    /// The order that it carries out, if it is one.
+    pub order: Option<&'a Order>,
+}
+
+/// Takes the route and announces the move (I4): a new generation, the lease, the event in hand if it is one
+/// that is delivered, and the record that says so, all before any call.
 ///
 /// # Errors
-/// [`IllegalChange`] when the evidence is older than what moved the route, or the event is settled.
-pub fn begin(
-    from: &RouteState,
-    owner: &Owner,
-    desired: Desired,
-    arrival: &Arrival,
-    entry: Entry,
-) -> Result<Change, IllegalChange> {
+/// [`IllegalChange`] when the evidence is older than what the route knows, or the event is settled.
+pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Change, IllegalChange> {
     let (now, transition) = (entry.at, entry.transition);
+    let before = &from.control;
+    let Taking {
+        owner,
+        desired,
+        arrival,
+        order,
+    } = taking;
     let lease = Lease {
         owner: owner.clone(),
         transition,
         deadline: now.plus(LEASE_DURATION),
     };
+    let standing = before.desired.as_ref();
+    let moves = standing.is_none_or(|standing| standing.target != desired.target);
+    let waits = before.waiting.as_ref();
     let to = Control {
-        generation: from.control.generation.next(),
+        generation: before.generation.next(),
         lease: Some(lease),
+        waiting: waits
+            .filter(|waiting| waiting.evidence > desired.evidence)
+            .cloned(),
+        ask_truth: before.ask_truth,
+        safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
+        follow: before.follow.clone().filter(|_| !moves),
         desired: Some(desired),
     };
-    let event = Some(arrival.write(transition, now, None));
+    let event = arrival.map(|arrival| arrival.write(transition, now, None));
     Change::new(from, to, Some(entry), event)
+}
+
+/// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
+/// go past a pin, takes effect with the move that it orders.
+fn safety_after(
+    before: &Safety,
+    desired: &Desired,
+    order: Option<&Order>,
+    moves: Option<Timestamp>,
+) -> Safety {
+    let mut safety = match moves {
+        Some(now) => before.moved(now),
+        None => before.clone(),
+    };
+    let Some(order) = order else {
+        return safety;
+    };
+    match &order.act {
+        Act::Pin { instance, .. } => {
+            safety.pin = Some(Pin {
+                instance: instance.clone(),
+                target: desired.target,
+                stop: stop_of(order),
+            });
+        }
+        Act::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
+        Act::Swap(_)
+        | Act::Unpin
+        | Act::Pause { .. }
+        | Act::Resume
+        | Act::Freeze { .. }
+        | Act::Unfreeze
+        | Act::Acknowledge => {}
+    }
+    safety
+}
+
+fn stop_of(order: &Order) -> Stop {
+    Stop {
+        by: order.by.clone(),
+        reason: order.reason.clone(),
+        since: order.at,
+        until: order.act.within().map(|within| order.at.plus(within)),
+    }
 }
 
 /// Lengthens the lease of the attempt that holds it.
@@ -241,32 +312,55 @@ pub fn extend(
 }
 
 /// Ends the attempt that holds the lease: frees the lease, and settles the event if `entry` has an outcome.
-/// Without one the attempt is deferred: the event stays in hand for its next delivery.
+/// Without one the attempt is deferred: the event stays in hand for its next delivery. A move that changed
+/// something is followed from here on.
 ///
 /// # Errors
 /// [`IllegalChange::LeaseNotHeld`] when the attempt does not hold the lease of `from`.
 pub fn finish(
     from: &RouteState,
-    event: &EventEntry,
+    event: Option<&EventEntry>,
     entry: Entry,
 ) -> Result<Change, IllegalChange> {
     held(from, entry.transition)?;
-    if event.transition != entry.transition {
+    if event.is_some_and(|event| event.transition != entry.transition) {
         return Err(IllegalChange::LeaseNotHeld(entry.transition));
     }
     let to = Control {
         lease: None,
+        follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
         ..from.control.clone()
     };
-    let after = EventEntry {
-        settled: entry.outcome,
-        ..event.clone()
-    };
-    let event = Some(EventWrite::Replace {
+    let event = event.map(|event| EventWrite::Replace {
         from: event.clone(),
-        to: after,
+        to: EventEntry {
+            settled: entry.outcome,
+            ..event.clone()
+        },
     });
     Change::new(from, to, Some(entry), event)
+}
+
+/// What is to be seen of a move that ends now.
+fn followed(from: &RouteState, entry: &Entry) -> Option<Follow> {
+    let changed = matches!(entry.outcome, Some(Outcome::Swapped | Outcome::Registered));
+    let desired = from.control.desired.as_ref().filter(|_| changed)?;
+    let stays = |target: Target| {
+        let after = entry.after.iter();
+        let mut registered = after.filter(|row| row.is_registered());
+        registered.any(|row| row.target == target)
+    };
+    let before = entry.before.iter().map(|row| row.target);
+    Some(Follow {
+        transition: entry.transition,
+        key: entry.event_key,
+        instance: desired.instance.clone(),
+        target: desired.target,
+        since: desired.evidence.at,
+        moved_at: entry.at,
+        arrival: follow::Arrival::Awaited,
+        leaving: before.filter(|target| !stays(*target)).collect(),
+    })
 }
 
 /// Settles an event that asks for no call: one record, one transaction. A dead holder's lease goes with it,
@@ -275,23 +369,91 @@ pub fn finish(
 /// # Errors
 /// [`IllegalChange::EventSettled`] when the event is settled already, [`IllegalChange::NoOutcome`] when
 /// `entry` does not settle it.
-pub fn settle(from: &RouteState, arrival: &Arrival, entry: Entry) -> Result<Change, IllegalChange> {
+pub fn settle(
+    from: &RouteState,
+    arrival: &Arrival,
+    effect: Effect,
+    entry: Entry,
+) -> Result<Change, IllegalChange> {
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
-    let to = fenced_off(from);
+    let to = effect.on(fenced_off(from), entry.at);
     let event = Some(arrival.write(entry.transition, entry.at, entry.outcome));
     Change::new(from, to, Some(entry), event)
 }
 
-/// Records something about an event without touching the event's entry: a foreign event under the key of
-/// another one, which keeps its own outcome.
+/// Records something without touching any event's entry: what the timer saw, or a foreign event under the key
+/// of another one, which keeps its own outcome.
 ///
 /// # Errors
-/// None today; the check that every change passes is passed here too.
-pub fn note(from: &RouteState, entry: Entry) -> Result<Change, IllegalChange> {
-    let to = fenced_off(from);
+/// [`IllegalChange`] when what is kept is older than what the route knows.
+pub fn note(from: &RouteState, effect: Effect, entry: Entry) -> Result<Change, IllegalChange> {
+    let to = effect.on(fenced_off(from), entry.at);
     Change::new(from, to, Some(entry), None)
+}
+
+/// What a record changes of a route besides telling something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// The evidence is kept, since a safety rule holds it back.
+    Keeps(Desired, Rule),
+    /// The witnesses outrank everything that was said before this time.
+    Asks(Timestamp),
+    /// This is left to be seen of the last move.
+    Follows(Option<Follow>),
+    /// A person's order that moves nothing.
+    Obeys(Order),
+}
+
+impl Effect {
+    fn on(self, control: Control, now: Timestamp) -> Control {
+        match self {
+            Self::None => control,
+            Self::Keeps(desired, rule) => {
+                let newer = control
+                    .newest()
+                    .is_none_or(|k| k.evidence < desired.evidence);
+                let mut kept = control;
+                if newer {
+                    kept.waiting = Some(desired);
+                }
+                if rule == Rule::Flapping && kept.safety.flapping.is_none() {
+                    kept.safety.flapping = Some(Safety::flap_stop(now));
+                }
+                kept
+            }
+            Self::Asks(at) => Control {
+                ask_truth: control.ask_truth.max(Some(at)),
+                ..control
+            },
+            Self::Follows(follow) => Control { follow, ..control },
+            Self::Obeys(order) => Control {
+                safety: obeyed(&control.safety, &order),
+                ..control
+            },
+        }
+    }
+}
+
+fn obeyed(safety: &Safety, order: &Order) -> Safety {
+    let mut safety = safety.clone();
+    match order.act {
+        Act::Pause { .. } => safety.pause = Some(stop_of(order)),
+        Act::Resume => safety.pause = None,
+        Act::Freeze { .. } => safety.freeze = Some(stop_of(order)),
+        Act::Unfreeze => safety.freeze = None,
+        Act::Unpin => safety.pin = None,
+        Act::Acknowledge => {
+            safety.flapping = None;
+            safety.moves.clear();
+        }
+        // These take effect with the move that they order.
+        Act::Swap(_) | Act::Pin { .. } => {}
+    }
+    safety
 }
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.
@@ -299,7 +461,7 @@ fn fenced_off(from: &RouteState) -> Control {
     Control {
         generation: from.control.generation.next(),
         lease: None,
-        desired: from.control.desired.clone(),
+        ..from.control.clone()
     }
 }
 

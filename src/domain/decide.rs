@@ -1,12 +1,18 @@
 //! From evidence to a decision: move the route, or settle the event without a call.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::aim::{about_order, about_truth};
 use super::audit::Reason;
-use super::event::{Claim, Evidence, EvidenceOrder};
+use super::event::{Claim, EventKey, Evidence, EvidenceOrder, RdsEvent};
+use super::ground::Ground;
 use super::plan::Reach;
+use super::policy::Role;
 use super::route::{InstanceId, OnStarted, Route};
+use super::safety::{Brake, Rule, Safety};
+use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
 use crate::planted::{Bug, planted};
@@ -20,6 +26,10 @@ pub const EVENT_AHEAD_MAX: Duration = Duration::from_mins(1);
 pub enum Decision {
     /// Bring the group there.
     Move(Desired),
+    /// No call: a safety rule holds the route back. Where it would have gone is kept for when it no longer does.
+    Hold(Desired, Brake),
+    /// No call: record this, and from now on let the witnesses outrank what was said before.
+    Ask(Verdict),
     /// No call: record this and be done.
     Settle(Verdict),
 }
@@ -55,9 +65,8 @@ impl From<Verdict> for Decision {
 
 /// Decides about `evidence` for a route whose state is `control`.
 ///
-/// `address` is the named instance's, from the route's own map or from a lookup of ours, never from the
-/// event (I5); `None` when the instance is not known. The rules stand in the order in which a reader would
-/// want the first reason: what the event is, whether it can be true, whether it is news, what it asks for.
+/// `address` is that of the instance which an event or an order names, from the route's own map or from a
+/// lookup of ours, never from the event (I5); `None` when the instance is not known.
 #[must_use]
 pub fn decide(
     route: &Route,
@@ -66,84 +75,192 @@ pub fn decide(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Decision {
-    let claim = match evidence.event.claim() {
+    match &evidence.ground {
+        Ground::Event(event) => about_event(&About {
+            route,
+            control,
+            key: evidence.key,
+            event,
+            address,
+            now,
+        }),
+        Ground::Truth(sighting) => about_truth(route, control, evidence.key, sighting, now),
+        Ground::Order(order) => about_order(route, control, (evidence.key, order), address, now),
+    }
+}
+
+/// An event and everything that it is held against.
+struct About<'a> {
+    route: &'a Route,
+    control: &'a Control,
+    key: EventKey,
+    event: &'a RdsEvent,
+    address: Option<IpAddr>,
+    now: Timestamp,
+}
+
+/// The rules stand in the order in which a reader would want the first reason: what the event is, whether it
+/// can be true, whether it is news, what it asks for, whether something holds the route back.
+fn about_event(about: &About<'_>) -> Decision {
+    let claim = match about.event.claim() {
         Ok(claim) => claim,
         Err(unnamed) => {
             let note = unnamed.to_string();
             return Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note).into();
         }
     };
-    let order = EvidenceOrder {
-        at: evidence.event.at,
+    let evidence = EvidenceOrder {
+        at: about.event.at,
         rank: claim.rank(),
     };
-    let (instance, reach) = match what_it_asks(route, evidence, claim) {
+    let (instance, reach) = match what_it_asks(about, claim) {
         Ok(asked) => asked,
-        Err(verdict) => return verdict.into(),
+        Err(other) => return other,
     };
-    if let Some(verdict) =
-        not_credible(evidence, now).or_else(|| not_news(control, evidence, (order, &instance)))
-    {
+    if let Some(verdict) = not_credible(about).or_else(|| not_news(about, (evidence, &instance))) {
         return verdict.into();
+    }
+    if let Some(verdict) = too_old(about) {
+        return Decision::Ask(verdict);
+    }
+    match admit(about.route, &instance, about.address) {
+        Err(verdict) => verdict.into(),
+        Ok(target) => {
+            let desired = Desired {
+                instance,
+                target,
+                beside: BTreeSet::new(),
+                reach,
+                evidence,
+                event: about.key,
+            };
+            unless_held_back(about.route, about.control, desired, about.now, &[])
+        }
+    }
+}
+
+/// The target of an instance at `address`, if the route may point there (I5).
+pub(super) fn admit(
+    route: &Route,
+    instance: &InstanceId,
+    address: Option<IpAddr>,
+) -> Result<Target, Verdict> {
+    let rejected = |reason, note| Err(Verdict::new(Outcome::Rejected, reason, note));
+    let allowed = route.policy.allowed_instances.as_ref();
+    if allowed.is_some_and(|allowed| !allowed.contains(instance)) {
+        let note = format!(
+            "instance {instance} is not one of allowed_instances of route {}",
+            route.name
+        );
+        return rejected(Reason::InstanceNotAllowed, note);
     }
     let Some(ip) = address else {
         let note = format!(
             "instance {instance} is not one of route {}; add it under [route.instances]",
             route.name
         );
-        return Verdict::new(Outcome::Rejected, Reason::UnknownInstance, note).into();
+        return rejected(Reason::UnknownInstance, note);
     };
-    let Some(target) = route.admit(ip) else {
-        let note = format!("address {ip} of instance {instance} is outside allowed_cidrs");
-        return Verdict::new(Outcome::Rejected, Reason::AddressNotAllowed, note).into();
-    };
-    Decision::Move(Desired {
-        instance,
-        target,
-        reach,
-        evidence: order,
-        event: evidence.key,
-    })
+    match route.admit(ip) {
+        Some(target) => Ok(target),
+        None => rejected(
+            Reason::AddressNotAllowed,
+            format!("address {ip} of instance {instance} is outside allowed_cidrs"),
+        ),
+    }
 }
 
-fn what_it_asks(
+/// Moves, unless a safety rule that is not overridden holds the route back (I7).
+#[must_use]
+pub fn unless_held_back(
     route: &Route,
-    evidence: &Evidence,
-    claim: Claim,
-) -> Result<(InstanceId, Reach), Verdict> {
-    match (claim, route.on_started) {
+    control: &Control,
+    desired: Desired,
+    now: Timestamp,
+    overrides: &[Rule],
+) -> Decision {
+    let safety = &control.safety;
+    if let Some(brake) = safety.brake(route, &desired, now, overrides) {
+        return Decision::Hold(desired, brake);
+    }
+    let standing = control.desired.as_ref();
+    let changes = standing.is_none_or(|standing| standing.target != desired.target);
+    if changes && safety.flaps(now) && !overrides.contains(&Rule::Flapping) {
+        let brake = Brake {
+            rule: Rule::Flapping,
+            note: format!("flapping: {}", Safety::flap_stop(now).reason),
+        };
+        return Decision::Hold(desired, brake);
+    }
+    Decision::Move(desired)
+}
+
+impl Brake {
+    /// How an attempt ends that was held back, and what it would have done.
+    #[must_use]
+    pub fn verdict(&self, desired: &Desired) -> Verdict {
+        let (outcome, reason) = match self.rule {
+            Rule::Paused => (Outcome::Paused, Reason::Paused),
+            Rule::Frozen => (Outcome::Paused, Reason::Frozen),
+            Rule::Pinned => (Outcome::Paused, Reason::Pinned),
+            Rule::Flapping => (Outcome::Paused, Reason::Flapping),
+            Rule::Observing => (Outcome::Observed, Reason::Observing),
+        };
+        let note = format!(
+            "{}; would move to {} at {}",
+            self.note, desired.instance, desired.target
+        );
+        Verdict::new(outcome, reason, note)
+    }
+}
+
+fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), Decision> {
+    let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
+    match (claim, about.route.on_started) {
+        (Claim::Started(_) | Claim::Completed(_) | Claim::Restored(_), _)
+            if about.route.policy.role == Role::Readers =>
+        {
+            Err(Decision::Ask(ignored(
+                Reason::WitnessesAsked,
+                "the writer moves, so the readers are others: the witnesses are asked".to_owned(),
+            )))
+        }
         (Claim::Completed(instance) | Claim::Restored(instance), _)
         | (Claim::Started(instance), OnStarted::Swap) => Ok((instance, Reach::Swap)),
         (Claim::Started(instance), OnStarted::Register) => Ok((instance, Reach::Register)),
-        (Claim::Started(instance), OnStarted::Wait) => Err(Verdict::new(
-            Outcome::Ignored,
+        (Claim::Started(instance), OnStarted::Wait) => Err(ignored(
             Reason::WaitsForCompletion,
             format!(
                 "failover to {instance} started; on_started = \"wait\" waits for its completion"
             ),
-        )),
-        (Claim::FailedOver, _) => Err(Verdict::new(
-            Outcome::Ignored,
+        )
+        .into()),
+        (Claim::AskTruth, _) if about.route.policy.truth.is_empty() => Err(ignored(
             Reason::TruthUnknown,
-            "the failover failed and the event names no writer; a static map cannot tell who it is",
-        )),
+            "the event does not say who writes, or where; a static map cannot tell either"
+                .to_owned(),
+        )
+        .into()),
+        (Claim::AskTruth, _) => Err(Decision::Ask(ignored(
+            Reason::WitnessesAsked,
+            "the event does not say who writes, or where: the witnesses are asked".to_owned(),
+        ))),
         (Claim::Nothing, _) => {
-            let what = match evidence.event.id {
-                Some(id) => format!("{id} of a {}", evidence.event.kind),
+            let what = match about.event.id {
+                Some(id) => format!("{id} of a {}", about.event.kind),
                 None => "an event without EventID".to_owned(),
             };
-            let note = format!("{what} moves no route");
-            Err(Verdict::new(Outcome::Ignored, Reason::NotAFailover, note))
+            Err(ignored(Reason::NotAFailover, format!("{what} moves no route")).into())
         }
     }
 }
 
-fn not_credible(evidence: &Evidence, now: Timestamp) -> Option<Verdict> {
-    let ahead = evidence.event.at.since(now);
+fn not_credible(about: &About<'_>) -> Option<Verdict> {
+    let ahead = about.event.at.since(about.now);
     (ahead > EVENT_AHEAD_MAX && !planted(Bug::FutureIsBelieved)).then(|| {
         let note = format!(
             "the event's time {} is {} s ahead of the worker's clock; at most {} s are believed",
-            evidence.event.at,
+            about.event.at,
             ahead.as_secs(),
             EVENT_AHEAD_MAX.as_secs()
         );
@@ -151,27 +268,42 @@ fn not_credible(evidence: &Evidence, now: Timestamp) -> Option<Verdict> {
     })
 }
 
-/// I3: evidence that is not newer than what moved the route never moves it. The event that did is let
+/// I3: evidence that is not newer than what the route knows never moves it. The event that did is let
 /// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
 /// instance, which a person hands in again after every attempt failed.
-fn not_news(
-    control: &Control,
-    evidence: &Evidence,
-    (order, instance): (EvidenceOrder, &InstanceId),
-) -> Option<Verdict> {
-    let standing = control.desired.as_ref()?;
-    let news = order > standing.evidence || planted(Bug::OrderDoesNotMatter);
-    let same = order == standing.evidence && *instance == standing.instance;
-    if standing.event == evidence.key || news || same {
+fn not_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -> Option<Verdict> {
+    let known = about.control.newest()?;
+    let news = order > known.evidence || planted(Bug::OrderDoesNotMatter);
+    let same = order == known.evidence && *instance == known.instance;
+    if known.event == about.key || news || same {
         return None;
     }
     let note = format!(
         "evidence of {} is not newer than that of {}, which points the route at {}",
-        order.at, standing.evidence.at, standing.instance
+        order.at, known.evidence.at, known.instance
     );
     Some(Verdict::new(
         Outcome::Superseded,
         Reason::EvidenceNotNewer,
         note,
     ))
+}
+
+/// Evidence of long ago says who wrote then. Where there are witnesses they are asked who writes now; a
+/// static map has none, and follows the newest evidence there is.
+fn too_old(about: &About<'_>) -> Option<Verdict> {
+    let policy = &about.route.policy;
+    let age = about.now.since(about.event.at);
+    let resumed = about
+        .control
+        .newest()
+        .is_some_and(|known| known.event == about.key);
+    (age > policy.evidence_age_max && !policy.truth.is_empty() && !resumed).then(|| {
+        let note = format!(
+            "the event is {} s old, more than evidence_age_max_seconds = {}: the witnesses are asked",
+            age.as_secs(),
+            policy.evidence_age_max.as_secs()
+        );
+        Verdict::new(Outcome::Ignored, Reason::EvidenceTooOld, note)
+    })
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::ground::Ground;
 use super::route::{InstanceId, RouteName, SourceId};
 use super::time::Timestamp;
 use crate::planted::{Bug, planted};
@@ -119,6 +120,26 @@ pub struct RdsEvent {
     pub message: String,
 }
 
+/// Events of a cluster after which its writer has to be asked for (Aurora User Guide, "Amazon RDS event
+/// categories and event messages"): a failover that failed, a cluster that was started or renamed, Global
+/// Database switchovers and failovers (0181 to 0187, 0238, 0239, 0397), volume replacement (0512, 0513).
+const CLUSTER_IDS_THAT_ASK: [u16; 15] = [
+    69, 151, 153, 172, 181, 182, 184, 185, 186, 187, 238, 239, 397, 512, 513,
+];
+
+/// Events of an instance after which its address may be another one (RDS User Guide, same title): Multi-AZ
+/// failover and activation (0013, 0015, 0049 to 0051, 0065), recovery, restarts, a replaced host (0422),
+/// patches, changes of class or of Multi-AZ, stop and start. None of them says which address, and the names
+/// lag behind them, so none is evidence: each is a reason to ask.
+const INSTANCE_IDS_THAT_ASK: [u16; 30] = [
+    4, 6, 12, 13, 14, 15, 20, 21, 24, 25, 26, 27, 29, 30, 47, 49, 50, 51, 52, 53, 65, 87, 88, 154,
+    178, 266, 361, 362, 385, 422,
+];
+
+/// Events of a blue/green deployment: a switchover that completed, or did not. The identifiers are renamed
+/// by it, so the same name then stands for another host.
+const DEPLOYMENT_IDS_THAT_ASK: [u16; 7] = [247, 248, 249, 251, 252, 260, 261];
+
 /// What an event says about who the writer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -128,8 +149,8 @@ pub enum Claim {
     Completed(InstanceId),
     /// The previous writer is the writer again (0070).
     Restored(InstanceId),
-    /// The failover failed (0069): who the writer is has to be asked.
-    FailedOver,
+    /// Something happened after which who the writer is, or where, has to be asked.
+    AskTruth,
     /// Nothing about the writer.
     Nothing,
 }
@@ -150,9 +171,21 @@ impl RdsEvent {
     /// # Errors
     /// When the id says that an instance is named and none is.
     pub fn claim(&self) -> Result<Claim, NoInstanceNamed> {
-        let (Some(id), SourceKind::Cluster) = (self.id, self.kind) else {
+        let Some(id) = self.id else {
             return Ok(Claim::Nothing);
         };
+        let asks: &[u16] = match self.kind {
+            SourceKind::Cluster => &CLUSTER_IDS_THAT_ASK,
+            SourceKind::Instance => &INSTANCE_IDS_THAT_ASK,
+            SourceKind::BlueGreenDeployment => &DEPLOYMENT_IDS_THAT_ASK,
+            SourceKind::Other => &[],
+        };
+        if asks.contains(&id.0) {
+            return Ok(Claim::AskTruth);
+        }
+        if self.kind != SourceKind::Cluster {
+            return Ok(Claim::Nothing);
+        }
         let named = || {
             instance_named_in(&self.message).ok_or_else(|| NoInstanceNamed {
                 id,
@@ -163,7 +196,6 @@ impl RdsEvent {
             EventId::STARTED_SAME_AZ | EventId::STARTED_CROSS_AZ => Claim::Started(named()?),
             EventId::FAILOVER_COMPLETED => Claim::Completed(named()?),
             EventId::PREVIOUS_PRIMARY_PROMOTED => Claim::Restored(named()?),
-            EventId::FAILOVER_FAILED => Claim::FailedOver,
             EventId(_) => Claim::Nothing,
         })
     }
@@ -177,7 +209,7 @@ impl Claim {
             Self::Started(instance) | Self::Completed(instance) | Self::Restored(instance) => {
                 Some(instance)
             }
-            Self::FailedOver | Self::Nothing => None,
+            Self::AskTruth | Self::Nothing => None,
         }
     }
 
@@ -185,7 +217,7 @@ impl Claim {
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
-            Self::FailedOver | Self::Nothing => 0,
+            Self::AskTruth | Self::Nothing => 0,
             Self::Started(_) if planted(Bug::StartedBeatsCompleted) => 3,
             Self::Started(_) => 1,
             Self::Completed(_) | Self::Restored(_) => 2,
@@ -262,6 +294,16 @@ impl EventKey {
         Self(hasher.finalize().into())
     }
 
+    /// The key of something that happened on a route now and is not delivered again.
+    #[must_use]
+    pub fn drawn(route: &RouteName, at: Timestamp, random: u128) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(route.as_str());
+        hasher.update(at.as_millis().to_be_bytes());
+        hasher.update(random.to_be_bytes());
+        Self(hasher.finalize().into())
+    }
+
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -281,13 +323,13 @@ impl fmt::Debug for EventKey {
     }
 }
 
-/// An event held against one route: what is claimed, by which event, and how it ranks.
+/// What speaks for a move of one route, with its identity there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Its identity on this route.
     pub key: EventKey,
-    /// The event.
-    pub event: RdsEvent,
+    /// What was said.
+    pub ground: Ground,
 }
 
 impl Evidence {
@@ -296,7 +338,17 @@ impl Evidence {
     pub fn new(route: &RouteName, event: RdsEvent) -> Self {
         Self {
             key: EventKey::of(route, &event),
-            event,
+            ground: Ground::Event(event),
+        }
+    }
+
+    /// What was seen or ordered just now as evidence about `route`. Nobody delivers it twice, so `random`
+    /// alone makes its identity.
+    #[must_use]
+    pub fn now(route: &RouteName, ground: Ground, random: u128) -> Self {
+        Self {
+            key: EventKey::drawn(route, ground.at(), random),
+            ground,
         }
     }
 }

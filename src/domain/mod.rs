@@ -3,18 +3,22 @@
 //! **Invariant of this room:** values in, values out. No async, no clock, no environment, no logging, no
 //! SDK. Time, randomness and identity are arguments. `jiff` and `ipnet` are here for their values alone.
 //!
-//! Data flows one way: an [`event::RdsEvent`] becomes [`event::Evidence`], [`decide::decide`] turns it
+//! Data flows one way: an [`event::RdsEvent`], the witnesses' word or a person's becomes [`event::Evidence`], [`decide::decide`] turns it
 //! into a [`decide::Decision`], [`plan::plan`] into calls, and [`transition`] into what the ledger keeps.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod aim;
 pub mod audit;
 pub mod change;
 pub mod decide;
 pub mod event;
+pub mod follow;
+pub mod ground;
 pub mod lease;
 pub mod plan;
 pub mod policy;
 pub mod route;
+pub mod safety;
 pub mod target;
 pub mod time;
 pub mod transition;

@@ -6,6 +6,7 @@
 
 use super::route::Route;
 use super::target::{ObservedTarget, Target};
+use super::transition::Desired;
 use crate::planted::{Bug, planted};
 
 /// The calls that are missing: first every `register`, then every `deregister`.
@@ -34,16 +35,41 @@ pub enum Reach {
     Register,
 }
 
+impl Reach {
+    /// Both, for whoever parses them.
+    pub const ALL: [Self; 2] = [Self::Swap, Self::Register];
+
+    /// Its name, as stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Swap => "swap",
+            Self::Register => "register",
+        }
+    }
+
+    /// Reads a stored name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reach| reach.as_str() == text)
+    }
+}
+
 /// The difference between the group as it should be and as it was observed.
 ///
-/// From any observed set, applying `register` and then `deregister` leaves the desired target registered,
-/// and (with [`Reach::Swap`]) nothing else of this route's. Re-planning after any prefix of the calls
-/// gives the rest of them: a crash in between loses nothing.
+/// From any observed set, applying `register` and then `deregister` leaves the desired target and those
+/// beside it registered, and (with [`Reach::Swap`]) nothing else of this route's. Re-planning after any prefix
+/// of the calls gives the rest of them: a crash in between loses nothing.
 #[must_use]
-pub fn plan(route: &Route, desired: Target, reach: Reach, observed: &[ObservedTarget]) -> Plan {
-    let present = Present::observed(desired, observed).is_some();
-    let register = if present { Vec::new() } else { vec![desired] };
-    let deregister = match reach {
+pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Plan {
+    let belongs = |target: Target| is(target, desired.target) || desired.beside.contains(&target);
+    let wanted = std::iter::once(&desired.target)
+        .chain(&desired.beside)
+        .copied();
+    let register = wanted
+        .filter(|target| Present::observed(*target, observed).is_none())
+        .collect();
+    let deregister = match desired.reach {
         Reach::Register => Vec::new(),
         Reach::Swap => observed
             .iter()
@@ -52,7 +78,7 @@ pub fn plan(route: &Route, desired: Target, reach: Reach, observed: &[ObservedTa
             } else {
                 usize::MAX
             })
-            .filter(|row| row.is_registered() && !is(row.target, desired) && route.owns(row.target))
+            .filter(|row| row.is_registered() && !belongs(row.target) && route.owns(row.target))
             .cloned()
             .collect(),
     };

@@ -1,14 +1,17 @@
 //! A transition is one attempt to move a route, from intent to outcome: what the ledger keeps of it, and
 //! what becomes of its message. Which changes of that are legal says [`super::change`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use super::audit::Hash;
 use super::event::{EventKey, EvidenceOrder};
+use super::follow::Follow;
 use super::lease::{Generation, Lease};
 use super::plan::Reach;
 use super::route::{InstanceId, RouteName};
+use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
 use crate::planted::{Bug, planted};
@@ -201,12 +204,24 @@ pub struct Desired {
     pub instance: InstanceId,
     /// Its target.
     pub target: Target,
+    /// Further targets that belong in the group: the other readers of a route of role `readers`.
+    pub beside: BTreeSet<Target>,
     /// Alone, or beside the old one.
     pub reach: Reach,
     /// The order of the evidence that said so: nothing older moves the route (I3).
     pub evidence: EvidenceOrder,
     /// The event that said so.
     pub event: EventKey,
+}
+
+impl Desired {
+    /// Every target that belongs in the group, the desired one first.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        let mut targets = vec![self.target];
+        targets.extend(&self.beside);
+        targets
+    }
 }
 
 /// The part of a route's state that decisions look at.
@@ -219,6 +234,26 @@ pub struct Control {
     /// Where it should point. Set with the intent, before any call, and kept when the attempt fails: what
     /// was announced orders what comes after.
     pub desired: Option<Desired>,
+    /// Newer evidence that a safety rule holds back. It moves the route when the rule no longer does.
+    pub waiting: Option<Desired>,
+    /// The newest event after which the witnesses have to be asked: evidence older than it outranks them no
+    /// longer.
+    pub ask_truth: Option<Timestamp>,
+    /// What holds the route back.
+    pub safety: Safety,
+    /// The last move, while its effect is still to be seen.
+    pub follow: Option<Follow>,
+}
+
+impl Control {
+    /// The newest evidence that the route knows of, applied or held back: nothing that is not newer is news.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Desired> {
+        [self.desired.as_ref(), self.waiting.as_ref()]
+            .into_iter()
+            .flatten()
+            .max_by_key(|desired| desired.evidence)
+    }
 }
 
 /// The end of a route's audit chain.

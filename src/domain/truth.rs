@@ -181,23 +181,23 @@ impl Readings {
         }
     }
 
-    /// Whether the newest reading has stood through enough of them, and for at least `for_at_least`.
+    /// For how long the newest reading has stood, once enough of them agreed.
     #[must_use]
-    pub fn is_steady(&self, for_at_least: Duration) -> bool {
-        let (Some(first), Some(last)) = (self.agreeing.front(), self.agreeing.back()) else {
-            return false;
-        };
-        self.agreeing.len() >= STEADY_READINGS && last.saturating_sub(*first) >= for_at_least
+    pub fn stood(&self) -> Option<Duration> {
+        let (first, last) = (self.agreeing.front()?, self.agreeing.back()?);
+        (self.agreeing.len() >= STEADY_READINGS).then(|| last.saturating_sub(*first))
     }
 }
 
-/// A steady reading that speaks for a move: what was said, and when.
+/// What the witnesses said when the timer asked them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// When it was read, by the reader's wall clock.
     pub at: Timestamp,
     /// What the witnesses say together.
     pub truth: Truth,
+    /// For how long they have said so, once they did often enough ([`Readings::stood`]).
+    pub stood: Option<Duration>,
     /// What each of them said, in words.
     pub said: String,
 }
@@ -279,12 +279,10 @@ mod tests {
     fn truth_is_steady_after_three_readings_that_agree() {
         let mut readings = Readings::default();
         for second in 0..3 {
-            assert!(!readings.is_steady(Duration::ZERO), "{second}");
+            assert_eq!(readings.stood(), None, "{second}");
             readings.take(writer(2), Duration::from_secs(2 * second));
         }
-        assert!(readings.is_steady(Duration::ZERO));
-        assert!(readings.is_steady(Duration::from_secs(4)));
-        assert!(!readings.is_steady(Duration::from_secs(5)));
+        assert_eq!(readings.stood(), Some(Duration::from_secs(4)));
     }
 
     #[test]
@@ -292,10 +290,10 @@ mod tests {
         let mut readings = Readings::default();
         for (n, last) in [2, 2, 1, 2, 2].into_iter().enumerate() {
             readings.take(writer(last), Duration::from_secs(n as u64));
-            assert!(!readings.is_steady(Duration::ZERO), "{n}");
+            assert_eq!(readings.stood(), None, "{n}");
         }
         readings.take(writer(2), Duration::from_secs(9));
-        assert!(readings.is_steady(Duration::from_secs(6)));
+        assert_eq!(readings.stood(), Some(Duration::from_secs(6)));
     }
 
     #[test]
@@ -304,6 +302,6 @@ mod tests {
         for second in 0..100 {
             readings.take(writer(2), Duration::from_secs(second));
         }
-        assert!(readings.is_steady(Duration::from_secs(99)));
+        assert_eq!(readings.stood(), Some(Duration::from_secs(99)));
     }
 }

@@ -317,7 +317,7 @@ mod tests {
         let world = world();
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         let event = world.rds.failover_failed(&cluster()).event;
-        assert_eq!(event.claim(), Ok(Claim::FailedOver));
+        assert_eq!(event.claim(), Ok(Claim::AskTruth));
         until(&world, failover.completed.due).await;
         assert_eq!(writer(&world), named(1));
     }

@@ -15,14 +15,15 @@ use super::world::{World, WorldConfig};
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::ports::{CallError, Ports, StaticMap};
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
+use crate::timer::Reconciling;
 use crate::worker::{Limits, Observer, Until, Worker};
 
 /// How workers of a fleet are set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FleetConfig {
-    /// Attempts at one event before it is recorded as Failed.
-    pub attempts_max: u32,
+    /// How often events are tried, and how fast routes are moved.
+    pub attempts: Attempts,
     /// Limits of each worker.
     pub limits: Limits,
 }
@@ -32,11 +33,13 @@ impl Default for FleetConfig {
         let limits = Limits {
             groups_max: 16,
             drain_timeout: Duration::from_secs(25),
+            reconciling: Reconciling::default(),
         };
-        Self {
+        let attempts = Attempts {
             attempts_max: 6,
-            limits,
-        }
+            moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+        };
+        Self { attempts, limits }
     }
 }
 
@@ -95,7 +98,7 @@ impl Fleet {
         let process = self.world.process(name);
         let ports = self.ports(&process);
         let owner = Owner::new(name);
-        let reconciler = Reconciler::new(&ports, owner, self.config.attempts_max);
+        let reconciler = Reconciler::new(&ports, owner, self.config.attempts);
         let worker = Worker::new(
             &ports,
             Arc::new(reconciler),

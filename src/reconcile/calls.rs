@@ -7,7 +7,7 @@ use super::{Held, Reconciler, Task};
 use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
-use crate::domain::target::{ObservedTarget, TargetHealth};
+use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit};
@@ -59,12 +59,9 @@ impl Reconciler {
                 return Ok(changed);
             }
             changed = true;
-            let proof = match present
-                .take()
-                .or_else(|| Present::observed(held.desired.target, &observed))
-            {
+            let proof = match present.take() {
                 Some(proof) => proof,
-                None => self.register(task, held).await?,
+                None => self.ensure_present(task, held, &plan, &observed).await?,
             };
             if !plan.deregister.is_empty() {
                 self.deregister(task, held, &plan.deregister, proof).await?;
@@ -96,11 +93,13 @@ impl Reconciler {
         }
         self.ensure_lease(task, held).await?;
         let looking = self.groups.observe(&task.route.group);
-        let (present, observed) = tokio::join!(
-            self.send_registration(task, held),
+        let targets = held.desired.targets();
+        let (registered, observed) = tokio::join!(
+            self.send_registration(task, &targets),
             task.steps.call("DescribeTargetHealth", looking)
         );
-        Ok((Some(present?), observed?))
+        registered?;
+        Ok((Some(Present::registered(held.desired.target)), observed?))
     }
 
     async fn observe(
@@ -113,20 +112,37 @@ impl Reconciler {
         Ok(task.steps.call("DescribeTargetHealth", looking).await?)
     }
 
-    async fn register(&self, task: &Task<'_>, held: &mut Held) -> Result<Present, Stopped> {
+    /// Registers what is missing, and proves that the desired target is present: it was seen, or registered.
+    async fn ensure_present(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        plan: &Plan,
+        observed: &[ObservedTarget],
+    ) -> Result<Present, Stopped> {
+        let seen = Present::observed(held.desired.target, observed);
+        if plan.register.is_empty()
+            && let Some(seen) = seen
+        {
+            return Ok(seen);
+        }
         self.ensure_lease(task, held).await?;
-        Ok(self.send_registration(task, held).await?)
+        let sent = self.send_registration(task, &plan.register).await;
+        sent?;
+        Ok(Present::registered(held.desired.target))
     }
 
-    async fn send_registration(&self, task: &Task<'_>, held: &Held) -> Result<Present, CallError> {
-        let target = held.desired.target;
-        let targets = [target];
-        let registering = self.groups.register(&task.route.group, &targets);
+    async fn send_registration(
+        &self,
+        task: &Task<'_>,
+        targets: &[Target],
+    ) -> Result<(), CallError> {
+        let registering = self.groups.register(&task.route.group, targets);
         let registered = task.steps.call("RegisterTargets", registering).await;
         if !planted(Bug::LostReplyIsSuccess) {
             registered?;
         }
-        Ok(Present::registered(target))
+        Ok(())
     }
 
     async fn deregister(
@@ -186,12 +202,7 @@ impl Reconciler {
 
 /// The calls that are missing.
 fn missing(task: &Task<'_>, held: &Held, observed: &[ObservedTarget]) -> Plan {
-    plan(
-        task.route,
-        held.desired.target,
-        held.desired.reach,
-        observed,
-    )
+    plan(task.route, &held.desired, observed)
 }
 
 /// Whether the target had been registered before this attempt: one that we have just registered is still

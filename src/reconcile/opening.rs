@@ -5,19 +5,20 @@ use std::net::IpAddr;
 use super::memory::Sighting;
 use super::report::{Ended, Report};
 use super::{Held, Reconciler, Task, bug};
-use crate::domain::audit::{Reason, RecordKind};
-use crate::domain::change::{self, Arrival, Change};
+use crate::domain::audit::{Entry, Reason, RecordKind};
+use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking};
 use crate::domain::decide::{Decision, Verdict, decide};
-use crate::domain::event::Evidence;
+use crate::domain::event::{Claim, Evidence};
+use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, Hold, acquire};
 use crate::domain::route::Route;
-use crate::domain::transition::{EventEntry, Outcome, RouteState};
+use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
-const COMMIT_TRIES: u32 = 4;
+pub(super) const COMMIT_TRIES: u32 = 4;
 
 /// Where an event led before any call was made.
 pub(super) enum Opening {
@@ -30,7 +31,7 @@ pub(super) enum Opening {
 }
 
 impl Reconciler {
-    /// Takes the route and announces the move, or settles the event without a call.
+    /// Takes the route and announces the move, or settles the evidence without a call.
     pub(super) async fn open(
         &self,
         task: &Task<'_>,
@@ -43,16 +44,14 @@ impl Reconciler {
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
-            let arrival = Arrival {
-                key: task.evidence.key,
-                source_arn: task.evidence.event.source_arn.clone(),
-                known,
-            };
-            report.attempt = arrival.next_attempt();
-            match self.try_to_open(task, &arrival, address).await? {
-                Opening::LookAgain(event) => known = event.or(arrival.known),
+            let arrival = arrival_of(task.evidence, known.take());
+            report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
+            match self.try_to_open(task, arrival.as_ref(), address).await? {
+                Opening::LookAgain(event) => {
+                    known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
+                }
                 Opening::Held(held) => {
-                    report.resumed = arrival.known.is_some();
+                    report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
                     return Ok(Opening::Held(held));
                 }
                 ended @ Opening::Ended(_) => return Ok(ended),
@@ -61,20 +60,27 @@ impl Reconciler {
         Ok(Opening::LookAgain(known))
     }
 
-    /// The address of the instance that the evidence names, if it names one.
+    /// The address of the instance that an event or an order names, if it names one.
     pub(super) async fn resolve(
         &self,
         route: &Route,
         evidence: &Evidence,
     ) -> Result<Option<IpAddr>, CallError> {
-        let Ok(claim) = evidence.event.claim() else {
-            return Ok(None);
+        let claim = match &evidence.ground {
+            Ground::Event(event) => event.claim().ok(),
+            Ground::Truth(_) | Ground::Order(_) => None,
         };
-        let Some(instance) = claim.instance() else {
+        let named = match &evidence.ground {
+            Ground::Event(_) => claim.as_ref().and_then(Claim::instance),
+            Ground::Order(order) => order.act.instance(),
+            Ground::Truth(_) => None,
+        };
+        let Some(instance) = named else {
             return Ok(None);
         };
         if planted(Bug::AddressFromTheEvent) {
-            let mut words = evidence.event.message.split_whitespace();
+            let text = evidence.ground.text();
+            let mut words = text.split_whitespace();
             if let Some(ip) = words.find_map(|word| word.parse().ok()) {
                 return Ok(Some(ip));
             }
@@ -88,11 +94,11 @@ impl Reconciler {
     async fn try_to_open(
         &self,
         task: &Task<'_>,
-        arrival: &Arrival,
+        arrival: Option<&Arrival>,
         address: Option<IpAddr>,
     ) -> Result<Opening, CallError> {
-        let foreign = is_foreign(arrival);
-        let in_hand = arrival.known.as_ref();
+        let foreign = arrival.is_some_and(is_foreign);
+        let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
             return Ok(Opening::Ended(Ended::Duplicate(Outcome::Swapped)));
         }
@@ -106,18 +112,26 @@ impl Reconciler {
         if let Some(busy) = self.busy(task, &seen).await? {
             return Ok(busy);
         }
-        let decision = if foreign {
-            payload_differs(arrival).into()
-        } else {
-            let control = &seen.state.control;
-            decide(
-                task.route,
-                control,
-                task.evidence,
-                address,
-                self.clock.wall(),
-            )
+        let decision = match arrival {
+            Some(arrival) if foreign => payload_differs(arrival).into(),
+            Some(_) | None => {
+                let control = &seen.state.control;
+                decide(
+                    task.route,
+                    control,
+                    task.evidence,
+                    address,
+                    self.clock.wall(),
+                )
+            }
         };
+        if let (Decision::Settle(verdict), Ground::Truth(_)) = (&decision, &task.evidence.ground) {
+            // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
+            return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
+        }
+        if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
+            return Ok(paced);
+        }
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
         let before_write = self.lease_time();
         if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
@@ -129,28 +143,15 @@ impl Reconciler {
         }
         match self.commit(&task.steps, "Begin", &change).await? {
             Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
-            Commit::Done(state) => Ok(match decision {
-                Decision::Settle(verdict) => Opening::Ended(Ended::Settled(verdict)),
-                // Ours was committed, its reply was lost, and somebody has taken the route over since.
-                Decision::Move(_) if state.lease_of(task.transition).is_none() => {
-                    Opening::LookAgain(None)
-                }
-                Decision::Move(desired) => {
-                    let pointed = seen.state.control.desired;
-                    let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
-                    let hold = Hold::granted(before_write);
-                    let Some(event) = change.event().map(|write| write.entry().clone()) else {
-                        return Ok(Opening::LookAgain(None));
-                    };
-                    Opening::Held(Box::new(Held {
-                        state,
-                        hold,
-                        event,
-                        desired,
-                        pointed_here,
-                    }))
-                }
-            }),
+            Commit::Done(state) => {
+                let opened = Opened {
+                    state,
+                    pointed: seen.state.control.desired,
+                    event: change.event().map(|write| write.entry().clone()),
+                    hold: Hold::granted(before_write),
+                };
+                Ok(opened.leads(task, decision))
+            }
         }
     }
 
@@ -178,36 +179,115 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        arrival: &Arrival,
+        arrival: Option<&Arrival>,
         decision: &Decision,
     ) -> Result<Change, CallError> {
         let mut entry = self.entry(task, from, RecordKind::Finished);
         entry.generation = from.control.generation.next();
-        entry.attempt = arrival.next_attempt();
+        entry.attempt = arrival.map_or(1, Arrival::next_attempt);
         let change = match decision {
             Decision::Move(desired) => {
-                let (kind, verb) = match arrival.known {
+                let (kind, verb) = match arrival.and_then(|arrival| arrival.known.as_ref()) {
                     None => (RecordKind::Started, "moves"),
                     Some(_) => (RecordKind::Resumed, "resumes the move"),
                 };
                 entry.kind = kind;
                 entry.desired = Some((desired.instance.clone(), desired.target));
                 entry.note = format!("{verb} to {} at {}", desired.instance, desired.target);
-                change::begin(from, &self.owner, desired.clone(), arrival, entry)
+                if let Some(dead) = &from.control.lease {
+                    let note = format!(", taking over from {} of {}", dead.transition, dead.owner);
+                    entry.note.push_str(&note);
+                }
+                let taking = Taking {
+                    owner: &self.owner,
+                    desired: desired.clone(),
+                    arrival,
+                    order: match &task.evidence.ground {
+                        Ground::Order(order) => Some(order),
+                        Ground::Event(_) | Ground::Truth(_) => None,
+                    },
+                };
+                change::begin(from, taking, entry)
+            }
+            Decision::Hold(desired, brake) => {
+                entry.desired = Some((desired.instance.clone(), desired.target));
+                let effect = Effect::Keeps(desired.clone(), brake.rule);
+                told(from, arrival, (brake.verdict(desired), effect), entry)
+            }
+            Decision::Ask(verdict) => {
+                let effect = Effect::Asks(task.evidence.ground.at());
+                told(from, arrival, (verdict.clone(), effect), entry)
             }
             Decision::Settle(verdict) => {
-                entry.outcome = Some(verdict.outcome);
-                entry.reason = Some(verdict.reason);
-                entry.note.clone_from(&verdict.note);
-                if is_foreign(arrival) {
-                    change::note(from, entry)
-                } else {
-                    change::settle(from, arrival, entry)
-                }
+                told(from, arrival, (verdict.clone(), Effect::None), entry)
             }
         };
         change.map_err(|illegal| bug(&illegal))
     }
+}
+
+/// What a committed opening knows.
+struct Opened {
+    state: RouteState,
+    /// Where the route pointed before.
+    pointed: Option<Desired>,
+    event: Option<EventEntry>,
+    hold: Hold,
+}
+
+impl Opened {
+    fn leads(self, task: &Task<'_>, decision: Decision) -> Opening {
+        match decision {
+            Decision::Settle(verdict) | Decision::Ask(verdict) => {
+                Opening::Ended(Ended::Settled(verdict))
+            }
+            Decision::Hold(desired, brake) => {
+                Opening::Ended(Ended::Settled(brake.verdict(&desired)))
+            }
+            // Ours was committed, its reply was lost, and somebody has taken the route over since.
+            Decision::Move(_) if self.state.lease_of(task.transition).is_none() => {
+                Opening::LookAgain(None)
+            }
+            Decision::Move(desired) => {
+                let pointed_here = self.pointed.is_some_and(|old| {
+                    old.target == desired.target && old.beside == desired.beside
+                });
+                Opening::Held(Box::new(Held {
+                    state: self.state,
+                    hold: self.hold,
+                    event: self.event,
+                    desired,
+                    pointed_here,
+                }))
+            }
+        }
+    }
+}
+
+/// The change of evidence that leads to no call: it is settled, or only noted when nobody delivers it again.
+fn told(
+    from: &RouteState,
+    arrival: Option<&Arrival>,
+    (verdict, effect): (Verdict, Effect),
+    mut entry: Entry,
+) -> Result<Change, IllegalChange> {
+    entry.outcome = Some(verdict.outcome);
+    entry.reason = Some(verdict.reason);
+    entry.note = verdict.note;
+    match arrival {
+        Some(arrival) if !is_foreign(arrival) => change::settle(from, arrival, effect, entry),
+        Some(_) | None => change::note(from, effect, entry),
+    }
+}
+
+/// An event's arrival; nothing else arrives twice.
+pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Option<Arrival> {
+    let event = evidence.ground.event()?;
+    Some(Arrival {
+        key: evidence.key,
+        source_arn: event.source_arn.clone(),
+        known,
+    })
 }
 
 /// Whether the event is another one under a known key: same words, another account or Region.

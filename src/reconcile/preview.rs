@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Reconciler;
-use super::opening::{is_foreign, payload_differs};
+use super::opening::{arrival_of, is_foreign, payload_differs};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, decide};
@@ -36,20 +36,22 @@ impl Reconciler {
     pub async fn preview(&self, route: &Route, evidence: &Evidence) -> Result<Preview, CallError> {
         let state = self.ledger.peek(&route.name).await?;
         let state = state.unwrap_or_else(|| RouteState::new(route.name.clone()));
-        let arrival = Arrival {
-            key: evidence.key,
-            source_arn: evidence.event.source_arn.clone(),
-            known: self.ledger.event(&evidence.key).await?,
+        let known = match evidence.ground.event() {
+            Some(_) => self.ledger.event(&evidence.key).await?,
+            None => None,
         };
-        let settled = arrival.known.as_ref().and_then(|entry| entry.settled);
-        let decision = if is_foreign(&arrival) {
-            payload_differs(&arrival).into()
-        } else if let Some(settled) = settled {
-            let note = format!("the event was settled before, as {settled}");
-            Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note).into()
-        } else {
-            let address = self.resolve(route, evidence).await?;
-            decide(route, &state.control, evidence, address, self.clock.wall())
+        let arrival = arrival_of(evidence, known);
+        let settled = |arrival: &Arrival| arrival.known.as_ref().and_then(|entry| entry.settled);
+        let decision = match &arrival {
+            Some(arrival) if is_foreign(arrival) => payload_differs(arrival).into(),
+            Some(arrival) if let Some(settled) = settled(arrival) => {
+                let note = format!("the event was settled before, as {settled}");
+                Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note).into()
+            }
+            Some(_) | None => {
+                let address = self.resolve(route, evidence).await?;
+                decide(route, &state.control, evidence, address, self.clock.wall())
+            }
         };
         self.foreseen(route, &state, decision).await
     }
@@ -77,8 +79,10 @@ impl Reconciler {
         decision: Decision,
     ) -> Result<Preview, CallError> {
         let (observed, plan) = match &decision {
-            Decision::Settle(_) => (Vec::new(), Plan::default()),
-            Decision::Move(desired) => self.difference(route, desired).await?,
+            Decision::Settle(_) | Decision::Ask(_) => (Vec::new(), Plan::default()),
+            Decision::Move(desired) | Decision::Hold(desired, _) => {
+                self.difference(route, desired).await?
+            }
         };
         Ok(Preview {
             decision,
@@ -94,7 +98,7 @@ impl Reconciler {
         desired: &Desired,
     ) -> Result<(Vec<ObservedTarget>, Plan), CallError> {
         let observed = self.groups.observe(&route.group).await?.value;
-        let plan = plan(route, desired.target, desired.reach, &observed);
+        let plan = plan(route, desired, &observed);
         Ok((observed, plan))
     }
 

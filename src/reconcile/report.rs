@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::audit::Step;
+use super::Task;
+use crate::domain::audit::{Cause, Step, Told};
 use crate::domain::decide::Verdict;
-use crate::domain::event::{EventKey, Evidence, RdsEvent};
+use crate::domain::event::EventKey;
 use crate::domain::lease::{Generation, Owner};
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::target::{ObservedTarget, Target};
@@ -19,6 +20,10 @@ pub enum Ended {
     Settled(Verdict),
     /// The event was settled before, with this outcome.
     Duplicate(Outcome),
+    /// The timer's reason to act was gone when it had the route: nothing was done or recorded.
+    Nothing(Verdict),
+    /// The worker has moved as many routes this minute as it may.
+    Paced(Duration),
     /// The attempt failed and said so in the ledger; the event's next delivery tries again.
     Deferred(Verdict, Duration),
     /// Another attempt holds the route, or held it and died too recently.
@@ -41,7 +46,9 @@ impl Ended {
         match self {
             Self::Settled(verdict) => Some(verdict.outcome),
             Self::Duplicate(_) => Some(Outcome::Duplicate),
-            Self::Deferred(..)
+            Self::Nothing(_)
+            | Self::Paced(_)
+            | Self::Deferred(..)
             | Self::Busy(..)
             | Self::Unavailable(..)
             | Self::LeaseLost { .. } => None,
@@ -60,7 +67,9 @@ impl Ended {
                 settled: Some(settled),
                 ..
             } => settled.disposition(),
+            Self::Nothing(_) => Disposition::Delete,
             Self::Deferred(_, after)
+            | Self::Paced(after)
             | Self::Busy(_, after)
             | Self::Unavailable(_, after)
             | Self::LeaseLost {
@@ -76,6 +85,8 @@ impl Ended {
         match self {
             Self::Settled(verdict) => verdict.outcome.as_str(),
             Self::Duplicate(_) => Outcome::Duplicate.as_str(),
+            Self::Nothing(_) => "Nothing",
+            Self::Paced(_) => "Paced",
             Self::Deferred(..) => "Deferred",
             Self::Busy(..) => "Busy",
             Self::Unavailable(..) => "Unavailable",
@@ -87,7 +98,13 @@ impl Ended {
     #[must_use]
     pub fn note(&self) -> String {
         match self {
-            Self::Settled(verdict) | Self::Deferred(verdict, _) => verdict.note.clone(),
+            Self::Settled(verdict) | Self::Deferred(verdict, _) | Self::Nothing(verdict) => {
+                verdict.note.clone()
+            }
+            Self::Paced(_) => {
+                "the worker has moved as many routes this minute as moves_per_minute_max allows"
+                    .to_owned()
+            }
             Self::Duplicate(settled) => format!("the event was settled before, as {settled}"),
             Self::Busy(owner, _) => format!("the route is held by {owner}"),
             Self::Unavailable(error, _) => error.to_string(),
@@ -103,8 +120,10 @@ pub struct Report {
     pub route: RouteName,
     /// Which event, on this route.
     pub event_key: EventKey,
-    /// The event.
-    pub event: RdsEvent,
+    /// What made it happen.
+    pub cause: Cause,
+    /// What spoke for it.
+    pub told: Told,
     /// Which attempt.
     pub transition: TransitionId,
     /// The how manieth at this event; 0 when the ledger was never reached.
@@ -123,7 +142,7 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// How long it took in all.
     pub took: Duration,
-    /// How old the event was when the attempt began.
+    /// How old the evidence was when the attempt began.
     pub event_age: Duration,
     /// How it ended.
     pub ended: Ended,
@@ -131,17 +150,14 @@ pub struct Report {
 
 impl Report {
     /// The report of an attempt that has done nothing yet.
-    pub(super) fn of(
-        route: &RouteName,
-        evidence: &Evidence,
-        transition: TransitionId,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn of(task: &Task<'_>, now: Timestamp) -> Self {
+        let evidence = task.evidence;
         Self {
-            route: route.clone(),
+            route: task.route.name.clone(),
             event_key: evidence.key,
-            event: evidence.event.clone(),
-            transition,
+            cause: task.cause,
+            told: Told::from(&evidence.ground),
+            transition: task.transition,
             attempt: 0,
             resumed: false,
             generation: None,
@@ -150,7 +166,7 @@ impl Report {
             after: Vec::new(),
             steps: Vec::new(),
             took: Duration::ZERO,
-            event_age: now.since(evidence.event.at),
+            event_age: now.since(evidence.ground.at()),
             ended: Ended::LeaseLost {
                 settled: None,
                 again_after: Duration::ZERO,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::lease::{Generation, Owner};
 use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
@@ -85,12 +85,15 @@ struct Text {
     cause: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: Option<DesiredText>,
-    event: EventText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventText>,
     event_key: String,
     format: u32,
     generation: u64,
     kind: String,
     note: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<OrderText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<String>,
     owner: String,
@@ -102,7 +105,24 @@ struct Text {
     steps: Vec<StepText>,
     target_group: String,
     transition: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truth: Option<TruthText>,
     version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderText {
+    at: String,
+    by: String,
+    said: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TruthText {
+    at: String,
+    said: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,12 +187,17 @@ impl From<&AuditRecord> for Text {
                     ip: target.ip,
                     port: target.port,
                 }),
-            event: EventText::from(&entry.event),
+            event: entry
+                .told
+                .as_ref()
+                .and_then(Told::event)
+                .map(EventText::from),
             event_key: entry.event_key.to_string(),
             format: FORMAT_VERSION,
             generation: entry.generation.0,
             kind: entry.kind.as_str().to_owned(),
             note: entry.note.clone(),
+            order: entry.told.as_ref().and_then(order_text),
             outcome: entry.outcome.map(|outcome| outcome.as_str().to_owned()),
             owner: entry.owner.to_string(),
             prev_hash: record.prev.to_string(),
@@ -182,8 +207,30 @@ impl From<&AuditRecord> for Text {
             steps: entry.steps.iter().map(StepText::from).collect(),
             target_group: entry.target_group.to_string(),
             transition: entry.transition.to_string(),
+            truth: entry.told.as_ref().and_then(truth_text),
             version: entry.version.clone(),
         }
+    }
+}
+
+fn order_text(told: &Told) -> Option<OrderText> {
+    match told {
+        Told::Order { at, by, said } => Some(OrderText {
+            at: at.to_string(),
+            by: by.clone(),
+            said: said.clone(),
+        }),
+        Told::Event(_) | Told::Truth { .. } => None,
+    }
+}
+
+fn truth_text(told: &Told) -> Option<TruthText> {
+    match told {
+        Told::Truth { at, said } => Some(TruthText {
+            at: at.to_string(),
+            said: said.clone(),
+        }),
+        Told::Event(_) | Told::Order { .. } => None,
     }
 }
 
@@ -264,7 +311,7 @@ impl TryFrom<Text> for Entry {
             version: text.version,
             cause: valid("cause", text.cause, Cause::parse)?,
             event_key: valid("event_key", text.event_key, EventKey::parse)?,
-            event: text.event.try_into()?,
+            told: told(text.event, text.truth, text.order)?,
             target_group,
             desired: text.desired.map(DesiredText::value).transpose()?,
             before: text.before.into_iter().map(ObservedTarget::from).collect(),
@@ -275,6 +322,32 @@ impl TryFrom<Text> for Entry {
             note: text.note,
         })
     }
+}
+
+/// What spoke for the move. A record has at most one of the three.
+fn told(
+    event: Option<EventText>,
+    truth: Option<TruthText>,
+    order: Option<OrderText>,
+) -> Result<Option<Told>, UnreadableRecord> {
+    Ok(match (event, truth, order) {
+        (None, None, None) => None,
+        (Some(event), None, None) => Some(Told::Event(event.try_into()?)),
+        (None, Some(TruthText { at, said }), None) => {
+            let at = valid("truth.at", at, Timestamp::parse)?;
+            Some(Told::Truth { at, said })
+        }
+        (None, None, Some(OrderText { at, by, said })) => {
+            let at = valid("order.at", at, Timestamp::parse)?;
+            Some(Told::Order { at, by, said })
+        }
+        _ => {
+            return Err(UnreadableRecord::Value {
+                field: "event, truth, order",
+                value: "more than one of them".to_owned(),
+            });
+        }
+    })
 }
 
 impl DesiredText {
@@ -419,6 +492,13 @@ mod tests {
         )
     }
 
+    fn said() -> impl Strategy<Value = Told> {
+        let truth = (time(), any::<String>()).prop_map(|(at, said)| Told::Truth { at, said });
+        let order = (time(), any::<String>(), any::<String>())
+            .prop_map(|(at, by, said)| Told::Order { at, by, said });
+        prop_oneof![event().prop_map(Told::Event), truth, order]
+    }
+
     fn desired() -> impl Strategy<Value = Option<(InstanceId, Target)>> {
         let instance = "[a-z][a-z0-9-]{0,20}".prop_map(|text| InstanceId::new(&text).unwrap());
         option::of((instance, target()))
@@ -434,8 +514,8 @@ mod tests {
         );
         let words = (any::<String>(), any::<String>());
         let group = (rows(), rows(), steps(), desired());
-        (who, what, words, group, event(), time()).prop_map(
-            |(who, what, words, group, event, at)| Entry {
+        (who, what, words, group, said(), time()).prop_map(|(who, what, words, group, said, at)| {
+            Entry {
                 kind: what.0,
                 at,
                 transition: TransitionId::from_parts(at, who.0),
@@ -444,8 +524,8 @@ mod tests {
                 owner: Owner::new(who.3),
                 version: words.0,
                 cause: what.1,
-                event_key: EventKey::of(&RouteName::new("r").unwrap(), &event),
-                event,
+                event_key: EventKey::drawn(&RouteName::new("r").unwrap(), at, who.0),
+                told: Some(said),
                 target_group: group_arn(),
                 desired: group.3,
                 before: group.0,
@@ -454,8 +534,8 @@ mod tests {
                 outcome: what.2,
                 reason: what.3,
                 note: words.1,
-            },
-        )
+            }
+        })
     }
 
     fn record() -> impl Strategy<Value = AuditRecord> {
@@ -523,7 +603,7 @@ mod tests {
             version: "0.1.0".into(),
             cause: Cause::Event,
             event_key: EventKey::of(&route, &event),
-            event,
+            told: Some(Told::Event(event)),
             target_group: group_arn(),
             desired: Some((InstanceId::new("db-2").unwrap(), target(12))),
             before: vec![row(11, TargetHealth::Healthy)],

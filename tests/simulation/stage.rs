@@ -352,7 +352,7 @@ fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (EventKey
             true
         }
         (Claim::Started(_), OnStarted::Register) => false,
-        (Claim::Started(_), OnStarted::Wait) | (Claim::FailedOver | Claim::Nothing, _) => {
+        (Claim::Started(_), OnStarted::Wait) | (Claim::AskTruth | Claim::Nothing, _) => {
             return None;
         }
     };

@@ -3,16 +3,19 @@
 //! A route is `route#NAME`, an event is `event#KEY`. What is absent is written as NULL, so that one UPDATE
 //! statement, always the same, serves every change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::kept::Kept;
 use crate::domain::audit::Hash;
 use crate::domain::event::{EventKey, EvidenceOrder};
+use crate::domain::follow::Follow;
 use crate::domain::lease::{Generation, Lease, Owner};
 use crate::domain::plan::Reach;
 use crate::domain::route::{InstanceId, RouteName};
+use crate::domain::safety::{Pin, Safety, Stop};
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{
@@ -37,8 +40,6 @@ const ROUTE_PREFIX: &str = "route#";
 const EVENT_PREFIX: &str = "event#";
 const STARTED: &str = "started";
 const SETTLED: &str = "settled";
-const SWAP: &str = "swap";
-const REGISTER: &str = "register";
 
 /// An item that this program did not write, or somebody edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,18 +79,27 @@ fn or_null(value: Option<AttributeValue>) -> AttributeValue {
 
 /// Everything of a route's item but its key.
 pub(super) fn route_columns(state: &RouteState) -> Columns {
-    let Control {
-        generation,
-        lease,
-        desired,
-    } = &state.control;
-    let lease = lease.as_ref();
-    let desired = desired.as_ref();
+    let control = &state.control;
+    let mut columns = vec![("generation", number(control.generation))];
+    columns.extend(lease_columns(control.lease.as_ref()));
+    columns.extend(desired_columns(control.desired.as_ref()));
+    columns.extend(kept_columns(control));
+    columns.push(("seq", number(state.chain.seq)));
+    columns.push(("head", string(state.chain.hash)));
+    columns
+}
+
+fn lease_columns(lease: Option<&Lease>) -> Columns {
     vec![
-        ("generation", number(generation)),
         ("owner", or_null(lease.map(|l| string(&l.owner)))),
         ("transition", or_null(lease.map(|l| string(l.transition)))),
         ("lease_until", lease_until(lease)),
+    ]
+}
+
+fn desired_columns(desired: Option<&Desired>) -> Columns {
+    let beside = desired.map(|d| &d.beside).filter(|b| !b.is_empty());
+    vec![
         (
             "desired_instance",
             or_null(desired.map(|d| string(&d.instance))),
@@ -99,9 +109,10 @@ pub(super) fn route_columns(state: &RouteState) -> Columns {
             "desired_port",
             or_null(desired.map(|d| number(d.target.port))),
         ),
+        ("desired_beside", or_null(beside.map(kept))),
         (
             "desired_reach",
-            or_null(desired.map(|d| string(reach_text(d.reach)))),
+            or_null(desired.map(|d| string(d.reach.as_str()))),
         ),
         (
             "evidence_at",
@@ -112,9 +123,28 @@ pub(super) fn route_columns(state: &RouteState) -> Columns {
             or_null(desired.map(|d| number(d.evidence.rank))),
         ),
         ("event_key", or_null(desired.map(|d| string(d.event)))),
-        ("seq", number(state.chain.seq)),
-        ("head", string(state.chain.hash)),
     ]
+}
+
+/// What is mostly absent: an absent attribute of an item that never had it is written as NULL too, so that one
+/// statement serves every change.
+fn kept_columns(control: &Control) -> Columns {
+    let safety = &control.safety;
+    let moves = Some(&safety.moves).filter(|moves| !moves.is_empty());
+    vec![
+        ("waiting", or_null(control.waiting.as_ref().map(kept))),
+        ("ask_truth", or_null(control.ask_truth.map(string))),
+        ("pause", or_null(safety.pause.as_ref().map(kept))),
+        ("freeze", or_null(safety.freeze.as_ref().map(kept))),
+        ("flapping", or_null(safety.flapping.as_ref().map(kept))),
+        ("pin", or_null(safety.pin.as_ref().map(kept))),
+        ("moves", or_null(moves.map(kept))),
+        ("follow", or_null(control.follow.as_ref().map(kept))),
+    ]
+}
+
+fn kept(value: &impl Kept) -> AttributeValue {
+    AttributeValue::S(value.text())
 }
 
 /// What has to stand for a change to be written (I6): the generation, the chain's head, and the lease's
@@ -176,21 +206,6 @@ pub(super) fn event_version(entry: &EventEntry) -> Columns {
         ("transition", string(entry.transition)),
         ("attempts", number(entry.attempts)),
     ]
-}
-
-fn reach_text(reach: Reach) -> &'static str {
-    match reach {
-        Reach::Swap => SWAP,
-        Reach::Register => REGISTER,
-    }
-}
-
-fn reach_of(text: &str) -> Option<Reach> {
-    match text {
-        SWAP => Some(Reach::Swap),
-        REGISTER => Some(Reach::Register),
-        _ => None,
-    }
 }
 
 /// Reads attributes by name; NULL counts as absent.
@@ -259,13 +274,26 @@ impl Reader<'_> {
                 ip: self.required("desired_ip", parsed)?,
                 port: self.required("desired_port", parsed)?,
             },
-            reach: self.required("desired_reach", reach_of)?,
+            beside: self
+                .optional("desired_beside", BTreeSet::read)?
+                .unwrap_or_default(),
+            reach: self.required("desired_reach", Reach::parse)?,
             evidence: EvidenceOrder {
                 at: self.required("evidence_at", Timestamp::parse)?,
                 rank: self.required("evidence_rank", parsed)?,
             },
             event: self.required("event_key", EventKey::parse)?,
         }))
+    }
+
+    fn safety(&self) -> Result<Safety, MalformedItem> {
+        Ok(Safety {
+            pause: self.optional("pause", Stop::read)?,
+            freeze: self.optional("freeze", Stop::read)?,
+            flapping: self.optional("flapping", Stop::read)?,
+            pin: self.optional("pin", Pin::read)?,
+            moves: self.optional("moves", Vec::read)?.unwrap_or_default(),
+        })
     }
 }
 
@@ -284,6 +312,10 @@ impl TryFrom<&Item> for RouteState {
                 generation: item.required("generation", parsed).map(Generation)?,
                 lease: item.lease()?,
                 desired: item.desired()?,
+                waiting: item.optional("waiting", Desired::read)?,
+                ask_truth: item.optional("ask_truth", Timestamp::parse)?,
+                safety: item.safety()?,
+                follow: item.optional("follow", Follow::read)?,
             },
             chain: ChainHead {
                 seq: item.required("seq", parsed)?,
@@ -316,6 +348,7 @@ impl TryFrom<&Item> for EventEntry {
 mod tests {
     use super::*;
     use crate::domain::event::{RdsEvent, SourceKind};
+    use crate::domain::follow::Arrival;
     use crate::domain::route::SourceId;
     use std::net::IpAddr;
 
@@ -345,6 +378,16 @@ mod tests {
     }
 
     fn held() -> RouteState {
+        let other = Target {
+            ip: IpAddr::from([10, 0, 0, 3]),
+            port: 3306,
+        };
+        let stop = Stop {
+            by: "arn:aws:iam::123456789012:user/ann".to_owned(),
+            reason: "a \"migration\"".to_owned(),
+            since: Timestamp::from_millis(1),
+            until: Some(Timestamp::from_millis(2)),
+        };
         let mut state = RouteState::new(RouteName::new("orders").unwrap());
         state.control = Control {
             generation: Generation(u64::MAX),
@@ -359,12 +402,36 @@ mod tests {
                     ip: "fd00::1".parse::<IpAddr>().unwrap(),
                     port: 3306,
                 },
+                beside: [other].into(),
                 reach: Reach::Register,
                 evidence: EvidenceOrder {
                     at: Timestamp::from_millis(1_778_108_865_884),
                     rank: 2,
                 },
                 event: key(),
+            }),
+            waiting: None,
+            ask_truth: Some(Timestamp::from_millis(7)),
+            safety: Safety {
+                pause: Some(stop.clone()),
+                freeze: None,
+                flapping: None,
+                pin: Some(Pin {
+                    instance: InstanceId::new("db-3").unwrap(),
+                    target: other,
+                    stop,
+                }),
+                moves: vec![Timestamp::from_millis(3), Timestamp::from_millis(4)],
+            },
+            follow: Some(Follow {
+                transition: TransitionId::from_parts(Timestamp::from_millis(5), 9),
+                key: key(),
+                instance: InstanceId::new("db-2").unwrap(),
+                target: other,
+                since: Timestamp::from_millis(1),
+                moved_at: Timestamp::from_millis(2),
+                arrival: Arrival::Overdue,
+                leaving: vec![other],
             }),
         };
         state.chain = ChainHead {

@@ -13,6 +13,7 @@ mod audit;
 mod commit;
 
 mod items;
+mod kept;
 mod records;
 mod statements;
 mod tables;

@@ -1,7 +1,7 @@
 //! A record's row in the `audit` table: columns that a person can filter by, and the text that is hashed.
 
 use super::items::{Columns, number, string};
-use crate::domain::audit::{AuditRecord, Hash};
+use crate::domain::audit::{AuditRecord, Hash, Told};
 
 /// The partition key of the `audit` table.
 pub(super) const ROUTE: &str = "route";
@@ -40,7 +40,15 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
         ("reason", entry.reason.map(string)),
         ("instance", desired.map(|(instance, _)| string(instance))),
         ("target", desired.map(|(_, target)| string(target))),
-        ("event_id", entry.event.id.map(string)),
+        (
+            "event_id",
+            entry
+                .told
+                .as_ref()
+                .and_then(Told::event)
+                .and_then(|event| event.id)
+                .map(string),
+        ),
     ];
     let present = optional.into_iter();
     columns.extend(present.filter_map(|(name, value)| Some((name, value?))));

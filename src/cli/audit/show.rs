@@ -9,7 +9,8 @@ use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
-use crate::domain::audit::{Entry, Step};
+use crate::domain::audit::{Entry, Step, Told};
+use crate::domain::event::RdsEvent;
 use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{Outcome, TransitionId};
@@ -176,7 +177,7 @@ fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result
 fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let Entry {
         transition,
-        event,
+        told,
         event_key,
         target_group,
         cause,
@@ -184,24 +185,39 @@ fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result
     } = &stored.record.entry;
     let title = format!("transition {transition} of route {}", stored.record.route);
     writeln!(out, "{}", look.paint(Tone::Strong, &title))?;
-    let id = event
-        .id
-        .map_or_else(|| "no id".to_owned(), |id| id.to_string());
-    writeln!(
-        out,
-        "  {:<10}{}, {id} of {} {}",
-        "cause",
-        cause.as_str(),
-        event.kind,
-        event.source
-    )?;
-    writeln!(out, "  {:<10}{}", "event at", event.at)?;
-    writeln!(out, "  {:<10}\"{}\"", "message", clean(&event.message))?;
-    if let Some(arn) = &event.source_arn {
-        writeln!(out, "  {:<10}{}", "source", clean(arn))?;
-    }
+    evidence(cause.as_str(), told.as_ref(), out)?;
     writeln!(out, "  {:<10}{event_key}", "event key")?;
     writeln!(out, "  {:<10}{target_group}", "group")
+}
+
+/// What spoke for the move.
+fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result<()> {
+    match told {
+        None => writeln!(out, "  {:<10}{cause}", "cause"),
+        Some(Told::Event(event)) => {
+            let id = event
+                .id
+                .map_or_else(|| "no id".to_owned(), |id| id.to_string());
+            let RdsEvent { kind, source, .. } = event;
+            writeln!(out, "  {:<10}{cause}, {id} of {kind} {source}", "cause")?;
+            writeln!(out, "  {:<10}{}", "event at", event.at)?;
+            writeln!(out, "  {:<10}\"{}\"", "message", clean(&event.message))?;
+            match &event.source_arn {
+                Some(arn) => writeln!(out, "  {:<10}{}", "source", clean(arn)),
+                None => Ok(()),
+            }
+        }
+        Some(Told::Truth { at, said }) => {
+            writeln!(out, "  {:<10}{cause}, without an event", "cause")?;
+            writeln!(out, "  {:<10}{at}", "seen at")?;
+            writeln!(out, "  {:<10}{}", "witnesses", clean(said))
+        }
+        Some(Told::Order { at, by, said }) => {
+            writeln!(out, "  {:<10}{cause}, {}", "cause", clean(by))?;
+            writeln!(out, "  {:<10}{at}", "at")?;
+            writeln!(out, "  {:<10}{}", "order", clean(said))
+        }
+    }
 }
 
 fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::cli::{
     self, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
 };
 use crate::config::Config;
-use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::change::Change;
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::lease::{Generation, Owner};
@@ -187,7 +187,7 @@ fn started(name: &str, when: &str, random: u128) -> Entry {
         version: "0.1.0".to_owned(),
         cause: Cause::Event,
         event_key: EventKey::of(&route(name), &event),
-        event,
+        told: Some(Told::Event(event)),
         target_group: TargetGroupArn::new(ARN).unwrap(),
         desired: Some((InstanceId::new("db-2").unwrap(), at("10.0.1.11"))),
         before: vec![target("10.0.1.10", TargetHealth::Healthy)],
@@ -594,8 +594,9 @@ fn a_transition_is_found_by_record_by_uuid_and_by_event() {
         Outcome::AlreadyThere,
         Reason::NothingToDo,
     );
-    done.event = failover("Another failover to DB instance: db-2");
-    done.event_key = EventKey::of(&route("default"), &done.event);
+    let another = failover("Another failover to DB instance: db-2");
+    done.event_key = EventKey::of(&route("default"), &another);
+    done.told = Some(Told::Event(another));
     library.record("default", done);
     for n in 10..200 {
         library.swap("busy", "2026-05-06T12:00:00Z", "2026-05-06T12:00:01Z", n);
@@ -656,7 +657,7 @@ fn an_altered_record_is_shown_as_one() {
 fn an_events_message_cannot_steer_the_terminal() {
     let mut library = Library::default();
     let mut begun = started("default", "2026-05-06T10:00:00Z", 1);
-    begun.event.message = "\u{1b}]0;pwned\u{7}\nroute: other".to_owned();
+    begun.told = Some(Told::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
     library.record("default", begun);
     let said = says(&library.open(), "writerlink audit show default/1");
     assert!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::render::Row;
-use crate::domain::audit::{Entry, Hash, Reason, RecordKind, Step};
+use crate::domain::audit::{Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::Outcome;
 use crate::ports::StoredRecord;
@@ -28,8 +28,8 @@ pub(super) struct RecordRow {
     owner: String,
     version: String,
     event_id: Option<String>,
-    event_at: String,
-    event_source: String,
+    evidence_at: Option<String>,
+    event_source: Option<String>,
     event_key: String,
     transition: String,
     hash: String,
@@ -42,6 +42,8 @@ impl RecordRow {
         let record = &stored.record;
         let entry = &record.entry;
         let desired = entry.desired.as_ref();
+        let told = entry.told.as_ref();
+        let event = told.and_then(Told::event);
         Self {
             at: entry.at.to_string(),
             route: record.route.to_string(),
@@ -57,9 +59,9 @@ impl RecordRow {
             generation: entry.generation.0,
             owner: entry.owner.to_string(),
             version: entry.version.clone(),
-            event_id: entry.event.id.map(|id| id.to_string()),
-            event_at: entry.event.at.to_string(),
-            event_source: entry.event.source.to_string(),
+            event_id: event.and_then(|event| event.id).map(|id| id.to_string()),
+            evidence_at: told.map(|told| told.at().to_string()),
+            event_source: event.map(|event| event.source.to_string()),
             event_key: entry.event_key.to_string(),
             transition: entry.transition.to_string(),
             hash: stored.hash.to_string(),
@@ -88,7 +90,7 @@ impl Row for RecordRow {
         "owner",
         "version",
         "event_id",
-        "event_at",
+        "evidence_at",
         "event_source",
         "event_key",
         "transition",
@@ -120,7 +122,7 @@ pub(super) struct RecordView {
     #[serde(flatten)]
     row: RecordRow,
     event_source_arn: Option<String>,
-    event_message: String,
+    evidence: Option<String>,
     target_group: String,
     before: Vec<TargetView>,
     after: Vec<TargetView>,
@@ -149,10 +151,13 @@ struct StepView {
 impl RecordView {
     pub(super) fn of(stored: &StoredRecord) -> Self {
         let entry = &stored.record.entry;
+        let told = entry.told.as_ref();
         Self {
             row: RecordRow::of(stored),
-            event_source_arn: entry.event.source_arn.clone(),
-            event_message: entry.event.message.clone(),
+            event_source_arn: told
+                .and_then(Told::event)
+                .and_then(|event| event.source_arn.clone()),
+            evidence: told.map(|told| told.said().to_owned()),
             target_group: entry.target_group.to_string(),
             before: entry.before.iter().map(target).collect(),
             after: entry.after.iter().map(target).collect(),

@@ -94,11 +94,12 @@ struct Notes {
 impl Observer for Notes {
     fn tell(&self, happening: &Happening<'_>) {
         let told = match happening {
-            Happening::Received(_) => return,
+            Happening::Received(_) | Happening::Noted { .. } | Happening::Summary(_) => return,
             Happening::Attempt(report) => Told::Attempt(Box::new((*report).clone())),
             Happening::Malformed { reason, .. } => Told::Malformed((*reason).to_owned()),
             Happening::Ignored { .. }
             | Happening::QueueFailed(_)
+            | Happening::LookFailed { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)
             | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),

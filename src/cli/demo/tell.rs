@@ -159,8 +159,11 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
 
 fn headline(ended: &Ended) -> (String, Tone) {
     let reason = match ended {
-        Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason),
+        Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
+            Some(verdict.reason)
+        }
         Ended::Duplicate(_)
+        | Ended::Paced(_)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => None,
@@ -181,6 +184,8 @@ fn ending(ended: &Ended) -> String {
         Ended::Deferred(_, pause) => format!("{note}; again in {} s", seconds(*pause)),
         Ended::Settled(_)
         | Ended::Duplicate(_)
+        | Ended::Nothing(_)
+        | Ended::Paced(_)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => note,

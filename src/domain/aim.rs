@@ -1,0 +1,252 @@
+//! Where a route should point by the witnesses' word, or by a person's.
+//!
+//! The timer asks this of every route without any event. It follows the witnesses only when their word has
+//! stood for a while, and never against an event of a moment ago: RDS's API and names lag behind a failover
+//! that its events have already told of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::audit::Reason;
+use super::decide::{Decision, Verdict, admit, unless_held_back};
+use super::event::{EventKey, EvidenceOrder};
+use super::ground::Order;
+use super::plan::Reach;
+use super::policy::Role;
+use super::route::{InstanceId, Route};
+use super::target::Target;
+use super::time::Timestamp;
+use super::transition::{Control, Desired, Outcome};
+use super::truth::{Member, STEADY_AFTER_A_MOVE, Sighting, Truth};
+use crate::planted::{Bug, planted};
+use std::net::IpAddr;
+
+/// The rank of what witnesses say, and of what a person orders, among evidence of the same instant: above any
+/// event's ([`super::event::Claim::rank`]).
+pub const RANK_TRUTH: u8 = 3;
+/// See [`RANK_TRUTH`].
+pub const RANK_ORDER: u8 = 4;
+
+/// Where the timer should see a route point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Where it points already: only a group that differs is to be put right.
+    Keep(Desired),
+    /// Elsewhere.
+    Follow(Desired),
+    /// Elsewhere, once the witnesses have said so often enough.
+    Confirm,
+    /// Nowhere new for now, for this reason.
+    Wait(Verdict),
+    /// Nobody has ever said anything about it.
+    Unknown,
+}
+
+/// Where `route` should point, by everything that the ledger and the witnesses say.
+#[must_use]
+pub fn aim(
+    route: &Route,
+    control: &Control,
+    key: EventKey,
+    seen: &Sighting,
+    now: Timestamp,
+) -> Aim {
+    if let Some(pin) = control.safety.pinned(now) {
+        return match &control.desired {
+            Some(standing) if standing.target == pin.target => Aim::Keep(standing.clone()),
+            standing => Aim::Follow(Desired {
+                instance: pin.instance.clone(),
+                target: pin.target,
+                beside: BTreeSet::new(),
+                reach: Reach::Swap,
+                evidence: newest_of(standing.as_ref(), pin.stop.since, RANK_ORDER),
+                event: key,
+            }),
+        };
+    }
+    let known = control.newest();
+    let members = match &seen.truth {
+        Truth::Silent => return known.map_or(Aim::Unknown, |known| follow(control, known)),
+        Truth::Unclear(why) => {
+            return Aim::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+        }
+        Truth::Members { writer, readers } => wanted(route, known, writer, readers),
+    };
+    let (primary, beside) = match admitted(route, members) {
+        Ok(admitted) => admitted,
+        Err(verdict) => return Aim::Wait(verdict),
+    };
+    let (instance, target) = primary;
+    if let Some(known) = known {
+        let same = known.target == target && known.beside == beside && known.reach == Reach::Swap;
+        if same || is_trusted(route, control, known, now) {
+            return follow(control, known);
+        }
+    }
+    if !stood_long_enough(known, seen, now) {
+        return Aim::Confirm;
+    }
+    Aim::Follow(Desired {
+        instance,
+        target,
+        beside,
+        reach: Reach::Swap,
+        evidence: newest_of(known, seen.at, RANK_TRUTH),
+        event: key,
+    })
+}
+
+/// The newest evidence, where it is applied already and where it was held back.
+fn follow(control: &Control, known: &Desired) -> Aim {
+    if control.desired.as_ref() == Some(known) {
+        Aim::Keep(known.clone())
+    } else {
+        Aim::Follow(known.clone())
+    }
+}
+
+/// Whether an event, or a person, said so too recently for the witnesses to know better.
+#[must_use]
+pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timestamp) -> bool {
+    let said_at = known.evidence.at;
+    let asked_since = control.ask_truth.is_some_and(|asked| asked > said_at);
+    known.evidence.rank != RANK_TRUTH
+        && now.since(said_at) < route.policy.trust_event
+        && !asked_since
+        && !planted(Bug::TimerFightsEvents)
+}
+
+/// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in
+/// which an endpoint's name has been seen to flap.
+fn stood_long_enough(known: Option<&Desired>, seen: &Sighting, now: Timestamp) -> bool {
+    if planted(Bug::OneReadingIsTruth) {
+        return true;
+    }
+    let just_moved = known.is_some_and(|known| {
+        known.evidence.rank == RANK_TRUTH
+            && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
+    });
+    let needed = if just_moved {
+        STEADY_AFTER_A_MOVE
+    } else {
+        Duration::ZERO
+    };
+    seen.stood.is_some_and(|stood| stood >= needed)
+}
+
+/// Whom the route's role wants in the group: first the one that the group is known by.
+fn wanted(
+    route: &Route,
+    known: Option<&Desired>,
+    writer: &Member,
+    readers: &[Member],
+) -> Vec<Member> {
+    match route.policy.role {
+        Role::Writer => vec![writer.clone()],
+        Role::Readers if readers.is_empty() => vec![writer.clone()],
+        Role::Readers => {
+            let mut readers = readers.to_vec();
+            let is_known = |m: &Member| known.is_some_and(|known| known.target.ip == m.ip);
+            readers.sort_by_key(|member| (!is_known(member), member.clone()));
+            readers
+        }
+    }
+}
+
+type Admitted = ((InstanceId, Target), BTreeSet<Target>);
+
+/// The targets of members, if the route may point at every one of them (I5).
+fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
+    let mut targets = Vec::new();
+    for member in members {
+        let instance = name_of(route, &member)?;
+        let target = admit(route, &instance, Some(member.ip))?;
+        targets.push((instance, target));
+    }
+    let mut targets = targets.into_iter();
+    let Some(primary) = targets.next() else {
+        let note = "the witnesses name nobody";
+        return Err(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, note));
+    };
+    Ok((primary, targets.map(|(_, target)| target).collect()))
+}
+
+/// The member's name, from whoever knows it: the witness, else the route's own map.
+fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
+    let mapped = || {
+        let by_address = route.instances.iter().find(|(_, ip)| **ip == member.ip);
+        by_address.map(|(instance, _)| instance.clone())
+    };
+    member.instance.clone().or_else(mapped).ok_or_else(|| {
+        let note = format!(
+            "address {} belongs to no instance known to route {}; add it under [route.instances], or let truth \
+             include \"rds\"",
+            member.ip, route.name
+        );
+        Verdict::new(Outcome::Rejected, Reason::UnknownInstance, note)
+    })
+}
+
+/// The order of evidence said at `at`, never older than what is known: the witness's reader and whoever wrote
+/// the known evidence went by clocks of their own.
+fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder {
+    let said = EvidenceOrder { at, rank };
+    known.map_or(said, |known| known.evidence.max(said))
+}
+
+/// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
+/// than when it saw it.
+pub(super) fn about_truth(
+    route: &Route,
+    control: &Control,
+    key: EventKey,
+    seen: &Sighting,
+    now: Timestamp,
+) -> Decision {
+    match aim(route, control, key, seen, now) {
+        Aim::Keep(desired) | Aim::Follow(desired) => {
+            unless_held_back(route, control, desired, now, &[])
+        }
+        Aim::Wait(verdict) => Decision::Settle(verdict),
+        Aim::Confirm | Aim::Unknown => Decision::Settle(Verdict::new(
+            Outcome::Superseded,
+            Reason::EvidenceNotNewer,
+            "the route was moved while it was looked at",
+        )),
+    }
+}
+
+/// What is to be done about an order to move. A rule that holds the route back refuses it unless the order
+/// names that rule.
+pub(super) fn about_order(
+    route: &Route,
+    control: &Control,
+    (key, order): (EventKey, &Order),
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> Decision {
+    let Some(instance) = order.act.instance() else {
+        let note = format!("{} moves no route", order.act.as_str());
+        return Verdict::new(Outcome::Ignored, Reason::NotAFailover, note).into();
+    };
+    let target = match admit(route, instance, address) {
+        Ok(target) => target,
+        Err(verdict) => return verdict.into(),
+    };
+    let desired = Desired {
+        instance: instance.clone(),
+        target,
+        beside: BTreeSet::new(),
+        reach: Reach::Swap,
+        evidence: newest_of(control.newest(), order.at, RANK_ORDER),
+        event: key,
+    };
+    match unless_held_back(route, control, desired, now, &order.overrides) {
+        Decision::Hold(desired, brake) => {
+            let held = brake.verdict(&desired);
+            let note = format!("{}; --override {} goes past it", held.note, brake.rule);
+            Verdict::new(Outcome::Rejected, held.reason, note).into()
+        }
+        other @ (Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_)) => other,
+    }
+}

@@ -1,0 +1,220 @@
+//! What holds a route back: a person's pause, freeze or pin, and the rule against flapping.
+//!
+//! All of it stands in the route's own state in the ledger, whose every change moves the chain's head: a
+//! worker that has not heard of a pause builds its change on a head that is gone, and is refused (I7). A
+//! global flag beside the routes could not be part of that condition.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::policy::Mode;
+use super::route::{InstanceId, Route};
+use super::target::Target;
+use super::time::Timestamp;
+use super::transition::Desired;
+use crate::planted::{Bug, planted};
+
+/// A safety rule, as an override names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The route is paused.
+    Paused,
+    /// Every route is frozen.
+    Frozen,
+    /// The route is pinned to another instance.
+    Pinned,
+    /// The route only observes.
+    Observing,
+    /// The route was moved too often in a short time.
+    Flapping,
+}
+
+impl Rule {
+    /// Every rule, for whoever lists or parses them.
+    pub const ALL: [Self; 5] = [
+        Self::Paused,
+        Self::Frozen,
+        Self::Pinned,
+        Self::Observing,
+        Self::Flapping,
+    ];
+
+    /// Its name, as ordered and recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Frozen => "frozen",
+            Self::Pinned => "pinned",
+            Self::Observing => "observing",
+            Self::Flapping => "flapping",
+        }
+    }
+
+    /// Reads a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == text)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A person's word that holds a route back, or the flap rule's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; until it is lifted if absent.
+    pub until: Option<Timestamp>,
+}
+
+impl Stop {
+    /// Whether it still holds.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {} since {}", self.by, self.since)?;
+        match self.until {
+            Some(until) => write!(f, " until {until}: {}", self.reason),
+            None => write!(f, ": {}", self.reason),
+        }
+    }
+}
+
+/// Where a person holds a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// At which instance.
+    pub instance: InstanceId,
+    /// Its target when it was pinned.
+    pub target: Target,
+    /// Who, why, until when.
+    pub stop: Stop,
+}
+
+/// What holds a route back, as the ledger keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Safety {
+    /// A pause of this route.
+    pub pause: Option<Stop>,
+    /// A pause of every route.
+    pub freeze: Option<Stop>,
+    /// The flap rule's stop, until somebody acknowledges it.
+    pub flapping: Option<Stop>,
+    /// Where it is pinned.
+    pub pin: Option<Pin>,
+    /// When the route last changed its target: the newest [`FLAP_MOVES_MAX`], oldest first.
+    pub moves: Vec<Timestamp>,
+}
+
+/// How many changes of target are a flap when one more follows within [`FLAP_WITHIN`].
+pub const FLAP_MOVES_MAX: usize = 5;
+
+/// The time in which moves are counted.
+pub const FLAP_WITHIN: Duration = Duration::from_mins(10);
+
+/// A rule that holds a route back, and its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brake {
+    /// Which rule.
+    pub rule: Rule,
+    /// Who, why, until when.
+    pub note: String,
+}
+
+impl Safety {
+    /// The first rule that holds the route back from `desired`, if any that is not overridden does.
+    #[must_use]
+    pub fn brake(
+        &self,
+        route: &Route,
+        desired: &Desired,
+        now: Timestamp,
+        overrides: &[Rule],
+    ) -> Option<Brake> {
+        let stops = [
+            (Rule::Frozen, self.freeze.as_ref()),
+            (Rule::Paused, self.pause.as_ref()),
+            (Rule::Flapping, self.flapping.as_ref()),
+        ];
+        let stopped = stops.into_iter().filter_map(|(rule, stop)| {
+            let stop = stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))?;
+            Some((rule, format!("{rule} {stop}")))
+        });
+        let pinned = self.pinned(now).filter(|pin| pin.target != desired.target);
+        let pinned = pinned.map(|pin| {
+            let note = format!("pinned to {} {}", pin.instance, pin.stop);
+            (Rule::Pinned, note)
+        });
+        let observing = (route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs))
+            .then(|| (Rule::Observing, "the route only observes".to_owned()));
+        let brakes = stopped.chain(pinned).chain(observing);
+        brakes
+            .filter(|(rule, _)| !overrides.contains(rule))
+            .map(|(rule, note)| Brake { rule, note })
+            .next()
+    }
+
+    /// The pin that holds now.
+    #[must_use]
+    pub fn pinned(&self, now: Timestamp) -> Option<&Pin> {
+        let pin = self.pin.as_ref();
+        pin.filter(|pin| pin.stop.holds(now) && !planted(Bug::PinIsForgotten))
+    }
+
+    /// Since when a person has stopped the route, if one does.
+    #[must_use]
+    pub fn stopped_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let stops = [self.freeze.as_ref(), self.pause.as_ref()];
+        let holding = stops.into_iter().flatten().filter(|stop| stop.holds(now));
+        holding.map(|stop| stop.since).min()
+    }
+
+    /// Whether one more change of target now would be one too many.
+    #[must_use]
+    pub fn flaps(&self, now: Timestamp) -> bool {
+        let counted = self.moves.iter().filter(|at| now.since(**at) < FLAP_WITHIN);
+        counted.count() >= FLAP_MOVES_MAX && !planted(Bug::FlapsFreely)
+    }
+
+    /// The same with one more change of target.
+    #[must_use]
+    pub fn moved(&self, now: Timestamp) -> Self {
+        let mut moves = self.moves.clone();
+        moves.push(now);
+        let dropped = moves.len().saturating_sub(FLAP_MOVES_MAX);
+        moves.drain(..dropped);
+        Self {
+            moves,
+            ..self.clone()
+        }
+    }
+
+    /// The stop of a route that was moved too often.
+    #[must_use]
+    pub fn flap_stop(now: Timestamp) -> Stop {
+        Stop {
+            by: "writerlink".to_owned(),
+            reason: format!(
+                "more than {FLAP_MOVES_MAX} moves in {} minutes; `writerlink ack` lets it go on",
+                FLAP_WITHIN.as_secs() / 60
+            ),
+            since: now,
+            until: None,
+        }
+    }
+}

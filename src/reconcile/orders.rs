@@ -1,0 +1,95 @@
+//! A person's orders: the same lease, the same record, the same refusals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::opening::COMMIT_TRIES;
+use super::steps::Steps;
+use super::{NothingInHand, Reconciler, Report, Task, bug};
+use crate::domain::audit::{Cause, Reason, RecordKind};
+use crate::domain::change::{self, Effect};
+use crate::domain::event::Evidence;
+use crate::domain::ground::{Act, Ground, Order};
+use crate::domain::lease::{Acquire, Owner, acquire};
+use crate::domain::route::Route;
+use crate::domain::transition::{RouteState, TransitionId};
+use crate::ports::{CallError, Commit};
+
+/// What became of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// It moves the route: this is the attempt.
+    Attempted(Box<Report>),
+    /// It is in force from here on: no attempt that began before it is still under way.
+    InForce(Box<RouteState>),
+    /// An attempt is under way, and no order comes between its calls (I7). It ends soon.
+    Busy(Owner, Duration),
+}
+
+impl Reconciler {
+    /// Carries out an order about one route.
+    ///
+    /// A pause takes effect only where no attempt is under way: one that had announced a move could otherwise
+    /// make its next call after the pause. So a held lease is waited for, by whoever gave the order.
+    ///
+    /// # Errors
+    /// When the ledger cannot be reached, or other workers were faster every time.
+    pub async fn order(&self, route: &Route, order: &Order) -> Result<Ordered, CallError> {
+        let ground = Ground::Order(order.clone());
+        let evidence = Evidence::now(&route.name, ground, self.clock.random());
+        match order.act {
+            Act::Swap(_) | Act::Pin { .. } => {
+                let attempt = self.attempt(route, &evidence, Cause::Operator, &NothingInHand);
+                Ok(Ordered::Attempted(Box::new(attempt.await)))
+            }
+            Act::Unpin
+            | Act::Pause { .. }
+            | Act::Resume
+            | Act::Freeze { .. }
+            | Act::Unfreeze
+            | Act::Acknowledge => self.obey(route, order, &evidence).await,
+        }
+    }
+
+    async fn obey(
+        &self,
+        route: &Route,
+        order: &Order,
+        evidence: &Evidence,
+    ) -> Result<Ordered, CallError> {
+        let now = self.clock.wall();
+        let task = Task {
+            route,
+            evidence,
+            cause: Cause::Operator,
+            transition: TransitionId::from_parts(now, self.clock.random()),
+            in_hand: &NothingInHand,
+            steps: Steps::begin(Arc::clone(&self.clock)),
+        };
+        let mut refused = None;
+        for _ in 0..COMMIT_TRIES {
+            let seen = self.read(&route.name).await?;
+            let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
+            let lease = seen.state.control.lease.as_ref();
+            if let (Some(lease), Acquire::Wait(wait)) =
+                (lease, acquire(lease, self.clock.wall(), unchanged_for))
+            {
+                return Ok(Ordered::Busy(lease.owner.clone(), wait));
+            }
+            let mut entry = self.entry(&task, &seen.state, RecordKind::Ordered);
+            entry.generation = seen.state.control.generation.next();
+            entry.attempt = 1;
+            entry.reason = Some(Reason::Ordered);
+            entry.note = order.to_string();
+            let effect = Effect::Obeys(order.clone());
+            let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
+            match self.commit(&task.steps, "Order", &change).await? {
+                Commit::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
+                Commit::Refused { state, .. } => refused = Some(state),
+            }
+        }
+        let owner = refused.and_then(|state| state.control.lease.map(|lease| lease.owner));
+        let owner = owner.unwrap_or_else(|| Owner::new("other workers"));
+        Ok(Ordered::Busy(owner, Duration::from_secs(1)))
+    }
+}

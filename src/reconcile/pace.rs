@@ -1,0 +1,115 @@
+//! How many routes a worker may move in a minute.
+//!
+//! An Availability Zone that fails moves many routes at once, and so does a mistake: this bounds both by what the
+//! operator allows. It counts this worker's own moves on its own clock; what is over the limit comes back.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::opening::Opening;
+use super::report::Ended;
+use super::{Reconciler, Task, bug};
+use crate::domain::audit::{Reason, RecordKind};
+use crate::domain::change::{self, Arrival, Effect};
+use crate::domain::decide::Decision;
+use crate::domain::event::EventKey;
+use crate::domain::ground::Ground;
+use crate::domain::transition::RouteState;
+use crate::ports::CallError;
+
+/// The time in which moves are counted.
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// The moves of the last minute, and whose wait is on record already.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    moves: VecDeque<Duration>,
+    waiting: BTreeSet<EventKey>,
+}
+
+impl Pace {
+    /// Takes a place among the moves of this minute; says how long until there is one if there is none.
+    fn take(&mut self, now: Duration, max: usize) -> Result<(), Duration> {
+        while self
+            .moves
+            .front()
+            .is_some_and(|at| now.saturating_sub(*at) >= WINDOW)
+        {
+            self.moves.pop_front();
+        }
+        if self.moves.len() < max {
+            self.moves.push_back(now);
+            return Ok(());
+        }
+        let oldest = self.moves.front().copied().unwrap_or(now);
+        Err((oldest + WINDOW).saturating_sub(now))
+    }
+}
+
+impl Reconciler {
+    /// Holds back a new move that would be one too many in this minute. What is resumed or repaired, and what a
+    /// person orders, is not counted: none of it moves a route that was right. Its first wait is recorded.
+    pub(super) async fn paced(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        arrival: Option<&Arrival>,
+        decision: &Decision,
+    ) -> Result<Option<Opening>, CallError> {
+        let Decision::Move(desired) = decision else {
+            return Ok(None);
+        };
+        let standing = from.control.desired.as_ref();
+        let moves = standing.is_none_or(|standing| standing.target != desired.target);
+        if !moves || matches!(task.evidence.ground, Ground::Order(_)) {
+            return Ok(None);
+        }
+        let key = task.evidence.key;
+        let now = self.clock.monotonic();
+        let (wait, first) = {
+            let mut pace = self.pace();
+            match pace.take(now, self.limits.moves_per_minute_max) {
+                Ok(()) => {
+                    pace.waiting.remove(&key);
+                    return Ok(None);
+                }
+                Err(wait) => (wait, pace.waiting.insert(key)),
+            }
+        };
+        let ended = Ended::Paced(wait.max(Duration::from_secs(1)));
+        if first && arrival.is_some() {
+            let mut entry = self.entry(task, from, RecordKind::Deferred);
+            entry.generation = from.control.generation.next();
+            entry.desired = Some((desired.instance.clone(), desired.target));
+            entry.reason = Some(Reason::TooManyMoves);
+            entry.note = format!("{}; it comes back in {} s", ended.note(), wait.as_secs());
+            let change = change::note(from, Effect::None, entry).map_err(|e| bug(&e))?;
+            self.commit(&task.steps, "Note", &change).await?;
+        }
+        Ok(Some(Opening::Ended(ended)))
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pace of a reconciler.
+pub(super) type SharedPace = Mutex<Pace>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_room_for_so_many_moves_and_says_when_the_next_one_fits() {
+        let at = Duration::from_secs;
+        let mut pace = Pace::default();
+        assert_eq!(pace.take(at(0), 2), Ok(()));
+        assert_eq!(pace.take(at(20), 2), Ok(()));
+        assert_eq!(pace.take(at(30), 2), Err(at(30)));
+        assert_eq!(pace.take(at(60), 2), Ok(()));
+        assert_eq!(pace.take(at(61), 2), Err(at(19)));
+    }
+}

@@ -1,0 +1,266 @@
+//! One look at a route by the timer: what its witnesses say, what its group holds, and what that asks for.
+//!
+//! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
+//! witness and one `DescribeTargetHealth`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::memory::Sighting as Remembered;
+use super::steps::Steps;
+use super::{NothingInHand, Reconciler, Report, Task, bug};
+use crate::domain::aim::{Aim, aim};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
+use crate::domain::change::{self, Effect};
+use crate::domain::decide::{Decision, Verdict, unless_held_back};
+use crate::domain::event::{EventKey, Evidence};
+use crate::domain::follow::{Arrival, Seen, Sign};
+use crate::domain::ground::Ground;
+use crate::domain::lease::{Acquire, acquire};
+use crate::domain::plan::plan;
+use crate::domain::route::Route;
+use crate::domain::target::{ObservedTarget, Target};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Desired, RouteState, TransitionId};
+use crate::domain::truth::{Readings, Sighting};
+use crate::ports::{CallError, Commit};
+
+/// What one worker's timer remembers of a route between its looks.
+#[derive(Debug, Default)]
+pub struct Watched {
+    readings: Readings,
+    /// What was recorded last about a difference that is not acted on, so that it is recorded once.
+    noticed: Option<(Reason, Option<Target>)>,
+    /// Since when the route has been paused or frozen.
+    pub stopped_since: Option<Timestamp>,
+    /// Whether the flap rule stops it.
+    pub is_flapping: bool,
+}
+
+/// What a look led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// The route is as it should be.
+    Right,
+    /// It is, and its last move is still followed.
+    Following(Arrival),
+    /// The witnesses say something new: they are to be asked again soon.
+    Confirm,
+    /// It differs, and something holds it back.
+    Waits(Verdict),
+    /// Somebody is moving it.
+    Busy,
+    /// It was put right, or that was tried.
+    Acted(Box<Report>),
+    /// It could not be looked at.
+    Failed(CallError),
+}
+
+/// Something that the timer recorded besides its attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// What kind of record.
+    pub kind: RecordKind,
+    /// Why.
+    pub reason: Reason,
+    /// In words.
+    pub note: String,
+    /// How long what was seen took.
+    pub took: Option<Duration>,
+}
+
+impl Reconciler {
+    /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
+    /// `noted`.
+    pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
+        match self.try_to_look(route, watched, noted).await {
+            Ok(look) => look,
+            Err(error) => Look::Failed(error),
+        }
+    }
+
+    async fn try_to_look(
+        &self,
+        route: &Route,
+        watched: &mut Watched,
+        noted: &mut Vec<Noted>,
+    ) -> Result<Look, CallError> {
+        let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
+        let Remembered { state, since } = sighting?;
+        let unchanged_for = self.clock.monotonic().saturating_sub(since);
+        let lease = state.control.lease.as_ref();
+        if let Acquire::Wait(_) = acquire(lease, self.clock.wall(), unchanged_for) {
+            return Ok(Look::Busy);
+        }
+        watched
+            .readings
+            .take(reading.truth(), self.clock.monotonic());
+        let now = self.clock.wall();
+        let seen = Sighting {
+            at: now,
+            truth: reading.truth(),
+            stood: watched.readings.stood(),
+            said: reading.to_string(),
+        };
+        let key = EventKey::drawn(&route.name, now, self.clock.random());
+        let evidence = Evidence {
+            key,
+            ground: Ground::Truth(seen.clone()),
+        };
+        let task = Task {
+            route,
+            evidence: &evidence,
+            cause: Cause::Reconcile,
+            transition: TransitionId::from_parts(now, self.clock.random()),
+            in_hand: &NothingInHand,
+            steps: Steps::begin(Arc::clone(&self.clock)),
+        };
+        let looking = Looking { task, state };
+        match aim(route, &looking.state.control, key, &seen, now) {
+            Aim::Unknown => Ok(Look::Right),
+            Aim::Confirm => Ok(Look::Confirm),
+            Aim::Wait(verdict) => self.wait(looking, watched, (verdict, None), noted).await,
+            Aim::Keep(desired) | Aim::Follow(desired) => {
+                self.compare(looking, watched, desired, noted).await
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        mut looking: Looking<'_>,
+        watched: &mut Watched,
+        desired: Desired,
+        noted: &mut Vec<Noted>,
+    ) -> Result<Look, CallError> {
+        let route = looking.task.route;
+        let observed = self.groups.observe(&route.group).await?.value;
+        self.tell_signs(&mut looking, &observed, noted).await?;
+        let control = &looking.state.control;
+        let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
+        if plan(route, &desired, &observed).is_empty() && points_there {
+            watched.noticed = None;
+            return Ok(match &looking.state.control.follow {
+                Some(follow) => Look::Following(follow.arrival),
+                None => Look::Right,
+            });
+        }
+        match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
+            Decision::Hold(desired, brake) => {
+                let target = Some(desired.target);
+                let verdict = brake.verdict(&desired);
+                self.wait(looking, watched, (verdict, target), noted).await
+            }
+            Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => {
+                watched.noticed = None;
+                let evidence = looking.task.evidence;
+                let attempt = self.attempt(route, evidence, Cause::Reconcile, &NothingInHand);
+                Ok(Look::Acted(Box::new(attempt.await)))
+            }
+        }
+    }
+
+    /// Records once why a route that differs is not put right.
+    async fn wait(
+        &self,
+        looking: Looking<'_>,
+        watched: &mut Watched,
+        (verdict, target): (Verdict, Option<Target>),
+        noted: &mut Vec<Noted>,
+    ) -> Result<Look, CallError> {
+        let what = Some((verdict.reason, target));
+        if watched.noticed != what {
+            let mut entry = self.timer_entry(&looking, RecordKind::Noticed);
+            entry.reason = Some(verdict.reason);
+            entry.note.clone_from(&verdict.note);
+            if self
+                .note(&looking.state, Effect::None, entry)
+                .await?
+                .is_some()
+            {
+                watched.noticed = what;
+                noted.push(Noted {
+                    kind: RecordKind::Noticed,
+                    reason: verdict.reason,
+                    note: verdict.note.clone(),
+                    took: None,
+                });
+            }
+        }
+        Ok(Look::Waits(verdict))
+    }
+
+    /// Records everything that is to be said of the last move. Another worker's timer may be first: then its
+    /// word stands.
+    async fn tell_signs(
+        &self,
+        looking: &mut Looking<'_>,
+        observed: &[ObservedTarget],
+        noted: &mut Vec<Noted>,
+    ) -> Result<(), CallError> {
+        while let Some(follow) = looking.state.control.follow.clone() {
+            let now = self.clock.wall();
+            let Some(sign) = follow.look(&looking.task.route.policy, observed, now) else {
+                return Ok(());
+            };
+            let Sign { what, note, rest } = sign;
+            let (kind, reason, took) = match what {
+                Seen::Serving(took) => (RecordKind::Serving, Reason::TargetServes, took),
+                Seen::NotServing(took) => {
+                    (RecordKind::NotServing, Reason::TargetDoesNotServe, took)
+                }
+                Seen::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
+            };
+            let mut entry = self.timer_entry(looking, kind);
+            entry.transition = follow.transition;
+            entry.event_key = follow.key;
+            entry.told = None;
+            entry.desired = Some((follow.instance.clone(), follow.target));
+            entry.after = observed.to_vec();
+            entry.reason = Some(reason);
+            entry.note.clone_from(&note);
+            let effect = Effect::Follows(rest);
+            match self.note(&looking.state, effect, entry).await? {
+                None => return Ok(()),
+                Some(state) => looking.state = state,
+            }
+            let took = Some(took);
+            noted.push(Noted {
+                kind,
+                reason,
+                note,
+                took,
+            });
+        }
+        Ok(())
+    }
+
+    /// Commits a record of the timer's; the state after it, or nothing when somebody else wrote first.
+    async fn note(
+        &self,
+        from: &RouteState,
+        effect: Effect,
+        entry: Entry,
+    ) -> Result<Option<RouteState>, CallError> {
+        let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
+        let (kept, written) = match self.ledger.commit(&change).await? {
+            Commit::Done(state) => (state.clone(), Some(state)),
+            Commit::Refused { state, .. } => (state, None),
+        };
+        self.remember(kept);
+        Ok(written)
+    }
+
+    fn timer_entry(&self, looking: &Looking<'_>, kind: RecordKind) -> Entry {
+        let mut entry = self.entry(&looking.task, &looking.state, kind);
+        entry.generation = looking.state.control.generation.next();
+        entry.attempt = 1;
+        entry
+    }
+}
+
+/// A route that is looked at.
+struct Looking<'a> {
+    task: Task<'a>,
+    state: RouteState,
+}

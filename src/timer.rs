@@ -1,0 +1,404 @@
+//! The timer: looks at every route now and then, with or without events.
+//!
+//! AWS asks not to depend on the order or existence of RDS events, so nothing here does: what an event would
+//! have told, the witnesses tell. Looks are spread over the interval and started no faster than the limit, since
+//! `DescribeTargetHealth` has one bucket for a whole account and Region.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use crate::domain::audit::Reason;
+use crate::domain::follow::Arrival;
+use crate::domain::route::{Route, RouteName};
+use crate::domain::transition::{Outcome, retry_after};
+use crate::domain::truth::CONFIRM_EVERY;
+use crate::ports::Clock;
+use crate::reconcile::{Ended, Look, Noted, Reconciler, Watched};
+use crate::worker::{Happening, Observer};
+
+/// How often and how fast routes are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconciling {
+    /// How long after a look at a route that is right the next one follows, less up to a tenth; none turns the
+    /// timer off.
+    pub interval: Option<Duration>,
+    /// How many looks a worker starts in a second.
+    pub looks_per_second_max: u32,
+}
+
+/// The interval of looks: a lost event is noticed within it.
+pub const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Looks a second of one worker: two of them stay below the 50 `DescribeTargetHealth` a second that an account
+/// has, with room for the attempts.
+pub const LOOKS_PER_SECOND_MAX: u32 = 20;
+
+impl Default for Reconciling {
+    fn default() -> Self {
+        Self {
+            interval: Some(INTERVAL),
+            looks_per_second_max: LOOKS_PER_SECOND_MAX,
+        }
+    }
+}
+
+/// A route to be looked at before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// Something happened to this one.
+    Route(RouteName),
+    /// Something happened that may concern any.
+    Every,
+}
+
+/// How many looks are under way at most: as many as a second's worth that each take a second.
+const LOOKS_AT_ONCE: usize = 20;
+
+/// How soon after a nudge a route is looked at: the ledger and the load balancer have just changed.
+const NUDGED_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a move is followed until its target serves.
+const FOLLOW_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a route is looked at whose witnesses cannot tell, or whose old target has yet to go.
+const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
+
+/// The longest pause after looks that failed.
+const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// How often the timer says how its routes are.
+const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+
+/// From when on a pause is one that somebody may have forgotten.
+pub const PAUSED_LONG: Duration = Duration::from_hours(1);
+
+/// How the routes of a worker are, told once a minute: also the sign that it is alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many routes.
+    pub routes: usize,
+    /// Looks since the last summary.
+    pub looks: usize,
+    /// Of these, how many failed.
+    pub failed: usize,
+    /// Routes that differ and are held back by something else than a person.
+    pub diverged: usize,
+    /// Routes paused or frozen for more than [`PAUSED_LONG`].
+    pub paused_long: usize,
+    /// Routes stopped by the flap rule.
+    pub flapping: usize,
+}
+
+/// The timer of a worker.
+pub struct Timer {
+    /// What makes the looks.
+    pub reconciler: Arc<Reconciler>,
+    /// What to look at.
+    pub routes: Arc<[Route]>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// How often, how fast.
+    pub settings: Reconciling,
+}
+
+/// A route in the timer's hands.
+#[derive(Default)]
+struct Seat {
+    /// Absent while the route is being looked at.
+    watched: Option<Watched>,
+    /// When the next look is due.
+    due: Duration,
+    failures: u32,
+    diverged: bool,
+}
+
+/// A look that came back.
+struct Looked {
+    n: usize,
+    watched: Watched,
+    look: Look,
+}
+
+impl Timer {
+    /// Looks at routes until `nudges` closes, then finishes the looks that are under way.
+    pub async fn run(self, mut nudges: UnboundedReceiver<Nudge>) {
+        let Some(interval) = self.settings.interval else {
+            return;
+        };
+        let mut rounds = Rounds::new(&self, interval);
+        let mut looks = JoinSet::new();
+        loop {
+            let now = self.clock.monotonic();
+            rounds.start(&self, &mut looks, now);
+            rounds.sum_up(&self, now);
+            let wait = rounds.until_next(now, looks.len());
+            tokio::select! {
+                biased;
+                nudge = nudges.recv() => match nudge {
+                    Some(nudge) => rounds.nudge(&self.routes, &nudge, self.clock.monotonic()),
+                    None => break,
+                },
+                Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
+                    Ok(looked) => rounds.take(&self, looked, interval),
+                    Err(error) => self.observer.tell(&Happening::Panicked(&error.to_string())),
+                },
+                () = self.clock.sleep(wait) => {}
+            }
+        }
+        while looks.join_next().await.is_some() {}
+    }
+
+    fn look(&self, n: usize, mut watched: Watched) -> impl Future<Output = Looked> + use<> {
+        let reconciler = Arc::clone(&self.reconciler);
+        let (routes, observer) = (Arc::clone(&self.routes), Arc::clone(&self.observer));
+        async move {
+            let mut noted: Vec<Noted> = Vec::new();
+            let route = &routes[n];
+            let look = reconciler.look(route, &mut watched, &mut noted).await;
+            for noted in &noted {
+                observer.tell(&Happening::Noted { route, noted });
+            }
+            match &look {
+                Look::Acted(report) => observer.tell(&Happening::Attempt(report)),
+                Look::Failed(error) => observer.tell(&Happening::LookFailed { route, error }),
+                Look::Right | Look::Following(_) | Look::Confirm | Look::Waits(_) | Look::Busy => {}
+            }
+            Looked { n, watched, look }
+        }
+    }
+}
+
+/// When each route is due.
+struct Rounds {
+    seats: Vec<Seat>,
+    due: BTreeSet<(Duration, usize)>,
+    by_name: BTreeMap<RouteName, usize>,
+    next_start: Duration,
+    between_starts: Duration,
+    next_summary: Duration,
+    looks: usize,
+    failed: usize,
+}
+
+impl Rounds {
+    /// The first looks are spread over a whole interval: a deployment that restarts every worker must not
+    /// empty the account's bucket.
+    fn new(timer: &Timer, interval: Duration) -> Self {
+        let now = timer.clock.monotonic();
+        let mut rounds = Self {
+            seats: Vec::new(),
+            due: BTreeSet::new(),
+            by_name: BTreeMap::new(),
+            next_start: now,
+            between_starts: Duration::from_secs(1) / timer.settings.looks_per_second_max.max(1),
+            next_summary: now + SUMMARY_EVERY,
+            looks: 0,
+            failed: 0,
+        };
+        for (n, route) in timer.routes.iter().enumerate() {
+            let seat = Seat {
+                watched: Some(Watched::default()),
+                due: now + part_of(interval, timer.clock.random()),
+                ..Seat::default()
+            };
+            rounds.due.insert((seat.due, n));
+            rounds.by_name.insert(route.name.clone(), n);
+            rounds.seats.push(seat);
+        }
+        rounds
+    }
+
+    /// Starts the looks that are due, no faster than allowed.
+    fn start(&mut self, timer: &Timer, looks: &mut JoinSet<Looked>, now: Duration) {
+        while let Some(&(due, n)) = self.due.first()
+            && due <= now
+            && self.next_start <= now
+            && looks.len() < LOOKS_AT_ONCE
+        {
+            self.due.pop_first();
+            let Some(watched) = self.seats[n].watched.take() else {
+                continue;
+            };
+            self.next_start = now + self.between_starts;
+            looks.spawn(timer.look(n, watched));
+        }
+    }
+
+    fn until_next(&self, now: Duration, under_way: usize) -> Duration {
+        let next = match self.due.first() {
+            Some((due, _)) if under_way < LOOKS_AT_ONCE => {
+                (*due).max(self.next_start).min(self.next_summary)
+            }
+            Some(_) | None => self.next_summary,
+        };
+        next.saturating_sub(now)
+    }
+
+    fn nudge(&mut self, routes: &[Route], nudge: &Nudge, now: Duration) {
+        match nudge {
+            Nudge::Route(name) => {
+                if let Some(n) = self.by_name.get(name).copied() {
+                    self.due_by(n, now + NUDGED_AFTER);
+                }
+            }
+            Nudge::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + NUDGED_AFTER)),
+        }
+    }
+
+    /// Makes a route due no later than this; one that is being looked at is seated again by its look.
+    fn due_by(&mut self, n: usize, at: Duration) {
+        let seat = &mut self.seats[n];
+        if seat.watched.is_some() && at < seat.due {
+            self.due.remove(&(seat.due, n));
+            seat.due = at;
+            self.due.insert((at, n));
+        }
+    }
+
+    fn take(&mut self, timer: &Timer, looked: Looked, interval: Duration) {
+        let Looked { n, watched, look } = looked;
+        self.looks += 1;
+        let failed = matches!(look, Look::Failed(_));
+        self.failed += usize::from(failed);
+        let seat = &mut self.seats[n];
+        seat.failures = if failed { seat.failures + 1 } else { 0 };
+        seat.diverged = matches!(&look, Look::Waits(verdict) if !is_a_persons(verdict.reason));
+        let random = timer.clock.random();
+        seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
+        seat.watched = Some(watched);
+        self.due.insert((seat.due, n));
+    }
+
+    fn sum_up(&mut self, timer: &Timer, now: Duration) {
+        if now < self.next_summary {
+            return;
+        }
+        self.next_summary = now + SUMMARY_EVERY;
+        let wall = timer.clock.wall();
+        let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
+        let long = |watched: &&Watched| {
+            let since = watched.stopped_since;
+            since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
+        };
+        timer.observer.tell(&Happening::Summary(Summary {
+            routes: self.seats.len(),
+            looks: std::mem::take(&mut self.looks),
+            failed: std::mem::take(&mut self.failed),
+            diverged: self.seats.iter().filter(|seat| seat.diverged).count(),
+            paused_long: watched().filter(long).count(),
+            flapping: watched().filter(|watched| watched.is_flapping).count(),
+        }));
+    }
+}
+
+/// Whether a person holds the route back, on purpose.
+fn is_a_persons(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Paused | Reason::Frozen | Reason::Pinned | Reason::Observing
+    )
+}
+
+/// How long until a route is looked at again.
+fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
+    let calm = interval - part_of(interval / 10, random);
+    match look {
+        Look::Right | Look::Following(Arrival::Overdue) => calm,
+        Look::Following(Arrival::Awaited) | Look::Busy => calm.min(FOLLOW_EVERY),
+        Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
+        Look::Confirm => calm.min(CONFIRM_EVERY),
+        Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
+        Look::Waits(_) => calm,
+        Look::Acted(report) => match &report.ended {
+            Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
+            Ended::Settled(_) => calm.min(FOLLOW_EVERY),
+            Ended::Duplicate(_) | Ended::Nothing(_) => calm.min(CONFIRM_EVERY),
+            Ended::Deferred(_, after)
+            | Ended::Busy(_, after)
+            | Ended::Paced(after)
+            | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
+            Ended::LeaseLost { .. } => FOLLOW_EVERY,
+        },
+        Look::Failed(_) => {
+            let doubled = calm.saturating_mul(2_u32.pow(failures.saturating_sub(1).min(4)));
+            doubled
+                .min(FAILED_PAUSE_MAX.max(interval))
+                .max(retry_after(failures, random))
+        }
+    }
+}
+
+/// A random part of a duration, in steps of a thousandth.
+fn part_of(whole: Duration, random: u128) -> Duration {
+    whole * u32::try_from(random % 1000).unwrap_or(0) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::decide::Verdict;
+    use crate::ports::{CallError, ErrorKind};
+
+    fn waits(reason: Reason) -> Look {
+        Look::Waits(Verdict::new(Outcome::Ignored, reason, ""))
+    }
+
+    fn failed() -> Look {
+        Look::Failed(CallError {
+            call: "GetItem",
+            kind: ErrorKind::Throttled,
+            code: String::new(),
+            message: String::new(),
+            request_id: None,
+        })
+    }
+
+    #[test]
+    fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
+        for random in 0..1000 {
+            let again = pause(&Look::Right, 0, INTERVAL, random);
+            assert!(
+                again <= INTERVAL && again > INTERVAL * 89 / 100,
+                "{again:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn three_readings_that_confirm_each_other_take_less_than_five_seconds() {
+        assert!(pause(&Look::Confirm, 0, INTERVAL, 0) * 2 < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_move_is_followed_closely_until_its_target_serves() {
+        let following = |arrival| pause(&Look::Following(arrival), 0, INTERVAL, 0);
+        assert_eq!(following(Arrival::Awaited), FOLLOW_EVERY);
+        assert_eq!(following(Arrival::Serving), UNSETTLED_EVERY);
+        assert_eq!(following(Arrival::Overdue), INTERVAL);
+    }
+
+    #[test]
+    fn what_a_person_holds_back_is_no_divergence() {
+        assert!(is_a_persons(Reason::Pinned));
+        assert!(!is_a_persons(Reason::TruthUnclear));
+        assert_eq!(pause(&waits(Reason::Paused), 0, INTERVAL, 0), INTERVAL);
+        assert_eq!(
+            pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0),
+            UNSETTLED_EVERY
+        );
+    }
+
+    #[test]
+    fn looks_that_fail_get_rarer_and_never_rarer_than_five_minutes() {
+        let after = |failures| pause(&failed(), failures, INTERVAL, 0);
+        assert_eq!(after(1), INTERVAL);
+        assert_eq!(after(2), INTERVAL * 2);
+        assert_eq!(after(40), FAILED_PAUSE_MAX);
+    }
+}
