@@ -66,6 +66,10 @@ pub(crate) async fn databases(rds: &str, server: &NameServer) -> AwsDatabases {
     patient(rds, server, patience).await
 }
 
+pub(crate) fn names(server: &NameServer) -> Names {
+    Names::of(&[server.address()], Patience::default()).unwrap()
+}
+
 async fn patient(rds: &str, server: &NameServer, patience: Patience) -> AwsDatabases {
     let names = Names::of(&[server.address()], patience).unwrap();
     let config = Account::fresh().config(rds).await;
@@ -209,6 +213,19 @@ async fn a_name_server_that_says_nothing_is_not_waited_for_longer_than_a_call_ma
         let Reading(said) = databases.ask(&route).await;
         assert_eq!(said, [(Witness::Dns, expected)]);
     }
+}
+
+#[tokio::test]
+async fn one_name_server_that_says_nothing_is_made_up_for_by_another() {
+    let (silent, server) = (NameServer::start(), cluster());
+    silent.silence(ENDPOINT);
+    let servers = [silent.address(), server.address()];
+    let names = Names::of(&servers, Patience::default()).unwrap();
+    let config = Account::fresh().config(NO_RDS).await;
+    let databases = AwsDatabases::new(aws_sdk_rds::Client::new(&config), names);
+    let Reading(said) = databases.ask(&route(&[Witness::Dns])).await;
+    let expected = says(member("db-2", "10.0.2.10"), vec![]);
+    assert_eq!(said, [(Witness::Dns, expected)]);
 }
 
 /// Every answer of the server may be used again for an hour.

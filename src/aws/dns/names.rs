@@ -254,7 +254,7 @@ fn forget_everything(options: &mut ResolverOpts) {
 /// be answered by `db.example.com.corp.example.com`.
 fn fully_qualified(name: &str) -> Result<Name, NoAddress> {
     match Name::from_ascii(name) {
-        Ok(mut parsed) if !parsed.is_root() => {
+        Ok(mut parsed) if parsed.num_labels() > 0 => {
             parsed.set_fqdn(true);
             Ok(parsed)
         }
