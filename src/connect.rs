@@ -300,6 +300,30 @@ fn told(what: &str, why: &str, fix: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+
+    /// A route as the Lambda was configured: a static map, and nobody to ask.
+    fn lambdas(name: &str) -> Option<String> {
+        let arn =
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
+        match name {
+            config::TARGET_GROUP_ARN => Some(arn.to_owned()),
+            config::IP_DICT => Some(r#"{"db-1": "10.0.1.10"}"#.to_owned()),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_nobody_opens_nothing_for_it() {
+        let config = config::read(None, &lambdas).unwrap().config;
+        let aws = Aws::new(&|_| None, SystemClock::start());
+        let databases = aws.databases(&config).await.unwrap();
+        assert!(!aws.sdk.initialized());
+        let route = &config.routes[0];
+        assert!(databases.ask(route).await.0.is_empty());
+        let (instance, ip) = route.instances.first_key_value().unwrap();
+        assert_eq!(databases.address(route, instance).await, Ok(Some(*ip)));
+    }
 
     #[test]
     fn a_task_is_named_by_its_id() {
