@@ -24,17 +24,21 @@ const OF_CLUSTER: &str = "db-cluster-id";
 
 /// The statuses in which a cluster's roles stand. In every other one they are being changed
 /// (`failing-over`, `promoting`, `upgrading`, `modifying` …) or there is no writer (`stopped`, `creating` …),
-/// and one that AWS invents tomorrow is not taken for steady. Source: Aurora User Guide, "DB cluster status".
+/// and one that AWS invents tomorrow is not taken for steady. Source: Aurora User Guide,
+/// "Viewing DB cluster status".
 const CLUSTER_STANDS: &[&str] = &[
     "available",
     "backing-up",
+    "configuring-iam-database-auth",
     "resetting-master-credentials",
+    "storage-config-upgrade",
+    "storage-initialization",
     "storage-optimization",
     "update-iam-db-auth",
 ];
 
-/// The statuses in which an instance keeps its role and its address. Source: RDS User Guide, "DB instance
-/// status".
+/// The statuses in which an instance keeps its role and its address. Source: RDS User Guide, "Viewing Amazon
+/// RDS DB instance status".
 const INSTANCE_STANDS: &[&str] = &[
     "available",
     "backing-up",
