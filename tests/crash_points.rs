@@ -373,7 +373,7 @@ fn a_failover_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_failover_slower_than_its_lease_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::SlowFailover).0.expect(85);
+    singles(Story::SlowFailover).0.expect(110);
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn a_malformed_message_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Resumed).0.expect(55);
+    singles(Story::Resumed).0.expect(155);
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn two_failovers_survive_every_pair_of_faults() {
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(2550);
+    pairs(Story::Failover).expect(3435);
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub(crate) const ELB: [&str; 3] = [
     "DeregisterTargets",
 ];
 
+/// Those of them that change something: each has to be announced (I4). The timer looks without a word.
+pub(crate) const MUTATING: [&str; 2] = ["RegisterTargets", "DeregisterTargets"];
+
 /// The checker of one world, shared with its watcher and its plan.
 #[derive(Clone)]
 pub(crate) struct Invariants {

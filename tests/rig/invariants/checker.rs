@@ -15,7 +15,7 @@ use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger};
 use writerlink::reconcile::{Ended, Report};
 
-use super::ELB;
+use super::{ELB, MUTATING};
 use super::watched::{Announced, Watched};
 
 /// More records than one change writes, so that one page always reaches the head.
@@ -82,7 +82,7 @@ impl Checker {
         // What was refused wrote nothing; only a call of the load balancer had to be announced all the same.
         let refused = matches!(effect.fault, Fault::Refused(_));
         match effect.call {
-            call if ELB.contains(&call) => self.check_elb(effect),
+            call if MUTATING.contains(&call) => self.check_elb(effect),
             _ if refused => {}
             "ExecuteTransaction" | "ExecuteStatement" => self.check_ledger(effect),
             "DeleteMessage" | "SendMessage" => {
@@ -227,14 +227,14 @@ impl Checker {
         // A late effect may have taken the desired target away behind the attempt's back.
         let disturbed = watched.last_late.is_some_and(|at| at >= began);
         let desired = watched.state.control.desired.as_ref();
-        let follows = desired.is_some_and(|desired| desired.event == attempt.event);
+        let follows = desired.is_some_and(|desired| desired.target == attempt.desired);
         let known: BTreeSet<_> = watched.route.instances.values().copied().collect();
         let port = watched.route.port;
         if emptied && !disturbed {
             self.note(effect, "I1: the group is empty");
         }
         if holds && !follows {
-            self.note(effect, "I3: the route's evidence is another's");
+            self.note(effect, "I3: the route points elsewhere");
         }
         for mutation in new {
             let target = mutation.target;
