@@ -17,7 +17,7 @@
 //! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks |
 //! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
 //! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
-//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_DEFAULT`] | routes that a worker moves in a minute |
+//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
 //! | `route.target_group` | required | ARN of the target group, which no other route may have |
@@ -66,9 +66,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
-pub use self::timer::{MOVES_PER_MINUTE_DEFAULT, Reconciling};
 use crate::domain::lease::LEASE_DURATION;
 use crate::domain::route::Route;
+use crate::timer::Reconciling;
 
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";

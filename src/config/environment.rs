@@ -7,12 +7,13 @@ use super::findings::{Findings, Found, Origin, Place};
 use super::policy::shown;
 use super::words::Word as _;
 use super::{
-    ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, MOVES_PER_MINUTE_DEFAULT,
-    PORT_DEFAULT, QueueRef, ROUTE_NAME_DEFAULT, ReadFrom, Reconciling, SOURCE_ANY, Tables,
-    WorkerSettings, ZONE_NONE, dict, file,
+    ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
+    ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
 };
 use crate::domain::policy::Policy;
 use crate::domain::route::{OnStarted, Route, RouteName, Source, TargetGroup, TargetGroupArn};
+use crate::reconcile::MOVES_PER_MINUTE_MAX;
+use crate::timer::Reconciling;
 
 /// The variable with the target group's ARN.
 pub const TARGET_GROUP_ARN: &str = "TARGET_GROUP_ARN";
@@ -51,7 +52,7 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         ledger: Tables::default(),
         worker: WorkerSettings::default(),
         reconciling: Reconciling::default(),
-        moves_per_minute_max: MOVES_PER_MINUTE_DEFAULT,
+        moves_per_minute_max: MOVES_PER_MINUTE_MAX,
         routes: Vec::new(),
     };
     file::show_defaults(&config, &mut findings);

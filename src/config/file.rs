@@ -81,7 +81,7 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         ),
         (
             "reconcile.looks_per_second_max",
-            config.reconciling.looks_per_second.to_string(),
+            config.reconciling.looks_per_second_max.to_string(),
         ),
         (
             "safety.moves_per_minute_max",

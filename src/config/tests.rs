@@ -848,7 +848,7 @@ fn the_timer_can_be_turned_off_and_says_what_is_lost() {
     .unwrap();
     let expected = Reconciling {
         interval: Some(Duration::from_secs(5)),
-        looks_per_second: 50,
+        looks_per_second_max: 50,
     };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
