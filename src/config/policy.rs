@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::findings::{Findings, Found, Origin};
 use super::section::{Limits, Rule, Section};
 use super::words::Word;
-use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
+use crate::domain::policy::{Database, Policy, Role};
 use crate::domain::route::InstanceId;
 use crate::domain::truth::Witness;
 
@@ -293,61 +293,5 @@ fn old_evidence_is_not_trusted(section: &Section<'_>, policy: &Policy, findings:
         );
         let fix = "write no more seconds than evidence_age_max_seconds has";
         findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
-    }
-}
-
-impl Word for Mode {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Enforce, Self::Observe]),
-        fix: "write \"enforce\" (the group follows the writer) or \"observe\" (only record what would be done)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Observe => "observe",
-        }
-    }
-}
-
-impl Word for Database {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Cluster, Self::Instance]),
-        fix: "write \"cluster\" (Aurora, Multi-AZ DB cluster) or \"instance\" (Multi-AZ DB instance)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Instance => "instance",
-        }
-    }
-}
-
-impl Word for Role {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Writer, Self::Readers]),
-        fix: "write \"writer\" or \"readers\" (the writer only where there is no reader)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Writer => "writer",
-            Self::Readers => "readers",
-        }
-    }
-}
-
-impl Word for ServingWhen {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Healthy, Self::Registered]),
-        fix: "write \"healthy\" (its checks pass) or \"registered\" (for checks that fail on purpose)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Registered => "registered",
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Fields whose value is one of a few words.
 
 use super::section::Rule;
+use crate::domain::policy::{Database, Mode, Role, ServingWhen};
 use crate::domain::route::OnStarted;
 
 /// A choice that a person writes as a word.
@@ -42,6 +43,62 @@ impl Word for OnStarted {
             Self::Swap => "swap",
             Self::Register => "register",
             Self::Wait => "wait",
+        }
+    }
+}
+
+impl Word for Mode {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Enforce, Self::Observe]),
+        fix: "write \"enforce\" (the group follows the writer) or \"observe\" (only record what would be done)",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl Word for Database {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Cluster, Self::Instance]),
+        fix: "write \"cluster\" (Aurora, Multi-AZ DB cluster) or \"instance\" (Multi-AZ DB instance)",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Instance => "instance",
+        }
+    }
+}
+
+impl Word for Role {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Writer, Self::Readers]),
+        fix: "write \"writer\" or \"readers\" (the writer only where there is no reader)",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Writer => "writer",
+            Self::Readers => "readers",
+        }
+    }
+}
+
+impl Word for ServingWhen {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Healthy, Self::Registered]),
+        fix: "write \"healthy\" (its checks pass) or \"registered\" (for checks that fail on purpose)",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Registered => "registered",
         }
     }
 }
