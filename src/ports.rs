@@ -18,6 +18,7 @@ use crate::domain::route::{InstanceId, Route, RouteName, TargetGroup};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{EventEntry, RouteState};
+use crate::domain::truth::Reading;
 
 /// What kind of failure a call met, told by the error's code and never by its English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -313,6 +314,10 @@ pub trait Databases: Send + Sync {
         route: &Route,
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError>;
+
+    /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
+    /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
+    async fn ask(&self, route: &Route) -> Reading;
 }
 
 /// The route's own map, the article's `IP_DICT`: an address changes only when a person changes it.
@@ -327,6 +332,10 @@ impl Databases for StaticMap {
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
         Ok(route.instances.get(instance).copied())
+    }
+
+    async fn ask(&self, _: &Route) -> Reading {
+        Reading::default()
     }
 }
 

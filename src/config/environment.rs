@@ -9,6 +9,7 @@ use super::{
     ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
     on_started_name,
 };
+use crate::domain::policy::Policy;
 use crate::domain::route::{OnStarted, Route, RouteName, Source, TargetGroup, TargetGroupArn};
 
 /// The variable with the target group's ARN.
@@ -84,6 +85,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
         allowed_cidrs: cidrs,
         exclusive: true,
         on_started,
+        policy: Policy::default(),
     })
 }
 

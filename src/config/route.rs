@@ -11,6 +11,7 @@ use super::section::{Limits, Rule, Section};
 use super::{
     ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, on_started_name,
 };
+use crate::domain::policy::Policy;
 use crate::domain::route::{
     InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
@@ -127,6 +128,7 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
             allowed_cidrs: cidrs?,
             exclusive,
             on_started,
+            policy: Policy::default(),
         })
     };
     let route = route();

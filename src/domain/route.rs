@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::policy::Policy;
 use super::target::Target;
 use crate::planted::{Bug, planted};
 
@@ -218,6 +219,8 @@ pub struct Route {
     pub exclusive: bool,
     /// What a started failover does.
     pub on_started: OnStarted,
+    /// By whose word it moves, and what holds it back.
+    pub policy: Policy,
 }
 
 impl Route {

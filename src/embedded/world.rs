@@ -17,6 +17,7 @@ use super::process::Process;
 use super::queue::{FifoQueue, QueueConfig};
 use super::target_group::TargetGroupSpec;
 use crate::domain::event::RdsEvent;
+use crate::domain::policy::Policy;
 use crate::domain::route::{
     InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
@@ -167,6 +168,7 @@ impl World {
             allowed_cidrs: subnets.keys().copied().collect(),
             exclusive: true,
             on_started: OnStarted::Swap,
+            policy: Policy::default(),
         };
         self.rds.add(&cluster, instances);
         let port = PORT;

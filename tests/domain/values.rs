@@ -7,6 +7,7 @@ use writerlink::domain::change::Arrival;
 use writerlink::domain::event::{EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind};
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
+use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
     InstanceId, OnStarted, Route, RouteName, Source, SourceId, TargetGroup, TargetGroupArn,
 };
@@ -67,6 +68,7 @@ pub(crate) fn route() -> Route {
         allowed_cidrs: vec!["10.0.0.0/24".parse().unwrap()],
         exclusive: true,
         on_started: OnStarted::Swap,
+        policy: Policy::default(),
     }
 }
 

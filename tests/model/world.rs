@@ -7,6 +7,7 @@ use writerlink::domain::audit::{Cause, Entry as Told, RecordKind};
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{EventId, Evidence, RdsEvent, SourceKind};
 use writerlink::domain::lease::{self, Owner};
+use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
     InstanceId, OnStarted, Route as Served, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
@@ -301,6 +302,7 @@ fn served(story: Story) -> Served {
             Story::RegisterFirst => OnStarted::Register,
             Story::ThereAndBack | Story::Stranger | Story::StrangerAdmitted => OnStarted::Swap,
         },
+        policy: Policy::default(),
     }
 }
 

@@ -11,8 +11,28 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::plans::{Seeded, Weather};
 use writerlink::ports::ErrorKind;
 
-/// How long the storm lasts, in seconds. Then faults stop.
-const STORM_SECONDS: std::ops::Range<u64> = 120..600;
+/// How large a world is. Most are small: what goes wrong takes few parts and little time, so the same minutes
+/// find more in many small worlds than in few large ones. One in four is large, for what takes a crowd.
+#[derive(Clone)]
+struct Scale {
+    /// How long the storm lasts, in seconds. Then faults stop.
+    storm: std::ops::Range<u64>,
+    clusters: std::ops::RangeInclusive<usize>,
+    /// Per cluster.
+    failovers: std::ops::RangeInclusive<u8>,
+}
+
+const SMALL: Scale = Scale {
+    storm: 30..150,
+    clusters: 1..=2,
+    failovers: 1..=2,
+};
+
+const LARGE: Scale = Scale {
+    storm: 120..600,
+    clusters: 1..=3,
+    failovers: 1..=4,
+};
 
 /// The latest that an event arrives, in seconds: RDS events have been seen minutes late.
 const LATE_SECONDS: u64 = 420;
@@ -65,7 +85,8 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let storm = Duration::from_secs(random.u64(STORM_SECONDS));
+        let scale = if random.u8(0..4) == 0 { LARGE } else { SMALL };
+        let storm = Duration::from_secs(random.u64(scale.storm));
         let mut fleet = FleetConfig::default();
         if random.u8(0..4) == 0 {
             fleet.limits.drain_timeout = Duration::from_secs(2);
@@ -73,9 +94,11 @@ impl Script {
         if random.u8(0..4) == 0 {
             fleet.limits.groups_max = 1;
         }
-        let clusters = random.usize(1..=3);
+        let clusters = random.usize(scale.clusters);
         let workers = random.usize(1..=3);
-        let acts = acts(&mut random, clusters, workers, storm);
+        let mut acts = acts_of_clusters(&mut random, clusters, scale.failovers);
+        acts.extend(acts_of_workers(&mut random, workers));
+        let acts = on_the_timeline(&mut random, acts, storm);
         let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
         let outage = match random.u8(0..3) {
@@ -176,47 +199,58 @@ fn skew_ms(random: &mut Rng) -> i64 {
     random.i64(-SKEW_MS..=SKEW_MS)
 }
 
-fn acts(
+fn acts_of_clusters(
     random: &mut Rng,
     clusters: usize,
-    workers: usize,
-    storm: Duration,
-) -> Vec<(Duration, Act)> {
-    let mut acts = BTreeMap::new();
+    failovers: std::ops::RangeInclusive<u8>,
+) -> Vec<Act> {
+    let mut acts = Vec::new();
+    for cluster in 0..clusters {
+        for _ in 0..random.u8(failovers.clone()) {
+            let to = random.usize(1..=3);
+            acts.push(Act::FailOver { cluster, to });
+        }
+        for _ in 0..random.u8(0..=2) {
+            acts.push(match random.u8(0..6) {
+                0 => Act::FailedOver { cluster },
+                1 | 2 => Act::Restored { cluster },
+                3 => Act::Stranger { cluster },
+                _ => Act::Malformed { cluster },
+            });
+        }
+    }
+    acts
+}
+
+fn acts_of_workers(random: &mut Rng, workers: usize) -> Vec<Act> {
+    let mut acts = Vec::new();
+    for worker in 0..workers {
+        for _ in 0..random.u8(0..=2) {
+            let skew_ms = skew_ms(random);
+            acts.push(Act::Jump { worker, skew_ms });
+        }
+        if random.u8(0..3) == 0 {
+            acts.push(Act::Terminate { worker });
+        }
+    }
+    acts
+}
+
+/// Troubles come together: often shortly after another one, else at any time. Two things never happen in the
+/// same instant, since one of two events has to be the older.
+fn on_the_timeline(random: &mut Rng, acts: Vec<Act>, storm: Duration) -> Vec<(Duration, Act)> {
+    let mut timeline = BTreeMap::new();
     let mut last = Duration::ZERO;
-    let mut add = |random: &mut Rng, act| {
-        // Troubles come together: often shortly after another one, else at any time. Two things never happen
-        // in the same instant, since one of two events has to be the older.
+    for act in acts {
         let at = match random.u8(0..3) {
             0 => last + Duration::from_millis(random.u64(1..20_000)),
             _ => storm.mul_f64(random.f64()),
         };
         last = at.min(storm.mul_f64(0.95));
-        acts.insert(last, act);
-    };
-    for cluster in 0..clusters {
-        for _ in 0..random.u8(1..=4) {
-            let to = random.usize(1..=3);
-            add(random, Act::FailOver { cluster, to });
+        while timeline.contains_key(&last) {
+            last += Duration::from_millis(1);
         }
-        for _ in 0..random.u8(0..=2) {
-            let act = match random.u8(0..6) {
-                0 => Act::FailedOver { cluster },
-                1 | 2 => Act::Restored { cluster },
-                3 => Act::Stranger { cluster },
-                _ => Act::Malformed { cluster },
-            };
-            add(random, act);
-        }
+        timeline.insert(last, act);
     }
-    for worker in 0..workers {
-        for _ in 0..random.u8(0..=2) {
-            let skew_ms = skew_ms(random);
-            add(random, Act::Jump { worker, skew_ms });
-        }
-        if random.u8(0..3) == 0 {
-            add(random, Act::Terminate { worker });
-        }
-    }
-    acts.into_iter().collect()
+    timeline.into_iter().collect()
 }

@@ -79,10 +79,13 @@ impl Checker {
         if effect.fault == Fault::DiesBefore {
             return;
         }
+        // What was refused wrote nothing; only a call of the load balancer had to be announced all the same.
+        let refused = matches!(effect.fault, Fault::Refused(_));
         match effect.call {
-            "ExecuteTransaction" | "ExecuteStatement" => self.check_ledger(effect),
             call if ELB.contains(&call) => self.check_elb(effect),
-            "DeleteMessage" | "SendMessage" if !matches!(effect.fault, Fault::Refused(_)) => {
+            _ if refused => {}
+            "ExecuteTransaction" | "ExecuteStatement" => self.check_ledger(effect),
+            "DeleteMessage" | "SendMessage" => {
                 let id = effect.detail.split(' ').next().unwrap_or_default();
                 self.check_disposal(effect.call, id);
             }

@@ -1,0 +1,101 @@
+//! How a route may be moved: by whose word, how soon, and what holds it back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::route::InstanceId;
+use super::truth::Witness;
+
+/// Whether a route's group is changed at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The group follows the writer.
+    #[default]
+    Enforce,
+    /// No call changes anything; the audit says what would have happened (I7).
+    Observe,
+}
+
+/// What a route's source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Database {
+    /// An Aurora cluster or a Multi-AZ DB cluster: a failover makes another instance the writer.
+    #[default]
+    Cluster,
+    /// A (Multi-AZ) DB instance: a failover gives the same instance another address.
+    Instance,
+}
+
+/// Which members of the source stand in the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// The writer alone.
+    #[default]
+    Writer,
+    /// The readers, and the writer only where there is no reader.
+    Readers,
+}
+
+/// When a target counts as serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServingWhen {
+    /// When its health checks pass.
+    #[default]
+    Healthy,
+    /// As soon as it is out of `initial`: for groups whose checks never pass on purpose, so that the load
+    /// balancer fails open (the article's way to keep health checks off the database).
+    Registered,
+}
+
+/// The safety rules and manners of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the group is changed at all.
+    pub mode: Mode,
+    /// What the source is.
+    pub database: Database,
+    /// Which of its members stand in the group.
+    pub role: Role,
+    /// Whom to ask about the writer; empty for the static map alone.
+    pub truth: BTreeSet<Witness>,
+    /// The endpoint whose name [`Witness::Dns`] reads.
+    pub endpoint: Option<String>,
+    /// The only instances that the route may point at; any of its source if absent.
+    pub allowed_instances: Option<BTreeSet<InstanceId>>,
+    /// For how long an event outranks what the witnesses say.
+    pub trust_event: Duration,
+    /// From what age on an event moves nothing and only makes the witnesses be asked.
+    pub evidence_age_max: Duration,
+    /// When a target counts as serving.
+    pub serving_when: ServingWhen,
+    /// How long a target may take to serve before that is recorded as a problem.
+    pub serving_limit: Duration,
+}
+
+/// For how long an event outranks what the witnesses say: RDS's API and names need a minute or two to settle
+/// after a failover (Multi-AZ instances "typically 60-120 seconds"; RDS User Guide, "Failing over").
+pub const TRUST_EVENT: Duration = Duration::from_mins(3);
+
+/// From what age on an event is no news any more but a reason to ask.
+pub const EVIDENCE_AGE_MAX: Duration = Duration::from_mins(15);
+
+/// How long a target may take to serve. AWS Support says 3 to 5 minutes for a registration
+/// (aws-load-balancer-controller issue 1834), which is the longest known.
+pub const SERVING_LIMIT: Duration = Duration::from_mins(6);
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            database: Database::default(),
+            role: Role::default(),
+            truth: BTreeSet::new(),
+            endpoint: None,
+            allowed_instances: None,
+            trust_event: TRUST_EVENT,
+            evidence_age_max: EVIDENCE_AGE_MAX,
+            serving_when: ServingWhen::default(),
+            serving_limit: SERVING_LIMIT,
+        }
+    }
+}
