@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::config::{CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN};
+use crate::config::{
+    CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN,
+};
 use crate::ports::{CallError, ErrorKind};
 use crate::telemetry::TelemetryError;
 

@@ -575,7 +575,11 @@ fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
     let Err(ConfigError::Faulty { faults, .. }) = read(None, &env) else {
         panic!("it has a fault");
     };
-    assert!(faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"), "{}", faults[0].place);
+    assert!(
+        faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"),
+        "{}",
+        faults[0].place
+    );
 }
 
 #[test]
