@@ -15,6 +15,9 @@ BIN = Path(sys.executable).parent
 TEMPLATES = sorted(HERE.glob("*.yaml"))
 FRAMEWORKS = ["cloudformation", "dockerfile"]
 
+# What `aws cloudformation deploy` sends without a bucket (CloudFormation user guide, "Quotas": template body in a request).
+TEMPLATE_BYTES_MAX = 51_200
+
 
 def cfn_lint():
     """The findings, as cfn-lint words them. Warnings and remarks count."""
@@ -41,7 +44,9 @@ def main():
     findings = cfn_lint()
     if findings:
         print(findings)
-    passed, faults, skips = 0, [], []
+    sizes = [(path, path.stat().st_size) for path in TEMPLATES]
+    faults = [f"{path.name}: {size} bytes, more than {TEMPLATE_BYTES_MAX}" for path, size in sizes if size > TEMPLATE_BYTES_MAX]
+    passed, skips = 0, []
     for report in checkov():
         results = report["results"]
         if report["summary"]["parsing_errors"]:
