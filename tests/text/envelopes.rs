@@ -133,7 +133,10 @@ fn a_drill_says_what_the_event_says_and_is_told_apart_in_every_envelope() {
     let drill = text.replace("\"aws.rds\"", "\"writerlink.drill\"");
     assert_eq!(parse(&drill), Ok(Parsed::Drill(events(&text))));
     let envelope = json!({"Type": "Notification", "Message": drill});
-    assert_eq!(parse(&envelope.to_string()), Ok(Parsed::Drill(events(&text))));
+    assert_eq!(
+        parse(&envelope.to_string()),
+        Ok(Parsed::Drill(events(&text)))
+    );
     let invocation = json!({"Records": [{"Sns": envelope}]});
     assert!(ignored(&invocation.to_string()).contains("a drill"));
 }
