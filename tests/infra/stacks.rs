@@ -28,6 +28,11 @@ impl Stacks {
     /// Deploys the worker's stack without a running task, and the stack of the trial's first route, into the
     /// trial's account. The queue and the tables are then the templates' and not those of `writerlink setup`.
     pub(crate) fn deployed_for(trial: &Trial) -> Self {
+        Self::deployed(trial, &trial.groups[0])
+    }
+
+    /// The same with a route that moves this.
+    pub(crate) fn deployed(trial: &Trial, moves_arn: &str) -> Self {
         let account = trial.account().id();
         let parameters = json!({
             "writerlink": {
@@ -39,7 +44,7 @@ impl Stacks {
             "route": {
                 "RouteName": ROUTE,
                 "SourceArn": source_arn(trial),
-                "MovesArn": trial.groups[0],
+                "MovesArn": moves_arn,
             },
         });
         let endpoint = Ministack::shared().endpoint();
