@@ -108,7 +108,7 @@ impl Request {
         let arn =
             |service: &str, rest: &str| format!("arn:aws:{service}:us-east-1:{account}:{rest}");
         let Some((_, operation)) = self.target.rsplit_once('.') else {
-            return self.query_protocol(service);
+            return self.query_protocol(service, account);
         };
         let body: Value = serde_json::from_str(&self.body).unwrap();
         match service {
@@ -124,7 +124,7 @@ impl Request {
     }
 
     /// ELBv2, RDS and STS send forms.
-    fn query_protocol(&self, service: &str) -> Vec<Call> {
+    fn query_protocol(&self, service: &str, account: &str) -> Vec<Call> {
         let field = |name: &str| {
             let mut pairs = self.body.split('&').filter_map(|pair| pair.split_once('='));
             pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -136,6 +136,16 @@ impl Request {
             _ => None,
         };
         let on = on.unwrap_or("*").replace("%3A", ":").replace("%2F", "/");
+        let rds = |kind: &str, name: Option<&str>| {
+            // A look-up by filter is one of all there are.
+            let name = name.unwrap_or("*");
+            format!("arn:aws:rds:us-east-1:{account}:{kind}:{name}")
+        };
+        let on = match (service, operation) {
+            ("rds", "DescribeDBClusters") => rds("cluster", field("DBClusterIdentifier")),
+            ("rds", "DescribeDBInstances") => rds("db", field("DBInstanceIdentifier")),
+            _ => on,
+        };
         vec![(format!("{service}:{operation}"), on)]
     }
 }
