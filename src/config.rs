@@ -1,7 +1,7 @@
 //! The configuration: read once, checked whole, and every fault of it told at once.
 //!
-//! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one,
-//! from the two variables of the Lambda that this program replaces. `writerlink config check` shows
+//! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one, from
+//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces. `writerlink config check` shows
 //! what was understood and where each value came from; `writerlink.example.toml` is the annotated file.
 //!
 //! # Reference
@@ -72,6 +72,10 @@ use crate::timer::Reconciling;
 
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
+
+/// The variable that holds the text of the file itself. ECS can hand a container a parameter's value only as a
+/// variable, and a container with a read-only root has no file of its own.
+pub const CONFIG_TEXT_VARIABLE: &str = "WRITERLINK_CONFIG_TEXT";
 
 /// The name of a route that has neither a name nor a source.
 pub const ROUTE_NAME_DEFAULT: &str = "default";
@@ -297,23 +301,33 @@ fn count(faults: usize) -> String {
     }
 }
 
-/// Reads the configuration: the file at `path`, else the one that the environment names, else the Lambda's
+/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the Lambda's
 /// variables.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault that was found.
 pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
-    let named = || env(CONFIG_VARIABLE).filter(|named| !named.is_empty());
-    match path.map(Path::to_owned).or_else(|| named().map(Into::into)) {
-        Some(path) => {
-            let text = match std::fs::read_to_string(&path) {
-                Ok(text) => text,
-                Err(source) => return Err(ConfigError::Unreadable { path, source }),
-            };
-            let unused = environment::set_variables(env);
-            file::parse(&path, &text).map(|loaded| Loaded { unused, ..loaded })
-        }
-        None if environment::set_variables(env).is_empty() => Err(ConfigError::Absent),
-        None => environment::parse(env),
+    let set = |variable| env(variable).filter(|value| !value.trim().is_empty());
+    let named = || set(CONFIG_VARIABLE).map(PathBuf::from);
+    let unused = || environment::set_variables(env);
+    let parse = |path: &Path, text: &str| {
+        file::parse(path, text).map(|loaded| Loaded {
+            unused: unused(),
+            ..loaded
+        })
+    };
+    if let Some(path) = path.map(Path::to_owned).or_else(named) {
+        return match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&path, &text),
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        };
     }
+    if let Some(text) = set(CONFIG_TEXT_VARIABLE) {
+        // Faults are told by variable and line, as `WRITERLINK_CONFIG_TEXT:14`.
+        return parse(Path::new(CONFIG_TEXT_VARIABLE), &text);
+    }
+    if unused().is_empty() {
+        return Err(ConfigError::Absent);
+    }
+    environment::parse(env)
 }

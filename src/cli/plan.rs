@@ -65,7 +65,7 @@ pub(super) async fn run(
             vec![(route, standing.map_err(|error| looking(route, error))?)]
         }
         (None, Some(file)) => match intake::read(file, session)? {
-            Parsed::Events(events) => {
+            Parsed::Events(events) | Parsed::Drill(events) => {
                 let followed = intake::followed(&events, &config)?;
                 let reconciler = reconciler(&config, session).await?;
                 let mut previews = Vec::new();

@@ -18,7 +18,7 @@ use crate::domain::transition::{Disposition, Outcome};
 use crate::emf::LineWriter;
 use crate::ports::Clock;
 use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
-use crate::wire::Parsed;
+use crate::wire::{DRILL_SOURCE, Parsed};
 use crate::worker::{Happening, Observer as _};
 
 /// What became of an event on one route.
@@ -147,6 +147,13 @@ pub(super) async fn run(
     let config = config::read(global.config.as_deref(), session.env)?.config;
     let events = match intake::read(file, session)? {
         Parsed::Events(events) => events,
+        Parsed::Drill(_) => {
+            let text = format!(
+                "no route moves: an event of {DRILL_SOURCE} is a drill; `writerlink plan --event` tells what it would do"
+            );
+            session.remark(&text)?;
+            Vec::new()
+        }
         Parsed::Ignored(why) => {
             let text = format!("no route moves: {why}");
             session.remark(&text)?;

@@ -580,6 +580,33 @@ fn a_file_wins_over_the_variables_and_says_which_it_did_not_look_at() {
 }
 
 #[test]
+fn the_text_in_a_variable_is_read_like_a_file_and_a_file_wins_over_it() {
+    let text = route(INSTANCES);
+    let env = move |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| text.clone());
+    let loaded = read(None, &env).unwrap();
+    assert_eq!(loaded.from.to_string(), CONFIG_TEXT_VARIABLE);
+    assert_eq!(loaded.config.routes.len(), 1);
+    let absent = Path::new("/absent.toml");
+    assert!(matches!(
+        read(Some(absent), &env),
+        Err(ConfigError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
+    let env = |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| "[queue]\nnmae = 1".to_owned());
+    let Err(ConfigError::Faulty { faults, .. }) = read(None, &env) else {
+        panic!("it has a fault");
+    };
+    assert!(
+        faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"),
+        "{}",
+        faults[0].place
+    );
+}
+
+#[test]
 fn the_limits_keep_their_relations() {
     let default = WorkerSettings::default();
     assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
