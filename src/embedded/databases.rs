@@ -1,6 +1,6 @@
 //! The databases: their instances, who writes, where each one is, and what RDS says about it.
 //!
-//! The truth is here. What a witness sees of it is in [`witnesses`](self::Lags): RDS's API and the names of
+//! The truth is here. What a witness sees of it is in `witnesses`: RDS's API and the names of
 //! endpoints notice a change some time later, and each at its own time. What happens besides a cluster's failover
 //! (a Multi-AZ instance's, a replaced host, a blue/green switchover) is in `incidents`. An event that is lost is
 //! one that nobody delivers.
@@ -9,6 +9,7 @@
 //! Amazon Aurora"; the time between started and completed is from captured events (13 to 38 s).
 
 mod incidents;
+mod sight;
 mod timeline;
 mod witnesses;
 
@@ -20,8 +21,9 @@ use std::time::Duration;
 
 use self::incidents::Planned;
 pub use self::incidents::{HostReplacement, StandbyFailover, Switchover};
+pub use self::sight::{ApiFault, Lags, NameFault};
 use self::timeline::{Lag, Timeline};
-pub use self::witnesses::{ApiFault, Lags, NameFault, endpoint};
+pub use self::witnesses::endpoint;
 pub(super) use self::witnesses::{DESCRIBE_INSTANCES, RESOLVE, described_by};
 use super::clock::WorldTime;
 use super::faults::lock;
@@ -92,7 +94,7 @@ struct Cluster {
     /// Where a Multi-AZ instance goes next.
     standby: Option<Place>,
     last_completed: Duration,
-    seen: witnesses::Seen,
+    seen: sight::Seen,
 }
 
 impl Cluster {

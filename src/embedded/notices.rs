@@ -145,3 +145,49 @@ pub fn category(id: Option<EventId>) -> &'static str {
         _ => "failover",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_notice_has_an_id_and_a_text_of_its_own() {
+        let source = |name: &str| SourceId::new(name).unwrap();
+        let renaming = Renaming {
+            blue: source("blue"),
+            green: source("green"),
+            blue_old: source("blue-old1"),
+        };
+        let names = || renaming.clone();
+        let all = [
+            Notice::Shutdown,
+            Notice::Restarted,
+            Notice::StandbyFailoverStarted,
+            Notice::StandbyFailoverSpreads,
+            Notice::StandbyFailoverAbandoned,
+            Notice::StandbyFailoverCompleted,
+            Notice::ActivationStarted,
+            Notice::ActivationCompleted,
+            Notice::PartialFailoverRecovered,
+            Notice::HostReplacement(InstanceId::new("db-1").unwrap()),
+            Notice::SwitchoverStarted(names()),
+            Notice::SwitchoverCompleted,
+            Notice::SwitchoverCanceled,
+            Notice::InstanceSwitchoverStarted(names()),
+            Notice::InstanceSwitchoverCompleted(names()),
+            Notice::ClusterSwitchoverStarted(names()),
+            Notice::ClusterSwitchoverCompleted(names()),
+        ];
+        let ids: BTreeSet<_> = all.iter().filter_map(Notice::id).collect();
+        let texts: BTreeSet<_> = all.iter().map(Notice::message).collect();
+        assert_eq!((ids.len(), texts.len()), (all.len(), all.len()));
+    }
+
+    #[test]
+    fn an_event_without_an_id_has_the_category_empty() {
+        assert_eq!(category(None), "empty");
+        assert_eq!(category(Some(EventId::FAILOVER_COMPLETED)), "failover");
+    }
+}

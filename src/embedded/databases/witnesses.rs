@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::sight::{ApiFault, Lags, NameFault};
 use super::{Cluster, Clusters, Lag, Place, State};
 use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, SourceId};
@@ -21,88 +22,6 @@ pub(in crate::embedded) const DESCRIBE_INSTANCES: &str = "DescribeDBInstances";
 
 /// A look-up of a name.
 pub(in crate::embedded) const RESOLVE: &str = "ResolveName";
-
-/// How long after a change its witnesses notice, in milliseconds, drawn anew for each change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lags {
-    /// For how long RDS's API shows what was before, or that something is under way.
-    pub api_ms: Range<u64>,
-    /// For how long a name gives the old address or the new one, at each look-up anew.
-    pub names_ms: Range<u64>,
-}
-
-impl Lags {
-    /// Everyone notices at once.
-    pub const NONE: Self = Self {
-        api_ms: 0..0,
-        names_ms: 0..0,
-    };
-}
-
-impl Default for Lags {
-    /// A cluster's endpoint was seen to flap for 20 to 30 s after a failover. Of the API AWS says nothing.
-    fn default() -> Self {
-        Self {
-            api_ms: 0..20_000,
-            names_ms: 20_000..30_000,
-        }
-    }
-}
-
-/// What is wrong with RDS's API, as far as one database is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApiFault {
-    /// It shows this status, such as `modifying`, and not `available`.
-    Status(&'static str),
-    /// It lists the members and calls none of them the writer.
-    NoWriter,
-    /// It still shows what was before the last change.
-    Stale,
-    /// It does not know the database.
-    NotFound,
-    /// It does not answer.
-    NoAnswer,
-}
-
-/// What is wrong with the names of one database's endpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameFault {
-    /// NXDOMAIN: there is no such name.
-    NoSuchName,
-    /// NOERROR, and no address.
-    Empty,
-    /// Still what was before the last change.
-    Stale,
-    /// No server answers.
-    NoAnswer,
-}
-
-/// What is special about the sight of one database.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    busy: Option<(&'static str, Duration)>,
-    api: Option<(ApiFault, Duration)>,
-    names: Option<(NameFault, Duration)>,
-}
-
-impl Seen {
-    /// From now on RDS's API shows this status, or none, until then.
-    pub(super) fn busy(&mut self, status: Option<&'static str>, until: Duration) {
-        self.busy = status.map(|status| (status, until));
-    }
-
-    fn api_fault(&self, now: Duration) -> Option<ApiFault> {
-        let broken = self.api.as_ref().filter(|(_, until)| now < *until);
-        let busy = self.busy.filter(|(_, until)| now < *until);
-        let broken = broken.map(|(fault, _)| fault.clone());
-        broken.or(busy.map(|(status, _)| ApiFault::Status(status)))
-    }
-
-    fn name_fault(&self, now: Duration) -> Option<NameFault> {
-        let broken = self.names.filter(|(_, until)| now < *until);
-        broken.map(|(fault, _)| fault)
-    }
-}
 
 /// Where every endpoint's name ends.
 const DOMAIN: &str = "abc123.us-east-1.rds.amazonaws.com";
@@ -196,22 +115,6 @@ enum Refusal {
     Error(ErrorKind),
 }
 
-impl NameFault {
-    fn error(self) -> CallError {
-        let (kind, code, message) = match self {
-            Self::NoSuchName => (ErrorKind::Missing, "NXDOMAIN", "there is no such name"),
-            Self::Empty => (ErrorKind::Missing, "NOERROR", "the name has no address"),
-            // A name that is stale resolves; nothing is wrong with the look-up itself.
-            Self::Stale | Self::NoAnswer => return unreachable(RESOLVE, "no server answers"),
-        };
-        CallError {
-            kind,
-            code: code.to_owned(),
-            ..unreachable(RESOLVE, message)
-        }
-    }
-}
-
 /// The call that tells about a source of this kind.
 pub(in crate::embedded) fn described_by(database: Database) -> &'static str {
     match database {
@@ -262,9 +165,10 @@ impl Clusters {
     pub(super) fn lag(&self) -> Lag {
         let lags = lock(&self.lags).clone();
         let mut random = lock(&self.of_witnesses);
-        let mut draw = |range: Range<u64>| match range.is_empty() {
-            true => Duration::from_millis(range.start),
-            false => Duration::from_millis(random.u64(range)),
+        let mut draw = |range: Range<u64>| {
+            let none = range.is_empty();
+            let drawn = if none { 0 } else { random.u64(range) };
+            Duration::from_millis(drawn)
         };
         Lag {
             api: draw(lags.api_ms),
@@ -454,7 +358,9 @@ mod tests {
                     assert_eq!(why, "aurora is \"failing-over\"");
                     busy += 1;
                 }
-                told => stale += u32::from(writer(&told) == Some(ip(1))),
+                told @ Testimony::Members { .. } => {
+                    stale += u32::from(writer(&told) == Some(ip(1)));
+                }
             }
             until(&world, failover.promoted_at + Duration::from_secs(20)).await;
             assert_eq!(
@@ -489,12 +395,12 @@ mod tests {
         async fn seen(seed: u64) -> Vec<Reading> {
             let (world, route) = seeded(seed);
             world.rds.fail_over(&cluster(), &named(2)).unwrap();
-            let mut seen = Vec::new();
+            let mut readings = Vec::new();
             for _ in 0..40 {
-                seen.push(asked(&world, &route).await);
+                readings.push(asked(&world, &route).await);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            seen
+            readings
         }
         assert_eq!(seen(3).await, seen(3).await);
         assert_ne!(seen(3).await, seen(4).await);
