@@ -16,7 +16,7 @@ use super::values::{
 
 /// The decision for an instance at its own address, an hour after everything.
 fn decided(route: &Route, control: &Control, evidence: &Evidence) -> Decision {
-    let claim = evidence.event.claim();
+    let claim = evidence.ground.event().unwrap().claim();
     let instance = claim.ok().and_then(|claim| claim.instance().cloned());
     let address = instance.and_then(|name| route.instances.get(&name).copied());
     decide(route, control, evidence, address, second(3600))
@@ -25,14 +25,14 @@ fn decided(route: &Route, control: &Control, evidence: &Evidence) -> Decision {
 fn moved(decision: Decision) -> Desired {
     match decision {
         Decision::Move(desired) => desired,
-        Decision::Settle(verdict) => panic!("expected a move, got {verdict:?}"),
+        other => panic!("expected a move, got {other:?}"),
     }
 }
 
 fn settled(decision: Decision) -> (Outcome, Reason, String) {
     match decision {
         Decision::Settle(verdict) => (verdict.outcome, verdict.reason, verdict.note),
-        Decision::Move(desired) => panic!("expected a verdict, got {desired:?}"),
+        other => panic!("expected a verdict, got {other:?}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The values the tests are about: one route of three instances, `db-1` to `db-3`, at 10.0.0.1 to 10.0.0.3.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use writerlink::domain::audit::{Cause, Entry, RecordKind};
+use writerlink::domain::audit::{Cause, Entry, RecordKind, Told};
 use writerlink::domain::change::Arrival;
 use writerlink::domain::event::{EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind};
 use writerlink::domain::lease::{Generation, Owner};
@@ -108,6 +109,7 @@ pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desire
     Desired {
         instance: instance(number),
         target: target(number),
+        beside: BTreeSet::new(),
         reach: Reach::Swap,
         evidence: order,
         event: key,
@@ -145,7 +147,11 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         version: "0.0.0".to_owned(),
         cause: Cause::Event,
         event_key: key(1),
-        event: event(STARTED, "failover to DB instance: db-2", second(0)),
+        told: Some(Told::Event(event(
+            STARTED,
+            "failover to DB instance: db-2",
+            second(0),
+        ))),
         target_group: group_arn(),
         desired: None,
         before: Vec::new(),
