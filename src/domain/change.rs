@@ -3,7 +3,7 @@
 //! The ledger stores *states*, and every change of state is built here, checked here, and only then handed
 //! to a ledger (I3, I4, I6): no adapter can commit a change that this file did not allow.
 
-use super::audit::Entry;
+use super::audit::{Entry, Reason, Told};
 use super::event::EventKey;
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
@@ -132,14 +132,18 @@ impl Change {
                 after.generation,
             ));
         }
-        if let (Some(old), Some(new)) = (before.newest(), after.newest())
-            && new.evidence < old.evidence
-            && !planted(Bug::OrderDoesNotMatter)
-        {
-            return Err(IllegalChange::EvidenceRegresses(
-                new.evidence.at,
-                old.evidence.at,
-            ));
+        // Newer evidence that waits is no licence to go back behind what is applied.
+        let applied = (before.desired.as_ref(), after.desired.as_ref());
+        for pair in [applied, (before.newest(), after.newest())] {
+            if let (Some(old), Some(new)) = pair
+                && new.evidence < old.evidence
+                && !planted(Bug::OrderDoesNotMatter)
+            {
+                return Err(IllegalChange::EvidenceRegresses(
+                    new.evidence.at,
+                    old.evidence.at,
+                ));
+            }
         }
         if let Some(EventWrite::Replace { from, .. }) = &self.event
             && from.settled.is_some()
@@ -356,11 +360,19 @@ fn followed(from: &RouteState, entry: &Entry) -> Option<Follow> {
         key: entry.event_key,
         instance: desired.instance.clone(),
         target: desired.target,
-        since: desired.evidence.at,
+        since: counted_from(desired, entry),
         moved_at: entry.at,
         arrival: follow::Arrival::Awaited,
         leaving: before.filter(|target| !stays(*target)).collect(),
     })
+}
+
+/// What an outage is counted from: when the evidence was said. A repair has none of its own, and that of the
+/// move before it may be weeks old: it counts from when the group was seen to differ.
+fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
+    let is_repair = entry.reason == Some(Reason::GroupDiffered);
+    let seen = entry.told.as_ref().filter(|_| is_repair).map(Told::at);
+    seen.unwrap_or(desired.evidence.at)
 }
 
 /// Settles an event that asks for no call: one record, one transaction. A dead holder's lease goes with it,

@@ -115,6 +115,11 @@ fn about_event(about: &About<'_>) -> Decision {
     };
     let (instance, reach) = match what_it_asks(about, claim) {
         Ok(asked) => asked,
+        // Asking ends the trust in all that was said before the event's time; one from the future would end it
+        // for good.
+        Err(Decision::Ask(asked)) => {
+            return not_credible(about).map_or(Decision::Ask(asked), Decision::from);
+        }
         Err(other) => return other,
     };
     if let Some(verdict) = not_credible(about).or_else(|| not_news(about, (evidence, &instance))) {

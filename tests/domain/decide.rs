@@ -4,19 +4,20 @@ use std::net::IpAddr;
 
 use writerlink::domain::audit::Reason;
 use writerlink::domain::decide::{Decision, EVENT_AHEAD_MAX, decide};
-use writerlink::domain::event::{EventId, Evidence, EvidenceOrder, SourceKind};
+use writerlink::domain::event::{EventId, Evidence, SourceKind};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::route::{OnStarted, Route};
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, Outcome};
 
 use super::values::{
-    COMPLETED, STARTED, address, desired, event, evidence, key, order, route, second, target,
+    COMPLETED, STARTED, address, desired, event, evidence, key, order, pointing_at, route, second,
+    target,
 };
 
 /// The decision for an instance at its own address, an hour after everything.
 fn decided(route: &Route, control: &Control, evidence: &Evidence) -> Decision {
-    let claim = evidence.event.claim();
+    let claim = evidence.ground.event().unwrap().claim();
     let instance = claim.ok().and_then(|claim| claim.instance().cloned());
     let address = instance.and_then(|name| route.instances.get(&name).copied());
     decide(route, control, evidence, address, second(3600))
@@ -25,14 +26,14 @@ fn decided(route: &Route, control: &Control, evidence: &Evidence) -> Decision {
 fn moved(decision: Decision) -> Desired {
     match decision {
         Decision::Move(desired) => desired,
-        Decision::Settle(verdict) => panic!("expected a move, got {verdict:?}"),
+        other => panic!("expected a move, got {other:?}"),
     }
 }
 
 fn settled(decision: Decision) -> (Outcome, Reason, String) {
     match decision {
         Decision::Settle(verdict) => (verdict.outcome, verdict.reason, verdict.note),
-        Decision::Move(desired) => panic!("expected a verdict, got {desired:?}"),
+        other => panic!("expected a verdict, got {other:?}"),
     }
 }
 
@@ -41,14 +42,6 @@ fn assert_settled(decision: Decision, outcome: Outcome, reason: Reason) -> Strin
     assert_eq!((found_outcome, found_reason), (outcome, reason), "{note}");
     assert!(!note.is_empty());
     note
-}
-
-/// A route that points at `db-{number}` by evidence of that order, told by event 99.
-fn pointing_at(number: u8, order: EvidenceOrder) -> Control {
-    Control {
-        desired: Some(desired(number, order, key(99))),
-        ..Control::default()
-    }
 }
 
 fn waiting() -> Route {

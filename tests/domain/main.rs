@@ -2,10 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail loudly")]
 #![expect(clippy::panic, reason = "a test's helpers may fail loudly")]
 
+mod aim;
+mod asking;
 mod audit;
 mod decide;
 mod event;
+mod follow;
 mod history;
+mod orders;
 mod plan;
+mod safety;
+mod steps;
 mod transition;
 mod values;

@@ -1,16 +1,36 @@
 //! `plan`: which calls bring a group to its target, whatever it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use writerlink::domain::plan::{Plan, Present, Reach, plan};
 use writerlink::domain::route::Route;
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
+use writerlink::domain::transition::Desired;
 
-use super::values::{PORT, address, draining, healthy, instance, route, row, shared_route, target};
+use super::values::{
+    PORT, address, desired, draining, healthy, instance, key, order, route, row, shared_route,
+    target,
+};
+
+/// A route that should point at `db-{number}`, alone or beside the old one.
+fn wanted(number: u8, reach: Reach) -> Desired {
+    Desired {
+        reach,
+        ..desired(number, order(0, 1), key(1))
+    }
+}
+
+/// The same with further readers beside it.
+fn with_readers(number: u8, beside: &[u8]) -> Desired {
+    Desired {
+        beside: beside.iter().copied().map(target).collect(),
+        ..wanted(number, Reach::Swap)
+    }
+}
 
 fn swap(observed: &[ObservedTarget]) -> Plan {
-    plan(&route(), target(2), Reach::Swap, observed)
+    plan(&route(), &wanted(2, Reach::Swap), observed)
 }
 
 fn calls(register: &[Target], deregister: &[ObservedTarget]) -> Plan {
@@ -93,7 +113,7 @@ fn the_right_address_with_the_wrong_port_is_another_target() {
     let expected = calls(&[target(2)], std::slice::from_ref(&wrong));
     assert_eq!(swap(std::slice::from_ref(&wrong)), expected);
     assert_eq!(
-        plan(&shared_route(), target(2), Reach::Swap, &[wrong]),
+        plan(&shared_route(), &wanted(2, Reach::Swap), &[wrong]),
         expected
     );
 }
@@ -114,7 +134,7 @@ fn a_deregistered_row_keeps_the_zone_it_was_observed_with() {
 fn targets_of_others_are_left_alone_when_the_group_is_not_exclusive() {
     let observed = [healthy(1), healthy(77)];
     assert_eq!(
-        plan(&shared_route(), target(2), Reach::Swap, &observed).deregister,
+        plan(&shared_route(), &wanted(2, Reach::Swap), &observed).deregister,
         [healthy(1)]
     );
     assert_eq!(swap(&observed).deregister, observed);
@@ -124,7 +144,7 @@ fn targets_of_others_are_left_alone_when_the_group_is_not_exclusive() {
 fn registering_only_lets_nobody_leave() {
     let observed = [healthy(1), draining(2), healthy(3)];
     assert_eq!(
-        plan(&route(), target(2), Reach::Register, &observed),
+        plan(&route(), &wanted(2, Reach::Register), &observed),
         calls(&[target(2)], &[])
     );
 }
@@ -228,17 +248,27 @@ fn any_route() -> impl Strategy<Value = Route> {
     prop_oneof![Just(route()), Just(shared_route())]
 }
 
-fn any_reach() -> impl Strategy<Value = Reach> {
-    prop_oneof![Just(Reach::Swap), Just(Reach::Register)]
+/// Any of the three instances, alone, beside the old one, or with the others as further readers.
+fn any_desired() -> impl Strategy<Value = Desired> {
+    let reach = prop_oneof![Just(Reach::Swap), Just(Reach::Register)];
+    let beside = prop::collection::btree_set(1..=3_u8, 0..3);
+    (1..=3_u8, reach, beside).prop_map(|(number, reach, beside)| Desired {
+        beside: beside
+            .into_iter()
+            .filter(|other| *other != number)
+            .map(target)
+            .collect(),
+        ..wanted(number, reach)
+    })
 }
 
 /// What should be registered in the end.
-fn goal(route: &Route, desired: Target, reach: Reach, group: &Group) -> Vec<Target> {
+fn goal(route: &Route, desired: &Desired, group: &Group) -> Vec<Target> {
     let mut goal = group.registered();
-    if reach == Reach::Swap {
+    if desired.reach == Reach::Swap {
         goal.retain(|target| !route.owns(*target));
     }
-    goal.push(desired);
+    goal.extend(desired.targets());
     goal.sort();
     goal.dedup();
     goal
@@ -247,15 +277,14 @@ fn goal(route: &Route, desired: Target, reach: Reach, group: &Group) -> Vec<Targ
 proptest! {
     #[test]
     fn the_calls_reach_the_goal_and_the_group_is_never_empty_on_the_way(
-        route in any_route(), number in 1..=3_u8, reach in any_reach(), observed in any_group(),
+        route in any_route(), desired in any_desired(), observed in any_group(),
     ) {
-        let desired = target(number);
-        let goal = goal(&route, desired, reach, &observed);
+        let goal = goal(&route, &desired, &observed);
         let mut group = observed.clone();
-        for call in in_order(plan(&route, desired, reach, &observed.rows())) {
+        for call in in_order(plan(&route, &desired, &observed.rows())) {
             if matches!(call, Call::Deregister(_)) {
                 prop_assert!(
-                    Present::observed(desired, &group.rows()).is_some(),
+                    Present::observed(desired.target, &group.rows()).is_some(),
                     "I1: {call:?} before the desired target is there"
                 );
             }
@@ -267,9 +296,9 @@ proptest! {
 
     #[test]
     fn planning_again_after_any_prefix_of_the_calls_gives_the_rest_of_them(
-        route in any_route(), number in 1..=3_u8, reach in any_reach(), observed in any_group(),
+        route in any_route(), desired in any_desired(), observed in any_group(),
     ) {
-        let again = |group: &Group| in_order(plan(&route, target(number), reach, &group.rows()));
+        let again = |group: &Group| in_order(plan(&route, &desired, &group.rows()));
         let all = again(&observed);
         let mut group = observed;
         for (done, call) in all.iter().enumerate() {
@@ -280,18 +309,38 @@ proptest! {
     }
 
     #[test]
-    fn no_call_touches_a_target_twice_or_deregisters_the_desired_one(
-        route in any_route(), number in 1..=3_u8, reach in any_reach(), observed in any_group(),
+    fn no_call_touches_a_target_twice_or_deregisters_one_that_is_wanted(
+        route in any_route(), desired in any_desired(), observed in any_group(),
     ) {
-        let plan = plan(&route, target(number), reach, &observed.rows());
-        prop_assert!(plan.register.len() <= 1);
-        let mut gone: Vec<Target> = plan.deregister.iter().map(|row| row.target).collect();
-        prop_assert!(!gone.contains(&target(number)));
-        prop_assert!(gone.iter().all(|target| route.owns(*target)));
-        let calls = gone.len();
-        gone.dedup();
-        prop_assert_eq!(gone.len(), calls);
+        let plan = plan(&route, &desired, &observed.rows());
+        let wanted: BTreeSet<Target> = desired.targets().into_iter().collect();
+        let joining: BTreeSet<Target> = plan.register.iter().copied().collect();
+        prop_assert_eq!(joining.len(), plan.register.len());
+        prop_assert!(joining.is_subset(&wanted));
+        let leaving: BTreeSet<Target> = plan.deregister.iter().map(|row| row.target).collect();
+        prop_assert_eq!(leaving.len(), plan.deregister.len());
+        prop_assert!(leaving.is_disjoint(&wanted));
+        prop_assert!(leaving.iter().all(|target| route.owns(*target)));
     }
+}
+
+#[test]
+fn further_readers_are_registered_with_the_desired_one_and_stay() {
+    let observed = [healthy(1), healthy(3)];
+    let plan = plan(&route(), &with_readers(2, &[3]), &observed);
+    assert_eq!(plan, calls(&[target(2)], &[healthy(1)]));
+    let all = self::plan(&route(), &with_readers(2, &[1, 3]), &[]);
+    assert_eq!(all, calls(&[target(2), target(1), target(3)], &[]));
+}
+
+#[test]
+fn a_reader_that_is_missing_is_a_difference_and_one_too_many_is_too() {
+    let wanted = with_readers(2, &[3]);
+    let missing = plan(&route(), &wanted, &[healthy(2)]);
+    assert_eq!(missing, calls(&[target(3)], &[]));
+    let too_many = plan(&route(), &wanted, &[healthy(2), healthy(3), healthy(1)]);
+    assert_eq!(too_many, calls(&[], &[healthy(1)]));
+    assert!(plan(&route(), &wanted, &[healthy(3), healthy(2)]).is_empty());
 }
 
 #[test]

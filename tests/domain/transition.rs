@@ -1,19 +1,26 @@
 //! `begin`, `extend`, `finish`, `settle`: only legal changes leave the domain.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use writerlink::domain::audit::Entry;
 use writerlink::domain::change::{
-    Arrival, Change, EventWrite, IllegalChange, begin, extend, finish, note, settle,
+    Arrival, Change, Effect, EventWrite, IllegalChange, Taking, begin, extend, finish, note, settle,
 };
+use writerlink::domain::follow::{self, Follow};
 use writerlink::domain::lease::{Generation, LEASE_DURATION, Lease, Owner};
+use writerlink::domain::safety::{Rule, Safety};
 use writerlink::domain::transition::{
-    Control, Disposition, EventEntry, Outcome, RouteState, retry_after,
+    Control, Desired, Disposition, EventEntry, Outcome, RouteState, retry_after,
 };
 
 use super::values::{
-    desired, entry, key, known_arrival, new_arrival, order, owner, route, second, transition_id,
+    desired, draining, entry, healthy, instance, key, known_arrival, new_arrival, order, owner,
+    route, second, target, transition_id,
 };
+
+static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 
 fn fresh() -> RouteState {
     RouteState::new(route().name)
@@ -30,8 +37,19 @@ fn held_by(number: u128) -> RouteState {
                 deadline: second(30),
             }),
             desired: Some(desired(1, order(10, 1), key(1))),
+            ..Control::default()
         },
         ..fresh()
+    }
+}
+
+/// Takes the route for an event.
+fn taking(desired: Desired, arrival: &Arrival) -> Taking<'_> {
+    Taking {
+        owner: &OWNER,
+        desired,
+        arrival: Some(arrival),
+        order: None,
     }
 }
 
@@ -53,14 +71,8 @@ fn in_hand(number: u128, settled: Option<Outcome>) -> EventEntry {
 fn a_begun_move_takes_the_lease_announces_itself_and_takes_the_event_in_hand() {
     let wanted = desired(2, order(20, 1), key(2));
     let told = entry(5, second(21), None);
-    let change = begin(
-        &fresh(),
-        &owner(),
-        wanted.clone(),
-        &new_arrival(2),
-        told.clone(),
-    )
-    .unwrap();
+    let arrival = new_arrival(2);
+    let change = begin(&fresh(), taking(wanted.clone(), &arrival), told.clone()).unwrap();
     assert_eq!(change.from(), &fresh());
     assert_eq!(
         change.to(),
@@ -71,7 +83,12 @@ fn a_begun_move_takes_the_lease_announces_itself_and_takes_the_event_in_hand() {
                 transition: transition_id(5),
                 deadline: second(21).plus(LEASE_DURATION),
             }),
+            safety: Safety {
+                moves: vec![second(21)],
+                ..Safety::default()
+            },
             desired: Some(wanted),
+            ..Control::default()
         }
     );
     assert_eq!(change.entry(), Some(&told));
@@ -87,14 +104,8 @@ fn a_begun_move_takes_the_lease_announces_itself_and_takes_the_event_in_hand() {
 fn a_second_attempt_keeps_what_the_first_one_saw_and_counts_on() {
     let arrival = known_arrival(2, None);
     let wanted = desired(2, order(20, 1), key(2));
-    let change = begin(
-        &held_by(1),
-        &owner(),
-        wanted,
-        &arrival,
-        entry(5, second(60), None),
-    )
-    .unwrap();
+    let told = entry(5, second(60), None);
+    let change = begin(&held_by(1), taking(wanted, &arrival), told).unwrap();
     let Some(EventWrite::Replace { from, to }) = change.event() else {
         panic!("expected a replacement, got {:?}", change.event());
     };
@@ -115,7 +126,7 @@ fn older_evidence_cannot_begin_a_move() {
     let older = desired(2, order(9, 2), key(2));
     let told = entry(5, second(21), None);
     assert_eq!(
-        begin(&held_by(1), &owner(), older, &new_arrival(2), told),
+        begin(&held_by(1), taking(older, &new_arrival(2)), told),
         Err(IllegalChange::EvidenceRegresses(second(9), second(10)))
     );
 }
@@ -125,7 +136,7 @@ fn a_weaker_claim_of_the_same_instant_cannot_begin_a_move() {
     let weaker = desired(2, order(10, 0), key(2));
     let told = entry(5, second(21), None);
     assert_eq!(
-        begin(&held_by(1), &owner(), weaker, &new_arrival(2), told),
+        begin(&held_by(1), taking(weaker, &new_arrival(2)), told),
         Err(IllegalChange::EvidenceRegresses(second(10), second(10)))
     );
 }
@@ -134,7 +145,8 @@ fn a_weaker_claim_of_the_same_instant_cannot_begin_a_move() {
 fn the_same_evidence_may_begin_again_to_resume() {
     let same = desired(1, order(10, 1), key(1));
     let told = entry(5, second(60), None);
-    let change = begin(&held_by(1), &owner(), same, &known_arrival(1, None), told).unwrap();
+    let arrival = known_arrival(1, None);
+    let change = begin(&held_by(1), taking(same, &arrival), told).unwrap();
     assert_eq!(change.to().desired, held_by(1).control.desired);
 }
 
@@ -144,7 +156,7 @@ fn a_settled_event_cannot_begin_again() {
     let arrival = known_arrival(2, Some(Outcome::Swapped));
     let told = entry(5, second(21), None);
     assert_eq!(
-        begin(&fresh(), &owner(), wanted, &arrival, told),
+        begin(&fresh(), taking(wanted, &arrival), told),
         Err(IllegalChange::EventSettled(key(2)))
     );
 }
@@ -172,7 +184,7 @@ fn nobody_but_the_holder_lengthens_or_ends_a_lease() {
         );
         let told = entry(5, second(25), Some(Outcome::Swapped));
         assert_eq!(
-            finish(&state, &in_hand(5, None), told),
+            finish(&state, Some(&in_hand(5, None)), told),
             Err(refused.clone())
         );
     }
@@ -181,11 +193,25 @@ fn nobody_but_the_holder_lengthens_or_ends_a_lease() {
 // --- finish -------------------------------------------------------------------------------------
 
 #[test]
-fn a_finished_attempt_frees_the_lease_and_settles_its_event() {
-    let told = entry(5, second(25), Some(Outcome::Swapped));
-    let change = finish(&held_by(5), &in_hand(5, None), told.clone()).unwrap();
+fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
+    let told = Entry {
+        before: vec![healthy(2), draining(3), healthy(1)],
+        after: vec![draining(2), draining(3), healthy(1)],
+        ..entry(5, second(25), Some(Outcome::Swapped))
+    };
+    let change = finish(&held_by(5), Some(&in_hand(5, None)), told.clone()).unwrap();
     let expected = Control {
         lease: None,
+        follow: Some(Follow {
+            transition: transition_id(5),
+            key: key(1),
+            instance: instance(1),
+            target: target(1),
+            since: second(10),
+            moved_at: second(25),
+            arrival: follow::Arrival::Awaited,
+            leaving: vec![target(2), target(3)],
+        }),
         ..held_by(5).control
     };
     assert_eq!(change.to(), &expected);
@@ -202,9 +228,14 @@ fn a_finished_attempt_frees_the_lease_and_settles_its_event() {
 #[test]
 fn a_deferred_attempt_frees_the_lease_keeps_the_evidence_and_leaves_its_event_in_hand() {
     let told = entry(5, second(25), None);
-    let change = finish(&held_by(5), &in_hand(5, None), told).unwrap();
+    let change = finish(&held_by(5), Some(&in_hand(5, None)), told).unwrap();
     assert_eq!(change.to().lease, None);
     assert_eq!(change.to().desired, held_by(5).control.desired);
+    assert_eq!(
+        change.to().follow,
+        None,
+        "nothing moved, nothing is followed"
+    );
     assert_eq!(
         change.event().map(EventWrite::entry),
         Some(&in_hand(5, None))
@@ -215,7 +246,7 @@ fn a_deferred_attempt_frees_the_lease_keeps_the_evidence_and_leaves_its_event_in
 fn a_settled_event_is_not_finished_again() {
     let told = entry(5, second(25), Some(Outcome::Failed));
     assert_eq!(
-        finish(&held_by(5), &in_hand(5, Some(Outcome::Swapped)), told),
+        finish(&held_by(5), Some(&in_hand(5, Some(Outcome::Swapped))), told),
         Err(IllegalChange::EventSettled(key(1)))
     );
 }
@@ -224,7 +255,7 @@ fn a_settled_event_is_not_finished_again() {
 fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
     let told = entry(5, second(25), Some(Outcome::Swapped));
     assert_eq!(
-        finish(&held_by(5), &in_hand(6, None), told),
+        finish(&held_by(5), Some(&in_hand(6, None)), told),
         Err(IllegalChange::LeaseNotHeld(transition_id(5)))
     );
 }
@@ -234,11 +265,11 @@ fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
 #[test]
 fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
-    let change = settle(&held_by(1), &new_arrival(2), told).unwrap();
+    let change = settle(&held_by(1), &new_arrival(2), Effect::None, told).unwrap();
     let expected = Control {
         generation: Generation(8),
         lease: None,
-        desired: held_by(1).control.desired,
+        ..held_by(1).control
     };
     assert_eq!(change.to(), &expected, "a dead holder is fenced off");
     let settled = change.event().and_then(|write| write.entry().settled);
@@ -249,7 +280,7 @@ fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
 fn an_event_is_not_settled_without_an_outcome() {
     let told = entry(5, second(60), None);
     assert_eq!(
-        settle(&fresh(), &new_arrival(2), told),
+        settle(&fresh(), &new_arrival(2), Effect::None, told),
         Err(IllegalChange::NoOutcome(key(2)))
     );
 }
@@ -257,7 +288,7 @@ fn an_event_is_not_settled_without_an_outcome() {
 #[test]
 fn a_note_leaves_the_event_of_the_same_key_alone() {
     let told = entry(5, second(60), Some(Outcome::Rejected));
-    let change = note(&held_by(1), told).unwrap();
+    let change = note(&held_by(1), Effect::None, told).unwrap();
     assert_eq!(change.event(), None);
     assert_eq!(change.to().generation, Generation(8));
     assert_eq!(change.to().desired, held_by(1).control.desired);
@@ -295,7 +326,7 @@ fn a_settled_event_is_not_settled_again() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
     let arrival = known_arrival(2, Some(Outcome::Swapped));
     assert_eq!(
-        settle(&fresh(), &arrival, told),
+        settle(&fresh(), &arrival, Effect::None, told),
         Err(IllegalChange::EventSettled(key(2)))
     );
 }
@@ -316,17 +347,35 @@ fn any_state() -> impl Strategy<Value = RouteState> {
             deadline: second(deadline),
         })
     });
-    let wanted = prop::option::of((1..=3_u8, 0..4_i64, 0..=2_u8))
-        .prop_map(|wanted| wanted.map(|(n, at, rank)| desired(n, order(at, rank), key(n))));
+    let wanted = || {
+        let parts = (1..=3_u8, 0..4_i64, 0..=2_u8);
+        prop::option::of(parts.prop_map(|(n, at, rank)| desired(n, order(at, rank), key(n))))
+    };
     let generation = prop_oneof![0..5_u64, Just(u64::MAX)];
-    (generation, lease, wanted).prop_map(|(generation, lease, desired)| RouteState {
-        control: Control {
-            generation: Generation(generation),
-            lease,
-            desired,
-        },
-        ..fresh()
+    (generation, lease, wanted(), wanted()).prop_map(|(generation, lease, desired, waiting)| {
+        RouteState {
+            control: Control {
+                generation: Generation(generation),
+                lease,
+                desired,
+                waiting,
+                ..Control::default()
+            },
+            ..fresh()
+        }
     })
+}
+
+fn any_effect() -> impl Strategy<Value = Effect> {
+    let rule = prop::sample::select(Rule::ALL.to_vec());
+    let kept = (1..=3_u8, 0..4_i64, 0..=2_u8, rule)
+        .prop_map(|(n, at, rank, rule)| Effect::Keeps(desired(n, order(at, rank), key(n)), rule));
+    prop_oneof![
+        Just(Effect::None),
+        kept,
+        (0..4_i64).prop_map(|at| Effect::Asks(second(at))),
+        Just(Effect::Follows(None)),
+    ]
 }
 
 fn any_outcome() -> impl Strategy<Value = Option<Outcome>> {
@@ -340,29 +389,39 @@ fn any_arrival() -> impl Strategy<Value = Arrival> {
     ]
 }
 
-/// One of the four changes, each with arbitrary arguments.
+/// One of the five changes, each with arbitrary arguments.
 fn any_change() -> impl Strategy<Value = (RouteState, Result<Change, IllegalChange>)> {
-    let numbers = (0..4_u8, 0..3_u128, 0..4_i64, 0..=2_u8);
-    (any_state(), any_arrival(), any_outcome(), numbers).prop_map(
-        |(state, arrival, outcome, (which, number, at, rank))| {
-            let change = match which {
-                0 => begin(
-                    &state,
-                    &owner(),
-                    desired(2, order(at, rank), key(2)),
-                    &arrival,
-                    entry(number, second(at), None),
-                ),
-                1 => extend(&state, transition_id(number), second(at)),
-                2 => {
-                    let event = arrival.known.unwrap_or_else(|| in_hand(number, None));
-                    finish(&state, &event, entry(number, second(at), outcome))
-                }
-                _ => settle(&state, &arrival, entry(number, second(at), outcome)),
-            };
-            (state, change)
-        },
+    let numbers = (0..5_u8, 0..3_u128, 0..4_i64, 0..=2_u8);
+    (
+        any_state(),
+        any_arrival(),
+        any_outcome(),
+        any_effect(),
+        numbers,
     )
+        .prop_map(
+            |(state, arrival, outcome, effect, (which, number, at, rank))| {
+                let told = entry(number, second(at), outcome);
+                let change = match which {
+                    0 => {
+                        let wanted = desired(2, order(at, rank), key(2));
+                        begin(
+                            &state,
+                            taking(wanted, &arrival),
+                            entry(number, second(at), None),
+                        )
+                    }
+                    1 => extend(&state, transition_id(number), second(at)),
+                    2 => {
+                        let event = arrival.known.unwrap_or_else(|| in_hand(number, None));
+                        finish(&state, Some(&event), told)
+                    }
+                    3 => settle(&state, &arrival, effect, told),
+                    _ => note(&state, effect, told),
+                };
+                (state, change)
+            },
+        )
 }
 
 proptest! {
@@ -371,12 +430,12 @@ proptest! {
         let Ok(change) = change else { return Ok(()) };
         prop_assert_eq!(change.from(), &state);
         prop_assert!(change.to().generation >= state.control.generation);
-        let (old, new) = (&state.control.desired, &change.to().desired);
-        prop_assert!(new.is_some() || old.is_none(), "what was announced is never forgotten");
-        let evidence = |desired: &Option<_>| {
-            desired.as_ref().map(|d: &writerlink::domain::transition::Desired| d.evidence)
-        };
+        let (old, new) = (state.control.newest(), change.to().newest());
+        prop_assert!(new.is_some() || old.is_none(), "what was told is never forgotten");
+        let evidence = |desired: Option<&Desired>| desired.map(|desired| desired.evidence);
         prop_assert!(evidence(new) >= evidence(old));
+        let announced = (&state.control.desired, &change.to().desired);
+        prop_assert!(announced.1.is_some() || announced.0.is_none());
         let same_lease_holder = change.to().lease.as_ref().map(|lease| lease.transition)
             == state.control.lease.as_ref().map(|lease| lease.transition);
         prop_assert!(change.entry().is_some() || same_lease_holder, "only an extension is not told");

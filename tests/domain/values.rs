@@ -1,19 +1,24 @@
 //! The values the tests are about: one route of three instances, `db-1` to `db-3`, at 10.0.0.1 to 10.0.0.3.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, Entry, RecordKind};
+use writerlink::domain::audit::{Cause, Entry, RecordKind, Told};
 use writerlink::domain::change::Arrival;
 use writerlink::domain::event::{EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind};
+use writerlink::domain::ground::{Act, Ground, Order};
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
     InstanceId, OnStarted, Route, RouteName, Source, SourceId, TargetGroup, TargetGroupArn,
 };
+use writerlink::domain::safety::Rule;
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{Desired, EventEntry, Outcome, TransitionId};
+use writerlink::domain::transition::{Control, Desired, EventEntry, Outcome, TransitionId};
+use writerlink::domain::truth::{Member, Sighting, Truth, Witness};
 
 pub(crate) const PORT: u16 = 3306;
 
@@ -108,6 +113,7 @@ pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desire
     Desired {
         instance: instance(number),
         target: target(number),
+        beside: BTreeSet::new(),
         reach: Reach::Swap,
         evidence: order,
         event: key,
@@ -145,7 +151,11 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         version: "0.0.0".to_owned(),
         cause: Cause::Event,
         event_key: key(1),
-        event: event(STARTED, "failover to DB instance: db-2", second(0)),
+        told: Some(Told::Event(event(
+            STARTED,
+            "failover to DB instance: db-2",
+            second(0),
+        ))),
         target_group: group_arn(),
         desired: None,
         before: Vec::new(),
@@ -180,4 +190,72 @@ pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> Arrival {
         source_arn: Some("arn:second".to_owned()),
         ..new_arrival(number)
     }
+}
+
+/// The same route with somebody to ask about its writer.
+pub(crate) fn asking_route() -> Route {
+    Route {
+        policy: Policy {
+            truth: [Witness::Rds].into(),
+            ..Policy::default()
+        },
+        ..route()
+    }
+}
+
+/// A route that points at `db-{number}` by evidence of that order, told by event 99.
+pub(crate) fn pointing_at(number: u8, order: EvidenceOrder) -> Control {
+    Control {
+        desired: Some(desired(number, order, key(99))),
+        ..Control::default()
+    }
+}
+
+pub(crate) fn member(number: u8) -> Member {
+    Member {
+        instance: Some(instance(number)),
+        ip: address(number),
+    }
+}
+
+/// What the witnesses say when they agree.
+pub(crate) fn members(writer: u8, readers: &[u8]) -> Truth {
+    Truth::Members {
+        writer: member(writer),
+        readers: readers.iter().copied().map(member).collect(),
+    }
+}
+
+/// The first reading of something new: nobody has confirmed it yet.
+pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Sighting {
+    Sighting {
+        at,
+        truth,
+        stood: None,
+        said: "rds says so".to_owned(),
+    }
+}
+
+/// Three readings that agreed, the last of them at `at`.
+pub(crate) fn steady(truth: Truth, at: Timestamp) -> Sighting {
+    Sighting {
+        stood: Some(Duration::from_secs(4)),
+        ..seen_once(truth, at)
+    }
+}
+
+/// An order of somebody at `at` that goes past these rules.
+pub(crate) fn ordered(act: Act, at: Timestamp, overrides: &[Rule]) -> Order {
+    Order {
+        at,
+        by: "ana".to_owned(),
+        reason: "a drill".to_owned(),
+        act,
+        overrides: overrides.to_vec(),
+    }
+}
+
+/// Something that was seen or ordered just now, as evidence about the route.
+pub(crate) fn evidence_of(ground: Ground) -> Evidence {
+    Evidence::now(&route().name, ground, 7)
 }
