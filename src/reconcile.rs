@@ -124,7 +124,8 @@ struct Held {
 }
 
 /// The calls that register and deregister share a bucket that refills at 4 a second for a whole account and
-/// Region (ELB User Guide, "Request throttling for the Elastic Load Balancing API"): no worker can do more for long.
+/// Region (ELB User Guide, "Request throttling for the Elastic Load Balancing API"): so many
+/// registrations in a minute, while the deregistrations wait.
 pub const MOVES_PER_MINUTE_MAX: u32 = 240;
 
 impl Reconciler {

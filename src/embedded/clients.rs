@@ -181,7 +181,12 @@ impl Databases for ClustersClient {
                 .call(DESCRIBE_INSTANCES, detail, describe)
                 .await
         } else if truth.contains(&Witness::Dns) {
-            let resolve = move || clusters.resolve_member(&instance).map(Some);
+            // A derived name that does not exist is no member's: an answer, and not a failure to be tried again.
+            let resolve = move || match clusters.resolve_member(&instance) {
+                Ok(ip) => Ok(Some(ip)),
+                Err(error) if error.kind == ErrorKind::Missing => Ok(None),
+                Err(error) => Err(error),
+            };
             self.process.call(RESOLVE, detail, resolve).await
         } else {
             Ok(None)

@@ -32,7 +32,11 @@ pub(super) async fn told(
 
 fn would(preview: &Preview) -> String {
     let desired = match &preview.decision {
-        Decision::Settle(verdict) => {
+        Decision::Settle(verdict) | Decision::Ask(verdict) => {
+            return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
+        }
+        Decision::Hold(desired, brake) => {
+            let verdict = brake.verdict(desired);
             return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
         }
         Decision::Move(desired) => desired,

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
-use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::policy::Mode;
 use writerlink::domain::transition::RouteState;
+use writerlink::embedded::clock::WorldTime;
 use writerlink::embedded::faults::{Effect, Fault};
 use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger};
@@ -22,6 +24,7 @@ use super::{ELB, MUTATING};
 const PAGE: u32 = 100;
 
 pub(super) struct Checker {
+    pub(super) time: WorldTime,
     pub(super) elb: Arc<LoadBalancer>,
     pub(super) ledger: DynamoLedger,
     pub(super) routes: Vec<Watched>,
@@ -48,8 +51,14 @@ fn inline<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 impl Checker {
-    pub(super) fn of(elb: Arc<LoadBalancer>, ledger: DynamoLedger, routes: Vec<Watched>) -> Self {
+    pub(super) fn of(
+        time: WorldTime,
+        elb: Arc<LoadBalancer>,
+        ledger: DynamoLedger,
+        routes: Vec<Watched>,
+    ) -> Self {
         Self {
+            time,
             elb,
             ledger,
             routes,
@@ -230,6 +239,14 @@ impl Checker {
         let follows = desired.is_some_and(|desired| desired.target == attempt.desired);
         let known: BTreeSet<_> = watched.route.instances.values().copied().collect();
         let port = watched.route.port;
+        let safety = &watched.state.control.safety;
+        // Its time may be another's by as much as clocks differ.
+        let soon = self.time.at(effect.at + CLOCK_SKEW_MAX);
+        let stopped = safety.stopped_since(soon).is_some() || safety.flapping.is_some();
+        let held_back = stopped || watched.route.policy.mode == Mode::Observe;
+        if holds && held_back {
+            self.note(effect, "I7: a route that is held back is moved");
+        }
         if emptied && !disturbed {
             self.note(effect, "I1: the group is empty");
         }
