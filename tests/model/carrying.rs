@@ -4,7 +4,7 @@ use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Change};
 use writerlink::domain::lease::Hold;
 use writerlink::domain::plan::{Plan, Present, Reach, plan};
-use writerlink::domain::transition::{Desired, Outcome};
+use writerlink::domain::transition::{Desired, EventEntry, Outcome};
 
 use super::ledger::{Commit, remember};
 use super::protocol::{Bug, Protocol, delete, end};
@@ -30,8 +30,9 @@ impl Carrying {
         self.rounds = 0;
     }
 
-    fn event(&self) -> usize {
-        usize::from(self.hand.event)
+    /// Which attempt it is, counting from 1; what the timer begins is not counted.
+    pub fn attempts(&self) -> u8 {
+        self.entry.map_or(1, |entry| entry.attempts)
     }
 }
 
@@ -144,7 +145,7 @@ impl Protocol {
         let from = self.world.state(&carrying.from);
         let id = self.world.transition(carrying.transition);
         let longer = change::extend(&from, id, World::wall(worker, ago)).unwrap();
-        self.commit(state, worker, carrying.event(), &longer)
+        self.commit(state, worker, carrying.hand.event(), &longer)
     }
 
     fn sent(&self, state: &State, mut carrying: Carrying, call: Call) -> Carrying {
@@ -227,6 +228,9 @@ impl Protocol {
             state.marks.set(late);
         }
         let desired = self.desired(carrying).target;
+        if state.route.paused && state.route.held_for(carrying.transition) {
+            state.marks.set(Mark::CallWhilePaused);
+        }
         match call {
             Call::First | Call::Register => {
                 state.group[self.world.place(desired)] = Row::Registered;
@@ -246,14 +250,13 @@ impl Protocol {
         Some(call)
     }
 
-    fn desired(&self, carrying: &Carrying) -> &Desired {
-        self.world.asked[carrying.event()].as_ref().unwrap()
+    fn desired(&self, carrying: &Carrying) -> Desired {
+        self.world.state(&carrying.from).control.desired.unwrap()
     }
 
     fn missing(&self, carrying: &Carrying) -> Plan {
-        let desired = self.desired(carrying);
         let observed = self.observed(&carrying.observed.unwrap_or_default());
-        plan(&self.world.route, desired.target, desired.reach, &observed)
+        plan(&self.world.route, &self.desired(carrying), &observed)
     }
 
     fn observed(&self, group: &Group) -> Vec<writerlink::domain::target::ObservedTarget> {
@@ -297,8 +300,8 @@ impl Protocol {
             delete(state, carrying.hand);
             carrying.hand.ours = false;
         }
-        let again = pause(carrying.entry.attempts);
-        let committed = self.commit(state, worker, carrying.event(), &change);
+        let again = pause(carrying.attempts());
+        let committed = self.commit(state, worker, carrying.hand.event(), &change);
         remember(state, worker);
         let ended = match (committed, outcome) {
             (Commit::Done, None) => again,
@@ -316,8 +319,8 @@ impl Protocol {
             return;
         };
         state.left.unanswered -= 1;
-        self.commit(state, worker, carrying.event(), &change);
-        let again = pause(carrying.entry.attempts);
+        self.commit(state, worker, carrying.hand.event(), &change);
+        let again = pause(carrying.attempts());
         end(state, worker, carrying.hand, again);
     }
 
@@ -332,14 +335,18 @@ impl Protocol {
         let Phase::Finishing { arrived } = carrying.phase else {
             return None;
         };
-        let attempts = u32::from(carrying.entry.attempts);
+        let attempts = u32::from(carrying.attempts());
         let outcome = match (arrived, self.desired(&carrying).reach) {
             (true, Reach::Swap) => Some(Outcome::Swapped),
             (true, Reach::Register) => Some(Outcome::Registered),
-            (false, _) => (attempts >= self.attempts_max).then_some(Outcome::Failed),
+            (false, _) => {
+                let gives_up = carrying.entry.is_some() && attempts >= self.attempts_max;
+                gives_up.then_some(Outcome::Failed)
+            }
         };
-        let event = carrying.event();
-        let mut told = self.world.told(worker, event, carrying.transition, 0);
+        let mut told = self
+            .world
+            .told(worker, carrying.hand.matter, carrying.transition, 0);
         told.kind = match outcome {
             Some(_) => RecordKind::Finished,
             None => RecordKind::Deferred,
@@ -347,8 +354,9 @@ impl Protocol {
         told.attempt = attempts;
         told.outcome = outcome;
         let from = self.world.state(&carrying.from);
-        let entry = self.world.entry(event, &carrying.entry);
-        let change = change::finish(&from, &entry, told).unwrap();
+        let event = carrying.hand.event().zip(carrying.entry);
+        let entry: Option<EventEntry> = event.map(|(event, entry)| self.world.entry(event, &entry));
+        let change = change::finish(&from, entry.as_ref(), told).unwrap();
         Some((carrying, outcome, change))
     }
 }

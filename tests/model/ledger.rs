@@ -2,10 +2,9 @@
 
 use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{Change, EventWrite};
-use writerlink::domain::event::EvidenceOrder;
 
 use super::protocol::{Bug, Protocol};
-use super::state::{Entry, Mark, Sighting, State};
+use super::state::{Desired, Entry, Mark, Sighting, State};
 
 /// `ports::Commit`, in small.
 pub enum Commit {
@@ -19,7 +18,7 @@ impl Protocol {
         &self,
         state: &mut State,
         worker: usize,
-        event: usize,
+        event: Option<usize>,
         change: &Change,
     ) -> Commit {
         let control = &change.from().control;
@@ -30,15 +29,15 @@ impl Protocol {
             && same_lease;
         let event_stands = match change.event() {
             None => true,
-            Some(EventWrite::Insert(_)) => state.events[event].is_none(),
+            Some(EventWrite::Insert(_)) => known(state, event).is_none(),
             Some(EventWrite::Replace { from, .. }) => {
-                state.events[event] == Some(self.world.small_entry(from))
+                known(state, event) == Some(self.world.small_entry(from))
             }
         };
         let finishes = control.lease.is_some() && change.to().lease.is_none();
         let forced = finishes && self.has(Bug::FinishesUnconditionally);
         if !(stands && event_stands || forced) {
-            return Commit::Refused(state.events[event]);
+            return Commit::Refused(known(state, event));
         }
         if !stands {
             state.marks.set(Mark::UnconditionalWrite);
@@ -47,33 +46,36 @@ impl Protocol {
         Commit::Done
     }
 
-    fn write(&self, state: &mut State, worker: usize, event: usize, change: &Change) {
+    fn write(&self, state: &mut State, worker: usize, event: Option<usize>, change: &Change) {
         let recorded = u8::from(change.entry().is_some());
         let after = self
             .world
             .small_route(change.to(), state.route.seq + recorded);
-        if self.order(after.desired) < self.order(state.route.desired) {
+        let order = |desired: Option<Desired>| desired.map(|desired| desired.order);
+        let before = state.route;
+        if order(after.desired) < order(before.desired)
+            || order(after.newest()) < order(before.newest())
+        {
             state.marks.set(Mark::EvidenceWentBack);
         }
         if let Some(entry) = change.entry() {
             let terminal = entry.outcome.is_some();
-            if terminal && state.events[event].is_some_and(|e| e.settled.is_some()) {
+            if terminal && known(state, event).is_some_and(|e| e.settled.is_some()) {
                 state.marks.set(Mark::TwoTerminalRecords);
             }
             if matches!(entry.kind, RecordKind::Started | RecordKind::Resumed) {
                 state.workers[worker].announced = after.lease.map(|lease| lease.transition);
             }
         }
-        if let Some(write) = change.event() {
+        if let (Some(write), Some(event)) = (change.event(), event) {
             state.events[event] = Some(self.world.small_entry(write.entry()));
         }
         state.route = after;
     }
+}
 
-    fn order(&self, desired: Option<u8>) -> Option<EvidenceOrder> {
-        let asked = &self.world.asked[usize::from(desired?)];
-        asked.as_ref().map(|desired| desired.evidence)
-    }
+fn known(state: &State, event: Option<usize>) -> Option<Entry> {
+    state.events[event?]
 }
 
 /// What `Reconciler::remember` does: a state that was known already keeps the time it was first seen.

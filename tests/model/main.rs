@@ -10,6 +10,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a test may fail by panicking"
 )]
 #![expect(
@@ -27,6 +28,7 @@ mod opening;
 mod properties;
 mod protocol;
 mod state;
+mod timer;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +60,8 @@ const NONE: Faults = Faults {
     unanswered: 0,
     stalls: 0,
     slow: 0,
+    looks: 0,
+    toggles: 0,
 };
 
 /// The last word of the checker.
@@ -161,6 +165,76 @@ fn the_promises_hold_when_a_reply_is_lost() {
 }
 
 #[test]
+fn the_promises_hold_when_a_person_pauses_the_route_and_lets_it_go_on() {
+    explore(&Bound {
+        name: "pause, resume",
+        story: Story::ThereAndBack,
+        faults: Faults { toggles: 2, ..NONE },
+    });
+}
+
+#[test]
+fn the_promises_hold_when_the_witnesses_lag_behind_and_an_event_is_lost() {
+    explore(&Bound {
+        name: "stale truth, lost event",
+        story: Story::Witnessed,
+        faults: Faults {
+            looks: 1,
+            lost: 1,
+            ..NONE
+        },
+    });
+}
+
+#[test]
+fn the_promises_hold_when_the_witnesses_name_a_stranger() {
+    explore(&Bound {
+        name: "stale truth, stranger",
+        story: Story::StrangerWitnessed,
+        faults: Faults { looks: 1, ..NONE },
+    });
+}
+
+#[test]
+fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
+    explore(&Bound {
+        name: "failover failed, lost event",
+        story: Story::FailoverFails,
+        faults: Faults {
+            looks: 1,
+            lost: 1,
+            ..NONE
+        },
+    });
+}
+
+#[test]
+fn the_promises_hold_when_a_worker_dies_in_a_move_of_its_timer() {
+    explore(&Bound {
+        name: "lost event, crash of the timer",
+        story: Story::Witnessed,
+        faults: Faults {
+            lost: 1,
+            crashes: 1,
+            ..NONE
+        },
+    });
+}
+
+#[test]
+fn the_promises_hold_when_a_route_is_paused_while_a_worker_stands_still() {
+    explore(&Bound {
+        name: "pause, stall",
+        story: Story::Stranger,
+        faults: Faults {
+            toggles: 1,
+            stalls: 1,
+            ..NONE
+        },
+    });
+}
+
+#[test]
 #[ignore = "minutes and gigabytes; `make model` runs it"]
 fn the_promises_hold_within_the_larger_bounds() {
     let mut sum = Figures::default();
@@ -179,60 +253,102 @@ fn the_promises_hold_within_the_larger_bounds() {
 }
 
 fn larger_bounds() -> Vec<Bound> {
-    let there_and_back = |name, faults| Bound {
-        name,
-        story: Story::ThereAndBack,
-        faults,
+    let faults = |stalls, unanswered, crashes| Faults {
+        crashes,
+        unanswered,
+        stalls,
+        ..NONE
     };
-    let stall_and_lapse = Faults {
-        stalls: 1,
+    let lapses = |faults| Faults {
         lapses: 1,
-        ..NONE
+        ..faults
     };
-    let stall_and_lost_reply = Faults {
-        stalls: 1,
-        unanswered: 1,
-        ..NONE
-    };
-    let slow = Faults { slow: 5, ..NONE };
-    let crash_and_lost_reply = Faults {
-        crashes: 1,
-        unanswered: 1,
-        lost: 1,
-        ..NONE
-    };
-    let crash_and_duplicate = Faults {
-        crashes: 1,
+    let lost = |faults| Faults { lost: 1, ..faults };
+    let duplicates = |faults| Faults {
         duplicates: 1,
-        ..NONE
+        ..faults
     };
-    let stall_and_crash = Faults {
-        stalls: 1,
-        crashes: 1,
-        ..NONE
-    };
-    let register_first = Bound {
-        name: "stall, lapse, register first",
-        story: Story::RegisterFirst,
-        faults: stall_and_lapse,
-    };
-    vec![
-        there_and_back("stall, lapse", stall_and_lapse),
-        register_first,
-        there_and_back("stall, unanswered", stall_and_lost_reply),
-        there_and_back("stall, crash", stall_and_crash),
-        there_and_back("crash, duplicate", crash_and_duplicate),
-        there_and_back("slow", slow),
-        there_and_back("crash, unanswered, lost event", crash_and_lost_reply),
+    let looks = |faults| Faults { looks: 1, ..faults };
+    let toggles = |toggles, faults| Faults { toggles, ..faults };
+    let slow = |slow| Faults { slow, ..NONE };
+    [
+        ("stall, lapse", Story::ThereAndBack, lapses(faults(1, 0, 0))),
+        (
+            "stall, lapse, register first",
+            Story::RegisterFirst,
+            lapses(faults(1, 0, 0)),
+        ),
+        ("stall, unanswered", Story::ThereAndBack, faults(1, 1, 0)),
+        ("stall, crash", Story::ThereAndBack, faults(1, 0, 1)),
+        (
+            "crash, duplicate",
+            Story::ThereAndBack,
+            duplicates(faults(0, 0, 1)),
+        ),
+        ("slow", Story::ThereAndBack, slow(5)),
+        (
+            "crash, unanswered, lost event",
+            Story::ThereAndBack,
+            lost(faults(0, 1, 1)),
+        ),
+        (
+            "pause, resume, stall",
+            Story::ThereAndBack,
+            toggles(2, faults(1, 0, 0)),
+        ),
+        (
+            "pause, resume, crash, lost event",
+            Story::ThereAndBack,
+            toggles(2, lost(faults(0, 0, 1))),
+        ),
+        (
+            "stale truth, pause, resume",
+            Story::Witnessed,
+            looks(toggles(2, NONE)),
+        ),
+        (
+            "stale truth, crash, stranger",
+            Story::StrangerWitnessed,
+            looks(faults(0, 0, 1)),
+        ),
+        (
+            "stale truth, stall",
+            Story::Witnessed,
+            looks(faults(1, 0, 0)),
+        ),
+        (
+            "stale truth, unanswered",
+            Story::Witnessed,
+            looks(faults(0, 1, 0)),
+        ),
+        (
+            "stale truth twice, lost event",
+            Story::Witnessed,
+            Faults {
+                looks: 2,
+                ..lost(NONE)
+            },
+        ),
     ]
+    .map(|(name, story, faults)| Bound {
+        name,
+        story,
+        faults,
+    })
+    .into()
 }
 
 /// Without this an endless run could keep the group from ever coming to rest, and no property would show
 /// it: the checker judges `eventually` at the ends of runs.
 #[test]
 fn no_run_goes_on_for_ever() {
-    let faults = Faults { stalls: 1, ..NONE };
-    let model = Protocol::new(Story::ThereAndBack, faults);
+    let stalls = Faults { stalls: 1, ..NONE };
+    comes_to_an_end(&Protocol::new(Story::ThereAndBack, stalls));
+    let pauses = Faults { toggles: 2, ..NONE };
+    comes_to_an_end(&Protocol::new(Story::Witnessed, pauses));
+}
+
+fn comes_to_an_end(model: &Protocol) {
     let mut on_the_path = BTreeMap::new();
     let start = model.init_states().into_iter();
     let mut path: Vec<(Option<State>, Vec<State>)> = vec![(None, start.collect())];
@@ -263,7 +379,13 @@ fn key(state: &State) -> u64 {
 
 /// Plants a mistake and expects the property that must notice.
 fn caught(bug: Bug, faults: Faults, property: &'static str) {
-    let model = Protocol::new(Story::ThereAndBack, faults).with(bug);
+    finds(
+        Protocol::new(Story::ThereAndBack, faults).with(bug),
+        property,
+    );
+}
+
+fn finds(model: Protocol, property: &'static str) {
     let until = HasDiscoveries::AnyOf(BTreeSet::from([property]));
     let checker = model.checker().threads(threads()).finish_when(until);
     checker.spawn_bfs().join().assert_any_discovery(property);
@@ -274,6 +396,10 @@ const I2: &str = "I2 at rest the group is where the newest evidence says";
 const I3: &str = "I3 evidence never goes back";
 const I4_DELETED: &str = "I4 deleted only when settled";
 const I5: &str = "I5 no target but the route's own";
+const TRUST: &str = "a young event outranks the witnesses";
+const I2_TIMER: &str = "I2 where the timer has nothing to do the group is right";
+const I2_CONVERGES: &str = "I2 converges";
+const I7: &str = "I7 no call of an attempt that began after the pause";
 const I6: &str = "I6 writes conditional, calls under a lease";
 
 #[test]
@@ -341,4 +467,37 @@ fn the_model_catches_a_contender_that_writes_on_a_lease_as_it_was_before_it_was_
 #[test]
 fn the_model_catches_a_route_that_admits_any_address() {
     caught(Bug::AdmitsAnyAddress, NONE, I5);
+}
+
+#[test]
+fn the_model_catches_a_worker_that_moves_a_paused_route() {
+    let faults = Faults { toggles: 1, ..NONE };
+    caught(Bug::MovesWhilePaused, faults, I7);
+}
+
+#[test]
+fn the_model_catches_a_pause_that_comes_between_the_calls_of_an_attempt() {
+    let faults = Faults { toggles: 1, ..NONE };
+    caught(Bug::PausesAmongCalls, faults, I6);
+}
+
+#[test]
+fn the_model_catches_a_worker_that_forgets_what_a_pause_holds_back() {
+    let faults = Faults { toggles: 2, ..NONE };
+    caught(Bug::ForgetsWhatItHoldsBack, faults, I2_TIMER);
+    caught(Bug::ForgetsWhatItHoldsBack, faults, I2_CONVERGES);
+}
+
+#[test]
+fn the_model_catches_a_timer_that_believes_the_witnesses_against_an_event_of_a_moment_ago() {
+    let faults = Faults { looks: 1, ..NONE };
+    let model = Protocol::new(Story::Witnessed, faults).with(Bug::FightsEvents);
+    finds(model, TRUST);
+}
+
+#[test]
+fn the_model_catches_a_worker_without_a_timer_as_soon_as_an_event_is_lost() {
+    let faults = Faults { lost: 1, ..NONE };
+    let model = Protocol::new(Story::Witnessed, faults).with(Bug::HasNoTimer);
+    finds(model, I2_CONVERGES);
 }

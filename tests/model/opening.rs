@@ -1,13 +1,15 @@
 //! An attempt up to its announcement: `Reconciler::open`.
 
 use writerlink::domain::audit::RecordKind;
-use writerlink::domain::change::{self, Arrival, Change};
-use writerlink::domain::decide::{Decision, decide};
+use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
+use writerlink::domain::decide::{Decision, Verdict, decide};
 use writerlink::domain::lease::{Acquire, acquire};
 
 use super::ledger::{Commit, remember};
 use super::protocol::{Bug, Protocol, end};
-use super::state::{Call, Carrying, Doing, End, Entry, Opening, Phase, Route, State, Transition};
+use super::state::{
+    Call, Carrying, Doing, End, Entry, Mark, Matter, Opening, Phase, Route, State, Transition, Why,
+};
 use super::world::{World, end_of, in_ticks, pause, small_outcome, ticks};
 
 /// `reconcile::COMMIT_TRIES`.
@@ -45,52 +47,70 @@ impl Protocol {
             };
         }
         opening.sent = Some(0);
-        state.workers[worker].doing = Doing::Opening(opening);
+        // The timer saw a reason to act that is gone: nothing is written.
+        let is_gone = self.opening_change(worker, &opening, &seen.route).is_none();
+        state.workers[worker].doing = if is_gone {
+            Doing::Nothing
+        } else {
+            Doing::Opening(opening)
+        };
     }
 
     pub fn write_lands(&self, state: &mut State, worker: usize) {
         let Doing::Opening(opening) = state.workers[worker].doing else {
             return;
         };
-        let event = usize::from(opening.hand.event);
+        let event = opening.hand.event();
         let before = state.workers[worker].seen.unwrap().route;
-        let (change, decision) = self.opening_change(worker, &opening, &before);
+        let (change, decision) = self.opening_change(worker, &opening, &before).unwrap();
         if let Commit::Refused(known) = self.commit(state, worker, event, &change) {
             remember(state, worker);
             return look_again(state, worker, opening, known);
         }
         remember(state, worker);
         match decision {
-            Decision::Settle(verdict) => {
-                let settled = small_outcome(verdict.outcome);
-                end(state, worker, opening.hand, end_of(settled, End::Settled));
+            Decision::Settle(verdict) | Decision::Ask(verdict) => {
+                settled(state, worker, &opening, &verdict);
             }
-            Decision::Move(desired) => {
-                let pointed = self.world.state(&before).control.desired;
-                let pointed_here = pointed.is_some_and(|old| old.target == desired.target);
-                let carrying = self.taken(state, opening, &before, pointed_here);
+            Decision::Hold(desired, brake) => {
+                settled(state, worker, &opening, &brake.verdict(&desired));
+            }
+            Decision::Move(_) => {
+                let carrying = self.taken(state, opening, &before);
+                watch_trust(state, &carrying, &before);
                 state.workers[worker].doing = Doing::Carrying(carrying);
             }
         }
     }
 
-    fn taken(&self, state: &State, opening: Opening, before: &Route, looks: bool) -> Carrying {
+    fn taken(&self, state: &State, opening: Opening, before: &Route) -> Carrying {
         let from = state.route;
-        let first = if looks || self.has(Bug::DeregistersFirst) {
+        let desired = from.desired.unwrap();
+        let pointed_here = before.desired.is_some_and(|old| old.place == desired.place);
+        let first = if pointed_here || self.has(Bug::DeregistersFirst) {
             Call::Look
         } else {
             Call::First
         };
-        let entry: Entry = state.events[usize::from(opening.hand.event)].unwrap();
+        let why = match opening.hand.matter {
+            Matter::Told(_) => Why::Event,
+            Matter::Seen(_) if before.waiting == from.desired => Why::HeldBack,
+            Matter::Seen(_) if before.desired == from.desired => Why::Repair,
+            Matter::Seen(_) => Why::Witnesses,
+        };
         Carrying {
             hand: opening.hand,
-            transition: entry.transition,
+            transition: from.lease.unwrap().transition,
+            why,
             from,
             hold: match self.bug {
                 Some(Bug::CountsItsHoldFromAfterTheWrite) => 0,
                 _ => opening.sent.unwrap(),
             },
-            entry,
+            entry: opening
+                .hand
+                .event()
+                .map(|event| state.events[event].unwrap()),
             took_over: before.lease.is_some(),
             lengthened: false,
             rounds: 0,
@@ -106,57 +126,99 @@ impl Protocol {
             return;
         };
         state.left.unanswered -= 1;
-        let event = usize::from(opening.hand.event);
+        let event = opening.hand.event();
         let before = state.workers[worker].seen.unwrap().route;
-        let (change, _) = self.opening_change(worker, &opening, &before);
+        let (change, _) = self.opening_change(worker, &opening, &before).unwrap();
         self.commit(state, worker, event, &change);
         end(state, worker, opening.hand, pause(opening.next_attempt()));
     }
 
+    /// What is written, by the domain's own decision; nothing where the timer has no reason any more.
     fn opening_change(
         &self,
         worker: usize,
         opening: &Opening,
         before: &Route,
-    ) -> (Change, Decision) {
-        let event = usize::from(opening.hand.event);
+    ) -> Option<(Change, Decision)> {
+        let matter = opening.hand.matter;
         let mut from = self.world.state(before);
         if self.has(Bug::ForgetsTheOrderOfEvidence) {
-            from.control.desired = None;
+            (from.control.desired, from.control.waiting) = (None, None);
         }
-        let arrival = Arrival {
+        let arrival = opening.hand.event().map(|event| Arrival {
             key: self.world.evidence[event].key,
             source_arn: None,
             known: opening.known.map(|entry| self.world.entry(event, &entry)),
-        };
+        });
         let ago = opening.sent.unwrap();
+        let evidence = self.world.speaks(matter);
         let decision = decide(
-            &self.world.route,
-            &from.control,
-            &self.world.evidence[event],
-            self.world.addresses[event],
+            self.served(matter),
+            &self.heeded(&from.control),
+            &evidence,
+            opening
+                .hand
+                .event()
+                .and_then(|event| self.world.addresses[event]),
             World::wall(worker, ago),
         );
         let transition = Transition::of(before.generation + 1, worker);
-        let mut told = self.world.told(worker, event, transition, ago);
+        let mut told = self.world.told(worker, matter, transition, ago);
         told.generation = from.control.generation.next();
-        told.attempt = arrival.next_attempt();
-        let change = match &decision {
+        told.attempt = opening.next_attempt().into();
+        let (verdict, effect) = match &decision {
             Decision::Move(desired) => {
-                told.kind = match arrival.known {
+                told.kind = match opening.known {
                     None => RecordKind::Started,
                     Some(_) => RecordKind::Resumed,
                 };
-                let owner = &self.world.owners[worker];
-                change::begin(&from, owner, desired.clone(), &arrival, told)
+                let taking = Taking {
+                    owner: &self.world.owners[worker],
+                    desired: desired.clone(),
+                    arrival: arrival.as_ref(),
+                    order: None,
+                };
+                let change = change::begin(&from, taking, told).unwrap();
+                return Some((change, decision));
             }
-            Decision::Settle(verdict) => {
-                told.outcome = Some(verdict.outcome);
-                change::settle(&from, &arrival, told)
+            Decision::Settle(_) if arrival.is_none() => return None,
+            Decision::Settle(verdict) => (verdict.clone(), Effect::None),
+            Decision::Hold(desired, brake) if self.has(Bug::ForgetsWhatItHoldsBack) => {
+                (brake.verdict(desired), Effect::None)
             }
+            Decision::Hold(desired, brake) => {
+                let kept = Effect::Keeps(desired.clone(), brake.rule);
+                (brake.verdict(desired), kept)
+            }
+            Decision::Ask(verdict) => (verdict.clone(), Effect::Asks(evidence.ground.at())),
         };
-        (change.unwrap(), decision)
+        told.outcome = Some(verdict.outcome);
+        let change = match &arrival {
+            Some(arrival) => change::settle(&from, arrival, effect, told),
+            None => change::note(&from, effect, told),
+        };
+        Some((change.unwrap(), decision))
     }
+}
+
+/// A look at a time at which the newest event is trusted moves the route nowhere else, unless a later event
+/// asked for the truth.
+fn watch_trust(state: &mut State, carrying: &Carrying, before: &Route) {
+    let trusted = match carrying.hand.matter {
+        Matter::Told(_) => false,
+        Matter::Seen(look) => look.trusts,
+    };
+    let told = before.newest().and_then(|known| known.event);
+    let stands = told.is_some_and(|event| before.asked.is_none_or(|asked| asked <= event));
+    if trusted && stands && carrying.why == Why::Witnesses {
+        state.marks.set(Mark::FoughtAYoungEvent);
+    }
+}
+
+/// Evidence that led to no call is done with.
+fn settled(state: &mut State, worker: usize, opening: &Opening, verdict: &Verdict) {
+    let settled = small_outcome(verdict.outcome);
+    end(state, worker, opening.hand, end_of(settled, End::Settled));
 }
 
 /// The ledger stands differently than remembered: once more on what it said, a bounded number of times.

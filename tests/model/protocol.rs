@@ -2,7 +2,8 @@
 //!
 //! `Reconciler::attempt` is one asynchronous function. Here each stretch of it between two waits is one step,
 //! and anything else may happen in between. What a step decides and builds comes from the domain's own
-//! `decide`, `plan`, `Present`, `acquire`, `Hold`, `begin`, `extend`, `finish`, `settle` and `disposition`.
+//! `decide`, `aim`, `plan`, `Present`, `acquire`, `Hold`, `begin`, `extend`, `finish`, `settle`, `note` and
+//! `disposition`.
 //!
 //! Nothing is assumed of the queue but that a message comes back until it is deleted: any visible message
 //! may be received next, by either worker. What holds here holds the more for a FIFO queue.
@@ -12,8 +13,8 @@ use stateright::{Model, Property};
 use super::carrying::Written;
 use super::properties;
 use super::state::{
-    Call, Doing, EVENTS, End, Faults, Hand, Mark, Opening, Phase, Row, State, TARGETS, WORKERS,
-    Waiting, Worker,
+    Call, Doing, EVENTS, End, Faults, Hand, Look, Mark, Matter, Opening, Phase, Row, State,
+    TARGETS, WORKERS, Waiting, Worker,
 };
 use super::world::{Story, World};
 
@@ -31,6 +32,11 @@ pub enum Bug {
     TrustsASlowExtension,
     LengtheningGoesUnseen,
     AdmitsAnyAddress,
+    MovesWhilePaused,
+    PausesAmongCalls,
+    ForgetsWhatItHoldsBack,
+    HasNoTimer,
+    FightsEvents,
 }
 
 /// The protocol as a state machine.
@@ -93,7 +99,10 @@ pub enum Action {
     Finish(usize),
     FinishUnheard(usize),
     Dispose(usize),
-    // Later: Pause and Resume by a person, and StaleTruth from the timer.
+    /// The timer of a worker looks, and this is what the witnesses say.
+    Look(usize, Look),
+    /// A person pauses the route, or lets it go on.
+    Toggle,
 }
 
 impl Model for Protocol {
@@ -137,9 +146,14 @@ impl Model for Protocol {
             let again = |event: &usize| state.is_told(*event) && !state.is_told_twice(*event);
             actions.extend((0..EVENTS).filter(again).map(Action::Duplicate));
         }
+        if state.left.toggles > 0 {
+            actions.push(Action::Toggle);
+        }
         for worker in 0..WORKERS {
             own_steps(state, worker, actions);
             faults(state, worker, actions);
+            let looks = self.looks(state, worker).into_iter();
+            actions.extend(looks.map(|look| Action::Look(worker, look)));
         }
     }
 
@@ -261,6 +275,11 @@ impl Protocol {
     fn step(&self, state: &mut State, action: Action) {
         match action {
             Action::Tick => state.tick(),
+            Action::Look(worker, look) => {
+                state.left.looks = state.left.looks.saturating_sub(1);
+                self.look(state, worker, look);
+            }
+            Action::Toggle => self.toggle(state),
             Action::Duplicate(event) => {
                 state.left.duplicates -= 1;
                 state.told_twice |= 1 << event;
@@ -301,7 +320,7 @@ fn receive(state: &mut State, worker: usize, event: usize) {
     let settled = state.events[event].is_some_and(|entry| entry.settled.is_some());
     state.workers[worker].doing = Doing::Opening(Opening {
         hand: Hand {
-            event: u8::try_from(event).unwrap(),
+            matter: Matter::Told(u8::try_from(event).unwrap()),
             ours: true,
             settled_before: settled,
         },
@@ -315,8 +334,8 @@ fn lapse(state: &mut State, worker: usize) {
     state.left.lapses -= 1;
     let hand = state.workers[worker].hand_mut().unwrap();
     hand.ours = false;
-    let event = usize::from(hand.event);
-    state.put_back(event, Waiting::Visible);
+    let hand = *hand;
+    put_back(state, hand, Waiting::Visible);
 }
 
 /// The process dies and another one starts in its place, with an empty memory. The message is visible at
@@ -326,7 +345,14 @@ fn crash(state: &mut State, worker: usize) {
     let hand = *state.workers[worker].hand().unwrap();
     state.workers[worker] = Worker::default();
     if hand.ours {
-        state.put_back(usize::from(hand.event), Waiting::Visible);
+        put_back(state, hand, Waiting::Visible);
+    }
+}
+
+/// The message goes back to the queue; what the timer saw has none.
+fn put_back(state: &mut State, hand: Hand, copy: Waiting) {
+    if let Some(event) = hand.event() {
+        state.put_back(event, copy);
     }
 }
 
@@ -339,14 +365,17 @@ fn dispose(state: &mut State, worker: usize) {
         End::Settled | End::Duplicate | End::Fenced | End::DeadLetter => delete(state, hand),
         End::RetryAfter(ticks) | End::LeaseLost(ticks) => {
             if hand.ours {
-                state.put_back(usize::from(hand.event), Waiting::InvisibleFor(ticks));
+                put_back(state, hand, Waiting::InvisibleFor(ticks));
             }
         }
     }
 }
 
 pub fn delete(state: &mut State, hand: Hand) {
-    let entry = state.events[usize::from(hand.event)];
+    let Some(event) = hand.event() else {
+        return;
+    };
+    let entry = state.events[event];
     if entry.is_none_or(|entry| entry.settled.is_none()) {
         state.marks.set(Mark::DeletedUnsettled);
     }
@@ -363,7 +392,7 @@ fn write_fails(state: &mut State, worker: usize) {
     state.left.unanswered -= 1;
     let hand = *state.workers[worker].hand().unwrap();
     let attempts = match &state.workers[worker].doing {
-        Doing::Carrying(carrying) => carrying.entry.attempts,
+        Doing::Carrying(carrying) => carrying.attempts(),
         Doing::Opening(opening) => opening.next_attempt(),
         Doing::Nothing | Doing::Ending(..) => return,
     };

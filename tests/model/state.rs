@@ -51,17 +51,47 @@ pub struct Lease {
     pub deadline: i8,
 }
 
+impl Lease {
+    /// Whether every contender may take over, whatever its clock.
+    pub fn is_over(&self) -> bool {
+        self.deadline <= DEADLINE_OVER
+    }
+}
+
 /// `domain::transition::RouteState`; the chain is its `seq` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Route {
     pub generation: u8,
     pub seq: u8,
     pub lease: Option<Lease>,
-    /// The event whose evidence stands.
-    pub desired: Option<u8>,
+    pub desired: Option<Desired>,
+    /// What a pause holds back.
+    pub waiting: Option<Desired>,
+    /// The newest event after which the witnesses have to be asked.
+    pub asked: Option<u8>,
+    pub paused: bool,
+}
+
+/// `domain::transition::Desired`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Desired {
+    /// The place of its target in the group.
+    pub place: u8,
+    /// The place of its evidence in the order of all evidence (`World::orders`).
+    pub order: u8,
+    /// The event that said so; none where the witnesses did.
+    pub event: Option<u8>,
+    /// Whether the old target stays beside it.
+    pub registers: bool,
 }
 
 impl Route {
+    /// `domain::transition::Control::newest`.
+    pub fn newest(&self) -> Option<Desired> {
+        let known = [self.desired, self.waiting];
+        known.into_iter().flatten().max_by_key(|known| known.order)
+    }
+
     fn age(&mut self) {
         if let Some(lease) = &mut self.lease {
             lease.deadline = (lease.deadline - 1).max(DEADLINE_OVER);
@@ -123,14 +153,55 @@ pub struct Sighting {
     pub since: u8,
 }
 
-/// A message in hand.
+/// What the witnesses say together when the timer asks them, as steady truth: three readings are one here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// There are none: the route has its map alone.
+    Silent,
+    /// They were asked between the first event and the second, and say what was so then.
+    Early,
+    /// They lag: they say what was so before the last event.
+    Stale,
+    /// They differ.
+    Unclear,
+    /// They say what is so.
+    True,
+}
+
+/// A steady reading, and what the timer thinks of the event before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Look {
+    pub reading: Reading,
+    /// The how manieth reading after all events that moves the route.
+    pub number: u8,
+    /// Whether the newest event is young enough to outrank it.
+    pub trusts: bool,
+}
+
+/// What an attempt is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Matter {
+    Told(u8),
+    Seen(Look),
+}
+
+/// A message in hand, or what the timer saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hand {
-    pub event: u8,
+    pub matter: Matter,
     /// Not once its visibility has lapsed: another worker may have it too.
     pub ours: bool,
     /// Whether the event had been settled when the message was received: then it may cost no call (I8).
     pub settled_before: bool,
+}
+
+impl Hand {
+    pub fn event(&self) -> Option<usize> {
+        match self.matter {
+            Matter::Told(event) => Some(event.into()),
+            Matter::Seen(_) => None,
+        }
+    }
 }
 
 /// An attempt that has not taken its route yet.
@@ -173,6 +244,19 @@ pub enum Phase {
     },
 }
 
+/// Why an attempt moves the route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// An event says so.
+    Event,
+    /// The witnesses do.
+    Witnesses,
+    /// The timer takes up what was held back.
+    HeldBack,
+    /// It points there already, and its group differs.
+    Repair,
+}
+
 /// An attempt that has taken its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Carrying {
@@ -181,7 +265,9 @@ pub struct Carrying {
     pub from: Route,
     /// The age of the hold, from before the write that granted it.
     pub hold: u8,
-    pub entry: Entry,
+    /// The event in hand, if it is one.
+    pub entry: Option<Entry>,
+    pub why: Why,
     pub took_over: bool,
     pub lengthened: bool,
     pub rounds: u8,
@@ -319,6 +405,10 @@ pub struct Faults {
     pub stalls: u8,
     /// Ticks that work takes. While nobody works, time passes freely.
     pub slow: u8,
+    /// Looks of the timer at any time. At rest it looks without being counted.
+    pub looks: u8,
+    /// A person's pause and resume.
+    pub toggles: u8,
 }
 
 /// A broken promise that only the step shows, not the state after it.
@@ -333,19 +423,21 @@ pub enum Mark {
     CallForSettledEvent = 64,
     /// No broken promise: a stalled worker's call took effect when its lease was another's.
     LateCall = 128,
+    CallWhilePaused = 256,
+    FoughtAYoungEvent = 512,
 }
 
 /// The marks so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
     pub fn set(&mut self, mark: Mark) {
-        self.0 |= mark as u8;
+        self.0 |= mark as u16;
     }
 
     pub fn has(self, mark: Mark) -> bool {
-        self.0 & mark as u8 != 0
+        self.0 & mark as u16 != 0
     }
 }
 
@@ -385,7 +477,9 @@ impl State {
     pub fn may_tick(&self) -> bool {
         let works = self.workers.iter().any(Worker::is_at_work);
         let waits = |copy: &Waiting| matches!(copy, Waiting::InvisibleFor(_));
-        let all_wait = !works && self.queue.iter().flatten().any(waits);
+        // Nobody but the timer comes back for a route that its worker left behind without a message.
+        let left_behind = self.is_at_rest() && self.route.lease.is_some_and(|l| !l.is_over());
+        let all_wait = !works && (self.queue.iter().flatten().any(waits) || left_behind);
         let held_up = self.workers.iter().any(Worker::holds_the_clock);
         !held_up && (all_wait || works && self.left.slow > 0)
     }

@@ -1,26 +1,35 @@
 //! The two worlds side by side: the small values of the model, and the domain's own, which decide.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use writerlink::domain::aim::RANK_TRUTH;
 use writerlink::domain::audit::{Cause, Entry as Told, RecordKind};
 use writerlink::domain::decide::{Decision, decide};
-use writerlink::domain::event::{EventId, Evidence, RdsEvent, SourceKind};
+use writerlink::domain::event::{
+    Claim, EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind,
+};
+use writerlink::domain::ground::Ground;
 use writerlink::domain::lease::{self, Owner};
+use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
     InstanceId, OnStarted, Route as Served, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
 };
+use writerlink::domain::safety::{Safety, Stop};
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{
     ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId,
     retry_after,
 };
+use writerlink::domain::truth::{Member, Sighting, Truth, Witness};
 
 use super::state::{
-    EVENTS, End, Entry, Group, Lease, Route, Row, Settled, TARGETS, Transition, WORKERS,
+    self, EVENTS, End, Entry, Group, Lease, Look, Matter, Reading, Route, Row, Settled, TARGETS,
+    Transition, WORKERS,
 };
 
 /// One tick of the model: the longest a call of the load balancer may take, and a third of a lease.
@@ -46,6 +55,12 @@ pub enum Story {
     Stranger,
     /// The same with a map that lets every address in: a mistake.
     StrangerAdmitted,
+    /// There and back, with witnesses that lag behind.
+    Witnessed,
+    /// The stranger, with witnesses that name it.
+    StrangerWitnessed,
+    /// Failover to B starts, and fails, and A is promoted again; with witnesses.
+    FailoverFails,
 }
 
 /// What does not change during a run.
@@ -56,6 +71,13 @@ pub struct World {
     /// Where each event asks to go, if it may.
     pub asked: [Option<Desired>; EVENTS],
     pub owners: [Owner; WORKERS],
+    /// The same route while an event is trusted, and when its time is over.
+    trusting: Served,
+    doubting: Served,
+    /// All evidence that there can be, oldest first.
+    orders: Vec<EvidenceOrder>,
+    /// Who writes after each event.
+    writers: [Member; EVENTS],
     targets: [Target; TARGETS],
     transitions: Vec<TransitionId>,
 }
@@ -124,18 +146,39 @@ impl World {
         let route = served(story);
         let evidence = told(story).map(|event| Evidence::new(&route.name, event));
         let addresses = [0, 1, 2].map(|event: usize| {
-            let claim = evidence[event].event.claim().unwrap();
+            let claim = claim(&evidence[event]);
             route.instances.get(claim.instance()?).copied()
         });
         let asked = [0, 1, 2].map(|event: usize| {
             let control = Control::default();
             match decide(&route, &control, &evidence[event], addresses[event], now()) {
                 Decision::Move(desired) => Some(desired),
-                Decision::Settle(_) => None,
+                Decision::Settle(_) | Decision::Hold(..) | Decision::Ask(_) => None,
             }
         });
         let last = Transition::of(GENERATIONS, WORKERS - 1).0;
+        let writers = [0, 1, 2].map(|event: usize| {
+            let claim = claim(&evidence[event]);
+            // A failover that failed leaves the first one the writer.
+            let named = claim.instance().map_or(INSTANCES[0], InstanceId::as_str);
+            let place = INSTANCES.iter().position(|name| *name == named).unwrap();
+            Member {
+                instance: InstanceId::new(named).ok(),
+                ip: ADDRESSES[place],
+            }
+        });
+        let trust_for = |trust_event| Served {
+            policy: Policy {
+                trust_event,
+                ..route.policy.clone()
+            },
+            ..route.clone()
+        };
         Self {
+            trusting: trust_for(Duration::from_hours(24)),
+            doubting: trust_for(Duration::ZERO),
+            orders: orders(&evidence),
+            writers,
             targets: ADDRESSES.map(|ip| Target {
                 ip,
                 port: route.port,
@@ -148,6 +191,106 @@ impl World {
             transitions: (0..=last)
                 .map(|n| TransitionId::from_parts(Timestamp::EPOCH, n.into()))
                 .collect(),
+        }
+    }
+
+    /// Whether anybody can be asked who the writer is.
+    pub fn has_witnesses(&self) -> bool {
+        !self.route.policy.truth.is_empty()
+    }
+
+    /// Whether one of the events asks who writes instead of saying it.
+    pub fn asks(&self) -> bool {
+        let asks = |evidence: &Evidence| claim(evidence) == Claim::AskTruth;
+        self.evidence.iter().any(asks)
+    }
+
+    /// Who writes now, whoever has heard of it.
+    pub fn writer(&self) -> usize {
+        let ip = self.writers[EVENTS - 1].ip;
+        ADDRESSES.iter().position(|address| *address == ip).unwrap()
+    }
+
+    /// The route, as it is configured at the time of an attempt.
+    pub fn served(&self, matter: Matter) -> &Served {
+        match matter {
+            Matter::Told(_) => &self.route,
+            Matter::Seen(look) if look.trusts => &self.trusting,
+            Matter::Seen(_) => &self.doubting,
+        }
+    }
+
+    /// What speaks for a move.
+    pub fn speaks(&self, matter: Matter) -> Evidence {
+        match matter {
+            Matter::Told(event) => self.evidence[usize::from(event)].clone(),
+            Matter::Seen(look) => Evidence {
+                key: seen_key(),
+                ground: Ground::Truth(self.sighting(look)),
+            },
+        }
+    }
+
+    pub fn sighting(&self, look: Look) -> Sighting {
+        let says = |writer: &Member| Truth::Members {
+            writer: writer.clone(),
+            readers: Vec::new(),
+        };
+        let truth = match look.reading {
+            Reading::Silent => Truth::Silent,
+            Reading::Early => says(&self.writers[0]),
+            Reading::Stale => says(&self.writers[1]),
+            Reading::Unclear => Truth::Unclear(String::new()),
+            Reading::True => says(&self.writers[2]),
+        };
+        let at = match look.reading {
+            Reading::Early => early(),
+            Reading::Silent | Reading::Stale | Reading::Unclear | Reading::True => {
+                late(look.number)
+            }
+        };
+        Sighting {
+            at,
+            truth,
+            stood: Some(Duration::from_mins(1)),
+            said: String::new(),
+        }
+    }
+
+    /// The number of the next reading on a route that knows this already.
+    pub fn next_number(&self, route: &Route) -> u8 {
+        let first_late = self.orders.iter().position(|order| order.at == late(0));
+        let first_late = u8::try_from(first_late.unwrap()).unwrap();
+        let newest = route.newest().map_or(0, |known| known.order);
+        (newest + 1).saturating_sub(first_late)
+    }
+
+    fn desired(&self, desired: state::Desired) -> Desired {
+        let place = usize::from(desired.place);
+        Desired {
+            instance: InstanceId::new(INSTANCES[place]).unwrap(),
+            target: self.targets[place],
+            beside: BTreeSet::new(),
+            reach: if desired.registers {
+                Reach::Register
+            } else {
+                Reach::Swap
+            },
+            evidence: self.orders[usize::from(desired.order)],
+            event: desired
+                .event
+                .map_or_else(seen_key, |event| self.evidence[usize::from(event)].key),
+        }
+    }
+
+    fn small_desired(&self, desired: &Desired) -> state::Desired {
+        let order = self.orders.binary_search(&desired.evidence).unwrap();
+        let event = self.evidence.iter().position(|e| e.key == desired.event);
+        state::Desired {
+            place: u8::try_from(self.place(desired.target)).unwrap(),
+            order: u8::try_from(order).unwrap(),
+            event: event.map(|event| u8::try_from(event).unwrap()),
+            registers: desired.reach == Reach::Register,
         }
     }
 
@@ -176,9 +319,16 @@ impl World {
             control: Control {
                 generation: lease::Generation(route.generation.into()),
                 lease,
-                desired: route
-                    .desired
-                    .and_then(|event| self.asked[usize::from(event)].clone()),
+                desired: route.desired.map(|desired| self.desired(desired)),
+                waiting: route.waiting.map(|waiting| self.desired(waiting)),
+                ask_truth: route
+                    .asked
+                    .map(|event| self.evidence[usize::from(event)].ground.at()),
+                safety: Safety {
+                    pause: route.paused.then(stop),
+                    ..Safety::default()
+                },
+                ..Control::default()
             },
             chain: ChainHead {
                 seq: route.seq.into(),
@@ -193,15 +343,19 @@ impl World {
             transition: self.small_transition(lease.transition),
             deadline: i8::try_from((lease.deadline.as_millis() - NOW_MS) / TICK_MS).unwrap(),
         });
-        let desired = control.desired.as_ref().map(|desired| {
-            let event = self.evidence.iter().position(|e| e.key == desired.event);
+        let small = |desired: &Option<Desired>| desired.as_ref().map(|d| self.small_desired(d));
+        let asked = control.ask_truth.map(|at| {
+            let event = self.evidence.iter().position(|e| e.ground.at() == at);
             u8::try_from(event.unwrap()).unwrap()
         });
         Route {
+            asked,
             generation: u8::try_from(control.generation.0).unwrap(),
             seq,
             lease,
-            desired,
+            desired: small(&control.desired),
+            waiting: small(&control.waiting),
+            paused: control.safety.pause.is_some(),
         }
     }
 
@@ -247,7 +401,7 @@ impl World {
     }
 
     /// A record in the making; the caller fills in what differs.
-    pub fn told(&self, worker: usize, event: usize, transition: Transition, ago: u8) -> Told {
+    pub fn told(&self, worker: usize, matter: Matter, transition: Transition, ago: u8) -> Told {
         Told {
             kind: RecordKind::Finished,
             at: Self::wall(worker, ago),
@@ -257,8 +411,11 @@ impl World {
             owner: self.owners[worker].clone(),
             version: String::new(),
             cause: Cause::Event,
-            event_key: self.evidence[event].key,
-            event: self.evidence[event].event.clone(),
+            event_key: match matter {
+                Matter::Told(event) => self.evidence[usize::from(event)].key,
+                Matter::Seen(_) => seen_key(),
+            },
+            told: None,
             target_group: self.route.group.arn.clone(),
             desired: None,
             before: Vec::new(),
@@ -268,6 +425,56 @@ impl World {
             reason: None,
             note: String::new(),
         }
+    }
+}
+
+/// The tick before the first event; the others follow one by one.
+const BEFORE_THE_FIRST: i8 = -100;
+
+/// More readings than any run follows.
+const READINGS: u8 = 40;
+
+/// Between the first event and the second.
+fn early() -> Timestamp {
+    at_tick(BEFORE_THE_FIRST + 1).plus(TICK / 2)
+}
+
+/// After all events.
+fn late(number: u8) -> Timestamp {
+    at_tick(BEFORE_THE_FIRST + 10 + i8::try_from(number).unwrap())
+}
+
+/// Every evidence, oldest first.
+fn orders(evidence: &[Evidence; EVENTS]) -> Vec<EvidenceOrder> {
+    let told = evidence.iter().map(|evidence| EvidenceOrder {
+        at: evidence.ground.at(),
+        rank: claim(evidence).rank(),
+    });
+    let seen = |at| EvidenceOrder {
+        at,
+        rank: RANK_TRUTH,
+    };
+    let readings = (0..READINGS).map(late).chain([early()]).map(seen);
+    let mut orders: Vec<_> = told.chain(readings).collect();
+    orders.sort_unstable();
+    orders
+}
+
+fn claim(evidence: &Evidence) -> Claim {
+    evidence.ground.event().unwrap().claim().unwrap()
+}
+
+/// The key of whatever the timer sees: nothing is told apart by it.
+fn seen_key() -> EventKey {
+    EventKey::parse(&"5".repeat(64)).unwrap()
+}
+
+fn stop() -> Stop {
+    Stop {
+        by: String::new(),
+        reason: String::new(),
+        since: now(),
+        until: None,
     }
 }
 
@@ -284,7 +491,12 @@ fn served(story: Story) -> Served {
     let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
     let allowed = match story {
         Story::StrangerAdmitted => "0.0.0.0/0",
-        Story::ThereAndBack | Story::RegisterFirst | Story::Stranger => "10.0.0.0/8",
+        Story::ThereAndBack
+        | Story::RegisterFirst
+        | Story::Stranger
+        | Story::Witnessed
+        | Story::StrangerWitnessed
+        | Story::FailoverFails => "10.0.0.0/8",
     };
     let names = INSTANCES.map(|name| InstanceId::new(name).unwrap());
     Served {
@@ -300,9 +512,25 @@ fn served(story: Story) -> Served {
         exclusive: true,
         on_started: match story {
             Story::RegisterFirst => OnStarted::Register,
-            Story::ThereAndBack | Story::Stranger | Story::StrangerAdmitted => OnStarted::Swap,
+            Story::ThereAndBack
+            | Story::Stranger
+            | Story::StrangerAdmitted
+            | Story::Witnessed
+            | Story::StrangerWitnessed
+            | Story::FailoverFails => OnStarted::Swap,
         },
-        policy: Policy::default(),
+        policy: Policy {
+            truth: match story {
+                Story::Witnessed | Story::StrangerWitnessed | Story::FailoverFails => {
+                    [Witness::Rds].into()
+                }
+                Story::ThereAndBack
+                | Story::RegisterFirst
+                | Story::Stranger
+                | Story::StrangerAdmitted => BTreeSet::new(),
+            },
+            ..Policy::default()
+        },
     }
 }
 
@@ -311,22 +539,27 @@ fn told(story: Story) -> [RdsEvent; EVENTS] {
     let (started, completed) = (EventId::STARTED_SAME_AZ, EventId::FAILOVER_COMPLETED);
     let restored = EventId::PREVIOUS_PRIMARY_PROMOTED;
     let told = match story {
-        Story::ThereAndBack | Story::RegisterFirst => {
+        Story::ThereAndBack | Story::RegisterFirst | Story::Witnessed => {
             [(started, "db-b"), (completed, "db-b"), (restored, "db-a")]
         }
-        Story::Stranger | Story::StrangerAdmitted => {
+        Story::Stranger | Story::StrangerAdmitted | Story::StrangerWitnessed => {
             [(completed, "db-b"), (completed, "db-x"), (restored, "db-a")]
         }
+        Story::FailoverFails => [
+            (started, "db-b"),
+            (EventId::FAILOVER_FAILED, "none"),
+            (restored, "db-a"),
+        ],
     };
-    let mut minute: i8 = -100;
+    let mut tick = BEFORE_THE_FIRST;
     told.map(|(id, instance)| {
-        minute += 1;
+        tick += 1;
         RdsEvent {
             id: Some(id),
             source: SourceId::new("db").unwrap(),
             kind: SourceKind::Cluster,
             source_arn: None,
-            at: at_tick(minute),
+            at: at_tick(tick),
             message: format!("Told of instance: {instance}"),
         }
     })
