@@ -15,8 +15,8 @@ use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger};
 use writerlink::reconcile::{Ended, Report};
 
-use super::{ELB, MUTATING};
 use super::watched::{Announced, Watched};
+use super::{ELB, MUTATING};
 
 /// More records than one change writes, so that one page always reaches the head.
 const PAGE: u32 = 100;
