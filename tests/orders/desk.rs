@@ -1,6 +1,6 @@
 //! The desk of whoever gives orders: commands typed in a world that has workers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,11 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 use writerlink::cli::args::Args;
-use writerlink::cli::{
-    self, Answers, Books, Connect, Failure, Look, OpenQueue, Process, Resource, Session,
-};
+use writerlink::cli::{self, Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
 use writerlink::config::Config;
 use writerlink::domain::lease::Owner;
 use writerlink::domain::route::Source;
+use writerlink::embedded::faults::Process;
 use writerlink::ports::{Clock as _, Ports};
 
 use crate::rig::Rig;
@@ -59,6 +58,38 @@ pub(crate) struct Desk {
     pub(crate) asked: Cell<u32>,
     pub(crate) stop: watch::Sender<u32>,
     log: Log,
+    /// The process of the last command that opened connections.
+    process: RefCell<Option<Arc<Process>>>,
+}
+
+/// What somebody at the terminal answers.
+struct Person<'a> {
+    thinks: Duration,
+    says: &'a [u8],
+}
+
+impl<'a> Person<'a> {
+    fn quick(answer: &'a str) -> Self {
+        Self {
+            thinks: Duration::ZERO,
+            says: answer.as_bytes(),
+        }
+    }
+}
+
+/// The time that a person takes is time of the command's clock: nothing else goes on meanwhile.
+struct Thinking<'a> {
+    desk: &'a Desk,
+    person: Person<'a>,
+}
+
+impl std::io::Read for Thinking<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let process = self.desk.process.borrow();
+        let thinks = self.person.thinks.as_millis().try_into().unwrap();
+        process.as_ref().unwrap().clock.set_skew_ms(thinks);
+        self.person.says.read(bytes)
+    }
 }
 
 #[derive(Clone, Default)]
@@ -99,6 +130,7 @@ impl Desk {
             asked: Cell::new(0),
             stop: watch::channel(0).0,
             log: Log::default(),
+            process: RefCell::default(),
         }
     }
 
@@ -108,15 +140,25 @@ impl Desk {
 
     /// Types a command where nobody can be asked.
     pub(crate) async fn says(&self, line: &str) -> Said {
-        self.typed(line, Answers::Nobody, "").await
+        self.typed(line, Answers::Nobody, Person::quick("")).await
     }
 
     /// Types a command at a terminal, and this when it asks.
     pub(crate) async fn answers(&self, line: &str, answer: &str) -> Said {
-        self.typed(line, Answers::Person, answer).await
+        self.typed(line, Answers::Person, Person::quick(answer))
+            .await
     }
 
-    async fn typed(&self, line: &str, answers: Answers, answer: &str) -> Said {
+    /// The same by somebody who thinks it over for so long.
+    pub(crate) async fn answers_after(&self, thinks: Duration, line: &str, answer: &str) -> Said {
+        let person = Person {
+            thinks,
+            ..Person::quick(answer)
+        };
+        self.typed(line, Answers::Person, person).await
+    }
+
+    async fn typed(&self, line: &str, answers: Answers, person: Person<'_>) -> Said {
         let config = self.file().display().to_string();
         let words = words(line);
         let args = Args::try_parse_from(
@@ -133,7 +175,7 @@ impl Desk {
             env: &|_| None,
             now: self.rig.fleet.world.fabric.time.now(),
             connect: self,
-            input: &mut answer.as_bytes(),
+            input: &mut Thinking { desk: self, person },
             out: &mut out,
             err: &mut err,
             log,
@@ -201,7 +243,10 @@ impl Connect for Desk {
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {
-        Ok(self.rig.fleet.ports(&self.rig.fleet.world.process(DESK)))
+        let process = self.rig.fleet.world.process(DESK);
+        let ports = self.rig.fleet.ports(&process);
+        self.process.replace(Some(process));
+        Ok(ports)
     }
 
     async fn queue(&self, _: &Config) -> Result<OpenQueue, Failure> {
@@ -217,8 +262,8 @@ impl Connect for Desk {
         Ok(WHO.to_owned())
     }
 
-    fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
+    fn process(&self) -> Result<cli::Process, Failure> {
+        Ok(cli::Process {
             owner: Owner::new("desk:1"),
             stops: self.stop.subscribe(),
             log: Box::new(self.log.clone()),

@@ -113,7 +113,9 @@ async fn refused_then_let_through(desk: &Desk, rule: &str, since: &str) {
     for part in [
         "error: route orders was not moved",
         since,
-        &format!("`writerlink swap orders --to orders-3 --override {rule}` goes past it"),
+        &format!(
+            "`writerlink swap orders --to orders-3 --override {rule} --reason 'urgent'` goes past it"
+        ),
     ] {
         assert!(said.err.contains(part), "{rule} {part}: {}", said.err);
     }
@@ -200,7 +202,8 @@ async fn every_rule_has_to_be_named_and_the_refusal_keeps_those_that_were() {
     let line = "swap orders --to orders-2 --reason x --yes --override frozen";
     let said = desk.says(line).await;
     assert_eq!(said.code, 5, "{}", said.out);
-    let both = "`writerlink swap orders --to orders-2 --override frozen --override paused`";
+    let both =
+        "`writerlink swap orders --to orders-2 --override frozen --override paused --reason 'x'`";
     assert!(said.err.contains(both), "{}", said.err);
     let said = desk.says(&format!("{line} --override paused")).await;
     assert_eq!(said.code, 0, "{}", said.err);
@@ -233,7 +236,13 @@ async fn a_dry_run_shows_the_calls_and_writes_nothing() {
         .says("swap orders --to orders-2 --reason x --dry-run")
         .await;
     assert_eq!((swap.code, swap.err.as_str()), (0, ""));
-    insta::assert_snapshot!(swap.out);
+    insta::assert_snapshot!(swap.out, @r#"
+    ROUTE   DECISION  ACTION      TARGET          STATE    NOTE
+    orders  Move      register    10.0.2.11:3306  absent   orders-2 alone, by evidence of
+                                                           2026-05-06T23:00:00.000Z
+    orders  Move      deregister  10.0.1.11:3306  healthy  orders-2 alone, by evidence of
+                                                           2026-05-06T23:00:00.000Z
+    "#);
     for line in [
         "pin orders --to orders-2",
         "pause orders --for 2h",

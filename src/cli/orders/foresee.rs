@@ -89,21 +89,33 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
             outlook: Outlook::Nothing,
         };
     }
-    let mut note = order.to_string();
+    let mut parts = Vec::new();
+    if !lifts {
+        let until = order.act.within().map_or_else(
+            || "it is lifted".to_owned(),
+            |within| order.at.plus(within).to_string(),
+        );
+        parts.push(format!("no call for the route until {until}"));
+    }
     if let Some(standing) = standing {
         let verb = if lifts { "lifts" } else { "replaces" };
-        note.push_str(&format!("; {verb}: {standing}"));
+        parts.push(format!("{verb}: {standing}"));
     }
     if let Some(waiting) = state.and_then(|state| state.control.waiting.as_ref()) {
         let (instance, target) = (&waiting.instance, waiting.target);
         let said_at = waiting.evidence.at;
-        note.push_str(&format!(
-            "; held back is a move to {instance} at {target}, by evidence of {said_at}"
+        parts.push(format!(
+            "held back is a move to {instance} at {target}, by evidence of {said_at}"
         ));
     }
     Foreseen {
         route,
-        rows: vec![PlanRow::new(route, "Order", order.act.as_str(), note)],
+        rows: vec![PlanRow::new(
+            route,
+            "Order",
+            order.act.as_str(),
+            parts.join("; "),
+        )],
         outlook: Outlook::Acts,
     }
 }

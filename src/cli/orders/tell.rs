@@ -259,14 +259,26 @@ fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
         Rule::Flapping => format!("`writerlink ack {route}` lets it go on"),
         Rule::Observing => format!("mode = \"enforce\" of route {route} lets it act"),
     };
-    let mut again = format!("writerlink {} {route}", order.act.as_str());
+    format!(
+        "{lift}; `{}` goes past it this once",
+        typed(route, order, rule)
+    )
+}
+
+/// The same order with one override more, as it is typed.
+fn typed(route: &RouteName, order: &Order, rule: Rule) -> String {
+    let mut typed = format!("writerlink {} {route}", order.act.as_str());
     if let Some(instance) = order.act.instance() {
-        again.push_str(&format!(" --to {instance}"));
+        typed.push_str(&format!(" --to {instance}"));
+    }
+    if let Some(within) = order.act.within() {
+        typed.push_str(&format!(" --for {}s", within.as_secs()));
     }
     for named in order.overrides.iter().chain([&rule]) {
-        again.push_str(&format!(" --override {named}"));
+        typed.push_str(&format!(" --override {named}"));
     }
-    format!("{lift}; `{again}` goes past it this once")
+    let reason = order.reason.replace('\'', r"'\''");
+    format!("{typed} --reason '{reason}'")
 }
 
 /// The rule that this reason names.
@@ -293,4 +305,45 @@ fn not_done(route: &RouteName, act: &Act) -> String {
         Act::Acknowledge => "acknowledged",
     };
     format!("route {route} was not {done}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::route::InstanceId;
+
+    fn order(act: Act) -> Order {
+        Order {
+            at: Timestamp::EPOCH,
+            by: "ada".to_owned(),
+            reason: "it's urgent".to_owned(),
+            act,
+            overrides: vec![Rule::Frozen],
+        }
+    }
+
+    #[test]
+    fn every_rule_says_how_it_is_lifted_and_what_goes_past_it() {
+        let route = RouteName::new("orders").unwrap();
+        let instance = InstanceId::new("db-2").unwrap();
+        let within = Some(Duration::from_hours(2));
+        let order = order(Act::Pin { instance, within });
+        for name in Rule::ALL {
+            let reason = Reason::parse(match name {
+                Rule::Paused => "Paused",
+                Rule::Frozen => "Frozen",
+                Rule::Pinned => "Pinned",
+                Rule::Observing => "Observing",
+                Rule::Flapping => "Flapping",
+            });
+            assert_eq!(rule(reason.unwrap()), Some(name));
+            let past = past(&route, &order, name);
+            let typed = format!(
+                "; `writerlink pin orders --to db-2 --for 7200s --override frozen --override {name} \
+                 --reason 'it'\\''s urgent'` goes past it this once"
+            );
+            assert!(past.ends_with(&typed), "{past}");
+        }
+        assert_eq!(rule(Reason::UnknownInstance), None);
+    }
 }
