@@ -13,6 +13,7 @@ use crate::aws::databases::AwsDatabases;
 use crate::aws::dns::names::Names;
 use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
 use crate::aws::elbv2::Elbv2TargetGroups;
+use crate::aws::identity;
 use crate::aws::setup::{self, SetupError};
 use crate::aws::sqs::{OpenError, SqsQueue};
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
@@ -156,6 +157,12 @@ impl Connect for Aws<'_> {
         let mut resources = self.set_up_queues(config).await?;
         resources.extend(self.set_up_tables(config).await?);
         Ok(resources)
+    }
+
+    async fn identity(&self) -> Result<String, Failure> {
+        let client = aws_sdk_sts::Client::new(self.sdk().await);
+        let caller = identity::caller(&client).await;
+        caller.map_err(|error| Failure::call("asking who you are", error))
     }
 
     fn process(&self) -> Result<Process, Failure> {

@@ -82,7 +82,7 @@ impl ReplayRow {
     }
 }
 
-fn reason(ended: &Ended) -> Option<Reason> {
+pub(super) fn reason(ended: &Ended) -> Option<Reason> {
     match ended {
         Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
             Some(verdict.reason)
@@ -125,7 +125,7 @@ fn exit(ended: &Ended) -> Exit {
 }
 
 /// Of two ways to end, the one that asks for more attention.
-fn worse(one: Exit, other: Exit) -> Exit {
+pub(super) fn worse(one: Exit, other: Exit) -> Exit {
     let weight = |exit| match exit {
         Exit::Done => 0,
         Exit::LeaseHeld => 1,

@@ -80,7 +80,7 @@ pub(super) fn style(log: LogFormat) -> Style {
 }
 
 /// Ends when the process was asked this often to stop.
-async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
+pub(super) async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     if stops.wait_for(|count| *count >= times).await.is_err() {
         // Nobody is left who could ask.
         std::future::pending::<()>().await;
