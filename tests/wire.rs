@@ -21,3 +21,5 @@ mod support;
 mod together;
 #[path = "wire/trial.rs"]
 mod trial;
+#[path = "wire/without_events.rs"]
+mod without_events;

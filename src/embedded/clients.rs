@@ -222,8 +222,19 @@ impl ClustersClient {
             return Ok(Testimony::Unclear(why.to_owned()));
         };
         let (database, role) = (route.policy.database, route.policy.role);
+        let mapped = route.instances.clone();
         let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
-        let describe = move || clusters.describe(database, &source, role);
+        // As in AWS: RDS says who writes, and the route's own map, if it knows the instance, says where.
+        let describe = move || {
+            let mut said = clusters.describe(database, &source, role)?;
+            if let Testimony::Members { writer, .. } = &mut said
+                && role == Role::Writer
+                && let Some(ip) = writer.instance.as_ref().and_then(|i| mapped.get(i))
+            {
+                writer.ip = *ip;
+            }
+            Ok(said)
+        };
         let call = described_by(database);
         self.process.call(call, detail, describe).await
     }

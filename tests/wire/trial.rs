@@ -192,6 +192,26 @@ impl Trial {
         delete.send().await.unwrap();
     }
 
+    /// Adds a line to the first route's part of the configuration.
+    #[allow(dead_code, reason = "the tests without events alone need it")]
+    pub(crate) fn with_route_setting(&self, line: &str) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        let text = text.replacen("[[route]]\n", &format!("[[route]]\n{line}\n"), 1);
+        std::fs::write(self.file(), text).unwrap();
+    }
+
+    /// Puts a table in front of the configuration's others.
+    #[allow(dead_code, reason = "the tests without events alone need it")]
+    pub(crate) fn with_table(&self, table: &str) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        std::fs::write(self.file(), format!("{table}{text}")).unwrap();
+    }
+
+    #[allow(dead_code, reason = "the tests without events alone need it")]
+    pub(crate) fn rds(&self) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.sdk)
+    }
+
     /// Adds a line to the worker's part of the configuration.
     #[allow(dead_code, reason = "the templates' tests make few attempts")]
     pub(crate) fn with_setting(&self, line: &str) {
