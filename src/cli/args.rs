@@ -155,8 +155,8 @@ pub enum Command {
     /// Point a route at an instance now
     ///
     /// Takes the same lease and leaves the same records as an event. A safety rule that holds the route back
-    /// refuses it, unless it is named by --override; allowed_instances and allowed_cidrs cannot be overridden.
-    /// Later evidence, and a truth that says otherwise, move the route on: pin keeps it.
+    /// refuses it, unless it is named by --override. Which instances and addresses a route may have
+    /// (`allowed_instances`, `allowed_cidrs`) cannot be overridden. Later evidence, and a truth that says otherwise, move the route on: pin keeps it.
     #[command(
         after_help = "Example:\n  writerlink swap orders --to orders-2 --reason \"move off the sick zone\""
     )]

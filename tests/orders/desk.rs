@@ -12,7 +12,7 @@ use writerlink::cli::args::Args;
 use writerlink::cli::{self, Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
 use writerlink::config::Config;
 use writerlink::domain::lease::Owner;
-use writerlink::domain::route::Source;
+use writerlink::domain::route::{Route, Source};
 use writerlink::embedded::faults::Process;
 use writerlink::ports::{Clock as _, Ports};
 
@@ -110,19 +110,7 @@ impl Desk {
     pub(crate) async fn with(routes: &[&str]) -> Self {
         let rig = Rig::new(routes).await;
         let directory = tempfile::tempdir().unwrap();
-        let mut text = String::new();
-        for route in &rig.routes {
-            let Source::Named(source) = &route.source else {
-                panic!("a route of the world has a source");
-            };
-            text.push_str(&format!(
-                "[[route]]\nname = \"{}\"\nsource = \"{source}\"\ntarget_group = \"{}\"\n[route.instances]\n",
-                route.name, route.group.arn
-            ));
-            for (instance, ip) in &route.instances {
-                text.push_str(&format!("{instance} = \"{ip}\"\n"));
-            }
-        }
+        let text: String = rig.routes.iter().map(section).collect();
         std::fs::write(directory.path().join("w.toml"), text).unwrap();
         Self {
             rig,
@@ -216,6 +204,24 @@ impl Desk {
         let mine = journal.iter().filter(|e| e.process == DESK);
         mine.filter(|e| written(e.call)).count()
     }
+}
+
+/// A route of the world as a configuration file has it.
+fn section(route: &Route) -> String {
+    let Source::Named(source) = &route.source else {
+        panic!("a route of the world has a source");
+    };
+    let (name, arn) = (&route.name, &route.group.arn);
+    let mut lines = vec![
+        "[[route]]".to_owned(),
+        format!("name = \"{name}\""),
+        format!("source = \"{source}\""),
+        format!("target_group = \"{arn}\""),
+        "[route.instances]".to_owned(),
+    ];
+    let instances = route.instances.iter();
+    lines.extend(instances.map(|(instance, ip)| format!("{instance} = \"{ip}\"")));
+    lines.join("\n") + "\n"
 }
 
 /// The words of a line, as a shell reads them: what stands between quotes is one.

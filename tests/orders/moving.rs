@@ -294,7 +294,8 @@ async fn a_group_that_somebody_else_keeps_changing_ends_with_7() {
     let old = TargetDescription::of(desk.rig.target(0, 1), None);
     world.fabric.watch(Box::new(move |effect: &Effect| {
         if effect.process == DESK && effect.call == "DeregisterTargets" {
-            elb.register("somebody", &arn, &[old.clone()]).unwrap();
+            elb.register("somebody", &arn, std::slice::from_ref(&old))
+                .unwrap();
         }
     }));
     let said = desk

@@ -147,13 +147,12 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
 
 /// The order in full; for one that lifts something also what holds the route back still.
 fn in_force(state: &RouteState, order: &Order) -> String {
-    let mut note = order.to_string();
+    let mut parts = vec![order.to_string()];
     if lifts(&order.act) {
-        for still in still_holding(&state.control.safety, order.at) {
-            note.push_str(&format!("; still {still}"));
-        }
+        let still = still_holding(&state.control.safety, order.at);
+        parts.extend(still.map(|still| format!("still {still}")));
     }
-    note
+    parts.join("; ")
 }
 
 fn still_holding(safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> {
@@ -267,18 +266,16 @@ fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
 
 /// The same order with one override more, as it is typed.
 fn typed(route: &RouteName, order: &Order, rule: Rule) -> String {
-    let mut typed = format!("writerlink {} {route}", order.act.as_str());
-    if let Some(instance) = order.act.instance() {
-        typed.push_str(&format!(" --to {instance}"));
-    }
-    if let Some(within) = order.act.within() {
-        typed.push_str(&format!(" --for {}s", within.as_secs()));
-    }
-    for named in order.overrides.iter().chain([&rule]) {
-        typed.push_str(&format!(" --override {named}"));
-    }
+    let mut words = vec![format!("writerlink {} {route}", order.act.as_str())];
+    let to = order.act.instance();
+    words.extend(to.map(|instance| format!("--to {instance}")));
+    let within = order.act.within();
+    words.extend(within.map(|within| format!("--for {}s", within.as_secs())));
+    let named = order.overrides.iter().chain([&rule]);
+    words.extend(named.map(|rule| format!("--override {rule}")));
     let reason = order.reason.replace('\'', r"'\''");
-    format!("{typed} --reason '{reason}'")
+    words.push(format!("--reason '{reason}'"));
+    words.join(" ")
 }
 
 /// The rule that this reason names.
