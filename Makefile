@@ -1,4 +1,4 @@
-# What a developer and the CI runner type. `make test` is the whole suite, wire tests included.
+# What a developer and the CI runner type. `make test` is the whole suite, wire tests and infra/ included.
 
 VENV := .venv
 PYTHON ?= python3
@@ -8,24 +8,35 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test simulate model chaos zoo lint footprint
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
-venv: $(STAMP) ## Installs the AWS stand-ins of the wire tests into .venv.
+venv: $(STAMP) ## Installs the AWS stand-ins of the tests and the checkers of infra/ into .venv.
 
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
-	  || { echo "make venv: Python 3.10 or newer is needed (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "make venv: Python 3.11 or newer is needed (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "make venv: Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/requirements.txt
 	@touch $(STAMP)
 
-test: venv ## Runs every test.
+test: venv infra ## Runs every test, and checks infra/.
 	$(CARGO) test --locked
+
+infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
+	$(VENV)/bin/python infra/lint.py
+
+# Needs root, for a chroot as another user; nothing outside target/rootfs is written.
+rootfs: venv ## Assembles the image's file tree and runs demo, run and healthcheck in it as uid 65532, read-only.
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python infra/rootfs.py target/release/writerlink
+
+sbom: venv ## Writes target/writerlink.cdx.json, the CycloneDX list of what the container's program is made of.
+	$(VENV)/bin/python infra/sbom.py target/writerlink.cdx.json
 
 simulate: ## Runs SEEDS seeds of the simulation and every pair of the crash matrix, optimized, checks on.
 	SEEDS=$(SEEDS) $(CARGO) test --locked --profile sim --test simulation every_seed

@@ -1,7 +1,7 @@
 //! The configuration: read once, checked whole, and every fault of it told at once.
 //!
-//! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one,
-//! from the two variables of the Lambda that this program replaces. `writerlink config check` shows
+//! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one, from
+//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces. `writerlink config check` shows
 //! what was understood and where each value came from; `writerlink.example.toml` is the annotated file.
 //!
 //! # Reference
@@ -15,15 +15,28 @@
 //! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long what is in hand may take |
 //! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
 //! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks |
+//! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
+//! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
+//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
 //! | `route.target_group` | required | ARN of the target group, which no other route may have |
 //! | `route.port` | 3306 | port of every target |
 //! | `route.exclusive` | true | whether every target of the group is the route's to deregister |
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
-//! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`] | where an address has to lie to be registered |
+//! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
-//! | `route.instances` | required | the address of each instance that may become the writer |
+//! | `route.truth` | `static` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`static`) |
+//! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
+//! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
+//! | `route.role` | `writer` | who stands in the group: `writer`, or `readers` (asks `rds`) |
+//! | `route.mode` | `enforce` | `enforce`, or `observe` to change nothing and record what would be done |
+//! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
+//! | `route.trust_event_seconds` | 180 | for how long an event outranks the witnesses |
+//! | `route.evidence_age_max_seconds` | 900 | from what age on an event only makes the witnesses be asked |
+//! | `route.serving_when` | `healthy` | when a target serves: `healthy`, or `registered` if checks fail on purpose |
+//! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |
+//! | `route.instances` | required if `static` | the address of each instance that may become the writer |
 //!
 //! # The Lambda's variables
 //! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and
@@ -34,8 +47,11 @@ mod dict;
 mod environment;
 mod file;
 mod findings;
+mod policy;
 mod route;
 mod section;
+mod timer;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -51,10 +67,15 @@ use ipnet::{IpNet, Ipv4Net};
 pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
 use crate::domain::lease::LEASE_DURATION;
-use crate::domain::route::{OnStarted, Route};
+use crate::domain::route::Route;
+use crate::timer::Reconciling;
 
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
+
+/// The variable that holds the text of the file itself. ECS can hand a container a parameter's value only as a
+/// variable, and a container with a read-only root has no file of its own.
+pub const CONFIG_TEXT_VARIABLE: &str = "WRITERLINK_CONFIG_TEXT";
 
 /// The name of a route that has neither a name nor a source.
 pub const ROUTE_NAME_DEFAULT: &str = "default";
@@ -111,6 +132,10 @@ pub struct Config {
     pub ledger: Tables,
     /// How the worker works.
     pub worker: WorkerSettings,
+    /// How routes are looked after when no event tells of them.
+    pub reconciling: Reconciling,
+    /// How many routes a worker moves in a minute at most, whatever makes them move.
+    pub moves_per_minute_max: u32,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }
@@ -276,33 +301,33 @@ fn count(faults: usize) -> String {
     }
 }
 
-/// Reads the configuration: the file at `path`, else the one that the environment names, else the Lambda's
+/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the Lambda's
 /// variables.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault that was found.
 pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
-    let named = || env(CONFIG_VARIABLE).filter(|named| !named.is_empty());
-    match path.map(Path::to_owned).or_else(|| named().map(Into::into)) {
-        Some(path) => {
-            let text = match std::fs::read_to_string(&path) {
-                Ok(text) => text,
-                Err(source) => return Err(ConfigError::Unreadable { path, source }),
-            };
-            let unused = environment::set_variables(env);
-            file::parse(&path, &text).map(|loaded| Loaded { unused, ..loaded })
-        }
-        None if environment::set_variables(env).is_empty() => Err(ConfigError::Absent),
-        None => environment::parse(env),
+    let set = |variable| env(variable).filter(|value| !value.trim().is_empty());
+    let named = || set(CONFIG_VARIABLE).map(PathBuf::from);
+    let unused = || environment::set_variables(env);
+    let parse = |path: &Path, text: &str| {
+        file::parse(path, text).map(|loaded| Loaded {
+            unused: unused(),
+            ..loaded
+        })
+    };
+    if let Some(path) = path.map(Path::to_owned).or_else(named) {
+        return match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&path, &text),
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        };
     }
-}
-
-/// The spelling of `on_started` in a file.
-#[must_use]
-pub fn on_started_name(value: OnStarted) -> &'static str {
-    match value {
-        OnStarted::Swap => "swap",
-        OnStarted::Register => "register",
-        OnStarted::Wait => "wait",
+    if let Some(text) = set(CONFIG_TEXT_VARIABLE) {
+        // Faults are told by variable and line, as `WRITERLINK_CONFIG_TEXT:14`.
+        return parse(Path::new(CONFIG_TEXT_VARIABLE), &text);
     }
+    if unused().is_empty() {
+        return Err(ConfigError::Absent);
+    }
+    environment::parse(env)
 }

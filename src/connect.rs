@@ -9,14 +9,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
 use crate::aws::config::sdk_config;
+use crate::aws::databases::AwsDatabases;
+use crate::aws::dns::names::Names;
 use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
 use crate::aws::elbv2::Elbv2TargetGroups;
+use crate::aws::identity;
 use crate::aws::setup::{self, SetupError};
 use crate::aws::sqs::{OpenError, SqsQueue};
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
 use crate::config::{Config, Env, QueueRef};
 use crate::domain::lease::Owner;
-use crate::ports::{Clock as _, NoQueue, Ports, StaticMap};
+use crate::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use crate::system_clock::SystemClock;
 
 /// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
@@ -51,6 +54,21 @@ impl<'a> Aws<'a> {
     async fn ledger(&self, config: &Config) -> DynamoLedger {
         let client = aws_sdk_dynamodb::Client::new(self.sdk().await);
         DynamoLedger::new(client, table_names(config))
+    }
+
+    /// Nothing is opened for routes that have their static map alone: such a worker needs no permission for
+    /// RDS, and no name server.
+    async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
+        if config
+            .routes
+            .iter()
+            .all(|route| route.policy.truth.is_empty())
+        {
+            return Ok(Arc::new(StaticMap));
+        }
+        let names = Names::of_the_system().map_err(|error| nameless(&error))?;
+        let client = aws_sdk_rds::Client::new(self.sdk().await);
+        Ok(Arc::new(AwsDatabases::new(client, names)))
     }
 
     /// Tells this process from every other: where it runs, and bits that the next process there, which may
@@ -117,7 +135,7 @@ impl Connect for Aws<'_> {
             queue: Arc::new(NoQueue),
             ledger: Arc::new(self.ledger(config).await),
             groups: Arc::new(Elbv2TargetGroups::new(load_balancer)),
-            databases: Arc::new(StaticMap),
+            databases: self.databases(config).await?,
             clock: Arc::clone(&self.clock) as _,
         })
     }
@@ -139,6 +157,12 @@ impl Connect for Aws<'_> {
         let mut resources = self.set_up_queues(config).await?;
         resources.extend(self.set_up_tables(config).await?);
         Ok(resources)
+    }
+
+    async fn identity(&self) -> Result<String, Failure> {
+        let client = aws_sdk_sts::Client::new(self.sdk().await);
+        let caller = identity::caller(&client).await;
+        caller.map_err(|error| Failure::call("asking who you are", error))
     }
 
     fn process(&self) -> Result<Process, Failure> {
@@ -263,6 +287,14 @@ fn other_url(configured: &str, made: &str) -> Failure {
     )
 }
 
+fn nameless(error: &CallError) -> Failure {
+    told(
+        "the names of endpoints cannot be read",
+        &error.message,
+        "name a server in /etc/resolv.conf, or let no route ask for the truth",
+    )
+}
+
 fn told(what: &str, why: &str, fix: &str) -> Failure {
     Failure::Told {
         what: what.to_owned(),
@@ -275,6 +307,30 @@ fn told(what: &str, why: &str, fix: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+
+    /// A route as the Lambda was configured: a static map, and nobody to ask.
+    fn lambdas(name: &str) -> Option<String> {
+        let arn =
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
+        match name {
+            config::TARGET_GROUP_ARN => Some(arn.to_owned()),
+            config::IP_DICT => Some(r#"{"db-1": "10.0.1.10"}"#.to_owned()),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_nobody_opens_nothing_for_it() {
+        let config = config::read(None, &lambdas).unwrap().config;
+        let aws = Aws::new(&|_| None, SystemClock::start());
+        let databases = aws.databases(&config).await.unwrap();
+        assert!(!aws.sdk.initialized());
+        let route = &config.routes[0];
+        assert!(databases.ask(route).await.0.is_empty());
+        let (instance, ip) = route.instances.first_key_value().unwrap();
+        assert_eq!(databases.address(route, instance).await, Ok(Some(*ip)));
+    }
 
     #[test]
     fn a_task_is_named_by_its_id() {

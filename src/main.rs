@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use writerlink::cli::args::Args;
-use writerlink::cli::{self, Exit, Failure, Look, Session};
+use writerlink::cli::{self, Answers, Exit, Failure, Look, Session};
 use writerlink::connect::Aws;
 use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
@@ -22,6 +22,12 @@ fn main() -> ExitCode {
     } else {
         Look::Plain
     };
+    // Both: the question is read on the one and answered on the other.
+    let answers = if input.is_terminal() && err.is_terminal() {
+        Answers::Person
+    } else {
+        Answers::Nobody
+    };
     let log = args.global.log;
     let clock = SystemClock::start();
     let aws = Aws::new(&environment, clock);
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
         err: &mut err,
         log,
         look,
+        answers,
     };
     let started = telemetry::start(log, session.env)
         .map_err(Failure::from)

@@ -99,7 +99,7 @@ pub struct Attempts {
     /// After so many failed attempts an event is recorded as Failed.
     pub attempts_max: u32,
     /// So many routes are moved in a minute; what is over it waits.
-    pub moves_per_minute_max: usize,
+    pub moves_per_minute_max: u32,
 }
 
 /// What one attempt is about.
@@ -123,9 +123,10 @@ struct Held {
     pointed_here: bool,
 }
 
-/// The sustained rate of registrations and deregistrations of an account is four a second (see aws-facts §5.1), so
-/// no worker can do more than this for long.
-pub const MOVES_PER_MINUTE_MAX: usize = 240;
+/// The calls that register and deregister share a bucket that refills at 4 a second for a whole account and
+/// Region (ELB User Guide, "Request throttling for the Elastic Load Balancing API"): so many
+/// registrations in a minute, while the deregistrations wait.
+pub const MOVES_PER_MINUTE_MAX: u32 = 240;
 
 impl Reconciler {
     /// A reconciler that has seen nothing yet. It writes as `owner`.

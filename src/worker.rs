@@ -5,6 +5,8 @@
 //! lets none of them pass it. Shutdown is raced with `receive` alone: what is in hand is finished, or let go
 //! of after a limit, and then resumed by whoever receives it next.
 
+mod drill;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -342,6 +344,13 @@ impl Worker {
     async fn handle(&self, message: &Message, hand: &Hand<'_>) -> Disposition {
         let events = match wire::parse(&message.body) {
             Ok(Parsed::Events(events)) => events,
+            Ok(Parsed::Drill(events)) => {
+                for told in drill::told(&self.reconciler, &self.routes, &events).await {
+                    let reason = &told;
+                    self.tell(&Happening::Ignored { message, reason });
+                }
+                return Disposition::Delete;
+            }
             Ok(Parsed::Ignored(reason)) => {
                 self.tell(&Happening::Ignored {
                     message,

@@ -1,4 +1,4 @@
-//! The adapters for SQS and ELBv2, over the wire: against ministack, through microburst where the wire
+//! The adapters for SQS, ELBv2, RDS and DNS, over the wire: against ministack, through microburst where the wire
 //! fails, and against scripted answers in AWS's own words where neither can show a case.
 #![expect(
     clippy::unwrap_used,
@@ -7,10 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "adapters/dns.rs"]
+mod dns;
 #[path = "adapters/elbv2.rs"]
 mod elbv2;
 #[path = "adapters/faults.rs"]
 mod faults;
+#[path = "adapters/rds.rs"]
+mod rds;
 #[path = "adapters/sqs.rs"]
 mod sqs;
 #[path = "adapters/sqs_scripted.rs"]

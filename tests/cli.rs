@@ -126,28 +126,41 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     let said = said(writerlink("config check --config").arg(example()));
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-    FIELD                                          VALUE                                         FROM
-    queue.name                                     writerlink.fifo                               default
-    ledger.state_table                             writerlink-state                              default
-    ledger.audit_table                             writerlink-audit                              default
-    worker.max_attempts                            6                                             default
-    worker.drain_timeout_s                         25                                            default
-    worker.parallel_groups                         64                                            default
-    worker.health_address                          127.0.0.1:8089                                default
-    route.orders.name                              orders                                        line 34
-    route.orders.source                            aurora-source                                 line 38
-    route.orders.target_group                      arn:aws:elasticloadbalancing:us-east-1:12345  line 41
-                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
-    route.orders.port                              3306                                          default
-    route.orders.exclusive                         true                                          default
-    route.orders.availability_zone                 none (AWS tells it by the subnet)             default
-    route.orders.allowed_cidrs                     10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,     default
-                                                   192.168.0.0/16
-    route.orders.on_started                        swap                                          default
-    route.orders.instances.aurora-source-instance  10.0.1.10                                     line 65
-    -1
-    route.orders.instances.aurora-source-instance  10.0.2.10                                     line 66
-    -2
+    FIELD                                         VALUE                                         FROM
+    queue.name                                    writerlink.fifo                               default
+    ledger.state_table                            writerlink-state                              default
+    ledger.audit_table                            writerlink-audit                              default
+    worker.max_attempts                           6                                             default
+    worker.drain_timeout_s                        25                                            default
+    worker.parallel_groups                        64                                            default
+    worker.health_address                         127.0.0.1:8089                                default
+    reconcile.interval_seconds                    30                                            default
+    reconcile.looks_per_second_max                20                                            default
+    safety.moves_per_minute_max                   240                                           default
+    route.orders.name                             orders                                        line 49
+    route.orders.source                           aurora-source                                 line 53
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 56
+                                                  6789012:targetgroup/orders/73e2d6bc24d8a067
+    route.orders.port                             3306                                          default
+    route.orders.exclusive                        true                                          default
+    route.orders.availability_zone                none (AWS tells it by the subnet)             default
+    route.orders.allowed_cidrs                    10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,     default
+                                                  192.168.0.0/16
+    route.orders.on_started                       swap                                          default
+    route.orders.truth                            static                                        default
+    route.orders.endpoint                         none                                          default
+    route.orders.database                         cluster                                       default
+    route.orders.role                             writer                                        default
+    route.orders.mode                             enforce                                       default
+    route.orders.allowed_instances                any of the source                             default
+    route.orders.trust_event_seconds              180                                           default
+    route.orders.evidence_age_max_seconds         900                                           default
+    route.orders.serving_when                     healthy                                       default
+    route.orders.serving_limit_seconds            360                                           default
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 118
+    e-1
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 119
+    e-2
     "#);
     assert_eq!(
         said.err,
@@ -163,26 +176,40 @@ fn the_lambdas_variables_are_a_configuration() {
     let said = said(&mut lambda("config check"));
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-    FIELD                            VALUE                                              FROM
-    queue.name                       writerlink.fifo                                    default
-    ledger.state_table               writerlink-state                                   default
-    ledger.audit_table               writerlink-audit                                   default
-    worker.max_attempts              6                                                  default
-    worker.drain_timeout_s           25                                                 default
-    worker.parallel_groups           64                                                 default
-    worker.health_address            127.0.0.1:8089                                     default
-    route.default.name               default                                            default
-    route.default.source             any                                                default
-    route.default.target_group       arn:aws:elasticloadbalancing:us-east-1:1234567890  TARGET_GROUP_ARN
-                                     12:targetgroup/orders/73e2d6bc24d8a067
-    route.default.port               3306                                               default
-    route.default.exclusive          true                                               default
-    route.default.availability_zone  none (AWS tells it by the subnet)                  default
-    route.default.allowed_cidrs      10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,          default
-                                     192.168.0.0/16
-    route.default.on_started         swap                                               default
-    route.default.instances.db-1     10.0.1.10                                          IP_DICT
-    route.default.instances.db-2     10.0.1.11                                          IP_DICT
+    FIELD                                   VALUE                                       FROM
+    queue.name                              writerlink.fifo                             default
+    ledger.state_table                      writerlink-state                            default
+    ledger.audit_table                      writerlink-audit                            default
+    worker.max_attempts                     6                                           default
+    worker.drain_timeout_s                  25                                          default
+    worker.parallel_groups                  64                                          default
+    worker.health_address                   127.0.0.1:8089                              default
+    reconcile.interval_seconds              30                                          default
+    reconcile.looks_per_second_max          20                                          default
+    safety.moves_per_minute_max             240                                         default
+    route.default.name                      default                                     default
+    route.default.source                    any                                         default
+    route.default.target_group              arn:aws:elasticloadbalancing:us-east-1:123  TARGET_GROUP_ARN
+                                            456789012:targetgroup/orders/73e2d6bc24d8a
+                                            067
+    route.default.port                      3306                                        default
+    route.default.exclusive                 true                                        default
+    route.default.availability_zone         none (AWS tells it by the subnet)           default
+    route.default.allowed_cidrs             10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,   default
+                                            192.168.0.0/16
+    route.default.on_started                swap                                        default
+    route.default.truth                     static                                      default
+    route.default.endpoint                  none                                        default
+    route.default.database                  cluster                                     default
+    route.default.role                      writer                                      default
+    route.default.mode                      enforce                                     default
+    route.default.allowed_instances         any of the source                           default
+    route.default.trust_event_seconds       180                                         default
+    route.default.evidence_age_max_seconds  900                                         default
+    route.default.serving_when              healthy                                     default
+    route.default.serving_limit_seconds     360                                         default
+    route.default.instances.db-1            10.0.1.10                                   IP_DICT
+    route.default.instances.db-2            10.0.1.11                                   IP_DICT
     "#);
     insta::assert_snapshot!(said.err, @"the configuration in the environment has 1 route and no fault");
 }

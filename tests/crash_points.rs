@@ -20,6 +20,7 @@ use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::{FleetConfig, Running};
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::Depth;
+use writerlink::timer::INTERVAL;
 use writerlink::worker::VISIBILITY;
 
 /// Longer than a lease and all margins: who wakes after that may act on nothing it knew before.
@@ -27,6 +28,9 @@ const PAST_THE_LEASE: Duration = Duration::from_secs(40);
 
 /// How late a late request is: after its caller gave up, and after its lease.
 const LATE: Duration = Duration::from_secs(20);
+
+/// How long the timer may need: one interval, and the lease of a worker that died.
+const HEALED_WITHIN: Duration = INTERVAL.saturating_mul(2);
 
 /// How often the stage manager looks whether a worker is done.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -210,13 +214,7 @@ async fn run(story: Story, points: &[Point]) -> Ran {
     let now = rig.fleet.world.fabric.time.elapsed();
     tokio::time::sleep(invariants.trouble_until().saturating_sub(now)).await;
     let journal = rig.fleet.world.fabric.journal();
-    if rig.registered(0) != [rig.target(0, story.writer())] && invariants.was_disturbed(0) {
-        // A call of the first failover landed after the second one: the next event repairs it.
-        let at = rig.fleet.world.fabric.time.elapsed().as_secs();
-        let next = event_bodies::eventbridge(&rig.completed(0, story.writer(), at));
-        invariants.deliver(&rig, "orders", &next);
-        assert!(rig.run("last").await);
-    }
+    heal(&rig, story).await;
     check_the_end(&rig, &invariants, story);
     Ran {
         effects: journal
@@ -228,6 +226,22 @@ async fn run(story: Story, points: &[Point]) -> Ran {
         violations: invariants.verdict(&rig),
         late_effects: invariants.late_effects(),
     }
+}
+
+/// A call of the first failover may have landed after the second one. Where that undid something the timer of
+/// the next worker puts it right, without any event.
+async fn heal(rig: &Rig, story: Story) {
+    let is_right = || rig.registered(0) == [rig.target(0, story.writer())];
+    if is_right() {
+        return;
+    }
+    let last = rig.start("last");
+    let from = rig.fleet.world.fabric.time.elapsed();
+    while !is_right() && rig.fleet.world.fabric.time.elapsed() < from + HEALED_WITHIN {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    last.stop();
+    assert!(last.ended().await);
 }
 
 /// Waits until a worker has died, or has nothing left to do.
@@ -373,7 +387,7 @@ fn a_failover_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_failover_slower_than_its_lease_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::SlowFailover).0.expect(85);
+    singles(Story::SlowFailover).0.expect(110);
 }
 
 #[test]
@@ -383,7 +397,7 @@ fn a_malformed_message_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Resumed).0.expect(55);
+    singles(Story::Resumed).0.expect(155);
 }
 
 #[test]
@@ -399,7 +413,7 @@ fn two_failovers_survive_every_pair_of_faults() {
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(2550);
+    pairs(Story::Failover).expect(3435);
 }
 
 #[test]

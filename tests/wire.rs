@@ -14,6 +14,8 @@ mod deliveries;
 mod endings;
 #[path = "wire/lambda.rs"]
 mod lambda;
+#[path = "wire/orders.rs"]
+mod orders;
 mod support;
 #[path = "wire/together.rs"]
 mod together;

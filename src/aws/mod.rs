@@ -4,8 +4,12 @@
 //! [`error`]; nothing here retries, since the SDK does, inside the time that [`config`] gives it.
 
 pub mod config;
+pub mod databases;
+pub mod dns;
 pub mod dynamodb;
 pub mod elbv2;
 pub mod error;
+pub mod identity;
+pub mod rds;
 pub mod setup;
 pub mod sqs;

@@ -1,5 +1,7 @@
 //! What a person types.
 
+mod orders;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
 use crate::domain::audit::Cause;
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::time::Timestamp;
@@ -149,6 +152,48 @@ pub enum Command {
         /// The event, in any of its envelopes; - is standard input
         file: PathBuf,
     },
+    /// Point a route at an instance now
+    ///
+    /// Takes the same lease and leaves the same records as an event. A safety rule that holds the route back
+    /// refuses it, unless it is named by --override; allowed_instances and allowed_cidrs cannot be overridden.
+    /// Later evidence, and a truth that says otherwise, move the route on: pin keeps it.
+    #[command(
+        after_help = "Example:\n  writerlink swap orders --to orders-2 --reason \"move off the sick zone\""
+    )]
+    Swap(Swap),
+    /// Point a route at an instance and keep it there
+    ///
+    /// Events and the timer's looks are recorded, and followed when the pin is gone.
+    #[command(
+        after_help = "Example:\n  writerlink pin orders --to orders-1 --for 2h --reason \"upgrade of orders-2\""
+    )]
+    Pin(Pin),
+    /// Let a pinned route follow its evidence again
+    #[command(after_help = "Example:\n  writerlink unpin orders --reason \"upgrade done\"")]
+    Unpin(Lift),
+    /// Make no call for a route
+    ///
+    /// In force when this ends: an attempt that is under way is waited for. What would have been done is
+    /// recorded, and done once the route is resumed.
+    #[command(after_help = "Example:\n  writerlink pause orders --for 2h --reason \"maintenance\"")]
+    Pause(Pause),
+    /// End a pause
+    #[command(after_help = "Example:\n  writerlink resume orders --reason \"maintenance done\"")]
+    Resume(Lift),
+    /// Let a route go on that was moved too often
+    #[command(after_help = "Example:\n  writerlink ack orders --reason \"the flapping is over\"")]
+    Ack(Lift),
+    /// Make no call for any configured route
+    ///
+    /// Each route is stopped for itself, and one that is in other hands holds up none of the others. The worst
+    /// of them decides how this ends.
+    #[command(
+        after_help = "Example:\n  writerlink freeze --for 1d --reason \"the Region is in trouble\""
+    )]
+    Freeze(Freeze),
+    /// End a freeze, on every configured route
+    #[command(after_help = "Example:\n  writerlink unfreeze --reason \"all clear\"")]
+    Unfreeze(Unfreeze),
     /// Read what is recorded
     #[command(
         subcommand,

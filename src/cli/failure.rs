@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::config::{CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN};
+use crate::config::{
+    CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN,
+};
 use crate::ports::{CallError, ErrorKind};
 use crate::telemetry::TelemetryError;
 
@@ -144,7 +146,8 @@ fn config(f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
             f,
             "there is no configuration",
             format_args!(
-                "neither --config nor {CONFIG_VARIABLE} names a file, nor are the Lambda's variables set"
+                "neither --config nor {CONFIG_VARIABLE} names a file, {CONFIG_TEXT_VARIABLE} holds none, nor are the \
+                 Lambda's variables set"
             ),
             format_args!(
                 "write a file as in writerlink.example.toml and pass --config FILE or set \
@@ -215,7 +218,7 @@ mod tests {
     fn without_a_configuration_both_ways_are_told() {
         insta::assert_snapshot!(Failure::Config(ConfigError::Absent), @r#"
     there is no configuration
-      why: neither --config nor WRITERLINK_CONFIG names a file, nor are the Lambda's variables set
+      why: neither --config nor WRITERLINK_CONFIG names a file, WRITERLINK_CONFIG_TEXT holds none, nor are the Lambda's variables set
       fix: write a file as in writerlink.example.toml and pass --config FILE or set WRITERLINK_CONFIG;
            or set TARGET_GROUP_ARN and IP_DICT, as for the Lambda
     "#);

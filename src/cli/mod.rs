@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod healthcheck;
 mod intake;
+mod orders;
 mod plan;
 mod render;
 mod replay;
@@ -29,6 +30,7 @@ use self::args::{Args, Command, ConfigCommand};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
 use crate::config::{self, Config, Env};
+use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::time::Timestamp;
@@ -55,6 +57,17 @@ pub struct Session<'a> {
     pub log: LogFormat,
     /// Whether `out` shows colours.
     pub look: Look,
+    /// Who answers on `input` when `err` asks.
+    pub answers: Answers,
+}
+
+/// Who answers a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// A person, at a terminal.
+    Person,
+    /// Nobody: a pipe, a file, a job.
+    Nobody,
 }
 
 impl Session<'_> {
@@ -87,6 +100,9 @@ pub trait Connect {
 
     /// Creates what is missing of queue and tables.
     async fn set_up(&self, config: &Config) -> Result<Vec<Resource>, Failure>;
+
+    /// Who gives the orders: the caller's identity as AWS knows it.
+    async fn identity(&self) -> Result<String, Failure>;
 
     /// This process, for whoever writes to the ledger.
     fn process(&self) -> Result<Process, Failure>;
@@ -186,6 +202,14 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,
         Command::Plan(wanted) => plan::run(&wanted, &global, session).await,
         Command::Replay { file } => replay::run(&file, &global, session).await,
+        Command::Swap(swap) => orders::run(swap.into(), &global, session).await,
+        Command::Pin(pin) => orders::run(pin.into(), &global, session).await,
+        Command::Unpin(lift) => orders::run(lift.wanted(Act::Unpin), &global, session).await,
+        Command::Pause(pause) => orders::run(pause.into(), &global, session).await,
+        Command::Resume(lift) => orders::run(lift.wanted(Act::Resume), &global, session).await,
+        Command::Ack(lift) => orders::run(lift.wanted(Act::Acknowledge), &global, session).await,
+        Command::Freeze(freeze) => orders::run(freeze.into(), &global, session).await,
+        Command::Unfreeze(unfreeze) => orders::run(unfreeze.into(), &global, session).await,
         Command::Healthcheck => healthcheck::run(&global, session).await,
     }
 }

@@ -19,7 +19,7 @@ use crate::wire::Parsed;
 
 /// What would happen to one target of a route; a route that would not move has one row without a target.
 #[derive(Serialize)]
-struct PlanRow {
+pub(super) struct PlanRow {
     route: String,
     decision: &'static str,
     reason: Option<&'static str>,
@@ -65,7 +65,7 @@ pub(super) async fn run(
             vec![(route, standing.map_err(|error| looking(route, error))?)]
         }
         (None, Some(file)) => match intake::read(file, session)? {
-            Parsed::Events(events) => {
+            Parsed::Events(events) | Parsed::Drill(events) => {
                 let followed = intake::followed(&events, &config)?;
                 let reconciler = reconciler(&config, session).await?;
                 let mut previews = Vec::new();
@@ -116,21 +116,34 @@ async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler
     ))
 }
 
-fn looking(route: &Route, error: CallError) -> Failure {
+pub(super) fn looking(route: &Route, error: CallError) -> Failure {
     Failure::call(&format!("looking at route {}", route.name), error)
 }
 
-fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
-    let row = |decision, action, note: String| PlanRow {
-        route: route.name.to_string(),
-        decision,
-        reason: None,
-        action,
-        target: None,
-        state: None,
-        instance: None,
-        note,
-    };
+impl PlanRow {
+    /// A row without a target.
+    pub(super) fn new(
+        route: &Route,
+        decision: &'static str,
+        action: &'static str,
+        note: String,
+    ) -> Self {
+        Self {
+            route: route.name.to_string(),
+            decision,
+            reason: None,
+            action,
+            target: None,
+            state: None,
+            instance: None,
+            note,
+        }
+    }
+}
+
+/// What would become of a route, target by target.
+pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
+    let row = |decision, action, note| PlanRow::new(route, decision, action, note);
     let Some(preview) = preview else {
         let note = "nothing has moved this route yet, so nobody knows where it should point; an event will say";
         return vec![row("Unknown", "nothing", note.to_owned())];

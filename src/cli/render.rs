@@ -24,6 +24,15 @@ pub(super) trait Row: Serialize {
     fn cells(&self) -> Vec<String>;
 }
 
+impl<R: Row> Row for &R {
+    const COLUMNS: &'static [&'static str] = R::COLUMNS;
+    const FIELDS: &'static [&'static str] = R::FIELDS;
+
+    fn cells(&self) -> Vec<String> {
+        R::cells(self)
+    }
+}
+
 /// Listing, under the name they have in JSON.
 pub(super) struct Listing<'a, R> {
     pub(super) name: &'static str,

@@ -18,7 +18,7 @@ use crate::domain::transition::{Disposition, Outcome};
 use crate::emf::LineWriter;
 use crate::ports::Clock;
 use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
-use crate::wire::Parsed;
+use crate::wire::{DRILL_SOURCE, Parsed};
 use crate::worker::{Happening, Observer as _};
 
 /// What became of an event on one route.
@@ -82,7 +82,7 @@ impl ReplayRow {
     }
 }
 
-fn reason(ended: &Ended) -> Option<Reason> {
+pub(super) fn reason(ended: &Ended) -> Option<Reason> {
     match ended {
         Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
             Some(verdict.reason)
@@ -125,7 +125,7 @@ fn exit(ended: &Ended) -> Exit {
 }
 
 /// Of two ways to end, the one that asks for more attention.
-fn worse(one: Exit, other: Exit) -> Exit {
+pub(super) fn worse(one: Exit, other: Exit) -> Exit {
     let weight = |exit| match exit {
         Exit::Done => 0,
         Exit::LeaseHeld => 1,
@@ -147,6 +147,13 @@ pub(super) async fn run(
     let config = config::read(global.config.as_deref(), session.env)?.config;
     let events = match intake::read(file, session)? {
         Parsed::Events(events) => events,
+        Parsed::Drill(_) => {
+            let text = format!(
+                "no route moves: an event of {DRILL_SOURCE} is a drill; `writerlink plan --event` tells what it would do"
+            );
+            session.remark(&text)?;
+            Vec::new()
+        }
         Parsed::Ignored(why) => {
             let text = format!("no route moves: {why}");
             session.remark(&text)?;

@@ -15,9 +15,8 @@ use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
 use crate::health::{self, Pulse};
 use crate::ports::{ErrorKind, Ports};
-use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
+use crate::reconcile::{Attempts, Reconciler};
 use crate::telemetry::LogFormat;
-use crate::timer::Reconciling;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
@@ -81,7 +80,7 @@ pub(super) fn style(log: LogFormat) -> Style {
 }
 
 /// Ends when the process was asked this often to stop.
-async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
+pub(super) async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     if stops.wait_for(|count| *count >= times).await.is_err() {
         // Nobody is left who could ask.
         std::future::pending::<()>().await;
@@ -92,7 +91,7 @@ async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
 pub(super) fn attempts(config: &Config) -> Attempts {
     Attempts {
         attempts_max: config.worker.max_attempts,
-        moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+        moves_per_minute_max: config.moves_per_minute_max,
     }
 }
 
@@ -100,7 +99,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         groups_max: usize::try_from(config.worker.parallel_groups).unwrap_or(usize::MAX),
         drain_timeout: config.worker.drain_timeout,
-        reconciling: Reconciling::default(),
+        reconciling: config.reconciling,
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Found, Place};
+use crate::domain::policy::Policy;
 use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 
 /// What to write for an instance.
@@ -33,6 +34,31 @@ impl Member<'_> {
 pub(super) fn no_instances(place: &Place, findings: &mut Findings) {
     let why = "no instance is listed, so no event could ever move the route";
     findings.fault(place, None, why, INSTANCE_FIX);
+}
+
+/// Reports a route whose witnesses could bring in any address.
+pub(super) fn no_bounds(place: &Place, findings: &mut Findings) {
+    let why = "without [route.instances] these ranges alone say where the route may point, and the \
+         default ones hold every address that a load balancer takes";
+    let fix =
+        "write the ranges of the database's subnets, such as [\"10.0.1.0/24\", \"10.0.2.0/24\"]";
+    findings.fault(place, None, why, fix);
+}
+
+/// A route that asks nobody can only point at instances of its map.
+pub(super) fn allowed_are_listed(
+    place: &Place,
+    (policy, instances): (&Policy, &BTreeMap<InstanceId, IpAddr>),
+    findings: &mut Findings,
+) {
+    for allowed in policy.allowed_instances.iter().flatten() {
+        if !instances.contains_key(allowed) {
+            let quote = format!("{:?}", allowed.as_str());
+            let why = "[route.instances] has no such instance, and nobody is asked for its address";
+            let fix = "correct the identifier, or list the instance with its address";
+            findings.fault(place, Some(&quote), why, fix);
+        }
+    }
 }
 
 /// The instances of one route: each with an address of its own, all of one family (a target group has one

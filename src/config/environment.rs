@@ -4,13 +4,16 @@ use std::fmt::Display;
 
 use super::checks;
 use super::findings::{Findings, Found, Origin, Place};
+use super::policy::shown;
+use super::words::Word as _;
 use super::{
     ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
     ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
-    on_started_name,
 };
 use crate::domain::policy::Policy;
 use crate::domain::route::{OnStarted, Route, RouteName, Source, TargetGroup, TargetGroupArn};
+use crate::reconcile::MOVES_PER_MINUTE_MAX;
+use crate::timer::Reconciling;
 
 /// The variable with the target group's ARN.
 pub const TARGET_GROUP_ARN: &str = "TARGET_GROUP_ARN";
@@ -48,6 +51,8 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         queue: QueueRef::default(),
         ledger: Tables::default(),
         worker: WorkerSettings::default(),
+        reconciling: Reconciling::default(),
+        moves_per_minute_max: MOVES_PER_MINUTE_MAX,
         routes: Vec::new(),
     };
     file::show_defaults(&config, &mut findings);
@@ -69,7 +74,12 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     default_of("exclusive", true, findings);
     default_of("availability_zone", ZONE_NONE, findings);
     default_of("allowed_cidrs", checks::join(&cidrs), findings);
-    default_of("on_started", on_started_name(on_started), findings);
+    default_of("on_started", on_started.word(), findings);
+    // The Lambda knew nobody it could have asked: the map alone.
+    let policy = Policy::default();
+    for (field, value) in shown(&policy) {
+        default_of(field, value, findings);
+    }
     let instances = variable(env, IP_DICT, DICT_FIX, findings)
         .and_then(|text| pairs(&text, findings))
         .map(|pairs| checks::instances(&pairs, Some(&cidrs), findings));
@@ -85,7 +95,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
         allowed_cidrs: cidrs,
         exclusive: true,
         on_started,
-        policy: Policy::default(),
+        policy,
     })
 }
 

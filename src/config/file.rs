@@ -11,6 +11,7 @@ use super::checks;
 use super::findings::{Findings, Origin, Place};
 use super::route::draft;
 use super::section::{Document, Limits, Rule, Section};
+use super::timer;
 use super::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Loaded, MAX_ATTEMPTS_MAX,
     PARALLEL_GROUPS_MAX, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
@@ -37,15 +38,20 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
 }
 
 fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
-    root.knows(&["queue", "ledger", "worker", "route"], findings);
+    let known = ["queue", "ledger", "worker", "reconcile", "safety", "route"];
+    root.knows(&known, findings);
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
     let worker = worker(&root.table("worker", findings), findings);
+    let reconciling = timer::reconciling(&root.table("reconcile", findings), findings);
+    let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
     let routes = routes(root, findings);
     Some(Config {
         queue,
         ledger,
         worker: worker?,
+        reconciling,
+        moves_per_minute_max,
         routes: routes?,
     })
 }
@@ -69,6 +75,18 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         ),
         ("worker.parallel_groups", parallel_groups.to_string()),
         ("worker.health_address", health_address.to_string()),
+        (
+            "reconcile.interval_seconds",
+            timer::shown(config.reconciling.interval),
+        ),
+        (
+            "reconcile.looks_per_second_max",
+            config.reconciling.looks_per_second_max.to_string(),
+        ),
+        (
+            "safety.moves_per_minute_max",
+            config.moves_per_minute_max.to_string(),
+        ),
     ];
     for (field, value) in values {
         let place = Place {
@@ -167,18 +185,18 @@ fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettin
     ];
     section.knows(&known, findings);
     let default = WorkerSettings::default();
-    let attempts = Limits {
-        range: 1..=MAX_ATTEMPTS_MAX,
-        why: "an event needs an attempt, and one that fails again and again holds back its group",
-    };
-    let drain = Limits {
-        range: seconds(DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX)?,
-        why: "an attempt in hand may need its whole lease, and Fargate kills the task after 120 s",
-    };
-    let groups = Limits {
-        range: 1..=PARALLEL_GROUPS_MAX,
-        why: "the load balancer's API limits how many groups at once are of use",
-    };
+    let attempts = Limits::within(
+        1..=MAX_ATTEMPTS_MAX,
+        "an event needs an attempt, and one that fails again and again holds back its group",
+    );
+    let drain = Limits::within(
+        seconds(DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX)?,
+        "an attempt in hand may need its whole lease, and Fargate kills the task after 120 s",
+    );
+    let groups = Limits::within(
+        1..=PARALLEL_GROUPS_MAX,
+        "the load balancer's API limits how many groups at once are of use",
+    );
     let drain_default = u32::try_from(default.drain_timeout.as_secs()).ok()?;
     let max_attempts = section.number_or("max_attempts", &attempts, default.max_attempts, findings);
     let drain_s = section.number_or("drain_timeout_s", &drain, drain_default, findings);

@@ -7,11 +7,10 @@ use ipnet::IpNet;
 
 use super::checks::{self, Identity};
 use super::findings::{Findings, Found, Origin};
+use super::policy::{self, Asks};
 use super::section::{Limits, Rule, Section};
-use super::{
-    ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, on_started_name,
-};
-use crate::domain::policy::Policy;
+use super::words::Word as _;
+use super::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
 use crate::domain::route::{
     InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
@@ -24,7 +23,8 @@ pub(super) struct Draft {
     pub(super) route: Option<Route>,
 }
 
-const FIELDS: [&str; 9] = [
+/// What is read here, before and after the [policy].
+const FIELDS: [&str; 8] = [
     "name",
     "source",
     "target_group",
@@ -33,13 +33,10 @@ const FIELDS: [&str; 9] = [
     "availability_zone",
     "allowed_cidrs",
     "on_started",
-    "instances",
 ];
+const MAP: &str = "instances";
 
-const PORT: Limits = Limits {
-    range: 1..=65_535,
-    why: "this is no port of a database",
-};
+const PORT: Limits = Limits::within(1..=65_535, "this is no port of a database");
 
 fn rule_of(error: &InvalidName) -> String {
     format!("this is no {}: {}", error.what, error.rule)
@@ -84,17 +81,6 @@ const ZONE: Rule<String> = Rule {
     fix: "write \"all\" for addresses outside the group's VPC; for those inside, remove the line",
 };
 
-const ON_STARTED: Rule<OnStarted> = Rule {
-    parse: |text| {
-        let known = [OnStarted::Swap, OnStarted::Register, OnStarted::Wait];
-        let found = known
-            .into_iter()
-            .find(|value| on_started_name(*value) == text);
-        found.ok_or_else(|| "this is none of swap, register and wait".to_owned())
-    },
-    fix: "write \"swap\" (at once), \"register\" (keep the old one until completed) or \"wait\"",
-};
-
 /// Reads one route, in the order of the reference.
 pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     let source = section.text("source", &SOURCE, findings);
@@ -103,7 +89,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         Some(name) => section.named(format!("route.{}", name.value)),
         None => section,
     };
-    section.knows(&FIELDS, findings);
+    let known = [&FIELDS[..], &policy::FIELDS, &[MAP]].concat();
+    section.knows(&known, findings);
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
     let group = group(&section, findings);
     let port = section.number_or("port", &PORT, PORT_DEFAULT.into(), findings);
@@ -111,7 +98,12 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     let availability_zone = zone(&section, findings);
     let cidrs = allowed_cidrs(&section, findings);
     let on_started = on_started(&section, findings);
-    let instances = instances(&section, cidrs.as_deref(), findings);
+    let (policy, asks) = policy::policy(&section, findings);
+    let instances = instances(&section, (asks, cidrs.as_deref()), findings);
+    if asks == Asks::Nobody && !instances.is_empty() {
+        let place = section.place_of("allowed_instances");
+        checks::allowed_are_listed(&place, (&policy, &instances), findings);
+    }
     let route = || {
         Some(Route {
             name: name.as_ref()?.value.clone(),
@@ -128,7 +120,7 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
             allowed_cidrs: cidrs?,
             exclusive,
             on_started,
-            policy: Policy::default(),
+            policy,
         })
     };
     let route = route();
@@ -234,23 +226,31 @@ fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<I
 }
 
 fn on_started(section: &Section<'_>, findings: &mut Findings) -> OnStarted {
-    let found = section.text("on_started", &ON_STARTED, findings);
+    let found = section.text("on_started", &OnStarted::RULE, findings);
     let (value, origin) = match found {
         Some(found) => (found.value, found.place.origin),
         None => (OnStarted::default(), Origin::Default),
     };
-    findings.understood(&section.place("on_started", origin), on_started_name(value));
+    findings.understood(&section.place("on_started", origin), value.word());
     value
 }
 
+/// The route's map. Only a route that asks nobody has to have one: without it, and without ranges of the route's
+/// own, nothing would bound what a witness may bring into the group (I5), since the default ranges hold every
+/// address that a load balancer takes.
 fn instances(
     section: &Section<'_>,
-    cidrs: Option<&[IpNet]>,
+    (asks, cidrs): (Asks, Option<&[IpNet]>),
     findings: &mut Findings,
 ) -> BTreeMap<InstanceId, IpAddr> {
-    let table = section.table("instances", findings);
-    if !section.has("instances") || table.is_empty() {
-        checks::no_instances(&table.header(), findings);
+    let table = section.table(MAP, findings);
+    let absent = !section.has(MAP) || table.is_empty();
+    match asks {
+        Asks::Nobody if absent => checks::no_instances(&table.header(), findings),
+        Asks::Witnesses if absent && !section.has("allowed_cidrs") => {
+            checks::no_bounds(&section.place_of("allowed_cidrs"), findings);
+        }
+        Asks::Nobody | Asks::Witnesses | Asks::Unknown => {}
     }
     let written = table.pairs(checks::INSTANCE_FIX, findings);
     checks::instances(&written, cidrs, findings)

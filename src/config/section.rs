@@ -3,6 +3,8 @@
 //! Not by `serde`: it stops at the first field that does not fit, and a person who mends a file wants to
 //! hear of all of them. The parser's own tree keeps the place of every key and value.
 
+mod lists;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -38,6 +40,27 @@ pub(super) struct Rule<T> {
 pub(super) struct Limits {
     pub(super) range: RangeInclusive<u32>,
     pub(super) why: &'static str,
+    /// What 0 means, where it is allowed below the range.
+    pub(super) zero: Option<&'static str>,
+}
+
+impl Limits {
+    /// The limits of a number whose 0 means nothing of its own.
+    pub(super) const fn within(range: RangeInclusive<u32>, why: &'static str) -> Self {
+        let zero = None;
+        Self { range, why, zero }
+    }
+
+    fn allow(&self, number: u32) -> bool {
+        self.range.contains(&number) || (number == 0 && self.zero.is_some())
+    }
+
+    fn fix(&self, default: u32) -> String {
+        let (least, most) = (self.range.start(), self.range.end());
+        let zero = self.zero.map(|meaning| format!(", or 0 for {meaning}"));
+        let zero = zero.unwrap_or_default();
+        format!("write a whole number from {least} to {most}{zero}; the default is {default}")
+    }
 }
 
 /// One table; absent ones read like empty ones.
@@ -238,7 +261,7 @@ impl<'a> Section<'a> {
         found.value
     }
 
-    /// A whole number within `limits`.
+    /// A whole number within `limits`, written down as understood.
     pub(super) fn number_or(
         &self,
         field: &str,
@@ -246,27 +269,30 @@ impl<'a> Section<'a> {
         default: u32,
         findings: &mut Findings,
     ) -> u32 {
-        let found = self.get(field).and_then(|value| {
-            let place = self.place(field, self.document.line(value.span().start));
-            let number = value.get_ref().as_integer().and_then(|number| {
-                let digits = number.as_str().replace('_', "");
-                u32::from_str_radix(&digits, number.radix()).ok()
-            });
-            let value_in_range = number.filter(|number| limits.range.contains(number));
-            if value_in_range.is_none() {
-                let (least, most) = (limits.range.start(), limits.range.end());
-                findings.fault(
-                    &place,
-                    Some(self.document.quote(value)),
-                    limits.why,
-                    format!(
-                        "write a whole number from {least} to {most}; the default is {default}"
-                    ),
-                );
-            }
-            value_in_range.map(|value| Found { value, place })
-        });
+        let found = self.number(field, limits, default, findings);
         self.or_default(field, found, default, findings)
+    }
+
+    /// The same for who shows it in words of their own; nothing when it is absent or a fault was reported.
+    pub(super) fn number(
+        &self,
+        field: &str,
+        limits: &Limits,
+        default: u32,
+        findings: &mut Findings,
+    ) -> Option<Found<u32>> {
+        let value = self.get(field)?;
+        let place = self.place(field, self.document.line(value.span().start));
+        let number = value.get_ref().as_integer().and_then(|number| {
+            let digits = number.as_str().replace('_', "");
+            u32::from_str_radix(&digits, number.radix()).ok()
+        });
+        let Some(value) = number.filter(|number| limits.allow(*number)) else {
+            let quote = self.document.quote(value);
+            findings.fault(&place, Some(quote), limits.why, limits.fix(default));
+            return None;
+        };
+        Some(Found { value, place })
     }
 
     /// `true` or `false`.
@@ -282,55 +308,6 @@ impl<'a> Section<'a> {
             flag.map(|value| Found { value, place })
         });
         self.or_default(field, found, default, findings)
-    }
-
-    /// A list of strings that keep `rule`; nothing when it is absent or one of them was faulty.
-    pub(super) fn texts<T>(
-        &self,
-        field: &str,
-        rule: &Rule<T>,
-        findings: &mut Findings,
-    ) -> Option<Found<Vec<T>>> {
-        let value = self.get(field)?;
-        let place = self.place(field, self.document.line(value.span().start));
-        let Some(array) = value.get_ref().as_array() else {
-            let why = of_type("a list", value);
-            findings.fault(&place, Some(self.document.quote(value)), why, rule.fix);
-            return None;
-        };
-        let mut read = |item: Value<'a>| {
-            let place = self.place(field, self.document.line(item.span().start));
-            self.parsed(place, item, rule, findings)
-                .map(|found| found.value)
-        };
-        // Every one is read before the first fault counts.
-        let values: Vec<Option<T>> = array.iter().map(&mut read).collect();
-        let value = values.into_iter().collect::<Option<Vec<T>>>()?;
-        Some(Found { value, place })
-    }
-
-    /// Every field of this table as a string, whatever its name, in the order of the file.
-    pub(super) fn pairs(&self, fix: &str, findings: &mut Findings) -> Vec<Found<(String, String)>> {
-        let mut fields: Vec<_> = self.table.iter().flat_map(|table| table.iter()).collect();
-        fields.sort_by_key(|(key, _)| key.span().start);
-        let mut pairs = Vec::new();
-        for (key, value) in fields {
-            let name: &str = key.get_ref();
-            let place = self.place(name, self.document.line(key.span().start));
-            if let Some(text) = value.get_ref().as_str() {
-                let value = (name.to_owned(), text.to_owned());
-                pairs.push(Found { value, place });
-            } else {
-                let quote = self.document.quote(value);
-                findings.fault(
-                    &place,
-                    Some(quote),
-                    of_type("an address in quotes", value),
-                    fix,
-                );
-            }
-        }
-        pairs
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
-use crate::domain::route::{InstanceId, Source};
+use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
+use crate::domain::route::{InstanceId, OnStarted, Source};
+use crate::domain::truth::Witness;
 
 const ARN_A: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067";
@@ -46,9 +48,15 @@ fn environment(pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigE
 fn the_example_parses_and_its_comments_are_the_defaults() {
     let example = include_str!("../../writerlink.example.toml");
     let shown = file(example).unwrap();
+    let without_default = [
+        "# url =",
+        "# availability_zone =",
+        "# endpoint =",
+        "# allowed_instances =",
+    ];
     let uncommented: Vec<&str> = example
         .lines()
-        .filter(|line| !line.contains("# url =") && !line.contains("# availability_zone ="))
+        .filter(|line| !without_default.iter().any(|field| line.starts_with(field)))
         .map(|line| match line.strip_prefix("# ") {
             Some(rest)
                 if rest
@@ -72,8 +80,8 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
     };
     assert_eq!(
         written.settings.len() - from_the_file(&written),
-        1,
-        "all but the zone"
+        3,
+        "all but zone, endpoint and allowed instances"
     );
     assert_eq!(from_the_file(&shown), 5);
 }
@@ -88,6 +96,7 @@ fn the_least_file_is_one_route_that_any_source_moves() {
     assert!(route.exclusive);
     assert_eq!(route.on_started, OnStarted::Swap);
     assert_eq!(route.allowed_cidrs, ALLOWED_CIDRS_DEFAULT);
+    assert_eq!(route.policy, Policy::default());
     let db_2 = InstanceId::new("db-2").unwrap();
     assert_eq!(route.instances[&db_2].to_string(), "10.0.1.11");
     assert_eq!(loaded.config.worker, WorkerSettings::default());
@@ -129,6 +138,9 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     worker.drain_timeout_s = 25 (default)
     worker.parallel_groups = 64 (default)
     worker.health_address = 127.0.0.1:8089 (default)
+    reconcile.interval_seconds = 30 (default)
+    reconcile.looks_per_second_max = 20 (default)
+    safety.moves_per_minute_max = 240 (default)
     route.c.name = c (line 3)
     route.c.source = c (line 3)
     route.c.target_group = ARN-A (line 2)
@@ -137,6 +149,16 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.availability_zone = none (AWS tells it by the subnet) (default)
     route.c.allowed_cidrs = 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 (default)
     route.c.on_started = swap (default)
+    route.c.truth = static (default)
+    route.c.endpoint = none (default)
+    route.c.database = cluster (default)
+    route.c.role = writer (default)
+    route.c.mode = enforce (default)
+    route.c.allowed_instances = any of the source (default)
+    route.c.trust_event_seconds = 180 (default)
+    route.c.evidence_age_max_seconds = 900 (default)
+    route.c.serving_when = healthy (default)
+    route.c.serving_limit_seconds = 360 (default)
     route.c.instances.db-1 = 10.0.1.10 (line 6)
     route.c.instances.db-2 = 10.0.1.11 (line 7)
     "#);
@@ -237,7 +259,7 @@ db-3 = 10
       fix: write "swap" (at once), "register" (keep the old one until completed) or "wait"
     w.toml:11: route[1].targets = ["10.0.1.10"]
       why: there is no such field
-      fix: remove it, or use one of: name, source, target_group, port, exclusive, availability_zone, allowed_cidrs, on_started, instances
+      fix: remove it, or use one of: name, source, target_group, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, serving_when, serving_limit_seconds, instances
     w.toml:13: route[1].instances.db-1 = "db-1.cluster.local"
       why: this is no IP address (nor may it be a host name, whose address moves by itself)
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
@@ -480,6 +502,8 @@ fn the_lambdas_variables_make_the_lambdas_route() {
     assert_eq!(route.group.availability_zone, None);
     assert_eq!(route.port, 3307);
     assert_eq!(route.instances.len(), 2);
+    assert_eq!(route.policy, Policy::default());
+    assert_eq!(loaded.config.reconciling, Reconciling::default());
     let from_variables = loaded
         .settings
         .iter()
@@ -556,6 +580,33 @@ fn a_file_wins_over_the_variables_and_says_which_it_did_not_look_at() {
 }
 
 #[test]
+fn the_text_in_a_variable_is_read_like_a_file_and_a_file_wins_over_it() {
+    let text = route(INSTANCES);
+    let env = move |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| text.clone());
+    let loaded = read(None, &env).unwrap();
+    assert_eq!(loaded.from.to_string(), CONFIG_TEXT_VARIABLE);
+    assert_eq!(loaded.config.routes.len(), 1);
+    let absent = Path::new("/absent.toml");
+    assert!(matches!(
+        read(Some(absent), &env),
+        Err(ConfigError::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
+    let env = |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| "[queue]\nnmae = 1".to_owned());
+    let Err(ConfigError::Faulty { faults, .. }) = read(None, &env) else {
+        panic!("it has a fault");
+    };
+    assert!(
+        faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"),
+        "{}",
+        faults[0].place
+    );
+}
+
+#[test]
 fn the_limits_keep_their_relations() {
     let default = WorkerSettings::default();
     assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
@@ -575,4 +626,284 @@ fn a_long_value_is_quoted_short() {
         told.lines().all(|line| line.chars().count() < 220),
         "{told}"
     );
+}
+
+/// A route that asks, with ranges and without a map.
+fn asking(lines: &str) -> String {
+    route(&format!(
+        "source = \"c\"\nallowed_cidrs = [\"10.0.1.0/24\"]\n{lines}"
+    ))
+}
+
+#[test]
+fn every_field_of_the_policy_is_understood() {
+    let text = asking(
+        "truth = [\"rds\", \"dns\"]
+endpoint = \"C.cluster-abc.us-east-1.rds.amazonaws.com.\"
+database = \"cluster\"
+role = \"readers\"
+mode = \"observe\"
+allowed_instances = [\"DB-1\", \"db-2\"]
+trust_event_seconds = 0
+evidence_age_max_seconds = 600
+serving_when = \"registered\"
+serving_limit_seconds = 60
+",
+    );
+    let loaded = file(&text).unwrap();
+    let instance = |name: &str| InstanceId::new(name).unwrap();
+    let expected = Policy {
+        mode: Mode::Observe,
+        database: Database::Cluster,
+        role: Role::Readers,
+        truth: [Witness::Rds, Witness::Dns].into(),
+        endpoint: Some("c.cluster-abc.us-east-1.rds.amazonaws.com".to_owned()),
+        allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
+        trust_event: Duration::ZERO,
+        evidence_age_max: Duration::from_mins(10),
+        serving_when: ServingWhen::Registered,
+        serving_limit: Duration::from_mins(1),
+    };
+    assert_eq!(loaded.config.routes[0].policy, expected);
+    let from_defaults = loaded
+        .settings
+        .iter()
+        .filter(|s| s.field.starts_with("route.") && s.origin == Origin::Default);
+    let fields: Vec<&str> = from_defaults.map(|s| s.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "route.c.port",
+            "route.c.exclusive",
+            "route.c.availability_zone",
+            "route.c.on_started"
+        ]
+    );
+}
+
+#[test]
+fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
+    for truth in ["\"rds\"", "[\"rds\"]"] {
+        let loaded = file(&asking(&format!("truth = {truth}\n"))).unwrap();
+        let route = &loaded.config.routes[0];
+        assert_eq!(route.policy.truth, [Witness::Rds].into());
+        assert!(route.instances.is_empty());
+    }
+    insta::assert_snapshot!(faults(&route("source = \"c\"\ntruth = \"rds\"\n")), @r#"
+    w.toml:1: route.c.allowed_cidrs
+      why: without [route.instances] these ranges alone say where the route may point, and the default ones hold every address that a load balancer takes
+      fix: write the ranges of the database's subnets, such as ["10.0.1.0/24", "10.0.2.0/24"]
+    "#);
+    let with_a_map = route(&format!("source = \"c\"\ntruth = \"rds\"\n{INSTANCES}"));
+    assert_eq!(file(&with_a_map).unwrap().config.routes.len(), 1);
+}
+
+#[test]
+fn every_field_of_the_policy_is_told_what_it_may_be() {
+    let text = asking(
+        "truth = [\"rds\", \"aws\"]
+endpoint = \"10.0.1.10\"
+database = \"aurora\"
+role = \"reader\"
+mode = true
+allowed_instances = []
+trust_event_seconds = 4000
+evidence_age_max_seconds = 60
+serving_when = \"soon\"
+serving_limit_seconds = 0
+",
+    );
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:5: route.c.truth = "aws"
+      why: this is none of static, rds and dns
+      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
+    w.toml:6: route.c.endpoint = "10.0.1.10"
+      why: this is no host name
+      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
+    w.toml:7: route.c.database = "aurora"
+      why: this is none of cluster and instance
+      fix: write "cluster" (Aurora, Multi-AZ DB cluster) or "instance" (Multi-AZ DB instance)
+    w.toml:8: route.c.role = "reader"
+      why: this is none of writer and readers
+      fix: write "writer" or "readers" (the writer only where there is no reader)
+    w.toml:9: route.c.mode = true
+      why: this has to be a string in quotes, and is true or false
+      fix: write "enforce" (the group follows the writer) or "observe" (only record what would be done)
+    w.toml:10: route.c.allowed_instances = []
+      why: an empty list allows no instance, so the route could never move
+      fix: write a list of DB instance identifiers, such as ["db-1", "db-2"], or remove the line for any instance of the source
+    w.toml:11: route.c.trust_event_seconds = 4000
+      why: RDS's own word needs a minute or two after a failover, and no event is to be believed for hours
+      fix: write a whole number from 0 to 3600; the default is 180
+    w.toml:12: route.c.evidence_age_max_seconds = 60
+      why: an event is regularly up to five minutes late, and one of last week is no news
+      fix: write a whole number from 300 to 345600; the default is 900
+    w.toml:13: route.c.serving_when = "soon"
+      why: this is none of healthy and registered
+      fix: write "healthy" (its checks pass) or "registered" (for checks that fail on purpose)
+    w.toml:14: route.c.serving_limit_seconds = 0
+      why: a load balancer needs minutes to serve a new target, and not an hour
+      fix: write a whole number from 30 to 3600; the default is 360
+    "#);
+}
+
+#[test]
+fn a_truth_that_contradicts_itself_is_told_and_nothing_is_concluded_from_it() {
+    let with = |truth: &str| faults(&route(&format!("truth = {truth}\n")));
+    insta::assert_snapshot!(with("[\"static\", \"dns\"]"), @r#"
+    w.toml:3: route.default.truth = ["static", "dns"]
+      why: static means that nobody is asked, so it stands alone
+      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
+    "#);
+    insta::assert_snapshot!(with("[]"), @r#"
+    w.toml:3: route.default.truth = []
+      why: an empty list does not say whether anybody is to be asked
+      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
+    "#);
+    insta::assert_snapshot!(with("[\"rds\", \"rds\"]"), @r#"
+    w.toml:3: route.default.truth = ["rds", "rds"]
+      why: one witness that is named twice is still one
+      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
+    "#);
+    insta::assert_snapshot!(with("1"), @r#"
+    w.toml:3: route.default.truth = 1
+      why: this has to be a string in quotes, and is a whole number
+      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
+    "#);
+}
+
+#[test]
+fn what_a_witness_needs_is_told_with_the_field_that_is_missing() {
+    insta::assert_snapshot!(faults(&asking("truth = \"dns\"\n")), @r#"
+    w.toml:1: route.c.endpoint
+      why: truth has dns, and there is no name that could be read
+      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
+    "#);
+    insta::assert_snapshot!(faults(&asking("truth = \"rds\"\nendpoint = \"c.example.com\"\n")), @r#"
+    w.toml:6: route.c.endpoint = "c.example.com"
+      why: nobody would read this name: truth has no dns
+      fix: add "dns" to truth, or remove the line
+    "#);
+    let any_source = route("allowed_cidrs = [\"10.0.1.0/24\"]\ntruth = \"rds\"\n");
+    insta::assert_snapshot!(faults(&any_source), @r#"
+    w.toml:1: route.default.source
+      why: truth has rds, and events of any source move this route: there is no cluster to ask about
+      fix: write source = "CLUSTER", the identifier of its cluster or instance
+    "#);
+}
+
+#[test]
+fn an_endpoint_that_leads_to_any_member_is_refused() {
+    let with = |endpoint: &str| {
+        let lines = format!("truth = \"dns\"\nendpoint = \"{endpoint}\"\n");
+        faults(&asking(&lines))
+    };
+    insta::assert_snapshot!(with("c.cluster-ro-abc.us-east-1.rds.amazonaws.com"), @r#"
+    w.toml:6: route.c.endpoint = "c.cluster-ro-abc.us-east-1.rds.amazonaws.com"
+      why: this endpoint leads to readers, and does not tell the writer
+      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
+    "#);
+    for no_name in [
+        "c.example.com:3306",
+        "localhost",
+        "https://c.example.com",
+        "a..b",
+        "",
+    ] {
+        assert!(with(no_name).contains("this is no host name"), "{no_name}");
+    }
+}
+
+#[test]
+fn readers_are_asked_of_rds_and_are_members_of_a_cluster() {
+    let role = "role = \"readers\"\n";
+    let endpoint = "truth = \"dns\"\nendpoint = \"c.example.com\"\n";
+    insta::assert_snapshot!(faults(&asking(&format!("{endpoint}{role}"))), @r#"
+    w.toml:7: route.c.role = "readers"
+      why: only RDS knows who the readers are, and truth does not ask it
+      fix: add "rds" to truth
+    "#);
+    let instance = "truth = \"rds\"\ndatabase = \"instance\"\n";
+    insta::assert_snapshot!(faults(&asking(&format!("{instance}{role}"))), @r#"
+    w.toml:7: route.c.role = "readers"
+      why: an instance has no readers; the standby of a Multi-AZ instance serves nobody
+      fix: write role = "writer", or the cluster as source and database = "cluster"
+    "#);
+}
+
+#[test]
+fn an_event_that_moves_nothing_any_more_outranks_nobody() {
+    let lines = "truth = \"rds\"\ntrust_event_seconds = 600\nevidence_age_max_seconds = 300\n";
+    insta::assert_snapshot!(faults(&asking(lines)), @r#"
+    w.toml:6: route.c.trust_event_seconds = 600
+      why: an event older than 300 s moves nothing (evidence_age_max_seconds), and would still outrank the witnesses
+      fix: write no more seconds than evidence_age_max_seconds has
+    "#);
+}
+
+#[test]
+fn an_allowed_instance_of_a_static_route_has_an_address() {
+    let text = route(&format!(
+        "allowed_instances = [\"db-2\", \"db-3\"]\n{INSTANCES}"
+    ));
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:3: route.default.allowed_instances = "db-3"
+      why: [route.instances] has no such instance, and nobody is asked for its address
+      fix: correct the identifier, or list the instance with its address
+    "#);
+}
+
+fn worker_wide(lines: &str) -> String {
+    format!("{lines}\n{}", route(INSTANCES))
+}
+
+#[test]
+fn the_timer_can_be_turned_off_and_says_what_is_lost() {
+    let loaded = file(&worker_wide("[reconcile]\ninterval_seconds = 0\n")).unwrap();
+    assert_eq!(loaded.config.reconciling.interval, None);
+    let shown = loaded
+        .settings
+        .iter()
+        .find(|s| s.field == "reconcile.interval_seconds");
+    assert_eq!(
+        shown.unwrap().value,
+        "0: no timer, so nothing mends a lost event"
+    );
+    let loaded = file(&worker_wide(
+        "[reconcile]\ninterval_seconds = 5\nlooks_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
+    ))
+    .unwrap();
+    let expected = Reconciling {
+        interval: Some(Duration::from_secs(5)),
+        looks_per_second_max: 50,
+    };
+    assert_eq!(loaded.config.reconciling, expected);
+    assert_eq!(loaded.config.moves_per_minute_max, 6);
+}
+
+#[test]
+fn the_timers_limits_are_told_with_their_reasons() {
+    let text = worker_wide(
+        "[reconcile]
+interval_seconds = 4
+looks_per_second_max = 51
+jitter = 1
+[safety]
+moves_per_minute_max = 0
+",
+    );
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:2: reconcile.interval_seconds = 4
+      why: looks more often than that only cost calls, and fewer leave a lost event unnoticed for hours
+      fix: write a whole number from 5 to 3600, or 0 for no timer at all (then nothing mends a lost event); the default is 30
+    w.toml:3: reconcile.looks_per_second_max = 51
+      why: DescribeTargetHealth allows 50 calls a second to a whole account, events' own looks included
+      fix: write a whole number from 1 to 50; the default is 20
+    w.toml:4: reconcile.jitter = 1
+      why: there is no such field
+      fix: remove it, or use one of: interval_seconds, looks_per_second_max
+    w.toml:6: safety.moves_per_minute_max = 0
+      why: the load balancer's API takes 240 registrations and deregistrations a minute from a whole account
+      fix: write a whole number from 1 to 240; the default is 240
+    "#);
 }

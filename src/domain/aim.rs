@@ -190,8 +190,11 @@ fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
 /// The order of evidence said at `at`, never older than what is known: the witness's reader and whoever wrote
 /// the known evidence went by clocks of their own.
 fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder {
-    let said = EvidenceOrder { at, rank };
-    known.map_or(said, |known| known.evidence.max(said))
+    let Some(known) = known else {
+        return EvidenceOrder { at, rank };
+    };
+    let at = at.max(known.evidence.at);
+    known.evidence.max(EvidenceOrder { at, rank })
 }
 
 /// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::databases::Clusters;
+use super::databases::{Clusters, DESCRIBE_INSTANCES, RESOLVE, described_by};
 use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
-use crate::domain::route::{InstanceId, Route, TargetGroup, TargetGroupArn};
+use crate::domain::route::{InstanceId, Route, Source, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::truth::Reading;
+use crate::domain::truth::{Member, Reading, Testimony, Witness};
 use crate::ports::{
     CallError, Databases, Depth, ErrorKind, Kept, Message, Queue, Reply, TargetGroups,
 };
@@ -160,21 +160,83 @@ pub(super) struct ClustersClient {
 
 #[async_trait]
 impl Databases for ClustersClient {
+    /// From the route's map, else from those whom the route asks. A route that asks nobody costs no call.
     async fn address(
         &self,
         route: &Route,
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
-        let (clusters, source) = (Arc::clone(&self.clusters), route.source.clone());
-        let (instance, detail) = (instance.clone(), instance.to_string());
-        // One call stands for two round trips, the API's and that of the endpoint's name.
-        let address = move || Ok(clusters.address(&source, &instance));
-        self.process
-            .call("DescribeDBInstances", detail, address)
-            .await
+        if let Some(ip) = route.instances.get(instance) {
+            return Ok(Some(*ip));
+        }
+        let (clusters, instance) = (Arc::clone(&self.clusters), instance.clone());
+        let (truth, detail) = (&route.policy.truth, instance.to_string());
+        if truth.contains(&Witness::Rds) {
+            let Source::Named(source) = route.source.clone() else {
+                return Ok(None);
+            };
+            // One call stands for two round trips, the API's and that of the endpoint's name.
+            let describe = move || clusters.member(&source, &instance);
+            self.process
+                .call(DESCRIBE_INSTANCES, detail, describe)
+                .await
+        } else if truth.contains(&Witness::Dns) {
+            // A derived name that does not exist is no member's: an answer, and not a failure to be tried again.
+            let resolve = move || match clusters.resolve_member(&instance) {
+                Ok(ip) => Ok(Some(ip)),
+                Err(error) if error.kind == ErrorKind::Missing => Ok(None),
+                Err(error) => Err(error),
+            };
+            self.process.call(RESOLVE, detail, resolve).await
+        } else {
+            Ok(None)
+        }
     }
 
-    async fn ask(&self, _: &Route) -> Reading {
-        Reading::default()
+    async fn ask(&self, route: &Route) -> Reading {
+        // At the same time, as the worker in AWS does: two that speak of different moments would seem to differ.
+        let (rds, dns) = tokio::join!(
+            self.testimony(route, Witness::Rds),
+            self.testimony(route, Witness::Dns),
+        );
+        Reading([rds, dns].into_iter().flatten().collect())
+    }
+}
+
+impl ClustersClient {
+    async fn testimony(&self, route: &Route, witness: Witness) -> Option<(Witness, Testimony)> {
+        if !route.policy.truth.contains(&witness) {
+            return None;
+        }
+        let said = match witness {
+            Witness::Rds => self.ask_rds(route).await,
+            Witness::Dns => self.ask_dns(route).await,
+        };
+        let said = said.unwrap_or_else(|error| Testimony::Unclear(error.to_string()));
+        Some((witness, said))
+    }
+
+    async fn ask_rds(&self, route: &Route) -> Result<Testimony, CallError> {
+        let Source::Named(source) = route.source.clone() else {
+            let why = "the route has no source to ask RDS about";
+            return Ok(Testimony::Unclear(why.to_owned()));
+        };
+        let (database, role) = (route.policy.database, route.policy.role);
+        let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
+        let describe = move || clusters.describe(database, &source, role);
+        let call = described_by(database);
+        self.process.call(call, detail, describe).await
+    }
+
+    async fn ask_dns(&self, route: &Route) -> Result<Testimony, CallError> {
+        let Some(name) = route.policy.endpoint.clone() else {
+            let why = "the route has no endpoint whose name could be read";
+            return Ok(Testimony::Unclear(why.to_owned()));
+        };
+        let (clusters, detail) = (Arc::clone(&self.clusters), name.clone());
+        let resolve = move || clusters.resolve(&name);
+        let ip = self.process.call(RESOLVE, detail, resolve).await?;
+        let (writer, readers) = (Member { instance: None, ip }, Vec::new());
+        Ok(Testimony::Members { writer, readers })
     }
 }

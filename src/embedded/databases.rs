@@ -1,7 +1,17 @@
-//! Aurora clusters: their instances, who writes, and the events of a failover.
+//! The databases: their instances, who writes, where each one is, and what RDS says about it.
+//!
+//! The truth is here. What a witness sees of it is in `witnesses`: RDS's API and the names of
+//! endpoints notice a change some time later, and each at its own time. What happens besides a cluster's failover
+//! (a Multi-AZ instance's, a replaced host, a blue/green switchover) is in `incidents`. An event that is lost is
+//! one that nobody delivers.
 //!
 //! Sources: Aurora User Guide, "Amazon RDS event categories and event messages" and "High availability for
 //! Amazon Aurora"; the time between started and completed is from captured events (13 to 38 s).
+
+mod incidents;
+mod sight;
+mod timeline;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,10 +19,17 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::incidents::Planned;
+pub use self::incidents::{HostReplacement, StandbyFailover, Switchover};
+pub use self::sight::{ApiFault, Lags, NameFault};
+use self::timeline::{Lag, Timeline};
+pub use self::witnesses::endpoint;
+pub(super) use self::witnesses::{DESCRIBE_INSTANCES, RESOLVE, described_by};
 use super::clock::WorldTime;
 use super::faults::lock;
 use crate::domain::event::{EventId, RdsEvent, SourceKind};
-use crate::domain::route::{InstanceId, Source, SourceId};
+use crate::domain::policy::Database;
+use crate::domain::route::{InstanceId, SourceId};
 
 /// From "Started failover" until the new writer writes.
 const PROMOTION_MS: Range<u64> = 3_000..15_000;
@@ -23,11 +40,23 @@ const COMPLETION_MS: Range<u64> = 20_000..40_000;
 /// Between two failovers of one cluster, should the second one overtake the first.
 const NEXT_FAILOVER: Duration = Duration::from_secs(1);
 
+/// Keeps what witnesses do apart from how long failovers take, under one seed.
+const OF_WITNESSES: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// An instance of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Its identifier.
     pub id: InstanceId,
+    /// What its endpoint resolves to.
+    pub ip: IpAddr,
+    /// Where it runs.
+    pub zone: String,
+}
+
+/// Where an instance is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
     /// What its endpoint resolves to.
     pub ip: IpAddr,
     /// Where it runs.
@@ -54,139 +83,162 @@ pub struct Failover {
     pub completed: TimedEvent,
 }
 
-#[derive(Debug)]
+/// A cluster, or an instance that stands for itself: a cluster of one, whose writer never changes and whose
+/// place does.
+#[derive(Debug, Default)]
 struct Cluster {
-    instances: BTreeMap<InstanceId, Instance>,
-    /// Who writes from when on, in order; the last ones may lie in the future.
-    writers: Vec<(Duration, InstanceId)>,
+    kind: Database,
+    members: BTreeMap<InstanceId, Timeline<Place>>,
+    /// Who writes from when on.
+    writers: Timeline<InstanceId>,
+    /// Where a Multi-AZ instance goes next.
+    standby: Option<Place>,
     last_completed: Duration,
+    seen: sight::Seen,
 }
 
 impl Cluster {
-    fn writer(&self, now: Duration) -> Option<&InstanceId> {
-        let mut so_far = self.writers.iter().rev();
-        so_far
-            .find(|(from, _)| *from <= now)
-            .map(|(_, writer)| writer)
+    fn of(kind: Database, instances: &[Instance]) -> Self {
+        let placed = |i: &Instance| {
+            let (ip, zone) = (i.ip, i.zone.clone());
+            (i.id.clone(), Timeline::always(Place { ip, zone }))
+        };
+        let writer = instances.first().map(|i| Timeline::always(i.id.clone()));
+        Self {
+            kind,
+            members: instances.iter().map(placed).collect(),
+            writers: writer.unwrap_or_default(),
+            ..Self::default()
+        }
     }
 
-    fn zone(&self, instance: &InstanceId) -> Option<&str> {
-        self.instances.get(instance).map(|i| i.zone.as_str())
+    fn instance(&self, id: &InstanceId, now: Duration) -> Option<Instance> {
+        let Place { ip, zone } = self.members.get(id)?.now(now)?.clone();
+        let id = id.clone();
+        Some(Instance { id, ip, zone })
     }
 }
 
-/// The clusters of a world, shared by all its processes.
+#[derive(Debug, Default)]
+struct State {
+    clusters: BTreeMap<SourceId, Cluster>,
+    planned: Vec<Planned>,
+}
+
+/// The databases of a world, shared by all its processes.
 #[derive(Debug)]
 pub struct Clusters {
     time: WorldTime,
     random: Mutex<fastrand::Rng>,
-    by_id: Mutex<BTreeMap<SourceId, Cluster>>,
+    lags: Mutex<Lags>,
+    of_witnesses: Mutex<fastrand::Rng>,
+    state: Mutex<State>,
 }
 
 impl Clusters {
-    /// No clusters yet; `seed` decides how long failovers take.
+    /// No databases yet; `seed` decides how long failovers take, and what their witnesses see of them.
     #[must_use]
     pub fn new(time: WorldTime, seed: u64) -> Arc<Self> {
         Arc::new(Self {
             time,
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
-            by_id: Mutex::default(),
+            lags: Mutex::default(),
+            of_witnesses: Mutex::new(fastrand::Rng::with_seed(seed ^ OF_WITNESSES)),
+            state: Mutex::default(),
         })
     }
 
     /// Adds a cluster, or replaces it. The first instance is the writer.
     pub fn add(&self, cluster: &SourceId, instances: &[Instance]) {
-        let writer = instances.first().map(|i| (Duration::ZERO, i.id.clone()));
-        let keyed = instances.iter().map(|i| (i.id.clone(), i.clone()));
-        let added = Cluster {
-            instances: keyed.collect(),
-            writers: writer.into_iter().collect(),
-            last_completed: Duration::ZERO,
-        };
-        lock(&self.by_id).insert(cluster.clone(), added);
+        let added = Cluster::of(Database::Cluster, instances);
+        self.with(|state, _| state.clusters.insert(cluster.clone(), added));
+    }
+
+    /// Looks at the databases, or changes them, as they are now.
+    fn with<T>(&self, look: impl FnOnce(&mut State, Duration) -> T) -> T {
+        let now = self.time.elapsed();
+        let mut state = lock(&self.state);
+        state.catch_up(now);
+        look(&mut state, now)
+    }
+
+    fn with_cluster<T>(
+        &self,
+        cluster: &SourceId,
+        look: impl FnOnce(&mut Cluster, Duration) -> Option<T>,
+    ) -> Option<T> {
+        self.with(|state, now| look(state.clusters.get_mut(cluster)?, now))
     }
 
     /// The writer of a cluster now: what I2 compares a group with.
     #[must_use]
     pub fn writer(&self, cluster: &SourceId) -> Option<Instance> {
-        let clusters = lock(&self.by_id);
-        let cluster = clusters.get(cluster)?;
-        let writer = cluster.writer(self.time.elapsed())?;
-        cluster.instances.get(writer).cloned()
+        self.with_cluster(cluster, |found, now| {
+            found.instance(found.writers.now(now)?, now)
+        })
     }
 
     /// The instances of a cluster.
     #[must_use]
     pub fn instances(&self, cluster: &SourceId) -> Vec<Instance> {
-        let clusters = lock(&self.by_id);
-        let cluster = clusters.get(cluster);
-        cluster.map_or_else(Vec::new, |c| c.instances.values().cloned().collect())
+        let all = self.with_cluster(cluster, |found, now| {
+            let ids = found.members.keys();
+            Some(ids.filter_map(|id| found.instance(id, now)).collect())
+        });
+        all.unwrap_or_default()
     }
 
-    /// Gives an instance another address, as a replaced host does.
+    /// Gives an instance another address, and everyone knows at once. [`Self::replace_host`] is how it happens.
     pub fn set_address(&self, cluster: &SourceId, instance: &InstanceId, ip: IpAddr) {
-        let mut clusters = lock(&self.by_id);
-        let instance = clusters
-            .get_mut(cluster)
-            .and_then(|cluster| cluster.instances.get_mut(instance));
-        if let Some(instance) = instance {
-            instance.ip = ip;
-        }
-    }
-
-    /// The address of an instance, if it is one of the source's.
-    #[must_use]
-    pub fn address(&self, source: &Source, instance: &InstanceId) -> Option<IpAddr> {
-        let clusters = lock(&self.by_id);
-        let mut members = clusters
-            .iter()
-            .filter(|(id, _)| match source {
-                Source::Any => true,
-                Source::Named(named) => *id == named,
-            })
-            .filter_map(|(_, cluster)| cluster.instances.get(instance));
-        members.next().map(|member| member.ip)
+        self.with_cluster(cluster, |found, now| {
+            let places = found.members.get_mut(instance)?;
+            let zone = places.now(now)?.zone.clone();
+            places.push(now, Place { ip, zone }, Lag::default());
+            Some(())
+        });
     }
 
     /// Begins a failover now. The writer changes between the two events, and RDS sends each of them once,
     /// at best. A second failover completes after the first. `None` when there is no such instance.
     pub fn fail_over(&self, cluster: &SourceId, to: &InstanceId) -> Option<Failover> {
-        let now = self.time.elapsed();
-        let mut clusters = lock(&self.by_id);
-        let found = clusters.get_mut(cluster)?;
-        let zone = found.zone(to)?;
-        let same_zone = found.writer(now).and_then(|writer| found.zone(writer)) == Some(zone);
-        let (started_id, place) = if same_zone {
-            (EventId::STARTED_SAME_AZ, "same AZ")
-        } else {
-            (EventId::STARTED_CROSS_AZ, "cross AZ")
-        };
-        let last_promotion = found.writers.last().map(|(at, _)| *at).unwrap_or_default();
-        let promoted_at = (now + self.draw(PROMOTION_MS)).max(last_promotion + NEXT_FAILOVER);
-        let completed_at =
-            (now + self.draw(COMPLETION_MS)).max(found.last_completed + NEXT_FAILOVER);
-        found.writers.push((promoted_at, to.clone()));
-        found.last_completed = completed_at;
-        let started = format!("Started {place} failover to DB instance: {to}");
-        let completed = format!("Completed failover to DB instance: {to}");
-        Some(Failover {
-            promoted_at,
-            started: self.event(cluster, now, started_id, started),
-            completed: self.event(
-                cluster,
-                completed_at,
-                EventId::FAILOVER_COMPLETED,
-                completed,
-            ),
+        self.with_cluster(cluster, |found, now| {
+            let zone = found.instance(to, now)?.zone;
+            let writer = found.writers.now(now);
+            let from = writer.and_then(|writer| found.instance(writer, now));
+            let (started_id, place) = if from.is_some_and(|from| from.zone == zone) {
+                (EventId::STARTED_SAME_AZ, "same AZ")
+            } else {
+                (EventId::STARTED_CROSS_AZ, "cross AZ")
+            };
+            let last_promotion = found.writers.last_change();
+            let promoted_at = (now + self.draw(PROMOTION_MS)).max(last_promotion + NEXT_FAILOVER);
+            let completed_at =
+                (now + self.draw(COMPLETION_MS)).max(found.last_completed + NEXT_FAILOVER);
+            let lag = self.lag();
+            found.writers.push(promoted_at, to.clone(), lag);
+            found.last_completed = completed_at;
+            found
+                .seen
+                .busy(self.shows("failing-over"), promoted_at + lag.api);
+            let started = format!("Started {place} failover to DB instance: {to}");
+            let completed = format!("Completed failover to DB instance: {to}");
+            let event = |due, id, message| self.event(cluster, due, id, message);
+            Some(Failover {
+                promoted_at,
+                started: event(now, started_id, started),
+                completed: event(completed_at, EventId::FAILOVER_COMPLETED, completed),
+            })
         })
     }
 
     /// The failover that is under way fails, or none can be begun: the writer stays who it is.
     pub fn failover_failed(&self, cluster: &SourceId) -> TimedEvent {
         let now = self.time.elapsed();
-        if let Some(found) = lock(&self.by_id).get_mut(cluster) {
-            found.writers.retain(|(at, _)| *at <= now);
-        }
+        self.with_cluster(cluster, |found, now| {
+            found.writers.call_off(now);
+            found.seen.busy(None, now);
+            Some(())
+        });
         let message =
             "Cluster failover failed, check the health of your cluster instances and try again.";
         self.event(cluster, now, EventId::FAILOVER_FAILED, message.to_owned())
@@ -195,16 +247,14 @@ impl Clusters {
     /// The previous writer writes again from now on: the one before the failover that is under way, else
     /// the one before the last. `None` when there is none.
     pub fn promote_previous_primary(&self, cluster: &SourceId) -> Option<TimedEvent> {
-        let now = self.time.elapsed();
-        let mut clusters = lock(&self.by_id);
-        let writers = &mut clusters.get_mut(cluster)?.writers;
-        let planned = writers.len();
-        writers.retain(|(at, _)| *at <= now);
-        let back = if writers.len() < planned { 1 } else { 2 };
-        let (_, previous) = writers.get(writers.len().checked_sub(back)?)?.clone();
-        let message = format!("Promoting previous primary again: {previous}.");
-        writers.push((now, previous));
-        Some(self.event(cluster, now, EventId::PREVIOUS_PRIMARY_PROMOTED, message))
+        self.with_cluster(cluster, |found, now| {
+            let changes = usize::from(found.writers.call_off(now) == 0);
+            let previous = found.writers.before(now, changes)?.clone();
+            let message = format!("Promoting previous primary again: {previous}.");
+            found.writers.push(now, previous, self.lag());
+            found.seen.busy(None, now);
+            Some(self.event(cluster, now, EventId::PREVIOUS_PRIMARY_PROMOTED, message))
+        })
     }
 
     fn event(&self, cluster: &SourceId, due: Duration, id: EventId, message: String) -> TimedEvent {
@@ -230,6 +280,8 @@ impl Clusters {
 mod tests {
     use super::*;
     use crate::domain::event::Claim;
+    use crate::domain::route::{Route, Source};
+    use crate::domain::truth::{Reading, Witness};
     use crate::embedded::world::{World, WorldConfig, instances};
 
     fn cluster() -> SourceId {
@@ -347,29 +399,66 @@ mod tests {
         assert_eq!(writer(&world), named(1));
     }
 
+    /// A route that has no map and asks `truth`.
+    fn asking(world: &World, truth: &[Witness]) -> Route {
+        let members = instances("other", 1).unwrap();
+        let route = world.add_route("other", &members).unwrap();
+        let mut policy = route.policy.clone();
+        policy.truth = truth.iter().copied().collect();
+        Route {
+            instances: BTreeMap::new(),
+            policy,
+            ..route
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_address_is_known_for_members_of_the_routes_source_alone() {
         let world = world();
-        let route = world
-            .add_route("other", &instances("other", 1).unwrap())
-            .unwrap();
-        let process = world.process("w1");
-        let databases = world.databases(&process);
+        let route = asking(&world, &[Witness::Rds]);
+        let databases = world.databases(&world.process("w1"));
         let own = InstanceId::new("other-1").unwrap();
         let ip = IpAddr::from([10, 0, 1, 11]);
         assert_eq!(databases.address(&route, &own).await, Ok(Some(ip)));
         assert_eq!(databases.address(&route, &named(1)).await, Ok(None));
-        let any = crate::domain::route::Route {
+        let moved = IpAddr::from([10, 0, 1, 99]);
+        let source = SourceId::new("other").unwrap();
+        world.rds.set_address(&source, &own, moved);
+        assert_eq!(databases.address(&route, &own).await, Ok(Some(moved)));
+        assert_eq!(world.fabric.journal()[0].call, "DescribeDBInstances");
+        let any = Route {
             source: Source::Any,
             ..route
         };
-        assert_eq!(
-            databases.address(&any, &named(2)).await,
-            Ok(Some(IpAddr::from([10, 0, 2, 11])))
-        );
-        let moved = IpAddr::from([10, 0, 2, 99]);
-        world.rds.set_address(&cluster(), &named(2), moved);
-        assert_eq!(databases.address(&any, &named(2)).await, Ok(Some(moved)));
-        assert_eq!(world.fabric.journal()[0].call, "DescribeDBInstances");
+        assert_eq!(databases.address(&any, &own).await, Ok(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_that_asks_dns_finds_an_instance_by_its_own_endpoint() {
+        let world = world();
+        let route = asking(&world, &[Witness::Dns]);
+        let databases = world.databases(&world.process("w1"));
+        let own = InstanceId::new("other-1").unwrap();
+        let ip = IpAddr::from([10, 0, 1, 11]);
+        assert_eq!(databases.address(&route, &own).await, Ok(Some(ip)));
+        let nobody = InstanceId::new("nobody").unwrap();
+        let error = databases.address(&route, &nobody).await.unwrap_err();
+        assert_eq!(error.code, "NXDOMAIN");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_routes_own_map_comes_first_and_costs_no_call() {
+        let world = world();
+        let members = instances("other", 1).unwrap();
+        let route = world.add_route("other", &members).unwrap();
+        let databases = world.databases(&world.process("w1"));
+        let moved = IpAddr::from([10, 0, 1, 99]);
+        let (source, own) = (SourceId::new("other").unwrap(), &members[0].id);
+        world.rds.set_address(&source, own, moved);
+        let known = databases.address(&route, own).await;
+        assert_eq!(known, Ok(Some(members[0].ip)));
+        assert_eq!(databases.address(&route, &named(1)).await, Ok(None));
+        assert_eq!(databases.ask(&route).await, Reading::default());
+        assert!(world.fabric.journal().is_empty());
     }
 }

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::notices::category;
 use crate::domain::audit::Hash;
 use crate::domain::event::{RdsEvent, SourceKind};
 
@@ -27,8 +28,7 @@ pub fn eventbridge(event: &RdsEvent) -> String {
         SourceKind::Other => "DB_PARAM",
     };
     let mut detail = json!({
-        // A real event without an id has the category "empty".
-        "EventCategories": [if event.id.is_some() { "failover" } else { "empty" }],
+        "EventCategories": [category(event.id)],
         "SourceType": source_type,
         "SourceArn": source_arn(event),
         "Date": event.at.to_string(),
@@ -128,6 +128,7 @@ fn envelope_id(event: &RdsEvent) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::notices::Notice;
     use super::*;
     use crate::domain::event::EventId;
     use crate::domain::route::SourceId;
@@ -211,5 +212,48 @@ mod tests {
             read(&eventbridge(&event()))["id"],
             read(&eventbridge(&later))["id"]
         );
+    }
+
+    #[test]
+    fn a_notice_of_a_deployment_has_the_fields_of_a_captured_one() {
+        let notice = Notice::SwitchoverCompleted;
+        let told = RdsEvent {
+            id: notice.id(),
+            source: SourceId::new("bgd-hdqs3ik6vrwgutsn").unwrap(),
+            kind: SourceKind::BlueGreenDeployment,
+            message: notice.message(),
+            ..event()
+        };
+        let body = read(&eventbridge(&told));
+        assert_eq!(body["detail-type"], "RDS Blue Green Deployment Event");
+        let expected = json!({
+            "EventCategories": ["notification"],
+            "SourceType": "BLUE_GREEN_DEPLOYMENT",
+            "SourceArn": "arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn",
+            "Date": "2026-05-06T23:07:45.884Z",
+            "Message": "Switchover completed on blue/green deployment.",
+            "SourceIdentifier": "bgd-hdqs3ik6vrwgutsn",
+            "EventID": "RDS-EVENT-0248",
+        });
+        assert_eq!(body["detail"], expected);
+    }
+
+    #[test]
+    fn a_notice_of_an_instance_has_its_category_and_the_arn_of_an_instance() {
+        let notice = Notice::StandbyFailoverStarted;
+        let told = RdsEvent {
+            id: notice.id(),
+            kind: SourceKind::Instance,
+            message: notice.message(),
+            ..event()
+        };
+        let body = read(&eventbridge(&told));
+        assert_eq!(body["detail-type"], "RDS DB Instance Event");
+        assert_eq!(body["detail"]["EventID"], "RDS-EVENT-0013");
+        assert_eq!(body["detail"]["EventCategories"], json!(["failover"]));
+        let arn = "arn:aws:rds:us-east-1:123456789012:db:aurora-source";
+        assert_eq!(body["resources"][0], arn);
+        let restarted = Notice::Restarted.id();
+        assert_eq!(category(restarted), "availability");
     }
 }

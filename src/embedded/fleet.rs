@@ -14,7 +14,7 @@ use super::process::Process;
 use super::world::{World, WorldConfig};
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
-use crate::ports::{CallError, Ports, StaticMap};
+use crate::ports::{CallError, Ports};
 use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
 use crate::timer::Reconciling;
 use crate::worker::{Limits, Observer, Until, Worker};
@@ -82,7 +82,7 @@ impl Fleet {
             queue: self.world.queue(process),
             ledger: Arc::new(self.dynamo.ledger(process)),
             groups: self.world.target_groups(process),
-            databases: Arc::new(StaticMap),
+            databases: self.world.databases(process),
             clock: Arc::clone(&process.clock) as _,
         }
     }

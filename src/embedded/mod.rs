@@ -17,6 +17,7 @@ pub mod fleet;
 
 pub mod health;
 pub mod load_balancer;
+pub mod notices;
 pub mod plans;
 pub mod process;
 pub mod queue;

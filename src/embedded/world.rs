@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::clients::{ClustersClient, LoadBalancerClient, QueueClient};
 use super::clock::WorldTime;
-use super::databases::{Clusters, Instance};
+use super::databases::{Clusters, Instance, Place};
 use super::event_bodies;
 use super::faults::{Fabric, lock};
 use super::load_balancer::{LoadBalancer, LoadBalancerConfig};
@@ -17,13 +17,14 @@ use super::process::Process;
 use super::queue::{FifoQueue, QueueConfig};
 use super::target_group::TargetGroupSpec;
 use crate::domain::event::RdsEvent;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Database, Policy};
 use crate::domain::route::{
     InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
     TargetGroupArn,
 };
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
+use crate::domain::truth::Witness;
 use crate::ports::{CallError, Databases, Queue, TargetGroups};
 
 /// What a world is made of.
@@ -179,6 +180,36 @@ impl World {
         Ok(route)
     }
 
+    /// Makes a Multi-AZ instance and a target group of the same name, and the route between them, which asks RDS:
+    /// a map would be wrong after the first failover. The first place is where the instance is and has been
+    /// for long, the second one its standby's.
+    ///
+    /// # Errors
+    /// When the name is not one, or the first address cannot be a target.
+    pub fn add_instance_route(&self, name: &str, places: [Place; 2]) -> Result<Route, NoRoute> {
+        let [primary, standby] = places;
+        let at = |name: &str, place: &Place| {
+            let Place { ip, zone } = place.clone();
+            let id = InstanceId::new(name)?;
+            Ok::<_, InvalidName>(Instance { id, ip, zone })
+        };
+        let instance = at(name, &primary)?;
+        // The group has to have the subnets of both.
+        let both = [instance.clone(), at(&format!("{name}-standby"), &standby)?];
+        let route = self.add_route(name, &both)?;
+        self.rds.add_instance(&instance, Some(standby));
+        let policy = Policy {
+            database: Database::Instance,
+            truth: [Witness::Rds].into(),
+            ..Policy::default()
+        };
+        Ok(Route {
+            instances: BTreeMap::new(),
+            policy,
+            ..route
+        })
+    }
+
     /// Delivers an event as an EventBridge rule does, with the source as the message's group.
     pub fn deliver(&self, event: &RdsEvent) -> String {
         let body = event_bodies::eventbridge(event);
@@ -216,6 +247,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::truth::{Member, Truth};
 
     #[tokio::test(start_paused = true)]
     async fn a_route_begins_with_its_writer_in_service() {
@@ -240,6 +272,35 @@ mod tests {
             "2026-05-06T23:00:00.000Z"
         );
         assert!(world.elb.mutations().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_multi_az_instances_route_finds_it_at_its_standbys_address_after_a_failover() {
+        let world = World::new(WorldConfig::default());
+        let place = |n: u8| Place {
+            ip: IpAddr::from([10, 0, n, 11]),
+            zone: format!("us-east-1{}", char::from(b'a' + n)),
+        };
+        let route = world
+            .add_instance_route("orders", [place(1), place(2)])
+            .unwrap();
+        let failover = world
+            .rds
+            .fail_over_instance(&SourceId::new("orders").unwrap())
+            .unwrap();
+        tokio::time::sleep(failover.promoted_at + Duration::from_secs(30)).await;
+        let reading = world.databases(&world.process("w1")).ask(&route).await;
+        let writer = Member {
+            instance: InstanceId::new("orders").ok(),
+            ip: place(2).ip,
+        };
+        let readers = Vec::new();
+        assert_eq!(reading.truth(), Truth::Members { writer, readers });
+        let target = route.admit(place(2).ip).unwrap();
+        let groups = world.target_groups(&world.process("w2"));
+        let registered = groups.register(&route.group, &[target]).await;
+        assert!(registered.is_ok(), "{registered:?}");
+        assert_eq!(world.fabric.journal()[0].call, "DescribeDBInstances");
     }
 
     #[tokio::test(start_paused = true)]

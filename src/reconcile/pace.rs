@@ -30,7 +30,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Takes a place among the moves of this minute; says how long until there is one if there is none.
-    fn take(&mut self, now: Duration, max: usize) -> Result<(), Duration> {
+    fn take(&mut self, now: Duration, max: u32) -> Result<(), Duration> {
         while self
             .moves
             .front()
@@ -38,7 +38,7 @@ impl Pace {
         {
             self.moves.pop_front();
         }
-        if self.moves.len() < max {
+        if self.moves.len() < usize::try_from(max).unwrap_or(usize::MAX) {
             self.moves.push_back(now);
             return Ok(());
         }

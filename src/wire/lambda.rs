@@ -35,6 +35,8 @@ pub(super) fn read(place: &Place<'_>, json: &str, depth: Depth) -> Result<Parsed
     for (i, record) in records.into_iter().enumerate() {
         match read_record(&field.place.index(i), record.get(), depth)? {
             Parsed::Events(more) => events.extend(more),
+            // Records are handed in together and moved on together, so a drill among them is left out.
+            Parsed::Drill(_) => reasons.push("a drill inside a Lambda invocation".to_owned()),
             Parsed::Ignored(reason) => reasons.push(reason),
         }
     }

@@ -20,6 +20,7 @@ use serde::de::IgnoredAny;
 
 use crate::domain::event::RdsEvent;
 
+pub use eventbridge::DRILL_SOURCE;
 pub use facts::KEPT_TEXT_BYTES_MAX;
 pub use field::Malformed;
 use field::{Place, excerpt, object};
@@ -37,6 +38,8 @@ pub const ENVELOPES_MAX: u8 = 4;
 pub enum Parsed {
     /// Events of RDS, in the order in which they stand there; at least one.
     Events(Vec<RdsEvent>),
+    /// Events of a drill ([`DRILL_SOURCE`]): what they would do is told, and nothing is done.
+    Drill(Vec<RdsEvent>),
     /// Nothing that could move a route, and why.
     Ignored(String),
 }

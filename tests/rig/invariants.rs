@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
-use writerlink::domain::transition::Outcome;
+use writerlink::domain::transition::Desired;
 use writerlink::embedded::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
 use writerlink::wire::{self, Parsed};
 use writerlink::worker::VISIBILITY;
@@ -44,6 +44,9 @@ pub(crate) const ELB: [&str; 3] = [
     "DeregisterTargets",
 ];
 
+/// Those of them that change something: each has to be announced (I4). The timer looks without a word.
+pub(crate) const MUTATING: [&str; 2] = ["RegisterTargets", "DeregisterTargets"];
+
 /// The checker of one world, shared with its watcher and its plan.
 #[derive(Clone)]
 pub(crate) struct Invariants {
@@ -62,7 +65,12 @@ impl Invariants {
         let routes = rig.routes.iter();
         let routes = routes.map(|route| Watched::of(route, &world.elb)).collect();
         let elb = Arc::clone(&world.elb);
-        let checker = Arc::new(Mutex::new(Checker::of(elb, ledger, routes)));
+        let checker = Arc::new(Mutex::new(Checker::of(
+            world.fabric.time,
+            elb,
+            ledger,
+            routes,
+        )));
         let watching = Arc::clone(&checker);
         let watcher = move |effect: &Effect| watching.lock().unwrap().check(effect);
         world.fabric.watch(Box::new(watcher));
@@ -143,21 +151,10 @@ impl Invariants {
         self.checker.lock().unwrap().routes[route].last_change
     }
 
-    /// Whether a late effect hit the route after its last attempt began: then nobody has seen it yet, and the
-    /// group is right from the next event on.
-    pub(crate) fn was_disturbed(&self, route: usize) -> bool {
+    /// Where the ledger says that a route should point, rules that hold it back aside.
+    pub(crate) fn desired(&self, route: usize) -> Option<Desired> {
         let checker = self.checker.lock().unwrap();
-        let watched = &checker.routes[route];
-        let began = watched.attempts.last().and_then(|a| a.grants.first());
-        watched
-            .last_late
-            .is_some_and(|at| began.is_none_or(|began| at >= *began))
-    }
-
-    /// How an event was settled on a route.
-    pub(crate) fn settled(&self, route: usize, key: EventKey) -> Option<Outcome> {
-        let checker = self.checker.lock().unwrap();
-        checker.routes[route].settled.get(&key).copied()
+        checker.routes[route].state.control.newest().cloned()
     }
 
     /// Adds a violation that the caller found.

@@ -15,6 +15,8 @@ pub(crate) struct Figures {
     moves: usize,
     late_effects: u64,
     repaired: u64,
+    orders: u64,
+    lost: u64,
 }
 
 impl Figures {
@@ -28,6 +30,8 @@ impl Figures {
         self.moves += played.moves;
         self.late_effects += played.late_effects;
         self.repaired += played.repaired;
+        self.orders += played.orders;
+        self.lost += played.lost;
     }
 
     pub(crate) fn line(&self, failures: usize, took: Duration) -> String {
@@ -38,7 +42,8 @@ impl Figures {
             .collect();
         format!(
             "simulation: {} seeds, {} simulated hours, {} faults injected ({}), {} attempts, {} moves, \
-             {} late effects, {} routes right only after the next event, {failures} failures, {} s\n",
+             {} late effects, {} events lost, {} orders, {} routes made right by the timer alone, {failures} failures, \
+             {} s\n",
             self.seeds,
             self.simulated.as_secs() / 3600,
             self.faults.values().sum::<u64>(),
@@ -46,6 +51,8 @@ impl Figures {
             self.attempts,
             self.moves,
             self.late_effects,
+            self.lost,
+            self.orders,
             self.repaired,
             took.as_secs()
         )

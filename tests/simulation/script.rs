@@ -1,11 +1,14 @@
 //! What a seed draws: the cast, the weather, and what happens when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
+use writerlink::domain::policy::{Database, Mode};
 use writerlink::domain::route::{OnStarted, Route, Source};
+use writerlink::domain::truth::Witness;
 use writerlink::embedded::clock::WorldTime;
+use writerlink::embedded::databases::endpoint;
 use writerlink::embedded::faults::{Fate, Fault, FaultPlan, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::plans::{Seeded, Weather};
@@ -62,12 +65,29 @@ pub(crate) enum Act {
     Stranger { cluster: usize },
     /// A message that cannot be read.
     Malformed { cluster: usize },
+    /// A person orders something about a route, with whatever becomes of it.
+    Order { route: usize, act: PersonsAct },
     /// A clock jumps.
     Jump { worker: usize, skew_ms: i64 },
     /// A deployment: SIGTERM, then a new process.
     Terminate { worker: usize },
     /// Dead workers are replaced.
     LookAfterWorkers,
+}
+
+/// What a person does to a route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PersonsAct {
+    Pause,
+    Resume,
+    Freeze,
+    Unfreeze,
+    /// At instance `n`.
+    Pin(usize),
+    Unpin,
+    /// To instance `n`.
+    Swap(usize),
+    Acknowledge,
 }
 
 /// Everything a seed decides before the world begins, and the randomness for what it decides later.
@@ -98,6 +118,7 @@ impl Script {
         let workers = random.usize(1..=3);
         let mut acts = acts_of_clusters(&mut random, clusters, scale.failovers);
         acts.extend(acts_of_workers(&mut random, workers));
+        acts.extend(acts_of_persons(&mut random, clusters));
         let acts = on_the_timeline(&mut random, acts, storm);
         let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
@@ -120,7 +141,8 @@ impl Script {
         }
     }
 
-    /// Draws what differs between routes. One of the routes may follow the first one's cluster.
+    /// Draws what differs between routes. One of the routes may follow the first one's cluster. A route of one
+    /// cluster of its own may ask witnesses, and then some of its events are lost.
     pub(crate) fn shape(&mut self, routes: &mut [Route]) {
         let first = routes[0].clone();
         for (n, route) in routes.iter_mut().enumerate() {
@@ -137,6 +159,14 @@ impl Script {
                     first.source.clone()
                 };
                 route.instances.extend(first.instances.clone());
+            } else {
+                route.policy.truth = witnesses(&mut self.random);
+                if let Source::Named(source) = &route.source {
+                    route.policy.endpoint = Some(endpoint(Database::Cluster, source));
+                }
+            }
+            if self.random.u8(0..16) == 0 {
+                route.policy.mode = Mode::Observe;
             }
         }
     }
@@ -167,6 +197,11 @@ impl Script {
         skew_ms(&mut self.random)
     }
 
+    /// Whether an event is lost on its way.
+    pub(crate) fn loses(&mut self) -> bool {
+        self.random.u8(0..4) == 0
+    }
+
     /// How long a message is under way.
     pub(crate) fn delay(&mut self) -> Duration {
         let seconds = match self.random.u8(0..8) {
@@ -195,6 +230,15 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
     }
 }
 
+fn witnesses(random: &mut Rng) -> BTreeSet<Witness> {
+    match random.u8(0..5) {
+        0 | 1 => BTreeSet::new(),
+        2 => [Witness::Rds].into(),
+        3 => [Witness::Dns].into(),
+        _ => Witness::ALL.into(),
+    }
+}
+
 fn skew_ms(random: &mut Rng) -> i64 {
     random.i64(-SKEW_MS..=SKEW_MS)
 }
@@ -217,6 +261,30 @@ fn acts_of_clusters(
                 3 => Act::Stranger { cluster },
                 _ => Act::Malformed { cluster },
             });
+        }
+    }
+    acts
+}
+
+/// In one world of three somebody meddles, and sometimes takes it back.
+fn acts_of_persons(random: &mut Rng, routes: usize) -> Vec<Act> {
+    let mut acts = Vec::new();
+    if random.u8(0..3) > 0 {
+        return acts;
+    }
+    for route in 0..routes {
+        for _ in 0..random.u8(0..=2) {
+            let n = random.usize(1..=3);
+            let (act, back) = match random.u8(0..5) {
+                0 | 1 => (PersonsAct::Pause, PersonsAct::Resume),
+                2 => (PersonsAct::Freeze, PersonsAct::Unfreeze),
+                3 => (PersonsAct::Pin(n), PersonsAct::Unpin),
+                _ => (PersonsAct::Swap(n), PersonsAct::Acknowledge),
+            };
+            acts.push(Act::Order { route, act });
+            if random.bool() {
+                acts.push(Act::Order { route, act: back });
+            }
         }
     }
     acts

@@ -1,8 +1,8 @@
-//! ministack: SQS, DynamoDB and ELBv2 in one process, one per test binary.
+//! ministack: SQS, DynamoDB, ELBv2 and RDS in one process, one per test binary.
 //!
 //! It models no NLB: nothing drains, everything is healthy at once, ports and zones of targets are not
-//! told apart, and an expired handle of a FIFO message still deletes it. What it cannot show is shown by
-//! [`super::stub`] with AWS's own words.
+//! told apart, an expired handle of a FIFO message still deletes it, and every database is at `localhost`
+//! and available, whatever happens to it. What it cannot show is shown by [`super::stub`] with AWS's own words.
 
 use std::sync::OnceLock;
 

@@ -5,6 +5,7 @@
     reason = "every test binary includes this module and uses a part of it"
 )]
 
+pub mod dns;
 pub mod microburst;
 pub mod ministack;
 pub mod standin;

@@ -35,6 +35,27 @@ impl Answer {
     /// A reply of ELBv2 to `call`, with this inside its result.
     pub fn elbv2(call: &str, result: &str) -> Self {
         let xmlns = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+        Self::query(xmlns, call, result)
+    }
+
+    /// A reply of RDS to `call`, with this inside its result.
+    pub fn rds(call: &str, result: &str) -> Self {
+        Self::query("http://rds.amazonaws.com/doc/2014-10-31/", call, result)
+    }
+
+    /// An error of RDS.
+    pub fn rds_error(status: u16, code: &str, message: &str) -> Self {
+        Self {
+            status,
+            headers: "x-amzn-requestid: r-1\r\n".to_owned(),
+            body: format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\
+                 </Error><RequestId>r-1</RequestId></ErrorResponse>"
+            ),
+        }
+    }
+
+    fn query(xmlns: &str, call: &str, result: &str) -> Self {
         Self {
             status: 200,
             headers: "x-amzn-requestid: r-1\r\n".to_owned(),
@@ -54,6 +75,11 @@ pub struct Stub {
 impl Stub {
     /// An endpoint that gives this answer to everything.
     pub fn answering(answer: Answer) -> Self {
+        Self::scripted(vec![("", answer)])
+    }
+
+    /// An endpoint that gives the first answer whose words are in the request's body.
+    pub fn scripted(script: Vec<(&'static str, Answer)>) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let port = listener.local_addr().expect("it has an address").port();
@@ -61,10 +87,15 @@ impl Stub {
         let keep = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let body = serve(stream, &answer).expect("a request of the SDK can be read");
+                let mut stream = BufReader::new(stream);
+                let body = read(&mut stream).expect("a request of the SDK can be read");
+                let mut fitting = script.iter().filter(|(words, _)| body.contains(words));
+                let (_, answer) = fitting.next().expect("the script has an answer");
+                // Before it is answered: whoever has the answer may look at once.
                 keep.lock()
                     .expect("no test panics while it reads")
                     .push(body);
+                write(stream.get_mut(), answer).expect("the SDK takes an answer");
             }
         });
         Self { port, asked }
@@ -84,9 +115,8 @@ impl Stub {
     }
 }
 
-/// Reads one request and answers it; gives the request's body.
-fn serve(stream: TcpStream, answer: &Answer) -> std::io::Result<String> {
-    let mut reader = BufReader::new(stream);
+/// Reads one request; gives its body.
+fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -101,15 +131,18 @@ fn serve(stream: TcpStream, answer: &Answer) -> std::io::Result<String> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
     let Answer {
         status,
         headers,
-        body: text,
+        body,
     } = answer;
     write!(
-        reader.get_mut(),
-        "HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
-        text.len()
-    )?;
-    Ok(String::from_utf8_lossy(&body).into_owned())
+        stream,
+        "HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }

@@ -60,6 +60,7 @@ fn told(text: &str) -> String {
     match parse(text) {
         Err(malformed) => panic!("{malformed}"),
         Ok(Parsed::Ignored(reason)) => format!("ignored, {reason}"),
+        Ok(Parsed::Drill(events)) => panic!("nobody captured a drill: {events:?}"),
         Ok(Parsed::Events(events)) => {
             let told = events.iter().map(|event| {
                 let id = event.id.map_or("no id".to_owned(), |id| id.to_string());
@@ -124,4 +125,18 @@ fn records_of_another_event_source_are_refused() {
         error.to_string(),
         "Records[0].Sns: expected the envelope of SNS (other event sources are not read), found nothing"
     );
+}
+
+#[test]
+fn a_drill_says_what_the_event_says_and_is_told_apart_in_every_envelope() {
+    let text = sample("aurora-failover-started.eventbridge.json").to_string();
+    let drill = text.replace("\"aws.rds\"", "\"writerlink.drill\"");
+    assert_eq!(parse(&drill), Ok(Parsed::Drill(events(&text))));
+    let envelope = json!({"Type": "Notification", "Message": drill});
+    assert_eq!(
+        parse(&envelope.to_string()),
+        Ok(Parsed::Drill(events(&text)))
+    );
+    let invocation = json!({"Records": [{"Sns": envelope}]});
+    assert!(ignored(&invocation.to_string()).contains("a drill"));
 }

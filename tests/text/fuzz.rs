@@ -106,7 +106,7 @@ impl Figures {
             parsed
         });
         match read {
-            Ok(Ok(Parsed::Events(_))) => self.parsed += 1,
+            Ok(Ok(Parsed::Events(_) | Parsed::Drill(_))) => self.parsed += 1,
             Ok(Ok(Parsed::Ignored(_))) => self.ignored += 1,
             Ok(Err(_)) => self.malformed += 1,
             Err(_) => {

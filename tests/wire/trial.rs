@@ -177,6 +177,29 @@ impl Trial {
         aws_sdk_dynamodb::Client::new(&self.sdk)
     }
 
+    /// The bus.
+    #[allow(dead_code, reason = "the templates' tests put events on it")]
+    pub(crate) fn events(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.sdk)
+    }
+
+    /// Takes the group of the `nth` route away, so that its attempts fail.
+    #[allow(dead_code, reason = "the templates' tests let an attempt fail")]
+    pub(crate) async fn without_group(&self, nth: usize) {
+        let client = self.elbv2();
+        let delete = client.delete_target_group();
+        let delete = delete.target_group_arn(&self.groups[nth]);
+        delete.send().await.unwrap();
+    }
+
+    /// Adds a line to the worker's part of the configuration.
+    #[allow(dead_code, reason = "the templates' tests make few attempts")]
+    pub(crate) fn with_setting(&self, line: &str) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        let text = text.replacen("[worker]\n", &format!("[worker]\n{line}\n"), 1);
+        std::fs::write(self.file(), text).unwrap();
+    }
+
     pub(crate) async fn queue_url(&self) -> String {
         let asked = self.sqs().get_queue_url().queue_name("writerlink.fifo");
         asked.send().await.unwrap().queue_url.unwrap()

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use crate::cli::args::Args;
 use crate::cli::{
-    self, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
+    self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
 };
 use crate::config::Config;
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
@@ -303,6 +303,10 @@ impl Connect for Open {
         panic!("they create nothing")
     }
 
+    async fn identity(&self) -> Result<String, Failure> {
+        panic!("whoever asks")
+    }
+
     fn process(&self) -> Result<Process, Failure> {
         panic!("and hold no lease")
     }
@@ -337,6 +341,7 @@ fn says(library: &Open, line: &str) -> Said {
         err: &mut err,
         log,
         look: Look::Plain,
+        answers: Answers::Nobody,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -8,20 +8,23 @@ use std::time::Duration;
 
 use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
-use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
+use writerlink::domain::policy::Mode;
 use writerlink::domain::transition::RouteState;
+use writerlink::embedded::clock::WorldTime;
 use writerlink::embedded::faults::{Effect, Fault};
 use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger};
 use writerlink::reconcile::{Ended, Report};
 
-use super::ELB;
 use super::watched::{Announced, Watched};
+use super::{ELB, MUTATING};
 
 /// More records than one change writes, so that one page always reaches the head.
 const PAGE: u32 = 100;
 
 pub(super) struct Checker {
+    pub(super) time: WorldTime,
     pub(super) elb: Arc<LoadBalancer>,
     pub(super) ledger: DynamoLedger,
     pub(super) routes: Vec<Watched>,
@@ -48,8 +51,14 @@ fn inline<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 impl Checker {
-    pub(super) fn of(elb: Arc<LoadBalancer>, ledger: DynamoLedger, routes: Vec<Watched>) -> Self {
+    pub(super) fn of(
+        time: WorldTime,
+        elb: Arc<LoadBalancer>,
+        ledger: DynamoLedger,
+        routes: Vec<Watched>,
+    ) -> Self {
         Self {
+            time,
             elb,
             ledger,
             routes,
@@ -82,7 +91,7 @@ impl Checker {
         // What was refused wrote nothing; only a call of the load balancer had to be announced all the same.
         let refused = matches!(effect.fault, Fault::Refused(_));
         match effect.call {
-            call if ELB.contains(&call) => self.check_elb(effect),
+            call if MUTATING.contains(&call) => self.check_elb(effect),
             _ if refused => {}
             "ExecuteTransaction" | "ExecuteStatement" => self.check_ledger(effect),
             "DeleteMessage" | "SendMessage" => {
@@ -227,14 +236,22 @@ impl Checker {
         // A late effect may have taken the desired target away behind the attempt's back.
         let disturbed = watched.last_late.is_some_and(|at| at >= began);
         let desired = watched.state.control.desired.as_ref();
-        let follows = desired.is_some_and(|desired| desired.event == attempt.event);
+        let follows = desired.is_some_and(|desired| desired.target == attempt.desired);
         let known: BTreeSet<_> = watched.route.instances.values().copied().collect();
         let port = watched.route.port;
+        let safety = &watched.state.control.safety;
+        // Its time may be another's by as much as clocks differ.
+        let soon = self.time.at(effect.at + CLOCK_SKEW_MAX);
+        let stopped = safety.stopped_since(soon).is_some() || safety.flapping.is_some();
+        let held_back = stopped || watched.route.policy.mode == Mode::Observe;
+        if holds && held_back {
+            self.note(effect, "I7: a route that is held back is moved");
+        }
         if emptied && !disturbed {
             self.note(effect, "I1: the group is empty");
         }
         if holds && !follows {
-            self.note(effect, "I3: the route's evidence is another's");
+            self.note(effect, "I3: the route points elsewhere");
         }
         for mutation in new {
             let target = mutation.target;

@@ -78,7 +78,16 @@ impl Watched {
             (RecordKind::Started | RecordKind::Resumed, None) => {
                 return Err("I4: a move is announced without its target".to_owned());
             }
-            (RecordKind::Deferred | RecordKind::Finished, _) => {}
+            (
+                RecordKind::Deferred
+                | RecordKind::Finished
+                | RecordKind::Ordered
+                | RecordKind::Noticed
+                | RecordKind::Serving
+                | RecordKind::NotServing
+                | RecordKind::Drained,
+                _,
+            ) => {}
         }
         match entry.outcome {
             Some(_) if entry.reason == Some(Reason::PayloadDiffers) => {

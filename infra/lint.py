@@ -1,0 +1,76 @@
+"""Checks the templates with cfn-lint, and templates and Dockerfile with checkov. Any finding fails.
+
+A check of checkov that does not fit is skipped where it does not fit, with its reason beside it; a skip without a
+reason fails too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+TEMPLATES = sorted(HERE.glob("*.yaml"))
+FRAMEWORKS = ["cloudformation", "dockerfile"]
+
+# What `aws cloudformation deploy` sends without a bucket (CloudFormation user guide, "Quotas": template body in a request).
+TEMPLATE_BYTES_MAX = 51_200
+
+
+def cfn_lint():
+    """The findings, as cfn-lint words them. Warnings and remarks count."""
+    asked = [BIN / "cfn-lint", "--include-checks", "I", "--", *TEMPLATES]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return "" if said.returncode == 0 else (said.stdout + said.stderr).strip()
+
+
+def checkov():
+    """The results of every check, by framework. Nothing is downloaded and nothing sent."""
+    asked = [BIN / "checkov", "--skip-download", "--soft-fail", "--output", "json"]
+    asked += ["--framework", *FRAMEWORKS, "--directory", HERE]
+    env = {**os.environ, "LOG_LEVEL": "ERROR"}
+    said = subprocess.run(asked, capture_output=True, text=True, check=True, env=env)
+    reports = json.loads(said.stdout)
+    reports = reports if isinstance(reports, list) else [reports]
+    found = {report["check_type"] for report in reports if "check_type" in report}
+    if found != set(FRAMEWORKS):
+        sys.exit(f"infra: checkov looked at {sorted(found)}, not at {FRAMEWORKS}:\n{said.stdout[:2000]}{said.stderr}")
+    return reports
+
+
+def main():
+    findings = cfn_lint()
+    if findings:
+        print(findings)
+    sizes = [(path, path.stat().st_size) for path in TEMPLATES]
+    faults = [f"{path.name}: {size} bytes, more than {TEMPLATE_BYTES_MAX}" for path, size in sizes if size > TEMPLATE_BYTES_MAX]
+    passed, skips = 0, []
+    for report in checkov():
+        results = report["results"]
+        if report["summary"]["parsing_errors"]:
+            faults.append(f"{report['check_type']}: {report['summary']['parsing_errors']} files could not be parsed")
+        for check in results["failed_checks"]:
+            place = f"infra{check['file_path']}:{check['file_line_range'][0]}"
+            faults.append(f"{place}: {check['check_id']} {check['check_name']} ({check['resource']})")
+        for check in results["skipped_checks"]:
+            reason = (check["check_result"].get("suppress_comment") or "").strip()
+            skips.append(f"{check['check_id']} of {check['resource']}: {reason}")
+            if not reason or reason == "No comment provided":
+                faults.append(f"{check['check_id']} of {check['resource']} is skipped without a reason")
+        passed += report["summary"]["passed"]
+    for line in faults:
+        print(line)
+    for line in skips:
+        print(f"skipped {line}")
+    verdict = "FAILED" if findings or faults else "ok"
+    print(
+        f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}; "
+        f"with the Dockerfile: checkov {passed} passed, {len(faults)} failed, {len(skips)} skipped with their reasons"
+    )
+    sys.exit(verdict != "ok")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+//! The witness that needs no permission: the name of the cluster's endpoint.
+//!
+//! Aurora's cluster endpoint is an alias of the writer's own endpoint, and RDS moves it with the writer. It
+//! knows of the writer alone. After a failover it may lead here and there for half a minute, so one answer is
+//! no truth yet: `domain::truth` waits until answers stand.
+
+pub mod names;
+pub mod no_address;
+
+use std::net::IpAddr;
+
+use self::names::{Families, Located, Names};
+use self::no_address::NoAddress;
+use crate::domain::policy::Database;
+use crate::domain::route::{InstanceId, Route, Source};
+use crate::domain::truth::{Member, Testimony};
+use crate::ports::CallError;
+
+/// What the second label of a cluster endpoint begins with; the rest is the same in every endpoint of the
+/// account and Region (Aurora User Guide, "Amazon Aurora endpoint connections").
+const CLUSTER: &str = "cluster-";
+
+/// What it begins with in endpoints that are not the writer's: the reader endpoint, and custom ones.
+const NOT_THE_WRITERS: [&str; 2] = ["cluster-ro-", "cluster-custom-"];
+
+/// The witness [`Dns`](crate::domain::truth::Witness::Dns).
+#[derive(Clone, Debug)]
+pub struct DnsWitness {
+    names: Names,
+}
+
+impl DnsWitness {
+    /// A witness that reads names by way of these servers.
+    #[must_use]
+    pub fn new(names: Names) -> Self {
+        Self { names }
+    }
+
+    /// Who writes, by where the route's endpoint leads now.
+    pub async fn ask(&self, route: &Route) -> Testimony {
+        let Some(endpoint) = &route.policy.endpoint else {
+            return Testimony::Unclear(format!(
+                "route {} has no endpoint to read: set the cluster endpoint's name, or do not ask dns",
+                route.name
+            ));
+        };
+        let families = Families::of(&route.allowed_cidrs);
+        match self.names.look_up(endpoint, families).await {
+            Ok(found) => testimony(route, &found),
+            Err(why) => Testimony::Unclear(why.to_string()),
+        }
+    }
+
+    /// The address of an instance by the name of its own endpoint, which follows from the cluster's.
+    ///
+    /// The name proves that the instance is of the account and Region of the cluster, and no more: whoever
+    /// has RDS to ask asks RDS, and for the others `allowed_instances` and `allowed_cidrs` draw the line (I5).
+    pub async fn address(
+        &self,
+        route: &Route,
+        instance: &InstanceId,
+    ) -> Result<Option<IpAddr>, CallError> {
+        let Some(name) = own_endpoint(route, instance) else {
+            return Ok(None);
+        };
+        let families = Families::of(&route.allowed_cidrs);
+        match self.names.look_up(&name, families).await {
+            Ok(found) => Ok(Some(found.ip)),
+            // Every instance has an endpoint, so what has none is no instance.
+            Err(NoAddress::Unknown(_)) => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+}
+
+fn testimony(route: &Route, found: &Located) -> Testimony {
+    if let Some(name) = found.names.iter().find(|name| is_not_the_writers(name)) {
+        return Testimony::Unclear(format!(
+            "{name} is a reader or custom endpoint, which never tells the writer: set the cluster endpoint"
+        ));
+    }
+    let writer = Member {
+        instance: instance_named(route, found),
+        ip: found.ip,
+    };
+    let readers = Vec::new();
+    Testimony::Members { writer, readers }
+}
+
+fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
+    let named = match (route.policy.database, &route.source) {
+        (Database::Instance, Source::Named(source)) => InstanceId::new(source.as_str()).ok(),
+        (Database::Instance, Source::Any) => None,
+        (Database::Cluster, _) => instance_on_the_way(&found.names),
+    };
+    named.or_else(|| {
+        let mut known = route.instances.iter();
+        known.find_map(|(instance, ip)| (*ip == found.ip).then(|| instance.clone()))
+    })
+}
+
+/// The instance whose endpoint a cluster endpoint is an alias of. Only the two names together tell: an
+/// instance that is publicly accessible has further aliases, whose labels look like identifiers, too.
+fn instance_on_the_way(names: &[String]) -> Option<InstanceId> {
+    let cluster = names.iter().position(|name| domain_of(name).is_some())?;
+    let domain = domain_of(names.get(cluster)?)?;
+    let (instance, behind) = names.get(cluster + 1)?.split_once('.')?;
+    (behind == domain)
+        .then(|| InstanceId::new(instance).ok())
+        .flatten()
+}
+
+/// What stands behind the label of an instance in the name of its own endpoint:
+/// `c1a2.us-east-1.rds.amazonaws.com`, from `aurora.cluster-c1a2.us-east-1.rds.amazonaws.com`.
+fn domain_of(cluster_endpoint: &str) -> Option<&str> {
+    let (_, rest) = cluster_endpoint.split_once('.')?;
+    (!is_not_the_writers(cluster_endpoint))
+        .then(|| rest.strip_prefix(CLUSTER))
+        .flatten()
+}
+
+fn is_not_the_writers(endpoint: &str) -> bool {
+    endpoint
+        .split_once('.')
+        .is_some_and(|(_, rest)| NOT_THE_WRITERS.iter().any(|kind| rest.starts_with(kind)))
+}
+
+/// The name of an instance's own endpoint, where it follows from what the route knows.
+fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
+    let endpoint = route.policy.endpoint.as_deref()?.to_ascii_lowercase();
+    match (route.policy.database, &route.source) {
+        (Database::Cluster, _) => {
+            let domain = domain_of(&endpoint)?;
+            Some(format!("{instance}.{domain}"))
+        }
+        (Database::Instance, Source::Named(source)) => {
+            (source.as_str() == instance.as_str()).then_some(endpoint)
+        }
+        (Database::Instance, Source::Any) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLUSTER_ENDPOINT: &str = "aurora.cluster-c1a2.us-east-1.rds.amazonaws.com";
+
+    fn way(names: &[&str]) -> Option<String> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        instance_on_the_way(&names).map(|instance| instance.to_string())
+    }
+
+    #[test]
+    fn a_cluster_endpoint_tells_the_instance_that_it_is_an_alias_of() {
+        let instance = "db-2.c1a2.us-east-1.rds.amazonaws.com";
+        assert_eq!(way(&[CLUSTER_ENDPOINT, instance]).as_deref(), Some("db-2"));
+        let own_name = "db.example.com";
+        let public = "ec2-52-1-2-3.compute-1.amazonaws.com";
+        let all = [own_name, CLUSTER_ENDPOINT, instance, public];
+        assert_eq!(way(&all).as_deref(), Some("db-2"));
+    }
+
+    #[test]
+    fn an_instance_may_be_called_like_its_cluster() {
+        let instance = "aurora.c1a2.us-east-1.rds.amazonaws.com";
+        assert_eq!(
+            way(&[CLUSTER_ENDPOINT, instance]).as_deref(),
+            Some("aurora")
+        );
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_an_instance_is_none() {
+        let public = "ec2-52-1-2-3.compute-1.amazonaws.com";
+        let elsewhere = "db-2.zzzz.us-east-1.rds.amazonaws.com";
+        assert_eq!(way(&[CLUSTER_ENDPOINT]), None);
+        assert_eq!(way(&[CLUSTER_ENDPOINT, public]), None);
+        assert_eq!(way(&[CLUSTER_ENDPOINT, elsewhere]), None);
+        assert_eq!(way(&["db.example.com", "db-2.example.com"]), None);
+    }
+
+    #[test]
+    fn reader_and_custom_endpoints_are_never_taken_for_the_clusters() {
+        for endpoint in [
+            "aurora.cluster-ro-c1a2.us-east-1.rds.amazonaws.com",
+            "mine.cluster-custom-c1a2.us-east-1.rds.amazonaws.com",
+        ] {
+            assert!(is_not_the_writers(endpoint));
+            assert_eq!(domain_of(endpoint), None);
+        }
+        assert!(!is_not_the_writers(CLUSTER_ENDPOINT));
+        assert_eq!(
+            domain_of(CLUSTER_ENDPOINT),
+            Some("c1a2.us-east-1.rds.amazonaws.com")
+        );
+    }
+}

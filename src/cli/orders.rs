@@ -1,0 +1,216 @@
+//! `swap`, `pin`, `unpin`, `pause`, `resume`, `ack`, `freeze`, `unfreeze`: what a person orders.
+//!
+//! Nothing is decided here. An order goes the way of every other ground for a move, through the same lease,
+//! rules and records; this shows beforehand what it would do, asks, carries it out, and tells.
+
+mod carry;
+mod foresee;
+mod tell;
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use self::carry::Crew;
+use self::foresee::{Foreseen, Outlook, foresee};
+use super::args::{Freeze, Global, Lift, Output, Pause, Pin, Saying, Swap, Unfreeze};
+use super::failure::{Exit, Failure};
+use super::plan::PlanRow;
+use super::render::Listing;
+use super::replay::worse;
+use super::{Answers, Session, configured};
+use crate::config::{self, Config};
+use crate::domain::ground::{Act, Order};
+use crate::domain::lease::Owner;
+use crate::domain::route::{Route, RouteName};
+use crate::domain::safety::Rule;
+use crate::reconcile::Reconciler;
+
+/// The longest answer that is read; it is one word.
+const ANSWER_BYTES_MAX: usize = 64;
+
+/// What is ordered.
+pub(super) struct Wanted {
+    /// About which route; about every configured one if absent.
+    route: Option<RouteName>,
+    act: Act,
+    overrides: Vec<Rule>,
+    saying: Saying,
+}
+
+impl From<Swap> for Wanted {
+    fn from(swap: Swap) -> Self {
+        Self {
+            route: Some(swap.route),
+            act: Act::Swap(swap.to),
+            overrides: swap.overrides,
+            saying: swap.saying,
+        }
+    }
+}
+
+impl From<Pin> for Wanted {
+    fn from(pin: Pin) -> Self {
+        let Pin { swap, within } = pin;
+        let act = Act::Pin {
+            instance: swap.to.clone(),
+            within,
+        };
+        Self { act, ..swap.into() }
+    }
+}
+
+impl From<Pause> for Wanted {
+    fn from(pause: Pause) -> Self {
+        let act = Act::Pause {
+            within: pause.within,
+        };
+        Self::about(Some(pause.route), act, pause.saying)
+    }
+}
+
+impl From<Freeze> for Wanted {
+    fn from(freeze: Freeze) -> Self {
+        let act = Act::Freeze {
+            within: freeze.within,
+        };
+        Self::about(None, act, freeze.saying)
+    }
+}
+
+impl From<Unfreeze> for Wanted {
+    fn from(unfreeze: Unfreeze) -> Self {
+        Self::about(None, Act::Unfreeze, unfreeze.saying)
+    }
+}
+
+impl Lift {
+    pub(super) fn wanted(self, act: Act) -> Wanted {
+        Wanted::about(Some(self.route), act, self.saying)
+    }
+}
+
+impl Wanted {
+    fn about(route: Option<RouteName>, act: Act, saying: Saying) -> Self {
+        Self {
+            route,
+            act,
+            overrides: Vec::new(),
+            saying,
+        }
+    }
+
+    fn routes<'a>(&self, config: &'a Config) -> Result<Vec<&'a Route>, Failure> {
+        match &self.route {
+            Some(name) => Ok(vec![configured(config, name)?]),
+            None => Ok(config.routes.iter().collect()),
+        }
+    }
+}
+
+/// Shows, asks, carries out, and tells.
+pub(super) async fn run(
+    wanted: Wanted,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let routes = wanted.routes(&config)?;
+    let Wanted {
+        act,
+        overrides,
+        saying,
+        ..
+    } = wanted;
+    if !saying.yes && !saying.dry_run && session.answers == Answers::Nobody {
+        return Err(nobody_to_ask(&act));
+    }
+    let by = session.connect.identity().await?;
+    let ports = session.connect.ports(&config).await?;
+    let mut order = Order {
+        at: ports.clock.wall(),
+        by,
+        reason: saying.reason,
+        act,
+        overrides,
+    };
+    if !saying.yes {
+        let attempts = super::run::attempts(&config);
+        let reconciler = Reconciler::new(&ports, Owner::new("plan"), attempts);
+        let foreseen = foresee(&reconciler, &ports, &routes, &order).await?;
+        let acts = foreseen.iter().any(|one| one.outlook == Outlook::Acts);
+        if saying.dry_run || !acts {
+            return show(&foreseen, &order, global.output, session);
+        }
+        table(&foreseen, Output::Table, session.err)?;
+        confirm(&order, session)?;
+        // It is given now, and not when the question was put.
+        order.at = ports.clock.wall();
+    }
+    let process = session.connect.process()?;
+    let crew = Crew::new(&config, &ports, process, (saying.wait, global.log));
+    let done = Arc::new(crew).carry_out(&routes, &order).await?;
+    tell::all(&done, &order, global.output, session)
+}
+
+/// The plan as the result: nothing is to be confirmed.
+fn show(
+    foreseen: &[Foreseen<'_>],
+    order: &Order,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    table(foreseen, output, session.out)?;
+    let mut exit = Exit::Done;
+    for one in foreseen {
+        if let Outlook::Refused(verdict) = &one.outlook {
+            let failure = tell::refused(one.route, order, verdict);
+            exit = worse(exit, super::tell(&failure, session));
+        }
+    }
+    Ok(exit)
+}
+
+fn table(foreseen: &[Foreseen<'_>], output: Output, out: &mut dyn Write) -> std::io::Result<()> {
+    let rows: Vec<&PlanRow> = foreseen.iter().flat_map(|one| &one.rows).collect();
+    let rows = Listing {
+        name: "plan",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(output, out)
+}
+
+/// Asks whether this is what the person wants.
+fn confirm(order: &Order, session: &mut Session<'_>) -> Result<(), Failure> {
+    write!(session.err, "\n{order}\nDo this? [y/N] ")?;
+    session.err.flush()?;
+    let answer = line(session.input)?;
+    if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(Failure::Told {
+        what: "nothing was ordered".to_owned(),
+        why: "the plan was not confirmed".to_owned(),
+        fix: "answer y, or give the order with --yes".to_owned(),
+        exit: Exit::Error,
+    })
+}
+
+/// One line, byte by byte: what follows it is not ours to take.
+fn line(input: &mut dyn Read) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < ANSWER_BYTES_MAX && input.read(&mut byte)? == 1 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+fn nobody_to_ask(act: &Act) -> Failure {
+    Failure::Told {
+        what: format!("{} was not ordered", act.as_str()),
+        why: "there is no terminal on which to confirm the plan".to_owned(),
+        fix: "pass --yes to go ahead without asking, or --dry-run to see the plan".to_owned(),
+        exit: Exit::Usage,
+    }
+}

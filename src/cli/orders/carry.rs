@@ -1,0 +1,184 @@
+//! An order carried out, on one route or on many.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::foresee::{lifts, nothing_to_lift, standing};
+use crate::cli::Process;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::run::{asked, attempts, style};
+use crate::config::Config;
+use crate::domain::ground::Order;
+use crate::domain::lease::Owner;
+use crate::domain::route::{Route, RouteName};
+use crate::emf::LineWriter;
+use crate::ports::{CallError, Clock, Ledger, Ports};
+use crate::reconcile::{Ended, Ordered, Reconciler};
+use crate::telemetry::LogFormat;
+use crate::worker::{Happening, Observer as _};
+
+/// How many routes are in hand at once: a freeze of a thousand takes seconds, and asks DynamoDB for no more
+/// than a worker does.
+const AT_ONCE: usize = 16;
+
+/// How often a route in other hands is tried again. An attempt takes a fraction of a second when all is well.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What became of an order on one route.
+pub(super) enum Became {
+    /// The engine's own word.
+    Ordered(Ordered),
+    /// There was nothing to lift.
+    Nothing(&'static str),
+    /// A call failed, and nobody can say whether the order is in force.
+    Failed(CallError),
+}
+
+/// The same with its route, and how long it took in all.
+pub(super) struct Done {
+    pub(super) route: RouteName,
+    pub(super) became: Became,
+    pub(super) took: Duration,
+}
+
+/// What carries an order out.
+pub(super) struct Crew {
+    reconciler: Reconciler,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    lines: LineWriter,
+    stops: watch::Receiver<u32>,
+    at_once: Semaphore,
+    wait: Duration,
+}
+
+impl Crew {
+    pub(super) fn new(
+        config: &Config,
+        ports: &Ports,
+        process: Process,
+        (wait, log): (Duration, LogFormat),
+    ) -> Self {
+        let clock = Arc::clone(&ports.clock);
+        Self {
+            reconciler: Reconciler::new(ports, process.owner, attempts(config)),
+            ledger: Arc::clone(&ports.ledger),
+            lines: LineWriter::new(Arc::clone(&clock), style(log), process.log),
+            clock,
+            stops: process.stops,
+            at_once: Semaphore::new(AT_ONCE),
+            wait,
+        }
+    }
+
+    /// Carries the order out on every one of the routes. One that is in other hands holds up none of the others.
+    pub(super) async fn carry_out(
+        self: Arc<Self>,
+        routes: &[&Route],
+        order: &Order,
+    ) -> Result<Vec<Done>, Failure> {
+        let mut under_way = JoinSet::new();
+        for (n, route) in routes.iter().enumerate() {
+            let crew = Arc::clone(&self);
+            let (route, order) = (Route::clone(route), order.clone());
+            under_way.spawn(async move { (n, crew.wait_and_carry_out(&route, &order).await) });
+        }
+        let mut done = BTreeMap::new();
+        while let Some(one) = under_way.join_next().await {
+            let (n, one) = one.map_err(|error| Failure::Told {
+                what: "the order came to no end on one of the routes".to_owned(),
+                why: error.to_string(),
+                fix: "this should not happen: please report it; give the order again".to_owned(),
+                exit: Exit::Error,
+            })?;
+            done.insert(n, one);
+        }
+        Ok(done.into_values().collect())
+    }
+
+    /// Tries until the route is free, time is up, or somebody asks to stop.
+    async fn wait_and_carry_out(&self, route: &Route, order: &Order) -> Done {
+        let began = self.clock.monotonic();
+        let mut told = false;
+        loop {
+            let became = self.try_once(route, order).await;
+            let took = self.clock.monotonic().saturating_sub(began);
+            let left = self.wait.saturating_sub(took);
+            let holder = busy(&became).filter(|_| !left.is_zero());
+            let Some((owner, most)) = holder else {
+                return done(route, became, took);
+            };
+            if !told {
+                let note = format!(
+                    "route {} is held by {owner} for at most {} s",
+                    route.name,
+                    most.as_secs() + 1
+                );
+                self.lines.say("info", "waiting", &note);
+                told = true;
+            }
+            tokio::select! {
+                biased;
+                () = asked(self.stops.clone(), 1) => return done(route, became, took),
+                () = self.clock.sleep(TRY_EVERY.min(left)) => {}
+            }
+        }
+    }
+
+    async fn try_once(&self, route: &Route, order: &Order) -> Became {
+        // Held only for the try: a route that is waited for must not keep another one from its turn.
+        let _turn = self.at_once.acquire().await.ok();
+        if lifts(&order.act) {
+            match self.ledger.peek(&route.name).await {
+                Err(error) => return Became::Failed(error),
+                Ok(state) => {
+                    let safety = state.map(|state| state.control.safety).unwrap_or_default();
+                    if standing(&order.act, &safety, self.clock.wall()).is_none() {
+                        return Became::Nothing(nothing_to_lift(&order.act));
+                    }
+                }
+            }
+        }
+        match self.reconciler.order(route, order).await {
+            Err(error) => Became::Failed(error),
+            Ok(ordered) => {
+                if let Ordered::Attempted(report) = &ordered
+                    && !matches!(report.ended, Ended::Busy(..))
+                {
+                    self.lines.tell(&Happening::Attempt(report));
+                }
+                Became::Ordered(ordered)
+            }
+        }
+    }
+}
+
+fn done(route: &Route, became: Became, took: Duration) -> Done {
+    Done {
+        route: route.name.clone(),
+        became,
+        took,
+    }
+}
+
+/// Who has the route in hand, if that is why the order was not carried out.
+pub(super) fn busy(became: &Became) -> Option<(Owner, Duration)> {
+    match became {
+        Became::Ordered(Ordered::Busy(owner, most)) => Some((owner.clone(), *most)),
+        Became::Ordered(Ordered::Attempted(report)) => match &report.ended {
+            Ended::Busy(owner, most) => Some((owner.clone(), *most)),
+            Ended::Settled(_)
+            | Ended::Duplicate(_)
+            | Ended::Nothing(_)
+            | Ended::Paced(_)
+            | Ended::Deferred(..)
+            | Ended::Unavailable(..)
+            | Ended::LeaseLost { .. } => None,
+        },
+        Became::Ordered(Ordered::InForce(_)) | Became::Nothing(_) | Became::Failed(_) => None,
+    }
+}

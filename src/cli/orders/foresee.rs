@@ -1,0 +1,167 @@
+//! What an order would do, found out by reading alone.
+
+use crate::cli::failure::Failure;
+use crate::cli::plan::{PlanRow, looking, rows};
+use crate::domain::decide::{Decision, Verdict};
+use crate::domain::event::Evidence;
+use crate::domain::ground::{Act, Ground, Order};
+use crate::domain::route::Route;
+use crate::domain::safety::Safety;
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Outcome, RouteState};
+use crate::ports::Ports;
+use crate::reconcile::Reconciler;
+
+/// What an order would do to one route.
+pub(super) struct Foreseen<'a> {
+    pub(super) route: &'a Route,
+    pub(super) rows: Vec<PlanRow>,
+    pub(super) outlook: Outlook,
+}
+
+/// In a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// It would be carried out.
+    Acts,
+    /// There is nothing to lift.
+    Nothing,
+    /// A rule would refuse it.
+    Refused(Verdict),
+}
+
+/// What `order` would do to each of the routes. A move is held against the ledger and the group; everything else
+/// against the ledger alone, so that a route can be stopped while the load balancer does not answer.
+pub(super) async fn foresee<'a>(
+    reconciler: &Reconciler,
+    ports: &Ports,
+    routes: &[&'a Route],
+    order: &Order,
+) -> Result<Vec<Foreseen<'a>>, Failure> {
+    let mut foreseen = Vec::new();
+    for route in routes.iter().copied() {
+        foreseen.push(match &order.act {
+            Act::Swap(_) | Act::Pin { .. } => {
+                let ground = Ground::Order(order.clone());
+                let evidence = Evidence::now(&route.name, ground, ports.clock.random());
+                let preview = reconciler.preview(route, &evidence).await;
+                let preview = preview.map_err(|error| looking(route, error))?;
+                Foreseen {
+                    route,
+                    rows: rows(route, Some(&preview)),
+                    outlook: outlook(preview.decision),
+                }
+            }
+            Act::Unpin
+            | Act::Pause { .. }
+            | Act::Resume
+            | Act::Freeze { .. }
+            | Act::Unfreeze
+            | Act::Acknowledge => {
+                let state = ports.ledger.peek(&route.name).await;
+                let state = state.map_err(|error| looking(route, error))?;
+                stop_or_lift(route, order, state.as_ref())
+            }
+        });
+    }
+    Ok(foreseen)
+}
+
+fn outlook(decision: Decision) -> Outlook {
+    match decision {
+        Decision::Settle(verdict) if verdict.outcome == Outcome::Rejected => {
+            Outlook::Refused(verdict)
+        }
+        Decision::Hold(desired, brake) => Outlook::Refused(brake.verdict(&desired)),
+        Decision::Settle(_) | Decision::Ask(_) => Outlook::Nothing,
+        Decision::Move(_) => Outlook::Acts,
+    }
+}
+
+fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>) -> Foreseen<'a> {
+    let standing = state.and_then(|state| standing(&order.act, &state.control.safety, order.at));
+    let lifts = lifts(&order.act);
+    if lifts && standing.is_none() {
+        let note = nothing_to_lift(&order.act).to_owned();
+        return Foreseen {
+            route,
+            rows: vec![PlanRow::new(route, "Nothing", "nothing", note)],
+            outlook: Outlook::Nothing,
+        };
+    }
+    let mut parts = Vec::new();
+    if !lifts {
+        let until = order.act.within().map_or_else(
+            || "it is lifted".to_owned(),
+            |within| order.at.plus(within).to_string(),
+        );
+        parts.push(format!("no call for the route until {until}"));
+    }
+    if let Some(standing) = standing {
+        let verb = if lifts { "lifts" } else { "replaces" };
+        parts.push(format!("{verb}: {standing}"));
+    }
+    if let Some(waiting) = state.and_then(|state| state.control.waiting.as_ref()) {
+        let (instance, target) = (&waiting.instance, waiting.target);
+        let said_at = waiting.evidence.at;
+        parts.push(format!(
+            "held back is a move to {instance} at {target}, by evidence of {said_at}"
+        ));
+    }
+    Foreseen {
+        route,
+        rows: vec![PlanRow::new(
+            route,
+            "Order",
+            order.act.as_str(),
+            parts.join("; "),
+        )],
+        outlook: Outlook::Acts,
+    }
+}
+
+/// Whether the order ends what another one began.
+pub(super) fn lifts(act: &Act) -> bool {
+    match act {
+        Act::Unpin | Act::Resume | Act::Unfreeze | Act::Acknowledge => true,
+        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => false,
+    }
+}
+
+/// What is in force now of the kind that the order sets or lifts.
+pub(super) fn standing(act: &Act, safety: &Safety, now: Timestamp) -> Option<String> {
+    let holding = |stop: &&crate::domain::safety::Stop| stop.holds(now);
+    match act {
+        Act::Pause { .. } | Act::Resume => {
+            let stop = safety.pause.as_ref().filter(holding);
+            stop.map(|stop| format!("paused {stop}"))
+        }
+        Act::Freeze { .. } | Act::Unfreeze => {
+            let stop = safety.freeze.as_ref().filter(holding);
+            stop.map(|stop| format!("frozen {stop}"))
+        }
+        Act::Pin { .. } | Act::Unpin => {
+            let pin = safety.pinned(now);
+            pin.map(|pin| format!("pinned to {} {}", pin.instance, pin.stop))
+        }
+        Act::Acknowledge => match &safety.flapping {
+            Some(stop) => Some(format!("flapping {stop}")),
+            None if safety.flaps(now) => Some(format!("{} moves", safety.moves.len())),
+            None => None,
+        },
+        Act::Swap(_) => None,
+    }
+}
+
+/// Why a route is left as it is.
+pub(super) fn nothing_to_lift(act: &Act) -> &'static str {
+    match act {
+        Act::Resume => "it is not paused",
+        Act::Unfreeze => "it is not frozen",
+        Act::Unpin => "it is not pinned",
+        Act::Acknowledge => "it was not moved too often",
+        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => {
+            "there is nothing to do"
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What became of an order, as rows, as failures, and as the way the process ends.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::carry::{Became, Done, busy};
+use super::foresee::{lifts, standing};
+use crate::cli::Session;
+use crate::cli::args::Output;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row};
+use crate::cli::replay::{reason, worse};
+use crate::domain::audit::Reason;
+use crate::domain::decide::Verdict;
+use crate::domain::ground::{Act, Order};
+use crate::domain::route::{Route, RouteName};
+use crate::domain::safety::{Rule, Safety};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Outcome, RouteState};
+use crate::reconcile::{Ended, Ordered, Report};
+
+/// What became of an order on one route.
+#[derive(Serialize)]
+struct OrderRow {
+    route: String,
+    order: &'static str,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    instance: Option<String>,
+    target: Option<String>,
+    until: Option<String>,
+    by: String,
+    took_ms: u64,
+    /// What `audit show` finds it by.
+    id: Option<String>,
+    note: String,
+}
+
+impl Row for OrderRow {
+    const COLUMNS: &'static [&'static str] =
+        &["ROUTE", "ORDER", "OUTCOME", "TARGET", "TOOK", "NOTE"];
+    const FIELDS: &'static [&'static str] = &[
+        "route", "order", "outcome", "reason", "instance", "target", "until", "by", "took_ms",
+        "id", "note",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.route.clone(),
+            self.order.to_owned(),
+            self.outcome.to_owned(),
+            self.target.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{} ms", self.took_ms),
+            self.note.clone(),
+        ]
+    }
+}
+
+/// Writes a row for every route, tells why where the order is not in force, and ends as the worst of them.
+pub(super) fn all(
+    done: &[Done],
+    order: &Order,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let rows: Vec<OrderRow> = done.iter().map(|one| row(one, order)).collect();
+    let rows = Listing {
+        name: "ordered",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(output, session.out)?;
+    let mut exit = Exit::Done;
+    for one in done {
+        if let Some(failure) = failure(one, order) {
+            exit = worse(exit, crate::cli::tell(&failure, session));
+        }
+    }
+    Ok(exit)
+}
+
+fn row(done: &Done, order: &Order) -> OrderRow {
+    let until = order.act.within().map(|within| order.at.plus(within));
+    let blank = OrderRow {
+        route: done.route.to_string(),
+        order: order.act.as_str(),
+        outcome: "Unavailable",
+        reason: None,
+        instance: order.act.instance().map(ToString::to_string),
+        target: None,
+        until: until.map(|until| until.to_string()),
+        by: order.by.clone(),
+        took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+        id: None,
+        note: String::new(),
+    };
+    match &done.became {
+        Became::Ordered(Ordered::InForce(state)) => OrderRow {
+            outcome: "InForce",
+            reason: Some(Reason::Ordered.as_str()),
+            id: Some(format!("{}/{}", state.route, state.chain.seq)),
+            note: in_force(state, order),
+            ..blank
+        },
+        Became::Ordered(Ordered::Busy(owner, most)) => OrderRow {
+            outcome: "Busy",
+            note: held_by(owner.as_str(), *most),
+            ..blank
+        },
+        Became::Ordered(Ordered::Attempted(report)) => attempted(report, blank),
+        Became::Nothing(why) => OrderRow {
+            outcome: "Nothing",
+            note: (*why).to_owned(),
+            ..blank
+        },
+        Became::Failed(error) => OrderRow {
+            note: error.to_string(),
+            ..blank
+        },
+    }
+}
+
+fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
+    let desired = report.desired.as_ref();
+    // An attempt that never had the route has left no record to be found.
+    let recorded = match report.ended {
+        Ended::Busy(..) | Ended::Paced(_) | Ended::Unavailable(..) => desired.is_some(),
+        Ended::Settled(_)
+        | Ended::Duplicate(_)
+        | Ended::Nothing(_)
+        | Ended::Deferred(..)
+        | Ended::LeaseLost { .. } => true,
+    };
+    OrderRow {
+        outcome: report.ended.as_str(),
+        reason: reason(&report.ended).map(Reason::as_str),
+        target: desired.map(|(_, target)| target.to_string()),
+        id: recorded.then(|| report.transition.to_string()),
+        note: match &report.ended {
+            Ended::Busy(owner, most) => held_by(owner.as_str(), *most),
+            ended => ended.note(),
+        },
+        ..blank
+    }
+}
+
+/// The order in full; for one that lifts something also what holds the route back still.
+fn in_force(state: &RouteState, order: &Order) -> String {
+    let mut note = order.to_string();
+    if lifts(&order.act) {
+        for still in still_holding(&state.control.safety, order.at) {
+            note.push_str(&format!("; still {still}"));
+        }
+    }
+    note
+}
+
+fn still_holding(safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> {
+    let kinds = [Act::Unfreeze, Act::Resume, Act::Acknowledge, Act::Unpin];
+    let standing = kinds.map(|act| standing(&act, safety, now));
+    standing.into_iter().flatten()
+}
+
+fn held_by(owner: &str, most: Duration) -> String {
+    // Rounded up: who comes back after that long must not be early.
+    format!(
+        "the route is held by {owner} for at most {} s",
+        most.as_secs() + 1
+    )
+}
+
+/// Why the order is not in force on this route, if it is not.
+fn failure(done: &Done, order: &Order) -> Option<Failure> {
+    if let Some((owner, most)) = busy(&done.became) {
+        return Some(Failure::Told {
+            what: not_done(&done.route, &order.act),
+            why: held_by(owner.as_str(), most),
+            fix: "give the order again, or let it wait longer, as with --wait 2m".to_owned(),
+            exit: Exit::LeaseHeld,
+        });
+    }
+    match &done.became {
+        Became::Failed(error) => {
+            let doing = format!("ordering {} of route {}", order.act.as_str(), done.route);
+            Some(Failure::call(&doing, error.clone()))
+        }
+        Became::Ordered(Ordered::Attempted(report)) => of_attempt(report, order),
+        Became::Ordered(Ordered::InForce(_) | Ordered::Busy(..)) | Became::Nothing(_) => None,
+    }
+}
+
+fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
+    let route = &report.route;
+    let exit_by = |verdict: &Verdict| match verdict.reason {
+        Reason::NotConverged => Exit::NotConverged,
+        _ => Exit::Error,
+    };
+    let (why, exit) = match &report.ended {
+        Ended::Settled(verdict) => match verdict.outcome {
+            Outcome::Rejected | Outcome::Paused | Outcome::Observed => {
+                return Some(refusal(route, order, verdict));
+            }
+            Outcome::Failed => (verdict.note.clone(), exit_by(verdict)),
+            Outcome::Swapped
+            | Outcome::Registered
+            | Outcome::AlreadyThere
+            | Outcome::Superseded
+            | Outcome::Duplicate
+            | Outcome::Ignored => return None,
+        },
+        Ended::Deferred(verdict, _) => (verdict.note.clone(), exit_by(verdict)),
+        Ended::Unavailable(error, _) => {
+            let doing = format!("ordering {} of route {route}", order.act.as_str());
+            return Some(Failure::call(&doing, error.clone()));
+        }
+        ended @ (Ended::Busy(..)
+        | Ended::Paced(_)
+        | Ended::Duplicate(_)
+        | Ended::Nothing(_)
+        | Ended::LeaseLost { .. }) => (ended.note(), Exit::Error),
+    };
+    Some(Failure::Told {
+        what: format!("route {route} is not where it was ordered to be"),
+        why,
+        fix: format!(
+            "`writerlink plan {route}` shows what is missing, and a worker's timer does it; or give the order again"
+        ),
+        exit,
+    })
+}
+
+/// An order that a rule forbids, and what would go past it.
+pub(super) fn refused(route: &Route, order: &Order, verdict: &Verdict) -> Failure {
+    refusal(&route.name, order, verdict)
+}
+
+fn refusal(route: &RouteName, order: &Order, verdict: &Verdict) -> Failure {
+    let fix = match rule(verdict.reason) {
+        Some(rule) => past(route, order, rule),
+        None => "no --override goes past this: name another instance, or correct the route's instances, \
+                 allowed_instances or allowed_cidrs"
+            .to_owned(),
+    };
+    Failure::Told {
+        what: not_done(route, &order.act),
+        why: verdict.note.clone(),
+        fix,
+        exit: Exit::Refused,
+    }
+}
+
+/// How to lift the rule, and how to go past it this once.
+fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
+    let lift = match rule {
+        Rule::Paused => format!("`writerlink resume {route}` ends the pause"),
+        Rule::Frozen => "`writerlink unfreeze` ends the freeze".to_owned(),
+        Rule::Pinned => format!("`writerlink unpin {route}` ends the pin"),
+        Rule::Flapping => format!("`writerlink ack {route}` lets it go on"),
+        Rule::Observing => format!("mode = \"enforce\" of route {route} lets it act"),
+    };
+    format!(
+        "{lift}; `{}` goes past it this once",
+        typed(route, order, rule)
+    )
+}
+
+/// The same order with one override more, as it is typed.
+fn typed(route: &RouteName, order: &Order, rule: Rule) -> String {
+    let mut typed = format!("writerlink {} {route}", order.act.as_str());
+    if let Some(instance) = order.act.instance() {
+        typed.push_str(&format!(" --to {instance}"));
+    }
+    if let Some(within) = order.act.within() {
+        typed.push_str(&format!(" --for {}s", within.as_secs()));
+    }
+    for named in order.overrides.iter().chain([&rule]) {
+        typed.push_str(&format!(" --override {named}"));
+    }
+    let reason = order.reason.replace('\'', r"'\''");
+    format!("{typed} --reason '{reason}'")
+}
+
+/// The rule that this reason names.
+fn rule(reason: Reason) -> Option<Rule> {
+    let rule_of = |rule: &Rule| match rule {
+        Rule::Paused => Reason::Paused,
+        Rule::Frozen => Reason::Frozen,
+        Rule::Pinned => Reason::Pinned,
+        Rule::Observing => Reason::Observing,
+        Rule::Flapping => Reason::Flapping,
+    };
+    Rule::ALL.into_iter().find(|rule| rule_of(rule) == reason)
+}
+
+fn not_done(route: &RouteName, act: &Act) -> String {
+    let done = match act {
+        Act::Swap(_) => "moved",
+        Act::Pin { .. } => "pinned",
+        Act::Unpin => "unpinned",
+        Act::Pause { .. } => "paused",
+        Act::Resume => "resumed",
+        Act::Freeze { .. } => "frozen",
+        Act::Unfreeze => "unfrozen",
+        Act::Acknowledge => "acknowledged",
+    };
+    format!("route {route} was not {done}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::route::InstanceId;
+
+    fn order(act: Act) -> Order {
+        Order {
+            at: Timestamp::EPOCH,
+            by: "ada".to_owned(),
+            reason: "it's urgent".to_owned(),
+            act,
+            overrides: vec![Rule::Frozen],
+        }
+    }
+
+    #[test]
+    fn every_rule_says_how_it_is_lifted_and_what_goes_past_it() {
+        let route = RouteName::new("orders").unwrap();
+        let instance = InstanceId::new("db-2").unwrap();
+        let within = Some(Duration::from_hours(2));
+        let order = order(Act::Pin { instance, within });
+        for name in Rule::ALL {
+            let reason = Reason::parse(match name {
+                Rule::Paused => "Paused",
+                Rule::Frozen => "Frozen",
+                Rule::Pinned => "Pinned",
+                Rule::Observing => "Observing",
+                Rule::Flapping => "Flapping",
+            });
+            assert_eq!(rule(reason.unwrap()), Some(name));
+            let past = past(&route, &order, name);
+            let typed = format!(
+                "; `writerlink pin orders --to db-2 --for 7200s --override frozen --override {name} \
+                 --reason 'it'\\''s urgent'` goes past it this once"
+            );
+            assert!(past.ends_with(&typed), "{past}");
+        }
+        assert_eq!(rule(Reason::UnknownInstance), None);
+    }
+}

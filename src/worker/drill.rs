@@ -1,0 +1,56 @@
+//! A drill: an event comes all the way that a failover's would, and ends in a dry run.
+
+use crate::domain::decide::Decision;
+use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::route::Route;
+use crate::reconcile::{Preview, Reconciler};
+
+/// What each route would do, a sentence a route and event. Nothing is written and nothing is moved, and one that
+/// cannot be told is not tried again: whoever drills is there to do that.
+pub(super) async fn told(
+    reconciler: &Reconciler,
+    routes: &[Route],
+    events: &[RdsEvent],
+) -> Vec<String> {
+    let mut told = Vec::new();
+    for event in events {
+        let before = told.len();
+        for route in routes.iter().filter(|route| route.follows(&event.source)) {
+            let evidence = Evidence::new(&route.name, event.clone());
+            let would = match reconciler.preview(route, &evidence).await {
+                Ok(preview) => would(&preview),
+                Err(error) => format!("cannot be told: {error}"),
+            };
+            told.push(format!("a drill; route {}: {would}", route.name));
+        }
+        if told.len() == before {
+            told.push(format!("a drill; no route has source {}", event.source));
+        }
+    }
+    told
+}
+
+fn would(preview: &Preview) -> String {
+    let desired = match &preview.decision {
+        Decision::Settle(verdict) | Decision::Ask(verdict) => {
+            return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
+        }
+        Decision::Hold(desired, brake) => {
+            let verdict = brake.verdict(desired);
+            return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
+        }
+        Decision::Move(desired) => desired,
+    };
+    let to = format!("{} at {}", desired.instance, desired.target);
+    if preview.plan.is_empty() {
+        return format!("already holds {to}");
+    }
+    let register = preview.plan.register.iter().map(ToString::to_string);
+    let deregister = preview.plan.deregister.iter();
+    let deregister = deregister.map(|row| row.target.to_string());
+    format!(
+        "would move to {to}: register [{}], deregister [{}]",
+        register.collect::<Vec<_>>().join(", "),
+        deregister.collect::<Vec<_>>().join(", ")
+    )
+}

@@ -1,0 +1,28 @@
+//! What infra/ says, held against what the code does: deployed on ministack, recorded on the wire, compared.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "infra/alarms.rs"]
+mod alarms;
+#[path = "infra/append_only.rs"]
+mod append_only;
+#[path = "infra/drill.rs"]
+mod drill;
+#[path = "infra/embedded_metrics.rs"]
+mod embedded_metrics;
+#[path = "infra/permissions.rs"]
+mod permissions;
+#[path = "infra/policy.rs"]
+mod policy;
+#[path = "infra/recorder.rs"]
+mod recorder;
+#[path = "infra/stacks.rs"]
+mod stacks;
+mod support;
+#[allow(dead_code, reason = "the wire tests use the rest of it")]
+#[path = "wire/trial.rs"]
+mod trial;

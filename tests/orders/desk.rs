@@ -1,0 +1,272 @@
+//! The desk of whoever gives orders: commands typed in a world that has workers.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::Parser as _;
+use tokio::sync::watch;
+use writerlink::cli::args::Args;
+use writerlink::cli::{self, Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
+use writerlink::config::Config;
+use writerlink::domain::lease::Owner;
+use writerlink::domain::route::Source;
+use writerlink::embedded::faults::Process;
+use writerlink::ports::{Clock as _, Ports};
+
+use crate::rig::Rig;
+
+/// Whoever sits there.
+pub(crate) const WHO: &str = "arn:aws:sts::123456789012:assumed-role/Operator/ada";
+
+/// The name of the desk's processes in the world's journal.
+pub(crate) const DESK: &str = "desk";
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    /// What it logged while it worked.
+    pub(crate) log: String,
+}
+
+impl Said {
+    /// The rows of a command that wrote JSON.
+    pub(crate) fn rows(&self, name: &str) -> Vec<serde_json::Value> {
+        let json: serde_json::Value =
+            serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}{}", self.out, self.err));
+        json[name].as_array().unwrap().clone()
+    }
+
+    /// The outcome of each route, in order.
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let rows = self.rows("ordered");
+        let outcome = |row: &serde_json::Value| row["outcome"].as_str().unwrap().to_owned();
+        rows.iter().map(outcome).collect()
+    }
+}
+
+/// A world with its workers, and the desk.
+pub(crate) struct Desk {
+    pub(crate) rig: Rig,
+    directory: tempfile::TempDir,
+    /// How often somebody was asked who they are.
+    pub(crate) asked: Cell<u32>,
+    pub(crate) stop: watch::Sender<u32>,
+    log: Log,
+    /// The process of the last command that opened connections.
+    process: RefCell<Option<Arc<Process>>>,
+}
+
+/// What somebody at the terminal answers.
+struct Person<'a> {
+    thinks: Duration,
+    says: &'a [u8],
+}
+
+impl<'a> Person<'a> {
+    fn quick(answer: &'a str) -> Self {
+        Self {
+            thinks: Duration::ZERO,
+            says: answer.as_bytes(),
+        }
+    }
+}
+
+/// The time that a person takes is time of the command's clock: nothing else goes on meanwhile.
+struct Thinking<'a> {
+    desk: &'a Desk,
+    person: Person<'a>,
+}
+
+impl std::io::Read for Thinking<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let process = self.desk.process.borrow();
+        let thinks = self.person.thinks.as_millis().try_into().unwrap();
+        process.as_ref().unwrap().clock.set_skew_ms(thinks);
+        self.person.says.read(bytes)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Desk {
+    pub(crate) async fn with(routes: &[&str]) -> Self {
+        let rig = Rig::new(routes).await;
+        let directory = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        for route in &rig.routes {
+            let Source::Named(source) = &route.source else {
+                panic!("a route of the world has a source");
+            };
+            text.push_str(&format!(
+                "[[route]]\nname = \"{}\"\nsource = \"{source}\"\ntarget_group = \"{}\"\n[route.instances]\n",
+                route.name, route.group.arn
+            ));
+            for (instance, ip) in &route.instances {
+                text.push_str(&format!("{instance} = \"{ip}\"\n"));
+            }
+        }
+        std::fs::write(directory.path().join("w.toml"), text).unwrap();
+        Self {
+            rig,
+            directory,
+            asked: Cell::new(0),
+            stop: watch::channel(0).0,
+            log: Log::default(),
+            process: RefCell::default(),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("w.toml")
+    }
+
+    /// Types a command where nobody can be asked.
+    pub(crate) async fn says(&self, line: &str) -> Said {
+        self.typed(line, Answers::Nobody, Person::quick("")).await
+    }
+
+    /// Types a command at a terminal, and this when it asks.
+    pub(crate) async fn answers(&self, line: &str, answer: &str) -> Said {
+        self.typed(line, Answers::Person, Person::quick(answer))
+            .await
+    }
+
+    /// The same by somebody who thinks it over for so long.
+    pub(crate) async fn answers_after(&self, thinks: Duration, line: &str, answer: &str) -> Said {
+        let person = Person {
+            thinks,
+            ..Person::quick(answer)
+        };
+        self.typed(line, Answers::Person, person).await
+    }
+
+    async fn typed(&self, line: &str, answers: Answers, person: Person<'_>) -> Said {
+        let config = self.file().display().to_string();
+        let words = words(line);
+        let args = Args::try_parse_from(
+            ["writerlink".to_owned()]
+                .into_iter()
+                .chain(words)
+                .chain(["--config".to_owned(), config]),
+        );
+        let args = args.unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        self.log.0.lock().unwrap().clear();
+        let log = args.global.log;
+        let mut session = Session {
+            env: &|_| None,
+            now: self.rig.fleet.world.fabric.time.now(),
+            connect: self,
+            input: &mut Thinking { desk: self, person },
+            out: &mut out,
+            err: &mut err,
+            log,
+            look: Look::Plain,
+            answers,
+        };
+        let exit = cli::run(args, &mut session).await;
+        Said {
+            code: exit.code(),
+            out: String::from_utf8(out).unwrap(),
+            err: String::from_utf8(err).unwrap(),
+            log: String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap(),
+        }
+    }
+
+    /// Lets time pass in the world.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.rig
+            .fleet
+            .world
+            .process("clock")
+            .clock
+            .sleep(time)
+            .await;
+    }
+
+    /// Calls of the load balancer that would change something, by anyone.
+    pub(crate) fn mutating_calls(&self) -> usize {
+        let journal = self.rig.fleet.world.fabric.journal();
+        let mutating = |call: &str| matches!(call, "RegisterTargets" | "DeregisterTargets");
+        journal.iter().filter(|e| mutating(e.call)).count()
+    }
+
+    /// Transactions of the ledger that the desk has written.
+    pub(crate) fn writes(&self) -> usize {
+        let journal = self.rig.fleet.world.fabric.journal();
+        let written = |call: &str| matches!(call, "ExecuteTransaction" | "ExecuteStatement");
+        let mine = journal.iter().filter(|e| e.process == DESK);
+        mine.filter(|e| written(e.call)).count()
+    }
+}
+
+/// The words of a line, as a shell reads them: what stands between quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (n, part) in line.split('"').enumerate() {
+        if n % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[async_trait(?Send)]
+impl Connect for Desk {
+    async fn books(&self, _: &Config) -> Result<Books, Failure> {
+        let process = self.rig.fleet.world.process(DESK);
+        let ledger = Arc::new(self.rig.fleet.dynamo.ledger(&process));
+        Ok(Books {
+            audit: Arc::clone(&ledger) as _,
+            ledger,
+        })
+    }
+
+    async fn ports(&self, _: &Config) -> Result<Ports, Failure> {
+        let process = self.rig.fleet.world.process(DESK);
+        let ports = self.rig.fleet.ports(&process);
+        self.process.replace(Some(process));
+        Ok(ports)
+    }
+
+    async fn queue(&self, _: &Config) -> Result<OpenQueue, Failure> {
+        panic!("an order needs no queue")
+    }
+
+    async fn set_up(&self, _: &Config) -> Result<Vec<Resource>, Failure> {
+        panic!("an order creates nothing")
+    }
+
+    async fn identity(&self) -> Result<String, Failure> {
+        self.asked.set(self.asked.get() + 1);
+        Ok(WHO.to_owned())
+    }
+
+    fn process(&self) -> Result<cli::Process, Failure> {
+        Ok(cli::Process {
+            owner: Owner::new("desk:1"),
+            stops: self.stop.subscribe(),
+            log: Box::new(self.log.clone()),
+        })
+    }
+}
