@@ -238,6 +238,17 @@ fn being_asked_for_the_truth_ends_the_trust_in_what_was_said_before_and_in_nothi
 }
 
 #[test]
+fn a_reading_by_a_clock_that_lags_makes_nothing_older_and_is_no_event_for_it() {
+    let control = Control {
+        ask_truth: Some(second(1031)),
+        ..pointing_at(2, order(1030, 2))
+    };
+    let seen = steady(members(1, &[]), second(1010));
+    let desired = followed(aimed(&asking_route(), &control, &seen));
+    assert_eq!(desired.evidence, order(1030, RANK_TRUTH));
+}
+
+#[test]
 fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
     let control = Control {
         ask_truth: Some(second(1001)),
@@ -372,7 +383,7 @@ fn a_pin_never_makes_evidence_older() {
         &control,
         &steady(Truth::Silent, second(1010)),
     );
-    assert_eq!(followed(aim).evidence, order(1005, 2));
+    assert_eq!(followed(aim).evidence, order(1005, RANK_ORDER));
 }
 
 // --- what waits ---------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ fn an_order_given_by_a_clock_that_lags_still_moves_and_makes_nothing_older() {
     let desired = change.to().desired.clone().unwrap();
     assert_eq!(
         (desired.target, desired.evidence),
-        (target(2), order(130, 2))
+        (target(2), order(130, RANK_ORDER))
     );
 }
 

@@ -317,6 +317,11 @@ fn larger_bounds() -> Vec<Bound> {
             looks(faults(1, 0, 0)),
         ),
         (
+            "failover failed, stale truth, crash, lost event",
+            Story::FailoverFails,
+            looks(lost(faults(0, 0, 1))),
+        ),
+        (
             "stale truth, unanswered",
             Story::Witnessed,
             looks(faults(0, 1, 0)),

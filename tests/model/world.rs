@@ -454,7 +454,13 @@ fn orders(evidence: &[Evidence; EVENTS]) -> Vec<EvidenceOrder> {
         at,
         rank: RANK_TRUTH,
     };
-    let readings = (0..READINGS).map(late).chain([early()]).map(seen);
+    // A reading that moves a route against newer evidence takes that one's time.
+    let times = evidence.iter().map(|evidence| evidence.ground.at());
+    let readings = (0..READINGS)
+        .map(late)
+        .chain([early()])
+        .chain(times)
+        .map(seen);
     let mut orders: Vec<_> = told.chain(readings).collect();
     orders.sort_unstable();
     orders
