@@ -520,7 +520,7 @@ mod tests {
         let text = line.to_string();
         assert_eq!(text.lines().count(), 1);
         let read: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(read["event_message"], json!("forged\n{\"_aws\": {}}"));
+        assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
         assert_eq!(as_text(line).lines().count(), 1);
     }
 

@@ -190,7 +190,10 @@ pub fn unless_held_back(
     }
     let standing = control.desired.as_ref();
     let changes = standing.is_none_or(|standing| standing.target != desired.target);
-    if changes && safety.flaps(now) && !overrides.contains(&Rule::Flapping) {
+    if changes
+        && safety.flaps(now, route.policy.flap_moves_max)
+        && !overrides.contains(&Rule::Flapping)
+    {
         let brake = Brake {
             rule: Rule::Flapping,
             note: format!("flapping: {}", Safety::flap_stop(now).reason),

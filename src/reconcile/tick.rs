@@ -119,7 +119,19 @@ impl Reconciler {
         match aim(route, &looking.state.control, key, &seen, now) {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
-            Aim::Wait(verdict) => self.wait(looking, watched, (verdict, None), noted).await,
+            Aim::Wait(verdict) => {
+                let mut looking = looking;
+                if looking.state.control.follow.is_some() {
+                    let observed = self.groups.observe(&route.group).await?.value;
+                    self.tell_signs(&mut looking, &observed, noted).await?;
+                }
+                let held = HeldBack {
+                    verdict,
+                    target: None,
+                    effect: Effect::None,
+                };
+                self.wait(looking, watched, held, noted).await
+            }
             Aim::Keep(desired) | Aim::Follow(desired) => {
                 self.compare(looking, watched, desired, noted).await
             }
@@ -147,9 +159,12 @@ impl Reconciler {
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {
-                let target = Some(desired.target);
-                let verdict = brake.verdict(&desired);
-                self.wait(looking, watched, (verdict, target), noted).await
+                let held = HeldBack {
+                    verdict: brake.verdict(&desired),
+                    target: Some(desired.target),
+                    effect: Effect::Keeps(desired, brake.rule),
+                };
+                self.wait(looking, watched, held, noted).await
             }
             Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => {
                 watched.noticed = None;
@@ -165,19 +180,20 @@ impl Reconciler {
         &self,
         looking: Looking<'_>,
         watched: &mut Watched,
-        (verdict, target): (Verdict, Option<Target>),
+        held: HeldBack,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
+        let HeldBack {
+            verdict,
+            target,
+            effect,
+        } = held;
         let what = Some((verdict.reason, target));
         if watched.noticed != what {
             let mut entry = self.timer_entry(&looking, RecordKind::Noticed);
             entry.reason = Some(verdict.reason);
             entry.note.clone_from(&verdict.note);
-            if self
-                .note(&looking.state, Effect::None, entry)
-                .await?
-                .is_some()
-            {
+            if self.note(&looking.state, effect, entry).await?.is_some() {
                 watched.noticed = what;
                 noted.push(Noted {
                     kind: RecordKind::Noticed,
@@ -257,6 +273,15 @@ impl Reconciler {
         entry.attempt = 1;
         entry
     }
+}
+
+/// Why a route that differs is left as it is.
+struct HeldBack {
+    verdict: Verdict,
+    /// Where it would have gone.
+    target: Option<Target>,
+    /// What the record of it changes.
+    effect: Effect,
 }
 
 /// A route that is looked at.
