@@ -9,6 +9,7 @@ pub mod dns;
 pub mod dynamodb;
 pub mod elbv2;
 pub mod error;
+pub mod listeners;
 pub mod rds;
 pub mod setup;
 pub mod sqs;

@@ -11,7 +11,9 @@ use super::{
     ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
 };
 use crate::domain::policy::Policy;
-use crate::domain::route::{OnStarted, Route, RouteName, Source, TargetGroup, TargetGroupArn};
+use crate::domain::route::{
+    OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn,
+};
 use crate::reconcile::MOVES_PER_MINUTE_MAX;
 use crate::timer::Reconciling;
 
@@ -86,6 +88,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     Some(Route {
         name: RouteName::new(ROUTE_NAME_DEFAULT).ok()?,
         source: Source::Any,
+        strategy: Strategy::default(),
         group: TargetGroup {
             arn: arn?,
             availability_zone: None,

@@ -111,6 +111,7 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
                 Some(source) => Source::Named(source.value.clone()),
                 None => Source::Any,
             },
+            strategy: crate::domain::route::Strategy::Swap,
             group: TargetGroup {
                 arn: group.as_ref()?.value.clone(),
                 availability_zone,

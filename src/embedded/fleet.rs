@@ -82,6 +82,7 @@ impl Fleet {
             queue: self.world.queue(process),
             ledger: Arc::new(self.dynamo.ledger(process)),
             groups: self.world.target_groups(process),
+            listeners: self.world.listeners(process),
             databases: Arc::new(StaticMap),
             clock: Arc::clone(&process.clock) as _,
         }

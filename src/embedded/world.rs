@@ -12,6 +12,7 @@ use super::clock::WorldTime;
 use super::databases::{Clusters, Instance};
 use super::event_bodies;
 use super::faults::{Fabric, lock};
+use super::listener::ListenersClient;
 use super::load_balancer::{LoadBalancer, LoadBalancerConfig};
 use super::process::Process;
 use super::queue::{FifoQueue, QueueConfig};
@@ -19,12 +20,13 @@ use super::target_group::TargetGroupSpec;
 use crate::domain::event::RdsEvent;
 use crate::domain::policy::Policy;
 use crate::domain::route::{
-    InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
-    TargetGroupArn,
+    InstanceId, InvalidName, ListenerArn, OnStarted, Route, RouteName, Source, SourceId, Strategy,
+    TargetGroup, TargetGroupArn, Weighted,
 };
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
-use crate::ports::{CallError, Databases, Queue, TargetGroups};
+use crate::domain::weights::{Weight, Weights};
+use crate::ports::{CallError, Databases, Listeners, Queue, TargetGroups};
 
 /// What a world is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,15 @@ impl World {
         })
     }
 
+    /// The load balancer's listeners as a process sees them.
+    #[must_use]
+    pub fn listeners(&self, process: &Arc<Process>) -> Arc<dyn Listeners> {
+        Arc::new(ListenersClient {
+            process: Arc::clone(process),
+            load_balancer: Arc::clone(&self.elb),
+        })
+    }
+
     /// The databases as a process sees them.
     #[must_use]
     pub fn databases(&self, process: &Arc<Process>) -> Arc<dyn Databases> {
@@ -159,6 +170,7 @@ impl World {
         let route = Route {
             name: RouteName::new(name)?,
             source: Source::Named(cluster.clone()),
+            strategy: Strategy::Swap,
             group: TargetGroup {
                 arn: arn.clone(),
                 availability_zone: None,
@@ -177,6 +189,45 @@ impl World {
         let ip = writer.ip;
         self.elb.install(&arn, Target { ip, port })?;
         Ok(route)
+    }
+
+    /// Makes a cluster, a target group for each of its instances, a listener, and the weighted route between them.
+    /// Every instance's address has been in its own group for long; the first one writes, and has the weight.
+    ///
+    /// # Errors
+    /// As [`World::add_route`].
+    pub fn add_weighted_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
+        let route = self.add_route(name, instances)?;
+        let listener = ListenerArn::new(&format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
+        ))?;
+        let (mut groups, mut weights) = (BTreeMap::new(), Weights::default());
+        for (n, instance) in instances.iter().enumerate() {
+            let arn = TargetGroupArn::new(&format!(
+                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{}/6d0ecf831eec9f09",
+                instance.id
+            ))?;
+            let (port, subnets) = (PORT, subnets(instances));
+            self.elb
+                .create_group(&arn, TargetGroupSpec { port, subnets });
+            let ip = instance.ip;
+            self.elb.install(&arn, Target { ip, port })?;
+            let weight = if n == 0 { Weight::WHOLE } else { Weight::NONE };
+            weights.groups.insert(arn.clone(), weight);
+            let availability_zone = None;
+            let group = TargetGroup {
+                arn,
+                availability_zone,
+            };
+            groups.insert(instance.id.clone(), group);
+        }
+        self.elb.create_listener(&listener, weights);
+        let first = groups.values().next().cloned();
+        Ok(Route {
+            group: first.ok_or(NoRoute::NoInstance)?,
+            strategy: Strategy::Weighted(Weighted { listener, groups }),
+            ..route
+        })
     }
 
     /// Delivers an event as an EventBridge rule does, with the source as the message's group.
