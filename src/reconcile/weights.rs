@@ -287,16 +287,20 @@ fn no_group(route: &Route, instance: &InstanceId) -> CallError {
 fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -> Verdict {
     let desired = &held.desired;
     let to = format!("{} at {}", desired.instance, desired.target);
-    let (outcome, reason, what) = match (moved.changed || !moved.rewarmed.is_empty(), desired.reach)
-    {
+    // Who else is registered again moves nobody's connections: the desired instance was in place all along.
+    let in_place = match moved.rewarmed.as_slice() {
+        [] => Reason::NothingToDo,
+        [_, ..] => Reason::GroupDiffered,
+    };
+    let (outcome, reason, what) = match (moved.changed, desired.reach) {
         (false, Reach::Swap) => (
             Outcome::AlreadyThere,
-            Reason::NothingToDo,
+            in_place,
             format!("the listener already gives everything to {to}"),
         ),
         (false, Reach::Register) => (
             Outcome::AlreadyThere,
-            Reason::NothingToDo,
+            in_place,
             format!(
                 "{to} is registered already, and the weights stay until the failover completes"
             ),
