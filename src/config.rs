@@ -20,9 +20,12 @@
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
-//! | `route.target_group` | required | ARN of the target group, which no other route may have |
+//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
+//! | `route.target_group` | required if `swap` | ARN of the target group, which no other route may have |
+//! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
+//! | `route.target_groups` | required if `weighted` | the ARN of each instance's own target group |
 //! | `route.port` | 3306 | port of every target |
-//! | `route.exclusive` | true | whether every target of the group is the route's to deregister |
+//! | `route.exclusive` | true | whether every target of the group is the route's to deregister, and every weight of the listener its to set |
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
@@ -50,6 +53,7 @@ mod findings;
 mod policy;
 mod route;
 mod section;
+mod strategy;
 mod timer;
 mod words;
 

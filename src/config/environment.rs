@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::checks;
 use super::findings::{Findings, Found, Origin, Place};
 use super::policy::shown;
+use super::strategy::Kind;
 use super::words::Word as _;
 use super::{
     ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
@@ -70,6 +71,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     let on_started = OnStarted::default();
     default_of("name", ROUTE_NAME_DEFAULT, findings);
     default_of("source", SOURCE_ANY, findings);
+    default_of("strategy", Kind::default().word(), findings);
     let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
         .and_then(|text| self::arn(&text, findings));
     let port = self::port(env, findings);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
-use crate::domain::route::{InstanceId, OnStarted, Source};
+use crate::domain::route::{InstanceId, OnStarted, Source, Strategy};
 use crate::domain::truth::Witness;
 
 const ARN_A: &str =
@@ -53,6 +53,7 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
         "# availability_zone =",
         "# endpoint =",
         "# allowed_instances =",
+        "# listener =",
     ];
     let uncommented: Vec<&str> = example
         .lines()
@@ -143,6 +144,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     safety.moves_per_minute_max = 240 (default)
     route.c.name = c (line 3)
     route.c.source = c (line 3)
+    route.c.strategy = swap (default)
     route.c.target_group = ARN-A (line 2)
     route.c.port = 3307 (line 4)
     route.c.exclusive = true (default)
@@ -879,4 +881,64 @@ moves_per_minute_max = 0
       why: the load balancer's API takes 240 registrations and deregistrations a minute from a whole account
       fix: write a whole number from 1 to 240; the default is 240
     "#);
+}
+
+/// A weighted route's groups, listener and instances.
+fn weighted(lines: &str) -> String {
+    format!(
+        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\nlistener = \"{LISTENER}\"\n{lines}\
+         [route.target_groups]\ndb-1 = \"{ARN_A}\"\ndb-2 = \"{ARN_B}\"\n{INSTANCES}"
+    )
+}
+
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab2";
+
+#[test]
+fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
+    let loaded = file(&weighted("availability_zone = \"all\"\n")).unwrap();
+    let route = &loaded.config.routes[0];
+    let Strategy::Weighted(weighted) = &route.strategy else {
+        panic!("{:?}", route.strategy)
+    };
+    assert_eq!(weighted.listener.as_str(), LISTENER);
+    let arn_of = |instance: &str| {
+        let group = route.group_of(&InstanceId::new(instance).unwrap());
+        group.map(|group| group.arn.to_string())
+    };
+    assert_eq!(arn_of("db-2").as_deref(), Some(ARN_B));
+    assert_eq!(arn_of("db-3"), None);
+    let zones = weighted.groups.values();
+    assert!(
+        zones
+            .map(|group| &group.availability_zone)
+            .all(|zone| zone.as_deref() == Some("all"))
+    );
+    let shown = loaded.settings.iter();
+    let shown = shown.filter(|s| s.field.contains("target_group") || s.field.contains("listener"));
+    let shown: Vec<&str> = shown.map(|s| s.field.as_str()).collect();
+    assert_eq!(
+        shown,
+        [
+            "route.c.listener",
+            "route.c.target_groups.db-1",
+            "route.c.target_groups.db-2"
+        ]
+    );
+}
+
+#[test]
+fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
+    let group = format!("target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n");
+    let texts = [
+        weighted(&group),
+        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n".to_owned(),
+        route(&format!("listener = \"{LISTENER}\"\n[route.target_groups]\ndb-1 = \"{ARN_B}\"\n{INSTANCES}")),
+        weighted("allowed_instances = [\"db-2\", \"db-9\"]\n").replace("\ndb-2 = \"10.0.1.11\"", "\ndb-3 = \"10.0.1.12\""),
+        weighted("").replace(ARN_B, ARN_A).replace("listener/net", "listener/app"),
+        weighted("").replace("weighted", "canary"),
+        format!("{}{}", weighted(""), weighted("name = \"d\"\n").replace(ARN_A, "x").replace(ARN_B, "y")),
+    ];
+    let told: Vec<String> = texts.iter().map(|text| faults(text)).collect();
+    insta::assert_snapshot!(told.join("\n--\n").replace(LISTENER, "LISTENER"), @"");
 }
