@@ -25,7 +25,7 @@ impl Weight {
     pub const NONE: Self = Self(0);
     /// What the group of the desired instance has. Any number would do beside zeros; this one reads as what it is.
     pub const WHOLE: Self = Self(100);
-    /// The most that the API takes ("TargetGroupTuple", ELB API reference).
+    /// The most that the API takes (`TargetGroupTuple`, ELB API reference).
     pub const MAX: Self = Self(999);
 
     /// A weight, if it is one.
@@ -271,5 +271,213 @@ impl Scene {
             register: absent.map(|(i, t)| (i.clone(), *t)).collect(),
             weights: wanted.filter(|wanted| *wanted != self.weights),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+    use proptest::strategy::Strategy as Generator;
+
+    use super::*;
+    use crate::domain::event::{EventKey, EvidenceOrder};
+    use crate::domain::policy::Policy;
+    use crate::domain::route::{ListenerArn, OnStarted, RouteName, Source, Strategy};
+    use crate::domain::target::TargetHealth;
+    use crate::domain::time::Timestamp;
+    use crate::domain::truth::Member;
+
+    const PORT: u16 = 3306;
+
+    fn instance(n: u8) -> InstanceId {
+        InstanceId::new(&format!("db-{n}")).unwrap()
+    }
+
+    fn target(n: u8) -> Target {
+        let ip = [10, 0, n, 11].into();
+        Target { ip, port: PORT }
+    }
+
+    fn group(name: &str) -> TargetGroup {
+        let arn = format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
+        );
+        TargetGroup {
+            arn: TargetGroupArn::new(&arn).unwrap(),
+            availability_zone: None,
+        }
+    }
+
+    /// A route of three instances, each with its group, and where they are known to be.
+    fn route(exclusive: bool) -> (Route, Weighted) {
+        let listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
+        let own = |n: u8| (instance(n), group(&format!("db-{n}")));
+        let weighted = Weighted {
+            listener: ListenerArn::new(listener).unwrap(),
+            groups: (1..=3).map(own).collect(),
+        };
+        let route = Route {
+            name: RouteName::new("orders").unwrap(),
+            source: Source::Any,
+            strategy: Strategy::Weighted(weighted.clone()),
+            group: group("db-1"),
+            port: PORT,
+            instances: (1..=3).map(|n| (instance(n), target(n).ip)).collect(),
+            allowed_cidrs: vec!["10.0.0.0/16".parse().unwrap()],
+            exclusive,
+            on_started: OnStarted::Swap,
+            policy: Policy::default(),
+        };
+        (route, weighted)
+    }
+
+    fn desired(n: u8, reach: Reach) -> Desired {
+        Desired {
+            instance: instance(n),
+            target: target(n),
+            beside: BTreeSet::new(),
+            reach,
+            evidence: EvidenceOrder {
+                at: Timestamp::EPOCH,
+                rank: 1,
+            },
+            event: EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
+        }
+    }
+
+    fn row(n: u8, health: TargetHealth) -> ObservedTarget {
+        ObservedTarget {
+            target: target(n),
+            health,
+            reason: None,
+            availability_zone: None,
+        }
+    }
+
+    /// Weights of the route's groups and of a stranger's, some of them absent.
+    fn standing() -> impl Generator<Value = Weights> {
+        let names = prop::sample::select(vec!["db-1", "db-2", "db-3", "other"]);
+        let groups = btree_map(names.prop_map(|name| group(name).arn), 0..=999_u16, 0..=4);
+        let stickiness = prop::option::of(prop::bool::ANY);
+        (groups, stickiness).prop_map(|(groups, sticky)| Weights {
+            groups: groups
+                .into_iter()
+                .map(|(group, weight)| (group, Weight::new(weight).unwrap()))
+                .collect(),
+            stickiness: sticky.map(|on| match on {
+                true => Stickiness::On(Some(Duration::from_mins(5))),
+                false => Stickiness::Off,
+            }),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stood_a_shift_leaves_the_weight_with_one_own_group_and_the_rest_as_it_should_be(
+            standing in standing(),
+            n in 1..=3_u8,
+            exclusive in prop::bool::ANY,
+        ) {
+            let (route, weighted) = route(exclusive);
+            let own = &weighted.groups[&instance(n)];
+            let warm = Warm::registered(own, target(n));
+            let after = Shift::to(&warm, &route, &weighted, &standing)
+                .map_or_else(|| standing.clone(), |shift| shift.weights().clone());
+            prop_assert!(after.in_service().contains(&own.arn), "never all 0");
+            for group in weighted.groups.values() {
+                let expected = if group == own { Weight::WHOLE } else { Weight::NONE };
+                prop_assert_eq!(after.of(&group.arn), Some(expected));
+            }
+            let other = group("other").arn;
+            let kept = standing.of(&other).map(|weight| if exclusive { Weight::NONE } else { weight });
+            prop_assert_eq!(after.of(&other), kept);
+            prop_assert_eq!(after.stickiness, standing.stickiness);
+            prop_assert_eq!(Shift::to(&warm, &route, &weighted, &after), None, "nothing is left to do");
+        }
+
+        #[test]
+        fn what_is_missing_is_made_up_for_by_the_calls_in_their_order(
+            standing in standing(),
+            n in 1..=3_u8,
+            there in prop::collection::btree_set(1..=3_u8, 0..=3),
+        ) {
+            let (route, weighted) = route(true);
+            let desired = desired(n, Reach::Swap);
+            let targets = warm_targets(&route, &weighted, &desired, None);
+            prop_assert_eq!(targets.len(), 3);
+            let rows = there.iter().map(|n| (instance(*n), vec![row(*n, TargetHealth::Unhealthy)]));
+            let mut scene = Scene { weights: standing, rows: rows.collect() };
+            let missing = scene.missing(&route, &weighted, &desired, &targets);
+            prop_assert_eq!(missing.register.len(), 3 - there.len());
+            for n in 1..=3 {
+                scene.rows.insert(instance(n), vec![row(n, TargetHealth::Initial)]);
+            }
+            let left = scene.missing(&route, &weighted, &desired, &targets);
+            prop_assert!(left.register.is_empty());
+            prop_assert_eq!(&left.weights, &missing.weights, "registering moves no weight");
+            if let Some(weights) = left.weights {
+                scene.weights = weights;
+            }
+            prop_assert!(scene.missing(&route, &weighted, &desired, &targets).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_target_that_drains_or_stands_in_another_group_is_no_proof() {
+        let own = group("db-1");
+        let rows = [
+            row(1, TargetHealth::Draining),
+            row(2, TargetHealth::Healthy),
+        ];
+        assert_eq!(Warm::observed(&own, target(1), &rows), None);
+        let rows = [row(1, TargetHealth::Unhealthy)];
+        let warm = Warm::observed(&own, target(1), &rows);
+        assert_eq!(warm.map(|warm| warm.target()), Some(target(1)));
+    }
+
+    #[test]
+    fn a_move_that_only_registers_leaves_every_weight_alone() {
+        let (route, weighted) = route(true);
+        let desired = desired(2, Reach::Register);
+        let targets = warm_targets(&route, &weighted, &desired, None);
+        let missing = Scene::default().missing(&route, &weighted, &desired, &targets);
+        assert_eq!(missing.weights, None);
+        assert!(missing.register.contains_key(&instance(2)));
+    }
+
+    #[test]
+    fn addresses_come_from_the_map_else_from_the_witnesses_and_never_from_outside_the_ranges() {
+        let (mut route, weighted) = route(true);
+        let member = |n: u8, ip: [u8; 4]| Member {
+            instance: Some(instance(n)),
+            ip: ip.into(),
+        };
+        let truth = Truth::Members {
+            writer: member(1, [10, 0, 9, 9]),
+            readers: vec![member(2, [10, 0, 2, 99]), member(3, [192, 168, 0, 1])],
+        };
+        route.instances.retain(|id, _| *id == instance(2));
+        let targets = warm_targets(&route, &weighted, &desired(1, Reach::Swap), Some(&truth));
+        assert_eq!(
+            targets,
+            [(instance(1), target(1)), (instance(2), target(2))].into(),
+            "the desired one's is decided, the map comes first, and 192.168.0.1 is not allowed"
+        );
+        let unclear = Truth::Unclear("rds: no answer".to_owned());
+        let targets = warm_targets(&route, &weighted, &desired(1, Reach::Swap), Some(&unclear));
+        assert_eq!(targets.len(), 2);
+    }
+
+    #[test]
+    fn weights_are_told_by_the_names_of_their_groups() {
+        let weight = |name: &str, weight| (group(name).arn, Weight::new(weight).unwrap());
+        let weights = Weights {
+            groups: [weight("db-2", 100), weight("db-1", 0)].into(),
+            stickiness: None,
+        };
+        assert_eq!(weights.to_string(), "db-1 0, db-2 100");
+        assert_eq!(Weights::default().to_string(), "no group");
+        assert_eq!(Weight::new(1000), None);
     }
 }

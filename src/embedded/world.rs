@@ -162,33 +162,51 @@ impl World {
     /// When the name is not one, there is no instance, or the writer's address cannot be a target.
     pub fn add_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
         let writer = instances.first().ok_or(NoRoute::NoInstance)?;
+        let group = self.add_group(name, writer.ip, instances)?;
+        self.follow_cluster(name, instances, group)
+    }
+
+    /// Makes a cluster, and the route that moves `group` after it.
+    fn follow_cluster(
+        &self,
+        name: &str,
+        instances: &[Instance],
+        group: TargetGroup,
+    ) -> Result<Route, NoRoute> {
         let cluster = SourceId::new(name)?;
-        let arn = TargetGroupArn::new(&format!(
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
-        ))?;
-        let subnets = subnets(instances);
-        let route = Route {
+        self.rds.add(&cluster, instances);
+        Ok(Route {
             name: RouteName::new(name)?,
-            source: Source::Named(cluster.clone()),
+            source: Source::Named(cluster),
             strategy: Strategy::Swap,
-            group: TargetGroup {
-                arn: arn.clone(),
-                availability_zone: None,
-            },
+            group,
             port: PORT,
             instances: instances.iter().map(|i| (i.id.clone(), i.ip)).collect(),
-            allowed_cidrs: subnets.keys().copied().collect(),
+            allowed_cidrs: subnets(instances).into_keys().collect(),
             exclusive: true,
             on_started: OnStarted::Swap,
             policy: Policy::default(),
-        };
-        self.rds.add(&cluster, instances);
-        let port = PORT;
+        })
+    }
+
+    /// Makes a target group in which the target at `ip` has been for long.
+    fn add_group(
+        &self,
+        name: &str,
+        ip: IpAddr,
+        instances: &[Instance],
+    ) -> Result<TargetGroup, NoRoute> {
+        let arn = TargetGroupArn::new(&format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
+        ))?;
+        let (port, subnets) = (PORT, subnets(instances));
         self.elb
             .create_group(&arn, TargetGroupSpec { port, subnets });
-        let ip = writer.ip;
         self.elb.install(&arn, Target { ip, port })?;
-        Ok(route)
+        Ok(TargetGroup {
+            arn,
+            availability_zone: None,
+        })
     }
 
     /// Makes a cluster, a target group for each of its instances, a listener, and the weighted route between them.
@@ -197,36 +215,22 @@ impl World {
     /// # Errors
     /// As [`World::add_route`].
     pub fn add_weighted_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
-        let route = self.add_route(name, instances)?;
+        let writer = instances.first().ok_or(NoRoute::NoInstance)?;
         let listener = ListenerArn::new(&format!(
             "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
         ))?;
         let (mut groups, mut weights) = (BTreeMap::new(), Weights::default());
-        for (n, instance) in instances.iter().enumerate() {
-            let arn = TargetGroupArn::new(&format!(
-                "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{}/6d0ecf831eec9f09",
-                instance.id
-            ))?;
-            let (port, subnets) = (PORT, subnets(instances));
-            self.elb
-                .create_group(&arn, TargetGroupSpec { port, subnets });
-            let ip = instance.ip;
-            self.elb.install(&arn, Target { ip, port })?;
-            let weight = if n == 0 { Weight::WHOLE } else { Weight::NONE };
-            weights.groups.insert(arn.clone(), weight);
-            let availability_zone = None;
-            let group = TargetGroup {
-                arn,
-                availability_zone,
-            };
+        for instance in instances {
+            let group = self.add_group(instance.id.as_str(), instance.ip, instances)?;
+            weights.groups.insert(group.arn.clone(), Weight::NONE);
             groups.insert(instance.id.clone(), group);
         }
+        let writer = groups.get(&writer.id).ok_or(NoRoute::NoInstance)?.clone();
+        weights.groups.insert(writer.arn.clone(), Weight::WHOLE);
         self.elb.create_listener(&listener, weights);
-        let first = groups.values().next().cloned();
         Ok(Route {
-            group: first.ok_or(NoRoute::NoInstance)?,
             strategy: Strategy::Weighted(Weighted { listener, groups }),
-            ..route
+            ..self.follow_cluster(name, instances, writer)?
         })
     }
 

@@ -316,35 +316,40 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
             format!("{to} is registered; the weights stay until the failover completes"),
         ),
     };
-    let mut note = what;
-    note.push_str(&weights_told(moved));
-    if !moved.rewarmed.is_empty() {
-        let names: Vec<&str> = moved.rewarmed.iter().map(InstanceId::as_str).collect();
-        let names = names.join(", ");
-        note.push_str(&format!(
-            "; missing from their own groups and registered again: {names}"
-        ));
-    }
+    let strangers = after
+        .iter()
+        .filter(|row| row.is_registered() && row.target != desired.target);
+    let strangers = strangers.map(|row| {
+        format!(
+            "its group also holds {}, which no weighted route deregisters: do so by hand",
+            row.target
+        )
+    });
+    let mut parts = vec![what, weights_told(moved)];
+    parts.extend(others_told(moved));
+    parts.extend(strangers);
+    Verdict::new(outcome, reason, parts.join("; "))
+}
+
+fn others_told(moved: &Moved) -> Option<String> {
     if let Some(error) = &moved.cold {
-        note.push_str(&format!(
-            "; the other instances' groups are left to the timer: {error}"
+        return Some(format!(
+            "the other instances' groups are left to the timer: {error}"
         ));
     }
-    for stranger in after {
-        if stranger.is_registered() && stranger.target != desired.target {
-            note.push_str(&format!(
-                "; its group also holds {}, which no weighted route deregisters: do so by hand",
-                stranger.target
-            ));
-        }
-    }
-    Verdict::new(outcome, reason, note)
+    let names: Vec<&str> = moved.rewarmed.iter().map(InstanceId::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "missing from their own groups and registered again: {}",
+            names.join(", ")
+        )
+    })
 }
 
 fn weights_told(moved: &Moved) -> String {
     if moved.before == moved.after {
-        format!("; weights: {}", moved.after)
+        format!("weights: {}", moved.after)
     } else {
-        format!("; weights before: {}; after: {}", moved.before, moved.after)
+        format!("weights before: {}; after: {}", moved.before, moved.after)
     }
 }
