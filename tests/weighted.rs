@@ -2,6 +2,11 @@
 //!
 //! The real worker in the embedded world, under paused time. A watcher checks after every effect that the weights are
 //! never all 0 and that no group has the weight without its instance's target in it (I1).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod rig;
 
@@ -25,7 +30,7 @@ use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
 use writerlink::domain::weights::{Weight, Weights};
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::listener::WEIGHTS_PROPAGATION;
+use writerlink::embedded::listener::{WEIGHTS_PROPAGATION, WeightChange};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
@@ -620,4 +625,64 @@ async fn groups_of_others_in_the_same_action_keep_their_weight_unless_the_listen
             .map(Weight::get);
         assert_eq!(kept, Some(if exclusive { 0 } else { 7 }));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_call_of_an_older_move_that_undoes_a_newer_one_is_put_right_by_the_timer() {
+    let scales = Scales::new().await;
+    let late = Duration::from_mins(1);
+    let mut seen = 0;
+    let plan = move |site: &Site| {
+        seen += u32::from(site.call == "ModifyListener");
+        if site.call == "ModifyListener" && seen == 1 {
+            Fate::meets(Fault::Late(late))
+        } else {
+            Fate::WORKS
+        }
+    };
+    scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
+    let worker = scales.rig.start("w1");
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    scales.assert_points_at(2);
+    scales
+        .rig
+        .fleet
+        .world
+        .deliver(&scales.rig.started(0, 3, 40));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    scales.assert_points_at(3);
+    let undone = |changes: &[WeightChange]| {
+        let last = changes.last().map(|change| change.after.clone());
+        let second = scales.weighted().groups.values().nth(1).unwrap();
+        last.and_then(|weights| weights.of(&second.arn)) == Some(Weight::WHOLE)
+    };
+    let mut was_undone = false;
+    for _ in 0..INTERVAL.as_secs() + 15 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        was_undone |= undone(&scales.elb().weight_changes());
+    }
+    assert!(was_undone, "the late call arrived");
+    scales.assert_points_at(3);
+    drop(worker);
+    scales.sound();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_shows_the_weights_before_and_after_and_changes_nothing() {
+    let scales = Scales::new().await;
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
+    assert!(scales.rig.run("w1").await);
+    let planner = scales.reconciler("planner");
+    let standing = planner.standing(scales.route()).await.unwrap().unwrap();
+    assert!(standing.is_in_place());
+    scales.set_by_hand([100, 0, 0]);
+    scales.deregister_by_hand(3);
+    let standing = planner.standing(scales.route()).await.unwrap().unwrap();
+    assert!(!standing.is_in_place());
+    let (before, after) = standing.weights.unwrap();
+    assert_eq!(before.to_string(), "orders-1 100, orders-2 0, orders-3 0");
+    assert_eq!(after.to_string(), "orders-1 0, orders-2 100, orders-3 0");
+    assert_eq!(standing.plan.register, [scales.rig.target(0, 3)]);
+    assert_eq!(scales.mutating_calls("planner"), 0);
 }

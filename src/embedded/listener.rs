@@ -202,3 +202,119 @@ impl Listeners for ListenersClient {
         self.process.call(MODIFY_LISTENER, detail, modify).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::route::{Strategy, Weighted};
+    use crate::domain::target::TargetHealth;
+    use crate::domain::weights::Weight;
+    use crate::embedded::world::{World, WorldConfig, instances};
+
+    const OPERATOR: &str = "operator";
+
+    fn world() -> (World, Weighted) {
+        let world = World::new(WorldConfig::default());
+        let members = instances("db", 2).unwrap();
+        let route = world.add_weighted_route("db", &members).unwrap();
+        let Strategy::Weighted(weighted) = route.strategy else {
+            panic!("the route is weighted")
+        };
+        (world, weighted)
+    }
+
+    /// The weights of the first and the second instance's group.
+    fn weights(weighted: &Weighted, numbers: [u16; 2]) -> Weights {
+        let groups = weighted.groups.values().zip(numbers);
+        Weights {
+            groups: groups
+                .map(|(group, number)| (group.arn.clone(), Weight::new(number).unwrap()))
+                .collect(),
+            stickiness: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_at_weight_0_stays_health_checked_and_gets_no_connection() {
+        let (world, weighted) = world();
+        let second = weighted.groups.values().nth(1).unwrap();
+        let rows = world.elb.rows(&second.arn);
+        assert_eq!(rows[0].health, TargetHealth::Healthy);
+        let reached = world.elb.reached_through(&weighted.listener);
+        assert!(!reached.contains(&rows[0].target));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn new_connections_may_follow_the_old_weights_for_a_while_after_every_switch() {
+        let (world, weighted) = world();
+        let listener = &weighted.listener;
+        let set = |numbers| {
+            let weights = weights(&weighted, numbers);
+            world.elb.modify_listener(OPERATOR, listener, &weights)
+        };
+        set([0, 100]).unwrap();
+        tokio::time::sleep(WEIGHTS_PROPAGATION / 2).await;
+        assert_eq!(world.elb.reached_through(listener).len(), 2);
+        set([100, 0]).unwrap();
+        tokio::time::sleep(WEIGHTS_PROPAGATION).await;
+        let first = weighted.groups.values().next().unwrap();
+        assert_eq!(
+            world.elb.reached_through(listener),
+            world.elb.serving(&first.arn)
+        );
+        let changes = world.elb.weight_changes();
+        assert_eq!(changes.len(), 2);
+        assert_eq!(changes[1].before, weights(&weighted, [0, 100]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_or_a_group_that_does_not_exist_is_missing_and_nothing_is_set() {
+        let (world, weighted) = world();
+        let elsewhere = weighted.listener.as_str().replace("net/db", "net/other");
+        let elsewhere = ListenerArn::new(&elsewhere).unwrap();
+        let even = weights(&weighted, [50, 50]);
+        let errors = [
+            world.elb.describe_listener(&elsewhere).unwrap_err(),
+            world
+                .elb
+                .modify_listener(OPERATOR, &elsewhere, &even)
+                .unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(
+                (error.kind, error.code.as_str()),
+                (ErrorKind::Missing, "ListenerNotFound")
+            );
+        }
+        let mut strange = even;
+        let stranger = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/other/1";
+        let stranger = TargetGroupArn::new(stranger).unwrap();
+        strange.groups.insert(stranger, Weight::WHOLE);
+        let refused = world
+            .elb
+            .modify_listener(OPERATOR, &weighted.listener, &strange);
+        assert_eq!(refused.unwrap_err().code, "TargetGroupNotFound");
+        assert_eq!(
+            world.elb.weights(&weighted.listener),
+            weights(&weighted, [100, 0])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn modifications_have_a_bucket_of_their_own_that_refills_at_three_a_second() {
+        let (world, weighted) = world();
+        let even = weights(&weighted, [50, 50]);
+        let set = || {
+            world
+                .elb
+                .modify_listener(OPERATOR, &weighted.listener, &even)
+        };
+        for _ in 0..20 {
+            set().unwrap();
+        }
+        assert_eq!(set().unwrap_err().kind, ErrorKind::Throttled);
+        tokio::time::sleep(Duration::from_millis(334)).await;
+        assert!(set().is_ok());
+        assert!(set().is_err());
+    }
+}
