@@ -166,6 +166,14 @@ pub(super) fn admit(
         );
         return rejected(Reason::UnknownInstance, note);
     };
+    if route.group_of(instance).is_none() {
+        let note = format!(
+            "instance {instance} has no target group on weighted route {}; make one for it, and add it under \
+             [route.target_groups]",
+            route.name
+        );
+        return rejected(Reason::UnknownInstance, note);
+    }
     match route.admit(ip) {
         Some(target) => Ok(target),
         None => rejected(

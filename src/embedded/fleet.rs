@@ -83,6 +83,7 @@ impl Fleet {
             ledger: Arc::new(self.dynamo.ledger(process)),
             groups: self.world.target_groups(process),
             databases: self.world.databases(process),
+            listeners: self.world.listeners(process),
             clock: Arc::clone(&process.clock) as _,
         }
     }

@@ -1,14 +1,15 @@
 //! One look at a route by the timer: what its witnesses say, what its group holds, and what that asks for.
 //!
 //! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
-//! witness and one `DescribeTargetHealth`.
+//! witness and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Sighting as Remembered;
 use super::steps::Steps;
-use super::{NothingInHand, Reconciler, Report, Task, bug};
+use super::weights::truth_of;
+use super::{NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, aim};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
@@ -17,7 +18,6 @@ use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, acquire};
-use crate::domain::plan::plan;
 use crate::domain::route::Route;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
@@ -146,11 +146,12 @@ impl Reconciler {
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
         let route = looking.task.route;
-        let observed = self.groups.observe(&route.group).await?.value;
-        self.tell_signs(&mut looking, &observed, noted).await?;
+        let truth = truth_of(&looking.task.evidence.ground);
+        let sight = self.sight(route, &desired, truth).await?;
+        self.tell_signs(&mut looking, &sight.rows, noted).await?;
         let control = &looking.state.control;
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
-        if plan(route, &desired, &observed).is_empty() && points_there {
+        if sight.is_right() && points_there {
             watched.noticed = None;
             return Ok(match &looking.state.control.follow {
                 Some(follow) => Look::Following(follow.arrival),
@@ -231,6 +232,7 @@ impl Reconciler {
             entry.transition = follow.transition;
             entry.event_key = follow.key;
             entry.told = None;
+            entry.target_group = group_of(looking.task.route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
             entry.after = observed.to_vec();
             entry.reason = Some(reason);
