@@ -93,11 +93,13 @@ pub enum Bug {
     TimerFightsEvents,
     /// Moves on a single reading of the witnesses.
     OneReadingIsTruth,
+    /// Repairs a group that was looked at in the middle of another worker's move.
+    RepairsWhatItDidNotSee,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -141,6 +143,7 @@ impl Bug {
         Self::FlapsFreely,
         Self::TimerFightsEvents,
         Self::OneReadingIsTruth,
+        Self::RepairsWhatItDidNotSee,
     ];
 }
 

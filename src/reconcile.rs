@@ -50,7 +50,7 @@ use crate::domain::lease::{Hold, Owner};
 use crate::domain::plan::Reach;
 use crate::domain::route::{InstanceId, Route, RouteName, Strategy, TargetGroupArn};
 use crate::domain::transition::{
-    Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
+    ChainHead, Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
 use crate::planted::{Bug, planted};
 use crate::ports::{
@@ -113,6 +113,8 @@ struct Task<'a> {
     evidence: &'a Evidence,
     cause: Cause,
     transition: TransitionId,
+    /// Where the route's chain ended when its group was looked at, if that was before the attempt.
+    looked_at: Option<ChainHead>,
     in_hand: &'a dyn InHand,
     steps: Steps,
 }
@@ -167,6 +169,19 @@ impl Reconciler {
         cause: Cause,
         in_hand: &dyn InHand,
     ) -> Report {
+        self.attempt_seen(route, evidence, (cause, None), in_hand)
+            .await
+    }
+
+    /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
+    /// elsewhere), what was seen was the middle of somebody's move, and nothing is done.
+    async fn attempt_seen(
+        &self,
+        route: &Route,
+        evidence: &Evidence,
+        (cause, looked_at): (Cause, Option<ChainHead>),
+        in_hand: &dyn InHand,
+    ) -> Report {
         let now = self.clock.wall();
         let transition = TransitionId::from_parts(now, self.clock.random());
         let steps = Steps::begin(Arc::clone(&self.clock));
@@ -175,6 +190,7 @@ impl Reconciler {
             evidence,
             cause,
             transition,
+            looked_at,
             in_hand,
             steps,
         };

@@ -173,11 +173,12 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.allowed_instances                any of the source                             default
     route.orders.trust_event_seconds              180                                           default
     route.orders.evidence_age_max_seconds         900                                           default
+    route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 130
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 133
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 131
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 134
     e-2
     "#);
     assert_eq!(
@@ -225,6 +226,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.allowed_instances         any of the source                           default
     route.default.trust_event_seconds       180                                         default
     route.default.evidence_age_max_seconds  900                                         default
+    route.default.flap_moves_max            5                                           default
     route.default.serving_when              healthy                                     default
     route.default.serving_limit_seconds     360                                         default
     route.default.instances.db-1            10.0.1.10                                   IP_DICT

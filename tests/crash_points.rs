@@ -397,7 +397,7 @@ fn a_malformed_message_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Resumed).0.expect(155);
+    singles(Story::Resumed).0.expect(70);
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn two_failovers_survive_every_pair_of_faults() {
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(3435);
+    pairs(Story::Failover).expect(3395);
 }
 
 #[test]

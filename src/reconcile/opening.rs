@@ -129,6 +129,12 @@ impl Reconciler {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
         }
+        let moved_since = task.looked_at.is_some_and(|at| at != seen.state.chain);
+        if moved_since && !planted(Bug::RepairsWhatItDidNotSee) {
+            let note = "the route was moved while it was looked at";
+            let verdict = Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note);
+            return Ok(Opening::Ended(Ended::Nothing(verdict)));
+        }
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
             return Ok(paced);
         }

@@ -63,6 +63,7 @@ impl Reconciler {
             evidence,
             cause: Cause::Operator,
             transition: TransitionId::from_parts(now, self.clock.random()),
+            looked_at: None,
             in_hand: &NothingInHand,
             steps: Steps::begin(Arc::clone(&self.clock)),
         };

@@ -10,7 +10,7 @@ use super::memory::Sighting as Remembered;
 use super::steps::Steps;
 use super::weights::truth_of;
 use super::{NothingInHand, Reconciler, Report, Task, bug, group_of};
-use crate::domain::aim::{Aim, aim};
+use crate::domain::aim::{Aim, RANK_TRUTH, aim};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::decide::{Decision, Verdict, unless_held_back};
@@ -24,6 +24,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::transition::{Desired, RouteState, TransitionId};
 use crate::domain::truth::{Readings, Sighting};
 use crate::ports::{CallError, Commit};
+
+/// For how long after its last attempt an event that is not settled is left to its message: the longest pause
+/// between two attempts, twice over.
+const IN_HAND_FOR: Duration = Duration::from_mins(1);
 
 /// What one worker's timer remembers of a route between its looks.
 #[derive(Debug, Default)]
@@ -112,6 +116,7 @@ impl Reconciler {
             evidence: &evidence,
             cause: Cause::Reconcile,
             transition: TransitionId::from_parts(now, self.clock.random()),
+            looked_at: None,
             in_hand: &NothingInHand,
             steps: Steps::begin(Arc::clone(&self.clock)),
         };
@@ -158,6 +163,9 @@ impl Reconciler {
                 None => Look::Right,
             });
         }
+        if points_there && self.is_in_hand(&desired).await? {
+            return Ok(Look::Busy);
+        }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {
                 let held = HeldBack {
@@ -170,10 +178,24 @@ impl Reconciler {
             Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => {
                 watched.noticed = None;
                 let evidence = looking.task.evidence;
-                let attempt = self.attempt(route, evidence, Cause::Reconcile, &NothingInHand);
+                let cause = (Cause::Reconcile, Some(looking.state.chain));
+                let attempt = self.attempt_seen(route, evidence, cause, &NothingInHand);
                 Ok(Look::Acted(Box::new(attempt.await)))
             }
         }
+    }
+
+    /// Whether the event that points the route there is still being worked on: its last attempt was a moment ago
+    /// and did not settle it. Its own message brings it back, and two who call in turn where calls are refused
+    /// for their rate get both of them refused more.
+    async fn is_in_hand(&self, desired: &Desired) -> Result<bool, CallError> {
+        if desired.evidence.rank >= RANK_TRUTH {
+            return Ok(false);
+        }
+        let entry = self.ledger.event(&desired.event).await?;
+        let unsettled = entry.filter(|entry| entry.settled.is_none());
+        Ok(unsettled
+            .is_some_and(|entry| self.clock.wall().since(entry.transition.began()) < IN_HAND_FOR))
     }
 
     /// Records once why a route that differs is not put right.

@@ -184,7 +184,7 @@ async fn the_sixth_swap_in_ten_minutes_is_refused_unless_it_is_overridden_or_ack
     for n in [2, 1, 2, 1, 2] {
         assert_eq!(swap(n).await, 0);
     }
-    let since = "flapping: more than 5 moves in 10 minutes";
+    let since = "flapping: moved too often in 10 minutes";
     refused_then_let_through(&desk, "flapping", since).await;
     assert_eq!(swap(1).await, 5);
     let ack = desk

@@ -298,7 +298,7 @@ impl Stage {
         let route = self.rig.routes[route].clone();
         let life = Arc::clone(&process);
         let given = async move { drop(reconciler.order(&route, &order).await) };
-        tokio::spawn(async move { life.run(given).await });
+        tokio::spawn(async move { Box::pin(life.run(given)).await });
     }
 
     fn order_of(&self, route: usize, act: PersonsAct) -> Order {
