@@ -16,6 +16,7 @@
 //! From the message to the registered target are two round trips, to the deregistered one three.
 
 mod calls;
+mod chain;
 mod memory;
 mod opening;
 mod orders;
@@ -51,7 +52,9 @@ use crate::domain::transition::{
     Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
 use crate::planted::{Bug, planted};
-use crate::ports::{CallError, Clock, Commit, Databases, ErrorKind, Ledger, Ports, TargetGroups};
+use crate::ports::{
+    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Ports, TargetGroups,
+};
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
 /// that lease and visibility live and die together: one heartbeat, made by the attempt itself between its
@@ -84,6 +87,7 @@ impl InHand for NothingInHand {
 /// Makes attempts, and remembers what the ledger said last.
 pub struct Reconciler {
     ledger: Arc<dyn Ledger>,
+    audit: Arc<dyn Audit>,
     groups: Arc<dyn TargetGroups>,
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
@@ -134,6 +138,7 @@ impl Reconciler {
     pub fn new(ports: &Ports, owner: Owner, limits: Attempts) -> Self {
         Self {
             ledger: Arc::clone(&ports.ledger),
+            audit: Arc::clone(&ports.audit),
             groups: Arc::clone(&ports.groups),
             databases: Arc::clone(&ports.databases),
             clock: Arc::clone(&ports.clock),

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::domain::audit::Cause;
+use crate::domain::audit::{BrokenChain, Cause};
 use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
@@ -108,6 +108,13 @@ pub enum Happening<'a> {
         route: &'a Route,
         /// Why.
         error: &'a CallError,
+    },
+    /// Records of a route are not as they were written.
+    ChainBroken {
+        /// Which.
+        route: &'a Route,
+        /// Where, and how.
+        broken: &'a BrokenChain,
     },
     /// A minute went by: how the routes are.
     Summary(Summary),

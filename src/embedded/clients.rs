@@ -15,6 +15,7 @@ use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
+use crate::domain::policy::Role;
 use crate::domain::route::{InstanceId, Route, Source, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::truth::{Member, Reading, Testimony, Witness};
