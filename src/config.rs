@@ -20,9 +20,12 @@
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
-//! | `route.target_group` | required | ARN of the target group, which no other route may have |
+//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
+//! | `route.target_group` | required if `swap` | ARN of the target group, which no other route may have |
+//! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
+//! | `route.target_groups` | required if `weighted` | the ARN of each instance's own target group |
 //! | `route.port` | 3306 | port of every target |
-//! | `route.exclusive` | true | whether every target of the group is the route's to deregister |
+//! | `route.exclusive` | true | whether every target of the group is the route's to deregister, and every weight of the listener its to set |
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
@@ -34,6 +37,7 @@
 //! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
 //! | `route.trust_event_seconds` | 180 | for how long an event outranks the witnesses |
 //! | `route.evidence_age_max_seconds` | 900 | from what age on an event only makes the witnesses be asked |
+//! | `route.flap_moves_max` | 5 | changes of target in ten minutes, after which one more stops the route; 0 never |
 //! | `route.serving_when` | `healthy` | when a target serves: `healthy`, or `registered` if checks fail on purpose |
 //! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |
 //! | `route.instances` | required if `static` | the address of each instance that may become the writer |
@@ -50,6 +54,7 @@ mod findings;
 mod policy;
 mod route;
 mod section;
+mod strategy;
 mod timer;
 mod words;
 

@@ -14,6 +14,7 @@ use crate::aws::dns::names::Names;
 use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
 use crate::aws::elbv2::Elbv2TargetGroups;
 use crate::aws::identity;
+use crate::aws::listeners::Elbv2Listeners;
 use crate::aws::setup::{self, SetupError};
 use crate::aws::sqs::{OpenError, SqsQueue};
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
@@ -130,13 +131,14 @@ impl Connect for Aws<'_> {
     }
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
-        let load_balancer = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await);
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await);
         let ledger = Arc::new(self.ledger(config).await);
         Ok(Ports {
             queue: Arc::new(NoQueue),
             audit: Arc::clone(&ledger) as _,
             ledger,
-            groups: Arc::new(Elbv2TargetGroups::new(load_balancer)),
+            groups: Arc::new(Elbv2TargetGroups::new(elb.clone())),
+            listeners: Arc::new(Elbv2Listeners::new(elb)),
             databases: self.databases(config).await?,
             clock: Arc::clone(&self.clock) as _,
         })

@@ -162,13 +162,6 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
     put("route", json!(report.route.as_str()));
     put("outcome", json!(report.ended.as_str()));
     put("event_key", json!(report.event_key.to_string()));
-    put("cause", json!(report.cause.as_str()));
-    put("evidence_at", json!(report.told.at().to_string()));
-    put("evidence", json!(report.told.said()));
-    if let Some(event) = report.told.event() {
-        put("event_id", json!(event.id.map(|id| id.to_string())));
-        put("event_source", json!(event.source.as_str()));
-    }
     put("transition", json!(report.transition.to_string()));
     put("attempt", json!(report.attempt));
     put("resumed", json!(report.resumed));
@@ -221,7 +214,22 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
             values.push((metric, ms(took.iter().sum())));
         }
     }
+    fields.extend(evidence(report));
     emit(now, fields, &["route", "outcome"], &values)
+}
+
+/// What spoke for the move.
+fn evidence(report: &Report) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    put("cause", json!(report.cause.as_str()));
+    put("evidence_at", json!(report.told.at().to_string()));
+    put("evidence", json!(report.told.said()));
+    if let Some(event) = report.told.event() {
+        put("event_id", json!(event.id.map(|id| id.to_string())));
+        put("event_source", json!(event.source.as_str()));
+    }
+    fields
 }
 
 /// What of an attempt somebody may want to be woken for.
@@ -553,7 +561,7 @@ mod tests {
         let text = line.to_string();
         assert_eq!(text.lines().count(), 1);
         let read: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(read["event_message"], json!("forged\n{\"_aws\": {}}"));
+        assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
         assert_eq!(as_text(line).lines().count(), 1);
     }
 

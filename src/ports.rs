@@ -14,11 +14,12 @@ use crate::domain::audit::{AuditRecord, BrokenChain, ChainVerifier, Hash};
 use crate::domain::change::Change;
 use crate::domain::event::EventKey;
 use crate::domain::plan::Present;
-use crate::domain::route::{InstanceId, Route, RouteName, TargetGroup};
+use crate::domain::route::{InstanceId, ListenerArn, Route, RouteName, TargetGroup};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, EventEntry, RouteState};
 use crate::domain::truth::Reading;
+use crate::domain::weights::{Shift, Weights};
 
 /// What kind of failure a call met, told by the error's code and never by its English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -331,6 +332,23 @@ pub trait TargetGroups: Send + Sync {
     ) -> Result<Reply<()>, CallError>;
 }
 
+/// The listeners of weighted routes. As with [`TargetGroups`] nothing can be fenced or made conditional, and each
+/// call returns within `lease::CALL_TIMEOUT`, retries included.
+#[async_trait]
+pub trait Listeners: Send + Sync {
+    /// What the listener's forward action gives to each group. Old the moment it arrives.
+    async fn weights(&self, listener: &ListenerArn) -> Result<Reply<Weights>, CallError>;
+
+    /// After it the forward action is this one, whole: what somebody else changed of it since it was read is lost.
+    /// New connections follow within a minute or two. Takes nothing but a [`Shift`], whose making asks for the
+    /// proof that the group with the weight has a registered target (I1).
+    async fn set_weights(
+        &self,
+        listener: &ListenerArn,
+        shift: &Shift,
+    ) -> Result<Reply<()>, CallError>;
+}
+
 /// What is known of the databases.
 #[async_trait]
 pub trait Databases: Send + Sync {
@@ -391,8 +409,10 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Where what was written is read again.
     pub audit: Arc<dyn Audit>,
-    /// The load balancer.
+    /// The load balancer's target groups.
     pub groups: Arc<dyn TargetGroups>,
+    /// Its listeners.
+    pub listeners: Arc<dyn Listeners>,
     /// Where addresses come from.
     pub databases: Arc<dyn Databases>,
     /// Time.

@@ -13,7 +13,8 @@
 //! 4. **observe** again, and plan again if the group is not right, a bounded number of times.
 //! 5. **finish** — the terminal record, the event settled, the lease freed, in one transaction.
 //!
-//! From the message to the registered target are two round trips, to the deregistered one three.
+//! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
+//! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
 mod calls;
 mod chain;
@@ -25,6 +26,7 @@ mod preview;
 mod report;
 mod steps;
 mod tick;
+mod weights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,13 +49,13 @@ use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Hold, Owner};
 use crate::domain::plan::Reach;
-use crate::domain::route::{Route, RouteName};
+use crate::domain::route::{InstanceId, Route, RouteName, Strategy, TargetGroupArn};
 use crate::domain::transition::{
     Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
 use crate::planted::{Bug, planted};
 use crate::ports::{
-    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Ports, TargetGroups,
+    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
 };
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -89,6 +91,7 @@ pub struct Reconciler {
     ledger: Arc<dyn Ledger>,
     audit: Arc<dyn Audit>,
     groups: Arc<dyn TargetGroups>,
+    listeners: Arc<dyn Listeners>,
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
     owner: Owner,
@@ -140,6 +143,7 @@ impl Reconciler {
             ledger: Arc::clone(&ports.ledger),
             audit: Arc::clone(&ports.audit),
             groups: Arc::clone(&ports.groups),
+            listeners: Arc::clone(&ports.listeners),
             databases: Arc::clone(&ports.databases),
             clock: Arc::clone(&ports.clock),
             owner,
@@ -196,22 +200,24 @@ impl Reconciler {
     async fn carry_out(&self, task: &Task<'_>, mut held: Held, report: &mut Report) -> Ended {
         report.generation = Some(held.state.control.generation);
         report.desired = Some((held.desired.instance.clone(), held.desired.target));
-        let stopped = self.bring_there(task, &mut held, report).await;
-        let verdict = match stopped {
-            Ok(changed) => arrived(task, &held, changed),
+        let ended = match &task.route.strategy {
+            Strategy::Swap => {
+                let changed = self.bring_there(task, &mut held, report).await;
+                changed.map(|changed| arrived(task, &held, changed))
+            }
+            Strategy::Weighted(weighted) => {
+                self.shift_there(task, weighted, &mut held, report).await
+            }
+        };
+        let verdict = match ended {
+            Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
             }
-            Err(Stopped::NotConverged(left)) => Verdict::new(
-                Outcome::Failed,
-                Reason::NotConverged,
-                format!(
-                    "after every round of calls {} to register and {} to deregister were left",
-                    left.register.len(),
-                    left.deregister.len()
-                ),
-            ),
+            Err(Stopped::NotConverged(left)) => {
+                Verdict::new(Outcome::Failed, Reason::NotConverged, left)
+            }
         };
         self.finish(task, &held, verdict, report).await
     }
@@ -273,7 +279,10 @@ impl Reconciler {
             cause: task.cause,
             event_key: task.evidence.key,
             told: Some(Told::from(&task.evidence.ground)),
-            target_group: task.route.group.arn.clone(),
+            target_group: match &state.control.desired {
+                Some(desired) => group_of(task.route, &desired.instance),
+                None => task.route.group.arn.clone(),
+            },
             desired: None,
             before: Vec::new(),
             after: Vec::new(),
@@ -310,16 +319,27 @@ impl Reconciler {
     }
 }
 
-/// How a move that arrived is told.
-fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
-    let desired = &held.desired;
-    let to = format!("{} at {}", desired.instance, desired.target);
-    let reason = match &task.evidence.ground {
+/// The group that a record about this instance names.
+fn group_of(route: &Route, instance: &InstanceId) -> TargetGroupArn {
+    let group = route.group_of(instance).unwrap_or(&route.group);
+    group.arn.clone()
+}
+
+/// What a move is put down to.
+fn why_moved(task: &Task<'_>, held: &Held) -> Reason {
+    match &task.evidence.ground {
         Ground::Event(_) => Reason::WriterMoved,
         Ground::Truth(_) if held.pointed_here => Reason::GroupDiffered,
         Ground::Truth(_) => Reason::TruthMoved,
         Ground::Order(_) => Reason::Ordered,
-    };
+    }
+}
+
+/// How a move that arrived is told.
+fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
+    let desired = &held.desired;
+    let to = format!("{} at {}", desired.instance, desired.target);
+    let reason = why_moved(task, held);
     match (changed, desired.reach) {
         (false, _) => Verdict::new(
             Outcome::AlreadyThere,

@@ -322,14 +322,13 @@ fn is_a_persons(reason: Reason) -> bool {
 
 /// How long until a route is looked at again.
 fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
-    let calm = interval - part_of(interval / 10, random);
+    let calm = interval.saturating_sub(part_of(interval / 10, random));
     match look {
-        Look::Right | Look::Following(Arrival::Overdue) => calm,
         Look::Following(Arrival::Awaited) | Look::Busy => calm.min(FOLLOW_EVERY),
         Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
         Look::Confirm => calm.min(CONFIRM_EVERY),
         Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
-        Look::Waits(_) => calm,
+        Look::Right | Look::Following(Arrival::Overdue) | Look::Waits(_) => calm,
         Look::Acted(report) => match &report.ended {
             Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
             Ended::Settled(_) => calm.min(FOLLOW_EVERY),

@@ -6,23 +6,25 @@
 //! of after a limit, and then resumed by whoever receives it next.
 
 mod drill;
+mod happening;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use self::happening::{Happening, Observer, Observers};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::domain::audit::{BrokenChain, Cause};
+use crate::domain::audit::Cause;
 use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{InHand, Noted, Reconciler, Report};
-use crate::timer::{Nudge, Reconciling, Summary, Timer};
+use crate::reconcile::{InHand, Reconciler};
+use crate::timer::{Nudge, Reconciling, Timer};
 use crate::wire::{self, Parsed};
 
 /// How many messages one receive may bring: the most SQS gives.
@@ -61,83 +63,6 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// How routes are looked at without events.
     pub reconciling: Reconciling,
-}
-
-/// What happened, for the log, the metrics and the demo's story.
-#[derive(Clone, Debug)]
-pub enum Happening<'a> {
-    /// The loop turned: a receive came back with this many messages.
-    Received(usize),
-    /// An attempt ended.
-    Attempt(&'a Report),
-    /// A message is no event of ours; it is deleted.
-    Ignored {
-        /// The message.
-        message: &'a Message,
-        /// Why.
-        reason: &'a str,
-    },
-    /// A message cannot be read; it goes to the dead-letter queue.
-    Malformed {
-        /// The message.
-        message: &'a Message,
-        /// Why, with the place.
-        reason: &'a str,
-    },
-    /// A call of the queue failed. The message concerned comes back by itself.
-    QueueFailed(&'a CallError),
-    /// The visibility of a message ended while it was worked on: it will be delivered again, harmlessly.
-    VisibilityLost {
-        /// The message.
-        message: &'a Message,
-        /// The call that found out.
-        call: &'static str,
-    },
-    /// A task of the worker panicked. Its messages come back.
-    Panicked(&'a str),
-    /// The timer recorded something besides its attempts.
-    Noted {
-        /// About which route.
-        route: &'a Route,
-        /// What.
-        noted: &'a Noted,
-    },
-    /// The timer could not look at a route.
-    LookFailed {
-        /// Which.
-        route: &'a Route,
-        /// Why.
-        error: &'a CallError,
-    },
-    /// Records of a route are not as they were written.
-    ChainBroken {
-        /// Which.
-        route: &'a Route,
-        /// Where, and how.
-        broken: &'a BrokenChain,
-    },
-    /// A minute went by: how the routes are.
-    Summary(Summary),
-    /// Work was let go of at the end of the drain limit.
-    LetGo {
-        /// How many groups.
-        groups: usize,
-    },
-}
-
-/// Is told everything worth a line.
-pub trait Observer: Send + Sync {
-    /// Something happened. Must not block.
-    fn tell(&self, happening: &Happening<'_>);
-}
-
-/// Several observers, told in order.
-pub struct Observers(pub Vec<Arc<dyn Observer>>);
-
-impl Observer for Observers {
-    fn tell(&self, happening: &Happening<'_>) {
-        self.0.iter().for_each(|observer| observer.tell(happening));
-    }
 }
 
 /// The worker: one per process.
@@ -230,7 +155,7 @@ impl Worker {
 
     /// The worker whose attempts nudge a timer of its own, which runs until all its nudgers are gone.
     fn with_timer(&self, tasks: &mut JoinSet<()>) -> Self {
-        let (nudges, nudged) = mpsc::unbounded_channel();
+        let (nudges, receiver) = mpsc::unbounded_channel();
         let timer = Timer {
             reconciler: Arc::clone(&self.reconciler),
             routes: Arc::clone(&self.routes),
@@ -238,7 +163,7 @@ impl Worker {
             observer: Arc::clone(&self.observer),
             settings: self.limits.reconciling,
         };
-        tasks.spawn(timer.run(nudged));
+        tasks.spawn(timer.run(receiver));
         Self {
             nudges: Some(nudges),
             ..self.clone()

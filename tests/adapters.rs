@@ -13,6 +13,8 @@ mod dns;
 mod elbv2;
 #[path = "adapters/faults.rs"]
 mod faults;
+#[path = "adapters/listeners.rs"]
+mod listeners;
 #[path = "adapters/rds.rs"]
 mod rds;
 #[path = "adapters/sqs.rs"]

@@ -156,7 +156,8 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     safety.moves_per_minute_max                   240                                           default
     route.orders.name                             orders                                        line 49
     route.orders.source                           aurora-source                                 line 53
-    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 56
+    route.orders.strategy                         swap                                          default
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 67
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
@@ -174,9 +175,9 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.evidence_age_max_seconds         900                                           default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 118
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 130
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 119
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 131
     e-2
     "#);
     assert_eq!(
@@ -206,6 +207,7 @@ fn the_lambdas_variables_are_a_configuration() {
     safety.moves_per_minute_max             240                                         default
     route.default.name                      default                                     default
     route.default.source                    any                                         default
+    route.default.strategy                  swap                                        default
     route.default.target_group              arn:aws:elasticloadbalancing:us-east-1:123  TARGET_GROUP_ARN
                                             456789012:targetgroup/orders/73e2d6bc24d8a
                                             067

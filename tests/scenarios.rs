@@ -92,7 +92,9 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregistered_after_three() {
-    let rig = Rig::new(&["orders"]).await;
+    let mut fleet = FleetConfig::default();
+    fleet.limits.reconciling.interval = None;
+    let rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
     let round_trip = Duration::from_millis(100);
     rig.every_call_takes(round_trip);
     let worker = rig.start("w1");
@@ -370,7 +372,13 @@ async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_a
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = rig.start("w2");
     tokio::time::sleep(Duration::from_mins(5)).await;
-    assert_eq!(rig.told.ends(), ["Swapped", "LeaseLost"]);
+    // The other worker's timer is sooner than the message; which then finds the move done.
+    let ends = rig.told.ends();
+    assert_eq!(ends.last(), Some(&"LeaseLost"), "{ends:?}");
+    assert!(
+        ends[..ends.len() - 1].iter().all(|end| *end == "Swapped"),
+        "{ends:?}"
+    );
     let late: Vec<_> = rig
         .calls("w1")
         .into_iter()
@@ -448,9 +456,10 @@ async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_o
             let n = 1 + usize::try_from(round + 1).unwrap() % 3;
             rig.fleet
                 .world
-                .deliver(&rig.completed(route, n, 60 * round));
+                .deliver(&rig.completed(route, n, 180 * round));
         }
-        tokio::time::sleep(Duration::from_mins(1)).await;
+        // More often than this would be a flap, and stop the routes.
+        tokio::time::sleep(Duration::from_mins(3)).await;
     }
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(

@@ -1,6 +1,7 @@
 //! What the worker promises without events, told as scenarios: the real worker and its timer, in the embedded
 //! world, under paused time. Of RDS's events some are lost, some are late, and some say no more than that
 //! somebody should look.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -329,7 +330,7 @@ async fn witnesses_that_disagree_for_half_a_minute_are_recorded_once_and_waited_
     let rds = &rig.fleet.world.rds;
     let disagreement = lost.promoted_at + 40 * SECOND;
     rds.break_names(&orders(), NameFault::Stale, disagreement);
-    pass_until(&rig, disagreement - SECOND).await;
+    pass_until(&rig, disagreement.saturating_sub(SECOND)).await;
     assert_eq!(mutations(&rig), 0);
     let noticed = notes_of(&rig, RecordKind::Noticed).await;
     assert_eq!(noticed.len(), 1, "{noticed:?}");

@@ -171,6 +171,12 @@ fn call_fix(error: &CallError) -> &'static str {
         ErrorKind::Missing if error.call.contains("Target") => {
             "check the route's target_group, and that account and Region are the group's"
         }
+        ErrorKind::Missing if error.call.contains("Listener") => {
+            "check the route's listener, and that account and Region are the listener's"
+        }
+        ErrorKind::Invalid if error.call.contains("Listener") => {
+            "name a TCP or TLS listener whose one default action forwards to the route's target groups"
+        }
         ErrorKind::Unreachable => {
             "check the network, AWS_REGION and AWS_ENDPOINT_URL, and try again"
         }
@@ -195,6 +201,21 @@ mod tests {
         let failure = |kind: io::ErrorKind| Failure::Output(kind.into()).exit();
         assert_eq!(failure(io::ErrorKind::BrokenPipe), Exit::Done);
         assert_eq!(failure(io::ErrorKind::StorageFull), Exit::Error);
+    }
+
+    #[test]
+    fn a_listener_that_cannot_be_used_is_told_what_it_has_to_be() {
+        let fix = |kind| {
+            call_fix(&CallError {
+                call: "DescribeListeners",
+                kind,
+                code: String::new(),
+                message: String::new(),
+                request_id: None,
+            })
+        };
+        assert!(fix(ErrorKind::Missing).contains("the route's listener"));
+        assert!(fix(ErrorKind::Invalid).contains("TCP or TLS"));
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(super) async fn run(
     let to_do = previews
         .iter()
         .flat_map(|(_, preview)| preview)
-        .any(|p| !p.plan.is_empty());
+        .any(|p| !p.is_in_place());
     Ok(if to_do && wanted.detailed_exitcode {
         Exit::PlanNotEmpty
     } else {
@@ -149,7 +149,7 @@ pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
         return vec![row("Unknown", "nothing", note.to_owned())];
     };
     // Where nothing is to be called the route is where it should be.
-    let decision = if preview.plan.is_empty() {
+    let decision = if preview.is_in_place() {
         "InPlace"
     } else {
         "Move"
@@ -168,15 +168,20 @@ pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
                 ..row(verdict.outcome.as_str(), "nothing", verdict.note)
             }]
         }
-        Decision::Move(desired) => actions(preview, desired)
-            .into_iter()
-            .map(|(action, target, state)| PlanRow {
+        Decision::Move(desired) => {
+            let targets = actions(preview, desired).into_iter();
+            let targets = targets.map(|(action, target, state)| PlanRow {
                 target: Some(target.to_string()),
                 state: Some(state),
                 instance: Some(desired.instance.to_string()),
                 ..row(decision, action, note(preview, desired))
-            })
-            .collect(),
+            });
+            let weights = preview.weights.iter().map(|(before, after)| PlanRow {
+                instance: Some(desired.instance.to_string()),
+                ..row(decision, "weigh", format!("{before} -> {after}"))
+            });
+            targets.chain(weights).collect()
+        }
     }
 }
 

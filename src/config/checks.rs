@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::findings::{Findings, Found, Place};
 use crate::domain::policy::Policy;
-use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
+use crate::domain::route::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \
@@ -153,12 +153,13 @@ pub(super) fn join(cidrs: &[IpNet]) -> String {
 pub(super) struct Identity {
     pub(super) name: Option<Found<RouteName>>,
     pub(super) source: Option<Found<SourceId>>,
-    pub(super) group: Option<Found<TargetGroupArn>>,
+    pub(super) groups: Vec<Found<TargetGroupArn>>,
+    pub(super) listener: Option<Found<ListenerArn>>,
     /// Where the route stands.
     pub(super) place: Place,
 }
 
-/// No two routes may share a name (one audit chain) or a target group (each would undo the other's moves),
+/// No two routes may share a name (one audit chain), a target group or a listener (each would undo the other's moves),
 /// and of several routes each has to say whose events move it.
 pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
     for (i, route) in routes.iter().enumerate() {
@@ -166,8 +167,11 @@ pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
         if let Some(name) = &route.name {
             same_name(name, earlier, findings);
         }
-        if let Some(group) = &route.group {
+        for group in &route.groups {
             same_group(group, earlier, findings);
+        }
+        if let Some(listener) = &route.listener {
+            same_listener(listener, earlier, findings);
         }
         if routes.len() > 1 && route.source.is_none() {
             let why = "there are several routes, and this one does not say whose events move it";
@@ -198,8 +202,8 @@ fn same_name(name: &Found<RouteName>, earlier: &[Identity], findings: &mut Findi
 fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &mut Findings) {
     let own = group_resource(&group.value);
     let twin = |other: &Identity| {
-        let theirs = other.group.as_ref().map(|g| group_resource(&g.value));
-        theirs.is_some_and(|theirs| theirs == own)
+        let theirs = other.groups.iter();
+        theirs.map(|g| group_resource(&g.value)).any(|g| g == own)
     };
     if let Some(other) = earlier.iter().find(|other| twin(other)) {
         let why = format!(
@@ -213,6 +217,23 @@ fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &mu
             why,
             fix,
         );
+    }
+}
+
+/// A forward action is written as a whole: of two routes that read it at the same time one would undo the other.
+fn same_listener(listener: &Found<ListenerArn>, earlier: &[Identity], findings: &mut Findings) {
+    let twin = |other: &Identity| {
+        let theirs = other.listener.as_ref();
+        theirs.is_some_and(|theirs| theirs.value == listener.value)
+    };
+    if let Some(other) = earlier.iter().find(|other| twin(other)) {
+        let why = format!(
+            "the route of {} has this listener too, and each would undo the other's moves",
+            other.place.origin
+        );
+        let fix = "give each weighted route a listener of its own";
+        let quote = format!("{:?}", listener.value.as_str());
+        findings.fault(&listener.place, Some(&quote), why, fix);
     }
 }
 

@@ -5,13 +5,16 @@ use std::fmt::Display;
 use super::checks;
 use super::findings::{Findings, Found, Origin, Place};
 use super::policy::shown;
+use super::strategy::Kind;
 use super::words::Word as _;
 use super::{
     ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
     ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
 };
 use crate::domain::policy::Policy;
-use crate::domain::route::{OnStarted, Route, RouteName, Source, TargetGroup, TargetGroupArn};
+use crate::domain::route::{
+    OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn,
+};
 use crate::reconcile::MOVES_PER_MINUTE_MAX;
 use crate::timer::Reconciling;
 
@@ -68,6 +71,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     let on_started = OnStarted::default();
     default_of("name", ROUTE_NAME_DEFAULT, findings);
     default_of("source", SOURCE_ANY, findings);
+    default_of("strategy", Kind::default().word(), findings);
     let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
         .and_then(|text| self::arn(&text, findings));
     let port = self::port(env, findings);
@@ -86,6 +90,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     Some(Route {
         name: RouteName::new(ROUTE_NAME_DEFAULT).ok()?,
         source: Source::Any,
+        strategy: Strategy::default(),
         group: TargetGroup {
             arn: arn?,
             availability_zone: None,

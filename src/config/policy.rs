@@ -8,10 +8,11 @@ use super::section::{Limits, Rule, Section};
 use super::words::Word;
 use crate::domain::policy::{Database, Policy, Role};
 use crate::domain::route::InstanceId;
+use crate::domain::safety::FLAP_MOVES_MAX;
 use crate::domain::truth::Witness;
 
 /// The fields that are read here, in the order of the reference.
-pub(super) const FIELDS: [&str; 10] = [
+pub(super) const FIELDS: [&str; 11] = [
     "truth",
     "endpoint",
     "database",
@@ -20,6 +21,7 @@ pub(super) const FIELDS: [&str; 10] = [
     "allowed_instances",
     "trust_event_seconds",
     "evidence_age_max_seconds",
+    "flap_moves_max",
     "serving_when",
     "serving_limit_seconds",
 ];
@@ -99,6 +101,12 @@ const SERVING_LIMIT: Limits = Limits::within(
     "a load balancer needs minutes to serve a new target, and not an hour",
 );
 
+const FLAP_MOVES: Limits = Limits {
+    range: 1..=20,
+    why: "a route remembers its last 20 moves",
+    zero: Some("a route that is never stopped for moving too often"),
+};
+
 /// Whom a route asks, as far as that could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
@@ -135,6 +143,9 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
             default.evidence_age_max,
             findings,
         ),
+        flap_moves_max: section
+            .number("flap_moves_max", &FLAP_MOVES, FLAP_MOVES_MAX, findings)
+            .map_or(FLAP_MOVES_MAX, |found| found.value),
         serving_when: word(section, "serving_when", findings),
         serving_limit: seconds(
             section,
@@ -166,7 +177,7 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
 }
 
 /// A policy's values as they are shown, in the order of [`FIELDS`].
-pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 10] {
+pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 11] {
     let witnesses: Vec<&str> = policy.truth.iter().map(|w| w.as_str()).collect();
     let truth = match witnesses.as_slice() {
         [] => STATIC.to_owned(),
@@ -187,6 +198,7 @@ pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 10] {
         allowed.unwrap_or_else(|| "any of the source".to_owned()),
         seconds(policy.trust_event),
         seconds(policy.evidence_age_max),
+        policy.flap_moves_max.to_string(),
         policy.serving_when.word().to_owned(),
         seconds(policy.serving_limit),
     ];

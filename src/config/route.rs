@@ -9,12 +9,10 @@ use super::checks::{self, Identity};
 use super::findings::{Findings, Found, Origin};
 use super::policy::{self, Asks};
 use super::section::{Limits, Rule, Section};
+use super::strategy::{self, rule_of};
 use super::words::Word as _;
 use super::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
-use crate::domain::route::{
-    InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
-    TargetGroupArn,
-};
+use crate::domain::route::{InstanceId, OnStarted, Route, RouteName, Source, SourceId};
 
 /// A route as far as it could be read: its identity is held against the others' even if the rest has
 /// faults, so that a person hears of all of them at once.
@@ -23,11 +21,9 @@ pub(super) struct Draft {
     pub(super) route: Option<Route>,
 }
 
-/// What is read here, before and after the [policy].
-const FIELDS: [&str; 8] = [
-    "name",
-    "source",
-    "target_group",
+/// What is read here, before and after the [strategy], and before the [policy].
+const FIELDS: [&str; 2] = ["name", "source"];
+const MORE_FIELDS: [&str; 5] = [
     "port",
     "exclusive",
     "availability_zone",
@@ -38,10 +34,6 @@ const MAP: &str = "instances";
 
 const PORT: Limits = Limits::within(1..=65_535, "this is no port of a database");
 
-fn rule_of(error: &InvalidName) -> String {
-    format!("this is no {}: {}", error.what, error.rule)
-}
-
 const NAME: Rule<RouteName> = Rule {
     parse: |text| RouteName::new(text).map_err(|error| rule_of(&error)),
     fix: "write a short name such as \"orders\"; everything about the route is recorded under it",
@@ -51,13 +43,6 @@ const SOURCE: Rule<SourceId> = Rule {
     parse: |text| SourceId::new(text).map_err(|error| rule_of(&error)),
     fix: "write the cluster's identifier (no endpoint, no ARN), such as \"aurora-source\"",
 };
-
-const GROUP: Rule<TargetGroupArn> = Rule {
-    parse: |text| TargetGroupArn::new(text).map_err(|error| rule_of(&error)),
-    fix: GROUP_FIX,
-};
-
-const GROUP_FIX: &str = "copy the ARN from the target group's page in the EC2 console";
 
 const CIDR: Rule<IpNet> = Rule {
     parse: |text| match text.parse::<IpNet>() {
@@ -89,10 +74,17 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         Some(name) => section.named(format!("route.{}", name.value)),
         None => section,
     };
-    let known = [&FIELDS[..], &policy::FIELDS, &[MAP]].concat();
+    let known = [
+        &FIELDS[..],
+        &strategy::FIELDS,
+        &MORE_FIELDS,
+        &policy::FIELDS,
+        &[MAP],
+    ]
+    .concat();
     section.knows(&known, findings);
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
-    let group = group(&section, findings);
+    let written = strategy::written(&section, findings);
     let port = section.number_or("port", &PORT, PORT_DEFAULT.into(), findings);
     let exclusive = section.flag_or("exclusive", true, findings);
     let availability_zone = zone(&section, findings);
@@ -104,17 +96,17 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         let place = section.place_of("allowed_instances");
         checks::allowed_are_listed(&place, (&policy, &instances), findings);
     }
+    written.fits(&section, (&policy, &instances), findings);
     let route = || {
+        let (strategy, group) = written.strategy(availability_zone.as_ref())?;
         Some(Route {
             name: name.as_ref()?.value.clone(),
             source: match &source {
                 Some(source) => Source::Named(source.value.clone()),
                 None => Source::Any,
             },
-            group: TargetGroup {
-                arn: group.as_ref()?.value.clone(),
-                availability_zone,
-            },
+            strategy,
+            group,
             port: u16::try_from(port).ok()?,
             instances,
             allowed_cidrs: cidrs?,
@@ -128,7 +120,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     let identity = Identity {
         name: name.filter(|name| name.place.origin != Origin::Default),
         source,
-        group,
+        groups: written.groups.into_iter().map(|(_, group)| group).collect(),
+        listener: written.listener,
         place,
     };
     Draft { identity, route }
@@ -171,22 +164,6 @@ fn show_identity(
         }
         None => findings.understood(&section.place("source", Origin::Default), SOURCE_ANY),
     }
-}
-
-fn group(section: &Section<'_>, findings: &mut Findings) -> Option<Found<TargetGroupArn>> {
-    if !section.has("target_group") {
-        let place = section.place_of("target_group");
-        let why = "a route has to have a target group";
-        findings.fault(
-            &place,
-            None,
-            why,
-            format!("write target_group = \"ARN\": {GROUP_FIX}"),
-        );
-    }
-    let group = section.text("target_group", &GROUP, findings)?;
-    findings.understood(&group.place, &group.value);
-    Some(group)
 }
 
 fn zone(section: &Section<'_>, findings: &mut Findings) -> Option<String> {
@@ -252,6 +229,6 @@ fn instances(
         }
         Asks::Nobody | Asks::Witnesses | Asks::Unknown => {}
     }
-    let written = table.pairs(checks::INSTANCE_FIX, findings);
+    let written = table.pairs("an address in quotes", checks::INSTANCE_FIX, findings);
     checks::instances(&written, cidrs, findings)
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
-use crate::domain::route::{InstanceId, OnStarted, Source};
+use crate::domain::route::{InstanceId, OnStarted, Source, Strategy};
 use crate::domain::truth::Witness;
 
 const ARN_A: &str =
@@ -53,6 +53,7 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
         "# availability_zone =",
         "# endpoint =",
         "# allowed_instances =",
+        "# listener =",
     ];
     let uncommented: Vec<&str> = example
         .lines()
@@ -143,6 +144,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     safety.moves_per_minute_max = 240 (default)
     route.c.name = c (line 3)
     route.c.source = c (line 3)
+    route.c.strategy = swap (default)
     route.c.target_group = ARN-A (line 2)
     route.c.port = 3307 (line 4)
     route.c.exclusive = true (default)
@@ -157,6 +159,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.allowed_instances = any of the source (default)
     route.c.trust_event_seconds = 180 (default)
     route.c.evidence_age_max_seconds = 900 (default)
+    route.c.flap_moves_max = 5 (default)
     route.c.serving_when = healthy (default)
     route.c.serving_limit_seconds = 360 (default)
     route.c.instances.db-1 = 10.0.1.10 (line 6)
@@ -259,7 +262,7 @@ db-3 = 10
       fix: write "swap" (at once), "register" (keep the old one until completed) or "wait"
     w.toml:11: route[1].targets = ["10.0.1.10"]
       why: there is no such field
-      fix: remove it, or use one of: name, source, target_group, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, serving_when, serving_limit_seconds, instances
+      fix: remove it, or use one of: name, source, strategy, target_group, listener, target_groups, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, flap_moves_max, serving_when, serving_limit_seconds, instances
     w.toml:13: route[1].instances.db-1 = "db-1.cluster.local"
       why: this is no IP address (nor may it be a host name, whose address moves by itself)
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
@@ -646,6 +649,7 @@ mode = \"observe\"
 allowed_instances = [\"DB-1\", \"db-2\"]
 trust_event_seconds = 0
 evidence_age_max_seconds = 600
+flap_moves_max = 0
 serving_when = \"registered\"
 serving_limit_seconds = 60
 ",
@@ -661,6 +665,7 @@ serving_limit_seconds = 60
         allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
         trust_event: Duration::ZERO,
         evidence_age_max: Duration::from_mins(10),
+        flap_moves_max: 0,
         serving_when: ServingWhen::Registered,
         serving_limit: Duration::from_mins(1),
     };
@@ -673,6 +678,7 @@ serving_limit_seconds = 60
     assert_eq!(
         fields,
         [
+            "route.c.strategy",
             "route.c.port",
             "route.c.exclusive",
             "route.c.availability_zone",
@@ -905,5 +911,127 @@ moves_per_minute_max = 0
     w.toml:6: safety.moves_per_minute_max = 0
       why: the load balancer's API takes 240 registrations and deregistrations a minute from a whole account
       fix: write a whole number from 1 to 240; the default is 240
+    "#);
+}
+
+/// A weighted route's groups, listener and instances.
+fn weighted(lines: &str) -> String {
+    format!(
+        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\nlistener = \"{LISTENER}\"\n{lines}\
+         [route.target_groups]\ndb-1 = \"{ARN_A}\"\ndb-2 = \"{ARN_B}\"\n{INSTANCES}"
+    )
+}
+
+const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab2";
+
+#[test]
+fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
+    let loaded = file(&weighted("availability_zone = \"all\"\n")).unwrap();
+    let route = &loaded.config.routes[0];
+    let Strategy::Weighted(weighted) = &route.strategy else {
+        panic!("{:?}", route.strategy)
+    };
+    assert_eq!(weighted.listener.as_str(), LISTENER);
+    let arn_of = |instance: &str| {
+        let group = route.group_of(&InstanceId::new(instance).unwrap());
+        group.map(|group| group.arn.to_string())
+    };
+    assert_eq!(arn_of("db-2").as_deref(), Some(ARN_B));
+    assert_eq!(arn_of("db-3"), None);
+    let zones = weighted.groups.values();
+    assert!(
+        zones
+            .map(|group| &group.availability_zone)
+            .all(|zone| zone.as_deref() == Some("all"))
+    );
+    let shown = loaded.settings.iter();
+    let shown = shown.filter(|s| s.field.contains("target_group") || s.field.contains("listener"));
+    let shown: Vec<&str> = shown.map(|s| s.field.as_str()).collect();
+    assert_eq!(
+        shown,
+        [
+            "route.c.listener",
+            "route.c.target_groups.db-1",
+            "route.c.target_groups.db-2"
+        ]
+    );
+}
+
+#[test]
+fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
+    let group = format!(
+        "target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n"
+    );
+    let texts = [
+        weighted(&group),
+        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n".to_owned(),
+        route(&format!("listener = \"{LISTENER}\"\n[route.target_groups]\ndb-1 = \"{ARN_B}\"\n{INSTANCES}")),
+        weighted("allowed_instances = [\"db-2\", \"db-9\"]\n").replace("\ndb-2 = \"10.0.1.11\"", "\ndb-3 = \"10.0.1.12\""),
+        weighted("").replace(ARN_B, ARN_A).replace("listener/net", "listener/app"),
+        weighted("").replace("weighted", "canary"),
+        format!("{}{}", weighted(""), weighted("name = \"d\"\n").replace("targetgroup/a", "targetgroup/c")),
+    ];
+    let told: Vec<String> = texts.iter().map(|text| faults(text)).collect();
+    insta::assert_snapshot!(told.join("\n--\n"), @r#"
+    w.toml:5: route.c.target_group
+      why: a weighted route has no one group, but one for each instance
+      fix: name the group of each instance below [route.target_groups] instead
+    w.toml:6: route.c.role = "readers"
+      why: an instance has no readers; the standby of a Multi-AZ instance serves nobody
+      fix: write role = "writer", or the cluster as source and database = "cluster"
+    w.toml:6: route.c.role = "readers"
+      why: several readers stand in one group, and a weighted route has one for each instance
+      fix: write strategy = "swap", or role = "writer"
+    w.toml:7: route.c.database = "instance"
+      why: a failover of a Multi-AZ instance gives the same instance another address: there are no two groups to move the weight between
+      fix: write strategy = "swap"
+    --
+    w.toml:1: route.c.listener
+      why: a weighted route has to have the listener whose weights are moved
+      fix: write listener = "ARN": copy the ARN from the listener's page in the EC2 console
+    w.toml:1: route.c.target_groups
+      why: a weighted route has to have a target group for each instance
+      fix: write a line for each instance below [route.target_groups], such as db-1 = "ARN"
+    --
+    w.toml:3: route.default.listener
+      why: strategy "swap" moves no listener's weights
+      fix: write strategy = "weighted", or remove it
+    w.toml:4: route.default.target_groups
+      why: strategy "swap" moves no listener's weights
+      fix: write strategy = "weighted", or remove it
+    --
+    w.toml:5: route.c.allowed_instances = "db-2"
+      why: [route.instances] has no such instance, and nobody is asked for its address
+      fix: correct the identifier, or list the instance with its address
+    w.toml:5: route.c.allowed_instances = "db-9"
+      why: [route.instances] has no such instance, and nobody is asked for its address
+      fix: correct the identifier, or list the instance with its address
+    w.toml:5: route.c.allowed_instances
+      why: [route.target_groups] has no group for db-9, so it could never get the weight
+      fix: make a target group for it and add its line, or remove the instance
+    w.toml:8: route.c.target_groups.db-2
+      why: nobody knows the address of db-2: [route.instances] has none, and truth does not ask RDS
+      fix: list the instance with its address, or add "rds" to truth
+    w.toml:11: route.c.instances.db-3
+      why: [route.target_groups] has no group for db-3, so it could never get the weight
+      fix: make a target group for it and add its line, or remove the instance
+    --
+    w.toml:4: route.c.listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/c/50dc6c495c0c9188/f2f7dc8efc522ab…
+      why: this is no listener ARN of a Network Load Balancer: arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/net/NAME/ID/ID
+      fix: copy the ARN from the listener's page in the EC2 console
+    w.toml:7: route.c.target_groups.db-2 = "ARN-A"
+      why: another instance has this group too, and a weight moves whole groups
+      fix: make a target group for each instance
+    --
+    w.toml:3: route.c.strategy = "canary"
+      why: this is none of swap and weighted
+      fix: write "swap" (one target group, whose target is swapped) or "weighted" (one target group for each instance, among which a listener's weights are moved)
+    --
+    w.toml:14: route.d.listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab…
+      why: the route of line 1 has this listener too, and each would undo the other's moves
+      fix: give each weighted route a listener of its own
+    w.toml:18: route.d.target_groups.db-2 = "ARN-B"
+      why: the route of line 1 has this target group too, and each would undo the other's moves
+      fix: give each route a target group of its own
     "#);
 }

@@ -66,7 +66,7 @@ pub fn aim(
     }
     let known = control.newest();
     let members = match &seen.truth {
-        Truth::Silent => return known.map_or(Aim::Unknown, |known| follow(control, known)),
+        Truth::Silent => return known.map_or(Aim::Unknown, |known| follow(route, control, known)),
         Truth::Unclear(why) => {
             return Aim::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
         }
@@ -80,7 +80,7 @@ pub fn aim(
     if let Some(known) = known {
         let same = known.target == target && known.beside == beside && known.reach == Reach::Swap;
         if same || is_trusted(route, control, known, now) {
-            return follow(control, known);
+            return follow(route, control, known);
         }
     }
     if !stood_long_enough(known, seen, now) {
@@ -96,8 +96,12 @@ pub fn aim(
     })
 }
 
-/// The newest evidence, where it is applied already and where it was held back.
-fn follow(control: &Control, known: &Desired) -> Aim {
+/// The newest evidence, where it is applied already and where it was held back; if the route may still point
+/// there, since its configuration may be another one by now (I5).
+fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
+    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip)) {
+        return Aim::Wait(verdict);
+    }
     if control.desired.as_ref() == Some(known) {
         Aim::Keep(known.clone())
     } else {

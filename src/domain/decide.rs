@@ -117,10 +117,10 @@ fn about_event(about: &About<'_>) -> Decision {
         Ok(asked) => asked,
         // Asking ends the trust in all that was said before the event's time; one from the future would end it
         // for good.
-        Err(Decision::Ask(asked)) => {
+        Err(NoMove::Ask(asked)) => {
             return not_credible(about).map_or(Decision::Ask(asked), Decision::from);
         }
-        Err(other) => return other,
+        Err(NoMove::Settle(verdict)) => return verdict.into(),
     };
     if let Some(verdict) = not_credible(about).or_else(|| not_news(about, (evidence, &instance))) {
         return verdict.into();
@@ -166,6 +166,14 @@ pub(super) fn admit(
         );
         return rejected(Reason::UnknownInstance, note);
     };
+    if route.group_of(instance).is_none() {
+        let note = format!(
+            "instance {instance} has no target group on weighted route {}; make one for it, and add it under \
+             [route.target_groups]",
+            route.name
+        );
+        return rejected(Reason::UnknownInstance, note);
+    }
     match route.admit(ip) {
         Some(target) => Ok(target),
         None => rejected(
@@ -190,7 +198,10 @@ pub fn unless_held_back(
     }
     let standing = control.desired.as_ref();
     let changes = standing.is_none_or(|standing| standing.target != desired.target);
-    if changes && safety.flaps(now) && !overrides.contains(&Rule::Flapping) {
+    if changes
+        && safety.flaps(now, route.policy.flap_moves_max)
+        && !overrides.contains(&Rule::Flapping)
+    {
         let brake = Brake {
             rule: Rule::Flapping,
             note: format!("flapping: {}", Safety::flap_stop(now).reason),
@@ -219,13 +230,20 @@ impl Brake {
     }
 }
 
-fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), Decision> {
+/// What a claim that points nowhere leads to.
+enum NoMove {
+    Ask(Verdict),
+    Settle(Verdict),
+}
+
+fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), NoMove> {
     let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
+    let settled = |reason, note| Err(NoMove::Settle(ignored(reason, note)));
     match (claim, about.route.on_started) {
         (Claim::Started(_) | Claim::Completed(_) | Claim::Restored(_), _)
             if about.route.policy.role == Role::Readers =>
         {
-            Err(Decision::Ask(ignored(
+            Err(NoMove::Ask(ignored(
                 Reason::WitnessesAsked,
                 "the writer moves, so the readers are others: the witnesses are asked".to_owned(),
             )))
@@ -233,20 +251,18 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), 
         (Claim::Completed(instance) | Claim::Restored(instance), _)
         | (Claim::Started(instance), OnStarted::Swap) => Ok((instance, Reach::Swap)),
         (Claim::Started(instance), OnStarted::Register) => Ok((instance, Reach::Register)),
-        (Claim::Started(instance), OnStarted::Wait) => Err(ignored(
+        (Claim::Started(instance), OnStarted::Wait) => settled(
             Reason::WaitsForCompletion,
             format!(
                 "failover to {instance} started; on_started = \"wait\" waits for its completion"
             ),
-        )
-        .into()),
-        (Claim::AskTruth, _) if about.route.policy.truth.is_empty() => Err(ignored(
+        ),
+        (Claim::AskTruth, _) if about.route.policy.truth.is_empty() => settled(
             Reason::TruthUnknown,
             "the event does not say who writes, or where; a static map cannot tell either"
                 .to_owned(),
-        )
-        .into()),
-        (Claim::AskTruth, _) => Err(Decision::Ask(ignored(
+        ),
+        (Claim::AskTruth, _) => Err(NoMove::Ask(ignored(
             Reason::WitnessesAsked,
             "the event does not say who writes, or where: the witnesses are asked".to_owned(),
         ))),
@@ -255,7 +271,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), 
                 Some(id) => format!("{id} of a {}", about.event.kind),
                 None => "an event without EventID".to_owned(),
             };
-            Err(ignored(Reason::NotAFailover, format!("{what} moves no route")).into())
+            settled(Reason::NotAFailover, format!("{what} moves no route"))
         }
     }
 }

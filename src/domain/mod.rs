@@ -23,3 +23,4 @@ pub mod target;
 pub mod time;
 pub mod transition;
 pub mod truth;
+pub mod weights;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::route::InstanceId;
+use super::safety::FLAP_MOVES_MAX;
 use super::truth::Witness;
 
 /// Whether a route's group is changed at all.
@@ -66,6 +67,8 @@ pub struct Policy {
     pub trust_event: Duration,
     /// From what age on an event moves nothing and only makes the witnesses be asked.
     pub evidence_age_max: Duration,
+    /// How many changes of target within ten minutes stop the route when one more follows; 0 never does.
+    pub flap_moves_max: u32,
     /// When a target counts as serving.
     pub serving_when: ServingWhen,
     /// How long a target may take to serve before that is recorded as a problem.
@@ -94,6 +97,7 @@ impl Default for Policy {
             allowed_instances: None,
             trust_event: TRUST_EVENT,
             evidence_age_max: EVIDENCE_AGE_MAX,
+            flap_moves_max: FLAP_MOVES_MAX,
             serving_when: ServingWhen::default(),
             serving_limit: SERVING_LIMIT,
         }

@@ -60,6 +60,10 @@ name! {
     /// The ARN of a target group.
     TargetGroupArn
 }
+name! {
+    /// The ARN of a Network Load Balancer's listener.
+    ListenerArn
+}
 
 /// Longest name of a route: it is part of a DynamoDB key, and it has to fit a table's column.
 pub const ROUTE_NAME_LENGTH_MAX: usize = 64;
@@ -133,38 +137,60 @@ impl InstanceId {
     }
 }
 
+/// Whether `text` is an ARN of the load balancers' service whose resource begins with `kind`.
+fn is_load_balancing_arn(text: &str, kind: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        [
+            "arn",
+            partition,
+            "elasticloadbalancing",
+            region,
+            account,
+            resource,
+        ] => {
+            !partition.is_empty()
+                && !region.is_empty()
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && resource
+                    .strip_prefix(kind)
+                    .is_some_and(|rest| rest.contains('/'))
+        }
+        _ => false,
+    }
+}
+
 impl TargetGroupArn {
     /// An ARN such as `arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067`.
     ///
     /// # Errors
     /// When it is no ARN of a target group.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let shaped = match parts.as_slice() {
-            [
-                "arn",
-                partition,
-                "elasticloadbalancing",
-                region,
-                account,
-                resource,
-            ] => {
-                !partition.is_empty()
-                    && !region.is_empty()
-                    && account.bytes().all(|b| b.is_ascii_digit())
-                    && resource
-                        .strip_prefix("targetgroup/")
-                        .is_some_and(|rest| rest.contains('/'))
-            }
-            _ => false,
-        };
-        if shaped {
+        if is_load_balancing_arn(text, "targetgroup/") {
             return Ok(Self(text.to_owned()));
         }
         Err(InvalidName {
             what: "target group ARN",
             value: text.to_owned(),
             rule: "arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID",
+        })
+    }
+}
+
+impl ListenerArn {
+    /// An ARN such as
+    /// `arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2`.
+    ///
+    /// # Errors
+    /// When it is no ARN of a Network Load Balancer's listener.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        if is_load_balancing_arn(text, "listener/net/") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(InvalidName {
+            what: "listener ARN of a Network Load Balancer",
+            value: text.to_owned(),
+            rule: "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/net/NAME/ID/ID",
         })
     }
 }
@@ -177,6 +203,25 @@ pub struct TargetGroup {
     /// The zone to register with; `all` is required for an address outside the group's VPC (a peered one),
     /// and none is right for an address inside it, which AWS places by itself.
     pub availability_zone: Option<String>,
+}
+
+/// How a route is moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// One target group, whose target is swapped.
+    #[default]
+    Swap,
+    /// One target group for each instance, among which the listener's weights are moved.
+    Weighted(Weighted),
+}
+
+/// Where a weighted route's targets live: every one of them registered and health-checked all the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighted {
+    /// Whose default action forwards to the groups.
+    pub listener: ListenerArn,
+    /// The group of each instance.
+    pub groups: BTreeMap<InstanceId, TargetGroup>,
 }
 
 /// Which source's events move a route.
@@ -207,7 +252,10 @@ pub struct Route {
     pub name: RouteName,
     /// Whose events move it.
     pub source: Source,
-    /// The group that follows.
+    /// How it is moved.
+    pub strategy: Strategy,
+    /// The group that follows. A weighted route has one for each instance; then this is the one of its first
+    /// instance, by which the route is known where no instance is.
     pub group: TargetGroup,
     /// The port of every target registered for this route.
     pub port: u16,
@@ -230,6 +278,15 @@ impl Route {
         match &self.source {
             Source::Any => true,
             Source::Named(own) => own == source,
+        }
+    }
+
+    /// The group that an instance's target belongs in; none for an instance to which a weighted route gives none.
+    #[must_use]
+    pub fn group_of(&self, instance: &InstanceId) -> Option<&TargetGroup> {
+        match &self.strategy {
+            Strategy::Swap => Some(&self.group),
+            Strategy::Weighted(weighted) => weighted.groups.get(instance),
         }
     }
 

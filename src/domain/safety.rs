@@ -117,12 +117,16 @@ pub struct Safety {
     pub flapping: Option<Stop>,
     /// Where it is pinned.
     pub pin: Option<Pin>,
-    /// When the route last changed its target: the newest [`FLAP_MOVES_MAX`], oldest first.
+    /// When the route last changed its target: the newest [`MOVES_KEPT`], oldest first.
     pub moves: Vec<Timestamp>,
 }
 
-/// How many changes of target are a flap when one more follows within [`FLAP_WITHIN`].
-pub const FLAP_MOVES_MAX: usize = 5;
+/// How many changes of target within [`FLAP_WITHIN`] a route may make, unless its configuration says otherwise:
+/// one more stops it.
+pub const FLAP_MOVES_MAX: u32 = 5;
+
+/// How many changes of target a route remembers: the most that its configuration may allow.
+pub const MOVES_KEPT: usize = 20;
 
 /// The time in which moves are counted.
 pub const FLAP_WITHIN: Duration = Duration::from_mins(10);
@@ -184,11 +188,13 @@ impl Safety {
         holding.map(|stop| stop.since).min()
     }
 
-    /// Whether one more change of target now would be one too many.
+    /// Whether one more change of target now would be one too many, where `max` are allowed; 0 allows any
+    /// number.
     #[must_use]
-    pub fn flaps(&self, now: Timestamp) -> bool {
+    pub fn flaps(&self, now: Timestamp, max: u32) -> bool {
         let counted = self.moves.iter().filter(|at| now.since(**at) < FLAP_WITHIN);
-        counted.count() >= FLAP_MOVES_MAX && !planted(Bug::FlapsFreely)
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        max > 0 && counted.count() >= max && !planted(Bug::FlapsFreely)
     }
 
     /// The same with one more change of target.
@@ -196,7 +202,7 @@ impl Safety {
     pub fn moved(&self, now: Timestamp) -> Self {
         let mut moves = self.moves.clone();
         moves.push(now);
-        let dropped = moves.len().saturating_sub(FLAP_MOVES_MAX);
+        let dropped = moves.len().saturating_sub(MOVES_KEPT);
         moves.drain(..dropped);
         Self {
             moves,
@@ -210,7 +216,7 @@ impl Safety {
         Stop {
             by: "writerlink".to_owned(),
             reason: format!(
-                "more than {FLAP_MOVES_MAX} moves in {} minutes; `writerlink ack` lets it go on",
+                "moved too often in {} minutes; `writerlink ack` lets it go on",
                 FLAP_WITHIN.as_secs() / 60
             ),
             since: now,

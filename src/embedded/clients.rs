@@ -15,7 +15,7 @@ use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
-use crate::domain::policy::Role;
+use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, Route, Source, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::truth::{Member, Reading, Testimony, Witness};
@@ -229,7 +229,7 @@ impl ClustersClient {
         let describe = move || {
             let mut said = clusters.describe(database, &source, role)?;
             if let Testimony::Members { writer, .. } = &mut said
-                && role == Role::Writer
+                && (database, role) == (Database::Cluster, Role::Writer)
                 && let Some(ip) = writer.instance.as_ref().and_then(|i| mapped.get(i))
             {
                 writer.ip = *ip;

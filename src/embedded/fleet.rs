@@ -85,6 +85,7 @@ impl Fleet {
             ledger,
             groups: self.world.target_groups(process),
             databases: self.world.databases(process),
+            listeners: self.world.listeners(process),
             clock: Arc::clone(&process.clock) as _,
         }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::clock::WorldTime;
 use super::faults::{lock, refused};
 use super::health::{Answer, Answers, HealthChecks};
+use super::listener::{Listening, WeightChange};
 use super::quota::{Throttling, TokenBucket};
 use super::target_group::{
     Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec,
@@ -76,22 +77,25 @@ pub struct Mutation {
 }
 
 #[derive(Debug)]
-struct State {
-    groups: BTreeMap<TargetGroupArn, Group>,
+pub(super) struct State {
+    pub(super) groups: BTreeMap<TargetGroupArn, Group>,
+    pub(super) listeners: Listening,
     answers: Answers,
     registrations: TokenBucket,
-    descriptions: TokenBucket,
+    pub(super) modifications: TokenBucket,
+    pub(super) descriptions: TokenBucket,
     mutations: Vec<Mutation>,
-    mutating_calls: BTreeMap<String, u64>,
+    pub(super) weight_changes: Vec<WeightChange>,
+    pub(super) mutating_calls: BTreeMap<String, u64>,
     requests: u64,
 }
 
 /// The load balancer of a world, shared by all its processes.
 #[derive(Debug)]
 pub struct LoadBalancer {
-    time: WorldTime,
+    pub(super) time: WorldTime,
     config: LoadBalancerConfig,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What its owner does to it, outside of any call.
@@ -101,10 +105,13 @@ impl LoadBalancer {
     pub fn new(time: WorldTime, config: LoadBalancerConfig) -> Arc<Self> {
         let state = Mutex::new(State {
             groups: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             answers: Answers::default(),
             registrations: TokenBucket::registrations(),
+            modifications: TokenBucket::modifications(),
             descriptions: TokenBucket::descriptions(),
             mutations: Vec::new(),
+            weight_changes: Vec::new(),
             mutating_calls: BTreeMap::new(),
             requests: 0,
         });
@@ -141,7 +148,7 @@ impl LoadBalancer {
     }
 
     /// The state as of now: targets whose drain is over are gone.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    pub(super) fn settled(&self) -> MutexGuard<'_, State> {
         let now = self.time.elapsed();
         let drain = self.config.deregistration_delay.max(PROPAGATION);
         let mut state = lock(&self.state);
@@ -250,7 +257,7 @@ impl LoadBalancer {
         answered(request_id, done)
     }
 
-    fn admitted(&self, call: &'static str, token: Option<()>) -> Result<(), CallError> {
+    pub(super) fn admitted(&self, call: &'static str, token: Option<()>) -> Result<(), CallError> {
         match (self.config.throttling, token) {
             (Throttling::On, None) => Err(refused(call, ErrorKind::Throttled)),
             (Throttling::On, Some(())) | (Throttling::Off, _) => Ok(()),
@@ -333,12 +340,15 @@ fn group_of<'a>(
     group.ok_or_else(|| refused(call, ErrorKind::Missing))
 }
 
-fn next_request(state: &mut State) -> String {
+pub(super) fn next_request(state: &mut State) -> String {
     state.requests += 1;
     format!("req-{:06}", state.requests)
 }
 
-fn answered<T>(request_id: String, answer: Result<T, CallError>) -> Result<Reply<T>, CallError> {
+pub(super) fn answered<T>(
+    request_id: String,
+    answer: Result<T, CallError>,
+) -> Result<Reply<T>, CallError> {
     let request_id = Some(request_id);
     match answer {
         Ok(value) => Ok(Reply { value, request_id }),

@@ -31,7 +31,12 @@ impl TokenBucket {
         Self::full(20, 4)
     }
 
-    /// The describing actions, of which this world has one.
+    /// The other mutating actions, of which this world has `ModifyListener`.
+    pub(super) fn modifications() -> Self {
+        Self::full(20, 3)
+    }
+
+    /// The describing actions, of which this world has two.
     pub(super) fn descriptions() -> Self {
         Self::full(200, 50)
     }

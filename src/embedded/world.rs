@@ -12,6 +12,7 @@ use super::clock::WorldTime;
 use super::databases::{Clusters, Instance, Place};
 use super::event_bodies;
 use super::faults::{Fabric, lock};
+use super::listener::ListenersClient;
 use super::load_balancer::{LoadBalancer, LoadBalancerConfig};
 use super::process::Process;
 use super::queue::{FifoQueue, QueueConfig};
@@ -19,13 +20,14 @@ use super::target_group::TargetGroupSpec;
 use crate::domain::event::RdsEvent;
 use crate::domain::policy::{Database, Policy};
 use crate::domain::route::{
-    InstanceId, InvalidName, OnStarted, Route, RouteName, Source, SourceId, TargetGroup,
-    TargetGroupArn,
+    InstanceId, InvalidName, ListenerArn, OnStarted, Route, RouteName, Source, SourceId, Strategy,
+    TargetGroup, TargetGroupArn, Weighted,
 };
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::truth::Witness;
-use crate::ports::{CallError, Databases, Queue, TargetGroups};
+use crate::domain::weights::{Weight, Weights};
+use crate::ports::{CallError, Databases, Listeners, Queue, TargetGroups};
 
 /// What a world is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +138,15 @@ impl World {
         })
     }
 
+    /// The load balancer's listeners as a process sees them.
+    #[must_use]
+    pub fn listeners(&self, process: &Arc<Process>) -> Arc<dyn Listeners> {
+        Arc::new(ListenersClient {
+            process: Arc::clone(process),
+            load_balancer: Arc::clone(&self.elb),
+        })
+    }
+
     /// The databases as a process sees them.
     #[must_use]
     pub fn databases(&self, process: &Arc<Process>) -> Arc<dyn Databases> {
@@ -152,32 +163,76 @@ impl World {
     /// When the name is not one, there is no instance, or the writer's address cannot be a target.
     pub fn add_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
         let writer = instances.first().ok_or(NoRoute::NoInstance)?;
+        let group = self.add_group(name, writer.ip, instances)?;
+        self.follow_cluster(name, instances, group)
+    }
+
+    /// Makes a cluster, and the route that moves `group` after it.
+    fn follow_cluster(
+        &self,
+        name: &str,
+        instances: &[Instance],
+        group: TargetGroup,
+    ) -> Result<Route, NoRoute> {
         let cluster = SourceId::new(name)?;
-        let arn = TargetGroupArn::new(&format!(
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
-        ))?;
-        let subnets = subnets(instances);
-        let route = Route {
+        self.rds.add(&cluster, instances);
+        Ok(Route {
             name: RouteName::new(name)?,
-            source: Source::Named(cluster.clone()),
-            group: TargetGroup {
-                arn: arn.clone(),
-                availability_zone: None,
-            },
+            source: Source::Named(cluster),
+            strategy: Strategy::Swap,
+            group,
             port: PORT,
             instances: instances.iter().map(|i| (i.id.clone(), i.ip)).collect(),
-            allowed_cidrs: subnets.keys().copied().collect(),
+            allowed_cidrs: subnets(instances).into_keys().collect(),
             exclusive: true,
             on_started: OnStarted::Swap,
             policy: Policy::default(),
-        };
-        self.rds.add(&cluster, instances);
-        let port = PORT;
+        })
+    }
+
+    /// Makes a target group in which the target at `ip` has been for long.
+    fn add_group(
+        &self,
+        name: &str,
+        ip: IpAddr,
+        instances: &[Instance],
+    ) -> Result<TargetGroup, NoRoute> {
+        let arn = TargetGroupArn::new(&format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
+        ))?;
+        let (port, subnets) = (PORT, subnets(instances));
         self.elb
             .create_group(&arn, TargetGroupSpec { port, subnets });
-        let ip = writer.ip;
         self.elb.install(&arn, Target { ip, port })?;
-        Ok(route)
+        Ok(TargetGroup {
+            arn,
+            availability_zone: None,
+        })
+    }
+
+    /// Makes a cluster, a target group for each of its instances, a listener, and the weighted route between them.
+    /// Every instance's address has been in its own group for long; the first one writes, and has the weight.
+    ///
+    /// # Errors
+    /// As [`World::add_route`].
+    pub fn add_weighted_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
+        let writer = instances.first().ok_or(NoRoute::NoInstance)?;
+        let listener = ListenerArn::new(&format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
+        ))?;
+        let (mut groups, mut weights) = (BTreeMap::new(), Weights::default());
+        for instance in instances {
+            let group = self.add_group(instance.id.as_str(), instance.ip, instances)?;
+            weights.groups.insert(group.arn.clone(), Weight::NONE);
+            groups.insert(instance.id.clone(), group);
+        }
+        let writer = groups.get(&writer.id).ok_or(NoRoute::NoInstance)?.clone();
+        weights.groups.insert(writer.arn.clone(), Weight::WHOLE);
+        self.elb.create_listener(&listener, weights);
+        Ok(Route {
+            strategy: Strategy::Weighted(Weighted { listener, groups }),
+            ..self.follow_cluster(name, instances, writer)?
+        })
     }
 
     /// Makes a Multi-AZ instance and a target group of the same name, and the route between them, which asks RDS:

@@ -14,14 +14,14 @@ use crate::ports::{CallError, Commit};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
 /// somebody else changes the group meanwhile.
-const ROUNDS_MAX: u32 = 3;
+pub(super) const ROUNDS_MAX: u32 = 3;
 
 /// Why the calls stopped short of the goal.
 pub(super) enum Stopped {
     /// A call failed; it may or may not have taken effect.
     Failed(CallError),
-    /// The group was still not right after the last round.
-    NotConverged(Plan),
+    /// The route was still not right after the last round; this is what was left.
+    NotConverged(String),
     /// The lease was over or taken over. No call was made after that.
     LeaseLost,
 }
@@ -76,7 +76,11 @@ impl Reconciler {
         if left.is_empty() {
             Ok(changed)
         } else {
-            Err(Stopped::NotConverged(left))
+            Err(Stopped::NotConverged(format!(
+                "after every round of calls {} to register and {} to deregister were left",
+                left.register.len(),
+                left.deregister.len()
+            )))
         }
     }
 
@@ -160,7 +164,11 @@ impl Reconciler {
     /// Makes sure that a whole call fits in what is left of the lease (I6): lengthens it in time, together
     /// with the visibility of the message. A worker that finds its lease over (it stood still) stops here:
     /// somebody else may hold the route by now, and the load balancer would not know the difference.
-    async fn ensure_lease(&self, task: &Task<'_>, held: &mut Held) -> Result<(), Stopped> {
+    pub(super) async fn ensure_lease(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+    ) -> Result<(), Stopped> {
         let now = self.lease_time();
         if held.hold.fits_a_call(now) {
             return Ok(());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::memory::Sighting;
 use super::report::{Ended, Report};
-use super::{Held, Reconciler, Task, bug};
+use super::{Held, Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Entry, Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking};
 use crate::domain::decide::{Decision, Verdict, decide};
@@ -192,6 +192,7 @@ impl Reconciler {
                     Some(_) => (RecordKind::Resumed, "resumes the move"),
                 };
                 entry.kind = kind;
+                entry.target_group = group_of(task.route, &desired.instance);
                 entry.desired = Some((desired.instance.clone(), desired.target));
                 entry.note = format!("{verb} to {} at {}", desired.instance, desired.target);
                 if let Some(dead) = &from.control.lease {
@@ -210,6 +211,7 @@ impl Reconciler {
                 change::begin(from, taking, entry)
             }
             Decision::Hold(desired, brake) => {
+                entry.target_group = group_of(task.route, &desired.instance);
                 entry.desired = Some((desired.instance.clone(), desired.target));
                 let effect = Effect::Keeps(desired.clone(), brake.rule);
                 told(from, arrival, (brake.verdict(desired), effect), entry)

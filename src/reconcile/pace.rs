@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::opening::Opening;
 use super::report::Ended;
-use super::{Reconciler, Task, bug};
+use super::{Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Effect};
 use crate::domain::decide::Decision;
@@ -81,6 +81,7 @@ impl Reconciler {
         if first && arrival.is_some() {
             let mut entry = self.entry(task, from, RecordKind::Deferred);
             entry.generation = from.control.generation.next();
+            entry.target_group = group_of(task.route, &desired.instance);
             entry.desired = Some((desired.instance.clone(), desired.target));
             entry.reason = Some(Reason::TooManyMoves);
             entry.note = format!("{}; it comes back in {} s", ended.note(), wait.as_secs());

@@ -9,10 +9,11 @@ use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, decide};
 use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Owner, acquire};
-use crate::domain::plan::{Plan, plan};
+use crate::domain::plan::Plan;
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
-use crate::domain::transition::{Desired, Outcome, RouteState};
+use crate::domain::transition::{Outcome, RouteState};
+use crate::domain::weights::Weights;
 use crate::ports::CallError;
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
@@ -22,10 +23,20 @@ pub struct Preview {
     pub decision: Decision,
     /// The group, if the decision is to move.
     pub observed: Vec<ObservedTarget>,
-    /// The calls that would be made.
+    /// The targets that would be registered and deregistered.
     pub plan: Plan,
+    /// A weighted route's weights as they stand and as they would be set, if they would.
+    pub weights: Option<(Weights, Weights)>,
     /// Who holds the route, and for how long at most, so that an attempt would have to come back.
     pub held: Option<(Owner, Duration)>,
+}
+
+impl Preview {
+    /// Whether no call would be made.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.plan.is_empty() && self.weights.is_none()
+    }
 }
 
 impl Reconciler {
@@ -78,28 +89,22 @@ impl Reconciler {
         state: &RouteState,
         decision: Decision,
     ) -> Result<Preview, CallError> {
-        let (observed, plan) = match &decision {
-            Decision::Settle(_) | Decision::Ask(_) => (Vec::new(), Plan::default()),
+        let sight = match &decision {
+            Decision::Settle(_) | Decision::Ask(_) => None,
             Decision::Move(desired) | Decision::Hold(desired, _) => {
-                self.difference(route, desired).await?
+                Some(self.sight(route, desired, None).await?)
             }
         };
+        let (observed, plan, weights) = sight.map_or_else(Default::default, |sight| {
+            (sight.rows, sight.plan, sight.weights)
+        });
         Ok(Preview {
             decision,
             observed,
             plan,
+            weights,
             held: self.held(state),
         })
-    }
-
-    async fn difference(
-        &self,
-        route: &Route,
-        desired: &Desired,
-    ) -> Result<(Vec<ObservedTarget>, Plan), CallError> {
-        let observed = self.groups.observe(&route.group).await?.value;
-        let plan = plan(route, desired, &observed);
-        Ok((observed, plan))
     }
 
     fn held(&self, state: &RouteState) -> Option<(Owner, Duration)> {

@@ -180,10 +180,11 @@ impl Report {
         self.accepted("RegisterTargets").next()
     }
 
-    /// From the start of the attempt to its word that the others are deregistered.
+    /// From the start of the attempt to its word that the others are deregistered, or that the weights are moved.
     #[must_use]
     pub fn swapped(&self) -> Option<Duration> {
-        self.accepted("DeregisterTargets").last()
+        let deregistered = self.accepted("DeregisterTargets").last();
+        deregistered.or_else(|| self.accepted("ModifyListener").last())
     }
 
     /// When calls of this name were accepted.

@@ -1,14 +1,15 @@
 //! One look at a route by the timer: what its witnesses say, what its group holds, and what that asks for.
 //!
 //! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
-//! witness and one `DescribeTargetHealth`.
+//! witness and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Sighting as Remembered;
 use super::steps::Steps;
-use super::{NothingInHand, Reconciler, Report, Task, bug};
+use super::weights::truth_of;
+use super::{NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, aim};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
@@ -17,7 +18,6 @@ use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, acquire};
-use crate::domain::plan::plan;
 use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
@@ -129,7 +129,19 @@ impl Reconciler {
         match aim(route, &looking.state.control, key, &seen, now) {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
-            Aim::Wait(verdict) => self.wait(looking, watched, (verdict, None), noted).await,
+            Aim::Wait(verdict) => {
+                let mut looking = looking;
+                if looking.state.control.follow.is_some() {
+                    let observed = self.groups.observe(&route.group).await?.value;
+                    self.tell_signs(&mut looking, &observed, noted).await?;
+                }
+                let held = HeldBack {
+                    verdict,
+                    target: None,
+                    effect: Effect::None,
+                };
+                self.wait(looking, watched, held, noted).await
+            }
             Aim::Keep(desired) | Aim::Follow(desired) => {
                 self.compare(looking, watched, desired, noted).await
             }
@@ -144,11 +156,12 @@ impl Reconciler {
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
         let route = looking.task.route;
-        let observed = self.groups.observe(&route.group).await?.value;
-        self.tell_signs(&mut looking, &observed, noted).await?;
+        let truth = truth_of(&looking.task.evidence.ground);
+        let sight = self.sight(route, &desired, truth).await?;
+        self.tell_signs(&mut looking, &sight.rows, noted).await?;
         let control = &looking.state.control;
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
-        if plan(route, &desired, &observed).is_empty() && points_there {
+        if sight.is_right() && points_there {
             watched.noticed = None;
             return Ok(match &looking.state.control.follow {
                 Some(follow) => Look::Following(follow.arrival),
@@ -157,9 +170,12 @@ impl Reconciler {
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {
-                let target = Some(desired.target);
-                let verdict = brake.verdict(&desired);
-                self.wait(looking, watched, (verdict, target), noted).await
+                let held = HeldBack {
+                    verdict: brake.verdict(&desired),
+                    target: Some(desired.target),
+                    effect: Effect::Keeps(desired, brake.rule),
+                };
+                self.wait(looking, watched, held, noted).await
             }
             Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => {
                 watched.noticed = None;
@@ -175,19 +191,20 @@ impl Reconciler {
         &self,
         looking: Looking<'_>,
         watched: &mut Watched,
-        (verdict, target): (Verdict, Option<Target>),
+        held: HeldBack,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
+        let HeldBack {
+            verdict,
+            target,
+            effect,
+        } = held;
         let what = Some((verdict.reason, target));
         if watched.noticed != what {
             let mut entry = self.timer_entry(&looking, RecordKind::Noticed);
             entry.reason = Some(verdict.reason);
             entry.note.clone_from(&verdict.note);
-            if self
-                .note(&looking.state, Effect::None, entry)
-                .await?
-                .is_some()
-            {
+            if self.note(&looking.state, effect, entry).await?.is_some() {
                 watched.noticed = what;
                 noted.push(Noted {
                     kind: RecordKind::Noticed,
@@ -225,6 +242,7 @@ impl Reconciler {
             entry.transition = follow.transition;
             entry.event_key = follow.key;
             entry.told = None;
+            entry.target_group = group_of(looking.task.route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
             entry.after = observed.to_vec();
             entry.reason = Some(reason);
@@ -267,6 +285,15 @@ impl Reconciler {
         entry.attempt = 1;
         entry
     }
+}
+
+/// Why a route that differs is left as it is.
+struct HeldBack {
+    verdict: Verdict,
+    /// Where it would have gone.
+    target: Option<Target>,
+    /// What the record of it changes.
+    effect: Effect,
 }
 
 /// A route that is looked at.

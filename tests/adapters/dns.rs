@@ -9,7 +9,9 @@ use hickory_resolver::proto::rr::RecordType;
 use writerlink::aws::databases::AwsDatabases;
 use writerlink::aws::dns::names::{Names, Patience};
 use writerlink::domain::policy::{Database, Policy};
-use writerlink::domain::route::{InstanceId, OnStarted, Route, RouteName, Source, SourceId};
+use writerlink::domain::route::{
+    InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy,
+};
 use writerlink::domain::truth::{Member, Reading, Readings, Testimony, Witness};
 use writerlink::ports::{CallError, Databases, ErrorKind};
 
@@ -47,6 +49,7 @@ pub(crate) fn route(truth: &[Witness]) -> Route {
     Route {
         name: RouteName::new("orders").unwrap(),
         source: Source::Named(SourceId::new("aurora").unwrap()),
+        strategy: Strategy::Swap,
         group: group(NOWHERE),
         port: 3306,
         instances: BTreeMap::new(),

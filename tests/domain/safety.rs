@@ -198,19 +198,25 @@ fn the_sixth_change_of_target_within_ten_minutes_is_held_back() {
     assert_eq!((FLAP_MOVES_MAX, FLAP_WITHIN), (5, Duration::from_mins(10)));
     let mut safety = Safety::default();
     for second_of_move in [760, 820, 880, 940, 1000] {
-        assert!(!safety.flaps(second(second_of_move)));
+        assert!(!safety.flaps(second(second_of_move), FLAP_MOVES_MAX));
         safety = safety.moved(second(second_of_move));
     }
     let oldest_is_out = second(760).plus(FLAP_WITHIN);
-    assert!(safety.flaps(second(1001)));
-    assert!(safety.flaps(Timestamp::from_millis(oldest_is_out.as_millis() - 1)));
-    assert!(!safety.flaps(oldest_is_out));
+    assert!(safety.flaps(second(1001), FLAP_MOVES_MAX));
+    let just_in = Timestamp::from_millis(oldest_is_out.as_millis() - 1);
+    assert!(safety.flaps(just_in, FLAP_MOVES_MAX));
+    assert!(
+        !safety.flaps(just_in, FLAP_MOVES_MAX + 1),
+        "as it is configured"
+    );
+    assert!(!safety.flaps(just_in, 0), "0 never stops a route");
+    assert!(!safety.flaps(oldest_is_out, FLAP_MOVES_MAX));
 }
 
 #[test]
 fn only_the_newest_changes_are_remembered_and_they_stay_in_order() {
-    let moves = (0..20).fold(Safety::default(), |safety, n| safety.moved(second(n)));
-    let newest: Vec<Timestamp> = (15..20).map(second).collect();
+    let moves = (0..30).fold(Safety::default(), |safety, n| safety.moved(second(n)));
+    let newest: Vec<Timestamp> = (10..30).map(second).collect();
     assert_eq!(moves.moves, newest);
 }
 

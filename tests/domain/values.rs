@@ -12,7 +12,8 @@ use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
-    InstanceId, OnStarted, Route, RouteName, Source, SourceId, TargetGroup, TargetGroupArn,
+    InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy, TargetGroup,
+    TargetGroupArn,
 };
 use writerlink::domain::safety::Rule;
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
@@ -74,6 +75,7 @@ pub(crate) fn route() -> Route {
         exclusive: true,
         on_started: OnStarted::Swap,
         policy: Policy::default(),
+        strategy: Strategy::Swap,
     }
 }
 

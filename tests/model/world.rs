@@ -15,7 +15,7 @@ use writerlink::domain::lease::{self, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
-    InstanceId, OnStarted, Route as Served, RouteName, Source, SourceId, TargetGroup,
+    InstanceId, OnStarted, Route as Served, RouteName, Source, SourceId, Strategy, TargetGroup,
     TargetGroupArn,
 };
 use writerlink::domain::safety::{Safety, Stop};
@@ -525,6 +525,7 @@ fn served(story: Story) -> Served {
             | Story::StrangerWitnessed
             | Story::FailoverFails => OnStarted::Swap,
         },
+        strategy: Strategy::Swap,
         policy: Policy {
             truth: match story {
                 Story::Witnessed | Story::StrangerWitnessed | Story::FailoverFails => {

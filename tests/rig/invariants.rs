@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
+use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Desired;
 use writerlink::embedded::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
 use writerlink::wire::{self, Parsed};
@@ -155,6 +156,20 @@ impl Invariants {
     pub(crate) fn desired(&self, route: usize) -> Option<Desired> {
         let checker = self.checker.lock().unwrap();
         checker.routes[route].state.control.newest().cloned()
+    }
+
+    /// What holds a route back that somebody can lift.
+    pub(crate) fn stops(&self, route: usize) -> Vec<Rule> {
+        let checker = self.checker.lock().unwrap();
+        let safety = &checker.routes[route].state.control.safety;
+        let stops = [
+            (Rule::Paused, safety.pause.is_some()),
+            (Rule::Frozen, safety.freeze.is_some()),
+            (Rule::Pinned, safety.pin.is_some()),
+            (Rule::Flapping, safety.flapping.is_some()),
+        ];
+        let held = stops.into_iter().filter(|(_, held)| *held);
+        held.map(|(rule, _)| rule).collect()
     }
 
     /// Adds a violation that the caller found.

@@ -16,6 +16,7 @@ use writerlink::domain::ground::{self as order, Order};
 use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
 use writerlink::domain::policy::{Mode, TRUST_EVENT};
 use writerlink::domain::route::{InstanceId, OnStarted, Route, SourceId};
+use writerlink::domain::safety::Rule;
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::Outcome;
 use writerlink::domain::truth::STEADY_AFTER_A_MOVE;
@@ -331,12 +332,7 @@ impl Stage {
         let routes = 0..self.rig.routes.len();
         let wrong = routes.clone().filter(|n| !self.is_right(*n)).count();
         for route in routes.clone() {
-            for act in [
-                PersonsAct::Resume,
-                PersonsAct::Unfreeze,
-                PersonsAct::Unpin,
-                PersonsAct::Acknowledge,
-            ] {
+            for act in self.invariants.stops(route).into_iter().map(lifted) {
                 self.order(route, act);
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -427,6 +423,16 @@ impl Stage {
             orders: self.orders,
             lost: self.lost,
         }
+    }
+}
+
+/// What lifts a rule.
+fn lifted(rule: Rule) -> PersonsAct {
+    match rule {
+        Rule::Paused => PersonsAct::Resume,
+        Rule::Frozen => PersonsAct::Unfreeze,
+        Rule::Pinned => PersonsAct::Unpin,
+        Rule::Flapping | Rule::Observing => PersonsAct::Acknowledge,
     }
 }
 

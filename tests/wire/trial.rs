@@ -360,7 +360,7 @@ impl Silence {
 
 fn section(source: &str, arn: &str) -> String {
     format!(
-        "[[route]]\nsource = \"{source}\"\ntarget_group = \"{arn}\"\n[route.instances]\n\
+        "[[route]]\nsource = \"{source}\"\ntarget_group = \"{arn}\"\nflap_moves_max = 0\n[route.instances]\n\
          {source}-instance-1 = \"{OLD}\"\n{source}-instance-2 = \"{NEW}\"\n"
     )
 }

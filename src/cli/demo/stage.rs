@@ -126,9 +126,10 @@ impl Stage {
             seed,
             ..WorldConfig::default()
         };
-        let fleet = Fleet::new(config, FleetConfig::default())
-            .await
-            .map_err(broken)?;
+        // The story is of events; what the timer would do between them is told by its own scenarios.
+        let mut workers = FleetConfig::default();
+        workers.limits.reconciling.interval = None;
+        let fleet = Fleet::new(config, workers).await.map_err(broken)?;
         let cast = instances(ROUTE, 3).map_err(broken)?;
         let route = fleet.world.add_route(ROUTE, &cast).map_err(broken)?;
         let weather = Arc::new(Mutex::new(Weather {

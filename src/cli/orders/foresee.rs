@@ -6,7 +6,7 @@ use crate::domain::decide::{Decision, Verdict};
 use crate::domain::event::Evidence;
 use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::route::Route;
-use crate::domain::safety::Safety;
+use crate::domain::safety::{FLAP_MOVES_MAX, Safety};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Outcome, RouteState};
 use crate::ports::Ports;
@@ -146,7 +146,9 @@ pub(super) fn standing(act: &Act, safety: &Safety, now: Timestamp) -> Option<Str
         }
         Act::Acknowledge => match &safety.flapping {
             Some(stop) => Some(format!("flapping {stop}")),
-            None if safety.flaps(now) => Some(format!("{} moves", safety.moves.len())),
+            None if safety.flaps(now, FLAP_MOVES_MAX) => {
+                Some(format!("{} moves", safety.moves.len()))
+            }
             None => None,
         },
         Act::Swap(_) => None,

@@ -32,6 +32,7 @@ impl<'a> Section<'a> {
     /// Every field of this table as a string, whatever its name, in the order of the file.
     pub(in crate::config) fn pairs(
         &self,
+        wanted: &str,
         fix: &str,
         findings: &mut Findings,
     ) -> Vec<Found<(String, String)>> {
@@ -46,12 +47,7 @@ impl<'a> Section<'a> {
                 pairs.push(Found { value, place });
             } else {
                 let quote = self.document.quote(value);
-                findings.fault(
-                    &place,
-                    Some(quote),
-                    of_type("an address in quotes", value),
-                    fix,
-                );
+                findings.fault(&place, Some(quote), of_type(wanted, value), fix);
             }
         }
         pairs

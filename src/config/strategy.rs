@@ -1,0 +1,292 @@
+//! How a route is moved: the fields of `[[route]]` that say so, and what they ask of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::findings::{Findings, Found, Origin, Place};
+use super::section::{Rule, Section};
+use super::words::Word;
+use crate::domain::policy::{Database, Policy, Role};
+use crate::domain::route::{
+    InstanceId, InvalidName, ListenerArn, Strategy, TargetGroup, TargetGroupArn, Weighted,
+};
+use crate::domain::truth::Witness;
+
+/// The fields that are read here.
+pub(super) const FIELDS: [&str; 4] = ["strategy", GROUP, LISTENER, GROUPS];
+
+const GROUP: &str = "target_group";
+const LISTENER: &str = "listener";
+const GROUPS: &str = "target_groups";
+
+/// Which strategy, before its groups are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Swap,
+    Weighted,
+}
+
+impl Word for Kind {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Swap, Self::Weighted]),
+        fix: "write \"swap\" (one target group, whose target is swapped) or \"weighted\" (one target group for \
+              each instance, among which a listener's weights are moved)",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Swap => "swap",
+            Self::Weighted => "weighted",
+        }
+    }
+}
+
+pub(super) fn rule_of(error: &InvalidName) -> String {
+    format!("this is no {}: {}", error.what, error.rule)
+}
+
+const GROUP_RULE: Rule<TargetGroupArn> = Rule {
+    parse: |text| TargetGroupArn::new(text).map_err(|error| rule_of(&error)),
+    fix: GROUP_FIX,
+};
+
+const GROUP_FIX: &str = "copy the ARN from the target group's page in the EC2 console";
+
+const LISTENER_RULE: Rule<ListenerArn> = Rule {
+    parse: |text| ListenerArn::new(text).map_err(|error| rule_of(&error)),
+    fix: LISTENER_FIX,
+};
+
+const LISTENER_FIX: &str = "copy the ARN from the listener's page in the EC2 console";
+
+const GROUPS_FIX: &str =
+    "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
+
+/// Where a route's targets live, as far as that could be read.
+pub(super) struct Written {
+    pub(super) kind: Option<Kind>,
+    /// Every group, in the order of the file. Of a weighted route each has its instance.
+    pub(super) groups: Vec<(Option<InstanceId>, Found<TargetGroupArn>)>,
+    pub(super) listener: Option<Found<ListenerArn>>,
+}
+
+/// Reads the strategy and its groups.
+pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written {
+    let kind = kind(section, findings);
+    let mut written = Written {
+        kind,
+        groups: Vec::new(),
+        listener: None,
+    };
+    match kind {
+        Some(Kind::Swap) => {
+            only_with(Kind::Weighted, &[LISTENER, GROUPS], section, findings);
+            let group = group(section, findings);
+            written.groups = group.into_iter().map(|group| (None, group)).collect();
+        }
+        Some(Kind::Weighted) => {
+            only_with(Kind::Swap, &[GROUP], section, findings);
+            written.listener = listener(section, findings);
+            written.groups = groups(section, findings);
+        }
+        None => {}
+    }
+    written
+}
+
+/// Nothing when there is a fault in it: then nothing is to be concluded from it.
+fn kind(section: &Section<'_>, findings: &mut Findings) -> Option<Kind> {
+    let field = "strategy";
+    let (kind, place) = if section.has(field) {
+        let found = section.text(field, &Kind::RULE, findings)?;
+        (found.value, found.place)
+    } else {
+        (Kind::default(), section.place(field, Origin::Default))
+    };
+    findings.understood(&place, kind.word());
+    Some(kind)
+}
+
+/// Reports fields that belong to the other strategy: one of the two is a slip, and which only a person knows.
+fn only_with(other: Kind, fields: &[&str], section: &Section<'_>, findings: &mut Findings) {
+    for field in fields.iter().filter(|field| section.has(field)) {
+        let why = match other {
+            Kind::Weighted => "strategy \"swap\" moves no listener's weights",
+            Kind::Swap => "a weighted route has no one group, but one for each instance",
+        };
+        let fix = match other {
+            Kind::Weighted => "write strategy = \"weighted\", or remove it",
+            Kind::Swap => "name the group of each instance below [route.target_groups] instead",
+        };
+        findings.fault(&section.place_of(field), None, why, fix);
+    }
+}
+
+fn group(section: &Section<'_>, findings: &mut Findings) -> Option<Found<TargetGroupArn>> {
+    if !section.has(GROUP) {
+        let place = section.place_of(GROUP);
+        let why = "a route has to have a target group";
+        let fix = format!("write target_group = \"ARN\": {GROUP_FIX}");
+        findings.fault(&place, None, why, fix);
+    }
+    let group = section.text(GROUP, &GROUP_RULE, findings)?;
+    findings.understood(&group.place, &group.value);
+    Some(group)
+}
+
+fn listener(section: &Section<'_>, findings: &mut Findings) -> Option<Found<ListenerArn>> {
+    if !section.has(LISTENER) {
+        let place = section.place_of(LISTENER);
+        let why = "a weighted route has to have the listener whose weights are moved";
+        let fix = format!("write listener = \"ARN\": {LISTENER_FIX}");
+        findings.fault(&place, None, why, fix);
+    }
+    let listener = section.text(LISTENER, &LISTENER_RULE, findings)?;
+    findings.understood(&listener.place, &listener.value);
+    Some(listener)
+}
+
+/// The group of each instance, each with a group of its own: two that share one could not be told apart by weight.
+fn groups(
+    section: &Section<'_>,
+    findings: &mut Findings,
+) -> Vec<(Option<InstanceId>, Found<TargetGroupArn>)> {
+    let table = section.table(GROUPS, findings);
+    if !section.has(GROUPS) || table.is_empty() {
+        let why = "a weighted route has to have a target group for each instance";
+        findings.fault(&table.header(), None, why, GROUPS_FIX);
+    }
+    let mut groups: Vec<(Option<InstanceId>, Found<TargetGroupArn>)> = Vec::new();
+    for written in table.pairs("an ARN in quotes", GROUPS_FIX, findings) {
+        let (name, arn) = &written.value;
+        let quote = format!("{arn:?}");
+        let mut fault = |why: String, fix: &str| {
+            findings.fault(&written.place, Some(&quote), why, fix);
+        };
+        let instance = InstanceId::new(name);
+        if let Err(error) = &instance {
+            fault(
+                format!("{name:?} is no {}: {}", error.what, error.rule),
+                GROUPS_FIX,
+            );
+        }
+        let group = TargetGroupArn::new(arn);
+        if let Err(error) = &group {
+            fault(rule_of(error), GROUP_FIX);
+        }
+        let (Ok(instance), Ok(group)) = (instance, group) else {
+            continue;
+        };
+        if groups
+            .iter()
+            .any(|(known, _)| known.as_ref() == Some(&instance))
+        {
+            let why = "is listed twice (RDS does not tell upper from lower case)";
+            fault(format!("{instance} {why}"), "remove one of the two");
+        } else if groups.iter().any(|(_, known)| known.value == group) {
+            let why = "another instance has this group too, and a weight moves whole groups";
+            fault(why.to_owned(), "make a target group for each instance");
+        }
+        let place = written.place;
+        findings.understood(&place, &group);
+        groups.push((
+            Some(instance),
+            Found {
+                value: group,
+                place,
+            },
+        ));
+    }
+    groups
+}
+
+impl Written {
+    /// The strategy, and the group by which the route is known; nothing when there was a fault in them.
+    pub(super) fn strategy(&self, zone: Option<&String>) -> Option<(Strategy, TargetGroup)> {
+        let group_at = |arn: &TargetGroupArn| TargetGroup {
+            arn: arn.clone(),
+            availability_zone: zone.cloned(),
+        };
+        match self.kind? {
+            Kind::Swap => {
+                let (_, group) = self.groups.first()?;
+                Some((Strategy::Swap, group_at(&group.value)))
+            }
+            Kind::Weighted => {
+                let own = self.groups.iter();
+                let own = own.map(|(i, g)| Some((i.clone()?, group_at(&g.value))));
+                let groups = own.collect::<Option<BTreeMap<_, _>>>()?;
+                let first = groups.values().next()?.clone();
+                let listener = self.listener.as_ref()?.value.clone();
+                Some((Strategy::Weighted(Weighted { listener, groups }), first))
+            }
+        }
+    }
+
+    /// Holds a weighted route's groups against its instances and its policy.
+    pub(super) fn fits(
+        &self,
+        section: &Section<'_>,
+        (policy, instances): (&Policy, &BTreeMap<InstanceId, IpAddr>),
+        findings: &mut Findings,
+    ) {
+        if self.kind != Some(Kind::Weighted) {
+            return;
+        }
+        one_writer_among_several(section, policy, findings);
+        let own: BTreeSet<&InstanceId> = self.groups.iter().flat_map(|(i, _)| i).collect();
+        if own.is_empty() {
+            return;
+        }
+        if !instances.is_empty() {
+            let table = section.table("instances", findings);
+            for instance in instances.keys().filter(|i| !own.contains(i)) {
+                groupless(instance, &table.place_of(instance.as_str()), findings);
+            }
+        }
+        let allowed = policy.allowed_instances.iter().flatten();
+        for instance in allowed.filter(|i| !own.contains(i) && !instances.contains_key(*i)) {
+            groupless(instance, &section.place_of("allowed_instances"), findings);
+        }
+        for (instance, group) in &self.groups {
+            let Some(instance) = instance else { continue };
+            if !instances.contains_key(instance) && !policy.truth.contains(&Witness::Rds) {
+                let why = format!(
+                    "nobody knows the address of {instance}: [route.instances] has none, and truth does not ask RDS"
+                );
+                let fix = "list the instance with its address, or add \"rds\" to truth";
+                findings.fault(&group.place, None, why, fix);
+            }
+        }
+    }
+}
+
+fn groupless(instance: &InstanceId, place: &Place, findings: &mut Findings) {
+    let why = format!(
+        "[route.target_groups] has no group for {instance}, so it could never get the weight"
+    );
+    let fix = "make a target group for it and add its line, or remove the instance";
+    findings.fault(place, None, why, fix);
+}
+
+/// The weight goes to one group, and the groups are told apart by instance.
+fn one_writer_among_several(section: &Section<'_>, policy: &Policy, findings: &mut Findings) {
+    let mut fault = |field: &str, why: &str, fix: &str| {
+        findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
+    };
+    if policy.role == Role::Readers {
+        let why =
+            "several readers stand in one group, and a weighted route has one for each instance";
+        fault(
+            "role",
+            why,
+            "write strategy = \"swap\", or role = \"writer\"",
+        );
+    }
+    if policy.database == Database::Instance {
+        let why = "a failover of a Multi-AZ instance gives the same instance another address: there are no two groups \
+                   to move the weight between";
+        fault("database", why, "write strategy = \"swap\"");
+    }
+}

@@ -1,0 +1,86 @@
+//! What a worker tells: to the log, the metrics, and the demo's story.
+
+use std::sync::Arc;
+
+use crate::domain::audit::BrokenChain;
+use crate::domain::route::Route;
+use crate::ports::{CallError, Message};
+use crate::reconcile::{Noted, Report};
+use crate::timer::Summary;
+
+/// What happened, for the log, the metrics and the demo's story.
+#[derive(Clone, Debug)]
+pub enum Happening<'a> {
+    /// The loop turned: a receive came back with this many messages.
+    Received(usize),
+    /// An attempt ended.
+    Attempt(&'a Report),
+    /// A message is no event of ours; it is deleted.
+    Ignored {
+        /// The message.
+        message: &'a Message,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A message cannot be read; it goes to the dead-letter queue.
+    Malformed {
+        /// The message.
+        message: &'a Message,
+        /// Why, with the place.
+        reason: &'a str,
+    },
+    /// A call of the queue failed. The message concerned comes back by itself.
+    QueueFailed(&'a CallError),
+    /// The visibility of a message ended while it was worked on: it will be delivered again, harmlessly.
+    VisibilityLost {
+        /// The message.
+        message: &'a Message,
+        /// The call that found out.
+        call: &'static str,
+    },
+    /// A task of the worker panicked. Its messages come back.
+    Panicked(&'a str),
+    /// The timer recorded something besides its attempts.
+    Noted {
+        /// About which route.
+        route: &'a Route,
+        /// What.
+        noted: &'a Noted,
+    },
+    /// The timer could not look at a route.
+    LookFailed {
+        /// Which.
+        route: &'a Route,
+        /// Why.
+        error: &'a CallError,
+    },
+    /// Records of a route are not as they were written.
+    ChainBroken {
+        /// Which.
+        route: &'a Route,
+        /// Where, and how.
+        broken: &'a BrokenChain,
+    },
+    /// A minute went by: how the routes are.
+    Summary(Summary),
+    /// Work was let go of at the end of the drain limit.
+    LetGo {
+        /// How many groups.
+        groups: usize,
+    },
+}
+
+/// Is told everything worth a line.
+pub trait Observer: Send + Sync {
+    /// Something happened. Must not block.
+    fn tell(&self, happening: &Happening<'_>);
+}
+
+/// Several observers, told in order.
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn tell(&self, happening: &Happening<'_>) {
+        self.0.iter().for_each(|observer| observer.tell(happening));
+    }
+}
