@@ -958,6 +958,7 @@ fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most of them are what is expected")]
 fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
     let group = format!(
         "target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n"

@@ -17,6 +17,7 @@ pub mod ground;
 pub mod lease;
 pub mod plan;
 pub mod policy;
+pub mod reason;
 pub mod route;
 pub mod safety;
 pub mod target;

@@ -365,9 +365,12 @@ mod tests {
                 .into_iter()
                 .map(|(group, weight)| (group, Weight::new(weight).unwrap()))
                 .collect(),
-            stickiness: sticky.map(|on| match on {
-                true => Stickiness::On(Some(Duration::from_mins(5))),
-                false => Stickiness::Off,
+            stickiness: sticky.map(|on| {
+                if on {
+                    Stickiness::On(Some(Duration::from_mins(5)))
+                } else {
+                    Stickiness::Off
+                }
             }),
         })
     }

@@ -1,0 +1,200 @@
+//! Why something is recorded, and what made it happen: closed lists, so that they can be counted and searched.
+
+use std::fmt;
+
+/// Why an attempt ended as it did: a closed list, so that it can be counted and searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The failover began, or was told complete, and the group follows it.
+    WriterMoved,
+    /// The group already held the desired target alone.
+    NothingToDo,
+    /// The failover began and `on_started` says to register only.
+    RegisteredFirst,
+    /// The failover began and `on_started` says to wait for its completion.
+    WaitsForCompletion,
+    /// The event's id is none that moves a route.
+    NotAFailover,
+    /// The event says that the writer has to be asked for, and the route has only its static map.
+    TruthUnknown,
+    /// Newer evidence already moved the route.
+    EvidenceNotNewer,
+    /// The event was settled before.
+    SettledBefore,
+    /// The event's text names no instance.
+    NoInstanceNamed,
+    /// The named instance is not one of the route's.
+    UnknownInstance,
+    /// The address lies outside `allowed_cidrs`.
+    AddressNotAllowed,
+    /// The event's time lies in the future.
+    FromTheFuture,
+    /// The same event key came with another ARN.
+    PayloadDiffers,
+    /// A call of the load balancer failed.
+    CallFailed,
+    /// The group was not as desired after the calls.
+    NotConverged,
+    /// The lease could not be kept.
+    LeaseLost,
+    /// The witnesses agree on another writer than the route points at.
+    TruthMoved,
+    /// The group was not what the route points at: a hand-made change, or a move left half done.
+    GroupDiffered,
+    /// The event says that the writer has to be asked for: the timer asks the route's witnesses.
+    WitnessesAsked,
+    /// The event is too old to be believed; the timer asks the route's witnesses.
+    EvidenceTooOld,
+    /// The witnesses differ, or one of them cannot tell.
+    TruthUnclear,
+    /// The witnesses contradict an event that is young enough to outrank them.
+    EventTrusted,
+    /// The instance is not one of `allowed_instances`.
+    InstanceNotAllowed,
+    /// The route is paused.
+    Paused,
+    /// Every route is frozen.
+    Frozen,
+    /// The route is pinned to another instance.
+    Pinned,
+    /// The route only observes.
+    Observing,
+    /// The route was moved too often in a short time.
+    Flapping,
+    /// The worker has moved as many routes this minute as it may.
+    TooManyMoves,
+    /// A person ordered it.
+    Ordered,
+    /// The new target serves.
+    TargetServes,
+    /// The new target does not serve in time.
+    TargetDoesNotServe,
+    /// An old target is gone.
+    TargetGone,
+}
+
+impl Reason {
+    /// Every reason, for whoever lists or parses them.
+    pub const ALL: [Self; 33] = [
+        Self::WriterMoved,
+        Self::NothingToDo,
+        Self::RegisteredFirst,
+        Self::WaitsForCompletion,
+        Self::NotAFailover,
+        Self::TruthUnknown,
+        Self::EvidenceNotNewer,
+        Self::SettledBefore,
+        Self::NoInstanceNamed,
+        Self::UnknownInstance,
+        Self::AddressNotAllowed,
+        Self::FromTheFuture,
+        Self::PayloadDiffers,
+        Self::CallFailed,
+        Self::NotConverged,
+        Self::LeaseLost,
+        Self::TruthMoved,
+        Self::GroupDiffered,
+        Self::WitnessesAsked,
+        Self::EvidenceTooOld,
+        Self::TruthUnclear,
+        Self::EventTrusted,
+        Self::InstanceNotAllowed,
+        Self::Paused,
+        Self::Frozen,
+        Self::Pinned,
+        Self::Observing,
+        Self::Flapping,
+        Self::TooManyMoves,
+        Self::Ordered,
+        Self::TargetServes,
+        Self::TargetDoesNotServe,
+        Self::TargetGone,
+    ];
+
+    /// Its name, as recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WriterMoved => "WriterMoved",
+            Self::NothingToDo => "NothingToDo",
+            Self::RegisteredFirst => "RegisteredFirst",
+            Self::WaitsForCompletion => "WaitsForCompletion",
+            Self::NotAFailover => "NotAFailover",
+            Self::TruthUnknown => "TruthUnknown",
+            Self::EvidenceNotNewer => "EvidenceNotNewer",
+            Self::SettledBefore => "SettledBefore",
+            Self::NoInstanceNamed => "NoInstanceNamed",
+            Self::UnknownInstance => "UnknownInstance",
+            Self::AddressNotAllowed => "AddressNotAllowed",
+            Self::FromTheFuture => "FromTheFuture",
+            Self::PayloadDiffers => "PayloadDiffers",
+            Self::CallFailed => "CallFailed",
+            Self::NotConverged => "NotConverged",
+            Self::LeaseLost => "LeaseLost",
+            Self::TruthMoved => "TruthMoved",
+            Self::GroupDiffered => "GroupDiffered",
+            Self::WitnessesAsked => "WitnessesAsked",
+            Self::EvidenceTooOld => "EvidenceTooOld",
+            Self::TruthUnclear => "TruthUnclear",
+            Self::EventTrusted => "EventTrusted",
+            Self::InstanceNotAllowed => "InstanceNotAllowed",
+            Self::Paused => "Paused",
+            Self::Frozen => "Frozen",
+            Self::Pinned => "Pinned",
+            Self::Observing => "Observing",
+            Self::Flapping => "Flapping",
+            Self::TooManyMoves => "TooManyMoves",
+            Self::Ordered => "Ordered",
+            Self::TargetServes => "TargetServes",
+            Self::TargetDoesNotServe => "TargetDoesNotServe",
+            Self::TargetGone => "TargetGone",
+        }
+    }
+
+    /// Reads a recorded name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What made an attempt happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// An event from the queue.
+    Event,
+    /// An event that a person handed in (`writerlink replay`).
+    Replay,
+    /// The timer, without any event.
+    Reconcile,
+    /// A person's order.
+    Operator,
+}
+
+impl Cause {
+    /// Every cause, for whoever lists or parses them.
+    pub const ALL: [Self; 4] = [Self::Event, Self::Replay, Self::Reconcile, Self::Operator];
+
+    /// Its name, as recorded.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Replay => "replay",
+            Self::Reconcile => "reconcile",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Reads a recorded name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
