@@ -136,7 +136,7 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     let failover = sample_path("aurora-failover-started.eventbridge");
     recorded.does(&format!("plan --event {failover}"));
     for other in [ASKS, WEIGHTED] {
-        let event = trial.file_with(&completed(other, 2, 1));
+        let event = trial.file_with(&completed(other, 2, 5));
         // RDS and the load balancer know nothing of them; what counts is that they are asked.
         recorded.says(&format!("plan --event {event}"));
     }
