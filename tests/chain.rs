@@ -17,6 +17,9 @@ use writerlink::reconcile::Reconciler;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// A second less than a worker waits before its first verification.
+const NEARLY_TEN_MINUTES: Duration = Duration::from_secs(599);
+
 /// More than a verification reads.
 const MANY: u64 = 60;
 
@@ -89,7 +92,7 @@ async fn a_tampered_record_is_told_minute_after_minute_and_the_worker_goes_on() 
     let rig = with_records(&["orders"], 10).await;
     overwrite(&rig, 4, "outcome", "Swapped").await;
     let worker = rig.start("w1");
-    tokio::time::sleep(10 * MINUTE - SECOND).await;
+    tokio::time::sleep(NEARLY_TEN_MINUTES).await;
     assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());
     tokio::time::sleep(5 * MINUTE).await;
     let broken = told(&rig, "ChainBroken");
@@ -173,7 +176,7 @@ async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minut
             .filter(|call| **call == "Query")
             .count()
     };
-    tokio::time::sleep(10 * MINUTE - SECOND).await;
+    tokio::time::sleep(NEARLY_TEN_MINUTES).await;
     assert_eq!(queries(), 0);
     // A route that was never moved has a state and no record, and its turn too.
     tokio::time::sleep(3 * MINUTE + 2 * SECOND).await;
