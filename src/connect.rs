@@ -132,9 +132,11 @@ impl Connect for Aws<'_> {
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
         let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await);
+        let ledger = Arc::new(self.ledger(config).await);
         Ok(Ports {
             queue: Arc::new(NoQueue),
-            ledger: Arc::new(self.ledger(config).await),
+            audit: Arc::clone(&ledger) as _,
+            ledger,
             groups: Arc::new(Elbv2TargetGroups::new(elb.clone())),
             listeners: Arc::new(Elbv2Listeners::new(elb)),
             databases: self.databases(config).await?,

@@ -18,7 +18,7 @@ use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Disposition, Outcome};
-use crate::ports::{Clock, ErrorKind, Message};
+use crate::ports::{CallError, Clock, ErrorKind, Message};
 use crate::reconcile::{Ended, Noted, Report};
 use crate::timer::Summary;
 use crate::worker::{Happening, Observer};
@@ -52,7 +52,8 @@ pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
         }
         Happening::QueueFailed(error) => {
             let fields = event("queue_failed", "warn", &error.to_string());
-            emit(now, fields, &[], &[(QUEUE_FAILURES, json!(1))])
+            let values = [(QUEUE_FAILURES, json!(1)), throttled(error)];
+            emit(now, fields, &[], &values)
         }
         Happening::Panicked(what) => emit(
             now,
@@ -64,8 +65,13 @@ pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
         Happening::LookFailed { route, error } => {
             let mut fields = event("look_failed", "warn", &error.to_string());
             fields.insert("route".into(), json!(route.name.as_str()));
-            let throttled = usize::from(error.kind == ErrorKind::Throttled);
-            emit(now, fields, &[], &[(CALLS_THROTTLED, json!(throttled))])
+            emit(now, fields, &[], &[throttled(error)])
+        }
+        Happening::ChainBroken { route, broken } => {
+            let mut fields = event("chain_broken", "error", &broken.to_string());
+            fields.insert("route".into(), json!(route.name.as_str()));
+            fields.insert("first_bad_seq".into(), json!(broken.seq()));
+            emit(now, fields, &["route"], &[(CHAIN_BROKEN, json!(1))])
         }
         Happening::Summary(summary) => minute(summary, now),
         Happening::LetGo { groups } => {
@@ -103,6 +109,11 @@ fn of_timer(route: &Route, noted: &Noted, now: Timestamp) -> Value {
         | RecordKind::Ordered => None,
     };
     emit(now, fields, &["route"], value.as_slice())
+}
+
+fn throttled(error: &CallError) -> (Metric, Value) {
+    let count = usize::from(error.kind == ErrorKind::Throttled);
+    (CALLS_THROTTLED, json!(count))
 }
 
 fn minute(summary: &Summary, now: Timestamp) -> Value {
@@ -267,7 +278,7 @@ fn step(step: &Step) -> Value {
 
 /// Puts metrics and fields into one line. Each dimension set is a prefix of `dimensions`, so that a metric
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
-/// a metric of its own.
+/// a metric of its own. What an alarm looks at over all routes has a directive without dimensions besides.
 fn emit(
     now: Timestamp,
     mut fields: Map<String, Value>,
@@ -279,14 +290,13 @@ fn emit(
     } else {
         (1..=dimensions.len()).map(|n| &dimensions[..n]).collect()
     };
-    let named: Vec<Value> = values
-        .iter()
-        .map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit}))
-        .collect();
-    let about = json!({
-        "Timestamp": now.as_millis(),
-        "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": named}],
-    });
+    let metrics = || values.iter().map(|(metric, _)| *metric);
+    let mut directives = vec![directive(&sets, metrics())];
+    let of_all = |metric: &Metric| OF_ALL_ROUTES.contains(metric);
+    if !dimensions.is_empty() && metrics().any(|metric| of_all(&metric)) {
+        directives.push(directive(&[&[]], metrics().filter(of_all)));
+    }
+    let about = json!({"Timestamp": now.as_millis(), "CloudWatchMetrics": directives});
     fields.insert("_aws".into(), about);
     fields.insert("time".into(), json!(now.to_string()));
     fields.extend(
@@ -295,6 +305,12 @@ fn emit(
             .map(|(metric, value)| (metric.name.to_owned(), value.clone())),
     );
     Value::Object(fields)
+}
+
+fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
+    let named = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit}));
+    let named: Vec<Value> = named.collect();
+    json!({"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": named})
 }
 
 /// How lines are written.
@@ -471,32 +487,57 @@ mod tests {
         for line in lines() {
             let about = &line["_aws"];
             assert_eq!(about["Timestamp"], json!(1_778_108_865_884_i64));
-            let directive = &about["CloudWatchMetrics"][0];
-            assert_eq!(directive["Namespace"], json!(NAMESPACE));
-            for set in directive["Dimensions"].as_array().unwrap() {
-                for dimension in set.as_array().unwrap() {
-                    let value = &line[dimension.as_str().unwrap()];
-                    assert!(
-                        value.is_string(),
-                        "{dimension} stands at the root as a string"
-                    );
-                }
-            }
-            let metrics = directive["Metrics"].as_array().unwrap();
-            assert!(!metrics.is_empty() && metrics.len() <= 100);
-            for metric in metrics {
-                let name = metric["Name"].as_str().unwrap();
-                assert!(
-                    line[name].is_number(),
-                    "{name} stands at the root as a number"
-                );
-                let known = self::metrics()
-                    .into_iter()
-                    .find(|known| known.name == name)
-                    .unwrap();
-                assert_eq!(metric["Unit"], json!(known.unit));
+            for directive in about["CloudWatchMetrics"].as_array().unwrap() {
+                keeps_the_format(&line, directive);
             }
         }
+    }
+
+    fn keeps_the_format(line: &Value, directive: &Value) {
+        assert_eq!(directive["Namespace"], json!(NAMESPACE));
+        for set in directive["Dimensions"].as_array().unwrap() {
+            for dimension in set.as_array().unwrap() {
+                let value = &line[dimension.as_str().unwrap()];
+                assert!(
+                    value.is_string(),
+                    "{dimension} stands at the root as a string"
+                );
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!(!metrics.is_empty() && metrics.len() <= 100);
+        for metric in metrics {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(
+                line[name].is_number(),
+                "{name} stands at the root as a number"
+            );
+            let known = self::metrics()
+                .into_iter()
+                .find(|known| known.name == name)
+                .unwrap();
+            assert_eq!(metric["Unit"], json!(known.unit));
+        }
+    }
+
+    #[test]
+    fn what_alarms_look_at_over_all_routes_is_written_without_a_dimension_too() {
+        let mut report = report();
+        report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
+        report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
+        let line = line(&Happening::Attempt(&report), Timestamp::EPOCH).unwrap();
+        let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+        let [by_route, of_all] = directives.as_slice() else {
+            panic!("{directives:?}")
+        };
+        assert_eq!(
+            by_route["Dimensions"],
+            json!([["route"], ["route", "outcome"]])
+        );
+        assert_eq!(of_all["Dimensions"], json!([[]]));
+        let names = of_all["Metrics"].as_array().unwrap();
+        let names: Vec<&Value> = names.iter().map(|metric| &metric["Name"]).collect();
+        assert_eq!(names, ["transitions_failed", "calls_throttled"]);
     }
 
     #[test]
@@ -527,11 +568,9 @@ mod tests {
     #[test]
     fn no_dimension_is_an_id() {
         for line in lines() {
-            for set in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
-                .as_array()
-                .unwrap()
-            {
-                for name in set.as_array().unwrap() {
+            for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+                let sets = directive["Dimensions"].as_array().unwrap();
+                for name in sets.iter().flat_map(|set| set.as_array().unwrap()) {
                     assert!(["route", "outcome"].contains(&name.as_str().unwrap()));
                 }
             }

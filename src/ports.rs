@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, BrokenChain, ChainVerifier, Hash};
 use crate::domain::change::Change;
 use crate::domain::event::EventKey;
 use crate::domain::plan::Present;
 use crate::domain::route::{InstanceId, ListenerArn, Route, RouteName, TargetGroup};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{EventEntry, RouteState};
+use crate::domain::transition::{ChainHead, EventEntry, RouteState};
 use crate::domain::truth::Reading;
 use crate::domain::weights::{Shift, Weights};
 
@@ -225,9 +225,36 @@ pub struct StoredRecord {
     /// The canonical text whose SHA-256 is `hash`.
     pub canonical: String,
     /// The hash stored beside it.
-    pub hash: crate::domain::audit::Hash,
+    pub hash: Hash,
     /// Columns that differ from the canonical text, by name: somebody edited them.
     pub altered: Vec<String>,
+}
+
+impl StoredRecord {
+    /// Which parts of it are not what was written: its columns, or the text itself.
+    #[must_use]
+    pub fn altered_parts(&self) -> Option<String> {
+        let mut parts = self.altered.clone();
+        if Hash::of(&self.canonical) != self.hash {
+            parts.push("hash".to_owned());
+        }
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// Hands it to a verifier as the next of its chain; where the chain stands then.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] when it was altered, or does not follow.
+    pub fn follow(&self, verifier: &mut ChainVerifier) -> Result<ChainHead, BrokenChain> {
+        let seq = self.record.seq;
+        if let Some(parts) = self.altered_parts() {
+            return Err(BrokenChain::Altered(seq, parts));
+        }
+        // Of the text itself, not the hash stored beside it: whoever edits the one can edit the other.
+        let hash = Hash::of(&self.canonical);
+        verifier.take(seq, self.record.prev, hash)?;
+        Ok(ChainHead { seq, hash })
+    }
 }
 
 /// Which records, in which order.
@@ -380,6 +407,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Where intent and outcome are written.
     pub ledger: Arc<dyn Ledger>,
+    /// Where what was written is read again.
+    pub audit: Arc<dyn Audit>,
     /// The load balancer's target groups.
     pub groups: Arc<dyn TargetGroups>,
     /// Its listeners.

@@ -17,6 +17,7 @@
 //! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
 mod calls;
+mod chain;
 mod memory;
 mod opening;
 mod orders;
@@ -54,7 +55,7 @@ use crate::domain::transition::{
 };
 use crate::planted::{Bug, planted};
 use crate::ports::{
-    CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
+    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
 };
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -88,6 +89,7 @@ impl InHand for NothingInHand {
 /// Makes attempts, and remembers what the ledger said last.
 pub struct Reconciler {
     ledger: Arc<dyn Ledger>,
+    audit: Arc<dyn Audit>,
     groups: Arc<dyn TargetGroups>,
     listeners: Arc<dyn Listeners>,
     databases: Arc<dyn Databases>,
@@ -141,6 +143,7 @@ impl Reconciler {
     pub fn new(ports: &Ports, owner: Owner, limits: Attempts) -> Self {
         Self {
             ledger: Arc::clone(&ports.ledger),
+            audit: Arc::clone(&ports.audit),
             groups: Arc::clone(&ports.groups),
             listeners: Arc::clone(&ports.listeners),
             databases: Arc::clone(&ports.databases),

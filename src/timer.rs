@@ -4,6 +4,8 @@
 //! have told, the witnesses tell. Looks are spread over the interval and started no faster than the limit, since
 //! `DescribeTargetHealth` has one bucket for a whole account and Region.
 
+mod chains;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use self::chains::Chains;
 use crate::domain::audit::Reason;
 use crate::domain::follow::Arrival;
 use crate::domain::route::{Route, RouteName};
@@ -85,7 +88,7 @@ pub struct Summary {
     pub looks: usize,
     /// Of these, how many failed.
     pub failed: usize,
-    /// Routes that differ and are held back by something else than a person.
+    /// Routes that differ and are held back by something else than a person, or cannot be put right.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
@@ -133,10 +136,12 @@ impl Timer {
         };
         let mut rounds = Rounds::new(&self, interval);
         let mut looks = JoinSet::new();
+        let mut chains = Chains::new(self.clock.monotonic());
         loop {
             let now = self.clock.monotonic();
             rounds.start(&self, &mut looks, now);
             rounds.sum_up(&self, now);
+            chains.go_on(&self, now);
             let wait = rounds.until_next(now, looks.len());
             tokio::select! {
                 biased;
@@ -268,7 +273,7 @@ impl Rounds {
         self.failed += usize::from(failed);
         let seat = &mut self.seats[n];
         seat.failures = if failed { seat.failures + 1 } else { 0 };
-        seat.diverged = matches!(&look, Look::Waits(verdict) if !is_a_persons(verdict.reason));
+        seat.diverged = differs(&look).unwrap_or(seat.diverged);
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
         seat.watched = Some(watched);
@@ -294,6 +299,16 @@ impl Rounds {
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
         }));
+    }
+}
+
+/// Whether a route differs and stays so; unknown when it could not be looked at.
+fn differs(look: &Look) -> Option<bool> {
+    match look {
+        Look::Failed(_) => None,
+        Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
+        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..))),
+        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
     }
 }
 
@@ -391,6 +406,14 @@ mod tests {
             pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0),
             UNSETTLED_EVERY
         );
+    }
+
+    #[test]
+    fn a_look_that_fails_says_nothing_about_the_route() {
+        assert_eq!(differs(&failed()), None);
+        assert_eq!(differs(&Look::Right), Some(false));
+        assert_eq!(differs(&waits(Reason::Flapping)), Some(true));
+        assert_eq!(differs(&waits(Reason::Paused)), Some(false));
     }
 
     #[test]

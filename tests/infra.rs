@@ -20,9 +20,12 @@ mod permissions;
 mod policy;
 #[path = "infra/recorder.rs"]
 mod recorder;
+mod rig;
 #[path = "infra/stacks.rs"]
 mod stacks;
 mod support;
 #[allow(dead_code, reason = "the wire tests use the rest of it")]
 #[path = "wire/trial.rs"]
 mod trial;
+#[path = "infra/troubles.rs"]
+mod troubles;

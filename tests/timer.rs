@@ -553,6 +553,51 @@ async fn a_sixth_move_in_ten_minutes_stops_the_route_until_somebody_takes_note()
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
 }
 
+/// The last summary of a worker, in words.
+fn summary(rig: &Rig) -> String {
+    let lines = rig.told.lines.lock().unwrap();
+    let mut summaries = lines.iter().filter(|line| line.starts_with("Summary"));
+    summaries.next_back().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_counts_a_pause_of_an_hour_and_a_route_that_flaps() {
+    let rig = Rig::new(&["orders"]).await;
+    order(&rig, PAUSE, &[]).await;
+    let _worker = rig.start("w1");
+    pass(59 * MINUTE).await;
+    assert!(
+        summary(&rig).contains("paused_long: 0"),
+        "{}",
+        summary(&rig)
+    );
+    pass(3 * MINUTE).await;
+    assert!(
+        summary(&rig).contains("paused_long: 1"),
+        "{}",
+        summary(&rig)
+    );
+    order(&rig, Act::Resume, &[]).await;
+    pass(3 * MINUTE).await;
+    assert!(
+        summary(&rig).contains("paused_long: 0"),
+        "{}",
+        summary(&rig)
+    );
+    let start = rig.fleet.world.fabric.time.elapsed().as_secs();
+    for (n, to) in [2, 3, 2, 3, 2, 3].into_iter().enumerate() {
+        let at = start + u64::try_from(n).unwrap() * 20;
+        rig.fleet.world.deliver(&rig.completed(0, to, at));
+        pass(20 * SECOND).await;
+    }
+    pass(3 * MINUTE).await;
+    let flaps = summary(&rig);
+    assert!(
+        flaps.contains("diverged: 1") && flaps.contains("flapping: 1"),
+        "{flaps}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_moves_no_more_routes_a_minute_than_it_may() {
     let mut fleet = FleetConfig::default();

@@ -78,9 +78,11 @@ impl Fleet {
     /// The ports of a process of this world.
     #[must_use]
     pub fn ports(&self, process: &Arc<Process>) -> Ports {
+        let ledger = Arc::new(self.dynamo.ledger(process));
         Ports {
             queue: self.world.queue(process),
-            ledger: Arc::new(self.dynamo.ledger(process)),
+            audit: Arc::clone(&ledger) as _,
+            ledger,
             groups: self.world.target_groups(process),
             databases: self.world.databases(process),
             listeners: self.world.listeners(process),

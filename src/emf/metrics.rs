@@ -46,7 +46,8 @@ pub const QUEUE_FAILURES: Metric = count("queue_failures");
 pub const VISIBILITY_LOST: Metric = count("visibility_lost");
 /// Tasks that panicked: a bug.
 pub const PANICS: Metric = count("panics");
-/// Attempts whose event was settled as Failed, or whose order or look failed.
+/// Attempts whose event was settled as Failed. Whoever gives an order sees for himself how it ended, and what a look of
+/// the timer cannot put right is [`ROUTE_DIVERGED`].
 pub const TRANSITIONS_FAILED: Metric = count("transitions_failed");
 /// Attempts that ended because the lease was over or taken over.
 pub const LEASE_LOST: Metric = count("lease_lost");
@@ -64,16 +65,28 @@ pub const WORKER_TURNS: Metric = count("worker_turns");
 pub const LOOKS: Metric = count("looks");
 /// Looks that could not be made.
 pub const LOOKS_FAILED: Metric = count("looks_failed");
-/// Routes that differ from what their witnesses say, and that no person holds back.
+/// Routes that differ from what their witnesses say and stay so, and that no person holds back.
 pub const ROUTE_DIVERGED: Metric = count("route_diverged");
 /// Routes paused or frozen for more than an hour.
 pub const PAUSED_TOO_LONG: Metric = count("paused_too_long");
 /// Routes stopped by the flap rule.
 pub const ANTI_FLAP: Metric = count("anti_flap");
+/// Chains of records that were found broken.
+pub const CHAIN_BROKEN: Metric = count("chain_broken");
 /// Attempts held back by a safety rule.
 pub const HELD_BACK: Metric = count("held_back");
 /// Groups let go of at the end of the drain limit.
 pub const LET_GO: Metric = count("groups_let_go");
+
+/// What an alarm looks at over all routes together: these are written without a dimension too, beside those of their
+/// line. The others are not, since a series costs by the month.
+pub(super) const OF_ALL_ROUTES: [Metric; 5] = [
+    TRANSITIONS_FAILED,
+    LEASE_LOST,
+    CALLS_THROTTLED,
+    NOT_SERVING,
+    CHAIN_BROKEN,
+];
 
 /// The phases of an attempt, each a metric: the step's name and the metric's. A phase that comes twice in an
 /// attempt is added up.
@@ -112,6 +125,7 @@ pub fn metrics() -> Vec<Metric> {
         ROUTE_DIVERGED,
         PAUSED_TOO_LONG,
         ANTI_FLAP,
+        CHAIN_BROKEN,
         HELD_BACK,
         LET_GO,
     ];

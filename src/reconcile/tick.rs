@@ -19,6 +19,7 @@ use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, acquire};
 use crate::domain::route::Route;
+use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Desired, RouteState, TransitionId};
@@ -39,6 +40,14 @@ pub struct Watched {
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
     pub is_flapping: bool,
+}
+
+impl Watched {
+    /// Keeps what the summary tells of what holds the route back, whatever comes of the look.
+    fn see(&mut self, safety: &Safety, now: Timestamp) {
+        self.stopped_since = safety.stopped_since(now);
+        self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
+    }
 }
 
 /// What a look led to.
@@ -91,6 +100,7 @@ impl Reconciler {
     ) -> Result<Look, CallError> {
         let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
         let Remembered { state, since } = sighting?;
+        watched.see(&state.control.safety, self.clock.wall());
         let unchanged_for = self.clock.monotonic().saturating_sub(since);
         let lease = state.control.lease.as_ref();
         if let Acquire::Wait(_) = acquire(lease, self.clock.wall(), unchanged_for) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::audit::BrokenChain;
 use crate::domain::route::Route;
 use crate::ports::{CallError, Message};
 use crate::reconcile::{Noted, Report};
@@ -52,6 +53,13 @@ pub enum Happening<'a> {
         route: &'a Route,
         /// Why.
         error: &'a CallError,
+    },
+    /// Records of a route are not as they were written.
+    ChainBroken {
+        /// Which.
+        route: &'a Route,
+        /// Where, and how.
+        broken: &'a BrokenChain,
     },
     /// A minute went by: how the routes are.
     Summary(Summary),

@@ -7,6 +7,7 @@ use writerlink::emf;
 
 use crate::stacks::ROUTE;
 use crate::trial::{Trial, completed};
+use crate::troubles;
 
 /// What a unit may be (`MetricDatum`, CloudWatch API reference).
 const UNITS: [&str; 27] = [
@@ -115,7 +116,8 @@ fn name(value: &Value, most: usize) -> String {
     text.to_owned()
 }
 
-/// The lines of a worker that moved a route, ignored a message and could not read another.
+/// The lines of a worker that moved a route, ignored a message and could not read another; and of those that met
+/// every trouble.
 pub(crate) async fn lines_of_a_worker() -> Vec<Value> {
     let trial = Trial::ready().await;
     trial.send(ROUTE, &completed(ROUTE, 2, 1)).await;
@@ -123,7 +125,9 @@ pub(crate) async fn lines_of_a_worker() -> Vec<Value> {
     trial.send(ROUTE, "no event at all").await;
     let worked = trial.says("run --drain --log json");
     assert_eq!(worked.code, 0, "{}", worked.err);
-    worked.log()
+    let mut lines = worked.log();
+    lines.extend(troubles::lines());
+    lines
 }
 
 #[tokio::test]

@@ -28,11 +28,11 @@ impl Stacks {
     /// Deploys the worker's stack without a running task, and the stack of the trial's first route, into the
     /// trial's account. The queue and the tables are then the templates' and not those of `writerlink setup`.
     pub(crate) fn deployed_for(trial: &Trial) -> Self {
-        Self::deployed(trial, &trial.groups[0])
+        Self::deployed(trial, &trial.groups[0], "")
     }
 
-    /// The same with a route that moves this.
-    pub(crate) fn deployed(trial: &Trial, moves_arn: &str) -> Self {
+    /// The same with a route that moves this, and whose instances have groups of their own, by their ARNs.
+    pub(crate) fn deployed(trial: &Trial, moves_arn: &str, instance_groups: &str) -> Self {
         let account = trial.account().id();
         let parameters = json!({
             "writerlink": {
@@ -45,6 +45,7 @@ impl Stacks {
                 "RouteName": ROUTE,
                 "SourceArn": source_arn(trial),
                 "MovesArn": moves_arn,
+                "InstanceGroupArns": instance_groups,
             },
         });
         let endpoint = Ministack::shared().endpoint();

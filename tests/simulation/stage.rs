@@ -297,8 +297,8 @@ impl Stage {
         let order = self.order_of(route, act);
         let route = self.rig.routes[route].clone();
         let life = Arc::clone(&process);
-        let given = async move { drop(reconciler.order(&route, &order).await) };
-        tokio::spawn(async move { Box::pin(life.run(given)).await });
+        let given = Box::pin(async move { drop(reconciler.order(&route, &order).await) });
+        tokio::spawn(async move { life.run(given).await });
     }
 
     fn order_of(&self, route: usize, act: PersonsAct) -> Order {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::view::{RecordRow, RecordView, altered, headline, took};
+use super::view::{RecordRow, RecordView, headline, took};
 use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page};
 use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
@@ -254,7 +254,7 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
     timeline(entry, out)?;
     writeln!(out, "  {:<10}{}", "hash", stored.hash)?;
     writeln!(out, "  {:<10}{}", "follows", record.prev)?;
-    match altered(stored) {
+    match stored.altered_parts() {
         None => Ok(()),
         Some(parts) => {
             let text = format!("ALTERED after it was written: {}", clean(&parts));

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::view::altered;
 use super::{PAGE_RECORDS, page};
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
@@ -137,14 +136,7 @@ struct Follower {
 
 impl Follower {
     fn take(&mut self, stored: &StoredRecord) -> Result<(), BrokenChain> {
-        let seq = stored.record.seq;
-        if let Some(parts) = altered(stored) {
-            return Err(BrokenChain::Altered(seq, parts));
-        }
-        // Of the text itself, not the hash stored beside it: whoever edits the one can edit the other.
-        let hash = Hash::of(&stored.canonical);
-        self.verifier.take(seq, stored.record.prev, hash)?;
-        self.verified = ChainHead { seq, hash };
+        self.verified = stored.follow(&mut self.verifier)?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::render::Row;
-use crate::domain::audit::{Entry, Hash, Reason, RecordKind, Step, Told};
+use crate::domain::audit::{Entry, Reason, RecordKind, Step, Told};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::Outcome;
 use crate::ports::StoredRecord;
@@ -65,7 +65,7 @@ impl RecordRow {
             event_key: entry.event_key.to_string(),
             transition: entry.transition.to_string(),
             hash: stored.hash.to_string(),
-            intact: altered(stored).is_none(),
+            intact: stored.altered_parts().is_none(),
             note: entry.note.clone(),
         }
     }
@@ -163,7 +163,7 @@ impl RecordView {
             after: entry.after.iter().map(target).collect(),
             steps: entry.steps.iter().map(step).collect(),
             prev_hash: stored.record.prev.to_string(),
-            altered: altered(stored),
+            altered: stored.altered_parts(),
         }
     }
 }
@@ -195,15 +195,6 @@ pub(super) fn took(entry: &Entry) -> Duration {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Which parts of a record are not what was written: its columns, or the text itself.
-pub(super) fn altered(stored: &StoredRecord) -> Option<String> {
-    let mut parts = stored.altered.clone();
-    if Hash::of(&stored.canonical) != stored.hash {
-        parts.push("hash".to_owned());
-    }
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// What a record says in one word.

@@ -100,6 +100,7 @@ impl Observer for Notes {
             Happening::Ignored { .. }
             | Happening::QueueFailed(_)
             | Happening::LookFailed { .. }
+            | Happening::ChainBroken { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)
             | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),

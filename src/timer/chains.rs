@@ -1,0 +1,70 @@
+//! The routes' chains, verified one after the other, slowly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Timer;
+use crate::worker::Happening;
+
+/// How long after its start a worker verifies its first chain: a worker that has just begun has failovers to catch
+/// up with.
+const FIRST_AFTER: Duration = Duration::from_mins(10);
+
+/// How often a chain is verified: two reads a minute are nothing, and a hundred routes take less than two hours.
+const ONE_EVERY: Duration = Duration::from_mins(1);
+
+/// Whose turn it is, and when.
+pub(super) struct Chains {
+    due: Duration,
+    turn: usize,
+    under_way: JoinSet<()>,
+}
+
+impl Chains {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            due: now + FIRST_AFTER,
+            turn: 0,
+            under_way: JoinSet::new(),
+        }
+    }
+
+    /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
+    /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
+    pub(super) fn go_on(&mut self, timer: &Timer, now: Duration) {
+        while let Some(ended) = self.under_way.try_join_next() {
+            if let Err(error) = ended {
+                let what = error.to_string();
+                timer.observer.tell(&Happening::Panicked(&what));
+            }
+        }
+        if now < self.due || !self.under_way.is_empty() || timer.routes.is_empty() {
+            return;
+        }
+        self.due = now + ONE_EVERY;
+        let n = self.turn % timer.routes.len();
+        self.turn = n + 1;
+        self.under_way.spawn(verify(timer, n));
+    }
+}
+
+fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
+    let reconciler = Arc::clone(&timer.reconciler);
+    let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
+    async move {
+        let route = &routes[n];
+        match reconciler.verify_chain(&route.name).await {
+            Ok(None) => {}
+            Ok(Some(broken)) => observer.tell(&Happening::ChainBroken {
+                route,
+                broken: &broken,
+            }),
+            Err(error) => observer.tell(&Happening::LookFailed {
+                route,
+                error: &error,
+            }),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The lines of real workers in every trouble that an alarm is about: in the embedded world, where a pause of an hour
+//! takes no time and a worker can be made to stand still.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+use writerlink::domain::ground::{Act, Order};
+use writerlink::domain::lease::Owner;
+use writerlink::embedded::faults::{Fate, Fault, Site};
+use writerlink::embedded::fleet::{FleetConfig, Running};
+use writerlink::embedded::health::Answer;
+use writerlink::emf::{LineWriter, Style};
+use writerlink::ports::ErrorKind;
+use writerlink::reconcile::Reconciler;
+use writerlink::worker::{Observer, Until};
+
+use crate::rig::{Rig, in_its_own_runtime};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What workers wrote.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A world whose workers write lines.
+struct Told {
+    rig: Rig,
+    log: Log,
+}
+
+impl Told {
+    async fn new() -> Self {
+        Self {
+            rig: Rig::new(&["orders"]).await,
+            log: Log::default(),
+        }
+    }
+
+    fn worker(&self, name: &str) -> Running {
+        let clock = Arc::clone(&self.rig.fleet.world.process("log").clock);
+        let lines = LineWriter::new(clock, Style::Json, Box::new(self.log.clone()));
+        let lines: Arc<dyn Observer> = Arc::new(lines);
+        let fleet = &self.rig.fleet;
+        fleet.start(name, &self.rig.routes, Until::Stopped, lines)
+    }
+
+    /// A failover to this instance, completed at this second.
+    fn fails_over(&self, instance: usize, second: u64) {
+        let event = self.rig.completed(0, instance, second);
+        self.rig.fleet.world.deliver(&event);
+    }
+
+    fn meets(&self, fate: impl Fn(&Site) -> Fate + Send + 'static) {
+        self.rig.fleet.world.fabric.set_plan(Box::new(fate));
+    }
+
+    fn lines(self) -> Vec<Value> {
+        let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
+        let line = |line| serde_json::from_str(line).unwrap();
+        text.lines().map(line).collect()
+    }
+}
+
+/// All of their lines.
+pub(crate) fn lines() -> Vec<Value> {
+    let told = || {
+        in_its_own_runtime(async {
+            let mut lines = refused_for_its_rate().await;
+            lines.extend(moved_too_often().await);
+            lines.extend(paused_and_tampered_with().await);
+            lines.extend(never_serving().await);
+            lines.extend(overtaken().await);
+            lines
+        })
+    };
+    // A runtime cannot be started inside the test's own.
+    thread::spawn(told).join().unwrap()
+}
+
+/// The load balancer refuses every registration, until the event has failed for good.
+async fn refused_for_its_rate() -> Vec<Value> {
+    let told = Told::new().await;
+    told.meets(|site| match site.call {
+        "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Throttled)),
+        _ => Fate::WORKS,
+    });
+    let _worker = told.worker("w1");
+    told.fails_over(2, 0);
+    tokio::time::sleep(20 * MINUTE).await;
+    told.lines()
+}
+
+async fn moved_too_often() -> Vec<Value> {
+    let told = Told::new().await;
+    let _worker = told.worker("w1");
+    for (to, second) in [(2, 0), (3, 20), (2, 40), (3, 60), (2, 80), (3, 100)] {
+        told.fails_over(to, second);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    tokio::time::sleep(2 * MINUTE).await;
+    told.lines()
+}
+
+/// Nobody resumes the route, and somebody changes what was recorded of it.
+async fn paused_and_tampered_with() -> Vec<Value> {
+    let told = Told::new().await;
+    let process = told.rig.fleet.world.process("person");
+    let ports = told.rig.fleet.ports(&process);
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    let order = Order {
+        at: ports.clock.wall(),
+        by: "ann".to_owned(),
+        reason: "and forgot it".to_owned(),
+        act: Act::Pause { within: None },
+        overrides: Vec::new(),
+    };
+    reconciler.order(&told.rig.routes[0], &order).await.unwrap();
+    let dynamo = &told.rig.fleet.dynamo;
+    let change = dynamo.client_outside().update_item();
+    let change = change
+        .table_name(&dynamo.tables().audit)
+        .key("route", AttributeValue::S("orders".to_owned()))
+        .key("seq", AttributeValue::N("1".to_owned()))
+        .update_expression("SET #c = :t")
+        .expression_attribute_names("#c", "owner")
+        .expression_attribute_values(":t", AttributeValue::S("bob".to_owned()));
+    change.send().await.unwrap();
+    let _worker = told.worker("w1");
+    tokio::time::sleep(62 * MINUTE).await;
+    told.lines()
+}
+
+async fn never_serving() -> Vec<Value> {
+    let told = Told::new().await;
+    let silent = told.rig.instance(0, 2).ip;
+    told.rig.fleet.world.elb.set_answer(silent, Answer::Silent);
+    let _worker = told.worker("w1");
+    told.fails_over(2, 0);
+    tokio::time::sleep(20 * MINUTE).await;
+    told.lines()
+}
+
+/// A worker stands still in the middle of a move until another has made it.
+async fn overtaken() -> Vec<Value> {
+    let told = Told::new().await;
+    let mut stalls = Some(Fault::Stall(MINUTE));
+    let stall = move |site: &Site| match site.call {
+        "RegisterTargets" => stalls.take().map_or(Fate::WORKS, Fate::meets),
+        _ => Fate::WORKS,
+    };
+    let fabric = &told.rig.fleet.world.fabric;
+    fabric.set_plan(Box::new(stall));
+    let _sleeper = told.worker("w1");
+    told.fails_over(2, 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let _other = told.worker("w2");
+    tokio::time::sleep(5 * MINUTE).await;
+    told.lines()
+}
