@@ -331,14 +331,18 @@ impl Stage {
     async fn repair(&mut self) -> u64 {
         let routes = 0..self.rig.routes.len();
         let wrong = routes.clone().filter(|n| !self.is_right(*n)).count();
-        for route in routes.clone() {
-            for act in self.invariants.stops(route).into_iter().map(lifted) {
-                self.order(route, act);
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
         let from = self.now();
-        while routes.clone().any(|n| !self.is_right(n)) && self.now() < from + HEALED_WITHIN {
+        loop {
+            // A move that is let go may be the one too many: then the flap rule stops it, and is lifted too.
+            for route in routes.clone() {
+                for act in self.invariants.stops(route).into_iter().map(lifted) {
+                    self.order(route, act);
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+            if routes.clone().all(|n| self.is_right(n)) || self.now() > from + HEALED_WITHIN {
+                break;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
             self.look_after_workers();
         }
