@@ -39,14 +39,16 @@ pub(crate) const CONVERGES_WITHIN: Duration = VISIBILITY
     .saturating_add(CALL_TIMEOUT.saturating_mul(10));
 
 /// The calls of the load balancer.
-pub(crate) const ELB: [&str; 3] = [
+pub(crate) const ELB: [&str; 5] = [
     "DescribeTargetHealth",
     "RegisterTargets",
     "DeregisterTargets",
+    "DescribeListeners",
+    "ModifyListener",
 ];
 
 /// Those of them that change something: each has to be announced (I4). The timer looks without a word.
-pub(crate) const MUTATING: [&str; 2] = ["RegisterTargets", "DeregisterTargets"];
+pub(crate) const MUTATING: [&str; 3] = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];
 
 /// The checker of one world, shared with its watcher and its plan.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use writerlink::domain::audit::{ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::route::Route;
+use writerlink::domain::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::Outcome;
 use writerlink::embedded::databases::Instance;
@@ -148,14 +148,39 @@ impl Rig {
         self.event(route, EventId::FAILOVER_COMPLETED, n, seconds)
     }
 
-    /// What is registered and not draining.
+    /// What is registered and not draining; of a weighted route, the targets whose groups have a weight.
     pub(crate) fn registered(&self, route: usize) -> Vec<Target> {
+        if let Strategy::Weighted(weighted) = &self.routes[route].strategy {
+            return self.weighed(route, weighted);
+        }
         self.fleet
             .world
             .elb
             .registered(&self.routes[route].group.arn)
             .into_iter()
             .collect()
+    }
+
+    fn weighed(&self, route: usize, weighted: &Weighted) -> Vec<Target> {
+        let weights = self.fleet.world.elb.weights(&weighted.listener);
+        let in_service = weights.in_service();
+        let weighs = |group: &TargetGroup| in_service.contains(&group.arn);
+        let route = &self.routes[route];
+        let groups = weighted.groups.iter().filter(|(_, group)| weighs(group));
+        groups
+            .map(|(instance, _)| Target {
+                ip: route.instances[instance],
+                port: route.port,
+            })
+            .collect()
+    }
+
+    /// Makes a route weighted that nothing has happened to yet.
+    pub(crate) fn make_weighted(&mut self, route: usize) {
+        let name = self.routes[route].name.to_string();
+        let members = instances(&name, 3).unwrap();
+        let weighted = self.fleet.world.add_weighted_route(&name, &members);
+        self.routes[route] = weighted.unwrap();
     }
 
     /// Whole calls of a process by API name, in the order they took effect.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use writerlink::domain::policy::{Database, Mode};
-use writerlink::domain::route::{OnStarted, Route, Source};
+use writerlink::domain::route::{OnStarted, Route, Source, Strategy};
 use writerlink::domain::truth::Witness;
 use writerlink::embedded::clock::WorldTime;
 use writerlink::embedded::databases::endpoint;
@@ -141,11 +141,24 @@ impl Script {
         }
     }
 
+    /// Draws which routes are weighted: one in eight.
+    pub(crate) fn weighted(&mut self) -> Vec<usize> {
+        let routes = 0..self.clusters;
+        routes.filter(|_| self.random.u8(0..8) == 0).collect()
+    }
+
     /// Draws what differs between routes. One of the routes may follow the first one's cluster. A route of one
     /// cluster of its own may ask witnesses, and then some of its events are lost.
     pub(crate) fn shape(&mut self, routes: &mut [Route]) {
         let first = routes[0].clone();
         for (n, route) in routes.iter_mut().enumerate() {
+            if matches!(route.strategy, Strategy::Weighted(_)) {
+                route.policy.truth = witnesses(&mut self.random);
+                if let Source::Named(source) = &route.source {
+                    route.policy.endpoint = Some(endpoint(Database::Cluster, source));
+                }
+                continue;
+            }
             route.on_started = match self.random.u8(0..6) {
                 0 => OnStarted::Register,
                 1 => OnStarted::Wait,

@@ -96,6 +96,9 @@ pub(crate) async fn play(seed: u64) -> Played {
         ..WorldConfig::default()
     };
     let mut rig = Rig::with(&NAMES[..script.clusters], world, script.fleet).await;
+    for route in script.weighted() {
+        rig.make_weighted(route);
+    }
     script.shape(&mut rig.routes);
     let invariants = Invariants::watch(&rig);
     invariants.plan(script.plan(rig.fleet.world.fabric.time));

@@ -10,9 +10,12 @@ use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
 use writerlink::domain::policy::Mode;
+use writerlink::domain::route::{Route, Strategy};
+use writerlink::domain::target::Target;
 use writerlink::domain::transition::RouteState;
 use writerlink::embedded::clock::WorldTime;
 use writerlink::embedded::faults::{Effect, Fault};
+use writerlink::embedded::listener::WeightChange;
 use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink::ports::{Audit, AuditQuery, Ledger};
 use writerlink::reconcile::{Ended, Report};
@@ -36,6 +39,7 @@ pub(super) struct Checker {
     /// When the last fault was over, as far as is known: a standstill ends, a late request arrives.
     pub(super) trouble_until: Duration,
     pub(super) mutations: usize,
+    pub(super) weight_changes: usize,
     pub(super) violations: Vec<String>,
     pub(super) late_effects: u64,
 }
@@ -47,6 +51,17 @@ fn inline<T>(future: impl Future<Output = T>) -> Option<T> {
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
+    }
+}
+
+/// Whether a group or a listener is a route's.
+fn owns(route: &Route, arn: &str) -> bool {
+    match &route.strategy {
+        Strategy::Swap => route.group.arn.as_str() == arn,
+        Strategy::Weighted(weighted) => {
+            let mut groups = weighted.groups.values();
+            weighted.listener.as_str() == arn || groups.any(|group| group.arn.as_str() == arn)
+        }
     }
 }
 
@@ -68,6 +83,7 @@ impl Checker {
             faults: BTreeMap::new(),
             trouble_until: Duration::ZERO,
             mutations: 0,
+            weight_changes: 0,
             violations: Vec::new(),
             late_effects: 0,
         }
@@ -174,11 +190,7 @@ impl Checker {
 
     fn check_elb(&mut self, effect: &Effect) {
         let arn = effect.detail.split(' ').next().unwrap_or_default();
-        let Some(n) = self
-            .routes
-            .iter()
-            .position(|w| w.route.group.arn.as_str() == arn)
-        else {
+        let Some(n) = self.routes.iter().position(|w| owns(&w.route, arn)) else {
             return self.note(effect, "I5: a group that is no route's");
         };
         let key = (effect.process.clone(), effect.nth);
@@ -202,7 +214,10 @@ impl Checker {
         let mutations = self.elb.mutations();
         let new: Vec<Mutation> = mutations[self.mutations..].to_vec();
         self.mutations = mutations.len();
-        if new.is_empty() {
+        let changes = self.elb.weight_changes();
+        let weighed: Vec<WeightChange> = changes[self.weight_changes..].to_vec();
+        self.weight_changes = changes.len();
+        if new.is_empty() && weighed.is_empty() {
             return;
         }
         let lease = self.routes[n].state.control.lease.as_ref();
@@ -215,6 +230,39 @@ impl Checker {
             self.note(effect, "I6: the attempt does not hold the route");
         }
         self.check_mutations(effect, n, (&attempt, holds), &new);
+        for change in &weighed {
+            self.check_weights(effect, n, (&attempt, holds), change);
+        }
+    }
+
+    /// I1 of a weighted route: never all 0, no weight without a target, and the one that was announced.
+    fn check_weights(
+        &mut self,
+        effect: &Effect,
+        n: usize,
+        (attempt, holds): (&Announced, bool),
+        change: &WeightChange,
+    ) {
+        let route = &self.routes[n].route;
+        let Strategy::Weighted(weighted) = &route.strategy else {
+            return self.note(effect, "I5: a listener of a route that has none");
+        };
+        let mut targets = BTreeSet::new();
+        for group in change.after.in_service() {
+            let owner = weighted.groups.iter().find(|(_, own)| own.arn == *group);
+            let ip = owner.and_then(|(instance, _)| route.instances.get(instance));
+            let target = ip.map(|ip| Target {
+                ip: *ip,
+                port: route.port,
+            });
+            targets.extend(target.filter(|t| self.elb.registered(group).contains(t)));
+        }
+        if targets.len() != change.after.in_service().len() || targets.is_empty() {
+            self.note(effect, "I1: a weight without a target, or no weight at all");
+        }
+        if holds && !targets.contains(&attempt.desired) {
+            self.note(effect, "I4: another target was announced");
+        }
     }
 
     /// I1, I3, I4 and I5 for a call that was accepted.
@@ -237,6 +285,7 @@ impl Checker {
         let disturbed = watched.last_late.is_some_and(|at| at >= began);
         let desired = watched.state.control.desired.as_ref();
         let follows = desired.is_some_and(|desired| desired.target == attempt.desired);
+        let weighted = matches!(watched.route.strategy, Strategy::Weighted(_));
         let known: BTreeSet<_> = watched.route.instances.values().copied().collect();
         let port = watched.route.port;
         let safety = &watched.state.control.safety;
@@ -247,7 +296,7 @@ impl Checker {
         if holds && held_back {
             self.note(effect, "I7: a route that is held back is moved");
         }
-        if emptied && !disturbed {
+        if emptied && !disturbed && !weighted {
             self.note(effect, "I1: the group is empty");
         }
         if holds && !follows {
@@ -259,8 +308,12 @@ impl Checker {
                 Action::Register if target.port != port || !known.contains(&target.ip) => {
                     self.note(effect, "I5: the target is none of the route's");
                 }
-                Action::Register if target != attempt.desired => {
+                // The other instances' own groups are kept warm.
+                Action::Register if target != attempt.desired && !weighted => {
                     self.note(effect, "I4: another target was announced");
+                }
+                Action::Deregister if weighted => {
+                    self.note(effect, "I1: a weighted route deregisters nothing");
                 }
                 Action::Deregister if target == attempt.desired => {
                     self.note(effect, "I1: the desired target is deregistered");
