@@ -164,9 +164,9 @@ impl Rig {
     fn weighed(&self, route: usize, weighted: &Weighted) -> Vec<Target> {
         let weights = self.fleet.world.elb.weights(&weighted.listener);
         let in_service = weights.in_service();
-        let weighs = |group: &TargetGroup| in_service.contains(&group.arn);
+        let serves = |group: &TargetGroup| in_service.contains(&group.arn);
         let route = &self.routes[route];
-        let groups = weighted.groups.iter().filter(|(_, group)| weighs(group));
+        let groups = weighted.groups.iter().filter(|(_, group)| serves(group));
         groups
             .map(|(instance, _)| Target {
                 ip: route.instances[instance],
