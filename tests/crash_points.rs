@@ -408,7 +408,7 @@ fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn two_failovers_survive_every_pair_of_faults() {
-    pairs(Story::TwoFailovers).expect(0);
+    pairs(Story::TwoFailovers).expect(7125);
 }
 
 #[test]
@@ -419,19 +419,19 @@ fn a_failover_survives_every_pair_of_faults() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_failover_slower_than_its_lease_survives_every_pair_of_faults() {
-    pairs(Story::SlowFailover).expect(6195);
+    pairs(Story::SlowFailover).expect(11_600);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_malformed_message_survives_every_pair_of_faults() {
-    pairs(Story::Malformed).expect(2930);
+    pairs(Story::Malformed).expect(3785);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_resumed_failover_survives_every_pair_of_faults() {
-    pairs(Story::Resumed).expect(2290);
+    pairs(Story::Resumed).expect(4625);
 }
 
 #[test]
