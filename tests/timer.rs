@@ -406,6 +406,34 @@ async fn a_swap_that_a_dead_worker_left_half_done_is_finished_without_its_messag
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
+    let rig = Rig::new(&["orders"]).await;
+    rig.fleet.world.deliver(&rig.completed(0, 1, 0));
+    assert!(rig.run("w0").await);
+    // The other worker reads the ledger, and sees the group only when the move it read nothing of is over.
+    let slow = |site: &Site| match (site.process.as_str(), site.call) {
+        ("w2", "DescribeTargetHealth") => Fate {
+            before: 3 * SECOND,
+            ..Fate::WORKS
+        },
+        ("w2", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
+        _ => Fate::WORKS,
+    };
+    rig.fleet.world.fabric.set_plan(Box::new(slow));
+    let _looks = rig.start("w2");
+    for second in 1..=40 {
+        let to = if second % 2 == 0 { 1 } else { 2 };
+        rig.fleet.world.deliver(&rig.completed(0, to, second * 130));
+        assert!(rig.run(&format!("w1-{second}")).await);
+        pass(130 * SECOND).await;
+    }
+    let repairs = rig.told.reports().into_iter().filter(|report| {
+        report.cause == Cause::Reconcile && !matches!(report.ended, Ended::Nothing(_))
+    });
+    assert_eq!(repairs.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
     for witnesses in [&[][..], &[Witness::Rds]] {
         let rig = asking(witnesses).await;
