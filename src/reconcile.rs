@@ -50,6 +50,7 @@ use crate::domain::ground::Ground;
 use crate::domain::lease::{Hold, Owner};
 use crate::domain::plan::Reach;
 use crate::domain::route::{InstanceId, Route, RouteName, Strategy, TargetGroupArn};
+use crate::domain::time::Timestamp;
 use crate::domain::transition::{
     ChainHead, Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
@@ -186,16 +187,9 @@ impl Reconciler {
         in_hand: &dyn InHand,
     ) -> Report {
         let now = self.clock.wall();
-        let transition = TransitionId::from_parts(now, self.clock.random());
-        let steps = Steps::begin(Arc::clone(&self.clock));
         let task = Task {
-            route,
-            evidence,
-            cause,
-            transition,
             looked_at,
-            in_hand,
-            steps,
+            ..self.task(route, evidence, (cause, now), in_hand)
         };
         let mut report = Report::of(&task, now);
         report.ended = match self.open(&task, &mut report).await {
@@ -210,6 +204,25 @@ impl Reconciler {
         report.steps = task.steps.so_far();
         report.took = task.steps.elapsed();
         report
+    }
+
+    /// What an attempt, a look or an order is about that begins `now`.
+    fn task<'a>(
+        &self,
+        route: &'a Route,
+        evidence: &'a Evidence,
+        (cause, now): (Cause, Timestamp),
+        in_hand: &'a dyn InHand,
+    ) -> Task<'a> {
+        Task {
+            route,
+            evidence,
+            cause,
+            transition: TransitionId::from_parts(now, self.clock.random()),
+            looked_at: None,
+            in_hand,
+            steps: Steps::begin(Arc::clone(&self.clock)),
+        }
     }
 
     /// Makes the calls and writes down how they went.
@@ -306,6 +319,15 @@ impl Reconciler {
             outcome: None,
             reason: None,
             note: String::new(),
+        }
+    }
+
+    /// The same for a record that nobody's lease stands behind: it fences off whoever held one.
+    fn entry_of_note(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
+        Entry {
+            generation: state.control.generation.next(),
+            attempt: 1,
+            ..self.entry(task, state, kind)
         }
     }
 

@@ -17,7 +17,9 @@ use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Outcome;
 use writerlink::domain::truth::Witness;
-use writerlink::embedded::databases::{ApiFault, Lags, NameFault, Place, TimedEvent, endpoint};
+use writerlink::embedded::databases::{
+    ApiFault, Failover, Lags, NameFault, Place, TimedEvent, endpoint,
+};
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
@@ -61,6 +63,12 @@ async fn pass(time: Duration) {
 /// Passes time until the world is this old.
 async fn pass_until(rig: &Rig, at: Duration) {
     pass(at.saturating_sub(rig.fleet.world.fabric.time.elapsed())).await;
+}
+
+/// The cluster fails over to its `n`th member; nobody hears of it yet.
+fn fail_over(rig: &Rig, n: u8) -> Failover {
+    let rds = &rig.fleet.world.rds;
+    rds.fail_over(&orders(), &member(n)).unwrap()
 }
 
 fn tell(rig: &Rig, told: &TimedEvent) {
@@ -124,12 +132,7 @@ async fn a_lost_event_heals_within_one_interval_and_five_seconds_whoever_is_aske
         let worker = rig.start("w1");
         pass(MINUTE).await;
         assert_eq!(mutations(&rig), 0, "a route that is right costs no write");
-        let lost = rig
-            .fleet
-            .world
-            .rds
-            .fail_over(&orders(), &member(2))
-            .unwrap();
+        let lost = fail_over(&rig, 2);
         pass_until(&rig, lost.promoted_at + HEALS_WITHIN).await;
         assert_eq!(rig.registered(0), [rig.target(0, 2)], "{witnesses:?}");
         assert_eq!(
@@ -148,12 +151,7 @@ async fn an_endpoint_that_flaps_for_half_a_minute_moves_the_route_once() {
     ask(&mut rig, &[Witness::Dns]);
     let _worker = rig.start("w1");
     pass(MINUTE).await;
-    let lost = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let lost = fail_over(&rig, 2);
     pass_until(&rig, lost.promoted_at + 3 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(mutations(&rig), 2);
@@ -163,12 +161,7 @@ async fn an_endpoint_that_flaps_for_half_a_minute_moves_the_route_once() {
 async fn an_event_seven_minutes_late_changes_nothing() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
-    let failover = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let failover = fail_over(&rig, 2);
     pass(7 * MINUTE).await;
     assert_eq!(mutations(&rig), 2, "the timer was first");
     tell(&rig, &failover.started);
@@ -220,12 +213,7 @@ async fn a_static_map_follows_the_newest_evidence_however_old_it_is() {
 async fn a_failover_that_fails_ends_at_the_old_writer() {
     let rig = asking(&[Witness::Rds, Witness::Dns]).await;
     let _worker = rig.start("w1");
-    let failover = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass(2 * SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
@@ -241,12 +229,7 @@ async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
     for witnesses in [&[][..], &[Witness::Rds]] {
         let rig = asking(witnesses).await;
         let _worker = rig.start("w1");
-        let failover = rig
-            .fleet
-            .world
-            .rds
-            .fail_over(&orders(), &member(2))
-            .unwrap();
+        let failover = fail_over(&rig, 2);
         tell(&rig, &failover.started);
         pass(2 * SECOND).await;
         assert_eq!(rig.registered(0), [rig.target(0, 2)]);
@@ -269,12 +252,7 @@ async fn a_failback_while_the_first_writer_drains_ends_at_it() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
     for n in [2, 1] {
-        let lost = rig
-            .fleet
-            .world
-            .rds
-            .fail_over(&orders(), &member(n))
-            .unwrap();
+        let lost = fail_over(&rig, n);
         pass_until(&rig, lost.promoted_at + 80 * SECOND).await;
         assert_eq!(rig.registered(0), [rig.target(0, n.into())], "{n}");
     }
@@ -285,12 +263,7 @@ async fn young_evidence_outranks_an_api_that_has_not_noticed() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
-    let failover = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let failover = fail_over(&rig, 2);
     let rds = &rig.fleet.world.rds;
     rds.break_api(&orders(), ApiFault::Stale, 2 * MINUTE);
     tell(&rig, &failover.started);
@@ -321,12 +294,7 @@ async fn witnesses_that_disagree_for_half_a_minute_are_recorded_once_and_waited_
     let rig = asking(&[Witness::Rds, Witness::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
-    let lost = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let lost = fail_over(&rig, 2);
     let rds = &rig.fleet.world.rds;
     let disagreement = lost.promoted_at + 40 * SECOND;
     rds.break_names(&orders(), NameFault::Stale, disagreement);
@@ -440,12 +408,7 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
         let _worker = rig.start("w1");
         pass(SECOND).await;
         assert!(matches!(order(&rig, PAUSE, &[]).await, Ordered::InForce(_)));
-        let failover = rig
-            .fleet
-            .world
-            .rds
-            .fail_over(&orders(), &member(2))
-            .unwrap();
+        let failover = fail_over(&rig, 2);
         tell(&rig, &failover.started);
         pass(5 * MINUTE).await;
         assert_eq!(mutations(&rig), 0, "{witnesses:?}");
@@ -473,11 +436,7 @@ async fn frozen_and_observing_routes_make_no_call_and_say_what_they_would_have_d
     order(&frozen, Act::Freeze { within: None }, &[]).await;
     for (rig, reason) in [(observing, Reason::Observing), (frozen, Reason::Frozen)] {
         let _worker = rig.start("w1");
-        rig.fleet
-            .world
-            .rds
-            .fail_over(&orders(), &member(2))
-            .unwrap();
+        fail_over(&rig, 2);
         pass(5 * MINUTE).await;
         assert_eq!(mutations(&rig), 0, "{reason}");
         let noticed = notes_of(&rig, RecordKind::Noticed).await;
@@ -497,11 +456,7 @@ async fn a_pause_ends_by_itself_when_its_time_is_over() {
     let within = Some(10 * MINUTE);
     order(&rig, Act::Pause { within }, &[]).await;
     let _worker = rig.start("w1");
-    rig.fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    fail_over(&rig, 2);
     pass(9 * MINUTE).await;
     assert_eq!(mutations(&rig), 0);
     pass(MINUTE + HEALS_WITHIN).await;
@@ -520,12 +475,7 @@ async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
         swapped(&order(&rig, pin, &[]).await),
         Some(Outcome::Swapped)
     );
-    let failover = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass(5 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
@@ -751,12 +701,7 @@ async fn a_route_of_readers_holds_the_readers_and_the_writer_only_when_it_is_alo
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2), rig.target(0, 3)]);
-    let failover = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass_until(&rig, failover.promoted_at + 2 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1), rig.target(0, 3)]);
@@ -772,11 +717,7 @@ async fn a_timer_that_is_off_leaves_a_lost_event_lost() {
     let mut rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
     ask(&mut rig, &[Witness::Rds]);
     let _worker = rig.start("w1");
-    rig.fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    fail_over(&rig, 2);
     pass(10 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     assert_eq!(rig.load_balancer_calls(), 0);
@@ -798,11 +739,7 @@ async fn looks_that_fail_change_nothing_and_the_next_ones_heal() {
             }
         }));
     let _worker = rig.start("w1");
-    rig.fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    fail_over(&rig, 2);
     pass_until(&rig, trouble).await;
     assert_eq!(mutations(&rig), 0);
     // Its pauses have grown to five minutes.
@@ -815,12 +752,7 @@ async fn events_that_only_ask_are_settled_and_make_the_timer_look_at_once() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
-    let lost = rig
-        .fleet
-        .world
-        .rds
-        .fail_over(&orders(), &member(2))
-        .unwrap();
+    let lost = fail_over(&rig, 2);
     pass_until(&rig, lost.promoted_at + SECOND).await;
     let before = rig.fleet.world.fabric.time.elapsed().as_secs();
     let asks = rig.event(0, EventId::FAILOVER_FAILED, 1, before);

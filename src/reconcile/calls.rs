@@ -131,8 +131,7 @@ impl Reconciler {
             return Ok(seen);
         }
         self.ensure_lease(task, held).await?;
-        let sent = self.send_registration(task, &plan.register).await;
-        sent?;
+        self.send_registration(task, &plan.register).await?;
         Ok(Present::registered(held.desired.target))
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Reconciler;
+use crate::domain::lease::{Acquire, acquire};
 use crate::domain::route::RouteName;
 use crate::domain::transition::RouteState;
 use crate::ports::CallError;
@@ -27,6 +28,13 @@ impl Reconciler {
 
     pub(super) fn recall(&self, route: &RouteName) -> Option<Sighting> {
         self.memory().get(route).cloned()
+    }
+
+    /// Whether a route can be taken as it was last seen, which may have been long ago.
+    pub(super) fn acquirable(&self, seen: &Sighting) -> Acquire {
+        let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
+        let lease = seen.state.control.lease.as_ref();
+        acquire(lease, self.clock.wall(), unchanged_for)
     }
 
     /// Remembers a state; one that was remembered already keeps the time it was first seen.

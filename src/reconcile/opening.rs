@@ -10,7 +10,7 @@ use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking
 use crate::domain::decide::{Decision, Verdict, decide};
 use crate::domain::event::{Claim, Evidence};
 use crate::domain::ground::Ground;
-use crate::domain::lease::{Acquire, Hold, acquire};
+use crate::domain::lease::{Acquire, Hold};
 use crate::domain::route::Route;
 use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
 use crate::planted::{Bug, planted};
@@ -164,11 +164,10 @@ impl Reconciler {
     /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
     /// done, so the ledger is asked before anyone waits.
     async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
-        let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
         let Some(lease) = &seen.state.control.lease else {
             return Ok(None);
         };
-        match acquire(Some(lease), self.clock.wall(), unchanged_for) {
+        match self.acquirable(seen) {
             Acquire::Free | Acquire::TakeOver => Ok(None),
             Acquire::Wait(wait) => {
                 let now = self.read(&task.route.name).await?;

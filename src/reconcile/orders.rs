@@ -1,18 +1,16 @@
 //! A person's orders: the same lease, the same record, the same refusals.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::opening::COMMIT_TRIES;
-use super::steps::Steps;
-use super::{NothingInHand, Reconciler, Report, Task, bug};
+use super::{NothingInHand, Reconciler, Report, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::event::Evidence;
 use crate::domain::ground::{Act, Ground, Order};
-use crate::domain::lease::{Acquire, Owner, acquire};
+use crate::domain::lease::{Acquire, Owner};
 use crate::domain::route::Route;
-use crate::domain::transition::{RouteState, TransitionId};
+use crate::domain::transition::RouteState;
 use crate::ports::{CallError, Commit};
 
 /// What became of an order.
@@ -57,29 +55,16 @@ impl Reconciler {
         order: &Order,
         evidence: &Evidence,
     ) -> Result<Ordered, CallError> {
-        let now = self.clock.wall();
-        let task = Task {
-            route,
-            evidence,
-            cause: Cause::Operator,
-            transition: TransitionId::from_parts(now, self.clock.random()),
-            looked_at: None,
-            in_hand: &NothingInHand,
-            steps: Steps::begin(Arc::clone(&self.clock)),
-        };
+        let began = (Cause::Operator, self.clock.wall());
+        let task = self.task(route, evidence, began, &NothingInHand);
         let mut refused = None;
         for _ in 0..COMMIT_TRIES {
             let seen = self.read(&route.name).await?;
-            let unchanged_for = self.clock.monotonic().saturating_sub(seen.since);
             let lease = seen.state.control.lease.as_ref();
-            if let (Some(lease), Acquire::Wait(wait)) =
-                (lease, acquire(lease, self.clock.wall(), unchanged_for))
-            {
+            if let (Some(lease), Acquire::Wait(wait)) = (lease, self.acquirable(&seen)) {
                 return Ok(Ordered::Busy(lease.owner.clone(), wait));
             }
-            let mut entry = self.entry(&task, &seen.state, RecordKind::Ordered);
-            entry.generation = seen.state.control.generation.next();
-            entry.attempt = 1;
+            let mut entry = self.entry_of_note(&task, &seen.state, RecordKind::Ordered);
             entry.reason = Some(Reason::Ordered);
             entry.note = order.to_string();
             let effect = Effect::Obeys(order.clone());

@@ -3,11 +3,8 @@
 //! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
 //! witness and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::memory::Sighting as Remembered;
-use super::steps::Steps;
 use super::weights::truth_of;
 use super::{NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim};
@@ -17,12 +14,12 @@ use crate::domain::decide::{Decision, Verdict, unless_held_back};
 use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
-use crate::domain::lease::{Acquire, acquire};
+use crate::domain::lease::Acquire;
 use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, RouteState, TransitionId};
+use crate::domain::transition::{Desired, RouteState};
 use crate::domain::truth::{Readings, Sighting};
 use crate::ports::{CallError, Commit};
 
@@ -99,20 +96,17 @@ impl Reconciler {
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
         let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
-        let Remembered { state, since } = sighting?;
-        watched.see(&state.control.safety, self.clock.wall());
-        let unchanged_for = self.clock.monotonic().saturating_sub(since);
-        let lease = state.control.lease.as_ref();
-        if let Acquire::Wait(_) = acquire(lease, self.clock.wall(), unchanged_for) {
+        let sighting = sighting?;
+        let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
+        watched.see(&sighting.state.control.safety, now);
+        if let Acquire::Wait(_) = self.acquirable(&sighting) {
             return Ok(Look::Busy);
         }
-        watched
-            .readings
-            .take(reading.truth(), self.clock.monotonic());
-        let now = self.clock.wall();
+        let truth = reading.truth();
+        watched.readings.take(truth.clone(), monotonic);
         let seen = Sighting {
             at: now,
-            truth: reading.truth(),
+            truth,
             stood: watched.readings.stood(),
             said: reading.to_string(),
         };
@@ -121,25 +115,16 @@ impl Reconciler {
             key,
             ground: Ground::Truth(seen.clone()),
         };
-        let task = Task {
-            route,
-            evidence: &evidence,
-            cause: Cause::Reconcile,
-            transition: TransitionId::from_parts(now, self.clock.random()),
-            looked_at: None,
-            in_hand: &NothingInHand,
-            steps: Steps::begin(Arc::clone(&self.clock)),
+        let began = (Cause::Reconcile, now);
+        let mut looking = Looking {
+            task: self.task(route, &evidence, began, &NothingInHand),
+            state: sighting.state,
         };
-        let looking = Looking { task, state };
         match aim(route, &looking.state.control, key, &seen, now) {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
             Aim::Wait(verdict) => {
-                let mut looking = looking;
-                if looking.state.control.follow.is_some() {
-                    let observed = self.groups.observe(&route.group).await?.value;
-                    self.tell_signs(&mut looking, &observed, noted).await?;
-                }
+                self.tell_of_last_move(&mut looking, noted).await?;
                 let held = HeldBack {
                     verdict,
                     target: None,
@@ -223,7 +208,7 @@ impl Reconciler {
         } = held;
         let what = Some((verdict.reason, target));
         if watched.noticed != what {
-            let mut entry = self.timer_entry(&looking, RecordKind::Noticed);
+            let mut entry = self.entry_of_note(&looking.task, &looking.state, RecordKind::Noticed);
             entry.reason = Some(verdict.reason);
             entry.note.clone_from(&verdict.note);
             if self.note(&looking.state, effect, entry).await?.is_some() {
@@ -237,6 +222,20 @@ impl Reconciler {
             }
         }
         Ok(Look::Waits(verdict))
+    }
+
+    /// Looks at the group of the last move, while that is followed and nothing else makes anybody look.
+    async fn tell_of_last_move(
+        &self,
+        looking: &mut Looking<'_>,
+        noted: &mut Vec<Noted>,
+    ) -> Result<(), CallError> {
+        if looking.state.control.follow.is_none() {
+            return Ok(());
+        }
+        let group = &looking.task.route.group;
+        let observed = self.groups.observe(group).await?.value;
+        self.tell_signs(looking, &observed, noted).await
     }
 
     /// Records everything that is to be said of the last move. Another worker's timer may be first: then its
@@ -260,7 +259,7 @@ impl Reconciler {
                 }
                 Seen::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
             };
-            let mut entry = self.timer_entry(looking, kind);
+            let mut entry = self.entry_of_note(&looking.task, &looking.state, kind);
             entry.transition = follow.transition;
             entry.event_key = follow.key;
             entry.told = None;
@@ -299,13 +298,6 @@ impl Reconciler {
         };
         self.remember(kept);
         Ok(written)
-    }
-
-    fn timer_entry(&self, looking: &Looking<'_>, kind: RecordKind) -> Entry {
-        let mut entry = self.entry(&looking.task, &looking.state, kind);
-        entry.generation = looking.state.control.generation.next();
-        entry.attempt = 1;
-        entry
     }
 }
 
