@@ -628,6 +628,22 @@ async fn a_move_is_followed_until_the_new_target_serves_and_the_old_one_is_gone(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_weighted_move_is_followed_in_its_own_group_while_the_witnesses_cannot_tell() {
+    let mut rig = asking(&[]).await;
+    rig.make_weighted(0);
+    ask(&mut rig, &[Witness::Rds]);
+    let _worker = rig.start("w1");
+    pass(MINUTE).await;
+    let rds = &rig.fleet.world.rds;
+    rds.break_api(&orders(), ApiFault::NoAnswer, 20 * MINUTE);
+    rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+    pass(10 * MINUTE).await;
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert_eq!(notes_of(&rig, RecordKind::NotServing).await, []);
+    assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_does_not_serve_in_time_is_recorded_with_its_reason_and_what_to_do() {
     let rig = Rig::new(&["orders"]).await;
     let _worker = rig.start("w1");

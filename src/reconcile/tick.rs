@@ -230,10 +230,11 @@ impl Reconciler {
         looking: &mut Looking<'_>,
         noted: &mut Vec<Noted>,
     ) -> Result<(), CallError> {
-        if looking.state.control.follow.is_none() {
+        let route = looking.task.route;
+        let Some(follow) = &looking.state.control.follow else {
             return Ok(());
-        }
-        let group = &looking.task.route.group;
+        };
+        let group = route.group_of(&follow.instance).unwrap_or(&route.group);
         let observed = self.groups.observe(group).await?.value;
         self.tell_signs(looking, &observed, noted).await
     }
