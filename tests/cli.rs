@@ -102,6 +102,7 @@ fn every_command_explains_itself_with_an_example() {
         "config check",
         "healthcheck",
         "completions",
+        "man",
     ] {
         let said = said(&mut writerlink(&format!("{command} --help")));
         assert_eq!(said.code, 0, "{command}");
@@ -130,6 +131,8 @@ fn wrong_usage_ends_with_code_2() {
         "swap orders --to db-1 --reason x --dry-run --yes",
         "resume orders --reason x --for 2h",
         "freeze orders --reason x",
+        "man audit lists",
+        "man audit --to pages",
     ] {
         let said = said(&mut writerlink(line));
         assert_eq!(said.code, 2, "{line}");
@@ -330,10 +333,77 @@ fn the_formats_carry_the_same_settings() {
 }
 
 #[test]
-fn completions_are_written_for_a_shell() {
-    let said = said(&mut writerlink("completions bash"));
-    assert_eq!(said.code, 0);
-    assert!(said.out.contains("complete -F _writerlink"), "{}", said.out);
+fn completions_are_written_for_four_shells() {
+    for (shell, mark) in [
+        ("bash", "complete -F _writerlink"),
+        ("zsh", "#compdef writerlink"),
+        ("fish", "complete -c writerlink"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let said = said(&mut writerlink(&format!("completions {shell}")));
+        assert_eq!(said.code, 0, "{shell}");
+        assert!(said.out.contains(mark), "{shell}: {}", said.out);
+        assert!(said.out.contains("unfreeze"), "{shell}: {}", said.out);
+    }
+}
+
+#[test]
+fn a_manual_page_says_what_the_help_says() {
+    let said = said(&mut writerlink("man audit list"));
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for part in [
+        concat!(
+            ".TH writerlink-audit-list 1  \"writerlink ",
+            env!("CARGO_PKG_VERSION"),
+            "\" \"writerlink manual\""
+        ),
+        "List records, newest first",
+        r"\-\-outcome",
+        "Example:",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_that_is_named_as_man_looks_it_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    let mut command = writerlink("man --to");
+    let said = said(command.arg(&pages));
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    let written: Vec<String> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let told = format!("{} pages are in {}", written.len(), pages.display());
+    assert!(said.err.starts_with(&told), "{}", said.err);
+    for page in [
+        "writerlink.1",
+        "writerlink-run.1",
+        "writerlink-audit.1",
+        "writerlink-audit-show.1",
+        "writerlink-config-check.1",
+    ] {
+        assert!(
+            written.iter().any(|name| name == page),
+            "{page}: {written:?}"
+        );
+    }
+    assert!(
+        !written.iter().any(|name| name.contains("help")),
+        "{written:?}"
+    );
+}
+
+#[test]
+fn a_page_that_cannot_be_written_names_the_directory_and_the_remedy() {
+    let file = file("");
+    let mut command = writerlink("man --to");
+    let said = said(command.arg(file.path.join("below")));
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("w.toml/below"), "{}", said.err);
+    assert!(said.err.contains("--to DIRECTORY"), "{}", said.err);
 }
 
 #[test]

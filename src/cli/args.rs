@@ -1,5 +1,6 @@
 //! What a person types.
 
+pub mod man;
 mod orders;
 
 use std::path::PathBuf;
@@ -218,6 +219,11 @@ pub enum Command {
         /// For which shell
         shell: Shell,
     },
+    /// Print a manual page, or write all of them
+    #[command(
+        after_help = "Example:\n  writerlink man --to /usr/local/share/man/man1\n  writerlink man audit list | man -l -"
+    )]
+    Man(man::ManPages),
 }
 
 /// What is to be planned.

@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod healthcheck;
 mod intake;
+mod man;
 mod orders;
 mod plan;
 mod render;
@@ -193,6 +194,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             session.out.write_all(&script)?;
             Ok(Exit::Done)
         }
+        Command::Man(wanted) => man::run(&wanted, session),
         #[cfg(feature = "embedded")]
         Command::Demo { seed } => demo::run(seed, output, session).await,
         #[cfg(not(feature = "embedded"))]
