@@ -131,6 +131,39 @@ pub const MOVES_KEPT: usize = 20;
 /// The time in which moves are counted.
 pub const FLAP_WITHIN: Duration = Duration::from_mins(10);
 
+/// A rule that is in force on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce<'a> {
+    /// Which rule.
+    pub rule: Rule,
+    /// Who, why, until when; absent for what the configuration says.
+    pub stop: Option<&'a Stop>,
+    /// Where the route is kept, if it is a pin.
+    pub pin: Option<&'a Pin>,
+}
+
+impl<'a> InForce<'a> {
+    fn new(rule: Rule, stop: Option<&'a Stop>, pin: Option<&'a Pin>) -> Self {
+        Self { rule, stop, pin }
+    }
+
+    /// Whether it keeps the route from going there: a pin does not keep it from where it is pinned.
+    #[must_use]
+    pub fn keeps_from(&self, target: Target) -> bool {
+        self.pin.is_none_or(|pin| pin.target != target)
+    }
+}
+
+impl fmt::Display for InForce<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pin, self.stop) {
+            (Some(pin), _) => write!(f, "pinned to {} {}", pin.instance, pin.stop),
+            (None, Some(stop)) => write!(f, "{} {stop}", self.rule),
+            (None, None) => f.write_str("the route only observes"),
+        }
+    }
+}
+
 /// A rule that holds a route back, and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brake {
@@ -150,6 +183,18 @@ impl Safety {
         now: Timestamp,
         overrides: &[Rule],
     ) -> Option<Brake> {
+        let mut brakes = self.in_force(route, now).into_iter();
+        brakes
+            .find(|held| held.keeps_from(desired.target) && !overrides.contains(&held.rule))
+            .map(|held| Brake {
+                rule: held.rule,
+                note: held.to_string(),
+            })
+    }
+
+    /// Every rule that is in force now, in the order in which they are asked.
+    #[must_use]
+    pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<InForce<'_>> {
         let stops = [
             (Rule::Frozen, self.freeze.as_ref()),
             (Rule::Paused, self.pause.as_ref()),
@@ -157,20 +202,13 @@ impl Safety {
         ];
         let stopped = stops.into_iter().filter_map(|(rule, stop)| {
             let stop = stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))?;
-            Some((rule, format!("{rule} {stop}")))
+            Some(InForce::new(rule, Some(stop), None))
         });
-        let pinned = self.pinned(now).filter(|pin| pin.target != desired.target);
-        let pinned = pinned.map(|pin| {
-            let note = format!("pinned to {} {}", pin.instance, pin.stop);
-            (Rule::Pinned, note)
-        });
+        let pinned = self.pinned(now);
+        let pinned = pinned.map(|pin| InForce::new(Rule::Pinned, Some(&pin.stop), Some(pin)));
         let observing = (route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs))
-            .then(|| (Rule::Observing, "the route only observes".to_owned()));
-        let brakes = stopped.chain(pinned).chain(observing);
-        brakes
-            .filter(|(rule, _)| !overrides.contains(rule))
-            .map(|(rule, note)| Brake { rule, note })
-            .next()
+            .then(|| InForce::new(Rule::Observing, None, None));
+        stopped.chain(pinned).chain(observing).collect()
     }
 
     /// The pin that holds now.
