@@ -295,14 +295,11 @@ impl RouteSurvey {
     }
 
     fn judged(&self) -> Judgement {
-        let state = match &self.state {
-            Ok(state) => state.as_ref(),
-            Err(_) => {
-                let why = "its state in the ledger could not be read";
-                return Judgement::new(Standing::Unknown, why);
-            }
+        let Ok(state) = &self.state else {
+            let why = "its state in the ledger could not be read";
+            return Judgement::new(Standing::Unknown, why);
         };
-        let control = state.map(|state| &state.control);
+        let control = state.as_ref().map(|state| &state.control);
         let scene;
         let shown = match (&self.route.strategy, &self.weights) {
             (Strategy::Swap, _) => self.own_group(),

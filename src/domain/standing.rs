@@ -108,7 +108,7 @@ pub fn judge(
         Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
     };
     match found {
-        Found::Differs(how) => differs(route, control, goal, how, (last, now)),
+        Found::Differs(how) => differs(route, control, goal, &how, (last, now)),
         Found::Unread(instance) => {
             let why = format!("the target group of {instance} could not be read");
             Judgement::new(Standing::Unknown, why)
@@ -208,7 +208,7 @@ fn differs(
     route: &Route,
     control: &Control,
     goal: &Desired,
-    how: String,
+    how: &str,
     (last, now): (Option<&LastMove>, Timestamp),
 ) -> Judgement {
     if let Some(brake) = control.safety.brake(route, goal, now, &[]) {
@@ -220,21 +220,17 @@ fn differs(
         return Judgement::new(Standing::Wrong, why);
     }
     let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
-    match retried {
-        Some(last) => {
-            let why = format!(
-                "attempt {} to move it to {} failed, and the next one follows: {}",
-                last.attempt,
-                place(goal),
-                last.note
-            );
-            Judgement::new(Standing::Moving, why)
-        }
-        None => {
-            let why = format!("it should point at {}: {how}", place(goal));
-            Judgement::new(Standing::Wrong, why)
-        }
+    if let Some(last) = retried {
+        let why = format!(
+            "attempt {} to move it to {} failed, and the next one follows: {}",
+            last.attempt,
+            place(goal),
+            last.note
+        );
+        return Judgement::new(Standing::Moving, why);
     }
+    let why = format!("it should point at {}: {how}", place(goal));
+    Judgement::new(Standing::Wrong, why)
 }
 
 /// A route whose calls are all made: what is left is the load balancer's part.

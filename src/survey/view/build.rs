@@ -16,6 +16,7 @@ use crate::domain::safety::{FLAP_WITHIN, InForce};
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired, Outcome, RouteState};
+use crate::domain::weights::Weight;
 use crate::ports::StoredRecord;
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
 
@@ -194,7 +195,7 @@ fn group_view(survey: &RouteSurvey, group: &GroupSurvey) -> GroupView {
     GroupView {
         instance: group.instance.as_ref().map(ToString::to_string),
         target_group: group.group.arn.to_string(),
-        weight: group.weight.map(|weight| weight.get()),
+        weight: group.weight.map(Weight::get),
         targets: rows.map(|rows| rows.iter().map(|row| target(survey, row)).collect()),
     }
 }
