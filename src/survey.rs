@@ -21,7 +21,7 @@ use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, RouteState};
 use crate::domain::weights::{Scene, Weight, Weights};
-use crate::ports::{AuditQuery, CallError, Depth, Ports, StoredRecord};
+use crate::ports::{AuditQuery, CallError, Depth, Ports, Queue, StoredRecord};
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the
 /// client's connections.
@@ -88,6 +88,15 @@ pub struct QueueSurvey {
 }
 
 impl QueueSurvey {
+    /// Reads how full a queue is.
+    pub async fn of(queue: &dyn Queue) -> Self {
+        let (depth, dead_letters) = tokio::join!(queue.depth(), queue.dead_letters());
+        Self {
+            depth: depth.map_err(Unread::from),
+            dead_letters: dead_letters.map_err(Unread::from),
+        }
+    }
+
     /// A queue that could not even be opened.
     #[must_use]
     pub fn unread(why: &Unread) -> Self {
@@ -164,18 +173,11 @@ impl Surveyor {
     /// Reads everything about `routes`, and how full the queue is.
     pub async fn survey(self: &Arc<Self>, routes: &[Route]) -> Survey {
         let at = self.ports.clock.wall();
-        let (routes, queue) = tokio::join!(self.routes(routes), self.queue());
+        let (routes, queue) = tokio::join!(
+            self.routes(routes),
+            QueueSurvey::of(self.ports.queue.as_ref())
+        );
         Survey { at, routes, queue }
-    }
-
-    /// How full the queue is.
-    pub async fn queue(&self) -> QueueSurvey {
-        let queue = &self.ports.queue;
-        let (depth, dead_letters) = tokio::join!(queue.depth(), queue.dead_letters());
-        QueueSurvey {
-            depth: depth.map_err(Unread::from),
-            dead_letters: dead_letters.map_err(Unread::from),
-        }
     }
 
     /// Reads the routes, several at the same time, and gives them in their order.
