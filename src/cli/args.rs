@@ -1,5 +1,6 @@
 //! What a person types.
 
+mod explain;
 mod orders;
 mod status;
 
@@ -11,6 +12,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::explain::{Explain, Subject};
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
 pub use self::status::Status;
 use crate::domain::audit::Cause;
@@ -154,6 +156,15 @@ pub enum Command {
         after_help = "Example:\n  writerlink status\n  writerlink status orders --watch 5\n  writerlink status --detailed-exitcode > /dev/null || page-somebody"
     )]
     Status(Status),
+    /// Tell why an event moved a route, or did not
+    ///
+    /// For an event's key or a transition's id: every record of the event, what it decided and by which rule. For
+    /// a file: what each route that follows its source would decide now, question by question, in the order in
+    /// which the worker asks them. Nothing is written.
+    #[command(
+        after_help = "Example:\n  writerlink explain failover.json\n  jq -r .body message.json | writerlink explain -"
+    )]
+    Explain(Explain),
     /// Hand in an event by hand, as if it came from the queue
     ///
     /// Every route that follows the event's source makes its attempt, and what fails is tried again here, as

@@ -7,6 +7,7 @@
 //! into a [`decide::Decision`], [`plan::plan`] into calls, and [`transition`] into what the ledger keeps.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod admit;
 pub mod aim;
 pub mod audit;
 pub mod change;
@@ -26,4 +27,5 @@ pub mod target;
 pub mod time;
 pub mod transition;
 pub mod truth;
+pub mod walk;
 pub mod weights;

@@ -11,7 +11,6 @@ use super::policy::Mode;
 use super::route::{InstanceId, Route};
 use super::target::Target;
 use super::time::Timestamp;
-use super::transition::Desired;
 use crate::planted::{Bug, planted};
 
 /// A safety rule, as an override names it.
@@ -37,6 +36,15 @@ impl Rule {
         Self::Pinned,
         Self::Observing,
         Self::Flapping,
+    ];
+
+    /// Every rule, in the order in which they are asked: the first that holds gives the reason.
+    pub const IN_ORDER: [Self; 5] = [
+        Self::Frozen,
+        Self::Paused,
+        Self::Flapping,
+        Self::Pinned,
+        Self::Observing,
     ];
 
     /// Its name, as ordered and recorded.
@@ -106,6 +114,10 @@ pub struct Pin {
     pub stop: Stop,
 }
 
+fn stopped(stop: Option<&Stop>, now: Timestamp) -> Option<&Stop> {
+    stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))
+}
+
 /// What holds a route back, as the ledger keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
@@ -142,11 +154,7 @@ pub struct InForce<'a> {
     pub pin: Option<&'a Pin>,
 }
 
-impl<'a> InForce<'a> {
-    fn new(rule: Rule, stop: Option<&'a Stop>, pin: Option<&'a Pin>) -> Self {
-        Self { rule, stop, pin }
-    }
-
+impl InForce<'_> {
     /// Whether it keeps the route from going there: a pin does not keep it from where it is pinned.
     #[must_use]
     pub fn keeps_from(&self, target: Target) -> bool {
@@ -174,41 +182,31 @@ pub struct Brake {
 }
 
 impl Safety {
-    /// The first rule that holds the route back from `desired`, if any that is not overridden does.
-    #[must_use]
-    pub fn brake(
-        &self,
-        route: &Route,
-        desired: &Desired,
-        now: Timestamp,
-        overrides: &[Rule],
-    ) -> Option<Brake> {
-        let mut brakes = self.in_force(route, now).into_iter();
-        brakes
-            .find(|held| held.keeps_from(desired.target) && !overrides.contains(&held.rule))
-            .map(|held| Brake {
-                rule: held.rule,
-                note: held.to_string(),
-            })
-    }
-
     /// Every rule that is in force now, in the order in which they are asked.
     #[must_use]
     pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<InForce<'_>> {
-        let stops = [
-            (Rule::Frozen, self.freeze.as_ref()),
-            (Rule::Paused, self.pause.as_ref()),
-            (Rule::Flapping, self.flapping.as_ref()),
-        ];
-        let stopped = stops.into_iter().filter_map(|(rule, stop)| {
-            let stop = stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))?;
-            Some(InForce::new(rule, Some(stop), None))
-        });
-        let pinned = self.pinned(now);
-        let pinned = pinned.map(|pin| InForce::new(Rule::Pinned, Some(&pin.stop), Some(pin)));
-        let observing = (route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs))
-            .then(|| InForce::new(Rule::Observing, None, None));
-        stopped.chain(pinned).chain(observing).collect()
+        let rules = Rule::IN_ORDER.into_iter();
+        rules
+            .filter_map(|rule| self.held_by(rule, route, now))
+            .collect()
+    }
+
+    /// The rule, if it is in force now.
+    pub(super) fn held_by(&self, rule: Rule, route: &Route, now: Timestamp) -> Option<InForce<'_>> {
+        let (stop, pin) = match rule {
+            Rule::Frozen => (Some(stopped(self.freeze.as_ref(), now)?), None),
+            Rule::Paused => (Some(stopped(self.pause.as_ref(), now)?), None),
+            Rule::Flapping => (Some(stopped(self.flapping.as_ref(), now)?), None),
+            Rule::Pinned => {
+                let pin = self.pinned(now)?;
+                (Some(&pin.stop), Some(pin))
+            }
+            Rule::Observing => {
+                let observes = route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs);
+                observes.then_some((None, None))?
+            }
+        };
+        Some(InForce { rule, stop, pin })
     }
 
     /// The pin that holds now.
@@ -230,9 +228,15 @@ impl Safety {
     /// number.
     #[must_use]
     pub fn flaps(&self, now: Timestamp, max: u32) -> bool {
-        let counted = self.moves.iter().filter(|at| now.since(**at) < FLAP_WITHIN);
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        max > 0 && counted.count() >= max && !planted(Bug::FlapsFreely)
+        max > 0 && self.moves_lately(now) >= max && !planted(Bug::FlapsFreely)
+    }
+
+    /// How often the route changed its target in the time in which moves are counted.
+    #[must_use]
+    pub fn moves_lately(&self, now: Timestamp) -> usize {
+        let moves = self.moves.iter();
+        moves.filter(|at| now.since(**at) < FLAP_WITHIN).count()
     }
 
     /// The same with one more change of target.

@@ -3,6 +3,7 @@
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
 //! ([`super::plan`], [`super::weights`]), and by its witnesses besides.
 
+use super::decide::{Decision, unless_held_back};
 use super::follow::{Arrival, Follow, advice, row_of, serves};
 use super::lease::{Acquire, acquire};
 use super::past::LastMove;
@@ -211,7 +212,7 @@ fn differs(
     how: &str,
     (last, now): (Option<&LastMove>, Timestamp),
 ) -> Judgement {
-    if let Some(brake) = control.safety.brake(route, goal, now, &[]) {
+    if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
         let why = format!(
             "it should point at {}: {how}; held back: {}",
             place(goal),

@@ -12,7 +12,7 @@ use crate::domain::lease::{Acquire, Lease, acquire};
 use crate::domain::past::LastMove;
 use crate::domain::policy::Mode;
 use crate::domain::route::{Route, Strategy};
-use crate::domain::safety::{FLAP_WITHIN, InForce};
+use crate::domain::safety::InForce;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired, Outcome, RouteState};
@@ -90,7 +90,7 @@ impl RouteView {
                 .and_then(|control| control.waiting.as_ref())
                 .map(desired),
             held_back: held_back(route, control, now),
-            moves_lately: control.map_or(0, |control| moves_lately(control, now)),
+            moves_lately: control.map_or(0, |control| control.safety.moves_lately(now)),
             lease: control
                 .and_then(|c| c.lease.as_ref())
                 .map(|held| lease(held, now)),
@@ -160,11 +160,6 @@ fn held(held: &InForce<'_>) -> HeldView {
         instance: held.pin.map(|pin| pin.instance.to_string()),
         note: held.to_string(),
     }
-}
-
-fn moves_lately(control: &Control, now: Timestamp) -> usize {
-    let moves = control.safety.moves.iter();
-    moves.filter(|at| now.since(**at) < FLAP_WITHIN).count()
 }
 
 fn lease(lease: &Lease, now: Timestamp) -> LeaseView {
