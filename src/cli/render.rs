@@ -121,6 +121,12 @@ fn write(mut table: comfy_table::Table, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", table.trim_fmt())
 }
 
+/// What tells a thing from its neighbours: `targetgroup/db/73e2d6bc24d8a067` of its ARN. Account and Region are the
+/// same for all that a configuration names.
+pub(super) fn resource(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
 /// How long ago, or for how long, in the largest unit that fits.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();

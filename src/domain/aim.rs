@@ -275,11 +275,9 @@ pub(super) fn about_order(
 }
 
 fn instance_of(order: &Order) -> Result<(&InstanceId, String), Verdict> {
-    match order.act.instance() {
-        Some(instance) => Ok((instance, order.to_string())),
-        None => {
-            let note = format!("{} moves no route", order.act.as_str());
-            Err(Verdict::new(Outcome::Ignored, Reason::NotAFailover, note))
-        }
-    }
+    let instance = order.act.instance().ok_or_else(|| {
+        let note = format!("{} moves no route", order.act.as_str());
+        Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)
+    })?;
+    Ok((instance, order.to_string()))
 }

@@ -228,9 +228,9 @@ fn few_moves(
     }
     let max = route.policy.flap_moves_max;
     let counted = format!(
-        "{} changes of target in the last {} minutes, of {max} that flap_moves_max allows",
-        control.safety.moves_lately(now),
-        FLAP_WITHIN.as_secs() / 60
+        "changes of target in the last {} minutes: {}; flap_moves_max = {max}",
+        FLAP_WITHIN.as_secs() / 60,
+        control.safety.moves_lately(now)
     );
     if !control.safety.flaps(now, max) {
         return Ok(((), counted));

@@ -144,7 +144,7 @@ fn seen_before(arrival: &Arrival) -> String {
     match &arrival.known {
         None => "this route has not seen the event before".to_owned(),
         Some(entry) => format!(
-            "seen at {}, not settled after {} attempts",
+            "first seen at {}, and not settled; attempts so far: {}",
             entry.first_seen, entry.attempts
         ),
     }

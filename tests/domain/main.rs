@@ -17,3 +17,4 @@ mod standing;
 mod steps;
 mod transition;
 mod values;
+mod walk;

@@ -182,7 +182,9 @@ impl Explained {
             rows: &rows,
             next: None,
         };
+        writeln!(out)?;
         rows.write(Output::Table, out)?;
+        writeln!(out)?;
         let mut end = vec![("  so".to_owned(), self.note.clone())];
         end.extend(self.lease_owner.iter().map(|owner| {
             let text = format!("{owner} has the route in hand; an attempt would come back");

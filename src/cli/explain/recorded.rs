@@ -232,8 +232,8 @@ fn said(told: &Told) -> (String, String) {
 fn settled(entry: Option<&EventEntry>, told: Option<&Told>) -> String {
     match (entry, told) {
         (Some(entry), _) => match entry.settled {
-            Some(outcome) => format!("as {outcome}, after {} attempts", entry.attempts),
-            None => format!("not yet, after {} attempts", entry.attempts),
+            Some(outcome) => format!("as {outcome}, in attempt {}", entry.attempts),
+            None => format!("not yet; attempts so far: {}", entry.attempts),
         },
         (None, Some(Told::Event(_)) | None) => {
             "the ledger has no entry of it: entries are kept for 30 days, records for good"

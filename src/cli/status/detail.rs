@@ -4,13 +4,15 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::table::tone;
-use crate::cli::render::{Look, clean, pairs, span};
+use crate::cli::render::{Look, clean, pairs, resource, span};
 use crate::domain::plan::Reach;
 use crate::domain::safety::FLAP_WITHIN;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::Desired;
 use crate::survey::RouteSurvey;
-use crate::survey::view::{FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView};
+use crate::survey::view::{
+    ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
+};
 
 /// A line of the details: what it is about, and what is said.
 type Line = (String, String);
@@ -27,17 +29,20 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
     ];
     lines.extend(pointing(survey));
     lines.extend(hindered(survey, &view));
-    lines.extend(view.listener.iter().map(|arn| line("listener", arn)));
+    lines.extend(
+        view.listener
+            .iter()
+            .map(|arn| line("listener", resource(arn))),
+    );
     lines.extend(view.groups.iter().flat_map(group));
     lines.extend(view.last_move.iter().flat_map(last_move));
     lines.extend(view.follow.iter().map(follow));
     lines.extend(view.latest.iter().map(latest));
-    lines.extend(view.chain.iter().map(|chain| {
-        let text = format!("ends at {}, hash {}", chain.seq, chain.hash);
-        line("chain", text)
+    lines.extend(view.chain.iter().map(chain));
+    lines.extend(view.unread.iter().map(|part| {
+        let text = format!("{}: {}", resource(&part.part), part.error);
+        line("not read", text)
     }));
-    let unread = view.unread.iter();
-    lines.extend(unread.map(|part| line("not read", format!("{}: {}", part.part, part.error))));
     pairs(&lines, out)
 }
 
@@ -119,16 +124,12 @@ fn seconds_up(ms: u64) -> u64 {
 
 /// A target group, and a line for each of its rows.
 fn group(group: &GroupView) -> Vec<Line> {
-    let whose = group.instance.as_ref();
-    let whose = whose
-        .map(|instance| format!("{instance}: "))
-        .unwrap_or_default();
-    let weight = match (&group.instance, group.weight) {
-        (None, _) => String::new(),
-        (Some(_), Some(weight)) => format!(", weight {weight}"),
-        (Some(_), None) => ", no weight".to_owned(),
+    let arn = resource(&group.target_group);
+    let text = match (&group.instance, group.weight) {
+        (None, _) => arn.to_owned(),
+        (Some(instance), Some(weight)) => format!("of {instance}, weight {weight}: {arn}"),
+        (Some(instance), None) => format!("of {instance}, without a weight: {arn}"),
     };
-    let text = format!("{whose}{}{weight}", group.target_group);
     let mut lines = vec![line("group", text)];
     match &group.targets {
         None => lines.push(line("", "not read")),
@@ -163,15 +164,24 @@ fn last_move(last: &MoveView) -> Vec<Line> {
     }
     let phases = last.phases.iter();
     let phases: Vec<String> = phases
-        .map(|phase| format!("{} +{} ms", phase.name, phase.after_ms))
+        .map(|phase| format!("{} +{}", phase.name, after(phase.after_ms)))
         .collect();
     let text = format!(
-        "{} after the evidence of {}",
+        "{}; from the evidence of {}",
         phases.join(", "),
         last.evidence_at
     );
     lines.push(line("phases", text));
     lines
+}
+
+/// Milliseconds where they matter, which is not where the load balancer takes its minutes.
+fn after(ms: u64) -> String {
+    if ms < 10_000 {
+        format!("{ms} ms")
+    } else {
+        format!("{} s", ms / 1000)
+    }
 }
 
 fn follow(follow: &FollowView) -> Line {
@@ -181,10 +191,11 @@ fn follow(follow: &FollowView) -> Line {
         arrival,
         leaving,
     } = follow;
-    let mut text = format!("{instance} at {target}: {arrival}");
-    if !leaving.is_empty() {
-        text.push_str(&format!("; still to go: {}", leaving.join(", ")));
-    }
+    let left = match leaving.as_slice() {
+        [] => String::new(),
+        left => format!("; still to go: {}", left.join(", ")),
+    };
+    let text = format!("{instance} at {target}: {arrival}{left}");
     line("following", text)
 }
 
@@ -199,4 +210,12 @@ fn latest(latest: &LatestView) -> Line {
         reason.unwrap_or_default()
     );
     line("newest", text)
+}
+
+fn chain(chain: &ChainView) -> Line {
+    let text = match chain.seq {
+        0 => "nothing is recorded yet".to_owned(),
+        seq => format!("ends at {seq}, hash {}", chain.hash),
+    };
+    line("chain", text)
 }

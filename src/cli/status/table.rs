@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, pairs, span};
+use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, pairs, resource, span};
 use crate::domain::route::Strategy;
 use crate::domain::standing::Standing;
 use crate::domain::transition::Desired;
@@ -203,8 +203,8 @@ fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     words.into_iter().map(|text| (name.clone(), text)).collect()
 }
 
-pub(super) fn not_read(part: &str, error: &str) -> String {
-    format!("{part} not read: {error}")
+fn not_read(part: &str, error: &str) -> String {
+    format!("{} not read: {error}", resource(part))
 }
 
 /// How full the queue is, in a line.
