@@ -15,6 +15,7 @@ pub mod health;
 pub mod planted;
 pub mod ports;
 pub mod reconcile;
+pub mod survey;
 pub mod system_clock;
 pub mod telemetry;
 pub mod timer;

@@ -143,6 +143,9 @@ pub trait Queue: Send + Sync {
 
     /// How full the queue is.
     async fn depth(&self) -> Result<Depth, CallError>;
+
+    /// How full its dead-letter queue is: what waits there needs a person.
+    async fn dead_letters(&self) -> Result<Depth, CallError>;
 }
 
 /// No queue: the event came from a file. Every call is refused, since nobody has a reason to make one.
@@ -180,6 +183,10 @@ impl Queue for NoQueue {
     }
 
     async fn depth(&self) -> Result<Depth, CallError> {
+        Self::refused("GetQueueAttributes")
+    }
+
+    async fn dead_letters(&self) -> Result<Depth, CallError> {
         Self::refused("GetQueueAttributes")
     }
 }

@@ -16,6 +16,8 @@ mod endings;
 mod lambda;
 #[path = "wire/orders.rs"]
 mod orders;
+#[path = "wire/status.rs"]
+mod status;
 mod support;
 #[path = "wire/together.rs"]
 mod together;

@@ -1,7 +1,9 @@
 //! What a person types.
 
-pub mod man;
+mod explain;
+mod man;
 mod orders;
+mod status;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +13,10 @@ use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::explain::{Explain, Subject};
+pub use self::man::ManPages;
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
+pub use self::status::Status;
 use crate::domain::audit::Cause;
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::time::Timestamp;
@@ -22,7 +27,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done (a pipe that its reader closes is no failure)
   1  error
-  2  wrong usage, or a plan that is not empty (plan --detailed-exitcode)
+  2  wrong usage; with --detailed-exitcode a plan that is not empty, or a route that is not right
   3  verification failed
   5  refused by a safety rule
   6  the route's lease is held by another process
@@ -143,6 +148,25 @@ pub enum Command {
         after_help = "Example:\n  writerlink plan orders --detailed-exitcode"
     )]
     Plan(Plan),
+    /// Show where routes point, and whether that is right
+    ///
+    /// Reads the ledger, the audit, the load balancer and the queue, and writes nothing. A part that cannot be read
+    /// is told in its place. One route alone is shown in every detail. --watch draws anew on a terminal; elsewhere
+    /// it prints one JSON document a line. Without --detailed-exitcode this ends with 0 whatever is shown, unless
+    /// the state of no route could be read (1).
+    #[command(
+        after_help = "Example:\n  writerlink status\n  writerlink status orders --watch 5\n  writerlink status --detailed-exitcode > /dev/null || page-somebody"
+    )]
+    Status(Status),
+    /// Tell why an event moved a route, or did not
+    ///
+    /// For an event's key or a transition's id: every record of the event, what it decided and by which rule. For
+    /// a file: what each route that follows its source would decide now, question by question, in the order in
+    /// which the worker asks them. Nothing is written.
+    #[command(
+        after_help = "Example:\n  writerlink explain failover.json\n  jq -r .body message.json | writerlink explain -"
+    )]
+    Explain(Explain),
     /// Hand in an event by hand, as if it came from the queue
     ///
     /// Every route that follows the event's source makes its attempt, and what fails is tried again here, as
@@ -223,7 +247,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  writerlink man --to /usr/local/share/man/man1\n  writerlink man audit list | man -l -"
     )]
-    Man(man::ManPages),
+    Man(ManPages),
 }
 
 /// What is to be planned.

@@ -1,9 +1,9 @@
 //! `audit`: what is recorded, for people and for their tools.
 
 pub(super) mod list;
-mod show;
+pub(super) mod show;
 pub(super) mod verify;
-mod view;
+pub(super) mod view;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,8 @@ pub enum Exit {
     Usage,
     /// A plan is not empty, and the caller wants to know by the code.
     PlanNotEmpty,
+    /// A route is not right, and the caller wants to know by the code.
+    NotRight,
     /// Records were changed or left out.
     Unverified,
     /// A safety rule forbids it.
@@ -38,7 +40,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Error => 1,
-            Self::Usage | Self::PlanNotEmpty => 2,
+            Self::Usage | Self::PlanNotEmpty | Self::NotRight => 2,
             Self::Unverified => 3,
             Self::Refused => 5,
             Self::LeaseHeld => 6,

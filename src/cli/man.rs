@@ -7,8 +7,7 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use super::Session;
-use super::args::Args;
-use super::args::man::ManPages;
+use super::args::{Args, ManPages};
 use super::failure::{Exit, Failure};
 
 /// Writes the page of a command to standard output, or the pages of all of them into a directory.

@@ -8,6 +8,7 @@ mod audit;
 mod config_check;
 #[cfg(feature = "embedded")]
 mod demo;
+mod explain;
 mod failure;
 mod healthcheck;
 mod intake;
@@ -18,6 +19,7 @@ mod render;
 mod replay;
 mod run;
 mod setup;
+mod status;
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -203,6 +205,8 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         Command::Run { drain: true } => run::run(Until::Drained, &global, session).await,
         Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,
         Command::Plan(wanted) => plan::run(&wanted, &global, session).await,
+        Command::Explain(wanted) => explain::run(&wanted.subject, &global, session).await,
+        Command::Status(wanted) => status::run(&wanted, &global, session).await,
         Command::Replay { file } => replay::run(&file, &global, session).await,
         Command::Swap(swap) => orders::run(swap.into(), &global, session).await,
         Command::Pin(pin) => orders::run(pin.into(), &global, session).await,

@@ -106,7 +106,10 @@ pub(super) async fn run(
 }
 
 /// A reconciler that only looks.
-async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler, Failure> {
+pub(super) async fn reconciler(
+    config: &Config,
+    session: &Session<'_>,
+) -> Result<Reconciler, Failure> {
     let ports = session.connect.ports(config).await?;
     let nobody = Owner::new("plan");
     Ok(Reconciler::new(

@@ -1,6 +1,7 @@
 //! Results as tables, JSON, JSON lines and CSV, from the same rows.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use comfy_table::{ContentArrangement, presets};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -60,41 +61,80 @@ impl<R: Row> Listing<'_, R> {
             Output::Table => self.table(out),
             Output::Json => json(self, out),
             Output::Jsonl => jsonl(self.rows, out),
-            Output::Csv => self.csv(out),
+            Output::Csv => csv(R::FIELDS, self.rows, out),
         }
     }
 
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = comfy_table::Table::new();
-        table
-            .load_preset(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(WIDTH_MAX)
-            .set_header(R::COLUMNS.iter().copied());
+        let mut table = blank();
+        table.set_header(R::COLUMNS.iter().copied());
         for row in self.rows {
             table.add_row(row.cells().iter().map(|cell| clean(cell)));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        // Space behind the last one would count as width, and break a cell that has room.
-        let last = table.column_iter_mut().last();
-        if let Some(last) = last {
-            last.set_padding((0, 0));
-        }
-        writeln!(out, "{}", table.trim_fmt())
+        write(table, out)
     }
+}
 
-    fn csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut writer = csv::WriterBuilder::new()
-            .has_headers(false)
-            .from_writer(out);
-        // By hand, since a heading belongs over an empty list too.
-        writer.write_record(R::FIELDS)?;
-        for row in self.rows {
-            writer.serialize(row)?;
-        }
-        writer.flush()
+/// Comma-separated values under the names of their fields.
+pub(super) fn csv(fields: &[&str], rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(out);
+    // By hand, since a heading belongs over an empty list too.
+    writer.write_record(fields)?;
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.flush()
+}
+
+/// What belongs together, a name and its text: the text is wrapped beside the names.
+pub(super) fn pairs(pairs: &[(String, String)], out: &mut dyn Write) -> io::Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let mut table = blank();
+    for (name, text) in pairs {
+        table.add_row([clean(name), clean(text)]);
+    }
+    write(table, out)
+}
+
+fn blank() -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH_MAX);
+    table
+}
+
+fn write(mut table: comfy_table::Table, out: &mut dyn Write) -> io::Result<()> {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    // Space behind the last one would count as width, and break a cell that has room.
+    let last = table.column_iter_mut().last();
+    if let Some(last) = last {
+        last.set_padding((0, 0));
+    }
+    writeln!(out, "{}", table.trim_fmt())
+}
+
+/// What tells a thing from its neighbours: `targetgroup/db/73e2d6bc24d8a067` of its ARN. Account and Region are the
+/// same for all that a configuration names.
+pub(super) fn resource(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+/// How long ago, or for how long, in the largest unit that fits.
+pub(super) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -132,9 +172,11 @@ pub(super) fn clean(text: &str) -> String {
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
-    /// No: a file, a pipe, or `NO_COLOR`.
+    /// No: a file, a pipe, or a terminal that can do nothing.
     #[default]
     Plain,
+    /// No, but it is a terminal: `NO_COLOR`.
+    Terminal,
     /// Yes.
     Colour,
 }
@@ -153,10 +195,18 @@ impl Look {
     pub fn of_terminal(env: Env<'_>) -> Self {
         let unwanted = env("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env("TERM").is_some_and(|value| value == "dumb");
-        if unwanted || dumb {
-            Self::Plain
-        } else {
-            Self::Colour
+        match (dumb, unwanted) {
+            (true, _) => Self::Plain,
+            (false, true) => Self::Terminal,
+            (false, false) => Self::Colour,
+        }
+    }
+
+    /// Whether what is written can be drawn over.
+    pub(super) fn is_terminal(self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Terminal | Self::Colour => true,
         }
     }
 
@@ -168,7 +218,7 @@ impl Look {
             Tone::Strong => 1,
         };
         match self {
-            Self::Plain => text.to_owned(),
+            Self::Plain | Self::Terminal => text.to_owned(),
             Self::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         }
     }
@@ -252,7 +302,8 @@ mod tests {
         let look = |name: &'static str, value: &'static str| {
             Look::of_terminal(&move |asked| (asked == name).then(|| value.to_owned()))
         };
-        assert_eq!(look("NO_COLOR", "1"), Look::Plain);
+        assert_eq!(look("NO_COLOR", "1"), Look::Terminal);
+        assert_eq!(Look::Terminal.paint(Tone::Bad, "x"), "x");
         assert_eq!(look("TERM", "dumb"), Look::Plain);
         assert_eq!(look("NO_COLOR", ""), Look::Colour);
         assert_eq!(Look::Plain.paint(Tone::Bad, "x"), "x");

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::admit::admit;
 use super::audit::Reason;
-use super::decide::{Decision, Verdict, admit, unless_held_back};
+use super::decide::{Decision, Verdict, held_back};
 use super::event::{EventKey, EvidenceOrder};
 use super::ground::Order;
 use super::plan::Reach;
@@ -18,6 +19,7 @@ use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
 use super::truth::{Member, STEADY_AFTER_A_MOVE, Sighting, Truth};
+use super::walk::{Question, Trail};
 use crate::planted::{Bug, planted};
 use std::net::IpAddr;
 
@@ -99,7 +101,12 @@ pub fn aim(
 /// The newest evidence, where it is applied already and where it was held back; if the route may still point
 /// there, since its configuration may be another one by now (I5).
 fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
-    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip)) {
+    if let Err(verdict) = admit(
+        route,
+        &known.instance,
+        Some(known.target.ip),
+        &mut Trail::default(),
+    ) {
         return Aim::Wait(verdict);
     }
     if control.desired.as_ref() == Some(known) {
@@ -164,7 +171,7 @@ fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
     let mut targets = Vec::new();
     for member in members {
         let instance = name_of(route, &member)?;
-        let target = admit(route, &instance, Some(member.ip))?;
+        let target = admit(route, &instance, Some(member.ip), &mut Trail::default())?;
         targets.push((instance, target));
     }
     let mut targets = targets.into_iter();
@@ -204,40 +211,49 @@ fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder 
 /// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
 /// than when it saw it.
 pub(super) fn about_truth(
-    route: &Route,
-    control: &Control,
+    (route, control): (&Route, &Control),
     key: EventKey,
     seen: &Sighting,
     now: Timestamp,
+    trail: &mut Trail,
 ) -> Decision {
-    match aim(route, control, key, seen, now) {
+    let aimed = match aim(route, control, key, seen, now) {
         Aim::Keep(desired) | Aim::Follow(desired) => {
-            unless_held_back(route, control, desired, now, &[])
+            let said = if seen.said.is_empty() {
+                "nobody is asked"
+            } else {
+                &seen.said
+            };
+            let compared = format!("{said}: the route is to point at {}", desired.instance);
+            Ok((desired, compared))
         }
-        Aim::Wait(verdict) => Decision::Settle(verdict),
-        Aim::Confirm | Aim::Unknown => Decision::Settle(Verdict::new(
+        Aim::Wait(verdict) => Err(verdict),
+        Aim::Confirm | Aim::Unknown => Err(Verdict::new(
             Outcome::Superseded,
             Reason::EvidenceNotNewer,
             "the route was moved while it was looked at",
         )),
+    };
+    match trail.ask(Question::Witnesses, aimed) {
+        Ok(desired) => held_back(route, control, desired, (now, &[]), trail),
+        Err(verdict) => verdict.into(),
     }
 }
 
 /// What is to be done about an order to move. A rule that holds the route back refuses it unless the order
 /// names that rule.
 pub(super) fn about_order(
-    route: &Route,
-    control: &Control,
+    (route, control): (&Route, &Control),
     (key, order): (EventKey, &Order),
     address: Option<IpAddr>,
     now: Timestamp,
+    trail: &mut Trail,
 ) -> Decision {
-    let Some(instance) = order.act.instance() else {
-        let note = format!("{} moves no route", order.act.as_str());
-        return Verdict::new(Outcome::Ignored, Reason::NotAFailover, note).into();
-    };
-    let target = match admit(route, instance, address) {
-        Ok(target) => target,
+    let ordered = trail
+        .ask(Question::OrdersAMove, instance_of(order))
+        .and_then(|instance| Ok((instance, admit(route, instance, address, trail)?)));
+    let (instance, target) = match ordered {
+        Ok(ordered) => ordered,
         Err(verdict) => return verdict.into(),
     };
     let desired = Desired {
@@ -248,7 +264,7 @@ pub(super) fn about_order(
         evidence: newest_of(control.newest(), order.at, RANK_ORDER),
         event: key,
     };
-    match unless_held_back(route, control, desired, now, &order.overrides) {
+    match held_back(route, control, desired, (now, &order.overrides), trail) {
         Decision::Hold(desired, brake) => {
             let held = brake.verdict(&desired);
             let note = format!("{}; --override {} goes past it", held.note, brake.rule);
@@ -256,4 +272,12 @@ pub(super) fn about_order(
         }
         other @ (Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_)) => other,
     }
+}
+
+fn instance_of(order: &Order) -> Result<(&InstanceId, String), Verdict> {
+    let instance = order.act.instance().ok_or_else(|| {
+        let note = format!("{} moves no route", order.act.as_str());
+        Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)
+    })?;
+    Ok((instance, order.to_string()))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::admit::admit;
 use super::aim::{about_order, about_truth};
 use super::audit::Reason;
 use super::event::{Claim, EventKey, Evidence, EvidenceOrder, RdsEvent};
@@ -11,10 +12,10 @@ use super::ground::Ground;
 use super::plan::Reach;
 use super::policy::Role;
 use super::route::{InstanceId, OnStarted, Route};
-use super::safety::{Brake, Rule, Safety};
-use super::target::Target;
+use super::safety::{Brake, FLAP_WITHIN, InForce, Rule, Safety};
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
+use super::walk::{Question, Trail, Walk};
 use crate::planted::{Bug, planted};
 
 /// How far an event's time may lie ahead of our clock. Beyond that it is no clock's fault; and since events
@@ -63,7 +64,7 @@ impl From<Verdict> for Decision {
     }
 }
 
-/// Decides about `evidence` for a route whose state is `control`.
+/// Decides about `evidence` for a route whose state is `control`: the last word of [`walk`].
 ///
 /// `address` is that of the instance which an event or an order names, from the route's own map or from a
 /// lookup of ours, never from the event (I5); `None` when the instance is not known.
@@ -75,17 +76,40 @@ pub fn decide(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Decision {
-    match &evidence.ground {
-        Ground::Event(event) => about_event(&About {
-            route,
-            control,
-            key: evidence.key,
-            event,
-            address,
-            now,
-        }),
-        Ground::Truth(sighting) => about_truth(route, control, evidence.key, sighting, now),
-        Ground::Order(order) => about_order(route, control, (evidence.key, order), address, now),
+    walk(route, control, evidence, address, now).decision
+}
+
+/// Decides, and tells every question that was asked on the way.
+#[must_use]
+pub fn walk(
+    route: &Route,
+    control: &Control,
+    evidence: &Evidence,
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> Walk {
+    let mut trail = Trail::default();
+    let key = evidence.key;
+    let decision = match &evidence.ground {
+        Ground::Event(event) => {
+            let about = About {
+                route,
+                control,
+                key,
+                event,
+                address,
+                now,
+            };
+            about_event(&about, &mut trail)
+        }
+        Ground::Truth(seen) => about_truth((route, control), key, seen, now, &mut trail),
+        Ground::Order(order) => {
+            about_order((route, control), (key, order), address, now, &mut trail)
+        }
+    };
+    Walk {
+        asked: trail.asked,
+        decision,
     }
 }
 
@@ -99,88 +123,40 @@ struct About<'a> {
     now: Timestamp,
 }
 
-/// The rules stand in the order in which a reader would want the first reason: what the event is, whether it
-/// can be true, whether it is news, what it asks for, whether something holds the route back.
-fn about_event(about: &About<'_>) -> Decision {
-    let claim = match about.event.claim() {
-        Ok(claim) => claim,
-        Err(unnamed) => {
-            let note = unnamed.to_string();
-            return Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note).into();
-        }
-    };
+/// What a question gives that is passed, with what was compared; or the decision.
+type Ruled<T> = Result<(T, String), Box<Decision>>;
+
+fn about_event(about: &About<'_>, trail: &mut Trail) -> Decision {
+    match where_it_points(about, trail) {
+        Ok(desired) => held_back(about.route, about.control, desired, (about.now, &[]), trail),
+        Err(decision) => *decision,
+    }
+}
+
+/// The questions stand in the order in which a reader would want the first reason: what the event is, whether it
+/// can be true, whether it is news, what it asks for; whether something holds the route back comes after them.
+fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<Decision>> {
+    let claim = trail.ask(Question::NamesAnInstance, names_an_instance(about))?;
     let evidence = EvidenceOrder {
         at: about.event.at,
         rank: claim.rank(),
     };
-    let (instance, reach) = match what_it_asks(about, claim) {
-        Ok(asked) => asked,
-        // Asking ends the trust in all that was said before the event's time; one from the future would end it
-        // for good.
-        Err(NoMove::Ask(asked)) => {
-            return not_credible(about).map_or(Decision::Ask(asked), Decision::from);
-        }
-        Err(NoMove::Settle(verdict)) => return verdict.into(),
-    };
-    if let Some(verdict) = not_credible(about).or_else(|| not_news(about, (evidence, &instance))) {
-        return verdict.into();
-    }
-    if let Some(verdict) = too_old(about) {
-        return Decision::Ask(verdict);
-    }
-    match admit(about.route, &instance, about.address) {
-        Err(verdict) => verdict.into(),
-        Ok(target) => {
-            let desired = Desired {
-                instance,
-                target,
-                beside: BTreeSet::new(),
-                reach,
-                evidence,
-                event: about.key,
-            };
-            unless_held_back(about.route, about.control, desired, about.now, &[])
-        }
-    }
-}
-
-/// The target of an instance at `address`, if the route may point there (I5).
-pub(super) fn admit(
-    route: &Route,
-    instance: &InstanceId,
-    address: Option<IpAddr>,
-) -> Result<Target, Verdict> {
-    let rejected = |reason, note| Err(Verdict::new(Outcome::Rejected, reason, note));
-    let allowed = route.policy.allowed_instances.as_ref();
-    if allowed.is_some_and(|allowed| !allowed.contains(instance)) {
-        let note = format!(
-            "instance {instance} is not one of allowed_instances of route {}",
-            route.name
-        );
-        return rejected(Reason::InstanceNotAllowed, note);
-    }
-    let Some(ip) = address else {
-        let note = format!(
-            "instance {instance} is not one of route {}; add it under [route.instances]",
-            route.name
-        );
-        return rejected(Reason::UnknownInstance, note);
-    };
-    if route.group_of(instance).is_none() {
-        let note = format!(
-            "instance {instance} has no target group on weighted route {}; make one for it, and add it under \
-             [route.target_groups]",
-            route.name
-        );
-        return rejected(Reason::UnknownInstance, note);
-    }
-    match route.admit(ip) {
-        Some(target) => Ok(target),
-        None => rejected(
-            Reason::AddressNotAllowed,
-            format!("address {ip} of instance {instance} is outside allowed_cidrs"),
-        ),
-    }
+    let asked = trail.ask(Question::AsksForSomething, what_it_asks(about, claim))?;
+    // Before the witnesses are asked, too: asking ends the trust in all that was said before the event's time, and
+    // one from the future would end it for good.
+    trail.ask(Question::NotFromTheFuture, is_credible(about))?;
+    let (instance, reach) = trail.ask(Question::SaysWhoWrites, says_who_writes(asked))?;
+    trail.ask(Question::News, is_news(about, (evidence, &instance)))?;
+    trail.ask(Question::Young, is_young(about))?;
+    let target = admit(about.route, &instance, about.address, trail)?;
+    Ok(Desired {
+        instance,
+        target,
+        beside: BTreeSet::new(),
+        reach,
+        evidence,
+        event: about.key,
+    })
 }
 
 /// Moves, unless a safety rule that is not overridden holds the route back (I7).
@@ -192,23 +168,81 @@ pub fn unless_held_back(
     now: Timestamp,
     overrides: &[Rule],
 ) -> Decision {
-    let safety = &control.safety;
-    if let Some(brake) = safety.brake(route, &desired, now, overrides) {
-        return Decision::Hold(desired, brake);
+    let trail = &mut Trail::default();
+    held_back(route, control, desired, (now, overrides), trail)
+}
+
+/// The same, telling what was asked.
+pub(super) fn held_back(
+    route: &Route,
+    control: &Control,
+    desired: Desired,
+    (now, overrides): (Timestamp, &[Rule]),
+    trail: &mut Trail,
+) -> Decision {
+    for rule in Rule::IN_ORDER {
+        let held = control.safety.held_by(rule, route, now);
+        let free = lets_go(rule, held, &desired, overrides);
+        if let Err(held) = trail.ask(Question::Free(rule), free) {
+            return *held;
+        }
     }
+    let few = few_moves(route, control, &desired, (now, overrides));
+    match trail.ask(Question::FewMoves, few) {
+        Ok(()) => Decision::Move(desired),
+        Err(held) => *held,
+    }
+}
+
+fn lets_go(
+    rule: Rule,
+    held: Option<InForce<'_>>,
+    desired: &Desired,
+    overrides: &[Rule],
+) -> Ruled<()> {
+    let Some(held) = held else {
+        return Ok(((), format!("not {rule}")));
+    };
+    let note = held.to_string();
+    if !held.keeps_from(desired.target) {
+        return Ok(((), format!("{note}; that is where it goes")));
+    }
+    if overrides.contains(&rule) {
+        return Ok(((), format!("{note}; the order overrides it")));
+    }
+    Err(Box::new(Decision::Hold(
+        desired.clone(),
+        Brake { rule, note },
+    )))
+}
+
+fn few_moves(
+    route: &Route,
+    control: &Control,
+    desired: &Desired,
+    (now, overrides): (Timestamp, &[Rule]),
+) -> Ruled<()> {
     let standing = control.desired.as_ref();
-    let changes = standing.is_none_or(|standing| standing.target != desired.target);
-    if changes
-        && safety.flaps(now, route.policy.flap_moves_max)
-        && !overrides.contains(&Rule::Flapping)
-    {
-        let brake = Brake {
-            rule: Rule::Flapping,
-            note: format!("flapping: {}", Safety::flap_stop(now).reason),
-        };
-        return Decision::Hold(desired, brake);
+    if standing.is_some_and(|standing| standing.target == desired.target) {
+        return Ok(((), format!("its target stays {}", desired.target)));
     }
-    Decision::Move(desired)
+    let max = route.policy.flap_moves_max;
+    let counted = format!(
+        "changes of target in the last {} minutes: {}; flap_moves_max = {max}",
+        FLAP_WITHIN.as_secs() / 60,
+        control.safety.moves_lately(now)
+    );
+    if !control.safety.flaps(now, max) {
+        return Ok(((), counted));
+    }
+    if overrides.contains(&Rule::Flapping) {
+        return Ok(((), format!("{counted}; the order overrides it")));
+    }
+    let brake = Brake {
+        rule: Rule::Flapping,
+        note: format!("flapping: {}", Safety::flap_stop(now).reason),
+    };
+    Err(Box::new(Decision::Hold(desired.clone(), brake)))
 }
 
 impl Brake {
@@ -230,27 +264,71 @@ impl Brake {
     }
 }
 
-/// What a claim that points nowhere leads to.
-enum NoMove {
-    Ask(Verdict),
-    Settle(Verdict),
+fn names_an_instance(about: &About<'_>) -> Ruled<Claim> {
+    let event = about.event;
+    match event.claim() {
+        Ok(claim) => {
+            let id = event.id.map_or_else(
+                || "an event without EventID".to_owned(),
+                |id| id.to_string(),
+            );
+            let what = match &claim {
+                Claim::Started(instance) => format!("a failover to {instance} started"),
+                Claim::Completed(instance) => format!("a failover to {instance} completed"),
+                Claim::Restored(instance) => format!("{instance} is the writer again"),
+                Claim::AskTruth => "who writes, or where, may have changed".to_owned(),
+                Claim::Nothing => "nothing about the writer".to_owned(),
+            };
+            Ok((
+                claim,
+                format!("{id} of {} {}: {what}", event.kind, event.source),
+            ))
+        }
+        Err(unnamed) => {
+            let note = unnamed.to_string();
+            Err(Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note).into())
+        }
+    }
 }
 
-fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), NoMove> {
+/// What an event asks for.
+enum Asks {
+    /// That the route points at this instance.
+    Point(InstanceId, Reach),
+    /// That the witnesses say where it points.
+    Witnesses(Verdict),
+}
+
+fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
-    let settled = |reason, note| Err(NoMove::Settle(ignored(reason, note)));
+    let settled = |reason, note| Err(ignored(reason, note).into());
+    let ask = |note: &str| {
+        let asked = Asks::Witnesses(ignored(Reason::WitnessesAsked, note.to_owned()));
+        Ok((asked, "it is a reason to ask the witnesses".to_owned()))
+    };
+    let point = |instance: InstanceId, reach, why: &str| {
+        let how = match reach {
+            Reach::Swap => "alone",
+            Reach::Register => "beside the old one",
+        };
+        let compared = format!("{why}: the route is to point at {instance} {how}");
+        Ok((Asks::Point(instance, reach), compared))
+    };
     match (claim, about.route.on_started) {
         (Claim::Started(_) | Claim::Completed(_) | Claim::Restored(_), _)
             if about.route.policy.role == Role::Readers =>
         {
-            Err(NoMove::Ask(ignored(
-                Reason::WitnessesAsked,
-                "the writer moves, so the readers are others: the witnesses are asked".to_owned(),
-            )))
+            ask("the writer moves, so the readers are others: the witnesses are asked")
         }
-        (Claim::Completed(instance) | Claim::Restored(instance), _)
-        | (Claim::Started(instance), OnStarted::Swap) => Ok((instance, Reach::Swap)),
-        (Claim::Started(instance), OnStarted::Register) => Ok((instance, Reach::Register)),
+        (Claim::Completed(instance) | Claim::Restored(instance), _) => {
+            point(instance, Reach::Swap, "it is over")
+        }
+        (Claim::Started(instance), OnStarted::Swap) => {
+            point(instance, Reach::Swap, "on_started = \"swap\"")
+        }
+        (Claim::Started(instance), OnStarted::Register) => {
+            point(instance, Reach::Register, "on_started = \"register\"")
+        }
         (Claim::Started(instance), OnStarted::Wait) => settled(
             Reason::WaitsForCompletion,
             format!(
@@ -262,10 +340,9 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), 
             "the event does not say who writes, or where; a static map cannot tell either"
                 .to_owned(),
         ),
-        (Claim::AskTruth, _) => Err(NoMove::Ask(ignored(
-            Reason::WitnessesAsked,
-            "the event does not say who writes, or where: the witnesses are asked".to_owned(),
-        ))),
+        (Claim::AskTruth, _) => {
+            ask("the event does not say who writes, or where: the witnesses are asked")
+        }
         (Claim::Nothing, _) => {
             let what = match about.event.id {
                 Some(id) => format!("{id} of a {}", about.event.kind),
@@ -276,55 +353,81 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Result<(InstanceId, Reach), 
     }
 }
 
-fn not_credible(about: &About<'_>) -> Option<Verdict> {
-    let ahead = about.event.at.since(about.now);
-    (ahead > EVENT_AHEAD_MAX && !planted(Bug::FutureIsBelieved)).then(|| {
+fn is_credible(about: &About<'_>) -> Ruled<()> {
+    let (at, now) = (about.event.at, about.now);
+    let ahead = at.since(now);
+    if ahead > EVENT_AHEAD_MAX && !planted(Bug::FutureIsBelieved) {
         let note = format!(
-            "the event's time {} is {} s ahead of the worker's clock; at most {} s are believed",
-            about.event.at,
+            "the event's time {at} is {} s ahead of the worker's clock; at most {} s are believed",
             ahead.as_secs(),
             EVENT_AHEAD_MAX.as_secs()
         );
-        Verdict::new(Outcome::Rejected, Reason::FromTheFuture, note)
-    })
+        return Err(Verdict::new(Outcome::Rejected, Reason::FromTheFuture, note).into());
+    }
+    Ok(((), format!("its time is {at}, and the clock says {now}")))
+}
+
+fn says_who_writes(asks: Asks) -> Ruled<(InstanceId, Reach)> {
+    match asks {
+        Asks::Point(instance, reach) => {
+            let compared = format!("{instance}, by the event itself");
+            Ok(((instance, reach), compared))
+        }
+        Asks::Witnesses(verdict) => Err(Box::new(Decision::Ask(verdict))),
+    }
 }
 
 /// I3: evidence that is not newer than what the route knows never moves it. The event that did is let
 /// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
 /// instance, which a person hands in again after every attempt failed.
-fn not_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -> Option<Verdict> {
-    let known = about.control.newest()?;
-    let news = order > known.evidence || planted(Bug::OrderDoesNotMatter);
-    let same = order == known.evidence && *instance == known.instance;
-    if known.event == about.key || news || same {
-        return None;
-    }
-    let note = format!(
-        "evidence of {} is not newer than that of {}, which points the route at {}",
-        order.at, known.evidence.at, known.instance
+fn is_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -> Ruled<()> {
+    let Some(known) = about.control.newest() else {
+        return Ok(((), "the route knows of no evidence yet".to_owned()));
+    };
+    let (said_at, known_at) = (order.at, known.evidence.at);
+    let points = format!(
+        "that of {known_at}, which points the route at {}",
+        known.instance
     );
-    Some(Verdict::new(
-        Outcome::Superseded,
-        Reason::EvidenceNotNewer,
-        note,
-    ))
+    if known.event == about.key {
+        return Ok(((), "it is the event that points the route there".to_owned()));
+    }
+    if order > known.evidence || planted(Bug::OrderDoesNotMatter) {
+        return Ok(((), format!("evidence of {said_at} is newer than {points}")));
+    }
+    if order == known.evidence && *instance == known.instance {
+        return Ok((
+            (),
+            format!("evidence of {said_at} says the same as {points}"),
+        ));
+    }
+    let note = format!("evidence of {said_at} is not newer than {points}");
+    Err(Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note).into())
 }
 
 /// Evidence of long ago says who wrote then. Where there are witnesses they are asked who writes now; a
 /// static map has none, and follows the newest evidence there is.
-fn too_old(about: &About<'_>) -> Option<Verdict> {
+fn is_young(about: &About<'_>) -> Ruled<()> {
     let policy = &about.route.policy;
     let age = about.now.since(about.event.at);
-    let resumed = about
-        .control
-        .newest()
-        .is_some_and(|known| known.event == about.key);
-    (age > policy.evidence_age_max && !policy.truth.is_empty() && !resumed).then(|| {
-        let note = format!(
-            "the event is {} s old, more than evidence_age_max_seconds = {}: the witnesses are asked",
-            age.as_secs(),
-            policy.evidence_age_max.as_secs()
-        );
-        Verdict::new(Outcome::Ignored, Reason::EvidenceTooOld, note)
-    })
+    let (seconds, max) = (age.as_secs(), policy.evidence_age_max.as_secs());
+    let compared = format!("the event is {seconds} s old, and evidence_age_max_seconds = {max}");
+    if age <= policy.evidence_age_max {
+        return Ok(((), compared));
+    }
+    if policy.truth.is_empty() {
+        return Ok(((), format!("{compared}, but there are no witnesses to ask")));
+    }
+    let mut known = about.control.newest().into_iter();
+    if known.any(|known| known.event == about.key) {
+        return Ok((
+            (),
+            format!("{compared}, but it points the route there already"),
+        ));
+    }
+    let note = format!(
+        "the event is {seconds} s old, more than evidence_age_max_seconds = {max}: the witnesses are asked"
+    );
+    let verdict = Verdict::new(Outcome::Ignored, Reason::EvidenceTooOld, note);
+    Err(Box::new(Decision::Ask(verdict)))
 }

@@ -183,11 +183,12 @@ impl Follow {
     }
 }
 
-fn row_of(target: Target, observed: &[ObservedTarget]) -> Option<&ObservedTarget> {
+pub(super) fn row_of(target: Target, observed: &[ObservedTarget]) -> Option<&ObservedTarget> {
     observed.iter().find(|row| row.target == target)
 }
 
-fn serves(when: ServingWhen, health: &TargetHealth) -> bool {
+/// Whether a target in this state serves, by what the route counts as serving.
+pub(super) fn serves(when: ServingWhen, health: &TargetHealth) -> bool {
     match (when, health) {
         (_, TargetHealth::Healthy | TargetHealth::Unavailable)
         | (

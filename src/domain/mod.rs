@@ -7,6 +7,7 @@
 //! into a [`decide::Decision`], [`plan::plan`] into calls, and [`transition`] into what the ledger keeps.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod admit;
 pub mod aim;
 pub mod audit;
 pub mod change;
@@ -15,13 +16,16 @@ pub mod event;
 pub mod follow;
 pub mod ground;
 pub mod lease;
+pub mod past;
 pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod route;
 pub mod safety;
+pub mod standing;
 pub mod target;
 pub mod time;
 pub mod transition;
 pub mod truth;
+pub mod walk;
 pub mod weights;

@@ -151,6 +151,50 @@ impl Reason {
         }
     }
 
+    /// What it says, in a sentence without the values of the case.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::WriterMoved => "the event says who writes, and the group follows",
+            Self::NothingToDo => "the group already held the desired target alone",
+            Self::RegisteredFirst => {
+                "on_started says to register the coming writer and to keep the old one"
+            }
+            Self::WaitsForCompletion => "on_started says to wait until the failover completes",
+            Self::NotAFailover => "an event with this id moves no route",
+            Self::TruthUnknown => "who writes has to be asked for, and the route has nobody to ask",
+            Self::EvidenceNotNewer => "newer evidence has moved the route already, or holds it",
+            Self::SettledBefore => "the event was settled before: one event has one outcome",
+            Self::NoInstanceNamed => "an instance should be named in the event's text, and is not",
+            Self::UnknownInstance => "the named instance is not one of the route's",
+            Self::AddressNotAllowed => "the address lies outside allowed_cidrs",
+            Self::FromTheFuture => "the event's time lies further ahead than clocks can differ",
+            Self::PayloadDiffers => "the same words came from another account or Region",
+            Self::CallFailed => "a call of the load balancer failed",
+            Self::NotConverged => "the group was not as desired after every round of calls",
+            Self::LeaseLost => "the lease was over before the attempt was",
+            Self::TruthMoved => "the witnesses agree on another writer than the route pointed at",
+            Self::GroupDiffered => "the group was not what the route points at, and was put right",
+            Self::WitnessesAsked => "the event does not say who writes, so the witnesses are asked",
+            Self::EvidenceTooOld => {
+                "an event of long ago says who wrote then; the witnesses are asked who writes now"
+            }
+            Self::TruthUnclear => "the witnesses differ or cannot tell, which is waited out",
+            Self::EventTrusted => "a young event outranks the witnesses, whose word lags behind it",
+            Self::InstanceNotAllowed => "the instance is not one of allowed_instances",
+            Self::Paused => "a person paused the route",
+            Self::Frozen => "a person froze every route",
+            Self::Pinned => "a person pinned the route elsewhere",
+            Self::Observing => "the route only observes",
+            Self::Flapping => "the route was moved too often in a short time",
+            Self::TooManyMoves => "the worker has moved as many routes this minute as it may",
+            Self::Ordered => "a person ordered it",
+            Self::TargetServes => "the new target serves",
+            Self::TargetDoesNotServe => "the new target does not serve in time",
+            Self::TargetGone => "an old target is gone",
+        }
+    }
+
     /// Reads a recorded name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -11,7 +11,6 @@ use super::policy::Mode;
 use super::route::{InstanceId, Route};
 use super::target::Target;
 use super::time::Timestamp;
-use super::transition::Desired;
 use crate::planted::{Bug, planted};
 
 /// A safety rule, as an override names it.
@@ -37,6 +36,15 @@ impl Rule {
         Self::Pinned,
         Self::Observing,
         Self::Flapping,
+    ];
+
+    /// Every rule, in the order in which they are asked: the first that holds gives the reason.
+    pub const IN_ORDER: [Self; 5] = [
+        Self::Frozen,
+        Self::Paused,
+        Self::Flapping,
+        Self::Pinned,
+        Self::Observing,
     ];
 
     /// Its name, as ordered and recorded.
@@ -106,6 +114,10 @@ pub struct Pin {
     pub stop: Stop,
 }
 
+fn stopped(stop: Option<&Stop>, now: Timestamp) -> Option<&Stop> {
+    stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))
+}
+
 /// What holds a route back, as the ledger keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
@@ -131,6 +143,35 @@ pub const MOVES_KEPT: usize = 20;
 /// The time in which moves are counted.
 pub const FLAP_WITHIN: Duration = Duration::from_mins(10);
 
+/// A rule that is in force on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce<'a> {
+    /// Which rule.
+    pub rule: Rule,
+    /// Who, why, until when; absent for what the configuration says.
+    pub stop: Option<&'a Stop>,
+    /// Where the route is kept, if it is a pin.
+    pub pin: Option<&'a Pin>,
+}
+
+impl InForce<'_> {
+    /// Whether it keeps the route from going there: a pin does not keep it from where it is pinned.
+    #[must_use]
+    pub fn keeps_from(&self, target: Target) -> bool {
+        self.pin.is_none_or(|pin| pin.target != target)
+    }
+}
+
+impl fmt::Display for InForce<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pin, self.stop) {
+            (Some(pin), _) => write!(f, "pinned to {} {}", pin.instance, pin.stop),
+            (None, Some(stop)) => write!(f, "{} {stop}", self.rule),
+            (None, None) => f.write_str("the route only observes"),
+        }
+    }
+}
+
 /// A rule that holds a route back, and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brake {
@@ -141,36 +182,31 @@ pub struct Brake {
 }
 
 impl Safety {
-    /// The first rule that holds the route back from `desired`, if any that is not overridden does.
+    /// Every rule that is in force now, in the order in which they are asked.
     #[must_use]
-    pub fn brake(
-        &self,
-        route: &Route,
-        desired: &Desired,
-        now: Timestamp,
-        overrides: &[Rule],
-    ) -> Option<Brake> {
-        let stops = [
-            (Rule::Frozen, self.freeze.as_ref()),
-            (Rule::Paused, self.pause.as_ref()),
-            (Rule::Flapping, self.flapping.as_ref()),
-        ];
-        let stopped = stops.into_iter().filter_map(|(rule, stop)| {
-            let stop = stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))?;
-            Some((rule, format!("{rule} {stop}")))
-        });
-        let pinned = self.pinned(now).filter(|pin| pin.target != desired.target);
-        let pinned = pinned.map(|pin| {
-            let note = format!("pinned to {} {}", pin.instance, pin.stop);
-            (Rule::Pinned, note)
-        });
-        let observing = (route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs))
-            .then(|| (Rule::Observing, "the route only observes".to_owned()));
-        let brakes = stopped.chain(pinned).chain(observing);
-        brakes
-            .filter(|(rule, _)| !overrides.contains(rule))
-            .map(|(rule, note)| Brake { rule, note })
-            .next()
+    pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<InForce<'_>> {
+        let rules = Rule::IN_ORDER.into_iter();
+        rules
+            .filter_map(|rule| self.held_by(rule, route, now))
+            .collect()
+    }
+
+    /// The rule, if it is in force now.
+    pub(super) fn held_by(&self, rule: Rule, route: &Route, now: Timestamp) -> Option<InForce<'_>> {
+        let (stop, pin) = match rule {
+            Rule::Frozen => (Some(stopped(self.freeze.as_ref(), now)?), None),
+            Rule::Paused => (Some(stopped(self.pause.as_ref(), now)?), None),
+            Rule::Flapping => (Some(stopped(self.flapping.as_ref(), now)?), None),
+            Rule::Pinned => {
+                let pin = self.pinned(now)?;
+                (Some(&pin.stop), Some(pin))
+            }
+            Rule::Observing => {
+                let observes = route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs);
+                observes.then_some((None, None))?
+            }
+        };
+        Some(InForce { rule, stop, pin })
     }
 
     /// The pin that holds now.
@@ -192,9 +228,15 @@ impl Safety {
     /// number.
     #[must_use]
     pub fn flaps(&self, now: Timestamp, max: u32) -> bool {
-        let counted = self.moves.iter().filter(|at| now.since(**at) < FLAP_WITHIN);
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        max > 0 && counted.count() >= max && !planted(Bug::FlapsFreely)
+        max > 0 && self.moves_lately(now) >= max && !planted(Bug::FlapsFreely)
+    }
+
+    /// How often the route changed its target in the time in which moves are counted.
+    #[must_use]
+    pub fn moves_lately(&self, now: Timestamp) -> usize {
+        let moves = self.moves.iter();
+        moves.filter(|at| now.since(**at) < FLAP_WITHIN).count()
     }
 
     /// The same with one more change of target.

@@ -187,6 +187,10 @@ impl Outcome {
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
+/// For how long after its last attempt an event that is not settled is left to its message: the longest pause
+/// between two attempts, twice over.
+pub const IN_HAND_FOR: Duration = Duration::from_mins(1);
+
 /// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up
 /// to a quarter by `random`, so that routes that were throttled together do not come back together.
 #[must_use]

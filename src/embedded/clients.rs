@@ -75,11 +75,7 @@ impl Queue for QueueClient {
 
     async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError> {
         let Some(dead_letters) = self.queue.redrive_to.clone() else {
-            return Err(CallError {
-                code: "QueueDoesNotExist".to_owned(),
-                kind: ErrorKind::Missing,
-                ..invalid("SendMessage", "there is no dead-letter queue")
-            });
+            return Err(no_dead_letter_queue("SendMessage"));
         };
         let letter = message.clone();
         // Two calls, and a process can die between them: the message is then in both queues until its
@@ -95,6 +91,23 @@ impl Queue for QueueClient {
         let queue = Arc::clone(&self.queue);
         let depth = move || Ok(queue.depth());
         self.process.call("GetQueueAttributes", "", depth).await
+    }
+
+    async fn dead_letters(&self) -> Result<Depth, CallError> {
+        let Some(dead_letters) = self.queue.redrive_to.clone() else {
+            return Err(no_dead_letter_queue("GetQueueAttributes"));
+        };
+        let depth = move || Ok(dead_letters.depth());
+        let detail = "of the dead-letter queue";
+        self.process.call("GetQueueAttributes", detail, depth).await
+    }
+}
+
+fn no_dead_letter_queue(call: &'static str) -> CallError {
+    CallError {
+        code: "QueueDoesNotExist".to_owned(),
+        kind: ErrorKind::Missing,
+        ..invalid(call, "there is no dead-letter queue")
     }
 }
 

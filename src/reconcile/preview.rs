@@ -6,19 +6,22 @@ use super::Reconciler;
 use super::opening::{arrival_of, is_foreign, payload_differs};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
-use crate::domain::decide::{Decision, Verdict, decide};
+use crate::domain::decide::{Decision, Verdict, walk};
 use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Owner, acquire};
 use crate::domain::plan::Plan;
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{Outcome, RouteState};
+use crate::domain::walk::{Asked, Question, Walk};
 use crate::domain::weights::Weights;
 use crate::ports::CallError;
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
+    /// Every question that was asked on the way to the decision.
+    pub asked: Vec<Asked>,
     /// What would be decided.
     pub decision: Decision,
     /// The group, if the decision is to move.
@@ -52,19 +55,22 @@ impl Reconciler {
             None => None,
         };
         let arrival = arrival_of(evidence, known);
-        let settled = |arrival: &Arrival| arrival.known.as_ref().and_then(|entry| entry.settled);
-        let decision = match &arrival {
-            Some(arrival) if is_foreign(arrival) => payload_differs(arrival).into(),
-            Some(arrival) if let Some(settled) = settled(arrival) => {
-                let note = format!("the event was settled before, as {settled}");
-                Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note).into()
+        let walk = match &arrival {
+            Some(arrival) if let Some(verdict) = not_new(arrival) => {
+                Walk::stopped(Question::New, verdict)
             }
             Some(_) | None => {
                 let address = self.resolve(route, evidence).await?;
-                decide(route, &state.control, evidence, address, self.clock.wall())
+                let now = self.clock.wall();
+                let walk = walk(route, &state.control, evidence, address, now);
+                match &arrival {
+                    Some(arrival) => walk.behind(Question::New, seen_before(arrival)),
+                    // An order is not delivered twice.
+                    None => walk,
+                }
             }
         };
-        self.foreseen(route, &state, decision).await
+        self.foreseen(route, &state, walk).await
     }
 
     /// What is missing for the group to be where the ledger says that the route points; `None` when the
@@ -79,15 +85,18 @@ impl Reconciler {
         let Some(desired) = state.control.desired.clone() else {
             return Ok(None);
         };
-        let decision = Decision::Move(desired);
-        self.foreseen(route, &state, decision).await.map(Some)
+        let walk = Walk {
+            asked: Vec::new(),
+            decision: Decision::Move(desired),
+        };
+        self.foreseen(route, &state, walk).await.map(Some)
     }
 
     async fn foreseen(
         &self,
         route: &Route,
         state: &RouteState,
-        decision: Decision,
+        Walk { asked, decision }: Walk,
     ) -> Result<Preview, CallError> {
         let sight = match &decision {
             Decision::Settle(_) | Decision::Ask(_) => None,
@@ -99,6 +108,7 @@ impl Reconciler {
             (sight.rows, sight.plan, sight.weights)
         });
         Ok(Preview {
+            asked,
             decision,
             observed,
             plan,
@@ -113,5 +123,29 @@ impl Reconciler {
             Acquire::Free | Acquire::TakeOver => None,
             Acquire::Wait(wait) => Some((lease.owner.clone(), wait)),
         }
+    }
+}
+
+/// Why an event is not to be decided about, if it was settled before or is another one under a known key.
+fn not_new(arrival: &Arrival) -> Option<Verdict> {
+    if is_foreign(arrival) {
+        return Some(payload_differs(arrival));
+    }
+    let settled = arrival.known.as_ref()?.settled?;
+    let note = format!("the event was settled before, as {settled}");
+    Some(Verdict::new(
+        Outcome::Duplicate,
+        Reason::SettledBefore,
+        note,
+    ))
+}
+
+fn seen_before(arrival: &Arrival) -> String {
+    match &arrival.known {
+        None => "this route has not seen the event before".to_owned(),
+        Some(entry) => format!(
+            "first seen at {}, and not settled; attempts so far: {}",
+            entry.first_seen, entry.attempts
+        ),
     }
 }

@@ -19,13 +19,9 @@ use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, RouteState};
+use crate::domain::transition::{Desired, IN_HAND_FOR, RouteState};
 use crate::domain::truth::{Readings, Sighting};
 use crate::ports::{CallError, Commit};
-
-/// For how long after its last attempt an event that is not settled is left to its message: the longest pause
-/// between two attempts, twice over.
-const IN_HAND_FOR: Duration = Duration::from_mins(1);
 
 /// What one worker's timer remembers of a route between its looks.
 #[derive(Debug, Default)]

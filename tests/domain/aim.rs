@@ -475,7 +475,7 @@ fn one_reader_that_may_not_stand_in_the_group_holds_the_others_back() {
 
 // --- for any state ------------------------------------------------------------------------------
 
-fn any_truth() -> impl Strategy<Value = Truth> {
+pub(crate) fn any_truth() -> impl Strategy<Value = Truth> {
     let numbers = prop::collection::btree_set(1..=3_u8, 0..3);
     let said = (1..=3_u8, numbers).prop_map(|(writer, mut readers)| {
         readers.remove(&writer);
@@ -493,7 +493,7 @@ fn any_known() -> impl Strategy<Value = Option<Desired>> {
     prop::option::of(parts.prop_map(|(n, at, rank)| desired(n, order(at, rank), key(n))))
 }
 
-fn any_control() -> impl Strategy<Value = Control> {
+pub(crate) fn any_control() -> impl Strategy<Value = Control> {
     let pin = prop::option::of((1..=3_u8, 0..600_i64));
     let asked = prop::option::of((0..600_i64).prop_map(second));
     (any_known(), any_known(), pin, asked).prop_map(|(desired, waiting, pin, ask_truth)| {

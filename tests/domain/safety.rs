@@ -178,11 +178,11 @@ fn the_words_of_a_stop_say_who_since_when_until_when_and_why() {
         pause: Some(stop(Some(second(2000)))),
         ..Safety::default()
     };
-    let brake = safety
-        .brake(&route(), &wanted(), second(1010), &[])
-        .unwrap();
+    let route = route();
+    let in_force = safety.in_force(&route, second(1010));
+    assert_eq!(in_force.len(), 1);
     assert_eq!(
-        brake.note,
+        in_force[0].to_string(),
         format!(
             "paused by ana since {} until {}: maintenance",
             second(100),

@@ -1,4 +1,5 @@
-//! The desk of whoever gives orders: commands typed in a world that has workers.
+//! The desk of whoever asks and gives orders: commands typed in a world that has workers.
+#![allow(dead_code, reason = "each test binary uses its part of the desk")]
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use writerlink::cli::args::Args;
 use writerlink::cli::{self, Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
 use writerlink::config::Config;
 use writerlink::domain::lease::Owner;
-use writerlink::domain::route::{Route, Source};
+use writerlink::domain::route::{Route, Source, Strategy};
 use writerlink::embedded::faults::Process;
 use writerlink::ports::{Clock as _, Ports};
 
@@ -57,6 +58,8 @@ pub(crate) struct Desk {
     /// How often somebody was asked who they are.
     pub(crate) asked: Cell<u32>,
     pub(crate) stop: watch::Sender<u32>,
+    /// What its terminal can show; nothing when there is none.
+    pub(crate) look: Cell<Look>,
     log: Log,
     /// The process of the last command that opened connections.
     process: RefCell<Option<Arc<Process>>>,
@@ -108,7 +111,10 @@ impl std::io::Write for Log {
 
 impl Desk {
     pub(crate) async fn with(routes: &[&str]) -> Self {
-        let rig = Rig::new(routes).await;
+        Self::in_front_of(Rig::new(routes).await)
+    }
+
+    pub(crate) fn in_front_of(rig: Rig) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let text: String = rig.routes.iter().map(section).collect();
         std::fs::write(directory.path().join("w.toml"), text).unwrap();
@@ -117,9 +123,17 @@ impl Desk {
             directory,
             asked: Cell::new(0),
             stop: watch::channel(0).0,
+            look: Cell::default(),
             log: Log::default(),
             process: RefCell::default(),
         }
+    }
+
+    /// Puts a file beside the configuration; its path.
+    pub(crate) fn file_with(&self, text: &str) -> String {
+        let path = self.directory.path().join("event.json");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
     }
 
     fn file(&self) -> PathBuf {
@@ -167,7 +181,7 @@ impl Desk {
             out: &mut out,
             err: &mut err,
             log,
-            look: Look::Plain,
+            look: self.look.get(),
             answers,
         };
         let exit = cli::run(args, &mut session).await;
@@ -211,14 +225,23 @@ fn section(route: &Route) -> String {
     let Source::Named(source) = &route.source else {
         panic!("a route of the world has a source");
     };
-    let (name, arn) = (&route.name, &route.group.arn);
+    let name = &route.name;
     let mut lines = vec![
         "[[route]]".to_owned(),
         format!("name = \"{name}\""),
         format!("source = \"{source}\""),
-        format!("target_group = \"{arn}\""),
-        "[route.instances]".to_owned(),
     ];
+    match &route.strategy {
+        Strategy::Swap => lines.push(format!("target_group = \"{}\"", route.group.arn)),
+        Strategy::Weighted(weighted) => {
+            lines.push("strategy = \"weighted\"".to_owned());
+            lines.push(format!("listener = \"{}\"", weighted.listener));
+            lines.push("[route.target_groups]".to_owned());
+            let groups = weighted.groups.iter();
+            lines.extend(groups.map(|(instance, group)| format!("{instance} = \"{}\"", group.arn)));
+        }
+    }
+    lines.push("[route.instances]".to_owned());
     let instances = route.instances.iter();
     lines.extend(instances.map(|(instance, ip)| format!("{instance} = \"{ip}\"")));
     lines.join("\n") + "\n"
@@ -256,7 +279,12 @@ impl Connect for Desk {
     }
 
     async fn queue(&self, _: &Config) -> Result<OpenQueue, Failure> {
-        panic!("an order needs no queue")
+        let process = self.rig.fleet.world.process(DESK);
+        Ok(OpenQueue {
+            url: "writerlink.fifo".to_owned(),
+            visibility: Duration::from_secs(30),
+            port: self.rig.fleet.ports(&process).queue,
+        })
     }
 
     async fn set_up(&self, _: &Config) -> Result<Vec<Resource>, Failure> {

@@ -146,17 +146,25 @@ impl Queue for SqsQueue {
     }
 
     async fn depth(&self) -> Result<Depth, CallError> {
-        let attributes = attributes(&self.client, &self.facts.url).await?;
-        let count = |name| {
-            let text: Option<&String> = attributes.get(&name);
-            text.and_then(|text| text.parse().ok())
-                .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text))
-        };
-        Ok(Depth {
-            visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,
-            in_flight: count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)?,
-        })
+        depth_of(&self.client, &self.facts.url).await
     }
+
+    async fn dead_letters(&self) -> Result<Depth, CallError> {
+        depth_of(&self.client, &self.facts.dead_letter_url).await
+    }
+}
+
+async fn depth_of(client: &Client, url: &str) -> Result<Depth, CallError> {
+    let attributes = attributes(client, url).await?;
+    let count = |name| {
+        let text: Option<&String> = attributes.get(&name);
+        text.and_then(|text| text.parse().ok())
+            .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text))
+    };
+    Ok(Depth {
+        visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,
+        in_flight: count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)?,
+    })
 }
 
 /// What a call about a handle says about the message.

@@ -52,7 +52,10 @@ pub(super) async fn run(
     Ok(Exit::Done)
 }
 
-async fn records_of(audit: &dyn Audit, id: &RecordRef) -> Result<Vec<StoredRecord>, Failure> {
+pub(in crate::cli) async fn records_of(
+    audit: &dyn Audit,
+    id: &RecordRef,
+) -> Result<Vec<StoredRecord>, Failure> {
     let event = |key| AuditQuery::Event { key };
     let one = match id {
         RecordRef::Event(key) => return all(audit, &event(*key)).await,
@@ -131,7 +134,7 @@ async fn any_of(
     Ok(None)
 }
 
-fn not_found(id: &RecordRef) -> Failure {
+pub(in crate::cli) fn not_found(id: &RecordRef) -> Failure {
     let (what, fix) = match id {
         RecordRef::Record { route, seq } => (
             format!("there is no record {route}/{seq}"),
@@ -263,7 +266,7 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
     }
 }
 
-fn tone(outcome: Option<Outcome>) -> Tone {
+pub(in crate::cli) fn tone(outcome: Option<Outcome>) -> Tone {
     match outcome {
         Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered) => Tone::Good,
         Some(Outcome::Failed | Outcome::Rejected) => Tone::Bad,

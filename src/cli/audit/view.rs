@@ -132,7 +132,7 @@ pub(super) struct RecordView {
 }
 
 #[derive(Serialize)]
-struct TargetView {
+pub(in crate::cli) struct TargetView {
     target: String,
     health: String,
     reason: Option<String>,
@@ -168,7 +168,7 @@ impl RecordView {
     }
 }
 
-fn target(row: &ObservedTarget) -> TargetView {
+pub(in crate::cli) fn target(row: &ObservedTarget) -> TargetView {
     TargetView {
         target: row.target.to_string(),
         health: row.health.as_str().to_owned(),
@@ -198,7 +198,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// What a record says in one word.
-pub(super) fn headline(entry: &Entry) -> String {
+pub(in crate::cli) fn headline(entry: &Entry) -> String {
     let reason = entry.reason.map(|reason| format!(" ({reason})"));
     let what = match (entry.kind, entry.outcome) {
         (RecordKind::Finished, Some(outcome)) => outcome.as_str(),

@@ -1,0 +1,39 @@
+//! `explain`: why an event moved a route, or did not. Reads alone.
+//!
+//! Of an event that was recorded the audit tells; of one in a file the domain's own walk, question by question.
+
+mod foreseen;
+mod recorded;
+
+use super::args::{Global, RecordRef, Subject};
+use super::failure::{Exit, Failure};
+use super::{Session, intake, plan};
+use crate::config;
+use crate::wire::Parsed;
+
+/// Explains what is named.
+pub(super) async fn run(
+    subject: &Subject,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let id = match subject {
+        Subject::Event(key) => RecordRef::Event(*key),
+        Subject::Transition(id) => RecordRef::Transition(*id),
+        Subject::File(file) => {
+            let events = match intake::read(file, session)? {
+                Parsed::Events(events) | Parsed::Drill(events) => events,
+                Parsed::Ignored(why) => {
+                    session.remark(&format!("no route would move: {why}"))?;
+                    Vec::new()
+                }
+            };
+            let followed = intake::followed(&events, &config)?;
+            let reconciler = plan::reconciler(&config, session).await?;
+            return foreseen::run(&followed, &reconciler, global.output, session).await;
+        }
+    };
+    let books = session.connect.books(&config).await?;
+    recorded::run(&id, &books, global.output, session).await
+}

@@ -1,0 +1,293 @@
+//! What was decided about an event, by its records.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::args::{Output, RecordRef};
+use crate::cli::audit::show::{not_found, records_of, tone};
+use crate::cli::audit::view::{TargetView, headline, target};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Look, Row, Tone, clean, json, jsonl, pairs};
+use crate::cli::{Books, Session};
+use crate::domain::audit::{Entry, Reason, Told};
+use crate::domain::event::EventKey;
+use crate::domain::target::ObservedTarget;
+use crate::domain::transition::{EventEntry, Outcome};
+use crate::domain::walk::Question;
+use crate::ports::StoredRecord;
+
+/// A record, and the rule that it tells of.
+#[derive(Serialize)]
+struct Decided {
+    route: String,
+    seq: u64,
+    at: String,
+    kind: &'static str,
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+    /// The question at which the evidence stopped, if it stopped at one.
+    question: Option<&'static str>,
+    meaning: Option<&'static str>,
+    note: String,
+    cause: &'static str,
+    attempt: u32,
+    transition: String,
+    event_key: String,
+    instance: Option<String>,
+    target: Option<String>,
+    before: Vec<TargetView>,
+    after: Vec<TargetView>,
+}
+
+/// The same without lists, for spreadsheets.
+#[derive(Serialize)]
+struct FlatRow<'a> {
+    route: &'a str,
+    seq: u64,
+    at: &'a str,
+    kind: &'static str,
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+    question: Option<&'static str>,
+    meaning: Option<&'static str>,
+    note: &'a str,
+    event_key: &'a str,
+    transition: &'a str,
+}
+
+impl Row for FlatRow<'_> {
+    const COLUMNS: &'static [&'static str] = &["AT", "RECORD", "OUTCOME", "REASON", "NOTE"];
+    const FIELDS: &'static [&'static str] = &[
+        "route",
+        "seq",
+        "at",
+        "kind",
+        "outcome",
+        "reason",
+        "question",
+        "meaning",
+        "note",
+        "event_key",
+        "transition",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        vec![
+            self.at.to_owned(),
+            format!("{}/{}", self.route, self.seq),
+            self.outcome.unwrap_or(self.kind).to_owned(),
+            or_dash(self.reason),
+            self.note.to_owned(),
+        ]
+    }
+}
+
+/// Tells what the records of the event say: of every attempt at it, though it was one transition that was named.
+pub(super) async fn run(
+    id: &RecordRef,
+    books: &Books,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let mut records = records_of(books.audit.as_ref(), id).await?;
+    let Some(first) = records.first() else {
+        return Err(not_found(id));
+    };
+    let key = first.record.entry.event_key;
+    if matches!(id, RecordRef::Transition(_)) {
+        let all = records_of(books.audit.as_ref(), &RecordRef::Event(key)).await?;
+        // The index by event may lag behind the chain by a moment.
+        if all.len() >= records.len() {
+            records = all;
+        }
+    }
+    let entry = books.ledger.event(&key).await;
+    let entry = entry.map_err(|error| Failure::call("reading the event's entry", error))?;
+    write(&records, (key, entry.as_ref()), output, session)?;
+    Ok(Exit::Done)
+}
+
+fn write(
+    records: &[StoredRecord],
+    event: (EventKey, Option<&EventEntry>),
+    output: Output,
+    session: &mut Session<'_>,
+) -> io::Result<()> {
+    let decided: Vec<Decided> = records.iter().map(Decided::of).collect();
+    match output {
+        Output::Table => text(records, event, session.look, session.out),
+        Output::Json => {
+            let rows = Listing {
+                name: "decided",
+                rows: &decided,
+                next: None,
+            };
+            json(&rows, session.out)
+        }
+        Output::Jsonl => jsonl(&decided, session.out),
+        Output::Csv => {
+            let rows: Vec<FlatRow<'_>> = decided.iter().map(Decided::flat).collect();
+            let rows = Listing {
+                name: "decided",
+                rows: &rows,
+                next: None,
+            };
+            rows.write(output, session.out)
+        }
+    }
+}
+
+impl Decided {
+    fn of(stored: &StoredRecord) -> Self {
+        let (record, entry) = (&stored.record, &stored.record.entry);
+        let desired = entry.desired.as_ref();
+        Self {
+            route: record.route.to_string(),
+            seq: record.seq,
+            at: entry.at.to_string(),
+            kind: entry.kind.as_str(),
+            outcome: entry.outcome.map(Outcome::as_str),
+            reason: entry.reason.map(Reason::as_str),
+            question: entry.reason.and_then(Question::of).map(Question::as_str),
+            meaning: entry.reason.map(Reason::meaning),
+            note: entry.note.clone(),
+            cause: entry.cause.as_str(),
+            attempt: entry.attempt,
+            transition: entry.transition.to_string(),
+            event_key: entry.event_key.to_string(),
+            instance: desired.map(|(instance, _)| instance.to_string()),
+            target: desired.map(|(_, target)| target.to_string()),
+            before: entry.before.iter().map(target).collect(),
+            after: entry.after.iter().map(target).collect(),
+        }
+    }
+
+    fn flat(&self) -> FlatRow<'_> {
+        FlatRow {
+            route: &self.route,
+            seq: self.seq,
+            at: &self.at,
+            kind: self.kind,
+            outcome: self.outcome,
+            reason: self.reason,
+            question: self.question,
+            meaning: self.meaning,
+            note: &self.note,
+            event_key: &self.event_key,
+            transition: &self.transition,
+        }
+    }
+}
+
+fn text(
+    records: &[StoredRecord],
+    (key, entry): (EventKey, Option<&EventEntry>),
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let route = records.first().map(|stored| &stored.record.route);
+    let title = route.map(|route| format!("event {key} on route {route}"));
+    writeln!(
+        out,
+        "{}",
+        look.paint(Tone::Strong, &title.unwrap_or_default())
+    )?;
+    let told = records
+        .iter()
+        .find_map(|stored| stored.record.entry.told.as_ref());
+    let mut lines: Vec<_> = told.into_iter().map(said).collect();
+    lines.push(line("settled", settled(entry, told)));
+    pairs(&lines, out)?;
+    records.iter().try_for_each(|stored| one(stored, look, out))
+}
+
+fn line(name: &str, text: impl Into<String>) -> (String, String) {
+    (format!("  {name}"), text.into())
+}
+
+/// What was said, by whom, and when.
+fn said(told: &Told) -> (String, String) {
+    let (at, said) = (told.at(), told.said());
+    match told {
+        Told::Event(event) => {
+            let id = event
+                .id
+                .map_or_else(|| "no id".to_owned(), |id| id.to_string());
+            line(
+                "event",
+                format!(
+                    "{id} of {} {} at {at}: \"{said}\"",
+                    event.kind, event.source
+                ),
+            )
+        }
+        Told::Truth { .. } => line("seen", format!("by the timer at {at}: {said}")),
+        Told::Order { .. } => line("order", format!("at {at}: {said}")),
+    }
+}
+
+/// What the ledger's entry says, which stands for the event when it is delivered again.
+fn settled(entry: Option<&EventEntry>, told: Option<&Told>) -> String {
+    match (entry, told) {
+        (Some(entry), _) => match entry.settled {
+            Some(outcome) => format!("as {outcome}, in attempt {}", entry.attempts),
+            None => format!("not yet; attempts so far: {}", entry.attempts),
+        },
+        (None, Some(Told::Event(_)) | None) => {
+            "the ledger has no entry of it: entries are kept for 30 days, records for good"
+                .to_owned()
+        }
+        (None, Some(Told::Truth { .. } | Told::Order { .. })) => {
+            "once: it is not delivered again".to_owned()
+        }
+    }
+}
+
+/// One record: what was decided, by which rule, and how the route stood.
+fn one(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let (record, entry) = (&stored.record, &stored.record.entry);
+    let title = format!(
+        "{}/{}  {}  {}",
+        record.route,
+        record.seq,
+        entry.at,
+        headline(entry)
+    );
+    writeln!(out, "\n{}", look.paint(tone(entry.outcome), &clean(&title)))?;
+    let mut lines = Vec::new();
+    if let Some(reason) = entry.reason {
+        let question = Question::of(reason).map(|question| format!("{question}: "));
+        lines.push(line(
+            "rule",
+            format!("{}{}", question.unwrap_or_default(), reason.meaning()),
+        ));
+    }
+    lines.push(line("note", &entry.note));
+    lines.extend(state(entry));
+    if let Some(parts) = stored.altered_parts() {
+        lines.push(line("ALTERED", format!("after it was written: {parts}")));
+    }
+    pairs(&lines, out)
+}
+
+fn state(entry: &Entry) -> Vec<(String, String)> {
+    let desired = entry.desired.iter();
+    let mut lines: Vec<_> = desired
+        .map(|(instance, target)| line("pointing", format!("to {instance} at {target}")))
+        .collect();
+    for (name, rows) in [("before", &entry.before), ("after", &entry.after)] {
+        if !rows.is_empty() {
+            lines.push(line(
+                name,
+                rows.iter().map(row).collect::<Vec<_>>().join(", "),
+            ));
+        }
+    }
+    lines
+}
+
+fn row(row: &ObservedTarget) -> String {
+    format!("{} {}", row.target, row.health.as_str())
+}

@@ -1,0 +1,106 @@
+//! A route in one flat row, for spreadsheets.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::table::nlb;
+use crate::cli::render::csv;
+use crate::survey::view::{RouteView, UnreadView};
+use crate::survey::{RouteSurvey, Survey};
+
+const FIELDS: [&str; 21] = [
+    "at",
+    "route",
+    "standing",
+    "why",
+    "strategy",
+    "mode",
+    "instance",
+    "target",
+    "nlb",
+    "moved_at",
+    "moved_age_ms",
+    "cause",
+    "outcome",
+    "reason",
+    "held_back",
+    "waiting",
+    "lease_owner",
+    "lease_left_ms",
+    "chain_seq",
+    "chain_hash",
+    "unread",
+];
+
+/// In the order of [`FIELDS`].
+#[derive(Serialize)]
+struct FlatRow {
+    at: String,
+    route: String,
+    standing: &'static str,
+    why: String,
+    strategy: &'static str,
+    mode: &'static str,
+    instance: Option<String>,
+    target: Option<String>,
+    nlb: Option<String>,
+    moved_at: Option<String>,
+    moved_age_ms: Option<u64>,
+    cause: Option<&'static str>,
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+    held_back: String,
+    waiting: Option<String>,
+    lease_owner: Option<String>,
+    lease_left_ms: Option<u64>,
+    chain_seq: Option<u64>,
+    chain_hash: Option<String>,
+    unread: String,
+}
+
+/// Writes a row for each route.
+pub(super) fn write(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<FlatRow> = survey.routes.iter().map(row).collect();
+    csv(&FIELDS, &rows, out)
+}
+
+fn row(survey: &RouteSurvey) -> FlatRow {
+    let desired = survey
+        .control()
+        .and_then(|control| control.desired.as_ref());
+    let nlb = desired.map(|desired| nlb(survey, desired));
+    let view = RouteView::of(survey);
+    let (instance, target) = view.desired.map(|d| (d.instance, d.target)).unzip();
+    let last = view.last_move.as_ref();
+    let held: Vec<&str> = view.held_back.iter().map(|held| held.rule).collect();
+    let unread = |unread: &UnreadView| format!("{}: {}", unread.part, unread.error);
+    FlatRow {
+        at: view.at,
+        route: view.route,
+        standing: view.standing,
+        why: view.why,
+        strategy: view.strategy,
+        mode: view.mode,
+        instance,
+        target,
+        nlb,
+        moved_at: last.map(|last| last.at.clone()),
+        moved_age_ms: last.map(|last| last.age_ms),
+        cause: last.map(|last| last.cause),
+        outcome: last.and_then(|last| last.outcome),
+        reason: last.and_then(|last| last.reason),
+        held_back: held.join(" "),
+        waiting: view.waiting.map(|waiting| waiting.instance),
+        lease_owner: view.lease.as_ref().map(|lease| lease.owner.clone()),
+        lease_left_ms: view.lease.map(|lease| lease.left_ms),
+        chain_seq: view.chain.as_ref().map(|chain| chain.seq),
+        chain_hash: view.chain.map(|chain| chain.hash),
+        unread: view
+            .unread
+            .iter()
+            .map(unread)
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}

@@ -1,0 +1,263 @@
+//! The questions that a decision asks, in their order, and how each was answered.
+//!
+//! A decision is the last word of its walk: whoever explains one shows the very walk that made it, so that the two
+//! cannot tell different stories.
+
+use std::fmt;
+
+use super::audit::Reason;
+use super::decide::{Decision, Verdict};
+use super::safety::Rule;
+
+/// What is asked about a piece of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// Was the event settled before, or is it another one under a known key?
+    New,
+    /// Is an instance named where its id says that one is?
+    NamesAnInstance,
+    /// Does it ask for anything?
+    AsksForSomething,
+    /// Can it have happened already?
+    NotFromTheFuture,
+    /// Does it say itself who writes, or do the witnesses have to?
+    SaysWhoWrites,
+    /// Is it newer than what the route knows?
+    News,
+    /// Is it young enough to be believed?
+    Young,
+    /// What do the witnesses say, and for how long have they said so?
+    Witnesses,
+    /// Does the order move anything?
+    OrdersAMove,
+    /// Is the instance one of `allowed_instances`?
+    InstanceAllowed,
+    /// Is there an address for it?
+    AddressKnown,
+    /// Has it a target group of its own, on a weighted route?
+    HasAGroup,
+    /// Does the address lie in `allowed_cidrs`?
+    AddressAllowed,
+    /// Does this safety rule let the route go?
+    Free(Rule),
+    /// Would one more move be one too many?
+    FewMoves,
+}
+
+impl Question {
+    /// Every question, in the order in which they are asked.
+    pub const ALL: [Self; 19] = [
+        Self::New,
+        Self::NamesAnInstance,
+        Self::AsksForSomething,
+        Self::NotFromTheFuture,
+        Self::SaysWhoWrites,
+        Self::News,
+        Self::Young,
+        Self::Witnesses,
+        Self::OrdersAMove,
+        Self::InstanceAllowed,
+        Self::AddressKnown,
+        Self::HasAGroup,
+        Self::AddressAllowed,
+        Self::Free(Rule::IN_ORDER[0]),
+        Self::Free(Rule::IN_ORDER[1]),
+        Self::Free(Rule::IN_ORDER[2]),
+        Self::Free(Rule::IN_ORDER[3]),
+        Self::Free(Rule::IN_ORDER[4]),
+        Self::FewMoves,
+    ];
+
+    /// The question at which evidence stops for this reason; none for what is decided elsewhere.
+    #[must_use]
+    pub fn of(reason: Reason) -> Option<Self> {
+        Some(match reason {
+            Reason::SettledBefore | Reason::PayloadDiffers => Self::New,
+            Reason::NoInstanceNamed => Self::NamesAnInstance,
+            Reason::NotAFailover | Reason::WaitsForCompletion | Reason::TruthUnknown => {
+                Self::AsksForSomething
+            }
+            Reason::FromTheFuture => Self::NotFromTheFuture,
+            Reason::WitnessesAsked => Self::SaysWhoWrites,
+            Reason::EvidenceNotNewer => Self::News,
+            Reason::EvidenceTooOld => Self::Young,
+            Reason::TruthUnclear | Reason::EventTrusted => Self::Witnesses,
+            Reason::InstanceNotAllowed => Self::InstanceAllowed,
+            Reason::UnknownInstance => Self::AddressKnown,
+            Reason::AddressNotAllowed => Self::AddressAllowed,
+            Reason::Frozen => Self::Free(Rule::Frozen),
+            Reason::Paused => Self::Free(Rule::Paused),
+            Reason::Flapping => Self::Free(Rule::Flapping),
+            Reason::Pinned => Self::Free(Rule::Pinned),
+            Reason::Observing => Self::Free(Rule::Observing),
+            Reason::WriterMoved
+            | Reason::NothingToDo
+            | Reason::RegisteredFirst
+            | Reason::CallFailed
+            | Reason::NotConverged
+            | Reason::LeaseLost
+            | Reason::TruthMoved
+            | Reason::GroupDiffered
+            | Reason::TooManyMoves
+            | Reason::Ordered
+            | Reason::TargetServes
+            | Reason::TargetDoesNotServe
+            | Reason::TargetGone => return None,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::NamesAnInstance => "names-an-instance",
+            Self::AsksForSomething => "asks-for-something",
+            Self::NotFromTheFuture => "not-from-the-future",
+            Self::SaysWhoWrites => "says-who-writes",
+            Self::News => "news",
+            Self::Young => "young",
+            Self::Witnesses => "witnesses",
+            Self::OrdersAMove => "orders-a-move",
+            Self::InstanceAllowed => "instance-allowed",
+            Self::AddressKnown => "address-known",
+            Self::HasAGroup => "has-a-group",
+            Self::AddressAllowed => "address-allowed",
+            Self::Free(Rule::Frozen) => "not-frozen",
+            Self::Free(Rule::Paused) => "not-paused",
+            Self::Free(Rule::Flapping) => "not-flapping",
+            Self::Free(Rule::Pinned) => "not-pinned",
+            Self::Free(Rule::Observing) => "not-observing",
+            Self::FewMoves => "few-moves",
+        }
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whether the evidence got past a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It did.
+    Pass,
+    /// It did not: the decision fell here.
+    Stop,
+}
+
+impl Answer {
+    /// The answer in a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// A question that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which.
+    pub question: Question,
+    /// How it was answered.
+    pub answer: Answer,
+    /// The values that were compared, in words.
+    pub compared: String,
+}
+
+/// A decision and everything that was asked on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Every question that was asked, in order. The last one is a stop unless the decision is to move.
+    pub asked: Vec<Asked>,
+    /// Where it led.
+    pub decision: Decision,
+}
+
+impl Walk {
+    /// The walk of evidence that does not get past this question.
+    #[must_use]
+    pub fn stopped(question: Question, verdict: Verdict) -> Self {
+        let asked = Asked {
+            question,
+            answer: Answer::Stop,
+            compared: verdict.note.clone(),
+        };
+        Self {
+            asked: vec![asked],
+            decision: verdict.into(),
+        }
+    }
+
+    /// The same walk behind a question that was passed before it.
+    #[must_use]
+    pub fn behind(mut self, question: Question, compared: impl Into<String>) -> Self {
+        let asked = Asked {
+            question,
+            answer: Answer::Pass,
+            compared: compared.into(),
+        };
+        self.asked.insert(0, asked);
+        self
+    }
+}
+
+/// The questions asked so far.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub(super) asked: Vec<Asked>,
+}
+
+/// What stopped a walk, in the words that are recorded.
+pub(super) trait Stopped {
+    /// The words.
+    fn words(&self) -> &str;
+}
+
+impl Stopped for Verdict {
+    fn words(&self) -> &str {
+        &self.note
+    }
+}
+
+/// Boxed: nearly every question is passed.
+impl Stopped for Box<Decision> {
+    fn words(&self) -> &str {
+        match self.as_ref() {
+            Decision::Settle(verdict) | Decision::Ask(verdict) => &verdict.note,
+            Decision::Hold(_, brake) => &brake.note,
+            Decision::Move(_) => "it moves",
+        }
+    }
+}
+
+impl From<Verdict> for Box<Decision> {
+    fn from(verdict: Verdict) -> Self {
+        Self::new(verdict.into())
+    }
+}
+
+impl Trail {
+    /// Writes down how a question was answered: with what was compared, or with what stopped the walk.
+    pub(super) fn ask<T, S: Stopped>(
+        &mut self,
+        question: Question,
+        answered: Result<(T, String), S>,
+    ) -> Result<T, S> {
+        let (answer, compared, answered) = match answered {
+            Ok((value, compared)) => (Answer::Pass, compared, Ok(value)),
+            Err(stop) => (Answer::Stop, stop.words().to_owned(), Err(stop)),
+        };
+        self.asked.push(Asked {
+            question,
+            answer,
+            compared,
+        });
+        answered
+    }
+}

@@ -1,0 +1,20 @@
+//! What people see of routes, typed as commands: real workers and a real ledger in the embedded world, whose clock is
+//! paused.
+#![cfg(feature = "embedded")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where a step fails"
+)]
+
+#[path = "orders/desk.rs"]
+mod desk;
+#[path = "status/explaining.rs"]
+mod explaining;
+mod rig;
+#[path = "status/showing.rs"]
+mod showing;
+#[path = "status/unread.rs"]
+mod unread;
+#[path = "status/watching.rs"]
+mod watching;
