@@ -95,6 +95,10 @@ fn rooms_use_only_the_rooms_below_them() {
             &["worker", "wire", "aws", "embedded", "cli", "emf"],
         ),
         ("src/aws", &["reconcile", "embedded", "cli", "emf"]),
+        (
+            "src/survey",
+            &["reconcile", "worker", "wire", "aws", "embedded", "cli"],
+        ),
     ];
     for (room, not_for_it) in above {
         for path in sources(room) {

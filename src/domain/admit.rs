@@ -7,7 +7,7 @@ use super::decide::Verdict;
 use super::route::{InstanceId, Route, Strategy};
 use super::target::Target;
 use super::transition::Outcome;
-use super::walk::{Question, Trail};
+use super::walk::{Question, Tell, Trail};
 
 /// What a question gives that is passed, with what was compared; or the verdict.
 type Ruled<T> = Result<(T, String), Verdict>;
@@ -19,21 +19,25 @@ pub(super) fn admit(
     address: Option<IpAddr>,
     trail: &mut Trail,
 ) -> Result<Target, Verdict> {
-    trail.ask(Question::InstanceAllowed, is_allowed(route, instance))?;
-    let ip = trail.ask(Question::AddressKnown, is_known(route, instance, address))?;
-    trail.ask(Question::HasAGroup, has_a_group(route, instance))?;
-    trail.ask(Question::AddressAllowed, lies_inside(route, instance, ip))
+    let tell = trail.tell;
+    trail.ask(Question::InstanceAllowed, is_allowed(route, instance, tell))?;
+    let known = is_known(route, instance, address, tell);
+    let ip = trail.ask(Question::AddressKnown, known)?;
+    trail.ask(Question::HasAGroup, has_a_group(route, instance, tell))?;
+    trail.ask(
+        Question::AddressAllowed,
+        lies_inside(route, instance, ip, tell),
+    )
 }
 
-fn is_allowed(route: &Route, instance: &InstanceId) -> Ruled<()> {
+fn is_allowed(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
     let Some(allowed) = &route.policy.allowed_instances else {
-        return Ok(((), "any instance of the source is allowed".to_owned()));
+        let any = format_args!("any instance of the source is allowed");
+        return Ok(((), tell.words(any)));
     };
     if allowed.contains(instance) {
-        return Ok((
-            (),
-            format!("instance {instance} is one of allowed_instances"),
-        ));
+        let named = format_args!("instance {instance} is one of allowed_instances");
+        return Ok(((), tell.words(named)));
     }
     let note = format!(
         "instance {instance} is not one of allowed_instances of route {}",
@@ -42,7 +46,12 @@ fn is_allowed(route: &Route, instance: &InstanceId) -> Ruled<()> {
     rejected(Reason::InstanceNotAllowed, note)
 }
 
-fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>) -> Ruled<IpAddr> {
+fn is_known(
+    route: &Route,
+    instance: &InstanceId,
+    address: Option<IpAddr>,
+    tell: Tell,
+) -> Ruled<IpAddr> {
     let Some(ip) = address else {
         let note = format!(
             "instance {instance} is not one of route {}; add it under [route.instances]",
@@ -50,10 +59,13 @@ fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>) -> Ru
         );
         return rejected(Reason::UnknownInstance, note);
     };
-    Ok((ip, format!("instance {instance} is at {ip}")))
+    Ok((
+        ip,
+        tell.words(format_args!("instance {instance} is at {ip}")),
+    ))
 }
 
-fn has_a_group(route: &Route, instance: &InstanceId) -> Ruled<()> {
+fn has_a_group(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
     let Some(group) = route.group_of(instance) else {
         let note = format!(
             "instance {instance} has no target group on weighted route {}; make one for it, and add it under \
@@ -66,12 +78,15 @@ fn has_a_group(route: &Route, instance: &InstanceId) -> Ruled<()> {
         Strategy::Swap => "the route's group is",
         Strategy::Weighted(_) => "the instance's own group is",
     };
-    Ok(((), format!("{whose} {}", group.arn)))
+    Ok(((), tell.words(format_args!("{whose} {}", group.arn))))
 }
 
-fn lies_inside(route: &Route, instance: &InstanceId, ip: IpAddr) -> Ruled<Target> {
+fn lies_inside(route: &Route, instance: &InstanceId, ip: IpAddr, tell: Tell) -> Ruled<Target> {
     match route.admit(ip) {
-        Some(target) => Ok((target, format!("address {ip} lies inside allowed_cidrs"))),
+        Some(target) => {
+            let inside = format_args!("address {ip} lies inside allowed_cidrs");
+            Ok((target, tell.words(inside)))
+        }
         None => rejected(
             Reason::AddressNotAllowed,
             format!("address {ip} of instance {instance} is outside allowed_cidrs"),

@@ -19,7 +19,7 @@ use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
 use super::truth::{Member, STEADY_AFTER_A_MOVE, Sighting, Truth};
-use super::walk::{Question, Trail};
+use super::walk::{Question, Tell, Trail};
 use crate::planted::{Bug, planted};
 use std::net::IpAddr;
 
@@ -219,12 +219,13 @@ pub(super) fn about_truth(
 ) -> Decision {
     let aimed = match aim(route, control, key, seen, now) {
         Aim::Keep(desired) | Aim::Follow(desired) => {
-            let said = if seen.said.is_empty() {
-                "nobody is asked"
-            } else {
-                &seen.said
+            let said = match seen.said.as_str() {
+                "" => "nobody is asked",
+                said => said,
             };
-            let compared = format!("{said}: the route is to point at {}", desired.instance);
+            let to = &desired.instance;
+            let compared = format_args!("{said}: the route is to point at {to}");
+            let compared = trail.tell.words(compared);
             Ok((desired, compared))
         }
         Aim::Wait(verdict) => Err(verdict),
@@ -250,7 +251,7 @@ pub(super) fn about_order(
     trail: &mut Trail,
 ) -> Decision {
     let ordered = trail
-        .ask(Question::OrdersAMove, instance_of(order))
+        .ask(Question::OrdersAMove, instance_of(order, trail.tell))
         .and_then(|instance| Ok((instance, admit(route, instance, address, trail)?)));
     let (instance, target) = match ordered {
         Ok(ordered) => ordered,
@@ -274,10 +275,10 @@ pub(super) fn about_order(
     }
 }
 
-fn instance_of(order: &Order) -> Result<(&InstanceId, String), Verdict> {
+fn instance_of(order: &Order, tell: Tell) -> Result<(&InstanceId, String), Verdict> {
     let instance = order.act.instance().ok_or_else(|| {
         let note = format!("{} moves no route", order.act.as_str());
         Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)
     })?;
-    Ok((instance, order.to_string()))
+    Ok((instance, tell.words(format_args!("{order}"))))
 }

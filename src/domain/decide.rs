@@ -15,7 +15,7 @@ use super::route::{InstanceId, OnStarted, Route};
 use super::safety::{Brake, FLAP_WITHIN, InForce, Rule, Safety};
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
-use super::walk::{Question, Trail, Walk};
+use super::walk::{Question, Tell, Trail, Walk};
 use crate::planted::{Bug, planted};
 
 /// How far an event's time may lie ahead of our clock. Beyond that it is no clock's fault; and since events
@@ -76,7 +76,8 @@ pub fn decide(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Decision {
-    walk(route, control, evidence, address, now).decision
+    let trail = &mut Trail::default();
+    decided((route, control), evidence, address, now, trail)
 }
 
 /// Decides, and tells every question that was asked on the way.
@@ -88,9 +89,26 @@ pub fn walk(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Walk {
-    let mut trail = Trail::default();
+    let mut trail = Trail {
+        tell: Tell::Aloud,
+        ..Trail::default()
+    };
+    let decision = decided((route, control), evidence, address, now, &mut trail);
+    Walk {
+        asked: trail.asked,
+        decision,
+    }
+}
+
+fn decided(
+    (route, control): (&Route, &Control),
+    evidence: &Evidence,
+    address: Option<IpAddr>,
+    now: Timestamp,
+    trail: &mut Trail,
+) -> Decision {
     let key = evidence.key;
-    let decision = match &evidence.ground {
+    match &evidence.ground {
         Ground::Event(event) => {
             let about = About {
                 route,
@@ -99,17 +117,12 @@ pub fn walk(
                 event,
                 address,
                 now,
+                tell: trail.tell,
             };
-            about_event(&about, &mut trail)
+            about_event(&about, trail)
         }
-        Ground::Truth(seen) => about_truth((route, control), key, seen, now, &mut trail),
-        Ground::Order(order) => {
-            about_order((route, control), (key, order), address, now, &mut trail)
-        }
-    };
-    Walk {
-        asked: trail.asked,
-        decision,
+        Ground::Truth(seen) => about_truth((route, control), key, seen, now, trail),
+        Ground::Order(order) => about_order((route, control), (key, order), address, now, trail),
     }
 }
 
@@ -121,6 +134,7 @@ struct About<'a> {
     event: &'a RdsEvent,
     address: Option<IpAddr>,
     now: Timestamp,
+    tell: Tell,
 }
 
 /// What a question gives that is passed, with what was compared; or the decision.
@@ -145,7 +159,8 @@ fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<
     // Before the witnesses are asked, too: asking ends the trust in all that was said before the event's time, and
     // one from the future would end it for good.
     trail.ask(Question::NotFromTheFuture, is_credible(about))?;
-    let (instance, reach) = trail.ask(Question::SaysWhoWrites, says_who_writes(asked))?;
+    let (instance, reach) =
+        trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
     trail.ask(Question::News, is_news(about, (evidence, &instance)))?;
     trail.ask(Question::Young, is_young(about))?;
     let target = admit(about.route, &instance, about.address, trail)?;
@@ -180,14 +195,15 @@ pub(super) fn held_back(
     (now, overrides): (Timestamp, &[Rule]),
     trail: &mut Trail,
 ) -> Decision {
+    let tell = trail.tell;
     for rule in Rule::IN_ORDER {
         let held = control.safety.held_by(rule, route, now);
-        let free = lets_go(rule, held, &desired, overrides);
+        let free = lets_go((rule, held), &desired, overrides, tell);
         if let Err(held) = trail.ask(Question::Free(rule), free) {
             return *held;
         }
     }
-    let few = few_moves(route, control, &desired, (now, overrides));
+    let few = few_moves(route, control, &desired, (now, overrides), tell);
     match trail.ask(Question::FewMoves, few) {
         Ok(()) => Decision::Move(desired),
         Err(held) => *held,
@@ -195,21 +211,34 @@ pub(super) fn held_back(
 }
 
 fn lets_go(
-    rule: Rule,
-    held: Option<InForce<'_>>,
+    (rule, held): (Rule, Option<InForce<'_>>),
     desired: &Desired,
     overrides: &[Rule],
+    tell: Tell,
 ) -> Ruled<()> {
     let Some(held) = held else {
-        return Ok(((), format!("not {rule}")));
+        let free = match rule {
+            Rule::Frozen => "no freeze is in force",
+            Rule::Paused => "no pause is in force",
+            Rule::Flapping => "the flap rule has not stopped it",
+            Rule::Pinned => "it is not pinned",
+            Rule::Observing => "mode = \"enforce\"",
+        };
+        return Ok(((), tell.words(format_args!("{free}"))));
     };
-    let note = held.to_string();
     if !held.keeps_from(desired.target) {
-        return Ok(((), format!("{note}; that is where it goes")));
+        return Ok((
+            (),
+            tell.words(format_args!("{held}; that is where it goes")),
+        ));
     }
     if overrides.contains(&rule) {
-        return Ok(((), format!("{note}; the order overrides it")));
+        return Ok((
+            (),
+            tell.words(format_args!("{held}; the order overrides it")),
+        ));
     }
+    let note = held.to_string();
     Err(Box::new(Decision::Hold(
         desired.clone(),
         Brake { rule, note },
@@ -221,28 +250,33 @@ fn few_moves(
     control: &Control,
     desired: &Desired,
     (now, overrides): (Timestamp, &[Rule]),
+    tell: Tell,
 ) -> Ruled<()> {
     let standing = control.desired.as_ref();
     if standing.is_some_and(|standing| standing.target == desired.target) {
-        return Ok(((), format!("its target stays {}", desired.target)));
+        let target = desired.target;
+        return Ok(((), tell.words(format_args!("its target stays {target}"))));
     }
-    let max = route.policy.flap_moves_max;
-    let counted = format!(
-        "changes of target in the last {} minutes: {}; flap_moves_max = {max}",
-        FLAP_WITHIN.as_secs() / 60,
-        control.safety.moves_lately(now)
-    );
-    if !control.safety.flaps(now, max) {
-        return Ok(((), counted));
+    let (safety, max) = (&control.safety, route.policy.flap_moves_max);
+    let flaps = safety.flaps(now, max);
+    if flaps && !overrides.contains(&Rule::Flapping) {
+        let brake = Brake {
+            rule: Rule::Flapping,
+            note: format!("flapping: {}", Safety::flap_stop(now).reason),
+        };
+        return Err(Box::new(Decision::Hold(desired.clone(), brake)));
     }
-    if overrides.contains(&Rule::Flapping) {
-        return Ok(((), format!("{counted}; the order overrides it")));
-    }
-    let brake = Brake {
-        rule: Rule::Flapping,
-        note: format!("flapping: {}", Safety::flap_stop(now).reason),
+    let overridden = if flaps {
+        "; the order overrides it"
+    } else {
+        ""
     };
-    Err(Box::new(Decision::Hold(desired.clone(), brake)))
+    let compared = tell.words(format_args!(
+        "changes of target in the last {} minutes: {}; flap_moves_max = {max}{overridden}",
+        FLAP_WITHIN.as_secs() / 60,
+        safety.moves_lately(now)
+    ));
+    Ok(((), compared))
 }
 
 impl Brake {
@@ -266,28 +300,29 @@ impl Brake {
 
 fn names_an_instance(about: &About<'_>) -> Ruled<Claim> {
     let event = about.event;
-    match event.claim() {
-        Ok(claim) => {
-            let id = event.id.map_or_else(
-                || "an event without EventID".to_owned(),
-                |id| id.to_string(),
-            );
-            let what = match &claim {
-                Claim::Started(instance) => format!("a failover to {instance} started"),
-                Claim::Completed(instance) => format!("a failover to {instance} completed"),
-                Claim::Restored(instance) => format!("{instance} is the writer again"),
-                Claim::AskTruth => "who writes, or where, may have changed".to_owned(),
-                Claim::Nothing => "nothing about the writer".to_owned(),
-            };
-            Ok((
-                claim,
-                format!("{id} of {} {}: {what}", event.kind, event.source),
-            ))
+    let claim = event.claim().map_err(|unnamed| {
+        let note = unnamed.to_string();
+        Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note)
+    })?;
+    let compared = match about.tell {
+        Tell::Silent => String::new(),
+        Tell::Aloud => {
+            let id = event.id.map(|id| id.to_string());
+            let id = id.unwrap_or_else(|| "an event without EventID".to_owned());
+            let what = claimed(&claim);
+            format!("{id} of {} {}: {what}", event.kind, event.source)
         }
-        Err(unnamed) => {
-            let note = unnamed.to_string();
-            Err(Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note).into())
-        }
+    };
+    Ok((claim, compared))
+}
+
+fn claimed(claim: &Claim) -> String {
+    match claim {
+        Claim::Started(instance) => format!("a failover to {instance} started"),
+        Claim::Completed(instance) => format!("a failover to {instance} completed"),
+        Claim::Restored(instance) => format!("{instance} is the writer again"),
+        Claim::AskTruth => "who writes, or where, may have changed".to_owned(),
+        Claim::Nothing => "nothing about the writer".to_owned(),
     }
 }
 
@@ -304,14 +339,18 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let settled = |reason, note| Err(ignored(reason, note).into());
     let ask = |note: &str| {
         let asked = Asks::Witnesses(ignored(Reason::WitnessesAsked, note.to_owned()));
-        Ok((asked, "it is a reason to ask the witnesses".to_owned()))
+        let compared = about
+            .tell
+            .words(format_args!("it is a reason to ask the witnesses"));
+        Ok((asked, compared))
     };
     let point = |instance: InstanceId, reach, why: &str| {
         let how = match reach {
             Reach::Swap => "alone",
             Reach::Register => "beside the old one",
         };
-        let compared = format!("{why}: the route is to point at {instance} {how}");
+        let to = format_args!("{why}: the route is to point at {instance} {how}");
+        let compared = about.tell.words(to);
         Ok((Asks::Point(instance, reach), compared))
     };
     match (claim, about.route.on_started) {
@@ -364,13 +403,14 @@ fn is_credible(about: &About<'_>) -> Ruled<()> {
         );
         return Err(Verdict::new(Outcome::Rejected, Reason::FromTheFuture, note).into());
     }
-    Ok(((), format!("its time is {at}, and the clock says {now}")))
+    let compared = format_args!("its time is {at}, and the clock says {now}");
+    Ok(((), about.tell.words(compared)))
 }
 
-fn says_who_writes(asks: Asks) -> Ruled<(InstanceId, Reach)> {
+fn says_who_writes(asks: Asks, tell: Tell) -> Ruled<(InstanceId, Reach)> {
     match asks {
         Asks::Point(instance, reach) => {
-            let compared = format!("{instance}, by the event itself");
+            let compared = tell.words(format_args!("{instance}, by the event itself"));
             Ok(((instance, reach), compared))
         }
         Asks::Witnesses(verdict) => Err(Box::new(Decision::Ask(verdict))),
@@ -381,27 +421,27 @@ fn says_who_writes(asks: Asks) -> Ruled<(InstanceId, Reach)> {
 /// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
 /// instance, which a person hands in again after every attempt failed.
 fn is_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -> Ruled<()> {
+    let passed = |words: std::fmt::Arguments<'_>| Ok(((), about.tell.words(words)));
     let Some(known) = about.control.newest() else {
-        return Ok(((), "the route knows of no evidence yet".to_owned()));
+        return passed(format_args!("the route knows of no evidence yet"));
     };
-    let (said_at, known_at) = (order.at, known.evidence.at);
-    let points = format!(
-        "that of {known_at}, which points the route at {}",
-        known.instance
-    );
     if known.event == about.key {
-        return Ok(((), "it is the event that points the route there".to_owned()));
+        return passed(format_args!("it is the event that points the route there"));
     }
+    let (said_at, known_at, there) = (order.at, known.evidence.at, &known.instance);
     if order > known.evidence || planted(Bug::OrderDoesNotMatter) {
-        return Ok(((), format!("evidence of {said_at} is newer than {points}")));
-    }
-    if order == known.evidence && *instance == known.instance {
-        return Ok((
-            (),
-            format!("evidence of {said_at} says the same as {points}"),
+        return passed(format_args!(
+            "evidence of {said_at} is newer than that of {known_at}, which points the route at {there}"
         ));
     }
-    let note = format!("evidence of {said_at} is not newer than {points}");
+    if order == known.evidence && instance == there {
+        return passed(format_args!(
+            "evidence of {said_at} points the route at {there}, as what is known does"
+        ));
+    }
+    let note = format!(
+        "evidence of {said_at} is not newer than that of {known_at}, which points the route at {there}"
+    );
     Err(Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note).into())
 }
 
@@ -411,19 +451,20 @@ fn is_young(about: &About<'_>) -> Ruled<()> {
     let policy = &about.route.policy;
     let age = about.now.since(about.event.at);
     let (seconds, max) = (age.as_secs(), policy.evidence_age_max.as_secs());
-    let compared = format!("the event is {seconds} s old, and evidence_age_max_seconds = {max}");
+    let passed = |but: &str| {
+        let compared =
+            format_args!("the event is {seconds} s old; evidence_age_max_seconds = {max}{but}");
+        Ok(((), about.tell.words(compared)))
+    };
     if age <= policy.evidence_age_max {
-        return Ok(((), compared));
+        return passed("");
     }
     if policy.truth.is_empty() {
-        return Ok(((), format!("{compared}, but there are no witnesses to ask")));
+        return passed(", but there are no witnesses to ask");
     }
     let mut known = about.control.newest().into_iter();
     if known.any(|known| known.event == about.key) {
-        return Ok((
-            (),
-            format!("{compared}, but it points the route there already"),
-        ));
+        return passed(", but it points the route there already");
     }
     let note = format!(
         "the event is {seconds} s old, more than evidence_age_max_seconds = {max}: the witnesses are asked"

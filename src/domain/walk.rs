@@ -207,9 +207,31 @@ impl Walk {
     }
 }
 
-/// The questions asked so far.
+/// Whether anybody wants to know what was compared. The answers are the same; only the words cost time, and a worker
+/// that decides needs none for a question that is passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// Nobody does.
+    #[default]
+    Silent,
+    /// Somebody does.
+    Aloud,
+}
+
+impl Tell {
+    /// The words, if anybody wants them.
+    pub(super) fn words(self, words: fmt::Arguments<'_>) -> String {
+        match self {
+            Self::Silent => String::new(),
+            Self::Aloud => words.to_string(),
+        }
+    }
+}
+
+/// The questions asked so far; none are kept where nobody wants to know.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
+    pub(super) tell: Tell,
     pub(super) asked: Vec<Asked>,
 }
 
@@ -249,6 +271,9 @@ impl Trail {
         question: Question,
         answered: Result<(T, String), S>,
     ) -> Result<T, S> {
+        if self.tell == Tell::Silent {
+            return answered.map(|(value, _)| value);
+        }
         let (answer, compared, answered) = match answered {
             Ok((value, compared)) => (Answer::Pass, compared, Ok(value)),
             Err(stop) => (Answer::Stop, stop.words().to_owned(), Err(stop)),

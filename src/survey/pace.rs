@@ -62,7 +62,7 @@ mod tests {
         }
         assert_eq!(take(&mut full_at, now), Duration::from_millis(100));
         assert_eq!(take(&mut full_at, now), Duration::from_millis(200));
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         assert_eq!(
             take(&mut full_at, later),
             Duration::ZERO,

@@ -36,7 +36,24 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
     let evidence = evidence(COMPLETED, 2, second(600));
     let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
     assert!(matches!(walk.decision, Decision::Move(_)));
-    insta::assert_snapshot!(told(&walk), @"");
+    insta::assert_snapshot!(told(&walk), @r#"
+    pass names-an-instance: RDS-EVENT-0071 of CLUSTER aurora-source: a failover to db-2 completed
+    pass asks-for-something: it is over: the route is to point at db-2 alone
+    pass not-from-the-future: its time is 2026-05-06T23:10:00.000Z, and the clock says 2026-05-06T23:11:40.000Z
+    pass says-who-writes: db-2, by the event itself
+    pass news: evidence of 2026-05-06T23:10:00.000Z is newer than that of 2026-05-06T23:01:40.000Z, which points the route at db-1
+    pass young: the event is 100 s old; evidence_age_max_seconds = 900
+    pass instance-allowed: any instance of the source is allowed
+    pass address-known: instance db-2 is at 10.0.0.2
+    pass has-a-group: the route's group is arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067
+    pass address-allowed: address 10.0.0.2 lies inside allowed_cidrs
+    pass not-frozen: no freeze is in force
+    pass not-paused: no pause is in force
+    pass not-flapping: the flap rule has not stopped it
+    pass not-pinned: it is not pinned
+    pass not-observing: mode = "enforce"
+    pass few-moves: changes of target in the last 10 minutes: 0; flap_moves_max = 5
+    "#);
 }
 
 #[test]

@@ -24,7 +24,36 @@ async fn an_event_in_a_file_is_walked_question_by_question() {
     let file = desk.file_with(&eventbridge(&desk.rig.completed(0, 3, 100)));
     let said = desk.says(&format!("explain {file}")).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    route orders: Move
+      event  RDS-EVENT-0071 of 2026-05-06T23:01:40.000Z: "Completed failover to DB instance: orders-3"
+      key    79810d17b4a644973f80b990e2fb908750547fab007c6332c4a639b41d721017
+
+          ANSWER  QUESTION             COMPARED
+       1  pass    new                  this route has not seen the event before
+       2  pass    names-an-instance    RDS-EVENT-0071 of CLUSTER orders: a failover to orders-3
+                                       completed
+       3  pass    asks-for-something   it is over: the route is to point at orders-3 alone
+       4  pass    not-from-the-future  its time is 2026-05-06T23:01:40.000Z, and the clock says
+                                       2026-05-06T23:02:00.000Z
+       5  pass    says-who-writes      orders-3, by the event itself
+       6  pass    news                 evidence of 2026-05-06T23:01:40.000Z is newer than that of
+                                       2026-05-06T23:00:59.000Z, which points the route at orders-2
+       7  pass    young                the event is 20 s old; evidence_age_max_seconds = 900
+       8  pass    instance-allowed     any instance of the source is allowed
+       9  pass    address-known        instance orders-3 is at 10.0.3.11
+      10  pass    has-a-group          the route's group is arn:aws:elasticloadbalancing:us-east-1:12345
+                                       6789012:targetgroup/orders/73e2d6bc24d8a067
+      11  pass    address-allowed      address 10.0.3.11 lies inside allowed_cidrs
+      12  pass    not-frozen           no freeze is in force
+      13  pass    not-paused           no pause is in force
+      14  pass    not-flapping         the flap rule has not stopped it
+      15  pass    not-pinned           it is not pinned
+      16  pass    not-observing        mode = "enforce"
+      17  pass    few-moves            changes of target in the last 10 minutes: 1; flap_moves_max = 5
+
+      so  it would move to orders-3 at 10.0.3.11:3306; `writerlink plan --event` shows the calls
+    "#);
     assert_eq!(desk.writes(), 0);
 }
 
@@ -85,7 +114,23 @@ async fn a_recorded_event_is_explained_by_its_records() {
     let key = EventKey::of(&desk.rig.routes[0].name, &event);
     let said = desk.says(&format!("explain {key}")).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    event 510efebb8bcec72cb4d6f3391f746bb1064a1cb343b1c1392d4bbabe8d6c0184 on route orders
+      event    RDS-EVENT-0071 of CLUSTER orders at 2026-05-06T23:00:59.000Z: "Completed failover to DB
+               instance: orders-2"
+      settled  as Swapped, in attempt 1
+
+    orders/1  2026-05-06T23:01:00.000Z  started
+      note      moves to orders-2 at 10.0.2.11:3306
+      pointing  to orders-2 at 10.0.2.11:3306
+
+    orders/2  2026-05-06T23:01:00.000Z  Swapped (WriterMoved)
+      rule      the event says who writes, and the group follows
+      note      the group holds orders-2 at 10.0.2.11:3306 and no other writer
+      pointing  to orders-2 at 10.0.2.11:3306
+      before    10.0.1.11:3306 healthy, 10.0.2.11:3306 initial
+      after     10.0.1.11:3306 draining, 10.0.2.11:3306 initial
+    "#);
     let decided = desk
         .says(&format!("explain {key} --output json"))
         .await
@@ -121,7 +166,17 @@ async fn an_event_that_moved_nothing_names_the_question_that_stopped_it() {
     let key = EventKey::of(&desk.rig.routes[0].name, &late);
     let said = desk.says(&format!("explain {key}")).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    event 7fa2ab217f309c8d04f6fa0e2e2f4b9a6264af4d89257d33755f27d7eebcab34 on route orders
+      event    RDS-EVENT-0071 of CLUSTER orders at 2026-05-06T23:00:30.000Z: "Completed failover to DB
+               instance: orders-1"
+      settled  as Superseded, in attempt 1
+
+    orders/3  2026-05-06T23:02:00.000Z  Superseded (EvidenceNotNewer)
+      rule  news: newer evidence has moved the route already, or holds it
+      note  evidence of 2026-05-06T23:00:30.000Z is not newer than that of 2026-05-06T23:00:59.000Z,
+            which points the route at orders-2
+    "#);
     drop(worker);
 }
 

@@ -23,7 +23,15 @@ async fn a_route_that_is_right_has_a_line_and_nothing_more() {
     let desk = failed_over().await;
     let said = desk.says("status").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED    HELD BACK
+    orders  right     orders-2  10.0.2.11:3306  healthy  10m ago  -
+    users   unknown   -         -               -        -        -
+
+    users  nothing has moved this route yet, so nobody knows where it should point; an event will say
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
     assert_eq!(desk.writes(), 0);
 }
 
@@ -32,7 +40,23 @@ async fn one_route_alone_is_shown_in_every_detail() {
     let desk = failed_over().await;
     let said = desk.says("status orders").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    route orders: right
+      why        orders-2 at 10.0.2.11:3306 is healthy
+      strategy   swap, mode enforce
+      points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:09.000Z (10m ago)
+      group      targetgroup/orders/73e2d6bc24d8a067
+                 10.0.2.11:3306 healthy, orders-2, where the route points
+      moved      2026-05-06T23:00:10.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1,
+                 orders/2
+                 the group holds orders-2 at 10.0.2.11:3306 and no other writer
+      phases     since the evidence of 2026-05-06T23:00:09.000Z: announced +1000 ms, registered +1000
+                 ms, deregistered +1000 ms, finished +1000 ms, serving +192 s, old target gone +302 s
+      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): drained (TargetGone)
+      chain      ends at 4, hash f0b0adb4d0c0ed80e1bf55831adeb4230b3f7df30808a4444c3d9104d3f2e890
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +67,27 @@ async fn a_move_is_seen_on_its_way_until_its_target_serves() {
     desk.pass(Duration::from_secs(20)).await;
     let said = desk.says("status orders --detailed-exitcode").await;
     assert_eq!(said.code, 2, "{}", said.out);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    route orders: moving
+      why        orders-2 at 10.0.2.11:3306 is registered and does not serve yet: initial
+                 (Elb.RegistrationInProgress)
+      strategy   swap, mode enforce
+      points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:00.000Z (20s ago)
+      moves      1 in the last 10 minutes; 5 are allowed
+      group      targetgroup/orders/73e2d6bc24d8a067
+                 10.0.1.11:3306 draining (Target.DeregistrationInProgress), orders-1
+                 10.0.2.11:3306 initial (Elb.RegistrationInProgress), orders-2, where the route points
+      moved      2026-05-06T23:00:00.000Z (20s ago): Swapped (WriterMoved), by event, attempt 1,
+                 orders/2
+                 the group holds orders-2 at 10.0.2.11:3306 and no other writer
+      phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
+                 deregistered +0 ms, finished +0 ms
+      following  orders-2 at 10.0.2.11:3306: awaited; still to go: 10.0.1.11:3306
+      newest     orders/2 2026-05-06T23:00:00.000Z (20s ago): Swapped (WriterMoved)
+      chain      ends at 2, hash d9949a42ab5daf9f31312fa236b63708e1f78bedab3e749b12b7fbd8397bc458
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
     drop(worker);
 }
 
@@ -64,7 +108,20 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     desk.pass(MINUTE).await;
     let said = desk.says("status").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED   HELD BACK
+    orders  wrong     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
+    users   right     users-1   10.0.1.11:3306  healthy  1m ago  pinned
+
+    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.2.11:3306 is not registered,
+            10.0.1.11:3306 is still registered (healthy); held back: paused by
+            arn:aws:sts::123456789012:assumed-role/Operator/ada since 2026-05-06T23:00:05.000Z until
+            2026-05-07T00:00:05.000Z: maintenance
+    users   pinned to users-1 by arn:aws:sts::123456789012:assumed-role/Operator/ada since
+            2026-05-06T23:00:05.000Z: upgrade
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
     let pinned = desk.says("status users --detailed-exitcode").await;
     assert_eq!(
         pinned.code, 0,
@@ -86,7 +143,16 @@ async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
         .unwrap();
     let said = desk.says("status orders users --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE   STANDING  INSTANCE  TARGET          NLB              MOVED    HELD BACK
+    orders  wrong     orders-2  10.0.2.11:3306  healthy, 1 more  10m ago  -
+    users   unknown   -         -               -                -        -
+
+    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.1.11:3306 is still registered (healthy)
+    users   nothing has moved this route yet, so nobody knows where it should point; an event will say
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +165,29 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
     desk.pass(10 * MINUTE).await;
     let said = desk.says("status orders --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    route orders: right
+      why        orders-2 at 10.0.2.11:3306 is healthy
+      strategy   weighted, mode enforce
+      points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:00.000Z (10m ago)
+      listener   listener/net/orders/50dc6c495c0c9188/f2f7dc8efc522ab2
+      group      of orders-1, weight 0: targetgroup/orders-1/73e2d6bc24d8a067
+                 10.0.1.11:3306 healthy, orders-1
+      group      of orders-2, weight 100: targetgroup/orders-2/73e2d6bc24d8a067
+                 10.0.2.11:3306 healthy, orders-2, where the route points
+      group      of orders-3, weight 0: targetgroup/orders-3/73e2d6bc24d8a067
+                 10.0.3.11:3306 healthy, orders-3
+      moved      2026-05-06T23:00:00.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1,
+                 orders/2
+                 the listener gives everything to orders-2 at 10.0.2.11:3306; weights before: orders-1
+                 100, orders-2 0, orders-3 0; after: orders-1 0, orders-2 100, orders-3 0
+      phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, weights moved +0 ms,
+                 finished +0 ms, serving +1000 ms
+      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): serving (TargetServes)
+      chain      ends at 3, hash 5fe3f59831307bac403f4954305e00ed547e3dbf81589b808f5b440dd19570d7
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
     drop(worker);
 }
 
@@ -108,14 +196,171 @@ async fn a_route_that_is_not_configured_is_named_with_those_that_are() {
     let desk = Desk::with(&["orders", "users"]).await;
     let said = desk.says("status orders parts").await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no route parts
+      why: it is not in the configuration
+      fix: configured are: orders, users
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_formats_carry_the_same_routes() {
     let desk = failed_over().await;
     let json = desk.says("status --output json").await;
-    insta::assert_snapshot!(json.out, @"");
+    insta::assert_snapshot!(json.out, @r#"
+    {
+      "version": 1,
+      "at": "2026-05-06T23:10:10.000Z",
+      "routes": [
+        {
+          "route": "orders",
+          "standing": "right",
+          "why": "orders-2 at 10.0.2.11:3306 is healthy",
+          "at": "2026-05-06T23:10:10.000Z",
+          "strategy": "swap",
+          "mode": "enforce",
+          "desired": {
+            "instance": "orders-2",
+            "target": "10.0.2.11:3306",
+            "beside": [],
+            "reach": "swap",
+            "evidence_at": "2026-05-06T23:00:09.000Z",
+            "event_key": "ef85669f7df99f52d0d3bcc14ac35afa13e78f3eee7b27f857972c3839532fcc"
+          },
+          "waiting": null,
+          "held_back": [],
+          "moves_lately": 0,
+          "lease": null,
+          "follow": null,
+          "listener": null,
+          "groups": [
+            {
+              "instance": null,
+              "target_group": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067",
+              "weight": null,
+              "targets": [
+                {
+                  "target": "10.0.2.11:3306",
+                  "state": "healthy",
+                  "reason": null,
+                  "availability_zone": "us-east-1b",
+                  "instance": "orders-2",
+                  "desired": true
+                }
+              ]
+            }
+          ],
+          "last_move": {
+            "transition": "019dff85-2890-7a9b-aa55-aaa0097aa7dc",
+            "record": "orders/2",
+            "event_key": "ef85669f7df99f52d0d3bcc14ac35afa13e78f3eee7b27f857972c3839532fcc",
+            "cause": "event",
+            "attempt": 1,
+            "instance": "orders-2",
+            "target": "10.0.2.11:3306",
+            "at": "2026-05-06T23:00:10.000Z",
+            "age_ms": 600000,
+            "state": "finished",
+            "outcome": "Swapped",
+            "reason": "WriterMoved",
+            "note": "the group holds orders-2 at 10.0.2.11:3306 and no other writer",
+            "evidence_at": "2026-05-06T23:00:09.000Z",
+            "phases": [
+              {
+                "name": "announced",
+                "at": "2026-05-06T23:00:10.000Z",
+                "after_ms": 1000
+              },
+              {
+                "name": "registered",
+                "at": "2026-05-06T23:00:10.000Z",
+                "after_ms": 1000
+              },
+              {
+                "name": "deregistered",
+                "at": "2026-05-06T23:00:10.000Z",
+                "after_ms": 1000
+              },
+              {
+                "name": "finished",
+                "at": "2026-05-06T23:00:10.000Z",
+                "after_ms": 1000
+              },
+              {
+                "name": "serving",
+                "at": "2026-05-06T23:03:21.000Z",
+                "after_ms": 192000
+              },
+              {
+                "name": "old target gone",
+                "at": "2026-05-06T23:05:11.000Z",
+                "after_ms": 302000
+              }
+            ]
+          },
+          "latest": {
+            "record": "orders/4",
+            "at": "2026-05-06T23:05:11.000Z",
+            "age_ms": 299000,
+            "kind": "drained",
+            "outcome": null,
+            "reason": "TargetGone",
+            "note": "10.0.1.11:3306 is gone, 301 s after it was deregistered"
+          },
+          "chain": {
+            "seq": 4,
+            "hash": "f0b0adb4d0c0ed80e1bf55831adeb4230b3f7df30808a4444c3d9104d3f2e890"
+          },
+          "unread": []
+        },
+        {
+          "route": "users",
+          "standing": "unknown",
+          "why": "nothing has moved this route yet, so nobody knows where it should point; an event will say",
+          "at": "2026-05-06T23:10:10.000Z",
+          "strategy": "swap",
+          "mode": "enforce",
+          "desired": null,
+          "waiting": null,
+          "held_back": [],
+          "moves_lately": 0,
+          "lease": null,
+          "follow": null,
+          "listener": null,
+          "groups": [
+            {
+              "instance": null,
+              "target_group": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/users/73e2d6bc24d8a067",
+              "weight": null,
+              "targets": [
+                {
+                  "target": "10.0.1.11:3306",
+                  "state": "healthy",
+                  "reason": null,
+                  "availability_zone": "us-east-1a",
+                  "instance": "users-1",
+                  "desired": false
+                }
+              ]
+            }
+          ],
+          "last_move": null,
+          "latest": null,
+          "chain": {
+            "seq": 0,
+            "hash": "0000000000000000000000000000000000000000000000000000000000000000"
+          },
+          "unread": []
+        }
+      ],
+      "queue": {
+        "visible": 0,
+        "in_flight": 0,
+        "dead_letters": 0,
+        "unread": []
+      }
+    }
+    "#);
     let lines = desk.says("status --output jsonl").await.out;
     let lines: Vec<serde_json::Value> = lines
         .lines()

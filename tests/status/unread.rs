@@ -39,7 +39,20 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
     refuse(&desk, &["DescribeTargetHealth"], ErrorKind::Throttled);
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE   STANDING  INSTANCE  TARGET          NLB       MOVED    HELD BACK
+    orders  unknown   orders-2  10.0.2.11:3306  not read  10m ago  -
+    users   unknown   users-2   10.0.2.11:3306  not read  10m ago  -
+
+    orders  it should point at orders-2 at 10.0.2.11:3306; what the load balancer has could not be read
+    orders  targetgroup/orders/73e2d6bc24d8a067 not read: DescribeTargetHealth failed (throttled,
+            ThrottlingException): Rate exceeded
+    users   it should point at users-2 at 10.0.2.11:3306; what the load balancer has could not be read
+    users   targetgroup/users/73e2d6bc24d8a067 not read: DescribeTargetHealth failed (throttled,
+            ThrottlingException): Rate exceeded
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
     let json = desk.says("status --output json").await.rows("routes");
     assert_eq!(json[0]["standing"], "unknown");
     assert_eq!(json[0]["desired"]["instance"], "orders-2");
@@ -53,7 +66,19 @@ async fn records_and_queue_that_may_not_be_read_leave_the_standing_as_it_is() {
     refuse(&desk, &["Query", "GetQueueAttributes"], ErrorKind::Denied);
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED     HELD BACK
+    orders  right     orders-2  10.0.2.11:3306  healthy  not read  -
+    users   right     users-2   10.0.2.11:3306  healthy  not read  -
+
+    orders  records not read: Query failed (denied, AccessDeniedException): not authorized to perform
+            this action
+    users   records not read: Query failed (denied, AccessDeniedException): not authorized to perform
+            this action
+
+    queue  not read: GetQueueAttributes failed (denied, AccessDenied): not authorized to perform this
+           action
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,8 +87,27 @@ async fn a_ledger_that_cannot_be_read_at_all_is_an_error_and_what_can_be_read_is
     refuse(&desk, &["GetItem"], ErrorKind::Denied);
     let said = desk.says("status orders").await;
     assert_eq!(said.code, 1);
-    insta::assert_snapshot!(said.out, @"");
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    route orders: unknown
+      why       its state in the ledger could not be read
+      strategy  swap, mode enforce
+      group     targetgroup/orders/73e2d6bc24d8a067
+                10.0.2.11:3306 healthy, orders-2
+      moved     2026-05-06T23:00:00.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1, orders/2
+                the group holds orders-2 at 10.0.2.11:3306 and no other writer
+      phases    since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
+                deregistered +0 ms, finished +0 ms, serving +191 s, old target gone +301 s
+      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): drained (TargetGone)
+      not read  state: GetItem failed (denied, AccessDeniedException): not authorized to perform this
+                action
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
+    insta::assert_snapshot!(said.err, @r#"
+    error: reading the routes' states failed
+      why: GetItem failed (denied, AccessDeniedException): not authorized to perform this action
+      fix: check the credentials (aws sts get-caller-identity) and that their role allows the call
+    "#);
     desk.rig.fleet.world.fabric.set_plan(no_faults());
     assert_eq!(desk.says("status orders").await.code, 0);
 }

@@ -44,7 +44,16 @@ async fn on_a_terminal_each_look_is_drawn_over_the_one_before() {
     assert_eq!(said.out.matches("\u{1b}[H").count(), 2);
     assert!(said.out.ends_with("\u{1b}[J"), "{:?}", said.out);
     let first = said.out.split("\u{1b}[J").next().unwrap();
-    insta::assert_snapshot!(first.replace("\u{1b}[H", "").replace("\u{1b}[K", ""), @"");
+    insta::assert_snapshot!(first.replace("\u{1b}[H", "").replace("\u{1b}[K", ""), @r#"
+    2026-05-06T23:00:00.000Z, every 5 s; Ctrl-C ends
+
+    ROUTE   STANDING  INSTANCE  TARGET  NLB  MOVED  HELD BACK
+    orders  unknown   -         -       -    -      -
+
+    orders  nothing has moved this route yet, so nobody knows where it should point; an event will say
+
+    queue  0 waiting, 0 in flight; dead letters: 0
+    "#);
 }
 
 #[tokio::test(start_paused = true)]

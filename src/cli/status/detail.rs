@@ -167,9 +167,9 @@ fn last_move(last: &MoveView) -> Vec<Line> {
         .map(|phase| format!("{} +{}", phase.name, after(phase.after_ms)))
         .collect();
     let text = format!(
-        "{}; from the evidence of {}",
-        phases.join(", "),
-        last.evidence_at
+        "since the evidence of {}: {}",
+        last.evidence_at,
+        phases.join(", ")
     );
     lines.push(line("phases", text));
     lines

@@ -62,8 +62,12 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
     let control = survey.control();
     let desired = control.and_then(|control| control.desired.as_ref());
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let moved = survey.last_move.as_ref();
-    let moved = moved.map(|last| format!("{} ago", span(survey.at.since(last.at))));
+    let moved = match (&survey.records, &survey.last_move) {
+        (Err(_), _) => Some("not read".to_owned()),
+        (Ok(_), last) => last
+            .as_ref()
+            .map(|last| format!("{} ago", span(survey.at.since(last.at)))),
+    };
     let cells = [
         survey.route.name.to_string(),
         survey.judgement.standing.to_string(),
