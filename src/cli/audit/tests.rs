@@ -46,6 +46,12 @@ impl Shelf {
     }
 }
 
+/// The place of a record among those of all routes.
+fn day_place(stored: &StoredRecord) -> (Timestamp, &RouteName, u64) {
+    let record = &stored.record;
+    (record.entry.at, &record.route, record.seq)
+}
+
 fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredRecord> {
     let mut records: Vec<&StoredRecord> = stored.iter().collect();
     let seq = |stored: &&StoredRecord| stored.record.seq;
@@ -63,9 +69,21 @@ fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredR
             records.retain(|r| r.record.route == *route);
             records.sort_by_key(|r| std::cmp::Reverse(seq(r)));
         }
+        AuditQuery::NewestFrom { route, seq: from } => {
+            records.retain(|r| r.record.route == *route && r.record.seq <= *from);
+            records.sort_by_key(|r| std::cmp::Reverse(seq(r)));
+        }
         AuditQuery::Day { day } => {
             records.retain(|r| r.record.entry.at.day() == *day);
-            records.sort_by_key(|r| std::cmp::Reverse(r.record.entry.at));
+            records.sort_by_key(|r| std::cmp::Reverse(day_place(r)));
+        }
+        AuditQuery::DayBefore { day, at, record } => {
+            records.retain(|r| r.record.entry.at.day() == *day);
+            records.retain(|r| match record {
+                Some((route, seq)) => day_place(r) < (*at, route, *seq),
+                None => r.record.entry.at < *at,
+            });
+            records.sort_by_key(|r| std::cmp::Reverse(day_place(r)));
         }
         AuditQuery::Event { key } => {
             records.retain(|r| r.record.entry.event_key == *key);
