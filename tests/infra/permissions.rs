@@ -147,7 +147,14 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     let key = list["records"][0]["event_key"].as_str().unwrap();
     recorded.does(&format!("audit show {key}"));
     recorded.does("audit show aurora-source/1");
+    recorded.does("audit list --route aurora-source --until 1s");
     recorded.does("audit verify");
+    recorded.does("audit verify aurora-source --from 2");
+    recorded.does("audit export --all --since 1h");
+    let tail = Background::start(&mut recorded.command("audit tail --since 1h"));
+    // Its first word on standard error is its last.
+    tail.signal("-INT");
+    let _ = tail.ends();
     recorded.recorder.calls()
 }
 
@@ -319,6 +326,8 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
         "audit list",
         "audit show",
         "audit verify",
+        "audit export",
+        "audit tail",
         "replay",
         "swap",
         "pin",

@@ -131,3 +131,92 @@ impl Walk {
 fn is_of_a_row(error: &CallError) -> bool {
     error.kind == ErrorKind::Invalid && error.code.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::cli::audit::tests::chain_of;
+    use crate::ports::Page;
+
+    /// A table in which a record cannot be seen the first time, although the one after it can: two transactions were
+    /// committed while the Query read.
+    struct Torn {
+        records: Vec<StoredRecord>,
+        unseen: u64,
+        looks: AtomicU32,
+    }
+
+    #[async_trait]
+    impl Audit for Torn {
+        async fn page(
+            &self,
+            query: &AuditQuery,
+            limit: u32,
+            _: Option<&str>,
+        ) -> Result<Page, CallError> {
+            let AuditQuery::Chain { from_seq, .. } = query else {
+                panic!("a walk reads a chain");
+            };
+            let first = self.looks.fetch_add(1, Ordering::Relaxed) == 0;
+            let seen = |stored: &&StoredRecord| {
+                let seq = stored.record.seq;
+                seq >= *from_seq && !(first && seq == self.unseen)
+            };
+            let records = self.records.iter().filter(seen);
+            let records: Vec<_> = records.take(limit as usize).cloned().collect();
+            Ok(Page {
+                records,
+                next: None,
+            })
+        }
+    }
+
+    /// What a walk meets, in short.
+    async fn met(audit: &dyn Audit) -> Vec<String> {
+        let mut walk = Walk::from(RouteName::new("orders").unwrap(), 1);
+        let mut all = Vec::new();
+        loop {
+            match walk.go_on(audit).await.unwrap() {
+                Met::Records(records) => {
+                    all.extend(records.iter().map(|stored| stored.record.seq.to_string()));
+                }
+                Met::Missing { expected, found } => all.push(format!("{expected}..{found}")),
+                Met::Unreadable { seq, .. } => all.push(format!("{seq}?")),
+                Met::End => return all,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_a_query_missed_is_not_missing() {
+        for unseen in 1..=4 {
+            let audit = Torn {
+                records: chain_of("orders", 4),
+                unseen,
+                looks: AtomicU32::new(0),
+            };
+            let expected = if unseen == 4 {
+                vec!["1", "2", "3"]
+            } else {
+                vec!["1", "2", "3", "4"]
+            };
+            assert_eq!(met(&audit).await, expected, "{unseen}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_missing_twice_is_missing() {
+        let mut records = chain_of("orders", 6);
+        records.retain(|stored| ![1, 4].contains(&stored.record.seq));
+        let audit = Torn {
+            records,
+            unseen: 0,
+            looks: AtomicU32::new(0),
+        };
+        assert_eq!(met(&audit).await, ["1..2", "2", "3", "4..5", "5", "6"]);
+    }
+}

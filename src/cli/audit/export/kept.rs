@@ -126,3 +126,28 @@ struct Cells {
     seq: u64,
     hash: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole_of(text: &str, form: Form) -> u64 {
+        whole(&mut text.as_bytes(), form).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_line_within_quotes_is_none_in_csv() {
+        for (text, end) in [
+            ("", 0),
+            ("a,b", 0),
+            ("a,b\n", 4),
+            ("a,b\n1,\"two\n", 4),
+            ("a,b\n1,\"two\nthree\"\n", 18),
+            ("a,b\n1,\"a \"\"word\"\"\n", 4),
+            ("a,b\n1,\"a \"\"word\"\"\"\nx", 19),
+        ] {
+            assert_eq!(whole_of(text, Form::Csv), end, "{text:?}");
+        }
+        assert_eq!(whole_of("{\"a\":\"\\\"\"}\nx", Form::Jsonl), 13);
+    }
+}

@@ -1,0 +1,151 @@
+//! list and show.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+
+use crate::archive::{done, ids, moved, numbered, redacted};
+use crate::desk::{DESK, Desk};
+
+/// How often the desk has asked for records.
+fn queries(desk: &Desk) -> usize {
+    let calls = desk.rig.calls(DESK);
+    calls.iter().filter(|call| **call == "Query").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_looks_like_this() {
+    let desk = moved(&["orders"], 2).await;
+    let said = done(desk.says("audit list --route orders --limit 3").await);
+    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(said.err, @"");
+    let said = done(desk.says("audit list --route orders --limit 1 --output json").await);
+    insta::assert_snapshot!(redacted(&said.out), @"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
+    let desk = moved(&["orders", "billing"], 10).await;
+    let whole = done(desk.says("audit list --output jsonl").await);
+    let whole = ids(&whole.out);
+    assert_eq!(whole.len(), 40);
+    for (options, of_all) in [("", 40), ("--route orders", 20), ("--route orders --outcome swapped", 10)] {
+        let (mut joined, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let before = queries(&desk);
+            let line = format!("audit list --since 1d --limit 7 --output json {options} {cursor}");
+            let said = done(desk.says(&line).await);
+            let page: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+            // Over all routes there is yesterday, too.
+            let days = if options.is_empty() && page["next"].is_null() { 2 } else { 1 };
+            assert_eq!(queries(&desk) - before, days, "{line}");
+            let lines: Vec<String> = page["records"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            joined.extend(ids(&lines.join("\n")));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("--cursor {next}"),
+                None => break,
+            }
+        }
+        assert_eq!(joined.len(), of_all, "{options}");
+        joined.retain(|id| !whole.contains(id));
+        assert_eq!(joined, Vec::<String>::new(), "{options}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_is_found_in_a_long_chain_without_reading_it() {
+    let desk = moved(&["orders"], 64).await;
+    let all = done(desk.says("audit list --route orders --limit 1000 --output jsonl").await);
+    let row = |seq: usize| -> serde_json::Value {
+        serde_json::from_str(all.out.lines().rev().nth(seq - 1).unwrap()).unwrap()
+    };
+    let at = row(33)["at"].as_str().unwrap().to_owned();
+    let before = queries(&desk);
+    let line = format!("audit list --route orders --until {at} --limit 2 --output jsonl");
+    let said = done(desk.says(&line).await);
+    let found = ids(&said.out);
+    assert_eq!(found.len(), 2);
+    let earlier: Vec<String> = all
+        .out
+        .lines()
+        .filter(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["at"].as_str().unwrap() < at.as_str()
+        })
+        .map(|line| ids(line).remove(0))
+        .collect();
+    assert_eq!(found, earlier[..2]);
+    assert!(queries(&desk) - before <= 12, "{}", queries(&desk) - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transition_is_shown_with_who_ordered_it() {
+    let desk = Desk::with(&["orders"]).await;
+    let order = "swap orders --to orders-3 --reason \"sick zone\" --yes";
+    done(desk.says(order).await);
+    let said = done(desk.says("audit show orders/2").await);
+    insta::assert_snapshot!(redacted(&said.out), @"");
+    for line in said.out.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    let said = done(desk.says("audit show orders/2 --output json").await);
+    insta::assert_snapshot!(redacted(&said.out), @"");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_not_there_is_told() {
+    let desk = moved(&["orders"], 1).await;
+    let said = desk.says("audit list --route ordres").await;
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    insta::assert_snapshot!(said.err, @"");
+    let said = desk.says("audit list --route orders --outcome failed --output jsonl").await;
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));
+    assert_eq!(ids(&desk.says("audit list --route orders --output jsonl").await.out), numbered("orders", [2, 1]));
+}
+
+/// What a question costs, in read units. `cargo test --locked --test audit what_answers_cost -- --nocapture` prints it.
+#[tokio::test(start_paused = true)]
+async fn what_answers_cost_stands_in_the_document() {
+    let desk = moved(&["orders"], 100).await;
+    let chain = desk.rig.chain(0).await;
+    let [day, key] = [
+        chain[0].record.entry.at.day(),
+        chain[0].record.entry.event_key.to_string(),
+    ];
+    let dynamo = &desk.rig.fleet.dynamo;
+    let client = dynamo.client_outside();
+    let ask = async |index: Option<&str>, attribute: &str, value: &str, limit: i32| {
+        let query = client
+            .query()
+            .table_name(&dynamo.tables().audit)
+            .set_index_name(index.map(str::to_owned))
+            .consistent_read(index.is_none())
+            .key_condition_expression("#k = :v")
+            .expression_attribute_names("#k", attribute)
+            .expression_attribute_values(":v", AttributeValue::S(value.to_owned()))
+            .limit(limit)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = query.send().await.unwrap();
+        let units = answer.consumed_capacity().unwrap().capacity_units().unwrap();
+        (answer.count(), units)
+    };
+    let costs = [
+        ("`audit list --route R`, with 50 records", ask(None, "route", "orders", 51).await),
+        ("a page of `audit verify` or `audit export`", ask(None, "route", "orders", 100).await),
+        ("a page of `audit list` over all routes, with a filter", ask(Some("by-day"), "day", &day, 100).await),
+        ("`audit show` of an event", ask(Some("by-event"), "event_key", &key, 100).await),
+        ("one record, or a step of looking for a time", ask(None, "route", "orders", 1).await),
+        ("a look of `audit tail` at a route, nothing being new", ask(None, "route", "none", 100).await),
+        ("a day without a record", ask(Some("by-day"), "day", "2020-01-01", 100).await),
+    ];
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for (question, (records, units)) in costs {
+        let line = format!("| {question} | {records} | {units} |");
+        crate::rig::say(&format!("{line}\n"));
+        assert!(document.contains(&line), "docs/audit.md has not {line}");
+    }
+}
