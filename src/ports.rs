@@ -235,8 +235,9 @@ impl StoredRecord {
     #[must_use]
     pub fn altered_parts(&self) -> Option<String> {
         let mut parts = self.altered.clone();
-        if Hash::of(&self.canonical) != self.hash {
-            parts.push("hash".to_owned());
+        let hash = "hash".to_owned();
+        if Hash::of(&self.canonical) != self.hash && !parts.contains(&hash) {
+            parts.push(hash);
         }
         (!parts.is_empty()).then(|| parts.join(", "))
     }

@@ -309,13 +309,26 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
     assert_eq!(json.code, 1);
     let out = json.out.replace(&file.path.display().to_string(), "w.toml");
     insta::assert_snapshot!(out, @"");
-    assert!(json.err.starts_with("error: the configuration"), "{}", json.err);
+    assert!(
+        json.err.starts_with("error: the configuration"),
+        "{}",
+        json.err
+    );
     let jsonl = check("jsonl");
     assert_eq!((jsonl.code, jsonl.out.lines().count()), (1, 1));
     let csv = check("csv");
-    assert!(csv.out.starts_with("place,field,value,why,fix\n"), "{}", csv.out);
-    for (config, fault) in [("--config /nowhere.toml", "/nowhere.toml"), ("", "the environment")] {
-        let said = said(&mut writerlink(&format!("config check --output json {config}")));
+    assert!(
+        csv.out.starts_with("place,field,value,why,fix\n"),
+        "{}",
+        csv.out
+    );
+    for (config, fault) in [
+        ("--config /nowhere.toml", "/nowhere.toml"),
+        ("", "the environment"),
+    ] {
+        let said = said(&mut writerlink(&format!(
+            "config check --output json {config}"
+        )));
         let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
         assert_eq!((said.code, &json["version"]), (1, &1.into()));
         assert_eq!(json["faults"][0]["place"], fault);

@@ -4,26 +4,37 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use writerlink::embedded::world::WorldConfig;
+
 use crate::desk::{Desk, Said};
+
+/// How long after a move the next one comes: seldom enough not to be taken for flapping.
+const BETWEEN_MOVES: Duration = Duration::from_secs(151);
 
 /// A desk whose routes have been moved this often; each move leaves two records.
 pub(crate) async fn moved(routes: &[&str], moves: u64) -> Desk {
     let desk = Desk::with(routes).await;
-    desk.pass(Duration::from_secs(60)).await;
     for route in 0..routes.len() {
-        more(&desk, route, 0..moves).await;
+        more(&desk, route, moves).await;
     }
     desk
 }
 
-/// Moves a route between its second and third instance, a second after a second.
-pub(crate) async fn more(desk: &Desk, route: usize, seconds: std::ops::Range<u64>) {
-    for second in seconds {
-        let instance = if second % 2 == 0 { 2 } else { 3 };
-        let event = desk.rig.completed(route, instance, second);
-        desk.rig.fleet.world.deliver(&event);
+/// Moves a route between its second and third instance, this often.
+pub(crate) async fn more(desk: &Desk, route: usize, moves: u64) {
+    for n in 0..moves {
+        desk.pass(BETWEEN_MOVES).await;
+        failover(desk, route, if n % 2 == 0 { 2 } else { 3 });
         assert!(desk.rig.run("w").await);
     }
+}
+
+/// The event of a failover that was completed just now.
+pub(crate) fn failover(desk: &Desk, route: usize, instance: usize) {
+    let now = desk.rig.fleet.world.fabric.time.now();
+    let since_the_beginning = now.since(WorldConfig::default().start).as_secs();
+    let event = desk.rig.completed(route, instance, since_the_beginning);
+    desk.rig.fleet.world.deliver(&event);
 }
 
 /// `ROUTE/SEQ` of each line of JSON, whichever command wrote it.
@@ -50,7 +61,7 @@ pub(crate) fn redacted(text: &str) -> String {
             && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
     };
     let name = |word: &str| match word {
-        word if hex(word, 64, 0) => "HASH".to_owned(),
+        word if hex(word, 64, 0) || hex(word, 16, 0) => "HASH".to_owned(),
         word if hex(word, 32, 4) => "TRANSITION".to_owned(),
         word if word == env!("CARGO_PKG_VERSION") => "VERSION".to_owned(),
         word => word.to_owned(),

@@ -15,10 +15,49 @@ fn queries(desk: &Desk) -> usize {
 async fn a_list_looks_like_this() {
     let desk = moved(&["orders"], 2).await;
     let said = done(desk.says("audit list --route orders --limit 3").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
-    insta::assert_snapshot!(said.err, @"");
-    let said = done(desk.says("audit list --route orders --limit 1 --output json").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    AT                        RECORD    WHAT     REASON       INSTANCE  TOOK
+    2026-05-06T23:05:04.000Z  orders/4  Swapped  WriterMoved  orders-3  0 ms
+    2026-05-06T23:05:04.000Z  orders/3  started  -            orders-3  0 ms
+    2026-05-06T23:02:31.000Z  orders/2  Swapped  WriterMoved  orders-2  0 ms
+    "#);
+    insta::assert_snapshot!(said.err, @"there may be more; go on with --cursor 2026-05-06T23:02:31.000Z/orders/2");
+    let said = done(
+        desk.says("audit list --route orders --limit 1 --output json")
+            .await,
+    );
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    {
+      "version": 1,
+      "records": [
+        {
+          "at": "2026-05-06T23:05:04.000Z",
+          "route": "orders",
+          "seq": 4,
+          "kind": "finished",
+          "outcome": "Swapped",
+          "reason": "WriterMoved",
+          "cause": "event",
+          "instance": "orders-3",
+          "target": "10.0.3.11:3306",
+          "took_ms": 0,
+          "attempt": 1,
+          "generation": 2,
+          "owner": "w",
+          "version": "VERSION",
+          "event_id": "RDS-EVENT-0071",
+          "evidence_at": "2026-05-06T23:05:04.000Z",
+          "event_source": "orders",
+          "event_key": "HASH",
+          "transition": "TRANSITION",
+          "hash": "HASH",
+          "intact": true,
+          "note": "the group holds orders-3 at 10.0.3.11:3306 and no other writer"
+        }
+      ],
+      "next": "2026-05-06T23:05:04.000Z/orders/4"
+    }
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +66,11 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
     let whole = done(desk.says("audit list --output jsonl").await);
     let whole = ids(&whole.out);
     assert_eq!(whole.len(), 40);
-    for (options, of_all) in [("", 40), ("--route orders", 20), ("--route orders --outcome swapped", 10)] {
+    for (options, of_all) in [
+        ("", 40),
+        ("--route orders", 20),
+        ("--route orders --outcome swapped", 10),
+    ] {
         let (mut joined, mut cursor) = (Vec::new(), String::new());
         loop {
             let before = queries(&desk);
@@ -35,7 +78,11 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
             let said = done(desk.says(&line).await);
             let page: serde_json::Value = serde_json::from_str(&said.out).unwrap();
             // Over all routes there is yesterday, too.
-            let days = if options.is_empty() && page["next"].is_null() { 2 } else { 1 };
+            let days = if options.is_empty() && page["next"].is_null() {
+                2
+            } else {
+                1
+            };
             assert_eq!(queries(&desk) - before, days, "{line}");
             let lines: Vec<String> = page["records"]
                 .as_array()
@@ -58,7 +105,10 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_time_is_found_in_a_long_chain_without_reading_it() {
     let desk = moved(&["orders"], 64).await;
-    let all = done(desk.says("audit list --route orders --limit 1000 --output jsonl").await);
+    let all = done(
+        desk.says("audit list --route orders --limit 1000 --output jsonl")
+            .await,
+    );
     let row = |seq: usize| -> serde_json::Value {
         serde_json::from_str(all.out.lines().rev().nth(seq - 1).unwrap()).unwrap()
     };
@@ -87,12 +137,182 @@ async fn a_transition_is_shown_with_who_ordered_it() {
     let order = "swap orders --to orders-3 --reason \"sick zone\" --yes";
     done(desk.says(order).await);
     let said = done(desk.says("audit show orders/2").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    transition TRANSITION of route orders
+      cause     operator, arn:aws:sts::123456789012:assumed-role/Operator/ada
+      at        2026-05-06T23:00:00.000Z
+      order     swap to orders-3 by arn:aws:sts::123456789012:assumed-role/Operator/ada: sick zone
+      event key HASH
+      group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067
+      phases
+        evidence to attempt  █················· from    0.000 s to    0.000 s
+        attempt              █················· from    0.000 s to    0.000 s
+
+    orders/1  2026-05-06T23:00:00.000Z  started
+      by        desk:1, writerlink VERSION; attempt 1, generation 1
+      desired   orders-3 at 10.0.3.11:3306
+      note      moves to orders-3 at 10.0.3.11:3306
+      hash      HASH
+      follows   HASH
+
+    orders/2  2026-05-06T23:00:00.000Z  Swapped (Ordered)
+      by        desk:1, writerlink VERSION; attempt 1, generation 1
+      desired   orders-3 at 10.0.3.11:3306
+      before    10.0.1.11:3306 healthy
+                10.0.3.11:3306 initial (Elb.RegistrationInProgress)
+      after     10.0.1.11:3306 draining (Target.DeregistrationInProgress)
+                10.0.3.11:3306 initial (Elb.RegistrationInProgress)
+      note      the group holds orders-3 at 10.0.3.11:3306 and no other writer
+      steps
+        Begin                █················· at     0,     0 ms
+        RegisterTargets      █················· at     0,     0 ms  req-000001
+        DescribeTargetHealth █················· at     0,     0 ms  req-000002
+        DeregisterTargets    █················· at     0,     0 ms  req-000003
+        DescribeTargetHealth █················· at     0,     0 ms  req-000004
+      hash      HASH
+      follows   HASH
+    "#);
     for line in said.out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     let said = done(desk.says("audit show orders/2 --output json").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    {
+      "version": 1,
+      "records": [
+        {
+          "at": "2026-05-06T23:00:00.000Z",
+          "route": "orders",
+          "seq": 1,
+          "kind": "started",
+          "outcome": null,
+          "reason": null,
+          "cause": "operator",
+          "instance": "orders-3",
+          "target": "10.0.3.11:3306",
+          "took_ms": 0,
+          "attempt": 1,
+          "generation": 1,
+          "owner": "desk:1",
+          "version": "VERSION",
+          "event_id": null,
+          "evidence_at": "2026-05-06T23:00:00.000Z",
+          "event_source": null,
+          "event_key": "HASH",
+          "transition": "TRANSITION",
+          "hash": "HASH",
+          "intact": true,
+          "note": "moves to orders-3 at 10.0.3.11:3306",
+          "event_source_arn": null,
+          "evidence_kind": "order",
+          "evidence": "swap to orders-3 by arn:aws:sts::123456789012:assumed-role/Operator/ada: sick zone",
+          "ordered_by": "arn:aws:sts::123456789012:assumed-role/Operator/ada",
+          "target_group": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067",
+          "before": [],
+          "after": [],
+          "steps": [],
+          "prev_hash": "HASH",
+          "altered": null
+        },
+        {
+          "at": "2026-05-06T23:00:00.000Z",
+          "route": "orders",
+          "seq": 2,
+          "kind": "finished",
+          "outcome": "Swapped",
+          "reason": "Ordered",
+          "cause": "operator",
+          "instance": "orders-3",
+          "target": "10.0.3.11:3306",
+          "took_ms": 0,
+          "attempt": 1,
+          "generation": 1,
+          "owner": "desk:1",
+          "version": "VERSION",
+          "event_id": null,
+          "evidence_at": "2026-05-06T23:00:00.000Z",
+          "event_source": null,
+          "event_key": "HASH",
+          "transition": "TRANSITION",
+          "hash": "HASH",
+          "intact": true,
+          "note": "the group holds orders-3 at 10.0.3.11:3306 and no other writer",
+          "event_source_arn": null,
+          "evidence_kind": "order",
+          "evidence": "swap to orders-3 by arn:aws:sts::123456789012:assumed-role/Operator/ada: sick zone",
+          "ordered_by": "arn:aws:sts::123456789012:assumed-role/Operator/ada",
+          "target_group": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067",
+          "before": [
+            {
+              "target": "10.0.1.11:3306",
+              "health": "healthy",
+              "reason": null,
+              "availability_zone": "us-east-1a"
+            },
+            {
+              "target": "10.0.3.11:3306",
+              "health": "initial",
+              "reason": "Elb.RegistrationInProgress",
+              "availability_zone": "us-east-1c"
+            }
+          ],
+          "after": [
+            {
+              "target": "10.0.1.11:3306",
+              "health": "draining",
+              "reason": "Target.DeregistrationInProgress",
+              "availability_zone": "us-east-1a"
+            },
+            {
+              "target": "10.0.3.11:3306",
+              "health": "initial",
+              "reason": "Elb.RegistrationInProgress",
+              "availability_zone": "us-east-1c"
+            }
+          ],
+          "steps": [
+            {
+              "name": "Begin",
+              "start_ms": 0,
+              "took_ms": 0,
+              "request_id": null,
+              "error": null
+            },
+            {
+              "name": "RegisterTargets",
+              "start_ms": 0,
+              "took_ms": 0,
+              "request_id": "req-000001",
+              "error": null
+            },
+            {
+              "name": "DescribeTargetHealth",
+              "start_ms": 0,
+              "took_ms": 0,
+              "request_id": "req-000002",
+              "error": null
+            },
+            {
+              "name": "DeregisterTargets",
+              "start_ms": 0,
+              "took_ms": 0,
+              "request_id": "req-000003",
+              "error": null
+            },
+            {
+              "name": "DescribeTargetHealth",
+              "start_ms": 0,
+              "took_ms": 0,
+              "request_id": "req-000004",
+              "error": null
+            }
+          ],
+          "prev_hash": "HASH",
+          "altered": null
+        }
+      ]
+    }
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,10 +320,25 @@ async fn a_route_that_is_not_there_is_told() {
     let desk = moved(&["orders"], 1).await;
     let said = desk.says("audit list --route ordres").await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    insta::assert_snapshot!(said.err, @"");
-    let said = desk.says("audit list --route orders --outcome failed --output jsonl").await;
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));
-    assert_eq!(ids(&desk.says("audit list --route orders --output jsonl").await.out), numbered("orders", [2, 1]));
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no route ordres
+      why: it is not in the configuration, and nothing is recorded of it
+      fix: configured are: orders
+    "#);
+    let said = desk
+        .says("audit list --route orders --outcome failed --output jsonl")
+        .await;
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (0, "", "")
+    );
+    assert_eq!(
+        ids(&desk
+            .says("audit list --route orders --output jsonl")
+            .await
+            .out),
+        numbered("orders", [2, 1])
+    );
 }
 
 /// What a question costs, in read units. `cargo test --locked --test audit what_answers_cost -- --nocapture` prints it.
@@ -111,10 +346,8 @@ async fn a_route_that_is_not_there_is_told() {
 async fn what_answers_cost_stands_in_the_document() {
     let desk = moved(&["orders"], 100).await;
     let chain = desk.rig.chain(0).await;
-    let [day, key] = [
-        chain[0].record.entry.at.day(),
-        chain[0].record.entry.event_key.to_string(),
-    ];
+    let newest = &chain[chain.len() - 1].record.entry;
+    let [day, key] = [newest.at.day(), newest.event_key.to_string()];
     let dynamo = &desk.rig.fleet.dynamo;
     let client = dynamo.client_outside();
     let ask = async |index: Option<&str>, attribute: &str, value: &str, limit: i32| {
@@ -129,23 +362,51 @@ async fn what_answers_cost_stands_in_the_document() {
             .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let answer = query.send().await.unwrap();
-        let units = answer.consumed_capacity().unwrap().capacity_units().unwrap();
+        let units = answer
+            .consumed_capacity()
+            .unwrap()
+            .capacity_units()
+            .unwrap();
         (answer.count(), units)
     };
     let costs = [
-        ("`audit list --route R`, with 50 records", ask(None, "route", "orders", 51).await),
-        ("a page of `audit verify` or `audit export`", ask(None, "route", "orders", 100).await),
-        ("a page of `audit list` over all routes, with a filter", ask(Some("by-day"), "day", &day, 100).await),
-        ("`audit show` of an event", ask(Some("by-event"), "event_key", &key, 100).await),
-        ("one record, or a step of looking for a time", ask(None, "route", "orders", 1).await),
-        ("a look of `audit tail` at a route, nothing being new", ask(None, "route", "none", 100).await),
-        ("a day without a record", ask(Some("by-day"), "day", "2020-01-01", 100).await),
+        (
+            "`audit list --route R`, with 50 records",
+            ask(None, "route", "orders", 51).await,
+        ),
+        (
+            "a page of `audit verify` or `audit export`",
+            ask(None, "route", "orders", 100).await,
+        ),
+        (
+            "a page of `audit list` over all routes, with a filter",
+            ask(Some("by-day"), "day", &day, 100).await,
+        ),
+        (
+            "`audit show` of an event",
+            ask(Some("by-event"), "event_key", &key, 100).await,
+        ),
+        (
+            "one record, or a step of looking for a time",
+            ask(None, "route", "orders", 1).await,
+        ),
+        (
+            "a look of `audit tail` at a route, nothing being new",
+            ask(None, "route", "none", 100).await,
+        ),
+        (
+            "a day without a record",
+            ask(Some("by-day"), "day", "2020-01-01", 100).await,
+        ),
     ];
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
     let document = std::fs::read_to_string(path).unwrap();
-    for (question, (records, units)) in costs {
+    let lines = costs.map(|(question, (records, units))| {
         let line = format!("| {question} | {records} | {units} |");
         crate::rig::say(&format!("{line}\n"));
+        line
+    });
+    for line in lines {
         assert!(document.contains(&line), "docs/audit.md has not {line}");
     }
 }

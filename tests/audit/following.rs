@@ -5,17 +5,17 @@ use std::time::Duration;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::ports::ErrorKind;
 
-use crate::archive::{done, ids, more, moved, numbered, overwrite, redacted, remove};
+use crate::archive::{done, failover, ids, more, moved, numbered, overwrite, redacted, remove};
 use crate::desk::{DESK, Desk};
 
 /// Moves both routes now and then, at times that have nothing to do with when anybody looks.
 async fn an_hour_of_moves(desk: &Desk) {
     let worker = desk.rig.start("busy");
     for n in 0..40 {
-        let (route, instance) = (n as usize % 2, if n % 4 < 2 { 2 } else { 3 });
-        let event = desk.rig.completed(route, instance, 100 + n);
-        desk.rig.fleet.world.deliver(&event);
-        desk.pass(Duration::from_millis(1_000 + n * 377)).await;
+        let (route, instance) = (n % 2, if n % 4 < 2 { 2 } else { 3 });
+        failover(desk, route, instance);
+        desk.pass(Duration::from_millis(1_000 + n as u64 * 377))
+            .await;
     }
     worker.stop();
     assert!(worker.ended().await);
@@ -45,7 +45,7 @@ async fn no_record_is_lost_and_none_comes_twice_however_often_it_looks() {
         };
         let (said, ()) = tokio::join!(desk.says(&line), moving);
         let mut told = ids(&done(said).out);
-        assert!(told.len() > 60, "{}", told.len());
+        assert!(told.len() > 40, "{}", told.len());
         let of = |route: &str| -> Vec<u64> {
             let seqs = told.iter().filter_map(|id| id.strip_prefix(route));
             seqs.map(|seq| seq[1..].parse().unwrap()).collect()
@@ -67,7 +67,8 @@ async fn who_stops_and_goes_on_later_misses_nothing() {
             desk.stop.send_replace(0);
             let line = format!("audit tail --output jsonl {after}");
             let stopping = async {
-                desk.pass(Duration::from_millis(61_300 + round * 7_100)).await;
+                desk.pass(Duration::from_millis(61_300 + round * 7_100))
+                    .await;
                 desk.stop.send_replace(1);
             };
             let (said, ()) = tokio::join!(desk.says(&line), stopping);
@@ -88,7 +89,7 @@ async fn who_stops_and_goes_on_later_misses_nothing() {
     let (said, ()) = tokio::join!(desk.says(&line), stopping);
     told.extend(ids(&done(said).out));
     told.sort_unstable();
-    assert!(told.len() > 60);
+    assert!(told.len() > 40);
     assert_eq!(told, all_after(&desk, 0).await);
 }
 
@@ -101,7 +102,7 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     };
     let moving = async {
         desk.pass(Duration::from_secs(5)).await;
-        more(&desk, 0, 10..11).await;
+        more(&desk, 0, 1).await;
         desk.pass(Duration::from_secs(60)).await;
         desk.stop.send_replace(1);
         desk.rig.fleet.world.fabric.time.now()
@@ -109,8 +110,13 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     let ((said, ended), stopped) = tokio::join!(following, moving);
     assert_eq!(ended, stopped, "it does not sleep on");
     let said = done(said);
-    insta::assert_snapshot!(redacted(&said.out), @"");
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    2026-05-06T23:02:31.000Z  orders/1            started         -               orders-2      0 ms
+    2026-05-06T23:02:31.000Z  orders/2            Swapped         WriterMoved     orders-2      0 ms
+    2026-05-06T23:05:09.000Z  orders/3            started         -               orders-2      0 ms
+    2026-05-06T23:05:09.000Z  orders/4            AlreadyThere    NothingToDo     orders-2      0 ms
+    "#);
+    insta::assert_snapshot!(said.err, @"stopped; writerlink audit tail --after orders/4 goes on");
     for line in said.out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
@@ -121,13 +127,17 @@ async fn without_a_time_it_begins_with_what_comes_next() {
     let desk = moved(&["orders"], 2).await;
     let moving = async {
         desk.pass(Duration::from_secs(5)).await;
-        more(&desk, 0, 10..11).await;
+        more(&desk, 0, 1).await;
         desk.pass(Duration::from_secs(5)).await;
         desk.stop.send_replace(1);
     };
     let (said, ()) = tokio::join!(desk.says("audit tail --output csv"), moving);
     let said = done(said);
-    let seqs: Vec<&str> = said.out.lines().map(|line| line.split(',').nth(2).unwrap()).collect();
+    let seqs: Vec<&str> = said
+        .out
+        .lines()
+        .map(|line| line.split(',').nth(2).unwrap())
+        .collect();
     assert_eq!(seqs, ["seq", "5", "6"]);
 }
 
@@ -144,7 +154,7 @@ async fn a_call_that_fails_for_a_while_is_told_and_loses_nothing() {
     let moving = async {
         desk.pass(Duration::from_secs(5)).await;
         fabric.set_plan(Box::new(plan(ErrorKind::Throttled)));
-        more(&desk, 0, 10..12).await;
+        more(&desk, 0, 2).await;
         desk.pass(Duration::from_secs(5)).await;
         fabric.set_plan(writerlink::embedded::faults::no_faults());
         desk.pass(Duration::from_secs(5)).await;
@@ -171,10 +181,17 @@ async fn what_was_taken_away_is_told_and_the_rest_comes() {
         desk.pass(Duration::from_secs(5)).await;
         desk.stop.send_replace(1);
     };
-    let (said, ()) = tokio::join!(desk.says("audit tail --after orders/0 --output jsonl"), stopping);
+    let (said, ()) = tokio::join!(
+        desk.says("audit tail --after orders/0 --output jsonl"),
+        stopping
+    );
     let said = done(said);
     assert_eq!(ids(&said.out), numbered("orders", [1, 3, 5, 6]));
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @r#"
+    orders/2 is missing, orders/3 is there; ask `writerlink audit verify orders`
+    record 4 of route orders cannot be read: not the JSON of an audit record: missing field `format` at line 1 column 2; ask `writerlink audit verify orders`
+    stopped; writerlink audit tail --after orders/6 goes on
+    "#);
 }
 
 #[tokio::test(start_paused = true)]

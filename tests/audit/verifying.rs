@@ -6,13 +6,25 @@ use crate::archive::{done, moved, overwrite, redacted, remove};
 async fn an_intact_chain_looks_like_this() {
     let desk = moved(&["orders", "billing"], 3).await;
     let said = done(desk.says("audit verify").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    ROUTE    RECORDS  VERDICT  HEAD
+    orders   6        intact   6 HASH
+    billing  6        intact   6 HASH
+    "#);
     let all = done(desk.says("audit verify --all").await);
     assert_eq!(all.out, said.out);
     let said = done(desk.says("audit verify billing orders --output csv").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found
+    billing,true,6,1,6,6,HASH,,,,
+    orders,true,6,1,6,6,HASH,,,,
+    "#);
     let said = done(desk.says("audit verify orders --from 3 --to 5").await);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    ROUTE   RECORDS  VERDICT             HEAD
+    orders  3        intact from 3 to 5  6 d2e2aeec3f5a4e0ab78e4a2673a99f5b6429cabfb6b35f18d9d5cf5bf000a
+                                         103
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -20,14 +32,53 @@ async fn a_broken_chain_looks_like_this() {
     let desk = moved(&["orders", "billing"], 3).await;
     overwrite(&desk, ("orders", 4), "outcome", "Failed").await;
     let text = &desk.rig.chain(1).await[2].canonical;
-    overwrite(&desk, ("billing", 3), "record", &text.replace("billing-2", "billing-3")).await;
+    overwrite(
+        &desk,
+        ("billing", 3),
+        "record",
+        &text.replace("billing-3", "billing-1"),
+    )
+    .await;
     let said = desk.says("audit verify").await;
     assert_eq!(said.code, 3);
-    insta::assert_snapshot!(redacted(&said.out), @"");
-    insta::assert_snapshot!(redacted(&said.err), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    ROUTE    RECORDS  VERDICT                                   HEAD
+    orders   3        BROKEN: record 4 was changed after it     6 d2e2aeec3f5a4e0ab78e4a2673a99f5b6429ca
+                      was written (outcome)                     bfb6b35f18d9d5cf5bf000a103
+    billing  2        BROKEN: record 3 was changed after it     6 cd943169269cf48f8e19a2d813eec1b971f20c
+                      was written (hash, instance, note, hash)  594cb8e577a319531d7cf0e40c
+    "#);
+    insta::assert_snapshot!(redacted(&said.err), @r#"
+    error: records are not as they were written, from orders/4 and billing/3 on
+      why: somebody with access to the tables changed or removed them: writerlink cannot
+           orders/4: expected the columns that its text has
+           orders/4: found    others in outcome
+           billing/3: expected hash HASH
+           billing/3: found    hash HASH
+      fix: find who wrote to the tables (CloudTrail data events), and compare with a backup
+    "#);
     let said = desk.says("audit verify orders --output json").await;
     assert_eq!(said.code, 3);
-    insta::assert_snapshot!(redacted(&said.out), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    {
+      "version": 1,
+      "routes": [
+        {
+          "route": "orders",
+          "intact": false,
+          "records": 3,
+          "from_seq": 1,
+          "to_seq": 3,
+          "head_seq": 6,
+          "head_hash": "HASH",
+          "first_bad_seq": 4,
+          "fault": "record 4 was changed after it was written (outcome)",
+          "expected": "the columns that its text has",
+          "found": "others in outcome"
+        }
+      ]
+    }
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,13 +104,19 @@ async fn a_range_finds_what_is_in_it_and_nothing_else() {
 async fn a_range_has_to_continue_the_record_before_it() {
     let desk = moved(&["orders"], 3).await;
     // Another text with a hash that fits it: only what follows it can tell.
-    let text = desk.rig.chain(0).await[2].canonical.replace("orders-2", "orders-3");
+    let text = desk.rig.chain(0).await[2]
+        .canonical
+        .replace("orders-3", "orders-1");
     overwrite(&desk, ("orders", 3), "record", &text).await;
-    let said = desk.says("audit verify orders --from 4 --output jsonl").await;
+    let said = desk
+        .says("audit verify orders --from 4 --output jsonl")
+        .await;
     assert_eq!(said.code, 3, "{}", said.out);
     assert!(said.out.contains("\"first_bad_seq\":4"), "{}", said.out);
     remove(&desk, "orders", 3).await;
-    let said = desk.says("audit verify orders --from 4 --output jsonl").await;
+    let said = desk
+        .says("audit verify orders --from 4 --output jsonl")
+        .await;
     assert_eq!(said.code, 3);
     assert!(said.out.contains("\"first_bad_seq\":3"), "{}", said.out);
 }
@@ -69,7 +126,11 @@ async fn a_range_of_several_routes_is_wrong_usage() {
     let desk = moved(&["orders", "billing"], 1).await;
     let said = desk.says("audit verify --from 2").await;
     assert_eq!(said.code, 2);
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no such range of records
+      why: it would be one of 2 routes
+      fix: name one ROUTE
+    "#);
 }
 
 #[tokio::test(start_paused = true)]

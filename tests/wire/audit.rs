@@ -65,7 +65,11 @@ async fn lists_join_at_their_cursors_and_an_unknown_route_is_an_error() {
     assert_eq!(joined, whole);
     let said = trial.says("audit list --route ordres");
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.contains("configured are: orders, billing"), "{}", said.err);
+    assert!(
+        said.err.contains("configured are: orders, billing"),
+        "{}",
+        said.err
+    );
 }
 
 #[tokio::test]
@@ -91,7 +95,11 @@ async fn an_export_grows_with_the_table_and_is_verified_without_it() {
     assert_eq!(offline.code, 0, "{}", offline.err);
     let from_the_table = trial.says("audit verify billing orders --output csv");
     assert_eq!(offline.out, from_the_table.out);
-    fs::write(&file, grown.replacen("orders-instance-2", "orders-instance-1", 1)).unwrap();
+    fs::write(
+        &file,
+        grown.replacen("orders-instance-2", "orders-instance-1", 1),
+    )
+    .unwrap();
     let said = trial.says(&verify);
     assert_eq!(said.code, 3);
     assert!(said.err.contains("from orders/1 on"), "{}", said.err);
@@ -114,7 +122,11 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
             .map_while(Result::ok)
             .try_for_each(|line| send.send(line))
     });
-    let head = || trial.says("audit verify orders --output json").json()["routes"][0]["head_seq"].as_u64().unwrap();
+    let head = || {
+        trial.says("audit verify orders --output json").json()["routes"][0]["head_seq"]
+            .as_u64()
+            .unwrap()
+    };
     let before = head();
     // It may begin before or after the first of these; from the first that it tells on there is no gap.
     let patience = Duration::from_secs(60);
@@ -135,11 +147,20 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
         assert_eq!(ids(&line), [format!("orders/{seq}")]);
     }
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(said.contains(&format!("--after orders/{last} goes on")), "{said}");
+    assert!(
+        said.contains(&format!("--after orders/{last} goes on")),
+        "{said}"
+    );
 }
 
 /// A block of commands, each as a shell reads it.
@@ -152,7 +173,10 @@ fn blocks(document: &str) -> Vec<Block> {
     for line in document.lines() {
         match &mut inside {
             None if line == "```console" => inside = Some(Block::new()),
-            None => assert!(!line.starts_with("$ "), "a command outside of a block: {line}"),
+            None => assert!(
+                !line.starts_with("$ "),
+                "a command outside of a block: {line}"
+            ),
             Some(_) if line == "```" => blocks.extend(inside.take()),
             Some(block) => match line.strip_prefix("$ ") {
                 Some(command) => block.push(command.to_owned()),
@@ -226,8 +250,14 @@ fn hashes(text: &str) -> BTreeSet<String> {
 /// The document with what happened in this trial instead of what happened in its example.
 fn of_today(document: &str, trial: &Trial) -> Option<String> {
     let all = trial.says("audit list --output jsonl").out;
-    let all: Vec<Value> = all.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let days: BTreeSet<&str> = all.iter().map(|row| &row["at"].as_str().unwrap()[..10]).collect();
+    let all: Vec<Value> = all
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let days: BTreeSet<&str> = all
+        .iter()
+        .map(|row| &row["at"].as_str().unwrap()[..10])
+        .collect();
     let swapped = all
         .iter()
         .find(|row| row["route"] == "orders" && row["outcome"] == "Swapped")
@@ -271,8 +301,14 @@ async fn every_command_of_the_documents_works_and_answers_as_ours_do() {
             }
         } else if block.iter().any(|command| command.ends_with("sha256sum")) {
             let found: Vec<BTreeSet<String>> = answers.iter().map(|a| hashes(a)).collect();
-            assert!(found.iter().all(|set| set.len() == 1), "{block:?}: {answers:?}");
-            assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+            assert!(
+                found.iter().all(|set| set.len() == 1),
+                "{block:?}: {answers:?}"
+            );
+            assert!(
+                found.windows(2).all(|pair| pair[0] == pair[1]),
+                "{answers:?}"
+            );
             hashed += 1;
         } else if let [command] = &block[..]
             && command.contains("writerlink-state")

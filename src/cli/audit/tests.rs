@@ -381,7 +381,12 @@ fn says(library: &Open, line: &str) -> Said {
 pub(super) fn chain_of(name: &str, length: u64) -> Vec<StoredRecord> {
     let mut library = Library::default();
     for n in 0..length.div_ceil(2) {
-        library.swap(name, "2026-05-06T10:00:00Z", "2026-05-06T10:00:01Z", n.into());
+        library.swap(
+            name,
+            "2026-05-06T10:00:00Z",
+            "2026-05-06T10:00:01Z",
+            n.into(),
+        );
     }
     let mut records = library.shelf.records.into_inner().unwrap();
     records.truncate(usize::try_from(length).unwrap());

@@ -17,6 +17,9 @@ use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, CallError};
 
+/// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.
+const HASH_DIGITS: usize = 16;
+
 /// What there is to say of one chain.
 #[derive(Serialize)]
 pub(in crate::cli) struct Verdict {
@@ -56,7 +59,8 @@ impl Row for Verdict {
             None if whole => "intact".to_owned(),
             None => format!("intact from {} to {}", self.from_seq, self.to_seq),
         };
-        let head = format!("{} {}", self.head_seq, self.head_hash);
+        let hash: String = self.head_hash.chars().take(HASH_DIGITS).collect();
+        let head = format!("{} {hash}…", self.head_seq);
         vec![self.route.clone(), self.records.to_string(), verdict, head]
     }
 }
