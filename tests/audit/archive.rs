@@ -63,7 +63,7 @@ pub(crate) fn redacted(text: &str) -> String {
     let name = |word: &str| match word {
         word if hex(word, 64, 0) || hex(word, 16, 0) => "HASH".to_owned(),
         word if hex(word, 32, 4) => "TRANSITION".to_owned(),
-        word if word == env!("CARGO_PKG_VERSION") => "VERSION".to_owned(),
+        env!("CARGO_PKG_VERSION") => "VERSION".to_owned(),
         word => word.to_owned(),
     };
     let part_of_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

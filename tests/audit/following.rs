@@ -74,7 +74,7 @@ async fn who_stops_and_goes_on_later_misses_nothing() {
             let (said, ()) = tokio::join!(desk.says(&line), stopping);
             let said = done(said);
             told.extend(ids(&said.out));
-            let (_, rest) = said.err.split_once("audit tail ").unwrap();
+            let (_, rest) = said.err.split_once("writerlink audit tail ").unwrap();
             *after = rest.replace(" goes on\n", "");
             desk.pass(Duration::from_secs(13)).await;
         }
@@ -103,7 +103,7 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     let moving = async {
         desk.pass(Duration::from_secs(5)).await;
         more(&desk, 0, 1).await;
-        desk.pass(Duration::from_secs(60)).await;
+        desk.pass(Duration::from_mins(1)).await;
         desk.stop.send_replace(1);
         desk.rig.fleet.world.fabric.time.now()
     };

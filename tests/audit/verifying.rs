@@ -145,3 +145,20 @@ async fn a_row_that_is_no_record_any_more_is_a_broken_chain_and_no_error() {
     assert_eq!(said.code, 3, "{}", said.err);
     assert!(said.out.contains("\"found\":\"record 5\""), "{}", said.out);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_person_at_a_terminal_sees_how_far_it_is_and_nobody_else_does() {
+    let desk = moved(&["orders"], 2).await;
+    for (command, far) in [
+        ("audit verify", "orders: 4 of 4 records"),
+        ("audit export --all", "4 records"),
+    ] {
+        let seen = desk.answers(command, "").await;
+        let unseen = done(desk.says(command).await);
+        let wiped = " ".repeat(far.len());
+        assert_eq!(seen.err, format!("\r{far}\r{wiped}\r{}", unseen.err));
+        assert_eq!(seen.out, unseen.out);
+        let log = desk.answers(&format!("{command} --log json"), "").await;
+        assert!(!log.err.contains('\r'), "{}", log.err);
+    }
+}

@@ -152,9 +152,9 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     recorded.does("audit verify aurora-source --from 2");
     recorded.does("audit export --all --since 1h");
     let tail = Background::start(&mut recorded.command("audit tail --since 1h"));
-    // Its first word on standard error is its last.
+    tail.wait_for("following");
     tail.signal("-INT");
-    let _ = tail.ends();
+    assert_eq!(tail.ends().0, Some(0));
     recorded.recorder.calls()
 }
 

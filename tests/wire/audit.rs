@@ -129,7 +129,7 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
     };
     let before = head();
     // It may begin before or after the first of these; from the first that it tells on there is no gap.
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let mut first = None;
     for second in 10..40 {
         moves(&trial, "orders", 1 + second % 2, second);
@@ -178,15 +178,16 @@ fn blocks(document: &str) -> Vec<Block> {
                 "a command outside of a block: {line}"
             ),
             Some(_) if line == "```" => blocks.extend(inside.take()),
-            Some(block) => match line.strip_prefix("$ ") {
-                Some(command) => block.push(command.to_owned()),
-                None => {
-                    let command = block.last_mut().expect("a block begins with a command");
-                    assert!(command.ends_with('\\'), "what is {line:?}?");
-                    command.push('\n');
-                    command.push_str(line);
+            Some(block) => {
+                if let Some(command) = line.strip_prefix("$ ") {
+                    block.push(command.to_owned());
+                    continue;
                 }
-            },
+                let command = block.last_mut().expect("a block begins with a command");
+                assert!(command.ends_with('\\'), "what is {line:?}?");
+                command.push('\n');
+                command.push_str(line);
+            }
         }
     }
     assert!(inside.is_none(), "a block has no end");
@@ -238,6 +239,14 @@ fn rows(text: &str) -> Vec<String> {
         format!("{}/{}", cells.next().unwrap(), cells.next().unwrap())
     };
     text.lines().map(id).collect()
+}
+
+/// The records as they can be compared: ministack does not order what PartiQL reads from an index, whatever it is told.
+fn in_order(command: &str, mut rows: Vec<String>) -> Vec<String> {
+    if command.contains("execute-statement") && command.contains("\".\"by-") {
+        rows.sort_unstable();
+    }
+    rows
 }
 
 /// What is 64 hexadecimal digits long.
@@ -296,7 +305,10 @@ async fn every_command_of_the_documents_works_and_answers_as_ours_do() {
             let ours = ids(&answers[0]);
             assert!(!ours.is_empty(), "{}", block[0]);
             for (command, answer) in block.iter().zip(&answers).skip(1) {
-                assert_eq!(rows(answer), ours, "{command}");
+                assert_eq!(
+                    in_order(command, rows(answer)),
+                    in_order(command, ours.clone())
+                );
                 compared += 1;
             }
         } else if block.iter().any(|command| command.ends_with("sha256sum")) {

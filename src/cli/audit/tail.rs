@@ -34,6 +34,7 @@ pub(super) async fn run(
     let routes = desk.routes(wanted.route.as_slice()).await?;
     let stops = session.connect.process()?.stops;
     let mut tail = Following::begin(desk, wanted, (&routes, output), session.now).await?;
+    session.remark(&tail.announcement(wanted.every))?;
     tail.heading(session.out)?;
     let every = Duration::from_secs(wanted.every);
     loop {
@@ -92,6 +93,15 @@ impl Following {
             tail.places.insert(route.clone(), before);
         }
         Ok(tail)
+    }
+
+    /// Who sees nothing for a while should know that this is what there is.
+    fn announcement(&self, every: u64) -> String {
+        let what = match &self.walks[..] {
+            [walk] => format!("route {}", walk.route()),
+            walks => format!("{} routes", walks.len()),
+        };
+        format!("following {what}, every {every} s; Ctrl-C ends it")
     }
 
     fn heading(&self, out: &mut dyn Write) -> io::Result<()> {
