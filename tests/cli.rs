@@ -308,7 +308,20 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
     let json = check("json");
     assert_eq!(json.code, 1);
     let out = json.out.replace(&file.path.display().to_string(), "w.toml");
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r#"
+    {
+      "version": 1,
+      "faults": [
+        {
+          "place": "w.toml:2",
+          "field": "worker.max_atempts",
+          "value": "3",
+          "why": "there is no such field",
+          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address"
+        }
+      ]
+    }
+    "#);
     assert!(
         json.err.starts_with("error: the configuration"),
         "{}",

@@ -1,6 +1,6 @@
 //! list and show.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, KeyType, ReturnConsumedCapacity};
 
 use crate::archive::{done, ids, moved, numbered, redacted};
 use crate::desk::{DESK, Desk};
@@ -143,7 +143,7 @@ async fn a_transition_is_shown_with_who_ordered_it() {
       at        2026-05-06T23:00:00.000Z
       order     swap to orders-3 by arn:aws:sts::123456789012:assumed-role/Operator/ada: sick zone
       event key HASH
-      group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067
+      group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/HASH
       phases
         evidence to attempt  █················· from    0.000 s to    0.000 s
         attempt              █················· from    0.000 s to    0.000 s
@@ -191,7 +191,40 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    insta::assert_snapshot!(redacted(&fields.join("\n")), @"");
+    insta::assert_snapshot!(redacted(&fields.join("\n")), @r#"
+    after: [{"availability_zone":"us-east-1a","health":"draining","reason":"Target.DeregistrationInProgress","target":"10.0.1.11:3306"},{"availability_zone":"us-east-1c","health":"initial","reason":"Elb.RegistrationInProgress","target":"10.0.3.11:3306"}]
+    altered: null
+    at: "2026-05-06T23:00:00.000Z"
+    attempt: 1
+    before: [{"availability_zone":"us-east-1a","health":"healthy","reason":null,"target":"10.0.1.11:3306"},{"availability_zone":"us-east-1c","health":"initial","reason":"Elb.RegistrationInProgress","target":"10.0.3.11:3306"}]
+    cause: "operator"
+    event_id: null
+    event_key: "HASH"
+    event_source: null
+    event_source_arn: null
+    evidence: "swap to orders-3 by arn:aws:sts::123456789012:assumed-role/Operator/ada: sick zone"
+    evidence_at: "2026-05-06T23:00:00.000Z"
+    evidence_kind: "order"
+    generation: 1
+    hash: "HASH"
+    instance: "orders-3"
+    intact: true
+    kind: "finished"
+    note: "the group holds orders-3 at 10.0.3.11:3306 and no other writer"
+    ordered_by: "arn:aws:sts::123456789012:assumed-role/Operator/ada"
+    outcome: "Swapped"
+    owner: "desk:1"
+    prev_hash: "HASH"
+    reason: "Ordered"
+    route: "orders"
+    seq: 2
+    steps: [{"error":null,"name":"Begin","request_id":null,"start_ms":0,"took_ms":0},{"error":null,"name":"RegisterTargets","request_id":"req-000001","start_ms":0,"took_ms":0},{"error":null,"name":"DescribeTargetHealth","request_id":"req-000002","start_ms":0,"took_ms":0},{"error":null,"name":"DeregisterTargets","request_id":"req-000003","start_ms":0,"took_ms":0},{"error":null,"name":"DescribeTargetHealth","request_id":"req-000004","start_ms":0,"took_ms":0}]
+    target: "10.0.3.11:3306"
+    target_group: "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/HASH"
+    took_ms: 0
+    transition: "TRANSITION"
+    version: "VERSION"
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,5 +320,45 @@ async fn what_answers_cost_stands_in_the_document() {
     });
     for line in lines {
         assert!(document.contains(&line), "docs/audit.md has not {line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_has_every_attribute_and_every_key_of_the_table() {
+    let desk = moved(&["orders"], 1).await;
+    let dynamo = &desk.rig.fleet.dynamo;
+    let (client, table) = (dynamo.client_outside(), &dynamo.tables().audit);
+    let get = client.get_item().table_name(table);
+    let get = get.key("route", AttributeValue::S("orders".to_owned()));
+    let row = get.key("seq", AttributeValue::N("2".to_owned())).send();
+    let row = row.await.unwrap().item.unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let tables = document.split("## The tables").nth(1).unwrap();
+    let tables = tables.split("## Ask").next().unwrap();
+    for name in row.keys() {
+        assert!(tables.contains(&format!("`{name}`")), "{name}");
+    }
+    let described = client.describe_table().table_name(table).send();
+    let described = described.await.unwrap().table.unwrap();
+    let types = described.attribute_definitions();
+    let key = |schema: &[KeySchemaElement]| {
+        let parts = schema.iter().map(|part| {
+            let name = part.attribute_name();
+            let of = types.iter().find(|t| t.attribute_name() == name).unwrap();
+            let role = match part.key_type() {
+                KeyType::Hash => "partition",
+                _ => "sort",
+            };
+            format!("`{name}` ({}, {role})", of.attribute_type().as_str())
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    let row = format!("| primary | the table | {} |", key(described.key_schema()));
+    assert!(tables.contains(&row), "{row}");
+    for index in described.global_secondary_indexes() {
+        let (name, key) = (index.index_name().unwrap(), key(index.key_schema()));
+        let row = format!("| `{name}` | an index with every attribute | {key} |");
+        assert!(tables.contains(&row), "{row}");
     }
 }

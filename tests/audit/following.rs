@@ -74,8 +74,8 @@ async fn who_stops_and_goes_on_later_misses_nothing() {
             let (said, ()) = tokio::join!(desk.says(&line), stopping);
             let said = done(said);
             told.extend(ids(&said.out));
-            let (_, rest) = said.err.split_once("writerlink audit tail ").unwrap();
-            *after = rest.replace(" goes on\n", "");
+            let (_, rest) = said.err.split_once("goes on with ").unwrap();
+            *after = rest.trim().to_owned();
             desk.pass(Duration::from_secs(13)).await;
         }
     };
@@ -116,7 +116,10 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     2026-05-06T23:05:09.000Z  orders/3            started         -               orders-2      0 ms
     2026-05-06T23:05:09.000Z  orders/4            AlreadyThere    NothingToDo     orders-2      0 ms
     "#);
-    insta::assert_snapshot!(said.err, @"stopped; writerlink audit tail --after orders/4 goes on");
+    insta::assert_snapshot!(said.err, @r#"
+    following route orders, every 60 s; Ctrl-C ends it
+    stopped; the same command goes on with --after orders/4
+    "#);
     for line in said.out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
@@ -188,9 +191,10 @@ async fn what_was_taken_away_is_told_and_the_rest_comes() {
     let said = done(said);
     assert_eq!(ids(&said.out), numbered("orders", [1, 3, 5, 6]));
     insta::assert_snapshot!(said.err, @r#"
+    following route orders, every 2 s; Ctrl-C ends it
     orders/2 is missing, orders/3 is there; ask `writerlink audit verify orders`
     record 4 of route orders cannot be read: not the JSON of an audit record: missing field `format` at line 1 column 2; ask `writerlink audit verify orders`
-    stopped; writerlink audit tail --after orders/6 goes on
+    stopped; the same command goes on with --after orders/6
     "#);
 }
 

@@ -158,7 +158,7 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
     assert_eq!(ended.status.code(), Some(0));
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(
-        said.contains(&format!("--after orders/{last} goes on")),
+        said.contains(&format!("goes on with --after orders/{last}\n")),
         "{said}"
     );
 }

@@ -151,7 +151,7 @@ impl Following {
 
     fn summary(&self) -> String {
         let after = go_on_after(&self.places);
-        format!("stopped; writerlink audit tail {after} goes on")
+        format!("stopped; the same command goes on with {after}")
     }
 }
 
