@@ -242,8 +242,9 @@ impl StoredRecord {
     #[must_use]
     pub fn altered_parts(&self) -> Option<String> {
         let mut parts = self.altered.clone();
-        if Hash::of(&self.canonical) != self.hash {
-            parts.push("hash".to_owned());
+        let hash = "hash".to_owned();
+        if Hash::of(&self.canonical) != self.hash && !parts.contains(&hash) {
+            parts.push(hash);
         }
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -285,6 +286,22 @@ pub enum AuditQuery {
     Day {
         /// `2026-05-06`.
         day: String,
+    },
+    /// A route's records from this one down, newest first.
+    NewestFrom {
+        /// Whose.
+        route: RouteName,
+        /// The newest one that is wanted.
+        seq: u64,
+    },
+    /// All routes' records of a UTC day that stand before a place in it, newest first.
+    DayBefore {
+        /// `2026-05-06`.
+        day: String,
+        /// Only what is older than this; what is of this very time, only if it stands before `record`.
+        at: Timestamp,
+        /// A record of that time, if the place is one: the records of one time stand by route and seq.
+        record: Option<(RouteName, u64)>,
     },
     /// All records of an event, oldest first.
     Event {

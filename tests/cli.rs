@@ -100,6 +100,8 @@ fn every_command_explains_itself_with_an_example() {
         "audit list",
         "audit show",
         "audit verify",
+        "audit export",
+        "audit tail",
         "config",
         "config check",
         "healthcheck",
@@ -120,7 +122,18 @@ fn wrong_usage_ends_with_code_2() {
         "audit list --since yesterday",
         "audit list --outcome Done",
         "audit list --limit 0",
+        "audit list --cursor 10000",
+        "audit list --until never",
         "audit show orders",
+        "audit verify --from 0",
+        "audit verify --all orders",
+        "audit verify orders --file audit.jsonl",
+        "audit export",
+        "audit export --all --route orders",
+        "audit export --all --after x",
+        "audit export --route orders --after 3 --to audit.jsonl",
+        "audit tail --every 0",
+        "audit tail --since 1h --after 3",
         "plan",
         "plan orders --event e.json",
         "config check --output xml",
@@ -289,6 +302,66 @@ fn a_file_that_is_not_there_is_named() {
         said.err
             .starts_with("error: the configuration /nowhere.toml cannot be read\n  why: ")
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_to_programs_too() {
+    let file = file(&format!(
+        "[worker]\nmax_atempts = 3\n[[route]]\ntarget_group = \"{ARN}\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n"
+    ));
+    let check = |output: &str| {
+        let mut command = writerlink("config check --output");
+        said(command.arg(output).arg("--config").arg(&file.path))
+    };
+    let json = check("json");
+    assert_eq!(json.code, 1);
+    let out = json.out.replace(&file.path.display().to_string(), "w.toml");
+    insta::assert_snapshot!(out, @r#"
+    {
+      "version": 1,
+      "faults": [
+        {
+          "place": "w.toml:2",
+          "field": "worker.max_atempts",
+          "value": "3",
+          "why": "there is no such field",
+          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address"
+        }
+      ]
+    }
+    "#);
+    assert!(
+        json.err.starts_with("error: the configuration"),
+        "{}",
+        json.err
+    );
+    let jsonl = check("jsonl");
+    assert_eq!((jsonl.code, jsonl.out.lines().count()), (1, 1));
+    let csv = check("csv");
+    assert!(
+        csv.out.starts_with("place,field,value,why,fix\n"),
+        "{}",
+        csv.out
+    );
+    for (config, fault) in [
+        ("--config /nowhere.toml", "/nowhere.toml"),
+        ("", "the environment"),
+    ] {
+        let said = said(&mut writerlink(&format!(
+            "config check --output json {config}"
+        )));
+        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!((said.code, &json["version"]), (1, &1.into()));
+        assert_eq!(json["faults"][0]["place"], fault);
+    }
+}
+
+#[test]
+fn a_file_is_verified_without_a_configuration() {
+    let file = file("");
+    let said = said(writerlink("audit verify --output json --file").arg(&file.path));
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("\"routes\": []"), "{}", said.out);
 }
 
 #[test]

@@ -404,6 +404,7 @@ promises! {
     a_day_has_the_records_of_all_routes_newest_first
     an_event_has_its_records_oldest_first
     a_range_of_the_chain_is_read_alone
+    a_list_goes_on_behind_any_record_of_a_route_or_of_a_day
     a_cursor_that_is_none_is_refused
     no_text_of_an_event_is_more_than_text
 }
@@ -812,6 +813,42 @@ mod promises {
         assert_eq!(seqs(&ledger, &range(4, Some(6)), 2).await, [4, 5, 6]);
         assert_eq!(seqs(&ledger, &range(8, None), 2).await, [8, 9]);
         assert_eq!(seqs(&ledger, &range(5, Some(4)), 2).await, [0; 0]);
+    }
+
+    pub(super) async fn a_list_goes_on_behind_any_record_of_a_route_or_of_a_day(
+        engine: &impl Engine,
+    ) {
+        let ledger = engine.ledger();
+        // The two routes' records share their milliseconds.
+        for name in ["a", "b"] {
+            settle_events(&ledger, &route(name), 11).await;
+        }
+        let whole = AuditQuery::Day { day: at(0).day() };
+        let whole = read(&ledger, &whole, 100).await.unwrap();
+        for (n, behind) in whole.iter().enumerate() {
+            let record = &behind.record;
+            let rest = AuditQuery::DayBefore {
+                day: at(0).day(),
+                at: record.entry.at,
+                record: Some((record.route.clone(), record.seq)),
+            };
+            assert_eq!(read(&ledger, &rest, 5).await.unwrap(), whole[n + 1..]);
+            let older = AuditQuery::DayBefore {
+                day: at(0).day(),
+                at: record.entry.at,
+                record: None,
+            };
+            let older = read(&ledger, &older, 5).await.unwrap();
+            let is_older = |stored: &&StoredRecord| stored.record.entry.at < record.entry.at;
+            let expected: Vec<StoredRecord> = whole.iter().filter(is_older).cloned().collect();
+            assert_eq!(older, expected);
+        }
+        for seq in 0..=12 {
+            let route = route("a");
+            let below: Vec<u64> = (1..=seq.min(11)).rev().collect();
+            let query = AuditQuery::NewestFrom { route, seq };
+            assert_eq!(seqs(&ledger, &query, 4).await, below);
+        }
     }
 
     pub(super) async fn a_cursor_that_is_none_is_refused(engine: &impl Engine) {

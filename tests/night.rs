@@ -53,7 +53,9 @@ impl Tape<'_> {
         let said = self.desk.says(&format!("{line} --output json")).await;
         let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
         let found = json.pointer(pointer).and_then(serde_json::Value::as_str);
-        found.unwrap_or_else(|| panic!("{pointer}: {json}")).to_owned()
+        found
+            .unwrap_or_else(|| panic!("{pointer}: {json}"))
+            .to_owned()
     }
 }
 
@@ -74,13 +76,16 @@ async fn night(desk: &Desk) -> String {
     desk.pass(40 * SECOND).await;
     tape.happens("a partner calls: the replication has stopped");
     tape.asks("Where are we?", "status", 0).await;
-    tape.asks("What happened?", "audit list --since 10m", 0).await;
+    tape.asks("What happened?", "audit list --since 10m", 0)
+        .await;
     tape.asks("How, exactly?", "audit show orders/2", 0).await;
     desk.pass(6 * MINUTE).await;
     tape.happens("an event of 23:06 arrives, seven minutes late: it names orders-1");
     deliver(1, 360);
     desk.pass(10 * SECOND).await;
-    let key = tape.finds("audit list --limit 1", "/records/0/event_key").await;
+    let key = tape
+        .finds("audit list --limit 1", "/records/0/event_key")
+        .await;
     let why = format!("explain {key}");
     tape.asks("Why did it not go back?", &why, 0).await;
     tape.asks("What will it do next?", "plan orders", 0).await;
@@ -90,11 +95,13 @@ async fn night(desk: &Desk) -> String {
     tape.happens("orders fails over again, to orders-3");
     deliver(3, 995);
     desk.pass(20 * SECOND).await;
-    tape.asks("Does it obey? What is waiting?", "status orders", 0).await;
+    tape.asks("Does it obey? What is waiting?", "status orders", 0)
+        .await;
     let go = "resume orders --reason \"the DBA is done\" --yes";
     tape.asks("Go on.", go, 0).await;
     desk.pass(5 * MINUTE).await;
-    tape.asks("Is all well now?", "status --detailed-exitcode", 0).await;
+    tape.asks("Is all well now?", "status --detailed-exitcode", 0)
+        .await;
     tape.asks("Is the record whole?", "audit verify", 0).await;
     drop(worker);
     tape.text

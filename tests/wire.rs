@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "wire/audit.rs"]
+mod audit;
 #[path = "wire/commands.rs"]
 mod commands;
 #[path = "wire/deliveries.rs"]

@@ -1,5 +1,6 @@
 //! What a person types.
 
+mod audit;
 mod explain;
 mod man;
 mod orders;
@@ -8,19 +9,15 @@ mod status;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
-use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
 pub use self::explain::{Explain, Subject};
 pub use self::man::ManPages;
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
 pub use self::status::Status;
-use crate::domain::audit::Cause;
 use crate::domain::route::{InstanceId, RouteName};
-use crate::domain::time::Timestamp;
-use crate::domain::transition::Outcome;
 use crate::telemetry::LogFormat;
 
 const EXIT_CODES: &str = "\
@@ -264,95 +261,6 @@ pub struct Plan {
     pub detailed_exitcode: bool,
 }
 
-/// Reading what is recorded.
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// List records, newest first
-    #[command(
-        after_help = "Example:\n  writerlink audit list --route orders --outcome Failed --since 2026-05-01"
-    )]
-    List(List),
-    /// Show everything recorded of one transition, step by step
-    #[command(after_help = "Example:\n  writerlink audit show orders/12")]
-    Show {
-        /// ROUTE/SEQ, a transition's UUID, or an event key (64 hexadecimal digits)
-        #[arg(value_name = "ID", value_parser = record_ref)]
-        id: RecordRef,
-    },
-    /// Check that no record was changed or left out
-    #[command(after_help = "Example:\n  writerlink audit verify && echo intact")]
-    Verify {
-        /// Whose records; without it, every configured route's
-        #[arg(value_parser = route_name)]
-        route: Option<RouteName>,
-    },
-}
-
-/// Which records.
-#[derive(Clone, Debug, clap::Args)]
-pub struct List {
-    /// Of this route alone
-    #[arg(long, value_parser = route_name)]
-    pub route: Option<RouteName>,
-    /// Not older than this: 90s, 30m, 2h, 7d, a day (2026-05-06) or a time (2026-05-06T23:07:45Z)
-    #[arg(long, value_name = "AGE|DATE", value_parser = since)]
-    pub since: Option<Since>,
-    /// Only transitions that ended like this
-    #[arg(long, value_parser = outcomes(), ignore_case = true)]
-    pub outcome: Option<Outcome>,
-    /// Only what was caused by this
-    #[arg(long, value_parser = causes())]
-    pub cause: Option<Cause>,
-    /// Only what was to point a route at this instance
-    #[arg(long, value_parser = instance_id)]
-    pub instance: Option<InstanceId>,
-    /// At most this many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// Go on where an earlier list ended
-    #[arg(long, value_name = "CURSOR")]
-    pub cursor: Option<String>,
-}
-
-/// How far back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// This long before now.
-    Ago(Duration),
-    /// This time.
-    At(Timestamp),
-}
-
-impl Since {
-    /// The instant, seen from `now`.
-    #[must_use]
-    pub fn instant(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(instant) => instant,
-            Self::Ago(age) => {
-                let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-                Timestamp::from_millis(now.as_millis().saturating_sub(millis))
-            }
-        }
-    }
-}
-
-/// What `audit show` is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordRef {
-    /// The transition with this id.
-    Transition(crate::domain::transition::TransitionId),
-    /// The transition that this record belongs to.
-    Record {
-        /// Whose chain.
-        route: RouteName,
-        /// Its place.
-        seq: u64,
-    },
-    /// Every transition of this event.
-    Event(crate::domain::event::EventKey),
-}
-
 /// About the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -367,42 +275,6 @@ fn route_name(text: &str) -> Result<RouteName, String> {
 
 fn instance_id(text: &str) -> Result<InstanceId, String> {
     InstanceId::new(text).map_err(|error| error.rule.to_owned())
-}
-
-fn outcomes() -> impl clap::builder::TypedValueParser<Value = Outcome> {
-    PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|text| {
-        let same = |outcome: &Outcome| outcome.as_str().eq_ignore_ascii_case(&text);
-        Outcome::ALL.into_iter().find(same).ok_or("no outcome")
-    })
-}
-
-fn causes() -> impl clap::builder::TypedValueParser<Value = Cause> {
-    PossibleValuesParser::new(Cause::ALL.map(Cause::as_str))
-        .try_map(|text| Cause::parse(&text).ok_or("no cause"))
-}
-
-fn record_ref(text: &str) -> Result<RecordRef, String> {
-    use crate::domain::{event::EventKey, transition::TransitionId};
-    if let Some((route, seq)) = text.split_once('/') {
-        let route = route_name(route)?;
-        let seq = seq
-            .parse()
-            .map_err(|_| "after the / comes a number".to_owned())?;
-        return Ok(RecordRef::Record { route, seq });
-    }
-    let transition = TransitionId::parse(text).map(RecordRef::Transition);
-    transition
-        .or_else(|| EventKey::parse(text).map(RecordRef::Event))
-        .ok_or_else(|| "neither ROUTE/SEQ, nor a UUID, nor an event key of 64 digits".to_owned())
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    age(text)
-        .map(Since::Ago)
-        .or_else(|| Timestamp::parse(text).map(Since::At))
-        .or_else(|| Timestamp::parse_civil(text).map(Since::At))
-        .or_else(|| Timestamp::parse_day(text).map(Since::At))
-        .ok_or_else(|| "neither an age (2h) nor a date (2026-05-06, UTC)".to_owned())
 }
 
 fn age(text: &str) -> Option<Duration> {
@@ -441,42 +313,5 @@ mod tests {
             below.chain((!example).then(|| path.clone())).collect()
         }
         assert_eq!(missing(&Args::command(), ""), Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_age_or_a_date_says_since_when() {
-        let now = Timestamp::parse("2026-05-06T12:00:00Z").unwrap();
-        let at = |text| since(text).map(|since| since.instant(now).to_string());
-        assert_eq!(at("2h").unwrap(), "2026-05-06T10:00:00.000Z");
-        assert_eq!(at("90s").unwrap(), "2026-05-06T11:58:30.000Z");
-        assert_eq!(at("7d").unwrap(), "2026-04-29T12:00:00.000Z");
-        assert_eq!(at("2026-05-01").unwrap(), "2026-05-01T00:00:00.000Z");
-        assert_eq!(
-            at("2026-05-01T01:00:00+01:00").unwrap(),
-            "2026-05-01T00:00:00.000Z"
-        );
-        for wrong in ["", "h", "-2h", "2w", "yesterday", "2é"] {
-            assert!(since(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_named_in_three_ways() {
-        let uuid = "01977f2e-8c3a-7b1d-9e0f-112233445566";
-        assert!(
-            matches!(record_ref(uuid), Ok(RecordRef::Transition(id)) if id.to_string() == uuid)
-        );
-        assert!(matches!(
-            record_ref(&"a".repeat(64)),
-            Ok(RecordRef::Event(_))
-        ));
-        let route = RouteName::new("orders").unwrap();
-        assert_eq!(
-            record_ref("orders/12"),
-            Ok(RecordRef::Record { route, seq: 12 })
-        );
-        for wrong in ["orders", "orders/", "orders/x", "Orders/1", ""] {
-            assert!(record_ref(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,17 +1,27 @@
 //! `audit`: what is recorded, for people and for their tools.
 
+mod chain;
+mod export;
 pub(super) mod list;
+mod offline;
+mod phases;
+mod progress;
+mod seek;
 pub(super) mod show;
+mod tail;
 pub(super) mod verify;
 pub(super) mod view;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
-use super::args::{Audit as AuditCommand, Output};
+use std::collections::BTreeMap;
+
+use super::args::{Audit as AuditCommand, Global, Output, Place};
 use super::failure::{Exit, Failure};
 use super::{Books, Session};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::route::RouteName;
 use crate::ports::{Audit, AuditQuery, Page};
 
@@ -26,46 +36,91 @@ const SCAN_RECORDS_MAX: usize = 10_000;
 /// Does what the command says.
 pub(super) async fn run(
     command: AuditCommand,
-    output: Output,
-    (books, config): (&Books, &Config),
+    global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
+    let output = global.output;
+    if let AuditCommand::Verify(wanted) = &command
+        && let Some(file) = &wanted.file
+    {
+        return offline::run(file, output, session);
+    }
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let books = session.connect.books(&config).await?;
+    let desk = Desk {
+        books: &books,
+        config: &config,
+    };
     match command {
-        AuditCommand::List(wanted) => {
-            list::run(books.audit.as_ref(), &wanted, output, session).await
-        }
+        AuditCommand::List(wanted) => desk.list(&wanted, output, session).await,
         AuditCommand::Show { id } => show::run(books.audit.as_ref(), &id, output, session).await,
-        AuditCommand::Verify { route } => {
-            let routes = routes_to_verify(route, books.audit.as_ref(), config).await?;
-            verify::run(books, &routes, output, session).await
-        }
+        AuditCommand::Verify(wanted) => verify::run(&desk, &wanted, output, session).await,
+        AuditCommand::Export(wanted) => export::run(&desk, &wanted, output, session).await,
+        AuditCommand::Tail(wanted) => tail::run(&desk, &wanted, output, session).await,
     }
 }
 
-/// The route that is named, else those of the configuration. One that is not configured (any more) has to
-/// have records: an unknown name has no fault either, and must not be called intact.
-async fn routes_to_verify(
-    named: Option<RouteName>,
-    audit: &dyn Audit,
-    config: &Config,
-) -> Result<Vec<RouteName>, Failure> {
-    let configured: Vec<RouteName> = config.routes.iter().map(|r| r.name.clone()).collect();
-    let Some(route) = named else {
-        return Ok(configured);
-    };
-    let newest = AuditQuery::Newest {
-        route: route.clone(),
-    };
-    if !configured.contains(&route) && page(audit, &newest, 1, None).await?.records.is_empty() {
-        let known: Vec<&str> = configured.iter().map(RouteName::as_str).collect();
-        return Err(Failure::Told {
-            what: format!("there is no route {route}"),
-            why: "it is not in the configuration, and nothing is recorded of it".to_owned(),
-            fix: format!("configured are: {}", known.join(", ")),
-            exit: Exit::Error,
-        });
+/// What is recorded, and who is configured to have records.
+#[derive(Clone, Copy)]
+struct Desk<'a> {
+    books: &'a Books,
+    config: &'a Config,
+}
+
+impl Desk<'_> {
+    async fn list(
+        &self,
+        wanted: &super::args::List,
+        output: Output,
+        session: &mut Session<'_>,
+    ) -> Result<Exit, Failure> {
+        let found = list::find(self.books.audit.as_ref(), wanted, session.now).await?;
+        if let Some(route) = &wanted.route
+            && found.saw_nothing()
+            && self.is_without_records(route).await?
+        {
+            session.remark(&format!("nothing is recorded of route {route} yet"))?;
+        }
+        list::tell(&found, wanted, output, session)?;
+        Ok(Exit::Done)
     }
-    Ok(vec![route])
+
+    fn configured(&self) -> Vec<RouteName> {
+        self.config.routes.iter().map(|r| r.name.clone()).collect()
+    }
+
+    /// The route that is named, else those of the configuration.
+    async fn routes(&self, named: &[RouteName]) -> Result<Vec<RouteName>, Failure> {
+        if named.is_empty() {
+            return Ok(self.configured());
+        }
+        for route in named {
+            if !self.configured().contains(route) {
+                self.is_without_records(route).await?;
+            }
+        }
+        Ok(named.to_vec())
+    }
+
+    /// Whether nothing is recorded of a route that is configured. One that is not configured (any more) has to have
+    /// records: an unknown name has none and no fault either, and must not be called empty, or intact.
+    async fn is_without_records(&self, route: &RouteName) -> Result<bool, Failure> {
+        let newest = AuditQuery::Newest {
+            route: route.clone(),
+        };
+        let newest = page(self.books.audit.as_ref(), &newest, 1, None).await?;
+        let configured = self.configured();
+        if newest.records.is_empty() && !configured.contains(route) {
+            let known: Vec<&str> = configured.iter().map(RouteName::as_str).collect();
+            return Err(Failure::Told {
+                what: format!("there is no route {route}"),
+                why: "it is not in the configuration, and nothing is recorded of it".to_owned(),
+                fix: format!("configured are: {}", known.join(", ")),
+                exit: Exit::Error,
+            });
+        }
+        Ok(newest.records.is_empty())
+    }
 }
 
 /// A page of records, or the failure as it is told.
@@ -77,4 +132,53 @@ async fn page(
 ) -> Result<Page, Failure> {
     let page = audit.page(query, limit, cursor).await;
     page.map_err(|error| Failure::call("reading the audit records", error))
+}
+
+/// The record of each route to go on after. A place without a route is of the only one.
+fn places(after: &[Place], routes: &[RouteName]) -> Result<BTreeMap<RouteName, u64>, Failure> {
+    let mut places = BTreeMap::new();
+    for place in after {
+        let route = match (&place.route, routes) {
+            (Some(route), routes) if routes.contains(route) => route,
+            (Some(route), _) => {
+                return Err(unplaced(&format!(
+                    "{route} is none of the routes asked for"
+                )));
+            }
+            (None, [only]) => only,
+            (None, _) => return Err(unplaced("a number says nothing about several routes")),
+        };
+        places.insert(route.clone(), place.seq);
+    }
+    Ok(places)
+}
+
+fn unplaced(why: &str) -> Failure {
+    Failure::Told {
+        what: "there is no such record to go on after".to_owned(),
+        why: why.to_owned(),
+        fix: "write --after ROUTE/SEQ,ROUTE/SEQ, as it was printed by the command that ended there"
+            .to_owned(),
+        exit: Exit::Usage,
+    }
+}
+
+/// `--after` for whoever goes on here.
+fn go_on_after(places: &BTreeMap<RouteName, u64>) -> String {
+    let places: Vec<String> = places
+        .iter()
+        .map(|(route, seq)| format!("{route}/{seq}"))
+        .collect();
+    format!("--after {}", places.join(","))
+}
+
+/// A form of output that a command has not.
+fn no_such_output(command: &str, output: &str, instead: &str) -> Failure {
+    Failure::Told {
+        what: format!("{command} does not write {output}"),
+        why: "it writes records as it reads them, and that form needs all of them at once"
+            .to_owned(),
+        fix: format!("write --output {instead}"),
+        exit: Exit::Usage,
+    }
 }

@@ -8,7 +8,7 @@ use super::Session;
 use super::args::Output;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
-use crate::config::{self, Loaded, Setting};
+use crate::config::{self, CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
 
 #[derive(Serialize)]
 struct SettingRow<'a> {
@@ -36,7 +36,13 @@ pub(super) fn check(
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let loaded = config::read(file, session.env)?;
+    let loaded = match config::read(file, session.env) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            findings(&error, output, session)?;
+            return Err(error.into());
+        }
+    };
     let rows: Vec<_> = loaded.settings.iter().map(row).collect();
     let rows = Listing {
         name: "settings",
@@ -46,6 +52,72 @@ pub(super) fn check(
     rows.write(output, session.out)?;
     session.remark(&summary(&loaded))?;
     Ok(Exit::Done)
+}
+
+/// One thing that is wrong, as people read it on standard error too.
+#[derive(Serialize)]
+struct FaultRow {
+    place: String,
+    field: Option<String>,
+    value: Option<String>,
+    why: String,
+    fix: String,
+}
+
+impl Row for FaultRow {
+    const COLUMNS: &'static [&'static str] = &["PLACE", "FIELD", "VALUE", "WHY"];
+    const FIELDS: &'static [&'static str] = &["place", "field", "value", "why", "fix"];
+
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        vec![
+            self.place.clone(),
+            or_dash(&self.field),
+            or_dash(&self.value),
+            self.why.clone(),
+        ]
+    }
+}
+
+/// What is wrong, for programs. People read it on standard error, and a table would say it twice.
+fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> Result<(), Failure> {
+    if output == Output::Table {
+        return Ok(());
+    }
+    let rows: Vec<FaultRow> = match error {
+        ConfigError::Faulty { faults, .. } => faults.iter().map(fault).collect(),
+        ConfigError::Absent => vec![FaultRow {
+            place: "the environment".to_owned(),
+            field: None,
+            value: None,
+            why: error.to_string(),
+            fix: format!("pass --config FILE, or set {CONFIG_VARIABLE}"),
+        }],
+        ConfigError::Unreadable { path, source } => vec![FaultRow {
+            place: path.display().to_string(),
+            field: None,
+            value: None,
+            why: source.to_string(),
+            fix: "check the path and its permissions".to_owned(),
+        }],
+    };
+    let rows = Listing {
+        name: "faults",
+        rows: &rows,
+        next: None,
+    };
+    rows.write(output, session.out)?;
+    Ok(())
+}
+
+fn fault(fault: &Fault) -> FaultRow {
+    FaultRow {
+        place: fault.place.clone(),
+        field: Some(fault.field.clone()),
+        value: fault.value.clone(),
+        why: fault.why.clone(),
+        fix: fault.fix.clone(),
+    }
 }
 
 fn row(setting: &Setting) -> SettingRow<'_> {

@@ -153,6 +153,7 @@ fn everything(story: &Story) -> List {
     List {
         route: Some(story.stage.route.name.clone()),
         since: None,
+        until: None,
         outcome: None,
         cause: None,
         instance: None,

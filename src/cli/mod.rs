@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use self::args::{Args, Command, ConfigCommand};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
-use crate::config::{self, Config, Env};
+use crate::config::{Config, Env};
 use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
 use crate::domain::route::{Route, RouteName};
@@ -185,11 +185,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
     let (file, output) = (global.config.as_deref(), global.output);
     match args.command {
         Command::Config(ConfigCommand::Check) => config_check::check(file, output, session),
-        Command::Audit(command) => {
-            let config = config::read(file, session.env)?.config;
-            let books = session.connect.books(&config).await?;
-            audit::run(command, output, (&books, &config), session).await
-        }
+        Command::Audit(command) => audit::run(command, &global, session).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "writerlink", &mut script);

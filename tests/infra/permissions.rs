@@ -148,7 +148,14 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     recorded.does(&format!("audit show {key}"));
     recorded.does(&format!("explain {key}"));
     recorded.does("audit show aurora-source/1");
+    recorded.does("audit list --route aurora-source --until 1s");
     recorded.does("audit verify");
+    recorded.does("audit verify aurora-source --from 2");
+    recorded.does("audit export --all --since 1h");
+    let tail = Background::start(&mut recorded.command("audit tail --since 1h"));
+    tail.wait_for("following");
+    tail.signal("-INT");
+    assert_eq!(tail.ends().0, Some(0));
     recorded.recorder.calls()
 }
 
@@ -322,6 +329,8 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
         "audit list",
         "audit show",
         "audit verify",
+        "audit export",
+        "audit tail",
         "replay",
         "swap",
         "pin",

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::base64;
 
 use super::items::{Item, number, string};
-use super::records::{HASH, RECORD, ROUTE, SEQ, columns};
+use super::records::{AT_ROUTE_SEQ, HASH, RECORD, ROUTE, SEQ, columns, day_place};
 use super::tables::{BY_DAY, BY_EVENT};
 use super::{DynamoLedger, failed};
 use crate::domain::audit::Hash;
@@ -74,6 +74,22 @@ impl DynamoLedger {
             // An index is read as it is: only a table can be read consistently.
             AuditQuery::Day { day } => equal(request, "day", string(day))
                 .index_name(BY_DAY)
+                .scan_index_forward(false),
+            AuditQuery::NewestFrom { route, seq } => request
+                .key_condition_expression("#k = :k AND #s <= :from")
+                .expression_attribute_names("#k", ROUTE)
+                .expression_attribute_names("#s", SEQ)
+                .expression_attribute_values(":k", string(route))
+                .expression_attribute_values(":from", number(seq))
+                .scan_index_forward(false)
+                .consistent_read(true),
+            AuditQuery::DayBefore { day, at, record } => request
+                .index_name(BY_DAY)
+                .key_condition_expression("#k = :k AND #s < :before")
+                .expression_attribute_names("#k", "day")
+                .expression_attribute_names("#s", AT_ROUTE_SEQ)
+                .expression_attribute_values(":k", string(day))
+                .expression_attribute_values(":before", string(day_place(*at, record.as_ref())))
                 .scan_index_forward(false),
             AuditQuery::Event { key } => {
                 equal(request, "event_key", string(key)).index_name(BY_EVENT)

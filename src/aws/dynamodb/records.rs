@@ -2,11 +2,15 @@
 
 use super::items::{Columns, number, string};
 use crate::domain::audit::{AuditRecord, Hash, Told};
+use crate::domain::route::RouteName;
+use crate::domain::time::Timestamp;
 
 /// The partition key of the `audit` table.
 pub(super) const ROUTE: &str = "route";
 /// Its sort key.
 pub(super) const SEQ: &str = "seq";
+/// The sort key of the index by day.
+pub(super) const AT_ROUTE_SEQ: &str = "at_route_seq";
 /// The canonical text.
 pub(super) const RECORD: &str = "record";
 /// The hash of the canonical text.
@@ -21,7 +25,7 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
         (SEQ, number(record.seq)),
         ("at", string(entry.at)),
         ("day", string(entry.at.day())),
-        ("at_route_seq", string(at_route_seq(record))),
+        (AT_ROUTE_SEQ, string(at_route_seq(record))),
         ("kind", string(entry.kind.as_str())),
         ("cause", string(entry.cause.as_str())),
         ("event_key", string(entry.event_key)),
@@ -55,8 +59,20 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
     columns
 }
 
-/// Sorts the records of a day by time, those of one millisecond by route and place. `seq` has the width of
-/// the largest one, so that text order is number order.
+/// Sorts the records of a day by time, those of one millisecond by route and place.
 fn at_route_seq(record: &AuditRecord) -> String {
-    format!("{}#{}#{:020}", record.entry.at, record.route, record.seq)
+    place(record.entry.at, &record.route, record.seq)
+}
+
+/// `seq` has the width of the largest one, so that text order is number order.
+fn place(at: Timestamp, route: &RouteName, seq: u64) -> String {
+    format!("{at}#{route}#{seq:020}")
+}
+
+/// A place in a day as its index has it. A time alone sorts before every record of that time.
+pub(super) fn day_place(at: Timestamp, record: Option<&(RouteName, u64)>) -> String {
+    match record {
+        Some((route, seq)) => place(at, route, *seq),
+        None => at.to_string(),
+    }
 }

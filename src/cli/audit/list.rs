@@ -1,23 +1,34 @@
 //! `audit list`: records, newest first.
+//!
+//! What is wanted is looked for in the records' own texts, not by a filter of `DynamoDB`: a filter reads and costs the same,
+//! and it goes by columns, which somebody may have edited.
 
 use std::time::Duration;
 
 use super::view::RecordRow;
-use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page};
+use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek};
 use crate::cli::Session;
-use crate::cli::args::{List, Output};
+use crate::cli::args::{Cursor, List, Output};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::Listing;
 use crate::domain::lease::CLOCK_SKEW_MAX;
+use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
 use crate::ports::{Audit, AuditQuery, StoredRecord};
 
-/// How far back a list over all routes goes if nothing is said: it asks once for every day.
-const DAYS_DEFAULT: u64 = 7;
+/// How many days a list over all routes goes back if nothing is said: it asks at least once for every day.
+const DAYS_DEFAULT: u32 = 7;
+
+/// How often a list may ask: once for each day of more than a year. A Query that finds nothing costs half a read unit.
+const QUERIES_MAX: usize = 500;
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// The least that tells two times apart.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Lists what is wanted.
+#[cfg(feature = "embedded")]
 pub(in crate::cli) async fn run(
     audit: &dyn Audit,
     wanted: &List,
@@ -25,214 +36,266 @@ pub(in crate::cli) async fn run(
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let found = find(audit, wanted, session.now).await?;
+    tell(&found, wanted, output, session)?;
+    Ok(Exit::Done)
+}
+
+/// Writes what was found.
+pub(super) fn tell(
+    found: &Found,
+    wanted: &List,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
     let rows: Vec<RecordRow> = found.records.iter().map(RecordRow::of).collect();
+    let next = found.next.as_ref().map(ToString::to_string);
     let rows = Listing {
         name: "records",
         rows: &rows,
-        next: found.next.as_deref(),
+        next: next.as_deref(),
     };
     rows.write(output, session.out)?;
-    if let Some(text) = postscript(&found, wanted) {
+    if let Some(text) = postscript(found, wanted) {
         session.remark(&text)?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn postscript(found: &Found, wanted: &List) -> Option<String> {
     match &found.next {
         Some(next) if found.cut_short => Some(format!(
-            "{SCAN_RECORDS_MAX} records were looked at; go on with --cursor '{next}'"
+            "read {} records with {} queries; go on with --cursor {next}",
+            found.looked_at, found.queries
         )),
-        Some(next) => Some(format!("there are more; go on with --cursor '{next}'")),
-        None if wanted.route.is_none() && wanted.since.is_none() => Some(format!(
-            "these are the last {DAYS_DEFAULT} days; --since goes further back"
-        )),
+        Some(next) => Some(format!("there may be more; go on with --cursor {next}")),
+        None if wanted.route.is_none() && wanted.since.is_none() => Some(match wanted.until {
+            None => format!("these are the last {DAYS_DEFAULT} days; --since goes further back"),
+            Some(_) => {
+                format!("these are the {DAYS_DEFAULT} days before; --since goes further back")
+            }
+        }),
         None => None,
     }
 }
 
 /// What was found, and where it ends.
-struct Found {
+#[derive(Default)]
+pub(super) struct Found {
     records: Vec<StoredRecord>,
     /// Where the rest begins.
-    next: Option<String>,
-    /// Whether it ended for the number of records looked at.
+    next: Option<Cursor>,
+    /// Whether it ended for what it had read.
     cut_short: bool,
+    looked_at: usize,
+    queries: usize,
 }
 
-async fn find(audit: &dyn Audit, wanted: &List, now: Timestamp) -> Result<Found, Failure> {
-    let mut position = Position::first(wanted, now)?;
-    let mut found = Found {
-        records: Vec::new(),
-        next: None,
-        cut_short: false,
+impl Found {
+    /// Whether there was no record at all, wanted or not.
+    pub(super) fn saw_nothing(&self) -> bool {
+        self.looked_at == 0
+    }
+}
+
+pub(super) async fn find(
+    audit: &dyn Audit,
+    wanted: &List,
+    now: Timestamp,
+) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let Some(mut pages) = Pages::first(audit, wanted, now).await? else {
+        return Ok(found);
     };
-    let mut looked_at = 0;
     loop {
-        let page = page(
-            audit,
-            &position.query,
-            PAGE_RECORDS,
-            position.cursor.as_deref(),
-        )
-        .await?;
-        let (taken, stop) = take(&page.records, wanted, &position, &mut found.records);
-        looked_at += taken;
-        let next = match stop {
-            Stop::TooOld => None,
-            Stop::Enough if taken < page.records.len() => position.behind(audit, taken).await?,
-            Stop::Enough | Stop::PageEnds => position.after(page.next),
-        };
-        let full = matches!(stop, Stop::Enough);
-        found.cut_short = !full && looked_at >= SCAN_RECORDS_MAX;
-        match next {
-            Some(next) if !full && !found.cut_short => position = next,
-            next => {
-                found.next = next.map(|next| next.to_string());
+        if found.looked_at >= SCAN_RECORDS_MAX || found.queries >= QUERIES_MAX {
+            found.cut_short = true;
+            found.next = Some(pages.place);
+            return Ok(found);
+        }
+        let records = pages.read(audit, page_size(wanted, &found)).await?;
+        found.queries += 1;
+        for stored in records {
+            let at = stored.record.entry.at;
+            // A route's records are in the order of its chain, and their times by clocks that may differ.
+            if at.plus(CLOCK_SKEW_MAX) < pages.since {
                 return Ok(found);
             }
+            if found.records.len() >= wanted.limit as usize {
+                found.next = Some(pages.place);
+                return Ok(found);
+            }
+            found.looked_at += 1;
+            pages.place = behind(&stored);
+            if at >= pages.since && at < pages.until && fits(&stored, wanted) {
+                found.records.push(stored);
+            }
+        }
+        if !pages.turn() {
+            return Ok(found);
+        }
+        if found.records.len() >= wanted.limit as usize {
+            found.next = Some(pages.place);
+            return Ok(found);
         }
     }
 }
 
-/// Why a page is not read any further.
-enum Stop {
-    /// Everything on it was looked at.
-    PageEnds,
-    /// As many as wanted were found.
-    Enough,
-    /// What follows is older than wanted.
-    TooOld,
-}
-
-/// Takes from a page what is wanted, and says how many records of it were looked at.
-fn take(
-    page: &[StoredRecord],
-    wanted: &List,
-    position: &Position,
-    found: &mut Vec<StoredRecord>,
-) -> (usize, Stop) {
-    for (i, stored) in page.iter().enumerate() {
-        let at = stored.record.entry.at;
-        // A route's records are in the order of its chain, and their times by clocks that may differ.
-        if at.plus(CLOCK_SKEW_MAX) < position.since {
-            return (i, Stop::TooOld);
-        }
-        if at >= position.since && fits(stored, wanted) {
-            found.push(stored.clone());
-        }
-        if found.len() >= wanted.limit as usize {
-            return (i + 1, Stop::Enough);
-        }
+/// One more than is missing, to know whether there are more; whole pages where most records may not be wanted.
+fn page_size(wanted: &List, found: &Found) -> u32 {
+    let filtered = wanted.outcome.is_some() || wanted.cause.is_some() || wanted.instance.is_some();
+    if filtered {
+        return PAGE_RECORDS;
     }
-    (page.len(), Stop::PageEnds)
+    let found = u32::try_from(found.records.len()).unwrap_or(u32::MAX);
+    let missing = wanted.limit.saturating_sub(found);
+    missing.saturating_add(1).min(PAGE_RECORDS)
 }
 
 fn fits(stored: &StoredRecord, wanted: &List) -> bool {
     let entry = &stored.record.entry;
-    let desired = entry.desired.as_ref().map(|(instance, _)| instance);
-    let outcome = wanted.outcome.is_none() || wanted.outcome == entry.outcome;
-    let cause = wanted.cause.is_none_or(|cause| cause == entry.cause);
-    let instance = wanted.instance.is_none() || wanted.instance.as_ref() == desired;
-    outcome && cause && instance
+    let instance = entry.desired.as_ref().map(|(instance, _)| instance);
+    wanted
+        .outcome
+        .is_none_or(|outcome| entry.outcome == Some(outcome))
+        && wanted.cause.is_none_or(|cause| entry.cause == cause)
+        && (wanted.instance.is_none() || wanted.instance.as_ref() == instance)
 }
 
-/// Where a list stands: in a route's chain, or in one of the days of all routes.
-struct Position {
+/// The place behind a record.
+fn behind(stored: &StoredRecord) -> Cursor {
+    let record = &stored.record;
+    Cursor {
+        at: record.entry.at,
+        record: Some((record.route.clone(), record.seq)),
+    }
+}
+
+/// The pages that an answer is read from: those of a route's chain, or those of one day after the other.
+struct Pages {
     query: AuditQuery,
-    /// The adapter's own place in that.
-    cursor: Option<String>,
-    /// The start of the day, if it is a list by days.
+    /// Where the query's next page begins.
+    inner: Option<String>,
+    /// The day that is read, over all routes.
     day: Option<Timestamp>,
     since: Timestamp,
+    until: Timestamp,
+    /// What was looked at so far.
+    place: Cursor,
 }
 
-impl Position {
-    fn first(wanted: &List, now: Timestamp) -> Result<Self, Failure> {
+impl Pages {
+    /// None, if there is nothing in front of the place that was asked for.
+    async fn first(
+        audit: &dyn Audit,
+        wanted: &List,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Failure> {
         let since = wanted.since.map(|since| since.instant(now));
-        if let Some(route) = wanted.route.clone() {
-            return Ok(Self {
-                query: AuditQuery::Newest { route },
-                cursor: wanted.cursor.clone(),
-                day: None,
-                since: since.unwrap_or(Timestamp::EPOCH),
-            });
-        }
-        let since = since.unwrap_or_else(|| days_before(now, DAYS_DEFAULT));
-        match &wanted.cursor {
-            // A writer's clock may be ahead of ours, over midnight.
-            None => Ok(Self::on(now.plus(CLOCK_SKEW_MAX), None, since)),
-            Some(cursor) => {
-                let (day, inner) = cursor.split_once('/').unwrap_or((cursor, ""));
-                let day = Timestamp::parse_day(day).ok_or_else(|| not_a_cursor(cursor))?;
-                let inner = Some(inner.to_owned()).filter(|inner| !inner.is_empty());
-                Ok(Self::on(day, inner, since))
-            }
-        }
-    }
-
-    fn on(day: Timestamp, cursor: Option<String>, since: Timestamp) -> Self {
-        Self {
-            query: AuditQuery::Day { day: day.day() },
-            cursor,
-            day: Some(day),
-            since,
+        let until = wanted.until.map(|until| until.instant(now));
+        // A writer's clock may be ahead of ours, over midnight.
+        let end = until.unwrap_or_else(|| now.plus(CLOCK_SKEW_MAX).plus(MILLISECOND));
+        let place = wanted.cursor.clone().unwrap_or(Cursor {
+            at: end,
+            record: None,
+        });
+        let pages = Self {
+            query: AuditQuery::Day { day: String::new() },
+            inner: None,
+            day: None,
+            since: since.unwrap_or(Timestamp::EPOCH),
+            until: until.unwrap_or_else(|| Timestamp::from_millis(i64::MAX)),
+            place,
+        };
+        match &wanted.route {
+            Some(route) => pages.of_route(audit, route, wanted).await,
+            None => Ok(Some(
+                Self {
+                    since: since.unwrap_or_else(|| end.minus(DAY * DAYS_DEFAULT)),
+                    ..pages
+                }
+                .of_days(),
+            )),
         }
     }
 
-    fn at(&self, cursor: Option<String>) -> Self {
-        Self {
-            query: self.query.clone(),
-            cursor,
-            ..*self
-        }
+    async fn of_route(
+        self,
+        audit: &dyn Audit,
+        route: &RouteName,
+        wanted: &List,
+    ) -> Result<Option<Self>, Failure> {
+        let before = match (&wanted.cursor, wanted.until) {
+            (Some(cursor), _) => Some(seq_of(cursor, route)?),
+            (None, Some(_)) => Some(seek::all_after(audit, route, self.until).await?),
+            (None, None) => None,
+        };
+        let route = route.clone();
+        let query = match before {
+            None => AuditQuery::Newest { route },
+            Some(0 | 1) => return Ok(None),
+            Some(before) => AuditQuery::NewestFrom {
+                route,
+                seq: before - 1,
+            },
+        };
+        Ok(Some(Self { query, ..self }))
     }
 
-    /// The place after a page whose own next is `next`: the day before follows a day's last page.
-    fn after(&self, next: Option<String>) -> Option<Self> {
-        if next.is_some() {
-            return Some(self.at(next));
-        }
-        let day = self.day?;
-        let more = day.day() > self.since.day();
-        more.then(|| Self::on(days_before(day, 1), None, self.since))
+    fn of_days(self) -> Self {
+        let Cursor { at, record } = self.place.clone();
+        // Behind all of a day is the end of the day before it.
+        let day = if record.is_some() {
+            at
+        } else {
+            at.minus(MILLISECOND)
+        };
+        let query = AuditQuery::DayBefore {
+            day: day.day(),
+            at,
+            record,
+        };
+        let day = Some(day);
+        Self { query, day, ..self }
     }
 
-    /// The place behind the first `taken` records of a page. Only the adapter can tell, and only for the
-    /// end of a page; so it is asked for a page of just those.
-    async fn behind(&self, audit: &dyn Audit, taken: usize) -> Result<Option<Self>, Failure> {
-        let taken = u32::try_from(taken).unwrap_or(PAGE_RECORDS);
-        let page = page(audit, &self.query, taken, self.cursor.as_deref()).await?;
-        Ok(self.after(page.next))
+    async fn read(&mut self, audit: &dyn Audit, limit: u32) -> Result<Vec<StoredRecord>, Failure> {
+        let read = page(audit, &self.query, limit, self.inner.as_deref()).await?;
+        self.inner = read.next;
+        Ok(read.records)
+    }
+
+    /// Goes to the next page, if there is one: the day before follows a day's last page.
+    fn turn(&mut self) -> bool {
+        if self.inner.is_some() {
+            return true;
+        }
+        let Some(day) = self.day.filter(|day| day.day() > self.since.day()) else {
+            return false;
+        };
+        let day = day.minus(DAY);
+        self.query = AuditQuery::Day { day: day.day() };
+        self.day = Some(day);
+        // Everything of the day that was read is behind.
+        if let Some(midnight) = Timestamp::parse_day(&day.plus(DAY).day()) {
+            self.place = Cursor {
+                at: midnight,
+                record: None,
+            };
+        }
+        true
     }
 }
 
-impl std::fmt::Display for Position {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let inner = self.cursor.as_deref().unwrap_or_default();
-        match self.day {
-            Some(day) => write!(f, "{}/{inner}", day.day()),
-            None => f.write_str(inner),
-        }
-    }
-}
-
-fn days_before(instant: Timestamp, days: u64) -> Timestamp {
-    let back = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    Timestamp::from_millis(
-        instant
-            .as_millis()
-            .saturating_sub(back.saturating_mul(days)),
-    )
-}
-
-fn not_a_cursor(cursor: &str) -> Failure {
-    Failure::Told {
-        what: format!("there is no place {cursor:?} to go on from"),
-        why: "a cursor of a list over all routes begins with a day".to_owned(),
-        fix: "repeat the command that printed the cursor, with the same options and --cursor"
-            .to_owned(),
-        exit: Exit::Usage,
+/// Which record of the route a cursor stands behind.
+fn seq_of(cursor: &Cursor, route: &RouteName) -> Result<u64, Failure> {
+    match &cursor.record {
+        Some((of, seq)) if of == route => Ok(*seq),
+        Some(_) | None => Err(Failure::Told {
+            what: format!("there is no place {cursor} among the records of {route}"),
+            why: "a cursor goes on with the list that printed it".to_owned(),
+            fix: "repeat the command that printed the cursor, with the same options and --cursor"
+                .to_owned(),
+            exit: Exit::Usage,
+        }),
     }
 }

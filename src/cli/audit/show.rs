@@ -1,15 +1,15 @@
 //! `audit show`: everything recorded of a transition, step by step.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
+use super::phases::{self, bar};
 use super::view::{RecordRow, RecordView, headline, took};
 use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page};
 use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
-use crate::domain::audit::{Entry, Step, Told};
+use crate::domain::audit::{Entry, Told};
 use crate::domain::event::RdsEvent;
 use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use crate::domain::target::ObservedTarget;
@@ -162,17 +162,19 @@ pub(in crate::cli) fn not_found(id: &RecordRef) -> Failure {
 
 /// All records, grouped by transition.
 fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let mut before: Option<&StoredRecord> = None;
-    for stored in records {
-        let transition = stored.record.entry.transition;
-        if before.is_none_or(|before| before.record.entry.transition != transition) {
-            if before.is_some() {
-                writeln!(out)?;
-            }
-            heading(stored, look, out)?;
+    let same =
+        |a: &StoredRecord, b: &StoredRecord| a.record.entry.transition == b.record.entry.transition;
+    for (n, transition) in records.chunk_by(same).enumerate() {
+        if n > 0 {
+            writeln!(out)?;
         }
-        record(stored, look, out)?;
-        before = Some(stored);
+        if let Some(first) = transition.first() {
+            heading(first, look, out)?;
+        }
+        phases::write(transition, out)?;
+        for stored in transition {
+            record(stored, look, out)?;
+        }
     }
     Ok(())
 }
@@ -292,9 +294,6 @@ fn targets(label: &str, rows: &[ObservedTarget], out: &mut dyn Write) -> io::Res
     Ok(())
 }
 
-/// How many characters a bar has at most: with a name, two times and a request id it fits a line.
-const BAR_CHARS: usize = 18;
-
 fn timeline(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let total = took(entry);
     if !entry.steps.is_empty() {
@@ -302,7 +301,7 @@ fn timeline(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     }
     for step in &entry.steps {
         let name = clean(&step.name);
-        let bar = bar(step, total);
+        let bar = bar(step.start, step.start + step.took, total);
         let (start, took) = (step.start.as_millis(), step.took.as_millis());
         write!(out, "    {name:<20} {bar} at {start:>5}, {took:>5} ms")?;
         match &step.request_id {
@@ -314,22 +313,4 @@ fn timeline(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A step's place in the attempt: `····████····`.
-fn bar(step: &Step, total: Duration) -> String {
-    let cell = |at: Duration| {
-        let cells = at.as_micros() * BAR_CHARS as u128 / total.as_micros().max(1);
-        usize::try_from(cells).unwrap_or(BAR_CHARS)
-    };
-    let start = cell(step.start).min(BAR_CHARS - 1);
-    // However short it was, it did happen.
-    let end = cell(step.start + step.took).clamp(start + 1, BAR_CHARS);
-    let (before, during, after) = (start, end - start, BAR_CHARS - end);
-    format!(
-        "{}{}{}",
-        "·".repeat(before),
-        "█".repeat(during),
-        "·".repeat(after)
-    )
 }

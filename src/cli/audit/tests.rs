@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Parser as _;
+use tokio::sync::watch;
 
 use crate::cli::args::Args;
 use crate::cli::{
@@ -46,6 +47,12 @@ impl Shelf {
     }
 }
 
+/// The place of a record among those of all routes.
+fn day_place(stored: &StoredRecord) -> (Timestamp, &RouteName, u64) {
+    let record = &stored.record;
+    (record.entry.at, &record.route, record.seq)
+}
+
 fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredRecord> {
     let mut records: Vec<&StoredRecord> = stored.iter().collect();
     let seq = |stored: &&StoredRecord| stored.record.seq;
@@ -63,9 +70,21 @@ fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredR
             records.retain(|r| r.record.route == *route);
             records.sort_by_key(|r| std::cmp::Reverse(seq(r)));
         }
+        AuditQuery::NewestFrom { route, seq: from } => {
+            records.retain(|r| r.record.route == *route && r.record.seq <= *from);
+            records.sort_by_key(|r| std::cmp::Reverse(seq(r)));
+        }
         AuditQuery::Day { day } => {
             records.retain(|r| r.record.entry.at.day() == *day);
-            records.sort_by_key(|r| std::cmp::Reverse(r.record.entry.at));
+            records.sort_by_key(|r| std::cmp::Reverse(day_place(r)));
+        }
+        AuditQuery::DayBefore { day, at, record } => {
+            records.retain(|r| r.record.entry.at.day() == *day);
+            records.retain(|r| match record {
+                Some((route, seq)) => day_place(r) < (*at, route, *seq),
+                None => r.record.entry.at < *at,
+            });
+            records.sort_by_key(|r| std::cmp::Reverse(day_place(r)));
         }
         AuditQuery::Event { key } => {
             records.retain(|r| r.record.entry.event_key == *key);
@@ -308,7 +327,11 @@ impl Connect for Open {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        panic!("and hold no lease")
+        Ok(Process {
+            owner: Owner::new("desk"),
+            stops: watch::channel(0).1,
+            log: Box::new(std::io::sink()),
+        })
     }
 }
 
@@ -352,6 +375,22 @@ fn says(library: &Open, line: &str) -> Said {
         err: String::from_utf8(err).unwrap(),
         exit,
     }
+}
+
+/// The records of one route, in order.
+pub(super) fn chain_of(name: &str, length: u64) -> Vec<StoredRecord> {
+    let mut library = Library::default();
+    for n in 0..length.div_ceil(2) {
+        library.swap(
+            name,
+            "2026-05-06T10:00:00Z",
+            "2026-05-06T10:00:01Z",
+            n.into(),
+        );
+    }
+    let mut records = library.shelf.records.into_inner().unwrap();
+    records.truncate(usize::try_from(length).unwrap());
+    records
 }
 
 fn three_swaps() -> Library {
@@ -525,25 +564,108 @@ fn a_filter_that_nothing_fits_does_not_read_years_of_records() {
         "writerlink audit list --route default --outcome Failed",
     );
     assert_eq!(said.exit, Exit::Done);
-    assert_eq!(
-        said.err,
-        "10000 records were looked at; go on with --cursor '10000'\n"
-    );
+    insta::assert_snapshot!(said.err, @"read 10000 records with 100 queries; go on with --cursor 2026-05-06T10:00:00.000Z/default/2001");
+    let (_, cursor) = said.err.trim().rsplit_once(' ').unwrap();
     let rest = says(
         &library,
-        "writerlink audit list --route default --outcome Failed --cursor 10000",
+        &format!("writerlink audit list --route default --outcome Failed --cursor {cursor}"),
     );
+    assert_eq!((rest.exit, rest.err.as_str()), (Exit::Done, ""));
+}
+
+#[test]
+fn years_of_days_without_a_record_are_not_asked_for_one_by_one_unasked() {
+    let library = three_swaps().open();
+    let said = says(
+        &library,
+        "writerlink audit list --since 2020-01-01 --output jsonl",
+    );
+    assert_eq!(listed(&said).len(), 6);
+    insta::assert_snapshot!(said.err, @"read 6 records with 500 queries; go on with --cursor 2024-12-24T00:00:00.000Z");
+    let (_, cursor) = said.err.trim().rsplit_once(' ').unwrap();
+    let rest = says(
+        &library,
+        &format!("writerlink audit list --since 2024-06-01 --cursor {cursor} --output jsonl"),
+    );
+    assert_eq!(listed(&rest), Vec::<String>::new());
     assert_eq!(rest.err, "");
 }
 
 #[test]
-fn a_cursor_that_is_none_is_wrong_usage() {
-    let said = says(&three_swaps().open(), "writerlink audit list --cursor x");
+fn until_begins_a_list_by_age_by_day_and_by_time() {
+    let library = three_swaps().open();
+    let list = |options: &str| {
+        listed(&says(
+            &library,
+            &format!("writerlink audit list --output jsonl {options}"),
+        ))
+    };
+    assert_eq!(list("--until 20m --since 2h"), ["orders/2", "orders/1"]);
+    let day = ["default/4", "default/3"];
+    assert_eq!(list("--since 2026-05-06 --until 2026-05-07"), day);
+    assert_eq!(list("--until 2026-05-06T23:07:46.200Z"), ["default/3"]);
+    for until in ["2026-05-06T23:07:46.200Z", "2026-05-07"] {
+        let of_route = list(&format!("--route default --until {until}"));
+        let first = if until.len() > 10 { 3 } else { 4 };
+        let rest: Vec<String> = (1..=first).rev().map(|n| format!("default/{n}")).collect();
+        assert_eq!(of_route, rest);
+    }
+    assert_eq!(
+        list("--route default --until 2026-04-20"),
+        Vec::<String>::new()
+    );
+    let early = says(
+        &library,
+        "writerlink audit list --until 2026-05-06 --output csv",
+    );
+    insta::assert_snapshot!(early.err, @"these are the 7 days before; --since goes further back");
+}
+
+#[test]
+fn a_route_without_records_is_told_apart_from_one_that_there_is_not() {
+    let library = Library::default().open();
+    let said = says(&library, "writerlink audit list --route default");
+    assert_eq!(said.exit, Exit::Done);
+    insta::assert_snapshot!(said.err, @"nothing is recorded of route default yet");
+    let library = three_swaps().open();
+    let said = says(&library, "writerlink audit list --route ordres");
+    assert_eq!((said.exit, said.out.as_str()), (Exit::Error, ""));
+    insta::assert_snapshot!(said.err, @r#"
+    error: there is no route ordres
+      why: it is not in the configuration, and nothing is recorded of it
+      fix: configured are: default
+    "#);
+    // Configured no more, and still on record.
+    let gone = says(
+        &library,
+        "writerlink audit list --route orders --output jsonl",
+    );
+    assert_eq!(listed(&gone), ["orders/2", "orders/1"]);
+    // What is not there is a question of time, not of the route.
+    let late = says(
+        &library,
+        "writerlink audit list --route orders --since 1s --until 2020-01-01",
+    );
+    assert_eq!((late.exit, late.err.as_str()), (Exit::Done, ""));
+}
+
+#[test]
+fn a_cursor_of_another_list_is_wrong_usage() {
+    let said = says(
+        &three_swaps().open(),
+        "writerlink audit list --route default --cursor 2026-05-06T23:07:46.200Z/orders/1",
+    );
     assert_eq!(said.exit, Exit::Usage);
     insta::assert_snapshot!(said.err, @r#"
-    error: there is no place "x" to go on from
-      why: a cursor of a list over all routes begins with a day
+    error: there is no place 2026-05-06T23:07:46.200Z/orders/1 among the records of default
+      why: a cursor goes on with the list that printed it
       fix: repeat the command that printed the cursor, with the same options and --cursor
+    "#);
+    let none = Args::try_parse_from(["writerlink", "audit", "list", "--cursor", "x"]);
+    insta::assert_snapshot!(none.unwrap_err(), @r#"
+    error: invalid value 'x' for '--cursor <CURSOR>': no cursor; one is TIME/ROUTE/SEQ, as printed by a list
+
+    For more information, try '--help'.
     "#);
 }
 
@@ -562,6 +684,9 @@ fn a_transition_is_shown_step_by_step() {
       source    arn:aws:rds:us-east-1:123456789012:cluster:aurora-source
       event key 1d9d3a4fa3d54917f4f680acf213986c93c6fa3370483ab261afb17fa2b8db7f
       group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067
+      phases
+        evidence to attempt  ██████············ from    0.000 s to    0.116 s
+        attempt              ······████████████ from    0.116 s to    0.316 s
 
     default/3  2026-05-06T23:07:46.000Z  started
       by        worker-1, writerlink 0.1.0; attempt 1, generation 4
@@ -679,15 +804,15 @@ fn intact_chains_are_verified_to_their_heads() {
     assert_eq!(said.exit, Exit::Done, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
     ROUTE    RECORDS  VERDICT  HEAD
-    default  4        intact   4 7a90febe5a3543cb45d542e1aa1928ca141c980ded658402bf7d74f8f7708ae3
+    default  4        intact   4 7a90febe5a3543cb…
     "#);
     let said = says(
         &three_swaps().open(),
         "writerlink audit verify orders --output csv",
     );
     insta::assert_snapshot!(said.out, @r#"
-    route,intact,records,head_seq,head_hash,first_bad_seq,fault
-    orders,true,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,
+    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found
+    orders,true,2,1,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,,,
     "#);
 }
 
@@ -774,13 +899,14 @@ fn a_broken_chain_ends_with_code_3_and_says_what_to_do() {
     let said = says(&library.open(), "writerlink audit verify");
     assert_eq!(said.exit.code(), 3);
     insta::assert_snapshot!(said.out, @r#"
-    ROUTE    RECORDS  VERDICT                                HEAD
-    default  1        BROKEN: record 2 is missing (the next  4 7a90febe5a3543cb45d542e1aa1928ca141c980de
-                      one is 3)                              d658402bf7d74f8f7708ae3
+    ROUTE    RECORDS  VERDICT                                          HEAD
+    default  1        BROKEN: record 2 is missing (the next one is 3)  4 7a90febe5a3543cb…
     "#);
     insta::assert_snapshot!(said.err, @r#"
     error: records are not as they were written, from default/2 on
       why: somebody with access to the tables changed or removed them: writerlink cannot
+           default/2: expected record 2
+           default/2: found    record 3
       fix: find who wrote to the tables (CloudTrail data events), and compare with a backup
     "#);
 }

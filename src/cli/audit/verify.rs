@@ -1,16 +1,24 @@
 //! `audit verify`: whether any record was changed or left out (I8).
 
+use std::io;
+
 use serde::Serialize;
 
-use super::{PAGE_RECORDS, page};
-use crate::cli::args::Output;
+use super::Desk;
+use super::chain::{Fault, Follower, IN_THE_TABLE, broken};
+use super::progress::Progress;
+use super::walk::{Met, Walk};
+use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
 use crate::cli::{Books, Session};
-use crate::domain::audit::{BrokenChain, ChainVerifier, Hash};
+use crate::domain::audit::Hash;
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
-use crate::ports::{Audit, AuditQuery, StoredRecord};
+use crate::ports::{Audit, CallError};
+
+/// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.
+const HASH_DIGITS: usize = 16;
 
 /// What there is to say of one chain.
 #[derive(Serialize)]
@@ -18,10 +26,14 @@ pub(in crate::cli) struct Verdict {
     route: String,
     pub(in crate::cli) intact: bool,
     pub(in crate::cli) records: u64,
+    from_seq: u64,
+    to_seq: u64,
     head_seq: u64,
     pub(in crate::cli) head_hash: String,
     first_bad_seq: Option<u64>,
     pub(in crate::cli) fault: Option<String>,
+    expected: Option<String>,
+    found: Option<String>,
 }
 
 impl Row for Verdict {
@@ -30,94 +42,229 @@ impl Row for Verdict {
         "route",
         "intact",
         "records",
+        "from_seq",
+        "to_seq",
         "head_seq",
         "head_hash",
         "first_bad_seq",
         "fault",
+        "expected",
+        "found",
     ];
 
     fn cells(&self) -> Vec<String> {
+        let whole = self.from_seq <= 1 && self.to_seq == self.head_seq;
         let verdict = match &self.fault {
-            None => "intact".to_owned(),
             Some(fault) => format!("BROKEN: {fault}"),
+            None if whole => "intact".to_owned(),
+            None => format!("intact from {} to {}", self.from_seq, self.to_seq),
         };
-        let head = format!("{} {}", self.head_seq, self.head_hash);
+        let hash: String = self.head_hash.chars().take(HASH_DIGITS).collect();
+        let head = format!("{} {hash}…", self.head_seq);
         vec![self.route.clone(), self.records.to_string(), verdict, head]
     }
 }
 
-/// Verifies the chains of `routes`. What was found is written even if a later chain cannot be read.
-pub(super) async fn run(
-    books: &Books,
-    routes: &[RouteName],
+impl Verdict {
+    /// Of a chain that was followed from a record until there was a fault, or an end; `head` is where it should end.
+    pub(super) fn of(
+        route: &RouteName,
+        (from, chain): (u64, &Follower),
+        head: ChainHead,
+        fault: Option<&Fault>,
+    ) -> Self {
+        let last = chain.verified();
+        let head = if last.seq > head.seq { last } else { head };
+        Self {
+            route: route.to_string(),
+            intact: fault.is_none(),
+            records: chain.records,
+            from_seq: from,
+            to_seq: last.seq,
+            head_seq: head.seq,
+            head_hash: head.hash.to_string(),
+            first_bad_seq: fault.map(|fault| fault.seq),
+            fault: fault.map(|fault| fault.what.clone()),
+            expected: fault.map(|fault| fault.expected.clone()),
+            found: fault.map(|fault| fault.found.clone()),
+        }
+    }
+}
+
+/// Writes verdicts, and what they come to.
+pub(super) fn tell(
+    judged: &[Judged],
+    (why, fix): (&str, &str),
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let mut verdicts = Vec::new();
-    let mut failed = None;
-    for route in routes {
-        match verify(books, route).await {
-            Ok(verdict) => verdicts.push(verdict),
-            Err(failure) => {
-                failed = Some(failure);
-                break;
-            }
-        }
-    }
+    let verdicts: Vec<&Verdict> = judged.iter().map(|judged| &judged.verdict).collect();
     let rows = Listing {
         name: "routes",
         rows: &verdicts,
         next: None,
     };
     rows.write(output, session.out)?;
-    match (broken(&verdicts), failed) {
-        (Some(failure), _) | (None, Some(failure)) => Err(failure),
-        (None, None) => Ok(Exit::Done),
+    let faults = judged.iter().filter_map(|judged| {
+        let fault = judged.fault.as_ref()?;
+        Some((judged.verdict.route.as_str(), fault))
+    });
+    match broken(faults, (why, fix)) {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::Done),
     }
 }
 
-fn broken(verdicts: &[Verdict]) -> Option<Failure> {
-    let faults: Vec<String> = verdicts
-        .iter()
-        .filter_map(|verdict| Some(format!("{}/{}", verdict.route, verdict.first_bad_seq?)))
-        .collect();
-    (!faults.is_empty()).then(|| Failure::Told {
-        what: format!(
-            "records are not as they were written, from {} on",
-            faults.join(" and ")
-        ),
-        why: "somebody with access to the tables changed or removed them: writerlink cannot"
-            .to_owned(),
-        fix: "find who wrote to the tables (CloudTrail data events), and compare with a backup"
-            .to_owned(),
-        exit: Exit::Unverified,
-    })
+/// A verdict with what it is based on.
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) fault: Option<Fault>,
 }
 
-/// Follows one chain from its first record to the head, a page at a time: its length does not matter.
+/// Verifies the chains that are asked for. What was found is written even if a later chain cannot be read.
+pub(super) async fn run(
+    desk: &Desk<'_>,
+    wanted: &Verify,
+    output: Output,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let routes = desk.routes(&wanted.routes).await?;
+    let range = Range::of(wanted, &routes)?;
+    let mut progress = Progress::new(session);
+    let (mut judged, mut failed) = (Vec::new(), None);
+    for route in &routes {
+        let mut seen = |far: &str| progress.show(far, session);
+        match judge(desk.books, route, range, &mut seen).await {
+            Ok(one) => judged.push(one),
+            Err(failure) => {
+                failed = Some(failure);
+                break;
+            }
+        }
+    }
+    progress.clear(session)?;
+    let told = tell(&judged, IN_THE_TABLE, output, session)?;
+    failed.map_or(Ok(told), Err)
+}
+
+/// Follows one whole chain.
+#[cfg(feature = "embedded")]
+pub(in crate::cli) async fn verify(books: &Books, route: &RouteName) -> Result<Verdict, Failure> {
+    let judged = judge(books, route, Range::default(), &mut |_| Ok(())).await?;
+    Ok(judged.verdict)
+}
+
+/// Which part of a chain.
+#[derive(Clone, Copy, Debug, Default)]
+struct Range {
+    from: Option<u64>,
+    to: Option<u64>,
+}
+
+impl Range {
+    fn of(wanted: &Verify, routes: &[RouteName]) -> Result<Self, Failure> {
+        let (from, to) = (wanted.from, wanted.to);
+        if (from.is_some() || to.is_some()) && routes.len() != 1 {
+            let why = format!("it would be one of {} routes", routes.len());
+            return Err(no_range(why, "name one ROUTE"));
+        }
+        if let (Some(first), Some(last)) = (from, to)
+            && first > last
+        {
+            let why = format!("--from {first} is after --to {last}");
+            return Err(no_range(why, "exchange the two"));
+        }
+        Ok(Self { from, to })
+    }
+
+    fn is_of(self, route: &RouteName, head: ChainHead) -> Result<(), Failure> {
+        let last = self.to.or(self.from).unwrap_or_default();
+        if last <= head.seq {
+            return Ok(());
+        }
+        let why = format!("{route} has {} records", head.seq);
+        Err(no_range(why, "ask for one that there is"))
+    }
+}
+
+fn no_range(why: String, fix: &str) -> Failure {
+    Failure::Told {
+        what: "there is no such range of records".to_owned(),
+        why,
+        fix: fix.to_owned(),
+        exit: Exit::Usage,
+    }
+}
+
+/// Follows a chain to the head, or to the end of the range.
 ///
 /// The head is read before the records. What is recorded in the meantime then stands after the head and is
 /// no fault, while the other way round it would look as if the chain's end were missing.
-pub(in crate::cli) async fn verify(books: &Books, route: &RouteName) -> Result<Verdict, Failure> {
+async fn judge(
+    books: &Books,
+    route: &RouteName,
+    range: Range,
+    seen: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> Result<Judged, Failure> {
+    let audit = books.audit.as_ref();
     let head = head(books, route).await?;
-    let mut chain = Follower::default();
-    let query = AuditQuery::Chain {
-        route: route.clone(),
-        from_seq: 1,
-        to_seq: None,
+    range.is_of(route, head)?;
+    let from = range.from.unwrap_or(1);
+    let (mut chain, mut fault) = anchored(audit, route, from).await?;
+    let mut walk = Walk::from(route.clone(), from).up_to(range.to);
+    while fault.is_none() {
+        match walk.go_on(audit).await.map_err(unread)? {
+            Met::Records(records) => {
+                fault = records.iter().find_map(|stored| chain.take(stored).err());
+                let at = chain.verified().seq;
+                seen(&format!("{route}: {at} of {} records", head.seq))?;
+            }
+            Met::Missing { expected, found } => fault = Some(Fault::missing(expected, found)),
+            Met::Unreadable { seq, why } => fault = Some(Fault::unreadable(seq, why)),
+            Met::End => break,
+        }
+    }
+    let whole = range
+        .to
+        .is_none_or(|to| chain.verified().seq < to || to == head.seq);
+    if fault.is_none() && whole {
+        fault = chain.finish(head).err();
+    }
+    let verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
+    Ok(Judged { verdict, fault })
+}
+
+fn unread(error: CallError) -> Failure {
+    Failure::call("reading the audit records", error)
+}
+
+/// A follower for a chain that is read from a record on: the one before it is where it begins.
+async fn anchored(
+    audit: &dyn Audit,
+    route: &RouteName,
+    from: u64,
+) -> Result<(Follower, Option<Fault>), Failure> {
+    if from <= 1 {
+        return Ok((Follower::from_the_beginning(), None));
+    }
+    let mut walk = Walk::from(route.clone(), from - 1).up_to(Some(from - 1));
+    let fault = match walk.go_on(audit).await.map_err(unread)? {
+        Met::Records(records) => {
+            if let Some(stored) = records.first() {
+                let hash = Hash::of(&stored.canonical);
+                let head = ChainHead {
+                    seq: from - 1,
+                    hash,
+                };
+                return Ok((Follower::after(head), None));
+            }
+            Fault::missing(from - 1, from)
+        }
+        Met::Missing { expected, found } => Fault::missing(expected, found),
+        Met::Unreadable { seq, why } => Fault::unreadable(seq, why),
+        Met::End => Fault::missing(from - 1, from),
     };
-    let broken = follow(books.audit.as_ref(), &query, &mut chain)
-        .await?
-        .or_else(|| chain.verifier.finish(head).err());
-    Ok(Verdict {
-        route: route.to_string(),
-        intact: broken.is_none(),
-        records: chain.verified.seq,
-        head_seq: chain.verified.seq.max(head.seq),
-        head_hash: chain.head_hash(head).to_string(),
-        first_bad_seq: broken.as_ref().map(BrokenChain::seq),
-        fault: broken.map(|broken| broken.to_string()),
-    })
+    Ok((Follower::anywhere(), Some(fault)))
 }
 
 async fn head(books: &Books, route: &RouteName) -> Result<ChainHead, Failure> {
@@ -125,47 +272,4 @@ async fn head(books: &Books, route: &RouteName) -> Result<ChainHead, Failure> {
     let state = books.ledger.peek(route).await;
     let state = state.map_err(|error| Failure::call("reading the route's state", error))?;
     Ok(state.map_or_else(ChainHead::default, |state| state.chain))
-}
-
-/// A verifier, and how far it came.
-#[derive(Default)]
-struct Follower {
-    verifier: ChainVerifier,
-    verified: ChainHead,
-}
-
-impl Follower {
-    fn take(&mut self, stored: &StoredRecord) -> Result<(), BrokenChain> {
-        self.verified = stored.follow(&mut self.verifier)?;
-        Ok(())
-    }
-
-    fn head_hash(&self, head: ChainHead) -> Hash {
-        if self.verified.seq > head.seq {
-            self.verified.hash
-        } else {
-            head.hash
-        }
-    }
-}
-
-/// The first fault, if any, of the records one after the other.
-async fn follow(
-    audit: &dyn Audit,
-    query: &AuditQuery,
-    chain: &mut Follower,
-) -> Result<Option<BrokenChain>, Failure> {
-    let mut cursor = None;
-    loop {
-        let page = page(audit, query, PAGE_RECORDS, cursor.as_deref()).await?;
-        for stored in &page.records {
-            if let Err(broken) = chain.take(stored) {
-                return Ok(Some(broken));
-            }
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(None);
-        }
-    }
 }

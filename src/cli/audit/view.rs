@@ -122,7 +122,9 @@ pub(super) struct RecordView {
     #[serde(flatten)]
     row: RecordRow,
     event_source_arn: Option<String>,
+    evidence_kind: Option<&'static str>,
     evidence: Option<String>,
+    ordered_by: Option<String>,
     target_group: String,
     before: Vec<TargetView>,
     after: Vec<TargetView>,
@@ -157,7 +159,9 @@ impl RecordView {
             event_source_arn: told
                 .and_then(Told::event)
                 .and_then(|event| event.source_arn.clone()),
+            evidence_kind: told.map(evidence_kind),
             evidence: told.map(|told| told.said().to_owned()),
+            ordered_by: told.and_then(ordered_by),
             target_group: entry.target_group.to_string(),
             before: entry.before.iter().map(target).collect(),
             after: entry.after.iter().map(target).collect(),
@@ -165,6 +169,21 @@ impl RecordView {
             prev_hash: stored.record.prev.to_string(),
             altered: stored.altered_parts(),
         }
+    }
+}
+
+fn evidence_kind(told: &Told) -> &'static str {
+    match told {
+        Told::Event(_) => "event",
+        Told::Truth { .. } => "truth",
+        Told::Order { .. } => "order",
+    }
+}
+
+fn ordered_by(told: &Told) -> Option<String> {
+    match told {
+        Told::Order { by, .. } => Some(by.clone()),
+        Told::Event(_) | Told::Truth { .. } => None,
     }
 }
 

@@ -1,0 +1,57 @@
+//! Where a time stands in a route's chain, which no index says.
+//!
+//! The times of a chain are of several clocks, which differ by [`CLOCK_SKEW_MAX`] at most: no record is older than one
+//! before it by more than that. So halving the chain finds a place before which everything is older, and one
+//! after which nothing is; a chain of a million records takes twenty questions for one record each.
+
+use super::page;
+use crate::cli::failure::Failure;
+use crate::domain::lease::CLOCK_SKEW_MAX;
+use crate::domain::route::RouteName;
+use crate::domain::time::Timestamp;
+use crate::ports::{Audit, AuditQuery};
+
+/// A record before which all are older than `instant`.
+pub(super) async fn none_missed_since(
+    audit: &dyn Audit,
+    route: &RouteName,
+    instant: Timestamp,
+) -> Result<u64, Failure> {
+    boundary(audit, route, instant.minus(CLOCK_SKEW_MAX)).await
+}
+
+/// A record from which on none is older than `instant`.
+pub(super) async fn all_after(
+    audit: &dyn Audit,
+    route: &RouteName,
+    instant: Timestamp,
+) -> Result<u64, Failure> {
+    boundary(audit, route, instant.plus(CLOCK_SKEW_MAX)).await
+}
+
+/// A record that is not older than `edge`, the one before it being older.
+async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Result<u64, Failure> {
+    let newest = AuditQuery::Newest {
+        route: route.clone(),
+    };
+    let newest = page(audit, &newest, 1, None).await?;
+    let Some(newest) = newest.records.first() else {
+        return Ok(1);
+    };
+    let (mut low, mut high) = (1, newest.record.seq + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let query = AuditQuery::Chain {
+            route: route.clone(),
+            from_seq: middle,
+            to_seq: Some(high - 1),
+        };
+        let found = page(audit, &query, 1, None).await?;
+        match found.records.first() {
+            Some(stored) if stored.record.entry.at < edge => low = stored.record.seq + 1,
+            // Where records were removed there is none: what is before them decides.
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
+}

@@ -1,0 +1,222 @@
+//! A chain read from a record on, page by page: its length does not matter.
+
+use super::PAGE_RECORDS;
+use crate::domain::route::RouteName;
+use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, StoredRecord};
+
+/// What comes next in a chain.
+#[derive(Debug)]
+pub(super) enum Met {
+    /// Records that follow each other, by their numbers.
+    Records(Vec<StoredRecord>),
+    /// Records that are not there, although a later one is. They were looked for twice.
+    Missing {
+        /// The first of them.
+        expected: u64,
+        /// The record that is there instead.
+        found: u64,
+    },
+    /// A row that is no record any more.
+    Unreadable {
+        /// Where it stands.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing, for now. Who asks again later gets what was recorded in the meantime.
+    End,
+}
+
+/// A place in a route's chain, and the way from there.
+pub(super) struct Walk {
+    route: RouteName,
+    next: u64,
+    to: Option<u64>,
+    limit: u32,
+    /// The record before which others were missing when it was first met.
+    doubted: Option<u64>,
+    at_end: bool,
+}
+
+impl Walk {
+    /// A walk that begins with this record.
+    pub(super) fn from(route: RouteName, seq: u64) -> Self {
+        Self {
+            route,
+            next: seq.max(1),
+            to: None,
+            limit: PAGE_RECORDS,
+            doubted: None,
+            at_end: false,
+        }
+    }
+
+    /// The same, and it ends with this one.
+    pub(super) fn up_to(self, to: Option<u64>) -> Self {
+        Self { to, ..self }
+    }
+
+    /// Whose chain it is.
+    pub(super) fn route(&self) -> &RouteName {
+        &self.route
+    }
+
+    /// One Query, or two where something is wrong.
+    ///
+    /// What seems to be missing is looked for again: a Query that is strongly consistent is not isolated from a
+    /// transaction as a whole (DynamoDB developer guide, "Transactions: How it works", isolation levels), so that of two
+    /// records written while it runs it may see the second alone. By the second look both are there.
+    pub(super) async fn go_on(&mut self, audit: &dyn Audit) -> Result<Met, CallError> {
+        loop {
+            if std::mem::take(&mut self.at_end) {
+                return Ok(Met::End);
+            }
+            let query = AuditQuery::Chain {
+                route: self.route.clone(),
+                from_seq: self.next,
+                to_seq: self.to,
+            };
+            match audit.page(&query, self.limit, None).await {
+                Ok(page) => {
+                    self.at_end = page.next.is_none();
+                    if let Some(met) = self.take(page.records) {
+                        return Ok(met);
+                    }
+                }
+                Err(error) if is_of_a_row(&error) && self.limit > 1 => self.limit = 1,
+                Err(error) if is_of_a_row(&error) => {
+                    let seq = self.next;
+                    self.next += 1;
+                    self.limit = PAGE_RECORDS;
+                    return Ok(Met::Unreadable {
+                        seq,
+                        why: error.message,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What a page begins with; none if it has to be read again.
+    fn take(&mut self, mut records: Vec<StoredRecord>) -> Option<Met> {
+        let Some(found) = records.first().map(|stored| stored.record.seq) else {
+            self.at_end = false;
+            return Some(Met::End);
+        };
+        if found != self.next {
+            self.at_end = false;
+            if self.doubted != Some(found) {
+                self.doubted = Some(found);
+                return None;
+            }
+            let expected = std::mem::replace(&mut self.next, found);
+            return Some(Met::Missing { expected, found });
+        }
+        self.doubted = None;
+        self.limit = PAGE_RECORDS;
+        let numbers = records.iter().zip(self.next..);
+        let in_order = numbers.take_while(|(stored, seq)| stored.record.seq == *seq);
+        let in_order = in_order.count();
+        if in_order < records.len() {
+            self.at_end = false;
+            records.truncate(in_order);
+        }
+        self.next += u64::try_from(in_order).unwrap_or(u64::MAX);
+        Some(Met::Records(records))
+    }
+}
+
+/// Somewhere in the page is a row that is no record: the error is ours, since the service's have a code.
+fn is_of_a_row(error: &CallError) -> bool {
+    error.kind == ErrorKind::Invalid && error.code.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::cli::audit::tests::chain_of;
+    use crate::ports::Page;
+
+    /// A table in which a record cannot be seen the first time, although the one after it can: two transactions were
+    /// committed while the Query read.
+    struct Torn {
+        records: Vec<StoredRecord>,
+        unseen: u64,
+        looks: AtomicU32,
+    }
+
+    #[async_trait]
+    impl Audit for Torn {
+        async fn page(
+            &self,
+            query: &AuditQuery,
+            limit: u32,
+            _: Option<&str>,
+        ) -> Result<Page, CallError> {
+            let AuditQuery::Chain { from_seq, .. } = query else {
+                panic!("a walk reads a chain");
+            };
+            let first = self.looks.fetch_add(1, Ordering::Relaxed) == 0;
+            let seen = |stored: &&StoredRecord| {
+                let seq = stored.record.seq;
+                seq >= *from_seq && !(first && seq == self.unseen)
+            };
+            let records = self.records.iter().filter(seen);
+            let records: Vec<_> = records.take(limit as usize).cloned().collect();
+            Ok(Page {
+                records,
+                next: None,
+            })
+        }
+    }
+
+    /// What a walk meets, in short.
+    async fn met(audit: &dyn Audit) -> Vec<String> {
+        let mut walk = Walk::from(RouteName::new("orders").unwrap(), 1);
+        let mut all = Vec::new();
+        loop {
+            match walk.go_on(audit).await.unwrap() {
+                Met::Records(records) => {
+                    all.extend(records.iter().map(|stored| stored.record.seq.to_string()));
+                }
+                Met::Missing { expected, found } => all.push(format!("{expected}..{found}")),
+                Met::Unreadable { seq, .. } => all.push(format!("{seq}?")),
+                Met::End => return all,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_a_query_missed_is_not_missing() {
+        for unseen in 1..=4 {
+            let audit = Torn {
+                records: chain_of("orders", 4),
+                unseen,
+                looks: AtomicU32::new(0),
+            };
+            let expected = if unseen == 4 {
+                vec!["1", "2", "3"]
+            } else {
+                vec!["1", "2", "3", "4"]
+            };
+            assert_eq!(met(&audit).await, expected, "{unseen}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_missing_twice_is_missing() {
+        let mut records = chain_of("orders", 6);
+        records.retain(|stored| ![1, 4].contains(&stored.record.seq));
+        let audit = Torn {
+            records,
+            unseen: 0,
+            looks: AtomicU32::new(0),
+        };
+        assert_eq!(met(&audit).await, ["1..2", "2", "3", "4..5", "5", "6"]);
+    }
+}
