@@ -114,9 +114,9 @@ pub struct QueueFacts {
     /// What becomes of a message that was received too often.
     pub redrive: Option<Redrive>,
     /// What encrypts it.
-    pub encryption: Encryption,
+    pub encryption: Seen<Encryption>,
     /// Its policy, as text.
-    pub policy: Option<String>,
+    pub policy: Seen<Option<String>>,
 }
 
 /// A redrive policy.

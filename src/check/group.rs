@@ -173,8 +173,9 @@ fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
         health_protocol: protocol,
         ..
     } = described;
-    let every = described.health_interval.map_or(0, |interval| interval.as_secs());
-    let found = format!("{protocol} on {port} every {every} s");
+    let every = described.health_interval;
+    let every = every.map_or(String::new(), |every| format!(" every {} s", every.as_secs()));
+    let found = format!("{protocol} on {port}{every}");
     let on_database = port == TRAFFIC_PORT || *port == route.port.to_string();
     match (on_database, route.policy.serving_when) {
         (true, _) if protocol != "TCP" => lines.warn(

@@ -73,7 +73,10 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
     );
     visibility(queue.visibility, &mut lines);
     redrive(queue.redrive.as_ref(), config, &mut lines);
-    encryption(&queue.encryption, &mut lines);
+    match &queue.encryption {
+        Ok(found) => encryption(found, &mut lines),
+        Err(unseen) => lines.unseen(ENCRYPTION, unseen),
+    }
     policy(queue, facts, &mut lines);
 }
 
@@ -187,7 +190,10 @@ fn policy(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
     if !targets.is_empty() && targets.iter().all(|target| target.role.is_some()) {
         return lines.pass(POLICY, "not needed: the rules send with a role of their own");
     }
-    let text = queue.policy.as_deref();
+    let text = match &queue.policy {
+        Ok(text) => text.as_deref(),
+        Err(unseen) => return lines.unseen(POLICY, unseen),
+    };
     let admits = text.is_some_and(admits_eventbridge);
     let found = if admits { "lets EventBridge send" } else { "lets no rule send" };
     lines.require(

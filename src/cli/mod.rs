@@ -5,6 +5,7 @@
 
 pub mod args;
 mod audit;
+mod check;
 mod config_check;
 #[cfg(feature = "embedded")]
 mod demo;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use self::args::{Args, Command, ConfigCommand};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
+use crate::check::Installation;
 use crate::config::{self, Config, Env};
 use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
@@ -103,6 +105,9 @@ pub trait Connect {
 
     /// Who gives the orders: the caller's identity as AWS knows it.
     async fn identity(&self) -> Result<String, Failure>;
+
+    /// What `check` looks at besides: settings that the worker lives on and never reads.
+    async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure>;
 
     /// This process, for whoever writes to the ledger.
     fn process(&self) -> Result<Process, Failure>;
@@ -187,6 +192,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             let books = session.connect.books(&config).await?;
             audit::run(command, output, (&books, &config), session).await
         }
+        Command::Check(asked) => check::run(&asked, &global, session).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "writerlink", &mut script);

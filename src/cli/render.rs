@@ -129,6 +129,33 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
+/// The text in lines that fit the page behind an indent. A word that is longer than a line (an ARN) goes on in the next.
+pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    let width = usize::from(WIDTH_MAX).saturating_sub(indent).max(1);
+    let mut lines = vec![String::new()];
+    let mut room = width;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        let first = lines.last().is_some_and(String::is_empty);
+        if !first && length < room {
+            lines.last_mut().into_iter().for_each(|line| line.push(' '));
+            room -= 1;
+        } else if !first {
+            lines.push(String::new());
+            room = width;
+        }
+        for c in word.chars() {
+            if room == 0 {
+                lines.push(String::new());
+                room = width;
+            }
+            lines.last_mut().into_iter().for_each(|line| line.push(c));
+            room -= 1;
+        }
+    }
+    lines
+}
+
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
@@ -245,6 +272,15 @@ mod tests {
         for line in written(&[word(long), word("x")], Output::Table).lines() {
             assert!(line.chars().count() <= WIDTH_MAX.into(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_words_and_a_word_only_where_it_is_longer_than_a_line() {
+        let indent = usize::from(WIDTH_MAX) - 5;
+        assert_eq!(wrapped("ab cd efg", indent), ["ab cd", "efg"]);
+        assert_eq!(wrapped("a bcdef g", indent), ["a", "bcdef", "g"]);
+        assert_eq!(wrapped("a bcdefgh ij", indent), ["a", "bcdef", "gh ij"]);
+        assert_eq!(wrapped("", indent), [""]);
     }
 
     #[test]

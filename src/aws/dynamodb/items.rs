@@ -28,7 +28,7 @@ pub(super) use crate::schema::PK;
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// Attributes to write or to compare, in the order of their question marks.
-pub(super) type Columns = Vec<(&'static str, AttributeValue)>;
+pub(in crate::aws) type Columns = Vec<(&'static str, AttributeValue)>;
 
 /// How long an event's entry is kept. SQS keeps a message for 14 days at most, so nothing that can still
 /// arrive is forgotten. DynamoDB deletes expired items when it likes: this is housekeeping, never a lock.

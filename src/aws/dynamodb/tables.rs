@@ -202,7 +202,7 @@ async fn expire_events(client: &Client, table: &str, attribute: &str) -> Result<
 }
 
 /// A request that could not even be put together.
-pub(super) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
+pub(in crate::aws) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
     CallError {
         call,
         kind: ErrorKind::Invalid,

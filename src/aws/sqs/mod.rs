@@ -150,7 +150,7 @@ impl Queue for SqsQueue {
         let count = |name| {
             let text: Option<&String> = attributes.get(&name);
             text.and_then(|text| text.parse().ok())
-                .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text))
+                .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text.map(String::as_str)))
         };
         Ok(Depth {
             visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,
@@ -202,7 +202,7 @@ fn message(received: SqsMessage) -> Result<Message, CallError> {
 }
 
 /// A reply that lacks what the call is for.
-pub(super) fn unreadable(call: &'static str, name: &str, value: Option<&String>) -> CallError {
+pub(super) fn unreadable(call: &'static str, name: &str, value: Option<&str>) -> CallError {
     let message = match value {
         Some(value) => format!("{name} is {value:?}, which cannot be read"),
         None => format!("{name} is missing"),

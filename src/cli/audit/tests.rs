@@ -307,6 +307,10 @@ impl Connect for Open {
         panic!("whoever asks")
     }
 
+    async fn installation(&self, _: &Config) -> Result<Arc<dyn Installation>, Failure> {
+        panic!("look at no installation")
+    }
+
     fn process(&self) -> Result<Process, Failure> {
         panic!("and hold no lease")
     }
