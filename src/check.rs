@@ -19,13 +19,13 @@ mod weights;
 
 use async_trait::async_trait;
 
-pub use self::finding::{Finding, Subject, Verdict};
-pub use self::gather::{Wanted, Writes, look};
 use self::facts::{
     BalancerFacts, Environment, Facts, GroupFacts, Identity, MemberFacts, QueueFacts, Right,
     RuleFacts, Seen, TableFacts,
 };
 use self::finding::Sheet;
+pub use self::finding::{Finding, Subject, Verdict};
+pub use self::gather::{Wanted, Writes, look};
 use crate::config::Config;
 use crate::domain::route::{Route, TargetGroupArn};
 

@@ -213,7 +213,9 @@ impl Connect for Aws<'_> {
 
 /// The variables that point the SDK elsewhere than to AWS, and where to.
 fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
-    let services = SERVICES.iter().map(|service| format!("{ENDPOINT}_{service}"));
+    let services = SERVICES
+        .iter()
+        .map(|service| format!("{ENDPOINT}_{service}"));
     let variables = std::iter::once(ENDPOINT.to_owned()).chain(services);
     let set = variables.filter_map(|variable| env(&variable).map(|url| (variable, url)));
     set.filter(|(_, url)| !url.is_empty()).collect()

@@ -63,7 +63,12 @@ fn reaches(
 fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     let members = facts.members.iter().flatten();
     let by_rds = members
-        .filter(|member| group.instance.as_ref().is_none_or(|of| *of == member.instance))
+        .filter(|member| {
+            group
+                .instance
+                .as_ref()
+                .is_none_or(|of| *of == member.instance)
+        })
         .filter_map(|member| Some((member.instance.to_string(), member.zone.as_deref()?)));
     let rows = group.observed.iter().flatten();
     let by_balancer = rows
@@ -73,7 +78,12 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
         .chain(by_balancer)
         .filter(|(_, zone)| *zone != ZONE_ALL)
         .collect();
-    let has = balancer.zones.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let has = balancer
+        .zones
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     if known.is_empty() {
         return lines.unknown(
             ZONES,
@@ -90,7 +100,10 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
         ZONES,
         (outside.is_empty(), format!("has {has}")),
         (
-            &format!("not the zone of {}, which gets no connection there", outside.join(", ")),
+            &format!(
+                "not the zone of {}, which gets no connection there",
+                outside.join(", ")
+            ),
             "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
         ),
     );

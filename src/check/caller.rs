@@ -59,6 +59,11 @@ pub(super) fn place_of(arn: &str) -> Option<(&str, &str)> {
     Some((region, account))
 }
 
+/// What an ARN is of, without its account and Region: those have lines of their own.
+pub(super) fn name_of(arn: &str) -> &str {
+    arn.splitn(6, ':').nth(5).unwrap_or(arn)
+}
+
 fn elsewhere<'f>(
     facts: &'f Facts,
     here: impl Fn(&str, &str) -> bool,
@@ -131,7 +136,10 @@ fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {
     }
     lines.warn(
         CLOCK,
-        format!("{found}: workers count on clocks within {} of the truth when a lease is taken over", shown(SKEW_MAX)),
+        format!(
+            "{found}: workers count on clocks within {} of the truth when a lease is taken over",
+            shown(SKEW_MAX)
+        ),
         "let this machine's clock follow a time server (on AWS: chrony with 169.254.169.123)",
     );
 }

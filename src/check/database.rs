@@ -22,7 +22,12 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
 }
 
 fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
-    let cidrs: Vec<String> = facts.route.allowed_cidrs.iter().map(ToString::to_string).collect();
+    let cidrs: Vec<String> = facts
+        .route
+        .allowed_cidrs
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     for (instance, found) in &facts.addresses {
         match found {
             Ok(Some(ip)) if facts.route.admit(*ip).is_some() => {
@@ -95,18 +100,28 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
         .chain(moved(route, members))
         .collect();
     if wrong.is_empty() {
-        let names: Vec<&str> = members.iter().map(|member| member.instance.as_str()).collect();
+        let names: Vec<&str> = members
+            .iter()
+            .map(|member| member.instance.as_str())
+            .collect();
         return lines.pass(MAP, format!("as RDS has them: {}", names.join(", ")));
     }
     lines.fail(
         MAP,
-        format!("{}: a failover there would not be followed, or to the wrong place", wrong.join("; ")),
+        format!(
+            "{}: a failover there would not be followed, or to the wrong place",
+            wrong.join("; ")
+        ),
         "bring [route.instances] up to date; with truth = \"rds\" and no map there is none to keep",
     );
 }
 
 fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
-    let known = move |name: &str| members.iter().any(|member| member.instance.as_str() == name);
+    let known = move |name: &str| {
+        members
+            .iter()
+            .any(|member| member.instance.as_str() == name)
+    };
     let named = route.instances.keys();
     named
         .filter(move |instance| !known(instance.as_str()))

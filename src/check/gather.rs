@@ -122,8 +122,12 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
             weights = Some(said.map(|reply| reply.value).map_err(Unseen::from));
         }
     }
-    let described = groups.iter().filter_map(|group| group.facts.described.as_ref().ok());
-    let arns: BTreeSet<String> = described.flat_map(|group| group.balancers.clone()).collect();
+    let described = groups
+        .iter()
+        .filter_map(|group| group.facts.described.as_ref().ok());
+    let arns: BTreeSet<String> = described
+        .flat_map(|group| group.balancers.clone())
+        .collect();
     let mut balancers = BTreeMap::new();
     for arn in arns {
         let balancer = installation.balancer(&arn).await;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::caller::name_of;
 use super::facts::{Attributes, DescribedGroup, RouteFacts, RouteGroup};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::policy::{Role, ServingWhen};
@@ -118,7 +119,8 @@ fn described_as(
             "let a TCP listener of the Network Load Balancer forward to it",
         );
     } else {
-        lines.pass(IN_USE, format!("behind {}", described.balancers.join(", ")));
+        let names: Vec<&str> = described.balancers.iter().map(|arn| name_of(arn)).collect();
+        lines.pass(IN_USE, format!("behind {}", names.join(", ")));
     }
     health(route, described, lines);
 }
@@ -174,7 +176,9 @@ fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
         ..
     } = described;
     let every = described.health_interval;
-    let every = every.map_or(String::new(), |every| format!(" every {} s", every.as_secs()));
+    let every = every.map_or(String::new(), |every| {
+        format!(" every {} s", every.as_secs())
+    });
     let found = format!("{protocol} on {port}{every}");
     let on_database = port == TRAFFIC_PORT || *port == route.port.to_string();
     match (on_database, route.policy.serving_when) {
@@ -209,7 +213,10 @@ fn value<'a>(attributes: &'a Attributes, key: &str, default: &'a str) -> &'a str
 fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     termination(route, attributes, lines);
     let unhealthy = "target_health_state.unhealthy.connection_termination.enabled";
-    match (value(attributes, unhealthy, "true"), route.policy.serving_when) {
+    match (
+        value(attributes, unhealthy, "true"),
+        route.policy.serving_when,
+    ) {
         ("true", ServingWhen::Registered) => lines.fail(
             UNHEALTHY,
             "on, and the route's checks never pass by design: every session is cut",
@@ -289,9 +296,7 @@ fn holds(group: &RouteGroup, lines: &mut Lines<'_>) {
             "writerlink swap ROUTE --to INSTANCE --reason \"first target\"",
         );
     }
-    let shown = |row: &&ObservedTarget| {
-        format!("{} {}", row.target, row.health.as_str())
-    };
+    let shown = |row: &&ObservedTarget| format!("{} {}", row.target, row.health.as_str());
     let found = registered.iter().map(shown).collect::<Vec<_>>().join(", ");
     let unused = |row: &&ObservedTarget| row.health == TargetHealth::Unused;
     if registered.iter().any(unused) {

@@ -141,7 +141,10 @@ mod tests {
 
     #[test]
     fn every_field_of_a_pattern_has_to_fit_and_one_of_its_ways_is_enough() {
-        assert_eq!(of(&json!({"source": ["aws.ec2", "aws.rds"]})), Lets::Through);
+        assert_eq!(
+            of(&json!({"source": ["aws.ec2", "aws.rds"]})),
+            Lets::Through
+        );
         assert_eq!(
             of(&json!({"source": ["aws.rds"], "detail": {"EventID": ["RDS-EVENT-0072"]}})),
             Lets::Not
@@ -165,7 +168,10 @@ mod tests {
             (json!({"prefix": "RDS-EVENT-01"}), Lets::Not),
             (json!({"suffix": "71"}), Lets::Through),
             (json!({"suffix": "72"}), Lets::Not),
-            (json!({"equals-ignore-case": "rds-event-0071"}), Lets::Through),
+            (
+                json!({"equals-ignore-case": "rds-event-0071"}),
+                Lets::Through,
+            ),
             (json!({"wildcard": "RDS-*-00*1"}), Lets::Through),
             (json!({"wildcard": "RDS-*-00*2"}), Lets::Not),
             (json!({"wildcard": "RDS-EVENT-0071*1"}), Lets::Not),
@@ -187,7 +193,10 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_not_taken_for_a_yes_or_a_no() {
-        assert_eq!(of(&json!({"source": [{"numeric": ["=", 1]}]})), Lets::Unclear);
+        assert_eq!(
+            of(&json!({"source": [{"numeric": ["=", 1]}]})),
+            Lets::Unclear
+        );
         assert_eq!(lets("no JSON", &event()), Lets::Unclear);
         // Yet what does not fit anyway does not.
         let both = json!({"source": [{"cidr": "10.0.0.0/8"}], "detail": {"EventID": ["x"]}});

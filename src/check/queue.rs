@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::caller::name_of;
 use super::facts::{Encryption, Facts, QueueFacts, Redrive};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::config::Config;
@@ -15,7 +16,10 @@ const DEDUPLICATION: Check = Check::aws(
     "content-based deduplication",
     "EventBridge API reference, \"SqsParameters\"",
 );
-const VISIBILITY: Check = Check::aws("visibility timeout", "SQS developer guide, \"Visibility timeout\"");
+const VISIBILITY: Check = Check::aws(
+    "visibility timeout",
+    "SQS developer guide, \"Visibility timeout\"",
+);
 const DEAD_LETTERS: Check = Check::aws(
     "dead-letter queue",
     "SQS developer guide, \"Using dead-letter queues in Amazon SQS\"",
@@ -81,7 +85,11 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
 }
 
 fn kind(fifo: bool) -> &'static str {
-    if fifo { "a FIFO queue" } else { "a standard queue" }
+    if fifo {
+        "a FIFO queue"
+    } else {
+        "a standard queue"
+    }
 }
 
 fn on_off(on: bool) -> &'static str {
@@ -122,7 +130,7 @@ fn redrive(redrive: Option<&Redrive>, config: &Config, lines: &mut Lines<'_>) {
                 DEAD_LETTERS,
                 (
                     letters.fifo,
-                    format!("{}, {}", redrive.dead_letters, kind(letters.fifo)),
+                    format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo)),
                 ),
                 (
                     "the dead-letter queue of a FIFO queue has to be a FIFO queue too",
@@ -161,7 +169,10 @@ fn receives(found: u32, attempts: u32, lines: &mut Lines<'_>) {
             fix,
         );
     } else {
-        lines.pass(RECEIVES, format!("{found}, a backstop behind {attempts} attempts"));
+        lines.pass(
+            RECEIVES,
+            format!("{found}, a backstop behind {attempts} attempts"),
+        );
     }
 }
 
@@ -172,7 +183,7 @@ fn encryption(encryption: &Encryption, lines: &mut Lines<'_>) {
             format!("{key}: EventBridge cannot use that key, and nobody can edit its policy, so no event would arrive"),
             "encrypt the queue with a key of your own whose policy lets events.amazonaws.com decrypt and generate data keys",
         ),
-        Encryption::Kms(key) => lines.pass(ENCRYPTION, format!("the key {key}")),
+        Encryption::Kms(key) => lines.pass(ENCRYPTION, name_of(key)),
         Encryption::Sqs => lines.warn(
             ENCRYPTION,
             "SQS's own key (SSE-SQS): AWS's guide says that EventBridge cannot send under an AWS owned key, and does not say \
@@ -188,14 +199,21 @@ fn policy(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
     let rules = facts.rules.iter().flatten().flatten();
     let targets: Vec<_> = rules.flat_map(|rule| &rule.targets).collect();
     if !targets.is_empty() && targets.iter().all(|target| target.role.is_some()) {
-        return lines.pass(POLICY, "not needed: the rules send with a role of their own");
+        return lines.pass(
+            POLICY,
+            "not needed: the rules send with a role of their own",
+        );
     }
     let text = match &queue.policy {
         Ok(text) => text.as_deref(),
         Err(unseen) => return lines.unseen(POLICY, unseen),
     };
     let admits = text.is_some_and(admits_eventbridge);
-    let found = if admits { "lets EventBridge send" } else { "lets no rule send" };
+    let found = if admits {
+        "lets EventBridge send"
+    } else {
+        "lets no rule send"
+    };
     lines.require(
         POLICY,
         (admits, found.to_owned()),
@@ -215,7 +233,9 @@ fn admits_eventbridge(policy: &str) -> bool {
         let service = &statement["Principal"]["Service"];
         let to = each(service).any(|who| who == EVENTBRIDGE);
         let everybody = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
-        let sends = each(&statement["Action"]).filter_map(Value::as_str).any(is_send);
+        let sends = each(&statement["Action"])
+            .filter_map(Value::as_str)
+            .any(is_send);
         allows && (to || everybody) && sends
     })
 }

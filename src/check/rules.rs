@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::caller::place_of;
+use super::caller::{name_of, place_of};
 use super::facts::{Facts, RouteFacts, RuleFacts, RuleTarget};
 use super::finding::{Check, Lines, Sheet, Subject, Verdict};
 use super::pattern::{Lets, lets};
@@ -18,7 +18,10 @@ const IDS: Check = Check::aws(
     "event ids",
     "RDS user guide, \"Amazon RDS event categories and event messages\"",
 );
-const GROUP: Check = Check::aws("message group", "EventBridge API reference, \"SqsParameters\"");
+const GROUP: Check = Check::aws(
+    "message group",
+    "EventBridge API reference, \"SqsParameters\"",
+);
 const LETTERS: Check = Check::aws(
     "rule's dead-letter queue",
     "EventBridge user guide, \"Using dead-letter queues to process undelivered events\"",
@@ -83,7 +86,10 @@ fn named(rules: &[&RuleFacts]) -> String {
 
 /// Whether a rule sends the queue anything that moves the route.
 fn brings(rule: &RuleFacts, route: &Route, place: (&str, &str)) -> bool {
-    !rule.targets.is_empty() && ids_of(route).iter().any(|id| through(rule, route, (place, *id)))
+    !rule.targets.is_empty()
+        && ids_of(route)
+            .iter()
+            .any(|id| through(rule, route, (place, *id)))
 }
 
 fn ids_of(route: &Route) -> &'static [u16] {
@@ -185,7 +191,12 @@ fn ids(
     }
     let come = |id: &&u16| rules.iter().any(|rule| through(rule, route, (place, **id)));
     let (come, missing): (Vec<u16>, Vec<u16>) = ids_of(route).iter().partition(come);
-    let list = |ids: &[u16]| ids.iter().map(|id| shown(*id)).collect::<Vec<_>>().join(", ");
+    let list = |ids: &[u16]| {
+        ids.iter()
+            .map(|id| shown(*id))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if missing.is_empty() {
         return lines.pass(IDS, format!("all {} that move the route", come.len()));
     }
@@ -223,20 +234,29 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     } else if groups.iter().any(|group| group.starts_with(PATH)) {
         lines.warn(
             GROUP,
-            format!("{}: documents and reports disagree whether a path is filled in here", groups.join(", ")),
+            format!(
+                "{}: documents and reports disagree whether a path is filled in here",
+                groups.join(", ")
+            ),
             "write the route's name: one group a route is what is wanted",
         );
     } else {
         lines.pass(GROUP, groups.join(", "));
     }
     letters(targets, lines);
-    let reshaped: Vec<&str> = targets.iter().filter_map(|target| target.reshaped_by).collect();
+    let reshaped: Vec<&str> = targets
+        .iter()
+        .filter_map(|target| target.reshaped_by)
+        .collect();
     if reshaped.is_empty() {
         lines.pass(WHOLE, "sent whole");
     } else {
         lines.fail(
             WHOLE,
-            format!("{} makes another text of the event, which the worker does not know", reshaped.join(", ")),
+            format!(
+                "{} makes another text of the event, which the worker does not know",
+                reshaped.join(", ")
+            ),
             "remove it from the rule's target",
         );
     }
@@ -245,7 +265,7 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
 fn letters(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     let queues: Vec<&str> = targets
         .iter()
-        .filter_map(|target| target.dead_letters.as_deref())
+        .filter_map(|target| target.dead_letters.as_deref().map(name_of))
         .collect();
     if queues.len() < targets.len() {
         lines.warn(

@@ -57,10 +57,7 @@ fn table(wanted: &Table, found: &TableFacts, lines: &mut Lines<'_>) {
     let keys = listed(&described.keys);
     lines.require(
         KEYS,
-        (
-            described.keys == wanted_keys(&wanted.keys),
-            keys,
-        ),
+        (described.keys == wanted_keys(&wanted.keys), keys),
         (
             &format!("the ledger's key is {}", listed(&wanted_keys(&wanted.keys))),
             "name another table under [ledger]; a table's keys cannot be changed",
@@ -81,7 +78,10 @@ fn wanted_keys(keys: &Keys) -> Vec<(String, String)> {
 }
 
 fn listed(keys: &[(String, String)]) -> String {
-    let keys: Vec<String> = keys.iter().map(|(name, kind)| format!("{name} ({kind})")).collect();
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|(name, kind)| format!("{name} ({kind})"))
+        .collect();
     keys.join(", ")
 }
 
@@ -99,9 +99,10 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
                     listed(&index.keys),
                     listed(&wanted)
                 )),
-                Some(index) if index.projection != WHOLE => {
-                    Some(format!("{name} holds {} of a record, not {WHOLE}", index.projection))
-                }
+                Some(index) if index.projection != WHOLE => Some(format!(
+                    "{name} holds {} of a record, not {WHOLE}",
+                    index.projection
+                )),
                 Some(_) => None,
             }
         })

@@ -47,9 +47,15 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         .collect();
     lines.require(
         LISTENER,
-        (missing.is_empty(), format!("forwards to {} groups", weights.groups.len())),
         (
-            &format!("not to the group of {}, so a failover there cannot be followed", missing.join(", ")),
+            missing.is_empty(),
+            format!("forwards to {} groups", weights.groups.len()),
+        ),
+        (
+            &format!(
+                "not to the group of {}, so a failover there cannot be followed",
+                missing.join(", ")
+            ),
             "add the group to the listener's forward action, with weight 0",
         ),
     );
@@ -68,18 +74,27 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
             "writerlink plan ROUTE shows the call that is missing; an event, or a look of the timer, makes it",
         ),
     }
-    let strangers = weights.groups.keys().filter(|arn| own().all(|group| group.arn != **arn));
+    let strangers = weights
+        .groups
+        .keys()
+        .filter(|arn| own().all(|group| group.arn != **arn));
     let strangers: Vec<&str> = strangers.map(|arn| arn.as_str()).collect();
     if strangers.is_empty() {
         lines.pass(OTHERS, "none");
     } else if facts.route.exclusive {
         lines.warn(
             OTHERS,
-            format!("{}: the route sets their weight to 0 when it moves", strangers.join(", ")),
+            format!(
+                "{}: the route sets their weight to 0 when it moves",
+                strangers.join(", ")
+            ),
             "give them a listener of their own, or set exclusive = false",
         );
     } else {
-        lines.pass(OTHERS, format!("{}, left alone (exclusive = false)", strangers.join(", ")));
+        lines.pass(
+            OTHERS,
+            format!("{}, left alone (exclusive = false)", strangers.join(", ")),
+        );
     }
 }
 
@@ -95,7 +110,9 @@ fn warm(facts: &RouteFacts, group: &RouteGroup, lines: &mut Lines<'_>) {
         ip: *ip,
         port: facts.route.port,
     };
-    let there = rows.iter().any(|row| row.target == target && row.is_registered());
+    let there = rows
+        .iter()
+        .any(|row| row.target == target && row.is_registered());
     if there {
         lines.pass(WARM, format!("{target} is registered"));
     } else {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{Check as Asked, Global, Output};
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Look, Row, Tone, clean, wrapped};
+use super::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
 use super::{Session, configured};
 use crate::check::{self, Finding, Verdict, Wanted, Writes};
 use crate::config;
@@ -140,7 +140,12 @@ impl<'a> Page<'a> {
             self.line(finding)?;
         }
         writeln!(self.out, "\n{}", count(findings))?;
-        for verdict in [Verdict::Fail, Verdict::Warn, Verdict::Unknown, Verdict::Skipped] {
+        for verdict in [
+            Verdict::Fail,
+            Verdict::Warn,
+            Verdict::Unknown,
+            Verdict::Skipped,
+        ] {
             let of = findings.iter().filter(|finding| finding.verdict == verdict);
             of.filter(|finding| finding.remedy.is_some())
                 .try_for_each(|finding| self.remedy(finding))?;
@@ -152,10 +157,14 @@ impl<'a> Page<'a> {
         let verdict = self.painted(finding.verdict);
         let space = WHAT_AT - VERDICT_AT - finding.verdict.as_str().len();
         let what = format!("{:width$}", finding.check.what, width = WHY_AT - WHAT_AT);
-        let why = wrapped(&clean(&finding.why), WHY_AT);
+        let why = folded(&clean(&finding.why), WHY_AT);
         for (n, why) in why.iter().enumerate() {
             if n == 0 {
-                writeln!(self.out, "{:VERDICT_AT$}{verdict}{:space$}{what}{why}", "", "")?;
+                writeln!(
+                    self.out,
+                    "{:VERDICT_AT$}{verdict}{:space$}{what}{why}",
+                    "", ""
+                )?;
             } else {
                 writeln!(self.out, "{:WHY_AT$}{why}", "")?;
             }
@@ -175,7 +184,12 @@ impl<'a> Page<'a> {
 
     fn remedy(&mut self, finding: &Finding) -> io::Result<()> {
         let title = format!("{}: {}", finding.subject, finding.check.what);
-        writeln!(self.out, "\n{} {}", self.painted(finding.verdict), clean(&title))?;
+        writeln!(
+            self.out,
+            "\n{} {}",
+            self.painted(finding.verdict),
+            clean(&title)
+        )?;
         self.told("why", &finding.why)?;
         if let Some(remedy) = &finding.remedy {
             self.told("fix", remedy)?;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use super::clock::WorldTime;
 use super::faults::{lock, refused};
+use super::health::Probe;
 use super::health::{Answer, Answers, HealthChecks};
 use super::listener::{Listening, WeightChange};
 use super::quota::{Throttling, TokenBucket};
 use super::target_group::{
     Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec,
 };
-use super::health::Probe;
 use crate::domain::route::TargetGroupArn;
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::ports::{CallError, ErrorKind, Reply};
@@ -177,7 +177,9 @@ impl LoadBalancer {
     pub fn zones(&self) -> BTreeSet<String> {
         let state = lock(&self.state);
         let specs = state.groups.values().map(Group::spec);
-        specs.flat_map(|spec| spec.subnets.values().cloned()).collect()
+        specs
+            .flat_map(|spec| spec.subnets.values().cloned())
+            .collect()
     }
 
     /// What its health checks ask.

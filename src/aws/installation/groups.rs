@@ -49,7 +49,11 @@ fn read(group: &TargetGroup) -> DescribedGroup {
             .map_or(FAMILY_UNSAID, |family| family.as_str())
             .to_owned(),
         health_port: text(group.health_check_port()),
-        health_protocol: text(group.health_check_protocol().map(|protocol| protocol.as_str())),
+        health_protocol: text(
+            group
+                .health_check_protocol()
+                .map(|protocol| protocol.as_str()),
+        ),
         health_interval: interval
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map(Duration::from_secs),
@@ -61,7 +65,10 @@ async fn attributes_of_group(client: &Client, arn: &TargetGroupArn) -> Seen<Attr
     let said = client.describe_target_group_attributes();
     let said = said.target_group_arn(arn.as_str()).send().await;
     let said = said.map_err(|error| call_error(DESCRIBE_GROUP_ATTRIBUTES, &error))?;
-    let pairs = said.attributes().iter().map(|attribute| pair(attribute.key(), attribute.value()));
+    let pairs = said
+        .attributes()
+        .iter()
+        .map(|attribute| pair(attribute.key(), attribute.value()));
     Ok(pairs.collect())
 }
 
@@ -75,17 +82,26 @@ pub(super) async fn balancer(client: &Client, arn: &str) -> Seen<BalancerFacts> 
     })?;
     let zones = balancer.availability_zones().iter();
     Ok(BalancerFacts {
-        kind: balancer.r#type().map_or(String::new(), |kind| kind.as_str().to_owned()),
-        zones: zones.filter_map(|zone| zone.zone_name().map(str::to_owned)).collect(),
+        kind: balancer
+            .r#type()
+            .map_or(String::new(), |kind| kind.as_str().to_owned()),
+        zones: zones
+            .filter_map(|zone| zone.zone_name().map(str::to_owned))
+            .collect(),
         attributes: attributes_of_balancer(client, arn).await,
     })
 }
 
 async fn attributes_of_balancer(client: &Client, arn: &str) -> Seen<Attributes> {
-    let said = client.describe_load_balancer_attributes().load_balancer_arn(arn);
+    let said = client
+        .describe_load_balancer_attributes()
+        .load_balancer_arn(arn);
     let said = said.send().await;
     let said = said.map_err(|error| call_error(DESCRIBE_BALANCER_ATTRIBUTES, &error))?;
-    let pairs = said.attributes().iter().map(|attribute| pair(attribute.key(), attribute.value()));
+    let pairs = said
+        .attributes()
+        .iter()
+        .map(|attribute| pair(attribute.key(), attribute.value()));
     Ok(pairs.collect())
 }
 

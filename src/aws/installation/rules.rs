@@ -46,7 +46,10 @@ async fn rule(client: &Client, name: &str, queue: &str) -> Seen<RuleFacts> {
     // A rule has five targets at most (EventBridge quotas), so there is one page.
     let listed = client.list_targets_by_rule().rule(name).send().await;
     let listed = listed.map_err(|error| call_error(LIST_TARGETS, &error))?;
-    let targets = listed.targets().iter().filter(|target| target.arn() == queue);
+    let targets = listed
+        .targets()
+        .iter()
+        .filter(|target| target.arn() == queue);
     let state = described.state().map(|state| state.as_str().to_owned());
     Ok(RuleFacts {
         name: name.to_owned(),

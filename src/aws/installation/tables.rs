@@ -34,7 +34,9 @@ async fn described(client: &Client, name: &str) -> Seen<DescribedTable> {
         let message = format!("DynamoDB said nothing of the table {name}");
         return Err(invalid(DESCRIBE_TABLE, "NoTable", message).into());
     };
-    let status = table.table_status().map(|status| status.as_str().to_owned());
+    let status = table
+        .table_status()
+        .map(|status| status.as_str().to_owned());
     Ok(DescribedTable {
         status: status.unwrap_or_default(),
         keys: keys(table.key_schema(), table.attribute_definitions()),

@@ -48,12 +48,11 @@ pub(super) async fn may(client: &Client, tables: &TableNames, right: Right) -> S
             let columns = vec![(PK, AttributeValue::S(NEVER.to_owned() + "#insert"))];
             together(client, insert(&tables.state, columns), &tables.state).await
         }
-        Right::AppendAudit => together(client, insert(&tables.audit, record_key()), &tables.state).await,
+        Right::AppendAudit => {
+            together(client, insert(&tables.audit, record_key()), &tables.state).await
+        }
         // They are tried by being used: by the ledger's own reading side.
-        Right::ReadState
-        | Right::ReadAudit
-        | Right::ReadAuditByDay
-        | Right::ReadAuditByEvent => {
+        Right::ReadState | Right::ReadAudit | Right::ReadAuditByDay | Right::ReadAuditByEvent => {
             let message = "a right to read is tried by reading".to_owned();
             Err(invalid(EXECUTE_STATEMENT, "NotTried", message).into())
         }
@@ -104,7 +103,9 @@ async fn together(client: &Client, insert: Statement, state: &str) -> Seen<()> {
         .map(ParameterizedStatement::try_from)
         .collect::<Result<_, _>>()
         .map_err(|error| unbuilt(EXECUTE_TRANSACTION, &error))?;
-    let tried = client.execute_transaction().set_transact_statements(Some(statements));
+    let tried = client
+        .execute_transaction()
+        .set_transact_statements(Some(statements));
     match tried.send().await {
         Ok(_) => Err(done(EXECUTE_TRANSACTION).into()),
         Err(error) => refused(call_error(EXECUTE_TRANSACTION, &error)),

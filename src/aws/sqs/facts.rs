@@ -116,7 +116,10 @@ pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueF
 }
 
 /// The URL of a queue that is named by its name or its URL.
-pub(in crate::aws) async fn url_of(client: &Client, name_or_url: &str) -> Result<String, CallError> {
+pub(in crate::aws) async fn url_of(
+    client: &Client,
+    name_or_url: &str,
+) -> Result<String, CallError> {
     if name_or_url.contains("://") {
         return Ok(name_or_url.to_owned());
     }

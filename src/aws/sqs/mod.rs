@@ -149,8 +149,13 @@ impl Queue for SqsQueue {
         let attributes = attributes(&self.client, &self.facts.url).await?;
         let count = |name| {
             let text: Option<&String> = attributes.get(&name);
-            text.and_then(|text| text.parse().ok())
-                .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text.map(String::as_str)))
+            text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+                unreadable(
+                    GET_QUEUE_ATTRIBUTES,
+                    name.as_str(),
+                    text.map(String::as_str),
+                )
+            })
         };
         Ok(Depth {
             visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clap::Parser as _;
 
+use crate::check::Installation;
 use crate::cli::args::Args;
 use crate::cli::{
     self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
