@@ -51,12 +51,25 @@ fn endpoints(facts: &Facts, lines: &mut Lines<'_>) {
     );
 }
 
-/// Region and account of an ARN.
-pub(super) fn place_of(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.split(':');
-    let region = parts.nth(3)?;
+/// Where something is, by its ARN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// `aws`, `aws-cn` …
+    pub(super) partition: &'a str,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+}
+
+pub(super) fn place_of(arn: &str) -> Option<Place<'_>> {
+    let mut parts = arn.split(':').skip(1);
+    let partition = parts.next()?;
+    let region = parts.nth(1)?;
     let account = parts.next()?;
-    Some((region, account))
+    Some(Place {
+        partition,
+        region,
+        account,
+    })
 }
 
 /// What an ARN is of, without its account and Region: those have lines of their own.
@@ -66,12 +79,11 @@ pub(super) fn name_of(arn: &str) -> &str {
 
 fn elsewhere<'f>(
     facts: &'f Facts,
-    here: impl Fn(&str, &str) -> bool,
+    here: impl Fn(Place<'_>) -> bool,
 ) -> impl Iterator<Item = &'f RouteFacts> {
     facts.routes.iter().filter(move |route| {
         let arns = route.groups.iter().map(|group| group.arn.as_str());
-        arns.filter_map(place_of)
-            .any(|(region, account)| !here(region, account))
+        arns.filter_map(place_of).any(|place| !here(place))
     })
 }
 
@@ -85,7 +97,7 @@ fn region(facts: &Facts, lines: &mut Lines<'_>) {
         lines.skipped(REGION, "this world has no Regions", None);
         return;
     };
-    let others = named(elsewhere(facts, |theirs, _| theirs == region));
+    let others = named(elsewhere(facts, |place| place.region == region));
     lines.require(
         REGION,
         (others.is_empty(), format!("calls go to {region}")),
@@ -111,8 +123,8 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
         Err(unseen) => return lines.unseen(IDENTITY, unseen),
     };
     lines.pass(IDENTITY, arn.as_str());
-    let account = place_of(arn).map_or("", |(_, account)| account);
-    let others = named(elsewhere(facts, |_, theirs| theirs == account));
+    let account = place_of(arn).unwrap_or_default().account;
+    let others = named(elsewhere(facts, |place| place.account == account));
     lines.require(
         ACCOUNT,
         (others.is_empty(), format!("the caller is of {account}")),

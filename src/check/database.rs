@@ -99,6 +99,14 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
         .chain(forgotten(route, members))
         .chain(moved(route, members))
         .collect();
+    let open: Vec<String> = unresolved(route, members).collect();
+    if wrong.is_empty() && !open.is_empty() {
+        return lines.unknown(
+            MAP,
+            format!("where they are could not be compared: {}", open.join("; ")),
+            "run check where the endpoints' names can be looked up",
+        );
+    }
     if wrong.is_empty() {
         let names: Vec<&str> = members
             .iter()
@@ -149,5 +157,14 @@ fn moved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String>
             let instance = &member.instance;
             format!("{instance} is at {now}, not at {mapped} as the map says")
         })
+    })
+}
+
+/// Instances of the map whose endpoints could not be looked up.
+fn unresolved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
+    members.iter().filter_map(|member| {
+        route.instances.get(&member.instance)?;
+        let unseen = member.address.as_ref().err()?;
+        Some(format!("{}: {unseen}", member.instance))
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::caller::{name_of, place_of};
+use super::caller::{Place, name_of, place_of};
 use super::facts::{Facts, RouteFacts, RuleFacts, RuleTarget};
 use super::finding::{Check, Lines, Sheet, Subject, Verdict};
 use super::pattern::{Lets, lets};
@@ -85,7 +85,7 @@ fn named(rules: &[&RuleFacts]) -> String {
 }
 
 /// Whether a rule sends the queue anything that moves the route.
-fn brings(rule: &RuleFacts, route: &Route, place: (&str, &str)) -> bool {
+fn brings(rule: &RuleFacts, route: &Route, place: Place<'_>) -> bool {
     !rule.targets.is_empty()
         && ids_of(route)
             .iter()
@@ -100,7 +100,7 @@ fn ids_of(route: &Route) -> &'static [u16] {
 }
 
 /// What is unclear is let through here: a pattern that is not understood is no proof that nothing comes.
-fn through(rule: &RuleFacts, route: &Route, (place, id): ((&str, &str), u16)) -> bool {
+fn through(rule: &RuleFacts, route: &Route, (place, id): (Place<'_>, u16)) -> bool {
     let Some(pattern) = &rule.pattern else {
         return false;
     };
@@ -114,12 +114,17 @@ fn through(rule: &RuleFacts, route: &Route, (place, id): ((&str, &str), u16)) ->
 }
 
 /// An event of RDS as EventBridge gets it, with what a pattern may ask for.
-fn event(source: &str, database: Database, ((region, account), id): ((&str, &str), u16)) -> Value {
+fn event(source: &str, database: Database, (place, id): (Place<'_>, u16)) -> Value {
     let (kind, detail_type, source_type) = match database {
         Database::Cluster => ("cluster", "RDS DB Cluster Event", "CLUSTER"),
         Database::Instance => ("db", "RDS DB Instance Event", "DB_INSTANCE"),
     };
-    let arn = format!("arn:aws:rds:{region}:{account}:{kind}:{source}");
+    let Place {
+        partition,
+        region,
+        account,
+    } = place;
+    let arn = format!("arn:{partition}:rds:{region}:{account}:{kind}:{source}");
     json!({
         "version": "0",
         "id": "844e2571-85d4-695f-b930-0153b71dcb42",
@@ -183,7 +188,7 @@ fn severity(route: &Route, config: &Config) -> Verdict {
 fn ids(
     rules: &[&RuleFacts],
     route: &Route,
-    (place, config): ((&str, &str), &Config),
+    (place, config): (Place<'_>, &Config),
     lines: &mut Lines<'_>,
 ) {
     if route.source == Source::Any {

@@ -102,3 +102,13 @@ fn whether_the_map_is_right_is_not_known_without_rds() {
     case.route().members = Err(unseen(ErrorKind::Denied));
     assert_eq!(case.says("instances"), Unknown);
 }
+
+#[test]
+fn where_an_instance_is_stays_open_when_its_endpoint_cannot_be_looked_up() {
+    let mut case = Case::good();
+    case.route().members.as_mut().unwrap()[1].address = Err(unseen(ErrorKind::Unreachable));
+    assert_eq!(case.says("instances"), Unknown);
+    // What is wrong anyway is told first.
+    case.route().members.as_mut().unwrap()[0].address = Ok("10.0.9.9".parse().unwrap());
+    assert_eq!(case.says("instances"), Fail);
+}

@@ -147,3 +147,14 @@ fn a_rule_that_cannot_be_read_leaves_it_open_unless_another_brings_the_events() 
     case.facts.rules = Err(Unseen::NotHere("no rules"));
     assert_eq!(case.says("rule"), Skipped);
 }
+
+#[test]
+fn in_another_partition_the_rules_arns_are_of_that_partition() {
+    let mut case = Case::good();
+    let there = |text: &str| text.replace("arn:aws:", "arn:aws-cn:");
+    case.queue().arn = there(crate::seen::QUEUE);
+    assert_eq!(case.says("rule"), Fail);
+    let pattern = case.rule().pattern.as_deref().map(there);
+    case.rule().pattern = pattern;
+    assert_eq!(case.says("rule"), Pass);
+}

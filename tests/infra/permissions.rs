@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 use writerlink::cli::args::Args;
 
+use crate::check::in_front;
 use crate::policy::{Context, Decision, Policy, matches};
 use crate::recorder::{Call, Recorder};
 use crate::stacks::{ROUTE, Stacks};
@@ -176,6 +177,8 @@ async fn trial_on_the_stacks() -> (Trial, Stacks) {
     let trial = Trial::bare(&[ROUTE, "lost"]).await;
     let stacks = Stacks::deployed_for(&trial);
     trial.without_group(1).await;
+    // Whoever checks looks at the load balancer too.
+    in_front(&trial).await;
     trial.with_setting("max_attempts = 2");
     let of_elb = |what: &str| {
         let account = trial.account().id();
