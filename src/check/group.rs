@@ -36,7 +36,7 @@ const DELAY: Check = Check::aws(
     "Network Load Balancer guide, \"Edit target group attributes\", deregistration delay",
 );
 const UNHEALTHY: Check = Check::aws(
-    "termination of unhealthy targets",
+    "unhealthy termination",
     "Network Load Balancer guide, \"Edit target group attributes\", unhealthy target connection termination",
 );
 const CLIENT_IP: Check = Check::aws(

@@ -113,7 +113,7 @@ fn exit(findings: &[Finding], asked: &Asked) -> Exit {
 /// Where the verdict, what was checked, and what was found begin.
 const VERDICT_AT: usize = 2;
 const WHAT_AT: usize = 11;
-const WHY_AT: usize = 38;
+const WHY_AT: usize = 40;
 
 /// Where the words below a finding begin, behind their label.
 const TOLD_AT: usize = 11;

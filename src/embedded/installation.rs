@@ -28,6 +28,7 @@ const NO_ACCOUNT: Unseen = Unseen::NotHere("the world in memory has no accounts"
 const NO_CLOCK: Unseen = Unseen::NotHere("the world in memory has one clock");
 const NO_IAM: Unseen = Unseen::NotHere("the world in memory refuses nobody anything");
 const NO_KEYS: Unseen = Unseen::NotHere("the world in memory has no keys");
+const NO_BACKUPS: Unseen = Unseen::NotHere("the world in memory has no backups");
 const NO_RULES: Unseen = Unseen::NotHere("in the world in memory events arrive by themselves");
 const NO_ATTRIBUTES: Unseen = Unseen::NotHere("the load balancer in memory has no attributes");
 
@@ -91,7 +92,10 @@ impl Installation for WorldInstallation {
     }
 
     async fn table(&self, name: &str) -> TableFacts {
-        tables::look(&self.tables, name).await
+        TableFacts {
+            recovery: Err(NO_BACKUPS),
+            ..tables::look(&self.tables, name).await
+        }
     }
 
     async fn may(&self, _: Right) -> Seen<()> {

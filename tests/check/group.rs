@@ -83,7 +83,7 @@ fn a_long_deregistration_delay_is_a_long_time_of_stale_reads() {
 
 #[test]
 fn where_health_checks_fail_on_purpose_sessions_must_not_be_cut_for_it() {
-    let what = "termination of unhealthy targets";
+    let what = "unhealthy termination";
     assert_eq!(attributed(UNHEALTHY, "true", what), Pass);
     let mut case = Case::with("serving_when = \"registered\"");
     assert_eq!(case.says(what), Pass);

@@ -418,3 +418,16 @@ fn a_line_about_how_aws_behaves_names_the_page_that_says_so() {
         assert!(named(what), "{what}");
     }
 }
+
+/// The table has a column for them.
+#[test]
+fn what_is_checked_is_said_in_a_few_words() {
+    for line in Case::good()
+        .findings()
+        .iter()
+        .chain(&Case::weighted().findings())
+    {
+        let what = line.check.what;
+        assert!(what.chars().count() <= 27, "{what}");
+    }
+}

@@ -211,7 +211,11 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
     let installed = Installed::by_the_templates().await;
     let trial = &installed.trial;
     // ministack knows no IAM, so whoever calls could change a record; and no name server knows its databases.
-    let on_ministack = ["endpoints: warn", "may change no record: warn", "instances: unknown"];
+    let on_ministack = [
+        "endpoints: warn",
+        "may change no record: warn",
+        "instances: unknown",
+    ];
     assert_eq!(installed.complains(), on_ministack);
     let disable = trial
         .events()
