@@ -18,7 +18,7 @@ const CLOCK: Check = Check::ours("clock");
 
 /// How far this clock may be from AWS's: half of what two workers' clocks may be apart, since the one may be early
 /// and the other late.
-const SKEW_MAX: Duration = Duration::from_millis(CLOCK_SKEW_MAX.as_millis() as u64 / 2);
+const SKEW_MAX: Duration = Duration::from_secs(CLOCK_SKEW_MAX.as_secs() / 2);
 
 pub(super) fn judge(facts: &Facts, sheet: &mut Sheet) {
     let mut lines = sheet.about(Subject::Caller);
@@ -77,10 +77,7 @@ pub(super) fn name_of(arn: &str) -> &str {
     arn.splitn(6, ':').nth(5).unwrap_or(arn)
 }
 
-fn elsewhere<'f>(
-    facts: &'f Facts,
-    here: impl Fn(Place<'_>) -> bool,
-) -> impl Iterator<Item = &'f RouteFacts> {
+fn elsewhere(facts: &Facts, here: impl Fn(Place<'_>) -> bool) -> impl Iterator<Item = &RouteFacts> {
     facts.routes.iter().filter(move |route| {
         let arns = route.groups.iter().map(|group| group.arn.as_str());
         arns.filter_map(place_of).any(|place| !here(place))

@@ -1,6 +1,6 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
-use super::facts::{MemberFacts, RouteFacts, Seen};
+use super::facts::{MemberFacts, RouteFacts, Seen, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::policy::Role;
 use crate::domain::route::Route;
@@ -164,7 +164,10 @@ fn moved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String>
 fn unresolved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
     members.iter().filter_map(|member| {
         route.instances.get(&member.instance)?;
-        let unseen = member.address.as_ref().err()?;
-        Some(format!("{}: {unseen}", member.instance))
+        let why = match member.address.as_ref().err()? {
+            Unseen::Refused(error) => error.message.as_str(),
+            Unseen::NotHere(why) => why,
+        };
+        Some(format!("{}: {why}", member.instance))
     })
 }

@@ -1,7 +1,6 @@
 //! What was seen of an installation, as values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,15 +21,6 @@ pub enum Unseen {
     Refused(CallError),
     /// This world has none of it, or it was not to be asked.
     NotHere(&'static str),
-}
-
-impl fmt::Display for Unseen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => write!(f, "{error}"),
-            Self::NotHere(why) => f.write_str(why),
-        }
-    }
 }
 
 impl From<CallError> for Unseen {

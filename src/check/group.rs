@@ -72,7 +72,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
             }
             Err(unseen) => lines.unseen(THERE, unseen),
         }
-        holds(group, &mut lines);
+        holds(&facts.route, group, &mut lines);
     }
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     may_move(&facts.route, &mut lines);
@@ -283,7 +283,7 @@ fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     }
 }
 
-fn holds(group: &RouteGroup, lines: &mut Lines<'_>) {
+fn holds(route: &Route, group: &RouteGroup, lines: &mut Lines<'_>) {
     let rows = match &group.observed {
         Ok(rows) => rows,
         Err(unseen) => return lines.unseen(HOLDS, unseen),
@@ -293,7 +293,10 @@ fn holds(group: &RouteGroup, lines: &mut Lines<'_>) {
         return lines.warn(
             HOLDS,
             "none is registered: nobody is served until the first event, or look of the timer",
-            "writerlink swap ROUTE --to INSTANCE --reason \"first target\"",
+            format!(
+                "writerlink swap {} --to INSTANCE --reason \"first target\"",
+                route.name
+            ),
         );
     }
     let shown = |row: &&ObservedTarget| format!("{} {}", row.target, row.health.as_str());

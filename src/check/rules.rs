@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::caller::{Place, name_of, place_of};
 use super::facts::{Facts, RouteFacts, RuleFacts, RuleTarget};
-use super::finding::{Check, Lines, Sheet, Subject, Verdict};
+use super::finding::{Check, Lines, Sheet, Subject};
 use super::pattern::{Lets, lets};
 use crate::config::Config;
 use crate::domain::policy::Database;
@@ -171,18 +171,16 @@ fn without_events(
     (route, config): (&Route, &Config),
     lines: &mut Lines<'_>,
 ) {
-    match severity(route, config) {
-        Verdict::Warn => {
-            let why = format!("{why}; the route follows when the timer asks, which is later");
-            lines.warn(check, why, fix);
-        }
-        _ => lines.fail(check, why, fix),
+    if follows_anyway(route, config) {
+        let why = format!("{why}; the route follows when the timer asks, which is later");
+        lines.warn(check, why, fix);
+    } else {
+        lines.fail(check, why, fix);
     }
 }
 
-fn severity(route: &Route, config: &Config) -> Verdict {
-    let asks = !route.policy.truth.is_empty() && config.reconciling.interval.is_some();
-    if asks { Verdict::Warn } else { Verdict::Fail }
+fn follows_anyway(route: &Route, config: &Config) -> bool {
+    !route.policy.truth.is_empty() && config.reconciling.interval.is_some()
 }
 
 fn ids(

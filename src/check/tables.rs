@@ -33,11 +33,11 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
         (&config.ledger.audit, &schema::AUDIT, &facts.audit),
     ] {
         let mut lines = sheet.about(Subject::Table(name.to_string()));
-        table(wanted, found, &mut lines);
+        table((name.as_str(), wanted), found, &mut lines);
     }
 }
 
-fn table(wanted: &Table, found: &TableFacts, lines: &mut Lines<'_>) {
+fn table((name, wanted): (&str, &Table), found: &TableFacts, lines: &mut Lines<'_>) {
     let described = match &found.described {
         Ok(described) => described,
         // What cannot be described is not asked about further: the same reason three times helps nobody.
@@ -66,8 +66,8 @@ fn table(wanted: &Table, found: &TableFacts, lines: &mut Lines<'_>) {
     if !wanted.indexes.is_empty() {
         indexes(wanted, described, lines);
     }
-    protection(described.deletion_protection, lines);
-    recovery(&found.recovery, lines);
+    protection(name, described.deletion_protection, lines);
+    recovery(name, &found.recovery, lines);
     expiry(wanted.expiry, &found.expiry, lines);
 }
 
@@ -117,25 +117,27 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     );
 }
 
-fn protection(found: Switch, lines: &mut Lines<'_>) {
+fn protection(name: &str, found: Switch, lines: &mut Lines<'_>) {
     match found {
         Switch::On => lines.pass(PROTECTION, "on"),
         Switch::Off => lines.warn(
             PROTECTION,
             "off: one wrong call deletes the ledger",
-            "aws dynamodb update-table --deletion-protection-enabled --table-name TABLE",
+            format!("aws dynamodb update-table --deletion-protection-enabled --table-name {name}"),
         ),
     }
 }
 
-fn recovery(found: &Seen<Switch>, lines: &mut Lines<'_>) {
+fn recovery(name: &str, found: &Seen<Switch>, lines: &mut Lines<'_>) {
     match found {
         Ok(Switch::On) => lines.pass(RECOVERY, "on"),
         Ok(Switch::Off) => lines.warn(
             RECOVERY,
             "off: what is deleted or overwritten by mistake is gone",
-            "aws dynamodb update-continuous-backups --point-in-time-recovery-specification \
-             PointInTimeRecoveryEnabled=true --table-name TABLE",
+            format!(
+                "aws dynamodb update-continuous-backups --point-in-time-recovery-specification \
+                 PointInTimeRecoveryEnabled=true --table-name {name}"
+            ),
         ),
         Err(unseen) => lines.unseen(RECOVERY, unseen),
     }

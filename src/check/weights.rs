@@ -3,6 +3,7 @@
 use super::facts::{RouteFacts, RouteGroup, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
 use super::group::subject;
+use crate::domain::route::{InstanceId, TargetGroupArn};
 use crate::domain::target::Target;
 use crate::domain::weights::Weights;
 use crate::ports::ErrorKind;
@@ -43,7 +44,7 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
     let own = || facts.groups.iter();
     let missing: Vec<&str> = own()
         .filter(|group| weights.of(&group.arn).is_none())
-        .filter_map(|group| group.instance.as_ref().map(|instance| instance.as_str()))
+        .filter_map(|group| group.instance.as_ref().map(InstanceId::as_str))
         .collect();
     lines.require(
         LISTENER,
@@ -59,6 +60,7 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
             "add the group to the listener's forward action, with weight 0",
         ),
     );
+    let route = &facts.route.name;
     let in_service = weights.in_service();
     let found = weights.to_string();
     match in_service.len() {
@@ -66,19 +68,19 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         0 => lines.fail(
             WEIGHTS,
             format!("{found}: no group gets any connection"),
-            "writerlink swap ROUTE --to INSTANCE --reason \"first weight\"",
+            format!("writerlink swap {route} --to INSTANCE --reason \"first weight\""),
         ),
         _ => lines.fail(
             WEIGHTS,
             format!("{found}: connections are divided among instances of which one writes"),
-            "writerlink plan ROUTE shows the call that is missing; an event, or a look of the timer, makes it",
+            format!("writerlink plan {route} shows the call that is missing; an event, or a look of the timer, makes it"),
         ),
     }
     let strangers = weights
         .groups
         .keys()
         .filter(|arn| own().all(|group| group.arn != **arn));
-    let strangers: Vec<&str> = strangers.map(|arn| arn.as_str()).collect();
+    let strangers: Vec<&str> = strangers.map(TargetGroupArn::as_str).collect();
     if strangers.is_empty() {
         lines.pass(OTHERS, "none");
     } else if facts.route.exclusive {

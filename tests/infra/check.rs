@@ -104,7 +104,7 @@ impl Installed {
     }
 }
 
-/// Two instances, in two zones, of which nobody says where they are.
+/// Two instances in the one zone that ministack has, of which nobody says where they are.
 fn databases() -> Stub {
     let row = |n: u32, zone: &str| {
         format!(
@@ -115,12 +115,12 @@ fn databases() -> Stub {
     let rows = format!(
         "<DBInstances>{}{}</DBInstances>",
         row(1, "us-east-1a"),
-        row(2, "us-east-1b")
+        row(2, "us-east-1a")
     );
     Stub::answering(Answer::rds("DescribeDBInstances", &rows))
 }
 
-/// A load balancer in two zones, and a listener that forwards to the trial's group.
+/// A load balancer, and a listener that forwards to the trial's group.
 pub(crate) async fn in_front(trial: &Trial) -> String {
     let client = trial.elbv2();
     let made = client
@@ -202,7 +202,112 @@ async fn recovery(trial: &Trial, table: &str, on: bool) {
 async fn an_installation_by_the_templates_passes_and_is_told_to_be_on_no_aws() {
     let installed = Installed::by_the_templates().await;
     let said = installed.says("check");
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r#"
+    caller
+      warn     endpoints                    AWS_ENDPOINT_URL=http://127.0.0.1:45661,
+                                            AWS_ENDPOINT_URL_RDS=http://127.0.0.1:45662: this is not
+                                            AWS, or not its public endpoint; what follows is true of
+                                            that place alone
+      pass     Region                       calls go to us-east-1
+      pass     identity                     arn:aws:iam::123456789012:root
+      pass     account of the routes        the caller is of 123456789012
+      pass     clock                        0.0 s from AWS's
+      pass     may read the state           has dynamodb:GetItem on the state table
+      pass     may read the audit           has dynamodb:Query on the audit table
+      pass     may read the audit by day    has dynamodb:Query on the index by-day
+      pass     may read the audit by event  has dynamodb:Query on the index by-event
+      pass     may take a lease             has dynamodb:PartiQLUpdate on the state table
+      pass     may enter an event           has dynamodb:PartiQLInsert on the state table
+      pass     may append a record          has dynamodb:PartiQLInsert on the audit table
+      warn     may change no record         the caller has dynamodb:PartiQLUpdate on the audit table: it
+                                            could change what is recorded
+    queue writerlink.fifo
+      pass     FIFO                         a FIFO queue
+      pass     content-based deduplication  on
+      pass     visibility timeout           30 s, longer than a dead worker's lease (25 s)
+      pass     dead-letter queue            writerlink-dlq.fifo, a FIFO queue
+      pass     dead letters                 none
+      pass     maxReceiveCount              1000, a backstop behind 6 attempts
+      pass     encryption                   key/12345678-90ab-cdef-1234-567890abcdef
+      pass     policy                       lets EventBridge send
+    table writerlink-state
+      pass     is there                     ACTIVE
+      pass     keys                         pk (S)
+      pass     deletion protection          on
+      pass     point-in-time recovery       on
+      pass     time to live                 by expires_at
+    table writerlink-audit
+      pass     is there                     ACTIVE
+      pass     keys                         route (S), seq (N)
+      pass     indexes                      by-day, by-event
+      pass     deletion protection          on
+      pass     point-in-time recovery       on
+      pass     time to live                 off: a record is kept for ever
+    route aurora-source
+      pass     rule                         writerlink-aurora-source, enabled
+      pass     event ids                    all 5 that move the route
+      pass     message group                aurora-source
+      pass     rule's dead-letter queue     writerlink-aurora-source-rule-dlq
+      pass     event as it is               sent whole
+      pass     address                      aurora-source-instance-1 is at 10.0.1.10
+      pass     address                      aurora-source-instance-2 is at 10.0.2.10
+      pass     truth                        asks nobody: events alone move the route
+      unknown  instances                    where they are could not be compared:
+                                            aurora-source-instance-1: the instance
+                                            aurora-source-instance-1 has no endpoint (its status is
+                                            "available"); aurora-source-instance-2: the instance
+                                            aurora-source-instance-2 has no endpoint (its status is
+                                            "available")
+      pass     target type                  ip
+      pass     protocol                     TCP
+      pass     port                         3306
+      pass     address family               ipv4
+      pass     in use                       behind loadbalancer/app/orders/50dc6c495c0c9188
+      pass     health checks                TCP on traffic-port every 30 s; with MySQL they count as
+                                            failed connections: its max_connect_errors has to be high
+      pass     connection termination       on, when a target is deregistered
+      pass     deregistration delay         0 s
+      pass     unhealthy termination        off
+      pass     client addresses             not kept: the database sees the load balancer's
+      pass     proxy protocol               off
+      pass     targets                      10.0.1.10:3306 healthy
+      skipped  may move                     not tried: a call of the load balancer that is let through
+                                            moves something
+      pass     load balancer                network
+      pass     Availability Zones           has us-east-1a
+      pass     cross-zone                   on, by the target group
+
+    2 warn, 1 unknown, 1 skipped, 53 pass
+
+    warn caller: endpoints
+      why:     AWS_ENDPOINT_URL=http://127.0.0.1:45661, AWS_ENDPOINT_URL_RDS=http://127.0.0.1:45662:
+               this is not AWS, or not its public endpoint; what follows is true of that place alone
+      fix:     unset the variable to check AWS; leave it for a stand-in or an interface endpoint of your
+               own
+      source:  AWS SDKs and Tools Reference Guide, "Service-specific endpoints"
+
+    warn caller: may change no record
+      why:     the caller has dynamodb:PartiQLUpdate on the audit table: it could change what is
+               recorded
+      fix:     take it away, or put the table policy AppendOnly of infra/writerlink.yaml on the audit
+               table
+      source:  DynamoDB developer guide, "IAM security policies with PartiQL for DynamoDB"
+
+    unknown route aurora-source: instances
+      why:     where they are could not be compared: aurora-source-instance-1: the instance
+               aurora-source-instance-1 has no endpoint (its status is "available");
+               aurora-source-instance-2: the instance aurora-source-instance-2 has no endpoint (its
+               status is "available")
+      fix:     run check where the endpoints' names can be looked up
+      source:  Aurora user guide, "High availability for Amazon Aurora"
+
+    skipped route aurora-source: may move
+      why:     not tried: a call of the load balancer that is let through moves something
+      fix:     aws iam simulate-principal-policy --policy-source-arn ROLE --action-names
+               elasticloadbalancing:RegisterTargets elasticloadbalancing:DeregisterTargets
+               --resource-arns
+               arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/aurora-source/73e2d6bc24d8a067
+    "#);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
 }
 
@@ -243,7 +348,19 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
     assert_eq!(said.code, 1);
     let (_, remedies) = said.out.split_once("\nfail ").unwrap();
     let (failures, _) = remedies.split_once("\nwarn ").unwrap();
-    insta::assert_snapshot!(failures, @"");
+    insta::assert_snapshot!(failures, @r#"
+    route aurora-source: rule
+      why:     writerlink-aurora-source is disabled: no event arrives
+      fix:     aws events enable-rule --name writerlink-aurora-source
+      source:  EventBridge user guide, "Creating Amazon EventBridge event patterns"
+
+    fail route aurora-source: connection termination
+      why:     off: a session stays on the demoted writer, sees none of the new one's rows, and every
+               light is green
+      fix:     set deregistration_delay.connection_termination.enabled of the group to true
+      source:  Network Load Balancer guide, "Edit target group attributes", connection termination on
+               deregistration
+    "#);
 }
 
 #[tokio::test]
@@ -255,7 +372,21 @@ async fn after_setup_alone_what_is_missing_for_failovers_to_arrive_fails() {
         changing: Vec::new(),
     };
     assert_eq!(installed.says("check").code, 1);
-    insta::assert_snapshot!(installed.complains().join("\n"), @"");
+    insta::assert_snapshot!(installed.complains().join("\n"), @r#"
+    endpoints: warn
+    may change no record: warn
+    policy: fail
+    deletion protection: warn
+    point-in-time recovery: warn
+    deletion protection: warn
+    point-in-time recovery: warn
+    rule: fail
+    instances: unknown
+    in use: fail
+    health checks: warn
+    connection termination: fail
+    deregistration delay: warn
+    "#);
 }
 
 #[tokio::test]

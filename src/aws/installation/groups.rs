@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::TargetGroup;
+use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetGroup, TargetTypeEnum};
 
 use super::super::error::{call_error, invalid};
 use crate::check::facts::{Attributes, BalancerFacts, DescribedGroup, GroupFacts, Seen};
@@ -41,19 +41,15 @@ fn read(group: &TargetGroup) -> DescribedGroup {
     let text = |said: Option<&str>| said.unwrap_or_default().to_owned();
     let interval = group.health_check_interval_seconds();
     DescribedGroup {
-        target_type: text(group.target_type().map(|kind| kind.as_str())),
-        protocol: text(group.protocol().map(|protocol| protocol.as_str())),
+        target_type: text(group.target_type().map(TargetTypeEnum::as_str)),
+        protocol: text(group.protocol().map(ProtocolEnum::as_str)),
         port: group.port().and_then(|port| u16::try_from(port).ok()),
         family: group
             .ip_address_type()
             .map_or(FAMILY_UNSAID, |family| family.as_str())
             .to_owned(),
         health_port: text(group.health_check_port()),
-        health_protocol: text(
-            group
-                .health_check_protocol()
-                .map(|protocol| protocol.as_str()),
-        ),
+        health_protocol: text(group.health_check_protocol().map(ProtocolEnum::as_str)),
         health_interval: interval
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map(Duration::from_secs),
