@@ -41,7 +41,7 @@ orders-1 = "10.0.1.10"
 orders-2 = "10.0.2.10"
 "#;
 
-pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:writerlink.fifo";
+const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:writerlink.fifo";
 pub(crate) const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/orders/50dc6c495c0c9188";
 pub(crate) const TERMINATION: &str = "deregistration_delay.connection_termination.enabled";
