@@ -14,9 +14,11 @@ use crate::aws::dns::names::Names;
 use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
 use crate::aws::elbv2::Elbv2TargetGroups;
 use crate::aws::identity;
+use crate::aws::installation::{AwsInstallation, What};
 use crate::aws::listeners::Elbv2Listeners;
 use crate::aws::setup::{self, SetupError};
 use crate::aws::sqs::{OpenError, SqsQueue};
+use crate::check::Installation;
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
 use crate::config::{Config, Env, QueueRef};
 use crate::domain::lease::Owner;
@@ -29,6 +31,18 @@ const ECS_METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
 /// Where Linux keeps the name of the machine.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
+
+/// The variable that points every client elsewhere, and what follows its name where it is for one service alone (AWS
+/// SDKs and Tools Reference Guide, "Service-specific endpoints").
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+const SERVICES: [&str; 6] = [
+    "DYNAMODB",
+    "ELASTIC_LOAD_BALANCING_V2",
+    "EVENTBRIDGE",
+    "RDS",
+    "SQS",
+    "STS",
+];
 
 /// The process's connections. The SDK's configuration is loaded once, on the first use.
 pub struct Aws<'a> {
@@ -48,13 +62,19 @@ impl<'a> Aws<'a> {
         }
     }
 
-    async fn sdk(&self) -> &SdkConfig {
-        self.sdk.get_or_init(sdk_config).await
+    /// Without a Region there is nobody to ask: said here, since what the SDK makes of it is a request that cannot be
+    /// built, whatever it was for.
+    async fn sdk(&self) -> Result<&SdkConfig, Failure> {
+        let sdk = self.sdk.get_or_init(sdk_config).await;
+        if sdk.region().is_none() {
+            return Err(no_region());
+        }
+        Ok(sdk)
     }
 
-    async fn ledger(&self, config: &Config) -> DynamoLedger {
-        let client = aws_sdk_dynamodb::Client::new(self.sdk().await);
-        DynamoLedger::new(client, table_names(config))
+    async fn ledger(&self, config: &Config) -> Result<DynamoLedger, Failure> {
+        let client = aws_sdk_dynamodb::Client::new(self.sdk().await?);
+        Ok(DynamoLedger::new(client, table_names(config)))
     }
 
     /// Nothing is opened for routes that have their static map alone: such a worker needs no permission for
@@ -68,7 +88,7 @@ impl<'a> Aws<'a> {
             return Ok(Arc::new(StaticMap));
         }
         let names = Names::of_the_system().map_err(|error| nameless(&error))?;
-        let client = aws_sdk_rds::Client::new(self.sdk().await);
+        let client = aws_sdk_rds::Client::new(self.sdk().await?);
         Ok(Arc::new(AwsDatabases::new(client, names)))
     }
 
@@ -85,7 +105,7 @@ impl<'a> Aws<'a> {
     async fn set_up_queues(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
         let name = queue_name(&config.queue);
         let failed = |error: SetupError| set_up_failure(name, &error);
-        let client = aws_sdk_sqs::Client::new(self.sdk().await);
+        let client = aws_sdk_sqs::Client::new(self.sdk().await?);
         let dead_letters = setup::dead_letter_name(name).map_err(failed)?;
         let mut resources = Vec::new();
         for (kind, name) in [
@@ -107,7 +127,7 @@ impl<'a> Aws<'a> {
 
     async fn set_up_tables(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
         let failed = |error| Failure::call("setting up the ledger's tables", error);
-        let client = aws_sdk_dynamodb::Client::new(self.sdk().await);
+        let client = aws_sdk_dynamodb::Client::new(self.sdk().await?);
         let names = table_names(config);
         let mut resources = Vec::new();
         for name in [&names.state, &names.audit] {
@@ -123,7 +143,7 @@ impl<'a> Aws<'a> {
 #[async_trait(?Send)]
 impl Connect for Aws<'_> {
     async fn books(&self, config: &Config) -> Result<Books, Failure> {
-        let ledger = Arc::new(self.ledger(config).await);
+        let ledger = Arc::new(self.ledger(config).await?);
         Ok(Books {
             audit: Arc::clone(&ledger) as _,
             ledger,
@@ -131,8 +151,8 @@ impl Connect for Aws<'_> {
     }
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
-        let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await);
-        let ledger = Arc::new(self.ledger(config).await);
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await?);
+        let ledger = Arc::new(self.ledger(config).await?);
         Ok(Ports {
             queue: Arc::new(NoQueue),
             audit: Arc::clone(&ledger) as _,
@@ -145,7 +165,7 @@ impl Connect for Aws<'_> {
     }
 
     async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure> {
-        let client = aws_sdk_sqs::Client::new(self.sdk().await);
+        let client = aws_sdk_sqs::Client::new(self.sdk().await?);
         let name = config.queue.to_string();
         let queue = SqsQueue::open(client, &name).await;
         let queue = queue.map_err(|error| open_failure(&name, error))?;
@@ -164,9 +184,22 @@ impl Connect for Aws<'_> {
     }
 
     async fn identity(&self) -> Result<String, Failure> {
-        let client = aws_sdk_sts::Client::new(self.sdk().await);
+        let client = aws_sdk_sts::Client::new(self.sdk().await?);
         let caller = identity::caller(&client).await;
         caller.map_err(|error| Failure::call("asking who you are", error))
+    }
+
+    async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure> {
+        let what = What {
+            queue: config.queue.to_string(),
+            tables: table_names(config),
+            endpoints: endpoints(self.env),
+        };
+        // A machine without a name server can check everything else.
+        let names = Names::of_the_system().ok();
+        let clock = Arc::clone(&self.clock) as _;
+        let installation = AwsInstallation::new(self.sdk().await?, what, names, clock);
+        Ok(Arc::new(installation))
     }
 
     fn process(&self) -> Result<Process, Failure> {
@@ -176,6 +209,16 @@ impl Connect for Aws<'_> {
             log: log(),
         })
     }
+}
+
+/// The variables that point the SDK elsewhere than to AWS, and where to.
+fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
+    let services = SERVICES
+        .iter()
+        .map(|service| format!("{ENDPOINT}_{service}"));
+    let variables = std::iter::once(ENDPOINT.to_owned()).chain(services);
+    let set = variables.filter_map(|variable| env(&variable).map(|url| (variable, url)));
+    set.filter(|(_, url)| !url.is_empty()).collect()
 }
 
 fn log() -> Box<dyn Write + Send> {
@@ -288,6 +331,14 @@ fn other_url(configured: &str, made: &str) -> Failure {
         &format!("the queue {configured} was not set up"),
         &format!("in the account and Region of the credentials its name stands for {made}"),
         "use the credentials and the Region of the configured queue, or correct queue.url",
+    )
+}
+
+fn no_region() -> Failure {
+    told(
+        "there is no Region set",
+        "neither AWS_REGION nor the profile of the credentials names one, and this machine is none of AWS's",
+        "set AWS_REGION to the Region of the target groups, such as us-east-1",
     )
 }
 

@@ -4,6 +4,7 @@
 //! `domain` says what an event means, what to do and what is recorded; `ports` what is needed from outside;
 //! `aws` and `embedded` are the two worlds behind the ports. See ARCHITECTURE.md.
 pub mod aws;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod connect;
@@ -15,6 +16,7 @@ pub mod health;
 pub mod planted;
 pub mod ports;
 pub mod reconcile;
+pub mod schema;
 pub mod survey;
 pub mod system_clock;
 pub mod telemetry;

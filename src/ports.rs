@@ -50,6 +50,9 @@ impl ErrorKind {
     }
 }
 
+/// The code of a call that was never made, since nobody said who makes it. No service has this code.
+pub const NO_CREDENTIALS: &str = "NoCredentials";
+
 /// A call that failed, at whatever port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CallError {

@@ -13,6 +13,8 @@ mod dns;
 mod elbv2;
 #[path = "adapters/faults.rs"]
 mod faults;
+#[path = "adapters/installation.rs"]
+mod installation;
 #[path = "adapters/listeners.rs"]
 mod listeners;
 #[path = "adapters/rds.rs"]

@@ -102,6 +102,7 @@ fn every_command_explains_itself_with_an_example() {
         "audit verify",
         "audit export",
         "audit tail",
+        "check",
         "config",
         "config check",
         "healthcheck",
@@ -510,4 +511,48 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(output.stderr, b"");
+}
+
+/// On no machine of AWS's, where nobody else would know.
+fn nowhere(line: &str) -> Command {
+    let mut command = lambda(line);
+    command
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", "/nonexistent");
+    command
+}
+
+#[test]
+fn without_credentials_every_command_says_so_and_where_to_get_them() {
+    for line in ["check", "audit list", "plan default"] {
+        let said = said(nowhere(line).env("AWS_REGION", "us-east-1"));
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
+        assert!(said.err.contains("no credentials found"), "{}", said.err);
+        assert!(said.err.contains("fix: set AWS_PROFILE"), "{}", said.err);
+        assert!(said.err.lines().count() <= 4, "{}", said.err);
+    }
+}
+
+#[test]
+fn without_a_region_every_command_says_so_whoever_asks() {
+    for line in ["check", "audit list", "plan default", "setup", "run"] {
+        for endpoint in ["", "http://127.0.0.1:1"] {
+            let mut command = nowhere(line);
+            command
+                .env("AWS_ACCESS_KEY_ID", "a")
+                .env("AWS_SECRET_ACCESS_KEY", "b");
+            if !endpoint.is_empty() {
+                command.env("AWS_ENDPOINT_URL", endpoint);
+            }
+            let said = said(&mut command);
+            assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(said.err, @r#"
+                error: there is no Region set
+                  why: neither AWS_REGION nor the profile of the credentials names one, and this machine is none of AWS's
+                  fix: set AWS_REGION to the Region of the target groups, such as us-east-1
+                "#);
+            }
+        }
+    }
 }

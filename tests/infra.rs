@@ -10,6 +10,8 @@
 mod alarms;
 #[path = "infra/append_only.rs"]
 mod append_only;
+#[path = "infra/check.rs"]
+mod check;
 #[path = "infra/drill.rs"]
 mod drill;
 #[path = "infra/embedded_metrics.rs"]

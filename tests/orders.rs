@@ -7,6 +7,8 @@
     reason = "a test stops where a step fails"
 )]
 
+#[path = "orders/checking.rs"]
+mod checking;
 #[path = "orders/desk.rs"]
 mod desk;
 #[path = "orders/holding.rs"]

@@ -94,6 +94,18 @@ fn rooms_use_only_the_rooms_below_them() {
             "src/reconcile",
             &["worker", "wire", "aws", "embedded", "cli", "emf"],
         ),
+        (
+            "src/check",
+            &[
+                "reconcile",
+                "worker",
+                "wire",
+                "aws",
+                "embedded",
+                "cli",
+                "emf",
+            ],
+        ),
         ("src/aws", &["reconcile", "embedded", "cli", "emf"]),
         (
             "src/survey",

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::ports::{CallError, ErrorKind, Reply};
+use crate::ports::{CallError, ErrorKind, NO_CREDENTIALS, Reply};
 
 /// What stands before the SQS codes of the old query protocol, which the header `x-amzn-query-error` still
 /// brings and the SDK prefers to the new spelling.
@@ -104,6 +104,16 @@ pub fn call_error<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> C
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
+    if is_nobodys(error) {
+        return CallError {
+            call,
+            kind: ErrorKind::Denied,
+            code: NO_CREDENTIALS.to_owned(),
+            message: "no credentials found, neither in the environment nor in a profile, nor those of a task or machine"
+                .to_owned(),
+            request_id: None,
+        };
+    }
     CallError {
         call,
         kind: kind(error),
@@ -148,13 +158,28 @@ fn kind<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorKind
     }
 }
 
-/// The kind of a request that never got a reply. A client without credentials looks like one, too.
+/// Whether nobody said who makes the call: to the SDK that is a request which could not be dispatched.
+fn is_nobodys<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else {
+        return false;
+    };
+    let connecting = failure.as_connector_error();
+    matches!(
+        connecting.and_then(of_credentials),
+        Some(CredentialsError::CredentialsNotLoaded(_))
+    )
+}
+
+fn of_credentials(error: &ConnectorError) -> Option<&CredentialsError> {
+    sources(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// The kind of a request that never got a reply. A client whose credentials cannot be had looks like one, too.
 fn unsent(error: &ConnectorError) -> ErrorKind {
     if error.is_user() {
         return ErrorKind::Invalid;
     }
-    let credentials = sources(error).find_map(|cause| cause.downcast_ref::<CredentialsError>());
-    match credentials {
+    match of_credentials(error) {
         Some(
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
         ) => ErrorKind::Denied,
@@ -292,6 +317,8 @@ mod tests {
         let without = CredentialsError::not_loaded_no_source();
         let error = unsent(ConnectorError::other(without.into(), None));
         assert_eq!(error.kind, ErrorKind::Denied);
+        assert_eq!(error.code, NO_CREDENTIALS);
+        assert!(error.message.starts_with("no credentials found"), "{error}");
 
         let failed = CredentialsError::provider_error("503 from the task's endpoint");
         let error = unsent(ConnectorError::other(failed.into(), None));

@@ -10,6 +10,7 @@ pub mod dynamodb;
 pub mod elbv2;
 pub mod error;
 pub mod identity;
+pub mod installation;
 pub mod listeners;
 pub mod rds;
 pub mod setup;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::dns::names::{Families, Names};
 use super::error::{call_error, invalid};
+use crate::check::facts::{MemberFacts, Seen, Unseen};
 use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, Route, Source, SourceId};
 use crate::domain::truth::{Member, Testimony};
@@ -117,6 +118,40 @@ impl RdsWitness {
         let families = Families::of(&route.allowed_cidrs);
         let found = self.names.look_up(endpoint, families).await?;
         Ok(Some(found.ip))
+    }
+
+    /// The instances of the route's source and where each is, whatever their roles are: for whoever compares them with
+    /// what the configuration says.
+    ///
+    /// # Errors
+    /// When RDS cannot be asked, or the route has no source to ask about.
+    pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
+        let Source::Named(source) = &route.source else {
+            let why = "the route takes events of any source";
+            return Err(Unseen::NotHere(why));
+        };
+        let rows = match route.policy.database {
+            Database::Cluster => self.members(source).await?,
+            Database::Instance => vec![self.describe(source.as_str()).await?],
+        };
+        let families = Families::of(&route.allowed_cidrs);
+        let mut seen = Vec::new();
+        for row in rows {
+            let address = match &row.endpoint {
+                Some(endpoint) => {
+                    let found = self.names.look_up(endpoint, families).await;
+                    found.map(|found| found.ip).map_err(CallError::from)
+                }
+                None => Err(invalid(DESCRIBE_DB_INSTANCES, "NoEndpoint", row.homeless())),
+            };
+            seen.push(MemberFacts {
+                instance: row.instance,
+                zone: row.zone,
+                address: address.map_err(Unseen::from),
+            });
+        }
+        seen.sort_by(|a, b| a.instance.cmp(&b.instance));
+        Ok(seen)
     }
 
     async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {
@@ -286,6 +321,7 @@ struct Row {
     status: String,
     endpoint: Option<String>,
     cluster: Option<String>,
+    zone: Option<String>,
 }
 
 impl Row {
@@ -304,6 +340,7 @@ impl Row {
             status: row.db_instance_status().unwrap_or_default().to_owned(),
             endpoint: endpoint.map(str::to_owned),
             cluster: row.db_cluster_identifier().map(str::to_owned),
+            zone: row.availability_zone().map(str::to_owned),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a person types.
 
 mod audit;
+mod check;
 mod explain;
 mod man;
 mod orders;
@@ -13,6 +14,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
+pub use self::check::Check;
 pub use self::explain::{Explain, Subject};
 pub use self::man::ManPages;
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
@@ -222,6 +224,14 @@ pub enum Command {
         after_help = "Example:\n  writerlink audit list --since 2h"
     )]
     Audit(Audit),
+    /// Check a whole installation, and say what to do about it
+    ///
+    /// Caller, queue, rules, tables, target groups, load balancers, databases: one line each that says pass, warn,
+    /// fail, or unknown where it could not be read, and for what is not right the remedy. Nothing is changed. Whether
+    /// the ledger may be written is tried by writes that are refused before they change anything; --read-only leaves
+    /// them out. Ends with 1 when a line says fail.
+    #[command(after_help = "Example:\n  writerlink check --route orders --strict")]
+    Check(Check),
     /// About the configuration
     #[command(subcommand, after_help = "Example:\n  writerlink config check")]
     Config(ConfigCommand),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::config::{
     CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN,
 };
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, ErrorKind, NO_CREDENTIALS};
 use crate::telemetry::TelemetryError;
 
 /// How the process ends. The numbers are documented in `--help` and are not to change.
@@ -170,6 +170,10 @@ fn config(f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
 
 fn call_fix(error: &CallError) -> &'static str {
     match error.kind {
+        ErrorKind::Denied if error.code == NO_CREDENTIALS => {
+            "set AWS_PROFILE (and log in, with SSO: aws sso login), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in ECS, \
+             give the task a role"
+        }
         ErrorKind::Missing if error.call.contains("Target") => {
             "check the route's target_group, and that account and Region are the group's"
         }

@@ -5,6 +5,7 @@
 
 pub mod args;
 mod audit;
+mod check;
 mod config_check;
 #[cfg(feature = "embedded")]
 mod demo;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use self::args::{Args, Command, ConfigCommand};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
+use crate::check::Installation;
 use crate::config::{Config, Env};
 use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
@@ -106,6 +108,9 @@ pub trait Connect {
 
     /// Who gives the orders: the caller's identity as AWS knows it.
     async fn identity(&self) -> Result<String, Failure>;
+
+    /// What `check` looks at besides: settings that the worker lives on and never reads.
+    async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure>;
 
     /// This process, for whoever writes to the ledger.
     fn process(&self) -> Result<Process, Failure>;
@@ -186,6 +191,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
     match args.command {
         Command::Config(ConfigCommand::Check) => config_check::check(file, output, session),
         Command::Audit(command) => audit::run(command, &global, session).await,
+        Command::Check(asked) => check::run(&asked, &global, session).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "writerlink", &mut script);

@@ -169,6 +169,43 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
+/// The text in lines that fit the page behind an indent. A word that is longer than a line (an ARN, in a command to be
+/// copied) stays whole.
+pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
+    let width = usize::from(WIDTH_MAX).saturating_sub(indent);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let full = lines.last().is_some_and(|line| {
+            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width
+        });
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// The same where the page's width counts for more than a word: a long one goes on in the next line.
+pub(super) fn folded(text: &str, indent: usize) -> Vec<String> {
+    let width = usize::from(WIDTH_MAX).saturating_sub(indent).max(1);
+    let cut = |line: String| {
+        let chars: Vec<char> = line.chars().collect();
+        let pieces = chars.chunks(width).map(|piece| piece.iter().collect());
+        if chars.is_empty() {
+            vec![line]
+        } else {
+            pieces.collect()
+        }
+    };
+    wrapped(text, indent).into_iter().flat_map(cut).collect()
+}
+
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
@@ -295,6 +332,18 @@ mod tests {
         for line in written(&[word(long), word("x")], Output::Table).lines() {
             assert!(line.chars().count() <= WIDTH_MAX.into(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_words_and_a_word_only_where_the_width_counts_for_more() {
+        let indent = usize::from(WIDTH_MAX) - 5;
+        for cut in [wrapped, folded] {
+            assert_eq!(cut("ab cd efg", indent), ["ab cd", "efg"]);
+            assert_eq!(cut("a bcdef g", indent), ["a", "bcdef", "g"]);
+            assert_eq!(cut("", indent), [""]);
+        }
+        assert_eq!(wrapped("a bcdefgh ij", indent), ["a", "bcdefgh", "ij"]);
+        assert_eq!(folded("a bcdefgh ij", indent), ["a", "bcdef", "gh", "ij"]);
     }
 
     #[test]

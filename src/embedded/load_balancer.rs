@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::clock::WorldTime;
 use super::faults::{lock, refused};
+use super::health::Probe;
 use super::health::{Answer, Answers, HealthChecks};
 use super::listener::{Listening, WeightChange};
 use super::quota::{Throttling, TokenBucket};
@@ -25,6 +26,7 @@ use crate::ports::{CallError, ErrorKind, Reply};
 pub(super) const DESCRIBE: &str = "DescribeTargetHealth";
 pub(super) const REGISTER: &str = "RegisterTargets";
 pub(super) const DEREGISTER: &str = "DeregisterTargets";
+const DESCRIBE_GROUPS: &str = "DescribeTargetGroups";
 
 /// How the load balancer is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +158,34 @@ impl LoadBalancer {
             group.settle(now, drain);
         }
         state
+    }
+}
+
+/// What it was set up with, for whoever checks it.
+impl LoadBalancer {
+    /// What a group was created with.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn spec(&self, arn: &TargetGroupArn) -> Result<TargetGroupSpec, CallError> {
+        let mut state = lock(&self.state);
+        group_of(&mut state, DESCRIBE_GROUPS, arn).map(|group| group.spec().clone())
+    }
+
+    /// The zones of all its groups' subnets.
+    #[must_use]
+    pub fn zones(&self) -> BTreeSet<String> {
+        let state = lock(&self.state);
+        let specs = state.groups.values().map(Group::spec);
+        specs
+            .flat_map(|spec| spec.subnets.values().cloned())
+            .collect()
+    }
+
+    /// What its health checks ask.
+    #[must_use]
+    pub fn probe(&self) -> Probe {
+        self.config.checks.probe
     }
 }
 

@@ -16,6 +16,7 @@ mod fifo;
 pub mod fleet;
 
 pub mod health;
+pub mod installation;
 pub mod listener;
 pub mod load_balancer;
 pub mod notices;

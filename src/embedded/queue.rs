@@ -90,6 +90,18 @@ pub struct FifoQueue {
 }
 
 impl FifoQueue {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub fn config(&self) -> &QueueConfig {
+        &self.config
+    }
+
     /// An empty queue whose messages go to `redrive_to` when they were received too often. `name` is part
     /// of its messages' ids.
     #[must_use]

@@ -105,6 +105,10 @@ impl Group {
         Self { spec, rows }
     }
 
+    pub(super) fn spec(&self) -> &TargetGroupSpec {
+        &self.spec
+    }
+
     /// The target that a description means and the zone it belongs to; `None` when it cannot be a target.
     /// Inside the VPC the subnet tells the zone; outside of it the caller has to.
     pub(super) fn place(&self, description: &TargetDescription) -> Option<(Target, String)> {

@@ -7,33 +7,17 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 use writerlink::cli::args::Args;
 
+use crate::check::in_front;
 use crate::policy::{Context, Decision, Policy, matches};
 use crate::recorder::{Call, Recorder};
 use crate::stacks::{ROUTE, Stacks};
 use crate::trial::{Background, NEW, OLD, Said, Trial, completed, said, sample_path};
 
-/// Granted, and asked for by code that is still to come: `check` and the page of `run` (issue 6). Each line
+/// Granted, and asked for by code that is still to come: the page of `run` (issue 6). Each line
 /// goes when its code comes: the test fails on a line that is not needed any more.
 const PENDING: &[(&str, &str, &str)] = &[
     ("worker", "dynamodb:Query", "*/index/by-day"),
     ("worker", "dynamodb:Query", "*/index/by-event"),
-    ("reader", "elasticloadbalancing:DescribeTargetGroups", "*"),
-    (
-        "reader",
-        "elasticloadbalancing:DescribeTargetGroupAttributes",
-        "*",
-    ),
-    ("reader", "elasticloadbalancing:DescribeLoadBalancers", "*"),
-    (
-        "reader",
-        "elasticloadbalancing:DescribeLoadBalancerAttributes",
-        "*",
-    ),
-    ("reader", "rds:DescribeDBClusters", "*"),
-    ("reader", "dynamodb:DescribeTable", "*"),
-    ("reader", "dynamodb:DescribeContinuousBackups", "*"),
-    ("reader", "events:DescribeRule", "*"),
-    ("reader", "events:ListTargetsByRule", "*"),
 ];
 
 /// Granted for what this test does not bring about, each with its reason.
@@ -58,6 +42,13 @@ const NOT_SEEN_HERE: &[(&str, &str, &str, &str)] = &[
         "and deletes them once they are dealt with",
     ),
 ];
+
+/// Asked for to be refused: `check` sees by it that records cannot be changed.
+const ASKED_TO_BE_REFUSED: &[(&str, &str, &str)] = &[(
+    "operator",
+    "dynamodb:PartiQLUpdate",
+    "*:table/writerlink-audit",
+)];
 
 /// Asked for, and allowed to everybody, even where a policy denies it (STS API reference, `GetCallerIdentity`).
 const NEEDS_NO_PERMISSION: &[&str] = &["sts:GetCallerIdentity"];
@@ -156,6 +147,8 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     tail.wait_for("following");
     tail.signal("-INT");
     assert_eq!(tail.ends().0, Some(0));
+    // With routes whose groups are not there it ends with 1; what counts is what is asked.
+    recorded.says("check --read-only");
     recorded.recorder.calls()
 }
 
@@ -176,6 +169,7 @@ fn as_operator(trial: &Trial) -> BTreeSet<Call> {
     ] {
         recorded.does(&format!("{order} --reason drill --yes"));
     }
+    recorded.says("check");
     let mut calls = recorded.recorder.calls();
     calls.extend(as_reader(trial));
     calls
@@ -193,6 +187,8 @@ async fn trial_on_the_stacks() -> (Trial, Stacks) {
     let trial = Trial::bare(&[ROUTE, "lost"]).await;
     let stacks = Stacks::deployed_for(&trial);
     trial.without_group(1).await;
+    // Whoever checks looks at the load balancer too.
+    in_front(&trial).await;
     trial.with_setting("max_attempts = 2");
     let of_elb = |what: &str| {
         let account = trial.account().id();
@@ -244,11 +240,25 @@ async fn every_role_has_what_the_code_asks_for_and_nothing_that_it_does_not() {
 }
 
 fn missing(role: &str, policy: &Policy, calls: &BTreeSet<Call>) -> Vec<String> {
+    let to_be_refused = |action: &str, on: &str| {
+        let is = |(who, what, place): &&(&str, &str, &str)| {
+            *who == role && *what == action && matches(place, on)
+        };
+        ASKED_TO_BE_REFUSED.iter().any(|asked| is(&asked))
+    };
     let denied = |(action, on): &&Call| {
         let free = NEEDS_NO_PERMISSION.contains(&action.as_str());
-        !free && policy.decide(action, on, &context()) != Decision::Allowed
+        let allowed = policy.decide(action, on, &context()) == Decision::Allowed;
+        allowed == to_be_refused(action, on) && !free
     };
-    let say = |(action, on): &Call| format!("{role} asks for {action} on {on} and may not");
+    let say = |(action, on): &Call| {
+        let may = if to_be_refused(action, on) {
+            "may"
+        } else {
+            "may not"
+        };
+        format!("{role} asks for {action} on {on} and {may}")
+    };
     let mut wrong: Vec<String> = calls.iter().filter(denied).map(say).collect();
     for (asked, implied) in IMPLIED {
         let asked_for = calls.iter().any(|(action, _)| action == asked);
@@ -326,6 +336,7 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
         "plan",
         "status",
         "explain",
+        "check",
         "audit list",
         "audit show",
         "audit verify",

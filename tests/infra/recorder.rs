@@ -119,6 +119,13 @@ impl Request {
                 let name = name.expect("a call of SQS names a queue");
                 vec![(format!("sqs:{operation}"), arn("sqs", name))]
             }
+            "events" => {
+                let rule = body["Name"].as_str().or(body["Rule"].as_str());
+                let on = rule.map_or("*".to_owned(), |name| {
+                    arn("events", &format!("rule/{name}"))
+                });
+                vec![(format!("events:{operation}"), on)]
+            }
             _ => vec![(format!("{service}:{operation}"), "*".to_owned())],
         }
     }

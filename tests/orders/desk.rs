@@ -9,12 +9,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
+use writerlink::check::Installation;
 use writerlink::cli::args::Args;
 use writerlink::cli::{self, Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
 use writerlink::config::Config;
 use writerlink::domain::lease::Owner;
 use writerlink::domain::route::{Route, Source, Strategy};
 use writerlink::embedded::faults::Process;
+use writerlink::embedded::installation::WorldInstallation;
 use writerlink::ports::{Clock as _, Ports};
 
 use crate::rig::Rig;
@@ -294,6 +296,10 @@ impl Connect for Desk {
     async fn identity(&self) -> Result<String, Failure> {
         self.asked.set(self.asked.get() + 1);
         Ok(WHO.to_owned())
+    }
+
+    async fn installation(&self, _: &Config) -> Result<Arc<dyn Installation>, Failure> {
+        Ok(Arc::new(WorldInstallation::of(&self.rig.fleet)))
     }
 
     fn process(&self) -> Result<cli::Process, Failure> {

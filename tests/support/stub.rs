@@ -43,6 +43,19 @@ impl Answer {
         Self::query("http://rds.amazonaws.com/doc/2014-10-31/", call, result)
     }
 
+    /// A reply of STS to `call`, with this inside its result.
+    pub fn sts(call: &str, result: &str) -> Self {
+        Self::query("https://sts.amazonaws.com/doc/2011-06-15/", call, result)
+    }
+
+    /// The same with this as its time.
+    pub fn dated(mut self, date: &str) -> Self {
+        self.headers.push_str("Date: ");
+        self.headers.push_str(date);
+        self.headers.push_str("\r\n");
+        self
+    }
+
     /// An error of RDS.
     pub fn rds_error(status: u16, code: &str, message: &str) -> Self {
         Self {

@@ -9,11 +9,11 @@ use aws_smithy_types::base64;
 
 use super::items::{Item, number, string};
 use super::records::{AT_ROUTE_SEQ, HASH, RECORD, ROUTE, SEQ, columns, day_place};
-use super::tables::{BY_DAY, BY_EVENT};
 use super::{DynamoLedger, failed};
 use crate::domain::audit::Hash;
 use crate::domain::transition::RouteState;
 use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, Page, StoredRecord};
+use crate::schema::{BY_DAY, BY_EVENT};
 use crate::wire::record::parse;
 
 const QUERY: &str = "Query";

@@ -22,15 +22,13 @@ use crate::domain::transition::{
     ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
 use crate::planted::{Bug, planted};
+pub(super) use crate::schema::PK;
 
 /// An item as DynamoDB returns it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// Attributes to write or to compare, in the order of their question marks.
-pub(super) type Columns = Vec<(&'static str, AttributeValue)>;
-
-/// The key of the `state` table.
-pub(super) const PK: &str = "pk";
+pub(in crate::aws) type Columns = Vec<(&'static str, AttributeValue)>;
 
 /// How long an event's entry is kept. SQS keeps a message for 14 days at most, so nothing that can still
 /// arrive is forgotten. DynamoDB deletes expired items when it likes: this is housekeeping, never a lock.

@@ -12,10 +12,10 @@
 mod audit;
 mod commit;
 
-mod items;
+pub(super) mod items;
 mod kept;
 mod records;
-mod statements;
+pub(super) mod statements;
 mod tables;
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ use crate::domain::route::RouteName;
 use crate::domain::transition::{EventEntry, RouteState};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger};
 use items::{Item, MalformedItem, PK, event_pk, route_columns, route_pk};
+pub(super) use tables::unbuilt;
 pub use tables::{TableNames, create_tables, table_exists};
 
 const GET_ITEM: &str = "GetItem";

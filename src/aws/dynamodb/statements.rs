@@ -13,13 +13,13 @@ use super::items::Columns;
 
 /// A statement and the values for its question marks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Statement {
-    pub(super) text: String,
-    pub(super) parameters: Vec<AttributeValue>,
+pub(in crate::aws) struct Statement {
+    pub(in crate::aws) text: String,
+    pub(in crate::aws) parameters: Vec<AttributeValue>,
 }
 
 /// Inserts an item; DynamoDB refuses it when the key exists.
-pub(super) fn insert(table: &str, columns: Columns) -> Statement {
+pub(in crate::aws) fn insert(table: &str, columns: Columns) -> Statement {
     let fields = listed(&columns, ", ", |name| format!("'{name}': ?"));
     Statement {
         text: format!("INSERT INTO \"{table}\" VALUE {{{fields}}}"),
@@ -28,7 +28,7 @@ pub(super) fn insert(table: &str, columns: Columns) -> Statement {
 }
 
 /// Updates the item of which everything in `when`, its key included, is true.
-pub(super) fn update(table: &str, set: Columns, when: Columns) -> Statement {
+pub(in crate::aws) fn update(table: &str, set: Columns, when: Columns) -> Statement {
     let setting = listed(&set, " ", |name| format!("SET \"{name}\" = ?"));
     let conditions = listed(&when, " AND ", |name| format!("\"{name}\" = ?"));
     let mut parameters = values(set);

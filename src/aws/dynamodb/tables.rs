@@ -1,5 +1,6 @@
 //! The two tables, for a trial account, a stand-in or the embedded world. Production makes them with a template.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -11,9 +12,9 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use super::items::PK;
 use crate::aws::error::call_error;
 use crate::ports::{CallError, ErrorKind};
+use crate::schema::{AUDIT, Attribute, Keys, STATE, Table};
 
 /// What the two tables are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +34,6 @@ impl Default for TableNames {
     }
 }
 
-pub(super) const BY_DAY: &str = "by-day";
-pub(super) const BY_EVENT: &str = "by-event";
-
 const CREATE: &str = "CreateTable";
 const DESCRIBE: &str = "DescribeTable";
 
@@ -52,66 +50,67 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When a call fails, or a table is not ACTIVE in time.
 pub async fn create_tables(client: &Client, names: &TableNames) -> Result<(), CallError> {
     if status(client, &names.state).await?.is_none() {
-        create(state_table(client, &names.state)).await?;
+        create(table(client, &names.state, &STATE)).await?;
     }
     if status(client, &names.audit).await?.is_none() {
-        create(audit_table(client, &names.audit)).await?;
+        create(table(client, &names.audit, &AUDIT)).await?;
     }
     for table in [&names.state, &names.audit] {
         wait_until_active(client, table).await?;
     }
-    expire_events(client, &names.state).await
+    match STATE.expiry {
+        Some(attribute) => expire_events(client, &names.state, attribute).await,
+        None => Ok(()),
+    }
 }
 
-fn state_table(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
-    Ok(on_demand(client, name)
-        .attribute_definitions(attribute(PK, ScalarAttributeType::S)?)
-        .key_schema(key(PK, KeyType::Hash)?))
-}
-
-fn audit_table(client: &Client, name: &str) -> Result<CreateTableFluentBuilder, BuildError> {
-    use ScalarAttributeType::{N, S};
-    Ok(on_demand(client, name)
-        .attribute_definitions(attribute("route", S)?)
-        .attribute_definitions(attribute("seq", N)?)
-        .attribute_definitions(attribute("day", S)?)
-        .attribute_definitions(attribute("at_route_seq", S)?)
-        .attribute_definitions(attribute("event_key", S)?)
-        .key_schema(key("route", KeyType::Hash)?)
-        .key_schema(key("seq", KeyType::Range)?)
-        .global_secondary_indexes(index(BY_DAY, "day", "at_route_seq")?)
-        .global_secondary_indexes(index(BY_EVENT, "event_key", "seq")?))
-}
-
-fn on_demand(client: &Client, name: &str) -> CreateTableFluentBuilder {
-    client
+fn table(
+    client: &Client,
+    name: &str,
+    table: &Table,
+) -> Result<CreateTableFluentBuilder, BuildError> {
+    let indexed = table.indexes.iter().map(|(_, keys)| *keys);
+    let attributes: BTreeSet<Attribute> = std::iter::once(table.keys)
+        .chain(indexed)
+        .flat_map(|keys| keys.attributes())
+        .collect();
+    let mut create = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
+        .set_key_schema(Some(key_schema(&table.keys)?));
+    for (name, kind) in attributes {
+        create = create.attribute_definitions(attribute(name, kind)?);
+    }
+    for (name, keys) in table.indexes {
+        create = create.global_secondary_indexes(index(name, keys)?);
+    }
+    Ok(create)
 }
 
-fn attribute(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, BuildError> {
+fn attribute(name: &str, kind: &str) -> Result<AttributeDefinition, BuildError> {
     AttributeDefinition::builder()
         .attribute_name(name)
-        .attribute_type(kind)
+        .attribute_type(ScalarAttributeType::from(kind))
         .build()
 }
 
-fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()
+fn key_schema(keys: &Keys) -> Result<Vec<KeySchemaElement>, BuildError> {
+    let element = |((name, _), kind): (Attribute, KeyType)| {
+        let element = KeySchemaElement::builder().attribute_name(name);
+        element.key_type(kind).build()
+    };
+    let kinds = [KeyType::Hash, KeyType::Range];
+    keys.attributes().zip(kinds).map(element).collect()
 }
 
-fn index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, BuildError> {
+fn index(name: &str, keys: &Keys) -> Result<GlobalSecondaryIndex, BuildError> {
     let all = Projection::builder()
         .projection_type(ProjectionType::All)
         .build();
     GlobalSecondaryIndex::builder()
         .index_name(name)
-        .key_schema(key(hash, KeyType::Hash)?)
-        .key_schema(key(range, KeyType::Range)?)
+        .set_key_schema(Some(key_schema(keys)?))
         .projection(all)
         .build()
 }
@@ -172,7 +171,7 @@ async fn wait_until_active(client: &Client, table: &str) -> Result<(), CallError
     })
 }
 
-async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
+async fn expire_events(client: &Client, table: &str, attribute: &str) -> Result<(), CallError> {
     let described = client.describe_time_to_live().table_name(table).send();
     let described = described
         .await
@@ -188,7 +187,7 @@ async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
         return Ok(());
     }
     let ttl = TimeToLiveSpecification::builder()
-        .attribute_name("expires_at")
+        .attribute_name(attribute)
         .enabled(true)
         .build()
         .map_err(|error| unbuilt("UpdateTimeToLive", &error))?;
@@ -203,7 +202,7 @@ async fn expire_events(client: &Client, table: &str) -> Result<(), CallError> {
 }
 
 /// A request that could not even be put together.
-pub(super) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
+pub(in crate::aws) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
     CallError {
         call,
         kind: ErrorKind::Invalid,

@@ -99,11 +99,7 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::E
 
 /// The facts of a queue that has what the worker needs: an order, and a place for what cannot be handled.
 pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueFacts, OpenError> {
-    let url = if name_or_url.contains("://") {
-        name_or_url.to_owned()
-    } else {
-        queue_url(client, name_or_url, None).await?
-    };
+    let url = url_of(client, name_or_url).await?;
     let attributes = attributes(client, &url).await?;
     if attributes
         .get(&QueueAttributeName::FifoQueue)
@@ -117,6 +113,17 @@ pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueF
         visibility: visibility(&url, &attributes)?,
         url,
     })
+}
+
+/// The URL of a queue that is named by its name or its URL.
+pub(in crate::aws) async fn url_of(
+    client: &Client,
+    name_or_url: &str,
+) -> Result<String, CallError> {
+    if name_or_url.contains("://") {
+        return Ok(name_or_url.to_owned());
+    }
+    queue_url(client, name_or_url, None).await
 }
 
 pub(in crate::aws) async fn queue_url(
@@ -153,7 +160,7 @@ pub(in crate::aws) async fn attributes(
 }
 
 /// A queue's account and name, out of `arn:aws:sqs:REGION:ACCOUNT:NAME`.
-fn account_and_name(arn: &str) -> Option<(&str, &str)> {
+pub(in crate::aws) fn account_and_name(arn: &str) -> Option<(&str, &str)> {
     let (rest, name) = arn.rsplit_once(':')?;
     let (_, account) = rest.rsplit_once(':')?;
     Some((account, name))

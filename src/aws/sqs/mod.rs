@@ -158,8 +158,13 @@ async fn depth_of(client: &Client, url: &str) -> Result<Depth, CallError> {
     let attributes = attributes(client, url).await?;
     let count = |name| {
         let text: Option<&String> = attributes.get(&name);
-        text.and_then(|text| text.parse().ok())
-            .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text))
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+            unreadable(
+                GET_QUEUE_ATTRIBUTES,
+                name.as_str(),
+                text.map(String::as_str),
+            )
+        })
     };
     Ok(Depth {
         visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,
@@ -210,7 +215,7 @@ fn message(received: SqsMessage) -> Result<Message, CallError> {
 }
 
 /// A reply that lacks what the call is for.
-pub(super) fn unreadable(call: &'static str, name: &str, value: Option<&String>) -> CallError {
+pub(super) fn unreadable(call: &'static str, name: &str, value: Option<&str>) -> CallError {
     let message = match value {
         Some(value) => format!("{name} is {value:?}, which cannot be read"),
         None => format!("{name} is missing"),

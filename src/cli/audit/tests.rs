@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 
+use crate::check::Installation;
 use crate::cli::args::Args;
 use crate::cli::{
     self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
@@ -324,6 +325,10 @@ impl Connect for Open {
 
     async fn identity(&self) -> Result<String, Failure> {
         panic!("whoever asks")
+    }
+
+    async fn installation(&self, _: &Config) -> Result<Arc<dyn Installation>, Failure> {
+        panic!("look at no installation")
     }
 
     fn process(&self) -> Result<Process, Failure> {

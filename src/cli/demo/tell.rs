@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::scene::{Beat, Scene, Sighting, millis, time_of_day};
 use super::stage::{ROUTE, Stage};
 use super::story::{Story, seconds};
-use crate::cli::render::{Look, Tone, WIDTH_MAX, clean};
+use crate::cli::render::{Look, Tone, clean, wrapped};
 use crate::domain::audit::Step;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::Outcome;
@@ -327,25 +327,4 @@ impl Page<'_> {
             None => line.to_owned(),
         }
     }
-}
-
-/// The text in lines that fit the page behind an indent.
-fn wrapped(text: &str, indent: usize) -> Vec<String> {
-    let width = usize::from(WIDTH_MAX).saturating_sub(indent);
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let full = lines.last().is_some_and(|line| {
-            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width
-        });
-        if full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }

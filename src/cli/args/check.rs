@@ -1,0 +1,18 @@
+//! What `check` is to look at.
+
+use super::route_name;
+use crate::domain::route::RouteName;
+
+/// Which part, and how strictly.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Check {
+    /// This route alone, with what all routes share
+    #[arg(long, value_parser = route_name)]
+    pub route: Option<RouteName>,
+    /// End with 1 for a warning too, and for what could not be read
+    #[arg(long)]
+    pub strict: bool,
+    /// Try no write, not even one that has to be refused
+    #[arg(long)]
+    pub read_only: bool,
+}

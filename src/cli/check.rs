@@ -1,0 +1,230 @@
+//! `check`: the preflight of a whole installation.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::args::{Check as Asked, Global, Output};
+use super::failure::{Exit, Failure};
+use super::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
+use super::{Session, configured};
+use crate::check::{self, Finding, Verdict, Wanted, Writes};
+use crate::config;
+use crate::ports::NO_CREDENTIALS;
+
+/// One line, for programs.
+#[derive(Serialize)]
+struct FindingRow {
+    subject: String,
+    verdict: &'static str,
+    what: &'static str,
+    why: String,
+    remedy: Option<String>,
+    source: Option<&'static str>,
+}
+
+impl FindingRow {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            subject: finding.subject.to_string(),
+            verdict: finding.verdict.as_str(),
+            what: finding.check.what,
+            why: finding.why.clone(),
+            remedy: finding.remedy.clone(),
+            source: finding.check.source,
+        }
+    }
+}
+
+impl Row for FindingRow {
+    const COLUMNS: &'static [&'static str] = &["SUBJECT", "VERDICT", "WHAT", "WHY"];
+    const FIELDS: &'static [&'static str] =
+        &["subject", "verdict", "what", "why", "remedy", "source"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.subject.clone(),
+            self.verdict.to_owned(),
+            self.what.to_owned(),
+            self.why.clone(),
+        ]
+    }
+}
+
+/// Looks at everything, and says what is wrong with it.
+pub(super) async fn run(
+    asked: &Asked,
+    global: &Global,
+    session: &mut Session<'_>,
+) -> Result<Exit, Failure> {
+    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let routes = match &asked.route {
+        Some(name) => vec![configured(&config, name)?],
+        None => config.routes.iter().collect(),
+    };
+    let ports = session.connect.ports(&config).await?;
+    let installation = session.connect.installation(&config).await?;
+    let wanted = Wanted {
+        config: &config,
+        routes: &routes,
+        writes: if asked.read_only {
+            Writes::Left
+        } else {
+            Writes::Tried
+        },
+    };
+    let facts = check::look(installation.as_ref(), &ports, wanted).await;
+    // Without credentials every other line would say the same.
+    if let Err(check::facts::Unseen::Refused(error)) = &facts.identity.arn
+        && error.code == NO_CREDENTIALS
+    {
+        return Err(Failure::call("asking who you are", error.clone()));
+    }
+    let findings = check::judge(&facts, &config);
+    match global.output {
+        Output::Table => Page::new(session.out, session.look).tell(&findings)?,
+        output @ (Output::Json | Output::Jsonl | Output::Csv) => {
+            let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
+            let rows = Listing {
+                name: "findings",
+                rows: &rows,
+                next: None,
+            };
+            rows.write(output, session.out)?;
+        }
+    }
+    Ok(exit(&findings, asked))
+}
+
+fn exit(findings: &[Finding], asked: &Asked) -> Exit {
+    let bad = |verdict| match verdict {
+        Verdict::Fail => true,
+        Verdict::Warn | Verdict::Unknown => asked.strict,
+        Verdict::Pass | Verdict::Skipped => false,
+    };
+    if findings.iter().any(|finding| bad(finding.verdict)) {
+        Exit::Error
+    } else {
+        Exit::Done
+    }
+}
+
+/// Where the verdict, what was checked, and what was found begin.
+const VERDICT_AT: usize = 2;
+const WHAT_AT: usize = 11;
+const WHY_AT: usize = 40;
+
+/// Where the words below a finding begin, behind their label.
+const TOLD_AT: usize = 11;
+
+/// The table, and below it what is to be done.
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    look: Look,
+}
+
+impl<'a> Page<'a> {
+    fn new(out: &'a mut dyn Write, look: Look) -> Self {
+        Self { out, look }
+    }
+
+    fn tell(&mut self, findings: &[Finding]) -> io::Result<()> {
+        let mut before = None;
+        for finding in findings {
+            if before != Some(&finding.subject) {
+                let heading = clean(&finding.subject.to_string());
+                writeln!(self.out, "{}", self.look.paint(Tone::Strong, &heading))?;
+                before = Some(&finding.subject);
+            }
+            self.line(finding)?;
+        }
+        writeln!(self.out, "\n{}", count(findings))?;
+        for verdict in [
+            Verdict::Fail,
+            Verdict::Warn,
+            Verdict::Unknown,
+            Verdict::Skipped,
+        ] {
+            let of = findings.iter().filter(|finding| finding.verdict == verdict);
+            of.filter(|finding| finding.remedy.is_some())
+                .try_for_each(|finding| self.remedy(finding))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, finding: &Finding) -> io::Result<()> {
+        let verdict = self.painted(finding.verdict);
+        let space = WHAT_AT - VERDICT_AT - finding.verdict.as_str().len();
+        let what = format!("{:width$}", finding.check.what, width = WHY_AT - WHAT_AT);
+        let why = folded(&clean(&finding.why), WHY_AT);
+        for (n, why) in why.iter().enumerate() {
+            if n == 0 {
+                writeln!(
+                    self.out,
+                    "{:VERDICT_AT$}{verdict}{:space$}{what}{why}",
+                    "", ""
+                )?;
+            } else {
+                writeln!(self.out, "{:WHY_AT$}{why}", "")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn painted(&self, verdict: Verdict) -> String {
+        let text = verdict.as_str();
+        match verdict {
+            Verdict::Pass => self.look.paint(Tone::Good, text),
+            Verdict::Fail => self.look.paint(Tone::Bad, text),
+            Verdict::Warn | Verdict::Unknown => self.look.paint(Tone::Strong, text),
+            Verdict::Skipped => text.to_owned(),
+        }
+    }
+
+    fn remedy(&mut self, finding: &Finding) -> io::Result<()> {
+        let title = format!("{}: {}", finding.subject, finding.check.what);
+        writeln!(
+            self.out,
+            "\n{} {}",
+            self.painted(finding.verdict),
+            clean(&title)
+        )?;
+        self.told("why", &finding.why)?;
+        if let Some(remedy) = &finding.remedy {
+            self.told("fix", remedy)?;
+        }
+        if let Some(source) = finding.check.source {
+            self.told("source", source)?;
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, label: &str, text: &str) -> io::Result<()> {
+        for (n, line) in wrapped(&clean(text), TOLD_AT).iter().enumerate() {
+            let label = match n {
+                0 => format!("  {label}:"),
+                _ => String::new(),
+            };
+            writeln!(self.out, "{label:TOLD_AT$}{line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `1 fail, 2 warn, 30 pass`.
+fn count(findings: &[Finding]) -> String {
+    let mut counted = String::new();
+    for verdict in Verdict::ALL {
+        let of = findings.iter().filter(|finding| finding.verdict == verdict);
+        let number = of.count();
+        if number > 0 {
+            let comma = if counted.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            if write!(counted, "{comma}{number} {}", verdict.as_str()).is_err() {
+                break;
+            }
+        }
+    }
+    counted
+}
