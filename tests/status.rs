@@ -14,6 +14,8 @@ mod explaining;
 mod rig;
 #[path = "status/showing.rs"]
 mod showing;
+#[path = "status/surveying.rs"]
+mod surveying;
 #[path = "status/unread.rs"]
 mod unread;
 #[path = "status/watching.rs"]

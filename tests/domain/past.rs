@@ -68,7 +68,9 @@ pub(crate) fn deferred(at: Timestamp) -> LastMove {
     let mut entry = of_kind(RecordKind::Deferred, 100, 100, None);
     entry.at = at;
     entry.attempt = 2;
-    entry.note = "RegisterTargets failed (throttled): Rate exceeded".to_owned();
+    entry
+        .note
+        .push_str("RegisterTargets failed (throttled): Rate exceeded");
     among(vec![entry]).unwrap()
 }
 

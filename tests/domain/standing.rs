@@ -73,8 +73,8 @@ fn stop() -> Stop {
 }
 
 /// Newer evidence for `db-3` that is held back.
-fn waiting() -> Option<Desired> {
-    Some(desired(3, order(200, 2), key(3)))
+fn waiting() -> Desired {
+    desired(3, order(200, 2), key(3))
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_group_that_could_not_be_read_is_unknown_and_says_where_the_route_should_poi
 #[test]
 fn evidence_that_is_held_back_is_where_the_route_should_point() {
     let mut control = pointing();
-    control.waiting = waiting();
+    control.waiting = Some(waiting());
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
     assert_eq!(held.standing, Standing::Wrong);
@@ -170,7 +170,7 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
 #[test]
 fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
     let mut control = pointing();
-    control.waiting = waiting();
+    control.waiting = Some(waiting());
     let pin = |number| Pin {
         instance: instance(number),
         target: target(number),
@@ -187,7 +187,7 @@ fn an_observing_route_is_judged_by_where_it_would_have_gone() {
     let mut observing = route();
     observing.policy.mode = Mode::Observe;
     let control = Control {
-        waiting: waiting(),
+        waiting: Some(waiting()),
         ..Control::default()
     };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
@@ -205,8 +205,8 @@ fn an_observing_route_is_judged_by_where_it_would_have_gone() {
 
 #[test]
 fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
-    let late = second(NOW).since(Timestamp::EPOCH) - SERVING_LIMIT;
-    let late = Timestamp::EPOCH.plus(late);
+    let limit = i64::try_from(SERVING_LIMIT.as_secs()).unwrap();
+    let late = second(NOW - limit);
     let follow = |arrival, moved_at| Control {
         follow: Some(following(arrival, moved_at)),
         ..pointing()

@@ -11,9 +11,9 @@ use crate::desk::Desk;
 async fn failed_over() -> Desk {
     let desk = Desk::with(&["orders"]).await;
     let worker = desk.rig.start("w1");
-    desk.pass(Duration::from_secs(60)).await;
+    desk.pass(Duration::from_mins(1)).await;
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 59));
-    desk.pass(Duration::from_secs(60)).await;
+    desk.pass(Duration::from_mins(1)).await;
     drop(worker);
     desk
 }
