@@ -284,22 +284,34 @@ async fn a_write_that_is_tried_is_refused_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_write_that_is_denied_is_told_from_one_whose_condition_does_not_hold() {
-    let answers = [
-        (Answer::sqs_error("AccessDeniedException", "x"), false),
-        (
-            Answer::sqs_error("ConditionalCheckFailedException", "x"),
-            true,
-        ),
-        (Answer::sqs_error("TransactionCanceledException", "x"), true),
-    ];
-    for (answer, may) in answers {
-        let installation = on(&Stub::answering(answer)).await;
-        for right in WRITES {
+    let denied = Answer::sqs_error("AccessDeniedException", "x");
+    let installation = on(&Stub::answering(denied)).await;
+    for right in WRITES {
+        let said = installation.may(right).await;
+        assert_eq!(refused(said), ErrorKind::Denied, "{right:?}");
+    }
+    let refusal = Answer::sqs_error("ConditionalCheckFailedException", "x");
+    let installation = on(&Stub::answering(refusal)).await;
+    for right in [Right::UpdateState, Right::ChangeAudit] {
+        assert_eq!(installation.may(right).await, Ok(()), "{right:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_transaction_speaks_for_the_right_only_if_it_was_the_condition() {
+    for (reasons, may) in [
+        (["None", "ConditionalCheckFailed"], Ok(())),
+        (["None", "ConditionalCheckFailedException"], Ok(())),
+        (["AccessDenied", "None"], Err(ErrorKind::Denied)),
+        (["TransactionConflict", "None"], Err(ErrorKind::Invalid)),
+        (["None", "ThrottlingError"], Err(ErrorKind::Invalid)),
+    ] {
+        let installation = on(&Stub::answering(Answer::cancelled(reasons))).await;
+        for right in [Right::InsertState, Right::AppendAudit] {
             let said = installation.may(right).await;
-            if may {
-                assert_eq!(said, Ok(()), "{right:?}");
-            } else {
-                assert_eq!(refused(said), ErrorKind::Denied, "{right:?}");
+            match may {
+                Ok(()) => assert_eq!(said, Ok(()), "{reasons:?}"),
+                Err(kind) => assert_eq!(refused(said), kind, "{reasons:?}"),
             }
         }
     }

@@ -43,6 +43,19 @@ impl Answer {
         Self::query("http://rds.amazonaws.com/doc/2014-10-31/", call, result)
     }
 
+    /// A transaction of DynamoDB that was cancelled, with the reason of each of its statements.
+    pub fn cancelled(reasons: [&str; 2]) -> Self {
+        let [first, second] = reasons.map(|code| format!(r#"{{"Code":"{code}"}}"#));
+        Self {
+            status: 400,
+            headers: String::new(),
+            body: format!(
+                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"said so",
+                "CancellationReasons":[{first},{second}]}}"#
+            ),
+        }
+    }
+
     /// A reply of STS to `call`, with this inside its result.
     pub fn sts(call: &str, result: &str) -> Self {
         Self::query("https://sts.amazonaws.com/doc/2011-06-15/", call, result)

@@ -12,6 +12,7 @@
 //! for DynamoDB". A refused write still costs its write units, a few millionths of a dollar.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::execute_transaction::ExecuteTransactionError;
 use aws_sdk_dynamodb::types::{AttributeValue, ParameterizedStatement};
 
 use super::super::dynamodb::statements::{Statement, insert, update};
@@ -33,11 +34,15 @@ const NO_GENERATION: &str = "-1";
 /// A route that cannot be: its name has a character that no route's may have.
 const NO_ROUTE: &str = "check#never";
 
-/// What DynamoDB says to whoever may write, and whose condition does not hold.
-const NOT_HOLDING: [&str; 2] = [
-    "ConditionalCheckFailedException",
-    "TransactionCanceledException",
-];
+/// How DynamoDB says that a condition does not hold, as an error and (without its end) as the reason of a cancelled
+/// transaction. Engines spell the reason either way.
+const NOT_HOLDING: &str = "ConditionalCheckFailed";
+
+/// The same for what is not allowed.
+const NOT_ALLOWED: &str = "AccessDenied";
+
+/// Where the update stands in a transaction.
+const THE_UPDATE: usize = 1;
 
 /// Whether the caller has this right.
 pub(super) async fn may(client: &Client, tables: &TableNames, right: Right) -> Seen<()> {
@@ -89,10 +94,14 @@ async fn alone(client: &Client, statement: Statement) -> Seen<()> {
         .execute_statement()
         .statement(statement.text)
         .set_parameters(Some(statement.parameters));
-    match tried.send().await {
-        Ok(_) => Err(done(EXECUTE_STATEMENT).into()),
-        Err(error) => refused(call_error(EXECUTE_STATEMENT, &error)),
+    let Err(error) = tried.send().await else {
+        return Err(done(EXECUTE_STATEMENT).into());
+    };
+    let error = call_error(EXECUTE_STATEMENT, &error);
+    if error.code.starts_with(NOT_HOLDING) {
+        return Ok(());
     }
+    Err(error.into())
 }
 
 /// An insert that is undone with the whole transaction, by an update that cannot be. The update is of the state
@@ -106,17 +115,26 @@ async fn together(client: &Client, insert: Statement, state: &str) -> Seen<()> {
     let tried = client
         .execute_transaction()
         .set_transact_statements(Some(statements));
-    match tried.send().await {
-        Ok(_) => Err(done(EXECUTE_TRANSACTION).into()),
-        Err(error) => refused(call_error(EXECUTE_TRANSACTION, &error)),
+    let Err(refusal) = tried.send().await else {
+        return Err(done(EXECUTE_TRANSACTION).into());
+    };
+    let error = call_error(EXECUTE_TRANSACTION, &refusal);
+    let Some(ExecuteTransactionError::TransactionCanceledException(cancelled)) =
+        refusal.as_service_error()
+    else {
+        return Err(error.into());
+    };
+    let reasons = cancelled.cancellation_reasons().iter();
+    let codes: Vec<&str> = reasons.map(|why| why.code().unwrap_or_default()).collect();
+    if codes.iter().any(|code| code.starts_with(NOT_ALLOWED)) {
+        let kind = ErrorKind::Denied;
+        return Err(CallError { kind, ..error }.into());
     }
-}
-
-fn refused(error: CallError) -> Seen<()> {
-    if NOT_HOLDING.contains(&error.code.as_str()) {
-        return Ok(());
+    // Cancelled for another reason (another transaction in the way, its rate), it says nothing of the right.
+    match codes.get(THE_UPDATE) {
+        Some(code) if code.starts_with(NOT_HOLDING) => Ok(()),
+        Some(_) | None => Err(error.into()),
     }
-    Err(error.into())
 }
 
 /// What cannot be: an engine that does not know conditions.
