@@ -48,6 +48,19 @@ impl Tape<'_> {
         writeln!(self.text, "{}{}", said.err, said.out.trim_end()).unwrap();
     }
 
+    /// The same with the beginning of the answer.
+    async fn begins(&mut self, question: &str, line: &str, lines: usize) {
+        let said = self.desk.says(line).await;
+        assert_eq!(said.code, 0, "{line}: {}{}", said.out, said.err);
+        writeln!(self.text, "\n# {question}\n$ writerlink {line}").unwrap();
+        for line in said.out.lines().take(lines) {
+            let head: String = line.chars().take(98).collect();
+            let more = if head.len() < line.len() { "…" } else { "" };
+            writeln!(self.text, "{head}{more}").unwrap();
+        }
+        writeln!(self.text, "…").unwrap();
+    }
+
     /// What a command says in JSON, for the next command.
     async fn finds(&self, line: &str, pointer: &str) -> String {
         let said = self.desk.says(&format!("{line} --output json")).await;
@@ -103,6 +116,8 @@ async fn night(desk: &Desk) -> String {
     tape.asks("Is all well now?", "status --detailed-exitcode", 0)
         .await;
     tape.asks("Is the record whole?", "audit verify", 0).await;
+    let keep = "audit export --route orders --since 2026-05-06 --output csv";
+    tape.begins("What do I take to the post-mortem?", keep, 3).await;
     drop(worker);
     tape.text
 }
