@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ const ARN: &str =
 struct Shelf {
     records: Mutex<Vec<StoredRecord>>,
     denied: bool,
+    /// How often it was asked for a page.
+    asked: Arc<AtomicU32>,
 }
 
 impl Shelf {
@@ -104,6 +108,7 @@ impl Audit for Shelf {
         cursor: Option<&str>,
     ) -> Result<Page, CallError> {
         self.denied("Query")?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let stored = self.records.lock().unwrap();
         let records = answer(&stored, query);
         let from: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
@@ -357,15 +362,26 @@ fn environment(name: &str) -> Option<String> {
 
 /// Types a command at noon of 2026-05-07.
 fn says(library: &Open, line: &str) -> Said {
+    let mut out = Vec::new();
+    let (err, exit) = writes(library, line, &mut out);
+    Said {
+        out: String::from_utf8(out).unwrap(),
+        err,
+        exit,
+    }
+}
+
+/// The same with somebody else who takes what it writes.
+fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
     let args = Args::try_parse_from(line.split_whitespace()).unwrap();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut err = Vec::new();
     let log = args.global.log;
     let mut session = Session {
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
         connect: library,
         input: &mut std::io::empty(),
-        out: &mut out,
+        out,
         err: &mut err,
         log,
         look: Look::Plain,
@@ -375,11 +391,7 @@ fn says(library: &Open, line: &str) -> Said {
         .build()
         .unwrap();
     let exit = runtime.block_on(cli::run(args, &mut session));
-    Said {
-        out: String::from_utf8(out).unwrap(),
-        err: String::from_utf8(err).unwrap(),
-        exit,
-    }
+    (String::from_utf8(err).unwrap(), exit)
 }
 
 /// The records of one route, in order.
@@ -938,4 +950,39 @@ fn a_refused_call_is_told_with_its_remedy() {
       why: Query failed (denied, AccessDeniedException): not authorized
       fix: check the credentials (aws sts get-caller-identity) and that their role allows the call
     "#);
+}
+
+/// Somebody who reads so many lines and goes away, as `head` does.
+struct Head(usize);
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        // An end of a line is written with the end of its line, or alone.
+        if bytes.ends_with(b"\n") {
+            self.0 -= 1;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_export_writes_each_page_before_it_reads_the_next() {
+    for (lines, pages) in [(1, 1), (99, 1), (100, 2), (250, 3)] {
+        let mut library = Library::default();
+        for n in 0..500 {
+            library.swap("default", "2026-05-06T10:00:00Z", "2026-05-06T10:00:01Z", n);
+        }
+        let asked = Arc::clone(&library.shelf.asked);
+        let line = "writerlink audit export --all";
+        let (err, exit) = writes(&library.open(), line, &mut Head(lines));
+        assert_eq!((exit, err.as_str()), (Exit::Done, ""), "{lines}");
+        assert_eq!(asked.load(Ordering::Relaxed), pages, "{lines}");
+    }
 }
