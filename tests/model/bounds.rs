@@ -73,11 +73,12 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Routes whose group is swapped, and a person who pauses and resumes.
 #[expect(
     clippy::too_many_lines,
     reason = "a table of bounds, one under the other"
 )]
-pub fn larger() -> Vec<Bound> {
+pub fn swapped() -> Vec<Bound> {
     let faults = |stalls, unanswered, crashes| Faults {
         crashes,
         unanswered,
@@ -111,11 +112,7 @@ pub fn larger() -> Vec<Bound> {
             duplicates(faults(0, 0, 1)),
         ),
         ("slow", Story::ThereAndBack, slow(5)),
-        (
-            "crash, unanswered, lost event",
-            Story::ThereAndBack,
-            lost(faults(0, 1, 1)),
-        ),
+        ("crash, unanswered", Story::ThereAndBack, faults(0, 1, 1)),
         (
             "pause, resume, stall",
             Story::ThereAndBack,
@@ -162,4 +159,135 @@ pub fn larger() -> Vec<Bound> {
     ]
     .map(|(name, story, faults)| Bound::new(name, story, faults))
     .into()
+}
+
+/// Routes that move a listener's weights.
+pub fn weighted() -> Vec<Bound> {
+    let bound = |name, story, faults| Bound::new(name, story, faults);
+    let both = Faults {
+        stalls: 1,
+        crashes: 1,
+        ..NONE
+    };
+    let lapse = Faults {
+        stalls: 1,
+        lapses: 1,
+        ..NONE
+    };
+    let unheard = Faults {
+        crashes: 1,
+        unanswered: 1,
+        ..NONE
+    };
+    let paused = Faults {
+        stalls: 1,
+        toggles: 2,
+        ..NONE
+    };
+    let stale = Faults {
+        looks: 1,
+        stalls: 1,
+        ..NONE
+    };
+    let dies = Faults {
+        looks: 1,
+        crashes: 1,
+        ..NONE
+    };
+    vec![
+        bound("weighted, stall, crash", Story::Weighted, both),
+        bound(
+            "weighted, stall, lapse, register first",
+            Story::WeightedRegisterFirst,
+            lapse,
+        ),
+        bound("weighted, crash, unanswered", Story::Weighted, unheard),
+        bound("weighted, pause, resume, stall", Story::Weighted, paused),
+        bound(
+            "weighted, stale truth, stall",
+            Story::WeightedWitnessed,
+            stale,
+        ),
+        bound(
+            "weighted, stale truth, crash",
+            Story::WeightedWitnessed,
+            dies,
+        ),
+        bound(
+            "weighted, slow",
+            Story::Weighted,
+            Faults { slow: 4, ..NONE },
+        ),
+    ]
+}
+
+/// People who pin, unpin, acknowledge and override.
+pub fn ordered() -> Vec<Bound> {
+    let orders = |orders, faults| Faults { orders, ..faults };
+    let stall = Faults { stalls: 1, ..NONE };
+    let crash = Faults { crashes: 1, ..NONE };
+    let unanswered = Faults {
+        unanswered: 1,
+        ..NONE
+    };
+    let looks = Faults { looks: 1, ..NONE };
+    let pauses = |faults| Faults {
+        toggles: 1,
+        ..faults
+    };
+    let bounds = [
+        (
+            "pin, override, stall",
+            Story::ThereAndBack,
+            orders(2, stall),
+            PINS,
+        ),
+        ("pin, crash", Story::ThereAndBack, orders(1, crash), PINS),
+        (
+            "pin, unanswered",
+            Story::ThereAndBack,
+            orders(1, unanswered),
+            PINS,
+        ),
+        ("pin, stale truth", Story::Witnessed, orders(1, looks), PINS),
+        (
+            "weighted, pin, override",
+            Story::Weighted,
+            orders(2, NONE),
+            PINS,
+        ),
+        (
+            "pause, override, stall",
+            Story::ThereAndBack,
+            orders(1, pauses(stall)),
+            FORCE,
+        ),
+        (
+            "pause, override, stale truth",
+            Story::Witnessed,
+            orders(1, pauses(looks)),
+            FORCE,
+        ),
+        (
+            "flapping, ack, override, stall",
+            Story::Flapping,
+            orders(2, stall),
+            ACK,
+        ),
+        (
+            "flapping, ack, override, crash",
+            Story::Flapping,
+            orders(2, crash),
+            ACK,
+        ),
+        (
+            "flapping, ack, override, stale truth",
+            Story::FlappingWitnessed,
+            orders(2, looks),
+            ACK,
+        ),
+    ];
+    bounds
+        .map(|(name, story, faults, wishes)| Bound::new(name, story, faults).ordered(wishes))
+        .into()
 }

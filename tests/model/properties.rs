@@ -296,7 +296,7 @@ const OF_ORDERS: [Sight; 8] = [
         "what a pin held back moves the route once it is lifted",
         |model| {
             let alone = model.faults.toggles == 0 && model.world.flap_moves_max == 0;
-            alone && wishes(model, |wish| wish.act == Does::Unpin)
+            alone && model.faults.orders > 1 && wishes(model, |wish| wish.act == Does::Unpin)
         },
         |_, state| carrying(state).any(|carrying| carrying.why == Why::HeldBack),
     ),
@@ -307,7 +307,10 @@ const OF_ORDERS: [Sight; 8] = [
     ),
     (
         "an override moves a pinned route",
-        |model| names(model, Rule::Pinned) && wishes(model, |w| matches!(w.act, Does::Pin(_))),
+        |model| {
+            let pins = wishes(model, |wish| matches!(wish.act, Does::Pin(_)));
+            model.faults.orders > 1 && pins && names(model, Rule::Pinned)
+        },
         |_, state| state.marks.has(Mark::PinOverridden),
     ),
     (
