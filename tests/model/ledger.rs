@@ -73,6 +73,10 @@ impl Protocol {
         if let (Some(write), Some(event)) = (change.event(), event) {
             state.events[event] = Some(self.world.small_entry(write.entry()));
         }
+        let stops = after.flapping && !before.flapping;
+        if stops && state.people.changes < self.world.flap_moves_max {
+            state.marks.set(Mark::StoppedTooSoon);
+        }
         state.people.flapping |= after.flapping;
         state.route = after;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::bounds::{FORCE, NONE, PINS, threads};
+use super::bounds::{ACK, FORCE, NONE, PINS, threads};
 use super::protocol::{Bug, Protocol};
 use super::state::Faults;
 use super::story::Story;
@@ -138,6 +138,7 @@ const I1_WEIGHTS: &str = "I1 the weights are never all 0 again";
 const I1_WARM: &str = "I1 a group has weight only with its instance's target in it";
 const PAUSED: &str = "a paused route is moved by nothing but an order that names the pause";
 const PINNED: &str = "a pinned route is moved elsewhere by nothing but an order that names the pin";
+const TOO_SOON: &str = "the flap rule stops no route that may still move";
 const FLAPPING: &str = "a route that flaps stops until somebody takes note";
 
 #[test]
@@ -174,4 +175,11 @@ fn the_model_catches_an_override_that_goes_past_a_rule_it_does_not_name() {
 fn the_model_catches_a_worker_that_does_not_count_its_moves() {
     let model = Protocol::new(Story::Flapping, NONE).with(Bug::DoesNotCountItsMoves);
     finds(model, FLAPPING);
+}
+
+#[test]
+fn the_model_catches_an_ack_after_which_the_moves_before_it_still_count() {
+    let faults = Faults { orders: 1, ..NONE };
+    let model = Protocol::new(Story::Flapping, faults).ordered(ACK);
+    finds(model.with(Bug::KeepsItsCount), TOO_SOON);
 }

@@ -65,9 +65,13 @@ impl Protocol {
             state.left.orders -= 1;
             return;
         }
+        let moves = state.route.moves;
         let order = self.world.order(order, World::wall(OF_THE_PEOPLE, 0));
         if !self.obey(state, order) {
             return;
+        }
+        if self.has(Bug::KeepsItsCount) {
+            state.route.moves = moves;
         }
         state.left.orders -= 1;
         let people = &mut state.people;

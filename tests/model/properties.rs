@@ -33,7 +33,7 @@ pub fn all(model: &Protocol) -> Vec<Property<Protocol>> {
 }
 
 /// The chain of I8 is the ledger's own test.
-const ALWAYS: [(&str, Condition); 18] = [
+const ALWAYS: [(&str, Condition); 19] = [
     ("I1 never empty", |model, state| {
         // A late call may empty the group: the load balancer knows no token. It is one call, and without
         // stalls there is none, so that this is absolute then.
@@ -108,6 +108,10 @@ const ALWAYS: [(&str, Condition); 18] = [
     (
         "a route that flaps stops until somebody takes note",
         |_, state| !state.marks.has(Mark::MovedWhileFlapping),
+    ),
+    (
+        "the flap rule stops no route that may still move",
+        |_, state| !state.marks.has(Mark::StoppedTooSoon),
     ),
     (
         "what a person holds is held until a person lets it go",

@@ -40,6 +40,7 @@ pub enum Bug {
     FightsEvents,
     ForgetsThePin,
     DoesNotCountItsMoves,
+    KeepsItsCount,
     OverridesEveryRule,
     ShiftsToAColdGroup,
     TakesTheWeightAwayFirst,

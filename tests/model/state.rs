@@ -477,6 +477,7 @@ pub enum Mark {
     MovedPastAPause = 1024,
     MovedPastAPin = 2048,
     MovedWhileFlapping = 4096,
+    StoppedTooSoon = 32768,
     /// No broken promise: an order that names the rule went past it.
     PinOverridden = 8192,
     /// No broken promise: a person took note that the flap rule stopped the route.

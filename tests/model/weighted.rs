@@ -168,7 +168,10 @@ impl Protocol {
         match call {
             Call::Register => {
                 carrying.proof = true;
-                carrying.phase = Phase::About(self.next_when_warm(carrying));
+                let next = self.next_when_warm(carrying);
+                // Every round asks for its own proof.
+                carrying.proof = next == Call::Shift;
+                carrying.phase = Phase::About(next);
             }
             Call::Shift | Call::Look | Call::First | Call::Deregister => {
                 carrying.proof = false;
