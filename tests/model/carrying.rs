@@ -4,15 +4,16 @@ use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Change};
 use writerlink::domain::lease::Hold;
 use writerlink::domain::plan::{Plan, Present, Reach, plan};
+use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::{Desired, EventEntry, Outcome};
 
 use super::ledger::{Commit, remember};
 use super::protocol::{Bug, Protocol, delete, end};
-use super::state::{Call, Carrying, Doing, End, Group, Mark, Phase, Row, State};
+use super::state::{Call, Carrying, Doing, End, Group, Mark, Phase, Row, Scene, State};
 use super::world::{World, end_of, pause, small_outcome, ticks};
 
 /// `reconcile::calls::ROUNDS_MAX`.
-const ROUNDS_MAX: u8 = 3;
+pub const ROUNDS_MAX: u8 = 3;
 
 /// Whether a write without an answer took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ impl Carrying {
         self.phase = Phase::Finishing { arrived };
         self.observed = None;
         self.proof = false;
+        self.changed = false;
         self.rounds = 0;
     }
 
@@ -149,22 +151,24 @@ impl Protocol {
     }
 
     fn sent(&self, state: &State, mut carrying: Carrying, call: Call) -> Carrying {
-        if call == Call::Look {
-            self.plan_on(&mut carrying, state.group);
-        } else {
-            carrying.phase = Phase::Sent { call, age: 0 };
+        match call {
+            Call::Look => self.plan_on(&mut carrying, state.scene()),
+            Call::LookAtOther => self.look_at_other(&mut carrying, state.scene()),
+            Call::First | Call::Register | Call::Deregister | Call::Shift | Call::RegisterOther => {
+                carrying.phase = Phase::Sent { call, age: 0 }
+            }
         }
         carrying
     }
 
     /// The look that goes with the first registration.
     pub fn observe(&self, state: &mut State, worker: usize) {
-        let group = state.group;
+        let scene = state.scene();
         if let Doing::Carrying(carrying) = &mut state.workers[worker].doing {
             if carrying.proof {
-                self.plan_on(carrying, group);
+                self.plan_on(carrying, scene);
             } else {
-                carrying.observed = Some(group);
+                carrying.observed = Some(scene);
             }
         }
     }
@@ -177,25 +181,38 @@ impl Protocol {
         let Some(call) = self.take_effect(state, worker, &carrying) else {
             return;
         };
+        if self.world.weighted().is_some() {
+            self.weighted_answer(&mut carrying, call);
+        } else {
+            self.swap_answer(&mut carrying, call);
+        }
+        state.workers[worker].doing = Doing::Carrying(carrying);
+    }
+
+    /// Which call follows an answer.
+    fn swap_answer(&self, carrying: &mut Carrying, call: Call) {
         match call {
             Call::First => {
                 carrying.proof = true;
                 carrying.phase = Phase::Sent { call, age: 0 };
-                if let Some(group) = carrying.observed {
-                    self.plan_on(&mut carrying, group);
+                if let Some(scene) = carrying.observed {
+                    self.plan_on(carrying, scene);
                 }
             }
             Call::Register => {
-                let others = !self.missing(&carrying).deregister.is_empty();
+                let others = !self.missing(carrying).deregister.is_empty();
                 carrying.proof = others;
                 carrying.phase = Phase::About(if others { Call::Deregister } else { Call::Look });
             }
-            Call::Look | Call::Deregister => {
+            Call::Look
+            | Call::Deregister
+            | Call::Shift
+            | Call::LookAtOther
+            | Call::RegisterOther => {
                 carrying.proof = false;
                 carrying.phase = Phase::About(Call::Look);
             }
         }
-        state.workers[worker].doing = Doing::Carrying(carrying);
     }
 
     pub fn answer_is_lost(&self, state: &mut State, worker: usize) {
@@ -204,7 +221,7 @@ impl Protocol {
         };
         state.left.unanswered -= 1;
         if self.take_effect(state, worker, &carrying).is_some() {
-            carrying.stop(false);
+            carrying.fails();
             state.workers[worker].doing = Doing::Carrying(carrying);
         }
     }
@@ -227,10 +244,24 @@ impl Protocol {
             };
             state.marks.set(late);
         }
-        let desired = self.desired(carrying).target;
-        if state.route.paused && state.route.held_for(carrying.transition) {
+        let may = self
+            .world
+            .named(carrying.hand.matter)
+            .contains(&Rule::Paused);
+        if state.route.paused && !may && state.route.held_for(carrying.transition) {
             state.marks.set(Mark::CallWhilePaused);
         }
+        if self.world.weighted().is_some() {
+            self.take_weighted_effect(state, carrying, call);
+        } else {
+            self.take_swap_effect(state, carrying, call);
+        }
+        Some(call)
+    }
+
+    /// What a call does to the group of a route that is swapped.
+    fn take_swap_effect(&self, state: &mut State, carrying: &Carrying, call: Call) {
+        let desired = self.desired(carrying).target;
         match call {
             Call::First | Call::Register => {
                 state.group[self.world.place(desired)] = Row::Registered;
@@ -245,17 +276,16 @@ impl Protocol {
                     }
                 }
             }
-            Call::Look => {}
+            Call::Look | Call::Shift | Call::LookAtOther | Call::RegisterOther => {}
         }
-        Some(call)
     }
 
-    fn desired(&self, carrying: &Carrying) -> Desired {
+    pub fn desired(&self, carrying: &Carrying) -> Desired {
         self.world.state(&carrying.from).control.desired.unwrap()
     }
 
     fn missing(&self, carrying: &Carrying) -> Plan {
-        let observed = self.observed(&carrying.observed.unwrap_or_default());
+        let observed = self.observed(&carrying.observed.unwrap_or_default().group);
         plan(&self.world.route, &self.desired(carrying), &observed)
     }
 
@@ -272,15 +302,18 @@ impl Protocol {
     }
 
     /// One round of `Reconciler::bring_there`: what is missing, and which call is next.
-    fn plan_on(&self, carrying: &mut Carrying, group: Group) {
-        carrying.observed = Some(group);
+    fn plan_on(&self, carrying: &mut Carrying, scene: Scene) {
+        if self.world.weighted().is_some() {
+            return self.shift_on(carrying, scene);
+        }
+        carrying.observed = Some(scene);
         let plan = self.missing(carrying);
         if plan.is_empty() || carrying.rounds == ROUNDS_MAX {
             return carrying.stop(plan.is_empty());
         }
         carrying.rounds += 1;
         let target = self.desired(carrying).target;
-        let seen = Present::observed(target, &self.observed(&group)).is_some();
+        let seen = Present::observed(target, &self.observed(&scene.group)).is_some();
         carrying.proof |= seen;
         let leaving = !plan.deregister.is_empty();
         let hasty = self.has(Bug::DeregistersFirst) && leaving;

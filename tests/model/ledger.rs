@@ -65,11 +65,19 @@ impl Protocol {
             }
             if matches!(entry.kind, RecordKind::Started | RecordKind::Resumed) {
                 state.workers[worker].announced = after.lease.map(|lease| lease.transition);
+                if let Some(hand) = state.workers[worker].hand().copied() {
+                    self.watch_move(state, hand.matter, (&before, &after));
+                }
             }
         }
         if let (Some(write), Some(event)) = (change.event(), event) {
             state.events[event] = Some(self.world.small_entry(write.entry()));
         }
+        let stops = after.flapping && !before.flapping;
+        if stops && state.people.changes < self.world.flap_moves_max {
+            state.marks.set(Mark::StoppedTooSoon);
+        }
+        state.people.flapping |= after.flapping;
         state.route = after;
     }
 }

@@ -1,8 +1,10 @@
 //! An attempt up to its announcement: `Reconciler::open`.
 
+use writerlink::domain::aim::RANK_TRUTH;
 use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
 use writerlink::domain::decide::{Decision, Verdict, decide};
+use writerlink::domain::ground::Ground;
 use writerlink::domain::lease::{Acquire, acquire};
 
 use super::ledger::{Commit, remember};
@@ -77,7 +79,7 @@ impl Protocol {
             }
             Decision::Move(_) => {
                 let carrying = self.taken(state, opening, &before);
-                watch_trust(state, &carrying, &before);
+                watch_trust(&self.world, state, &carrying, &before);
                 state.workers[worker].doing = Doing::Carrying(carrying);
             }
         }
@@ -87,17 +89,18 @@ impl Protocol {
         let from = state.route;
         let desired = from.desired.unwrap();
         let pointed_here = before.desired.is_some_and(|old| old.place == desired.place);
-        let first = if pointed_here || self.has(Bug::DeregistersFirst) {
-            Call::Look
-        } else {
-            Call::First
-        };
+        let looks_first =
+            pointed_here || self.world.weighted().is_some() || self.has(Bug::DeregistersFirst);
+        let first = if looks_first { Call::Look } else { Call::First };
         let why = match opening.hand.matter {
             Matter::Told(_) => Why::Event,
             Matter::Seen(_) if before.waiting == from.desired => Why::HeldBack,
             Matter::Seen(_) if before.desired == from.desired => Why::Repair,
             Matter::Seen(_) => Why::Witnesses,
+            Matter::Ordered(_) => Why::Order,
         };
+        let entry = opening.hand.event().and_then(|event| state.events[event]);
+        let resumed = entry.is_some_and(|entry| entry.attempts > 1);
         Carrying {
             hand: opening.hand,
             transition: from.lease.unwrap().transition,
@@ -107,14 +110,12 @@ impl Protocol {
                 Some(Bug::CountsItsHoldFromAfterTheWrite) => 0,
                 _ => opening.sent.unwrap(),
             },
-            entry: opening
-                .hand
-                .event()
-                .map(|event| state.events[event].unwrap()),
+            entry,
             took_over: before.lease.is_some(),
             lengthened: false,
             rounds: 0,
             proof: false,
+            changed: self.world.weighted().is_some() && resumed,
             observed: None,
             phase: Phase::About(first),
         }
@@ -155,11 +156,8 @@ impl Protocol {
         let decision = decide(
             self.served(matter),
             &self.heeded(&from.control),
-            &evidence,
-            opening
-                .hand
-                .event()
-                .and_then(|event| self.world.addresses[event]),
+            &self.heard(&evidence),
+            self.world.address(matter),
             World::wall(worker, ago),
         );
         let transition = Transition::of(before.generation + 1, worker);
@@ -176,12 +174,15 @@ impl Protocol {
                     owner: &self.world.owners[worker],
                     desired: desired.clone(),
                     arrival: arrival.as_ref(),
-                    order: None,
+                    order: match &evidence.ground {
+                        Ground::Order(order) => Some(order),
+                        Ground::Event(_) | Ground::Truth(_) => None,
+                    },
                 };
                 let change = change::begin(&from, taking, told).unwrap();
                 return Some((change, decision));
             }
-            Decision::Settle(_) if arrival.is_none() => return None,
+            Decision::Settle(_) if matches!(matter, Matter::Seen(_)) => return None,
             Decision::Settle(verdict) => (verdict.clone(), Effect::None),
             Decision::Hold(desired, brake) if self.has(Bug::ForgetsWhatItHoldsBack) => {
                 (brake.verdict(desired), Effect::None)
@@ -201,15 +202,19 @@ impl Protocol {
     }
 }
 
-/// A look at a time at which the newest event is trusted moves the route nowhere else, unless a later event
-/// asked for the truth.
-fn watch_trust(state: &mut State, carrying: &Carrying, before: &Route) {
+/// A look at a time at which the newest event or order is trusted moves the route nowhere else, unless a later
+/// event asked for the truth.
+fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &Route) {
     let trusted = match carrying.hand.matter {
-        Matter::Told(_) => false,
+        Matter::Told(_) | Matter::Ordered(_) => false,
         Matter::Seen(look) => look.trusts,
     };
-    let told = before.newest().and_then(|known| known.event);
-    let stands = told.is_some_and(|event| before.asked.is_none_or(|asked| asked <= event));
+    let known = before.newest().map(|known| world.evidence_of(known));
+    let told = known.filter(|evidence| evidence.rank != RANK_TRUTH);
+    let asked = before
+        .asked
+        .map(|event| world.evidence[usize::from(event)].ground.at());
+    let stands = told.is_some_and(|told| asked.is_none_or(|asked| asked <= told.at));
     if trusted && stands && carrying.why == Why::Witnesses {
         state.marks.set(Mark::FoughtAYoungEvent);
     }

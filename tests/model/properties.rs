@@ -2,45 +2,64 @@
 
 use stateright::Property;
 use writerlink::domain::plan::Reach;
+use writerlink::domain::safety::Rule;
 
 use super::protocol::Protocol;
 use super::state::{
-    Carrying, Desired, Doing, End, Entry, Faults, Group, Look, Mark, Matter, Reading, Row,
-    STRANGER, Settled, State, Why, Worker,
+    Call, Carrying, Desired, Doing, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS, Phase,
+    Reading, Row, STRANGER, Settled, State, Why, Worker,
 };
+use super::story::{Does, When, Wish};
 
 type Condition = fn(&Protocol, &State) -> bool;
 
-/// What has to be seen, and the faults without which it cannot be.
-type Sight = (&'static str, fn(&Faults) -> bool, Condition);
+/// What has to be seen, and the models in which it can be.
+type Sight = (&'static str, fn(&Protocol) -> bool, Condition);
 
-/// What is to be shown of a model with these faults.
-pub fn all(faults: &Faults) -> Vec<Property<Protocol>> {
+/// What is to be shown of a model.
+pub fn all(model: &Protocol) -> Vec<Property<Protocol>> {
     let always = |(name, holds): (&'static str, Condition)| Property::always(name, holds);
     let mut all: Vec<_> = ALWAYS.into_iter().map(always).collect();
     let comes_to_rest: Condition = |model, state| {
-        let done = state.left.looks == 0 && state.left.toggles == 0;
-        done && state.is_at_rest() && converged(model, state)
+        let left = &state.left;
+        let done = (left.looks, left.toggles, left.orders) == (0, 0, 0);
+        done && state.is_at_rest() && converged(model, state) && is_looked_after(model, state)
     };
     all.push(Property::eventually("I2 converges", comes_to_rest));
-    let possible = SOMETIMES.into_iter().filter(|(_, may, _)| may(faults));
+    let sights = SOMETIMES.into_iter().chain(OF_WEIGHTS).chain(OF_ORDERS);
+    let possible = sights.filter(|(_, may, _)| may(model));
     all.extend(possible.map(|(name, _, seen)| Property::sometimes(name, seen)));
     all
 }
 
 /// The chain of I8 is the ledger's own test.
-const ALWAYS: [(&str, Condition); 12] = [
-    ("I1 never empty", |_, state| {
+const ALWAYS: [(&str, Condition); 19] = [
+    ("I1 never empty", |model, state| {
         // A late call may empty the group: the load balancer knows no token. It is one call, and without
         // stalls there is none, so that this is absolute then.
-        !state.populated || state.marks.has(Mark::LateCall) || !is_empty(&state.group)
+        let excused = !state.populated || state.marks.has(Mark::LateCall);
+        model.world.weighted().is_some() || excused || !is_empty(&state.group)
     }),
+    ("I1 the weights are never all 0 again", |model, state| {
+        // Not even a late call takes the last weight away.
+        model.world.weighted().is_none() || !state.populated || state.weights.contains(&true)
+    }),
+    (
+        "I1 a group has weight only with its instance's target in it",
+        |model, state| {
+            let is_filled = |place: usize| state.group[place] == Row::Registered;
+            let weighty = (0..OTHERS).filter(|place| state.weights[*place]);
+            model.world.weighted().is_none() || weighty.into_iter().all(is_filled)
+        },
+    ),
     (
         "I2 at rest the group is where the newest evidence says",
         |model, state| {
             // By events alone, without the timer. A late call takes the timer, and so does a lost event.
+            let faults = &model.faults;
             let by_events_alone = !model.world.has_witnesses()
-                && (model.faults.looks, model.faults.toggles) == (0, 0)
+                && (faults.looks, faults.toggles, faults.orders) == (0, 0, 0)
+                && model.world.flap_moves_max == 0
                 && !state.marks.has(Mark::LateCall);
             !(by_events_alone && state.is_at_rest()) || converged(model, state)
         },
@@ -50,7 +69,7 @@ const ALWAYS: [(&str, Condition); 12] = [
         |model, state| {
             let busy = state.route.lease.is_some_and(|lease| !lease.is_over());
             let nothing_to_do = state.is_at_rest() && !busy && model.timer_is_content(state);
-            !nothing_to_do || converged(model, state)
+            !nothing_to_do || converged(model, state) && is_looked_after(model, state)
         },
     ),
     ("I3 evidence never goes back", |_, state| {
@@ -78,6 +97,31 @@ const ALWAYS: [(&str, Condition); 12] = [
         "I7 no call of an attempt that began after the pause",
         |_, state| !state.marks.has(Mark::CallWhilePaused),
     ),
+    (
+        "a paused route is moved by nothing but an order that names the pause",
+        |_, state| !state.marks.has(Mark::MovedPastAPause),
+    ),
+    (
+        "a pinned route is moved elsewhere by nothing but an order that names the pin",
+        |_, state| !state.marks.has(Mark::MovedPastAPin),
+    ),
+    (
+        "a route that flaps stops until somebody takes note",
+        |_, state| !state.marks.has(Mark::MovedWhileFlapping),
+    ),
+    (
+        "the flap rule stops no route that may still move",
+        |_, state| !state.marks.has(Mark::StoppedTooSoon),
+    ),
+    (
+        "what a person holds is held until a person lets it go",
+        |_, state| {
+            let (route, people) = (&state.route, &state.people);
+            let pinned = route.pin.map(|pin| pin.place);
+            (route.paused, pinned, route.flapping)
+                == (people.paused, people.pinned, people.flapping)
+        },
+    ),
     ("I8 a settled event costs no call", |_, state| {
         !state.marks.has(Mark::CallForSettledEvent)
     }),
@@ -86,40 +130,39 @@ const ALWAYS: [(&str, Condition); 12] = [
 const SOMETIMES: [Sight; 15] = [
     (
         "both workers carry out a move at once",
-        |faults| faults.stalls > 0 || faults.slow >= 3,
+        |model| model.faults.stalls > 0 || model.faults.slow >= 3,
         |_, state| {
             let moves = |worker: &Worker| matches!(worker.doing, Doing::Carrying(_));
             state.workers.iter().all(moves)
         },
     ),
-    (
-        "a lease is taken over",
-        |faults| faults.crashes + faults.unanswered + faults.stalls > 0,
-        |_, state| carrying(state).any(|carrying| carrying.took_over),
-    ),
+    ("a lease is taken over", is_cut_short, |_, state| {
+        carrying(state).any(|carrying| carrying.took_over)
+    }),
     (
         "a lease is lengthened",
-        |faults| faults.stalls > 0 || faults.slow >= 2,
+        |model| model.faults.stalls > 0 || model.faults.slow >= 2,
         |_, state| carrying(state).any(|carrying| carrying.lengthened),
     ),
-    (
-        "a move is resumed",
-        |faults| faults.crashes + faults.unanswered + faults.stalls > 0,
-        |_, state| carrying(state).any(|carrying| carrying.attempts() > 1),
-    ),
+    ("a move is resumed", is_cut_short, |_, state| {
+        carrying(state).any(|carrying| carrying.attempts() > 1)
+    }),
     (
         "a lease is lost",
-        |faults| faults.stalls > 0 || faults.slow >= 3,
+        |model| model.faults.stalls > 0 || model.faults.slow >= 3,
         |_, state| ending(state).any(|end| matches!(end, End::LeaseLost(_))),
     ),
     (
         "a finish is fenced off",
-        |faults| faults.stalls > 0 && faults.lapses > 0,
+        |model| model.faults.stalls > 0 && model.faults.lapses > 0,
         |_, state| ending(state).any(|end| end == End::Fenced),
     ),
     (
         "an event comes again",
-        |faults| faults.duplicates + faults.lapses + faults.crashes + faults.unanswered > 0,
+        |model| {
+            let faults = &model.faults;
+            faults.duplicates + faults.lapses + faults.crashes + faults.unanswered > 0
+        },
         |_, state| ending(state).any(|end| end == End::Duplicate),
     ),
     (
@@ -132,12 +175,12 @@ const SOMETIMES: [Sight; 15] = [
     ),
     (
         "a late call takes effect",
-        |faults| faults.stalls > 0,
+        |model| model.faults.stalls > 0,
         |_, state| state.marks.has(Mark::LateCall),
     ),
     (
         "the timer repairs a late effect",
-        |faults| faults.stalls > 0,
+        |model| model.faults.stalls > 0,
         |_, state| {
             let repairs = carrying(state).any(|carrying| carrying.why == Why::Repair);
             repairs && state.marks.has(Mark::LateCall)
@@ -145,17 +188,17 @@ const SOMETIMES: [Sight; 15] = [
     ),
     (
         "a paused event is held back",
-        |faults| faults.toggles > 0,
+        |model| model.faults.toggles > 0,
         |_, state| state.route.paused && state.route.waiting.is_some(),
     ),
     (
         "a paused event moves after the resume",
-        |faults| faults.toggles > 1,
+        |model| model.faults.toggles > 1,
         |_, state| carrying(state).any(|carrying| carrying.why == Why::HeldBack),
     ),
     (
         "a stale truth is waited out",
-        |faults| faults.looks > 0,
+        |model| model.faults.looks > 0,
         |model, state| {
             // The last event points the route at the writer, the witnesses lag behind it, and the timer waits.
             let writer = model.world.writer();
@@ -173,10 +216,10 @@ const SOMETIMES: [Sight; 15] = [
     ),
     (
         "being asked ends the trust in what was said before",
-        |faults| faults.looks > 0,
+        |model| model.faults.looks > 0,
         |model, state| {
             let asked = |carrying: &Carrying| match carrying.hand.matter {
-                Matter::Told(_) => false,
+                Matter::Told(_) | Matter::Ordered(_) => false,
                 Matter::Seen(look) => {
                     look.trusts && carrying.why == Why::Witnesses && state.route.asked.is_some()
                 }
@@ -186,10 +229,148 @@ const SOMETIMES: [Sight; 15] = [
     ),
     (
         "the witnesses move the route",
-        |faults| faults.looks > 0,
+        |model| model.faults.looks > 0,
         |_, state| carrying(state).any(|carrying| carrying.why == Why::Witnesses),
     ),
 ];
+
+fn is_cut_short(model: &Protocol) -> bool {
+    model.faults.crashes + model.faults.unanswered + model.faults.stalls > 0
+}
+
+const OF_WEIGHTS: [Sight; 5] = [
+    ("the weight moves", is_weighted, |_, state| {
+        carrying(state).any(|carrying| is_sent(carrying, Call::Shift))
+    }),
+    (
+        "a group that was emptied by hand is filled before it gets the weight",
+        is_weighted,
+        |_, state| {
+            carrying(state)
+                .any(|carrying| carrying.proof && carrying.phase == Phase::About(Call::Shift))
+        },
+    ),
+    (
+        "the other instance's group is filled again",
+        is_weighted,
+        |_, state| carrying(state).any(|carrying| is_sent(carrying, Call::RegisterOther)),
+    ),
+    (
+        "the weight moves while a stale writer is about to wake up",
+        |model| is_weighted(model) && model.faults.stalls > 0,
+        |_, state| {
+            let stale = |carrying: &Carrying| carrying.phase == Phase::StandsStill(Call::Shift);
+            let moves = |carrying: &Carrying| is_sent(carrying, Call::Shift);
+            carrying(state).any(stale) && carrying(state).any(moves)
+        },
+    ),
+    (
+        "a late call takes the weight back",
+        |model| is_weighted(model) && model.faults.stalls > 0,
+        |_, state| {
+            let elsewhere = |desired: Desired| !state.weights[usize::from(desired.place)];
+            state.marks.has(Mark::LateCall) && state.route.desired.is_some_and(elsewhere)
+        },
+    ),
+];
+
+fn is_weighted(model: &Protocol) -> bool {
+    model.world.weighted().is_some()
+}
+
+fn is_sent(carrying: &Carrying, which: Call) -> bool {
+    matches!(carrying.phase, Phase::Sent { call, .. } if call == which)
+}
+
+const OF_ORDERS: [Sight; 8] = [
+    (
+        "an event is held back by a pin",
+        |model| {
+            let outranked = |wish: &Wish| wish.when == When::BeforeTheSecond;
+            wishes(model, |wish| {
+                matches!(wish.act, Does::Pin(_)) && outranked(wish)
+            })
+        },
+        |_, state| {
+            let elsewhere = |waiting: Desired| state.people.pinned != Some(waiting.place);
+            state.route.pin.is_some() && state.route.waiting.is_some_and(elsewhere)
+        },
+    ),
+    (
+        "what a pin held back moves the route once it is lifted",
+        |model| {
+            let alone = model.faults.toggles == 0 && model.world.flap_moves_max == 0;
+            alone && model.faults.orders > 1 && wishes(model, |wish| wish.act == Does::Unpin)
+        },
+        |_, state| carrying(state).any(|carrying| carrying.why == Why::HeldBack),
+    ),
+    (
+        "an override moves a paused route",
+        |model| model.faults.toggles > 0 && names(model, Rule::Paused),
+        |_, state| ordered(state).any(|carrying| carrying.from.paused),
+    ),
+    (
+        "an override moves a pinned route",
+        |model| {
+            let pins = wishes(model, |wish| matches!(wish.act, Does::Pin(_)));
+            model.faults.orders > 1 && pins && names(model, Rule::Pinned)
+        },
+        |_, state| state.marks.has(Mark::PinOverridden),
+    ),
+    (
+        "an order is refused by a rule that it does not name",
+        |model| model.faults.toggles > 0 && wishes(model, Wish::moves),
+        |_, state| {
+            let refused = |worker: &Worker| {
+                matches!(
+                    worker.doing,
+                    Doing::Ending(
+                        Hand {
+                            matter: Matter::Ordered(_),
+                            ..
+                        },
+                        End::DeadLetter
+                    )
+                )
+            };
+            state.workers.iter().any(refused)
+        },
+    ),
+    (
+        "the flap rule stops a route",
+        |model| model.world.flap_moves_max > 0,
+        |_, state| state.route.flapping,
+    ),
+    (
+        "the flap rule stops a route, and an ack lets it go on",
+        |model| {
+            let alone = model.faults.toggles == 0;
+            alone && wishes(model, |wish| wish.act == Does::Acknowledge)
+        },
+        |_, state| {
+            let goes_on = carrying(state).any(|carrying| carrying.why == Why::HeldBack);
+            state.marks.has(Mark::Acknowledged) && goes_on
+        },
+    ),
+    (
+        "an override moves a route that the flap rule stopped",
+        |model| names(model, Rule::Flapping),
+        |_, state| ordered(state).any(|carrying| carrying.from.flapping),
+    ),
+];
+
+fn wishes(model: &Protocol, is: impl Fn(&Wish) -> bool) -> bool {
+    model.faults.orders > 0 && model.world.wishes.iter().any(is)
+}
+
+fn names(model: &Protocol, rule: Rule) -> bool {
+    wishes(model, |wish| wish.overrides.contains(&rule))
+}
+
+/// The moves that a person ordered.
+fn ordered(state: &State) -> impl Iterator<Item = &Carrying> {
+    carrying(state).filter(|carrying| carrying.why == Why::Order)
+}
 
 fn carrying(state: &State) -> impl Iterator<Item = &Carrying> {
     state
@@ -215,23 +396,57 @@ fn is_empty(group: &Group) -> bool {
     !group.contains(&Row::Registered)
 }
 
-/// I2: the group holds the writer alone. Where nobody can be asked, the writer is whom the newest event that
-/// came named; a paused route may stay where it is.
+/// I2: the group holds the writer alone, or the listener gives everything to it. Where nobody can be asked, the
+/// writer is whom the newest event or order named; a route that something stops may stay where it is, and a
+/// pinned one belongs where it is pinned.
 fn converged(model: &Protocol, state: &State) -> bool {
-    if state.route.paused {
+    if is_stopped(state) {
         return true;
     }
-    let told = (0..model.world.asked.len()).filter(|event| state.is_told(*event));
-    let asked = told.filter_map(|event| model.world.asked[event].as_ref());
-    let (place, reach) = if model.world.has_witnesses() {
+    let (place, reach) = if let Some(pinned) = state.people.pinned {
+        (usize::from(pinned), Reach::Swap)
+    } else if model.world.has_witnesses() {
         (model.world.writer(), Reach::Swap)
-    } else if let Some(newest) = asked.max_by_key(|desired| desired.evidence) {
-        (model.world.place(newest.target), newest.reach)
+    } else if let Some(newest) = newest(model, state) {
+        newest
     } else {
         return true;
     };
     let registered = |row: &Row| *row == Row::Registered;
     let there = registered(&state.group[place]);
-    let alone = state.group.iter().filter(|row| registered(row)).count() == 1;
+    let alone = if model.world.weighted().is_some() {
+        let weighty = |n: &usize| state.weights[*n];
+        (0..state.weights.len()).filter(weighty).eq([place])
+    } else {
+        state.group.iter().filter(|row| registered(row)).count() == 1
+    };
     there && (alone || reach == Reach::Register)
+}
+
+/// Where the newest event that came, or the newest order that was accepted, points the route.
+fn newest(model: &Protocol, state: &State) -> Option<(usize, Reach)> {
+    let told = (0..model.world.asked.len()).filter(|event| state.is_told(*event));
+    let asked = told.filter_map(|event| model.world.asked[event].as_ref());
+    let said = asked.map(|desired| {
+        let place = model.world.place(desired.target);
+        (desired.evidence, (place, desired.reach))
+    });
+    let moved = state.people.moved.into_iter().map(|(place, order)| {
+        let evidence = model.world.order_at(order);
+        (evidence, (usize::from(place), Reach::Swap))
+    });
+    let newest = said.chain(moved).max_by_key(|(evidence, _)| *evidence);
+    newest.map(|(_, where_to)| where_to)
+}
+
+/// A person or the flap rule stops the route.
+fn is_stopped(state: &State) -> bool {
+    state.people.paused || state.people.flapping
+}
+
+/// Every group of a weighted route that was ever moved holds its instance's target.
+fn is_looked_after(model: &Protocol, state: &State) -> bool {
+    let is_filled = |place: usize| state.group[place] == Row::Registered;
+    let nothing_to_see = model.world.weighted().is_none() || state.route.desired.is_none();
+    nothing_to_see || is_stopped(state) || (0..OTHERS).all(is_filled)
 }

@@ -2,8 +2,8 @@
 //!
 //! `Reconciler::attempt` is one asynchronous function. Here each stretch of it between two waits is one step,
 //! and anything else may happen in between. What a step decides and builds comes from the domain's own
-//! `decide`, `aim`, `plan`, `Present`, `acquire`, `Hold`, `begin`, `extend`, `finish`, `settle`, `note` and
-//! `disposition`.
+//! `decide`, `aim`, `plan`, `Present`, `Scene`, `Warm`, `Shift`, `acquire`, `Hold`, `begin`, `extend`, `finish`,
+//! `settle`, `note` and `disposition`.
 //!
 //! Nothing is assumed of the queue but that a message comes back until it is deleted: any visible message
 //! may be received next, by either worker. What holds here holds the more for a FIFO queue.
@@ -13,10 +13,11 @@ use stateright::{Model, Property};
 use super::carrying::Written;
 use super::properties;
 use super::state::{
-    Call, Doing, EVENTS, End, Faults, Hand, Look, Mark, Matter, Opening, Phase, Row, State,
-    TARGETS, WORKERS, Waiting, Worker,
+    Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row,
+    Scene, State, TARGETS, WORKERS, Waiting, Weights, Worker,
 };
-use super::world::{Story, World};
+use super::story::{Story, Wish};
+use super::world::World;
 
 /// A mistake that a worker could make. The model has to find each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,12 @@ pub enum Bug {
     ForgetsWhatItHoldsBack,
     HasNoTimer,
     FightsEvents,
+    ForgetsThePin,
+    DoesNotCountItsMoves,
+    KeepsItsCount,
+    OverridesEveryRule,
+    ShiftsToAColdGroup,
+    TakesTheWeightAwayFirst,
 }
 
 /// The protocol as a state machine.
@@ -58,6 +65,12 @@ impl Protocol {
             attempts_max: Self::ATTEMPTS_MAX,
             bug: None,
         }
+    }
+
+    /// What people may order.
+    pub fn ordered(mut self, wishes: &'static [Wish]) -> Self {
+        self.world.wishes = wishes;
+        self
     }
 
     pub fn with(mut self, bug: Bug) -> Self {
@@ -103,6 +116,8 @@ pub enum Action {
     Look(usize, Look),
     /// A person pauses the route, or lets it go on.
     Toggle,
+    /// A person gives one of the orders that there are (`World::wishes`).
+    Give(usize),
 }
 
 impl Model for Protocol {
@@ -114,14 +129,18 @@ impl Model for Protocol {
             0 => &[0],
             _ => &[0, 1, 2, 4],
         };
-        let mut full = [Row::Absent; TARGETS];
-        full[0] = Row::Registered;
-        let groups = [full, [Row::Absent; TARGETS]];
-        let start = |never_told: u8, group| State {
+        let starts = if self.world.weighted().is_some() {
+            weighted_starts()
+        } else {
+            swap_starts()
+        };
+        let start = |never_told: u8, scene: Scene| State {
             route: super::state::Route::default(),
             events: [None; EVENTS],
-            group,
-            populated: group == full,
+            group: scene.group,
+            weights: scene.weights,
+            populated: scene.weights.contains(&true) || is_filled(&scene.group),
+            people: People::default(),
             queue: [0, 1, 2].map(|event| match never_told & (1 << event) {
                 0 => [Waiting::None, Waiting::Visible],
                 _ => [Waiting::None; 2],
@@ -134,7 +153,7 @@ impl Model for Protocol {
         };
         let starts = told
             .iter()
-            .flat_map(|told| groups.map(|group| start(*told, group)));
+            .flat_map(|told| starts.iter().map(|scene| start(*told, *scene)));
         starts.collect()
     }
 
@@ -149,6 +168,7 @@ impl Model for Protocol {
         if state.left.toggles > 0 {
             actions.push(Action::Toggle);
         }
+        actions.extend(self.orders(state).into_iter().map(Action::Give));
         for worker in 0..WORKERS {
             own_steps(state, worker, actions);
             faults(state, worker, actions);
@@ -164,8 +184,36 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::all(&self.faults)
+        properties::all(self)
     }
+}
+
+/// A group with A in it, and an empty one.
+fn swap_starts() -> Vec<Scene> {
+    let mut full = [Row::Absent; TARGETS];
+    full[0] = Row::Registered;
+    let scene = |group| Scene {
+        group,
+        weights: Weights::default(),
+    };
+    vec![scene(full), scene([Row::Absent; TARGETS])]
+}
+
+/// A serves and B is warm; B's group was emptied by hand; another's group has a share; nothing was ever set up.
+fn weighted_starts() -> Vec<Scene> {
+    use Row::{Absent, Draining, Registered};
+    let scene = |group, weights| Scene { group, weights };
+    vec![
+        scene([Registered, Registered, Absent], [true, false, false]),
+        scene([Registered, Draining, Absent], [true, false, false]),
+        scene([Registered, Registered, Absent], [true, false, true]),
+        scene([Absent; TARGETS], [false; TARGETS]),
+    ]
+}
+
+/// Whether it holds a target.
+fn is_filled(group: &Group) -> bool {
+    group.contains(&Row::Registered)
 }
 
 /// What a worker may do next if nothing goes wrong.
@@ -246,9 +294,9 @@ fn faults(state: &State, worker: usize, actions: &mut Vec<Action>) {
             Phase::Finishing { .. } if unanswered => {
                 actions.extend([Action::FinishUnheard(worker), Action::WriteFails(worker)]);
             }
-            Phase::About(Call::First | Call::Register | Call::Deregister) if left.stalls > 0 => {
-                actions.push(Action::StandStillPastCheck(worker));
-            }
+            Phase::About(
+                Call::First | Call::Register | Call::Deregister | Call::Shift | Call::RegisterOther,
+            ) if left.stalls > 0 => actions.push(Action::StandStillPastCheck(worker)),
             Phase::About(_)
             | Phase::Lengthening { .. }
             | Phase::Sent { .. }
@@ -280,6 +328,7 @@ impl Protocol {
                 self.look(state, worker, look);
             }
             Action::Toggle => self.toggle(state),
+            Action::Give(wish) => self.give(state, wish),
             Action::Duplicate(event) => {
                 state.left.duplicates -= 1;
                 state.told_twice |= 1 << event;
@@ -403,6 +452,6 @@ fn write_fails(state: &mut State, worker: usize) {
 fn call_fails(state: &mut State, worker: usize) {
     state.left.unanswered -= 1;
     if let Doing::Carrying(carrying) = &mut state.workers[worker].doing {
-        carrying.stop(false);
+        carrying.fails();
     }
 }

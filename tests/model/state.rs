@@ -65,11 +65,25 @@ pub struct Route {
     pub seq: u8,
     pub lease: Option<Lease>,
     pub desired: Option<Desired>,
-    /// What a pause holds back.
+    /// What a safety rule holds back.
     pub waiting: Option<Desired>,
     /// The newest event after which the witnesses have to be asked.
     pub asked: Option<u8>,
     pub paused: bool,
+    /// Where a person holds it.
+    pub pin: Option<Pinned>,
+    /// Whether the flap rule stops it.
+    pub flapping: bool,
+    /// The changes of target that the flap rule counts, up to the most that it allows.
+    pub moves: u8,
+}
+
+/// `domain::safety::Pin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pinned {
+    pub place: u8,
+    /// The place of its order in the order of all evidence.
+    pub since: u8,
 }
 
 /// `domain::transition::Desired`.
@@ -131,8 +145,22 @@ pub enum Row {
     Draining,
 }
 
-/// The target group.
+/// The target group. On a weighted route: for each instance the row of its target in its own group.
 pub type Group = [Row; TARGETS];
+
+/// The place in a weighted listener's action of the group that is nobody's of the route.
+pub const OTHERS: usize = 2;
+
+/// Which groups of a weighted route's listener have weight; the last one is another's.
+pub type Weights = [bool; TARGETS];
+
+/// What the load balancer shows at a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scene {
+    pub group: Group,
+    /// Of a weighted route; nothing else has any.
+    pub weights: Weights,
+}
 
 /// A copy of a message in the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,9 +211,19 @@ pub struct Look {
 pub enum Matter {
     Told(u8),
     Seen(Look),
+    Ordered(Given),
 }
 
-/// A message in hand, or what the timer saw.
+/// An order that moves the route, as it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// Which of those that people may give (`World::wishes`).
+    pub wish: u8,
+    /// The place of its time in the order of all evidence.
+    pub at: u8,
+}
+
+/// A message in hand, what the timer saw, or an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hand {
     pub matter: Matter,
@@ -199,7 +237,7 @@ impl Hand {
     pub fn event(&self) -> Option<usize> {
         match self.matter {
             Matter::Told(event) => Some(event.into()),
-            Matter::Seen(_) => None,
+            Matter::Seen(_) | Matter::Ordered(_) => None,
         }
     }
 }
@@ -222,6 +260,11 @@ pub enum Call {
     Look,
     Register,
     Deregister,
+    /// Moves a weighted route's weight.
+    Shift,
+    /// Looks at the group of a weighted route's other instance, once the weight is where it should be.
+    LookAtOther,
+    RegisterOther,
 }
 
 /// How far a holder is.
@@ -255,6 +298,8 @@ pub enum Why {
     HeldBack,
     /// It points there already, and its group differs.
     Repair,
+    /// A person does.
+    Order,
 }
 
 /// An attempt that has taken its route.
@@ -272,7 +317,9 @@ pub struct Carrying {
     pub lengthened: bool,
     pub rounds: u8,
     pub proof: bool,
-    pub observed: Option<Group>,
+    /// On a weighted route: whether anything had to be changed for the desired instance.
+    pub changed: bool,
+    pub observed: Option<Scene>,
     pub phase: Phase,
 }
 
@@ -409,6 +456,8 @@ pub struct Faults {
     pub looks: u8,
     /// A person's pause and resume.
     pub toggles: u8,
+    /// Further orders (`World::wishes`).
+    pub orders: u8,
 }
 
 /// A broken promise that only the step shows, not the state after it.
@@ -425,20 +474,42 @@ pub enum Mark {
     LateCall = 128,
     CallWhilePaused = 256,
     FoughtAYoungEvent = 512,
+    MovedPastAPause = 1024,
+    MovedPastAPin = 2048,
+    MovedWhileFlapping = 4096,
+    StoppedTooSoon = 32768,
+    /// No broken promise: an order that names the rule went past it.
+    PinOverridden = 8192,
+    /// No broken promise: a person took note that the flap rule stopped the route.
+    Acknowledged = 16384,
 }
 
 /// The marks so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Marks(u16);
+pub struct Marks(u32);
 
 impl Marks {
     pub fn set(&mut self, mark: Mark) {
-        self.0 |= mark as u16;
+        self.0 |= mark as u32;
     }
 
     pub fn has(self, mark: Mark) -> bool {
-        self.0 & mark as u16 != 0
+        self.0 & mark as u32 != 0
     }
+}
+
+/// What the people who gave the orders would tell, whatever the ledger has made of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct People {
+    pub paused: bool,
+    /// The place that the route is pinned to.
+    pub pinned: Option<u8>,
+    /// The newest order that moved the route: the place, and that of its evidence.
+    pub moved: Option<(u8, u8)>,
+    /// Whether the flap rule has stopped the route and nobody has taken note.
+    pub flapping: bool,
+    /// How often the target changed since somebody took note last, up to the most that is allowed.
+    pub changes: u8,
 }
 
 /// The world.
@@ -447,8 +518,11 @@ pub struct State {
     pub route: Route,
     pub events: [Option<Entry>; EVENTS],
     pub group: Group,
-    /// Whether the group ever held a target.
+    /// Of a weighted route's listener.
+    pub weights: Weights,
+    /// Whether the group ever held a target; on a weighted route, whether any group ever had weight.
     pub populated: bool,
+    pub people: People,
     pub queue: [Copies; EVENTS],
     /// Which events are never told, and which are told twice, as bits.
     pub never_told: u8,
@@ -463,6 +537,13 @@ impl State {
     pub fn is_at_rest(&self) -> bool {
         let idle = |worker: &Worker| worker.doing == Doing::Nothing;
         self.workers.iter().all(idle) && self.queue.iter().flatten().all(|c| *c == Waiting::None)
+    }
+
+    pub fn scene(&self) -> Scene {
+        Scene {
+            group: self.group,
+            weights: self.weights,
+        }
     }
 
     pub fn is_told(&self, event: usize) -> bool {

@@ -1,29 +1,21 @@
-//! What happens without any event: the timer's looks (`Reconciler::look`) and a person's orders
-//! (`Reconciler::order`).
+//! What happens without any event: the timer's looks (`Reconciler::look`).
 
 use writerlink::domain::aim::{Aim, aim};
 use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Effect};
 use writerlink::domain::decide::{Decision, unless_held_back};
-use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::{Acquire, acquire};
 use writerlink::domain::plan::plan;
 use writerlink::domain::route::Route as Served;
-use writerlink::domain::safety::Safety;
-use writerlink::domain::transition::{Control, Desired};
+use writerlink::domain::transition::Desired;
 
 use super::ledger::remember;
 use super::protocol::{Bug, Protocol};
-use super::state::{
-    Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition, WORKERS,
-};
+use super::state::{Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition};
 use super::world::{World, ticks};
 
 /// The worker whose timer looks when everything is at rest: one is enough, and the other one may look before.
 const LAST_LOOKER: usize = 0;
-
-/// The clock by which an order is given: the one that is ahead, which takes a lease for dead the soonest.
-const CLOCK_OF_ORDERS: usize = WORKERS - 1;
 
 impl Protocol {
     /// How a worker's timer may look now: as the faults allow at any time, and as it must when nothing else
@@ -67,7 +59,7 @@ impl Protocol {
     }
 
     /// One look: the ledger and the witnesses at the same time, then the group, then what differs is attempted.
-    /// What is only noticed is left out: its record moves the chain as a settled event's does.
+    /// What is only noticed is written where it changes more than the chain, which a settled event's record moves too.
     pub fn look(&self, state: &mut State, worker: usize, look: Look) {
         remember(state, worker);
         let look = Look {
@@ -82,22 +74,47 @@ impl Protocol {
         let points_there = control.desired.as_ref().is_none_or(|old| *old == desired);
         let served = self.served(Matter::Seen(look));
         let observed = self.world.observed(&state.group);
-        if points_there && plan(served, &desired, &observed).is_empty() {
+        let is_right = match self.world.weighted() {
+            None => plan(served, &desired, &observed).is_empty(),
+            Some(_) => self.weighted_is_right(&desired, Matter::Seen(look), &state.scene()),
+        };
+        if points_there && is_right {
             return;
         }
         let now = World::wall(worker, 0);
         let decision = unless_held_back(served, &self.heeded(&control), desired, now, &[]);
-        if let Decision::Move(_) = decision {
-            state.workers[worker].doing = Doing::Opening(Opening {
-                hand: Hand {
-                    matter: Matter::Seen(look),
-                    ours: false,
-                    settled_before: false,
-                },
-                known: None,
-                tries: 0,
-                sent: None,
-            });
+        match decision {
+            Decision::Move(_) => {
+                state.workers[worker].doing = Doing::Opening(Opening {
+                    hand: Hand {
+                        matter: Matter::Seen(look),
+                        ours: false,
+                        settled_before: false,
+                    },
+                    known: None,
+                    tries: 0,
+                    sent: None,
+                });
+            }
+            Decision::Hold(desired, brake) => {
+                self.keep(state, (worker, look), Effect::Keeps(desired, brake.rule));
+            }
+            Decision::Ask(_) | Decision::Settle(_) => {}
+        }
+    }
+
+    /// Records what a safety rule holds back (`Reconciler::wait`), if the route does not know it yet.
+    fn keep(&self, state: &mut State, (worker, look): (usize, Look), effect: Effect) {
+        let from = self.world.state(&state.route);
+        let none = Transition::default();
+        let mut told = self.world.told(worker, Matter::Seen(look), none, 0);
+        told.kind = RecordKind::Noticed;
+        let change = change::note(&from, effect, told).unwrap();
+        let news = change.to().waiting != from.control.waiting
+            || change.to().safety != from.control.safety;
+        if news && !self.has(Bug::ForgetsWhatItHoldsBack) {
+            self.commit(state, worker, None, &change);
+            remember(state, worker);
         }
     }
 
@@ -129,7 +146,7 @@ impl Protocol {
                 let trusts = false;
                 self.world.served(Matter::Seen(Look { trusts, ..look }))
             }
-            Matter::Seen(_) | Matter::Told(_) => self.world.served(matter),
+            Matter::Seen(_) | Matter::Told(_) | Matter::Ordered(_) => self.world.served(matter),
         }
     }
 
@@ -137,51 +154,6 @@ impl Protocol {
     pub fn timer_is_content(&self, state: &State) -> bool {
         let mut next = *state;
         self.look(&mut next, LAST_LOOKER, self.last_look());
-        next.workers[LAST_LOOKER].doing == Doing::Nothing
-    }
-
-    /// The state by which it is decided whether something holds the route back.
-    pub fn heeded(&self, control: &Control) -> Control {
-        let mut heeded = control.clone();
-        if self.has(Bug::MovesWhilePaused) {
-            heeded.safety = Safety::default();
-        }
-        heeded
-    }
-
-    /// A person pauses the route, or ends the pause, where no attempt is under way.
-    pub fn toggle(&self, state: &mut State) {
-        let from = self.world.state(&state.route);
-        let lease = from.control.lease.as_ref();
-        let now = World::wall(CLOCK_OF_ORDERS, 0);
-        let under_way = matches!(acquire(lease, now, ticks(0)), Acquire::Wait(_));
-        if under_way && !self.has(Bug::PausesAmongCalls) {
-            return;
-        }
-        state.left.toggles -= 1;
-        let act = if state.route.paused {
-            Act::Resume
-        } else {
-            Act::Pause { within: None }
-        };
-        let order = Order {
-            at: now,
-            by: String::new(),
-            reason: String::new(),
-            act,
-            overrides: Vec::new(),
-        };
-        let none = Transition::default();
-        let mut told = self.world.told(CLOCK_OF_ORDERS, NOBODYS, none, 0);
-        told.kind = RecordKind::Ordered;
-        let change = change::note(&from, Effect::Obeys(order), told).unwrap();
-        self.commit(state, CLOCK_OF_ORDERS, None, &change);
+        next.workers[LAST_LOOKER].doing == Doing::Nothing && next.route == state.route
     }
 }
-
-/// An order is no worker's matter; its record needs a key.
-const NOBODYS: Matter = Matter::Seen(Look {
-    reading: Reading::Silent,
-    number: 0,
-    trusts: false,
-});

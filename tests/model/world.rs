@@ -1,35 +1,33 @@
 //! The two worlds side by side: the small values of the model, and the domain's own, which decide.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use writerlink::domain::aim::RANK_TRUTH;
+use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
 use writerlink::domain::audit::{Cause, Entry as Told, RecordKind};
 use writerlink::domain::decide::{Decision, decide};
-use writerlink::domain::event::{
-    Claim, EventId, EventKey, Evidence, EvidenceOrder, RdsEvent, SourceKind,
-};
-use writerlink::domain::ground::Ground;
+use writerlink::domain::event::{Claim, EventKey, Evidence, EvidenceOrder};
+use writerlink::domain::ground::{Ground, Order};
 use writerlink::domain::lease::{self, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
-use writerlink::domain::route::{
-    InstanceId, OnStarted, Route as Served, RouteName, Source, SourceId, Strategy, TargetGroup,
-    TargetGroupArn,
-};
-use writerlink::domain::safety::{Safety, Stop};
+use writerlink::domain::route::{InstanceId, Route as Served, Strategy, Weighted};
+use writerlink::domain::safety::{Pin, Rule, Safety, Stop};
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{
     ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId,
     retry_after,
 };
-use writerlink::domain::truth::{Member, Sighting, Truth, Witness};
+use writerlink::domain::truth::{Member, Sighting, Truth};
 
 use super::state::{
-    self, EVENTS, End, Entry, Group, Lease, Look, Matter, Reading, Route, Row, Settled, TARGETS,
-    Transition, WORKERS,
+    self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row,
+    Settled, TARGETS, Transition, WORKERS,
+};
+use super::story::{
+    ADDRESSES, BEFORE_THE_FIRST, INSTANCES, Story, When, Wish, instance, served, told,
 };
 
 /// One tick of the model: the longest a call of the load balancer may take, and a third of a lease.
@@ -44,25 +42,6 @@ const AHEAD: [i8; WORKERS] = [0, 2];
 /// More generations than any run reaches.
 const GENERATIONS: u8 = 120;
 
-/// What the three events say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Story {
-    /// Failover to B starts, completes, and A is promoted again.
-    ThereAndBack,
-    /// The same, and what is started only registers.
-    RegisterFirst,
-    /// To B; to an instance whose address lies outside `allowed_cidrs`; back to A.
-    Stranger,
-    /// The same with a map that lets every address in: a mistake.
-    StrangerAdmitted,
-    /// There and back, with witnesses that lag behind.
-    Witnessed,
-    /// The stranger, with witnesses that name it.
-    StrangerWitnessed,
-    /// Failover to B starts, and fails, and A is promoted again; with witnesses.
-    FailoverFails,
-}
-
 /// What does not change during a run.
 pub struct World {
     pub route: Served,
@@ -71,6 +50,10 @@ pub struct World {
     /// Where each event asks to go, if it may.
     pub asked: [Option<Desired>; EVENTS],
     pub owners: [Owner; WORKERS],
+    /// What people may order.
+    pub wishes: &'static [Wish],
+    /// How many changes of target the flap rule allows; 0 allows any number.
+    pub flap_moves_max: u8,
     /// The same route while an event is trusted, and when its time is over.
     trusting: Served,
     doubting: Served,
@@ -86,7 +69,7 @@ fn now() -> Timestamp {
     Timestamp::from_millis(NOW_MS)
 }
 
-fn at_tick(ticks: i8) -> Timestamp {
+pub fn at_tick(ticks: i8) -> Timestamp {
     Timestamp::from_millis(NOW_MS + i64::from(ticks) * TICK_MS)
 }
 
@@ -188,9 +171,19 @@ impl World {
             addresses,
             asked,
             owners: ["w0", "w1"].map(Owner::new),
+            wishes: &[],
+            flap_moves_max: story.flap_moves_max(),
             transitions: (0..=last)
                 .map(|n| TransitionId::from_parts(Timestamp::EPOCH, n.into()))
                 .collect(),
+        }
+    }
+
+    /// The groups and the listener of a weighted route.
+    pub fn weighted(&self) -> Option<&Weighted> {
+        match &self.route.strategy {
+            Strategy::Swap => None,
+            Strategy::Weighted(weighted) => Some(weighted),
         }
     }
 
@@ -214,7 +207,7 @@ impl World {
     /// The route, as it is configured at the time of an attempt.
     pub fn served(&self, matter: Matter) -> &Served {
         match matter {
-            Matter::Told(_) => &self.route,
+            Matter::Told(_) | Matter::Ordered(_) => &self.route,
             Matter::Seen(look) if look.trusts => &self.trusting,
             Matter::Seen(_) => &self.doubting,
         }
@@ -228,7 +221,72 @@ impl World {
                 key: seen_key(),
                 ground: Ground::Truth(self.sighting(look)),
             },
+            Matter::Ordered(given) => {
+                let order = self.order(self.wish(given), self.order_at(given.at).at);
+                Evidence {
+                    key: seen_key(),
+                    ground: Ground::Order(order),
+                }
+            }
         }
+    }
+
+    pub fn wish(&self, given: Given) -> &Wish {
+        &self.wishes[usize::from(given.wish)]
+    }
+
+    pub fn order(&self, wish: &Wish, at: Timestamp) -> Order {
+        Order {
+            at,
+            by: String::new(),
+            reason: String::new(),
+            act: wish.act(),
+            overrides: wish.overrides.to_vec(),
+        }
+    }
+
+    /// The rules that an attempt may go past: those that its order names.
+    pub fn named(&self, matter: Matter) -> &[Rule] {
+        match matter {
+            Matter::Told(_) | Matter::Seen(_) => &[],
+            Matter::Ordered(given) => self.wish(given).overrides,
+        }
+    }
+
+    /// The address of the instance that an event or an order names, from the route's own map.
+    pub fn address(&self, matter: Matter) -> Option<IpAddr> {
+        match matter {
+            Matter::Told(event) => self.addresses[usize::from(event)],
+            Matter::Seen(_) => None,
+            Matter::Ordered(given) => Some(ADDRESSES[self.wish(given).place()?]),
+        }
+    }
+
+    /// What is ordered now on a route that knows this already.
+    pub fn given(&self, wish: usize, route: &Route) -> Given {
+        let at = match self.wishes[wish].when {
+            When::BeforeTheSecond => early(),
+            When::Last => late(self.next_number(route)),
+        };
+        Given {
+            wish: u8::try_from(wish).unwrap(),
+            at: self.place_of(at, RANK_ORDER),
+        }
+    }
+
+    fn place_of(&self, at: Timestamp, rank: u8) -> u8 {
+        let place = self.orders.binary_search(&EvidenceOrder { at, rank });
+        u8::try_from(place.unwrap()).unwrap()
+    }
+
+    /// The evidence at this place in the order of all.
+    pub fn order_at(&self, place: u8) -> EvidenceOrder {
+        self.orders[usize::from(place)]
+    }
+
+    /// The order of what points the route there.
+    pub fn evidence_of(&self, desired: state::Desired) -> EvidenceOrder {
+        self.order_at(desired.order)
     }
 
     pub fn sighting(&self, look: Look) -> Sighting {
@@ -259,16 +317,16 @@ impl World {
 
     /// The number of the next reading on a route that knows this already.
     pub fn next_number(&self, route: &Route) -> u8 {
-        let first_late = self.orders.iter().position(|order| order.at == late(0));
-        let first_late = u8::try_from(first_late.unwrap()).unwrap();
-        let newest = route.newest().map_or(0, |known| known.order);
-        (newest + 1).saturating_sub(first_late)
+        let known = route.newest().map(|known| self.evidence_of(known).at);
+        (0..READINGS)
+            .find(|number| known.is_none_or(|known| late(*number) > known))
+            .unwrap()
     }
 
     fn desired(&self, desired: state::Desired) -> Desired {
         let place = usize::from(desired.place);
         Desired {
-            instance: InstanceId::new(INSTANCES[place]).unwrap(),
+            instance: instance(place),
             target: self.targets[place],
             beside: BTreeSet::new(),
             reach: if desired.registers {
@@ -324,16 +382,32 @@ impl World {
                 ask_truth: route
                     .asked
                     .map(|event| self.evidence[usize::from(event)].ground.at()),
-                safety: Safety {
-                    pause: route.paused.then(stop),
-                    ..Safety::default()
-                },
+                safety: self.safety(route),
                 ..Control::default()
             },
             chain: ChainHead {
                 seq: route.seq.into(),
                 ..ChainHead::default()
             },
+        }
+    }
+
+    fn safety(&self, route: &Route) -> Safety {
+        let pin = route.pin.map(|pin| Pin {
+            instance: instance(pin.place.into()),
+            target: self.targets[usize::from(pin.place)],
+            stop: Stop {
+                since: self.orders[usize::from(pin.since)].at,
+                ..stop()
+            },
+        });
+        Safety {
+            pause: route.paused.then(stop),
+            freeze: None,
+            flapping: route.flapping.then(stop),
+            pin,
+            // No run takes as long as the time in which moves are counted.
+            moves: vec![now(); route.moves.into()],
         }
     }
 
@@ -356,6 +430,14 @@ impl World {
             desired: small(&control.desired),
             waiting: small(&control.waiting),
             paused: control.safety.pause.is_some(),
+            pin: control.safety.pin.as_ref().map(|pin| Pinned {
+                place: u8::try_from(self.place(pin.target)).unwrap(),
+                since: self.place_of(pin.stop.since, RANK_ORDER),
+            }),
+            flapping: control.safety.flapping.is_some(),
+            moves: u8::try_from(control.safety.moves.len())
+                .unwrap()
+                .min(self.flap_moves_max),
         }
     }
 
@@ -413,7 +495,7 @@ impl World {
             cause: Cause::Event,
             event_key: match matter {
                 Matter::Told(event) => self.evidence[usize::from(event)].key,
-                Matter::Seen(_) => seen_key(),
+                Matter::Seen(_) | Matter::Ordered(_) => seen_key(),
             },
             told: None,
             target_group: self.route.group.arn.clone(),
@@ -427,9 +509,6 @@ impl World {
         }
     }
 }
-
-/// The tick before the first event; the others follow one by one.
-const BEFORE_THE_FIRST: i8 = -100;
 
 /// More readings than any run follows.
 const READINGS: u8 = 40;
@@ -450,18 +529,11 @@ fn orders(evidence: &[Evidence; EVENTS]) -> Vec<EvidenceOrder> {
         at: evidence.ground.at(),
         rank: claim(evidence).rank(),
     });
-    let seen = |at| EvidenceOrder {
-        at,
-        rank: RANK_TRUTH,
-    };
-    // A reading that moves a route against newer evidence takes that one's time.
+    // A reading, or an order, that moves a route against newer evidence takes that one's time.
     let times = evidence.iter().map(|evidence| evidence.ground.at());
-    let readings = (0..READINGS)
-        .map(late)
-        .chain([early()])
-        .chain(times)
-        .map(seen);
-    let mut orders: Vec<_> = told.chain(readings).collect();
+    let said = (0..READINGS).map(late).chain([early()]).chain(times);
+    let said = said.flat_map(|at| [RANK_TRUTH, RANK_ORDER].map(|rank| EvidenceOrder { at, rank }));
+    let mut orders: Vec<_> = told.chain(said).collect();
     orders.sort_unstable();
     orders
 }
@@ -470,7 +542,7 @@ fn claim(evidence: &Evidence) -> Claim {
     evidence.ground.event().unwrap().claim().unwrap()
 }
 
-/// The key of whatever the timer sees: nothing is told apart by it.
+/// The key of whatever the timer sees and people order: nothing is told apart by it.
 fn seen_key() -> EventKey {
     EventKey::parse(&"5".repeat(64)).unwrap()
 }
@@ -482,92 +554,4 @@ fn stop() -> Stop {
         since: now(),
         until: None,
     }
-}
-
-/// A and B, which the route may point at, and an address outside `allowed_cidrs`.
-const ADDRESSES: [IpAddr; TARGETS] = [
-    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
-    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-];
-
-const INSTANCES: [&str; TARGETS] = ["db-a", "db-b", "db-x"];
-
-fn served(story: Story) -> Served {
-    let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
-    let allowed = match story {
-        Story::StrangerAdmitted => "0.0.0.0/0",
-        Story::ThereAndBack
-        | Story::RegisterFirst
-        | Story::Stranger
-        | Story::Witnessed
-        | Story::StrangerWitnessed
-        | Story::FailoverFails => "10.0.0.0/8",
-    };
-    let names = INSTANCES.map(|name| InstanceId::new(name).unwrap());
-    Served {
-        name: RouteName::new("r").unwrap(),
-        source: Source::Any,
-        group: TargetGroup {
-            arn: TargetGroupArn::new(arn).unwrap(),
-            availability_zone: None,
-        },
-        port: 3306,
-        instances: names.into_iter().zip(ADDRESSES).collect(),
-        allowed_cidrs: vec![allowed.parse().unwrap()],
-        exclusive: true,
-        on_started: match story {
-            Story::RegisterFirst => OnStarted::Register,
-            Story::ThereAndBack
-            | Story::Stranger
-            | Story::StrangerAdmitted
-            | Story::Witnessed
-            | Story::StrangerWitnessed
-            | Story::FailoverFails => OnStarted::Swap,
-        },
-        strategy: Strategy::Swap,
-        policy: Policy {
-            truth: match story {
-                Story::Witnessed | Story::StrangerWitnessed | Story::FailoverFails => {
-                    [Witness::Rds].into()
-                }
-                Story::ThereAndBack
-                | Story::RegisterFirst
-                | Story::Stranger
-                | Story::StrangerAdmitted => BTreeSet::new(),
-            },
-            ..Policy::default()
-        },
-    }
-}
-
-/// The events, oldest first.
-fn told(story: Story) -> [RdsEvent; EVENTS] {
-    let (started, completed) = (EventId::STARTED_SAME_AZ, EventId::FAILOVER_COMPLETED);
-    let restored = EventId::PREVIOUS_PRIMARY_PROMOTED;
-    let told = match story {
-        Story::ThereAndBack | Story::RegisterFirst | Story::Witnessed => {
-            [(started, "db-b"), (completed, "db-b"), (restored, "db-a")]
-        }
-        Story::Stranger | Story::StrangerAdmitted | Story::StrangerWitnessed => {
-            [(completed, "db-b"), (completed, "db-x"), (restored, "db-a")]
-        }
-        Story::FailoverFails => [
-            (started, "db-b"),
-            (EventId::FAILOVER_FAILED, "none"),
-            (restored, "db-a"),
-        ],
-    };
-    let mut tick = BEFORE_THE_FIRST;
-    told.map(|(id, instance)| {
-        tick += 1;
-        RdsEvent {
-            id: Some(id),
-            source: SourceId::new("db").unwrap(),
-            kind: SourceKind::Cluster,
-            source_arn: None,
-            at: at_tick(tick),
-            message: format!("Told of instance: {instance}"),
-        }
-    })
 }
