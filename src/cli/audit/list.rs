@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Audit, AuditQuery, StoredRecord};
 
 /// How far back a list over all routes goes if nothing is said: it asks once for every day.
-const DAYS_DEFAULT: u64 = 7;
+const DAYS_DEFAULT: u32 = 7;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -158,7 +158,7 @@ impl Position {
                 since: since.unwrap_or(Timestamp::EPOCH),
             });
         }
-        let since = since.unwrap_or_else(|| days_before(now, DAYS_DEFAULT));
+        let since = since.unwrap_or_else(|| now.minus(DAY * DAYS_DEFAULT));
         match &wanted.cursor {
             // A writer's clock may be ahead of ours, over midnight.
             None => Ok(Self::on(now.plus(CLOCK_SKEW_MAX), None, since)),
@@ -195,7 +195,7 @@ impl Position {
         }
         let day = self.day?;
         let more = day.day() > self.since.day();
-        more.then(|| Self::on(days_before(day, 1), None, self.since))
+        more.then(|| Self::on(day.minus(DAY), None, self.since))
     }
 
     /// The place behind the first `taken` records of a page. Only the adapter can tell, and only for the
@@ -215,16 +215,6 @@ impl std::fmt::Display for Position {
             None => f.write_str(inner),
         }
     }
-}
-
-fn days_before(instant: Timestamp, days: u64) -> Timestamp {
-    let back = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    let days = i64::try_from(days).unwrap_or(i64::MAX);
-    Timestamp::from_millis(
-        instant
-            .as_millis()
-            .saturating_sub(back.saturating_mul(days)),
-    )
 }
 
 fn not_a_cursor(cursor: &str) -> Failure {
