@@ -23,5 +23,6 @@ pub mod tally;
 pub mod telemetry;
 pub mod text;
 pub mod timer;
+pub mod web;
 pub mod wire;
 pub mod worker;

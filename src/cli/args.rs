@@ -1,5 +1,6 @@
 //! What a person types.
 
+mod demo;
 mod orders;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::demo::Demo;
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
 use crate::domain::audit::Cause;
 use crate::domain::route::{InstanceId, RouteName};
@@ -110,11 +112,7 @@ pub enum Command {
     /// them. With --output json or jsonl it prints one object, with csv its steps as rows; times
     /// there count from the message's arrival in the queue.
     #[command(after_help = "Example:\n  writerlink demo --seed 7")]
-    Demo {
-        /// Play it the same way again; without it the clock decides
-        #[arg(long, value_name = "N")]
-        seed: Option<u64>,
-    },
+    Demo(Demo),
     /// Create queue and tables for a trial
     ///
     /// Creates the FIFO queue, its dead-letter queue and the ledger's two tables under their configured names.
@@ -126,6 +124,9 @@ pub enum Command {
     /// SIGTERM or SIGINT stops receiving; what is in hand is finished within `worker.drain_timeout_s`. A second
     /// one stops at once: what is in hand then is resumed by its next delivery. The log goes to standard error;
     /// with --log json each line is in CloudWatch's embedded metric format.
+    ///
+    /// Meanwhile a page for people is shown at `worker.page_address` (the routes now, the last day, each transition),
+    /// and `/healthz`, `/readyz` and `/metrics` (Prometheus) at `worker.health_address`. All of it only reads.
     #[command(after_help = "Example:\n  writerlink run --config writerlink.toml --log json")]
     Run {
         /// Stop when the queue is empty
@@ -299,10 +300,7 @@ impl Since {
     pub fn instant(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(instant) => instant,
-            Self::Ago(age) => {
-                let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-                Timestamp::from_millis(now.as_millis().saturating_sub(millis))
-            }
+            Self::Ago(age) => now.minus(age),
         }
     }
 }

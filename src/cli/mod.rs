@@ -16,6 +16,7 @@ mod plan;
 mod render;
 mod replay;
 mod run;
+mod serving;
 mod setup;
 
 use std::io::{Read, Write};
@@ -194,9 +195,9 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
             Ok(Exit::Done)
         }
         #[cfg(feature = "embedded")]
-        Command::Demo { seed } => demo::run(seed, output, session).await,
+        Command::Demo(wanted) => demo::run(&wanted, output, session).await,
         #[cfg(not(feature = "embedded"))]
-        Command::Demo { .. } => Err(left_out("demo")),
+        Command::Demo(_) => Err(left_out("demo")),
         Command::Setup => setup::run(&global, session).await,
         Command::Run { drain: true } => run::run(Until::Drained, &global, session).await,
         Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,
