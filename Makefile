@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -50,6 +50,9 @@ chaos: venv ## Runs three workers through 500 events of kills, stalls and faults
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and leaves pictures in target/page/.
+	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test page browser::
 
 footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
 	$(CARGO) build --release --locked

@@ -14,7 +14,8 @@
 //! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
 //! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long what is in hand may take |
 //! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
-//! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks |
+//! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks; `/readyz` and `/metrics` are there too |
+//! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
 //! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
 //! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
@@ -231,15 +232,37 @@ pub struct WorkerSettings {
     pub parallel_groups: u32,
     /// Where the health check is answered.
     pub health_address: SocketAddr,
+    /// Where the page is shown.
+    pub page_address: PageAddress,
+}
+
+/// Where the page is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageAddress {
+    /// Here.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl fmt::Display for PageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8089));
         Self {
             max_attempts: 6,
             drain_timeout: Duration::from_secs(25),
             parallel_groups: 64,
-            health_address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8089)),
+            health_address: address,
+            page_address: PageAddress::At(address),
         }
     }
 }

@@ -4,24 +4,37 @@
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
 
-mod metrics;
-
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-pub use self::metrics::*;
 use crate::domain::audit::{RecordKind, Step};
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Disposition, Outcome};
-use crate::ports::{CallError, Clock, ErrorKind, Message};
+use crate::domain::transition::Disposition;
+use crate::measure::{
+    ATTEMPT_MS, Amount, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Measured, Metric, NOT_SERVING,
+    REGISTERED_MS, SWAPPED_MS, TRANSITIONS_FAILED, measured,
+};
+use crate::ports::{Clock, Message};
 use crate::reconcile::{Ended, Noted, Report};
-use crate::timer::Summary;
 use crate::worker::{Happening, Observer};
+
+/// The CloudWatch namespace of every metric.
+pub const NAMESPACE: &str = "writerlink";
+
+/// What an alarm looks at over all routes together: these are written without a dimension too, beside those of their
+/// line. The others are not, since a series costs by the month.
+const OF_ALL_ROUTES: [Metric; 5] = [
+    TRANSITIONS_FAILED,
+    LEASE_LOST,
+    CALLS_THROTTLED,
+    NOT_SERVING,
+    CHAIN_BROKEN,
+];
 
 /// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
 #[expect(
@@ -35,99 +48,59 @@ fn ms(duration: Duration) -> Value {
 /// The line for something that happened at `now`; a turn of the loop is not worth one.
 #[must_use]
 pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
+    let fields = words(happening)?;
+    Some(emit(now, fields, &measured(happening)))
+}
+
+/// What a line says besides its numbers.
+fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
     Some(match happening {
         Happening::Received(_) => return None,
-        Happening::Attempt(report) => attempt(report, now),
-        Happening::Ignored { message, reason } => {
-            let fields = of_message("message_ignored", message, reason);
-            emit(now, fields, &[], &[(MESSAGES_IGNORED, json!(1))])
-        }
+        Happening::Attempt(report) => attempt(report),
+        Happening::Ignored { message, reason } => of_message("message_ignored", message, reason),
         Happening::Malformed { message, reason } => {
-            let fields = of_message("message_malformed", message, reason);
-            emit(now, fields, &[], &[(MESSAGES_MALFORMED, json!(1))])
+            of_message("message_malformed", message, reason)
         }
-        Happening::VisibilityLost { message, call } => {
-            let fields = of_message("visibility_lost", message, call);
-            emit(now, fields, &[], &[(VISIBILITY_LOST, json!(1))])
-        }
-        Happening::QueueFailed(error) => {
-            let fields = event("queue_failed", "warn", &error.to_string());
-            let values = [(QUEUE_FAILURES, json!(1)), throttled(error)];
-            emit(now, fields, &[], &values)
-        }
-        Happening::Panicked(what) => emit(
-            now,
-            event("panicked", "error", what),
-            &[],
-            &[(PANICS, json!(1))],
-        ),
-        Happening::Noted { route, noted } => of_timer(route, noted, now),
+        Happening::VisibilityLost { message, call } => of_message("visibility_lost", message, call),
+        Happening::QueueFailed(error) => event("queue_failed", "warn", &error.to_string()),
+        Happening::Panicked(what) => event("panicked", "error", what),
+        Happening::Noted { route, noted } => of_timer(route, noted),
         Happening::LookFailed { route, error } => {
-            let mut fields = event("look_failed", "warn", &error.to_string());
-            fields.insert("route".into(), json!(route.name.as_str()));
-            emit(now, fields, &[], &[throttled(error)])
+            let fields = event("look_failed", "warn", &error.to_string());
+            of_route(route, fields)
         }
         Happening::ChainBroken { route, broken } => {
             let mut fields = event("chain_broken", "error", &broken.to_string());
-            fields.insert("route".into(), json!(route.name.as_str()));
             fields.insert("first_bad_seq".into(), json!(broken.seq()));
-            emit(now, fields, &["route"], &[(CHAIN_BROKEN, json!(1))])
+            of_route(route, fields)
         }
-        Happening::Summary(summary) => minute(summary, now),
-        Happening::LetGo { groups } => {
+        Happening::Summary(summary) => {
+            let mut fields = event("minute", "info", "the timer goes round");
+            fields.insert("routes".into(), json!(summary.routes));
+            fields
+        }
+        Happening::LetGo { .. } => {
             let note = "the drain limit was over; the next delivery resumes what was let go of";
-            emit(
-                now,
-                event("let_go", "warn", note),
-                &[],
-                &[(LET_GO, json!(groups))],
-            )
+            event("let_go", "warn", note)
         }
     })
 }
 
+fn of_route(route: &Route, mut fields: Map<String, Value>) -> Map<String, Value> {
+    fields.insert("route".into(), json!(route.name.as_str()));
+    fields
+}
+
 /// What the timer recorded besides its attempts.
-fn of_timer(route: &Route, noted: &Noted, now: Timestamp) -> Value {
+fn of_timer(route: &Route, noted: &Noted) -> Map<String, Value> {
     let level = match noted.kind {
         RecordKind::NotServing => "error",
         RecordKind::Noticed => "warn",
         _ => "info",
     };
     let mut fields = event(noted.kind.as_str(), level, &noted.note);
-    fields.insert("route".into(), json!(route.name.as_str()));
     fields.insert("reason".into(), json!(noted.reason.as_str()));
-    let took = ms(noted.took.unwrap_or_default());
-    let value = match noted.kind {
-        RecordKind::Serving => Some((SERVING_MS, took)),
-        RecordKind::Drained => Some((DRAINED_MS, took)),
-        RecordKind::NotServing => Some((NOT_SERVING, json!(1))),
-        RecordKind::Noticed => Some((HELD_BACK, json!(1))),
-        RecordKind::Started
-        | RecordKind::Resumed
-        | RecordKind::Deferred
-        | RecordKind::Finished
-        | RecordKind::Ordered => None,
-    };
-    emit(now, fields, &["route"], value.as_slice())
-}
-
-fn throttled(error: &CallError) -> (Metric, Value) {
-    let count = usize::from(error.kind == ErrorKind::Throttled);
-    (CALLS_THROTTLED, json!(count))
-}
-
-fn minute(summary: &Summary, now: Timestamp) -> Value {
-    let mut fields = event("minute", "info", "the timer goes round");
-    fields.insert("routes".into(), json!(summary.routes));
-    let values = [
-        (WORKER_TURNS, json!(1)),
-        (LOOKS, json!(summary.looks)),
-        (LOOKS_FAILED, json!(summary.failed)),
-        (ROUTE_DIVERGED, json!(summary.diverged)),
-        (PAUSED_TOO_LONG, json!(summary.paused_long)),
-        (ANTI_FLAP, json!(summary.flapping)),
-    ];
-    emit(now, fields, &[], &values)
+    of_route(route, fields)
 }
 
 fn event(name: &str, level: &str, note: &str) -> Map<String, Value> {
@@ -146,7 +119,7 @@ fn of_message(name: &str, message: &Message, note: &str) -> Map<String, Value> {
     fields
 }
 
-fn attempt(report: &Report, now: Timestamp) -> Value {
+fn attempt(report: &Report) -> Map<String, Value> {
     let level = match report.ended {
         // Somebody has to look at what goes to the dead-letter queue.
         _ if report.ended.disposition() == Disposition::DeadLetter => "error",
@@ -193,29 +166,8 @@ fn attempt(report: &Report, now: Timestamp) -> Value {
     if let Ended::Settled(verdict) | Ended::Deferred(verdict, _) = &report.ended {
         put("reason", json!(verdict.reason.as_str()));
     }
-    let mut values = vec![(ATTEMPTS, json!(1)), (ATTEMPT_MS, ms(report.took))];
-    values.extend(
-        report
-            .told
-            .event()
-            .map(|_| (EVENT_AGE_MS, ms(report.event_age))),
-    );
-    values.extend(how_it_failed(report));
-    values.extend(report.registered().map(|at| (REGISTERED_MS, ms(at))));
-    values.extend(report.swapped().map(|at| (SWAPPED_MS, ms(at))));
-    for (name, metric) in PHASES {
-        let took: Vec<Duration> = report
-            .steps
-            .iter()
-            .filter(|step| step.name == name)
-            .map(|step| step.took)
-            .collect();
-        if !took.is_empty() {
-            values.push((metric, ms(took.iter().sum())));
-        }
-    }
     fields.extend(evidence(report));
-    emit(now, fields, &["route", "outcome"], &values)
+    fields
 }
 
 /// What spoke for the move.
@@ -230,33 +182,6 @@ fn evidence(report: &Report) -> Map<String, Value> {
         put("event_source", json!(event.source.as_str()));
     }
     fields
-}
-
-/// What of an attempt somebody may want to be woken for.
-fn how_it_failed(report: &Report) -> Vec<(Metric, Value)> {
-    let failed = |outcome| outcome == Some(Outcome::Failed);
-    let throttled = |step: &&Step| {
-        let error = step.error.as_deref().unwrap_or_default();
-        error.contains(ErrorKind::Throttled.as_str())
-    };
-    let throttled = report.steps.iter().filter(throttled).count();
-    let held = |outcome| matches!(outcome, Some(Outcome::Paused | Outcome::Observed));
-    let counted = [
-        (
-            TRANSITIONS_FAILED,
-            usize::from(failed(report.ended.outcome())),
-        ),
-        (HELD_BACK, usize::from(held(report.ended.outcome()))),
-        (
-            LEASE_LOST,
-            usize::from(matches!(report.ended, Ended::LeaseLost { .. })),
-        ),
-        (CALLS_THROTTLED, throttled),
-    ];
-    let happened = counted.into_iter().filter(|(_, count)| *count > 0);
-    happened
-        .map(|(metric, count)| (metric, json!(count)))
-        .collect()
 }
 
 fn rows(observed: &[ObservedTarget]) -> Value {
@@ -276,21 +201,21 @@ fn step(step: &Step) -> Value {
     })
 }
 
-/// Puts metrics and fields into one line. Each dimension set is a prefix of `dimensions`, so that a metric
+/// Puts metrics and fields into one line. Each dimension set is a prefix of route and outcome, so that a metric
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
 /// a metric of its own. What an alarm looks at over all routes has a directive without dimensions besides.
-fn emit(
-    now: Timestamp,
-    mut fields: Map<String, Value>,
-    dimensions: &[&str],
-    values: &[(Metric, Value)],
-) -> Value {
+fn emit(now: Timestamp, mut fields: Map<String, Value>, measured: &Measured<'_>) -> Value {
+    let given = [
+        measured.route.map(|_| "route"),
+        measured.outcome.map(|_| "outcome"),
+    ];
+    let dimensions: Vec<&str> = given.into_iter().flatten().collect();
     let sets: Vec<&[&str]> = if dimensions.is_empty() {
         vec![&[]]
     } else {
         (1..=dimensions.len()).map(|n| &dimensions[..n]).collect()
     };
-    let metrics = || values.iter().map(|(metric, _)| *metric);
+    let metrics = || measured.values.iter().map(|(metric, _)| *metric);
     let mut directives = vec![directive(&sets, metrics())];
     let of_all = |metric: &Metric| OF_ALL_ROUTES.contains(metric);
     if !dimensions.is_empty() && metrics().any(|metric| of_all(&metric)) {
@@ -299,16 +224,18 @@ fn emit(
     let about = json!({"Timestamp": now.as_millis(), "CloudWatchMetrics": directives});
     fields.insert("_aws".into(), about);
     fields.insert("time".into(), json!(now.to_string()));
-    fields.extend(
-        values
-            .iter()
-            .map(|(metric, value)| (metric.name.to_owned(), value.clone())),
-    );
+    for (metric, amount) in &measured.values {
+        let value = match amount {
+            Amount::Count(count) => json!(count),
+            Amount::Time(time) => ms(*time),
+        };
+        fields.insert(metric.name.to_owned(), value);
+    }
     Value::Object(fields)
 }
 
 fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
-    let named = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit}));
+    let named = metrics.map(|metric| json!({"Name": metric.name, "Unit": metric.unit()}));
     let named: Vec<Value> = named.collect();
     json!({"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": named})
 }
@@ -512,11 +439,11 @@ mod tests {
                 line[name].is_number(),
                 "{name} stands at the root as a number"
             );
-            let known = self::metrics()
+            let known = crate::measure::metrics()
                 .into_iter()
                 .find(|known| known.name == name)
                 .unwrap();
-            assert_eq!(metric["Unit"], json!(known.unit));
+            assert_eq!(metric["Unit"], json!(known.unit()));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether the worker's loop still turns: `/healthz` on loopback, and the client that asks it.
+//! Whether the worker's loop still turns and what it still waits for, and the client that asks a worker.
 //!
 //! ECS kills a task that answers badly, so the answer is about this process alone. An AWS service that cannot
 //! be reached is no reason: a restart would not bring it back, and would let go of what is in hand.
@@ -6,15 +6,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::ports::Clock;
 use crate::worker::{Happening, Observer};
@@ -61,6 +57,12 @@ impl Pulse {
         let last = self.last_turn_ms.load(Ordering::Relaxed);
         Duration::from_millis(self.monotonic_ms().saturating_sub(last))
     }
+
+    /// Whether it turned lately enough.
+    #[must_use]
+    pub fn is_beating(&self) -> bool {
+        self.still_for() < STILL_AFTER
+    }
 }
 
 impl Observer for Pulse {
@@ -69,31 +71,45 @@ impl Observer for Pulse {
     }
 }
 
-/// Answers `/healthz` until the process ends.
-///
-/// # Errors
-/// When `address` cannot be listened on.
-pub async fn listen(address: SocketAddr, pulse: Arc<Pulse>) -> io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    let app = Router::new()
-        .route("/healthz", get(healthz))
-        .with_state(pulse);
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    Ok(())
+/// What a worker needs once before it can be of use: that the ledger could be read, and that the queue has answered.
+/// What fails later is no reason to be unready again: nobody else would do this worker's work.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    ledger: AtomicBool,
+    queue: AtomicBool,
 }
 
-async fn healthz(State(pulse): State<Arc<Pulse>>) -> (StatusCode, String) {
-    let still_for = pulse.still_for();
-    let (status, word) = if still_for < STILL_AFTER {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stuck")
-    };
-    let seconds = still_for.as_secs();
-    (
-        status,
-        format!("{{\"status\":\"{word}\",\"last_turn_s\":{seconds}}}\n"),
-    )
+impl Readiness {
+    /// Somebody has read the ledger.
+    pub fn ledger_was_read(&self) {
+        self.ledger.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the ledger was read.
+    #[must_use]
+    pub fn has_ledger(&self) -> bool {
+        self.ledger.load(Ordering::Relaxed)
+    }
+
+    /// What is still to come, by name.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<&'static str> {
+        let queue = self.queue.load(Ordering::Relaxed);
+        let parts = [("ledger", self.has_ledger()), ("queue", queue)];
+        let missing = parts.into_iter().filter(|(_, there)| !there);
+        missing.map(|(name, _)| name).collect()
+    }
+}
+
+impl Observer for Readiness {
+    fn tell(&self, happening: &Happening<'_>) {
+        match happening {
+            Happening::Received(_) => self.queue.store(true, Ordering::Relaxed),
+            Happening::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
+            Happening::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
+            _ => {}
+        }
+    }
 }
 
 /// Asks the worker at `address`; `Ok` holds its answer when it is well.
@@ -159,28 +175,42 @@ mod tests {
 
     /// A free port: one that the system just gave, and that nobody else was given since.
     async fn free_address() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
     }
 
-    #[tokio::test]
-    async fn a_worker_whose_loop_turns_is_well_and_one_that_stands_still_is_not() {
+    #[test]
+    fn a_worker_whose_loop_turns_is_well_and_one_that_stands_still_is_not() {
         let clock = Arc::new(Still::default());
         let pulse = Pulse::new(Arc::clone(&clock) as _);
-        let address = free_address().await;
-        listen(address, Arc::clone(&pulse)).await.unwrap();
-        assert_eq!(
-            ask(address).await.unwrap(),
-            r#"{"status":"ok","last_turn_s":0}"#
-        );
+        assert!(pulse.is_beating());
         *clock.0.lock().unwrap() = STILL_AFTER;
-        let stuck = ask(address).await.unwrap_err().to_string();
-        assert!(stuck.contains("503") && stuck.contains("stuck"), "{stuck}");
+        assert!(!pulse.is_beating());
         pulse.tell(&Happening::Received(0));
-        assert!(
-            ask(address).await.is_ok(),
-            "a turn of the loop makes it well again"
+        assert!(pulse.is_beating(), "a turn of the loop makes it well again");
+    }
+
+    #[test]
+    fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_waits_for() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.waits_for(), ["ledger", "queue"]);
+        let minute = |looks, failed| {
+            Happening::Summary(crate::timer::Summary {
+                looks,
+                failed,
+                ..Default::default()
+            })
+        };
+        readiness.tell(&minute(3, 3));
+        assert_eq!(
+            readiness.waits_for(),
+            ["ledger", "queue"],
+            "no look went well"
         );
+        readiness.tell(&minute(3, 2));
+        assert_eq!(readiness.waits_for(), ["queue"]);
+        readiness.tell(&Happening::Received(0));
+        assert_eq!(readiness.waits_for(), [""; 0]);
     }
 
     #[tokio::test]

@@ -173,13 +173,14 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     worker.drain_timeout_s                        25                                            default
     worker.parallel_groups                        64                                            default
     worker.health_address                         127.0.0.1:8089                                default
+    worker.page_address                           127.0.0.1:8089                                default
     reconcile.interval_seconds                    30                                            default
     reconcile.looks_per_second_max                20                                            default
     safety.moves_per_minute_max                   240                                           default
-    route.orders.name                             orders                                        line 49
-    route.orders.source                           aurora-source                                 line 53
+    route.orders.name                             orders                                        line 55
+    route.orders.source                           aurora-source                                 line 59
     route.orders.strategy                         swap                                          default
-    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 67
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 73
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
@@ -198,9 +199,9 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 133
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 139
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 134
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 140
     e-2
     "#);
     assert_eq!(
@@ -225,6 +226,7 @@ fn the_lambdas_variables_are_a_configuration() {
     worker.drain_timeout_s                  25                                          default
     worker.parallel_groups                  64                                          default
     worker.health_address                   127.0.0.1:8089                              default
+    worker.page_address                     127.0.0.1:8089                              default
     reconcile.interval_seconds              30                                          default
     reconcile.looks_per_second_max          20                                          default
     safety.moves_per_minute_max             240                                         default
@@ -378,7 +380,7 @@ fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
 
     w.toml:2: worker.max_atempts = 3
       why: there is no such field
-      fix: remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address
+      fix: remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
 
     w.toml:5: route.default.port = 0
       why: this is no port of a database

@@ -201,3 +201,33 @@ fn the_story_is_told_like_this() {
     assert_eq!(head.len(), 64);
     insta::assert_snapshot!(said.out.replace(head, "[head]"));
 }
+
+#[test]
+fn its_page_is_shown_until_it_is_told_to_stop() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::process::{Command, Stdio};
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_writerlink"))
+        .env_clear()
+        .args(["demo", "--seed", "7", "--serve", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(demo.stderr.take().unwrap()).lines();
+    let address = said.find_map(|line| {
+        let line = line.unwrap();
+        let (_, rest) = line.split_once("http://")?;
+        Some(rest.split('/').next().unwrap().to_owned())
+    });
+    let mut stream = std::net::TcpStream::connect(address.unwrap()).unwrap();
+    let request = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    for part in ["200 OK", "aurora-orders", "Swapped", "1 right"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let told = Command::new("kill").arg(demo.id().to_string()).status();
+    assert!(told.unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+}

@@ -117,7 +117,8 @@ async fn night(desk: &Desk) -> String {
         .await;
     tape.asks("Is the record whole?", "audit verify", 0).await;
     let keep = "audit export --route orders --since 2026-05-06 --output csv";
-    tape.begins("What do I take to the post-mortem?", keep, 3).await;
+    tape.begins("What do I take to the post-mortem?", keep, 3)
+        .await;
     drop(worker);
     tape.text
 }

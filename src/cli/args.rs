@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod demo;
 mod explain;
 mod man;
 mod orders;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 
 pub use self::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
 pub use self::check::Check;
+pub use self::demo::Demo;
 pub use self::explain::{Explain, Subject};
 pub use self::man::ManPages;
 pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
@@ -115,11 +117,7 @@ pub enum Command {
     /// them. With --output json or jsonl it prints one object, with csv its steps as rows; times
     /// there count from the message's arrival in the queue.
     #[command(after_help = "Example:\n  writerlink demo --seed 7")]
-    Demo {
-        /// Play it the same way again; without it the clock decides
-        #[arg(long, value_name = "N")]
-        seed: Option<u64>,
-    },
+    Demo(Demo),
     /// Create queue and tables for a trial
     ///
     /// Creates the FIFO queue, its dead-letter queue and the ledger's two tables under their configured names.
@@ -131,6 +129,9 @@ pub enum Command {
     /// SIGTERM or SIGINT stops receiving; what is in hand is finished within `worker.drain_timeout_s`. A second
     /// one stops at once: what is in hand then is resumed by its next delivery. The log goes to standard error;
     /// with --log json each line is in CloudWatch's embedded metric format.
+    ///
+    /// Meanwhile a page for people is shown at `worker.page_address` (the routes now, the last day, each transition),
+    /// and `/healthz`, `/readyz` and `/metrics` (Prometheus) at `worker.health_address`. All of it only reads.
     #[command(after_help = "Example:\n  writerlink run --config writerlink.toml --log json")]
     Run {
         /// Stop when the queue is empty

@@ -23,15 +23,8 @@ use super::failure::{Exit, Failure};
 use super::{Books, Session};
 use crate::config::{self, Config};
 use crate::domain::route::RouteName;
-use crate::ports::{Audit, AuditQuery, Page};
-
-/// How many records are read at a time. A record with its steps has some 2 KB, and a page of `DynamoDB` at
-/// most 1 MB, so that this is one round trip.
-const PAGE_RECORDS: u32 = 100;
-
-/// How many records a question may look at. Beyond it, it ends and says where to go on: a filter that
-/// nothing fits must not read (and pay for) years of records unasked.
-const SCAN_RECORDS_MAX: usize = 10_000;
+use crate::ports::{Audit, AuditQuery, CallError, Page};
+use crate::records::{PAGE_RECORDS, SCAN_RECORDS_MAX};
 
 /// Does what the command says.
 pub(super) async fn run(
@@ -130,8 +123,11 @@ async fn page(
     limit: u32,
     cursor: Option<&str>,
 ) -> Result<Page, Failure> {
-    let page = audit.page(query, limit, cursor).await;
-    page.map_err(|error| Failure::call("reading the audit records", error))
+    audit.page(query, limit, cursor).await.map_err(unreadable)
+}
+
+fn unreadable(error: CallError) -> Failure {
+    Failure::call("reading the audit records", error)
 }
 
 /// The record of each route to go on after. A place without a route is of the only one.

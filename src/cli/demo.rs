@@ -4,6 +4,7 @@
 //! same seed gives the same bytes.
 
 mod scene;
+mod serve;
 mod stage;
 mod story;
 mod tell;
@@ -12,11 +13,12 @@ use std::sync::Arc;
 use std::thread;
 
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 use self::scene::StepRow;
 use self::stage::broken;
 use self::story::Story;
-use super::args::{List, Output};
+use super::args::{Demo, List, Output};
 use super::audit::{list, verify};
 use super::failure::{Exit, Failure};
 use super::render::{JSON_VERSION, Listing, Tone, json, jsonl};
@@ -60,13 +62,13 @@ impl TargetView {
 
 /// Plays the story and tells it.
 pub(super) async fn run(
-    seed: Option<u64>,
+    wanted: &Demo,
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let by_the_clock = || u64::try_from(session.now.as_millis()).unwrap_or_default() % SEEDS;
-    let seed = seed.unwrap_or_else(by_the_clock);
-    let story = on_a_clock_of_its_own(seed)?;
+    let seed = wanted.seed.unwrap_or_else(by_the_clock);
+    let (story, time) = on_a_clock_of_its_own(seed)?;
     let books = books(&story);
     let verdict = verify::verify(&books, &story.stage.route.name).await?;
     match output {
@@ -79,18 +81,36 @@ pub(super) async fn run(
             Listing { name, rows, next }.write(output, session.out)?;
         }
     }
-    judge(&story, seed, &verdict)
+    let judged = judge(&story, seed, &verdict)?;
+    match wanted.serve {
+        Some(address) => serve::until_stopped((story, time), address, session).await,
+        None => Ok(judged),
+    }
+}
+
+/// The runtime whose clock is the world's. One runtime must not be dropped where another one runs, so it is let go of in
+/// the background; nothing in it is under way by then.
+struct Time(Option<Runtime>);
+
+impl Drop for Time {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The story needs tokio's clock paused, and the command runs on a runtime whose clock is not; so it gets
-/// a runtime, and with it a thread, of its own. Nothing in it waits for real: it is over in a moment.
-fn on_a_clock_of_its_own(seed: u64) -> Result<Story, Failure> {
+/// a runtime, and with it a thread, of its own. Nothing in it waits for real: it is over in a moment. The runtime is
+/// the world's time, so it is handed back with it.
+fn on_a_clock_of_its_own(seed: u64) -> Result<(Story, Time), Failure> {
     let play = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .start_paused(true)
             .build()?;
-        runtime.block_on(Story::play(seed))
+        let story = runtime.block_on(Story::play(seed))?;
+        Ok((story, Time(Some(runtime))))
     };
     let thread = thread::Builder::new().name("demo".to_owned()).spawn(play)?;
     let panicked = |_| broken("a part of it panicked; see above");

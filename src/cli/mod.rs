@@ -19,6 +19,7 @@ mod plan;
 mod render;
 mod replay;
 mod run;
+mod serving;
 mod setup;
 mod status;
 
@@ -200,9 +201,9 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         }
         Command::Man(wanted) => man::run(&wanted, session),
         #[cfg(feature = "embedded")]
-        Command::Demo { seed } => demo::run(seed, output, session).await,
+        Command::Demo(wanted) => demo::run(&wanted, output, session).await,
         #[cfg(not(feature = "embedded"))]
-        Command::Demo { .. } => Err(left_out("demo")),
+        Command::Demo(_) => Err(left_out("demo")),
         Command::Setup => setup::run(&global, session).await,
         Command::Run { drain: true } => run::run(Until::Drained, &global, session).await,
         Command::Run { drain: false } => run::run(Until::Stopped, &global, session).await,

@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::args::Output;
 use crate::config::Env;
+pub(super) use crate::text::clean;
 
 /// The version of the JSON that is written. It grows when a field is removed or changes its meaning.
 pub(super) const JSON_VERSION: u32 = 1;
@@ -151,22 +152,6 @@ pub(super) fn jsonl(rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<
         writeln!(out)?;
     }
     Ok(())
-}
-
-/// A text that may come from outside (an event's message, a note that quotes it), fit for a terminal: what
-/// is no visible character is written as its number, so that nothing recorded can move the cursor, change
-/// the colours, or reverse the reading direction of what stands beside it.
-pub(super) fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        let reverses = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reverses {
-            clean.extend(c.escape_unicode());
-        } else {
-            clean.push(c);
-        }
-    }
-    clean
 }
 
 /// The text in lines that fit the page behind an indent. A word that is longer than a line (an ARN, in a command to be
@@ -361,10 +346,6 @@ mod tests {
 
     #[test]
     fn what_is_recorded_cannot_steer_the_terminal() {
-        assert_eq!(
-            clean("a\u{1b}[31mb\r\u{202E}c\u{9b}é"),
-            "a\\u{1b}[31mb\\u{d}\\u{202e}c\\u{9b}é"
-        );
         assert!(!written(&[word("\u{1b}[2J")], Output::Table).contains('\u{1b}'));
     }
 }

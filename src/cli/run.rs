@@ -1,19 +1,16 @@
 //! `run`: the worker.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use super::{OpenQueue, Session};
+use super::{OpenQueue, Session, serving};
 use crate::config::{self, Config};
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
-use crate::health::{self, Pulse};
 use crate::ports::{ErrorKind, Ports};
 use crate::reconcile::{Attempts, Reconciler};
 use crate::telemetry::LogFormat;
@@ -33,19 +30,17 @@ pub(super) async fn run(
     visible_late_enough(&queue)?;
     let lines = LineWriter::new(Arc::clone(&ports.clock), style(global.log), process.log);
     let lines = Arc::new(lines);
-    let pulse = Pulse::new(Arc::clone(&ports.clock));
-    let address = config.worker.health_address;
-    let listening = health::listen(address, Arc::clone(&pulse)).await;
-    listening.map_err(|error| no_health_check(address, &error))?;
-    lines.say("info", "started", &started(&config, &process.owner, &queue));
-
+    let started = started(&config, &process.owner, &queue);
     let ports = Ports {
         queue: queue.port,
         ..ports
     };
-    let reconciler = Reconciler::new(&ports, process.owner, attempts(&config));
-    let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, pulse]));
     let routes: Arc<[Route]> = config.routes.as_slice().into();
+    let probes = serving::listen(&config.worker, &ports, &routes).await?;
+    lines.say("info", "started", &started);
+
+    let reconciler = Reconciler::new(&ports, process.owner, attempts(&config));
+    let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
     let told_to_stop = async {
@@ -106,10 +101,11 @@ fn limits(config: &Config) -> Limits {
 fn started(config: &Config, owner: &Owner, queue: &OpenQueue) -> String {
     let names: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
     format!(
-        "version {} routes {} owner {owner} queue {}",
+        "version {} routes {} owner {owner} queue {} page {}",
         env!("CARGO_PKG_VERSION"),
         names.join(","),
-        queue.url
+        queue.url,
+        config.worker.page_address
     )
 }
 
@@ -146,18 +142,4 @@ fn visible_late_enough(queue: &OpenQueue) -> Result<(), Failure> {
         ),
         exit: Exit::Error,
     })
-}
-
-fn no_health_check(address: SocketAddr, error: &io::Error) -> Failure {
-    let fix = if error.kind() == io::ErrorKind::AddrInUse {
-        "stop the other process (another worker?), or set worker.health_address to a free port"
-    } else {
-        "set worker.health_address to an address of this machine"
-    };
-    Failure::Told {
-        what: format!("the health check cannot be answered at {address}"),
-        why: error.to_string(),
-        fix: fix.to_owned(),
-        exit: Exit::Error,
-    }
 }

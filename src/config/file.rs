@@ -14,7 +14,7 @@ use super::section::{Document, Limits, Rule, Section};
 use super::timer;
 use super::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Loaded, MAX_ATTEMPTS_MAX,
-    PARALLEL_GROUPS_MAX, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
+    PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
 };
 use crate::domain::route::Route;
 
@@ -63,6 +63,7 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         drain_timeout,
         parallel_groups,
         health_address,
+        page_address,
     } = &config.worker;
     let values = [
         ("queue.name", config.queue.to_string()),
@@ -75,6 +76,7 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         ),
         ("worker.parallel_groups", parallel_groups.to_string()),
         ("worker.health_address", health_address.to_string()),
+        ("worker.page_address", page_address.to_string()),
         (
             "reconcile.interval_seconds",
             timer::shown(config.reconciling.interval),
@@ -176,12 +178,21 @@ const HEALTH_ADDRESS: Rule<SocketAddr> = Rule {
     fix: "write an address and a port, such as \"127.0.0.1:8089\"",
 };
 
+const PAGE_ADDRESS: Rule<PageAddress> = Rule {
+    parse: |text| match text {
+        "off" => Ok(PageAddress::Off),
+        text => (HEALTH_ADDRESS.parse)(text).map(PageAddress::At),
+    },
+    fix: "write \"off\", or an address and a port, such as \"127.0.0.1:8089\"; the page has no password",
+};
+
 fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettings> {
     let known = [
         "max_attempts",
         "drain_timeout_s",
         "parallel_groups",
         "health_address",
+        "page_address",
     ];
     section.knows(&known, findings);
     let default = WorkerSettings::default();
@@ -212,11 +223,15 @@ fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettin
         default.health_address,
         findings,
     );
+    // On the same socket if nothing is said: a second port would be one more that can be taken.
+    let page_default = PageAddress::At(health_address);
+    let page_address = section.text_or("page_address", &PAGE_ADDRESS, page_default, findings);
     Some(WorkerSettings {
         max_attempts,
         drain_timeout: Duration::from_secs(drain_s.into()),
         parallel_groups,
         health_address,
+        page_address,
     })
 }
 

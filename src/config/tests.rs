@@ -139,6 +139,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     worker.drain_timeout_s = 25 (default)
     worker.parallel_groups = 64 (default)
     worker.health_address = 127.0.0.1:8089 (default)
+    worker.page_address = 127.0.0.1:8089 (default)
     reconcile.interval_seconds = 30 (default)
     reconcile.looks_per_second_max = 20 (default)
     safety.moves_per_minute_max = 240 (default)
@@ -168,6 +169,19 @@ fn every_value_is_shown_with_the_place_it_came_from() {
 }
 
 #[test]
+fn the_page_is_on_the_socket_of_the_health_check_unless_it_is_off_or_elsewhere() {
+    let page = |worker: &str| {
+        let text = format!("[worker]\n{worker}\n{}", route(INSTANCES));
+        file(&text).unwrap().config.worker.page_address
+    };
+    let at = |address: &str| PageAddress::At(address.parse().unwrap());
+    assert_eq!(page(""), at("127.0.0.1:8089"));
+    assert_eq!(page("health_address = \"127.0.0.1:9\""), at("127.0.0.1:9"));
+    assert_eq!(page("page_address = \"[::1]:80\""), at("[::1]:80"));
+    assert_eq!(page("page_address = \"off\""), PageAddress::Off);
+}
+
+#[test]
 fn all_faults_of_a_file_are_told_at_once_from_top_to_bottom() {
     let text = r#"
 [queue]
@@ -180,6 +194,7 @@ max_attempts = 0
 drain_timeout_s = 300
 parallel_groups = "many"
 health_address = "localhost"
+page_address = "on"
 [[route]]
 target_group = "arn:aws:s3:::bucket"
 "#;
@@ -205,10 +220,13 @@ target_group = "arn:aws:s3:::bucket"
     w.toml:11: worker.health_address = "localhost"
       why: this is no address with a port
       fix: write an address and a port, such as "127.0.0.1:8089"
-    w.toml:12: route.default.instances
+    w.toml:12: worker.page_address = "on"
+      why: this is no address with a port
+      fix: write "off", or an address and a port, such as "127.0.0.1:8089"; the page has no password
+    w.toml:13: route.default.instances
       why: no instance is listed, so no event could ever move the route
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    w.toml:13: route.default.target_group = "arn:aws:s3:::bucket"
+    w.toml:14: route.default.target_group = "arn:aws:s3:::bucket"
       why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
       fix: copy the ARN from the target group's page in the EC2 console
     "#);

@@ -245,6 +245,15 @@ pub struct Entry {
     pub note: String,
 }
 
+impl Entry {
+    /// From the start of the attempt to the end of its last step.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        let ends = self.steps.iter().map(|step| step.start + step.took);
+        ends.max().unwrap_or_default()
+    }
+}
+
 /// An entry in its place in a route's chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {

@@ -108,7 +108,9 @@ fn took_the_route(entry: &Entry) -> bool {
     }
 }
 
-fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
+/// What the records of one transition, oldest first, tell of what was reached when.
+#[must_use]
+pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
     let mut phases = Vec::new();
     for entry in oldest_first {
         for (name, call) in [

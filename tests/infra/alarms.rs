@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use writerlink::domain::time::Timestamp;
-use writerlink::emf;
 use writerlink::worker::Happening;
+use writerlink::{emf, measure};
 
 use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
 use crate::stacks::templates;
@@ -76,7 +76,10 @@ fn the_dashboard_shows_only_metrics_that_the_code_writes() {
     let text = dashboard["Fn::Sub"].as_str().unwrap();
     // Without its variables it has to be JSON, or CloudWatch would show an empty page.
     let body: Value = serde_json::from_str(text).expect("the dashboard's body is JSON");
-    let known: BTreeSet<&str> = emf::metrics().iter().map(|metric| metric.name).collect();
+    let known: BTreeSet<&str> = measure::metrics()
+        .iter()
+        .map(|metric| metric.name)
+        .collect();
     let mut shown = BTreeSet::new();
     for widget in body["widgets"].as_array().unwrap() {
         for metric in widget["properties"]["metrics"]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use writerlink::emf;
+use writerlink::measure;
 
 use crate::stacks::ROUTE;
 use crate::trial::{Trial, completed};
@@ -136,14 +136,17 @@ async fn every_line_of_a_real_worker_keeps_the_specification() {
     let series: BTreeSet<Series> = lines.iter().flat_map(series_of).collect();
     let seen: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
     for metric in [
-        emf::ATTEMPTS,
-        emf::SWAPPED_MS,
-        emf::MESSAGES_IGNORED,
-        emf::MESSAGES_MALFORMED,
+        measure::ATTEMPTS,
+        measure::SWAPPED_MS,
+        measure::MESSAGES_IGNORED,
+        measure::MESSAGES_MALFORMED,
     ] {
         assert!(seen.contains(metric.name), "{} in {seen:?}", metric.name);
     }
-    let known: BTreeSet<&str> = emf::metrics().iter().map(|metric| metric.name).collect();
+    let known: BTreeSet<&str> = measure::metrics()
+        .iter()
+        .map(|metric| metric.name)
+        .collect();
     assert!(seen.is_subset(&known), "{seen:?} of {known:?}");
     // Route and outcome have a handful of values each; an id would make every event a metric of its own.
     for (name, set) in &series {

@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 
 use super::phases::{self, bar};
-use super::view::{RecordRow, RecordView, headline, took};
-use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page};
+use super::unreadable;
+use super::view::{RecordRow, RecordView, headline};
 use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
 use crate::domain::audit::{Entry, Told};
 use crate::domain::event::RdsEvent;
-use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use crate::domain::target::ObservedTarget;
-use crate::domain::transition::{Outcome, TransitionId};
-use crate::ports::{Audit, AuditQuery, StoredRecord};
+use crate::domain::transition::Outcome;
+use crate::ports::{Audit, StoredRecord};
+use crate::records::{self, SCAN_RECORDS_MAX};
 
 /// Shows what belongs to `id`.
 pub(super) async fn run(
@@ -56,82 +56,14 @@ pub(in crate::cli) async fn records_of(
     audit: &dyn Audit,
     id: &RecordRef,
 ) -> Result<Vec<StoredRecord>, Failure> {
-    let event = |key| AuditQuery::Event { key };
-    let one = match id {
-        RecordRef::Event(key) => return all(audit, &event(*key)).await,
+    let records = match id {
+        RecordRef::Event(key) => records::of_event(audit, *key).await,
         RecordRef::Record { route, seq } => {
-            let query = AuditQuery::Chain {
-                route: route.clone(),
-                from_seq: *seq,
-                to_seq: Some(*seq),
-            };
-            page(audit, &query, 1, None)
-                .await?
-                .records
-                .into_iter()
-                .next()
+            records::of_the_transition_at(audit, route.clone(), *seq).await
         }
-        RecordRef::Transition(transition) => any_of(audit, *transition).await?,
+        RecordRef::Transition(transition) => records::of_transition(audit, *transition).await,
     };
-    let Some(one) = one else {
-        return Ok(Vec::new());
-    };
-    let mut records = all(audit, &event(one.record.entry.event_key)).await?;
-    let transition = one.record.entry.transition;
-    records.retain(|stored| stored.record.entry.transition == transition);
-    // The index by event may lag behind the chain by a moment; what was just read there is not left out.
-    if !records
-        .iter()
-        .any(|stored| stored.record.seq == one.record.seq)
-    {
-        records.push(one);
-        records.sort_by_key(|stored| stored.record.seq);
-    }
-    Ok(records)
-}
-
-async fn all(audit: &dyn Audit, query: &AuditQuery) -> Result<Vec<StoredRecord>, Failure> {
-    let mut records = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = page(audit, query, PAGE_RECORDS, cursor.as_deref()).await?;
-        records.extend(page.records);
-        cursor = page.next;
-        if cursor.is_none() || records.len() >= SCAN_RECORDS_MAX {
-            return Ok(records);
-        }
-    }
-}
-
-/// Any record of a transition. Its id tells when it began, so it stands in the index of that day; or of the
-/// next, if the record was written just after midnight.
-async fn any_of(
-    audit: &dyn Audit,
-    transition: TransitionId,
-) -> Result<Option<StoredRecord>, Failure> {
-    let began = transition.began();
-    let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
-    days.dedup();
-    for day in days {
-        let query = AuditQuery::Day { day };
-        let (mut cursor, mut looked_at) = (None, 0);
-        loop {
-            let page = page(audit, &query, PAGE_RECORDS, cursor.as_deref()).await?;
-            looked_at += page.records.len();
-            let of_it = |stored: &&StoredRecord| stored.record.entry.transition == transition;
-            if let Some(stored) = page.records.iter().find(of_it) {
-                return Ok(Some(stored.clone()));
-            }
-            // The day is read from its end: before the transition began there is nothing of it.
-            let last = page.records.last().map(|stored| stored.record.entry.at);
-            let past = last.is_some_and(|at| at.plus(CLOCK_SKEW_MAX) < began);
-            cursor = page.next;
-            if cursor.is_none() || past || looked_at >= SCAN_RECORDS_MAX {
-                break;
-            }
-        }
-    }
-    Ok(None)
+    records.map_err(unreadable)
 }
 
 pub(in crate::cli) fn not_found(id: &RecordRef) -> Failure {
@@ -295,7 +227,7 @@ fn targets(label: &str, rows: &[ObservedTarget], out: &mut dyn Write) -> io::Res
 }
 
 fn timeline(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let total = took(entry);
+    let total = entry.took();
     if !entry.steps.is_empty() {
         writeln!(out, "  steps")?;
     }

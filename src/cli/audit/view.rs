@@ -54,7 +54,7 @@ impl RecordRow {
             cause: entry.cause.as_str(),
             instance: desired.map(|(instance, _)| instance.to_string()),
             target: desired.map(|(_, target)| target.to_string()),
-            took_ms: millis(took(entry)),
+            took_ms: millis(entry.took()),
             attempt: entry.attempt,
             generation: entry.generation.0,
             owner: entry.owner.to_string(),
@@ -204,12 +204,6 @@ fn step(step: &Step) -> StepView {
         request_id: step.request_id.clone(),
         error: step.error.clone(),
     }
-}
-
-/// From the start of an attempt to the end of its last step.
-pub(super) fn took(entry: &Entry) -> Duration {
-    let ends = entry.steps.iter().map(|step| step.start + step.took);
-    ends.max().unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> u64 {

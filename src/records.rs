@@ -1,0 +1,115 @@
+//! The records that belong together, found in the audit: those of an event, and those of a transition.
+
+use crate::domain::event::EventKey;
+use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
+use crate::domain::route::RouteName;
+use crate::domain::transition::TransitionId;
+use crate::ports::{Audit, AuditQuery, CallError, StoredRecord};
+
+/// How many records are read at a time. A record with its steps has some 2 KB, and a page of `DynamoDB` at
+/// most 1 MB, so that this is one round trip.
+pub const PAGE_RECORDS: u32 = 100;
+
+/// How many records a question may look at. Beyond it, it ends and says where to go on: a filter that
+/// nothing fits must not read (and pay for) years of records unasked.
+pub const SCAN_RECORDS_MAX: usize = 10_000;
+
+/// Every record of an event, oldest first.
+pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, CallError> {
+    let query = AuditQuery::Event { key };
+    let mut records = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+        records.extend(page.records);
+        cursor = page.next;
+        if cursor.is_none() || records.len() >= SCAN_RECORDS_MAX {
+            return Ok(records);
+        }
+    }
+}
+
+/// Every record of a transition, oldest first; none when none was found on the day it began.
+pub async fn of_transition(
+    audit: &dyn Audit,
+    transition: TransitionId,
+) -> Result<Vec<StoredRecord>, CallError> {
+    match any_of(audit, transition, SCAN_RECORDS_MAX).await? {
+        Some(one) => around(audit, one).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Every record of the transition that the record at this place belongs to.
+pub async fn of_the_transition_at(
+    audit: &dyn Audit,
+    route: RouteName,
+    seq: u64,
+) -> Result<Vec<StoredRecord>, CallError> {
+    let query = AuditQuery::Chain {
+        route,
+        from_seq: seq,
+        to_seq: Some(seq),
+    };
+    let page = audit.page(&query, 1, None).await?;
+    match page.records.into_iter().next() {
+        Some(one) => around(audit, one).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, CallError> {
+    let transition = one.record.entry.transition;
+    let mut records = whole_event_of(audit, one).await?;
+    records.retain(|stored| stored.record.entry.transition == transition);
+    Ok(records)
+}
+
+/// Every record of the event that a record belongs to, that one included, oldest first.
+pub async fn whole_event_of(
+    audit: &dyn Audit,
+    one: StoredRecord,
+) -> Result<Vec<StoredRecord>, CallError> {
+    let mut records = of_event(audit, one.record.entry.event_key).await?;
+    // The index by event may lag behind the chain by a moment; what was just read there is not left out.
+    if !records
+        .iter()
+        .any(|stored| stored.record.seq == one.record.seq)
+    {
+        records.push(one);
+        records.sort_by_key(|stored| stored.record.seq);
+    }
+    Ok(records)
+}
+
+/// Any record of a transition, among the newest `scan_max` of its day. Its id tells when it began, so it stands in
+/// the index of that day; or of the next, if the record was written just after midnight.
+pub async fn any_of(
+    audit: &dyn Audit,
+    transition: TransitionId,
+    scan_max: usize,
+) -> Result<Option<StoredRecord>, CallError> {
+    let began = transition.began();
+    let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
+    days.dedup();
+    for day in days {
+        let query = AuditQuery::Day { day };
+        let (mut cursor, mut looked_at) = (None, 0);
+        loop {
+            let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+            looked_at += page.records.len();
+            let of_it = |stored: &&StoredRecord| stored.record.entry.transition == transition;
+            if let Some(stored) = page.records.iter().find(of_it) {
+                return Ok(Some(stored.clone()));
+            }
+            // The day is read from its end: before the transition began there is nothing of it.
+            let last = page.records.last().map(|stored| stored.record.entry.at);
+            let past = last.is_some_and(|at| at.plus(CLOCK_SKEW_MAX) < began);
+            cursor = page.next;
+            if cursor.is_none() || past || looked_at >= scan_max {
+                break;
+            }
+        }
+    }
+    Ok(None)
+}

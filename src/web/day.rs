@@ -1,0 +1,141 @@
+//! A day at a glance: a lane for each route in which something happened, and a mark for each transition.
+
+use std::time::Duration;
+
+use super::bars::extent;
+use super::html::Html;
+use super::moves::{Move, Tone};
+use super::parts::{self, dim};
+use super::site::LOOK_BACK;
+use crate::domain::route::RouteName;
+use crate::domain::time::Timestamp;
+
+/// How many lanes are shown, and how many marks in one: more could not be told apart, and the page has its limit.
+const LANES_MAX: usize = 12;
+const MARKS_MAX: usize = 16;
+
+/// Where the grid stands: every six hours.
+const GRID: [&str; 3] = ["25%", "50%", "75%"];
+
+/// What happened on one route, newest first.
+struct Lane<'a> {
+    route: &'a RouteName,
+    moves: Vec<&'a Move>,
+}
+
+impl Lane<'_> {
+    fn has(&self, tone: Tone) -> bool {
+        self.moves.iter().any(|moved| moved.tone() == tone)
+    }
+
+    /// `3 Swapped, 1 Failed`.
+    fn in_words(&self) -> String {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for moved in &self.moves {
+            match counts.iter_mut().find(|(word, _)| *word == moved.word()) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((moved.word(), 1)),
+            }
+        }
+        let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
+        counts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Draws the transitions of the last day.
+pub(super) fn day(page: &mut Html, moves: &[Move], now: Timestamp) {
+    let lanes = lanes(moves);
+    let more = lanes.len().saturating_sub(LANES_MAX);
+    let shown = &lanes[..lanes.len().min(LANES_MAX)];
+    let heads = &["Route", "24 hours ago … now (a line every 6 hours)", "What"];
+    let caption =
+        "Each mark is a transition, as long as it took from its evidence to its last sign";
+    parts::table(page, caption, heads, shown, |row, lane| {
+        row.name(|page| page.text(lane.route.as_str()));
+        row.cell(|page| drawn(page, lane, now));
+        row.cell(|page| page.text(&lane.in_words()));
+    });
+    if more > 0 {
+        let text = format!("and {more} more routes, which had less to tell");
+        page.element("p", &[], |page| dim(page, &text));
+    }
+}
+
+/// Where somebody has to look first, then where the newest thing happened.
+fn lanes(moves: &[Move]) -> Vec<Lane<'_>> {
+    let mut lanes: Vec<Lane<'_>> = Vec::new();
+    for moved in moves {
+        match lanes.iter_mut().find(|lane| *lane.route == moved.route) {
+            Some(lane) => lane.moves.push(moved),
+            None => lanes.push(Lane {
+                route: &moved.route,
+                moves: vec![moved],
+            }),
+        }
+    }
+    lanes.sort_by_key(|lane| !lane.has(Tone::Bad));
+    lanes
+}
+
+fn drawn(page: &mut Html, lane: &Lane<'_>, now: Timestamp) {
+    let attributes = [("class", "lane"), ("height", "18"), ("aria-hidden", "true")];
+    page.element("svg", &attributes, |page| {
+        for x in GRID {
+            let attributes = [("x1", x), ("x2", x), ("y1", "0"), ("y2", "18")];
+            page.element("line", &attributes, |_| {});
+        }
+        let marks = lane.moves.iter().take(MARKS_MAX);
+        // The oldest first, so that the newest lies on top.
+        for moved in marks.rev() {
+            mark(page, moved, now);
+        }
+    });
+}
+
+/// A mark says by its height and its outline what its colour says.
+fn mark(page: &mut Html, moved: &Move, now: Timestamp) {
+    let start = now.minus(LOOK_BACK);
+    let from = moved.origin().since(start);
+    let (x, width) = extent(from, from + moved.span(), LOOK_BACK);
+    let (y, height) = match moved.tone() {
+        Tone::Good | Tone::Bad => ("3", "12"),
+        Tone::Held | Tone::UnderWay => ("5", "8"),
+        Tone::Plain | Tone::Unknown => ("7", "4"),
+    };
+    let href = format!("/transitions/{}", moved.transition);
+    // The list below has the newest ones' links for who does not use a mouse.
+    let title = format!("{} {}", moved.began, moved.word());
+    page.element("a", &[("href", &href), ("tabindex", "-1")], |page| {
+        let tone = moved.tone();
+        if tone == Tone::Bad {
+            // A sign and no block: it is found without its colour.
+            let attributes = [("class", tone.class()), ("x", x.as_str()), ("y", "14")];
+            page.element("text", &attributes, |page| {
+                page.text_element("title", &[], &title);
+                page.text(tone.sign());
+            });
+            return;
+        }
+        let attributes = [
+            ("class", tone.class()),
+            ("x", x.as_str()),
+            ("y", y),
+            ("width", &width),
+            ("height", height),
+        ];
+        page.element("rect", &attributes, |page| {
+            page.text_element("title", &[], &title);
+        });
+    });
+}
+
+/// The whole that the bars of a list are drawn to: the longest of them, but no longer than what leaves the others
+/// to be seen.
+pub(super) fn scale(moves: &[Move]) -> Duration {
+    let longest = moves.iter().map(Move::span).max().unwrap_or_default();
+    longest.clamp(SCALE_MIN, SCALE_MAX)
+}
+
+/// The scale's limits: a second, lest milliseconds look like an outage, and a quarter of an hour.
+const SCALE_MIN: Duration = Duration::from_secs(1);
+const SCALE_MAX: Duration = Duration::from_mins(15);

@@ -1,0 +1,117 @@
+//! What every answer has in common, whoever asks for what.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Where a listener can be reached from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// From this machine alone.
+    Loopback,
+    /// From a network.
+    Network,
+}
+
+impl Reach {
+    pub(super) fn of(address: SocketAddr) -> Self {
+        if address.ip().is_loopback() {
+            Self::Loopback
+        } else {
+            Self::Network
+        }
+    }
+}
+
+/// Nothing is loaded from anywhere but here, nothing runs, and nobody frames the page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+const HEADERS: [(header::HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    // Events and addresses belong in nobody's cache, and a state that is shown again must be today's.
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// Lets through what only reads and was meant for this machine.
+pub(super) async fn guard(reach: Reach, request: Request, next: Next) -> Response {
+    let mut answer = match refused(reach, &request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    for (name, value) in HEADERS {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+fn refused(reach: Reach, request: &Request) -> Option<Response> {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let text = "this page can be read, and nothing else\n";
+        let allow = [(header::ALLOW, "GET, HEAD")];
+        return Some((StatusCode::METHOD_NOT_ALLOWED, allow, text).into_response());
+    }
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if reach == Reach::Loopback && !names_this_machine(host) {
+        let text = "on loopback this page answers to localhost, 127.0.0.1 and [::1] alone\n";
+        return Some((StatusCode::MISDIRECTED_REQUEST, text).into_response());
+    }
+    None
+}
+
+/// Against DNS rebinding: a page somewhere on the web whose name comes to stand for 127.0.0.1 would be of the same
+/// origin as this one, and could read it in the browser of whoever has a session open. Its name is still in `Host`.
+/// The port is not looked at, since that of a forwarded session is another.
+fn names_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    let address: Result<IpAddr, _> = bare.unwrap_or(name).parse();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered_to() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8089",
+            "127.0.0.1:9",
+            "[::1]:8089",
+            "[::1]",
+        ] {
+            assert!(names_this_machine(host), "{host}");
+        }
+        for host in [
+            "",
+            "rebound.example",
+            "rebound.example:8089",
+            "127.0.0.1.rebound.example",
+            "localhost.rebound.example",
+            "10.0.0.1:8089",
+            "localhost:8089:evil",
+        ] {
+            assert!(!names_this_machine(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Transitions as a page shows them, put together from their records.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
+use crate::domain::past::{Phase, phases};
+use crate::domain::route::{InstanceId, RouteName};
+use crate::domain::standing::Standing;
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Outcome, TransitionId};
+use crate::ports::StoredRecord;
+use crate::text::span;
+
+/// One transition, from what spoke for it to what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    pub(super) route: RouteName,
+    pub(super) transition: TransitionId,
+    pub(super) cause: Cause,
+    /// The newest thing that was recorded of the attempt itself.
+    pub(super) last: RecordKind,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) reason: Option<Reason>,
+    pub(super) instance: Option<InstanceId>,
+    /// When the evidence was said.
+    pub(super) said: Option<Timestamp>,
+    /// When the attempt began, by its id.
+    pub(super) began: Timestamp,
+    /// When its end was recorded.
+    pub(super) ended: Option<Timestamp>,
+    /// How long its calls took.
+    pub(super) took: Duration,
+    /// When the new target was first seen to serve.
+    pub(super) serving: Option<Timestamp>,
+    /// When it was recorded that the new target does not serve in time.
+    pub(super) overdue: Option<Timestamp>,
+    /// When the last old target was seen to be gone.
+    pub(super) drained: Option<Timestamp>,
+    /// What was reached when.
+    pub(super) phases: Vec<Phase>,
+}
+
+/// The transitions of these records, the one that began last first.
+pub(super) fn moves(records: &[StoredRecord]) -> Vec<Move> {
+    let mut in_order: Vec<&StoredRecord> = records.iter().collect();
+    in_order.sort_by_key(|stored| (&stored.record.route, stored.record.seq));
+    let mut groups: BTreeMap<TransitionId, Vec<&StoredRecord>> = BTreeMap::new();
+    for stored in in_order {
+        let id = stored.record.entry.transition;
+        groups.entry(id).or_default().push(stored);
+    }
+    // The ids sort by time.
+    let groups = groups.into_values().rev();
+    groups.filter_map(|group| Move::of(&group)).collect()
+}
+
+impl Move {
+    /// Of one transition's records, oldest first.
+    fn of(records: &[&StoredRecord]) -> Option<Self> {
+        let first = records.first()?;
+        let entries: Vec<&Entry> = records.iter().map(|stored| &stored.record.entry).collect();
+        let mut moved = Self {
+            route: first.record.route.clone(),
+            transition: first.record.entry.transition,
+            cause: first.record.entry.cause,
+            last: first.record.entry.kind,
+            outcome: None,
+            reason: None,
+            instance: None,
+            said: None,
+            began: first.record.entry.transition.began(),
+            ended: None,
+            took: Duration::ZERO,
+            serving: None,
+            overdue: None,
+            drained: None,
+            phases: phases(&entries),
+        };
+        for entry in entries {
+            moved.take(entry);
+        }
+        Some(moved)
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let desired = entry.desired.as_ref().map(|(instance, _)| instance);
+        self.instance = self.instance.take().or_else(|| desired.cloned());
+        self.said = self.said.or(entry.told.as_ref().map(Told::at));
+        match entry.kind {
+            RecordKind::Serving => self.serving = Some(entry.at),
+            RecordKind::NotServing => self.overdue = Some(entry.at),
+            RecordKind::Drained => self.drained = self.drained.max(Some(entry.at)),
+            RecordKind::Started | RecordKind::Resumed => self.take_its_own(entry),
+            RecordKind::Deferred
+            | RecordKind::Finished
+            | RecordKind::Ordered
+            | RecordKind::Noticed => {
+                self.take_its_own(entry);
+                self.ended = Some(entry.at);
+            }
+        }
+    }
+
+    /// A record of the attempt itself; what it says last counts.
+    fn take_its_own(&mut self, entry: &Entry) {
+        self.last = entry.kind;
+        self.cause = entry.cause;
+        self.outcome = entry.outcome.or(self.outcome);
+        self.reason = entry.reason.or(self.reason);
+        self.took = self.took.max(entry.took());
+    }
+
+    pub(super) fn tone(&self) -> Tone {
+        if self.overdue.is_some() && self.serving.is_none() {
+            return Tone::Bad;
+        }
+        Tone::of(self.last, self.outcome)
+    }
+
+    /// How it ended, or how far it is, in the record's own word.
+    pub(super) fn word(&self) -> &'static str {
+        let last = self.last.as_str();
+        self.outcome.map_or(last, Outcome::as_str)
+    }
+
+    /// What its bar begins with: the evidence, or the attempt where that is not known or is younger.
+    pub(super) fn origin(&self) -> Timestamp {
+        self.said.map_or(self.began, |said| said.min(self.began))
+    }
+
+    /// How long it is by what is known of it.
+    pub(super) fn span(&self) -> Duration {
+        let ends = [self.ended, self.serving, self.overdue, self.drained];
+        let last = ends.into_iter().flatten().max().unwrap_or(self.began);
+        last.since(self.origin())
+    }
+
+    /// What its bar shows, in words.
+    pub(super) fn in_words(&self) -> String {
+        let after = |at: Timestamp| span(at.since(self.origin()));
+        let mut words = vec![
+            format!("heard after {}", after(self.began)),
+            format!("calls {}", span(self.took)),
+        ];
+        let mut add = |at: Option<Timestamp>, what: &str| {
+            words.extend(at.map(|at| format!("{what} after {}", after(at))));
+        };
+        add(self.overdue, "not serving");
+        add(self.serving, "serving");
+        add(self.drained, "old target gone");
+        words.join(", ")
+    }
+}
+
+/// How something is to be looked at. A colour says it, and a sign and a word beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As it should be.
+    Good,
+    /// Somebody has to look.
+    Bad,
+    /// A rule or a person holds it back.
+    Held,
+    /// It is not finished.
+    UnderWay,
+    /// Nothing had to be done.
+    Plain,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Tone {
+    /// The class of what has this tone.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Held => "held",
+            Self::UnderWay => "under-way",
+            Self::Plain => "plain",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The sign beside the word.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Bad => "✕",
+            Self::Held => "‖",
+            Self::UnderWay => "→",
+            Self::Plain => "·",
+            Self::Unknown => "?",
+        }
+    }
+
+    /// Of a record, or of an attempt by its last one.
+    pub(super) fn of(kind: RecordKind, outcome: Option<Outcome>) -> Self {
+        match outcome {
+            Some(Outcome::Swapped | Outcome::Registered) => Self::Good,
+            Some(Outcome::Failed | Outcome::Rejected) => Self::Bad,
+            Some(Outcome::Paused | Outcome::Observed) => Self::Held,
+            Some(
+                Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored,
+            ) => Self::Plain,
+            None => Self::of_kind(kind),
+        }
+    }
+
+    fn of_kind(kind: RecordKind) -> Self {
+        match kind {
+            RecordKind::Serving => Self::Good,
+            RecordKind::NotServing => Self::Bad,
+            RecordKind::Noticed => Self::Held,
+            RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
+            RecordKind::Finished | RecordKind::Ordered | RecordKind::Drained => Self::Plain,
+        }
+    }
+
+    /// Of a route.
+    pub(super) fn of_standing(standing: Standing) -> Self {
+        match standing {
+            Standing::Right => Self::Good,
+            Standing::Moving => Self::UnderWay,
+            Standing::Wrong => Self::Bad,
+            Standing::Unknown => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Reads that viewers share: whoever looks at a page must not be able to use up what the worker needs of AWS.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::ports::Clock;
+
+/// How many answers are kept: the last pages that somebody looked at.
+const KEPT_MAX: usize = 32;
+
+/// How reads are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// For how long an answer is shown again.
+    pub(super) keep: Duration,
+    /// How long after one read the next one begins at the earliest.
+    pub(super) gap: Duration,
+}
+
+/// Answers by what was asked. There is one read at a time; whoever asks for the same meanwhile gets its answer.
+pub(super) struct Shared<K, V> {
+    clock: Arc<dyn Clock>,
+    pace: Pace,
+    kept: Arc<Mutex<Kept<K, V>>>,
+}
+
+struct Kept<K, V> {
+    answers: VecDeque<(K, Duration, Arc<V>)>,
+    next_read: Duration,
+}
+
+impl<K, V> Shared<K, V>
+where
+    K: PartialEq + Send + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(super) fn new(clock: Arc<dyn Clock>, pace: Pace) -> Self {
+        let kept = Kept {
+            answers: VecDeque::new(),
+            next_read: Duration::ZERO,
+        };
+        Self {
+            clock,
+            pace,
+            kept: Arc::new(Mutex::new(kept)),
+        }
+    }
+
+    /// The answer to `key`: the one that is kept while it is fresh, else what `read` gives. None when the read
+    /// panicked.
+    pub(super) async fn get(
+        &self,
+        key: K,
+        read: impl Future<Output = V> + Send + 'static,
+    ) -> Option<Arc<V>> {
+        let mut kept = Arc::clone(&self.kept).lock_owned().await;
+        if let Some(fresh) = kept.fresh(&key, self.clock.monotonic(), self.pace.keep) {
+            return Some(fresh);
+        }
+        let (clock, pace) = (Arc::clone(&self.clock), self.pace);
+        // A task of its own: a viewer who goes away drops this future, and one who comes and goes would make a read
+        // each time and never leave an answer.
+        let reading = tokio::spawn(async move {
+            let wait = kept.next_read.saturating_sub(clock.monotonic());
+            clock.sleep(wait).await;
+            let answer = Arc::new(read.await);
+            let now = clock.monotonic();
+            kept.next_read = now + pace.gap;
+            kept.put(key, now, Arc::clone(&answer));
+            answer
+        });
+        reading.await.ok()
+    }
+}
+
+impl<K: PartialEq, V> Kept<K, V> {
+    fn fresh(&self, key: &K, now: Duration, keep: Duration) -> Option<Arc<V>> {
+        let kept = self.answers.iter().find(|(known, ..)| known == key);
+        let fresh = kept.filter(|(_, read, _)| now.saturating_sub(*read) < keep);
+        fresh.map(|(.., answer)| Arc::clone(answer))
+    }
+
+    fn put(&mut self, key: K, now: Duration, answer: Arc<V>) {
+        self.answers.retain(|(known, ..)| *known != key);
+        if self.answers.len() >= KEPT_MAX {
+            self.answers.pop_front();
+        }
+        self.answers.push_back((key, now, answer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    /// Tokio's own clock, which a test pauses.
+    struct Paused(tokio::time::Instant);
+
+    #[async_trait]
+    impl Clock for Paused {
+        fn wall(&self) -> Timestamp {
+            Timestamp::EPOCH
+        }
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+        async fn sleep(&self, duration: Duration) {
+            tokio::time::sleep(duration).await;
+        }
+        fn random(&self) -> u128 {
+            0
+        }
+    }
+
+    const PACE: Pace = Pace {
+        keep: Duration::from_secs(10),
+        gap: Duration::from_secs(2),
+    };
+
+    struct Desk {
+        shared: Arc<Shared<u32, usize>>,
+        reads: Arc<AtomicUsize>,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "tokio's clock, paused by the test"
+            )]
+            let clock = Arc::new(Paused(tokio::time::Instant::now()));
+            Self {
+                shared: Arc::new(Shared::new(clock, PACE)),
+                reads: Arc::default(),
+            }
+        }
+
+        async fn ask(&self, key: u32) -> Option<Arc<usize>> {
+            let reads = Arc::clone(&self.reads);
+            let read = async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                reads.fetch_add(1, Ordering::Relaxed)
+            };
+            self.shared.get(key, read).await
+        }
+
+        fn reads(&self) -> usize {
+            self.reads.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn viewers_at_the_same_time_share_one_read_and_later_ones_its_answer() {
+        let desk = Desk::new();
+        let (one, other) = tokio::join!(desk.ask(1), desk.ask(1));
+        assert_eq!((one, other), (Some(0.into()), Some(0.into())));
+        let almost = PACE.keep.saturating_sub(Duration::from_millis(1));
+        tokio::time::sleep(almost).await;
+        assert_eq!(desk.ask(1).await, Some(0.into()));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(desk.ask(1).await, Some(1.into()));
+        assert_eq!(desk.reads(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_leafs_through_all_pages_reads_no_faster_than_the_pace() {
+        let desk = Desk::new();
+        let began = desk.shared.clock.monotonic();
+        for page in 0..10 {
+            desk.ask(page).await;
+        }
+        let took = desk.shared.clock.monotonic().saturating_sub(began);
+        assert!(took >= PACE.gap * 9, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_who_goes_away_leaves_the_answer_for_the_next() {
+        let desk = Desk::new();
+        let gone = tokio::time::timeout(Duration::from_millis(500), desk.ask(1)).await;
+        assert!(gone.is_err());
+        assert_eq!(desk.ask(1).await, Some(0.into()));
+        assert_eq!(desk.reads(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_answers_are_kept_than_the_limit() {
+        let desk = Desk::new();
+        for page in 0..40 {
+            desk.ask(page).await;
+        }
+        assert_eq!(desk.shared.kept.lock().await.answers.len(), KEPT_MAX);
+    }
+}

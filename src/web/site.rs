@@ -1,0 +1,201 @@
+//! What people look at, and how it is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::choice::{Choice, Wanted};
+use super::shared::{Pace, Shared};
+use super::{ICON, ICON_PATH, STYLE, STYLE_PATH, overview, parts, shown, transition};
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+use crate::domain::transition::TransitionId;
+use crate::ports::{Audit, AuditQuery, CallError, Clock, Ports, StoredRecord};
+use crate::records::{self, PAGE_RECORDS};
+use crate::survey::{Survey, Surveyor};
+
+/// For how long what was read is shown again, to whoever looks: a page that somebody reloads all the time costs as
+/// much as one that is looked at six times a minute. Ten seconds are less than any state of the load balancer lasts.
+pub const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
+/// within one is the survey's own pace.
+const PACE: Pace = Pace {
+    keep: KEPT_FOR,
+    gap: Duration::from_secs(1),
+};
+
+/// How many routes a page has: with the longest names there are, it stays below [`super::PAGE_BYTES_MAX`].
+pub(super) const ROUTES_ON_A_PAGE: usize = 25;
+
+/// How many of the newest records of a day the timeline is made of; a move has about five.
+pub(super) const RECENT_RECORDS_MAX: usize = 500;
+
+/// How many of a day's newest records are looked through for a transition: twenty queries of a hundred.
+/// `writerlink audit show` looks further.
+pub(super) const SCAN_MAX: usize = 2_000;
+
+/// How far back the timeline goes.
+pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);
+
+/// The records of the last day, or as many as are read of it.
+pub(super) struct Recent {
+    pub(super) records: Vec<StoredRecord>,
+    /// Whether there are more than were read.
+    pub(super) cut_short: bool,
+}
+
+type Read<T> = Result<T, CallError>;
+
+/// The page, and what it reads.
+pub struct Site {
+    routes: Arc<[Route]>,
+    clock: Arc<dyn Clock>,
+    audit: Arc<dyn Audit>,
+    surveyor: Arc<Surveyor>,
+    surveys: Shared<Vec<usize>, Survey>,
+    recent: Shared<(), Read<Recent>>,
+    transitions: Shared<TransitionId, Read<Vec<StoredRecord>>>,
+}
+
+impl Site {
+    /// A page of these routes that has read nothing yet.
+    #[must_use]
+    pub fn new(ports: &Ports, routes: Arc<[Route]>) -> Arc<Self> {
+        let clock = || Arc::clone(&ports.clock);
+        Arc::new(Self {
+            routes,
+            clock: clock(),
+            audit: Arc::clone(&ports.audit),
+            surveyor: Surveyor::new(ports.clone()),
+            surveys: Shared::new(clock(), PACE),
+            recent: Shared::new(clock(), PACE),
+            transitions: Shared::new(clock(), PACE),
+        })
+    }
+
+    /// The paths that are answered.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(routes_now))
+            .route("/transitions/{id}", get(one_transition))
+            .route(STYLE_PATH, get(style))
+            .route(ICON_PATH, get(icon))
+            .with_state(Arc::clone(self))
+    }
+
+    /// The routes with these places in the configuration.
+    async fn survey(&self, places: Vec<usize>) -> Option<Arc<Survey>> {
+        let wanted = places.iter().filter_map(|place| self.routes.get(*place));
+        let routes: Vec<Route> = wanted.cloned().collect();
+        let surveyor = Arc::clone(&self.surveyor);
+        let read = async move { surveyor.survey(&routes).await };
+        self.surveys.get(places, read).await
+    }
+
+    async fn recent(&self) -> Option<Arc<Read<Recent>>> {
+        let (audit, now) = (Arc::clone(&self.audit), self.clock.wall());
+        let read = async move { recent(audit.as_ref(), now).await };
+        self.recent.get((), read).await
+    }
+
+    /// Every record of the transition's event. What the timeline has just shown is not looked for again.
+    async fn event_of(&self, id: TransitionId) -> Option<Arc<Read<Vec<StoredRecord>>>> {
+        let recent = self.recent().await?;
+        let known = recent.as_ref().as_ref().ok().and_then(|recent| {
+            let of_it = |stored: &&StoredRecord| stored.record.entry.transition == id;
+            recent.records.iter().find(of_it).cloned()
+        });
+        let audit = Arc::clone(&self.audit);
+        let read = async move {
+            let one = match known {
+                Some(one) => Some(one),
+                None => records::any_of(audit.as_ref(), id, SCAN_MAX).await?,
+            };
+            match one {
+                Some(one) => records::whole_event_of(audit.as_ref(), one).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        self.transitions.get(id, read).await
+    }
+}
+
+/// The newest records of the last day: of today, and of yesterday where today has not enough.
+async fn recent(audit: &dyn Audit, now: Timestamp) -> Read<Recent> {
+    let since = now.minus(LOOK_BACK);
+    let young = |stored: &StoredRecord| stored.record.entry.at >= since;
+    let mut records = Vec::new();
+    for day in [now.day(), since.day()] {
+        let query = AuditQuery::Day { day };
+        let mut cursor = None;
+        loop {
+            let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+            let reaches_back = !page.records.iter().all(young);
+            records.extend(page.records.into_iter().filter(young));
+            if records.len() >= RECENT_RECORDS_MAX {
+                let cut_short = true;
+                return Ok(Recent { records, cut_short });
+            }
+            cursor = page.next;
+            if cursor.is_none() || reaches_back {
+                break;
+            }
+        }
+    }
+    let cut_short = false;
+    Ok(Recent { records, cut_short })
+}
+
+async fn routes_now(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
+    let wanted = Wanted::of(query.as_deref().unwrap_or_default());
+    let choice = Choice::of(&site.routes, &wanted, ROUTES_ON_A_PAGE);
+    let (survey, recent) = tokio::join!(site.survey(choice.places.clone()), site.recent());
+    match (survey, recent) {
+        (Some(survey), Some(recent)) => {
+            let now = site.clock.wall();
+            let page = overview::page(&survey, recent.as_ref().as_ref(), &choice, now);
+            shown(StatusCode::OK, page)
+        }
+        _ => unreadable("a read came to no end; this should not happen: please report it"),
+    }
+}
+
+async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
+    let Some(id) = TransitionId::parse(&id) else {
+        return shown(StatusCode::NOT_FOUND, transition::no_id(&id));
+    };
+    match site.event_of(id).await.as_deref() {
+        Some(Ok(records)) if records.is_empty() => {
+            shown(StatusCode::NOT_FOUND, transition::not_found(id))
+        }
+        Some(Ok(records)) => {
+            let page = transition::page(records, id, site.clock.wall());
+            shown(StatusCode::OK, page)
+        }
+        Some(Err(error)) => unreadable(&error.to_string()),
+        None => unreadable("a read came to no end; this should not happen: please report it"),
+    }
+}
+
+fn unreadable(why: &str) -> Response {
+    let page = parts::page("Not readable", |page| {
+        page.text_element("h1", &[], "This could not be read");
+        page.text_element("p", &[], why);
+        parts::way_back(page);
+    });
+    shown(StatusCode::SERVICE_UNAVAILABLE, page)
+}
+
+async fn style() -> impl IntoResponse {
+    ([("content-type", "text/css; charset=utf-8")], STYLE)
+}
+
+async fn icon() -> impl IntoResponse {
+    ([("content-type", "image/svg+xml")], ICON)
+}
