@@ -66,7 +66,7 @@ impl Protocol {
             return;
         }
         let moves = state.route.moves;
-        let order = self.world.order(order, World::wall(OF_THE_PEOPLE, 0));
+        let order = World::order(order, World::wall(OF_THE_PEOPLE, 0));
         if !self.obey(state, order) {
             return;
         }

@@ -303,6 +303,10 @@ pub enum Why {
 }
 
 /// An attempt that has taken its route.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the attempt, and no two of them make a state"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Carrying {
     pub hand: Hand,

@@ -222,7 +222,7 @@ impl World {
                 ground: Ground::Truth(self.sighting(look)),
             },
             Matter::Ordered(given) => {
-                let order = self.order(self.wish(given), self.order_at(given.at).at);
+                let order = Self::order(self.wish(given), self.order_at(given.at).at);
                 Evidence {
                     key: seen_key(),
                     ground: Ground::Order(order),
@@ -235,7 +235,7 @@ impl World {
         &self.wishes[usize::from(given.wish)]
     }
 
-    pub fn order(&self, wish: &Wish, at: Timestamp) -> Order {
+    pub fn order(wish: &Wish, at: Timestamp) -> Order {
         Order {
             at,
             by: String::new(),

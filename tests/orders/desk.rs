@@ -232,6 +232,7 @@ fn section(route: &Route) -> String {
         "[[route]]".to_owned(),
         format!("name = \"{name}\""),
         format!("source = \"{source}\""),
+        format!("flap_moves_max = {}", route.policy.flap_moves_max),
     ];
     match &route.strategy {
         Strategy::Swap => lines.push(format!("target_group = \"{}\"", route.group.arn)),

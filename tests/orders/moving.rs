@@ -10,6 +10,7 @@ use writerlink::embedded::target_group::TargetDescription;
 use writerlink::ports::ErrorKind;
 
 use crate::desk::{DESK, Desk, WHO};
+use crate::rig::Rig;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -192,6 +193,23 @@ async fn the_sixth_swap_in_ten_minutes_is_refused_unless_it_is_overridden_or_ack
         .await;
     assert_eq!((ack.code, ack.outcomes()), (0, vec!["InForce".to_owned()]));
     assert_eq!(swap(1).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_routes_own_limit_of_moves_is_the_one_that_an_acknowledgement_lifts() {
+    let mut rig = Rig::new(&["orders"]).await;
+    rig.routes[0].policy.flap_moves_max = 2;
+    let desk = Desk::in_front_of(rig);
+    for n in [2, 1] {
+        let line = format!("swap orders --to orders-{n} --reason x --yes");
+        assert_eq!(desk.says(&line).await.code, 0);
+    }
+    let ack = desk
+        .says("ack orders --reason \"on purpose\" --yes --output json")
+        .await;
+    assert_eq!((ack.code, ack.outcomes()), (0, vec!["InForce".to_owned()]));
+    let swap = "swap orders --to orders-2 --reason x --yes";
+    assert_eq!(desk.says(swap).await.code, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use crate::cli::run::{asked, attempts, style};
 use crate::config::Config;
 use crate::domain::ground::Order;
 use crate::domain::lease::Owner;
-use crate::domain::route::{Route, RouteName};
+use crate::domain::route::Route;
 use crate::emf::LineWriter;
 use crate::ports::{CallError, Clock, Ledger, Ports};
 use crate::reconcile::{Ended, Ordered, Reconciler};
@@ -40,7 +40,7 @@ pub(super) enum Became {
 
 /// The same with its route, and how long it took in all.
 pub(super) struct Done {
-    pub(super) route: RouteName,
+    pub(super) route: Route,
     pub(super) became: Became,
     pub(super) took: Duration,
 }
@@ -137,7 +137,7 @@ impl Crew {
                 Err(error) => return Became::Failed(error),
                 Ok(state) => {
                     let safety = state.map(|state| state.control.safety).unwrap_or_default();
-                    if standing(&order.act, &safety, self.clock.wall()).is_none() {
+                    if standing(route, &order.act, &safety, self.clock.wall()).is_none() {
                         return Became::Nothing(nothing_to_lift(&order.act));
                     }
                 }
@@ -159,7 +159,7 @@ impl Crew {
 
 fn done(route: &Route, became: Became, took: Duration) -> Done {
     Done {
-        route: route.name.clone(),
+        route: route.clone(),
         became,
         took,
     }

@@ -6,7 +6,7 @@ use crate::domain::decide::{Decision, Verdict};
 use crate::domain::event::Evidence;
 use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::route::Route;
-use crate::domain::safety::{FLAP_MOVES_MAX, Safety};
+use crate::domain::safety::Safety;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Outcome, RouteState};
 use crate::ports::Ports;
@@ -79,7 +79,8 @@ fn outlook(decision: Decision) -> Outlook {
 }
 
 fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>) -> Foreseen<'a> {
-    let standing = state.and_then(|state| standing(&order.act, &state.control.safety, order.at));
+    let standing =
+        state.and_then(|state| standing(route, &order.act, &state.control.safety, order.at));
     let lifts = lifts(&order.act);
     if lifts && standing.is_none() {
         let note = nothing_to_lift(&order.act).to_owned();
@@ -129,7 +130,12 @@ pub(super) fn lifts(act: &Act) -> bool {
 }
 
 /// What is in force now of the kind that the order sets or lifts.
-pub(super) fn standing(act: &Act, safety: &Safety, now: Timestamp) -> Option<String> {
+pub(super) fn standing(
+    route: &Route,
+    act: &Act,
+    safety: &Safety,
+    now: Timestamp,
+) -> Option<String> {
     let holding = |stop: &&crate::domain::safety::Stop| stop.holds(now);
     match act {
         Act::Pause { .. } | Act::Resume => {
@@ -146,7 +152,7 @@ pub(super) fn standing(act: &Act, safety: &Safety, now: Timestamp) -> Option<Str
         }
         Act::Acknowledge => match &safety.flapping {
             Some(stop) => Some(format!("flapping {stop}")),
-            None if safety.flaps(now, FLAP_MOVES_MAX) => {
+            None if safety.flaps(now, route.policy.flap_moves_max) => {
                 Some(format!("{} moves", safety.moves.len()))
             }
             None => None,

@@ -83,7 +83,7 @@ pub(super) fn all(
 fn row(done: &Done, order: &Order) -> OrderRow {
     let until = order.act.within().map(|within| order.at.plus(within));
     let blank = OrderRow {
-        route: done.route.to_string(),
+        route: done.route.name.to_string(),
         order: order.act.as_str(),
         outcome: "Unavailable",
         reason: None,
@@ -100,7 +100,7 @@ fn row(done: &Done, order: &Order) -> OrderRow {
             outcome: "InForce",
             reason: Some(Reason::Ordered.as_str()),
             id: Some(format!("{}/{}", state.route, state.chain.seq)),
-            note: in_force(state, order),
+            note: in_force(&done.route, state, order),
             ..blank
         },
         Became::Ordered(Ordered::Busy(owner, most)) => OrderRow {
@@ -146,18 +146,22 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
 }
 
 /// The order in full; for one that lifts something also what holds the route back still.
-fn in_force(state: &RouteState, order: &Order) -> String {
+fn in_force(route: &Route, state: &RouteState, order: &Order) -> String {
     let mut parts = vec![order.to_string()];
     if lifts(&order.act) {
-        let still = still_holding(&state.control.safety, order.at);
+        let still = still_holding(route, &state.control.safety, order.at);
         parts.extend(still.map(|still| format!("still {still}")));
     }
     parts.join("; ")
 }
 
-fn still_holding(safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> {
+fn still_holding(
+    route: &Route,
+    safety: &Safety,
+    now: Timestamp,
+) -> impl Iterator<Item = String> + use<> {
     let kinds = [Act::Unfreeze, Act::Resume, Act::Acknowledge, Act::Unpin];
-    let standing = kinds.map(|act| standing(&act, safety, now));
+    let standing = kinds.map(|act| standing(route, &act, safety, now));
     standing.into_iter().flatten()
 }
 
@@ -173,7 +177,7 @@ fn held_by(owner: &str, most: Duration) -> String {
 fn failure(done: &Done, order: &Order) -> Option<Failure> {
     if let Some((owner, most)) = busy(&done.became) {
         return Some(Failure::Told {
-            what: not_done(&done.route, &order.act),
+            what: not_done(&done.route.name, &order.act),
             why: held_by(owner.as_str(), most),
             fix: "give the order again, or let it wait longer, as with --wait 2m".to_owned(),
             exit: Exit::LeaseHeld,
@@ -181,7 +185,11 @@ fn failure(done: &Done, order: &Order) -> Option<Failure> {
     }
     match &done.became {
         Became::Failed(error) => {
-            let doing = format!("ordering {} of route {}", order.act.as_str(), done.route);
+            let doing = format!(
+                "ordering {} of route {}",
+                order.act.as_str(),
+                done.route.name
+            );
             Some(Failure::call(&doing, error.clone()))
         }
         Became::Ordered(Ordered::Attempted(report)) => of_attempt(report, order),
