@@ -97,11 +97,12 @@ def cpu_ms(pid):
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6
 
 
-def table(rows):
-    """Columns as wide as their widest; the first one to the left, the others to the right."""
+def table(rows, words=1):
+    """Columns as wide as their widest; so many of words, to the left, then those of numbers, to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for number, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(w) for cell, w in zip(row[1:], widths[1:])]
+        sides = ["<"] * words + [">"] * (len(row) - words)
+        cells = [f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths)]
         print("  ".join(cells).rstrip())
         if number == 0:
-            print("  ".join("-" * w for w in widths))
+            print("  ".join("-" * width for width in widths))

@@ -4,7 +4,7 @@ SNS message in; the text after the last ": " is the instance; a map gives its ad
 DescribeTargetHealth is the old target; deregister the old one, register the new one. No lock, no record, no order.
 
     python swap_lambda.py          answers an event per line of stdin with when the handler was called (warm)
-    python swap_lambda.py once     handles one event from stdin and ends (cold)
+    python swap_lambda.py once     handles one event from stdin, says its peak memory in KiB, and ends (cold)
 """
 
 import json
@@ -13,6 +13,8 @@ import sys
 import time
 
 import boto3
+
+from rig import resident_kib
 
 TARGET_GROUP_ARN = os.environ["TARGET_GROUP_ARN"]
 IP_DICT = json.loads(os.environ["IP_DICT"])
@@ -37,6 +39,7 @@ def handler(event, _context):
 def main():
     if "once" in sys.argv:
         handler(json.load(sys.stdin), None)
+        print(resident_kib("self", "VmHWM"))
         return
     for line in sys.stdin:
         event = json.loads(line)
