@@ -131,7 +131,7 @@ class Account:
         )
         through = f"http://127.0.0.1:{self.lambda_proxy.port}"
         self.null = session.client("sts", endpoint_url=through, config=once)
-        config = Path(directory) / "w.toml"
+        config, self.log = Path(directory) / "w.toml", Path(directory) / "log"
         instances = "\n".join(f'{name} = "{ip}"' for name, ip in ADDRESSES.items())
         config.write_text(CONFIG.format(health_port=free_port(), group=self.group("orders"), instances=instances))
         self.worker_env = environment(self.worker_proxy.port, WRITERLINK_CONFIG=str(config))
@@ -192,19 +192,23 @@ class Worker:
         body, _ = rds_event(instance)
         # A receive is waiting: one came that has not been answered.
         if proxy.wait(lambda call: call.name == "ReceiveMessage" and not call.answered, PATIENCE_S) is None:
-            sys.exit("writerlink does not ask for messages; try `writerlink run` by hand")
+            self.give_up("does not ask for messages")
         sent, used = time.monotonic(), cpu_ms(self.process.pid)
         self.account.sqs.send_message(QueueUrl=self.account.queue, MessageBody=body, MessageGroupId="orders")
         received = proxy.next_answered("ReceiveMessage", sent, PATIENCE_S, says=b"RDS-EVENT-0073")
         if received is None:
-            sys.exit("writerlink did not get the event; see what its process says")
+            self.give_up("did not get the event")
         # The audit is part of the work: the event is over when its message is deleted.
         if proxy.next_answered("DeleteMessage", received.answered, PATIENCE_S) is None:
-            sys.exit("writerlink did not settle the event; see `writerlink audit list`")
+            self.give_up("did not settle the event")
         self.party.note(proxy, received.answered)
         self.party.cpu_ms.append(cpu_ms(self.process.pid) - used)
         self.party.peak_kib = resident_kib(self.process.pid, "VmHWM")
         proxy.forget()
+
+
+    def give_up(self, why):
+        sys.exit(f"writerlink {why}; its last words:\n" + "".join(self.account.log.read_text().splitlines(True)[-20:]))
 
 
 class Warm:
@@ -254,7 +258,7 @@ def three_takers(account, parties):
     warm_env, cold_env = (account.lambda_env(account.group(kind)) for kind in ("warm", "cold"))
     ours, warm, cold = parties
     command = [account.binary, "run"]
-    with running(command, account.worker_env, stderr=subprocess.DEVNULL) as worker:
+    with open(account.log, "w") as log, running(command, account.worker_env, stderr=log) as worker:
         with running(LAMBDA, warm_env, **pipes) as process:
             yield Worker(account, worker, ours), Warm(account, process, warm), Cold(account, cold_env, cold)
 

@@ -81,9 +81,11 @@ class Proxy:
         call.sent = time.monotonic()
         upstream.sendall(text)
         status, reply = read_reply(upstream)
+        # Before the client can have it: what it does next must not seem to come earlier.
+        answered = time.monotonic()
         client.sendall(reply)
         with self.changed:
-            call.answered, call.status, call.body = time.monotonic(), status, reply
+            call.answered, call.status, call.body = answered, status, reply
             self.changed.notify_all()
 
     def next_sent(self, name, after, patience_s):

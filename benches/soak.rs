@@ -21,8 +21,8 @@ use writerlink::timer::Reconciling;
 const EVENTS_DEFAULT: u64 = 10_000;
 const ROUTES: usize = 100;
 
-/// Simulated time between two rounds: the timer looks at every route twice in it.
-const BETWEEN_ROUNDS: Duration = Duration::from_mins(1);
+/// Simulated time between two rounds: the timer follows the last move with two looks meanwhile.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 
 /// How many rounds the ledger grows before it is cut back.
 const ROUNDS_KEPT: u64 = 10;
