@@ -42,7 +42,7 @@ async fn scene() -> Scene {
     let process = stage.fleet.world.process("bench");
     let ports = stage.fleet.ports(&process);
     let route = stage.routes[0].clone();
-    let state = ports.ledger.load(&route.name).await.unwrap();
+    let known = ports.ledger.load(&route.name).await.unwrap();
     let observed = ports.groups.observe(&route.group).await.unwrap().value;
     let newest = AuditQuery::Newest {
         route: route.name.clone(),
@@ -55,7 +55,7 @@ async fn scene() -> Scene {
         eventbridge: writerlink::embedded::event_bodies::eventbridge(&event),
         sns: writerlink::embedded::event_bodies::rds_sns(&event),
         route,
-        state,
+        state: known,
         evidence,
         address,
         observed,

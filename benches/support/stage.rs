@@ -127,7 +127,7 @@ impl Stage {
             yield_now().await;
         }
         let at = self.moved.at.lock().unwrap();
-        let mut took: Vec<Duration> = at.iter().map(|at| *at - delivered).collect();
+        let mut took: Vec<Duration> = at.iter().map(|at| at.saturating_sub(delivered)).collect();
         took.sort_unstable();
         took
     }
