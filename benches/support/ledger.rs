@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::capacity::{Item, items};
@@ -19,6 +20,7 @@ impl Stage {
     pub(crate) async fn cut_back(&self, kept: u64) {
         self.fleet.world.forget_history();
         let dynamo = &self.fleet.dynamo;
+        let client = dynamo.client_outside();
         let (state, audit) = (&dynamo.tables().state, &dynamo.tables().audit);
         let records = items(dynamo, audit).await;
         let mut newest: BTreeMap<String, u64> = BTreeMap::new();
@@ -29,28 +31,23 @@ impl Stage {
         for record in records {
             let route = text(&record, "route");
             if seq(&record) + kept <= newest[&route] {
-                self.remove(audit, &record, &["route", "seq"]).await;
+                remove(&client, audit, &record, &["route", "seq"]).await;
             }
         }
         for item in items(dynamo, state).await {
             if text(&item, "pk").starts_with("event#") {
-                self.remove(state, &item, &["pk"]).await;
+                remove(&client, state, &item, &["pk"]).await;
             }
         }
     }
+}
 
-    async fn remove(&self, table: &str, item: &Item, key: &[&str]) {
-        let mut delete = self
-            .fleet
-            .dynamo
-            .client_outside()
-            .delete_item()
-            .table_name(table);
-        for name in key {
-            delete = delete.key(*name, item[*name].clone());
-        }
-        delete.send().await.unwrap();
+async fn remove(client: &Client, table: &str, item: &Item, key: &[&str]) {
+    let mut delete = client.delete_item().table_name(table);
+    for name in key {
+        delete = delete.key(*name, item[*name].clone());
     }
+    delete.send().await.unwrap();
 }
 
 fn text(item: &Item, name: &str) -> String {
