@@ -33,12 +33,12 @@ impl Meter {
     clippy::disallowed_methods,
     reason = "real time is what a benchmark measures; the world's own clock is paused"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// To the nanosecond; `/proc/self/stat` counts in steps of ten milliseconds.
-pub(crate) fn cpu() -> Duration {
+/// In nanoseconds, brought up to date at every tick of the kernel: good for stretches, not for single moments.
+fn cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }

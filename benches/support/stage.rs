@@ -1,7 +1,7 @@
 //! A world whose calls take no time, its routes, and workers that move them as fast as they can.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -18,7 +18,7 @@ use writerlink::reconcile::Attempts;
 use writerlink::timer::Reconciling;
 use writerlink::worker::{Happening, Limits, Observer, Until};
 
-use super::meter::cpu;
+use super::meter::now;
 
 /// The simulated time between two rounds: longer than a target drains, than the queue remembers a message, and than
 /// the flap rule looks back. Nothing of one round is left in the next.
@@ -34,11 +34,10 @@ pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-/// When each attempt ended that moved a route, by the thread's own clock, which stands while others have the core: what
-/// passes on it is what would pass in all on a machine with nothing else to do.
+/// When each attempt ended that moved a route.
 #[derive(Default)]
 struct Moved {
-    at: Mutex<Vec<Duration>>,
+    at: Mutex<Vec<Instant>>,
     another: Notify,
 }
 
@@ -47,7 +46,7 @@ impl Observer for Moved {
         if let Happening::Attempt(report) = happening
             && report.ended.outcome() == Some(Outcome::Swapped)
         {
-            self.at.lock().unwrap().push(cpu());
+            self.at.lock().unwrap().push(now());
             self.another.notify_one();
         }
     }
@@ -111,12 +110,12 @@ impl Stage {
     }
 
     /// A failover of every route at once; returns when all are moved and every message is deleted. How long each
-    /// took from the delivery of all, in the thread's own time, sorted.
+    /// took from the delivery of all, in real time, sorted.
     pub(crate) async fn fail_over(&mut self) -> Vec<Duration> {
         self.rounds += 1;
         let events: Vec<RdsEvent> = self.routes.iter().map(|route| self.event(route)).collect();
         self.moved.at.lock().unwrap().clear();
-        let delivered = cpu();
+        let delivered = now();
         for event in &events {
             self.fleet.world.deliver(event);
         }
@@ -127,7 +126,7 @@ impl Stage {
             yield_now().await;
         }
         let at = self.moved.at.lock().unwrap();
-        let mut took: Vec<Duration> = at.iter().map(|at| at.saturating_sub(delivered)).collect();
+        let mut took: Vec<Duration> = at.iter().map(|at| at.duration_since(delivered)).collect();
         took.sort_unstable();
         took
     }
