@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -57,6 +57,27 @@ page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and le
 footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python benches/footprint.py
+
+# Optimized, with checks on, and without the ten minutes that linking the release profile takes for each of them.
+BENCH := $(CARGO) bench --locked --profile sim --bench
+
+bench: venv throughput ## Measures the worker beside the Lambda it replaces, its throughput, cost and footprint.
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python benches/bench.py
+
+throughput: ## Measures transitions a second, what each costs, and what an idle hour costs.
+	$(BENCH) throughput
+
+soak: export EVENTS ?= 1000000
+soak: ## Moves routes EVENTS times and prints the resident memory as it goes.
+	$(BENCH) soak -- $(EVENTS)
+
+reads: export RECORDS ?= 100000
+reads: ## Reads and verifies an audit of RECORDS records.
+	$(BENCH) audit_reads -- $(RECORDS)
+
+micro: ## Measures parsing, deciding, planning and the canonical text of a record, with criterion.
+	$(BENCH) micro
 
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
 	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture

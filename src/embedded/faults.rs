@@ -180,6 +180,11 @@ impl Fabric {
         lock(&self.journal).clone()
     }
 
+    /// Drops the journal so far.
+    pub(super) fn forget(&self) {
+        *lock(&self.journal) = Vec::new();
+    }
+
     /// Writes down something that took effect.
     pub fn record(&self, site: Site, detail: String, fault: Fault) {
         let effect = Effect {

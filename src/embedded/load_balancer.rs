@@ -149,6 +149,13 @@ impl LoadBalancer {
         lock(&self.state).answers.change(ip, now, answer);
     }
 
+    /// Drops the log of what was changed so far.
+    pub(super) fn forget(&self) {
+        let mut state = lock(&self.state);
+        state.mutations = Vec::new();
+        state.weight_changes = Vec::new();
+    }
+
     /// The state as of now: targets whose drain is over are gone.
     pub(super) fn settled(&self) -> MutexGuard<'_, State> {
         let now = self.time.elapsed();

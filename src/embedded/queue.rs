@@ -191,6 +191,11 @@ impl FifoQueue {
         lock(&self.state).deleted.clone()
     }
 
+    /// Drops the list of what was deleted so far.
+    pub(super) fn forget(&self) {
+        lock(&self.state).deleted = Vec::new();
+    }
+
     /// How full the queue is. Messages behind one in flight count as visible, as AWS counts them.
     #[must_use]
     pub fn depth(&self) -> Depth {

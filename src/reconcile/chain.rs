@@ -9,8 +9,12 @@ use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{AuditQuery, CallError, ErrorKind, StoredRecord};
 
-/// How many records are looked at: one Query, and more than a route gets between two looks unless it is in trouble.
+/// How many records are looked at: more than a route gets between two looks unless it is in trouble.
 const NEWEST: u32 = 50;
+
+/// How many are asked for: one more than there are, so that one Query is enough. A page that is full never says
+/// that nothing follows (DynamoDB API reference, `LastEvaluatedKey`).
+const PAGE: u32 = NEWEST + 1;
 
 impl Reconciler {
     /// The first fault among a route's newest records, if there is one.
@@ -46,7 +50,7 @@ impl Reconciler {
         route: &RouteName,
         chain: &mut Newest,
     ) -> Result<Option<BrokenChain>, CallError> {
-        let mut limit = NEWEST;
+        let mut limit = PAGE;
         loop {
             let query = AuditQuery::Chain {
                 route: route.clone(),

@@ -1,0 +1,275 @@
+//! What people ask of the audit, on a ledger of many records: how long it takes, how many requests, how many read units.
+//!
+//! The records are a real failover's, repeated with new times and event keys, and written by the ledger's own code through
+//! `domain::change`: every chain verifies. The engine is in this process, so the times are lower bounds to which a
+//! round trip for each request is to be added; requests and units are DynamoDB's.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run should say where"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::capacity::{READ_UNIT_BYTES, Sizes};
+use support::meter::{Meter, each, ms, resident_mib};
+use support::stage::{NO_TIMER, Stage, run};
+use support::{number_asked, say, table};
+use writerlink::aws::dynamodb::DynamoLedger;
+use writerlink::domain::audit::{ChainVerifier, Entry, Hash};
+use writerlink::domain::change::{self, Effect};
+use writerlink::domain::event::EventKey;
+use writerlink::domain::route::RouteName;
+use writerlink::domain::transition::RouteState;
+use writerlink::ports::{Audit, AuditQuery, Commit, Ledger};
+
+const RECORDS_DEFAULT: u64 = 100_000;
+const ROUTES: u64 = 100;
+
+/// Over so many days the records are spread.
+const DAYS: u64 = 30;
+const DAY: Duration = Duration::from_hours(24);
+
+/// What `audit list` shows, and what it reads at a time (`cli/audit.rs`).
+const NEWEST: u32 = 50;
+const PAGE: u32 = 100;
+
+/// Questions of each kind; the median is told.
+const ASKED: usize = 21;
+
+fn main() {
+    run(measure(number_asked(RECORDS_DEFAULT)));
+}
+
+async fn measure(records: u64) {
+    let (ledger, template, record_bytes) = failed_over().await;
+    let meter = Meter::start();
+    let loaded = load(&ledger, &template, records).await;
+    let wall = meter.wall();
+    say(&format!(
+        "{} records on {ROUTES} routes over {DAYS} days, written in {:.0} s, of {record_bytes} bytes on average; \
+         resident with all of them {:.0} MiB\n",
+        loaded.records,
+        wall.as_secs_f64(),
+        resident_mib()
+    ));
+    let route = route_name(ROUTES / 2);
+    let reader = Reader {
+        ledger,
+        record_bytes,
+    };
+    let newest = AuditQuery::Newest {
+        route: route.clone(),
+    };
+    let day = AuditQuery::Day { day: loaded.day };
+    let event = AuditQuery::Event { key: loaded.key };
+    let rows = [
+        row!["question", "records", "requests", "read units", "median ms"],
+        reader
+            .ask("a route's newest 50", &newest, Some(NEWEST))
+            .await,
+        reader
+            .ask("a day across routes, newest 50", &day, Some(NEWEST))
+            .await,
+        reader
+            .ask("a day across routes, all of it", &day, None)
+            .await,
+        reader.ask("one event", &event, None).await,
+    ];
+    table(&rows);
+    verify(&reader.ledger, &route).await;
+}
+
+/// A ledger, what a failover of one route wrote to it, and how large a record of that is. Who asks it stands outside
+/// the world, whose journal would grow with every call.
+async fn failed_over() -> (DynamoLedger, Vec<Entry>, u64) {
+    let mut stage = Stage::new(1, 1, NO_TIMER).await;
+    stage.fail_over().await;
+    let dynamo = &stage.fleet.dynamo;
+    let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
+    let route = stage.routes[0].name.clone();
+    let query = AuditQuery::Chain {
+        route,
+        from_seq: 1,
+        to_seq: None,
+    };
+    let records = ledger.page(&query, PAGE, None).await.unwrap().records;
+    let template = records
+        .into_iter()
+        .map(|stored| stored.record.entry)
+        .collect();
+    let record_bytes = Sizes::of(dynamo).await.record();
+    stage.stop().await;
+    (ledger, template, record_bytes)
+}
+
+fn route_name(n: u64) -> RouteName {
+    RouteName::new(&format!("route{n:03}")).unwrap()
+}
+
+struct Loaded {
+    records: u64,
+    /// A day in the middle, and an event of it.
+    day: String,
+    key: EventKey,
+}
+
+/// Fills the ledger, all routes at the same pace: an event's records on one route, then the next one's on the next.
+async fn load(ledger: &DynamoLedger, template: &[Entry], records: u64) -> Loaded {
+    let per_event = u64::try_from(template.len()).unwrap();
+    let events = records.div_ceil(per_event);
+    let step = DAY * u32::try_from(DAYS).unwrap() / u32::try_from(events).unwrap();
+    let start = template[0].at;
+    let mut states: Vec<RouteState> = Vec::new();
+    for n in 0..ROUTES {
+        states.push(ledger.load(&route_name(n)).await.unwrap());
+    }
+    let mut middle = None;
+    for n in 0..events {
+        let at = start.plus(step * u32::try_from(n).unwrap());
+        let key = key_of(n);
+        if n == events / 2 {
+            middle = Some((at, key));
+        }
+        let state = &mut states[usize::try_from(n % ROUTES).unwrap()];
+        for entry in template {
+            *state = append(
+                ledger,
+                state,
+                Entry {
+                    at,
+                    event_key: key,
+                    ..entry.clone()
+                },
+            )
+            .await;
+        }
+    }
+    let (at, key) = middle.unwrap();
+    Loaded {
+        records: events * per_event,
+        day: at.day(),
+        key,
+    }
+}
+
+/// The same event cannot come twice; these are as different as real ones.
+fn key_of(n: u64) -> EventKey {
+    EventKey::parse(&Hash::of(&n.to_string()).to_string()).unwrap()
+}
+
+async fn append(ledger: &DynamoLedger, state: &RouteState, entry: Entry) -> RouteState {
+    let change = change::note(state, Effect::None, entry).unwrap();
+    // Nobody else writes here, so nothing can be refused: what stands then would break the chain, and be found.
+    match ledger.commit(&change).await.unwrap() {
+        Commit::Done(state) | Commit::Refused { state, .. } => state,
+    }
+}
+
+#[derive(Default)]
+struct Answer {
+    records: u64,
+    requests: u64,
+    units: f64,
+}
+
+struct Reader {
+    ledger: DynamoLedger,
+    record_bytes: u64,
+}
+
+impl Reader {
+    /// Asks the same question again and again.
+    async fn ask(&self, what: &str, query: &AuditQuery, wanted: Option<u32>) -> Vec<String> {
+        let mut times = Vec::new();
+        let mut answer = Answer::default();
+        for _ in 0..ASKED {
+            let meter = Meter::start();
+            answer = self.read(query, wanted).await;
+            times.push(meter.wall());
+        }
+        times.sort_unstable();
+        let Answer {
+            records,
+            requests,
+            units,
+        } = answer;
+        row![
+            what,
+            records,
+            requests,
+            format!("{units:.1}"),
+            ms(times[ASKED / 2])
+        ]
+    }
+
+    /// All pages of an answer, or as many as the wanted records need.
+    async fn read(&self, query: &AuditQuery, wanted: Option<u32>) -> Answer {
+        let mut answer = Answer::default();
+        let mut cursor = None;
+        loop {
+            let limit = wanted.unwrap_or(PAGE);
+            let page = self
+                .ledger
+                .page(query, limit, cursor.as_deref())
+                .await
+                .unwrap();
+            let records = u64::try_from(page.records.len()).unwrap();
+            answer.requests += 1;
+            answer.records += records;
+            answer.units += self.units(query, records);
+            cursor = page.next;
+            if cursor.is_none() || wanted.is_some_and(|n| answer.records >= n.into()) {
+                return answer;
+            }
+        }
+    }
+
+    /// A table is read strongly consistently, at one unit for each 4 KB; an index cannot be, at half a unit.
+    fn units(&self, query: &AuditQuery, records: u64) -> f64 {
+        let whole = (records * self.record_bytes)
+            .div_ceil(READ_UNIT_BYTES)
+            .max(1);
+        let whole = f64::from(u32::try_from(whole).unwrap());
+        match query {
+            AuditQuery::Chain { .. } | AuditQuery::Newest { .. } => whole,
+            AuditQuery::Day { .. } | AuditQuery::Event { .. } => whole / 2.0,
+        }
+    }
+}
+
+/// As `audit verify` does: the chain page by page, every hash made again from the text.
+async fn verify(ledger: &DynamoLedger, route: &RouteName) {
+    let meter = Meter::start();
+    let mut verifier = ChainVerifier::default();
+    let (mut from_seq, mut requests) = (1, 0);
+    loop {
+        let query = AuditQuery::Chain {
+            route: route.clone(),
+            from_seq,
+            to_seq: None,
+        };
+        let records = ledger.page(&query, PAGE, None).await.unwrap().records;
+        requests += 1;
+        for record in &records {
+            record.follow(&mut verifier).unwrap();
+        }
+        match records.last() {
+            Some(last) => from_seq = last.record.seq + 1,
+            None => break,
+        }
+    }
+    let state = ledger.peek(route).await.unwrap().unwrap();
+    verifier.finish(state.chain).unwrap();
+    let seconds = meter.wall().as_secs_f64();
+    say(&format!(
+        "\nverifying a chain: {} records in {requests} requests, {:.0} records a second",
+        state.chain.seq,
+        1.0 / each(seconds, state.chain.seq)
+    ));
+    say(&format!(
+        "resident memory at the end {:.0} MiB, ledger included",
+        resident_mib()
+    ));
+}

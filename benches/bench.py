@@ -1,0 +1,37 @@
+"""All that is measured from outside the release binary, and what of it was aimed at: the last table of `make bench`.
+
+A benchmark and no test: it ends with 0 when it ran, whatever came out.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import against_lambda
+import footprint
+from rig import ROOT, table
+
+
+def machine():
+    model = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    return f"{os.cpu_count()} cores of {model}; load before: {os.getloadavg()[0]:.1f}"
+
+
+def main():
+    binary = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+    print(machine())
+    figures = against_lambda.measure(binary) + footprint.measure(binary)
+    rows = [("what", "aimed at", "came out", "")]
+    for figure in figures:
+        verdict = {True: "met", False: "missed", None: ""}[figure.met]
+        rows.append((figure.what, figure.target, figure.figure, verdict))
+    print()
+    table(rows, words=len(rows[0]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+//! Whether a worker that moves routes for ever grows.
+//!
+//! A hundred routes, one worker with its timer, the embedded world; so many events as are asked for. What is not the
+//! worker's is kept small: the world forgets its history, and of the ledger, which lives in this process here and in
+//! DynamoDB otherwise, only each route's newest records and the events of the last round stay. The resident memory
+//! is printed as it goes; the mean of the second half is held against that of the first.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run should say where"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::meter::{Meter, each, resident_mib, us};
+use support::stage::{Stage, run};
+use support::{number_asked, say, table};
+use writerlink::timer::Reconciling;
+
+const EVENTS_DEFAULT: u64 = 10_000;
+const ROUTES: usize = 100;
+
+/// Simulated time between two rounds: the timer follows the last move with two looks meanwhile.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
+
+/// How many rounds the ledger grows before it is cut back.
+const ROUNDS_KEPT: u64 = 10;
+
+/// More than the timer's verification of a chain reads (`reconcile/chain.rs`), so that it finds what it looks for.
+const RECORDS_KEPT: u64 = 60;
+
+/// Lines of the table.
+const LINES: u64 = 20;
+
+fn main() {
+    let events = number_asked(EVENTS_DEFAULT);
+    say(&format!(
+        "{events} events on {ROUTES} routes, one worker with its timer"
+    ));
+    run(soak(events));
+}
+
+async fn soak(events: u64) {
+    let routes = u64::try_from(ROUTES).unwrap();
+    let rounds = events.div_ceil(routes);
+    let mut stage = Stage::new(ROUTES, 1, Reconciling::default()).await;
+    let mut resident: Vec<f64> = Vec::new();
+    let mut rows = vec![row![
+        "events",
+        "resident MiB",
+        "records in the ledger",
+        "CPU us/event"
+    ]];
+    let mut meter = Meter::start();
+    let every = (rounds / LINES).max(1);
+    for round in 1..=rounds {
+        stage.fail_over().await;
+        tokio::time::sleep(BETWEEN_ROUNDS).await;
+        if round % ROUNDS_KEPT == 0 {
+            stage.cut_back(RECORDS_KEPT).await;
+        }
+        if round % every == 0 {
+            let records = stage.records().await;
+            let spent = each(meter.cpu().as_secs_f64(), every * routes);
+            resident.push(resident_mib());
+            let now = format!("{:.1}", resident_mib());
+            say(&format!("  {} events: {now} MiB", round * routes));
+            rows.push(row![round * routes, now, records, us(spent)]);
+            meter = Meter::start();
+        }
+    }
+    table(&rows);
+    verdict(&resident);
+    stage.stop().await;
+}
+
+/// The first lines are left out: connections, caches and the allocator's own pools are filled then.
+fn verdict(resident: &[f64]) {
+    let mean = |part: &[f64]| each(part.iter().sum(), u64::try_from(part.len().max(1)).unwrap());
+    let half = resident.len() / 2;
+    let (first, last) = (mean(&resident[half.min(2)..half]), mean(&resident[half..]));
+    say(&format!(
+        "mean of the first half {first:.1} MiB, of the second {last:.1} MiB: {:+.1} MiB",
+        last - first
+    ));
+}

@@ -1,0 +1,172 @@
+//! A world whose calls take no time, its routes, and workers that move them as fast as they can.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
+use writerlink::domain::policy::Policy;
+use writerlink::domain::route::{Route, SourceId};
+use writerlink::domain::transition::Outcome;
+use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
+use writerlink::embedded::load_balancer::LoadBalancerConfig;
+use writerlink::embedded::quota::Throttling;
+use writerlink::embedded::world::{WorldConfig, instances};
+use writerlink::ports::Depth;
+use writerlink::reconcile::Attempts;
+use writerlink::timer::Reconciling;
+use writerlink::worker::{Happening, Limits, Observer, Until};
+
+use super::meter::now;
+
+/// The simulated time between two rounds: longer than a target drains, than the queue remembers a message, and than
+/// the flap rule looks back. Nothing of one round is left in the next.
+pub(crate) const BETWEEN_ROUNDS: Duration = Duration::from_mins(11);
+
+/// A runtime on this thread whose clock moves only when everyone waits, as in the simulation.
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+/// When each attempt ended that moved a route.
+#[derive(Default)]
+struct Moved {
+    at: Mutex<Vec<Instant>>,
+    another: Notify,
+}
+
+impl Observer for Moved {
+    fn tell(&self, happening: &Happening<'_>) {
+        if let Happening::Attempt(report) = happening
+            && report.ended.outcome() == Some(Outcome::Swapped)
+        {
+            self.at.lock().unwrap().push(now());
+            self.another.notify_one();
+        }
+    }
+}
+
+/// A world and what happens in it.
+pub(crate) struct Stage {
+    pub(crate) fleet: Fleet,
+    pub(crate) routes: Vec<Route>,
+    moved: Arc<Moved>,
+    workers: Vec<Running>,
+    rounds: u64,
+}
+
+/// The timer as it is, and none.
+pub(crate) const NO_TIMER: Reconciling = Reconciling {
+    interval: None,
+    looks_per_second_max: writerlink::timer::LOOKS_PER_SECOND_MAX,
+};
+
+impl Stage {
+    /// A world with so many routes, each of a message group of its own, and so many workers. The API's quotas are
+    /// off and nothing limits how often a route moves: what is measured is the worker.
+    pub(crate) async fn new(groups: usize, workers: usize, reconciling: Reconciling) -> Self {
+        let world = WorldConfig {
+            load_balancer: LoadBalancerConfig {
+                throttling: Throttling::Off,
+                ..LoadBalancerConfig::default()
+            },
+            ..WorldConfig::default()
+        };
+        let config = FleetConfig {
+            attempts: Attempts {
+                attempts_max: 6,
+                moves_per_minute_max: u32::MAX,
+            },
+            limits: Limits {
+                groups_max: groups.max(1),
+                drain_timeout: Duration::from_secs(25),
+                reconciling,
+            },
+        };
+        let fleet = Fleet::new(world, config).await.unwrap();
+        let routes: Vec<Route> = (0..groups).map(|n| route(&fleet, n)).collect();
+        let moved: Arc<Moved> = Arc::default();
+        let start = |n: usize| {
+            let observer = Arc::clone(&moved) as _;
+            fleet.start(&format!("w{n}"), &routes, Until::Stopped, observer)
+        };
+        let workers = (0..workers).map(start).collect();
+        let stage = Self {
+            fleet,
+            routes,
+            moved,
+            workers,
+            rounds: 0,
+        };
+        // The workers read every route's state first, as in production, where that is long over at the first event.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stage
+    }
+
+    /// A failover of every route at once; returns when all are moved and every message is deleted. How long each
+    /// took from the delivery of all, in real time, sorted.
+    pub(crate) async fn fail_over(&mut self) -> Vec<Duration> {
+        self.rounds += 1;
+        let events: Vec<RdsEvent> = self.routes.iter().map(|route| self.event(route)).collect();
+        self.moved.at.lock().unwrap().clear();
+        let delivered = now();
+        for event in &events {
+            self.fleet.world.deliver(event);
+        }
+        while self.moved.at.lock().unwrap().len() < self.routes.len() {
+            self.moved.another.notified().await;
+        }
+        while self.fleet.world.sqs.depth() != Depth::default() {
+            yield_now().await;
+        }
+        let at = self.moved.at.lock().unwrap();
+        let mut took: Vec<Duration> = at.iter().map(|at| at.duration_since(delivered)).collect();
+        took.sort_unstable();
+        took
+    }
+
+    /// What the next failover of the first route would say.
+    pub(crate) fn next_event(&mut self) -> RdsEvent {
+        self.rounds += 1;
+        self.event(&self.routes[0])
+    }
+
+    /// Every round names the other instance.
+    fn event(&self, route: &Route) -> RdsEvent {
+        let writer = if self.rounds % 2 == 1 { 2 } else { 1 };
+        let name = route.name.as_str();
+        RdsEvent {
+            id: Some(EventId::STARTED_CROSS_AZ),
+            source: SourceId::new(name).unwrap(),
+            kind: SourceKind::Cluster,
+            source_arn: Some(format!("arn:aws:rds:us-east-1:123456789012:cluster:{name}")),
+            at: self.fleet.world.fabric.time.now(),
+            message: format!("Started cross AZ failover to DB instance: {name}-{writer}"),
+        }
+    }
+
+    /// Ends the workers and waits for their end.
+    pub(crate) async fn stop(self) {
+        self.workers.iter().for_each(Running::stop);
+        for worker in self.workers {
+            worker.ended().await;
+        }
+    }
+}
+
+fn route(fleet: &Fleet, n: usize) -> Route {
+    let name = format!("orders{n:03}");
+    let members = instances(&name, 2).unwrap();
+    let route = fleet.world.add_route(&name, &members).unwrap();
+    let policy = Policy {
+        flap_moves_max: 0,
+        ..route.policy
+    };
+    Route { policy, ..route }
+}
