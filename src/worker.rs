@@ -23,7 +23,7 @@ use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{InHand, Reconciler};
+use crate::reconcile::{Ended, InHand, Reconciler};
 use crate::timer::{Nudge, Reconciling, Timer};
 use crate::wire::{self, Parsed};
 
@@ -349,8 +349,23 @@ impl Worker {
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
-        self.tell(&Happening::Attempt(&report));
-        self.nudge(Nudge::Route(route.name.clone()));
+        match report.ended {
+            // It was told when it came first, and nothing has happened since.
+            Ended::Waits(_) if report.steps.is_empty() && hand.deliveries() > 1 => {}
+            // Nor is there anything to be seen before its turn.
+            Ended::Waits(_) => self.tell(&Happening::Attempt(&report)),
+            Ended::Settled(_)
+            | Ended::Duplicate(_)
+            | Ended::Nothing(_)
+            | Ended::Paced(_)
+            | Ended::Deferred(..)
+            | Ended::Busy(..)
+            | Ended::Unavailable(..)
+            | Ended::LeaseLost { .. } => {
+                self.tell(&Happening::Attempt(&report));
+                self.nudge(Nudge::Route(route.name.clone()));
+            }
+        }
         report.ended.disposition()
     }
 
@@ -451,6 +466,22 @@ impl InHand for Hand<'_> {
                 .first()
                 .map_or(1, |message| message.receive_count)
         })
+    }
+
+    fn behind(&self, route: &Route) -> Vec<Evidence> {
+        let bodies: Vec<String> = self.with(|held| {
+            let behind = held.messages.iter().skip(1);
+            behind.map(|message| message.body.clone()).collect()
+        });
+        let parsed = bodies.iter().map(|body| wire::parse(body));
+        let events = parsed.flat_map(|parsed| match parsed {
+            Ok(Parsed::Events(events)) => events,
+            Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
+        });
+        let followed = events.filter(|event| route.follows(&event.source));
+        followed
+            .map(|event| Evidence::new(&route.name, event))
+            .collect()
     }
 
     async fn keep(&self) {

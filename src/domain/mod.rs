@@ -9,6 +9,7 @@
 
 pub mod aim;
 pub mod audit;
+pub mod bucket;
 pub mod change;
 pub mod decide;
 pub mod event;
@@ -24,4 +25,5 @@ pub mod target;
 pub mod time;
 pub mod transition;
 pub mod truth;
+pub mod turns;
 pub mod weights;

@@ -14,10 +14,11 @@ use super::clock::WorldTime;
 use super::faults::{lock, refused};
 use super::health::{Answer, Answers, HealthChecks};
 use super::listener::{Listening, WeightChange};
-use super::quota::{Throttling, TokenBucket};
+use super::quota::{self, Throttling};
 use super::target_group::{
     Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec,
 };
+use crate::domain::bucket::TokenBucket;
 use crate::domain::route::TargetGroupArn;
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::ports::{CallError, ErrorKind, Reply};
@@ -107,9 +108,9 @@ impl LoadBalancer {
             groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
             answers: Answers::default(),
-            registrations: TokenBucket::registrations(),
-            modifications: TokenBucket::modifications(),
-            descriptions: TokenBucket::descriptions(),
+            registrations: quota::registrations(),
+            modifications: quota::modifications(),
+            descriptions: quota::descriptions(),
             mutations: Vec::new(),
             weight_changes: Vec::new(),
             mutating_calls: BTreeMap::new(),

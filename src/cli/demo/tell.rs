@@ -164,6 +164,7 @@ fn headline(ended: &Ended) -> (String, Tone) {
         }
         Ended::Duplicate(_)
         | Ended::Paced(_)
+        | Ended::Waits(_)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => None,
@@ -186,6 +187,7 @@ fn ending(ended: &Ended) -> String {
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::Paced(_)
+        | Ended::Waits(_)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => note,
