@@ -16,9 +16,7 @@ use std::time::Duration;
 
 use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
 use writerlink::domain::route::{Route, SourceId};
-use writerlink::domain::turns::{
-    Precedence, Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND,
-};
+use writerlink::domain::turns::{Precedence, Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink::embedded::faults::{Fate, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig};
 use writerlink::embedded::load_balancer::{Action, Mutation};
@@ -108,10 +106,7 @@ fn started(route: &Route) -> RdsEvent {
         kind: SourceKind::Cluster,
         source_arn: None,
         at: WorldConfig::default().start,
-        message: format!(
-            "Started cross AZ failover to DB instance: {}-2",
-            route.name
-        ),
+        message: format!("Started cross AZ failover to DB instance: {}-2", route.name),
     }
 }
 
@@ -161,7 +156,11 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
         .sum();
     let last = |action| {
         let changes = mutations.iter().filter(|m| changed(m, action));
-        changes.map(|m| m.at).max().unwrap_or_default().saturating_sub(from)
+        changes
+            .map(|m| m.at)
+            .max()
+            .unwrap_or_default()
+            .saturating_sub(from)
     };
     let (last_registered, all_done) = (last(Action::Register), last(Action::Deregister));
     let dead_letters = fleet.world.dead_letters.messages().len();
@@ -237,7 +236,11 @@ const BURSTS: [(Order, u32); 4] = [
 fn main() -> io::Result<()> {
     let out = &mut io::stdout().lock();
     let given: Vec<u32> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    let sizes = if given.is_empty() { SIZES.to_vec() } else { given };
+    let sizes = if given.is_empty() {
+        SIZES.to_vec()
+    } else {
+        given
+    };
     writeln!(
         out,
         "routes  order          workers  last registered      all done             refused  describes  ledger     queue  left/dead"

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::bucket::{PER_TOKEN, TokenBucket};
 use super::route::RouteName;
+use super::time::Timestamp;
 
 /// What a call does, in the order of who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,8 +70,13 @@ impl Default for Quota {
 pub enum Turn {
     /// It is theirs: a token was taken for them.
     Now,
-    /// It will be theirs about then, by what is known now.
-    In(Duration),
+    /// It is not, and so many have theirs before it.
+    In {
+        /// About how long, at the rate that is believed in.
+        about: Duration,
+        /// How long at least, if the whole rate is there for those who wait here.
+        at_least: Duration,
+    },
 }
 
 /// How much later than it said a route may come back before its place is given up: it may be in the hands of another
@@ -79,7 +85,7 @@ const LATE_MAX: Duration = Duration::from_secs(3);
 
 /// How long it takes from no rate at all to the whole of it, when nothing is refused any more: slow, since two
 /// workers that both test for more get both of them refused.
-const RECOVERY: Duration = Duration::from_mins(1);
+const RECOVERY: Duration = Duration::from_secs(15);
 
 /// What is left at least of the rate: with so many workers on one bucket nobody starves.
 const RATE_LEAST: u64 = 16;
@@ -87,18 +93,17 @@ const RATE_LEAST: u64 = 16;
 /// Refusals within this time are one: calls that were under way together are refused together.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
 
-/// Up to how many are counted one by one. Those further back need no more than a guess.
-const COUNTED_MAX: usize = 64;
+/// Up to how many before somebody are counted: two minutes' worth, and nobody goes away for longer than one.
+const COUNTED_MAX: usize = 512;
 
-/// A place in the line: first by whose kind goes first, then by who came first.
-type Place = (u8, u64);
+/// A place in the line: by whose kind goes first, then by how old the evidence is, then by name. Nothing of it is this
+/// worker's own: two workers that share the messages give a route the same place, whoever receives it next.
+type Place = (u8, Timestamp, RouteName);
 
 #[derive(Clone, Debug)]
 struct Ticket {
     call: Call,
     place: Place,
-    /// When its holder asks again.
-    due: Duration,
 }
 
 /// The line of a worker.
@@ -107,8 +112,8 @@ pub struct Line {
     quota: Quota,
     bucket: TokenBucket,
     tickets: BTreeMap<RouteName, Ticket>,
-    places: BTreeMap<Place, RouteName>,
-    came: u64,
+    /// Who is where, and when each asks again.
+    places: BTreeMap<Place, Duration>,
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
     refused: Option<Duration>,
@@ -123,39 +128,39 @@ impl Line {
             quota,
             tickets: BTreeMap::new(),
             places: BTreeMap::new(),
-            came: 0,
             grown: Duration::ZERO,
             refused: None,
         }
     }
 
-    /// Asks for a turn of `route`. Who has to wait keeps the place, and asks again in time.
-    pub fn ask(&mut self, now: Duration, route: &RouteName, call: Call) -> Turn {
+    /// Asks for a turn of `route`, whose evidence is of `since`. Who has to wait has a place, and asks again in time.
+    pub fn ask(&mut self, now: Duration, route: &RouteName, call: Call, since: Timestamp) -> Turn {
         self.grow(now);
         self.forget_the_late(now);
-        let place = self.place_of(route, call);
-        let ahead = self.ahead_of(now, place);
-        let wait = self.bucket.wait_for(now, ahead + 1);
+        let place = self.place_of(route, call, since);
+        let needed = self.ahead_of(now, &place) + 1;
+        let about = self.bucket.wait_for(now, needed);
         // What a full bucket holds nobody has asked for in a long while, whoever may have a place: more would be lost.
-        if wait.is_zero() || self.bucket.is_full(now) {
+        if about.is_zero() || self.bucket.is_full(now) {
             self.bucket.spend(now);
             self.leave(route);
             return Turn::Now;
         }
-        let ticket = Ticket {
-            call,
-            place,
-            due: now + wait,
-        };
-        self.places.insert(place, route.clone());
-        self.tickets.insert(route.clone(), ticket);
-        Turn::In(wait)
+        self.places.insert(place.clone(), now + about);
+        self.tickets.insert(route.clone(), Ticket { call, place });
+        let mut whole = self.bucket.clone();
+        whole.set_rate(now, self.whole_rate());
+        Turn::In {
+            about,
+            at_least: whole.wait_for(now, needed),
+        }
     }
 
     /// The route goes away and asks again after `pause`.
     pub fn go_away(&mut self, now: Duration, route: &RouteName, pause: Duration) {
-        if let Some(ticket) = self.tickets.get_mut(route) {
-            ticket.due = now + pause;
+        let place = self.tickets.get(route).map(|ticket| &ticket.place);
+        if let Some(due) = place.and_then(|place| self.places.get_mut(place)) {
+            *due = now + pause;
         }
     }
 
@@ -191,9 +196,9 @@ impl Line {
     /// Whether the route has a place and is in time.
     #[must_use]
     pub fn awaits(&self, now: Duration, route: &RouteName) -> bool {
-        self.tickets
-            .get(route)
-            .is_some_and(|ticket| now <= ticket.due + LATE_MAX)
+        let place = self.tickets.get(route).map(|ticket| &ticket.place);
+        let due = place.and_then(|place| self.places.get(place));
+        due.is_some_and(|due| is_in_time(now, *due))
     }
 
     /// Whether nobody has to wait.
@@ -222,11 +227,10 @@ impl Line {
 
     /// The first ones alone: they are who everybody waits for.
     fn forget_the_late(&mut self, now: Duration) {
-        while let Some((_, route)) = self.places.first_key_value() {
-            let route = route.clone();
-            if self.awaits(now, &route) {
-                return;
-            }
+        while let Some((place, due)) = self.places.first_key_value()
+            && !is_in_time(now, *due)
+        {
+            let (_, _, route) = place.clone();
             self.leave(&route);
         }
     }
@@ -237,38 +241,179 @@ impl Line {
         }
     }
 
-    /// The place that the route has, or the last one of its kind. One place a route: who needs another call than
-    /// before gives the old place up.
-    fn place_of(&mut self, route: &RouteName, call: Call) -> Place {
+    /// The place that the route has, or that of its evidence. One place a route: who needs another call than before
+    /// gives the old place up.
+    fn place_of(&mut self, route: &RouteName, call: Call, since: Timestamp) -> Place {
         match self.tickets.get(route) {
-            Some(ticket) if ticket.call == call => return ticket.place,
+            Some(ticket) if ticket.call == call => return ticket.place.clone(),
             Some(_) => self.leave(route),
             None => {}
         }
-        self.came += 1;
         let kind = match (self.quota.precedence, call) {
             (Precedence::RegistersFirst, Call::Register)
             | (Precedence::RouteByRoute, Call::Deregister) => 0,
             (Precedence::RegistersFirst, Call::Deregister)
             | (Precedence::RouteByRoute, Call::Register) => 1,
         };
-        (kind, self.came)
+        (kind, since, route.clone())
     }
 
     /// How many have their turn before this place.
-    fn ahead_of(&self, now: Duration, place: Place) -> usize {
-        let mut before = self.places.range(..place);
-        let in_time = |(_, route): &(&Place, &RouteName)| self.awaits(now, route);
-        let counted = before.by_ref().take(COUNTED_MAX).filter(in_time).count();
-        if before.next().is_none() {
-            return counted;
+    fn ahead_of(&self, now: Duration, place: &Place) -> usize {
+        let before = self.places.range(..place.clone());
+        let in_time = before.filter(|(_, due)| is_in_time(now, **due));
+        in_time.take(COUNTED_MAX).count()
+    }
+}
+
+/// Whether who wants to ask again at `due` may still come.
+fn is_in_time(now: Duration, due: Duration) -> bool {
+    now <= due + LATE_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTA: Quota = Quota {
+        burst: 2,
+        per_second: 4,
+        precedence: Precedence::RegistersFirst,
+    };
+
+    fn millis(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn route(n: u32) -> RouteName {
+        RouteName::new(&format!("r{n}")).unwrap()
+    }
+
+    fn ask(line: &mut Line, at: u64, n: u32, call: Call) -> Turn {
+        line.ask(millis(at), &route(n), call, Timestamp::EPOCH)
+    }
+
+    fn after(millis: u64) -> Turn {
+        let about = Duration::from_millis(millis);
+        let at_least = about;
+        Turn::In { about, at_least }
+    }
+
+    #[test]
+    fn a_single_failover_waits_for_nobody() {
+        let mut line = Line::new(Quota::default());
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 20, 1, Call::Deregister), Turn::Now);
+        assert!(line.is_idle(millis(20)));
+    }
+
+    #[test]
+    fn every_registration_goes_before_any_deregistration_whoever_asked_first() {
+        let mut line = Line::new(QUOTA);
+        for n in [1, 2] {
+            assert_eq!(ask(&mut line, 0, n, Call::Register), Turn::Now);
         }
-        // Places are handed out in order, so the distance from the first one of the kind tells about how many.
-        let of_kind = |kind: u8| self.places.range((kind, 0)..(kind + 1, 0));
-        let own = of_kind(place.0).next();
-        let distance = own.map_or(0, |(first, _)| place.1.saturating_sub(first.1));
-        let others = if place.0 > 0 { of_kind(0).count() } else { 0 };
-        let distance = usize::try_from(distance).unwrap_or(usize::MAX);
-        (distance.saturating_add(others)).min(self.places.len())
+        assert_eq!(ask(&mut line, 0, 1, Call::Deregister), after(250));
+        assert_eq!(ask(&mut line, 0, 3, Call::Register), after(250));
+        assert_eq!(ask(&mut line, 250, 1, Call::Deregister), after(250));
+        assert_eq!(ask(&mut line, 250, 3, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 500, 1, Call::Deregister), Turn::Now);
+    }
+
+    #[test]
+    fn route_by_route_the_one_that_has_begun_is_finished_first() {
+        let mut line = Line::new(Quota {
+            precedence: Precedence::RouteByRoute,
+            ..QUOTA
+        });
+        for n in [1, 2] {
+            assert_eq!(ask(&mut line, 0, n, Call::Register), Turn::Now);
+        }
+        assert_eq!(ask(&mut line, 0, 3, Call::Register), after(250));
+        assert_eq!(ask(&mut line, 0, 1, Call::Deregister), after(250));
+        assert_eq!(ask(&mut line, 250, 3, Call::Register), after(250));
+    }
+
+    #[test]
+    fn who_went_away_keeps_its_token_until_it_is_late() {
+        let mut line = Line::new(QUOTA);
+        line.refused(millis(0));
+        line.refused = None;
+        line.bucket.set_rate(millis(0), 4 * PER_TOKEN);
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), after(250));
+        line.go_away(millis(0), &route(1), millis(200));
+        assert_eq!(ask(&mut line, 250, 2, Call::Register), after(250));
+        assert!(line.awaits(millis(3200), &route(1)));
+        assert!(!line.awaits(millis(3201), &route(1)));
+        assert_eq!(ask(&mut line, 3201, 2, Call::Register), Turn::Now);
+        assert_eq!(line.waits_for(&route(1)), None, "its place was given up");
+    }
+
+    #[test]
+    fn a_full_bucket_waits_for_nobody() {
+        let mut line = Line::new(QUOTA);
+        line.bucket.empty(millis(0));
+        for n in 1..=4 {
+            ask(&mut line, 0, n, Call::Register);
+            line.go_away(millis(0), &route(n), millis(60_000));
+        }
+        assert_ne!(ask(&mut line, 499, 9, Call::Deregister), Turn::Now);
+        assert_eq!(ask(&mut line, 500, 9, Call::Deregister), Turn::Now);
+        assert_ne!(ask(&mut line, 500, 8, Call::Deregister), Turn::Now);
+    }
+
+    #[test]
+    fn the_older_evidence_goes_first_whoever_hears_of_it() {
+        let mut line = Line::new(QUOTA);
+        line.bucket.empty(millis(0));
+        let mut asked = |at, n, since| {
+            let since = Timestamp::from_millis(since);
+            line.ask(millis(at), &route(n), Call::Register, since)
+        };
+        assert_eq!(asked(0, 1, 10), after(250));
+        assert_eq!(asked(0, 2, 5), after(250));
+        assert_eq!(asked(250, 1, 10), after(250));
+        assert_eq!(asked(250, 2, 5), Turn::Now);
+    }
+
+    #[test]
+    fn a_route_has_one_place_whatever_it_waits_for() {
+        let mut line = Line::new(QUOTA);
+        line.bucket.empty(millis(0));
+        ask(&mut line, 0, 1, Call::Deregister);
+        ask(&mut line, 0, 1, Call::Register);
+        assert_eq!(line.places.len(), 1);
+        assert_eq!(line.waits_for(&route(1)), Some(Call::Register));
+    }
+
+    #[test]
+    fn a_turn_that_was_not_used_goes_to_the_next() {
+        let mut line = Line::new(QUOTA);
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 0, 2, Call::Register), Turn::Now);
+        line.put_back();
+        assert_eq!(ask(&mut line, 0, 3, Call::Register), Turn::Now);
+    }
+
+    #[test]
+    fn a_refusal_halves_the_rate_once_however_many_are_refused_together_and_it_comes_back() {
+        let mut line = Line::new(QUOTA);
+        for _ in 0..5 {
+            line.refused(millis(0));
+        }
+        assert_eq!(line.bucket.rate(), 2 * PER_TOKEN);
+        assert_eq!(
+            ask(&mut line, 0, 1, Call::Register),
+            Turn::In {
+                about: millis(500),
+                at_least: millis(250),
+            }
+        );
+        line.grow(RECOVERY);
+        assert_eq!(line.bucket.rate(), 4 * PER_TOKEN, "and not more");
+        for second in 1..20 {
+            line.refused(RECOVERY + millis(1000 * second));
+        }
+        assert!(line.bucket.rate() >= line.whole_rate() / RATE_LEAST);
     }
 }

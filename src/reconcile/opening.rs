@@ -186,11 +186,11 @@ impl Reconciler {
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
             return Ok(paced);
         }
-        if let Some(call) = self.needs_a_turn(task, &seen.state, &decision)
-            && leave.as_ref().is_none_or(|leave| leave.call != call)
+        if let Some(wanted) = self.needs_a_turn(task, &seen.state, &decision)
+            && leave.as_ref().is_none_or(|leave| leave.call != wanted.0)
         {
             *leave = None;
-            match self.turn_before_the_lease(task, call).await {
+            match self.turn_before_the_lease(task, wanted).await {
                 Asked::AtOnce(at_once) => *leave = Some(at_once),
                 Asked::Waited(turn) => return Ok(Opening::Turn(turn)),
                 Asked::Away(pause) => return Ok(Opening::Ended(Ended::Waits(pause))),

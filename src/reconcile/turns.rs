@@ -17,6 +17,7 @@ use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change;
 use crate::domain::decide::Decision;
 use crate::domain::route::{RouteName, Strategy};
+use crate::domain::time::Timestamp;
 use crate::domain::transition::RouteState;
 use crate::domain::turns::{Call, Line, Quota, Turn};
 use crate::ports::Commit;
@@ -87,7 +88,7 @@ impl Reconciler {
         task: &Task<'_>,
         from: &RouteState,
         decision: &Decision,
-    ) -> Option<Call> {
+    ) -> Option<(Call, Timestamp)> {
         let Decision::Move(desired) = decision else {
             return None;
         };
@@ -98,24 +99,29 @@ impl Reconciler {
         }
         let standing = from.control.desired.as_ref();
         if standing.is_none_or(|standing| standing.target != desired.target) {
-            return Some(Call::Register);
+            return Some((Call::Register, desired.evidence.at));
         }
         let line = self.line.as_deref().map(locked)?;
-        line.waits_for(&task.route.name)
+        let call = line.waits_for(&task.route.name)?;
+        Some((call, desired.evidence.at))
     }
 
     /// Asks for a turn while no lease is held.
-    pub(super) async fn turn_before_the_lease(&self, task: &Task<'_>, call: Call) -> Asked {
+    pub(super) async fn turn_before_the_lease(
+        &self,
+        task: &Task<'_>,
+        wanted: (Call, Timestamp),
+    ) -> Asked {
         let began = self.clock.monotonic();
         let mut waited = false;
         loop {
-            match self.ask(&task.route.name, call) {
+            match self.ask(&task.route.name, wanted) {
                 Ok(leave) if waited => return Asked::Waited(leave),
                 Ok(leave) => return Asked::AtOnce(leave),
-                Err(wait) if self.is_too_long(task, began, wait) => {
-                    return Asked::Away(self.go_away(&task.route.name, wait));
+                Err((about, at_least)) if self.is_too_long(task, began, about) => {
+                    return Asked::Away(self.go_away(&task.route.name, at_least));
                 }
-                Err(wait) => {
+                Err((wait, _)) => {
                     self.clock.sleep(wait.min(LOOK_EVERY)).await;
                     task.in_hand.keep().await;
                     waited = true;
@@ -136,13 +142,14 @@ impl Reconciler {
             return Ok(leave);
         }
         let began = self.clock.monotonic();
+        let since = held.desired.evidence.at;
         loop {
-            match self.ask(&task.route.name, call) {
+            match self.ask(&task.route.name, (call, since)) {
                 Ok(leave) => return Ok(leave),
-                Err(wait) if self.is_too_long(task, began, wait) => {
-                    return Err(Stopped::Waits(self.go_away(&task.route.name, wait)));
+                Err((about, at_least)) if self.is_too_long(task, began, about) => {
+                    return Err(Stopped::Waits(self.go_away(&task.route.name, at_least)));
                 }
-                Err(wait) => self.clock.sleep(wait.min(LOOK_EVERY)).await,
+                Err((wait, _)) => self.clock.sleep(wait.min(LOOK_EVERY)).await,
             }
             self.ensure_lease(task, held).await?;
         }
@@ -206,7 +213,11 @@ impl Reconciler {
         }
     }
 
-    fn ask(&self, route: &RouteName, call: Call) -> Result<Leave, Duration> {
+    fn ask(
+        &self,
+        route: &RouteName,
+        (call, since): (Call, Timestamp),
+    ) -> Result<Leave, (Duration, Duration)> {
         let leave = Leave {
             line: self.line.clone(),
             call,
@@ -214,13 +225,13 @@ impl Reconciler {
         let Some(line) = &self.line else {
             return Ok(leave);
         };
-        let turn = locked(line).ask(self.clock.monotonic(), route, call);
+        let turn = locked(line).ask(self.clock.monotonic(), route, call, since);
         match turn {
             Turn::Now => Ok(leave),
-            Turn::In(wait) => {
+            Turn::In { about, at_least } => {
                 // It has no token to give back.
                 leave.used();
-                Err(wait)
+                Err((about, at_least))
             }
         }
     }
