@@ -258,6 +258,10 @@ impl Reconciler {
             Err(Stopped::Waits(pause)) => {
                 return self.let_go_for_now(task, &held, pause, report).await;
             }
+            Err(Stopped::Failed(error)) if self.asks_again(task, &error) => {
+                let pause = self.after_a_refusal(task, &held, &error);
+                return self.let_go_for_now(task, &held, pause, report).await;
+            }
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
             }
@@ -295,7 +299,8 @@ impl Reconciler {
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
-        let pause = self.pause(task, attempts.unwrap_or(1));
+        // By the ledger's own count: a message that waited for its turn was delivered more often than its event failed.
+        let pause = retry_after(attempts.unwrap_or(1), self.clock.random());
         let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
             Ok(change) => self.commit(&task.steps, "Finish", &change).await,
             Err(illegal) => Err(bug(&illegal)),

@@ -20,7 +20,7 @@ use crate::domain::route::{RouteName, Strategy};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::RouteState;
 use crate::domain::turns::{Call, Line, Quota, Turn};
-use crate::ports::Commit;
+use crate::ports::{CallError, Commit, ErrorKind};
 
 /// The longest wait that is stood through: as long as it takes a few calls, and much shorter than a lease.
 const STOOD_THROUGH: Duration = Duration::from_secs(2);
@@ -169,6 +169,32 @@ impl Reconciler {
         }
     }
 
+    /// Whether a call that failed is no failure of the event: it was refused for the account's rate, and comes first
+    /// again by its age. Otherwise a burst, or a busy neighbour, would use up the attempts of events that nothing is
+    /// wrong with.
+    pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
+        let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
+        comes_back
+            && self.line.is_some()
+            && error.kind == ErrorKind::Throttled
+            && call_of(error).is_some()
+    }
+
+    /// Takes a place for the call that was refused; says after how long the route is to come back.
+    pub(super) fn after_a_refusal(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        error: &CallError,
+    ) -> Duration {
+        let (route, since) = (&task.route.name, held.desired.evidence.at);
+        let call = call_of(error).unwrap_or(Call::Register);
+        match self.ask(route, (call, since)) {
+            Ok(_) => AWAY_LEAST,
+            Err((about, _)) => self.go_away(route, about),
+        }
+    }
+
     /// Whether the route waits for its turn: its message comes back for it.
     pub(super) fn awaits_its_turn(&self, route: &RouteName) -> bool {
         let line = self.line.as_deref().map(locked);
@@ -251,5 +277,14 @@ impl Reconciler {
             Cause::Event | Cause::Reconcile => so_far + wait > STOOD_THROUGH,
             Cause::Replay | Cause::Operator => false,
         }
+    }
+}
+
+/// Which call of the line failed, if it is one of the line's.
+fn call_of(error: &CallError) -> Option<Call> {
+    match error.call {
+        "RegisterTargets" => Some(Call::Register),
+        "DeregisterTargets" => Some(Call::Deregister),
+        _ => None,
     }
 }
