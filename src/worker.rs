@@ -121,6 +121,9 @@ impl Worker {
             };
             if let Ok(messages) = &received {
                 self.tell(&Happening::Received(messages.len()));
+                if may_be_more(messages) {
+                    self.reconciler.more_may_come();
+                }
             }
             match received {
                 Err(error) => {
@@ -394,6 +397,12 @@ impl Worker {
     fn tell(&self, happening: &Happening<'_>) {
         self.observer.tell(happening);
     }
+}
+
+/// Whether behind these messages there may be more that nobody has seen: what comes back is known already.
+fn may_be_more(messages: &[Message]) -> bool {
+    let full = u32::try_from(messages.len()).is_ok_and(|n| n >= RECEIVE_MAX);
+    full && messages.iter().any(|message| message.receive_count == 1)
 }
 
 /// The messages by group, each group in the order it was received.

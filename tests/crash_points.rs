@@ -407,7 +407,7 @@ fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
-    singles(Story::TwoFailovers).0.expect(95);
+    singles(Story::TwoFailovers).0.expect(100);
 }
 
 #[test]

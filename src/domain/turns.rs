@@ -93,6 +93,10 @@ const RATE_LEAST: u64 = 16;
 /// Refusals within this time are one: calls that were under way together are refused together.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
 
+/// For how long after a full receive of new messages the deregistrations stand back: behind it may be more who go first, and the worker
+/// has not heard of them yet.
+pub const MORE_MAY_COME: Duration = Duration::from_secs(3);
+
 /// Up to how many before somebody are counted: two minutes' worth, and nobody goes away for longer than one.
 const COUNTED_MAX: usize = 512;
 
@@ -117,6 +121,8 @@ pub struct Line {
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
     refused: Option<Duration>,
+    /// Until when the deregistrations stand back.
+    more_until: Duration,
 }
 
 impl Line {
@@ -130,7 +136,13 @@ impl Line {
             places: BTreeMap::new(),
             grown: Duration::ZERO,
             refused: None,
+            more_until: Duration::ZERO,
         }
+    }
+
+    /// As many messages came as one receive may bring, and new ones among them.
+    pub fn more_may_come(&mut self, now: Duration) {
+        self.more_until = now + MORE_MAY_COME;
     }
 
     /// Asks for a turn of `route`, whose evidence is of `since`. Who has to wait has a place, and asks again in time.
@@ -139,9 +151,16 @@ impl Line {
         self.forget_the_late(now);
         let place = self.place_of(route, call, since);
         let needed = self.ahead_of(now, &place) + 1;
-        let about = self.bucket.wait_for(now, needed);
+        let goes_last = call == Call::Deregister && place.0 > 0;
+        let stands_back = goes_last && now < self.more_until;
+        let least = if stands_back {
+            MORE_MAY_COME
+        } else {
+            Duration::ZERO
+        };
+        let about = self.bucket.wait_for(now, needed).max(least);
         // What a full bucket holds nobody has asked for in a long while, whoever may have a place: more would be lost.
-        if about.is_zero() || self.bucket.is_full(now) {
+        if about.is_zero() || (self.bucket.is_full(now) && !stands_back) {
             self.bucket.spend(now);
             self.leave(route);
             return Turn::Now;
@@ -152,7 +171,7 @@ impl Line {
         whole.set_rate(now, self.whole_rate());
         Turn::In {
             about,
-            at_least: whole.wait_for(now, needed),
+            at_least: whole.wait_for(now, needed).max(least),
         }
     }
 
@@ -318,6 +337,15 @@ mod tests {
         assert_eq!(ask(&mut line, 250, 1, Call::Deregister), after(250));
         assert_eq!(ask(&mut line, 250, 3, Call::Register), Turn::Now);
         assert_eq!(ask(&mut line, 500, 1, Call::Deregister), Turn::Now);
+    }
+
+    #[test]
+    fn while_more_may_come_a_deregistration_stands_back_and_a_registration_does_not() {
+        let mut line = Line::new(Quota::default());
+        line.more_may_come(millis(0));
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 20, 1, Call::Deregister), after(3000));
+        assert_eq!(ask(&mut line, 3000, 1, Call::Deregister), Turn::Now);
     }
 
     #[test]

@@ -155,6 +155,13 @@ impl Reconciler {
         }
     }
 
+    /// A receive came back full: behind it may be more routes that have to register.
+    pub fn more_may_come(&self) {
+        if let Some(line) = &self.line {
+            locked(line).more_may_come(self.clock.monotonic());
+        }
+    }
+
     /// Counts a call that waits for nobody: what a weighted route has to register is rare.
     pub(super) fn count_a_call(&self) {
         if let Some(line) = &self.line {
