@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint burst
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -54,6 +54,9 @@ lint: ## Checks formatting and lints, warnings being errors.
 footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
 	$(CARGO) build --release --locked
 	$(VENV)/bin/python benches/footprint.py
+
+burst: ## Fails a zone of 100, 1,000 and 10,000 routes in the embedded world and prints who waits how long.
+	$(CARGO) bench --locked --profile sim --bench burst
 
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
 	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture

@@ -133,12 +133,7 @@ impl Reconciler {
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
     async fn try_to_open(&self, task: &Task<'_>, attempt: Try<'_>) -> Result<Opening, CallError> {
-        let Try {
-            arrival,
-            address,
-            behind,
-            leave,
-        } = attempt;
+        let arrival = attempt.arrival;
         let foreign = arrival.is_some_and(is_foreign);
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
@@ -154,25 +149,7 @@ impl Reconciler {
         if let Some(busy) = self.busy(task, &seen).await? {
             return Ok(busy);
         }
-        let mut decision = match arrival {
-            Some(arrival) if foreign => payload_differs(arrival).into(),
-            Some(_) | None => {
-                let control = &seen.state.control;
-                decide(
-                    task.route,
-                    control,
-                    task.evidence,
-                    address,
-                    self.clock.wall(),
-                )
-            }
-        };
-        if let Some(superseded) = self
-            .superseded(task, &seen.state, &decision, behind)
-            .await?
-        {
-            decision = superseded.into();
-        }
+        let decision = self.decided(task, &seen.state, &attempt).await?;
         if let (Decision::Settle(verdict), Ground::Truth(_)) = (&decision, &task.evidence.ground) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
@@ -186,15 +163,12 @@ impl Reconciler {
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
             return Ok(paced);
         }
-        if let Some(wanted) = self.needs_a_turn(task, &seen.state, &decision)
-            && leave.as_ref().is_none_or(|leave| leave.call != wanted.0)
+        let leave = attempt.leave;
+        if let Some(waits) = self
+            .wait_for_a_turn(task, &seen.state, &decision, leave)
+            .await
         {
-            *leave = None;
-            match self.turn_before_the_lease(task, wanted).await {
-                Asked::AtOnce(at_once) => *leave = Some(at_once),
-                Asked::Waited(turn) => return Ok(Opening::Turn(turn)),
-                Asked::Away(pause) => return Ok(Opening::Ended(Ended::Waits(pause))),
-            }
+            return Ok(waits);
         }
         self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
@@ -217,6 +191,51 @@ impl Reconciler {
                 };
                 Ok(opened.leads(task, decision, leave))
             }
+        }
+    }
+
+    /// What is to be done about the evidence, by the state as it was last seen.
+    async fn decided(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        attempt: &Try<'_>,
+    ) -> Result<Decision, CallError> {
+        if let Some(arrival) = attempt.arrival.filter(|arrival| is_foreign(arrival)) {
+            return Ok(payload_differs(arrival).into());
+        }
+        let decision = decide(
+            task.route,
+            &from.control,
+            task.evidence,
+            attempt.address,
+            self.clock.wall(),
+        );
+        let superseded = self.superseded(task, from, &decision, attempt.behind);
+        Ok(superseded.await?.map_or(decision, Decision::from))
+    }
+
+    /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
+    /// opening comes to instead.
+    async fn wait_for_a_turn(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+        leave: &mut Option<Leave>,
+    ) -> Option<Opening> {
+        let (call, since) = self.needs_a_turn(task, from, decision)?;
+        if leave.as_ref().is_some_and(|leave| leave.call == call) {
+            return None;
+        }
+        *leave = None;
+        match self.turn_before_the_lease(task, call, since).await {
+            Asked::AtOnce(at_once) => {
+                *leave = Some(at_once);
+                None
+            }
+            Asked::Waited(turn) => Some(Opening::Turn(turn)),
+            Asked::Away(pause) => Some(Opening::Ended(Ended::Waits(pause))),
         }
     }
 

@@ -110,12 +110,13 @@ impl Reconciler {
     pub(super) async fn turn_before_the_lease(
         &self,
         task: &Task<'_>,
-        wanted: (Call, Timestamp),
+        call: Call,
+        since: Timestamp,
     ) -> Asked {
         let began = self.clock.monotonic();
         let mut waited = false;
         loop {
-            match self.ask(&task.route.name, wanted) {
+            match self.ask(&task.route.name, (call, since)) {
                 Ok(leave) if waited => return Asked::Waited(leave),
                 Ok(leave) => return Asked::AtOnce(leave),
                 Err((about, at_least)) if self.is_too_long(task, began, about) => {
