@@ -13,6 +13,9 @@
 //! 4. **observe** again, and plan again if the group is not right, a bounded number of times.
 //! 5. **finish** — the terminal record, the event settled, the lease freed, in one transaction.
 //!
+//! Registering and deregistering take turns with other routes' (`turns.rs`): before the announcement a move waits for its
+//! own, and after it one that has to wait lets go of the route.
+//!
 //! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
 //! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
@@ -114,7 +117,7 @@ pub struct Reconciler {
 /// How often an event is tried, and how many routes a worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts {
-    /// After so many failed attempts an event is recorded as Failed.
+    /// After so many failed attempts an event is recorded as Failed. A call refused for its rate is none.
     pub attempts_max: u32,
     /// So many routes are moved in a minute; what is over it waits.
     pub moves_per_minute_max: u32,
