@@ -79,6 +79,10 @@ reads: ## Reads and verifies an audit of RECORDS records.
 micro: ## Measures parsing, deciding, planning and the canonical text of a record, with criterion.
 	$(BENCH) micro
 
+# In the profile of the tests: the seconds are the world's own, so an optimized build would print the same figures.
+burst: ## Fails a zone of 100, 300 and 1,000 routes in the embedded world and prints who waits for whom.
+	$(CARGO) bench --locked --profile dev --bench burst
+
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
 	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture
 

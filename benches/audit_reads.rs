@@ -233,8 +233,12 @@ impl Reader {
             .max(1);
         let whole = f64::from(u32::try_from(whole).unwrap());
         match query {
-            AuditQuery::Chain { .. } | AuditQuery::Newest { .. } => whole,
-            AuditQuery::Day { .. } | AuditQuery::Event { .. } => whole / 2.0,
+            AuditQuery::Chain { .. }
+            | AuditQuery::Newest { .. }
+            | AuditQuery::NewestFrom { .. } => whole,
+            AuditQuery::Day { .. } | AuditQuery::DayBefore { .. } | AuditQuery::Event { .. } => {
+                whole / 2.0
+            }
         }
     }
 }

@@ -18,6 +18,8 @@
 //! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
 //! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
 //! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
+//! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which routes take in turns; 0: no turns |
+//! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
@@ -74,6 +76,7 @@ pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
 use crate::domain::lease::LEASE_DURATION;
 use crate::domain::route::Route;
+use crate::domain::turns::Quota;
 use crate::timer::Reconciling;
 
 /// The variable that names the configuration file when `--config` does not.
@@ -142,6 +145,8 @@ pub struct Config {
     pub reconciling: Reconciling,
     /// How many routes a worker moves in a minute at most, whatever makes them move.
     pub moves_per_minute_max: u32,
+    /// How many targets the account may register and deregister; none: calls are made as they come, and refused.
+    pub quota: Option<Quota>,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }

@@ -127,7 +127,8 @@ fn attempt(report: &Report) -> Map<String, Value> {
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::Busy(..)
-        | Ended::Paced(_) => "info",
+        | Ended::Paced(_)
+        | Ended::Waits(_) => "info",
         Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => "warn",
     };
     let mut fields = event("attempt", level, &report.ended.note());

@@ -13,9 +13,13 @@
 //! 4. **observe** again, and plan again if the group is not right, a bounded number of times.
 //! 5. **finish** — the terminal record, the event settled, the lease freed, in one transaction.
 //!
+//! Registering and deregistering take turns with other routes' (`turns.rs`): before the announcement a move waits for its
+//! own, and after it one that has to wait lets go of the route.
+//!
 //! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
 //! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
+mod ahead;
 mod calls;
 mod chain;
 mod memory;
@@ -26,6 +30,7 @@ mod preview;
 mod report;
 mod steps;
 mod tick;
+mod turns;
 mod weights;
 
 use std::sync::Arc;
@@ -42,6 +47,7 @@ pub use self::preview::Preview;
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};
+use self::turns::{Leave, SharedLine};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
 use crate::domain::change::{self, Change, IllegalChange};
 use crate::domain::decide::Verdict;
@@ -54,6 +60,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transition::{
     ChainHead, Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
+use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::planted::{Bug, planted};
 use crate::ports::{
     Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
@@ -72,6 +79,11 @@ pub trait InHand: Send + Sync {
     /// How often the message was delivered, this time included: what paces the retries while the ledger,
     /// which counts the attempts, cannot be reached.
     fn deliveries(&self) -> u32;
+
+    /// Evidence for the same route in the messages behind this one, oldest first: what was received with it.
+    fn behind(&self, _route: &Route) -> Vec<Evidence> {
+        Vec::new()
+    }
 }
 
 /// Nothing to keep: the event came from a file.
@@ -99,15 +111,18 @@ pub struct Reconciler {
     limits: Attempts,
     seen: Memory,
     pace: SharedPace,
+    line: SharedLine,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts {
-    /// After so many failed attempts an event is recorded as Failed.
+    /// After so many failed attempts an event is recorded as Failed. A call refused for its rate is none.
     pub attempts_max: u32,
     /// So many routes are moved in a minute; what is over it waits.
     pub moves_per_minute_max: u32,
+    /// How many targets the account may register and deregister; none: calls are made as they come, and refused.
+    pub quota: Option<Quota>,
 }
 
 /// What one attempt is about.
@@ -131,12 +146,13 @@ struct Held {
     desired: Desired,
     /// Whether the route pointed at this very target before: then looking first may save the call.
     pointed_here: bool,
+    /// Leave to make the first call, if the route waited for it before it was taken.
+    leave: Option<Leave>,
 }
 
-/// The calls that register and deregister share a bucket that refills at 4 a second for a whole account and
-/// Region (ELB User Guide, "Request throttling for the Elastic Load Balancing API"): so many
-/// registrations in a minute, while the deregistrations wait.
-pub const MOVES_PER_MINUTE_MAX: u32 = 240;
+/// What the bucket of registrations gives in its best minute, while the deregistrations wait: so a worker that follows
+/// its quota is never held back by this, unless somebody sets it lower.
+pub const MOVES_PER_MINUTE_MAX: u32 = REGISTRATIONS_BURST + 60 * REGISTRATIONS_PER_SECOND;
 
 impl Reconciler {
     /// A reconciler that has seen nothing yet. It writes as `owner`.
@@ -153,6 +169,7 @@ impl Reconciler {
             limits,
             seen: Memory::default(),
             pace: SharedPace::default(),
+            line: turns::line_before(limits.quota),
         }
     }
 
@@ -195,7 +212,7 @@ impl Reconciler {
         report.ended = match self.open(&task, &mut report).await {
             Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
             Ok(Opening::Ended(ended)) => ended,
-            Ok(Opening::LookAgain(_)) => Ended::Busy(
+            Ok(Opening::LookAgain(_) | Opening::Turn(_)) => Ended::Busy(
                 Owner::new("other workers"),
                 self.pause(&task, report.attempt),
             ),
@@ -241,6 +258,13 @@ impl Reconciler {
         let verdict = match ended {
             Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
+            Err(Stopped::Waits(pause)) => {
+                return self.let_go_for_now(task, &held, pause, report).await;
+            }
+            Err(Stopped::Failed(error)) if self.asks_again(task, &error) => {
+                let pause = self.after_a_refusal(task, &held, &error);
+                return self.let_go_for_now(task, &held, pause, report).await;
+            }
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
             }
@@ -278,7 +302,8 @@ impl Reconciler {
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
-        let pause = self.pause(task, attempts.unwrap_or(1));
+        // By the ledger's own count: a message that waited for its turn was delivered more often than its event failed.
+        let pause = retry_after(attempts.unwrap_or(1), self.clock.random());
         let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
             Ok(change) => self.commit(&task.steps, "Finish", &change).await,
             Err(illegal) => Err(bug(&illegal)),

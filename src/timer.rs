@@ -172,7 +172,12 @@ impl Timer {
             match &look {
                 Look::Acted(report) => observer.tell(&Happening::Attempt(report)),
                 Look::Failed(error) => observer.tell(&Happening::LookFailed { route, error }),
-                Look::Right | Look::Following(_) | Look::Confirm | Look::Waits(_) | Look::Busy => {}
+                Look::Right
+                | Look::Following(_)
+                | Look::Confirm
+                | Look::Waits(_)
+                | Look::Busy
+                | Look::Queued => {}
             }
             Looked { n, watched, look }
         }
@@ -308,7 +313,7 @@ fn differs(look: &Look) -> Option<bool> {
         Look::Failed(_) => None,
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
         Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..))),
-        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
+        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy | Look::Queued => Some(false),
     }
 }
 
@@ -328,7 +333,7 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
         Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
         Look::Confirm => calm.min(CONFIRM_EVERY),
         Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
-        Look::Right | Look::Following(Arrival::Overdue) | Look::Waits(_) => calm,
+        Look::Right | Look::Following(Arrival::Overdue) | Look::Waits(_) | Look::Queued => calm,
         Look::Acted(report) => match &report.ended {
             Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
             Ended::Settled(_) => calm.min(FOLLOW_EVERY),
@@ -336,6 +341,7 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             Ended::Deferred(_, after)
             | Ended::Busy(_, after)
             | Ended::Paced(after)
+            | Ended::Waits(after)
             | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
             Ended::LeaseLost { .. } => FOLLOW_EVERY,
         },

@@ -6,14 +6,15 @@
 //! of after a limit, and then resumed by whoever receives it next.
 
 mod drill;
+mod hand;
 mod happening;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::hand::Hand;
 pub use self::happening::{Happening, Observer, Observers};
-use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -23,7 +24,7 @@ use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{InHand, Reconciler};
+use crate::reconcile::{Ended, InHand, Reconciler};
 use crate::timer::{Nudge, Reconciling, Timer};
 use crate::wire::{self, Parsed};
 
@@ -121,6 +122,9 @@ impl Worker {
             };
             if let Ok(messages) = &received {
                 self.tell(&Happening::Received(messages.len()));
+                if may_be_more(messages) {
+                    self.reconciler.more_may_come();
+                }
             }
             match received {
                 Err(error) => {
@@ -349,8 +353,23 @@ impl Worker {
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
-        self.tell(&Happening::Attempt(&report));
-        self.nudge(Nudge::Route(route.name.clone()));
+        match report.ended {
+            // It was told when it came first, and nothing has happened since.
+            Ended::Waits(_) if report.steps.is_empty() && hand.deliveries() > 1 => {}
+            // Nor is there anything to be seen before its turn.
+            Ended::Waits(_) => self.tell(&Happening::Attempt(&report)),
+            Ended::Settled(_)
+            | Ended::Duplicate(_)
+            | Ended::Nothing(_)
+            | Ended::Paced(_)
+            | Ended::Deferred(..)
+            | Ended::Busy(..)
+            | Ended::Unavailable(..)
+            | Ended::LeaseLost { .. } => {
+                self.tell(&Happening::Attempt(&report));
+                self.nudge(Nudge::Route(route.name.clone()));
+            }
+        }
         report.ended.disposition()
     }
 
@@ -381,6 +400,12 @@ impl Worker {
     }
 }
 
+/// Whether behind these messages there may be more that nobody has seen: what comes back is known already.
+fn may_be_more(messages: &[Message]) -> bool {
+    let full = u32::try_from(messages.len()).is_ok_and(|n| n >= RECEIVE_MAX);
+    full && messages.iter().any(|message| message.receive_count == 1)
+}
+
 /// The messages by group, each group in the order it was received.
 fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
     let mut groups: BTreeMap<String, Vec<Message>> = BTreeMap::new();
@@ -391,88 +416,4 @@ fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
             .push(message);
     }
     groups.into_values().collect()
-}
-
-/// The messages of one group that are not disposed of yet, kept invisible together.
-struct Hand<'a> {
-    worker: &'a Worker,
-    held: Mutex<Held>,
-}
-
-struct Held {
-    messages: Vec<Message>,
-    renewed: Duration,
-}
-
-impl<'a> Hand<'a> {
-    fn new(worker: &'a Worker, messages: Vec<Message>) -> Self {
-        let renewed = worker.clock.monotonic();
-        Self {
-            worker,
-            held: Mutex::new(Held { messages, renewed }),
-        }
-    }
-
-    fn first(&self) -> Option<Message> {
-        self.with(|held| held.messages.first().cloned())
-    }
-
-    fn drop_first(&self) {
-        self.with(|held| drop(held.messages.remove(0)));
-    }
-
-    fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
-        look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
-    /// head is settled.
-    async fn give_back(&self) {
-        if planted(Bug::RestIsNotReleased) {
-            return;
-        }
-        for message in self.with(|held| std::mem::take(&mut held.messages)) {
-            let kept = self
-                .worker
-                .queue
-                .change_visibility(&message, Duration::ZERO)
-                .await;
-            self.worker
-                .note_kept(&message, "ChangeMessageVisibility", kept);
-        }
-    }
-}
-
-#[async_trait]
-impl InHand for Hand<'_> {
-    fn deliveries(&self) -> u32 {
-        self.with(|held| {
-            held.messages
-                .first()
-                .map_or(1, |message| message.receive_count)
-        })
-    }
-
-    async fn keep(&self) {
-        let now = self.worker.clock.monotonic();
-        let messages = self.with(|held| {
-            let fresh = now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER;
-            if fresh || planted(Bug::VisibilityRunsOut) {
-                return Vec::new();
-            }
-            held.renewed = now;
-            held.messages.clone()
-        });
-        // All at once: the attempt waits for this with its lease running, and one after another ten slow
-        // calls would outlast it.
-        let mut renewals = JoinSet::new();
-        for message in messages {
-            let worker = self.worker.clone();
-            renewals.spawn(async move {
-                let kept = worker.queue.change_visibility(&message, VISIBILITY).await;
-                worker.note_kept(&message, "ChangeMessageVisibility", kept);
-            });
-        }
-        while renewals.join_next().await.is_some() {}
-    }
 }

@@ -176,7 +176,9 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     worker.page_address                           127.0.0.1:8089                                default
     reconcile.interval_seconds                    30                                            default
     reconcile.looks_per_second_max                20                                            default
-    safety.moves_per_minute_max                   240                                           default
+    reconcile.registrations_per_second            4                                             default
+    reconcile.registrations_burst                 20                                            default
+    safety.moves_per_minute_max                   260                                           default
     route.orders.name                             orders                                        line 55
     route.orders.source                           aurora-source                                 line 59
     route.orders.strategy                         swap                                          default
@@ -229,7 +231,9 @@ fn the_lambdas_variables_are_a_configuration() {
     worker.page_address                     127.0.0.1:8089                              default
     reconcile.interval_seconds              30                                          default
     reconcile.looks_per_second_max          20                                          default
-    safety.moves_per_minute_max             240                                         default
+    reconcile.registrations_per_second      4                                           default
+    reconcile.registrations_burst           20                                          default
+    safety.moves_per_minute_max             260                                         default
     route.default.name                      default                                     default
     route.default.source                    any                                         default
     route.default.strategy                  swap                                        default

@@ -45,6 +45,7 @@ const OPERATOR: &str = "operator";
 const ATTEMPTS: Attempts = Attempts {
     attempts_max: 6,
     moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+    quota: None,
 };
 
 /// The calls that change something at the load balancer.

@@ -82,6 +82,7 @@ impl Stage {
             attempts: Attempts {
                 attempts_max: 6,
                 moves_per_minute_max: u32::MAX,
+                quota: None,
             },
             limits: Limits {
                 groups_max: groups.max(1),

@@ -87,6 +87,7 @@ pub(super) fn attempts(config: &Config) -> Attempts {
     Attempts {
         attempts_max: config.worker.max_attempts,
         moves_per_minute_max: config.moves_per_minute_max,
+        quota: config.quota,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::policy::Policy;
 use crate::domain::route::{
     OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn,
 };
+use crate::domain::turns::Quota;
 use crate::reconcile::MOVES_PER_MINUTE_MAX;
 use crate::timer::Reconciling;
 
@@ -56,6 +57,7 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         worker: WorkerSettings::default(),
         reconciling: Reconciling::default(),
         moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+        quota: Some(Quota::default()),
         routes: Vec::new(),
     };
     file::show_defaults(&config, &mut findings);

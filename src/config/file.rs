@@ -43,7 +43,9 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
     let worker = worker(&root.table("worker", findings), findings);
-    let reconciling = timer::reconciling(&root.table("reconcile", findings), findings);
+    let reconcile = root.table("reconcile", findings);
+    let reconciling = timer::reconciling(&reconcile, findings);
+    let quota = timer::quota(&reconcile, findings);
     let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
     let routes = routes(root, findings);
     Some(Config {
@@ -52,6 +54,7 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
         worker: worker?,
         reconciling,
         moves_per_minute_max,
+        quota,
         routes: routes?,
     })
 }
@@ -84,6 +87,14 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         (
             "reconcile.looks_per_second_max",
             config.reconciling.looks_per_second_max.to_string(),
+        ),
+        (
+            "reconcile.registrations_per_second",
+            config.quota.map_or(0, |q| q.per_second).to_string(),
+        ),
+        (
+            "reconcile.registrations_burst",
+            config.quota.map_or(0, |q| q.burst).to_string(),
         ),
         (
             "safety.moves_per_minute_max",

@@ -142,7 +142,9 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     worker.page_address = 127.0.0.1:8089 (default)
     reconcile.interval_seconds = 30 (default)
     reconcile.looks_per_second_max = 20 (default)
-    safety.moves_per_minute_max = 240 (default)
+    reconcile.registrations_per_second = 4 (default)
+    reconcile.registrations_burst = 20 (default)
+    safety.moves_per_minute_max = 260 (default)
     route.c.name = c (line 3)
     route.c.source = c (line 3)
     route.c.strategy = swap (default)
@@ -925,10 +927,10 @@ moves_per_minute_max = 0
       fix: write a whole number from 1 to 50; the default is 20
     w.toml:4: reconcile.jitter = 1
       why: there is no such field
-      fix: remove it, or use one of: interval_seconds, looks_per_second_max
+      fix: remove it, or use one of: interval_seconds, looks_per_second_max, registrations_per_second, registrations_burst
     w.toml:6: safety.moves_per_minute_max = 0
-      why: the load balancer's API takes 240 registrations and deregistrations a minute from a whole account
-      fix: write a whole number from 1 to 240; the default is 240
+      why: a worker that may move no route keeps none right, and the load balancer's API allows 260 registrations in its best minute unless AWS has raised that
+      fix: write a whole number from 1 to 60000; the default is 260
     "#);
 }
 

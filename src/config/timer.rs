@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::findings::{Findings, Found, Origin};
 use super::section::{Limits, Section};
+use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::reconcile::MOVES_PER_MINUTE_MAX;
 use crate::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling};
 
@@ -22,13 +23,43 @@ const LOOKS: Limits = Limits::within(
 );
 
 const MOVES: Limits = Limits::within(
-    1..=MOVES_PER_MINUTE_MAX,
-    "the load balancer's API takes 240 registrations and deregistrations a minute from a whole account",
+    1..=60_000,
+    "a worker that may move no route keeps none right, and the load balancer's API allows 260 registrations in its \
+     best minute unless AWS has raised that",
 );
+
+const RATE: &str = "registrations_per_second";
+const BURST: &str = "registrations_burst";
+
+/// AWS raises it for an account that asks; a thousand would be a mistake.
+const RATES: Limits = Limits {
+    range: 1..=1000,
+    why: "it is the account's quota for RegisterTargets and DeregisterTargets together, 4 unless AWS has raised it",
+    zero: Some("no line (then calls are made as they come, and refused)"),
+};
+
+/// With less than two a bucket is full whenever there is a token, and a full one is for whoever asks.
+const BURSTS: Limits = Limits::within(
+    2..=1000,
+    "it is how many of these calls the account may make at once, 20 unless AWS has raised it",
+);
+
+/// Reads the quota of `[reconcile]`.
+pub(super) fn quota(section: &Section<'_>, findings: &mut Findings) -> Option<Quota> {
+    let default = REGISTRATIONS_PER_SECOND;
+    let per_second = section.number_or(RATE, &RATES, default, findings);
+    let burst = section.number_or(BURST, &BURSTS, REGISTRATIONS_BURST, findings);
+    (per_second > 0).then(|| Quota {
+        burst,
+        per_second,
+        ..Quota::default()
+    })
+}
 
 /// Reads `[reconcile]`.
 pub(super) fn reconciling(section: &Section<'_>, findings: &mut Findings) -> Reconciling {
-    section.knows(&["interval_seconds", "looks_per_second_max"], findings);
+    let known = ["interval_seconds", "looks_per_second_max", RATE, BURST];
+    section.knows(&known, findings);
     let default = u32::try_from(INTERVAL.as_secs()).unwrap_or(u32::MAX);
     let field = "interval_seconds";
     let found = section.number(field, &INTERVALS, default, findings);

@@ -335,10 +335,15 @@ pub fn finish(
         follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
         ..from.control.clone()
     };
+    // An attempt that only waits for its turn has not failed, and takes none of those that an event has.
+    let waits =
+        event.filter(|event| entry.reason == Some(Reason::AwaitsTurn) && event.attempts > 0);
+    let only_waited = u32::from(waits.is_some());
     let event = event.map(|event| EventWrite::Replace {
         from: event.clone(),
         to: EventEntry {
             settled: entry.outcome,
+            attempts: event.attempts - only_waited,
             ..event.clone()
         },
     });

@@ -10,6 +10,7 @@
 mod admit;
 pub mod aim;
 pub mod audit;
+pub mod bucket;
 pub mod change;
 pub mod decide;
 pub mod event;
@@ -27,5 +28,6 @@ pub mod target;
 pub mod time;
 pub mod transition;
 pub mod truth;
+pub mod turns;
 pub mod walk;
 pub mod weights;

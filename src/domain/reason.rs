@@ -63,6 +63,8 @@ pub enum Reason {
     Flapping,
     /// The worker has moved as many routes this minute as it may.
     TooManyMoves,
+    /// The rest of the move waits for its turn at the load balancer's bucket.
+    AwaitsTurn,
     /// A person ordered it.
     Ordered,
     /// The new target serves.
@@ -75,7 +77,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -105,6 +107,7 @@ impl Reason {
         Self::Observing,
         Self::Flapping,
         Self::TooManyMoves,
+        Self::AwaitsTurn,
         Self::Ordered,
         Self::TargetServes,
         Self::TargetDoesNotServe,
@@ -144,6 +147,7 @@ impl Reason {
             Self::Observing => "Observing",
             Self::Flapping => "Flapping",
             Self::TooManyMoves => "TooManyMoves",
+            Self::AwaitsTurn => "AwaitsTurn",
             Self::Ordered => "Ordered",
             Self::TargetServes => "TargetServes",
             Self::TargetDoesNotServe => "TargetDoesNotServe",
@@ -188,6 +192,9 @@ impl Reason {
             Self::Observing => "the route only observes",
             Self::Flapping => "the route was moved too often in a short time",
             Self::TooManyMoves => "the worker has moved as many routes this minute as it may",
+            Self::AwaitsTurn => {
+                "registrations and deregistrations take turns by the account's quota, and this one waits"
+            }
             Self::Ordered => "a person ordered it",
             Self::TargetServes => "the new target serves",
             Self::TargetDoesNotServe => "the new target does not serve in time",

@@ -99,6 +99,7 @@ impl Question {
             | Reason::TruthMoved
             | Reason::GroupDiffered
             | Reason::TooManyMoves
+            | Reason::AwaitsTurn
             | Reason::Ordered
             | Reason::TargetServes
             | Reason::TargetDoesNotServe

@@ -14,6 +14,7 @@ use super::process::Process;
 use super::world::{World, WorldConfig};
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
+use crate::domain::turns::Quota;
 use crate::ports::{CallError, Ports};
 use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
 use crate::timer::Reconciling;
@@ -38,6 +39,7 @@ impl Default for FleetConfig {
         let attempts = Attempts {
             attempts_max: 6,
             moves_per_minute_max: MOVES_PER_MINUTE_MAX,
+            quota: Some(Quota::default()),
         };
         Self { attempts, limits }
     }

@@ -15,10 +15,11 @@ use super::faults::{lock, refused};
 use super::health::Probe;
 use super::health::{Answer, Answers, HealthChecks};
 use super::listener::{Listening, WeightChange};
-use super::quota::{Throttling, TokenBucket};
+use super::quota::{self, Throttling};
 use super::target_group::{
     Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec,
 };
+use crate::domain::bucket::TokenBucket;
 use crate::domain::route::TargetGroupArn;
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::ports::{CallError, ErrorKind, Reply};
@@ -109,9 +110,9 @@ impl LoadBalancer {
             groups: BTreeMap::new(),
             listeners: BTreeMap::new(),
             answers: Answers::default(),
-            registrations: TokenBucket::registrations(),
-            modifications: TokenBucket::modifications(),
-            descriptions: TokenBucket::descriptions(),
+            registrations: quota::registrations(),
+            modifications: quota::modifications(),
+            descriptions: quota::descriptions(),
             mutations: Vec::new(),
             weight_changes: Vec::new(),
             mutating_calls: BTreeMap::new(),

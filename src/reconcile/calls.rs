@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::report::Report;
-use super::{Held, Reconciler, Task};
+use super::{Held, Leave, Reconciler, Task};
 use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
+use crate::domain::turns::Call;
 use crate::planted::{Bug, planted};
-use crate::ports::{CallError, Commit};
+use crate::ports::{CallError, Commit, ErrorKind};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
 /// somebody else changes the group meanwhile.
@@ -24,6 +25,8 @@ pub(super) enum Stopped {
     NotConverged(String),
     /// The lease was over or taken over. No call was made after that.
     LeaseLost,
+    /// The next call waits for its turn, for longer than a lease is held for it.
+    Waits(Duration),
 }
 
 impl From<CallError> for Stopped {
@@ -95,11 +98,14 @@ impl Reconciler {
         if held.pointed_here {
             return Ok((None, self.observe(task, held).await?));
         }
+        let leave = self
+            .turn_within_the_lease(task, held, Call::Register)
+            .await?;
         self.ensure_lease(task, held).await?;
         let looking = self.groups.observe(&task.route.group);
         let targets = held.desired.targets();
         let (registered, observed) = tokio::join!(
-            self.send_registration(task, &targets),
+            self.send_registration(task, &targets, leave),
             task.steps.call("DescribeTargetHealth", looking)
         );
         registered?;
@@ -130,8 +136,11 @@ impl Reconciler {
         {
             return Ok(seen);
         }
+        let leave = self
+            .turn_within_the_lease(task, held, Call::Register)
+            .await?;
         self.ensure_lease(task, held).await?;
-        self.send_registration(task, &plan.register).await?;
+        self.send_registration(task, &plan.register, leave).await?;
         Ok(Present::registered(held.desired.target))
     }
 
@@ -139,9 +148,12 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         targets: &[Target],
+        leave: Leave,
     ) -> Result<(), CallError> {
+        leave.used();
         let registering = self.groups.register(&task.route.group, targets);
         let registered = task.steps.call("RegisterTargets", registering).await;
+        self.note_if_refused(&registered);
         if !planted(Bug::LostReplyIsSuccess) {
             registered?;
         }
@@ -155,9 +167,23 @@ impl Reconciler {
         others: &[ObservedTarget],
         present: Present,
     ) -> Result<(), Stopped> {
+        let leave = self
+            .turn_within_the_lease(task, held, Call::Deregister)
+            .await?;
         self.ensure_lease(task, held).await?;
+        leave.used();
         let leaving = self.groups.deregister(&task.route.group, others, &present);
-        Ok(task.steps.call("DeregisterTargets", leaving).await?)
+        let left = task.steps.call("DeregisterTargets", leaving).await;
+        self.note_if_refused(&left);
+        Ok(left?)
+    }
+
+    fn note_if_refused(&self, reply: &Result<(), CallError>) {
+        if let Err(error) = reply
+            && error.kind == ErrorKind::Throttled
+        {
+            self.note_refusal();
+        }
     }
 
     /// Makes sure that a whole call fits in what is left of the lease (I6): lengthens it in time, together

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::memory::Sighting;
 use super::report::{Ended, Report};
+use super::turns::{Asked, Leave};
 use super::{Held, Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Entry, Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking};
@@ -28,6 +29,24 @@ pub(super) enum Opening {
     Held(Box<Held>),
     /// The ledger stands differently than remembered; this is what it knows of the event.
     LookAgain(Option<EventEntry>),
+    /// The turn has come, and time has gone by: everything is asked anew before the move is announced.
+    Turn(Leave),
+}
+
+/// Evidence with the address of the instance that it names.
+pub(super) struct Addressed {
+    pub(super) evidence: Evidence,
+    pub(super) address: Option<IpAddr>,
+}
+
+/// What one try at opening goes by.
+struct Try<'a> {
+    arrival: Option<&'a Arrival>,
+    address: Option<IpAddr>,
+    /// Newer evidence for the route, received behind this one.
+    behind: &'a [Addressed],
+    /// Leave to make the first call, once it was waited for.
+    leave: &'a mut Option<Leave>,
 }
 
 impl Reconciler {
@@ -37,7 +56,23 @@ impl Reconciler {
         task: &Task<'_>,
         report: &mut Report,
     ) -> Result<Opening, CallError> {
+        let mut leave = None;
+        loop {
+            match self.open_with(task, report, &mut leave).await? {
+                Opening::Turn(turn) => leave = Some(turn),
+                opened => return Ok(opened),
+            }
+        }
+    }
+
+    async fn open_with(
+        &self,
+        task: &Task<'_>,
+        report: &mut Report,
+        leave: &mut Option<Leave>,
+    ) -> Result<Opening, CallError> {
         let address = self.resolve(task.route, task.evidence).await?;
+        let behind = self.behind(task).await;
         if planted(Bug::LooksBeforeItAnnounces) {
             drop(self.groups.observe(&task.route.group).await);
         }
@@ -46,7 +81,13 @@ impl Reconciler {
             task.in_hand.keep().await;
             let arrival = arrival_of(task.evidence, known.take());
             report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
-            match self.try_to_open(task, arrival.as_ref(), address).await? {
+            let attempt = Try {
+                arrival: arrival.as_ref(),
+                address,
+                behind: &behind,
+                leave: &mut *leave,
+            };
+            match self.try_to_open(task, attempt).await? {
                 Opening::LookAgain(event) => {
                     known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
                 }
@@ -54,7 +95,7 @@ impl Reconciler {
                     report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
                     return Ok(Opening::Held(held));
                 }
-                ended @ Opening::Ended(_) => return Ok(ended),
+                ended @ (Opening::Ended(_) | Opening::Turn(_)) => return Ok(ended),
             }
         }
         Ok(Opening::LookAgain(known))
@@ -91,12 +132,8 @@ impl Reconciler {
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
-    async fn try_to_open(
-        &self,
-        task: &Task<'_>,
-        arrival: Option<&Arrival>,
-        address: Option<IpAddr>,
-    ) -> Result<Opening, CallError> {
+    async fn try_to_open(&self, task: &Task<'_>, attempt: Try<'_>) -> Result<Opening, CallError> {
+        let arrival = attempt.arrival;
         let foreign = arrival.is_some_and(is_foreign);
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
@@ -112,19 +149,7 @@ impl Reconciler {
         if let Some(busy) = self.busy(task, &seen).await? {
             return Ok(busy);
         }
-        let decision = match arrival {
-            Some(arrival) if foreign => payload_differs(arrival).into(),
-            Some(_) | None => {
-                let control = &seen.state.control;
-                decide(
-                    task.route,
-                    control,
-                    task.evidence,
-                    address,
-                    self.clock.wall(),
-                )
-            }
-        };
+        let decision = self.decided(task, &seen.state, &attempt).await?;
         if let (Decision::Settle(verdict), Ground::Truth(_)) = (&decision, &task.evidence.ground) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
@@ -138,6 +163,14 @@ impl Reconciler {
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
             return Ok(paced);
         }
+        let leave = attempt.leave;
+        if let Some(waits) = self
+            .wait_for_a_turn(task, &seen.state, &decision, leave)
+            .await
+        {
+            return Ok(waits);
+        }
+        self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
         let before_write = self.lease_time();
         if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
@@ -156,8 +189,53 @@ impl Reconciler {
                     event: change.event().map(|write| write.entry().clone()),
                     hold: Hold::granted(before_write),
                 };
-                Ok(opened.leads(task, decision))
+                Ok(opened.leads(task, decision, leave))
             }
+        }
+    }
+
+    /// What is to be done about the evidence, by the state as it was last seen.
+    async fn decided(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        attempt: &Try<'_>,
+    ) -> Result<Decision, CallError> {
+        if let Some(arrival) = attempt.arrival.filter(|arrival| is_foreign(arrival)) {
+            return Ok(payload_differs(arrival).into());
+        }
+        let decision = decide(
+            task.route,
+            &from.control,
+            task.evidence,
+            attempt.address,
+            self.clock.wall(),
+        );
+        let superseded = self.superseded(task, from, &decision, attempt.behind);
+        Ok(superseded.await?.map_or(decision, Decision::from))
+    }
+
+    /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
+    /// opening comes to instead.
+    async fn wait_for_a_turn(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+        leave: &mut Option<Leave>,
+    ) -> Option<Opening> {
+        let (call, since) = self.needs_a_turn(task, from, decision)?;
+        if leave.as_ref().is_some_and(|leave| leave.call == call) {
+            return None;
+        }
+        *leave = None;
+        match self.turn_before_the_lease(task, call, since).await {
+            Asked::AtOnce(at_once) => {
+                *leave = Some(at_once);
+                None
+            }
+            Asked::Waited(turn) => Some(Opening::Turn(turn)),
+            Asked::Away(pause) => Some(Opening::Ended(Ended::Waits(pause))),
         }
     }
 
@@ -243,7 +321,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn leads(self, task: &Task<'_>, decision: Decision) -> Opening {
+    fn leads(self, task: &Task<'_>, decision: Decision, leave: &mut Option<Leave>) -> Opening {
         match decision {
             Decision::Settle(verdict) | Decision::Ask(verdict) => {
                 Opening::Ended(Ended::Settled(verdict))
@@ -265,6 +343,7 @@ impl Opened {
                     event: self.event,
                     desired,
                     pointed_here,
+                    leave: leave.take(),
                 }))
             }
         }

@@ -15,7 +15,7 @@ use crate::domain::change::{self, Arrival, Effect};
 use crate::domain::decide::Decision;
 use crate::domain::event::EventKey;
 use crate::domain::ground::Ground;
-use crate::domain::transition::RouteState;
+use crate::domain::transition::{Desired, RouteState};
 use crate::ports::CallError;
 
 /// The time in which moves are counted.
@@ -29,8 +29,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Takes a place among the moves of this minute; says how long until there is one if there is none.
-    fn take(&mut self, now: Duration, max: u32) -> Result<(), Duration> {
+    /// Whether there is room for one more move in this minute; how long until there is if there is none.
+    fn has_room(&mut self, now: Duration, max: u32) -> Result<(), Duration> {
         while self
             .moves
             .front()
@@ -39,7 +39,6 @@ impl Pace {
             self.moves.pop_front();
         }
         if self.moves.len() < usize::try_from(max).unwrap_or(usize::MAX) {
-            self.moves.push_back(now);
             return Ok(());
         }
         let oldest = self.moves.front().copied().unwrap_or(now);
@@ -57,23 +56,15 @@ impl Reconciler {
         arrival: Option<&Arrival>,
         decision: &Decision,
     ) -> Result<Option<Opening>, CallError> {
-        let Decision::Move(desired) = decision else {
+        let Some(desired) = counted(task, from, decision) else {
             return Ok(None);
         };
-        let standing = from.control.desired.as_ref();
-        let moves = standing.is_none_or(|standing| standing.target != desired.target);
-        if !moves || matches!(task.evidence.ground, Ground::Order(_)) {
-            return Ok(None);
-        }
         let key = task.evidence.key;
         let now = self.clock.monotonic();
         let (wait, first) = {
             let mut pace = self.pace();
-            match pace.take(now, self.limits.moves_per_minute_max) {
-                Ok(()) => {
-                    pace.waiting.remove(&key);
-                    return Ok(None);
-                }
+            match pace.has_room(now, self.limits.moves_per_minute_max) {
+                Ok(()) => return Ok(None),
                 Err(wait) => (wait, pace.waiting.insert(key)),
             }
         };
@@ -91,9 +82,28 @@ impl Reconciler {
         Ok(Some(Opening::Ended(ended)))
     }
 
+    /// Counts a move that is about to be announced: not before its turn, since what waits moves nothing.
+    pub(super) fn count_the_move(&self, task: &Task<'_>, from: &RouteState, decision: &Decision) {
+        if counted(task, from, decision).is_some() {
+            let mut pace = self.pace();
+            pace.moves.push_back(self.clock.monotonic());
+            pace.waiting.remove(&task.evidence.key);
+        }
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a decision moves the route to, if it is a move that counts.
+fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Option<&'a Desired> {
+    let Decision::Move(desired) = decision else {
+        return None;
+    };
+    let standing = from.control.desired.as_ref();
+    let moves = standing.is_none_or(|standing| standing.target != desired.target);
+    (moves && !matches!(task.evidence.ground, Ground::Order(_))).then_some(desired)
 }
 
 /// The pace of a reconciler.
@@ -107,10 +117,17 @@ mod tests {
     fn a_minute_has_room_for_so_many_moves_and_says_when_the_next_one_fits() {
         let at = Duration::from_secs;
         let mut pace = Pace::default();
-        assert_eq!(pace.take(at(0), 2), Ok(()));
-        assert_eq!(pace.take(at(20), 2), Ok(()));
-        assert_eq!(pace.take(at(30), 2), Err(at(30)));
-        assert_eq!(pace.take(at(60), 2), Ok(()));
-        assert_eq!(pace.take(at(61), 2), Err(at(19)));
+        let mut move_at = |second| {
+            let room = pace.has_room(at(second), 2);
+            if room.is_ok() {
+                pace.moves.push_back(at(second));
+            }
+            room
+        };
+        assert_eq!(move_at(0), Ok(()));
+        assert_eq!(move_at(20), Ok(()));
+        assert_eq!(move_at(30), Err(at(30)));
+        assert_eq!(move_at(60), Ok(()));
+        assert_eq!(move_at(61), Err(at(19)));
     }
 }

@@ -24,6 +24,8 @@ pub enum Ended {
     Nothing(Verdict),
     /// The worker has moved as many routes this minute as it may.
     Paced(Duration),
+    /// Others have their turn first: the account's bucket of registrations is empty.
+    Waits(Duration),
     /// The attempt failed and said so in the ledger; the event's next delivery tries again.
     Deferred(Verdict, Duration),
     /// Another attempt holds the route, or held it and died too recently.
@@ -48,6 +50,7 @@ impl Ended {
             Self::Duplicate(_) => Some(Outcome::Duplicate),
             Self::Nothing(_)
             | Self::Paced(_)
+            | Self::Waits(_)
             | Self::Deferred(..)
             | Self::Busy(..)
             | Self::Unavailable(..)
@@ -70,6 +73,7 @@ impl Ended {
             Self::Nothing(_) => Disposition::Delete,
             Self::Deferred(_, after)
             | Self::Paced(after)
+            | Self::Waits(after)
             | Self::Busy(_, after)
             | Self::Unavailable(_, after)
             | Self::LeaseLost {
@@ -87,6 +91,7 @@ impl Ended {
             Self::Duplicate(_) => Outcome::Duplicate.as_str(),
             Self::Nothing(_) => "Nothing",
             Self::Paced(_) => "Paced",
+            Self::Waits(_) => "Waits",
             Self::Deferred(..) => "Deferred",
             Self::Busy(..) => "Busy",
             Self::Unavailable(..) => "Unavailable",
@@ -105,6 +110,10 @@ impl Ended {
                 "the worker has moved as many routes this minute as moves_per_minute_max allows"
                     .to_owned()
             }
+            Self::Waits(after) => format!(
+                "others have their turn first at the account's bucket of registrations; it comes back in {} s",
+                after.as_secs()
+            ),
             Self::Duplicate(settled) => format!("the event was settled before, as {settled}"),
             Self::Busy(owner, _) => format!("the route is held by {owner}"),
             Self::Unavailable(error, _) => error.to_string(),

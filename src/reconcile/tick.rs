@@ -56,6 +56,8 @@ pub enum Look {
     Waits(Verdict),
     /// Somebody is moving it.
     Busy,
+    /// Its next call waits for its turn: whoever asked for that comes back for it.
+    Queued,
     /// It was put right, or that was tried.
     Acted(Box<Report>),
     /// It could not be looked at.
@@ -143,6 +145,11 @@ impl Reconciler {
     ) -> Result<Look, CallError> {
         let route = looking.task.route;
         let truth = truth_of(&looking.task.evidence.ground);
+        if desired == *looking.state.control.desired.as_ref().unwrap_or(&desired)
+            && self.awaits_its_turn(&route.name)
+        {
+            return Ok(Look::Queued);
+        }
         let sight = self.sight(route, &desired, truth).await?;
         self.tell_signs(&mut looking, &sight.rows, noted).await?;
         let control = &looking.state.control;
@@ -156,6 +163,10 @@ impl Reconciler {
         }
         if points_there && self.is_in_hand(&desired).await? {
             return Ok(Look::Busy);
+        }
+        // What an event left behind can wait; those whose failover is under way cannot.
+        if points_there && sight.plan.register.is_empty() && self.somebody_waits() {
+            return Ok(Look::Queued);
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {

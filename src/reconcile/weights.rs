@@ -151,6 +151,7 @@ impl Reconciler {
             return Ok(warm);
         }
         self.ensure_lease(task, held).await?;
+        self.count_a_call();
         let targets = [target];
         let registering = self.groups.register(moving.group, &targets);
         task.steps.call("RegisterTargets", registering).await?;
@@ -176,6 +177,7 @@ impl Reconciler {
             let rows = task.steps.call("DescribeTargetHealth", looking).await?;
             if Warm::observed(group, *target, &rows).is_none() {
                 self.ensure_lease(task, held).await?;
+                self.count_a_call();
                 let targets = [*target];
                 let registering = self.groups.register(group, &targets);
                 task.steps.call("RegisterTargets", registering).await?;

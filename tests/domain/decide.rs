@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use writerlink::domain::audit::Reason;
-use writerlink::domain::decide::{Decision, EVENT_AHEAD_MAX, decide};
+use writerlink::domain::decide::{Decision, EVENT_AHEAD_MAX, decide, superseded_by};
 use writerlink::domain::event::{EventId, Evidence, SourceKind};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::route::{OnStarted, Route};
@@ -339,4 +339,47 @@ fn old_evidence_about_an_unknown_instance_is_old_rather_than_unknown() {
         Outcome::Superseded,
         Reason::EvidenceNotNewer,
     );
+}
+
+#[test]
+fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move() {
+    let (older, newer) = (
+        evidence(STARTED, 2, second(5)),
+        evidence(COMPLETED, 3, second(9)),
+    );
+    let route = route();
+    let control = Control {
+        // The older one is half done: it moves nothing any more all the same.
+        desired: Some(desired(2, order(5, 1), older.key)),
+        ..Control::default()
+    };
+    let now = second(10);
+    let asked =
+        |older, newer, address| superseded_by(&route, &control, older, (newer, address), now);
+    let verdict = asked(&older, &newer, Some(target(3).ip)).unwrap();
+    assert_eq!(
+        (verdict.outcome, verdict.reason),
+        (Outcome::Superseded, Reason::EvidenceNotNewer)
+    );
+    assert!(verdict.note.contains("received behind"), "{}", verdict.note);
+    assert_eq!(
+        asked(&newer, &older, Some(target(2).ip)),
+        None,
+        "older evidence"
+    );
+    assert_eq!(
+        asked(&older, &newer, None),
+        None,
+        "an instance that is not the route's"
+    );
+}
+
+#[test]
+fn evidence_that_only_registers_supersedes_no_move() {
+    let older = evidence(COMPLETED, 2, second(5));
+    let newer = evidence(STARTED, 3, second(9));
+    let newer = (&newer, Some(target(3).ip));
+    let control = Control::default();
+    let asked = superseded_by(&registering(), &control, &older, newer, second(10));
+    assert_eq!(asked, None, "the old target would stay in the group");
 }

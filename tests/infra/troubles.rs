@@ -2,6 +2,7 @@
 //! takes no time and a worker can be made to stand still.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -91,11 +92,15 @@ pub(crate) fn lines() -> Vec<Value> {
     thread::spawn(told).join().unwrap()
 }
 
-/// The load balancer refuses every registration, until the event has failed for good.
+/// The load balancer refuses every registration: for its rate, which is no failure of the event, and then for good.
 async fn refused_for_its_rate() -> Vec<Value> {
     let told = Told::new().await;
-    told.meets(|site| match site.call {
-        "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Throttled)),
+    let registrations = AtomicU32::new(0);
+    told.meets(move |site| match site.call {
+        "RegisterTargets" if registrations.fetch_add(1, Ordering::Relaxed) < 3 => {
+            Fate::meets(Fault::Refused(ErrorKind::Throttled))
+        }
+        "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
         _ => Fate::WORKS,
     });
     let _worker = told.worker("w1");

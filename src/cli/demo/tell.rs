@@ -8,7 +8,7 @@ use super::scene::{Beat, Scene, Sighting, millis, time_of_day};
 use super::stage::{ROUTE, Stage};
 use super::story::{Story, seconds};
 use crate::cli::render::{Look, Tone, clean, wrapped};
-use crate::domain::audit::Step;
+use crate::domain::audit::{Reason, Step};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::Outcome;
 use crate::embedded::faults::{Effect, Fault};
@@ -149,7 +149,7 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
         }
         "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
         "DescribeTargetHealth" => LOOKS.to_owned(),
-        "Finish" if matches!(report.ended, Ended::Deferred(..)) => {
+        "Finish" if matches!(report.ended, Ended::Deferred(..) | Ended::Waits(_)) => {
             "ledger: not settled yet; the lease is free".to_owned()
         }
         "Finish" => "ledger: the outcome, and the lease is free".to_owned(),
@@ -162,6 +162,7 @@ fn headline(ended: &Ended) -> (String, Tone) {
         Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
             Some(verdict.reason)
         }
+        Ended::Waits(_) => Some(Reason::AwaitsTurn),
         Ended::Duplicate(_)
         | Ended::Paced(_)
         | Ended::Busy(..)
@@ -186,6 +187,7 @@ fn ending(ended: &Ended) -> String {
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::Paced(_)
+        | Ended::Waits(_)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => note,

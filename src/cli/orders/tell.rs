@@ -125,7 +125,9 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
     let desired = report.desired.as_ref();
     // An attempt that never had the route has left no record to be found.
     let recorded = match report.ended {
-        Ended::Busy(..) | Ended::Paced(_) | Ended::Unavailable(..) => desired.is_some(),
+        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(_) | Ended::Unavailable(..) => {
+            desired.is_some()
+        }
         Ended::Settled(_)
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
@@ -223,6 +225,7 @@ fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
         }
         ended @ (Ended::Busy(..)
         | Ended::Paced(_)
+        | Ended::Waits(_)
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::LeaseLost { .. }) => (ended.note(), Exit::Error),

@@ -1,0 +1,60 @@
+//! Looking ahead: newer evidence that was received behind an older one makes the older one need no call.
+//!
+//! The older event still gets its one terminal record, in its order (I4), and it says what it would have said had
+//! the newer one been faster: that it was superseded. Nothing is guessed here. The domain is asked what the newer
+//! evidence would lead to, and then what the older one would be told after that.
+
+use super::opening::Addressed;
+use super::{Reconciler, Task};
+use crate::domain::decide::{Decision, Verdict, superseded_by};
+use crate::domain::ground::Ground;
+use crate::domain::transition::RouteState;
+use crate::ports::CallError;
+
+impl Reconciler {
+    /// The evidence for the route that was received behind the one in hand. What cannot be looked up is left for its own
+    /// attempt.
+    pub(super) async fn behind(&self, task: &Task<'_>) -> Vec<Addressed> {
+        let mut behind = Vec::new();
+        for evidence in task.in_hand.behind(task.route) {
+            if evidence.key == task.evidence.key {
+                continue;
+            }
+            if let Ok(address) = self.resolve(task.route, &evidence).await {
+                behind.push(Addressed { evidence, address });
+            }
+        }
+        behind
+    }
+
+    /// How evidence that would move the route is settled instead, if something behind it supersedes it.
+    pub(super) async fn superseded(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+        behind: &[Addressed],
+    ) -> Result<Option<Verdict>, CallError> {
+        if !matches!(
+            (decision, &task.evidence.ground),
+            (Decision::Move(_), Ground::Event(_))
+        ) {
+            return Ok(None);
+        }
+        for newer in behind {
+            let now = self.clock.wall();
+            let newest = (&newer.evidence, newer.address);
+            let Some(verdict) =
+                superseded_by(task.route, &from.control, task.evidence, newest, now)
+            else {
+                continue;
+            };
+            // One that was settled before moves nothing any more, whatever it was settled as.
+            let known = self.ledger.event(&newer.evidence.key).await?;
+            if known.is_none_or(|entry| entry.settled.is_none()) {
+                return Ok(Some(verdict));
+            }
+        }
+        Ok(None)
+    }
+}

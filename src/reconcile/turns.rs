@@ -1,0 +1,298 @@
+//! Waits for turns: who may call `RegisterTargets` or `DeregisterTargets` now (`domain::turns`).
+//!
+//! A wait holds no lease. A move asks for its turn *before* it is announced, so that newer evidence, a pause or a pin
+//! still finds the route free, and a worker that dies in the wait leaves nothing behind but a message that comes
+//! back. Who finds out within the lease that a call has to wait (a swap, of its deregistration) says so in the
+//! ledger and lets go of the route. Only a short wait is stood through; for a longer one the message is given
+//! back, and the route keeps its place meanwhile. So a wait costs a route the same however many wait with it: a
+//! lease kept alive would be written again every few seconds by every route that waits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::calls::Stopped;
+use super::report::{Ended, Report};
+use super::{Held, Reconciler, Task, bug};
+use crate::domain::audit::{Cause, Reason, RecordKind};
+use crate::domain::change;
+use crate::domain::decide::Decision;
+use crate::domain::route::{RouteName, Strategy};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::RouteState;
+use crate::domain::turns::{Call, Line, Quota, Turn};
+use crate::ports::{CallError, Commit, ErrorKind};
+
+/// The longest wait that is stood through: as long as it takes a few calls, and much shorter than a lease.
+const STOOD_THROUGH: Duration = Duration::from_secs(2);
+
+/// How often a wait is looked at again: others may have left, or refusals may have made it longer. Short enough that
+/// lease and visibility are lengthened in time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How much sooner than its turn a message comes back: receiving it takes a moment, and a token that nobody asks for is
+/// lost once the bucket is full.
+const EARLIER: Duration = Duration::from_secs(1);
+
+/// The shortest and the longest time for which a message is given back. Newer evidence for the route waits behind it
+/// in its group, and is received with it when it comes back.
+const AWAY_LEAST: Duration = Duration::from_secs(1);
+const AWAY_MOST: Duration = Duration::from_mins(1);
+
+/// The line, shared by all attempts and looks of a process; none when calls are not counted.
+pub(super) type SharedLine = Option<Arc<Mutex<Line>>>;
+
+pub(super) fn line_before(quota: Option<Quota>) -> SharedLine {
+    quota.map(|quota| Arc::new(Mutex::new(Line::new(quota))))
+}
+
+fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leave to make one call. One that is not used goes to whoever is next.
+pub(super) struct Leave {
+    line: SharedLine,
+    pub(super) call: Call,
+}
+
+impl Leave {
+    /// The call is made.
+    pub(super) fn used(mut self) {
+        self.line = None;
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            locked(line).put_back();
+        }
+    }
+}
+
+/// What came of asking for a turn.
+pub(super) enum Asked {
+    /// It was there at once.
+    AtOnce(Leave),
+    /// It came, but time went by: what was read before may be old.
+    Waited(Leave),
+    /// It is too far away to wait for; the route has its place, and comes back after this long.
+    Away(Duration),
+}
+
+impl Reconciler {
+    /// The turn that a move needs before it is announced. A route that changes its target registers; one that points
+    /// there already may need nothing, so it waits only if it is known to have something left to do.
+    pub(super) fn needs_a_turn(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+    ) -> Option<(Call, Timestamp)> {
+        let Decision::Move(desired) = decision else {
+            return None;
+        };
+        match &task.route.strategy {
+            // It registers nothing, and the weights have a bucket of their own.
+            Strategy::Weighted(_) => return None,
+            Strategy::Swap => {}
+        }
+        let standing = from.control.desired.as_ref();
+        if standing.is_none_or(|standing| standing.target != desired.target) {
+            return Some((Call::Register, desired.evidence.at));
+        }
+        let line = self.line.as_deref().map(locked)?;
+        let call = line.waits_for(&task.route.name)?;
+        Some((call, desired.evidence.at))
+    }
+
+    /// Asks for a turn while no lease is held.
+    pub(super) async fn turn_before_the_lease(
+        &self,
+        task: &Task<'_>,
+        call: Call,
+        since: Timestamp,
+    ) -> Asked {
+        let began = self.clock.monotonic();
+        let mut waited = false;
+        loop {
+            match self.ask(&task.route.name, (call, since)) {
+                Ok(leave) if waited => return Asked::Waited(leave),
+                Ok(leave) => return Asked::AtOnce(leave),
+                Err((about, at_least)) if self.is_too_long(task, began, about) => {
+                    return Asked::Away(self.go_away(&task.route.name, at_least));
+                }
+                Err((wait, _)) => {
+                    self.clock.sleep(wait.min(LOOK_EVERY)).await;
+                    task.in_hand.keep().await;
+                    waited = true;
+                }
+            }
+        }
+    }
+
+    /// Asks for a turn of an attempt that holds its route, unless it has it already: the lease is kept as long as the
+    /// wait is stood through (I6).
+    pub(super) async fn turn_within_the_lease(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        call: Call,
+    ) -> Result<Leave, Stopped> {
+        if let Some(leave) = held.leave.take().filter(|leave| leave.call == call) {
+            return Ok(leave);
+        }
+        let began = self.clock.monotonic();
+        let since = held.desired.evidence.at;
+        loop {
+            match self.ask(&task.route.name, (call, since)) {
+                Ok(leave) => return Ok(leave),
+                Err((about, at_least)) if self.is_too_long(task, began, about) => {
+                    return Err(Stopped::Waits(self.go_away(&task.route.name, at_least)));
+                }
+                Err((wait, _)) => self.clock.sleep(wait.min(LOOK_EVERY)).await,
+            }
+            self.ensure_lease(task, held).await?;
+        }
+    }
+
+    /// A receive came back full: behind it may be more routes that have to register.
+    pub fn more_may_come(&self) {
+        if let Some(line) = &self.line {
+            locked(line).more_may_come(self.clock.monotonic());
+        }
+    }
+
+    /// Counts a call that waits for nobody: what a weighted route has to register is rare.
+    pub(super) fn count_a_call(&self) {
+        if let Some(line) = &self.line {
+            locked(line).spend(self.clock.monotonic());
+        }
+    }
+
+    /// A call was refused for its rate: others draw on the same bucket.
+    pub(super) fn note_refusal(&self) {
+        if let Some(line) = &self.line {
+            locked(line).refused(self.clock.monotonic());
+        }
+    }
+
+    /// Whether a call that failed is no failure of the event: it was refused for the account's rate, and comes first
+    /// again by its age. Otherwise a burst, or a busy neighbour, would use up the attempts of events that nothing is
+    /// wrong with.
+    pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
+        let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
+        comes_back
+            && self.line.is_some()
+            && error.kind == ErrorKind::Throttled
+            && call_of(error).is_some()
+    }
+
+    /// Takes a place for the call that was refused; says after how long the route is to come back.
+    pub(super) fn after_a_refusal(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        error: &CallError,
+    ) -> Duration {
+        let (route, since) = (&task.route.name, held.desired.evidence.at);
+        let call = call_of(error).unwrap_or(Call::Register);
+        match self.ask(route, (call, since)) {
+            Ok(_) => AWAY_LEAST,
+            Err((about, _)) => self.go_away(route, about),
+        }
+    }
+
+    /// Whether the route waits for its turn: its message comes back for it.
+    pub(super) fn awaits_its_turn(&self, route: &RouteName) -> bool {
+        let line = self.line.as_deref().map(locked);
+        line.is_some_and(|line| line.awaits(self.clock.monotonic(), route))
+    }
+
+    /// Whether any route waits for its turn.
+    pub(super) fn somebody_waits(&self) -> bool {
+        let line = self.line.as_deref().map(locked);
+        line.is_some_and(|mut line| !line.is_idle(self.clock.monotonic()))
+    }
+
+    /// Says in the ledger that the rest of the move waits for its turn, and frees the route. No failure: the attempt
+    /// does not count as one.
+    pub(super) async fn let_go_for_now(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        pause: Duration,
+        report: &Report,
+    ) -> Ended {
+        let attempt = held.event.as_ref().map_or(1, |event| event.attempts);
+        let mut entry = self.entry(task, &held.state, RecordKind::Deferred);
+        entry.attempt = attempt;
+        entry.desired.clone_from(&report.desired);
+        entry.before.clone_from(&report.before);
+        entry.after.clone_from(&report.after);
+        entry.steps = task.steps.so_far();
+        entry.reason = Some(Reason::AwaitsTurn);
+        let ended = Ended::Waits(pause);
+        entry.note = ended.note();
+        let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
+            Ok(change) => self.commit(&task.steps, "Finish", &change).await,
+            Err(illegal) => Err(bug(&illegal)),
+        };
+        match committed {
+            Ok(Commit::Done(_)) => ended,
+            Ok(Commit::Refused { event, .. }) => {
+                self.lease_lost(task, event.and_then(|event| event.settled))
+            }
+            Err(error) => Ended::Unavailable(error, self.pause(task, attempt)),
+        }
+    }
+
+    fn ask(
+        &self,
+        route: &RouteName,
+        (call, since): (Call, Timestamp),
+    ) -> Result<Leave, (Duration, Duration)> {
+        let leave = Leave {
+            line: self.line.clone(),
+            call,
+        };
+        let Some(line) = &self.line else {
+            return Ok(leave);
+        };
+        let turn = locked(line).ask(self.clock.monotonic(), route, call, since);
+        match turn {
+            Turn::Now => Ok(leave),
+            Turn::In { about, at_least } => {
+                // It has no token to give back.
+                leave.used();
+                Err((about, at_least))
+            }
+        }
+    }
+
+    fn go_away(&self, route: &RouteName, wait: Duration) -> Duration {
+        let pause = wait.saturating_sub(EARLIER).clamp(AWAY_LEAST, AWAY_MOST);
+        if let Some(line) = &self.line {
+            locked(line).go_away(self.clock.monotonic(), route, pause);
+        }
+        pause
+    }
+
+    /// Whether a wait is not stood through. What a person handed in nobody brings back: the person waits.
+    fn is_too_long(&self, task: &Task<'_>, began: Duration, wait: Duration) -> bool {
+        let so_far = self.clock.monotonic().saturating_sub(began);
+        match task.cause {
+            Cause::Event | Cause::Reconcile => so_far + wait > STOOD_THROUGH,
+            Cause::Replay | Cause::Operator => false,
+        }
+    }
+}
+
+/// Which call of the line failed, if it is one of the line's.
+fn call_of(error: &CallError) -> Option<Call> {
+    match error.call {
+        "RegisterTargets" => Some(Call::Register),
+        "DeregisterTargets" => Some(Call::Deregister),
+        _ => None,
+    }
+}

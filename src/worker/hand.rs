@@ -1,0 +1,115 @@
+//! What a worker has of one group: kept invisible together, looked through for newer evidence, given back in order.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use super::{VISIBILITY, VISIBILITY_RENEW_AFTER, Worker};
+use crate::domain::event::Evidence;
+use crate::domain::route::Route;
+use crate::planted::{Bug, planted};
+use crate::ports::Message;
+use crate::reconcile::InHand;
+use crate::wire::{self, Parsed};
+
+/// The messages of one group that are not disposed of yet, kept invisible together.
+pub(super) struct Hand<'a> {
+    worker: &'a Worker,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    messages: Vec<Message>,
+    renewed: Duration,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(worker: &'a Worker, messages: Vec<Message>) -> Self {
+        let renewed = worker.clock.monotonic();
+        Self {
+            worker,
+            held: Mutex::new(Held { messages, renewed }),
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Message> {
+        self.with(|held| held.messages.first().cloned())
+    }
+
+    pub(super) fn drop_first(&self) {
+        self.with(|held| drop(held.messages.remove(0)));
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
+        look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
+    /// head is settled.
+    pub(super) async fn give_back(&self) {
+        if planted(Bug::RestIsNotReleased) {
+            return;
+        }
+        for message in self.with(|held| std::mem::take(&mut held.messages)) {
+            let kept = self
+                .worker
+                .queue
+                .change_visibility(&message, Duration::ZERO)
+                .await;
+            self.worker
+                .note_kept(&message, "ChangeMessageVisibility", kept);
+        }
+    }
+}
+
+#[async_trait]
+impl InHand for Hand<'_> {
+    fn deliveries(&self) -> u32 {
+        self.with(|held| {
+            held.messages
+                .first()
+                .map_or(1, |message| message.receive_count)
+        })
+    }
+
+    fn behind(&self, route: &Route) -> Vec<Evidence> {
+        let bodies: Vec<String> = self.with(|held| {
+            let behind = held.messages.iter().skip(1);
+            behind.map(|message| message.body.clone()).collect()
+        });
+        let parsed = bodies.iter().map(|body| wire::parse(body));
+        let events = parsed.flat_map(|parsed| match parsed {
+            Ok(Parsed::Events(events)) => events,
+            Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
+        });
+        let followed = events.filter(|event| route.follows(&event.source));
+        followed
+            .map(|event| Evidence::new(&route.name, event))
+            .collect()
+    }
+
+    async fn keep(&self) {
+        let now = self.worker.clock.monotonic();
+        let messages = self.with(|held| {
+            let fresh = now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER;
+            if fresh || planted(Bug::VisibilityRunsOut) {
+                return Vec::new();
+            }
+            held.renewed = now;
+            held.messages.clone()
+        });
+        // All at once: the attempt waits for this with its lease running, and one after another ten slow
+        // calls would outlast it.
+        let mut renewals = JoinSet::new();
+        for message in messages {
+            let worker = self.worker.clone();
+            renewals.spawn(async move {
+                let kept = worker.queue.change_visibility(&message, VISIBILITY).await;
+                worker.note_kept(&message, "ChangeMessageVisibility", kept);
+            });
+        }
+        while renewals.join_next().await.is_some() {}
+    }
+}
