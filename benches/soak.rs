@@ -61,8 +61,8 @@ async fn soak(events: u64) {
             stage.cut_back(RECORDS_KEPT).await;
         }
         if round % every == 0 {
-            let records = stage.records().await;
             let spent = each(meter.cpu().as_secs_f64(), every * routes);
+            let records = stage.records().await;
             resident.push(resident_mib());
             let now = format!("{:.1}", resident_mib());
             say(&format!("  {} events: {now} MiB", round * routes));
