@@ -10,7 +10,6 @@
 mod archive;
 #[path = "audit/asking.rs"]
 mod asking;
-#[allow(dead_code, reason = "the desk of the orders' tests has more drawers")]
 #[path = "orders/desk.rs"]
 mod desk;
 #[path = "audit/exporting.rs"]

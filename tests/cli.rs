@@ -332,7 +332,7 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
           "field": "worker.max_atempts",
           "value": "3",
           "why": "there is no such field",
-          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address"
+          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address"
         }
       ]
     }

@@ -126,38 +126,6 @@ fn decided(
     }
 }
 
-/// How `older` evidence is settled without a call when `newer` evidence for the same route is at hand already: as it
-/// would be after the newer one had moved the route. Nothing unless the newer one does move it, and unless that would
-/// supersede the older one.
-#[must_use]
-pub fn superseded_by(
-    route: &Route,
-    control: &Control,
-    older: &Evidence,
-    (newer, address): (&Evidence, Option<IpAddr>),
-    now: Timestamp,
-) -> Option<Verdict> {
-    let Decision::Move(desired) = decide(route, control, newer, address, now) else {
-        return None;
-    };
-    // One that only registers leaves the old target where it is: the older one's is better.
-    if desired.reach != Reach::Swap {
-        return None;
-    }
-    let after = Control {
-        desired: Some(desired),
-        ..control.clone()
-    };
-    // What address the older one names is not asked: it comes after the question whether it is news.
-    match decide(route, &after, older, None, now) {
-        Decision::Settle(verdict) if verdict.outcome == Outcome::Superseded => {
-            let note = format!("{}; it was received behind this one", verdict.note);
-            Some(Verdict { note, ..verdict })
-        }
-        Decision::Settle(_) | Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) => None,
-    }
-}
-
 /// An event and everything that it is held against.
 struct About<'a> {
     route: &'a Route,

@@ -24,6 +24,7 @@ pub mod reason;
 pub mod route;
 pub mod safety;
 pub mod standing;
+pub mod supersede;
 pub mod target;
 pub mod time;
 pub mod transition;

@@ -6,8 +6,9 @@
 
 use super::opening::Addressed;
 use super::{Reconciler, Task};
-use crate::domain::decide::{Decision, Verdict, superseded_by};
+use crate::domain::decide::{Decision, Verdict};
 use crate::domain::ground::Ground;
+use crate::domain::supersede::superseded_by;
 use crate::domain::transition::RouteState;
 use crate::ports::CallError;
 

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use writerlink::domain::audit::Reason;
-use writerlink::domain::decide::{Decision, EVENT_AHEAD_MAX, decide, superseded_by};
+use writerlink::domain::decide::{Decision, EVENT_AHEAD_MAX, decide};
 use writerlink::domain::event::{EventId, Evidence, SourceKind};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::route::{OnStarted, Route};
+use writerlink::domain::supersede::superseded_by;
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, Outcome};
 

@@ -67,8 +67,9 @@ impl Shown {
         rig.make_weighted(1);
         rig.every_call_takes(Duration::from_millis(14));
         let shown = Self::of(rig).await;
+        shown.events(&[shown.rig.started(0, 2, 1)]).await;
         shown
-            .events(&[shown.rig.started(0, 2, 1), shown.rig.completed(0, 2, 20)])
+            .events(&[shown.now(shown.rig.completed(0, 2, 0))])
             .await;
         tokio::time::sleep(5 * HOUR).await;
         shown
