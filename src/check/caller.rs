@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::facts::{ClockReading, Facts, Right, RouteFacts, Seen, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::lease::CLOCK_SKEW_MAX;
-use crate::ports::ErrorKind;
+use crate::ports::{CallError, ErrorKind};
 
 const ENDPOINTS: Check = Check::aws(
     "endpoints",
@@ -117,6 +117,15 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
             );
             return;
         }
+        // STS alone may be out of reach, of subnets that have no endpoint for it. Where the queue is too, it is everything.
+        Err(Unseen::Refused(error)) if is_out_of_reach(error) && queue_is_out_of_reach(facts) => {
+            lines.fail(
+                IDENTITY,
+                format!("nothing answers: {error}"),
+                "let this machine reach AWS's endpoints (network, name servers, AWS_ENDPOINT_URL, AWS_REGION): nothing else could be seen",
+            );
+            return;
+        }
         Err(unseen) => return lines.unseen(IDENTITY, unseen),
     };
     lines.pass(IDENTITY, arn.as_str());
@@ -130,6 +139,14 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
             "use credentials of the account of the target groups, or correct their ARNs",
         ),
     );
+}
+
+fn is_out_of_reach(error: &CallError) -> bool {
+    error.kind == ErrorKind::Unreachable
+}
+
+fn queue_is_out_of_reach(facts: &Facts) -> bool {
+    matches!(&facts.queue, Err(Unseen::Refused(error)) if is_out_of_reach(error))
 }
 
 fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {

@@ -5,7 +5,7 @@
 mod foreseen;
 mod recorded;
 
-use super::args::{Global, RecordRef, Subject};
+use super::args::{Global, Subject};
 use super::failure::{Exit, Failure};
 use super::{Session, intake, plan};
 use crate::config;
@@ -19,8 +19,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let config = config::read(global.config.as_deref(), session.env)?.config;
     let id = match subject {
-        Subject::Event(key) => RecordRef::Event(*key),
-        Subject::Transition(id) => RecordRef::Transition(*id),
+        Subject::Recorded(id) => id,
         Subject::File(file) => {
             let events = match intake::read(file, session)? {
                 Parsed::Events(events) | Parsed::Drill(events) => events,
@@ -35,5 +34,5 @@ pub(super) async fn run(
         }
     };
     let books = session.connect.books(&config).await?;
-    recorded::run(&id, &books, global.output, session).await
+    recorded::run(id, &books, global.output, session).await
 }

@@ -112,7 +112,7 @@ impl fmt::Display for Failure {
                 f,
                 "the result could not be written",
                 error,
-                "free the space or mend the pipe, and ask again: nothing was changed by asking",
+                "free the space or mend the pipe. Questions can be asked again; what a command that changes something has done is on record: `writerlink audit list`",
             ),
             Self::Config(error) => config(f, error),
             Self::Telemetry(error) => told(

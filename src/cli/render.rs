@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::args::Output;
@@ -22,6 +22,8 @@ pub(super) trait Row: Serialize {
     const COLUMNS: &'static [&'static str];
     /// The names of the fields, in the order in which they are serialized.
     const FIELDS: &'static [&'static str];
+    /// The columns whose cells are never broken, so that they can be copied and searched for.
+    const WHOLE: &'static [usize] = &[];
     /// The cells of the table.
     fn cells(&self) -> Vec<String>;
 }
@@ -29,6 +31,7 @@ pub(super) trait Row: Serialize {
 impl<R: Row> Row for &R {
     const COLUMNS: &'static [&'static str] = R::COLUMNS;
     const FIELDS: &'static [&'static str] = R::FIELDS;
+    const WHOLE: &'static [usize] = R::WHOLE;
 
     fn cells(&self) -> Vec<String> {
         R::cells(self)
@@ -71,6 +74,11 @@ impl<R: Row> Listing<'_, R> {
         table.set_header(R::COLUMNS.iter().copied());
         for row in self.rows {
             table.add_row(row.cells().iter().map(|cell| clean(cell)));
+        }
+        for whole in R::WHOLE {
+            if let Some(column) = table.column_mut(*whole) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         write(table, out)
     }

@@ -164,11 +164,17 @@ pub(super) async fn run(
     };
     let followed = intake::followed(&events, &config)?;
     let replay = Replay::open(&config, global, session).await?;
-    let (mut rows, mut exit_by) = (Vec::new(), Exit::Done);
+    let (mut rows, mut exit_by, mut failures) = (Vec::new(), Exit::Done, Vec::new());
     for (route, evidence) in &followed {
         let (report, attempts) = replay.mend(route, evidence).await;
         exit_by = worse(exit_by, exit(&report.ended));
         rows.push(ReplayRow::of(&report, attempts));
+        if let Ended::Unavailable(error, _) = report.ended {
+            failures.push(Failure::call(
+                &format!("replaying the event on route {}", route.name),
+                error,
+            ));
+        }
     }
     let rows = Listing {
         name: "replayed",
@@ -176,6 +182,9 @@ pub(super) async fn run(
         next: None,
     };
     rows.write(global.output, session.out)?;
+    for failure in &failures {
+        super::tell(failure, session);
+    }
     Ok(exit_by)
 }
 

@@ -123,7 +123,8 @@ pub const NOBODY_KNOWS: &str =
     "nothing has moved this route yet, so nobody knows where it should point; an event will say";
 
 /// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
-fn goal(control: &Control, now: Timestamp) -> Option<&Desired> {
+#[must_use]
+pub fn goal(control: &Control, now: Timestamp) -> Option<&Desired> {
     match control.safety.pinned(now) {
         Some(_) => control.desired.as_ref(),
         None => control.newest(),

@@ -6,11 +6,12 @@ use super::Reconciler;
 use super::opening::{arrival_of, is_foreign, payload_differs};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
-use crate::domain::decide::{Decision, Verdict, walk};
+use crate::domain::decide::{Decision, Verdict, unless_held_back, walk};
 use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Owner, acquire};
 use crate::domain::plan::Plan;
 use crate::domain::route::Route;
+use crate::domain::standing::goal;
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{Outcome, RouteState};
 use crate::domain::walk::{Asked, Question, Walk};
@@ -73,8 +74,8 @@ impl Reconciler {
         self.foreseen(route, &state, walk).await
     }
 
-    /// What is missing for the group to be where the ledger says that the route points; `None` when the
-    /// ledger says nothing.
+    /// What is missing for the group to be where the route should point: where the ledger says that it points, or
+    /// where evidence that is held back would move it. `None` when the ledger says nothing.
     ///
     /// # Errors
     /// When the ledger or the load balancer cannot be read.
@@ -82,12 +83,18 @@ impl Reconciler {
         let Some(state) = self.ledger.peek(&route.name).await? else {
             return Ok(None);
         };
-        let Some(desired) = state.control.desired.clone() else {
+        let now = self.clock.wall();
+        let Some(desired) = goal(&state.control, now).cloned() else {
             return Ok(None);
+        };
+        let decision = if state.control.desired.as_ref() == Some(&desired) {
+            Decision::Move(desired)
+        } else {
+            unless_held_back(route, &state.control, desired, now, &[])
         };
         let walk = Walk {
             asked: Vec::new(),
-            decision: Decision::Move(desired),
+            decision,
         };
         self.foreseen(route, &state, walk).await.map(Some)
     }

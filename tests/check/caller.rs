@@ -57,6 +57,12 @@ fn who_calls_is_named_and_credentials_that_do_not_hold_fail() {
     assert_eq!(case.says("identity"), Fail);
     case.facts.identity.arn = Err(unseen(ErrorKind::Unreachable));
     assert_eq!(case.says("identity"), Unknown);
+    case.facts.queue = Err(unseen(ErrorKind::Unreachable));
+    assert_eq!(
+        case.says("identity"),
+        Fail,
+        "where nothing answers nothing is well"
+    );
 }
 
 #[test]

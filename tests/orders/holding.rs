@@ -32,6 +32,42 @@ async fn a_pause_ends_an_event_as_paused_without_a_call_and_resume_moves_the_rou
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_of_the_route_knows_what_waits_and_what_holds_it_back() {
+    let desk = Desk::with(&["orders"]).await;
+    let worker = desk.rig.start("w1");
+    desk.rig.fleet.world.deliver(&desk.rig.completed(0, 1, 0));
+    desk.pass(MINUTE).await;
+    let pause = "pause orders --reason maintenance --yes";
+    assert_eq!(desk.says(pause).await.code, 0);
+    desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 61));
+    desk.pass(MINUTE).await;
+    drop(worker);
+    let plan = "plan orders --detailed-exitcode --output json";
+    let held = desk.says(plan).await;
+    let row = &held.rows("plan")[0];
+    assert_eq!(held.code, 2, "{}", held.out);
+    assert_eq!(
+        (&row["decision"], &row["action"]),
+        (&"Paused".into(), &"nothing".into())
+    );
+    assert_eq!(row["instance"], "orders-2");
+    let resume = "resume orders --reason done --yes";
+    assert_eq!(desk.says(resume).await.code, 0);
+    let free = desk.says(plan).await;
+    let rows = free.rows("plan");
+    let actions: Vec<&str> = rows
+        .iter()
+        .map(|row| row["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (free.code, actions),
+        (2, vec!["register", "deregister"]),
+        "{}",
+        free.out
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_ends_by_itself_when_its_time_is_over() {
     let desk = Desk::with(&["orders"]).await;
     let worker = desk.rig.start("w1");

@@ -269,7 +269,7 @@ fn causes() -> impl clap::builder::TypedValueParser<Value = Cause> {
         .try_map(|text| Cause::parse(&text).ok_or("no cause"))
 }
 
-fn record_ref(text: &str) -> Result<RecordRef, String> {
+pub(super) fn record_ref(text: &str) -> Result<RecordRef, String> {
     if text.contains('/') {
         let (route, seq) = numbered(text)?;
         return Ok(RecordRef::Record { route, seq });

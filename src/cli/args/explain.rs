@@ -2,35 +2,32 @@
 
 use std::path::PathBuf;
 
-use crate::domain::event::EventKey;
-use crate::domain::transition::TransitionId;
+use super::RecordRef;
+use super::audit::record_ref;
 
 /// What is to be explained.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Explain {
-    /// An event's key (64 hexadecimal digits), a transition's UUID, or a file with an event in any of its
-    /// envelopes; - is standard input
-    #[arg(value_name = "EVENT-KEY|TRANSITION-ID|FILE", value_parser = subject)]
+    /// An event's key (64 hexadecimal digits), a transition's UUID, a record (ROUTE/SEQ), or a file with an event in
+    /// any of its envelopes; - is standard input
+    #[arg(value_name = "EVENT-KEY|TRANSITION-ID|ROUTE/SEQ|FILE", value_parser = subject)]
     pub subject: Subject,
 }
 
 /// Something that happened, or that may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// An event that was recorded.
-    Event(EventKey),
-    /// The event of this transition.
-    Transition(TransitionId),
+    /// The event of what is recorded under this name.
+    Recorded(RecordRef),
     /// An event that is told of in a file.
     File(PathBuf),
 }
 
-/// Never refused: what is neither a key nor a transition's id is a file's name.
+/// Never refused: what names nothing that can be on record is a file's name.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that clap asks for")]
 fn subject(text: &str) -> Result<Subject, String> {
-    let event = EventKey::parse(text).map(Subject::Event);
-    let named = event.or_else(|| TransitionId::parse(text).map(Subject::Transition));
-    Ok(named.unwrap_or_else(|| Subject::File(text.into())))
+    let recorded = record_ref(text).map(Subject::Recorded);
+    Ok(recorded.unwrap_or_else(|_| Subject::File(text.into())))
 }
 
 #[cfg(test)]
@@ -40,9 +37,14 @@ mod tests {
     #[test]
     fn what_is_neither_a_key_nor_an_id_is_a_file() {
         let digits = "a".repeat(64);
-        assert!(matches!(subject(&digits), Ok(Subject::Event(_))));
+        let named = |text| match subject(text) {
+            Ok(Subject::Recorded(named)) => Some(named),
+            _ => None,
+        };
+        assert!(matches!(named(&digits), Some(RecordRef::Event(_))));
         let uuid = "01977f2e-8c3a-7b1d-9e0f-112233445566";
-        assert!(matches!(subject(uuid), Ok(Subject::Transition(_))));
+        assert!(matches!(named(uuid), Some(RecordRef::Transition(_))));
+        assert!(matches!(named("orders/6"), Some(RecordRef::Record { .. })));
         for file in ["-", "failover.json", "a/b", &digits[1..]] {
             assert_eq!(subject(file), Ok(Subject::File(file.into())));
         }

@@ -157,7 +157,8 @@ fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result
     }
 }
 
-fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
+/// The line above a record.
+pub(in crate::cli) fn title(stored: &StoredRecord, look: Look) -> String {
     let (record, entry) = (&stored.record, &stored.record.entry);
     let title = format!(
         "{}/{}  {}  {}",
@@ -166,7 +167,12 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
         entry.at,
         headline(entry)
     );
-    writeln!(out, "\n{}", look.paint(tone(entry.outcome), &title))?;
+    look.paint(tone(entry.outcome), &clean(&title)).to_string()
+}
+
+fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let entry = &stored.record.entry;
+    writeln!(out, "\n{}", title(stored, look))?;
     let Entry {
         attempt,
         generation,
@@ -190,7 +196,7 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
     }
     timeline(entry, out)?;
     writeln!(out, "  {:<10}{}", "hash", stored.hash)?;
-    writeln!(out, "  {:<10}{}", "follows", record.prev)?;
+    writeln!(out, "  {:<10}{}", "follows", stored.record.prev)?;
     match stored.altered_parts() {
         None => Ok(()),
         Some(parts) => {

@@ -35,6 +35,9 @@ pub(super) struct RecordRow {
     hash: String,
     intact: bool,
     note: String,
+    /// What a person ordered; in the table alone, since the note says it in full.
+    #[serde(skip)]
+    act: Option<String>,
 }
 
 impl RecordRow {
@@ -67,7 +70,18 @@ impl RecordRow {
             hash: stored.hash.to_string(),
             intact: stored.altered_parts().is_none(),
             note: entry.note.clone(),
+            act: ordered(entry),
         }
+    }
+}
+
+/// The first word of an order's text is its act.
+fn ordered(entry: &Entry) -> Option<String> {
+    match (entry.kind, &entry.told) {
+        (RecordKind::Ordered, Some(Told::Order { said, .. })) => {
+            said.split_whitespace().next().map(str::to_owned)
+        }
+        _ => None,
     }
 }
 
@@ -98,9 +112,13 @@ impl Row for RecordRow {
         "intact",
         "note",
     ];
+    const WHOLE: &'static [usize] = &[0, 1];
 
     fn cells(&self) -> Vec<String> {
         let mut what = self.outcome.unwrap_or(self.kind).to_owned();
+        if let Some(act) = &self.act {
+            what = format!("{what} {act}");
+        }
         if !self.intact {
             what.push_str(" ALTERED");
         }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::args::{Output, RecordRef};
-use crate::cli::audit::show::{not_found, records_of, tone};
-use crate::cli::audit::view::{TargetView, headline, target};
+use crate::cli::audit::show::{not_found, records_of, title};
+use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Look, Row, Tone, clean, json, jsonl, pairs};
+use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
 use crate::cli::{Books, Session};
 use crate::domain::audit::{Entry, Reason, Told};
 use crate::domain::event::EventKey;
@@ -96,7 +96,7 @@ pub(super) async fn run(
         return Err(not_found(id));
     };
     let key = first.record.entry.event_key;
-    if matches!(id, RecordRef::Transition(_)) {
+    if !matches!(id, RecordRef::Event(_)) {
         let all = records_of(books.audit.as_ref(), &RecordRef::Event(key)).await?;
         // The index by event may lag behind the chain by a moment.
         if all.len() >= records.len() {
@@ -247,15 +247,8 @@ fn settled(entry: Option<&EventEntry>, told: Option<&Told>) -> String {
 
 /// One record: what was decided, by which rule, and how the route stood.
 fn one(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let (record, entry) = (&stored.record, &stored.record.entry);
-    let title = format!(
-        "{}/{}  {}  {}",
-        record.route,
-        record.seq,
-        entry.at,
-        headline(entry)
-    );
-    writeln!(out, "\n{}", look.paint(tone(entry.outcome), &clean(&title)))?;
+    let entry = &stored.record.entry;
+    writeln!(out, "\n{}", title(stored, look))?;
     let mut lines = Vec::new();
     if let Some(reason) = entry.reason {
         let question = Question::of(reason).map(|question| format!("{question}: "));
