@@ -312,8 +312,13 @@ fn differs(look: &Look) -> Option<bool> {
     match look {
         Look::Failed(_) => None,
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
-        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..))),
-        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy | Look::Queued => Some(false),
+        Look::Acted(report) => Some(matches!(
+            report.ended,
+            Ended::Deferred(..) | Ended::Waits(_)
+        )),
+        // Its message comes back for what is missing, and nobody looked at what that is.
+        Look::Queued => None,
+        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
     }
 }
 

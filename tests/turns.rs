@@ -20,12 +20,12 @@ use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::transition::{Outcome, RouteState};
 use writerlink::domain::truth::Witness;
 use writerlink::embedded::event_bodies;
-use writerlink::embedded::faults::{Fate, Site};
+use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::load_balancer::{Action, Mutation};
-use writerlink::embedded::target_group::Difference;
+use writerlink::embedded::target_group::{Difference, TargetDescription};
 use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::{Depth, Ledger};
+use writerlink::ports::{Depth, ErrorKind, Ledger};
 use writerlink::reconcile::{Ordered, Reconciler};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -315,6 +315,65 @@ async fn a_call_that_is_refused_for_its_rate_is_no_failure_of_the_event() {
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
 }
 
+/// Every registration is refused for its rate, for ever.
+fn no_room_at_all(rig: &Rig) {
+    let plan = |site: &Site| match site.call {
+        "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Throttled)),
+        _ => Fate::in_a_round_trip(Duration::from_millis(20)),
+    };
+    rig.fleet.world.fabric.set_plan(Box::new(plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_for_which_there_is_never_room_is_waited_with_for_hours_and_settled_before_the_queue_drops_it()
+ {
+    let rig = zone_with(1, FleetConfig::default()).await;
+    no_room_at_all(&rig);
+    fail_over(&rig);
+    assert!(rig.run("w1").await);
+    let waited = rig.fleet.world.fabric.time.elapsed();
+    assert!(waited > 4 * 60 * 60 * SECOND, "{waited:?}");
+    assert_eq!(rig.told.ends().last(), Some(&"Failed"));
+    let last = rig.chain(0).await.pop().unwrap().record.entry;
+    assert_eq!(
+        (last.kind, last.outcome),
+        (RecordKind::Finished, Some(Outcome::Failed))
+    );
+    let letters = rig.fleet.world.dead_letters.messages();
+    assert_eq!(
+        letters.len(),
+        1,
+        "handed over by the worker, with its record"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weighted_route_that_is_refused_has_failed_and_keeps_no_place_that_it_does_not_use() {
+    let mut rig = zone_with(2, FleetConfig::default()).await;
+    rig.make_weighted(0);
+    let group = rig.routes[0]
+        .group_of(&rig.instance(0, 2).id)
+        .unwrap()
+        .arn
+        .clone();
+    let elb = &rig.fleet.world.elb;
+    elb.deregister(
+        "somebody",
+        &group,
+        &[TargetDescription::of(rig.target(0, 2), None)],
+    )
+    .unwrap();
+    tokio::time::sleep(400 * SECOND).await;
+    no_room_at_all(&rig);
+    rig.fleet.world.deliver(&rig.completed(0, 2, 390));
+    let _worker = rig.start("w1");
+    tokio::time::sleep(120 * SECOND).await;
+    let reports = rig.told.reports();
+    let reasons: Vec<_> = reports.iter().map(|report| report.ended.as_str()).collect();
+    assert!(reasons.contains(&"Failed"), "{reasons:?}");
+    assert!(!reasons.contains(&"Waits"), "{reasons:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_weighted_route_does_not_wait_for_a_bucket_that_it_does_not_need() {
     let mut rig = zone().await;
@@ -364,6 +423,13 @@ async fn only_evidence_that_the_decision_would_call_superseded_is_settled_withou
     // Older evidence behind it changes nothing for the one in hand.
     let (ends, calls) = in_one_hand(&started(2, 30), &started(3, 0)).await;
     assert_eq!((ends, calls), (vec!["Swapped", "Superseded"], 2));
+    // The same instance twice: the older one has the better place in the line, and asks for the same calls.
+    let (ends, calls) = in_one_hand(&started(2, 0), &rig.completed(0, 2, 30)).await;
+    assert_eq!((ends, calls), (vec!["Swapped", "AlreadyThere"], 2));
+    // What lies ahead of the clock the next worker may refuse.
+    let ahead = rig.completed(0, 3, 100);
+    let (ends, _) = in_one_hand(&started(2, 0), &ahead).await;
+    assert_eq!(ends, ["Swapped", "Swapped"]);
     // An instance that is not the route's moves nothing, however new.
     let mut stranger = started(3, 30);
     stranger.message = "Started cross AZ failover to DB instance: stranger-1".to_owned();

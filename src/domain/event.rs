@@ -333,6 +333,16 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The instance that an event or an order names, if it names one. Witnesses name what they see in words of their own.
+    #[must_use]
+    pub fn names(&self) -> Option<InstanceId> {
+        match &self.ground {
+            Ground::Event(event) => event.claim().ok()?.instance().cloned(),
+            Ground::Order(order) => order.act.instance().cloned(),
+            Ground::Truth(_) => None,
+        }
+    }
+
     /// The event as evidence about `route`.
     #[must_use]
     pub fn new(route: &RouteName, event: RdsEvent) -> Self {

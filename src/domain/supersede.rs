@@ -34,7 +34,8 @@ pub fn superseded_by(
     // What address the older one names is not asked: it comes after the question whether it is news.
     match decide(route, &after, older, None, now) {
         Decision::Settle(verdict) if verdict.outcome == Outcome::Superseded => {
-            let note = format!("{}; it was received behind this one", verdict.note);
+            let at = newer.ground.at();
+            let note = format!("evidence of {at} was received behind this one, and is tried next");
             Some(Verdict { note, ..verdict })
         }
         Decision::Settle(_) | Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) => None,

@@ -4,7 +4,7 @@
 //! the newer one been faster: that it was superseded. Nothing is guessed here. The domain is asked what the newer
 //! evidence would lead to, and then what the older one would be told after that.
 
-use super::opening::Addressed;
+use super::opening::{Addressed, arrival_of, is_foreign};
 use super::{Reconciler, Task};
 use crate::domain::decide::{Decision, Verdict};
 use crate::domain::ground::Ground;
@@ -13,14 +13,18 @@ use crate::domain::transition::RouteState;
 use crate::ports::CallError;
 
 impl Reconciler {
-    /// The evidence for the route that was received behind the one in hand. What cannot be looked up is left for its own
-    /// attempt.
+    /// The evidence for the route that was received behind the one in hand and names another instance. What names the
+    /// same one asks for the same calls, and the older of the two has the better place in the line. What cannot be
+    /// looked up is left for its own attempt.
     pub(super) async fn behind(&self, task: &Task<'_>) -> Vec<Addressed> {
         let mut behind = Vec::new();
+        let named = task.evidence.names();
         for evidence in task.in_hand.behind(task.route) {
-            if evidence.key == task.evidence.key {
+            if evidence.key == task.evidence.key || evidence.names() == named {
                 continue;
             }
+            // A look-up may take as long as a call, and the messages must stay ours meanwhile.
+            task.in_hand.keep().await;
             if let Ok(address) = self.resolve(task.route, &evidence).await {
                 behind.push(Addressed { evidence, address });
             }
@@ -44,6 +48,15 @@ impl Reconciler {
         }
         for newer in behind {
             let now = self.clock.wall();
+            // The next worker's clock may refuse what is ahead of ours, and then neither would have moved the route.
+            if !newer
+                .evidence
+                .ground
+                .event()
+                .is_some_and(|event| event.at <= now)
+            {
+                continue;
+            }
             let newest = (&newer.evidence, newer.address);
             let Some(verdict) =
                 superseded_by(task.route, &from.control, task.evidence, newest, now)
@@ -52,7 +65,11 @@ impl Reconciler {
             };
             // One that was settled before moves nothing any more, whatever it was settled as.
             let known = self.ledger.event(&newer.evidence.key).await?;
-            if known.is_none_or(|entry| entry.settled.is_none()) {
+            let settled = known.as_ref().is_some_and(|entry| entry.settled.is_some());
+            // Nor does one whose words came from elsewhere: it will be refused.
+            let foreign =
+                arrival_of(&newer.evidence, known).is_some_and(|known| is_foreign(&known));
+            if !settled && !foreign {
                 return Ok(Some(verdict));
             }
         }

@@ -9,7 +9,7 @@ use super::{Held, Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Entry, Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking};
 use crate::domain::decide::{Decision, Verdict, decide};
-use crate::domain::event::{Claim, Evidence};
+use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, Hold};
 use crate::domain::route::Route;
@@ -107,16 +107,7 @@ impl Reconciler {
         route: &Route,
         evidence: &Evidence,
     ) -> Result<Option<IpAddr>, CallError> {
-        let claim = match &evidence.ground {
-            Ground::Event(event) => event.claim().ok(),
-            Ground::Truth(_) | Ground::Order(_) => None,
-        };
-        let named = match &evidence.ground {
-            Ground::Event(_) => claim.as_ref().and_then(Claim::instance),
-            Ground::Order(order) => order.act.instance(),
-            Ground::Truth(_) => None,
-        };
-        let Some(instance) = named else {
+        let Some(instance) = evidence.names() else {
             return Ok(None);
         };
         if planted(Bug::AddressFromTheEvent) {
@@ -126,7 +117,7 @@ impl Reconciler {
                 return Ok(Some(ip));
             }
         }
-        self.databases.address(route, instance).await
+        self.databases.address(route, &instance).await
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition

@@ -18,7 +18,7 @@ use crate::domain::change;
 use crate::domain::decide::Decision;
 use crate::domain::route::{RouteName, Strategy};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::RouteState;
+use crate::domain::transition::{RouteState, retry_after};
 use crate::domain::turns::{Call, Line, Quota, Turn};
 use crate::ports::{CallError, Commit, ErrorKind};
 
@@ -37,6 +37,14 @@ const EARLIER: Duration = Duration::from_secs(1);
 /// in its group, and is received with it when it comes back.
 const AWAY_LEAST: Duration = Duration::from_secs(1);
 const AWAY_MOST: Duration = Duration::from_mins(1);
+
+/// From so many deliveries on a message comes back as rarely as one that fails: waiting must not use up the 1000 that
+/// the queue grants it (`aws::setup`), however long the account has no room.
+const PATIENT_AFTER: u32 = 100;
+
+/// From so many deliveries on a refusal counts as a failed attempt again, so that the event is settled and recorded by
+/// us before the queue gives it up without a word.
+const REFUSALS_FORGIVEN: u32 = 900;
 
 /// The line, shared by all attempts and looks of a process; none when calls are not counted.
 pub(super) type SharedLine = Option<Arc<Mutex<Line>>>;
@@ -120,7 +128,7 @@ impl Reconciler {
                 Ok(leave) if waited => return Asked::Waited(leave),
                 Ok(leave) => return Asked::AtOnce(leave),
                 Err((about, at_least)) if self.is_too_long(task, began, about) => {
-                    return Asked::Away(self.go_away(&task.route.name, at_least));
+                    return Asked::Away(self.go_away(task, at_least));
                 }
                 Err((wait, _)) => {
                     self.clock.sleep(wait.min(LOOK_EVERY)).await;
@@ -148,7 +156,7 @@ impl Reconciler {
             match self.ask(&task.route.name, (call, since)) {
                 Ok(leave) => return Ok(leave),
                 Err((about, at_least)) if self.is_too_long(task, began, about) => {
-                    return Err(Stopped::Waits(self.go_away(&task.route.name, at_least)));
+                    return Err(Stopped::Waits(self.go_away(task, at_least)));
                 }
                 Err((wait, _)) => self.clock.sleep(wait.min(LOOK_EVERY)).await,
             }
@@ -182,8 +190,11 @@ impl Reconciler {
     /// wrong with.
     pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
+        // A weighted route stands in no line, so there is no place that it could keep.
+        let in_line = matches!(task.route.strategy, Strategy::Swap) && self.line.is_some();
         comes_back
-            && self.line.is_some()
+            && in_line
+            && task.in_hand.deliveries() < REFUSALS_FORGIVEN
             && error.kind == ErrorKind::Throttled
             && call_of(error).is_some()
     }
@@ -198,8 +209,8 @@ impl Reconciler {
         let (route, since) = (&task.route.name, held.desired.evidence.at);
         let call = call_of(error).unwrap_or(Call::Register);
         match self.ask(route, (call, since)) {
-            Ok(_) => AWAY_LEAST,
-            Err((about, _)) => self.go_away(route, about),
+            Ok(_) => self.patient(task, AWAY_LEAST),
+            Err((about, _)) => self.go_away(task, about),
         }
     }
 
@@ -270,12 +281,22 @@ impl Reconciler {
         }
     }
 
-    fn go_away(&self, route: &RouteName, wait: Duration) -> Duration {
+    fn go_away(&self, task: &Task<'_>, wait: Duration) -> Duration {
         let pause = wait.saturating_sub(EARLIER).clamp(AWAY_LEAST, AWAY_MOST);
+        let pause = self.patient(task, pause);
         if let Some(line) = &self.line {
-            locked(line).go_away(self.clock.monotonic(), route, pause);
+            locked(line).go_away(self.clock.monotonic(), &task.route.name, pause);
         }
         pause
+    }
+
+    /// The pause, or a longer one of a message that was delivered very often.
+    fn patient(&self, task: &Task<'_>, pause: Duration) -> Duration {
+        let deliveries = task.in_hand.deliveries();
+        if deliveries < PATIENT_AFTER {
+            return pause;
+        }
+        pause.max(retry_after(deliveries, self.clock.random()))
     }
 
     /// Whether a wait is not stood through. What a person handed in nobody brings back: the person waits.

@@ -106,13 +106,12 @@ async fn one_failover_in_four_forms_and_its_completion_are_two_events() {
         .iter()
         .filter_map(|l| l["outcome"].as_str().map(str::to_owned))
         .collect();
-    // All five are in hand together, so the completion behind them answers for the start.
     let wanted = [
-        "Superseded",
-        "Duplicate",
-        "Duplicate",
-        "Duplicate",
         "Swapped",
+        "Duplicate",
+        "Duplicate",
+        "Duplicate",
+        "AlreadyThere",
     ];
     assert_eq!(outcomes, wanted, "{}", said.err);
     assert_eq!(trial.group_holds().await, [NEW]);
