@@ -310,14 +310,13 @@ impl Rounds {
 /// Whether a route differs and stays so; unknown when it could not be looked at.
 fn differs(look: &Look) -> Option<bool> {
     match look {
-        Look::Failed(_) => None,
+        // Of a route that is queued the message comes back for what is missing, and nobody looked at what that is.
+        Look::Failed(_) | Look::Queued => None,
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
         Look::Acted(report) => Some(matches!(
             report.ended,
             Ended::Deferred(..) | Ended::Waits(_)
         )),
-        // Its message comes back for what is missing, and nobody looked at what that is.
-        Look::Queued => None,
         Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
     }
 }

@@ -49,12 +49,8 @@ impl Reconciler {
         for newer in behind {
             let now = self.clock.wall();
             // The next worker's clock may refuse what is ahead of ours, and then neither would have moved the route.
-            if !newer
-                .evidence
-                .ground
-                .event()
-                .is_some_and(|event| event.at <= now)
-            {
+            let said_at = newer.evidence.ground.event().map(|event| event.at);
+            if said_at.is_none_or(|at| at > now) {
                 continue;
             }
             let newest = (&newer.evidence, newer.address);

@@ -167,7 +167,7 @@ pub(in crate::cli) fn title(stored: &StoredRecord, look: Look) -> String {
         entry.at,
         headline(entry)
     );
-    look.paint(tone(entry.outcome), &clean(&title)).to_string()
+    look.paint(tone(entry.outcome), &clean(&title))
 }
 
 fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
