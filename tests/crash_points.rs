@@ -413,7 +413,7 @@ fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn two_failovers_survive_every_pair_of_faults() {
-    pairs(Story::TwoFailovers).expect(7035);
+    pairs(Story::TwoFailovers).expect(7075);
 }
 
 #[test]
