@@ -25,7 +25,7 @@ import boto3
 from botocore.config import Config
 
 from proxy import Proxy
-from rig import PATIENCE_S, ROOT, Figure, cpu_ms, environment, free_port, ministack, resident_kib, running, table
+from rig import PATIENCE_S, Figure, binary_asked, cpu_ms, environment, free_port, ministack, resident_kib, running, table
 
 DELAYS_MS = (0, 2, 5, 20)
 # ministack copies the whole of a ledger's tables for every transaction, which DynamoDB does not: a ministack of its own for
@@ -340,7 +340,7 @@ def verify_audit(account):
 
 
 def main():
-    binary = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+    binary = binary_asked()
     for figure in measure(binary):
         print(f"{figure.what}: {figure.figure} ({figure.target}): {'met' if figure.met else 'missed'}")
 

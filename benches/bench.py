@@ -4,12 +4,11 @@ A benchmark and no test: it ends with 0 when it ran, whatever came out.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import against_lambda
 import footprint
-from rig import ROOT, table
+from rig import binary_asked, table
 
 
 def machine():
@@ -22,7 +21,7 @@ def machine():
 
 
 def main():
-    binary = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+    binary = binary_asked()
     print(machine())
     figures = against_lambda.measure(binary) + footprint.measure(binary)
     rows = [("what", "aimed at", "came out", "")]

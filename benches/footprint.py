@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from proxy import Proxy
-from rig import PATIENCE_S, ROOT, Figure, environment, free_port, ministack, resident_kib, running
+from rig import PATIENCE_S, Figure, binary_asked, environment, free_port, ministack, resident_kib, running
 
 STARTS = 11  # An odd number, so that the median is one of them.
 IDLE_S = 10
@@ -71,7 +71,7 @@ def measure(binary):
 
 
 def main():
-    binary = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+    binary = binary_asked()
     for figure in measure(binary):
         print(f"{figure.what}: {figure.figure}")
 

@@ -26,6 +26,11 @@ class Figure:
     met: bool | None = None  # Without a target there is nothing to meet.
 
 
+def binary_asked():
+    """The program that is measured: the one named on the command line, or that of `make`."""
+    return Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

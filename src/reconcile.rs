@@ -293,30 +293,56 @@ impl Reconciler {
         } else {
             RecordKind::Finished
         };
-        let mut entry = self.entry(task, &held.state, kind);
-        entry.attempt = attempts.unwrap_or(1);
-        entry.desired.clone_from(&report.desired);
-        entry.before.clone_from(&report.before);
-        entry.after.clone_from(&report.after);
-        entry.steps = task.steps.so_far();
+        let mut entry = self.entry_of_calls(task, held, kind, report);
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
         // By the ledger's own count: a message that waited for its turn was delivered more often than its event failed.
-        let pause = retry_after(attempts.unwrap_or(1), self.clock.random());
-        let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
-            Ok(change) => self.commit(&task.steps, "Finish", &change).await,
-            Err(illegal) => Err(bug(&illegal)),
+        let pause = retry_after(entry.attempt, self.clock.random());
+        let ended = if again {
+            Ended::Deferred(verdict, pause)
+        } else {
+            Ended::Settled(verdict)
         };
-        match committed {
-            Ok(Commit::Done(_)) if again => Ended::Deferred(verdict, pause),
-            Ok(Commit::Done(_)) => Ended::Settled(verdict),
+        let closed = self.close(task, held, entry, ended).await;
+        closed.unwrap_or_else(|error| Ended::Unavailable(error, pause))
+    }
+
+    /// Writes the last record of an attempt and frees its route: then it ended like this.
+    async fn close(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        entry: Entry,
+        ended: Ended,
+    ) -> Result<Ended, CallError> {
+        let change = change::finish(&held.state, held.event.as_ref(), entry);
+        let change = change.map_err(|illegal| bug(&illegal))?;
+        Ok(match self.commit(&task.steps, "Finish", &change).await? {
+            Commit::Done(_) => ended,
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
-            Ok(Commit::Refused { event, .. }) => {
+            Commit::Refused { event, .. } => {
                 self.lease_lost(task, event.and_then(|event| event.settled))
             }
-            Err(error) => Ended::Unavailable(error, pause),
+        })
+    }
+
+    /// What the last record of an attempt says of the calls that it made.
+    fn entry_of_calls(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        kind: RecordKind,
+        report: &Report,
+    ) -> Entry {
+        Entry {
+            attempt: held.event.as_ref().map_or(1, |event| event.attempts),
+            desired: report.desired.clone(),
+            before: report.before.clone(),
+            after: report.after.clone(),
+            steps: task.steps.so_far(),
+            ..self.entry(task, &held.state, kind)
         }
     }
 

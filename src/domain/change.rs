@@ -235,8 +235,7 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         transition,
         deadline: now.plus(LEASE_DURATION),
     };
-    let standing = before.desired.as_ref();
-    let moves = standing.is_none_or(|standing| standing.target != desired.target);
+    let moves = before.is_moved_by(&desired);
     let waits = before.waiting.as_ref();
     let to = Control {
         generation: before.generation.next(),

@@ -258,6 +258,13 @@ impl Control {
             .flatten()
             .max_by_key(|desired| desired.evidence)
     }
+
+    /// Whether pointing the route there changes its target.
+    #[must_use]
+    pub fn is_moved_by(&self, desired: &Desired) -> bool {
+        let standing = self.desired.as_ref();
+        standing.is_none_or(|standing| standing.target != desired.target)
+    }
 }
 
 /// The end of a route's audit chain.

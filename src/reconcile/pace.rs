@@ -101,8 +101,7 @@ fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Op
     let Decision::Move(desired) = decision else {
         return None;
     };
-    let standing = from.control.desired.as_ref();
-    let moves = standing.is_none_or(|standing| standing.target != desired.target);
+    let moves = from.control.is_moved_by(desired);
     (moves && !matches!(task.evidence.ground, Ground::Order(_))).then_some(desired)
 }
 

@@ -12,15 +12,14 @@ use std::time::Duration;
 
 use super::calls::Stopped;
 use super::report::{Ended, Report};
-use super::{Held, Reconciler, Task, bug};
+use super::{Held, Reconciler, Task};
 use crate::domain::audit::{Cause, Reason, RecordKind};
-use crate::domain::change;
 use crate::domain::decide::Decision;
 use crate::domain::route::{RouteName, Strategy};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{RouteState, retry_after};
 use crate::domain::turns::{Call, Line, Quota, Turn};
-use crate::ports::{CallError, Commit, ErrorKind};
+use crate::ports::{CallError, ErrorKind};
 
 /// The longest wait that is stood through: as long as it takes a few calls, and much shorter than a lease.
 const STOOD_THROUGH: Duration = Duration::from_secs(2);
@@ -105,8 +104,7 @@ impl Reconciler {
             Strategy::Weighted(_) => return None,
             Strategy::Swap => {}
         }
-        let standing = from.control.desired.as_ref();
-        if standing.is_none_or(|standing| standing.target != desired.target) {
+        if from.control.is_moved_by(desired) {
             return Some((Call::Register, desired.evidence.at));
         }
         let line = self.line.as_deref().map(locked)?;
@@ -235,27 +233,13 @@ impl Reconciler {
         pause: Duration,
         report: &Report,
     ) -> Ended {
-        let attempt = held.event.as_ref().map_or(1, |event| event.attempts);
-        let mut entry = self.entry(task, &held.state, RecordKind::Deferred);
-        entry.attempt = attempt;
-        entry.desired.clone_from(&report.desired);
-        entry.before.clone_from(&report.before);
-        entry.after.clone_from(&report.after);
-        entry.steps = task.steps.so_far();
-        entry.reason = Some(Reason::AwaitsTurn);
+        let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
+        let attempt = entry.attempt;
         let ended = Ended::Waits(pause);
+        entry.reason = Some(Reason::AwaitsTurn);
         entry.note = ended.note();
-        let committed = match change::finish(&held.state, held.event.as_ref(), entry) {
-            Ok(change) => self.commit(&task.steps, "Finish", &change).await,
-            Err(illegal) => Err(bug(&illegal)),
-        };
-        match committed {
-            Ok(Commit::Done(_)) => ended,
-            Ok(Commit::Refused { event, .. }) => {
-                self.lease_lost(task, event.and_then(|event| event.settled))
-            }
-            Err(error) => Ended::Unavailable(error, self.pause(task, attempt)),
-        }
+        let closed = self.close(task, held, entry, ended).await;
+        closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
     }
 
     fn ask(
@@ -263,21 +247,15 @@ impl Reconciler {
         route: &RouteName,
         (call, since): (Call, Timestamp),
     ) -> Result<Leave, (Duration, Duration)> {
-        let leave = Leave {
-            line: self.line.clone(),
-            call,
-        };
-        let Some(line) = &self.line else {
-            return Ok(leave);
-        };
-        let turn = locked(line).ask(self.clock.monotonic(), route, call, since);
+        let turn = self.line.as_deref().map_or(Turn::Now, |line| {
+            locked(line).ask(self.clock.monotonic(), route, call, since)
+        });
         match turn {
-            Turn::Now => Ok(leave),
-            Turn::In { about, at_least } => {
-                // It has no token to give back.
-                leave.used();
-                Err((about, at_least))
-            }
+            Turn::Now => Ok(Leave {
+                line: self.line.clone(),
+                call,
+            }),
+            Turn::In { about, at_least } => Err((about, at_least)),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::ministack::Ministack;
-use crate::trial::{Trial, completed};
+use crate::trial::{Trial, completed, signal};
 
 /// Two routes with a few moves, and an event that was rejected.
 async fn moved() -> Trial {
@@ -146,14 +146,7 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
         let line = told.recv_timeout(patience).expect("it tells of everything");
         assert_eq!(ids(&line), [format!("orders/{seq}")]);
     }
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(&child, "-INT");
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     let said = String::from_utf8(ended.stderr).unwrap();

@@ -1,12 +1,12 @@
 //! status and explain, against ministack.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::support::stub::{Answer, Stub};
-use crate::trial::{ELB_ENDPOINT, NEW, OLD, Trial, completed, said, sample_path};
+use crate::trial::{ELB_ENDPOINT, NEW, OLD, Trial, completed, said, sample_path, signal};
 
 #[tokio::test]
 async fn a_status_tells_where_routes_point_and_writes_nothing() {
@@ -122,14 +122,7 @@ async fn watching_prints_documents_and_ends_well_when_it_is_interrupted() {
         let document: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(document["routes"][0]["route"], "aurora-source");
     }
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(
         (output.status.code(), output.stderr.as_slice()),

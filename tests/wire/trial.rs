@@ -308,9 +308,7 @@ impl Background {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(sent.success());
+        signal(&self.child, name);
     }
 
     /// How it ends, and how long that takes from now.
@@ -319,6 +317,13 @@ impl Background {
         let status = self.child.wait().unwrap();
         (status.code(), clock.monotonic())
     }
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl Drop for Background {
