@@ -1,13 +1,15 @@
 //! DynamoDB in this process: no second ledger, but the SDK's HTTP connector, answered by dynoxide.
 //!
-//! The ledger's own client signs, serialises, retries and parses as it does against AWS; only the socket is
-//! missing. So the statements, their conditions and the handling of lost replies are under test in every
+//! The ledger's own client serialises, retries and parses as it does against AWS; only the socket is missing, and
+//! the signature, which nobody here would check. So the statements, their conditions and the handling of lost replies are under test in every
 //! simulated crash. Every request is one [`Process::call`], with its fate decided at the wire: each retry of
 //! the SDK is a call of its own.
 //!
 //! # Caveats
 //! The engine answers inline. Under `spawn_blocking` tokio's paused clock would stand still.
 //! A request takes no simulated time but what its fate says.
+
+mod glance;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,9 +18,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Config, Credentials, Region, StalledStreamProtectionConfig,
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region, StalledStreamProtectionConfig};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
@@ -107,7 +107,7 @@ impl EmbeddedDynamo {
         &self.tables
     }
 
-    /// The client of a process: its calls meet the process's faults, and its clock signs them.
+    /// The client of a process: its calls meet the process's faults, and it reads the process's clock.
     #[must_use]
     pub fn client(&self, process: &Arc<Process>) -> Client {
         self.client_of(Some(Arc::clone(process)))
@@ -147,9 +147,7 @@ impl EmbeddedDynamo {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
             .endpoint_url("http://dynamodb.embedded")
-            .credentials_provider(Credentials::new(
-                "embedded", "embedded", None, None, "embedded",
-            ))
+            .allow_no_auth()
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .retry_config(retries)
             .retry_partition(partition)

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
 use writerlink::domain::safety::Rule;
@@ -63,15 +62,13 @@ impl Invariants {
     /// Watches a rig's world from now on. The routes have to be complete.
     pub(crate) fn watch(rig: &Rig) -> Self {
         let world = &rig.fleet.world;
-        let dynamo = &rig.fleet.dynamo;
-        let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
         let routes = rig.routes.iter();
         let routes = routes.map(|route| Watched::of(route, &world.elb)).collect();
         let elb = Arc::clone(&world.elb);
         let checker = Arc::new(Mutex::new(Checker::of(
             world.fabric.time,
             elb,
-            ledger,
+            rig.fleet.dynamo.clone(),
             routes,
         )));
         let watching = Arc::clone(&checker);

@@ -26,7 +26,7 @@ impl Figures {
         for (kind, count) in &played.faults {
             *self.faults.entry(kind).or_default() += count;
         }
-        self.attempts += played.attempts;
+        self.attempts += played.attempts();
         self.moves += played.moves;
         self.late_effects += played.late_effects;
         self.repaired += played.repaired;

@@ -102,9 +102,9 @@ fn every_seed_keeps_the_invariants_and_converges_when_faults_stop() {
 #[test]
 fn the_same_seed_plays_the_same_world() {
     for seed in 1..=5 {
-        assert_eq!(alone(seed).hash, alone(seed).hash, "seed {seed}");
+        assert_eq!(alone(seed).hash(), alone(seed).hash(), "seed {seed}");
     }
-    assert_ne!(alone(1).hash, alone(2).hash);
+    assert_ne!(alone(1).hash(), alone(2).hash());
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn the_same_seed_plays_the_same_world() {
 fn replay() {
     let seed = from_environment("SEED").unwrap();
     let played = alone(seed);
-    rig::say(&played.trace);
-    rig::say(&format!("hash {}\n", played.hash));
+    rig::say(&played.trace());
+    rig::say(&format!("hash {}\n", played.hash()));
     assert_eq!(played.violations, Vec::<String>::new());
 }

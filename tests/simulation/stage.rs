@@ -22,11 +22,11 @@ use writerlink::domain::transition::Outcome;
 use writerlink::domain::truth::STEADY_AFTER_A_MOVE;
 use writerlink::embedded::databases::TimedEvent;
 use writerlink::embedded::event_bodies;
-use writerlink::embedded::faults::no_faults;
+use writerlink::embedded::faults::{Effect, no_faults};
 use writerlink::embedded::fleet::Running;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::Depth;
-use writerlink::reconcile::Reconciler;
+use writerlink::reconcile::{Reconciler, Report};
 
 use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 use crate::rig::{Rig, trace};
@@ -55,17 +55,32 @@ const HEALED_WITHIN: Duration = TRUST_EVENT
 
 /// What became of a seed.
 pub(crate) struct Played {
-    pub(crate) hash: Hash,
-    pub(crate) trace: String,
+    journal: Vec<Effect>,
+    reports: Vec<Report>,
     pub(crate) violations: Vec<String>,
     pub(crate) simulated: Duration,
     pub(crate) faults: BTreeMap<&'static str, u64>,
-    pub(crate) attempts: usize,
     pub(crate) moves: usize,
     pub(crate) late_effects: u64,
     pub(crate) repaired: u64,
     pub(crate) orders: u64,
     pub(crate) lost: u64,
+}
+
+impl Played {
+    pub(crate) fn attempts(&self) -> usize {
+        self.reports.len()
+    }
+
+    /// The same for the same world, and for no other.
+    pub(crate) fn hash(&self) -> Hash {
+        Hash::of(&format!("{:?}{:?}", self.journal, self.reports))
+    }
+
+    /// What happened, to be read.
+    pub(crate) fn trace(&self) -> String {
+        trace(&self.journal, &self.reports)
+    }
 }
 
 /// A place in the fleet: its process is replaced when it dies or is stopped.
@@ -418,17 +433,16 @@ impl Stage {
             .iter()
             .filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
         Played {
-            hash: Hash::of(&format!("{journal:?}{reports:?}")),
-            trace: trace(&journal, &reports),
             violations: self.invariants.verdict(&self.rig),
             simulated,
             faults: self.invariants.faults(),
-            attempts: reports.len(),
             moves: moves.count(),
             late_effects: self.invariants.late_effects(),
             repaired,
             orders: self.orders,
             lost: self.lost,
+            journal,
+            reports,
         }
     }
 }

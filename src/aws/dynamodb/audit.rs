@@ -119,7 +119,7 @@ fn equal(request: QueryFluentBuilder, name: &str, value: AttributeValue) -> Quer
 
 /// Reads a row, and compares every column with what the canonical text says it should be. A hash column that
 /// is no hash reads as zeros, which no text has.
-fn stored(item: &Item) -> Result<StoredRecord, CallError> {
+pub(crate) fn stored(item: &Item) -> Result<StoredRecord, CallError> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     let canonical = text(RECORD).cloned().unwrap_or_default();
     let record = parse(&canonical).map_err(|error| {

@@ -22,10 +22,10 @@ use crate::domain::transition::{
     ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
 use crate::planted::{Bug, planted};
-pub(super) use crate::schema::PK;
+pub(crate) use crate::schema::PK;
 
 /// An item as DynamoDB returns it.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Attributes to write or to compare, in the order of their question marks.
 pub(in crate::aws) type Columns = Vec<(&'static str, AttributeValue)>;
@@ -47,11 +47,11 @@ pub struct MalformedItem {
     attribute: &'static str,
 }
 
-pub(super) fn route_pk(route: &RouteName) -> AttributeValue {
+pub(crate) fn route_pk(route: &RouteName) -> AttributeValue {
     AttributeValue::S(format!("{ROUTE_PREFIX}{route}"))
 }
 
-pub(super) fn event_pk(key: &EventKey) -> AttributeValue {
+pub(crate) fn event_pk(key: &EventKey) -> AttributeValue {
     AttributeValue::S(format!("{EVENT_PREFIX}{key}"))
 }
 

@@ -9,12 +9,12 @@
 //! worker's role needs no `PutItem`, `UpdateItem`, `DeleteItem` or `BatchWriteItem` (see `statements`). The
 //! one code serves AWS, a stand-in, and the engine of the embedded world.
 
-mod audit;
+pub(crate) mod audit;
 mod commit;
 
-pub(super) mod items;
+pub(crate) mod items;
 mod kept;
-mod records;
+pub(crate) mod records;
 pub(super) mod statements;
 mod tables;
 
@@ -146,7 +146,7 @@ where
     failed
 }
 
-fn malformed(error: &MalformedItem) -> CallError {
+pub(crate) fn malformed(error: &MalformedItem) -> CallError {
     CallError {
         call: GET_ITEM,
         kind: ErrorKind::Invalid,

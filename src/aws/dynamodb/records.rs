@@ -1,5 +1,7 @@
 //! A record's row in the `audit` table: columns that a person can filter by, and the text that is hashed.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::items::{Columns, number, string};
 use crate::domain::audit::{AuditRecord, Hash, Told};
 use crate::domain::route::RouteName;
@@ -15,6 +17,11 @@ pub(super) const AT_ROUTE_SEQ: &str = "at_route_seq";
 pub(super) const RECORD: &str = "record";
 /// The hash of the canonical text.
 pub(super) const HASH: &str = "hash";
+
+/// The key of a record's row.
+pub(crate) fn key(route: &RouteName, seq: u64) -> [(&'static str, AttributeValue); 2] {
+    [(ROUTE, string(route)), (SEQ, number(seq))]
+}
 
 /// The columns of a record's row. Written once, and computed again by whoever reads it, to see whether
 /// somebody edited one.

@@ -1,12 +1,9 @@
 //! The checks, one after every effect.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use writerlink::aws::dynamodb::DynamoLedger;
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
 use writerlink::domain::policy::Mode;
@@ -14,22 +11,19 @@ use writerlink::domain::route::{Route, Strategy};
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::RouteState;
 use writerlink::embedded::clock::WorldTime;
+use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::faults::{Effect, Fault};
 use writerlink::embedded::listener::WeightChange;
 use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
-use writerlink::ports::{Audit, AuditQuery, Ledger};
 use writerlink::reconcile::{Ended, Report};
 
 use super::watched::{Announced, Watched};
 use super::{ELB, MUTATING};
 
-/// More records than one change writes, so that one page always reaches the head.
-const PAGE: u32 = 100;
-
 pub(super) struct Checker {
     pub(super) time: WorldTime,
     pub(super) elb: Arc<LoadBalancer>,
-    pub(super) ledger: DynamoLedger,
+    pub(super) dynamo: EmbeddedDynamo,
     pub(super) routes: Vec<Watched>,
     /// The events of each well-formed message, by route.
     pub(super) messages: BTreeMap<String, Vec<(usize, EventKey)>>,
@@ -42,16 +36,6 @@ pub(super) struct Checker {
     pub(super) weight_changes: usize,
     pub(super) violations: Vec<String>,
     pub(super) late_effects: u64,
-}
-
-/// Polls a future once. Outside of the world the embedded DynamoDB answers inline, so once is enough; tokio's
-/// cooperative budget must not tell otherwise.
-fn inline<T>(future: impl Future<Output = T>) -> Option<T> {
-    let future = pin!(tokio::task::unconstrained(future));
-    match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }
 
 /// Whether a group or a listener is a route's.
@@ -69,13 +53,13 @@ impl Checker {
     pub(super) fn of(
         time: WorldTime,
         elb: Arc<LoadBalancer>,
-        ledger: DynamoLedger,
+        dynamo: EmbeddedDynamo,
         routes: Vec<Watched>,
     ) -> Self {
         Self {
             time,
             elb,
-            ledger,
+            dynamo,
             routes,
             messages: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -130,7 +114,7 @@ impl Checker {
             return;
         };
         let route = &self.routes[n].route.name;
-        let Some(Ok(state)) = inline(self.ledger.load(route)) else {
+        let Ok(Some(state)) = self.dynamo.glance_at_route(route) else {
             return self.note(effect, "the ledger cannot be read");
         };
         let before = std::mem::replace(&mut self.routes[n].state, state);
@@ -157,18 +141,20 @@ impl Checker {
         }
     }
 
+    /// Takes every record that is there, a head that does not know of it notwithstanding.
     fn take_records(&mut self, effect: &Effect, n: usize, from_seq: u64) {
-        let query = AuditQuery::Chain {
-            route: self.routes[n].route.name.clone(),
-            from_seq,
-            to_seq: None,
-        };
-        let Some(Ok(page)) = inline(self.ledger.page(&query, PAGE, None)) else {
-            return self.note(effect, "the audit cannot be read");
-        };
-        for stored in page.records {
-            if let Err(broken) = self.routes[n].take(&stored) {
-                self.note(effect, &broken);
+        for seq in from_seq.. {
+            match self
+                .dynamo
+                .glance_at_record(&self.routes[n].route.name, seq)
+            {
+                Ok(Some(stored)) => {
+                    if let Err(broken) = self.routes[n].take(&stored) {
+                        self.note(effect, &broken);
+                    }
+                }
+                Ok(None) => return,
+                Err(_) => return self.note(effect, "the audit cannot be read"),
             }
         }
     }
@@ -178,8 +164,8 @@ impl Checker {
         for (n, key) in self.messages.get(id).cloned().unwrap_or_default() {
             let watched = &self.routes[n];
             let recorded = watched.settled.contains_key(&key) || watched.foreign.contains(&key);
-            let entry = inline(self.ledger.event(&key));
-            let known = matches!(&entry, Some(Ok(Some(entry))) if entry.settled.is_some());
+            let entry = self.dynamo.glance_at_event(&key);
+            let known = matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
             if !(recorded && (known || watched.foreign.contains(&key))) {
                 let route = &watched.route.name;
                 let what = format!("I4: {call} of {id}, but event {key} is not settled on {route}");
@@ -329,10 +315,12 @@ impl Checker {
     /// I8: every chain ends at its head.
     pub(super) fn check_chains(&mut self) {
         for watched in &self.routes {
-            let head = inline(self.ledger.load(&watched.route.name));
-            let ended = match head {
-                Some(Ok(state)) => watched.chain.finish(state.chain).map_err(|e| e.to_string()),
-                _ => Err("the ledger cannot be read".to_owned()),
+            let ended = match self.dynamo.glance_at_route(&watched.route.name) {
+                Ok(state) => {
+                    let head = state.map(|state| state.chain).unwrap_or_default();
+                    watched.chain.finish(head).map_err(|e| e.to_string())
+                }
+                Err(_) => Err("the ledger cannot be read".to_owned()),
             };
             if let Err(broken) = ended {
                 let route = &watched.route.name;
