@@ -90,7 +90,8 @@ impl Stage {
                 reconciling,
             },
         };
-        let fleet = Fleet::new(world, config).await.unwrap();
+        let mut fleet = Fleet::new(world, config).await.unwrap();
+        fleet.dynamo = fleet.dynamo.without_tokens();
         let routes: Vec<Route> = (0..groups).map(|n| route(&fleet, n)).collect();
         let moved: Arc<Moved> = Arc::default();
         let start = |n: usize| {

@@ -29,7 +29,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::actions::execute_statement::ExecuteStatementRequest;
-use dynoxide::actions::execute_transaction::{ExecuteTransactionRequest, ParameterizedStatement};
+use dynoxide::actions::execute_transaction::{
+    ExecuteTransactionRequest, ExecuteTransactionResponse, ParameterizedStatement,
+};
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::query::QueryRequest;
 use dynoxide::{AttributeValue, Database, DynoxideError};
@@ -58,6 +60,7 @@ const NO_ENGINE: &str = "OpenDatabase";
 pub struct EmbeddedDynamo {
     engine: Database,
     tables: TableNames,
+    tokens: bool,
 }
 
 impl fmt::Debug for EmbeddedDynamo {
@@ -96,9 +99,23 @@ impl EmbeddedDynamo {
             request_id: None,
         })?;
         let tables = TableNames::default();
-        let dynamo = Self { engine, tables };
+        let dynamo = Self {
+            engine,
+            tables,
+            tokens: true,
+        };
         create_tables(&dynamo.client_outside(), &dynamo.tables).await?;
         Ok(dynamo)
+    }
+
+    /// Without the `ClientRequestToken` of transactions, for long runs in which no reply is lost: the engine keeps each
+    /// token for ten minutes of *real* time and looks through all of them at each transaction.
+    #[must_use]
+    pub fn without_tokens(self) -> Self {
+        Self {
+            tokens: false,
+            ..self
+        }
     }
 
     /// The tables' names.
@@ -129,6 +146,7 @@ impl EmbeddedDynamo {
         let time = ProcessTime(process.clone());
         let connector = SharedHttpConnector::new(Connector {
             engine: self.engine.clone(),
+            tokens: self.tokens,
             process,
         });
         // The SDK keeps one budget of retries per service and Region in a static, so what one simulated world
@@ -179,6 +197,7 @@ impl TimeSource for ProcessTime {
 /// Stands where the SDK expects a socket.
 struct Connector {
     engine: Database,
+    tokens: bool,
     process: Option<Arc<Process>>,
 }
 
@@ -190,7 +209,7 @@ impl fmt::Debug for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let action = match Action::of(&request) {
+        let action = match Action::of(&request, self.tokens) {
             Ok(action) => action,
             Err(refused) => return HttpConnectorFuture::ready(refused.into_response()),
         };
@@ -219,7 +238,7 @@ struct Action {
 
 impl Action {
     /// What `X-Amz-Target` names, such as `DynamoDB_20120810.GetItem`.
-    fn of(request: &HttpRequest) -> Result<Self, Reply> {
+    fn of(request: &HttpRequest, tokens: bool) -> Result<Self, Reply> {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let name = target.rsplit_once('.').map_or(target, |(_, name)| name);
         let body = request.body().bytes().unwrap_or_default();
@@ -236,7 +255,11 @@ impl Action {
                 "ExecuteTransaction",
                 body,
                 transaction_words,
-                Database::execute_transaction,
+                if tokens {
+                    Database::execute_transaction
+                } else {
+                    transact_without_token
+                },
             ),
             _ => Self::of_setup(name, body),
         }
@@ -287,6 +310,16 @@ impl Action {
         let run = Box::new(move |engine: &Database| Reply::from(serve(engine, input)));
         Ok(Self { name, detail, run })
     }
+}
+
+fn transact_without_token(
+    engine: &Database,
+    transaction: ExecuteTransactionRequest,
+) -> dynoxide::Result<ExecuteTransactionResponse> {
+    engine.execute_transaction(ExecuteTransactionRequest {
+        client_request_token: None,
+        ..transaction
+    })
 }
 
 fn no_words<I>(_: &I) -> String {

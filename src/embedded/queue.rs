@@ -4,7 +4,7 @@
 //! queues understanding logic", and the API reference of `ReceiveMessage`, `ChangeMessageVisibility`
 //! and `DeleteMessage`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -132,34 +132,32 @@ impl FifoQueue {
     pub fn send_with_dedup(&self, group: &str, body: &str, dedup_id: &str) -> String {
         let now = self.time.elapsed();
         let mut state = lock(&self.state);
-        state
-            .seen
-            .retain(|_, (at, _)| now < *at + DEDUPLICATION_INTERVAL);
-        if let Some((_, id)) = state.seen.get(dedup_id) {
+        // Before the interval has gone by once, nothing is too old.
+        if let Some(from) = now.checked_sub(DEDUPLICATION_INTERVAL) {
+            state.forget_seen(from);
+        }
+        if let Some(id) = state.seen(dedup_id) {
             return id.clone();
         }
         let id = format!("{}-{:06}", self.name, state.sent + 1);
-        state.seen.insert(dedup_id.to_owned(), (now, id.clone()));
-        self.append(
-            &mut state,
-            Stored {
-                id: id.clone(),
-                group: group.to_owned(),
-                body: body.to_owned(),
-                deduplication_id: dedup_id.to_owned(),
-                sent_at: self.time.now(),
-                receive_count: 0,
-                receive: None,
-            },
-        );
+        let message = Stored {
+            id: id.clone(),
+            group: group.to_owned(),
+            body: body.to_owned(),
+            deduplication_id: dedup_id.to_owned(),
+            sent_at: self.time.now(),
+            receive_count: 0,
+            receive: None,
+        };
+        state.remember(&message, now);
+        self.append(&mut state, message);
         id
     }
 
     /// Everything in the queue, in the order of sending.
     #[must_use]
     pub fn messages(&self) -> Vec<QueuedMessage> {
-        let now = self.time.elapsed();
-        let shown = |stored: &Stored| QueuedMessage {
+        let shown = |(stored, flies): (&Stored, bool)| QueuedMessage {
             id: stored.id.clone(),
             group: stored.group.clone(),
             body: stored.body.clone(),
@@ -167,13 +165,13 @@ impl FifoQueue {
             receive_count: stored.receive_count,
             sent_at: stored.sent_at,
             state: match &stored.receive {
-                Some(receive) if now < receive.invisible_until => MessageState::InFlight {
+                Some(receive) if flies => MessageState::InFlight {
                     until: receive.invisible_until,
                 },
                 _ => MessageState::Visible,
             },
         };
-        lock(&self.state).messages.values().map(shown).collect()
+        self.state_now().all().map(shown).collect()
     }
 
     /// What lies in the dead-letter queue; nothing when there is none.
@@ -199,62 +197,78 @@ impl FifoQueue {
     /// How full the queue is. Messages behind one in flight count as visible, as AWS counts them.
     #[must_use]
     pub fn depth(&self) -> Depth {
-        let now = self.time.elapsed();
-        let state = lock(&self.state);
-        let in_flight = state.messages.values().filter(|m| m.in_flight(now)).count();
+        let (visible, in_flight) = self.state_now().depth();
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         Depth {
-            visible: count(state.messages.len() - in_flight),
+            visible: count(visible),
             in_flight: count(in_flight),
         }
     }
 
+    /// The state at this moment: what has come back by itself is back.
+    fn state_now(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        state.settle(self.time.elapsed());
+        state
+    }
+
     fn append(&self, state: &mut State, message: Stored) {
-        state.sent += 1;
-        let place = state.sent;
-        state.messages.insert(place, message);
+        state.append(message);
         self.changed.notify_waiters();
     }
 
     /// Takes up to `max` messages: of the group that waits longest as many as there are, then of the next.
     pub(super) fn take(&self, max: u32) -> Vec<Message> {
-        let now = self.time.elapsed();
-        let mut state = lock(&self.state);
-        let mut taken = Vec::new();
-        for place in state.open_places(now) {
-            if taken.len() >= usize::try_from(max).unwrap_or(usize::MAX) {
+        let mut state = self.state_now();
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        let (mut taken, mut worn_out) = (Vec::new(), Vec::new());
+        for place in state.open_places() {
+            if taken.len() >= max {
                 break;
             }
-            let Some(message) = state.messages.get_mut(&place) else {
-                continue;
-            };
-            if message.receive_count >= self.config.max_receive_count && self.redrive_to.is_some() {
-                self.redrive(&mut state, place);
-                continue;
+            if self.is_worn_out(&state, place) {
+                worn_out.push(place);
+            } else {
+                taken.push(place);
             }
-            message.receive_count += 1;
-            let receipt = format!("{}#{}", message.id, message.receive_count);
-            message.receive = Some(Receive {
-                receipt: receipt.clone(),
-                at: now,
-                invisible_until: now + self.config.visibility,
-            });
-            taken.push(Message {
-                id: message.id.clone(),
-                group: message.group.clone(),
-                body: message.body.clone(),
-                receipt,
-                receive_count: message.receive_count,
-                sent_at: message.sent_at,
-            });
         }
-        taken
+        for place in worn_out {
+            self.redrive(&mut state, place);
+        }
+        let hand_over = |place| self.hand_over(&mut state, place);
+        taken.into_iter().filter_map(hand_over).collect()
+    }
+
+    /// Whether a message was received too often to be received again.
+    fn is_worn_out(&self, state: &State, place: u64) -> bool {
+        let received = state.get(place).map_or(0, |message| message.receive_count);
+        self.redrive_to.is_some() && received >= self.config.max_receive_count
+    }
+
+    fn hand_over(&self, state: &mut State, place: u64) -> Option<Message> {
+        let now = self.time.elapsed();
+        let stored = state.get_mut(place)?;
+        stored.receive_count += 1;
+        let message = Message {
+            id: stored.id.clone(),
+            group: stored.group.clone(),
+            body: stored.body.clone(),
+            receipt: format!("{}#{}", stored.id, stored.receive_count),
+            receive_count: stored.receive_count,
+            sent_at: stored.sent_at,
+        };
+        let receive = Receive {
+            receipt: message.receipt.clone(),
+            at: now,
+            invisible_until: now + self.config.visibility,
+        };
+        state.hold(place, receive);
+        Some(message)
     }
 
     /// A redriven message keeps its id; the time of sending starts anew on a FIFO dead-letter queue.
     fn redrive(&self, state: &mut State, place: u64) {
-        let (Some(dead_letters), Some(message)) = (&self.redrive_to, state.messages.remove(&place))
-        else {
+        let (Some(dead_letters), Some(message)) = (&self.redrive_to, state.remove(place)) else {
             return;
         };
         let moved = Stored {
@@ -272,27 +286,30 @@ impl FifoQueue {
         by: Duration,
     ) -> Result<Kept, CallError> {
         let now = self.time.elapsed();
-        let mut state = lock(&self.state);
-        let Some(receive) = state.receive_of(message, now) else {
+        let mut state = self.state_now();
+        let Some((place, receive)) = state.receive_of(message) else {
             return Ok(Kept::Gone);
         };
         if now + by > receive.at + INVISIBLE_MAX {
             let message = "the total visibility timeout is beyond the limit of 12 hours";
             return Err(invalid("ChangeMessageVisibility", message));
         }
-        receive.invisible_until = now + by;
+        let receive = Receive {
+            invisible_until: now + by,
+            ..receive.clone()
+        };
+        state.hold(place, receive);
         self.changed.notify_waiters();
         Ok(Kept::Ours)
     }
 
     /// On a FIFO queue a delete after the end of the visibility fails; nothing is changed.
     pub(super) fn delete(&self, message: &Message) -> Kept {
-        let now = self.time.elapsed();
-        let mut state = lock(&self.state);
-        if state.receive_of(message, now).is_none() {
+        let mut state = self.state_now();
+        let Some((place, _)) = state.receive_of(message) else {
             return Kept::Gone;
-        }
-        state.messages.retain(|_, stored| stored.id != message.id);
+        };
+        state.remove(place);
         state.deleted.push(message.id.clone());
         // The next one of its group may be free now.
         self.changed.notify_waiters();
@@ -306,11 +323,11 @@ impl FifoQueue {
             let changed = self.changed.notified();
             let now = self.time.elapsed();
             let next_return = {
-                let state = lock(&self.state);
-                if now >= deadline || !state.open_places(now).is_empty() {
+                let state = self.state_now();
+                if now >= deadline || state.open_places().next().is_some() {
                     return;
                 }
-                state.next_return(now)
+                state.next_return()
             };
             let look_again = next_return.map_or(deadline, |at| at.min(deadline));
             tokio::select! {
