@@ -22,6 +22,7 @@ use writerlink::embedded::fleet::{Fleet, FleetConfig};
 use writerlink::embedded::load_balancer::{Action, Mutation};
 use writerlink::embedded::target_group::Difference;
 use writerlink::embedded::world::{WorldConfig, instances};
+use writerlink::ports::Depth;
 use writerlink::worker::{Happening, Observer, Until};
 
 /// How many routes fail over at once, where no argument says otherwise. The embedded queue looks at every message at every
@@ -143,8 +144,11 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
     }
     let patience = limit(2 * routes) * PATIENCE + Duration::from_mins(1);
     while fleet.world.fabric.time.elapsed() < from + patience {
-        let done = count(&fleet.world.elb.mutations(), Action::Deregister);
-        if done >= usize::try_from(routes).unwrap() && fleet.world.sqs.messages().is_empty() {
+        let all_done = || {
+            let moved = count(&fleet.world.elb.mutations(), Action::Deregister);
+            moved >= usize::try_from(routes).unwrap()
+        };
+        if fleet.world.sqs.depth() == Depth::default() && all_done() {
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -4,7 +4,10 @@
 use std::io;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
 
@@ -47,27 +50,31 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
 pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(env)?)
-        .with_writer(io::stderr)
-        .with_ansi(false);
+    let filter = filter(env)?;
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
     let started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            registry().with(lines.with_filter(filter)).try_init()
+        }
     };
     started.map_err(|error| TelemetryError::Started(error.to_string()))
 }
 
-fn filter(env: Env<'_>) -> Result<EnvFilter, TelemetryError> {
+fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
     let given = FILTER_VARIABLES
         .into_iter()
         .find_map(|variable| Some((variable, env(variable).filter(|v| !v.is_empty())?)));
     let (variable, value) = given.unwrap_or(("default", FILTER_DEFAULT.to_owned()));
-    EnvFilter::try_new(&value).map_err(|error| TelemetryError::Filter {
-        variable,
-        value,
-        why: error.to_string(),
-    })
+    // By target and level; filters by span or field would need a regular expression engine.
+    value
+        .parse()
+        .map_err(|error: ParseError| TelemetryError::Filter {
+            variable,
+            value,
+            why: error.to_string(),
+        })
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 
 use super::capacity::{Item, items};
 use super::stage::Stage;
+
+/// The most items of one `BatchWriteItem`.
+const BATCH: usize = 25;
 
 impl Stage {
     /// How many records there are.
@@ -28,26 +31,36 @@ impl Stage {
             let last = newest.entry(text(record, "route")).or_default();
             *last = seq(record).max(*last);
         }
-        for record in records {
-            let route = text(&record, "route");
-            if seq(&record) + kept <= newest[&route] {
-                remove(&client, audit, &record, &["route", "seq"]).await;
-            }
-        }
-        for item in items(dynamo, state).await {
-            if text(&item, "pk").starts_with("event#") {
-                remove(&client, state, &item, &["pk"]).await;
-            }
-        }
+        let old = |record: &Item| seq(record) + kept <= newest[&text(record, "route")];
+        let old: Vec<Item> = records.into_iter().filter(old).collect();
+        remove(&client, audit, &old, &["route", "seq"]).await;
+        let is_event = |item: &Item| text(item, "pk").starts_with("event#");
+        let entries: Vec<Item> = items(dynamo, state)
+            .await
+            .into_iter()
+            .filter(is_event)
+            .collect();
+        remove(&client, state, &entries, &["pk"]).await;
     }
 }
 
-async fn remove(client: &Client, table: &str, item: &Item, key: &[&str]) {
-    let mut delete = client.delete_item().table_name(table);
-    for name in key {
-        delete = delete.key(*name, item[*name].clone());
+async fn remove(client: &Client, table: &str, items: &[Item], key: &[&str]) {
+    let delete = |item: &Item| {
+        let key = key
+            .iter()
+            .map(|name| ((*name).to_owned(), item[*name].clone()));
+        let delete = DeleteRequest::builder()
+            .set_key(Some(key.collect()))
+            .build();
+        WriteRequest::builder()
+            .delete_request(delete.unwrap())
+            .build()
+    };
+    for batch in items.chunks(BATCH) {
+        let batch = batch.iter().map(delete).collect();
+        let write = client.batch_write_item().request_items(table, batch);
+        write.send().await.unwrap();
     }
-    delete.send().await.unwrap();
 }
 
 fn text(item: &Item, name: &str) -> String {

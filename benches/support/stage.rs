@@ -9,6 +9,7 @@ use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{Route, SourceId};
 use writerlink::domain::transition::Outcome;
+use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
 use writerlink::embedded::load_balancer::LoadBalancerConfig;
 use writerlink::embedded::quota::Throttling;
@@ -71,6 +72,17 @@ impl Stage {
     /// A world with so many routes, each of a message group of its own, and so many workers. The API's quotas are
     /// off and nothing limits how often a route moves: what is measured is the worker.
     pub(crate) async fn new(groups: usize, workers: usize, reconciling: Reconciling) -> Self {
+        let dynamo = EmbeddedDynamo::memory().await.unwrap();
+        Self::on(dynamo, groups, workers, reconciling).await
+    }
+
+    /// The same on this engine.
+    pub(crate) async fn on(
+        dynamo: EmbeddedDynamo,
+        groups: usize,
+        workers: usize,
+        reconciling: Reconciling,
+    ) -> Self {
         let world = WorldConfig {
             load_balancer: LoadBalancerConfig {
                 throttling: Throttling::Off,
@@ -91,7 +103,7 @@ impl Stage {
             },
         };
         let mut fleet = Fleet::new(world, config).await.unwrap();
-        fleet.dynamo = fleet.dynamo.without_tokens();
+        fleet.dynamo = dynamo.without_tokens();
         let routes: Vec<Route> = (0..groups).map(|n| route(&fleet, n)).collect();
         let moved: Arc<Moved> = Arc::default();
         let start = |n: usize| {

@@ -11,6 +11,7 @@
 //! half of what it believed before, and in a little more each second from there.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::bucket::{PER_TOKEN, TokenBucket};
@@ -97,6 +98,10 @@ const ONE_REFUSAL: Duration = Duration::from_secs(1);
 /// has not heard of them yet.
 pub const MORE_MAY_COME: Duration = Duration::from_secs(3);
 
+/// For how long at most, in one stretch. A burst of ten thousand messages is received in half of it; what never ends is no
+/// burst, and old targets must not stay for it.
+pub const STANDS_BACK_MOST: Duration = Duration::from_mins(1);
+
 /// Up to how many before somebody are counted: two minutes' worth, and nobody goes away for longer than one.
 const COUNTED_MAX: usize = 512;
 
@@ -121,8 +126,8 @@ pub struct Line {
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
     refused: Option<Duration>,
-    /// Until when the deregistrations stand back.
-    more_until: Duration,
+    /// Since when and until when the deregistrations stand back.
+    more: Range<Duration>,
 }
 
 impl Line {
@@ -136,13 +141,20 @@ impl Line {
             places: BTreeMap::new(),
             grown: Duration::ZERO,
             refused: None,
-            more_until: Duration::ZERO,
+            more: Duration::ZERO..Duration::ZERO,
         }
     }
 
     /// As many messages came as one receive may bring, and new ones among them.
     pub fn more_may_come(&mut self, now: Duration) {
-        self.more_until = now + MORE_MAY_COME;
+        if now > self.more.end {
+            self.more.start = now;
+        }
+        self.more.end = now + MORE_MAY_COME;
+    }
+
+    fn stand_back(&self, now: Duration) -> bool {
+        now < self.more.end && now < self.more.start + STANDS_BACK_MOST
     }
 
     /// Asks for a turn of `route`, whose evidence is of `since`. Who has to wait has a place, and asks again in time.
@@ -152,7 +164,7 @@ impl Line {
         let place = self.place_of(route, call, since);
         let needed = self.ahead_of(now, &place) + 1;
         let goes_last = call == Call::Deregister && place.0 > 0;
-        let stands_back = goes_last && now < self.more_until;
+        let stands_back = goes_last && self.stand_back(now);
         let least = if stands_back {
             MORE_MAY_COME
         } else {
@@ -346,6 +358,18 @@ mod tests {
         assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
         assert_eq!(ask(&mut line, 20, 1, Call::Deregister), after(3000));
         assert_eq!(ask(&mut line, 3000, 1, Call::Deregister), Turn::Now);
+    }
+
+    #[test]
+    fn messages_that_never_end_keep_a_deregistration_standing_back_for_a_minute_and_no_longer() {
+        let mut line = Line::new(Quota::default());
+        for second in 0..=120 {
+            line.more_may_come(millis(1000 * second));
+            let turn = ask(&mut line, 1000 * second, 1, Call::Deregister);
+            assert_eq!(turn == Turn::Now, second >= 60, "after {second} s");
+        }
+        line.more_may_come(millis(130_000));
+        assert_ne!(ask(&mut line, 130_000, 1, Call::Deregister), Turn::Now);
     }
 
     #[test]

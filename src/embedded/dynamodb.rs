@@ -286,6 +286,9 @@ impl Action {
             "PutItem" => Self::new("PutItem", body, no_words, Database::put_item),
             "UpdateItem" => Self::new("UpdateItem", body, no_words, Database::update_item),
             "DeleteItem" => Self::new("DeleteItem", body, no_words, Database::delete_item),
+            "BatchWriteItem" => {
+                Self::new("BatchWriteItem", body, no_words, Database::batch_write_item)
+            }
             "Scan" => Self::new("Scan", body, no_words, Database::scan),
             other => Err(Reply::refused(
                 "UnknownOperationException",

@@ -6,8 +6,7 @@
 
 use super::opening::{Addressed, arrival_of, is_foreign};
 use super::{Reconciler, Task};
-use crate::domain::decide::{Decision, Verdict};
-use crate::domain::ground::Ground;
+use crate::domain::decide::Verdict;
 use crate::domain::supersede::superseded_by;
 use crate::domain::transition::RouteState;
 use crate::ports::CallError;
@@ -32,20 +31,13 @@ impl Reconciler {
         behind
     }
 
-    /// How evidence that would move the route is settled instead, if something behind it supersedes it.
+    /// How an event that would move the route is settled instead, if something behind it supersedes it.
     pub(super) async fn superseded(
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        decision: &Decision,
         behind: &[Addressed],
     ) -> Result<Option<Verdict>, CallError> {
-        if !matches!(
-            (decision, &task.evidence.ground),
-            (Decision::Move(_), Ground::Event(_))
-        ) {
-            return Ok(None);
-        }
         for newer in behind {
             let now = self.clock.wall();
             // The next worker's clock may refuse what is ahead of ours, and then neither would have moved the route.

@@ -43,8 +43,8 @@ pub(super) struct Addressed {
 struct Try<'a> {
     arrival: Option<&'a Arrival>,
     address: Option<IpAddr>,
-    /// Newer evidence for the route, received behind this one.
-    behind: &'a [Addressed],
+    /// Newer evidence for the route, received behind this one; looked up once, and only where this one moves the route.
+    behind: &'a mut Option<Vec<Addressed>>,
     /// Leave to make the first call, once it was waited for.
     leave: &'a mut Option<Leave>,
 }
@@ -72,7 +72,7 @@ impl Reconciler {
         leave: &mut Option<Leave>,
     ) -> Result<Opening, CallError> {
         let address = self.resolve(task.route, task.evidence).await?;
-        let behind = self.behind(task).await;
+        let mut behind = None;
         if planted(Bug::LooksBeforeItAnnounces) {
             drop(self.groups.observe(&task.route.group).await);
         }
@@ -84,7 +84,7 @@ impl Reconciler {
             let attempt = Try {
                 arrival: arrival.as_ref(),
                 address,
-                behind: &behind,
+                behind: &mut behind,
                 leave: &mut *leave,
             };
             match self.try_to_open(task, attempt).await? {
@@ -123,7 +123,11 @@ impl Reconciler {
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
-    async fn try_to_open(&self, task: &Task<'_>, attempt: Try<'_>) -> Result<Opening, CallError> {
+    async fn try_to_open(
+        &self,
+        task: &Task<'_>,
+        mut attempt: Try<'_>,
+    ) -> Result<Opening, CallError> {
         let arrival = attempt.arrival;
         let foreign = arrival.is_some_and(is_foreign);
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
@@ -140,7 +144,7 @@ impl Reconciler {
         if let Some(busy) = self.busy(task, &seen).await? {
             return Ok(busy);
         }
-        let decision = self.decided(task, &seen.state, &attempt).await?;
+        let decision = self.decided(task, &seen.state, &mut attempt).await?;
         if let (Decision::Settle(verdict), Ground::Truth(_)) = (&decision, &task.evidence.ground) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
@@ -190,7 +194,7 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        attempt: &Try<'_>,
+        attempt: &mut Try<'_>,
     ) -> Result<Decision, CallError> {
         if let Some(arrival) = attempt.arrival.filter(|arrival| is_foreign(arrival)) {
             return Ok(payload_differs(arrival).into());
@@ -202,8 +206,15 @@ impl Reconciler {
             attempt.address,
             self.clock.wall(),
         );
-        let superseded = self.superseded(task, from, &decision, attempt.behind);
-        Ok(superseded.await?.map_or(decision, Decision::from))
+        let (Decision::Move(_), Ground::Event(_)) = (&decision, &task.evidence.ground) else {
+            return Ok(decision);
+        };
+        if attempt.behind.is_none() {
+            *attempt.behind = Some(self.behind(task).await);
+        }
+        let behind = attempt.behind.as_deref().unwrap_or_default();
+        let superseded = self.superseded(task, from, behind).await?;
+        Ok(superseded.map_or(decision, Decision::from))
     }
 
     /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the

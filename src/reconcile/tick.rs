@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::weights::truth_of;
-use super::{NothingInHand, Reconciler, Report, Task, bug, group_of};
+use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
@@ -29,6 +29,8 @@ pub struct Watched {
     readings: Readings,
     /// What was recorded last about a difference that is not acted on, so that it is recorded once.
     noticed: Option<(Reason, Option<Target>)>,
+    /// Whether the place that the route has in the line is of our own asking: nobody but us comes back for it.
+    waits_itself: bool,
     /// Since when the route has been paused or frozen.
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
@@ -146,6 +148,7 @@ impl Reconciler {
         let route = looking.task.route;
         let truth = truth_of(&looking.task.evidence.ground);
         if desired == *looking.state.control.desired.as_ref().unwrap_or(&desired)
+            && !watched.waits_itself
             && self.awaits_its_turn(&route.name)
         {
             return Ok(Look::Queued);
@@ -156,6 +159,7 @@ impl Reconciler {
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
         if sight.is_right() && points_there {
             watched.noticed = None;
+            watched.waits_itself = false;
             return Ok(match &looking.state.control.follow {
                 Some(follow) => Look::Following(follow.arrival),
                 None => Look::Right,
@@ -182,7 +186,9 @@ impl Reconciler {
                 let evidence = looking.task.evidence;
                 let cause = (Cause::Reconcile, Some(looking.state.chain));
                 let attempt = self.attempt_seen(route, evidence, cause, &NothingInHand);
-                Ok(Look::Acted(Box::new(attempt.await)))
+                let report = attempt.await;
+                watched.waits_itself = matches!(report.ended, Ended::Waits(_));
+                Ok(Look::Acted(Box::new(report)))
             }
         }
     }
