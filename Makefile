@@ -76,8 +76,9 @@ soak: ## Moves routes EVENTS times and prints the resident memory as it goes.
 	$(LONG) soak -- $(EVENTS)
 
 reads: export RECORDS ?= 1000000
-reads: ## Reads and verifies an audit of RECORDS records.
-	$(LONG) audit_reads -- $(RECORDS)
+reads: export ON_MINISTACK ?= 100000
+reads: venv ## Reads and verifies an audit of RECORDS records (14 GB), and one of ON_MINISTACK over the wire.
+	$(LONG) audit_reads -- $(RECORDS) $(ON_MINISTACK)
 
 micro: ## Measures parsing, deciding, planning and the canonical text of a record, with criterion.
 	$(BENCH) micro

@@ -3,25 +3,35 @@
 //! The records are a real failover's, repeated with new times and event keys, and written by the ledger's own code through
 //! `domain::change`: every chain verifies. The engine is in this process, so the times are lower bounds to which a
 //! round trip for each request is to be added; requests and units are DynamoDB's.
+//!
+//! `audit_reads RECORDS [ON_MINISTACK]`: the second number is how many records are asked for over the wire, too, from
+//! ministack in `.venv`, to which their rows are copied as they are.
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark that cannot run should say where"
 )]
 
+#[path = "../tests/support/mod.rs"]
+mod standins;
 mod support;
 
 use std::time::Duration;
 
+use standins::Account;
+use standins::ministack::Ministack;
+use support::ledger::copy;
+
 use support::capacity::{READ_UNIT_BYTES, Sizes};
 use support::meter::{Meter, each, ms, resident_mib};
 use support::stage::{NO_TIMER, Stage, run};
-use support::{number_asked, say, table};
-use writerlink::aws::dynamodb::DynamoLedger;
+use support::{numbers_asked, say, table};
+use writerlink::aws::dynamodb::{DynamoLedger, create_tables};
 use writerlink::domain::audit::{ChainVerifier, Entry, Hash};
 use writerlink::domain::change::{self, Effect};
 use writerlink::domain::event::EventKey;
 use writerlink::domain::route::RouteName;
 use writerlink::domain::transition::RouteState;
+use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::ports::{Audit, AuditQuery, Commit, Ledger};
 
 const RECORDS_DEFAULT: u64 = 100_000;
@@ -37,56 +47,112 @@ const PAGE: u32 = 100;
 
 /// Questions of each kind; the median is told.
 const ASKED: usize = 21;
+const ASKED_OVER_THE_WIRE: usize = 5;
 
 fn main() {
-    run(measure(number_asked(RECORDS_DEFAULT)));
+    let mut asked = numbers_asked();
+    let records = asked.next().unwrap_or(RECORDS_DEFAULT);
+    run(async {
+        let here = Filled::with(records).await;
+        here.ask_everything(ASKED).await;
+    });
+    if let Some(records) = asked.next() {
+        let over_the_wire = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        over_the_wire.block_on(on_ministack(records));
+    }
 }
 
-async fn measure(records: u64) {
-    let (ledger, template, record_bytes) = failed_over().await;
+/// The same questions over the wire.
+async fn on_ministack(records: u64) {
+    say("");
+    let here = Filled::with(records).await;
+    let account = Account::fresh();
+    let config = account.config(&Ministack::shared().endpoint()).await;
+    let client = aws_sdk_dynamodb::Client::new(&config);
     let meter = Meter::start();
-    let loaded = load(&ledger, &template, records).await;
-    let wall = meter.wall();
-    say(&format!(
-        "{} records on {ROUTES} routes over {DAYS} days, written in {:.0} s, of {record_bytes} bytes on average; \
-         resident with all of them {:.0} MiB\n",
-        loaded.records,
-        wall.as_secs_f64(),
-        resident_mib()
-    ));
-    let route = route_name(ROUTES / 2);
-    let reader = Reader {
-        ledger,
-        record_bytes,
-    };
-    let newest = AuditQuery::Newest {
-        route: route.clone(),
-    };
-    let day = AuditQuery::Day { day: loaded.day };
-    let event = AuditQuery::Event { key: loaded.key };
-    let rows = [
-        row!["question", "records", "requests", "read units", "median ms"],
-        reader
-            .ask("a route's newest 50", &newest, Some(NEWEST))
-            .await,
-        reader
-            .ask("a day across routes, newest 50", &day, Some(NEWEST))
-            .await,
-        reader
-            .ask("a day across routes, all of it", &day, None)
-            .await,
-        reader.ask("one event", &event, None).await,
-    ];
-    table(&rows);
-    verify(&reader.ledger, &route).await;
+    let tables = here.dynamo.tables().clone();
+    create_tables(&client, &tables).await.unwrap();
+    copy(&here.dynamo, &client, &tables.audit).await;
+    copy(&here.dynamo, &client, &tables.state).await;
+    let took = meter.wall().as_secs_f64();
+    say(&format!("\ncopied to ministack in {took:.0} s\n"));
+    let ledger = DynamoLedger::new(client, tables);
+    let there = Filled { ledger, ..here };
+    there.ask_everything(ASKED_OVER_THE_WIRE).await;
 }
 
-/// A ledger, what a failover of one route wrote to it, and how large a record of that is. Who asks it stands outside
-/// the world, whose journal would grow with every call.
-async fn failed_over() -> (DynamoLedger, Vec<Entry>, u64) {
+/// A ledger that was filled, and what to ask of it.
+struct Filled {
+    dynamo: EmbeddedDynamo,
+    ledger: DynamoLedger,
+    record_bytes: u64,
+    loaded: Loaded,
+}
+
+impl Filled {
+    async fn with(records: u64) -> Self {
+        let (dynamo, template, record_bytes) = failed_over().await;
+        // Who asks stands outside the world, whose journal would grow with every call.
+        let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
+        let meter = Meter::start();
+        let loaded = load(&ledger, &template, records).await;
+        say(&format!(
+            "{} records on {ROUTES} routes over {DAYS} days, written in {:.0} s, of {record_bytes} bytes on average; \
+             resident with all of them {:.0} MiB\n",
+            loaded.records,
+            meter.wall().as_secs_f64(),
+            resident_mib()
+        ));
+        Self {
+            dynamo,
+            ledger,
+            record_bytes,
+            loaded,
+        }
+    }
+
+    async fn ask_everything(self, times: usize) {
+        let route = route_name(ROUTES / 2);
+        let Loaded { day, key, .. } = self.loaded;
+        let reader = Reader {
+            ledger: self.ledger,
+            record_bytes: self.record_bytes,
+            times,
+        };
+        let newest = AuditQuery::Newest {
+            route: route.clone(),
+        };
+        let day = AuditQuery::Day { day };
+        let event = AuditQuery::Event { key };
+        let questions = [
+            ("a route's newest 50", &newest, Some(NEWEST)),
+            ("a day across routes, newest 50", &day, Some(NEWEST)),
+            ("a day across routes, all of it", &day, None),
+            ("one event", &event, None),
+        ];
+        let mut rows = vec![row![
+            "question",
+            "records",
+            "requests",
+            "read units",
+            "median ms"
+        ]];
+        for (what, query, wanted) in questions {
+            rows.push(reader.ask(what, query, wanted).await);
+        }
+        table(&rows);
+        verify(&reader.ledger, &route).await;
+    }
+}
+
+/// A ledger, what a failover of one route wrote to it, and how large a record of that is.
+async fn failed_over() -> (EmbeddedDynamo, Vec<Entry>, u64) {
     let mut stage = Stage::new(1, 1, NO_TIMER).await;
     stage.fail_over().await;
-    let dynamo = &stage.fleet.dynamo;
+    let dynamo = stage.fleet.dynamo.clone();
     let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
     let route = stage.routes[0].name.clone();
     let query = AuditQuery::Chain {
@@ -99,9 +165,9 @@ async fn failed_over() -> (DynamoLedger, Vec<Entry>, u64) {
         .into_iter()
         .map(|stored| stored.record.entry)
         .collect();
-    let record_bytes = Sizes::of(dynamo).await.record();
+    let record_bytes = Sizes::of(&dynamo).await.record();
     stage.stop().await;
-    (ledger, template, record_bytes)
+    (dynamo, template, record_bytes)
 }
 
 fn route_name(n: u64) -> RouteName {
@@ -177,6 +243,8 @@ struct Answer {
 struct Reader {
     ledger: DynamoLedger,
     record_bytes: u64,
+    /// Questions of each kind.
+    times: usize,
 }
 
 impl Reader {
@@ -184,7 +252,7 @@ impl Reader {
     async fn ask(&self, what: &str, query: &AuditQuery, wanted: Option<u32>) -> Vec<String> {
         let mut times = Vec::new();
         let mut answer = Answer::default();
-        for _ in 0..ASKED {
+        for _ in 0..self.times {
             let meter = Meter::start();
             answer = self.read(query, wanted).await;
             times.push(meter.wall());
@@ -200,7 +268,7 @@ impl Reader {
             records,
             requests,
             format!("{units:.1}"),
-            ms(times[ASKED / 2])
+            ms(times[self.times / 2])
         ]
     }
 
@@ -271,9 +339,5 @@ async fn verify(ledger: &DynamoLedger, route: &RouteName) {
         "\nverifying a chain: {} records in {requests} requests, {:.0} records a second",
         state.chain.seq,
         1.0 / each(seconds, state.chain.seq)
-    ));
-    say(&format!(
-        "resident memory at the end {:.0} MiB, ledger included",
-        resident_mib()
     ));
 }

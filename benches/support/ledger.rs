@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
+use writerlink::embedded::dynamodb::EmbeddedDynamo;
 
 use super::capacity::{Item, items};
 use super::stage::Stage;
@@ -44,6 +45,24 @@ impl Stage {
     }
 }
 
+/// Copies a table's rows to another engine, as they are.
+pub(crate) async fn copy(from: &EmbeddedDynamo, to: &Client, table: &str) {
+    let put = |item: Item| {
+        let put = PutRequest::builder().set_item(Some(item)).build();
+        WriteRequest::builder().put_request(put.unwrap()).build()
+    };
+    let rows = items(from, table).await;
+    for batch in rows.chunks(BATCH) {
+        write(to, table, batch.iter().cloned().map(put).collect()).await;
+    }
+}
+
+async fn write(client: &Client, table: &str, batch: Vec<WriteRequest>) {
+    let write = client.batch_write_item().request_items(table, batch);
+    let left = write.send().await.unwrap().unprocessed_items;
+    assert!(left.unwrap_or_default().is_empty(), "a row was not taken");
+}
+
 async fn remove(client: &Client, table: &str, items: &[Item], key: &[&str]) {
     let delete = |item: &Item| {
         let key = key
@@ -57,9 +76,7 @@ async fn remove(client: &Client, table: &str, items: &[Item], key: &[&str]) {
             .build()
     };
     for batch in items.chunks(BATCH) {
-        let batch = batch.iter().map(delete).collect();
-        let write = client.batch_write_item().request_items(table, batch);
-        write.send().await.unwrap();
+        write(client, table, batch.iter().map(delete).collect()).await;
     }
 }
 

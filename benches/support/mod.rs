@@ -13,10 +13,15 @@ pub(crate) mod stage;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-/// The first whole number on the command line: `cargo bench` passes `--bench` of its own.
+/// The whole numbers on the command line: `cargo bench` passes `--bench` of its own.
+pub(crate) fn numbers_asked() -> impl Iterator<Item = u64> {
+    let words = std::env::args().skip(1);
+    words.filter_map(|word| word.parse().ok())
+}
+
+/// The first of them.
 pub(crate) fn number_asked(default: u64) -> u64 {
-    let mut words = std::env::args().skip(1);
-    words.find_map(|word| word.parse().ok()).unwrap_or(default)
+    numbers_asked().next().unwrap_or(default)
 }
 
 /// Prints a line at once.
