@@ -45,6 +45,9 @@ const DAY: Duration = Duration::from_hours(24);
 const NEWEST: u32 = 50;
 const PAGE: u32 = 100;
 
+/// What a walk along a chain asks for at a time (`cli/audit/walk.rs`).
+const WALKED: u32 = 1000;
+
 /// Questions of each kind; the median is told.
 const ASKED: usize = 21;
 const ASKED_OVER_THE_WIRE: usize = 5;
@@ -322,7 +325,7 @@ async fn verify(ledger: &DynamoLedger, route: &RouteName) {
             from_seq,
             to_seq: None,
         };
-        let records = ledger.page(&query, PAGE, None).await.unwrap().records;
+        let records = ledger.page(&query, WALKED, None).await.unwrap().records;
         requests += 1;
         for record in &records {
             record.follow(&mut verifier).unwrap();

@@ -99,6 +99,9 @@ fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredR
     records
 }
 
+/// The records of a reply at most, as DynamoDB ends one at 1 MB.
+const REPLY_HOLDS: usize = 100;
+
 #[async_trait]
 impl Audit for Shelf {
     async fn page(
@@ -112,7 +115,7 @@ impl Audit for Shelf {
         let stored = self.records.lock().unwrap();
         let records = answer(&stored, query);
         let from: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
-        let to = records.len().min(from + limit as usize);
+        let to = records.len().min(from + REPLY_HOLDS.min(limit as usize));
         Ok(Page {
             records: records[from..to].iter().copied().cloned().collect(),
             next: (to < records.len()).then(|| to.to_string()),

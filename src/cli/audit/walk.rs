@@ -1,8 +1,11 @@
 //! A chain read from a record on, page by page: its length does not matter.
 
-use super::PAGE_RECORDS;
 use crate::domain::route::RouteName;
 use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, StoredRecord};
+
+/// The records of a page at most: more than a reply holds, which DynamoDB ends at 1 MB (developer guide, "Query": some five hundred
+/// of ours). Whoever walks reads them all anyway, and each page is a round trip.
+const RECORDS_AT_ONCE: u32 = 1000;
 
 /// What comes next in a chain.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Walk {
             route,
             next: seq.max(1),
             to: None,
-            limit: PAGE_RECORDS,
+            limit: RECORDS_AT_ONCE,
             doubted: None,
             at_end: false,
         }
@@ -83,11 +86,12 @@ impl Walk {
                         return Ok(met);
                     }
                 }
-                Err(error) if is_of_a_row(&error) && self.limit > 1 => self.limit = 1,
+                // Halved until the row stands alone, and doubled again with every page that can be read.
+                Err(error) if is_of_a_row(&error) && self.limit > 1 => self.limit /= 2,
                 Err(error) if is_of_a_row(&error) => {
                     let seq = self.next;
                     self.next += 1;
-                    self.limit = PAGE_RECORDS;
+                    self.limit = RECORDS_AT_ONCE;
                     return Ok(Met::Unreadable {
                         seq,
                         why: error.message,
@@ -114,7 +118,7 @@ impl Walk {
             return Some(Met::Missing { expected, found });
         }
         self.doubted = None;
-        self.limit = PAGE_RECORDS;
+        self.limit = self.limit.saturating_mul(2).min(RECORDS_AT_ONCE);
         let numbers = records.iter().zip(self.next..);
         let in_order = numbers.take_while(|(stored, seq)| stored.record.seq == *seq);
         let in_order = in_order.count();
@@ -205,6 +209,60 @@ mod tests {
                 vec!["1", "2", "3", "4"]
             };
             assert_eq!(met(&audit).await, expected, "{unseen}");
+        }
+    }
+
+    /// A table with one row that is no record.
+    struct Spoiled {
+        records: Vec<StoredRecord>,
+        bad: u64,
+        asked: AtomicU32,
+    }
+
+    #[async_trait]
+    impl Audit for Spoiled {
+        async fn page(
+            &self,
+            query: &AuditQuery,
+            limit: u32,
+            _: Option<&str>,
+        ) -> Result<Page, CallError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let AuditQuery::Chain { from_seq, .. } = query else {
+                return Ok(Page::default());
+            };
+            let rest = self
+                .records
+                .iter()
+                .filter(|stored| stored.record.seq >= *from_seq);
+            let records: Vec<_> = rest.take(limit as usize).cloned().collect();
+            if records.iter().any(|stored| stored.record.seq == self.bad) {
+                return Err(CallError {
+                    call: "Query",
+                    kind: ErrorKind::Invalid,
+                    code: String::new(),
+                    message: "no record".to_owned(),
+                    request_id: None,
+                });
+            }
+            let next = (!records.is_empty()).then(String::new);
+            Ok(Page { records, next })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_no_record_is_found_in_a_few_requests_and_the_others_are_read() {
+        for bad in [1, 2, 250, 300] {
+            let audit = Spoiled {
+                records: chain_of("orders", 300),
+                bad,
+                asked: AtomicU32::new(0),
+            };
+            let met = met(&audit).await;
+            assert_eq!(met.len(), 300);
+            assert_eq!(met[usize::try_from(bad).unwrap() - 1], format!("{bad}?"));
+            let asked = audit.asked.load(Ordering::Relaxed);
+            assert!(asked <= 40, "{asked} requests for row {bad}");
         }
     }
 
