@@ -345,8 +345,9 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             Ended::Deferred(_, after)
             | Ended::Busy(_, after)
             | Ended::Paced(after)
-            | Ended::Waits(after)
             | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
+            // Who comes later than it said has lost its place (`domain::turns`).
+            Ended::Waits(after) => *after,
             Ended::LeaseLost { .. } => FOLLOW_EVERY,
         },
         Look::Failed(_) => {

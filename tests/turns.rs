@@ -18,7 +18,8 @@ use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
 use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::transition::{Outcome, RouteState};
-use writerlink::domain::truth::Witness;
+use writerlink::domain::truth::{CONFIRM_EVERY, Witness};
+use writerlink::domain::turns::Quota;
 use writerlink::embedded::event_bodies;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
@@ -27,6 +28,7 @@ use writerlink::embedded::target_group::{Difference, TargetDescription};
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::{Depth, ErrorKind, Ledger};
 use writerlink::reconcile::{Ordered, Reconciler};
+use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -388,12 +390,19 @@ async fn a_weighted_route_does_not_wait_for_a_bucket_that_it_does_not_need() {
 
 #[tokio::test(start_paused = true)]
 async fn routes_that_the_timer_moves_take_their_turns_too() {
-    let mut rig = zone().await;
+    let mut fleet = FleetConfig::default();
+    fleet.attempts.quota = Some(Quota {
+        burst: 2,
+        per_second: 1,
+        ..Quota::default()
+    });
+    let mut rig = zone_with(ROUTES, fleet).await;
     for route in &mut rig.routes {
         route.policy.truth = [Witness::Rds].into();
     }
     let _worker = rig.start("w1");
     tokio::time::sleep(60 * SECOND).await;
+    let failed_over = rig.fleet.world.fabric.time.elapsed();
     for name in names(ROUTES) {
         let cluster = SourceId::new(&name).unwrap();
         let to = InstanceId::new(&format!("{name}-2")).unwrap();
@@ -402,6 +411,11 @@ async fn routes_that_the_timer_moves_take_their_turns_too() {
     tokio::time::sleep(5 * 60 * SECOND).await;
     assert_eq!(moved(&rig), ROUTES);
     assert_eq!(refused(&rig, &["w1"]), 0);
+    // Nobody else comes back for a place that the timer took: it does so itself, in time, for both of its calls.
+    let calls = u32::try_from(2 * ROUTES - 2).unwrap();
+    let believed = INTERVAL + 3 * CONFIRM_EVERY;
+    let done = last(&changes(&rig, Action::Deregister)) - failed_over;
+    assert!(done <= calls * SECOND + believed, "{done:?}");
 }
 
 /// Both messages in one hand, the older one first; how the attempts end, and the mutating calls.

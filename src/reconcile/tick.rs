@@ -169,7 +169,8 @@ impl Reconciler {
             return Ok(Look::Busy);
         }
         // What an event left behind can wait; those whose failover is under way cannot.
-        if points_there && sight.plan.register.is_empty() && self.somebody_waits() {
+        let left_behind = points_there && sight.plan.register.is_empty();
+        if left_behind && !watched.waits_itself && self.somebody_waits() {
             return Ok(Look::Queued);
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
