@@ -11,6 +11,11 @@
     reason = "a benchmark that cannot run should say where"
 )]
 
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a stand-in that cannot be started should say why"
+)]
 #[path = "../tests/support/mod.rs"]
 mod standins;
 mod support;

@@ -142,17 +142,7 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
     for route in &all {
         fleet.world.deliver(&started(route));
     }
-    let patience = limit(2 * routes) * PATIENCE + Duration::from_mins(1);
-    while fleet.world.fabric.time.elapsed() < from + patience {
-        let all_done = || {
-            let moved = count(&fleet.world.elb.mutations(), Action::Deregister);
-            moved >= usize::try_from(routes).unwrap()
-        };
-        if fleet.world.sqs.depth() == Depth::default() && all_done() {
-            break;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    until_all_are_moved(&fleet, routes).await;
     let mutations = fleet.world.elb.mutations();
     let (mut describes, mut ledger_writes, mut queue_calls) = (0, 0, 0);
     for effect in fleet.world.fabric.journal().iter().skip(quiet) {
@@ -191,6 +181,23 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
         ledger_writes,
         queue_calls,
         dead_letters,
+    }
+}
+
+/// Returns when every old target is gone and the queue is empty, or nobody waits any longer.
+async fn until_all_are_moved(fleet: &Fleet, routes: u32) {
+    let world = &fleet.world;
+    let all_moved = || {
+        let moved = count(&world.elb.mutations(), Action::Deregister);
+        moved >= usize::try_from(routes).unwrap()
+    };
+    let patience = limit(2 * routes) * PATIENCE + Duration::from_mins(1);
+    let deadline = world.fabric.time.elapsed() + patience;
+    while world.fabric.time.elapsed() < deadline {
+        if world.sqs.depth() == Depth::default() && all_moved() {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

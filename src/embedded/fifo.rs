@@ -132,7 +132,9 @@ impl State {
         {
             self.returns.remove(&(until, place));
             let group = self.messages.get(&place).map(|m| m.group.clone());
-            self.regroup(&group.unwrap_or_default(), |group| group.in_flight -= 1);
+            self.regroup(&group.unwrap_or_default(), |group| {
+                group.in_flight -= 1;
+            });
         }
     }
 
@@ -143,12 +145,12 @@ impl State {
             self.open.remove(oldest);
         }
         change(group);
-        match group.places.first() {
-            None => drop(self.groups.remove(name)),
-            Some(oldest) if group.in_flight == 0 => {
-                drop(self.open.insert(*oldest, name.to_owned()))
-            }
-            Some(_) => {}
+        let (oldest, is_open) = (group.places.first().copied(), group.in_flight == 0);
+        if let Some(oldest) = oldest.filter(|_| is_open) {
+            self.open.insert(oldest, name.to_owned());
+        }
+        if oldest.is_none() {
+            self.groups.remove(name);
         }
     }
 
@@ -204,7 +206,7 @@ mod tests {
 
     const GROUPS: [&str; 3] = ["a", "b", "c"];
 
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Copy, Debug)]
     enum Act {
         Send(usize),
         /// Hands so many open messages out, for so many seconds.

@@ -77,7 +77,7 @@ metrics! {
     EVENT_AGE_MS = Time "event_age_ms" by Nothing;
     /// From the start of an attempt to the load balancer's word that the target is registered.
     REGISTERED_MS = Time "registered_ms" by Nothing;
-    /// From the start of an attempt to its word that the others are deregistered.
+    /// From the start of an attempt to its word that the others are deregistered, or that the weights are moved.
     SWAPPED_MS = Time "swapped_ms" by Nothing;
     /// Messages that were no events of ours.
     MESSAGES_IGNORED = Counter "messages_ignored" by Nothing;
@@ -128,6 +128,10 @@ metrics! {
     DEREGISTER_MS = Time "deregister_ms" by Nothing;
     /// How long an attempt's calls of `DescribeTargetHealth` took.
     OBSERVE_MS = Time "observe_ms" by Nothing;
+    /// How long an attempt's calls of `DescribeListeners` took.
+    LISTENER_MS = Time "listener_ms" by Nothing;
+    /// How long an attempt's calls of `ModifyListener` took.
+    WEIGH_MS = Time "weigh_ms" by Nothing;
     /// How long an attempt's lease took to be lengthened.
     EXTEND_LEASE_MS = Time "extend_lease_ms" by Nothing;
     /// How long an attempt's outcome took to be committed.
@@ -136,11 +140,13 @@ metrics! {
 
 /// The phases of an attempt, each a metric: the step's name and the metric. A phase that comes twice in an attempt
 /// is added up.
-pub const PHASES: [(&str, Metric); 6] = [
+pub const PHASES: [(&str, Metric); 8] = [
     ("Begin", BEGIN_MS),
     ("RegisterTargets", REGISTER_MS),
     ("DeregisterTargets", DEREGISTER_MS),
     ("DescribeTargetHealth", OBSERVE_MS),
+    ("DescribeListeners", LISTENER_MS),
+    ("ModifyListener", WEIGH_MS),
     ("ExtendLease", EXTEND_LEASE_MS),
     ("Finish", FINISH_MS),
 ];
