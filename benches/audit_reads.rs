@@ -24,9 +24,8 @@ use std::time::Duration;
 
 use standins::Account;
 use standins::ministack::Ministack;
-use support::ledger::copy;
-
 use support::capacity::{READ_UNIT_BYTES, Sizes};
+use support::ledger::copy;
 use support::meter::{Meter, each, ms, resident_mib};
 use support::stage::{NO_TIMER, Stage, run};
 use support::{numbers_asked, say, table};

@@ -17,6 +17,7 @@ use std::time::Duration;
 use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
 use writerlink::domain::route::{Route, SourceId};
 use writerlink::domain::turns::{Precedence, Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
+use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::faults::{Fate, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig};
 use writerlink::embedded::load_balancer::{Action, Mutation};
@@ -122,8 +123,8 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
     let mut config = FleetConfig::default();
     config.limits.groups_max = PARALLEL_GROUPS;
     config.attempts.quota = order.quota();
-    let mut fleet = Fleet::new(WorldConfig::default(), config).await.unwrap();
-    fleet.dynamo = fleet.dynamo.without_tokens();
+    let dynamo = EmbeddedDynamo::memory().await.unwrap().without_tokens();
+    let fleet = Fleet::on(dynamo, WorldConfig::default(), config);
     let route = |n: u32| {
         let name = format!("r{n:05}");
         let members = instances(&name, 2).unwrap();

@@ -102,8 +102,7 @@ impl Stage {
                 reconciling,
             },
         };
-        let mut fleet = Fleet::new(world, config).await.unwrap();
-        fleet.dynamo = dynamo.without_tokens();
+        let fleet = Fleet::on(dynamo.without_tokens(), world, config);
         let routes: Vec<Route> = (0..groups).map(|n| route(&fleet, n)).collect();
         let moved: Arc<Moved> = Arc::default();
         let start = |n: usize| {

@@ -68,13 +68,17 @@ impl Fleet {
     /// # Errors
     /// When the ledger's tables cannot be made.
     pub async fn new(world: WorldConfig, config: FleetConfig) -> Result<Self, CallError> {
-        let world = World::new(world);
-        let dynamo = EmbeddedDynamo::memory().await?;
-        Ok(Self {
-            world,
+        Ok(Self::on(EmbeddedDynamo::memory().await?, world, config))
+    }
+
+    /// The same on this engine.
+    #[must_use]
+    pub fn on(dynamo: EmbeddedDynamo, world: WorldConfig, config: FleetConfig) -> Self {
+        Self {
+            world: World::new(world),
             dynamo,
             config,
-        })
+        }
     }
 
     /// The ports of a process of this world.

@@ -146,16 +146,18 @@ mod tests {
     use crate::cli::audit::tests::chain_of;
     use crate::ports::Page;
 
-    /// A table in which a record cannot be seen the first time, although the one after it can: two transactions were
-    /// committed while the Query read.
-    struct Torn {
+    /// A table with a record that cannot be seen the first time, although the one after it can (two transactions were
+    /// committed while the Query read), or with a row that is no record; no record has the number 0.
+    #[derive(Default)]
+    struct Harmed {
         records: Vec<StoredRecord>,
         unseen: u64,
-        looks: AtomicU32,
+        spoiled: u64,
+        asked: AtomicU32,
     }
 
     #[async_trait]
-    impl Audit for Torn {
+    impl Audit for Harmed {
         async fn page(
             &self,
             query: &AuditQuery,
@@ -165,17 +167,27 @@ mod tests {
             let AuditQuery::Chain { from_seq, .. } = query else {
                 panic!("a walk reads a chain");
             };
-            let first = self.looks.fetch_add(1, Ordering::Relaxed) == 0;
+            let first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
             let seen = |stored: &&StoredRecord| {
                 let seq = stored.record.seq;
                 seq >= *from_seq && !(first && seq == self.unseen)
             };
-            let records = self.records.iter().filter(seen);
-            let records: Vec<_> = records.take(limit as usize).cloned().collect();
-            Ok(Page {
-                records,
-                next: None,
-            })
+            let mut rest = self.records.iter().filter(seen);
+            let records: Vec<_> = rest.by_ref().take(limit as usize).cloned().collect();
+            if records
+                .iter()
+                .any(|stored| stored.record.seq == self.spoiled)
+            {
+                return Err(CallError {
+                    call: "Query",
+                    kind: ErrorKind::Invalid,
+                    code: String::new(),
+                    message: "no record".to_owned(),
+                    request_id: None,
+                });
+            }
+            let next = rest.next().map(|_| String::new());
+            Ok(Page { records, next })
         }
     }
 
@@ -198,10 +210,10 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_a_query_missed_is_not_missing() {
         for unseen in 1..=4 {
-            let audit = Torn {
+            let audit = Harmed {
                 records: chain_of("orders", 4),
                 unseen,
-                looks: AtomicU32::new(0),
+                ..Harmed::default()
             };
             let expected = if unseen == 4 {
                 vec!["1", "2", "3"]
@@ -212,57 +224,20 @@ mod tests {
         }
     }
 
-    /// A table with one row that is no record.
-    struct Spoiled {
-        records: Vec<StoredRecord>,
-        bad: u64,
-        asked: AtomicU32,
-    }
-
-    #[async_trait]
-    impl Audit for Spoiled {
-        async fn page(
-            &self,
-            query: &AuditQuery,
-            limit: u32,
-            _: Option<&str>,
-        ) -> Result<Page, CallError> {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            let AuditQuery::Chain { from_seq, .. } = query else {
-                return Ok(Page::default());
-            };
-            let rest = self
-                .records
-                .iter()
-                .filter(|stored| stored.record.seq >= *from_seq);
-            let records: Vec<_> = rest.take(limit as usize).cloned().collect();
-            if records.iter().any(|stored| stored.record.seq == self.bad) {
-                return Err(CallError {
-                    call: "Query",
-                    kind: ErrorKind::Invalid,
-                    code: String::new(),
-                    message: "no record".to_owned(),
-                    request_id: None,
-                });
-            }
-            let next = (!records.is_empty()).then(String::new);
-            Ok(Page { records, next })
-        }
-    }
-
     #[tokio::test]
     async fn a_row_that_is_no_record_is_found_in_a_few_requests_and_the_others_are_read() {
-        for bad in [1, 2, 250, 300] {
-            let audit = Spoiled {
+        for spoiled in [1, 2, 250, 300] {
+            let audit = Harmed {
                 records: chain_of("orders", 300),
-                bad,
-                asked: AtomicU32::new(0),
+                spoiled,
+                ..Harmed::default()
             };
             let met = met(&audit).await;
             assert_eq!(met.len(), 300);
-            assert_eq!(met[usize::try_from(bad).unwrap() - 1], format!("{bad}?"));
+            let row = &met[usize::try_from(spoiled).unwrap() - 1];
+            assert_eq!(*row, format!("{spoiled}?"));
             let asked = audit.asked.load(Ordering::Relaxed);
-            assert!(asked <= 40, "{asked} requests for row {bad}");
+            assert!(asked <= 40, "{asked} requests for row {spoiled}");
         }
     }
 
@@ -270,10 +245,9 @@ mod tests {
     async fn a_record_that_is_missing_twice_is_missing() {
         let mut records = chain_of("orders", 6);
         records.retain(|stored| ![1, 4].contains(&stored.record.seq));
-        let audit = Torn {
+        let audit = Harmed {
             records,
-            unseen: 0,
-            looks: AtomicU32::new(0),
+            ..Harmed::default()
         };
         assert_eq!(met(&audit).await, ["1..2", "2", "3", "4..5", "5", "6"]);
     }
