@@ -43,9 +43,10 @@ impl Queue for QueueClient {
             // The wait of a long poll is the service's time and not that of the call, whose timeout is
             // shorter. A waiter that wakes and finds that another was faster goes on waiting.
             self.queue.available(deadline).await;
-            let queue = Arc::clone(&self.queue);
+            self.queue.let_others_go_first(&self.process.name).await;
+            let (queue, name) = (Arc::clone(&self.queue), self.process.name.clone());
             let detail = format!("up to {max}");
-            let receive = move || Ok(queue.take(max));
+            let receive = move || Ok(queue.serve(&name, max));
             let taken = self.process.call("ReceiveMessage", detail, receive).await?;
             if !taken.is_empty() || time.elapsed() >= deadline {
                 return Ok(taken);

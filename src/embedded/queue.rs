@@ -4,6 +4,7 @@
 //! queues understanding logic", and the API reference of `ReceiveMessage`, `ChangeMessageVisibility`
 //! and `DeleteMessage`.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ pub const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
 
 /// The most messages of one receive.
 pub const RECEIVE_MAX: u32 = 10;
+
+/// How many processes that were served are remembered: more than wait at the same time.
+const SERVED_MAX: usize = 8;
 
 /// The longest a receive waits.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -87,6 +91,8 @@ pub struct FifoQueue {
     pub(super) redrive_to: Option<Arc<FifoQueue>>,
     state: Mutex<State>,
     changed: Notify,
+    /// The processes that were served, the last one at the end.
+    served: Mutex<VecDeque<String>>,
 }
 
 impl FifoQueue {
@@ -118,6 +124,7 @@ impl FifoQueue {
             redrive_to,
             state: Mutex::default(),
             changed: Notify::new(),
+            served: Mutex::default(),
         })
     }
 
@@ -237,6 +244,29 @@ impl FifoQueue {
         }
         let hand_over = |place| self.hand_over(&mut state, place);
         taken.into_iter().filter_map(hand_over).collect()
+    }
+
+    /// The same for a process, which was served last then.
+    pub(super) fn serve(&self, process: &str, max: u32) -> Vec<Message> {
+        let taken = self.take(max);
+        if !taken.is_empty() {
+            let mut served = lock(&self.served);
+            served.retain(|name| name != process);
+            served.push_back(process.to_owned());
+            if served.len() > SERVED_MAX {
+                served.pop_front();
+            }
+        }
+        taken
+    }
+
+    /// Lets those who were served longer ago go first. SQS prefers nobody of those who wait at the same moment, and in a
+    /// world without chance the first one would be the same for ever.
+    pub(super) async fn let_others_go_first(&self, process: &str) {
+        let place = lock(&self.served).iter().position(|name| name == process);
+        for _ in 0..place.map_or(0, |place| place + 1) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether a message was received too often to be received again.
@@ -644,6 +674,30 @@ mod tests {
         assert_eq!(got, ["1", "2"]);
         let calls = world.fabric.journal().len();
         assert_eq!(calls, 3, "one call came too late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_always_waits_is_served_in_turn() {
+        let world = World::new(WorldConfig::default());
+        let round_trip = Fate::in_a_round_trip(Duration::from_millis(100));
+        world.fabric.set_plan(Box::new(move |_: &Site| round_trip));
+        let served: Arc<Mutex<Vec<&str>>> = Arc::default();
+        for name in ["w1", "w2", "w3"] {
+            let (_, queue) = worker(&world, name);
+            let served = Arc::clone(&served);
+            tokio::spawn(async move {
+                loop {
+                    let got = queue.receive(10, WAIT_MAX).await.unwrap();
+                    lock(&served).extend(got.iter().map(|_| name));
+                }
+            });
+        }
+        for n in 1..=6 {
+            after(seconds(3)).await;
+            world.sqs.send(&format!("g{n}"), &n.to_string());
+        }
+        after(seconds(3)).await;
+        assert_eq!(*lock(&served), ["w1", "w2", "w3", "w1", "w2", "w3"]);
     }
 
     #[tokio::test(start_paused = true)]
