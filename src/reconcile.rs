@@ -259,11 +259,14 @@ impl Reconciler {
             Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Waits(pause)) => {
-                return self.let_go_for_now(task, &held, pause, report).await;
+                return self
+                    .let_go_for_now(task, &held, (pause, None), report)
+                    .await;
             }
             Err(Stopped::Failed(error)) if self.asks_again(task, &error) => {
                 let pause = self.after_a_refusal(task, &held, &error);
-                return self.let_go_for_now(task, &held, pause, report).await;
+                let waits = (pause, Some(error));
+                return self.let_go_for_now(task, &held, waits, report).await;
             }
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())

@@ -8,6 +8,8 @@
 mod rig;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rig::Rig;
@@ -315,6 +317,31 @@ async fn a_call_that_is_refused_for_its_rate_is_no_failure_of_the_event() {
     until_drained(&rig, 2 * 60 * SECOND).await;
     assert_eq!(moved(&rig), 1);
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_group_that_is_refused_for_its_rate_is_no_failure_of_the_event_either() {
+    let rig = zone_with(1, FleetConfig::default()).await;
+    let crowded = Arc::new(AtomicBool::new(true));
+    let others_ask = Arc::clone(&crowded);
+    let plan = move |site: &Site| {
+        if site.call == "DescribeTargetHealth" && others_ask.load(Ordering::Relaxed) {
+            Fate::meets(Fault::Refused(ErrorKind::Throttled))
+        } else {
+            Fate::in_a_round_trip(Duration::from_millis(20))
+        }
+    };
+    rig.fleet.world.fabric.set_plan(Box::new(plan));
+    fail_over(&rig);
+    let _worker = rig.start("w1");
+    tokio::time::sleep(300 * SECOND).await;
+    assert!(rig.fleet.world.dead_letters.messages().is_empty());
+    let waited = rig.chain(0).await.pop().unwrap().record.entry;
+    let refused = "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
+    assert!(waited.note.starts_with(refused), "{}", waited.note);
+    crowded.store(false, Ordering::Relaxed);
+    until_drained(&rig, 60 * SECOND).await;
+    assert_eq!(moved(&rig), 1);
 }
 
 /// Every registration is refused for its rate, for ever.

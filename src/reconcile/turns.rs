@@ -183,9 +183,8 @@ impl Reconciler {
         }
     }
 
-    /// Whether a call that failed is no failure of the event: it was refused for the account's rate, and comes first
-    /// again by its age. Otherwise a burst, or a busy neighbour, would use up the attempts of events that nothing is
-    /// wrong with.
+    /// Whether a call that failed is no failure of the event: it was refused for the account's rate. Otherwise a
+    /// burst, or a busy neighbour, would use up the attempts of events that nothing is wrong with.
     pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
         // A weighted route stands in no line, so there is no place that it could keep.
@@ -194,18 +193,20 @@ impl Reconciler {
             && in_line
             && task.in_hand.deliveries() < REFUSALS_FORGIVEN
             && error.kind == ErrorKind::Throttled
-            && call_of(error).is_some()
     }
 
-    /// Takes a place for the call that was refused; says after how long the route is to come back.
+    /// Takes a place for the call that was refused, and comes first again by its age; says after how long the route is to
+    /// come back. Looks have a bucket of their own, and no line before it.
     pub(super) fn after_a_refusal(
         &self,
         task: &Task<'_>,
         held: &Held,
         error: &CallError,
     ) -> Duration {
+        let Some(call) = call_of(error) else {
+            return retry_after(task.in_hand.deliveries(), self.clock.random());
+        };
         let (route, since) = (&task.route.name, held.desired.evidence.at);
-        let call = call_of(error).unwrap_or(Call::Register);
         match self.ask(route, (call, since)) {
             Ok(_) => self.patient(task, AWAY_LEAST),
             Err((about, _)) => self.go_away(task, about),
@@ -224,20 +225,23 @@ impl Reconciler {
         line.is_some_and(|mut line| !line.is_idle(self.clock.monotonic()))
     }
 
-    /// Says in the ledger that the rest of the move waits for its turn, and frees the route. No failure: the attempt
-    /// does not count as one.
+    /// Says in the ledger that the rest of the move waits, for its turn or since a call was refused for its rate, and frees
+    /// the route. No failure: the attempt does not count as one.
     pub(super) async fn let_go_for_now(
         &self,
         task: &Task<'_>,
         held: &Held,
-        pause: Duration,
+        (pause, refused): (Duration, Option<CallError>),
         report: &Report,
     ) -> Ended {
         let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
         let attempt = entry.attempt;
         let ended = Ended::Waits(pause);
         entry.reason = Some(Reason::AwaitsTurn);
-        entry.note = ended.note();
+        entry.note = refused.map_or_else(
+            || ended.note(),
+            |error| format!("{error}; it comes back in {} s", pause.as_secs()),
+        );
         let closed = self.close(task, held, entry, ended).await;
         closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
     }
