@@ -50,12 +50,16 @@ chaos: venv ## Runs three workers through 500 events of kills, stalls and faults
 lint: ## Checks formatting and lints, warnings being errors.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 
 page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and leaves pictures in target/page/.
 	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test page browser::
 
-footprint: venv ## Measures the release binary: size, idle memory, time to the first receive.
-	$(CARGO) build --release --locked
+# The program as the container has it (infra/Dockerfile).
+CONTAINER := $(CARGO) build --release --locked --no-default-features --target-dir target/container
+
+footprint: venv ## Measures the container's program: size, idle memory, time to the first receive.
+	$(CONTAINER)
 	$(VENV)/bin/python benches/footprint.py
 
 # Optimized, with checks on, and without the ten minutes that linking the release profile takes for each of them.
@@ -64,8 +68,15 @@ BENCH := $(CARGO) bench --locked --profile sim --bench
 # What runs for an hour: linked whole, and checks are on in our own code only.
 LONG := $(CARGO) bench --locked --profile seeds --bench
 
-bench: venv throughput ## Measures the worker beside the Lambda it replaces, its throughput, cost and footprint.
-	$(CARGO) build --release --locked
+# Its long runs are short ones of `soak` and `reads`; both have their own targets.
+bench: export FIGURES := $(CURDIR)/target/figures.jsonl
+bench: venv ## Measures all of it, the worker beside the Lambda it replaces first of all; ends with targets and figures.
+	@mkdir -p target && rm -f $(FIGURES)
+	$(BENCH) throughput
+	$(BENCH) burst
+	$(BENCH) soak -- 20000
+	$(BENCH) audit_reads -- 20000
+	$(CONTAINER)
 	$(VENV)/bin/python benches/bench.py
 
 throughput: ## Measures transitions a second, what each costs, and what an idle hour costs.
@@ -83,7 +94,7 @@ reads: venv ## Reads and verifies an audit of RECORDS records (14 GB), and one o
 micro: ## Measures parsing, deciding, planning and the canonical text of a record, with criterion.
 	$(BENCH) micro
 
-# In the profile of the tests: the seconds are the world's own, so an optimized build would print the same figures.
+# The seconds are the world's own, so that every profile prints the same figures; that of the tests is built already.
 burst: ## Fails a zone of 100, 300 and 1,000 routes in the embedded world and prints who waits for whom.
 	$(CARGO) bench --locked --profile dev --bench burst
 

@@ -20,17 +20,19 @@
 mod standins;
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use standins::Account;
 use standins::ministack::Ministack;
 use support::capacity::{READ_UNIT_BYTES, Sizes};
+use support::desk::Desk;
 use support::ledger::copy;
 use support::meter::{Meter, each, ms, resident_mib};
 use support::stage::{NO_TIMER, Stage, run};
-use support::{numbers_asked, say, table};
+use support::{hold, numbers_asked, say, table};
 use writerlink::aws::dynamodb::{DynamoLedger, create_tables};
-use writerlink::domain::audit::{ChainVerifier, Entry, Hash};
+use writerlink::domain::audit::{Entry, Hash};
 use writerlink::domain::change::{self, Effect};
 use writerlink::domain::event::EventKey;
 use writerlink::domain::route::RouteName;
@@ -49,8 +51,8 @@ const DAY: Duration = Duration::from_hours(24);
 const NEWEST: u32 = 50;
 const PAGE: u32 = 100;
 
-/// What a walk along a chain asks for at a time (`cli/audit/walk.rs`).
-const WALKED: u32 = 1000;
+/// What is aimed at.
+const VERIFIED_A_SECOND: f64 = 100_000.0;
 
 /// Questions of each kind; the median is told.
 const ASKED: usize = 21;
@@ -61,7 +63,7 @@ fn main() {
     let records = asked.next().unwrap_or(RECORDS_DEFAULT);
     run(async {
         let here = Filled::with(records).await;
-        here.ask_everything(ASKED).await;
+        here.ask_everything(ASKED, "engine in this process").await;
     });
     if let Some(records) = asked.next() {
         let over_the_wire = tokio::runtime::Builder::new_current_thread()
@@ -88,7 +90,7 @@ async fn on_ministack(records: u64) {
     say(&format!("\ncopied to ministack in {took:.0} s\n"));
     let ledger = DynamoLedger::new(client, tables);
     let there = Filled { ledger, ..here };
-    there.ask_everything(ASKED_OVER_THE_WIRE).await;
+    there.ask_everything(ASKED_OVER_THE_WIRE, "ministack").await;
 }
 
 /// A ledger that was filled, and what to ask of it.
@@ -121,7 +123,7 @@ impl Filled {
         }
     }
 
-    async fn ask_everything(self, times: usize) {
+    async fn ask_everything(self, times: usize, of: &str) {
         let route = route_name(ROUTES / 2);
         let Loaded { day, key, .. } = self.loaded;
         let reader = Reader {
@@ -151,7 +153,7 @@ impl Filled {
             rows.push(reader.ask(what, query, wanted).await);
         }
         table(&rows);
-        verify(&reader.ledger, &route).await;
+        verify(reader.ledger, &route, of).await;
     }
 }
 
@@ -318,33 +320,48 @@ impl Reader {
     }
 }
 
-/// As `audit verify` does: the chain page by page, every hash made again from the text.
-async fn verify(ledger: &DynamoLedger, route: &RouteName) {
-    let meter = Meter::start();
-    let mut verifier = ChainVerifier::default();
-    let (mut from_seq, mut requests) = (1, 0);
-    loop {
-        let query = AuditQuery::Chain {
-            route: route.clone(),
-            from_seq,
-            to_seq: None,
-        };
-        let records = ledger.page(&query, WALKED, None).await.unwrap().records;
-        requests += 1;
-        for record in &records {
-            record.follow(&mut verifier).unwrap();
-        }
-        match records.last() {
-            Some(last) => from_seq = last.record.seq + 1,
-            None => break,
+/// What a person types who wants to know whether anything was changed, in the table and in an export.
+async fn verify(ledger: DynamoLedger, route: &RouteName, of: &str) {
+    let ledger = Arc::new(ledger);
+    let records = ledger.peek(route).await.unwrap().unwrap().chain.seq;
+    let desk = Desk::at(ledger);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("audit.jsonl");
+    let (route, file) = (route.as_str(), file.to_str().unwrap());
+    let commands: [(&str, &[&str], bool); 3] = [
+        ("audit verify ROUTE", &["audit", "verify", route], true),
+        (
+            "audit export --route ROUTE --to FILE",
+            &["audit", "export", "--route", route, "--to", file],
+            false,
+        ),
+        (
+            "audit verify --file FILE",
+            &["audit", "verify", "--file", file],
+            true,
+        ),
+    ];
+    say("");
+    let mut rows = vec![row!["command", "records", "requests", "records a second"]];
+    let mut figures = Vec::new();
+    for (what, words, verifies) in commands {
+        let meter = Meter::start();
+        let requests = desk.types(words).await;
+        let a_second = 1.0 / each(meter.wall().as_secs_f64(), records);
+        rows.push(row![what, records, requests, format!("{a_second:.0}")]);
+        if verifies {
+            figures.push((format!("{what}, {of}"), a_second));
         }
     }
-    let state = ledger.peek(route).await.unwrap().unwrap();
-    verifier.finish(state.chain).unwrap();
-    let seconds = meter.wall().as_secs_f64();
-    say(&format!(
-        "\nverifying a chain: {} records in {requests} requests, {:.0} records a second",
-        state.chain.seq,
-        1.0 / each(seconds, state.chain.seq)
-    ));
+    table(&rows);
+    say("");
+    for (what, a_second) in figures {
+        let aim = format!(">= {VERIFIED_A_SECOND} records a second");
+        hold(
+            &what,
+            &aim,
+            &format!("{a_second:.0}"),
+            a_second >= VERIFIED_A_SECOND,
+        );
+    }
 }

@@ -1,14 +1,16 @@
-"""All that is measured from outside the release binary, and what of it was aimed at: the last table of `make bench`.
+"""All that is measured from outside the program, and the last table of `make bench`: what was aimed at, and what came out.
 
+The benchmarks in Rust, which ran before, have left their figures in the file named by FIGURES (`support::hold`).
 A benchmark and no test: it ends with 0 when it ran, whatever came out.
 """
 
+import json
 import os
 from pathlib import Path
 
 import against_lambda
 import footprint
-from rig import binary_asked, table
+from rig import Figure, binary_asked, table
 
 
 def machine():
@@ -20,10 +22,16 @@ def machine():
     return f"{os.cpu_count()} cores of {model}; load before: {os.getloadavg()[0]:.1f}"
 
 
+def from_the_benchmarks_before():
+    gathered = os.environ.get("FIGURES")
+    lines = Path(gathered).read_text().splitlines() if gathered else []
+    return [Figure(**json.loads(line)) for line in lines]
+
+
 def main():
     binary = binary_asked()
     print(machine())
-    figures = against_lambda.measure(binary) + footprint.measure(binary)
+    figures = against_lambda.measure(binary) + footprint.measure(binary) + from_the_benchmarks_before()
     rows = [("what", "aimed at", "came out", "")]
     for figure in figures:
         verdict = {True: "met", False: "missed", None: ""}[figure.met]

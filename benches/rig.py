@@ -27,8 +27,8 @@ class Figure:
 
 
 def binary_asked():
-    """The program that is measured: the one named on the command line, or that of `make`."""
-    return Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/release/writerlink"
+    """The program that is measured: the one named on the command line, or the container's as `make` builds it."""
+    return Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target/container/release/writerlink"
 
 
 def free_port():

@@ -6,12 +6,16 @@
 )]
 
 pub(crate) mod capacity;
+pub(crate) mod desk;
 pub(crate) mod ledger;
 pub(crate) mod meter;
 pub(crate) mod stage;
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+
+use serde_json::json;
 
 /// The whole numbers on the command line: `cargo bench` passes `--bench` of its own.
 pub(crate) fn numbers_asked() -> impl Iterator<Item = u64> {
@@ -29,6 +33,21 @@ pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").unwrap();
     out.flush().unwrap();
+}
+
+/// Where the figures that are held against an aim are gathered, a JSON line each: `make bench` shows them together.
+const FIGURES: &str = "FIGURES";
+
+/// Holds a figure against what was aimed at.
+pub(crate) fn hold(what: &str, aim: &str, figure: &str, met: bool) {
+    let verdict = if met { "met" } else { "missed" };
+    say(&format!("{what}: {figure} (aimed at {aim}): {verdict}"));
+    let Some(path) = std::env::var_os(FIGURES) else {
+        return;
+    };
+    let line = json!({"what": what, "target": aim, "figure": figure, "met": met});
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    writeln!(file.unwrap(), "{line}").unwrap();
 }
 
 /// Prints rows in columns, the first one to the left, the others to the right, a rule under the heading.

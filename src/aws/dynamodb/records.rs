@@ -19,6 +19,7 @@ pub(super) const RECORD: &str = "record";
 pub(super) const HASH: &str = "hash";
 
 /// The key of a record's row.
+#[cfg(feature = "embedded")]
 pub(crate) fn key(route: &RouteName, seq: u64) -> [(&'static str, AttributeValue); 2] {
     [(ROUTE, string(route)), (SEQ, number(seq))]
 }
