@@ -244,10 +244,14 @@ impl StoredRecord {
     /// Which parts of it are not what was written: its columns, or the text itself.
     #[must_use]
     pub fn altered_parts(&self) -> Option<String> {
+        self.altered_if_hashed(Hash::of(&self.canonical))
+    }
+
+    fn altered_if_hashed(&self, hash: Hash) -> Option<String> {
         let mut parts = self.altered.clone();
-        let hash = "hash".to_owned();
-        if Hash::of(&self.canonical) != self.hash && !parts.contains(&hash) {
-            parts.push(hash);
+        let column = "hash".to_owned();
+        if hash != self.hash && !parts.contains(&column) {
+            parts.push(column);
         }
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -258,11 +262,11 @@ impl StoredRecord {
     /// [`BrokenChain`] when it was altered, or does not follow.
     pub fn follow(&self, verifier: &mut ChainVerifier) -> Result<ChainHead, BrokenChain> {
         let seq = self.record.seq;
-        if let Some(parts) = self.altered_parts() {
-            return Err(BrokenChain::Altered(seq, parts));
-        }
         // Of the text itself, not the hash stored beside it: whoever edits the one can edit the other.
         let hash = Hash::of(&self.canonical);
+        if let Some(parts) = self.altered_if_hashed(hash) {
+            return Err(BrokenChain::Altered(seq, parts));
+        }
         verifier.take(seq, self.record.prev, hash)?;
         Ok(ChainHead { seq, hash })
     }
