@@ -75,7 +75,7 @@ bench: venv ## Measures all of it, the worker beside the Lambda it replaces firs
 	$(BENCH) throughput
 	$(BENCH) burst
 	$(BENCH) soak -- 20000
-	$(BENCH) audit_reads -- 20000
+	$(BENCH) audit_reads -- 20000 20000
 	$(CONTAINER)
 	$(VENV)/bin/python benches/bench.py
 

@@ -63,7 +63,7 @@ fn main() {
     let records = asked.next().unwrap_or(RECORDS_DEFAULT);
     run(async {
         let here = Filled::with(records).await;
-        here.ask_everything(ASKED, "engine in this process").await;
+        here.ask_everything(ASKED, Engine::Here).await;
     });
     if let Some(records) = asked.next() {
         let over_the_wire = tokio::runtime::Builder::new_current_thread()
@@ -90,7 +90,16 @@ async fn on_ministack(records: u64) {
     say(&format!("\ncopied to ministack in {took:.0} s\n"));
     let ledger = DynamoLedger::new(client, tables);
     let there = Filled { ledger, ..here };
-    there.ask_everything(ASKED_OVER_THE_WIRE, "ministack").await;
+    there
+        .ask_everything(ASKED_OVER_THE_WIRE, Engine::Ministack)
+        .await;
+}
+
+/// Where the tables are.
+#[derive(Clone, Copy)]
+enum Engine {
+    Here,
+    Ministack,
 }
 
 /// A ledger that was filled, and what to ask of it.
@@ -123,7 +132,7 @@ impl Filled {
         }
     }
 
-    async fn ask_everything(self, times: usize, of: &str) {
+    async fn ask_everything(self, times: usize, engine: Engine) {
         let route = route_name(ROUTES / 2);
         let Loaded { day, key, .. } = self.loaded;
         let reader = Reader {
@@ -153,7 +162,7 @@ impl Filled {
             rows.push(reader.ask(what, query, wanted).await);
         }
         table(&rows);
-        verify(reader.ledger, &route, of).await;
+        verify(reader.ledger, &route, engine).await;
     }
 }
 
@@ -321,47 +330,58 @@ impl Reader {
 }
 
 /// What a person types who wants to know whether anything was changed, in the table and in an export.
-async fn verify(ledger: DynamoLedger, route: &RouteName, of: &str) {
+async fn verify(ledger: DynamoLedger, route: &RouteName, engine: Engine) {
     let ledger = Arc::new(ledger);
     let records = ledger.peek(route).await.unwrap().unwrap().chain.seq;
     let desk = Desk::at(ledger);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("audit.jsonl");
     let (route, file) = (route.as_str(), file.to_str().unwrap());
-    let commands: [(&str, &[&str], bool); 3] = [
-        ("audit verify ROUTE", &["audit", "verify", route], true),
-        (
-            "audit export --route ROUTE --to FILE",
-            &["audit", "export", "--route", route, "--to", file],
-            false,
-        ),
-        (
-            "audit verify --file FILE",
-            &["audit", "verify", "--file", file],
-            true,
-        ),
+    let commands: [&[&str]; 3] = [
+        &["audit", "verify", route],
+        &["audit", "export", "--route", route, "--to", file],
+        &["audit", "verify", "--file", file],
     ];
     say("");
-    let mut rows = vec![row!["command", "records", "requests", "records a second"]];
-    let mut figures = Vec::new();
-    for (what, words, verifies) in commands {
+    let heading = [
+        "command",
+        "records",
+        "requests",
+        "records a second",
+        "of CPU",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).into()];
+    let mut of_cpu = Vec::new();
+    for words in commands {
         let meter = Meter::start();
         let requests = desk.types(words).await;
-        let a_second = 1.0 / each(meter.wall().as_secs_f64(), records);
-        rows.push(row![what, records, requests, format!("{a_second:.0}")]);
-        if verifies {
-            figures.push((format!("{what}, {of}"), a_second));
-        }
+        let a_second = |time: Duration| 1.0 / each(time.as_secs_f64(), records);
+        let (wall, cpu) = (a_second(meter.wall()), a_second(meter.cpu()));
+        // Without the names of this run.
+        let what = words
+            .join(" ")
+            .replace(route, "ROUTE")
+            .replace(file, "FILE");
+        rows.push(row![
+            what,
+            records,
+            requests,
+            format!("{wall:.0}"),
+            format!("{cpu:.0}")
+        ]);
+        of_cpu.push(cpu);
     }
     table(&rows);
     say("");
-    for (what, a_second) in figures {
-        let aim = format!(">= {VERIFIED_A_SECOND} records a second");
-        hold(
-            &what,
-            &aim,
-            &format!("{a_second:.0}"),
-            a_second >= VERIFIED_A_SECOND,
-        );
-    }
+    // What an engine in this process takes is not the program's.
+    let (what, a_second) = match engine {
+        Engine::Here => ("an export", of_cpu[2]),
+        Engine::Ministack => ("a table, over the wire", of_cpu[0]),
+    };
+    hold(
+        &format!("verifying {what}, records a second of CPU"),
+        &format!(">= {VERIFIED_A_SECOND}"),
+        &format!("{a_second:.0}"),
+        a_second >= VERIFIED_A_SECOND,
+    );
 }
