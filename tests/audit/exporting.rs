@@ -217,7 +217,18 @@ async fn a_file_that_the_table_does_not_continue_is_told() {
     more(&desk, 0, 1).await;
     let said = desk.says(&line).await;
     assert_eq!(said.code, 3);
-    assert!(said.err.contains("from orders/5 on"), "{}", said.err);
+    insta::assert_snapshot!(redacted(&said.err.replace(&shelf.path, "FILE")), @r"
+    2 records written to FILE; the same command goes on from there
+    error: records are not as they were written, from orders/5 on
+      why: the table does not continue what the file ends with: the file was changed, or the table was
+           orders/5: expected prev_hash HASH
+           orders/5: found    prev_hash HASH
+      fix: ask the table: writerlink audit verify ROUTE; if it is intact the file was changed: export to a new one
+    ");
+    overwrite(&desk, ("orders", 6), "outcome", "Failed").await;
+    fs::remove_file(&shelf.path).unwrap();
+    let said = desk.says(&line).await;
+    assert!(said.err.contains("changed or removed them"), "{}", said.err);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,8 @@ use crate::ports::StoredRecord;
 pub(super) struct Fault {
     pub(super) seq: u64,
     pub(super) what: String,
+    /// Whether it is in itself as it was written, and only does not continue the record before it.
+    whole: bool,
     /// What should have stood there.
     pub(super) expected: String,
     /// What did.
@@ -25,6 +27,11 @@ impl Fault {
         )
     }
 
+    /// Whether it lies between the record `last` and the one after it, rather than in either.
+    pub(super) fn is_at_the_seam_with(&self, last: u64) -> bool {
+        self.whole && self.seq == last + 1
+    }
+
     /// A row that is no record any more.
     pub(super) fn unreadable(seq: u64, why: String) -> Self {
         Self::of(
@@ -37,6 +44,7 @@ impl Fault {
         Self {
             seq: broken.seq(),
             what: broken.to_string(),
+            whole: matches!(broken, BrokenChain::WrongPrevious(_)),
             expected,
             found,
         }
@@ -176,6 +184,12 @@ pub(super) fn broken<'a>(
 pub(super) const IN_THE_TABLE: (&str, &str) = (
     "somebody with access to the tables changed or removed them: writerlink cannot",
     "find who wrote to the tables (CloudTrail data events), and compare with a backup",
+);
+
+/// The same of a file and the table it was exported from.
+pub(super) const AT_THE_SEAM: (&str, &str) = (
+    "the table does not continue what the file ends with: the file was changed, or the table was",
+    "ask the table: writerlink audit verify ROUTE; if it is intact the file was changed: export to a new one",
 );
 
 /// The same of a file.

@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use tokio::sync::watch;
 
 use self::kept::{Kept, Places};
-use super::chain::{Fault, Follower, IN_THE_TABLE, broken};
+use super::chain::{AT_THE_SEAM, Fault, Follower, IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::view::RecordRow;
 use super::walk::{Met, Walk};
@@ -303,10 +303,26 @@ impl<'a> Clerk<'a> {
             .faults
             .iter()
             .map(|(route, fault)| (route.as_str(), fault));
-        match failed.or_else(|| broken(faults, IN_THE_TABLE)) {
+        // As far as one of them is a fault of the table alone, that is where to look first.
+        let at_the_seam = self
+            .faults
+            .iter()
+            .all(|(route, fault)| self.is_at_the_seam(route, fault));
+        let place = if at_the_seam {
+            AT_THE_SEAM
+        } else {
+            IN_THE_TABLE
+        };
+        match failed.or_else(|| broken(faults, place)) {
             Some(failure) => Err(failure),
             None => Ok(Exit::Done),
         }
+    }
+
+    /// Whether it is the first record after those that the file had: either side may be the one that was changed.
+    fn is_at_the_seam(&self, route: &RouteName, fault: &Fault) -> bool {
+        let last = self.had.get(route);
+        last.is_some_and(|last| fault.is_at_the_seam_with(last.seq))
     }
 
     fn summary(&self) -> String {
