@@ -15,7 +15,7 @@ use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::{Ended, NothingInHand, Reconciler};
+use writerlink::reconcile::{Ended, NothingInHand, Reconciler, Report};
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -125,6 +125,30 @@ async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregist
     in_any_order[1..3].sort_unstable();
     assert_eq!(in_any_order, expected);
     drop(worker);
+}
+
+/// Each worker's timer reads every route's state, so what another one did is old news after an interval.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_another_worker_moved_last_takes_no_more_round_trips_once_the_timer_has_looked_at_it()
+ {
+    let rig = Rig::new(&["orders"]).await;
+    let round_trip = Duration::from_millis(100);
+    rig.every_call_takes(round_trip);
+    let workers = [rig.start("w1"), rig.start("w2")];
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    rig.fleet.world.deliver(&rig.completed(0, 3, 590));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let registered = |worker| {
+        let calls = rig.calls(worker);
+        calls.iter().filter(|c| **c == "RegisterTargets").count()
+    };
+    assert_eq!([registered("w1"), registered("w2")], [1, 1]);
+    let reports = rig.told.reports();
+    let took: Vec<_> = reports.iter().map(Report::registered).collect();
+    assert_eq!(took, [Some(2 * round_trip), Some(2 * round_trip)]);
+    drop(workers);
 }
 
 #[tokio::test(start_paused = true)]
