@@ -68,6 +68,24 @@ pub struct CallError {
     pub request_id: Option<String>,
 }
 
+impl CallError {
+    /// What no reply of the service tells: nobody answered, or what was given, or came, cannot be.
+    #[must_use]
+    pub fn without_a_reply(
+        call: &'static str,
+        kind: ErrorKind,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            call,
+            kind,
+            code: String::new(),
+            message: message.into(),
+            request_id: None,
+        }
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed ({}", self.call, self.kind.as_str())?;

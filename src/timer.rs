@@ -375,13 +375,11 @@ mod tests {
     }
 
     fn failed() -> Look {
-        Look::Failed(CallError {
-            call: "GetItem",
-            kind: ErrorKind::Throttled,
-            code: String::new(),
-            message: String::new(),
-            request_id: None,
-        })
+        Look::Failed(CallError::without_a_reply(
+            "GetItem",
+            ErrorKind::Throttled,
+            "",
+        ))
     }
 
     #[test]

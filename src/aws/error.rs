@@ -136,11 +136,8 @@ pub fn reply<T>(output: &impl RequestId, value: T) -> Reply<T> {
 /// A refusal of ours, before or after the service was asked: what it was given, or gave, cannot be.
 pub(crate) fn invalid(call: &'static str, code: &str, message: String) -> CallError {
     CallError {
-        call,
-        kind: ErrorKind::Invalid,
         code: code.to_owned(),
-        message,
-        request_id: None,
+        ..CallError::without_a_reply(call, ErrorKind::Invalid, message)
     }
 }
 

@@ -211,15 +211,7 @@ mod tests {
 
     #[test]
     fn a_listener_that_cannot_be_used_is_told_what_it_has_to_be() {
-        let fix = |kind| {
-            call_fix(&CallError {
-                call: "DescribeListeners",
-                kind,
-                code: String::new(),
-                message: String::new(),
-                request_id: None,
-            })
-        };
+        let fix = |kind| call_fix(&CallError::without_a_reply("DescribeListeners", kind, ""));
         assert!(fix(ErrorKind::Missing).contains("the route's listener"));
         assert!(fix(ErrorKind::Invalid).contains("TCP or TLS"));
     }

@@ -270,13 +270,7 @@ mod tests {
     }
 
     fn unavailable() -> Ended {
-        let error = CallError {
-            call: "ExecuteTransaction",
-            kind: ErrorKind::Unreachable,
-            code: String::new(),
-            message: String::new(),
-            request_id: None,
-        };
+        let error = CallError::without_a_reply("ExecuteTransaction", ErrorKind::Unreachable, "");
         Ended::Unavailable(error, Duration::ZERO)
     }
 

@@ -91,12 +91,8 @@ impl EmbeddedDynamo {
     /// The tables are made by the code of `writerlink setup`, by nobody's process: no fault can meet it and
     /// no call is counted.
     async fn with_tables(opened: dynoxide::Result<Database>) -> Result<Self, CallError> {
-        let engine = opened.map_err(|error| CallError {
-            call: NO_ENGINE,
-            kind: ErrorKind::Invalid,
-            code: String::new(),
-            message: error.to_string(),
-            request_id: None,
+        let engine = opened.map_err(|error| {
+            CallError::without_a_reply(NO_ENGINE, ErrorKind::Invalid, error.to_string())
         })?;
         let tables = TableNames::default();
         let dynamo = Self {

@@ -206,14 +206,7 @@ impl Fabric {
 
 /// The error of a call of which nobody can say whether it took effect.
 pub(super) fn unreachable(call: &'static str, message: &str) -> CallError {
-    let (code, message) = (String::new(), message.to_owned());
-    CallError {
-        call,
-        kind: ErrorKind::Unreachable,
-        code,
-        message,
-        request_id: None,
-    }
+    CallError::without_a_reply(call, ErrorKind::Unreachable, message)
 }
 
 /// The error that AWS gives for a kind of refusal.

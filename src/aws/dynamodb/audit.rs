@@ -179,11 +179,5 @@ fn start_key(cursor: &str) -> Result<Item, CallError> {
 }
 
 fn invalid(message: String) -> CallError {
-    CallError {
-        call: QUERY,
-        kind: ErrorKind::Invalid,
-        code: String::new(),
-        message,
-        request_id: None,
-    }
+    CallError::without_a_reply(QUERY, ErrorKind::Invalid, message)
 }

@@ -104,12 +104,12 @@ impl Ledger for DynamoLedger {
             return Ok(state);
         }
         self.create(route).await?;
-        self.state(route).await?.ok_or_else(|| CallError {
-            call: GET_ITEM,
-            kind: ErrorKind::Unreachable,
-            code: String::new(),
-            message: format!("the item of route {route} was just written and is not there"),
-            request_id: None,
+        self.state(route).await?.ok_or_else(|| {
+            CallError::without_a_reply(
+                GET_ITEM,
+                ErrorKind::Unreachable,
+                format!("the item of route {route} was just written and is not there"),
+            )
         })
     }
 
@@ -147,11 +147,5 @@ where
 }
 
 pub(crate) fn malformed(error: &MalformedItem) -> CallError {
-    CallError {
-        call: GET_ITEM,
-        kind: ErrorKind::Invalid,
-        code: String::new(),
-        message: error.to_string(),
-        request_id: None,
-    }
+    CallError::without_a_reply(GET_ITEM, ErrorKind::Invalid, error.to_string())
 }

@@ -158,16 +158,14 @@ async fn wait_until_active(client: &Client, table: &str) -> Result<(), CallError
     };
     let timely = tokio::time::timeout(ACTIVE_WITHIN, looking).await;
     timely.unwrap_or_else(|_| {
-        Err(CallError {
-            call: DESCRIBE,
-            kind: ErrorKind::Unreachable,
-            code: String::new(),
-            message: format!(
+        Err(CallError::without_a_reply(
+            DESCRIBE,
+            ErrorKind::Unreachable,
+            format!(
                 "table {table} is not ACTIVE after {} s",
                 ACTIVE_WITHIN.as_secs()
             ),
-            request_id: None,
-        })
+        ))
     })
 }
 
@@ -203,11 +201,5 @@ async fn expire_events(client: &Client, table: &str, attribute: &str) -> Result<
 
 /// A request that could not even be put together.
 pub(in crate::aws) fn unbuilt(call: &'static str, error: &BuildError) -> CallError {
-    CallError {
-        call,
-        kind: ErrorKind::Invalid,
-        code: String::new(),
-        message: error.to_string(),
-        request_id: None,
-    }
+    CallError::without_a_reply(call, ErrorKind::Invalid, error.to_string())
 }

@@ -178,13 +178,11 @@ mod tests {
                 .iter()
                 .any(|stored| stored.record.seq == self.spoiled)
             {
-                return Err(CallError {
-                    call: "Query",
-                    kind: ErrorKind::Invalid,
-                    code: String::new(),
-                    message: "no record".to_owned(),
-                    request_id: None,
-                });
+                return Err(CallError::without_a_reply(
+                    "Query",
+                    ErrorKind::Invalid,
+                    "no record",
+                ));
             }
             let next = rest.next().map(|_| String::new());
             Ok(Page { records, next })

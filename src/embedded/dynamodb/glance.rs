@@ -94,11 +94,5 @@ fn sent(item: HashMap<String, Held>) -> Result<Item, CallError> {
 }
 
 fn unreadable(message: String) -> CallError {
-    CallError {
-        call: "GetItem",
-        kind: ErrorKind::Invalid,
-        code: String::new(),
-        message,
-        request_id: None,
-    }
+    CallError::without_a_reply("GetItem", ErrorKind::Invalid, message)
 }
