@@ -83,7 +83,7 @@ throughput: ## Measures transitions a second, what each costs, and what an idle 
 	$(BENCH) throughput
 
 soak: export EVENTS ?= 1000000
-soak: ## Moves routes EVENTS times and prints the resident memory as it goes.
+soak: ## Moves routes EVENTS times and prints what is allocated, and resident, as it goes.
 	$(LONG) soak -- $(EVENTS)
 
 reads: export RECORDS ?= 1000000

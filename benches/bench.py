@@ -19,7 +19,7 @@ def machine():
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     )
-    return f"{os.cpu_count()} cores of {model}; load before: {os.getloadavg()[0]:.1f}"
+    return f"{os.cpu_count()} cores of {model}; load, our own builds included: {os.getloadavg()[0]:.1f}"
 
 
 def from_the_benchmarks_before():

@@ -128,8 +128,11 @@ fn attempt(report: &Report) -> Map<String, Value> {
         | Ended::Nothing(_)
         | Ended::Busy(..)
         | Ended::Paced(_)
-        | Ended::Waits(_) => "info",
-        Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => "warn",
+        | Ended::Waits(_, None) => "info",
+        Ended::Waits(_, Some(_))
+        | Ended::Deferred(..)
+        | Ended::Unavailable(..)
+        | Ended::LeaseLost { .. } => "warn",
     };
     let mut fields = event("attempt", level, &report.ended.note());
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);

@@ -315,7 +315,7 @@ fn differs(look: &Look) -> Option<bool> {
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
         Look::Acted(report) => Some(matches!(
             report.ended,
-            Ended::Deferred(..) | Ended::Waits(_)
+            Ended::Deferred(..) | Ended::Waits(..)
         )),
         Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
     }
@@ -347,7 +347,7 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             | Ended::Paced(after)
             | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
             // Who comes later than it said has lost its place (`domain::turns`).
-            Ended::Waits(after) => *after,
+            Ended::Waits(after, _) => *after,
             Ended::LeaseLost { .. } => FOLLOW_EVERY,
         },
         Look::Failed(_) => {

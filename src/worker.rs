@@ -355,9 +355,9 @@ impl Worker {
             .await;
         match report.ended {
             // It was told when it came first, and nothing has happened since.
-            Ended::Waits(_) if report.steps.is_empty() && hand.deliveries() > 1 => {}
+            Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}
             // Nor is there anything to be seen before its turn.
-            Ended::Waits(_) => self.tell(&Happening::Attempt(&report)),
+            Ended::Waits(..) => self.tell(&Happening::Attempt(&report)),
             Ended::Settled(_)
             | Ended::Duplicate(_)
             | Ended::Nothing(_)

@@ -319,9 +319,10 @@ async fn a_call_that_is_refused_for_its_rate_is_no_failure_of_the_event() {
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_look_at_the_group_that_is_refused_for_its_rate_is_no_failure_of_the_event_either() {
-    let rig = zone_with(1, FleetConfig::default()).await;
+const REFUSED_LOOK: &str = "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
+
+/// For five minutes no look is let through; then the route is moved, as if nothing had been.
+async fn looks_are_refused(rig: &Rig) {
     let crowded = Arc::new(AtomicBool::new(true));
     let others_ask = Arc::clone(&crowded);
     let plan = move |site: &Site| {
@@ -332,16 +333,39 @@ async fn a_look_at_the_group_that_is_refused_for_its_rate_is_no_failure_of_the_e
         }
     };
     rig.fleet.world.fabric.set_plan(Box::new(plan));
-    fail_over(&rig);
+    fail_over(rig);
     let _worker = rig.start("w1");
     tokio::time::sleep(300 * SECOND).await;
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
     let waited = rig.chain(0).await.pop().unwrap().record.entry;
-    let refused = "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
-    assert!(waited.note.starts_with(refused), "{}", waited.note);
+    let seconds = waited.note.strip_prefix(REFUSED_LOOK);
+    let waits = matches!(seconds, Some("6 s" | "7 s" | "8 s"));
+    assert!(waits, "{}", waited.note);
+    let reports = rig.told.reports();
+    let ended = &reports.last().unwrap().ended;
+    assert_eq!((ended.as_str(), ended.note()), ("Waits", waited.note));
     crowded.store(false, Ordering::Relaxed);
-    until_drained(&rig, 60 * SECOND).await;
-    assert_eq!(moved(&rig), 1);
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_group_that_is_refused_for_its_rate_is_no_failure_of_the_event_either() {
+    looks_are_refused(&zone_with(1, FleetConfig::default()).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_it_where_calls_are_not_counted() {
+    let mut fleet = FleetConfig::default();
+    fleet.attempts.quota = None;
+    looks_are_refused(&zone_with(1, fleet).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_it_on_a_weighted_route() {
+    let mut rig = zone_with(1, FleetConfig::default()).await;
+    rig.make_weighted(0);
+    looks_are_refused(&rig).await;
 }
 
 /// Every registration is refused for its rate, for ever.

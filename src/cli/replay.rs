@@ -88,7 +88,7 @@ pub(super) fn reason(ended: &Ended) -> Option<Reason> {
             Some(verdict.reason)
         }
         Ended::Paced(_) => Some(Reason::TooManyMoves),
-        Ended::Waits(_) => Some(Reason::AwaitsTurn),
+        Ended::Waits(..) => Some(Reason::AwaitsTurn),
         Ended::Duplicate(_) => Some(Reason::SettledBefore),
         Ended::LeaseLost { .. } => Some(Reason::LeaseLost),
         Ended::Busy(..) | Ended::Unavailable(..) => None,
@@ -106,7 +106,7 @@ fn note(ended: &Ended) -> String {
         | Ended::Deferred(..)
         | Ended::Nothing(_)
         | Ended::Paced(_)
-        | Ended::Waits(_)
+        | Ended::Waits(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => ended.note(),
     }

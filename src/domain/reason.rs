@@ -63,7 +63,7 @@ pub enum Reason {
     Flapping,
     /// The worker has moved as many routes this minute as it may.
     TooManyMoves,
-    /// The rest of the move waits for its turn at the load balancer's bucket.
+    /// The rest of the move waits: for its turn at the load balancer's bucket, or since a call was refused for its rate.
     AwaitsTurn,
     /// A person ordered it.
     Ordered,
@@ -193,7 +193,7 @@ impl Reason {
             Self::Flapping => "the route was moved too often in a short time",
             Self::TooManyMoves => "the worker has moved as many routes this minute as it may",
             Self::AwaitsTurn => {
-                "registrations and deregistrations take turns by the account's quota, and this one waits"
+                "calls of the load balancer take turns by the account's quotas, and this one waits for its own, or was refused"
             }
             Self::Ordered => "a person ordered it",
             Self::TargetServes => "the new target serves",

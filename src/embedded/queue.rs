@@ -24,7 +24,7 @@ pub const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
 pub const RECEIVE_MAX: u32 = 10;
 
 /// How many processes that were served are remembered: more than wait at the same time.
-const SERVED_MAX: usize = 8;
+const SERVED_MAX: usize = 64;
 
 /// The longest a receive waits.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);

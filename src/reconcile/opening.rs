@@ -237,7 +237,7 @@ impl Reconciler {
                 None
             }
             Asked::Waited(turn) => Some(Opening::Turn(turn)),
-            Asked::Away(pause) => Some(Opening::Ended(Ended::Waits(pause))),
+            Asked::Away(pause) => Some(Opening::Ended(Ended::Waits(pause, None))),
         }
     }
 

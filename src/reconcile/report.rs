@@ -24,8 +24,8 @@ pub enum Ended {
     Nothing(Verdict),
     /// The worker has moved as many routes this minute as it may.
     Paced(Duration),
-    /// Others have their turn first: the account's bucket of registrations is empty.
-    Waits(Duration),
+    /// Others have their turn first, or a call was refused: a bucket of the account is empty. No failure of the event.
+    Waits(Duration, Option<CallError>),
     /// The attempt failed and said so in the ledger; the event's next delivery tries again.
     Deferred(Verdict, Duration),
     /// Another attempt holds the route, or held it and died too recently.
@@ -50,7 +50,7 @@ impl Ended {
             Self::Duplicate(_) => Some(Outcome::Duplicate),
             Self::Nothing(_)
             | Self::Paced(_)
-            | Self::Waits(_)
+            | Self::Waits(..)
             | Self::Deferred(..)
             | Self::Busy(..)
             | Self::Unavailable(..)
@@ -73,7 +73,7 @@ impl Ended {
             Self::Nothing(_) => Disposition::Delete,
             Self::Deferred(_, after)
             | Self::Paced(after)
-            | Self::Waits(after)
+            | Self::Waits(after, _)
             | Self::Busy(_, after)
             | Self::Unavailable(_, after)
             | Self::LeaseLost {
@@ -91,7 +91,7 @@ impl Ended {
             Self::Duplicate(_) => Outcome::Duplicate.as_str(),
             Self::Nothing(_) => "Nothing",
             Self::Paced(_) => "Paced",
-            Self::Waits(_) => "Waits",
+            Self::Waits(..) => "Waits",
             Self::Deferred(..) => "Deferred",
             Self::Busy(..) => "Busy",
             Self::Unavailable(..) => "Unavailable",
@@ -110,10 +110,16 @@ impl Ended {
                 "the worker has moved as many routes this minute as moves_per_minute_max allows"
                     .to_owned()
             }
-            Self::Waits(after) => format!(
-                "others have their turn first at the account's bucket of registrations; it comes back in {} s",
-                after.as_secs()
-            ),
+            Self::Waits(after, refused) => {
+                let why = refused.as_ref().map_or_else(
+                    || {
+                        "others have their turn first at the account's bucket of registrations"
+                            .to_owned()
+                    },
+                    CallError::to_string,
+                );
+                format!("{why}; it comes back in {} s", rounded_up(*after))
+            }
             Self::Duplicate(settled) => format!("the event was settled before, as {settled}"),
             Self::Busy(owner, _) => format!("the route is held by {owner}"),
             Self::Unavailable(error, _) => error.to_string(),
@@ -204,4 +210,8 @@ impl Report {
             .filter(move |s| s.name == call && s.error.is_none());
         accepted.map(|step| step.start + step.took)
     }
+}
+/// Whole seconds: who comes back after that long is not early.
+fn rounded_up(after: Duration) -> u64 {
+    after.as_secs() + u64::from(after.subsec_nanos() > 0)
 }

@@ -188,7 +188,8 @@ impl Reconciler {
                 let cause = (Cause::Reconcile, Some(looking.state.chain));
                 let attempt = self.attempt_seen(route, evidence, cause, &NothingInHand);
                 let report = attempt.await;
-                watched.waits_itself = matches!(report.ended, Ended::Waits(_));
+                let has_a_place = self.awaits_its_turn(&route.name);
+                watched.waits_itself = has_a_place && matches!(report.ended, Ended::Waits(..));
                 Ok(Look::Acted(Box::new(report)))
             }
         }

@@ -45,6 +45,15 @@ const PATIENT_AFTER: u32 = 100;
 /// us before the queue gives it up without a word.
 const REFUSALS_FORGIVEN: u32 = 900;
 
+/// The calls that only look, of which there are none in the line. They have a bucket of their own.
+const LOOKS: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
+
+/// How often at most the pause before another look is doubled: to eight seconds.
+const LOOKS_DOUBLED: u32 = 4;
+
+/// How long the timer waits at least before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// The line, shared by all attempts and looks of a process; none when calls are not counted.
 pub(super) type SharedLine = Option<Arc<Mutex<Line>>>;
 
@@ -187,12 +196,28 @@ impl Reconciler {
     /// burst, or a busy neighbour, would use up the attempts of events that nothing is wrong with.
     pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
-        // A weighted route stands in no line, so there is no place that it could keep.
+        // A weighted route stands in no line, so there is no place that it could keep. Nobody needs one to look.
         let in_line = matches!(task.route.strategy, Strategy::Swap) && self.line.is_some();
+        let may_wait = if call_of(error).is_some() {
+            in_line
+        } else {
+            LOOKS.contains(&error.call)
+        };
         comes_back
-            && in_line
+            && may_wait
             && task.in_hand.deliveries() < REFUSALS_FORGIVEN
             && error.kind == ErrorKind::Throttled
+    }
+
+    /// Not by all of the deliveries: most were waits for a turn, and behind the message may be newer evidence.
+    fn before_another_look(&self, task: &Task<'_>) -> Duration {
+        let refusals = task.in_hand.deliveries().min(LOOKS_DOUBLED);
+        let pause = self.patient(task, retry_after(refusals, self.clock.random()));
+        match task.cause {
+            // Nothing counts the timer's.
+            Cause::Reconcile => pause.max(LOOK_AGAIN),
+            Cause::Event | Cause::Replay | Cause::Operator => pause,
+        }
     }
 
     /// Takes a place for the call that was refused, and comes first again by its age; says after how long the route is to
@@ -204,7 +229,7 @@ impl Reconciler {
         error: &CallError,
     ) -> Duration {
         let Some(call) = call_of(error) else {
-            return retry_after(task.in_hand.deliveries(), self.clock.random());
+            return self.before_another_look(task);
         };
         let (route, since) = (&task.route.name, held.desired.evidence.at);
         match self.ask(route, (call, since)) {
@@ -231,17 +256,15 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         held: &Held,
-        (pause, refused): (Duration, Option<CallError>),
+        waits: (Duration, Option<CallError>),
         report: &Report,
     ) -> Ended {
         let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
         let attempt = entry.attempt;
-        let ended = Ended::Waits(pause);
+        let (pause, refused) = waits;
+        let ended = Ended::Waits(pause, refused);
         entry.reason = Some(Reason::AwaitsTurn);
-        entry.note = refused.map_or_else(
-            || ended.note(),
-            |error| format!("{error}; it comes back in {} s", pause.as_secs()),
-        );
+        entry.note = ended.note();
         let closed = self.close(task, held, entry, ended).await;
         closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
     }

@@ -220,10 +220,10 @@ async fn a_file_that_the_table_does_not_continue_is_told() {
     insta::assert_snapshot!(redacted(&said.err.replace(&shelf.path, "FILE")), @r"
     2 records written to FILE; the same command goes on from there
     error: records are not as they were written, from orders/5 on
-      why: the table does not continue what the file ends with: the file was changed, or the table was
+      why: the table does not continue what the file ends with: one of the two was changed
            orders/5: expected prev_hash HASH
            orders/5: found    prev_hash HASH
-      fix: ask the table: writerlink audit verify ROUTE; if it is intact the file was changed: export to a new one
+      fix: verify both, writerlink audit verify ROUTE and audit verify --file FILE; if both are intact one of them was replaced as a whole: keep the file, and compare with a backup and CloudTrail
     ");
     overwrite(&desk, ("orders", 6), "outcome", "Failed").await;
     fs::remove_file(&shelf.path).unwrap();

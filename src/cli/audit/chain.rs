@@ -188,8 +188,8 @@ pub(super) const IN_THE_TABLE: (&str, &str) = (
 
 /// The same of a file and the table it was exported from.
 pub(super) const AT_THE_SEAM: (&str, &str) = (
-    "the table does not continue what the file ends with: the file was changed, or the table was",
-    "ask the table: writerlink audit verify ROUTE; if it is intact the file was changed: export to a new one",
+    "the table does not continue what the file ends with: one of the two was changed",
+    "verify both, writerlink audit verify ROUTE and audit verify --file FILE; if both are intact one of them was replaced as a whole: keep the file, and compare with a backup and CloudTrail",
 );
 
 /// The same of a file.

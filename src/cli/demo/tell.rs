@@ -149,7 +149,7 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
         }
         "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
         "DescribeTargetHealth" => LOOKS.to_owned(),
-        "Finish" if matches!(report.ended, Ended::Deferred(..) | Ended::Waits(_)) => {
+        "Finish" if matches!(report.ended, Ended::Deferred(..) | Ended::Waits(..)) => {
             "ledger: not settled yet; the lease is free".to_owned()
         }
         "Finish" => "ledger: the outcome, and the lease is free".to_owned(),
@@ -162,7 +162,7 @@ fn headline(ended: &Ended) -> (String, Tone) {
         Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
             Some(verdict.reason)
         }
-        Ended::Waits(_) => Some(Reason::AwaitsTurn),
+        Ended::Waits(..) => Some(Reason::AwaitsTurn),
         Ended::Duplicate(_)
         | Ended::Paced(_)
         | Ended::Busy(..)
@@ -187,7 +187,7 @@ fn ending(ended: &Ended) -> String {
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::Paced(_)
-        | Ended::Waits(_)
+        | Ended::Waits(..)
         | Ended::Busy(..)
         | Ended::Unavailable(..)
         | Ended::LeaseLost { .. } => note,

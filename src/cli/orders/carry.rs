@@ -175,7 +175,7 @@ pub(super) fn busy(became: &Became) -> Option<(Owner, Duration)> {
             | Ended::Duplicate(_)
             | Ended::Nothing(_)
             | Ended::Paced(_)
-            | Ended::Waits(_)
+            | Ended::Waits(..)
             | Ended::Deferred(..)
             | Ended::Unavailable(..)
             | Ended::LeaseLost { .. } => None,

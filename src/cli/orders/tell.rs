@@ -125,7 +125,7 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
     let desired = report.desired.as_ref();
     // An attempt that never had the route has left no record to be found.
     let recorded = match report.ended {
-        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(_) | Ended::Unavailable(..) => {
+        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(..) | Ended::Unavailable(..) => {
             desired.is_some()
         }
         Ended::Settled(_)
@@ -225,7 +225,7 @@ fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
         }
         ended @ (Ended::Busy(..)
         | Ended::Paced(_)
-        | Ended::Waits(_)
+        | Ended::Waits(..)
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
         | Ended::LeaseLost { .. }) => (ended.note(), Exit::Error),
