@@ -260,7 +260,7 @@ impl FifoQueue {
         taken
     }
 
-    /// Lets those who were served longer ago go first. SQS prefers nobody of those who wait at the same moment, and in a
+    /// Lets those who were served longer ago go first. SQS documents no preference among those who wait at the same moment, and in a
     /// world without chance the first one would be the same for ever.
     pub(super) async fn let_others_go_first(&self, process: &str) {
         let place = lock(&self.served).iter().position(|name| name == process);
