@@ -1,7 +1,5 @@
 //! A record's row in the `audit` table: columns that a person can filter by, and the text that is hashed.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::items::{Columns, number, string};
 use crate::domain::audit::{AuditRecord, Hash, Told};
 use crate::domain::route::RouteName;
@@ -20,7 +18,10 @@ pub(super) const HASH: &str = "hash";
 
 /// The key of a record's row.
 #[cfg(feature = "embedded")]
-pub(crate) fn key(route: &RouteName, seq: u64) -> [(&'static str, AttributeValue); 2] {
+pub(crate) fn key(
+    route: &RouteName,
+    seq: u64,
+) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 2] {
     [(ROUTE, string(route)), (SEQ, number(seq))]
 }
 
