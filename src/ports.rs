@@ -176,11 +176,8 @@ pub struct NoQueue;
 impl NoQueue {
     fn refused<T>(call: &'static str) -> Result<T, CallError> {
         Err(CallError {
-            call,
-            kind: ErrorKind::Missing,
             code: "NoQueue".to_owned(),
-            message: "this command has no queue".to_owned(),
-            request_id: None,
+            ..CallError::without_a_reply(call, ErrorKind::Missing, "this command has no queue")
         })
     }
 }

@@ -106,12 +106,12 @@ where
 {
     if is_nobodys(error) {
         return CallError {
-            call,
-            kind: ErrorKind::Denied,
             code: NO_CREDENTIALS.to_owned(),
-            message: "no credentials found, neither in the environment nor in a profile, nor those of a task or machine"
-                .to_owned(),
-            request_id: None,
+            ..CallError::without_a_reply(
+                call,
+                ErrorKind::Denied,
+                "no credentials found, neither in the environment nor in a profile, nor those of a task or machine",
+            )
         };
     }
     CallError {

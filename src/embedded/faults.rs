@@ -220,10 +220,7 @@ pub fn refused(call: &'static str, kind: ErrorKind) -> CallError {
         ErrorKind::Unreachable => ("", "no answer"),
     };
     CallError {
-        call,
-        kind,
         code: code.into(),
-        message: message.into(),
-        request_id: None,
+        ..CallError::without_a_reply(call, kind, message)
     }
 }

@@ -260,8 +260,8 @@ impl FifoQueue {
         taken
     }
 
-    /// Lets those who were served longer ago go first. SQS documents no preference among those who wait at the same moment, and in a
-    /// world without chance the first one would be the same for ever.
+    /// Lets those who were served longer ago go first. SQS documents no preference among those who wait at the same
+    /// moment, and in a world without chance the first one would be the same for ever.
     pub(super) async fn let_others_go_first(&self, process: &str) {
         let place = lock(&self.served).iter().position(|name| name == process);
         for _ in 0..place.map_or(0, |place| place + 1) {
@@ -371,11 +371,8 @@ impl FifoQueue {
 
 pub(super) fn invalid(call: &'static str, message: &str) -> CallError {
     CallError {
-        call,
-        kind: ErrorKind::Invalid,
         code: "InvalidParameterValue".to_owned(),
-        message: message.to_owned(),
-        request_id: None,
+        ..CallError::without_a_reply(call, ErrorKind::Invalid, message)
     }
 }
 

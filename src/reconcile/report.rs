@@ -211,6 +211,7 @@ impl Report {
         accepted.map(|step| step.start + step.took)
     }
 }
+
 /// Whole seconds: who comes back after that long is not early.
 fn rounded_up(after: Duration) -> u64 {
     after.as_secs() + u64::from(after.subsec_nanos() > 0)

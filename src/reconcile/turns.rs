@@ -256,12 +256,11 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         held: &Held,
-        waits: (Duration, Option<CallError>),
+        (pause, refused): (Duration, Option<CallError>),
         report: &Report,
     ) -> Ended {
         let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
         let attempt = entry.attempt;
-        let (pause, refused) = waits;
         let ended = Ended::Waits(pause, refused);
         entry.reason = Some(Reason::AwaitsTurn);
         entry.note = ended.note();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 
+use crate::aws::error::invalid;
 use crate::ports::{CallError, ErrorKind};
 
 /// What a look-up is called in a [`CallError`]; there is no API that would name it.
@@ -107,11 +108,5 @@ pub(super) fn no_address(name: &str, error: &NetError) -> NoAddress {
 
 /// There is no resolver to look anything up with.
 pub(super) fn unopened(error: &NetError) -> CallError {
-    CallError {
-        call: DNS_LOOKUP,
-        kind: ErrorKind::Invalid,
-        code: "NoNameServer".to_owned(),
-        message: error.to_string(),
-        request_id: None,
-    }
+    invalid(DNS_LOOKUP, "NoNameServer", error.to_string())
 }

@@ -139,12 +139,9 @@ async fn together(client: &Client, insert: Statement, state: &str) -> Seen<()> {
 
 /// What cannot be: an engine that does not know conditions.
 fn done(call: &'static str) -> CallError {
-    CallError {
-        kind: ErrorKind::Invalid,
-        ..invalid(
-            call,
-            "ConditionIgnored",
-            "a write was done whose condition cannot hold: this is no DynamoDB".to_owned(),
-        )
-    }
+    invalid(
+        call,
+        "ConditionIgnored",
+        "a write was done whose condition cannot hold: this is no DynamoDB".to_owned(),
+    )
 }
