@@ -374,6 +374,39 @@ async fn a_swap_that_a_dead_worker_left_half_done_is_finished_without_its_messag
 }
 
 #[tokio::test(start_paused = true)]
+async fn evidence_that_newer_evidence_in_hand_has_superseded_is_not_carried_out_by_the_timer() {
+    let rig = Rig::new(&["orders"]).await;
+    let mut written = 0;
+    let dies = move |site: &Site| match (site.process.as_str(), site.call) {
+        ("w1", "RegisterTargets") => Fate::meets(Fault::DiesBefore),
+        ("w2", "ExecuteTransaction") => {
+            written += 1;
+            // The first one is refused, since the older event is known. With the second it has settled that as
+            // superseded, and not yet begun with the newer one.
+            let fault = [Fault::None, Fault::DiesAfter];
+            Fate::meets(fault[written - 1])
+        }
+        ("w3", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
+        _ => Fate::WORKS,
+    };
+    rig.fleet.world.fabric.set_plan(Box::new(dies));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(!rig.start("w1").ended().await);
+    rig.fleet.world.deliver(&rig.completed(0, 1, 30));
+    assert!(!rig.start("w2").ended().await);
+    let _looks = rig.start("w3");
+    // For a minute it is the newer one's turn: the route would go there and back.
+    pass(MINUTE - SECOND).await;
+    assert_eq!(mutations(&rig), 0);
+    // After that nobody seems to come with it, and the route is not where the ledger points it.
+    pass(HEALS_WITHIN + SECOND).await;
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    let told = outcomes(&rig).await;
+    let superseded = (Cause::Event, Outcome::Superseded);
+    assert_eq!(told, [superseded, (Cause::Reconcile, Outcome::Swapped)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     let rig = Rig::new(&["orders"]).await;
     rig.fleet.world.deliver(&rig.completed(0, 1, 0));

@@ -187,8 +187,8 @@ impl Outcome {
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
-/// For how long after its last attempt an event that is not settled is left to its message: the longest pause
-/// between two attempts, twice over.
+/// For how long after its last attempt an event that has moved nothing yet is left to its message: the longest
+/// pause between two attempts, twice over.
 pub const IN_HAND_FOR: Duration = Duration::from_mins(1);
 
 /// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up
@@ -321,4 +321,14 @@ pub struct EventEntry {
     pub attempts: u32,
     /// Its terminal outcome, once there is one.
     pub settled: Option<Outcome>,
+}
+
+impl EventEntry {
+    /// Of the event that a route points by: whether a message is on its way that will move the route, its own or
+    /// that of the newer evidence which was received behind it, superseded it, and has yet to begin.
+    #[must_use]
+    pub fn is_in_hand(&self, now: Timestamp) -> bool {
+        matches!(self.settled, None | Some(Outcome::Superseded))
+            && now.since(self.transition.began()) < IN_HAND_FOR
+    }
 }

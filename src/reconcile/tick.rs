@@ -19,7 +19,7 @@ use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, IN_HAND_FOR, RouteState};
+use crate::domain::transition::{Desired, RouteState};
 use crate::domain::truth::{Readings, Sighting};
 use crate::ports::{CallError, Commit};
 
@@ -195,17 +195,15 @@ impl Reconciler {
         }
     }
 
-    /// Whether the event that points the route there is still being worked on: its last attempt was a moment ago
-    /// and did not settle it. Its own message brings it back, and two who call in turn where calls are refused
-    /// for their rate get both of them refused more.
+    /// Whether what points the route there is still being worked on: its last attempt was a moment ago and moved
+    /// nothing. A message brings it back, and two who call in turn where calls are refused for their rate get both
+    /// of them refused more.
     async fn is_in_hand(&self, desired: &Desired) -> Result<bool, CallError> {
         if desired.evidence.rank >= RANK_TRUTH {
             return Ok(false);
         }
         let entry = self.ledger.event(&desired.event).await?;
-        let unsettled = entry.filter(|entry| entry.settled.is_none());
-        Ok(unsettled
-            .is_some_and(|entry| self.clock.wall().since(entry.transition.began()) < IN_HAND_FOR))
+        Ok(entry.is_some_and(|entry| entry.is_in_hand(self.clock.wall())))
     }
 
     /// Records once why a route that differs is not put right.
