@@ -253,6 +253,7 @@ impl Run<'_> {
         let books = Books::read(self.trial);
         let deeds = &self.workers.deeds;
         books.check_ends(&self.story, &mut self.wrong);
+        let repairs = books.check_the_timer(&deeds.standstills, &mut self.wrong);
         check_with_the_program(self.trial, &mut self.wrong);
         check_dead_letters(self.trial, &self.story, &mut self.wrong).await;
         self.late += check_never_empty((seen, &books), &deeds.standstills, &mut self.wrong);
@@ -271,7 +272,7 @@ impl Run<'_> {
         }
         let (stopped_at_work, taken) = books.bites(&deeds.standstills);
         format!(
-            "{} attempts began, {} resumed, {} deferred, {} leases lost; {stopped_at_work} stalls met a route in \
+            "{} attempts began, {} resumed, {} deferred, {} leases lost, {repairs} repairs by the timer; {stopped_at_work} stalls met a route in \
              hand, {taken} routes were taken over meanwhile; {} starts failed; {} looks at groups, {} missed",
             books.count("started") + books.count("resumed"),
             books.count("resumed"),

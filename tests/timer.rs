@@ -396,7 +396,7 @@ async fn evidence_that_newer_evidence_in_hand_has_superseded_is_not_carried_out_
     assert!(!rig.start("w2").ended().await);
     let _looks = rig.start("w3");
     // For a minute it is the newer one's turn: the route would go there and back.
-    pass(MINUTE - SECOND).await;
+    pass(59 * SECOND).await;
     assert_eq!(mutations(&rig), 0);
     // After that nobody seems to come with it, and the route is not where the ledger points it.
     pass(HEALS_WITHIN + SECOND).await;

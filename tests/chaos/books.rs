@@ -1,11 +1,13 @@
 //! What the outside says when it is over: the program's own commands, the queues, the groups.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 use writerlink::domain::time::Timestamp;
+use writerlink::domain::transition::IN_HAND_FOR;
 
 use crate::messages::{Fate, ROUTES, Story, source};
 use crate::trial::Trial;
@@ -16,12 +18,16 @@ use crate::workers::Standstill;
 /// (5 s), and a slow machine.
 const LATE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long before its first record an attempt may have begun.
+const RECORDED_WITHIN: Duration = Duration::from_secs(5);
+
 /// How many dead letters one receive brings.
 const AT_ONCE: i32 = 10;
 
 /// A record, as `audit list` shows it.
 struct Record {
     kind: String,
+    cause: String,
     outcome: Option<String>,
     event_key: String,
     transition: String,
@@ -56,11 +62,11 @@ impl Books {
     }
 
     /// I4: every event has exactly one terminal record, with the outcome that it has to have, and nothing else
-    /// has one.
+    /// has one, what the timer put right apart (`check_the_timer`).
     pub(crate) fn check_ends(&self, story: &Story, wrong: &mut Vec<String>) {
         let mut ends = BTreeMap::<(usize, String), Vec<&str>>::new();
         for (route, records) in self.0.iter().enumerate() {
-            for record in records {
+            for record in records.iter().filter(|record| !record.is_the_timers()) {
                 if let Some(outcome) = &record.outcome {
                     let event = (route, record.event_key.clone());
                     ends.entry(event).or_default().push(outcome);
@@ -87,14 +93,59 @@ impl Books {
         );
     }
 
+    /// What the timer put right: only where the last attempt had pointed the route, and only if a late call may have
+    /// led it astray, or if no message had come for it for long. Gives how many.
+    pub(crate) fn check_the_timer(&self, stills: &[Standstill], wrong: &mut Vec<String>) -> usize {
+        let mut repairs = 0;
+        for (route, records) in self.0.iter().enumerate() {
+            for (nth, repair) in records.iter().enumerate() {
+                let begins = repair.begins() && repair.is_the_timers();
+                if !begins {
+                    continue;
+                }
+                repairs += 1;
+                let before = &records[nth + 1..];
+                let pointed = before.iter().find(|record| record.begins());
+                let is_there = pointed.is_some_and(|last| last.target == repair.target);
+                let excused = was_left_alone(before, repair.at)
+                    || self.was_led_astray((route, before), stills, repair.at);
+                if !(is_there && excused) {
+                    wrong.push(format!(
+                        "the timer moved {} to {} at {}, for no reason: {}",
+                        source(route),
+                        repair.target,
+                        repair.at,
+                        tale(&records[nth..])
+                    ));
+                }
+            }
+        }
+        repairs
+    }
+
+    /// Whether a call of a worker that stood still may have come late, and nobody has looked since.
+    fn was_led_astray(
+        &self,
+        (route, before): (usize, &[Record]),
+        stills: &[Standstill],
+        then: Timestamp,
+    ) -> bool {
+        let mut begun = before.iter().filter(|record| record.begins());
+        let last = begun.next().map(|record| record.at);
+        let mut over = stills.iter().filter(|still| still.to <= then);
+        over.any(|still| {
+            last.is_none_or(|last| last <= still.to.plus(LATE_WITHIN))
+                && self.in_hand(still).contains(&(route, true))
+        })
+    }
+
     /// The routes that a worker had in hand when it began to stand still, and those of them that somebody else
     /// took over before it went on.
     fn in_hand(&self, still: &Standstill) -> Vec<(usize, bool)> {
         let mut routes = Vec::new();
         for (route, records) in self.0.iter().enumerate() {
             let begun = records.iter().filter(|record| {
-                let begins = matches!(record.kind.as_str(), "started" | "resumed");
-                begins && record.process == still.process && record.at <= still.from
+                record.begins() && record.process == still.process && record.at <= still.from
             });
             let open = begun.into_iter().any(|begun| {
                 let ends = |record: &&Record| {
@@ -149,9 +200,7 @@ impl Books {
         let arrived = moves
             .next()
             .is_some_and(|newest| newest.target == format!("{writer}:3306"));
-        let begun = self.0[route]
-            .iter()
-            .filter(|record| matches!(record.kind.as_str(), "started" | "resumed"));
+        let begun = self.0[route].iter().filter(|record| record.begins());
         let last = begun.map(|record| record.at).max();
         arrived
             && last.is_some_and(|last| {
@@ -170,6 +219,7 @@ impl Record {
         let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         Self {
             kind: text("kind"),
+            cause: text("cause"),
             outcome: row["outcome"].as_str().map(str::to_owned),
             event_key: text("event_key"),
             transition: text("transition"),
@@ -178,6 +228,40 @@ impl Record {
             process: process_of(&text("owner")).unwrap(),
         }
     }
+
+    /// Whether an attempt begins with it.
+    fn begins(&self) -> bool {
+        matches!(self.kind.as_str(), "started" | "resumed")
+    }
+
+    /// Whether nobody told it: the timer saw a difference.
+    fn is_the_timers(&self) -> bool {
+        self.cause == "reconcile"
+    }
+}
+
+/// Whether no message had brought anything for a route for as long as it is left to its messages.
+fn was_left_alone(before: &[Record], then: Timestamp) -> bool {
+    let newest = before.iter().find(|record| record.cause == "event");
+    newest.is_none_or(|newest| {
+        let mut same = before
+            .iter()
+            .filter(|record| record.transition == newest.transition);
+        let began = same.next_back().map_or(newest.at, |first| first.at);
+        then >= began.plus(IN_HAND_FOR.saturating_sub(RECORDED_WITHIN))
+    })
+}
+
+/// The last few records of a route, newest first, for whoever has to find out.
+fn tale(records: &[Record]) -> String {
+    let mut tale = String::new();
+    for record in records.iter().take(10) {
+        let outcome = record.outcome.as_deref().unwrap_or_default();
+        let (at, cause, kind) = (record.at, &record.cause, &record.kind);
+        let (key, target) = (&record.event_key, &record.target);
+        write!(tale, "\n  {at} {cause} {kind} {outcome} {target} {key}").unwrap();
+    }
+    tale
 }
 
 /// The processes that hold a route, as the ledger has it.

@@ -143,13 +143,14 @@ impl Checker {
 
     /// Takes every record that is there, a head that does not know of it notwithstanding.
     fn take_records(&mut self, effect: &Effect, n: usize, from_seq: u64) {
+        let now = self.time.at(effect.at);
         for seq in from_seq.. {
             match self
                 .dynamo
                 .glance_at_record(&self.routes[n].route.name, seq)
             {
                 Ok(Some(stored)) => {
-                    if let Err(broken) = self.routes[n].take(&stored) {
+                    if let Err(broken) = self.routes[n].take(&stored, now) {
                         self.note(effect, &broken);
                     }
                 }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{ChainVerifier, Hash, Reason, RecordKind};
+use writerlink::domain::audit::{Cause, ChainVerifier, Hash, Reason, RecordKind};
 use writerlink::domain::event::EventKey;
+use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
-use writerlink::domain::transition::{Outcome, RouteState, TransitionId};
+use writerlink::domain::time::Timestamp;
+use writerlink::domain::transition::{IN_HAND_FOR, Outcome, RouteState, TransitionId};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::ports::StoredRecord;
 
@@ -30,7 +32,8 @@ pub(super) struct Watched {
     pub(super) state: RouteState,
     pub(super) chain: ChainVerifier,
     pub(super) attempts: Vec<Announced>,
-    pub(super) settled: BTreeMap<EventKey, Outcome>,
+    /// How each event was settled, and by which attempt.
+    pub(super) settled: BTreeMap<EventKey, (Outcome, TransitionId)>,
     /// Events whose words came from another account: recorded, without an entry of their own.
     pub(super) foreign: BTreeSet<EventKey>,
     pub(super) last_late: Option<Duration>,
@@ -58,7 +61,7 @@ impl Watched {
         attempts.find(|a| a.by == process && a.grants.first().is_some_and(|at| *at <= sent))
     }
 
-    pub(super) fn take(&mut self, stored: &StoredRecord) -> Result<(), String> {
+    pub(super) fn take(&mut self, stored: &StoredRecord, now: Timestamp) -> Result<(), String> {
         let (record, entry) = (&stored.record, &stored.record.entry);
         if !stored.altered.is_empty() || Hash::of(&stored.canonical) != stored.hash {
             return Err(format!("I8: record {} is not what was hashed", record.seq));
@@ -93,14 +96,31 @@ impl Watched {
             Some(_) if entry.reason == Some(Reason::PayloadDiffers) => {
                 self.foreign.insert(entry.event_key);
             }
-            Some(outcome) if self.settled.insert(entry.event_key, outcome).is_some() => {
-                return Err(format!(
-                    "I4: a second terminal record for {}",
-                    entry.event_key
-                ));
+            Some(outcome) => {
+                let settled = (outcome, entry.transition);
+                if self.settled.insert(entry.event_key, settled).is_some() {
+                    let key = entry.event_key;
+                    return Err(format!("I4: a second terminal record for {key}"));
+                }
             }
-            Some(_) | None => {}
+            None => {}
+        }
+        let begins = matches!(entry.kind, RecordKind::Started | RecordKind::Resumed);
+        if begins && entry.cause == Cause::Reconcile && self.is_left_to_newer_evidence(now) {
+            return Err("I3: superseded evidence is carried out".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether the route points by an event that was settled as superseded a moment ago: the newer evidence is on
+    /// its way and has yet to begin.
+    fn is_left_to_newer_evidence(&self, now: Timestamp) -> bool {
+        let desired = self.state.control.desired.as_ref();
+        let settled = desired.and_then(|desired| self.settled.get(&desired.event));
+        settled.is_some_and(|(outcome, by)| {
+            // By the clocks of two workers.
+            let left = IN_HAND_FOR.saturating_sub(CLOCK_SKEW_MAX);
+            *outcome == Outcome::Superseded && now.since(by.began()) < left
+        })
     }
 }
