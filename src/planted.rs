@@ -95,11 +95,13 @@ pub enum Bug {
     OneReadingIsTruth,
     /// Repairs a group that was looked at in the middle of another worker's move.
     RepairsWhatItDidNotSee,
+    /// Carries out an event that newer evidence in hand has superseded.
+    CarriesOutSuperseded,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -144,6 +146,7 @@ impl Bug {
         Self::TimerFightsEvents,
         Self::OneReadingIsTruth,
         Self::RepairsWhatItDidNotSee,
+        Self::CarriesOutSuperseded,
     ];
 }
 

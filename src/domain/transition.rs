@@ -328,7 +328,11 @@ impl EventEntry {
     /// that of the newer evidence which was received behind it, superseded it, and has yet to begin.
     #[must_use]
     pub fn is_in_hand(&self, now: Timestamp) -> bool {
-        matches!(self.settled, None | Some(Outcome::Superseded))
-            && now.since(self.transition.began()) < IN_HAND_FOR
+        let moved_nothing = match self.settled {
+            None => true,
+            Some(Outcome::Superseded) => !planted(Bug::CarriesOutSuperseded),
+            Some(_) => false,
+        };
+        moved_nothing && now.since(self.transition.began()) < IN_HAND_FOR
     }
 }
