@@ -46,7 +46,14 @@ pub const PAGE_BYTES_MAX: usize = 100_000;
 /// # Errors
 /// When `address` cannot be listened on.
 pub async fn listen(address: SocketAddr, app: Router) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
+    answer(TcpListener::bind(address).await?, app)
+}
+
+/// Answers at an address that is listened on.
+///
+/// # Errors
+/// When the socket has no address.
+pub fn answer(listener: TcpListener, app: Router) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let reach = guard::Reach::of(address);
     let guarded = middleware::from_fn(move |request, next| guard::guard(reach, request, next));

@@ -319,7 +319,7 @@ impl Worker {
                 worst = if planted(Bug::LastRouteDecides) {
                     asked
                 } else {
-                    worst.max(asked)
+                    worst.and(asked)
                 };
             }
             if !followed && event.claim() == Ok(Claim::AskTruth) {
@@ -370,7 +370,14 @@ impl Worker {
                 self.nudge(Nudge::Route(route.name.clone()));
             }
         }
-        report.ended.disposition()
+        match report.ended {
+            // Whoever holds the route is done long before its lease is over, unless it died.
+            Ended::Busy(_, at_most) => {
+                let pause = retry_after(hand.deliveries(), self.clock.random());
+                Disposition::RetryAfter(pause.min(at_most))
+            }
+            ended => ended.disposition(),
+        }
     }
 
     /// Does with a message what its events' outcomes ask for. A call that fails here loses nothing: the

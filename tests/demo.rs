@@ -231,3 +231,15 @@ fn its_page_is_shown_until_it_is_told_to_stop() {
     assert!(told.unwrap().success());
     assert_eq!(demo.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_page_that_cannot_be_shown_is_refused_before_the_story_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let said = demo(&format!("--seed 7 --serve {address}"));
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert_eq!(said.out, "");
+    for part in [&address.to_string(), "set --serve to a free port"] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+}

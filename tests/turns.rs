@@ -18,7 +18,7 @@ use writerlink::domain::audit::{Reason, RecordKind};
 use writerlink::domain::event::RdsEvent;
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
-use writerlink::domain::route::{InstanceId, SourceId};
+use writerlink::domain::route::{InstanceId, SourceId, Strategy};
 use writerlink::domain::transition::{Outcome, RouteState};
 use writerlink::domain::truth::{CONFIRM_EVERY, Witness};
 use writerlink::domain::turns::Quota;
@@ -437,6 +437,28 @@ async fn a_weighted_route_does_not_wait_for_a_bucket_that_it_does_not_need() {
     tokio::time::sleep(SECOND).await;
     assert_eq!(rig.registered(weighted), [rig.target(weighted, 2)]);
     assert!(moved(&rig) < ROUTES / 2, "the others wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_that_somebody_changed_are_put_right_while_others_wait_for_that_bucket() {
+    let mut rig = zone_with(4 * ROUTES, FleetConfig::default()).await;
+    let weighted = 0;
+    rig.make_weighted(weighted);
+    let Strategy::Weighted(strategy) = rig.routes[weighted].strategy.clone() else {
+        unreachable!("it was made so");
+    };
+    let elb = &rig.fleet.world.elb;
+    let before = elb.weights(&strategy.listener);
+    fail_over(&rig);
+    let _worker = rig.start("w1");
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(rig.registered(weighted), [rig.target(weighted, 2)]);
+    elb.modify_listener("somebody", &strategy.listener, &before)
+        .unwrap();
+    assert_eq!(rig.registered(weighted), [rig.target(weighted, 1)]);
+    tokio::time::sleep(INTERVAL + 5 * SECOND).await;
+    assert_eq!(rig.registered(weighted), [rig.target(weighted, 2)]);
+    assert!(moved(&rig) < 3 * ROUTES, "the others wait");
 }
 
 #[tokio::test(start_paused = true)]

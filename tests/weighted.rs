@@ -25,7 +25,7 @@ use writerlink::domain::plan::Present;
 use writerlink::domain::policy::Mode;
 use writerlink::domain::route::{InstanceId, OnStarted, Route, Strategy, Weighted};
 use writerlink::domain::target::Target;
-use writerlink::domain::transition::Outcome;
+use writerlink::domain::transition::{IN_HAND_FOR, Outcome};
 use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
 use writerlink::domain::weights::{Weight, Weights};
 use writerlink::embedded::faults::{Fate, Fault, Site};
@@ -589,7 +589,7 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
     assert!(died.is_err(), "it never learns of anything again");
     assert_eq!(scales.weights(), [100, 0, 0]);
     let worker = scales.rig.start("w2");
-    tokio::time::sleep(INTERVAL + Duration::from_secs(5)).await;
+    tokio::time::sleep(IN_HAND_FOR + INTERVAL + Duration::from_secs(5)).await;
     scales.assert_points_at(2);
     drop(worker);
     scales.sound();

@@ -68,6 +68,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let by_the_clock = || u64::try_from(session.now.as_millis()).unwrap_or_default() % SEEDS;
     let seed = wanted.seed.unwrap_or_else(by_the_clock);
+    let listener = wanted.serve.map(serve::listen).transpose()?;
     let (story, time) = on_a_clock_of_its_own(seed)?;
     let books = books(&story);
     let verdict = verify::verify(&books, &story.stage.route.name).await?;
@@ -82,8 +83,8 @@ pub(super) async fn run(
         }
     }
     let judged = judge(&story, seed, &verdict)?;
-    match wanted.serve {
-        Some(address) => serve::until_stopped((story, time), address, session).await,
+    match listener {
+        Some(listener) => serve::until_stopped((story, time), listener, session).await,
         None => Ok(judged),
     }
 }

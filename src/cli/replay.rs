@@ -112,17 +112,32 @@ fn note(ended: &Ended) -> String {
     }
 }
 
-/// How the process ends by one attempt: well if the event is settled as it should be.
+/// How the process ends by one attempt: well if the event is settled, and nothing held the route back.
 fn exit(ended: &Ended) -> Exit {
-    match (ended, ended.disposition()) {
-        (_, Disposition::Delete) => Exit::Done,
-        (Ended::Duplicate(Outcome::Rejected), _) => Exit::Refused,
-        (Ended::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
-        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => {
-            Exit::NotConverged
-        }
-        (Ended::Busy(..), _) => Exit::LeaseHeld,
-        (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
+    match ended {
+        Ended::Settled(verdict) if verdict.reason == Reason::NotConverged => Exit::NotConverged,
+        Ended::Settled(verdict) => match verdict.outcome {
+            Outcome::Rejected | Outcome::Paused | Outcome::Observed => Exit::Refused,
+            Outcome::Failed => Exit::Error,
+            Outcome::Swapped
+            | Outcome::AlreadyThere
+            | Outcome::Registered
+            | Outcome::Superseded
+            | Outcome::Duplicate
+            | Outcome::Ignored => Exit::Done,
+        },
+        Ended::Duplicate(Outcome::Rejected) => Exit::Refused,
+        Ended::Busy(..) => Exit::LeaseHeld,
+        Ended::Duplicate(_)
+        | Ended::Deferred(..)
+        | Ended::Nothing(_)
+        | Ended::Paced(_)
+        | Ended::Waits(..)
+        | Ended::Unavailable(..)
+        | Ended::LeaseLost { .. } => match ended.disposition() {
+            Disposition::Delete => Exit::Done,
+            Disposition::DeadLetter | Disposition::RetryAfter(_) => Exit::Error,
+        },
     }
 }
 
@@ -279,16 +294,18 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_ends_well_when_its_event_is_settled_as_it_should_be() {
+    fn a_replay_ends_well_when_its_event_is_settled_and_nothing_held_the_route_back() {
         for outcome in Outcome::ALL {
-            let expected = match outcome {
-                Outcome::Rejected => Exit::Refused,
-                Outcome::Failed => Exit::Error,
-                _ => Exit::Done,
+            let (now, before) = match outcome {
+                Outcome::Rejected => (Exit::Refused, Exit::Refused),
+                // Of one that was held back before, nobody asks again: the ledger has it as the newest evidence.
+                Outcome::Paused | Outcome::Observed => (Exit::Refused, Exit::Done),
+                Outcome::Failed => (Exit::Error, Exit::Error),
+                _ => (Exit::Done, Exit::Done),
             };
-            assert_eq!(exit(&settled(outcome)), expected, "{outcome}");
+            assert_eq!(exit(&settled(outcome)), now, "{outcome}");
             if outcome != Outcome::Duplicate {
-                assert_eq!(exit(&Ended::Duplicate(outcome)), expected, "{outcome}");
+                assert_eq!(exit(&Ended::Duplicate(outcome)), before, "{outcome}");
             }
         }
         assert_eq!(exit(&unavailable()), Exit::Error);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::audit::Hash;
 use super::event::{EventKey, EvidenceOrder};
 use super::follow::Follow;
-use super::lease::{Generation, Lease};
+use super::lease::{CLOCK_SKEW_MAX, Generation, Lease};
 use super::plan::Reach;
 use super::route::{InstanceId, RouteName};
 use super::safety::Safety;
@@ -163,6 +163,20 @@ pub enum Disposition {
     RetryAfter(Duration),
 }
 
+impl Disposition {
+    /// What becomes of a message of which two things are asked, each for a route of its own. It comes back as early as
+    /// either asks: who is early keeps its place in the line, and who is late keeps its clients waiting.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::RetryAfter(one), Self::RetryAfter(another)) => {
+                Self::RetryAfter(one.min(another))
+            }
+            _ => self.max(other),
+        }
+    }
+}
+
 impl Outcome {
     /// What becomes of the message whose event ended so. What needs a person goes to the dead-letter queue,
     /// where an alarm waits; everything else is done with.
@@ -187,9 +201,17 @@ impl Outcome {
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
-/// For how long after its last attempt an event that has moved nothing yet is left to its message: the longest
-/// pause between two attempts, twice over.
-pub const IN_HAND_FOR: Duration = Duration::from_mins(1);
+/// The longest time for which a message is away that waits for its turn or for the pace of moves. Newer evidence for the
+/// route waits behind it in its group, and is received with it when it comes back.
+pub const AWAY_MOST: Duration = Duration::from_mins(1);
+
+/// For how long after its last attempt an event that has moved nothing yet is left to its message: the longest time
+/// between two deliveries, twice over, by the clocks of two workers.
+pub const IN_HAND_FOR: Duration = AWAY_MOST.saturating_mul(2).saturating_add(CLOCK_SKEW_MAX);
+
+/// For how long an event that was superseded before it had moved anything is left to the newer one, which may have to
+/// wait for its turn several times before it begins. After that the route's ledger is believed again.
+pub const LEFT_TO_NEWER_FOR: Duration = Duration::from_mins(15);
 
 /// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up
 /// to a quarter by `random`, so that routes that were throttled together do not come back together.
@@ -328,11 +350,11 @@ impl EventEntry {
     /// that of the newer evidence which was received behind it, superseded it, and has yet to begin.
     #[must_use]
     pub fn is_in_hand(&self, now: Timestamp) -> bool {
-        let moved_nothing = match self.settled {
-            None => true,
-            Some(Outcome::Superseded) => !planted(Bug::CarriesOutSuperseded),
-            Some(_) => false,
+        let left_for = match self.settled {
+            None => IN_HAND_FOR,
+            Some(Outcome::Superseded) if !planted(Bug::CarriesOutSuperseded) => LEFT_TO_NEWER_FOR,
+            Some(_) => return false,
         };
-        moved_nothing && now.since(self.transition.began()) < IN_HAND_FOR
+        now.since(self.transition.began()) < left_for
     }
 }

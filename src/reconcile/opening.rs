@@ -42,8 +42,10 @@ pub(super) struct Addressed {
 /// What one try at opening goes by.
 struct Try<'a> {
     arrival: Option<&'a Arrival>,
-    address: Option<IpAddr>,
-    /// Newer evidence for the route, received behind this one; looked up once, and only where this one moves the route.
+    /// The address of the instance that is named. That it could not be looked up matters only where it is asked for.
+    address: &'a Result<Option<IpAddr>, CallError>,
+    /// Newer evidence for the route, received behind this one; looked up once, and only where this one moves the route,
+    /// or would if its address were known.
     behind: &'a mut Option<Vec<Addressed>>,
     /// Leave to make the first call, once it was waited for.
     leave: &'a mut Option<Leave>,
@@ -71,7 +73,7 @@ impl Reconciler {
         report: &mut Report,
         leave: &mut Option<Leave>,
     ) -> Result<Opening, CallError> {
-        let address = self.resolve(task.route, task.evidence).await?;
+        let address = self.resolve(task.route, task.evidence).await;
         let mut behind = None;
         if planted(Bug::LooksBeforeItAnnounces) {
             drop(self.groups.observe(&task.route.group).await);
@@ -83,7 +85,7 @@ impl Reconciler {
             report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
             let attempt = Try {
                 arrival: arrival.as_ref(),
-                address,
+                address: &address,
                 behind: &mut behind,
                 leave: &mut *leave,
             };
@@ -199,22 +201,28 @@ impl Reconciler {
         if let Some(arrival) = attempt.arrival.filter(|arrival| is_foreign(arrival)) {
             return Ok(payload_differs(arrival).into());
         }
-        let decision = decide(
-            task.route,
-            &from.control,
-            task.evidence,
-            attempt.address,
-            self.clock.wall(),
-        );
-        let (Decision::Move(_), Ground::Event(_)) = (&decision, &task.evidence.ground) else {
-            return Ok(decision);
+        let address = attempt.address.as_ref().copied().unwrap_or_default();
+        let now = self.clock.wall();
+        let decision = decide(task.route, &from.control, task.evidence, address, now);
+        let unresolved = match (&decision, attempt.address) {
+            (Decision::Settle(verdict), Err(error))
+                if verdict.reason == Reason::UnknownInstance =>
+            {
+                Some(error)
+            }
+            _ => None,
         };
-        if attempt.behind.is_none() {
-            *attempt.behind = Some(self.behind(task).await);
+        let moves = matches!(decision, Decision::Move(_)) || unresolved.is_some();
+        if moves && let Ground::Event(_) = &task.evidence.ground {
+            if attempt.behind.is_none() {
+                *attempt.behind = Some(self.behind(task).await);
+            }
+            let behind = attempt.behind.as_deref().unwrap_or_default();
+            if let Some(superseded) = self.superseded(task, from, behind).await? {
+                return Ok(superseded.into());
+            }
         }
-        let behind = attempt.behind.as_deref().unwrap_or_default();
-        let superseded = self.superseded(task, from, behind).await?;
-        Ok(superseded.map_or(decision, Decision::from))
+        unresolved.map_or(Ok(decision), |error| Err(error.clone()))
     }
 
     /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the

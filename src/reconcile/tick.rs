@@ -169,7 +169,7 @@ impl Reconciler {
             return Ok(Look::Busy);
         }
         // What an event left behind can wait; those whose failover is under way cannot.
-        let left_behind = points_there && sight.plan.register.is_empty();
+        let left_behind = points_there && sight.plan.register.is_empty() && sight.weights.is_none();
         if left_behind && !watched.waits_itself && self.somebody_waits() {
             return Ok(Look::Queued);
         }

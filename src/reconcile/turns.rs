@@ -17,7 +17,7 @@ use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::decide::Decision;
 use crate::domain::route::{RouteName, Strategy};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{RouteState, retry_after};
+use crate::domain::transition::{AWAY_MOST, RouteState, retry_after};
 use crate::domain::turns::{Call, Line, Quota, Turn};
 use crate::ports::{CallError, ErrorKind};
 
@@ -32,10 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// lost once the bucket is full.
 const EARLIER: Duration = Duration::from_secs(1);
 
-/// The shortest and the longest time for which a message is given back. Newer evidence for the route waits behind it
-/// in its group, and is received with it when it comes back.
+/// The shortest time for which a message is given back.
 const AWAY_LEAST: Duration = Duration::from_secs(1);
-const AWAY_MOST: Duration = Duration::from_mins(1);
 
 /// From so many deliveries on a message comes back as rarely as one that fails: waiting must not use up the 1000 that
 /// the queue grants it (`aws::setup`), however long the account has no room.

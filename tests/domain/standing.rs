@@ -15,7 +15,7 @@ use writerlink::domain::safety::{Pin, Stop};
 use writerlink::domain::standing::{Judgement, NOBODY_KNOWS, Shown, Standing, judge};
 use writerlink::domain::target::{ObservedTarget, TargetHealth};
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{Control, Desired};
+use writerlink::domain::transition::{Control, Desired, IN_HAND_FOR};
 use writerlink::domain::weights::{Scene, Weight, Weights};
 
 use super::past::deferred;
@@ -273,7 +273,8 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
     let moving = judged(NOW);
     assert_eq!(moving.standing, Standing::Moving);
     assert!(moving.why.contains("attempt 2"), "{}", moving.why);
-    assert_eq!(judged(NOW + 30).standing, Standing::Wrong);
+    let left = i64::try_from(IN_HAND_FOR.as_secs()).unwrap();
+    assert_eq!(judged(NOW - 30 + left).standing, Standing::Wrong);
 }
 
 /// The same three instances on a weighted route, each in a group of its own.

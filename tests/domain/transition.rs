@@ -12,7 +12,8 @@ use writerlink::domain::follow::{self, Follow};
 use writerlink::domain::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use writerlink::domain::safety::{Rule, Safety};
 use writerlink::domain::transition::{
-    Control, Desired, Disposition, EventEntry, Outcome, RouteState, retry_after,
+    Control, Desired, Disposition, EventEntry, IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome, RouteState,
+    retry_after,
 };
 
 use super::values::{
@@ -450,5 +451,47 @@ proptest! {
         let taken = change.to().lease.is_some() && change.entry().is_some();
         let last = state.control.generation == Generation(u64::MAX);
         prop_assert!(!taken || last || change.to().generation > state.control.generation);
+    }
+}
+
+// --- who comes back for an event ------------------------------------------------------------------
+
+#[test]
+fn an_event_that_has_moved_nothing_is_left_to_its_message_or_to_what_superseded_it() {
+    let began = transition_id(1).began();
+    let is_left = |settled, after: Duration| in_hand(1, settled).is_in_hand(began.plus(after));
+    for outcome in Outcome::ALL {
+        let superseded = outcome == Outcome::Superseded;
+        assert_eq!(
+            is_left(Some(outcome), Duration::ZERO),
+            superseded,
+            "{outcome}"
+        );
+    }
+    let millisecond = Duration::from_millis(1);
+    for (settled, left_for) in [
+        (None, IN_HAND_FOR),
+        (Some(Outcome::Superseded), LEFT_TO_NEWER_FOR),
+    ] {
+        assert!(is_left(settled, left_for.saturating_sub(millisecond)));
+        assert!(!is_left(settled, left_for));
+    }
+}
+
+#[test]
+fn a_message_of_two_routes_comes_back_as_early_as_either_asks() {
+    let (soon, late) = (Duration::from_secs(1), Duration::from_mins(1));
+    let back = Disposition::RetryAfter;
+    for (one, other, both) in [
+        (back(soon), back(late), back(soon)),
+        (Disposition::Delete, back(late), back(late)),
+        (Disposition::DeadLetter, back(late), back(late)),
+        (
+            Disposition::Delete,
+            Disposition::DeadLetter,
+            Disposition::DeadLetter,
+        ),
+    ] {
+        assert_eq!((one.and(other), other.and(one)), (both, both));
     }
 }

@@ -39,7 +39,7 @@ async fn a_paused_route_refuses_events_and_swaps_until_it_is_resumed_or_overridd
     assert_eq!(paused.code, 0, "{}", paused.err);
     let event = sample_path("aurora-failover-completed.eventbridge");
     let replayed = trial.says(&format!("replay {event} --output json"));
-    assert_eq!(replayed.code, 0, "{}", replayed.err);
+    assert_eq!(replayed.code, 5, "{}", replayed.err);
     assert_eq!(replayed.json()["replayed"][0]["outcome"], "Paused");
     let refused = trial.says(&format!("{SWAP} --yes"));
     assert_eq!(refused.code, 5, "{}", refused.out);

@@ -1,7 +1,7 @@
 //! `demo --serve`: the page of the world in which the story has just ended.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -14,52 +14,55 @@ use crate::cli::run::asked;
 use crate::cli::{Session, serving};
 use crate::web::{self, Site};
 
+/// The socket of the page, before the story is told: who cannot have it learns so at once.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bind = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    bind().map_err(|error: io::Error| serving::unanswered(serving::DEMO, address, &error))
+}
+
 /// Shows the page until the process is asked to stop. It is answered on the world's own runtime, whose clock stands
 /// while nobody in it waits: what is seen is the moment at which the story ended.
 pub(super) async fn until_stopped(
     (story, mut time): (Story, Time),
-    address: SocketAddr,
+    listener: TcpListener,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let runtime = time.0.take();
     let runtime = runtime.ok_or_else(|| broken("its time has ended"))?;
     let stops = session.connect.process()?.stops;
-    let (listening, listened) = oneshot::channel();
+    let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let serve = move || runtime.block_on(answer(&story, address, (listening, stopped)));
+    let serve = move || runtime.block_on(answer(&story, listener, stopped));
     let server = thread::Builder::new()
         .name("page".to_owned())
         .spawn(serve)?;
-    let listens = listened.await.map_err(broken)?;
-    let listens = listens.map_err(|error| serving::unanswered(serving::DEMO, address, &error))?;
     writeln!(
         session.err,
-        "\nThe page of this world is at http://{listens}/ until you stop it (Ctrl-C)."
+        "\nThe page of this world is at http://{address}/ until you stop it (Ctrl-C)."
     )?;
     session.out.flush()?;
     asked(stops, 1).await;
     drop(stop);
-    server
-        .join()
-        .map_err(|_| broken("a part of it panicked; see above"))?;
+    let ended = server.join();
+    ended.map_err(|_| broken("a part of it panicked; see above"))??;
     Ok(Exit::Done)
 }
 
-/// Says where the page is answered, and ends when nobody holds the other end of `stopped` any more.
+/// Answers until nobody holds the other end of `stopped` any more.
 async fn answer(
     story: &Story,
-    address: SocketAddr,
-    (listening, stopped): (
-        oneshot::Sender<io::Result<SocketAddr>>,
-        oneshot::Receiver<()>,
-    ),
-) {
+    listener: TcpListener,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
     let fleet = &story.stage.fleet;
     let ports = fleet.ports(&fleet.world.process("page"));
     let site = Site::new(&ports, [story.stage.route.clone()].into());
-    let address = web::listen(address, site.router()).await;
-    if listening.send(address).is_ok() {
-        // Either way of ending says the same.
-        stopped.await.unwrap_or_default();
-    }
+    web::answer(tokio::net::TcpListener::from_std(listener)?, site.router())?;
+    // Either way of ending says the same.
+    stopped.await.unwrap_or_default();
+    Ok(())
 }

@@ -9,7 +9,7 @@ use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{IN_HAND_FOR, Outcome, RouteState, TransitionId};
+use writerlink::domain::transition::{LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::ports::StoredRecord;
 
@@ -119,7 +119,7 @@ impl Watched {
         let settled = desired.and_then(|desired| self.settled.get(&desired.event));
         settled.is_some_and(|(outcome, by)| {
             // By the clocks of two workers.
-            let left = IN_HAND_FOR.saturating_sub(CLOCK_SKEW_MAX);
+            let left = LEFT_TO_NEWER_FOR.saturating_sub(CLOCK_SKEW_MAX);
             *outcome == Outcome::Superseded && now.since(by.began()) < left
         })
     }
