@@ -146,6 +146,8 @@ struct Held {
     desired: Desired,
     /// Whether the route pointed at this very target before: then looking first may save the call.
     pointed_here: bool,
+    /// Whether an earlier attempt at the event may have moved it there already.
+    may_be_moved: bool,
     /// Leave to make the first call, if the route waited for it before it was taken.
     leave: Option<Leave>,
 }

@@ -368,6 +368,37 @@ async fn nor_is_it_on_a_weighted_route() {
     looks_are_refused(&rig).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_event_that_only_waited_for_a_look_at_what_was_there_already_says_that_it_was_there() {
+    for weighted in [false, true] {
+        let mut rig = zone_with(1, FleetConfig::default()).await;
+        if weighted {
+            rig.make_weighted(0);
+        }
+        rig.fleet.world.deliver(&rig.started(0, 2, 0));
+        assert!(rig.run("w1").await);
+        tokio::time::sleep(60 * SECOND).await;
+        let crowded = Arc::new(AtomicBool::new(true));
+        let others_ask = Arc::clone(&crowded);
+        let plan = move |site: &Site| {
+            let asks = site.call == "DescribeTargetHealth";
+            if asks && others_ask.load(Ordering::Relaxed) {
+                return Fate::meets(Fault::Refused(ErrorKind::Throttled));
+            }
+            Fate::WORKS
+        };
+        rig.fleet.world.fabric.set_plan(Box::new(plan));
+        rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+        let _worker = rig.start("w2");
+        tokio::time::sleep(20 * SECOND).await;
+        assert_eq!(rig.told.ends().last(), Some(&"Waits"));
+        crowded.store(false, Ordering::Relaxed);
+        tokio::time::sleep(60 * SECOND).await;
+        let ends = rig.told.ends();
+        assert_eq!((ends[0], ends.last()), ("Swapped", Some(&"AlreadyThere")));
+    }
+}
+
 /// Every registration is refused for its rate, for ever.
 fn no_room_at_all(rig: &Rig) {
     let plan = |site: &Site| match site.call {

@@ -23,8 +23,8 @@ use writerlink::domain::ground::{Act, Ground, Order};
 use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
 use writerlink::domain::plan::Present;
 use writerlink::domain::policy::Mode;
-use writerlink::domain::route::{InstanceId, OnStarted, Route, Strategy, Weighted};
-use writerlink::domain::target::Target;
+use writerlink::domain::route::{InstanceId, OnStarted, Route, Strategy, TargetGroup, Weighted};
+use writerlink::domain::target::{ObservedTarget, Target};
 use writerlink::domain::transition::{IN_HAND_FOR, Outcome};
 use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
 use writerlink::domain::weights::{Weight, Weights};
@@ -34,8 +34,10 @@ use writerlink::embedded::listener::{WEIGHTS_PROPAGATION, WeightChange};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::{CallError, Databases, ErrorKind, Ports};
-use writerlink::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler};
+use writerlink::ports::{CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
+use writerlink::reconcile::{
+    Attempts, Look, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler, Watched,
+};
 use writerlink::timer::INTERVAL;
 use writerlink::worker::{Until, VISIBILITY, Worker};
 
@@ -303,6 +305,64 @@ async fn a_weight_changed_by_hand_is_put_back_by_the_timer() {
         end.note
     );
     drop(worker);
+    scales.sound();
+}
+
+/// The load balancer, which lets nobody look at one of its groups.
+struct OneIsHidden(Arc<dyn TargetGroups>, TargetGroup);
+
+#[async_trait]
+impl TargetGroups for OneIsHidden {
+    async fn observe(&self, group: &TargetGroup) -> Result<Reply<Vec<ObservedTarget>>, CallError> {
+        if *group == self.1 {
+            let call = "DescribeTargetHealth";
+            return Err(CallError::without_a_reply(call, ErrorKind::Denied, "no"));
+        }
+        self.0.observe(group).await
+    }
+
+    async fn register(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<Reply<()>, CallError> {
+        self.0.register(group, targets).await
+    }
+
+    async fn deregister(
+        &self,
+        group: &TargetGroup,
+        targets: &[ObservedTarget],
+        present: &Present,
+    ) -> Result<Reply<()>, CallError> {
+        self.0.deregister(group, targets, present).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
+    let scales = Scales::new().await;
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
+    assert!(scales.rig.run("w1").await);
+    scales.set_by_hand([100, 0, 0]);
+    let spare = scales.weighted().groups.values().nth(2).unwrap().clone();
+    let process = scales.rig.fleet.world.process("w2");
+    let ports = scales.rig.fleet.ports(&process);
+    let groups = Arc::new(OneIsHidden(Arc::clone(&ports.groups), spare));
+    let reconciler = Reconciler::new(&Ports { groups, ..ports }, Owner::new("w2"), ATTEMPTS);
+    let mut watched = Watched::default();
+    let mut look = async || {
+        let mut noted = Vec::new();
+        reconciler
+            .look(scales.route(), &mut watched, &mut noted)
+            .await
+    };
+    let acted = look().await;
+    assert!(matches!(acted, Look::Acted(_)), "{acted:?}");
+    scales.assert_points_at(2);
+    // When all the rest is right, what there is to say is that it cannot be read.
+    let failed = look().await;
+    assert!(matches!(failed, Look::Failed(_)), "{failed:?}");
     scales.sound();
 }
 

@@ -135,6 +135,15 @@ pub struct Step {
     pub error: Option<String>,
 }
 
+impl Step {
+    /// Whether it is a call of the load balancer that was accepted and changes what it says.
+    #[must_use]
+    pub fn has_changed_something(&self) -> bool {
+        let changing = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];
+        self.error.is_none() && changing.contains(&self.name.as_str())
+    }
+}
+
 /// What spoke for a move, as the record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {

@@ -3,7 +3,7 @@
 //! The ledger stores *states*, and every change of state is built here, checked here, and only then handed
 //! to a ledger (I3, I4, I6): no adapter can commit a change that this file did not allow.
 
-use super::audit::{Entry, Reason, Told};
+use super::audit::{Entry, Reason, Step, Told};
 use super::event::EventKey;
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
@@ -334,10 +334,12 @@ pub fn finish(
         follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
         ..from.control.clone()
     };
-    // An attempt that only waits for its turn has not failed, and takes none of those that an event has.
-    let waits =
-        event.filter(|event| entry.reason == Some(Reason::AwaitsTurn) && event.attempts > 0);
-    let only_waited = u32::from(waits.is_some());
+    // An attempt that only waits has not failed, and takes none of those that an event has; one that was refused a call
+    // after it had changed something did more.
+    let refused = entry.steps.iter().any(|step| step.error.is_some());
+    let changed = entry.steps.iter().any(Step::has_changed_something);
+    let waits = entry.reason == Some(Reason::AwaitsTurn) && !(refused && changed);
+    let only_waited = u32::from(event.is_some_and(|event| waits && event.attempts > 0));
     let event = event.map(|event| EventWrite::Replace {
         from: event.clone(),
         to: EventEntry {

@@ -287,6 +287,14 @@ impl Control {
         let standing = self.desired.as_ref();
         standing.is_none_or(|standing| standing.target != desired.target)
     }
+
+    /// Whether an earlier attempt at the event may have moved the route: one failed or died, and not all of them only
+    /// waited, or the target changed since the event was first seen.
+    #[must_use]
+    pub fn may_be_moved_by(&self, event: &EventEntry) -> bool {
+        let last = self.safety.moves.last();
+        event.attempts > 0 || last.is_some_and(|moved| *moved >= event.first_seen)
+    }
 }
 
 /// The end of a route's audit chain.

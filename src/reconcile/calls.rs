@@ -54,7 +54,7 @@ impl Reconciler {
         }
         let (mut present, mut observed) = self.first_look(task, held).await?;
         report.before.clone_from(&observed);
-        let mut changed = report.resumed || (present.is_some() && !was_there(held, &observed));
+        let mut changed = held.may_be_moved || (present.is_some() && !was_there(held, &observed));
         for _ in 0..ROUNDS_MAX {
             let plan = missing(task, held, &observed);
             if plan.is_empty() {

@@ -93,8 +93,11 @@ impl Reconciler {
                 Opening::LookAgain(event) => {
                     known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
                 }
-                Opening::Held(held) => {
-                    report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
+                Opening::Held(mut held) => {
+                    let known = arrival.and_then(|arrival| arrival.known);
+                    report.resumed = known.is_some();
+                    held.may_be_moved =
+                        known.is_some_and(|known| held.state.control.may_be_moved_by(&known));
                     return Ok(Opening::Held(held));
                 }
                 ended @ (Opening::Ended(_) | Opening::Turn(_)) => return Ok(ended),
@@ -353,6 +356,7 @@ impl Opened {
                     event: self.event,
                     desired,
                     pointed_here,
+                    may_be_moved: false,
                     leave: leave.take(),
                 }))
             }

@@ -108,7 +108,11 @@ impl Reconciler {
         let sight = match &decision {
             Decision::Settle(_) | Decision::Ask(_) => None,
             Decision::Move(desired) | Decision::Hold(desired, _) => {
-                Some(self.sight(route, desired, None).await?)
+                let sight = self.sight(route, desired, None).await?;
+                if let Some(error) = sight.unread {
+                    return Err(error);
+                }
+                Some(sight)
             }
         };
         let (observed, plan, weights) = sight.map_or_else(Default::default, |sight| {

@@ -160,6 +160,9 @@ impl Reconciler {
         if sight.is_right() && points_there {
             watched.noticed = None;
             watched.waits_itself = false;
+            if let Some(error) = sight.unread {
+                return Err(error);
+            }
             return Ok(match &looking.state.control.follow {
                 Some(follow) => Look::Following(follow.arrival),
                 None => Look::Right,

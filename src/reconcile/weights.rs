@@ -83,7 +83,7 @@ impl Reconciler {
         let mut scene = self.look_at_desired(task, moving, held).await?;
         report.before = scene.all_rows();
         let before = scene.weights.clone();
-        let mut changed = report.resumed;
+        let mut changed = held.may_be_moved;
         for _ in 0..ROUNDS_MAX {
             if missing(task.route, moving, held, &scene).is_empty() {
                 break;
@@ -198,11 +198,11 @@ impl Reconciler {
             Strategy::Swap => {
                 let rows = self.groups.observe(&route.group).await?.value;
                 let plan = plan(route, desired, &rows);
-                let weights = None;
                 return Ok(Sight {
                     rows,
                     plan,
-                    weights,
+                    weights: None,
+                    unread: None,
                 });
             }
             Strategy::Weighted(weighted) => weighted,
@@ -211,11 +211,16 @@ impl Reconciler {
             weights: self.listeners.weights(&weighted.listener).await?.value,
             rows: BTreeMap::new(),
         };
+        let mut unread = None;
         for (instance, group) in &weighted.groups {
-            let rows = self.groups.observe(group).await?.value;
-            scene.rows.insert(instance.clone(), rows);
+            match self.groups.observe(group).await {
+                Ok(reply) => drop(scene.rows.insert(instance.clone(), reply.value)),
+                Err(error) if *instance == desired.instance => return Err(error),
+                Err(error) => unread = Some(error),
+            }
         }
-        let targets = warm_targets(route, weighted, desired, truth);
+        let mut targets = warm_targets(route, weighted, desired, truth);
+        targets.retain(|instance, _| scene.rows.contains_key(instance));
         let missing = scene.missing(route, weighted, desired, &targets);
         Ok(Sight {
             rows: scene.all_rows(),
@@ -224,6 +229,7 @@ impl Reconciler {
                 deregister: Vec::new(),
             },
             weights: missing.weights.map(|wanted| (scene.weights, wanted)),
+            unread,
         })
     }
 }
@@ -236,6 +242,9 @@ pub(super) struct Sight {
     pub(super) plan: Plan,
     /// The weights that stand and those that should, where they differ.
     pub(super) weights: Option<(Weights, Weights)>,
+    /// Why nothing is known of the group of an instance that the route does not point at: what clients reach does not
+    /// depend on it.
+    pub(super) unread: Option<CallError>,
 }
 
 impl Sight {

@@ -454,6 +454,32 @@ proptest! {
     }
 }
 
+#[test]
+fn an_event_that_only_waited_and_changed_no_target_cannot_have_moved_the_route() {
+    let moved_at = |seconds| Control {
+        safety: Safety {
+            moves: vec![second(seconds)],
+            ..Safety::default()
+        },
+        ..Control::default()
+    };
+    let seen_at = |seconds, attempts| EventEntry {
+        first_seen: second(seconds),
+        attempts,
+        ..in_hand(1, None)
+    };
+    for (moved, seen, attempts, may_be) in [
+        (10, 20, 0, false),
+        (10, 20, 1, true),
+        (20, 20, 0, true),
+        (30, 20, 0, true),
+    ] {
+        let event = seen_at(seen, attempts);
+        assert_eq!(moved_at(moved).may_be_moved_by(&event), may_be);
+    }
+    assert!(!Control::default().may_be_moved_by(&seen_at(20, 0)));
+}
+
 // --- who comes back for an event ------------------------------------------------------------------
 
 #[test]
