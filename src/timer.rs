@@ -17,7 +17,7 @@ use self::chains::Chains;
 use crate::domain::audit::Reason;
 use crate::domain::follow::Arrival;
 use crate::domain::route::{Route, RouteName};
-use crate::domain::transition::{Outcome, retry_after};
+use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
 use crate::ports::Clock;
 use crate::reconcile::{Ended, Look, Noted, Reconciler, Watched};
@@ -70,7 +70,7 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 /// How often a route is looked at whose witnesses cannot tell, or whose old target has yet to go.
 const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
 
-/// The longest pause after looks and repairs that failed.
+/// The longest pause after looks that failed.
 const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
 
 /// How often the timer says how its routes are.
@@ -274,13 +274,10 @@ impl Rounds {
     fn take(&mut self, timer: &Timer, looked: Looked, interval: Duration) {
         let Looked { n, watched, look } = looked;
         self.looks += 1;
-        self.failed += usize::from(matches!(look, Look::Failed(_)));
+        let failed = matches!(look, Look::Failed(_));
+        self.failed += usize::from(failed);
         let seat = &mut self.seats[n];
-        seat.failures = match has_failed(&look) {
-            Some(true) => seat.failures.saturating_add(1),
-            Some(false) => 0,
-            None => seat.failures,
-        };
+        seat.failures = if failed { seat.failures + 1 } else { 0 };
         seat.diverged = differs(&look).unwrap_or(seat.diverged);
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
@@ -332,22 +329,6 @@ fn is_a_persons(reason: Reason) -> bool {
     )
 }
 
-/// Whether the route could not be looked at, or not be put right; unknown when that was somebody else's business.
-fn has_failed(look: &Look) -> Option<bool> {
-    match look {
-        Look::Failed(_) => Some(true),
-        Look::Busy | Look::Queued | Look::Confirm => None,
-        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..))),
-        Look::Right | Look::Following(_) | Look::Waits(_) => Some(false),
-    }
-}
-
-/// The same pause once more for each failure, twice as long each time.
-fn doubled(pause: Duration, failures: u32, most: Duration) -> Duration {
-    let times = 2_u32.saturating_pow(failures.saturating_sub(1));
-    pause.saturating_mul(times).min(most)
-}
-
 /// How long until a route is looked at again.
 fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
     let calm = interval.saturating_sub(part_of(interval / 10, random));
@@ -361,18 +342,16 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
             Ended::Settled(_) => calm.min(FOLLOW_EVERY),
             Ended::Duplicate(_) | Ended::Nothing(_) => calm.min(CONFIRM_EVERY),
-            // What nobody delivers again counts no attempts, and its records are for ever.
-            Ended::Deferred(_, after) => {
-                doubled((*after).max(FOLLOW_EVERY), failures, FAILED_PAUSE_MAX)
-            }
-            Ended::Busy(_, after) | Ended::Paced(after) | Ended::Unavailable(_, after) => {
-                (*after).max(FOLLOW_EVERY)
-            }
+            Ended::Deferred(_, after)
+            | Ended::Busy(_, after)
+            | Ended::Paced(after)
+            | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
             // Who comes later than it said has lost its place (`domain::turns`).
             Ended::Waits(after, _) => *after,
             Ended::LeaseLost { .. } => FOLLOW_EVERY,
         },
-        Look::Failed(_) => doubled(calm, failures, FAILED_PAUSE_MAX.max(interval))
+        Look::Failed(_) => doubled(calm, failures)
+            .min(FAILED_PAUSE_MAX.max(interval))
             .max(retry_after(failures, random)),
     }
 }

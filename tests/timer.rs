@@ -409,30 +409,64 @@ async fn evidence_that_newer_evidence_in_hand_has_superseded_is_not_carried_out_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repair_that_keeps_failing_is_tried_ever_more_seldom() {
-    let rig = Rig::new(&["orders"]).await;
-    let denied = |site: &Site| match site.call {
-        "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
-        _ => Fate::WORKS,
-    };
-    rig.fleet.world.fabric.set_plan(Box::new(denied));
-    rig.fleet.world.deliver(&rig.started(0, 2, 0));
-    let _worker = rig.start("w1");
-    pass(60 * MINUTE).await;
-    let tries = || {
+async fn a_repair_that_keeps_failing_is_tried_ever_more_seldom_and_news_are_not_missed() {
+    for kind in [ErrorKind::Denied, ErrorKind::Throttled] {
+        let rig = asking(&[Witness::Rds]).await;
+        let refused = move |site: &Site| match site.call {
+            "RegisterTargets" => Fate::meets(Fault::Refused(kind)),
+            _ => Fate::WORKS,
+        };
+        rig.fleet.world.fabric.set_plan(Box::new(refused));
+        let _worker = rig.start("w1");
+        pass(MINUTE).await;
+        fail_over(&rig, 2);
+        pass(60 * MINUTE).await;
         let calls = rig.calls("w1").into_iter();
-        calls.filter(|call| *call == "RegisterTargets").count()
+        let tries = calls.filter(|call| *call == "RegisterTargets").count();
+        let (at_once, doubling, steady) = (3, 6, 60 / 5);
+        assert!(tries > steady / 2, "{kind:?}: {tries}");
+        assert!(
+            tries <= at_once + doubling + steady,
+            "{kind:?}: each is two records that nobody deletes: {tries}"
+        );
+        rig.fleet.world.fabric.set_plan(no_faults());
+        if kind == ErrorKind::Denied {
+            // What failed was the way to the second one: the third is another matter.
+            fail_over(&rig, 3);
+            pass(HEALS_WITHIN).await;
+            assert_eq!(rig.registered(0), [rig.target(0, 3)]);
+        } else {
+            pass(5 * MINUTE + INTERVAL).await;
+            assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_routes_in_one_message_the_one_that_may_go_on_does_not_wait_for_the_other() {
+    let mut fleet = FleetConfig::default();
+    fleet.attempts.moves_per_minute_max = 1;
+    let mut rig = Rig::with(&["orders", "copy"], WorldConfig::default(), fleet).await;
+    rig.routes[1].source = rig.routes[0].source.clone();
+    rig.routes[1].instances = rig.routes[0].instances.clone();
+    let mut refusals = 1;
+    let once = move |site: &Site| {
+        if site.call == "RegisterTargets" && refusals > 0 {
+            refusals -= 1;
+            return Fate::meets(Fault::Refused(ErrorKind::Unreachable));
+        }
+        Fate::WORKS
     };
-    let attempts_max = usize::try_from(FleetConfig::default().attempts.attempts_max).unwrap();
-    let (doubling, steady) = (7, 60 / 5);
-    assert!(tries() > attempts_max + steady / 2, "{}", tries());
-    assert!(
-        tries() <= attempts_max + doubling + steady,
-        "each is two records that nobody deletes: {}",
-        tries()
+    rig.fleet.world.fabric.set_plan(Box::new(once));
+    rig.fleet.world.deliver(&rig.completed(0, 2, 0));
+    let _worker = rig.start("w1");
+    pass(3 * SECOND).await;
+    let ends = rig.told.ends();
+    assert_eq!(
+        ends[..2],
+        ["Deferred", "Paced"],
+        "the second move of the minute"
     );
-    rig.fleet.world.fabric.set_plan(no_faults());
-    pass(5 * MINUTE + SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
 
@@ -863,22 +897,24 @@ async fn looks_that_fail_change_nothing_and_the_next_ones_heal() {
     let rig = asking(&[Witness::Rds]).await;
     let time = rig.fleet.world.fabric.time;
     let trouble = 10 * MINUTE;
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(Box::new(move |site: &Site| {
-            if time.elapsed() < trouble && site.call == "DescribeTargetHealth" {
-                Fate::meets(Fault::Refused(ErrorKind::Throttled))
-            } else {
-                Fate::WORKS
-            }
-        }));
+    let mut repairs = 0;
+    let plan = move |site: &Site| {
+        if time.elapsed() < trouble && site.call == "DescribeTargetHealth" {
+            return Fate::meets(Fault::Refused(ErrorKind::Throttled));
+        }
+        repairs += usize::from(site.call == "RegisterTargets");
+        if site.call == "RegisterTargets" && repairs == 1 {
+            return Fate::meets(Fault::Refused(ErrorKind::Unreachable));
+        }
+        Fate::WORKS
+    };
+    rig.fleet.world.fabric.set_plan(Box::new(plan));
     let _worker = rig.start("w1");
     fail_over(&rig, 2);
     pass_until(&rig, trouble).await;
     assert_eq!(mutations(&rig), 0);
-    // Its pauses have grown to five minutes.
-    pass(6 * MINUTE).await;
+    // Its pauses have grown to five minutes; that of the one repair that fails has not.
+    pass(5 * MINUTE + 15 * SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
 

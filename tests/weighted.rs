@@ -339,17 +339,38 @@ impl TargetGroups for OneIsHidden {
     }
 }
 
+/// Somebody who may not look at the `n`th instance's group.
+fn without_sight_of(scales: &Scales, n: usize) -> Reconciler {
+    let hidden = scales.weighted().groups.values().nth(n - 1).unwrap();
+    let process = scales.rig.fleet.world.process("w2");
+    let ports = scales.rig.fleet.ports(&process);
+    let groups = OneIsHidden(Arc::clone(&ports.groups), hidden.clone());
+    let groups = Arc::new(groups);
+    Reconciler::new(&Ports { groups, ..ports }, Owner::new("w2"), ATTEMPTS)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_cannot_be_read_keeps_no_other_one_cold() {
+    let scales = Scales::new().await;
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
+    assert!(scales.rig.run("w1").await);
+    scales.deregister_by_hand(3);
+    let reconciler = without_sight_of(&scales, 1);
+    let (mut watched, mut noted) = (Watched::default(), Vec::new());
+    reconciler
+        .look(scales.route(), &mut watched, &mut noted)
+        .await;
+    scales.assert_points_at(2);
+    scales.sound();
+}
+
 #[tokio::test(start_paused = true)]
 async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
     let scales = Scales::new().await;
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
     scales.set_by_hand([100, 0, 0]);
-    let spare = scales.weighted().groups.values().nth(2).unwrap().clone();
-    let process = scales.rig.fleet.world.process("w2");
-    let ports = scales.rig.fleet.ports(&process);
-    let groups = Arc::new(OneIsHidden(Arc::clone(&ports.groups), spare));
-    let reconciler = Reconciler::new(&Ports { groups, ..ports }, Owner::new("w2"), ATTEMPTS);
+    let reconciler = without_sight_of(&scales, 3);
     let mut watched = Watched::default();
     let mut look = async || {
         let mut noted = Vec::new();

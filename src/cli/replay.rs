@@ -146,7 +146,8 @@ pub(super) fn worse(one: Exit, other: Exit) -> Exit {
     let weight = |exit| match exit {
         Exit::Done => 0,
         Exit::LeaseHeld => 1,
-        _ => 2,
+        Exit::Refused => 2,
+        _ => 3,
     };
     if weight(other) > weight(one) {
         other
@@ -313,12 +314,15 @@ mod tests {
     }
 
     #[test]
-    fn one_route_that_failed_outweighs_one_that_is_held() {
+    fn one_route_that_failed_outweighs_one_that_is_held_back_and_that_one_that_is_in_other_hands() {
         for (one, other, both) in [
             (Exit::Done, Exit::LeaseHeld, Exit::LeaseHeld),
             (Exit::LeaseHeld, Exit::Done, Exit::LeaseHeld),
             (Exit::LeaseHeld, Exit::Error, Exit::Error),
             (Exit::Error, Exit::LeaseHeld, Exit::Error),
+            (Exit::LeaseHeld, Exit::Refused, Exit::Refused),
+            (Exit::Refused, Exit::Error, Exit::Error),
+            (Exit::Refused, Exit::NotConverged, Exit::NotConverged),
             (Exit::Done, Exit::Done, Exit::Done),
         ] {
             assert_eq!(worse(one, other), both);

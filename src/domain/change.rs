@@ -334,12 +334,15 @@ pub fn finish(
         follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
         ..from.control.clone()
     };
-    // An attempt that only waits has not failed, and takes none of those that an event has; one that was refused a call
-    // after it had changed something did more.
+    // An attempt that only waits has not failed, and takes none of those that an event has. One that was refused a call
+    // after it had put right what an event before had begun is remembered: nothing else would say so.
+    let waits = entry.reason == Some(Reason::AwaitsTurn);
     let refused = entry.steps.iter().any(|step| step.error.is_some());
     let changed = entry.steps.iter().any(Step::has_changed_something);
-    let waits = entry.reason == Some(Reason::AwaitsTurn) && !(refused && changed);
-    let only_waited = u32::from(event.is_some_and(|event| waits && event.attempts > 0));
+    let only_waited = u32::from(event.is_some_and(|event| {
+        let elsewhere = from.control.is_moved_since(event.first_seen);
+        waits && event.attempts > 0 && (elsewhere || !(refused && changed))
+    }));
     let event = event.map(|event| EventWrite::Replace {
         from: event.clone(),
         to: EventEntry {

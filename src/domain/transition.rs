@@ -223,6 +223,13 @@ pub fn retry_after(attempt: u32, random: u128) -> Duration {
     pause * (100 - percent) / 100
 }
 
+/// The pause once more for each failure after the first, twice as long each time.
+#[must_use]
+pub fn doubled(pause: Duration, failures: u32) -> Duration {
+    let times = 2_u32.saturating_pow(failures.saturating_sub(1));
+    pause.saturating_mul(times)
+}
+
 /// Where a route should point, since when, and on whose word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
@@ -292,8 +299,14 @@ impl Control {
     /// waited, or the target changed since the event was first seen.
     #[must_use]
     pub fn may_be_moved_by(&self, event: &EventEntry) -> bool {
+        event.attempts > 0 || self.is_moved_since(event.first_seen)
+    }
+
+    /// Whether the target changed at that time or later.
+    #[must_use]
+    pub fn is_moved_since(&self, at: Timestamp) -> bool {
         let last = self.safety.moves.last();
-        event.attempts > 0 || last.is_some_and(|moved| *moved >= event.first_seen)
+        last.is_some_and(|moved| *moved >= at)
     }
 }
 

@@ -207,14 +207,8 @@ impl Reconciler {
         let address = attempt.address.as_ref().copied().unwrap_or_default();
         let now = self.clock.wall();
         let decision = decide(task.route, &from.control, task.evidence, address, now);
-        let unresolved = match (&decision, attempt.address) {
-            (Decision::Settle(verdict), Err(error))
-                if verdict.reason == Reason::UnknownInstance =>
-            {
-                Some(error)
-            }
-            _ => None,
-        };
+        let unresolved = attempt.address.as_ref().err();
+        let unresolved = unresolved.filter(|_| needs_the_address(&decision));
         let moves = matches!(decision, Decision::Move(_)) || unresolved.is_some();
         if moves && let Ground::Event(_) = &task.evidence.ground {
             if attempt.behind.is_none() {
@@ -362,6 +356,11 @@ impl Opened {
             }
         }
     }
+}
+
+/// Whether it was decided so because no address of the instance is known.
+pub(super) fn needs_the_address(decision: &Decision) -> bool {
+    matches!(decision, Decision::Settle(verdict) if verdict.reason == Reason::UnknownInstance)
 }
 
 /// The change of evidence that leads to no call: it is settled, or only noted when nobody delivers it again.

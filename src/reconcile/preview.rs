@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Reconciler;
-use super::opening::{arrival_of, is_foreign, payload_differs};
+use super::opening::{arrival_of, is_foreign, needs_the_address, payload_differs};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, unless_held_back, walk};
@@ -61,9 +61,13 @@ impl Reconciler {
                 Walk::stopped(Question::New, verdict)
             }
             Some(_) | None => {
-                let address = self.resolve(route, evidence).await?;
+                let address = self.resolve(route, evidence).await;
+                let found = address.as_ref().copied().unwrap_or_default();
                 let now = self.clock.wall();
-                let walk = walk(route, &state.control, evidence, address, now);
+                let walk = walk(route, &state.control, evidence, found, now);
+                if needs_the_address(&walk.decision) {
+                    address?;
+                }
                 match &arrival {
                     Some(arrival) => walk.behind(Question::New, seen_before(arrival)),
                     // An order is not delivered twice.

@@ -19,7 +19,7 @@ use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, RouteState};
+use crate::domain::transition::{Desired, Outcome, RouteState, doubled};
 use crate::domain::truth::{Readings, Sighting};
 use crate::ports::{CallError, Commit};
 
@@ -31,6 +31,8 @@ pub struct Watched {
     noticed: Option<(Reason, Option<Target>)>,
     /// Whether the place that the route has in the line is of our own asking: nobody but us comes back for it.
     waits_itself: bool,
+    /// The repairs that failed, one after another.
+    failed: FailedRepairs,
     /// Since when the route has been paused or frozen.
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
@@ -154,12 +156,16 @@ impl Reconciler {
             return Ok(Look::Queued);
         }
         let sight = self.sight(route, &desired, truth).await?;
-        self.tell_signs(&mut looking, &sight.rows, noted).await?;
+        // Of a group that could not be read nobody can say that its target is not there.
+        if sight.unread.is_none() {
+            self.tell_signs(&mut looking, &sight.rows, noted).await?;
+        }
         let control = &looking.state.control;
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
         if sight.is_right() && points_there {
             watched.noticed = None;
             watched.waits_itself = false;
+            watched.failed = FailedRepairs::default();
             if let Some(error) = sight.unread {
                 return Err(error);
             }
@@ -185,12 +191,22 @@ impl Reconciler {
                 };
                 self.wait(looking, watched, held, noted).await
             }
+            Decision::Move(desired)
+                if watched
+                    .failed
+                    .hold_back(desired.target, self.clock.monotonic()) =>
+            {
+                let note = "repairs failed one after another; the next one follows";
+                let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, note);
+                Ok(Look::Waits(verdict))
+            }
             Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => {
                 watched.noticed = None;
                 let evidence = looking.task.evidence;
                 let cause = (Cause::Reconcile, Some(looking.state.chain));
                 let attempt = self.attempt_seen(route, evidence, cause, &NothingInHand);
                 let report = attempt.await;
+                watched.failed.take(&report, self.clock.monotonic());
                 let has_a_place = self.awaits_its_turn(&route.name);
                 watched.waits_itself = has_a_place && matches!(report.ended, Ended::Waits(..));
                 Ok(Look::Acted(Box::new(report)))
@@ -315,6 +331,48 @@ impl Reconciler {
         };
         self.remember(kept);
         Ok(written)
+    }
+}
+
+/// So many repairs may fail one after another before the next one has to wait.
+const REPAIRS_AT_ONCE: u32 = 3;
+
+/// The first and the longest wait for it.
+const REPAIR_AGAIN: Duration = Duration::from_secs(10);
+const REPAIR_AGAIN_MOST: Duration = Duration::from_mins(5);
+
+/// Repairs of a route that failed. Nobody counts the attempts of what nobody delivers, each leaves two records for ever,
+/// and the calls are missing elsewhere. The looks go on: there may be news.
+#[derive(Debug, Default)]
+struct FailedRepairs {
+    /// Where they were to bring the route.
+    to: Option<Target>,
+    times: u32,
+    not_before: Duration,
+}
+
+impl FailedRepairs {
+    fn hold_back(&self, to: Target, now: Duration) -> bool {
+        self.to == Some(to) && now < self.not_before
+    }
+
+    fn take(&mut self, report: &Report, now: Duration) {
+        let failed = match report.ended {
+            Ended::Deferred(..) | Ended::Waits(_, Some(_)) => true,
+            Ended::Settled(_) => false,
+            // It did not come to a call, or nobody knows.
+            _ => return,
+        };
+        let to = report.desired.as_ref().map(|(_, target)| *target);
+        let times = if self.to == to { self.times + 1 } else { 1 };
+        *self = Self {
+            to: to.filter(|_| failed),
+            times: if failed { times } else { 0 },
+            not_before: now,
+        };
+        if let Some(beyond @ 1..) = self.times.checked_sub(REPAIRS_AT_ONCE) {
+            self.not_before += doubled(REPAIR_AGAIN, beyond).min(REPAIR_AGAIN_MOST);
+        }
     }
 }
 

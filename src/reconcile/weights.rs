@@ -166,7 +166,7 @@ impl Reconciler {
         moving: &Moving<'_>,
         held: &mut Held,
     ) -> Result<Vec<InstanceId>, Stopped> {
-        let mut rewarmed = Vec::new();
+        let (mut rewarmed, mut unread) = (Vec::new(), None);
         for (instance, target) in &moving.targets {
             let group = moving.weighted.groups.get(instance);
             let Some(group) = group.filter(|_| *instance != held.desired.instance) else {
@@ -174,7 +174,13 @@ impl Reconciler {
             };
             self.ensure_lease(task, held).await?;
             let looking = self.groups.observe(group);
-            let rows = task.steps.call("DescribeTargetHealth", looking).await?;
+            let rows = match task.steps.call("DescribeTargetHealth", looking).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    unread = Some(error);
+                    continue;
+                }
+            };
             if Warm::observed(group, *target, &rows).is_none() {
                 self.ensure_lease(task, held).await?;
                 self.count_a_call();
@@ -184,7 +190,7 @@ impl Reconciler {
                 rewarmed.push(instance.clone());
             }
         }
-        Ok(rewarmed)
+        unread.map_or(Ok(rewarmed), |error| Err(error.into()))
     }
 
     /// What the load balancer shows of a route, and what is missing of it: for who only looks.

@@ -130,8 +130,15 @@ impl Books {
         stills: &[Standstill],
         then: Timestamp,
     ) -> bool {
-        let mut begun = before.iter().filter(|record| record.begins());
-        let last = begun.next().map(|record| record.at);
+        // An attempt that died, or was refused, may not have got so far as to look.
+        let ended = |begun: &&Record| {
+            let mut same = before
+                .iter()
+                .filter(|record| record.transition == begun.transition);
+            same.any(|record| record.kind == "finished")
+        };
+        let begun = before.iter().filter(|record| record.begins());
+        let last = begun.filter(ended).map(|record| record.at).next();
         let mut over = stills.iter().filter(|still| still.to <= then);
         over.any(|still| {
             last.is_none_or(|last| last <= still.to.plus(LATE_WITHIN))
