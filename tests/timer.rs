@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rig::Rig;
 use writerlink::domain::audit::{Cause, Reason, RecordKind};
-use writerlink::domain::event::EventId;
+use writerlink::domain::decide::{Decision, Verdict};
+use writerlink::domain::event::{EventId, Evidence};
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
 use writerlink::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
@@ -516,6 +517,24 @@ async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one
     assert!(rig.run("w2").await);
     assert_eq!(rig.told.ends().last(), Some(&"Superseded"));
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    // Who only asks what would be done is told the same.
+    let person = rig.fleet.world.process("person");
+    let ports = rig.fleet.ports(&person);
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    let foreseen = async |second| {
+        let route = &rig.routes[0];
+        let evidence = Evidence::new(&route.name, rig.completed(0, 3, second));
+        reconciler.preview(route, &evidence).await
+    };
+    let old = foreseen(56).await.unwrap().decision;
+    let superseded = |verdict: &Verdict| verdict.outcome == Outcome::Superseded;
+    assert!(
+        matches!(&old, Decision::Settle(v) if superseded(v)),
+        "{old:?}"
+    );
+    let unknown = foreseen(60).await.unwrap_err();
+    assert_eq!(unknown.call, "DescribeDBInstances");
     // Where it matters it is no reason to reject anything: the event comes back.
     rig.fleet.world.deliver(&rig.completed(0, 3, 60));
     let _worker = rig.start("w3");
