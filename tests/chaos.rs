@@ -272,8 +272,8 @@ impl Run<'_> {
         }
         let (stopped_at_work, taken) = books.bites(&deeds.standstills);
         format!(
-            "{} attempts began, {} resumed, {} deferred, {} leases lost, {repairs} repairs by the timer; {stopped_at_work} stalls met a route in \
-             hand, {taken} routes were taken over meanwhile; {} starts failed; {} looks at groups, {} missed",
+            "{} attempts began, {} resumed, {} deferred, {} leases lost, {repairs} repairs by the timer; \
+             {stopped_at_work} stalls met a route in hand, {taken} routes were taken over meanwhile; {} starts failed; {} looks at groups, {} missed",
             books.count("started") + books.count("resumed"),
             books.count("resumed"),
             books.count("deferred"),

@@ -5,6 +5,7 @@
 
 mod rig;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rig::Rig;
@@ -25,7 +26,7 @@ use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
 use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::ErrorKind;
+use writerlink::ports::{Clock, ErrorKind};
 use writerlink::reconcile::{Ended, Ordered, Reconciler};
 use writerlink::timer::INTERVAL;
 
@@ -97,14 +98,20 @@ async fn outcomes(rig: &Rig) -> Vec<(Cause, Outcome)> {
         .collect()
 }
 
-/// What a person orders, carried out by a process of its own.
-async fn order(rig: &Rig, act: Act, overrides: &[Rule]) -> Ordered {
-    let person = rig.fleet.world.process("person");
-    let ports = rig.fleet.ports(&person);
+/// A person's process, and its clock.
+fn person(rig: &Rig) -> (Reconciler, Arc<dyn Clock>) {
+    let process = rig.fleet.world.process("person");
+    let ports = rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
     let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    (reconciler, ports.clock)
+}
+
+/// What a person orders, carried out by a process of its own.
+async fn order(rig: &Rig, act: Act, overrides: &[Rule]) -> Ordered {
+    let (reconciler, clock) = person(rig);
     let order = Order {
-        at: ports.clock.wall(),
+        at: clock.wall(),
         by: "ann".to_owned(),
         reason: "a test".to_owned(),
         act,
@@ -518,10 +525,7 @@ async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one
     assert_eq!(rig.told.ends().last(), Some(&"Superseded"));
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     // Who only asks what would be done is told the same.
-    let person = rig.fleet.world.process("person");
-    let ports = rig.fleet.ports(&person);
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    let (reconciler, _) = person(&rig);
     let foreseen = async |second| {
         let route = &rig.routes[0];
         let evidence = Evidence::new(&route.name, rig.completed(0, 3, second));

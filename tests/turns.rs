@@ -321,8 +321,8 @@ async fn a_call_that_is_refused_for_its_rate_is_no_failure_of_the_event() {
 
 const REFUSED_LOOK: &str = "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
 
-/// For five minutes no look is let through; then the route is moved, as if nothing had been.
-async fn looks_are_refused(rig: &Rig) {
+/// From now on no look is let through, until somebody says otherwise.
+fn refuse_looks(rig: &Rig) -> Arc<AtomicBool> {
     let crowded = Arc::new(AtomicBool::new(true));
     let others_ask = Arc::clone(&crowded);
     let plan = move |site: &Site| {
@@ -333,6 +333,12 @@ async fn looks_are_refused(rig: &Rig) {
         }
     };
     rig.fleet.world.fabric.set_plan(Box::new(plan));
+    crowded
+}
+
+/// For five minutes no look is let through; then the route is moved, as if nothing had been.
+async fn looks_are_refused(rig: &Rig) {
+    let crowded = refuse_looks(rig);
     fail_over(rig);
     let _worker = rig.start("w1");
     tokio::time::sleep(300 * SECOND).await;
@@ -378,16 +384,7 @@ async fn an_event_that_only_waited_for_a_look_at_what_was_there_already_says_tha
         rig.fleet.world.deliver(&rig.started(0, 2, 0));
         assert!(rig.run("w1").await);
         tokio::time::sleep(60 * SECOND).await;
-        let crowded = Arc::new(AtomicBool::new(true));
-        let others_ask = Arc::clone(&crowded);
-        let plan = move |site: &Site| {
-            let asks = site.call == "DescribeTargetHealth";
-            if asks && others_ask.load(Ordering::Relaxed) {
-                return Fate::meets(Fault::Refused(ErrorKind::Throttled));
-            }
-            Fate::WORKS
-        };
-        rig.fleet.world.fabric.set_plan(Box::new(plan));
+        let crowded = refuse_looks(&rig);
         rig.fleet.world.deliver(&rig.completed(0, 2, 60));
         let _worker = rig.start("w2");
         tokio::time::sleep(20 * SECOND).await;

@@ -114,30 +114,17 @@ fn note(ended: &Ended) -> String {
 
 /// How the process ends by one attempt: well if the event is settled, and nothing held the route back.
 fn exit(ended: &Ended) -> Exit {
-    match ended {
-        Ended::Settled(verdict) if verdict.reason == Reason::NotConverged => Exit::NotConverged,
-        Ended::Settled(verdict) => match verdict.outcome {
-            Outcome::Rejected | Outcome::Paused | Outcome::Observed => Exit::Refused,
-            Outcome::Failed => Exit::Error,
-            Outcome::Swapped
-            | Outcome::AlreadyThere
-            | Outcome::Registered
-            | Outcome::Superseded
-            | Outcome::Duplicate
-            | Outcome::Ignored => Exit::Done,
-        },
-        Ended::Duplicate(Outcome::Rejected) => Exit::Refused,
-        Ended::Busy(..) => Exit::LeaseHeld,
-        Ended::Duplicate(_)
-        | Ended::Deferred(..)
-        | Ended::Nothing(_)
-        | Ended::Paced(_)
-        | Ended::Waits(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => match ended.disposition() {
-            Disposition::Delete => Exit::Done,
-            Disposition::DeadLetter | Disposition::RetryAfter(_) => Exit::Error,
-        },
+    let held_back = |outcome| matches!(outcome, Outcome::Paused | Outcome::Observed);
+    match (ended, ended.disposition()) {
+        (Ended::Settled(verdict), _) if held_back(verdict.outcome) => Exit::Refused,
+        (_, Disposition::Delete) => Exit::Done,
+        (Ended::Duplicate(Outcome::Rejected), _) => Exit::Refused,
+        (Ended::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
+        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => {
+            Exit::NotConverged
+        }
+        (Ended::Busy(..), _) => Exit::LeaseHeld,
+        (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
     }
 }
 

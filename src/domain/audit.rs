@@ -136,7 +136,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Whether it is a call of the load balancer that was accepted and changes what it says.
+    /// Whether it is a call of the load balancer that was accepted and is made to change something.
     #[must_use]
     pub fn has_changed_something(&self) -> bool {
         let changing = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];

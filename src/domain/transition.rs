@@ -217,8 +217,7 @@ pub const LEFT_TO_NEWER_FOR: Duration = Duration::from_mins(15);
 /// to a quarter by `random`, so that routes that were throttled together do not come back together.
 #[must_use]
 pub fn retry_after(attempt: u32, random: u128) -> Duration {
-    let doublings = attempt.saturating_sub(1).min(5);
-    let pause = (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_LONGEST);
+    let pause = doubled(RETRY_FIRST, attempt).min(RETRY_LONGEST);
     let percent = u32::try_from(random % 26).unwrap_or(0);
     pause * (100 - percent) / 100
 }

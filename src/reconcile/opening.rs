@@ -93,11 +93,8 @@ impl Reconciler {
                 Opening::LookAgain(event) => {
                     known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
                 }
-                Opening::Held(mut held) => {
-                    let known = arrival.and_then(|arrival| arrival.known);
-                    report.resumed = known.is_some();
-                    held.may_be_moved =
-                        known.is_some_and(|known| held.state.control.may_be_moved_by(&known));
+                Opening::Held(held) => {
+                    report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
                     return Ok(Opening::Held(held));
                 }
                 ended @ (Opening::Ended(_) | Opening::Turn(_)) => return Ok(ended),
@@ -184,6 +181,7 @@ impl Reconciler {
             Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
             Commit::Done(state) => {
                 let opened = Opened {
+                    may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
                     state,
                     pointed: seen.state.control.desired,
                     event: change.event().map(|write| write.entry().clone()),
@@ -324,6 +322,8 @@ struct Opened {
     /// Where the route pointed before.
     pointed: Option<Desired>,
     event: Option<EventEntry>,
+    /// Whether an earlier attempt at the event may have moved the route.
+    may_be_moved: bool,
     hold: Hold,
 }
 
@@ -350,7 +350,7 @@ impl Opened {
                     event: self.event,
                     desired,
                     pointed_here,
-                    may_be_moved: false,
+                    may_be_moved: self.may_be_moved,
                     leave: leave.take(),
                 }))
             }

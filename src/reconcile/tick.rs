@@ -357,21 +357,24 @@ impl FailedRepairs {
     }
 
     fn take(&mut self, report: &Report, now: Duration) {
-        let failed = match report.ended {
-            Ended::Deferred(..) | Ended::Waits(_, Some(_)) => true,
-            Ended::Settled(_) => false,
+        match report.ended {
+            Ended::Settled(_) => *self = Self::default(),
+            Ended::Deferred(..) | Ended::Waits(_, Some(_)) => {
+                let to = report.desired.as_ref().map(|(_, target)| *target);
+                let before = if self.to == to { self.times } else { 0 };
+                let times = before + 1;
+                let wait = match times.checked_sub(REPAIRS_AT_ONCE) {
+                    None | Some(0) => Duration::ZERO,
+                    Some(beyond) => doubled(REPAIR_AGAIN, beyond).min(REPAIR_AGAIN_MOST),
+                };
+                *self = Self {
+                    to,
+                    times,
+                    not_before: now + wait,
+                };
+            }
             // It did not come to a call, or nobody knows.
-            _ => return,
-        };
-        let to = report.desired.as_ref().map(|(_, target)| *target);
-        let times = if self.to == to { self.times + 1 } else { 1 };
-        *self = Self {
-            to: to.filter(|_| failed),
-            times: if failed { times } else { 0 },
-            not_before: now,
-        };
-        if let Some(beyond @ 1..) = self.times.checked_sub(REPAIRS_AT_ONCE) {
-            self.not_before += doubled(REPAIR_AGAIN, beyond).min(REPAIR_AGAIN_MOST);
+            _ => {}
         }
     }
 }

@@ -54,7 +54,7 @@ impl Shape {
     pub(super) fn of(step: &Step) -> Self {
         match step.name.as_str() {
             _ if step.error.is_some() => Self::Failed,
-            "RegisterTargets" | "DeregisterTargets" | "ModifyListener" => Self::Work,
+            _ if step.has_changed_something() => Self::Work,
             "Begin" | "Finish" | "ExtendLease" => Self::Record,
             _ => Self::Look,
         }

@@ -141,9 +141,14 @@ impl Books {
         let last = begun.filter(ended).map(|record| record.at).next();
         let mut over = stills.iter().filter(|still| still.to <= then);
         over.any(|still| {
-            last.is_none_or(|last| last <= still.to.plus(LATE_WITHIN))
-                && self.in_hand(still).contains(&(route, true))
+            let last = last.unwrap_or(still.to);
+            self.may_be_late_after(route, last, still)
         })
+    }
+
+    /// Whether a call of the one that stood still may have come after the route's last attempt had begun.
+    fn may_be_late_after(&self, route: usize, last: Timestamp, still: &Standstill) -> bool {
+        last <= still.to.plus(LATE_WITHIN) && self.in_hand(still).contains(&(route, true))
     }
 
     /// The routes that a worker had in hand when it began to stand still, and those of them that somebody else
@@ -211,12 +216,8 @@ impl Books {
         let last = begun.map(|record| record.at).max();
         arrived
             && last.is_some_and(|last| {
-                let recent = stills
-                    .iter()
-                    .filter(|still| last <= still.to.plus(LATE_WITHIN));
-                recent
-                    .into_iter()
-                    .any(|still| self.in_hand(still).contains(&(route, true)))
+                let mut stills = stills.iter();
+                stills.any(|still| self.may_be_late_after(route, last, still))
             })
     }
 }
