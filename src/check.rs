@@ -10,24 +10,28 @@ mod database;
 pub mod facts;
 pub mod finding;
 mod gather;
+mod glob;
 mod group;
 mod pattern;
+mod policy;
+mod probe;
 mod queue;
 mod rules;
 mod tables;
+mod unread;
 mod weights;
 
 use async_trait::async_trait;
 
 use self::facts::{
-    BalancerFacts, Environment, Facts, GroupFacts, Identity, MemberFacts, QueueFacts, Right,
-    RuleFacts, Seen, TableFacts,
+    BalancerFacts, Environment, Facts, GroupFacts, Identity, ListenerRule, MemberFacts, QueueFacts,
+    Right, RuleFacts, Seen, Switch, TableFacts,
 };
 use self::finding::Sheet;
 pub use self::finding::{Finding, Subject, Verdict};
 pub use self::gather::{Wanted, Writes, look};
 use crate::config::Config;
-use crate::domain::route::{Route, TargetGroupArn};
+use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 
 /// What only `check` asks an installation. Nothing here changes anything; each method returns within
 /// `lease::CALL_TIMEOUT` for each of the calls it makes, and tells what it could not see.
@@ -57,18 +61,30 @@ pub trait Installation: Send + Sync {
     /// A load balancer, by its ARN.
     async fn balancer(&self, arn: &str) -> Seen<BalancerFacts>;
 
+    /// The rules of a listener, besides its default action.
+    async fn listener_rules(&self, listener: &ListenerArn) -> Seen<Vec<ListenerRule>>;
+
     /// The instances of the route's source, by RDS's word.
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>>;
+
+    /// Whether the route's source has addresses in a VPC: a cluster can be without.
+    async fn vpc_networking(&self, route: &Route) -> Seen<Switch>;
 }
 
 /// Everything that can be said about these facts, in the order in which an event travels.
 #[must_use]
 pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
     let mut sheet = Sheet::default();
+    let explained = unread::explained(facts);
+    let facts = &explained.facts;
     caller::judge(facts, &mut sheet);
     queue::judge(facts, config, &mut sheet);
     tables::judge(facts, config, &mut sheet);
     for route in &facts.routes {
+        if let Some(at) = explained.routes.get(&route.route.name) {
+            group::unread(route, at, &mut sheet);
+            continue;
+        }
         rules::judge(route, facts, config, &mut sheet);
         database::judge(route, &mut sheet);
         group::judge(route, &mut sheet);

@@ -24,3 +24,5 @@ mod sqs;
 #[path = "adapters/sqs_scripted.rs"]
 mod sqs_scripted;
 mod support;
+#[path = "adapters/surroundings.rs"]
+mod surroundings;

@@ -10,7 +10,7 @@ use super::error::{call_error, invalid, reply};
 use crate::domain::plan::Present;
 use crate::domain::route::TargetGroup;
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
-use crate::ports::{CallError, Reply, TargetGroups};
+use crate::ports::{CallError, ErrorKind, Reply, TargetGroups};
 
 const DESCRIBE_TARGET_HEALTH: &str = "DescribeTargetHealth";
 const REGISTER_TARGETS: &str = "RegisterTargets";
@@ -62,7 +62,7 @@ impl TargetGroups for Elbv2TargetGroups {
             .send()
             .await
             .map(|output| reply(&output, ()))
-            .map_err(|error| call_error(REGISTER_TARGETS, &error))
+            .map_err(|error| with_remedy(call_error(REGISTER_TARGETS, &error), zone))
     }
 
     async fn deregister(
@@ -100,6 +100,31 @@ fn keep_the_desired_target(targets: &[ObservedTarget], present: &Present) -> Res
         present.target()
     );
     Err(invalid(DEREGISTER_TARGETS, "DesiredTarget", message))
+}
+
+/// The codes of a refusal for the address or its zone. AWS has none of its own for an address outside the group's VPC: it
+/// says "The Availability Zone is required for IP address '…' because it is not in the VPC" under a `ValidationError`.
+const ADDRESS_REFUSED: [&str; 2] = ["ValidationError", "InvalidTarget"];
+
+/// The refusal with what to do about it, as far as its code tells: whether the zone fits the address nobody else says.
+fn with_remedy(error: CallError, zone: Option<&str>) -> CallError {
+    if error.kind != ErrorKind::Invalid || !ADDRESS_REFUSED.contains(&error.code.as_str()) {
+        return error;
+    }
+    let remedy = match zone {
+        None => {
+            "if the address is outside the target group's VPC, set availability_zone = \"all\" for the route".to_owned()
+        }
+        Some(zone) => format!(
+            "the route registers with availability_zone = {zone:?}, which is right only for an address outside the target \
+             group's VPC: remove it for one inside"
+        ),
+    };
+    let said = error.message.trim_end_matches('.');
+    CallError {
+        message: format!("{said}; {remedy}"),
+        ..error
+    }
 }
 
 /// The API refuses an empty list of targets, and there is nothing to ask it for.

@@ -3,6 +3,7 @@
 //! Everything here is a look-up, but for [`tries`], whose writes are refused before they change anything.
 
 mod groups;
+mod listener;
 mod queue;
 mod rules;
 pub(crate) mod tables;
@@ -19,10 +20,10 @@ use super::identity;
 use super::rds::RdsWitness;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, Environment, GroupFacts, Identity, MemberFacts, QueueFacts, Right, RuleFacts,
-    Seen, TableFacts, Unseen,
+    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, QueueFacts, Right,
+    RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
-use crate::domain::route::{Route, TargetGroupArn};
+use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 use crate::ports::Clock;
 
 /// An installation in an account and Region of AWS.
@@ -43,6 +44,8 @@ pub struct What {
     /// The variables that point the SDK elsewhere, and where to.
     pub endpoints: Vec<(String, String)>,
 }
+
+const NO_NAMES: Unseen = Unseen::NotHere("there is no name server to ask");
 
 struct Clients {
     region: Option<String>,
@@ -112,10 +115,21 @@ impl Installation for AwsInstallation {
         groups::balancer(&self.clients.elb, arn).await
     }
 
+    async fn listener_rules(&self, listener: &ListenerArn) -> Seen<Vec<ListenerRule>> {
+        listener::rules(&self.clients.elb, listener).await
+    }
+
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
         match &self.databases {
             Some(rds) => rds.seen(route).await,
-            None => Err(Unseen::NotHere("there is no name server to ask")),
+            None => Err(NO_NAMES),
+        }
+    }
+
+    async fn vpc_networking(&self, route: &Route) -> Seen<Switch> {
+        match &self.databases {
+            Some(rds) => rds.vpc_networking(route).await,
+            None => Err(NO_NAMES),
         }
     }
 }

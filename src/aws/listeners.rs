@@ -1,8 +1,10 @@
 //! The listeners of weighted routes.
 //!
 //! A listener's forward action is read and written as a whole, so what is not ours of it (stickiness, the groups of
-//! others) travels with the weights. Only a listener whose one default action forwards is accepted: a Network Load
-//! Balancer's has no rules besides (Network Load Balancer guide, "Listeners for your Network Load Balancers").
+//! others) travels with the weights. Only a listener whose one default action forwards is accepted. Since July 2026 the
+//! listener of a dual-stack Network Load Balancer may have rules besides, which count before that action (Network Load
+//! Balancer guide, document history). They are not read here, where it would cost each look a call: `check` reads them
+//! (`installation/listener.rs`), and fails when one forwards to a group of the route.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::dns::names::{Families, Names};
 use super::error::{call_error, invalid};
-use crate::check::facts::{MemberFacts, Seen, Unseen};
+use crate::check::facts::{MemberFacts, Seen, Switch, Unseen};
 use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, Route, Source, SourceId};
 use crate::domain::truth::{Member, Testimony};
@@ -61,6 +61,8 @@ const INSTANCE_IS_NONE: &[&str] = &[
     "failed",
     "restore-error",
 ];
+
+const ANY_SOURCE: Unseen = Unseen::NotHere("the route takes events of any source");
 
 /// The witness [`Rds`](crate::domain::truth::Witness::Rds).
 #[derive(Clone, Debug)]
@@ -127,8 +129,7 @@ impl RdsWitness {
     /// When RDS cannot be asked, or the route has no source to ask about.
     pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
         let Source::Named(source) = &route.source else {
-            let why = "the route takes events of any source";
-            return Err(Unseen::NotHere(why));
+            return Err(ANY_SOURCE);
         };
         let rows = match route.policy.database {
             Database::Cluster => self.members(source).await?,
@@ -147,11 +148,33 @@ impl RdsWitness {
             seen.push(MemberFacts {
                 instance: row.instance,
                 zone: row.zone,
+                vpc: row.vpc,
                 address: address.map_err(Unseen::from),
             });
         }
         seen.sort_by(|a, b| a.instance.cmp(&b.instance));
         Ok(seen)
+    }
+
+    /// Whether the route's source has addresses in a VPC. A cluster can be without, an instance by itself cannot.
+    ///
+    /// # Errors
+    /// When RDS cannot be asked, does not list the cluster, or the route has no source to ask about.
+    pub async fn vpc_networking(&self, route: &Route) -> Seen<Switch> {
+        let Source::Named(source) = &route.source else {
+            return Err(ANY_SOURCE);
+        };
+        match route.policy.database {
+            Database::Instance => Ok(Switch::On),
+            Database::Cluster => {
+                let row = self.cluster_row(source).await?;
+                let row = row.ok_or_else(|| CallError {
+                    kind: ErrorKind::Missing,
+                    ..invalid(DESCRIBE_DB_CLUSTERS, "NoCluster", unlisted(source))
+                })?;
+                Ok(Switch::from(has_vpc_networking(&row)))
+            }
+        }
     }
 
     async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {
@@ -204,20 +227,28 @@ impl RdsWitness {
 
     /// The one member that RDS calls the writer of a cluster whose roles stand.
     async fn writer(&self, source: &SourceId) -> Result<InstanceId, String> {
-        let asked = self.client.describe_db_clusters();
-        let output = asked
-            .db_cluster_identifier(source.as_str())
-            .send()
-            .await
-            .map_err(|error| call_error(DESCRIBE_DB_CLUSTERS, &error).to_string())?;
-        let Some(cluster) = output.db_clusters().first() else {
-            return Err(format!("RDS lists no cluster {source}"));
+        let found = self.cluster_row(source).await;
+        let Some(cluster) = found.map_err(|error| error.to_string())? else {
+            return Err(unlisted(source));
         };
+        if !has_vpc_networking(&cluster) {
+            return Err(format!(
+                "the cluster {source} has no VPC networking, so no instance of it has an address that a target group could \
+                 hold: enable it (ModifyDBCluster, EnableVPCNetworking), or name another cluster"
+            ));
+        }
         let status = cluster.status().unwrap_or_default();
         if !CLUSTER_STANDS.contains(&status) {
             return Err(format!("the cluster {source} is {status:?}"));
         }
-        only_writer(cluster).map_err(|why| format!("the cluster {source} has {why}"))
+        only_writer(&cluster).map_err(|why| format!("the cluster {source} has {why}"))
+    }
+
+    async fn cluster_row(&self, source: &SourceId) -> Result<Option<DbCluster>, CallError> {
+        let asked = self.client.describe_db_clusters();
+        let asked = asked.db_cluster_identifier(source.as_str()).send().await;
+        let output = asked.map_err(|error| call_error(DESCRIBE_DB_CLUSTERS, &error))?;
+        Ok(output.db_clusters().first().cloned())
     }
 
     async fn describe(&self, instance: &str) -> Result<Row, CallError> {
@@ -297,6 +328,15 @@ async fn member(names: &Names, row: &Row, families: Families) -> Result<Member, 
     })
 }
 
+fn unlisted(source: &SourceId) -> String {
+    format!("RDS lists no cluster {source}")
+}
+
+/// Only of a cluster that can be without does RDS say so.
+fn has_vpc_networking(cluster: &DbCluster) -> bool {
+    cluster.vpc_networking_enabled() != Some(false)
+}
+
 /// While a failover is under way, RDS may call nobody the writer, or two.
 fn only_writer(cluster: &DbCluster) -> Result<InstanceId, String> {
     let names: Vec<&str> = cluster
@@ -322,6 +362,7 @@ struct Row {
     endpoint: Option<String>,
     cluster: Option<String>,
     zone: Option<String>,
+    vpc: Option<String>,
 }
 
 impl Row {
@@ -335,12 +376,14 @@ impl Row {
             )
         })?;
         let endpoint = row.endpoint().and_then(|endpoint| endpoint.address());
+        let subnets = row.db_subnet_group();
         Ok(Self {
             instance,
             status: row.db_instance_status().unwrap_or_default().to_owned(),
             endpoint: endpoint.map(str::to_owned),
             cluster: row.db_cluster_identifier().map(str::to_owned),
             zone: row.availability_zone().map(str::to_owned),
+            vpc: subnets.and_then(|of| of.vpc_id()).map(str::to_owned),
         })
     }
 

@@ -1,6 +1,6 @@
 //! The load balancers in front of a route's groups: whether they reach every instance, from everywhere.
 
-use super::facts::{BalancerFacts, RouteFacts, RouteGroup};
+use super::facts::{BalancerFacts, RouteFacts, RouteGroup, Switch};
 use super::finding::{Check, Lines, Sheet};
 use super::group::subject;
 
@@ -15,6 +15,11 @@ const ZONES: Check = Check::aws(
 const CROSS_ZONE: Check = Check::aws(
     "cross-zone",
     "PrivateLink guide, \"Create a service powered by AWS PrivateLink\", cross-zone load balancing",
+);
+
+const INBOUND: Check = Check::aws(
+    "PrivateLink inbound rules",
+    "Network Load Balancer guide, \"Update the security groups for your Network Load Balancer\"",
 );
 
 const CROSS_ZONE_KEY: &str = "load_balancing.cross_zone.enabled";
@@ -57,6 +62,25 @@ fn reaches(
     );
     zones(facts, group, balancer, lines);
     cross_zone(group, balancer, lines);
+    inbound_rules(balancer, lines);
+}
+
+/// A consumer's address is one of another VPC, which hardly any security group admits; and nothing tells him why nobody
+/// answers. It is on unless it was turned off.
+fn inbound_rules(balancer: &BalancerFacts, lines: &mut Lines<'_>) {
+    if balancer.security_groups.is_empty() {
+        return lines.pass(INBOUND, "there is no security group to ask");
+    }
+    let groups = balancer.security_groups.join(", ");
+    match balancer.inbound_rules_on_private_link {
+        Some(Switch::Off) => lines.pass(INBOUND, "not asked about traffic through PrivateLink"),
+        Some(Switch::On) | None => lines.warn(
+            INBOUND,
+            format!("asked about traffic through PrivateLink too: a consumer whose address {groups} does not admit gets no answer at all"),
+            "aws elbv2 set-security-groups --enforce-security-group-inbound-rules-on-private-link-traffic off (the endpoint \
+             service's permissions decide who comes), or admit the consumers' addresses",
+        ),
+    }
 }
 
 /// The zones of the group's instances: as RDS says it, and as the load balancer found them.

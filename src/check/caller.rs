@@ -78,10 +78,14 @@ pub(super) fn name_of(arn: &str) -> &str {
 }
 
 fn elsewhere(facts: &Facts, here: impl Fn(Place<'_>) -> bool) -> impl Iterator<Item = &RouteFacts> {
-    facts.routes.iter().filter(move |route| {
-        let arns = route.groups.iter().map(|group| group.arn.as_str());
-        arns.filter_map(place_of).any(|place| !here(place))
-    })
+    let routes = facts.routes.iter();
+    routes.filter(move |route| is_elsewhere(route, &here))
+}
+
+/// Whether a group of the route is not here.
+pub(super) fn is_elsewhere(route: &RouteFacts, here: impl Fn(Place<'_>) -> bool) -> bool {
+    let arns = route.groups.iter().map(|group| group.arn.as_str());
+    arns.filter_map(place_of).any(|place| !here(place))
 }
 
 fn named<'f>(routes: impl Iterator<Item = &'f RouteFacts>) -> String {
@@ -118,7 +122,7 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
             return;
         }
         // STS alone may be out of reach, of subnets that have no endpoint for it. Where the queue is too, it is everything.
-        Err(Unseen::Refused(error)) if is_out_of_reach(error) && queue_is_out_of_reach(facts) => {
+        Err(Unseen::Refused(error)) if is_out_of_reach(error) && queue_is_too(facts) => {
             lines.fail(
                 IDENTITY,
                 format!("nothing answers: {error}"),
@@ -145,8 +149,9 @@ fn is_out_of_reach(error: &CallError) -> bool {
     error.kind == ErrorKind::Unreachable
 }
 
-fn queue_is_out_of_reach(facts: &Facts) -> bool {
-    matches!(&facts.queue, Err(Unseen::Refused(error)) if is_out_of_reach(error))
+/// Then its failure is explained by this one.
+fn queue_is_too(facts: &Facts) -> bool {
+    matches!(&facts.queue, Err(Unseen::Told(_)))
 }
 
 fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {

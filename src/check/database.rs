@@ -1,6 +1,6 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
-use super::facts::{MemberFacts, RouteFacts, Seen, Unseen};
+use super::facts::{MemberFacts, RouteFacts, Seen, Switch, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::policy::Role;
 use crate::domain::route::Route;
@@ -9,6 +9,10 @@ use crate::ports::ErrorKind;
 
 const ADDRESS: Check = Check::ours("address");
 const TRUTH: Check = Check::ours("truth");
+const NETWORKING: Check = Check::aws(
+    "VPC networking",
+    "RDS API reference, \"DBCluster\", VPCNetworkingEnabled",
+);
 const MAP: Check = Check::aws(
     "instances",
     "Aurora user guide, \"High availability for Amazon Aurora\"",
@@ -16,9 +20,27 @@ const MAP: Check = Check::aws(
 
 pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    networking(facts, &mut lines);
     addresses(facts, &mut lines);
     truth(facts, &mut lines);
     map(facts, &mut lines);
+}
+
+/// Whether the instances have addresses that a target group can hold.
+fn networking(facts: &RouteFacts, lines: &mut Lines<'_>) {
+    match &facts.vpc_networking {
+        Ok(Switch::On) => lines.pass(NETWORKING, "on"),
+        Ok(Switch::Off) => lines.fail(
+            NETWORKING,
+            "off: the cluster is reached through its internet access gateway alone, and no instance of it has an address \
+             in a VPC that a target group could hold",
+            "aws rds modify-db-cluster --enable-vpc-networking (a cluster of Aurora PostgreSQL's express configuration has it \
+             off), or name another cluster",
+        ),
+        // The instances' own line says so.
+        Err(Unseen::Refused(error)) if error.kind == ErrorKind::Missing => {}
+        Err(unseen) => lines.unseen(NETWORKING, unseen),
+    }
 }
 
 fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
@@ -51,6 +73,7 @@ fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
                 format!("{instance}: {error}"),
                 "correct the instance's name, or look where its endpoint went",
             ),
+            Err(error) if lines.is_known(ADDRESS, error) => {}
             Err(error) => lines.unknown(
                 ADDRESS,
                 format!("{instance}: {error}"),
@@ -72,6 +95,10 @@ fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
             format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
             "add its subnet to the route's allowed_cidrs, if that is where it belongs",
         ),
+        // Nobody can, and the line of its networking says why.
+        Truth::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
+            lines.told(TRUTH, "VPC networking");
+        }
         Truth::Unclear(why) => lines.warn(
             TRUTH,
             format!("nobody can say who writes: {why}"),
@@ -166,7 +193,7 @@ fn unresolved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = St
         route.instances.get(&member.instance)?;
         let why = match member.address.as_ref().err()? {
             Unseen::Refused(error) => error.message.as_str(),
-            Unseen::NotHere(why) => why,
+            Unseen::NotHere(why) | Unseen::Told(why) => why,
         };
         Some(format!("{}: {why}", member.instance))
     })

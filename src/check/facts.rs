@@ -21,6 +21,8 @@ pub enum Unseen {
     Refused(CallError),
     /// This world has none of it, or it was not to be asked.
     NotHere(&'static str),
+    /// It failed for a reason that another line tells: this is where to look.
+    Told(&'static str),
 }
 
 impl From<CallError> for Unseen {
@@ -155,6 +157,8 @@ pub enum Encryption {
 pub struct RuleFacts {
     /// Its name.
     pub name: String,
+    /// Its ARN, by which policies know it.
+    pub arn: Option<String>,
     /// `ENABLED`, `DISABLED` …
     pub state: String,
     /// What it lets through; a schedule has none.
@@ -198,6 +202,10 @@ pub struct DescribedTable {
     pub indexes: BTreeMap<String, IndexFacts>,
     /// Whether `DeleteTable` is refused.
     pub deletion_protection: Switch,
+    /// The other Regions of a global table.
+    pub replicas: BTreeSet<String>,
+    /// `STRONG` or `EVENTUAL`, where a global table says so.
+    pub consistency: Option<String>,
 }
 
 /// An index.
@@ -233,14 +241,27 @@ pub struct RouteFacts {
     pub groups: Vec<RouteGroup>,
     /// What its listener gives to them, if it is weighted.
     pub weights: Option<Seen<Weights>>,
+    /// The rules of that listener, besides its default action.
+    pub listener_rules: Option<Seen<Vec<ListenerRule>>>,
     /// The load balancers in front of its groups, by ARN.
     pub balancers: BTreeMap<String, Seen<BalancerFacts>>,
     /// The instances of its source, by RDS's word.
     pub members: Seen<Vec<MemberFacts>>,
+    /// Whether its source has addresses in a VPC.
+    pub vpc_networking: Seen<Switch>,
     /// Where the route finds each instance that its configuration names.
     pub addresses: BTreeMap<InstanceId, Result<Option<IpAddr>, CallError>>,
     /// What the witnesses of the route say.
     pub reading: Reading,
+}
+
+/// A rule of a listener, which counts before the default action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerRule {
+    /// Its priority, by which a listener's rules are told apart.
+    pub priority: String,
+    /// The ARNs of the groups that it forwards to.
+    pub groups: BTreeSet<String>,
 }
 
 /// A target group of a route.
@@ -279,6 +300,8 @@ pub struct DescribedGroup {
     pub port: Option<u16>,
     /// `ipv4` or `ipv6`.
     pub family: String,
+    /// The VPC whose addresses it takes without a zone.
+    pub vpc: Option<String>,
     /// The port of its health checks: a number, or `traffic-port`.
     pub health_port: String,
     /// The protocol of its health checks.
@@ -296,6 +319,10 @@ pub struct BalancerFacts {
     pub kind: String,
     /// The Availability Zones it has.
     pub zones: BTreeSet<String>,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// Whether these are asked about traffic that comes through PrivateLink; absent when it does not say.
+    pub inbound_rules_on_private_link: Option<Switch>,
     /// Its attributes.
     pub attributes: Seen<Attributes>,
 }
@@ -307,6 +334,8 @@ pub struct MemberFacts {
     pub instance: InstanceId,
     /// The zone it is in.
     pub zone: Option<String>,
+    /// The VPC of its subnets.
+    pub vpc: Option<String>,
     /// Where its endpoint's name points.
     pub address: Seen<IpAddr>,
 }

@@ -1,5 +1,6 @@
 //! One line of the preflight.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::facts::Unseen;
@@ -113,6 +114,8 @@ pub struct Finding {
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     pub(super) findings: Vec<Finding>,
+    /// Why nobody answered, and where it was told first.
+    out_of_reach: BTreeMap<String, String>,
 }
 
 impl Sheet {
@@ -170,8 +173,36 @@ impl Lines<'_> {
     pub(super) fn unseen(&mut self, check: Check, unseen: &Unseen) {
         match unseen {
             Unseen::NotHere(why) => self.skipped(check, *why, None),
+            Unseen::Told(at) => self.told(check, at),
+            Unseen::Refused(error) if self.is_known(check, error) => {}
             Unseen::Refused(error) => self.refused(check, error),
         }
+    }
+
+    /// Of what could not be read for a reason that stands elsewhere: once for each subject.
+    pub(super) fn told(&mut self, check: Check, at: &str) {
+        let why = format!("not read (see {at})");
+        let last = self.sheet.findings.last();
+        let again = last.is_some_and(|last| last.subject == self.subject && last.why == why);
+        if !again {
+            self.skipped(check, why, None);
+        }
+    }
+
+    /// Whether the same was said of another call already: where nobody answers, every call says so. If it was, the line
+    /// of this check says where.
+    pub(super) fn is_known(&mut self, check: Check, error: &CallError) -> bool {
+        if error.kind != ErrorKind::Unreachable {
+            return false;
+        }
+        let here = format!("{}: {}", self.subject, check.what);
+        if let Some(first) = self.sheet.out_of_reach.get(&error.message) {
+            let first = first.clone();
+            self.told(check, &first);
+            return true;
+        }
+        self.sheet.out_of_reach.insert(error.message.clone(), here);
+        false
     }
 
     fn refused(&mut self, check: Check, error: &CallError) {

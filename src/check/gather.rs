@@ -111,7 +111,7 @@ fn questions(route: &Route, ports: &Ports) -> Vec<(Right, AuditQuery)> {
 
 async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) -> RouteFacts {
     let mut groups = Vec::new();
-    let mut weights = None;
+    let (mut weights, mut listener_rules) = (None, None);
     match &route.strategy {
         Strategy::Swap => groups.push(group(None, &route.group, installation, ports).await),
         Strategy::Weighted(weighted) => {
@@ -120,6 +120,7 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
             }
             let said = ports.listeners.weights(&weighted.listener).await;
             weights = Some(said.map(|reply| reply.value).map_err(Unseen::from));
+            listener_rules = Some(installation.listener_rules(&weighted.listener).await);
         }
     }
     let described = groups
@@ -142,8 +143,10 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
         route: route.clone(),
         groups,
         weights,
+        listener_rules,
         balancers,
         members: installation.members(route).await,
+        vpc_networking: installation.vpc_networking(route).await,
         addresses,
         reading: ports.databases.ask(route).await,
     }

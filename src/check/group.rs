@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::caller::name_of;
-use super::facts::{Attributes, DescribedGroup, RouteFacts, RouteGroup};
+use super::facts::{Attributes, DescribedGroup, MemberFacts, RouteFacts, RouteGroup};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::policy::{Role, ServingWhen};
 use crate::domain::route::{Route, Strategy};
@@ -22,6 +22,10 @@ const TYPE: Check = Check::aws("target type", groups_page!());
 const PROTOCOL: Check = Check::aws("protocol", groups_page!());
 const PORT: Check = Check::ours("port");
 const FAMILY: Check = Check::aws("address family", groups_page!());
+const VPC: Check = Check::aws(
+    "VPC",
+    "ELB API reference, \"TargetDescription\", AvailabilityZone",
+);
 const IN_USE: Check = Check::ours("in use");
 const HOLDS: Check = Check::aws(
     "targets",
@@ -47,11 +51,18 @@ const PROXY: Check = Check::aws(
     "proxy protocol",
     "Network Load Balancer guide, \"Edit target group attributes\", proxy protocol",
 );
+pub(super) const STICKY: Check = Check::aws(
+    "stickiness",
+    "Network Load Balancer guide, \"Edit target group attributes\", sticky sessions",
+);
 const HEALTH: Check = Check::aws(
     "health checks",
     "Network Load Balancer guide, \"Health checks for Network Load Balancer target groups\"; MySQL manual, \"max_connect_errors\"",
 );
 const MAY_MOVE: Check = Check::ours("may move");
+
+/// What a target has that is registered from outside of the group's VPC.
+const ZONE_ALL: &str = "all";
 
 /// From what delay on the sessions of a demoted writer live long enough to be noticed as stale data.
 const DELAY_MAX: Duration = Duration::from_secs(30);
@@ -76,6 +87,12 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
     }
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     may_move(&facts.route, &mut lines);
+}
+
+/// A route of which nothing could be read, for a reason that stands there.
+pub(super) fn unread(facts: &RouteFacts, at: &str, sheet: &mut Sheet) {
+    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    lines.told(THERE, at);
 }
 
 /// The group of a route that swaps is the route's own; a weighted one has several.
@@ -112,6 +129,7 @@ fn described_as(
     );
     port(route, described, lines);
     family(facts, group, described, lines);
+    vpc(facts, group, described, lines);
     if described.balancers.is_empty() {
         lines.fail(
             IN_USE,
@@ -167,6 +185,45 @@ fn family(
             "use addresses of the group's family, or a group of the other (IpAddressType)",
         ),
     );
+}
+
+/// An address of the group's own VPC is registered without a zone, and one of another with `all`: the contrary is
+/// refused either way (aws-load-balancer-controller issues 561 and 3084).
+fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
+    let members = facts.members.iter().flatten();
+    let members = members.filter(|member| {
+        let of = group.instance.as_ref();
+        of.is_none_or(|of| *of == member.instance)
+    });
+    let known = members.filter_map(|member| Some((member, member.vpc.as_deref()?)));
+    let Some(own) = described.vpc.as_deref() else {
+        let why = "the load balancer does not say which VPC the group is of";
+        return lines.skipped(VPC, why, None);
+    };
+    let (inside, outside): (Vec<_>, Vec<_>) = known.partition(|(_, vpc)| *vpc == own);
+    let by_all = facts.route.group.availability_zone.as_deref() == Some(ZONE_ALL);
+    let shown = |of: &[(&MemberFacts, &str)]| {
+        let of: Vec<String> = of
+            .iter()
+            .map(|(member, vpc)| format!("{} in {vpc}", member.instance))
+            .collect();
+        of.join(", ")
+    };
+    match (by_all, inside.is_empty(), outside.is_empty()) {
+        (_, true, true) => lines.skipped(VPC, "nobody says which VPC the instances are in (see instances)", None),
+        (false, _, false) => lines.fail(
+            VPC,
+            format!("the group is in {own}, and {}: its address would not be registered", shown(&outside)),
+            "set availability_zone = \"all\" for the route; the VPCs have to be peered, or joined by a transit gateway",
+        ),
+        (true, false, _) => lines.fail(
+            VPC,
+            format!("{}, which is the group's, and the route registers with availability_zone = \"all\": that is refused", shown(&inside)),
+            "remove availability_zone from the route",
+        ),
+        (true, true, false) => lines.pass(VPC, format!("{}, registered with availability_zone = \"all\"", shown(&outside))),
+        (false, false, true) => lines.pass(VPC, own),
+    }
 }
 
 fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
@@ -226,6 +283,7 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
             lines.pass(UNHEALTHY, on_off(found));
         }
     }
+    sticky(route, attributes, lines);
     match value(attributes, "preserve_client_ip.enabled", "false") {
         "true" => lines.warn(
             CLIENT_IP,
@@ -242,6 +300,19 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
             "set proxy_protocol_v2.enabled of the group to false",
         ),
         _ => lines.pass(PROXY, "off"),
+    }
+}
+
+/// Stickiness of a group is by the client's address, too: PrivateLink's is always the load balancer's own.
+fn sticky(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
+    let key = "stickiness.enabled";
+    let fix = format!("set {key} of the group to false");
+    let why = "on: connections from one address go to the target that they went to before, and through PrivateLink all come \
+               from the load balancer's own";
+    match (value(attributes, key, "false"), &route.strategy) {
+        ("true", Strategy::Weighted(_)) => lines.fail(STICKY, why, fix),
+        ("true", Strategy::Swap) => lines.warn(STICKY, why, fix),
+        _ => lines.pass(STICKY, "off"),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::caller::name_of;
-use super::facts::{Encryption, Facts, QueueFacts, Redrive};
+use super::facts::{Encryption, Facts, Redrive};
 use super::finding::{Check, Lines, Sheet, Subject};
+use super::policy;
 use crate::config::Config;
 use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 
@@ -30,11 +29,6 @@ const ENCRYPTION: Check = Check::aws(
     "encryption",
     "EventBridge user guide, \"Amazon EventBridge targets\"; SQS developer guide, \"Key management\"",
 );
-const POLICY: Check = Check::aws(
-    "policy",
-    "EventBridge user guide, \"Using resource-based policies for Amazon EventBridge\"",
-);
-
 /// The least visibility: the longest that the lease of a worker which died can block its route, so that the next
 /// delivery finds the route free.
 const VISIBILITY_MIN: Duration =
@@ -46,9 +40,6 @@ const RECEIVES_FOR_AN_HOUR: u32 = 120;
 
 /// The key that SQS makes by itself, whose policy nobody can edit.
 const KEY_OF_SQS: &str = "alias/aws/sqs";
-
-/// Who sends what a rule lets through.
-const EVENTBRIDGE: &str = "events.amazonaws.com";
 
 pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
     let mut lines = sheet.about(Subject::Queue(config.queue.to_string()));
@@ -81,7 +72,7 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
         Ok(found) => encryption(found, &mut lines),
         Err(unseen) => lines.unseen(ENCRYPTION, unseen),
     }
-    policy(queue, facts, &mut lines);
+    policy::judge(queue, facts, &mut lines);
 }
 
 fn kind(fifo: bool) -> &'static str {
@@ -191,66 +182,5 @@ fn encryption(encryption: &Encryption, lines: &mut Lines<'_>) {
             "send a drill through the rule (docs/deploy.md), or encrypt the queue with a key of your own",
         ),
         Encryption::Nothing => lines.pass(ENCRYPTION, "none at rest"),
-    }
-}
-
-/// Whether EventBridge may send. Only whether anybody let it: conditions are for the drill to show.
-fn policy(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
-    let rules = facts.rules.iter().flatten().flatten();
-    let targets: Vec<_> = rules.flat_map(|rule| &rule.targets).collect();
-    if !targets.is_empty() && targets.iter().all(|target| target.role.is_some()) {
-        return lines.pass(
-            POLICY,
-            "not needed: the rules send with a role of their own",
-        );
-    }
-    let text = match &queue.policy {
-        Ok(text) => text.as_deref(),
-        Err(unseen) => return lines.unseen(POLICY, unseen),
-    };
-    let admits = text.is_some_and(admits_eventbridge);
-    let found = if admits {
-        "lets EventBridge send"
-    } else {
-        "lets no rule send"
-    };
-    lines.require(
-        POLICY,
-        (admits, found.to_owned()),
-        (
-            "what a rule lets through goes to the rule's dead-letter queue at once",
-            "allow events.amazonaws.com to sqs:SendMessage, with the rules' ARNs as aws:SourceArn (infra/writerlink.yaml, QueuePolicy)",
-        ),
-    );
-}
-
-fn admits_eventbridge(policy: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<Value>(policy) else {
-        return false;
-    };
-    each(&policy["Statement"]).any(|statement| {
-        let allows = statement["Effect"] == "Allow";
-        let service = &statement["Principal"]["Service"];
-        let to = each(service).any(|who| who == EVENTBRIDGE);
-        let everybody = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
-        let sends = each(&statement["Action"])
-            .filter_map(Value::as_str)
-            .any(is_send);
-        allows && (to || everybody) && sends
-    })
-}
-
-/// Actions are compared without regard to case (IAM user guide, "IAM JSON policy elements: Action").
-fn is_send(action: &str) -> bool {
-    let action = action.to_ascii_lowercase();
-    ["sqs:sendmessage", "sqs:*", "*", "sqs:send*"].contains(&action.as_str())
-}
-
-/// The elements of a list; of anything else, itself.
-fn each(value: &Value) -> std::slice::Iter<'_, Value> {
-    match value {
-        Value::Array(values) => values.iter(),
-        Value::Null => [].iter(),
-        one => std::slice::from_ref(one).iter(),
     }
 }

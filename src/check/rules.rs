@@ -1,11 +1,14 @@
 //! What brings a route's events: rules of EventBridge, held against what moves the route.
 
-use serde_json::{Value, json};
+mod arriving;
 
-use super::caller::{Place, name_of, place_of};
+use std::collections::BTreeSet;
+
+use self::arriving::{Brought, Comes, Elsewhere, comes, home, ids_of};
+use super::caller::name_of;
 use super::facts::{Facts, RouteFacts, RuleFacts, RuleTarget};
 use super::finding::{Check, Lines, Sheet, Subject};
-use super::pattern::{Lets, lets};
+use super::probe::shown;
 use crate::config::Config;
 use crate::domain::policy::Database;
 use crate::domain::route::{OnStarted, Route, Source};
@@ -37,15 +40,18 @@ const ENABLED: &str = "ENABLED";
 /// Where a message group is said by a path into the event.
 const PATH: &str = "$";
 
-/// The failovers of a cluster, and of a Multi-AZ instance: those of infra/route.yaml.
-const OF_CLUSTER: [u16; 5] = [69, 70, 71, 72, 73];
-const OF_INSTANCE: [u16; 6] = [13, 15, 49, 50, 51, 65];
+/// The events that move a cluster when they come: who became its writer.
+const COMPLETED: u16 = 71;
+const INSTANCE_COMPLETED: u16 = 49;
+/// The previous writer stays the writer.
+const RESTORED: u16 = 70;
+/// A failover began.
+const STARTED: [u16; 2] = [72, 73];
 
 pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mut Sheet) {
-    let route = &facts.route;
-    let mut lines = sheet.about(Subject::Route(route.name.clone()));
-    let (rules, queue) = match (&all.rules, &all.queue) {
-        (Ok(rules), Ok(queue)) => (rules, queue),
+    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    let rules = match (&all.rules, &all.queue) {
+        (Ok(rules), Ok(_)) => rules,
         // The queue's own lines say why.
         (_, Err(_)) => {
             let why = "the rules are found by the queue, which could not be read";
@@ -54,27 +60,30 @@ pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mu
         (Err(unseen), _) => return lines.unseen(RULE, unseen),
     };
     let seen: Vec<&RuleFacts> = rules.iter().flatten().collect();
-    let place = place_of(&queue.arn).unwrap_or_default();
-    let brings = |rule: &&RuleFacts| brings(rule, route, place);
-    let (bringing, others): (Vec<_>, Vec<_>) = seen.iter().copied().partition(brings);
-    if let Some(unseen) = rules.iter().find_map(|rule| rule.as_ref().err())
-        && bringing.is_empty()
-    {
-        return lines.unseen(RULE, unseen);
+    let brought = Brought::of(facts, &seen);
+    if brought.rules.is_empty() {
+        return match rules.iter().find_map(|rule| rule.as_ref().err()) {
+            Some(unseen) => lines.unseen(RULE, unseen),
+            None => none(&facts.route, &seen, config, &mut lines),
+        };
     }
-    if bringing.is_empty() {
-        return none(route, &others, config, &mut lines);
-    }
-    let (on, off): (Vec<_>, Vec<_>) = bringing
-        .into_iter()
+    let (on, off): (Vec<_>, Vec<_>) = brought
+        .rules
+        .iter()
         .partition(|rule| rule.state.starts_with(ENABLED));
     if on.is_empty() {
         let why = format!("{} is disabled: no event arrives", named(&off));
         let fix = format!("aws events enable-rule --name {}", named(&off));
-        return without_events(RULE, (why, fix), (route, config), &mut lines);
+        return without_events(RULE, (why, fix), (&facts.route, config), &mut lines);
     }
-    lines.pass(RULE, format!("{}, enabled", named(&on)));
-    ids(&on, route, (place, config), &mut lines);
+    let asked = Asked {
+        facts,
+        config,
+        rules: &on,
+        place: &brought.place,
+    };
+    asked.enabled(&mut lines);
+    asked.ids(&mut lines);
     let targets: Vec<&RuleTarget> = on.iter().flat_map(|rule| &rule.targets).collect();
     sent(&targets, &mut lines);
 }
@@ -84,69 +93,152 @@ fn named(rules: &[&RuleFacts]) -> String {
     names.join(", ")
 }
 
-/// Whether a rule sends the queue anything that moves the route.
-fn brings(rule: &RuleFacts, route: &Route, place: Place<'_>) -> bool {
-    !rule.targets.is_empty()
-        && ids_of(route)
-            .iter()
-            .any(|id| through(rule, route, (place, *id)))
+/// Whether a rule sends the queue anything that may move the route.
+pub(super) fn brings(facts: &RouteFacts, rule: &RuleFacts) -> bool {
+    !Brought::of(facts, &[rule]).rules.is_empty()
 }
 
-fn ids_of(route: &Route) -> &'static [u16] {
-    match route.policy.database {
-        Database::Cluster => &OF_CLUSTER,
-        Database::Instance => &OF_INSTANCE,
+/// The enabled rules that bring a route's events, and what is asked of them.
+struct Asked<'a> {
+    facts: &'a RouteFacts,
+    config: &'a Config,
+    rules: &'a [&'a RuleFacts],
+    place: &'a Elsewhere,
+}
+
+impl Asked<'_> {
+    fn comes(&self, id: u16) -> Comes {
+        let place = self.place.place(home(&self.facts.route));
+        comes(self.rules, self.facts, place, id)
     }
-}
 
-/// What is unclear is let through here: a pattern that is not understood is no proof that nothing comes.
-fn through(rule: &RuleFacts, route: &Route, (place, id): (Place<'_>, u16)) -> bool {
-    let Some(pattern) = &rule.pattern else {
-        return false;
-    };
-    match &route.source {
-        Source::Any => true,
-        Source::Named(source) => {
-            let event = event(source.as_str(), route.policy.database, (place, id));
-            lets(pattern, &event) != Lets::Not
+    /// What has to fit of an event before anything comes for certain; nothing where something does.
+    fn open(&self) -> BTreeSet<String> {
+        let mut open = BTreeSet::new();
+        for id in ids_of(&self.facts.route) {
+            match self.comes(*id) {
+                Comes::Yes | Comes::Partly(_) => return BTreeSet::new(),
+                Comes::Unknown(fields) => open.extend(fields),
+                Comes::No => {}
+            }
+        }
+        open
+    }
+
+    fn enabled(&self, lines: &mut Lines<'_>) {
+        let names = named(self.rules);
+        let home = home(&self.facts.route);
+        let open = listed(self.open());
+        if !open.is_empty() {
+            lines.unknown(
+                RULE,
+                format!("{names}, enabled; whether it brings the route's events depends on {open}, which check cannot foresee"),
+                "hold the pattern against an event of this database (aws events test-event-pattern; `writerlink audit show` \
+                 prints what arrived), or filter by detail.SourceArn and detail.EventID",
+            );
+        } else if *self.place == Elsewhere::of(home) {
+            lines.pass(RULE, format!("{names}, enabled"));
+        } else {
+            self.elsewhere(&names, lines);
+        }
+    }
+
+    /// A rule of a hub: right if the database is there, wrong if it is not.
+    fn elsewhere(&self, names: &str, lines: &mut Lines<'_>) {
+        let home = home(&self.facts.route);
+        let Elsewhere { region, account } = self.place;
+        let kind = match self.facts.route.policy.database {
+            Database::Cluster => "cluster",
+            Database::Instance => "db",
+        };
+        let source = match &self.facts.route.source {
+            Source::Named(source) => source.as_str(),
+            Source::Any => "NAME",
+        };
+        lines.warn(
+            RULE,
+            format!(
+                "{names}, enabled: it brings events of account {account} in {region}, and the route's target group is of \
+                 {} in {}",
+                home.account, home.region
+            ),
+            format!(
+                "if the database is there, say so: source = \"arn:{}:rds:{region}:{account}:{kind}:{source}\"; else correct \
+                 the rule's pattern",
+                home.partition
+            ),
+        );
+    }
+
+    fn ids(&self, lines: &mut Lines<'_>) {
+        let route = &self.facts.route;
+        if route.source == Source::Any {
+            return lines.skipped(IDS, "the route takes events of any source", None);
+        }
+        let (mut missing, mut partly, mut open) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for id in ids_of(route) {
+            match self.comes(*id) {
+                Comes::Yes => {}
+                Comes::Partly(text) => partly.push((*id, text)),
+                Comes::No => missing.push(*id),
+                Comes::Unknown(fields) => open.extend(fields),
+            }
+        }
+        if missing.is_empty() && partly.is_empty() {
+            let open = listed(open);
+            if !open.is_empty() {
+                return lines.skipped(IDS, format!("they depend on {open}"), None);
+            }
+            let all = ids_of(route).len();
+            return lines.pass(IDS, format!("all {all} that move the route"));
+        }
+        let fix = "ask for detail.EventID alone in the rule's pattern, with every id that moves the route (EventIds of \
+                   infra/route.yaml)";
+        let why = told(&missing, &partly);
+        if missing.iter().any(|id| self.is_needed(*id, &missing)) {
+            without_events(IDS, (why, fix.to_owned()), (route, self.config), lines);
+        } else if partly.iter().any(|(id, _)| self.is_needed(*id, &missing)) {
+            let why = format!("{why}: a failover that RDS tells in such words is not heard of");
+            lines.warn(IDS, why, fix);
+        } else {
+            let why =
+                format!("{why}: what they tell is learnt later, from other events or the timer");
+            lines.warn(IDS, why, fix);
+        }
+    }
+
+    /// Whether a failover is not followed when this event does not arrive. Without a start it is followed when it is
+    /// complete, which is later; and where no start moves the route, none has to be taken back.
+    fn is_needed(&self, id: u16, missing: &[u16]) -> bool {
+        let moved_by_a_start = self.facts.route.on_started != OnStarted::Wait
+            && STARTED.iter().any(|started| !missing.contains(started));
+        match id {
+            COMPLETED | INSTANCE_COMPLETED => true,
+            RESTORED => moved_by_a_start,
+            _ => false,
         }
     }
 }
 
-/// An event of RDS as EventBridge gets it, with what a pattern may ask for.
-fn event(source: &str, database: Database, (place, id): (Place<'_>, u16)) -> Value {
-    let (kind, detail_type, source_type) = match database {
-        Database::Cluster => ("cluster", "RDS DB Cluster Event", "CLUSTER"),
-        Database::Instance => ("db", "RDS DB Instance Event", "DB_INSTANCE"),
-    };
-    let Place {
-        partition,
-        region,
-        account,
-    } = place;
-    let arn = format!("arn:{partition}:rds:{region}:{account}:{kind}:{source}");
-    json!({
-        "version": "0",
-        "id": "844e2571-85d4-695f-b930-0153b71dcb42",
-        "detail-type": detail_type,
-        "source": "aws.rds",
-        "account": account,
-        "time": "2026-05-06T23:07:45Z",
-        "region": region,
-        "resources": [arn],
-        "detail": {
-            "EventCategories": ["failover"],
-            "SourceType": source_type,
-            "SourceArn": arn,
-            "Date": "2026-05-06T23:07:45.884Z",
-            "SourceIdentifier": source,
-            "EventID": shown(id),
-        },
-    })
+fn listed(fields: BTreeSet<String>) -> String {
+    let fields: Vec<String> = fields.into_iter().collect();
+    fields.join(", ")
 }
 
-fn shown(id: u16) -> String {
-    format!("RDS-EVENT-{id:04}")
+fn told(missing: &[u16], partly: &[(u16, String)]) -> String {
+    let mut told = Vec::new();
+    if !missing.is_empty() {
+        let ids: Vec<String> = missing.iter().map(|id| shown(*id)).collect();
+        told.push(format!("{} do not arrive", ids.join(", ")));
+    }
+    let partly = partly.iter();
+    told.extend(partly.map(|(id, text)| {
+        format!(
+            "{} arrives with some texts, and \"{text}\" does not pass",
+            shown(*id)
+        )
+    }));
+    told.join("; ")
 }
 
 fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines<'_>) {
@@ -181,45 +273,6 @@ fn without_events(
 
 fn follows_anyway(route: &Route, config: &Config) -> bool {
     !route.policy.truth.is_empty() && config.reconciling.interval.is_some()
-}
-
-fn ids(
-    rules: &[&RuleFacts],
-    route: &Route,
-    (place, config): (Place<'_>, &Config),
-    lines: &mut Lines<'_>,
-) {
-    if route.source == Source::Any {
-        return lines.skipped(IDS, "the route takes events of any source", None);
-    }
-    let come = |id: &&u16| rules.iter().any(|rule| through(rule, route, (place, **id)));
-    let (come, missing): (Vec<u16>, Vec<u16>) = ids_of(route).iter().partition(come);
-    let list = |ids: &[u16]| {
-        ids.iter()
-            .map(|id| shown(*id))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    if missing.is_empty() {
-        return lines.pass(IDS, format!("all {} that move the route", come.len()));
-    }
-    let why = format!("{} do not arrive", list(&missing));
-    let fix = "add them to detail.EventID of the rule's pattern (EventIds of infra/route.yaml)";
-    if missing.iter().any(|id| moves(route, *id)) {
-        without_events(IDS, (why, fix.to_owned()), (route, config), lines);
-    } else {
-        let why = format!("{why}: what they tell is learnt later, from other events or the timer");
-        lines.warn(IDS, why, fix);
-    }
-}
-
-/// Whether a failover is not followed, or late, when this event does not arrive. The others announce, or ask.
-fn moves(route: &Route, id: u16) -> bool {
-    match id {
-        70 | 71 | 49 => true,
-        72 | 73 => route.on_started != OnStarted::Wait,
-        _ => false,
-    }
 }
 
 /// How the events are sent.

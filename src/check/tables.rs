@@ -16,6 +16,10 @@ const RECOVERY: Check = Check::aws(
     "point-in-time recovery",
     "DynamoDB developer guide, \"Point-in-time backups for DynamoDB\"",
 );
+const GLOBAL: Check = Check::aws(
+    "global table",
+    "DynamoDB developer guide, \"Global tables: How it works\"",
+);
 const EXPIRY: Check = Check::aws(
     "time to live",
     "DynamoDB developer guide, \"Using time to live (TTL) in DynamoDB\"",
@@ -23,6 +27,9 @@ const EXPIRY: Check = Check::aws(
 
 /// What a table is in when it takes calls. While an index or a setting is changed it takes them, too.
 const USABLE: [&str; 2] = ["ACTIVE", "UPDATING"];
+
+/// What a global table says whose replicas are written together.
+const STRONG: &str = "STRONG";
 
 /// What an index that holds whole items says.
 const WHOLE: &str = "ALL";
@@ -66,6 +73,7 @@ fn table((name, wanted): (&str, &Table), found: &TableFacts, lines: &mut Lines<'
     if !wanted.indexes.is_empty() {
         indexes(wanted, described, lines);
     }
+    global(wanted, described, lines);
     protection(name, described.deletion_protection, lines);
     recovery(name, &found.recovery, lines);
     expiry(wanted.expiry, &found.expiry, lines);
@@ -115,6 +123,32 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
         format!("{}: questions to the audit would fail", wrong.join("; ")),
         "create the index as in infra/writerlink.yaml (an index that is wrong has to be deleted first)",
     );
+}
+
+/// A lease is a condition on an item, and DynamoDB holds it against the Region's own copy. Copies that are written
+/// together take no transactions, which every commit of the ledger is.
+fn global(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
+    let regions: Vec<&str> = found.replicas.iter().map(String::as_str).collect();
+    let regions = regions.join(", ");
+    let holds_the_leases = wanted.expiry.is_some();
+    if found.replicas.is_empty() {
+        lines.pass(GLOBAL, "no: it is in this Region alone");
+    } else if found.consistency.as_deref() == Some(STRONG) {
+        lines.fail(
+            GLOBAL,
+            format!("with {regions}, strongly consistent: such a table takes no transactions, and each commit of the ledger is one"),
+            "name a table of this Region alone under [ledger] (`writerlink setup`, infra/writerlink.yaml)",
+        );
+    } else if holds_the_leases {
+        lines.fail(
+            GLOBAL,
+            format!("with {regions}, eventually consistent: a worker there takes the same lease at the same time"),
+            "name a table of this Region alone under [ledger], or remove the replicas: aws dynamodb update-table \
+             --replica-updates '[{\"Delete\": {\"RegionName\": \"REGION\"}}]'",
+        );
+    } else {
+        lines.pass(GLOBAL, format!("with {regions}, to read there"));
+    }
 }
 
 fn protection(name: &str, found: Switch, lines: &mut Lines<'_>) {

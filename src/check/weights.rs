@@ -1,11 +1,11 @@
 //! A weighted route's listener: whether each group has its place there, and its instance in it.
 
-use super::facts::{RouteFacts, RouteGroup, Unseen};
+use super::facts::{ListenerRule, RouteFacts, RouteGroup, Seen, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
-use super::group::subject;
+use super::group::{STICKY, subject};
 use crate::domain::route::{InstanceId, TargetGroupArn};
 use crate::domain::target::Target;
-use crate::domain::weights::Weights;
+use crate::domain::weights::{Stickiness, Weights};
 use crate::ports::ErrorKind;
 
 const LISTENER: Check = Check::aws(
@@ -15,6 +15,10 @@ const LISTENER: Check = Check::aws(
 const WEIGHTS: Check = Check::aws(
     "weights",
     "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"",
+);
+const RULES: Check = Check::aws(
+    "listener rules",
+    "Network Load Balancer guide, \"Listeners for your Network Load Balancers\", listener rules",
 );
 const OTHERS: Check = Check::ours("other groups");
 const WARM: Check = Check::aws("warm", "aws-load-balancer-controller issue 1834");
@@ -33,6 +37,9 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
             "name a TCP or TLS listener whose one default action forwards to the route's target groups",
         ),
         Err(unseen) => lines.unseen(LISTENER, unseen),
+    }
+    if let Some(rules) = &facts.listener_rules {
+        listener_rules(facts, rules, &mut lines);
     }
     for group in &facts.groups {
         let mut lines = sheet.about(subject(facts, group));
@@ -76,6 +83,7 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
             format!("writerlink plan {route} shows the call that is missing; an event, or a look of the timer, makes it"),
         ),
     }
+    stickiness(weights, lines);
     let strangers = weights
         .groups
         .keys()
@@ -97,6 +105,43 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
             OTHERS,
             format!("{}, left alone (exclusive = false)", strangers.join(", ")),
         );
+    }
+}
+
+/// Who sticks to a group comes back to it at whatever weight it has.
+fn stickiness(weights: &Weights, lines: &mut Lines<'_>) {
+    match weights.stickiness {
+        None | Some(Stickiness::Off) => lines.pass(STICKY, "off"),
+        Some(Stickiness::On(_)) => lines.fail(
+            STICKY,
+            "on: connections from one address go to the group that they went to before. Through PrivateLink all come from \
+             the load balancer's own, so after a move they go on to the demoted writer",
+            "turn TargetGroupStickinessConfig of the listener's forward action off (aws elbv2 modify-listener)",
+        ),
+    }
+}
+
+/// Rules count before the default action, whose weights are all that a route moves.
+fn listener_rules(facts: &RouteFacts, rules: &Seen<Vec<ListenerRule>>, lines: &mut Lines<'_>) {
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(unseen) => return lines.unseen(RULES, unseen),
+    };
+    let own = |arn: &String| facts.groups.iter().any(|group| group.arn.as_str() == arn);
+    let past = rules.iter().filter(|rule| rule.groups.iter().any(own));
+    let past: Vec<&str> = past.map(|rule| rule.priority.as_str()).collect();
+    match (rules.len(), past.is_empty()) {
+        (0, _) => lines.pass(RULES, "none: the default action decides"),
+        (count, true) => lines.pass(RULES, format!("{count}, none of which forwards to a group of the route")),
+        (_, false) => lines.fail(
+            RULES,
+            format!(
+                "{} forwards to groups of the route by itself, before the default action: a move changes the default action's \
+                 weights alone, and leaves what the rule forwards on the demoted writer",
+                past.join(", ")
+            ),
+            "delete the rule (aws elbv2 delete-rule), or give its clients a listener of their own",
+        ),
     }
 }
 

@@ -13,10 +13,10 @@ use super::queue::FifoQueue;
 use crate::aws::installation::tables;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, MemberFacts,
-    QueueFacts, Redrive, Right, RuleFacts, Seen, TableFacts, Unseen,
+    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule,
+    MemberFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
-use crate::domain::route::{Route, Source, TargetGroupArn};
+use crate::domain::route::{ListenerArn, Route, Source, TargetGroupArn};
 
 /// The one load balancer of a world.
 const BALANCER: &str = "the load balancer in memory";
@@ -110,6 +110,7 @@ impl Installation for WorldInstallation {
                 protocol: "TCP".to_owned(),
                 port: Some(spec.port),
                 family: "ipv4".to_owned(),
+                vpc: None,
                 health_port: match self.load_balancer.probe() {
                     Probe::Answered => "traffic-port".to_owned(),
                     Probe::NeverAnswered => NOBODYS_PORT.to_owned(),
@@ -126,8 +127,18 @@ impl Installation for WorldInstallation {
         Ok(BalancerFacts {
             kind: "network".to_owned(),
             zones: self.load_balancer.zones(),
+            security_groups: Vec::new(),
+            inbound_rules_on_private_link: None,
             attributes: Ok(BTreeMap::new()),
         })
+    }
+
+    async fn listener_rules(&self, _: &ListenerArn) -> Seen<Vec<ListenerRule>> {
+        Ok(Vec::new())
+    }
+
+    async fn vpc_networking(&self, _: &Route) -> Seen<Switch> {
+        Ok(Switch::On)
     }
 
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
@@ -138,6 +149,7 @@ impl Installation for WorldInstallation {
         let members = instances.map(|instance| MemberFacts {
             instance: instance.id,
             zone: Some(instance.zone),
+            vpc: None,
             address: Ok(instance.ip),
         });
         Ok(members.collect())

@@ -3,7 +3,8 @@
 //! A group at weight 0 stays registered and health-checked (Network Load Balancer guide, "Listeners for your Network
 //! Load Balancers"): nothing here touches its targets. A switch is not instant: after a listener had been re-pointed,
 //! new connections reached the old group for about 75 s (containers-roadmap #470, 2019), and AWS writes down nothing
-//! better for weights.
+//! better for weights. Where clients stick to a group, those of before the switch come back to it for good: through
+//! PrivateLink all of them have the load balancer's own address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::load_balancer::{LoadBalancer, answered, next_request};
 use super::process::Process;
 use crate::domain::route::{ListenerArn, TargetGroupArn};
 use crate::domain::target::Target;
-use crate::domain::weights::{Shift, Weights};
+use crate::domain::weights::{Shift, Stickiness, Weights};
 use crate::ports::{CallError, ErrorKind, Listeners, Reply};
 
 /// How long new connections may still follow the weights that stood before.
@@ -52,8 +53,11 @@ impl Listener {
     fn set(&mut self, weights: Weights, now: Duration) -> Weights {
         self.fading.retain(|(until, _)| now < *until);
         let before = std::mem::replace(&mut self.weights, weights);
-        self.fading
-            .push((now + WEIGHTS_PROPAGATION, before.clone()));
+        let until = match before.stickiness {
+            Some(Stickiness::On(_)) => Duration::MAX,
+            Some(Stickiness::Off) | None => now + WEIGHTS_PROPAGATION,
+        };
+        self.fading.push((until, before.clone()));
         before
     }
 }
@@ -265,6 +269,29 @@ mod tests {
         let changes = world.elb.weight_changes();
         assert_eq!(changes.len(), 2);
         assert_eq!(changes[1].before, weights(&weighted, [0, 100]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_stick_to_a_group_come_back_to_it_after_any_switch() {
+        for (stickiness, reached) in [
+            (None, 1),
+            (Some(Stickiness::Off), 1),
+            (Some(Stickiness::On(None)), 2),
+        ] {
+            let (world, weighted) = world();
+            for numbers in [[100, 0], [0, 100]] {
+                let weights = Weights {
+                    stickiness,
+                    ..weights(&weighted, numbers)
+                };
+                let listener = &weighted.listener;
+                let set = world.elb.modify_listener(OPERATOR, listener, &weights);
+                set.unwrap();
+            }
+            tokio::time::sleep(WEIGHTS_PROPAGATION * 100).await;
+            let found = world.elb.reached_through(&weighted.listener);
+            assert_eq!(found.len(), reached, "{stickiness:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use writerlink::aws::elbv2::Elbv2TargetGroups;
 use writerlink::domain::plan::Present;
 use writerlink::domain::route::{TargetGroup, TargetGroupArn};
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
-use writerlink::ports::{ErrorKind, TargetGroups};
+use writerlink::ports::{CallError, ErrorKind, TargetGroups};
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;
@@ -248,4 +248,57 @@ async fn a_group_of_instances_is_refused_with_the_type_it_has_to_be() {
         (ErrorKind::Invalid, "TargetTypeNotIp")
     );
     assert!(refused.message.contains("target type ip"), "{refused}");
+}
+
+/// The words are AWS's own (aws-load-balancer-controller issues 561 and 3714).
+#[tokio::test]
+async fn an_address_that_is_refused_is_told_with_what_its_zone_has_to_be() {
+    let outside =
+        "The Availability Zone is required for IP address '10.9.0.7' because it is not in the VPC";
+    let inside = "The IP address '10.0.2.10' is within the VPC, and cannot have its Availability Zone overridden to 'all'";
+    let cases = [
+        (
+            None,
+            "ValidationError",
+            outside,
+            "set availability_zone = \"all\"",
+        ),
+        (
+            None,
+            "InvalidTarget",
+            outside,
+            "set availability_zone = \"all\"",
+        ),
+        (
+            Some("all"),
+            "ValidationError",
+            inside,
+            "availability_zone = \"all\", which is right only",
+        ),
+    ];
+    for (zone, code, said, remedy) in cases {
+        let refused = refused(zone, code, said).await;
+        assert_eq!(
+            (refused.kind, refused.code.as_str()),
+            (ErrorKind::Invalid, code)
+        );
+        assert!(refused.message.starts_with(said), "{refused}");
+        assert!(refused.message.contains(remedy), "{refused}");
+    }
+    // What is refused for another reason needs another remedy.
+    let too_many = refused(None, "TooManyTargets", "too many").await;
+    assert_eq!(too_many.message, "too many");
+}
+
+async fn refused(zone: Option<&str>, code: &str, said: &str) -> CallError {
+    let stub = Stub::answering(Answer::rds_error(400, code, said));
+    let groups = target_groups(&Account::fresh(), &stub.endpoint()).await;
+    let group = TargetGroup {
+        availability_zone: zone.map(str::to_owned),
+        ..group(NOWHERE)
+    };
+    groups
+        .register(&group, &[target("10.9.0.7")])
+        .await
+        .unwrap_err()
 }

@@ -159,6 +159,7 @@ async fn rules_are_found_by_the_queue_and_only_their_target_for_it_is_kept() {
         ("orders", "DISABLED")
     );
     assert_eq!(rule.pattern.as_deref(), Some(pattern));
+    assert!(rule.arn.as_ref().unwrap().ends_with(":rule/orders"));
     let target = RuleTarget {
         message_group: Some("orders".to_owned()),
         dead_letters: Some(letters.to_owned()),
@@ -332,7 +333,7 @@ async fn an_engine_that_does_not_know_conditions_is_no_dynamodb() {
 /// In the words of the API reference's examples.
 fn elbv2() -> Stub {
     let group = format!(
-        "<TargetGroups><member><TargetGroupArn>{NOWHERE}</TargetGroupArn><Protocol>TCP</Protocol><Port>3306</Port>\
+        "<TargetGroups><member><TargetGroupArn>{NOWHERE}</TargetGroupArn><Protocol>TCP</Protocol><Port>3306</Port><VpcId>vpc-1</VpcId>\
          <TargetType>ip</TargetType><IpAddressType>ipv6</IpAddressType><HealthCheckProtocol>TCP</HealthCheckProtocol>\
          <HealthCheckPort>40000</HealthCheckPort><HealthCheckIntervalSeconds>30</HealthCheckIntervalSeconds>\
          <LoadBalancerArns><member>{BALANCER}</member></LoadBalancerArns></member></TargetGroups>"
@@ -344,6 +345,8 @@ fn elbv2() -> Stub {
         |name: &str| format!("<member><ZoneName>{name}</ZoneName><SubnetId>s</SubnetId></member>");
     let balancer = format!(
         "<LoadBalancers><member><LoadBalancerArn>{BALANCER}</LoadBalancerArn><Type>network</Type>\
+         <SecurityGroups><member>sg-1</member></SecurityGroups>\
+         <EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic>on</EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic>\
          <AvailabilityZones>{}{}</AvailabilityZones></member></LoadBalancers>",
         zone("us-east-1a"),
         zone("us-east-1b"),
@@ -393,11 +396,14 @@ async fn a_group_and_its_load_balancer_are_read_in_awss_own_words() {
     assert_eq!(described.health_protocol, "TCP");
     assert_eq!(described.health_interval, Some(Duration::from_secs(30)));
     assert_eq!(described.balancers, [BALANCER]);
+    assert_eq!(described.vpc.as_deref(), Some("vpc-1"));
     let attributes = group.attributes.unwrap();
     assert_eq!(attributes["deregistration_delay.timeout_seconds"], "0");
     let balancer = BalancerFacts {
         kind: "network".to_owned(),
         zones: ["us-east-1a", "us-east-1b"].map(str::to_owned).into(),
+        security_groups: vec!["sg-1".to_owned()],
+        inbound_rules_on_private_link: Some(Switch::On),
         attributes: Ok([(
             "load_balancing.cross_zone.enabled".to_owned(),
             "true".to_owned(),

@@ -1,6 +1,7 @@
 //! The load balancers in front of a route's groups.
 
 use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::check::facts::Switch;
 use writerlink::ports::ErrorKind;
 
 use crate::seen::{BALANCER, CROSS_ZONE, Case, unseen};
@@ -57,4 +58,22 @@ fn endpoints_of_every_zone_reach_the_one_writer() {
     assert_eq!(case.says("cross-zone"), Warn);
     case.balancer().zones.remove("us-east-1b");
     assert_eq!(case.says("cross-zone"), Pass);
+}
+
+#[test]
+fn security_groups_that_are_asked_about_private_link_drop_its_consumers() {
+    let what = "PrivateLink inbound rules";
+    let with = |setting: Option<Switch>| {
+        let mut case = Case::good();
+        case.balancer().inbound_rules_on_private_link = setting;
+        case
+    };
+    assert_eq!(with(Some(Switch::Off)).says(what), Pass);
+    assert_eq!(with(Some(Switch::On)).says(what), Warn);
+    assert!(with(Some(Switch::On)).why(what).contains("sg-1"));
+    // Unless it is turned off it is on, and without a security group there is nothing to ask.
+    let mut case = with(None);
+    assert_eq!(case.says(what), Warn);
+    case.balancer().security_groups.clear();
+    assert_eq!(case.says(what), Pass);
 }

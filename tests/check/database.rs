@@ -1,6 +1,7 @@
 //! The databases of a route.
 
-use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::check::facts::Switch;
 use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
 use writerlink::ports::ErrorKind;
 
@@ -106,5 +107,27 @@ fn where_an_instance_is_stays_open_when_its_endpoint_cannot_be_looked_up() {
     assert_eq!(case.says("instances"), Unknown);
     // What is wrong anyway is told first.
     case.route().members.as_mut().unwrap()[0].address = Ok("10.0.9.9".parse().unwrap());
+    assert_eq!(case.says("instances"), Fail);
+}
+
+#[test]
+fn a_cluster_without_vpc_networking_fails_and_is_not_unclear_besides() {
+    let without = |networking| {
+        let mut case = Case::with("truth = \"rds\"");
+        let route = case.route();
+        route.vpc_networking = networking;
+        let unclear = Testimony::Unclear("the cluster orders has no VPC networking".to_owned());
+        route.reading = Reading([(Witness::Rds, unclear)].into());
+        (case.says("VPC networking"), case.says("truth"))
+    };
+    assert_eq!(without(Ok(Switch::On)), (Pass, Warn));
+    assert_eq!(without(Ok(Switch::Off)), (Fail, Skipped));
+    let denied = Err(unseen(ErrorKind::Denied));
+    assert_eq!(without(denied), (Unknown, Warn));
+    // That there is no such cluster is told by the line of its instances.
+    let mut case = Case::good();
+    case.route().vpc_networking = Err(unseen(ErrorKind::Missing));
+    case.route().members = Ok(Vec::new());
+    assert_eq!(case.lines("VPC networking"), []);
     assert_eq!(case.says("instances"), Fail);
 }

@@ -164,3 +164,61 @@ fn each_group_of_a_weighted_route_has_lines_of_its_own() {
     let of_route = |line: &writerlink::check::Finding| matches!(line.subject, Subject::Route(_));
     assert!(Case::good().lines("target type").iter().all(of_route));
 }
+
+#[test]
+fn who_sticks_to_a_target_goes_back_to_the_demoted_writer() {
+    let key = "stickiness.enabled";
+    assert_eq!(Case::good().says("stickiness"), Pass);
+    assert_eq!(attributed(key, "false", "stickiness"), Pass);
+    assert_eq!(attributed(key, "true", "stickiness"), Warn);
+    let mut weighted = Case::weighted();
+    assert_eq!(weighted.says("stickiness"), Pass);
+    weighted.attribute(key, "true");
+    assert_eq!(weighted.says("stickiness"), Fail);
+}
+
+#[test]
+fn an_address_outside_the_groups_vpc_needs_a_zone_and_one_inside_none() {
+    let case = |zone: Option<&str>, vpcs: [Option<&str>; 2]| {
+        let mut case = Case::good();
+        let route = case.route();
+        route.route.group.availability_zone = zone.map(str::to_owned);
+        for (member, vpc) in route.members.as_mut().unwrap().iter_mut().zip(vpcs) {
+            member.vpc = vpc.map(str::to_owned);
+        }
+        case
+    };
+    let (own, other) = (Some("vpc-1"), Some("vpc-2"));
+    for (zone, vpcs, verdict) in [
+        (None, [own, own], Pass),
+        (None, [own, None], Pass),
+        (None, [own, other], Fail),
+        (Some("all"), [other, other], Pass),
+        (Some("all"), [own, other], Fail),
+        (Some("us-east-1a"), [own, own], Pass),
+        (None, [None, None], Skipped),
+    ] {
+        assert_eq!(case(zone, vpcs).says("VPC"), verdict, "{zone:?} {vpcs:?}");
+    }
+    let outside = case(None, [own, other]);
+    assert!(outside.why("VPC").contains("orders-2 in vpc-2"));
+    let fix = outside.lines("VPC")[0].remedy.clone().unwrap();
+    assert!(fix.contains("availability_zone = \"all\""), "{fix}");
+    let mut unsaid = case(None, [own, other]);
+    unsaid.group().vpc = None;
+    assert_eq!(unsaid.says("VPC"), Skipped);
+}
+
+#[test]
+fn the_group_of_an_instance_is_held_against_that_instances_vpc() {
+    let mut case = Case::weighted();
+    assert_eq!(case.says("VPC"), Pass);
+    case.route().members.as_mut().unwrap()[1].vpc = Some("vpc-2".to_owned());
+    let failed: Vec<String> = case
+        .lines("VPC")
+        .iter()
+        .filter(|line| line.verdict == Fail)
+        .map(|line| line.subject.to_string())
+        .collect();
+    assert_eq!(failed, ["route orders, group of orders-2"]);
+}

@@ -101,7 +101,7 @@ fn the_key_that_eventbridge_cannot_use_fails_and_one_that_nobody_knows_of_is_a_w
 fn somebody_has_to_let_eventbridge_send() {
     let statement = |who: &str, action: &str, effect: &str| {
         Some(format!(
-            r#"{{"Statement":{{"Effect":"{effect}","Principal":{{"Service":["{who}"]}},"Action":["{action}"]}}}}"#
+            r#"{{"Statement":{{"Effect":"{effect}","Principal":{{"Service":["{who}"]}},"Action":["{action}"],"Resource":"*"}}}}"#
         ))
     };
     for (policy, verdict) in [

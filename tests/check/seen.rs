@@ -41,7 +41,7 @@ orders-1 = "10.0.1.10"
 orders-2 = "10.0.2.10"
 "#;
 
-const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:writerlink.fifo";
+pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:writerlink.fifo";
 pub(crate) const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/orders/50dc6c495c0c9188";
 pub(crate) const TERMINATION: &str = "deregistration_delay.connection_termination.enabled";
@@ -63,6 +63,16 @@ impl Case {
     /// The same with a line in the route's part of the configuration.
     pub(crate) fn with(line: &str) -> Self {
         Self::of(&SWAPS.replace("[[route]]\n", &format!("[[route]]\n{line}\n")))
+    }
+
+    /// The same for another cluster.
+    pub(crate) fn following(source: &str) -> Self {
+        Self::of(&SWAPS.replace("source = \"orders\"", &format!("source = \"{source}\"")))
+    }
+
+    /// The first with its target group in another partition.
+    pub(crate) fn in_china() -> Self {
+        Self::of(&SWAPS.replace("arn:aws:", "arn:aws-cn:"))
     }
 
     /// A weighted route, and nothing to complain of.
@@ -200,6 +210,7 @@ fn queue() -> QueueFacts {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
+        "Resource": QUEUE,
     }]});
     QueueFacts {
         arn: QUEUE.to_owned(),
@@ -239,6 +250,7 @@ fn rule() -> RuleFacts {
     });
     RuleFacts {
         name: "writerlink-orders".to_owned(),
+        arn: Some("arn:aws:events:us-east-1:123456789012:rule/writerlink-orders".to_owned()),
         state: "ENABLED".to_owned(),
         pattern: Some(pattern.to_string()),
         targets: vec![RuleTarget {
@@ -272,6 +284,8 @@ fn table(wanted: &Table) -> TableFacts {
             keys: keys(&wanted.keys),
             indexes: wanted.indexes.iter().map(index).collect(),
             deletion_protection: Switch::On,
+            replicas: [].into(),
+            consistency: None,
         }),
         recovery: Ok(Switch::On),
         expiry: Ok(wanted.expiry.map(str::to_owned)),
@@ -283,6 +297,7 @@ fn route(route: &Route) -> RouteFacts {
     let members = members.map(|(name, n)| MemberFacts {
         instance: instance(name),
         zone: Some(format!("us-east-1{}", ["a", "b"][n - 1])),
+        vpc: Some("vpc-1".to_owned()),
         address: Ok(format!("10.0.{n}.10").parse().unwrap()),
     });
     let groups = match &route.strategy {
@@ -302,8 +317,13 @@ fn route(route: &Route) -> RouteFacts {
             Strategy::Weighted(_) => Some(Ok(weights(&groups))),
         },
         groups,
+        listener_rules: match &route.strategy {
+            Strategy::Swap => None,
+            Strategy::Weighted(_) => Some(Ok(Vec::new())),
+        },
         balancers: [(BALANCER.to_owned(), Ok(balancer()))].into(),
         members: Ok(members.collect()),
+        vpc_networking: Ok(Switch::On),
         addresses: route
             .instances
             .iter()
@@ -350,6 +370,7 @@ fn group(instance: Option<&InstanceId>, arn: &TargetGroupArn, ip: &str) -> Route
                 protocol: "TCP".to_owned(),
                 port: Some(3306),
                 family: "ipv4".to_owned(),
+                vpc: Some("vpc-1".to_owned()),
                 health_port: "traffic-port".to_owned(),
                 health_protocol: "TCP".to_owned(),
                 health_interval: Some(Duration::from_secs(30)),
@@ -372,6 +393,8 @@ fn balancer() -> BalancerFacts {
     BalancerFacts {
         kind: "network".to_owned(),
         zones: ["us-east-1a", "us-east-1b"].map(str::to_owned).into(),
+        security_groups: vec!["sg-1".to_owned()],
+        inbound_rules_on_private_link: Some(Switch::Off),
         attributes: Ok([(CROSS_ZONE.to_owned(), "true".to_owned())].into()),
     }
 }
@@ -396,9 +419,12 @@ fn what_cannot_be_read_is_neither_good_nor_bad_and_what_is_not_there_is_bad() {
     ] {
         let mut case = Case::good();
         case.facts.queue = Err(unseen(kind));
-        case.facts.audit.described = Err(unseen(kind));
-        case.route().groups[0].facts.described = Err(unseen(kind));
         assert_eq!(case.says("is there"), verdict, "{kind:?}");
+        let mut case = Case::good();
+        case.facts.audit.described = Err(unseen(kind));
+        assert_eq!(case.says("is there"), verdict, "{kind:?}");
+        let mut case = Case::good();
+        case.route().groups[0].facts.described = Err(unseen(kind));
         assert_eq!(case.says("target group"), verdict, "{kind:?}");
     }
 }

@@ -82,3 +82,39 @@ fn settled_events_expire_by_the_ledgers_attribute_and_records_never() {
     case.facts.audit.expiry = Ok(Some("expires_at".to_owned()));
     assert_eq!(case.says("time to live"), Fail);
 }
+
+#[test]
+fn a_lease_in_a_table_of_two_regions_is_no_lease() {
+    let says = |of_state: bool, replicas: &[&str], consistency: Option<&str>| {
+        let mut case = Case::good();
+        let facts = &mut case.facts;
+        let table = if of_state {
+            &mut facts.state
+        } else {
+            &mut facts.audit
+        };
+        let table = table.described.as_mut().unwrap();
+        table.replicas = replicas.iter().map(|&region| region.to_owned()).collect();
+        table.consistency = consistency.map(str::to_owned);
+        (case.says("global table"), case.why("global table"))
+    };
+    assert_eq!(says(true, &[], None).0, Pass);
+    // A table of one Region says EVENTUAL, or nothing.
+    assert_eq!(says(true, &[], Some("EVENTUAL")).0, Pass);
+    for consistency in [None, Some("EVENTUAL")] {
+        let (verdict, why) = says(true, &["eu-west-1"], consistency);
+        assert_eq!(verdict, Fail);
+        assert!(
+            why.contains("eu-west-1") && why.contains("same lease"),
+            "{why}"
+        );
+        // Records may be read in another Region.
+        assert_eq!(says(false, &["eu-west-1"], consistency).0, Pass);
+    }
+    // Strong consistency has no transactions.
+    for of_state in [true, false] {
+        let (verdict, why) = says(of_state, &["eu-west-1"], Some("STRONG"));
+        assert_eq!(verdict, Fail);
+        assert!(why.contains("no transactions"), "{why}");
+    }
+}

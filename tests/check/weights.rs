@@ -1,9 +1,12 @@
 //! A weighted route's listener.
 
+use std::time::Duration;
+
 use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::check::facts::ListenerRule;
 use writerlink::domain::route::TargetGroupArn;
 use writerlink::domain::target::TargetHealth;
-use writerlink::domain::weights::{Weight, Weights};
+use writerlink::domain::weights::{Stickiness, Weight, Weights};
 use writerlink::ports::ErrorKind;
 
 use crate::seen::{Case, unseen};
@@ -72,4 +75,41 @@ fn every_instance_waits_registered_in_its_own_group() {
     assert_eq!(case.says("warm"), Warn);
     case.route().groups[1].observed = Ok(Vec::new());
     assert_eq!(case.says("warm"), Warn);
+}
+
+#[test]
+fn a_listener_to_whose_groups_clients_stick_fails() {
+    for (stickiness, verdict) in [
+        (None, Pass),
+        (Some(Stickiness::Off), Pass),
+        (Some(Stickiness::On(None)), Fail),
+        (Some(Stickiness::On(Some(Duration::from_mins(1)))), Fail),
+    ] {
+        let mut case = Case::weighted();
+        weights(&mut case).stickiness = stickiness;
+        assert_eq!(case.says("stickiness"), verdict, "{stickiness:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_forwards_to_a_group_of_the_route_goes_past_its_weights() {
+    let rule = |group: &str| ListenerRule {
+        priority: "7".to_owned(),
+        groups: [group.to_owned()].into(),
+    };
+    let with = |rules| {
+        let mut case = Case::weighted();
+        case.route().listener_rules = Some(rules);
+        case
+    };
+    let own = Case::weighted().route().groups[1].arn.to_string();
+    let what = "listener rules";
+    assert_eq!(with(Ok(Vec::new())).says(what), Pass);
+    assert_eq!(with(Ok(vec![rule("another")])).says(what), Pass);
+    let past = with(Ok(vec![rule("another"), rule(&own)]));
+    assert_eq!(past.says(what), Fail);
+    assert!(past.why(what).starts_with("7 "), "{}", past.why(what));
+    assert_eq!(with(Err(unseen(ErrorKind::Denied))).says(what), Unknown);
+    // A route that swaps moves what every rule forwards to.
+    assert_eq!(Case::good().lines(what), []);
 }

@@ -88,7 +88,14 @@ impl Installed {
 
     /// The lines that are not right, as `what: verdict`.
     fn complains(&self) -> Vec<String> {
-        let said = self.says("check --output json");
+        self.complains_with(&[])
+    }
+
+    /// The same with these variables.
+    fn complains_with(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let mut command = self.command("check --output json");
+        let said = said(command.envs(variables.iter().copied()));
+        assert!([0, 1].contains(&said.code), "{}", said.err);
         let rows = said.json()["findings"].as_array().unwrap().clone();
         let told = rows
             .iter()
@@ -117,7 +124,16 @@ fn databases() -> Stub {
         row(1, "us-east-1a"),
         row(2, "us-east-1a")
     );
-    Stub::answering(Answer::rds("DescribeDBInstances", &rows))
+    let cluster = format!(
+        "<DBClusters><DBCluster><DBClusterIdentifier>{ROUTE}</DBClusterIdentifier></DBCluster></DBClusters>"
+    );
+    Stub::scripted(vec![
+        (
+            "Action=DescribeDBClusters",
+            Answer::rds("DescribeDBClusters", &cluster),
+        ),
+        ("", Answer::rds("DescribeDBInstances", &rows)),
+    ])
 }
 
 /// A load balancer, and a listener that forwards to the trial's group.
@@ -304,4 +320,28 @@ async fn before_setup_what_is_not_there_fails_and_nothing_is_asked_of_it() {
         !complaints.iter().any(|line| line.starts_with("keys")),
         "{complaints:?}"
     );
+}
+
+#[tokio::test]
+async fn where_nothing_answers_one_line_fails_and_the_others_say_where_to_look() {
+    let installed = Installed::by_the_templates().await;
+    // The discard port, where nobody listens.
+    let nowhere = "http://127.0.0.1:9";
+    let complaints = installed.complains_with(&[
+        ("AWS_ENDPOINT_URL", nowhere),
+        ("AWS_ENDPOINT_URL_RDS", nowhere),
+        ("AWS_MAX_ATTEMPTS", "1"),
+    ]);
+    assert_eq!(complaints, ["endpoints: warn", "identity: fail"]);
+}
+
+#[tokio::test]
+async fn in_the_wrong_region_the_region_is_what_fails() {
+    let installed = Installed {
+        trial: Trial::bare(&[ROUTE]).await,
+        databases: databases(),
+        changing: Vec::new(),
+    };
+    let complaints = installed.complains_with(&[("AWS_REGION", "eu-west-1")]);
+    assert_eq!(complaints, ["endpoints: warn", "Region: fail"]);
 }

@@ -6,13 +6,16 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetGroup, TargetTypeEnum};
 
 use super::super::error::{call_error, invalid};
-use crate::check::facts::{Attributes, BalancerFacts, DescribedGroup, GroupFacts, Seen};
+use crate::check::facts::{Attributes, BalancerFacts, DescribedGroup, GroupFacts, Seen, Switch};
 use crate::domain::route::TargetGroupArn;
 
 const DESCRIBE_GROUPS: &str = "DescribeTargetGroups";
 const DESCRIBE_GROUP_ATTRIBUTES: &str = "DescribeTargetGroupAttributes";
 const DESCRIBE_BALANCERS: &str = "DescribeLoadBalancers";
 const DESCRIBE_BALANCER_ATTRIBUTES: &str = "DescribeLoadBalancerAttributes";
+
+/// What `EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic` says when it is so.
+const ON: &str = "on";
 
 /// The family of a group that does not say: a group has one since 2023, and had IPv4 before.
 const FAMILY_UNSAID: &str = "ipv4";
@@ -48,6 +51,7 @@ fn read(group: &TargetGroup) -> DescribedGroup {
             .ip_address_type()
             .map_or(FAMILY_UNSAID, |family| family.as_str())
             .to_owned(),
+        vpc: group.vpc_id().map(str::to_owned),
         health_port: text(group.health_check_port()),
         health_protocol: text(group.health_check_protocol().map(ProtocolEnum::as_str)),
         health_interval: interval
@@ -84,6 +88,10 @@ pub(super) async fn balancer(client: &Client, arn: &str) -> Seen<BalancerFacts> 
         zones: zones
             .filter_map(|zone| zone.zone_name().map(str::to_owned))
             .collect(),
+        security_groups: balancer.security_groups().to_vec(),
+        inbound_rules_on_private_link: balancer
+            .enforce_security_group_inbound_rules_on_private_link_traffic()
+            .map(|setting| Switch::from(setting == ON)),
         attributes: attributes_of_balancer(client, arn).await,
     })
 }

@@ -53,6 +53,7 @@ async fn rule(client: &Client, name: &str, queue: &str) -> Seen<RuleFacts> {
     let state = described.state().map(|state| state.as_str().to_owned());
     Ok(RuleFacts {
         name: name.to_owned(),
+        arn: described.arn().map(str::to_owned),
         state: state.unwrap_or_default(),
         targets: targets.map(target).collect(),
         pattern: described.event_pattern,

@@ -42,6 +42,14 @@ async fn described(client: &Client, name: &str) -> Seen<DescribedTable> {
         keys: keys(table.key_schema(), table.attribute_definitions()),
         indexes: indexes(table),
         deletion_protection: table.deletion_protection_enabled().unwrap_or(false).into(),
+        replicas: table
+            .replicas()
+            .iter()
+            .map(|replica| replica.region_name().unwrap_or_default().to_owned())
+            .collect(),
+        consistency: table
+            .multi_region_consistency()
+            .map(|consistency| consistency.as_str().to_owned()),
     })
 }
 
