@@ -12,6 +12,7 @@ use super::safety::{Pin, Rule, Safety, Stop};
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
+use super::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -246,10 +247,22 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         ask_truth: before.ask_truth,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
+        agreed_with: before.agreed_with,
+        unresolved_event: unanswered(before, &desired),
+        source_conflict: before.source_conflict.clone().filter(|_| {
+            let known = before.desired.as_ref();
+            known.is_some_and(|known| known.event == desired.event)
+        }),
         desired: Some(desired),
     };
     let event = arrival.map(|arrival| arrival.write(transition, now, None));
     Change::new(from, to, Some(entry), event)
+}
+
+/// The event that could not be acted on, unless this evidence answers it.
+fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
+    let unresolved = control.unresolved_event.clone();
+    unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
@@ -427,6 +440,12 @@ pub enum Effect {
     Follows(Option<Follow>),
     /// A person's order that moves nothing.
     Obeys(Order),
+    /// The event could not be acted on, and is part of the route's state until it is answered (I9).
+    Refuses(UnresolvedEvent),
+    /// The discovery sources agree with the event that the route points by (I3); a conflict is over.
+    Agrees(EventKey),
+    /// The discovery sources contradict what is desired, or no longer do (I9).
+    Conflicts(Option<SourceConflict>),
 }
 
 impl Effect {
@@ -438,6 +457,7 @@ impl Effect {
                     .newest()
                     .is_none_or(|k| k.evidence < desired.evidence);
                 let mut kept = control;
+                kept.unresolved_event = unanswered(&kept, &desired);
                 if newer {
                     kept.waiting = Some(desired);
                 }
@@ -453,6 +473,33 @@ impl Effect {
             Self::Follows(follow) => Control { follow, ..control },
             Self::Obeys(order) => Control {
                 safety: obeyed(&control.safety, &order),
+                unresolved_event: match order.act {
+                    Act::Acknowledge => None,
+                    Act::Swap(_)
+                    | Act::Pin { .. }
+                    | Act::Unpin
+                    | Act::Pause { .. }
+                    | Act::Resume
+                    | Act::Freeze { .. }
+                    | Act::Unfreeze => control.unresolved_event,
+                },
+                ..control
+            },
+            Self::Refuses(event) => {
+                let known = control.unresolved_event;
+                let is_newest = known.as_ref().is_none_or(|known| known.at <= event.at);
+                Control {
+                    unresolved_event: if is_newest { Some(event) } else { known },
+                    ..control
+                }
+            }
+            Self::Agrees(event) => Control {
+                agreed_with: Some(event),
+                source_conflict: None,
+                ..control
+            },
+            Self::Conflicts(source_conflict) => Control {
+                source_conflict,
                 ..control
             },
         }

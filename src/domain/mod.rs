@@ -30,5 +30,6 @@ pub mod time;
 pub mod transition;
 pub mod truth;
 pub mod turns;
+pub mod unresolved;
 pub mod walk;
 pub mod weights;

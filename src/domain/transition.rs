@@ -14,6 +14,7 @@ use super::route::{InstanceId, RouteName};
 use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
+use super::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
@@ -275,6 +276,13 @@ pub struct Control {
     pub safety: Safety,
     /// The last move, while its effect is still to be seen.
     pub follow: Option<Follow>,
+    /// The event with which the discovery sources have agreed since it was accepted (I3). While it is not the one
+    /// that `desired` came from, a source that contradicts `desired` may just be lagging.
+    pub agreed_with: Option<EventKey>,
+    /// The newest event that could not be acted on (I9).
+    pub unresolved_event: Option<UnresolvedEvent>,
+    /// Discovery sources that contradict what is desired, or cannot tell (I9).
+    pub source_conflict: Option<SourceConflict>,
 }
 
 impl Control {

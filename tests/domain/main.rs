@@ -16,5 +16,6 @@ mod safety;
 mod standing;
 mod steps;
 mod transition;
+mod unresolved;
 mod values;
 mod walk;
