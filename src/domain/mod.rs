@@ -23,6 +23,7 @@ pub mod policy;
 pub mod reason;
 pub mod route;
 pub mod safety;
+pub mod sources;
 pub mod standing;
 pub mod supersede;
 pub mod target;

@@ -13,6 +13,7 @@ mod orders;
 mod past;
 mod plan;
 mod safety;
+mod sources;
 mod standing;
 mod steps;
 mod transition;
