@@ -32,8 +32,18 @@ pub(super) struct Said<'a> {
 /// Since when the sources contradict the newest evidence, by one worker's readings.
 #[derive(Debug, Default)]
 pub(super) struct Contradicted {
-    /// The evidence, and both clocks at the first look that saw it so.
+    /// The evidence, and when a look saw it first.
     since: Option<(Option<EventKey>, Timestamp, Duration)>,
+    /// The reason, and since when it has been that one.
+    so: Option<(Reason, Duration)>,
+}
+
+/// A contradiction that is no normal lag any more.
+#[derive(Clone, Copy)]
+struct Lasting {
+    since: Timestamp,
+    /// Whether it has been for this very reason that long.
+    for_one_reason: bool,
 }
 
 impl Contradicted {
@@ -41,17 +51,22 @@ impl Contradicted {
         self.since.is_some()
     }
 
-    /// Takes a look; since when it has been so by the wall clock, once it is no normal lag any more.
-    fn take(&mut self, said: &Said<'_>, newest: Option<EventKey>) -> Option<Timestamp> {
+    /// Takes a look.
+    fn take(&mut self, said: &Said<'_>, newest: Option<EventKey>) -> Option<Lasting> {
         let (wall, monotonic) = said.times;
-        if said.against.is_none() {
-            self.since = None;
+        let Some(against) = &said.against else {
+            *self = Self::default();
             return None;
-        }
+        };
         let same = self.since.filter(|(evidence, ..)| *evidence == newest);
-        let (_, since, from) = *self.since.insert(same.unwrap_or((newest, wall, monotonic)));
-        let lasts = monotonic.saturating_sub(from) >= CONFLICT_AFTER;
-        lasts.then_some(since)
+        let (_, since, first) = *self.since.insert(same.unwrap_or((newest, wall, monotonic)));
+        let same = self.so.filter(|(reason, _)| *reason == against.reason);
+        let (_, so) = *self.so.insert(same.unwrap_or((against.reason, monotonic)));
+        let lasts = |from: Duration| monotonic.saturating_sub(from) >= CONFLICT_AFTER;
+        lasts(first).then_some(Lasting {
+            since,
+            for_one_reason: lasts(so),
+        })
     }
 }
 
@@ -76,8 +91,9 @@ impl Reconciler {
         let newest = control.newest().map(|newest| newest.event);
         let lasts = watched.contradicted.take(said, newest);
         let news = match &said.against {
-            Some(_) if control.source_conflict.is_some() => None,
-            Some(against) => lasts.map(|since| self.conflict(against, since)),
+            Some(against) => {
+                lasts.and_then(|lasting| self.conflict(control, against, (lasting, said.times.0)))
+            }
             None => self.no_conflict(control, said),
         };
         let news = agreement(control, said).or(news);
@@ -108,18 +124,37 @@ impl Reconciler {
         Ok(())
     }
 
-    /// A conflict that lasts is part of the route's state until it is over, whichever worker saw it first.
-    fn conflict(&self, against: &Verdict, since: Timestamp) -> News {
-        News {
+    /// A conflict that lasts is part of the route's state until it is over, whichever worker saw it first. What is said
+    /// of it is renewed by that worker once it is another one for as long.
+    fn conflict(
+        &self,
+        control: &Control,
+        against: &Verdict,
+        (lasting, now): (Lasting, Timestamp),
+    ) -> Option<News> {
+        let told = control.source_conflict.as_ref();
+        let renews = |told: &SourceConflict| {
+            let other = told.reason != against.reason && told.reason != Reason::WorkersDisagree;
+            other && lasting.for_one_reason && self.may_end(told, now)
+        };
+        if told.is_some_and(|told| !renews(told)) {
+            return None;
+        }
+        Some(News {
             reason: against.reason,
             note: against.note.clone(),
             effect: Effect::Conflicts(Some(SourceConflict {
-                since,
+                since: told.map_or(lasting.since, |told| told.since),
                 reason: against.reason,
                 note: against.note.clone(),
                 by: self.owner.clone(),
             })),
-        }
+        })
+    }
+
+    /// Who recorded a conflict ends it; after a long time anybody may, since that worker may be gone.
+    fn may_end(&self, told: &SourceConflict, now: Timestamp) -> bool {
+        told.by == self.owner || now.since(told.since) >= CONFLICT_FORGOTTEN
     }
 
     /// Sources that say nothing against the newest evidence end the conflict that this worker recorded, and object to
@@ -128,7 +163,7 @@ impl Reconciler {
         let told = control.source_conflict.as_ref()?;
         let said_by_sources = !said.reading.0.is_empty();
         let (now, _) = said.times;
-        if told.by == self.owner || now.since(told.since) >= CONFLICT_FORGOTTEN {
+        if self.may_end(told, now) {
             let note = format!(
                 "the sources say nothing against it any more: {}",
                 said.reading
