@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::audit::{RecordKind, Step};
+use crate::domain::audit::{Reason, RecordKind, Step};
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
@@ -95,7 +95,7 @@ fn of_route(route: &Route, mut fields: Map<String, Value>) -> Map<String, Value>
 fn of_timer(route: &Route, noted: &Noted) -> Map<String, Value> {
     let level = match noted.kind {
         RecordKind::NotServing => "error",
-        RecordKind::Noticed => "warn",
+        RecordKind::Noticed if noted.reason != Reason::SourcesAgree => "warn",
         _ => "info",
     };
     let mut fields = event(noted.kind.as_str(), level, &noted.note);

@@ -6,7 +6,7 @@ mod metrics;
 use std::time::Duration;
 
 pub use self::metrics::*;
-use crate::domain::audit::{RecordKind, Step};
+use crate::domain::audit::{Reason, RecordKind, Step};
 use crate::domain::transition::Outcome;
 use crate::ports::{CallError, ErrorKind};
 use crate::reconcile::{Ended, Noted, Report};
@@ -91,6 +91,7 @@ fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
         RecordKind::Serving => Some((SERVING_MS, took)),
         RecordKind::Drained => Some((DRAINED_MS, took)),
         RecordKind::NotServing => Some(one(NOT_SERVING)),
+        RecordKind::Noticed if noted.reason == Reason::SourcesAgree => None,
         RecordKind::Noticed => Some(one(HELD_BACK)),
         RecordKind::Started
         | RecordKind::Resumed

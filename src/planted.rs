@@ -91,6 +91,12 @@ pub enum Bug {
     FlapsFreely,
     /// Believes the witnesses against an event of a moment ago.
     TimerFightsEvents,
+    /// Believes a source whose answer has not changed since before the newest evidence.
+    LaggingIsBelieved,
+    /// Takes an event that asks for the writer for the end of the trust in what was said before.
+    AskingRetracts,
+    /// Counts readings that were taken before the route was moved.
+    OldReadingsCount,
     /// Moves on a single reading of the witnesses.
     OneReadingIsTruth,
     /// Repairs a group that was looked at in the middle of another worker's move.
@@ -101,7 +107,7 @@ pub enum Bug {
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 48] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -144,6 +150,9 @@ impl Bug {
         Self::PinIsForgotten,
         Self::FlapsFreely,
         Self::TimerFightsEvents,
+        Self::LaggingIsBelieved,
+        Self::AskingRetracts,
+        Self::OldReadingsCount,
         Self::OneReadingIsTruth,
         Self::RepairsWhatItDidNotSee,
         Self::CarriesOutSuperseded,

@@ -22,6 +22,7 @@
 mod ahead;
 mod calls;
 mod chain;
+mod conflict;
 mod memory;
 mod opening;
 mod orders;

@@ -88,7 +88,8 @@ pub struct Summary {
     pub looks: usize,
     /// Of these, how many failed.
     pub failed: usize,
-    /// Routes that differ and are held back by something else than a person, or cannot be put right.
+    /// Routes that differ and are held back by something else than a person, or cannot be put right, and those whose
+    /// sources contradict for longer than they normally lag.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
@@ -278,7 +279,11 @@ impl Rounds {
         self.failed += usize::from(failed);
         let seat = &mut self.seats[n];
         seat.failures = if failed { seat.failures + 1 } else { 0 };
-        seat.diverged = differs(&look).unwrap_or(seat.diverged);
+        seat.diverged = match &look {
+            // Said by the sources, and counted once it lasts.
+            Look::Waits(_) if watched.waits_for_sources() => false,
+            look => differs(look).unwrap_or(seat.diverged),
+        };
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
         seat.watched = Some(watched);
@@ -292,6 +297,10 @@ impl Rounds {
         self.next_summary = now + SUMMARY_EVERY;
         let wall = timer.clock.wall();
         let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
+        let diverges = |seat: &&Seat| {
+            let contradicted = seat.watched.as_ref().map(|watched| watched.is_contradicted);
+            seat.diverged || contradicted.unwrap_or_default()
+        };
         let long = |watched: &&Watched| {
             let since = watched.stopped_since;
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
@@ -300,7 +309,7 @@ impl Rounds {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.seats.iter().filter(|seat| seat.diverged).count(),
+            diverged: self.seats.iter().filter(diverges).count(),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
         }));

@@ -282,13 +282,14 @@ async fn young_evidence_outranks_an_api_that_has_not_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_was_wrong_is_outranked_after_three_minutes() {
+async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
-    pass(MINUTE).await;
+    // Nothing tells it from an API that has not noticed, until no API lags for so long.
+    pass(14 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    pass(2 * MINUTE + HEALS_WITHIN).await;
+    pass(MINUTE + HEALS_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     let expected = [
         (Cause::Event, Outcome::Swapped),
@@ -298,15 +299,14 @@ async fn an_event_that_was_wrong_is_outranked_after_three_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn witnesses_that_disagree_for_half_a_minute_are_recorded_once_and_waited_out() {
+async fn witnesses_that_disagree_for_two_minutes_are_recorded_once_and_waited_out() {
     let rig = asking(&[Witness::Rds, Witness::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
-    let lost = fail_over(&rig, 2);
+    fail_over(&rig, 2);
     let rds = &rig.fleet.world.rds;
-    let disagreement = lost.promoted_at + 40 * SECOND;
-    rds.break_names(&orders(), NameFault::Stale, disagreement);
-    pass_until(&rig, disagreement.saturating_sub(SECOND)).await;
+    rds.break_names(&orders(), NameFault::Stale, 2 * MINUTE);
+    pass(2 * MINUTE - SECOND).await;
     assert_eq!(mutations(&rig), 0);
     let noticed = notes_of(&rig, RecordKind::Noticed).await;
     assert_eq!(noticed.len(), 1, "{noticed:?}");

@@ -2,7 +2,8 @@
 //!
 //! The timer asks this of every route without any event. It follows the witnesses only when their word has
 //! stood for a while, and never against an event of a moment ago: RDS's API and names lag behind a failover
-//! that its events have already told of.
+//! that its events have already told of. A source behind a cache may lag for hours: one whose answer has not changed
+//! since before the newest evidence never outranks that ([`super::sources`]).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,15 +11,16 @@ use std::time::Duration;
 use super::admit::admit;
 use super::audit::Reason;
 use super::decide::{Decision, Verdict, held_back};
-use super::event::{EventKey, EvidenceOrder};
+use super::event::{EventKey, EvidenceOrder, RANK_COMPLETED};
 use super::ground::Order;
 use super::plan::Reach;
 use super::policy::Role;
 use super::route::{InstanceId, Route};
+use super::sources::CONFLICT_AFTER;
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome};
-use super::truth::{Member, STEADY_AFTER_A_MOVE, Sighting, Truth};
+use super::truth::{Member, Reading, STEADY_AFTER_A_MOVE, Sighting, Since, Truth};
 use super::walk::{Question, Tell, Trail};
 use crate::planted::{Bug, planted};
 use std::net::IpAddr;
@@ -79,9 +81,13 @@ pub fn aim(
         Err(verdict) => return Aim::Wait(verdict),
     };
     let (instance, target) = primary;
+    if known.map(|known| known.event) != seen.worth.against {
+        // It was held against other evidence: the route has been moved since.
+        return Aim::Confirm;
+    }
     if let Some(known) = known {
         let same = known.target == target && known.beside == beside && known.reach == Reach::Swap;
-        if same || is_trusted(route, control, known, now) {
+        if same || is_trusted(route, control, known, now) || is_lagging(route, control, seen, now) {
             return follow(route, control, known);
         }
     }
@@ -119,12 +125,84 @@ fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
 /// Whether an event, or a person, said so too recently for the witnesses to know better.
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timestamp) -> bool {
-    let said_at = known.evidence.at;
-    let asked_since = control.ask_truth.is_some_and(|asked| asked > said_at);
-    known.evidence.rank != RANK_TRUTH
-        && now.since(said_at) < route.policy.trust_event
-        && !asked_since
+    let EvidenceOrder { at, rank } = known.evidence;
+    let may_be_called_off = rank < RANK_COMPLETED || planted(Bug::AskingRetracts);
+    let called_off = may_be_called_off && control.ask_truth.is_some_and(|failed| failed > at);
+    rank != RANK_TRUTH
+        && now.since(at) < route.policy.trust_event
+        && !called_off
         && !planted(Bug::TimerFightsEvents)
+}
+
+/// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
+/// tell, since it started later, the answer has to stand in its own readings for as long as an event is trusted, and
+/// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
+fn is_lagging(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+    if planted(Bug::LaggingIsBelieved) {
+        return false;
+    }
+    match seen.worth.since {
+        Since::Changed => false,
+        Since::Unknown => !is_unopposed(route, control, seen, now),
+        Since::Unchanged => true,
+    }
+}
+
+fn is_unopposed(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+    let trust = route.policy.trust_event;
+    let stood = seen.stood.is_some_and(|stood| stood >= trust);
+    let told = control.source_conflict.as_ref().is_some_and(|conflict| {
+        let for_long = now.since(conflict.since) >= trust.saturating_add(CONFLICT_AFTER);
+        for_long && conflict.reason != Reason::WorkersDisagree
+    });
+    stood && told
+}
+
+/// What the sources say against the newest evidence, if they do: they name somebody else or one whom the route may not
+/// point at, differ, or cannot tell. A pin is a person's word against them, on purpose.
+#[must_use]
+pub fn contradiction(
+    route: &Route,
+    control: &Control,
+    (reading, seen): (&Reading, &Sighting),
+    now: Timestamp,
+) -> Option<Verdict> {
+    if control.safety.pinned(now).is_some() {
+        return None;
+    }
+    let newest = control.newest();
+    let members = match reading.truth() {
+        Truth::Silent => return None,
+        Truth::Unclear(why) => {
+            return Some(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+        }
+        Truth::Members { writer, readers } => wanted(route, newest, &writer, &readers),
+    };
+    let (primary, beside) = match admitted(route, members) {
+        Ok(admitted) => admitted,
+        Err(verdict) => return Some(verdict),
+    };
+    let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
+    let why = match seen.worth.since {
+        _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
+        Since::Unchanged => {
+            "their answer has not changed since before that, so it may be an old one"
+        }
+        Since::Unknown => {
+            "this worker started later and cannot tell whether their answer is an old one"
+        }
+        Since::Changed => "their answer has yet to stand for a while",
+    };
+    let note = format!(
+        "{reading}, but the evidence of {} points the route at {known_instance}, and there it stays: {why}; if the \
+         sources are right: writerlink swap {} --to {}",
+        known.evidence.at,
+        route.name,
+        primary.0,
+        known_instance = known.instance,
+    );
+    let (outcome, reason) = (Outcome::Ignored, Reason::SourcesContradict);
+    Some(Verdict::new(outcome, reason, note))
 }
 
 /// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in

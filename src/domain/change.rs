@@ -3,8 +3,12 @@
 //! The ledger stores *states*, and every change of state is built here, checked here, and only then handed
 //! to a ledger (I3, I4, I6): no adapter can commit a change that this file did not allow.
 
+mod effect;
+
+pub use self::effect::Effect;
+use super::aim::{RANK_ORDER, RANK_TRUTH};
 use super::audit::{Entry, Reason, Step, Told};
-use super::event::EventKey;
+use super::event::{EventKey, RANK_COMPLETED};
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
@@ -12,6 +16,7 @@ use super::safety::{Pin, Rule, Safety, Stop};
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
+use super::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -246,10 +251,42 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         ask_truth: before.ask_truth,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
+        agreed_with: agreed_after(before, &desired),
+        unresolved_event: unanswered(before, &desired),
+        source_conflict: before.source_conflict.clone().filter(|_| {
+            let known = before.desired.as_ref();
+            known.is_some_and(|known| known.event == desired.event)
+        }),
         desired: Some(desired),
     };
     let event = arrival.map(|arrival| arrival.write(transition, now, None));
     Change::new(from, to, Some(entry), event)
+}
+
+/// The evidence with which the sources have agreed, once this is accepted (I3). The sources' own word agrees with itself.
+/// A failover that completes is agreed with as its start was. A person's order makes no answer newer or older: who could
+/// contradict the evidence before it can contradict the order.
+fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
+    let known = before.newest();
+    let agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
+    let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
+    let same_place = known.is_some_and(|known| known.target == accepted.target);
+    let agrees = match accepted.evidence.rank {
+        RANK_TRUTH => true,
+        RANK_ORDER => agreed || started,
+        _ => agreed && started && same_place,
+    };
+    if agrees {
+        Some(accepted.event)
+    } else {
+        before.agreed_with
+    }
+}
+
+/// The event that could not be acted on, unless this evidence answers it.
+fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
+    let unresolved = control.unresolved_event.clone();
+    unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
@@ -412,69 +449,6 @@ pub fn settle(
 pub fn note(from: &RouteState, effect: Effect, entry: Entry) -> Result<Change, IllegalChange> {
     let to = effect.on(fenced_off(from), entry.at);
     Change::new(from, to, Some(entry), None)
-}
-
-/// What a record changes of a route besides telling something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing.
-    None,
-    /// The evidence is kept, since a safety rule holds it back.
-    Keeps(Desired, Rule),
-    /// The witnesses outrank everything that was said before this time.
-    Asks(Timestamp),
-    /// This is left to be seen of the last move.
-    Follows(Option<Follow>),
-    /// A person's order that moves nothing.
-    Obeys(Order),
-}
-
-impl Effect {
-    fn on(self, control: Control, now: Timestamp) -> Control {
-        match self {
-            Self::None => control,
-            Self::Keeps(desired, rule) => {
-                let newer = control
-                    .newest()
-                    .is_none_or(|k| k.evidence < desired.evidence);
-                let mut kept = control;
-                if newer {
-                    kept.waiting = Some(desired);
-                }
-                if rule == Rule::Flapping && kept.safety.flapping.is_none() {
-                    kept.safety.flapping = Some(Safety::flap_stop(now));
-                }
-                kept
-            }
-            Self::Asks(at) => Control {
-                ask_truth: control.ask_truth.max(Some(at)),
-                ..control
-            },
-            Self::Follows(follow) => Control { follow, ..control },
-            Self::Obeys(order) => Control {
-                safety: obeyed(&control.safety, &order),
-                ..control
-            },
-        }
-    }
-}
-
-fn obeyed(safety: &Safety, order: &Order) -> Safety {
-    let mut safety = safety.clone();
-    match order.act {
-        Act::Pause { .. } => safety.pause = Some(stop_of(order)),
-        Act::Resume => safety.pause = None,
-        Act::Freeze { .. } => safety.freeze = Some(stop_of(order)),
-        Act::Unfreeze => safety.freeze = None,
-        Act::Unpin => safety.pin = None,
-        Act::Acknowledge => {
-            safety.flapping = None;
-            safety.moves.clear();
-        }
-        // These take effect with the move that they order.
-        Act::Swap(_) | Act::Pin { .. } => {}
-    }
-    safety
 }
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.

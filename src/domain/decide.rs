@@ -29,7 +29,7 @@ pub enum Decision {
     Move(Desired),
     /// No call: a safety rule holds the route back. Where it would have gone is kept for when it no longer does.
     Hold(Desired, Brake),
-    /// No call: record this, and from now on let the witnesses outrank what was said before.
+    /// No call: record this, and let the sources be asked soon ([`super::change::Effect::of_asking`]).
     Ask(Verdict),
     /// No call: record this and be done.
     Settle(Verdict),
@@ -156,8 +156,8 @@ fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<
         rank: claim.rank(),
     };
     let asked = trail.ask(Question::AsksForSomething, what_it_asks(about, claim))?;
-    // Before the witnesses are asked, too: asking ends the trust in all that was said before the event's time, and
-    // one from the future would end it for good.
+    // Before the witnesses are asked, too: a failover that failed ends the trust in those that started before its
+    // time, and one from the future would end it for good.
     trail.ask(Question::NotFromTheFuture, is_credible(about))?;
     let (instance, reach) =
         trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;

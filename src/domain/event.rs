@@ -120,6 +120,10 @@ pub struct RdsEvent {
     pub message: String,
 }
 
+/// The rank of an event that says what has happened, a failover that completed, among claims of the same instant. One
+/// that only started ranks below it ([`Claim::rank`]).
+pub const RANK_COMPLETED: u8 = 2;
+
 /// Events of a cluster after which its writer has to be asked for (Aurora User Guide, "Amazon RDS event
 /// categories and event messages"): a failover that failed, a cluster that was started or renamed, Global
 /// Database switchovers and failovers (0181 to 0187, 0238, 0239, 0397), volume replacement (0512, 0513).
@@ -201,6 +205,15 @@ impl RdsEvent {
     }
 }
 
+impl RdsEvent {
+    /// Whether it takes back what a failover that started had announced (0069). Every other event that asks for the
+    /// writer says only that there may be something to see.
+    #[must_use]
+    pub fn calls_off_a_failover(&self) -> bool {
+        self.kind == SourceKind::Cluster && self.id == Some(EventId::FAILOVER_FAILED)
+    }
+}
+
 impl Claim {
     /// The instance that is claimed to be the writer.
     #[must_use]
@@ -220,7 +233,7 @@ impl Claim {
             Self::AskTruth | Self::Nothing => 0,
             Self::Started(_) if planted(Bug::StartedBeatsCompleted) => 3,
             Self::Started(_) => 1,
-            Self::Completed(_) | Self::Restored(_) => 2,
+            Self::Completed(_) | Self::Restored(_) => RANK_COMPLETED,
         }
     }
 }

@@ -49,6 +49,12 @@ pub enum Reason {
     TruthUnclear,
     /// The witnesses contradict an event that is young enough to outrank them.
     EventTrusted,
+    /// The discovery sources agree with the newest evidence.
+    SourcesAgree,
+    /// The discovery sources name another writer than the newest evidence, and cannot outrank it.
+    SourcesContradict,
+    /// The sources of one worker contradict the newest evidence, those of another agree with it.
+    WorkersDisagree,
     /// The instance is not one of `allowed_instances`.
     InstanceNotAllowed,
     /// The route is paused.
@@ -77,7 +83,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -100,6 +106,9 @@ impl Reason {
         Self::EvidenceTooOld,
         Self::TruthUnclear,
         Self::EventTrusted,
+        Self::SourcesAgree,
+        Self::SourcesContradict,
+        Self::WorkersDisagree,
         Self::InstanceNotAllowed,
         Self::Paused,
         Self::Frozen,
@@ -140,6 +149,9 @@ impl Reason {
             Self::EvidenceTooOld => "EvidenceTooOld",
             Self::TruthUnclear => "TruthUnclear",
             Self::EventTrusted => "EventTrusted",
+            Self::SourcesAgree => "SourcesAgree",
+            Self::SourcesContradict => "SourcesContradict",
+            Self::WorkersDisagree => "WorkersDisagree",
             Self::InstanceNotAllowed => "InstanceNotAllowed",
             Self::Paused => "Paused",
             Self::Frozen => "Frozen",
@@ -185,6 +197,13 @@ impl Reason {
             }
             Self::TruthUnclear => "the witnesses differ or cannot tell, which is waited out",
             Self::EventTrusted => "a young event outranks the witnesses, whose word lags behind it",
+            Self::SourcesAgree => "the discovery sources agree with the newest evidence",
+            Self::SourcesContradict => {
+                "the discovery sources name another writer than the newest evidence, which stands until they change"
+            }
+            Self::WorkersDisagree => {
+                "the sources of two workers differ: a resolver in front of one of them lags"
+            }
             Self::InstanceNotAllowed => "the instance is not one of allowed_instances",
             Self::Paused => "a person paused the route",
             Self::Frozen => "a person froze every route",

@@ -14,6 +14,7 @@ use super::route::{InstanceId, RouteName};
 use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
+use super::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
@@ -268,13 +269,19 @@ pub struct Control {
     pub desired: Option<Desired>,
     /// Newer evidence that a safety rule holds back. It moves the route when the rule no longer does.
     pub waiting: Option<Desired>,
-    /// The newest event after which the witnesses have to be asked: evidence older than it outranks them no
-    /// longer.
+    /// When a failover was last said to have failed: one that started before outranks the sources no longer.
     pub ask_truth: Option<Timestamp>,
     /// What holds the route back.
     pub safety: Safety,
     /// The last move, while its effect is still to be seen.
     pub follow: Option<Follow>,
+    /// The event with which the discovery sources of some worker have agreed since it was accepted (I3). While it is not
+    /// the newest one, a source that contradicts that may just be lagging ([`super::sources`]).
+    pub agreed_with: Option<EventKey>,
+    /// The newest event that could not be acted on (I9).
+    pub unresolved_event: Option<UnresolvedEvent>,
+    /// Discovery sources that contradict what is desired, or cannot tell (I9).
+    pub source_conflict: Option<SourceConflict>,
 }
 
 impl Control {

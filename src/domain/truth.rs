@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::event::EventKey;
 use super::route::InstanceId;
 use super::time::Timestamp;
 
@@ -82,6 +83,17 @@ pub enum Testimony {
     /// It cannot tell now: a transitional status, no answer, an empty one, a name that does not exist. Never a
     /// reason to take anything out of a group.
     Unclear(String),
+}
+
+impl Testimony {
+    /// Who writes by its word, if it can tell.
+    #[must_use]
+    pub fn writer(&self) -> Option<&Member> {
+        match self {
+            Self::Members { writer, .. } => Some(writer),
+            Self::Unclear(_) => None,
+        }
+    }
 }
 
 /// What all witnesses of a route said when they were asked together.
@@ -189,6 +201,27 @@ impl Readings {
     }
 }
 
+/// Whether a source's answer is newer than some evidence, as far as one worker can tell. The better one is the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Since {
+    /// The answer changed since the evidence was accepted, or has agreed with it: the source is not lagging.
+    Changed,
+    /// This worker started later, and some worker's sources have agreed with the evidence. This one's resolver may
+    /// still be the one that lags.
+    Unknown,
+    /// The same answer as before: the source is lagging.
+    Unchanged,
+}
+
+/// What the answer of the sources is worth against the evidence that a route points by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worth {
+    /// The event of that evidence; against any other the answer was not judged.
+    pub against: Option<EventKey>,
+    /// Whether it is newer.
+    pub since: Since,
+}
+
 /// What the witnesses said when the timer asked them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -200,6 +233,8 @@ pub struct Sighting {
     pub stood: Option<Duration>,
     /// What each of them said, in words.
     pub said: String,
+    /// What that is worth against the evidence that the route points by ([`super::sources`]).
+    pub worth: Worth,
 }
 
 #[cfg(test)]

@@ -81,7 +81,10 @@ impl Question {
             Reason::WitnessesAsked => Self::SaysWhoWrites,
             Reason::EvidenceNotNewer => Self::News,
             Reason::EvidenceTooOld => Self::Young,
-            Reason::TruthUnclear | Reason::EventTrusted => Self::Witnesses,
+            Reason::TruthUnclear
+            | Reason::EventTrusted
+            | Reason::SourcesContradict
+            | Reason::WorkersDisagree => Self::Witnesses,
             Reason::InstanceNotAllowed => Self::InstanceAllowed,
             Reason::UnknownInstance => Self::AddressKnown,
             Reason::AddressNotAllowed => Self::AddressAllowed,
@@ -97,6 +100,7 @@ impl Question {
             | Reason::NotConverged
             | Reason::LeaseLost
             | Reason::TruthMoved
+            | Reason::SourcesAgree
             | Reason::GroupDiffered
             | Reason::TooManyMoves
             | Reason::AwaitsTurn

@@ -191,13 +191,15 @@ impl Databases for ClustersClient {
                 return Ok(None);
             };
             // One call stands for two round trips, the API's and that of the endpoint's name.
-            let describe = move || clusters.member(&source, &instance);
+            let by = self.process.name.clone();
+            let describe = move || clusters.member(&by, &source, &instance);
             self.process
                 .call(DESCRIBE_INSTANCES, detail, describe)
                 .await
         } else if truth.contains(&Witness::Dns) {
             // A derived name that does not exist is no member's: an answer, and not a failure to be tried again.
-            let resolve = move || match clusters.resolve_member(&instance) {
+            let by = self.process.name.clone();
+            let resolve = move || match clusters.resolve_member(&by, &instance) {
                 Ok(ip) => Ok(Some(ip)),
                 Err(error) if error.kind == ErrorKind::Missing => Ok(None),
                 Err(error) => Err(error),
@@ -228,6 +230,11 @@ impl ClustersClient {
             Witness::Dns => self.ask_dns(route).await,
         };
         let said = said.unwrap_or_else(|error| Testimony::Unclear(error.to_string()));
+        if let Some(writer) = said.writer() {
+            let heard = (witness, writer.ip);
+            self.clusters
+                .note_heard(&self.process.name, &route.name, heard);
+        }
         Some((witness, said))
     }
 
@@ -240,8 +247,9 @@ impl ClustersClient {
         let mapped = route.instances.clone();
         let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
         // As in AWS: RDS says who writes, and the route's own map, if it knows the instance, says where.
+        let by = self.process.name.clone();
         let describe = move || {
-            let mut said = clusters.describe(database, &source, role)?;
+            let mut said = clusters.describe(&by, database, &source, role)?;
             if let Testimony::Members { writer, .. } = &mut said
                 && (database, role) == (Database::Cluster, Role::Writer)
                 && let Some(ip) = writer.instance.as_ref().and_then(|i| mapped.get(i))
@@ -260,7 +268,8 @@ impl ClustersClient {
             return Ok(Testimony::Unclear(why.to_owned()));
         };
         let (clusters, detail) = (Arc::clone(&self.clusters), name.clone());
-        let resolve = move || clusters.resolve(&name);
+        let by = self.process.name.clone();
+        let resolve = move || clusters.resolve(&by, &name);
         let ip = self.process.call(RESOLVE, detail, resolve).await?;
         let (writer, readers) = (Member { instance: None, ip }, Vec::new());
         Ok(Testimony::Members { writer, readers })

@@ -9,6 +9,7 @@
 //! Amazon Aurora"; the time between started and completed is from captured events (13 to 38 s).
 
 mod incidents;
+mod resolver;
 mod sight;
 mod timeline;
 mod witnesses;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 use self::incidents::Planned;
 pub use self::incidents::{HostReplacement, StandbyFailover, Switchover};
+use self::resolver::Askers;
+pub use self::resolver::{Heard, Resolver, ResolverConfig};
 pub use self::sight::{ApiFault, Lags, NameFault};
 use self::timeline::{Lag, Timeline};
 pub use self::witnesses::endpoint;
@@ -133,6 +136,7 @@ pub struct Clusters {
     lags: Mutex<Lags>,
     of_witnesses: Mutex<fastrand::Rng>,
     state: Mutex<State>,
+    askers: Askers,
 }
 
 impl Clusters {
@@ -145,6 +149,7 @@ impl Clusters {
             lags: Mutex::default(),
             of_witnesses: Mutex::new(fastrand::Rng::with_seed(seed ^ OF_WITNESSES)),
             state: Mutex::default(),
+            askers: Askers::default(),
         })
     }
 

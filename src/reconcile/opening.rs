@@ -305,7 +305,7 @@ impl Reconciler {
                 told(from, arrival, (brake.verdict(desired), effect), entry)
             }
             Decision::Ask(verdict) => {
-                let effect = Effect::Asks(task.evidence.ground.at());
+                let effect = Effect::of_asking(&task.evidence.ground);
                 told(from, arrival, (verdict.clone(), effect), entry)
             }
             Decision::Settle(verdict) => {

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use super::conflict::{Contradicted, Said};
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
-use crate::domain::aim::{Aim, RANK_TRUTH, aim};
+use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::decide::{Decision, Verdict, unless_held_back};
@@ -16,17 +17,17 @@ use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
 use crate::domain::route::Route;
-use crate::domain::safety::Safety;
+use crate::domain::sources::Sources;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, Outcome, RouteState, doubled};
-use crate::domain::truth::{Readings, Sighting};
+use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
 use crate::ports::{CallError, Commit};
 
 /// What one worker's timer remembers of a route between its looks.
 #[derive(Debug, Default)]
 pub struct Watched {
-    readings: Readings,
+    pub(super) sources: Sources,
+    pub(super) contradicted: Contradicted,
     /// What was recorded last about a difference that is not acted on, so that it is recorded once.
     noticed: Option<(Reason, Option<Target>)>,
     /// Whether the place that the route has in the line is of our own asking: nobody but us comes back for it.
@@ -37,13 +38,23 @@ pub struct Watched {
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
     pub is_flapping: bool,
+    /// Whether its sources contradict what is desired: by the ledger, or for long enough by this worker's own readings.
+    pub is_contradicted: bool,
 }
 
 impl Watched {
     /// Keeps what the summary tells of what holds the route back, whatever comes of the look.
-    fn see(&mut self, safety: &Safety, now: Timestamp) {
+    fn see(&mut self, control: &Control, now: Timestamp) {
+        let safety = &control.safety;
         self.stopped_since = safety.stopped_since(now);
         self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
+        self.is_contradicted = control.source_conflict.is_some();
+    }
+
+    /// Whether the sources say something else than what is desired. Counted once that lasts.
+    #[must_use]
+    pub fn waits_for_sources(&self) -> bool {
+        self.contradicted.is_one()
     }
 }
 
@@ -100,18 +111,13 @@ impl Reconciler {
         let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
         let sighting = sighting?;
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
-        watched.see(&sighting.state.control.safety, now);
+        watched.see(&sighting.state.control, now);
         if let Acquire::Wait(_) = self.acquirable(&sighting) {
             return Ok(Look::Busy);
         }
-        let truth = reading.truth();
-        watched.readings.take(truth.clone(), monotonic);
-        let seen = Sighting {
-            at: now,
-            truth,
-            stood: watched.readings.stood(),
-            said: reading.to_string(),
-        };
+        let control = &sighting.state.control;
+        let times = (now, monotonic);
+        let seen = watched.sources.take((route, control), &reading, times);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
         let evidence = Evidence {
             key,
@@ -122,9 +128,21 @@ impl Reconciler {
             task: self.task(route, &evidence, began, &NothingInHand),
             state: sighting.state,
         };
-        match aim(route, &looking.state.control, key, &seen, now) {
+        let said = Said {
+            reading: &reading,
+            against: contradiction(route, &looking.state.control, (&reading, &seen), now),
+            times,
+        };
+        let aimed = aim(route, &looking.state.control, key, &seen, now);
+        self.tell_of_sources(&mut looking, watched, &said, noted)
+            .await?;
+        match aimed {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
+            Aim::Wait(verdict) if said.against.as_ref() == Some(&verdict) => {
+                self.tell_of_last_move(&mut looking, noted).await?;
+                Ok(Look::Waits(verdict))
+            }
             Aim::Wait(verdict) => {
                 self.tell_of_last_move(&mut looking, noted).await?;
                 let held = HeldBack {
@@ -135,7 +153,12 @@ impl Reconciler {
                 self.wait(looking, watched, held, noted).await
             }
             Aim::Keep(desired) | Aim::Follow(desired) => {
-                self.compare(looking, watched, desired, noted).await
+                let made = desired.event;
+                let look = self.compare(looking, watched, desired, noted).await;
+                if made == key {
+                    watched.sources.made(key);
+                }
+                look
             }
         }
     }
@@ -318,7 +341,7 @@ impl Reconciler {
     }
 
     /// Commits a record of the timer's; the state after it, or nothing when somebody else wrote first.
-    async fn note(
+    pub(super) async fn note(
         &self,
         from: &RouteState,
         effect: Effect,
@@ -389,7 +412,7 @@ struct HeldBack {
 }
 
 /// A route that is looked at.
-struct Looking<'a> {
-    task: Task<'a>,
-    state: RouteState,
+pub(super) struct Looking<'a> {
+    pub(super) task: Task<'a>,
+    pub(super) state: RouteState,
 }

@@ -115,6 +115,9 @@ impl Move {
         if self.overdue.is_some() && self.serving.is_none() {
             return Tone::Bad;
         }
+        if self.reason == Some(Reason::SourcesAgree) {
+            return Tone::Plain;
+        }
         Tone::of(self.last, self.outcome)
     }
 

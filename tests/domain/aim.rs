@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use writerlink::domain::aim::{Aim, RANK_ORDER, RANK_TRUTH, aim};
 use writerlink::domain::audit::Reason;
-use writerlink::domain::event::EvidenceOrder;
+use writerlink::domain::event::{EvidenceOrder, RANK_COMPLETED};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::{Policy, Role, TRUST_EVENT};
 use writerlink::domain::route::Route;
@@ -16,13 +16,14 @@ use writerlink::domain::transition::{Control, Desired, Outcome};
 use writerlink::domain::truth::{Member, Readings, STEADY_AFTER_A_MOVE, Sighting, Truth};
 
 use super::values::{
-    address, asking_route, desired, instance, key, member, members, order, pointing_at, second,
-    seen_once, steady, target,
+    address, asking_route, desired, instance, key, member, members, newer, order, pointing_at,
+    second, seen_once, steady, target,
 };
 
-/// The aim of a look that happens when the witnesses are asked.
+/// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
 fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
-    aim(route, control, key(50), seen, seen.at)
+    let seen = newer(seen.clone(), control);
+    aim(route, control, key(50), &seen, seen.at)
 }
 
 fn followed(aim: Aim) -> Desired {
@@ -225,23 +226,36 @@ fn the_configured_trust_is_the_one_that_counts() {
 }
 
 #[test]
-fn being_asked_for_the_truth_ends_the_trust_in_what_was_said_before_and_in_nothing_later() {
+fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
     let seen = steady(members(1, &[]), second(1010));
-    let asked_at = |seconds| Control {
+    let failed_at = |seconds| Control {
         ask_truth: Some(second(seconds)),
         ..pointing_at(2, order(1000, 1))
     };
     let aim = |control| aimed(&asking_route(), &control, &seen);
-    assert_eq!(followed(aim(asked_at(1001))).target, target(1));
-    assert_eq!(kept(aim(asked_at(1000))).target, target(2));
-    assert_eq!(kept(aim(asked_at(999))).target, target(2));
+    assert_eq!(followed(aim(failed_at(1001))).target, target(1));
+    assert_eq!(kept(aim(failed_at(1000))).target, target(2));
+    assert_eq!(kept(aim(failed_at(999))).target, target(2));
+}
+
+#[test]
+fn nothing_but_time_ends_the_trust_in_a_failover_that_completed_or_an_order() {
+    let seen = steady(members(1, &[]), second(1010));
+    for rank in [RANK_COMPLETED, RANK_ORDER] {
+        let control = Control {
+            ask_truth: Some(second(1002)),
+            ..pointing_at(2, order(1000, rank))
+        };
+        let aim = aimed(&asking_route(), &control, &seen);
+        assert_eq!(kept(aim).target, target(2), "{rank}");
+    }
 }
 
 #[test]
 fn a_reading_by_a_clock_that_lags_makes_nothing_older_and_is_no_event_for_it() {
     let control = Control {
         ask_truth: Some(second(1031)),
-        ..pointing_at(2, order(1030, 2))
+        ..pointing_at(2, order(1030, 1))
     };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));

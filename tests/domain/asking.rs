@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use writerlink::domain::audit::Reason;
+use writerlink::domain::change::Effect;
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{Claim, EventId, Evidence, RdsEvent, SourceKind};
+use writerlink::domain::ground::Ground;
 use writerlink::domain::policy::{EVIDENCE_AGE_MAX, Policy, Role};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
@@ -162,6 +164,21 @@ fn every_id_that_asks_asks_the_witnesses_and_settles_where_there_are_none() {
                 Outcome::Ignored,
                 Reason::TruthUnknown,
             );
+        }
+    }
+}
+
+#[test]
+fn no_event_that_asks_takes_anything_back_but_a_failover_that_failed() {
+    for (kind, table) in tables() {
+        let asking = table.iter().filter(|(says, _)| *says == Asks);
+        for number in asking.flat_map(|(_, numbers)| *numbers) {
+            let ground = Ground::Event(told(kind, *number, second(5)));
+            let expected = match (kind, number) {
+                (SourceKind::Cluster, 69) => Effect::Asks(second(5)),
+                _ => Effect::None,
+            };
+            assert_eq!(Effect::of_asking(&ground), expected, "{number} of a {kind}");
         }
     }
 }

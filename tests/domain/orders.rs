@@ -26,7 +26,7 @@ use super::values::{
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 
-fn state_of(control: Control) -> RouteState {
+pub(crate) fn state_of(control: Control) -> RouteState {
     RouteState {
         control,
         ..RouteState::new(route().name)
@@ -47,7 +47,7 @@ fn dead_lease() -> RouteState {
 }
 
 /// Evidence of a started failover.
-fn order_of(seconds: i64) -> EvidenceOrder {
+pub(crate) fn order_of(seconds: i64) -> EvidenceOrder {
     order(seconds, 1)
 }
 
@@ -86,7 +86,11 @@ fn begun(control: &Control, order: &Order) -> Change {
 }
 
 /// Begins a move or a repair that nobody ordered.
-fn begun_for(from: &RouteState, desired: Desired, at: i64) -> Result<Change, IllegalChange> {
+pub(crate) fn begun_for(
+    from: &RouteState,
+    desired: Desired,
+    at: i64,
+) -> Result<Change, IllegalChange> {
     let taking = Taking {
         owner: &OWNER,
         desired,

@@ -16,11 +16,11 @@ use writerlink::domain::route::{OnStarted, Route};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, Outcome, RouteState};
-use writerlink::domain::truth::{Member, Sighting, Truth};
+use writerlink::domain::truth::{Member, Sighting, Since, Truth};
 
 use super::values::{
     COMPLETED, STARTED, address, asking_route, entry, event, evidence, evidence_of, instance, key,
-    members, ordered, owner, second, seen_once, transition_id,
+    members, ordered, owner, second, seen_once, transition_id, worth,
 };
 
 /// What may happen to a route.
@@ -30,8 +30,8 @@ enum Step {
     Passes(Duration),
     /// An event of so many seconds ago is delivered.
     Told(EventId, u8, i64),
-    /// The timer looks, and the witnesses say this; it stood for so long.
-    Looks(Truth, Option<u64>),
+    /// The timer looks, and the witnesses say this; it stood for so long, and is worth this much.
+    Looks(Truth, Option<u64>, Since),
     /// A person orders something.
     Orders(Act, Vec<Rule>),
 }
@@ -107,12 +107,12 @@ impl Ledger {
                 let at = Timestamp::from_millis(self.now.as_millis() - ago * 1000);
                 self.attempt(&told(id, number, at), ending)
             }
-            Step::Looks(truth, stood) => {
+            Step::Looks(truth, stood, since) => {
                 let seen = Sighting {
                     stood: stood.map(Duration::from_secs),
                     ..seen_once(truth, self.now)
                 };
-                self.look(seen, ending)
+                self.look(worth(seen, self.control(), since), ending)
             }
             Step::Orders(act, overrides) => {
                 let order = ordered(act, self.now, &overrides);
@@ -134,6 +134,14 @@ impl Ledger {
             Aim::Confirm | Aim::Wait(_) | Aim::Unknown => return Ok(()),
         };
         let differs = self.control().desired.as_ref() != Some(&desired);
+        let lags = seen.worth.since == Since::Unchanged;
+        let pinned = self.control().safety.pinned(self.now).is_some();
+        let newest = self.control().newest();
+        let news = newest.is_some_and(|newest| newest.target != desired.target);
+        prop_assert!(
+            !(lags && news && !pinned),
+            "I3: a lagging source moves the route"
+        );
         match unless_held_back(&self.route, self.control(), desired, self.now, &[]) {
             Decision::Move(_) if differs => self.attempt(&evidence_of(Ground::Truth(seen)), ending),
             Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => {
@@ -172,7 +180,7 @@ impl Ledger {
             Decision::Ask(verdict) => self.tell(
                 evidence,
                 verdict.outcome,
-                Effect::Asks(evidence.ground.at()),
+                Effect::of_asking(&evidence.ground),
             ),
             Decision::Settle(verdict) => self.tell(evidence, verdict.outcome, Effect::None),
         }
@@ -329,6 +337,14 @@ fn any_truth() -> impl Strategy<Value = Truth> {
     ]
 }
 
+fn any_since() -> impl Strategy<Value = Since> {
+    prop_oneof![
+        4 => Just(Since::Changed),
+        1 => Just(Since::Unknown),
+        1 => Just(Since::Unchanged),
+    ]
+}
+
 fn any_act() -> impl Strategy<Value = Act> {
     let within = || prop::option::of((1..400_u64).prop_map(Duration::from_secs));
     prop_oneof![
@@ -361,8 +377,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..200_u64).prop_map(|s| Step::Passes(Duration::from_secs(s))),
         // From a minute and more ahead of the clock to long ago.
         5 => (ids, 1..=5_u8, -90..1200_i64).prop_map(|(id, n, ago)| Step::Told(id, n, ago)),
-        5 => (any_truth(), prop::option::of(4..60_u64))
-            .prop_map(|(truth, stood)| Step::Looks(truth, stood)),
+        5 => (any_truth(), prop::option::of(4..60_u64), any_since())
+            .prop_map(|(truth, stood, since)| Step::Looks(truth, stood, since)),
         2 => (any_act(), overrides).prop_map(|(act, rules)| Step::Orders(act, rules)),
     ]
 }
@@ -398,7 +414,7 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
         Step::Passes(Duration::from_secs(10)),
         Step::Orders(Act::Pause { within: None }, Vec::new()),
         Step::Told(COMPLETED, 2, 0),
-        Step::Looks(members(2, &[1]), Some(4)),
+        Step::Looks(members(2, &[1]), Some(4), Since::Changed),
     ];
     for step in steps {
         ledger.take(step, Ending::Finished).unwrap();
@@ -407,7 +423,7 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
     assert_eq!(points_at(&ledger), Some(address(1)));
     let resumes = [
         Step::Orders(Act::Resume, Vec::new()),
-        Step::Looks(members(2, &[1]), None),
+        Step::Looks(members(2, &[1]), None, Since::Unchanged),
     ];
     for step in resumes {
         ledger.take(step, Ending::Finished).unwrap();

@@ -19,7 +19,7 @@ use writerlink::domain::safety::Rule;
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, EventEntry, Outcome, TransitionId};
-use writerlink::domain::truth::{Member, Sighting, Truth, Witness};
+use writerlink::domain::truth::{Member, Sighting, Since, Truth, Witness, Worth};
 
 pub(crate) const PORT: u16 = 3306;
 
@@ -235,7 +235,25 @@ pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Sighting {
         truth,
         stood: None,
         said: "rds says so".to_owned(),
+        worth: Worth {
+            against: None,
+            since: Since::Changed,
+        },
     }
+}
+
+/// The same, worth this much against the newest evidence of that route.
+pub(crate) fn worth(seen: Sighting, control: &Control, since: Since) -> Sighting {
+    let against = control.newest().map(|newest| newest.event);
+    Sighting {
+        worth: Worth { against, since },
+        ..seen
+    }
+}
+
+/// The same, from sources that have changed since the newest evidence of that route.
+pub(crate) fn newer(seen: Sighting, control: &Control) -> Sighting {
+    worth(seen, control, Since::Changed)
 }
 
 /// Three readings that agreed, the last of them at `at`.

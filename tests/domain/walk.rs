@@ -12,8 +12,8 @@ use writerlink::domain::walk::{Answer, Asked, Question, Walk};
 
 use super::aim::{any_control, any_truth};
 use super::values::{
-    COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, order,
-    ordered, pointing_at, route, second, steady,
+    COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, newer,
+    order, ordered, pointing_at, route, second, steady,
 };
 
 const NOW: i64 = 700;
@@ -204,6 +204,15 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     prop_oneof![4 => any_event(), 1 => order, 1 => truth]
 }
 
+/// What the sources said, newer than the route's evidence.
+fn held_against(control: &Control, evidence: Evidence) -> Evidence {
+    let ground = match evidence.ground {
+        Ground::Truth(seen) => Ground::Truth(newer(seen, control)),
+        told @ (Ground::Event(_) | Ground::Order(_)) => told,
+    };
+    Evidence { ground, ..evidence }
+}
+
 /// What is recorded, if anything stops the walk.
 fn verdict(decision: &Decision) -> Option<Verdict> {
     match decision {
@@ -221,6 +230,7 @@ proptest! {
         evidence in any_evidence(),
         address in prop::option::of((1..=9_u8).prop_map(address)),
     ) {
+        let evidence = held_against(&control, evidence);
         let walk = walk(&route, &control, &evidence, address, second(NOW));
         prop_assert_eq!(&walk.decision, &decide(&route, &control, &evidence, address, second(NOW)));
         let places: Vec<usize> = walk.asked.iter().map(|asked| place(asked.question)).collect();

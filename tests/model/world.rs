@@ -20,7 +20,7 @@ use writerlink::domain::transition::{
     ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId,
     retry_after,
 };
-use writerlink::domain::truth::{Member, Sighting, Truth};
+use writerlink::domain::truth::{Member, Sighting, Since, Truth, Worth};
 
 use super::state::{
     self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row,
@@ -312,6 +312,10 @@ impl World {
             truth,
             stood: Some(Duration::from_mins(1)),
             said: String::new(),
+            worth: Worth {
+                against: None,
+                since: Since::Changed,
+            },
         }
     }
 

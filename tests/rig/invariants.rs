@@ -9,6 +9,7 @@
 //! counted as *late* and may undo a newer move until the next event; nothing else is excused.
 
 mod checker;
+mod sources;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ impl Invariants {
         let checker = Arc::new(Mutex::new(Checker::of(
             world.fabric.time,
             elb,
+            Arc::clone(&world.rds),
             rig.fleet.dynamo.clone(),
             routes,
         )));
@@ -155,6 +157,19 @@ impl Invariants {
     pub(crate) fn desired(&self, route: usize) -> Option<Desired> {
         let checker = self.checker.lock().unwrap();
         checker.routes[route].state.control.newest().cloned()
+    }
+
+    /// Whether a route stands at evidence that no source of a living process has shown since it was accepted, and the
+    /// ledger says that they contradict it: a case for a person.
+    pub(crate) fn is_for_a_person(&self, route: usize, is_alive: impl Fn(&str) -> bool) -> bool {
+        let checker = self.checker.lock().unwrap();
+        let watched = &checker.routes[route];
+        let shown = watched.state.control.source_conflict.is_some();
+        watched.accepted.last().is_some_and(|newest| {
+            let heard = checker.rds.heard(&watched.route.name, newest.at);
+            let mut living = heard.iter().filter(|heard| is_alive(&heard.by));
+            shown && living.all(|heard| heard.ip != newest.known.target.ip)
+        })
     }
 
     /// What holds a route back that somebody can lift.

@@ -17,6 +17,7 @@ pub(crate) struct Figures {
     repaired: u64,
     orders: u64,
     lost: u64,
+    told_by_hand: u64,
 }
 
 impl Figures {
@@ -32,6 +33,7 @@ impl Figures {
         self.repaired += played.repaired;
         self.orders += played.orders;
         self.lost += played.lost;
+        self.told_by_hand += played.told_by_hand;
     }
 
     pub(crate) fn line(&self, failures: usize, took: Duration) -> String {
@@ -42,8 +44,8 @@ impl Figures {
             .collect();
         format!(
             "simulation: {} seeds, {} simulated hours, {} faults injected ({}), {} attempts, {} moves, \
-             {} late effects, {} events lost, {} orders, {} routes made right by the timer alone, {failures} failures, \
-             {} s\n",
+             {} late effects, {} events lost, {} orders, {} routes made right by the timer alone, {} by a person, \
+             {failures} failures, {} s\n",
             self.seeds,
             self.simulated.as_secs() / 3600,
             self.faults.values().sum::<u64>(),
@@ -53,7 +55,8 @@ impl Figures {
             self.late_effects,
             self.lost,
             self.orders,
-            self.repaired,
+            self.repaired.saturating_sub(self.told_by_hand),
+            self.told_by_hand,
             took.as_secs()
         )
     }

@@ -10,6 +10,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod aftermath;
 mod figures;
 mod script;
 mod stage;

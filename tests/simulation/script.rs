@@ -8,7 +8,7 @@ use writerlink::domain::policy::{Database, Mode};
 use writerlink::domain::route::{OnStarted, Route, Source, Strategy};
 use writerlink::domain::truth::Witness;
 use writerlink::embedded::clock::WorldTime;
-use writerlink::embedded::databases::endpoint;
+use writerlink::embedded::databases::{ResolverConfig, endpoint};
 use writerlink::embedded::faults::{Fate, Fault, FaultPlan, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::plans::{Seeded, Weather};
@@ -47,6 +47,9 @@ const SKEW_MS: i64 = 5_000;
 /// How long a call takes once the storm is over.
 const CALM: Duration = Duration::from_millis(20);
 
+/// The longest minimum TTL of a resolver: longer than evidence is trusted, several times.
+pub(crate) const MIN_TTL_MAX: Duration = Duration::from_secs(900);
+
 /// The calls of the ledger, which an outage takes away together.
 const LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
 
@@ -61,6 +64,10 @@ pub(crate) enum Act {
     Restored { cluster: usize },
     /// A message reaches the queue.
     Deliver { group: String, body: String },
+    /// Something that asks for the writer, and says nothing of it.
+    Asks { cluster: usize },
+    /// The upstream of a worker's resolver is away for a while.
+    CutOff { worker: usize, seconds: u64 },
     /// An event about a stranger.
     Stranger { cluster: usize },
     /// A message that cannot be read.
@@ -94,7 +101,8 @@ pub(crate) enum PersonsAct {
 pub(crate) struct Script {
     pub(crate) random: Rng,
     pub(crate) clusters: usize,
-    pub(crate) workers: usize,
+    /// What stands between each worker and the names, if anything does.
+    pub(crate) resolvers: Vec<Option<ResolverConfig>>,
     pub(crate) fleet: FleetConfig,
     pub(crate) storm: Duration,
     pub(crate) acts: Vec<(Duration, Act)>,
@@ -116,6 +124,7 @@ impl Script {
         }
         let clusters = random.usize(scale.clusters);
         let workers = random.usize(1..=3);
+        let resolvers = (0..workers).map(|_| resolver(&mut random)).collect();
         let mut acts = acts_of_clusters(&mut random, clusters, scale.failovers);
         acts.extend(acts_of_workers(&mut random, workers));
         acts.extend(acts_of_persons(&mut random, clusters));
@@ -132,7 +141,7 @@ impl Script {
         Self {
             random,
             clusters,
-            workers,
+            resolvers,
             fleet,
             storm,
             acts,
@@ -252,6 +261,22 @@ fn witnesses(random: &mut Rng) -> BTreeSet<Witness> {
     }
 }
 
+/// Every other worker has a resolver that keeps answers: for seconds, for longer than evidence is trusted, or for as
+/// long as its upstream is away.
+fn resolver(random: &mut Rng) -> Option<ResolverConfig> {
+    let min_ttl = match random.u8(0..6) {
+        0 => Duration::ZERO,
+        1 => Duration::from_secs(random.u64(5..180)),
+        2 => Duration::from_secs(random.u64(180..=MIN_TTL_MAX.as_secs())),
+        _ => return None,
+    };
+    Some(ResolverConfig {
+        min_ttl,
+        serve_stale: random.bool(),
+        negative_ttl: Duration::ZERO,
+    })
+}
+
 fn skew_ms(random: &mut Rng) -> i64 {
     random.i64(-SKEW_MS..=SKEW_MS)
 }
@@ -268,10 +293,11 @@ fn acts_of_clusters(
             acts.push(Act::FailOver { cluster, to });
         }
         for _ in 0..random.u8(0..=2) {
-            acts.push(match random.u8(0..6) {
+            acts.push(match random.u8(0..8) {
                 0 => Act::FailedOver { cluster },
                 1 | 2 => Act::Restored { cluster },
                 3 => Act::Stranger { cluster },
+                4 | 5 => Act::Asks { cluster },
                 _ => Act::Malformed { cluster },
             });
         }
@@ -312,6 +338,10 @@ fn acts_of_workers(random: &mut Rng, workers: usize) -> Vec<Act> {
         }
         if random.u8(0..3) == 0 {
             acts.push(Act::Terminate { worker });
+        }
+        if random.u8(0..3) == 0 {
+            let seconds = random.u64(10..600);
+            acts.push(Act::CutOff { worker, seconds });
         }
     }
     acts

@@ -9,18 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use writerlink::domain::aim::RANK_ORDER;
 use writerlink::domain::audit::Hash;
-use writerlink::domain::event::{Claim, EvidenceOrder, RdsEvent};
+use writerlink::domain::event::{EventId, RdsEvent};
 use writerlink::domain::ground::{self as order, Order};
 use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
-use writerlink::domain::policy::{Mode, TRUST_EVENT};
-use writerlink::domain::route::{InstanceId, OnStarted, Route, SourceId};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::target::Target;
+use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::transition::Outcome;
-use writerlink::domain::truth::STEADY_AFTER_A_MOVE;
-use writerlink::embedded::databases::TimedEvent;
+use writerlink::embedded::databases::{Resolver, TimedEvent};
 use writerlink::embedded::event_bodies;
 use writerlink::embedded::faults::{Effect, no_faults};
 use writerlink::embedded::fleet::Running;
@@ -35,7 +30,7 @@ use crate::script::{Act, PersonsAct, Script};
 const NAMES: [&str; 3] = ["orders", "billing", "stock"];
 
 /// How often dead workers are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Where copies of events go that came by SNS: another group, so that only the lease keeps them apart.
 const BY_SNS: &str = "by-sns";
@@ -45,13 +40,6 @@ const BY_SNS: &str = "by-sns";
 const DRAINED_WITHIN: Duration = CONVERGES_WITHIN
     .saturating_add(LEASE_DURATION.saturating_mul(3))
     .saturating_add(CLOCK_SKEW_MAX.saturating_mul(3));
-
-/// From when nothing holds routes back any more until the timer alone has made them right: an event or an
-/// order outranks the witnesses for a while, those have to be steady for longer after a move, and a look may have
-/// failed so often that the next one is five minutes away.
-const HEALED_WITHIN: Duration = TRUST_EVENT
-    .saturating_add(STEADY_AFTER_A_MOVE.saturating_mul(2))
-    .saturating_add(Duration::from_mins(6));
 
 /// What became of a seed.
 pub(crate) struct Played {
@@ -65,6 +53,7 @@ pub(crate) struct Played {
     pub(crate) repaired: u64,
     pub(crate) orders: u64,
     pub(crate) lost: u64,
+    pub(crate) told_by_hand: u64,
 }
 
 impl Played {
@@ -84,23 +73,26 @@ impl Played {
 }
 
 /// A place in the fleet: its process is replaced when it dies or is stopped.
-struct Slot {
+pub(crate) struct Slot {
     lives: u32,
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
     back_at: Duration,
+    /// What stands between its processes and the names.
+    resolver: Option<Arc<Resolver>>,
 }
 
-struct Stage {
-    rig: Rig,
-    invariants: Invariants,
-    script: Script,
-    slots: Vec<Slot>,
-    timeline: BTreeMap<(Duration, u64), Act>,
-    acts: u64,
+pub(crate) struct Stage {
+    pub(crate) rig: Rig,
+    pub(crate) invariants: Invariants,
+    pub(crate) script: Script,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) timeline: BTreeMap<(Duration, u64), Act>,
+    pub(crate) acts: u64,
     /// Every event that was delivered or will be.
-    told: Vec<RdsEvent>,
-    orders: u64,
-    lost: u64,
+    pub(crate) told: Vec<RdsEvent>,
+    pub(crate) orders: u64,
+    pub(crate) lost: u64,
+    pub(crate) told_by_hand: u64,
 }
 
 /// Plays a seed in a world of its own.
@@ -117,13 +109,14 @@ pub(crate) async fn play(seed: u64) -> Played {
     script.shape(&mut rig.routes);
     let invariants = Invariants::watch(&rig);
     invariants.plan(script.plan(rig.fleet.world.fabric.time));
-    let slot = |_| Slot {
+    let slot = |resolver: &Option<_>| Slot {
         lives: 0,
         running: None,
         back_at: Duration::ZERO,
+        resolver: resolver.map(Resolver::new),
     };
     let mut stage = Stage {
-        slots: (0..script.workers).map(slot).collect(),
+        slots: script.resolvers.iter().map(slot).collect(),
         rig,
         invariants,
         script,
@@ -132,6 +125,7 @@ pub(crate) async fn play(seed: u64) -> Played {
         told: Vec::new(),
         orders: 0,
         lost: 0,
+        told_by_hand: 0,
     };
     stage.play_through().await;
     let repaired = stage.repair().await;
@@ -140,7 +134,7 @@ pub(crate) async fn play(seed: u64) -> Played {
 }
 
 impl Stage {
-    fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.rig.fleet.world.fabric.time.elapsed()
     }
 
@@ -196,6 +190,13 @@ impl Stage {
                 }
             }
             Act::Deliver { group, body } => self.invariants.deliver(&self.rig, &group, &body),
+            Act::Asks { cluster } => self.ask(cluster),
+            Act::CutOff { worker, seconds } => {
+                let until = self.now() + Duration::from_secs(seconds);
+                if let Some(resolver) = &self.slots[worker].resolver {
+                    resolver.cut_off(until.min(self.script.storm));
+                }
+            }
             Act::Stranger { cluster } => {
                 let mut event = self.rig.started(cluster, 1, self.now().as_secs());
                 event.message = "Started same AZ failover to DB instance: stranger-1".into();
@@ -235,6 +236,16 @@ impl Stage {
             .unwrap();
         self.tell(failover.started);
         self.tell(failover.completed);
+    }
+
+    /// RDS-EVENT-0185: it says that there may be something to see.
+    fn ask(&mut self, cluster: usize) {
+        let due = self.now();
+        let mut event = self.rig.started(cluster, 1, due.as_secs());
+        event.id = EventId::parse("RDS-EVENT-0185");
+        event.at = self.rig.fleet.world.fabric.time.at(due);
+        event.message = "Global switchover finished.".to_owned();
+        self.tell(TimedEvent { due, event });
     }
 
     /// A failover that did not happen is not completed either.
@@ -281,7 +292,7 @@ impl Stage {
     }
 
     /// Replaces who is gone, and comes again while the storm lasts.
-    fn look_after_workers(&mut self) {
+    pub(crate) fn look_after_workers(&mut self) {
         let now = self.now();
         for n in 0..self.slots.len() {
             let slot = &mut self.slots[n];
@@ -292,6 +303,9 @@ impl Stage {
             if slot.running.is_none() && slot.back_at <= now {
                 slot.lives += 1;
                 let name = format!("w{n}-{}", slot.lives);
+                if let Some(resolver) = &slot.resolver {
+                    self.rig.fleet.world.rds.put_behind(&name, resolver);
+                }
                 let running = self.rig.start(&name);
                 running.process.clock.set_skew_ms(self.script.skew_ms());
                 slot.running = Some(running);
@@ -303,7 +317,7 @@ impl Stage {
     }
 
     /// A person carries an order out, in a process of its own that may meet any fault.
-    fn order(&mut self, route: usize, act: PersonsAct) {
+    pub(crate) fn order(&mut self, route: usize, act: PersonsAct) {
         self.orders += 1;
         let name = format!("person-{}", self.orders);
         let process = self.rig.fleet.world.process(&name);
@@ -344,86 +358,6 @@ impl Stage {
         }
     }
 
-    /// After the storm somebody lifts everything that holds routes back, and then the timer alone has to make
-    /// them right: no event comes any more. Says how many were not right before.
-    async fn repair(&mut self) -> u64 {
-        let routes = 0..self.rig.routes.len();
-        let wrong = routes.clone().filter(|n| !self.is_right(*n)).count();
-        let from = self.now();
-        loop {
-            // A move that is let go may be the one too many: then the flap rule stops it, and is lifted too.
-            for route in routes.clone() {
-                for act in self.invariants.stops(route).into_iter().map(lifted) {
-                    self.order(route, act);
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            }
-            if routes.clone().all(|n| self.is_right(n)) || self.now() > from + HEALED_WITHIN {
-                break;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-            self.look_after_workers();
-        }
-        u64::try_from(wrong).unwrap()
-    }
-
-    fn judge(&mut self) {
-        for n in 0..self.rig.routes.len() {
-            if !self.is_right(n) {
-                let (route, goal) = (&self.rig.routes[n].name, self.goal(n));
-                let held = self.rig.registered(n);
-                let what = format!("I2: {route} holds {held:?} and should hold {goal:?}");
-                self.invariants.violated(what);
-            }
-        }
-    }
-
-    /// Where a route's group has to be in the end, and whether nothing else may stay.
-    fn goal(&self, n: usize) -> (Target, bool) {
-        let route = &self.rig.routes[n];
-        let first = self.rig.target(n, 1);
-        if route.policy.mode == Mode::Observe {
-            return (first, true);
-        }
-        if !route.policy.truth.is_empty() {
-            let writer = self.rig.fleet.world.rds.writer(&source(n)).unwrap();
-            let target = Target {
-                ip: writer.ip,
-                port: route.port,
-            };
-            return (target, true);
-        }
-        let newest = self.newest(n);
-        // Nobody delivers a person's word: what the ledger knows of it is all there is.
-        let ordered = self.invariants.desired(n).filter(|desired| {
-            let older = newest
-                .as_ref()
-                .is_none_or(|(order, _)| *order < desired.evidence);
-            desired.evidence.rank == RANK_ORDER && older
-        });
-        match (ordered, newest) {
-            (Some(desired), _) => (desired.target, true),
-            (None, Some((_, goal))) => goal,
-            (None, None) => (first, true),
-        }
-    }
-
-    /// The newest event that moves a route without witnesses, and where to.
-    fn newest(&self, n: usize) -> Option<(EvidenceOrder, (Target, bool))> {
-        let route = &self.rig.routes[n];
-        let followed = self.told.iter().filter(|e| route.follows(&e.source));
-        let moving = followed.filter_map(|event| evidence(route, event));
-        moving.max_by_key(|(order, _)| *order)
-    }
-
-    fn is_right(&self, n: usize) -> bool {
-        let held = self.rig.registered(n);
-        match self.goal(n) {
-            (target, true) => held == [target],
-            (target, false) => held.contains(&target),
-        }
-    }
-
     fn played(self, repaired: u64) -> Played {
         let simulated = self.now();
         self.rig.fleet.world.fabric.set_plan(no_faults());
@@ -441,23 +375,14 @@ impl Stage {
             repaired,
             orders: self.orders,
             lost: self.lost,
+            told_by_hand: self.told_by_hand,
             journal,
             reports,
         }
     }
 }
 
-/// What lifts a rule.
-fn lifted(rule: Rule) -> PersonsAct {
-    match rule {
-        Rule::Paused => PersonsAct::Resume,
-        Rule::Frozen => PersonsAct::Unfreeze,
-        Rule::Pinned => PersonsAct::Unpin,
-        Rule::Flapping | Rule::Observing => PersonsAct::Acknowledge,
-    }
-}
-
-fn source(cluster: usize) -> SourceId {
+pub(crate) fn source(cluster: usize) -> SourceId {
     SourceId::new(NAMES[cluster]).unwrap()
 }
 
@@ -468,28 +393,4 @@ fn forms(event: &RdsEvent) -> [String; 3] {
         event_bodies::rds_sns(event),
         event_bodies::sns_envelope(event),
     ]
-}
-
-/// What an event asks of a route, said a second time and independently of `domain::decide`.
-fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (Target, bool))> {
-    let claim = event.claim().ok()?;
-    let alone = match (&claim, route.on_started) {
-        (Claim::Completed(_) | Claim::Restored(_), _) | (Claim::Started(_), OnStarted::Swap) => {
-            true
-        }
-        (Claim::Started(_), OnStarted::Register) => false,
-        (Claim::Started(_), OnStarted::Wait) | (Claim::AskTruth | Claim::Nothing, _) => {
-            return None;
-        }
-    };
-    let ip = *route.instances.get(claim.instance()?)?;
-    let order = EvidenceOrder {
-        at: event.at,
-        rank: claim.rank(),
-    };
-    let target = Target {
-        ip,
-        port: route.port,
-    };
-    Some((order, (target, alone)))
 }

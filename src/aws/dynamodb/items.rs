@@ -21,6 +21,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transition::{
     ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
+use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 pub(crate) use crate::schema::PK;
 
@@ -138,6 +139,15 @@ fn kept_columns(control: &Control) -> Columns {
         ("pin", or_null(safety.pin.as_ref().map(kept))),
         ("moves", or_null(moves.map(kept))),
         ("follow", or_null(control.follow.as_ref().map(kept))),
+        ("agreed_with", or_null(control.agreed_with.map(string))),
+        (
+            "unresolved_event",
+            or_null(control.unresolved_event.as_ref().map(kept)),
+        ),
+        (
+            "source_conflict",
+            or_null(control.source_conflict.as_ref().map(kept)),
+        ),
     ]
 }
 
@@ -314,6 +324,9 @@ impl TryFrom<&Item> for RouteState {
                 ask_truth: item.optional("ask_truth", Timestamp::parse)?,
                 safety: item.safety()?,
                 follow: item.optional("follow", Follow::read)?,
+                agreed_with: item.optional("agreed_with", EventKey::parse)?,
+                unresolved_event: item.optional("unresolved_event", UnresolvedEvent::read)?,
+                source_conflict: item.optional("source_conflict", SourceConflict::read)?,
             },
             chain: ChainHead {
                 seq: item.required("seq", parsed)?,
@@ -345,6 +358,7 @@ impl TryFrom<&Item> for EventEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::audit::Reason;
     use crate::domain::event::{RdsEvent, SourceKind};
     use crate::domain::follow::Arrival;
     use crate::domain::route::SourceId;
@@ -430,6 +444,20 @@ mod tests {
                 moved_at: Timestamp::from_millis(2),
                 arrival: Arrival::Overdue,
                 leaving: vec![other],
+            }),
+            agreed_with: Some(key()),
+            unresolved_event: Some(UnresolvedEvent {
+                key: key(),
+                at: Timestamp::from_millis(8),
+                since: Timestamp::from_millis(9),
+                reason: Reason::UnknownInstance,
+                note: "instance \"db-9\" is not one of the route".to_owned(),
+            }),
+            source_conflict: Some(SourceConflict {
+                since: Timestamp::from_millis(10),
+                reason: Reason::TruthUnclear,
+                note: "dns says db-1".to_owned(),
+                by: Owner::new("w2"),
             }),
         };
         state.chain = ChainHead {

@@ -7,14 +7,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::audit::Reason;
 use crate::domain::event::{EventKey, EvidenceOrder};
 use crate::domain::follow::{Arrival, Follow};
+use crate::domain::lease::Owner;
 use crate::domain::plan::Reach;
 use crate::domain::route::InstanceId;
 use crate::domain::safety::{Pin, Stop};
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Desired, TransitionId};
+use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 
 /// A value that is kept as JSON text.
 pub(super) trait Kept: Sized {
@@ -223,6 +226,69 @@ impl Kept for Follow {
             moved_at: Timestamp::parse(&read.moved_at)?,
             arrival: Arrival::parse(&read.arrival)?,
             leaving: read.leaving.iter().map(target).collect(),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnresolvedEventText {
+    key: String,
+    at: String,
+    since: String,
+    reason: String,
+    note: String,
+}
+
+impl Kept for UnresolvedEvent {
+    fn text(&self) -> String {
+        written(&UnresolvedEventText {
+            key: self.key.to_string(),
+            at: self.at.to_string(),
+            since: self.since.to_string(),
+            reason: self.reason.to_string(),
+            note: self.note.clone(),
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let read: UnresolvedEventText = serde_json::from_str(text).ok()?;
+        Some(Self {
+            key: EventKey::parse(&read.key)?,
+            at: Timestamp::parse(&read.at)?,
+            since: Timestamp::parse(&read.since)?,
+            reason: Reason::parse(&read.reason)?,
+            note: read.note,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceConflictText {
+    since: String,
+    reason: String,
+    note: String,
+    by: String,
+}
+
+impl Kept for SourceConflict {
+    fn text(&self) -> String {
+        written(&SourceConflictText {
+            since: self.since.to_string(),
+            reason: self.reason.to_string(),
+            note: self.note.clone(),
+            by: self.by.to_string(),
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let read: SourceConflictText = serde_json::from_str(text).ok()?;
+        Some(Self {
+            since: Timestamp::parse(&read.since)?,
+            reason: Reason::parse(&read.reason)?,
+            note: read.note,
+            by: Owner::new(&read.by),
         })
     }
 }

@@ -309,7 +309,11 @@ mod tests {
     }
 
     fn told_at(world: &World, database: Database, source: &SourceId) -> Option<IpAddr> {
-        match world.rds.describe(database, source, Role::Writer).unwrap() {
+        match world
+            .rds
+            .describe("w1", database, source, Role::Writer)
+            .unwrap()
+        {
             Testimony::Members { writer, .. } => Some(writer.ip),
             Testimony::Unclear(_) => None,
         }
@@ -350,7 +354,7 @@ mod tests {
         let told = told_at(&world, Database::Instance, &orders);
         assert_eq!(told, Some(standby.ip));
         let name = endpoint(Database::Instance, &orders);
-        assert_eq!(world.rds.resolve(&name), Ok(standby.ip));
+        assert_eq!(world.rds.resolve("w1", &name), Ok(standby.ip));
         insta::assert_snapshot!(written(&[&failover.started, &failover.restarted, &failover.completed]).join("\n"), @r#"
         RDS-EVENT-0013 orders: Multi-AZ instance failover started.
         RDS-EVENT-0006 orders: DB instance restarted
@@ -370,7 +374,9 @@ mod tests {
         world.rds.add_instance(&instance("orders", 1), None);
         let orders = source("orders");
         assert_eq!(world.rds.fail_over_instance(&orders), None);
-        let asked = world.rds.describe(Database::Cluster, &orders, Role::Writer);
+        let asked = world
+            .rds
+            .describe("w1", Database::Cluster, &orders, Role::Writer);
         assert_eq!(asked.unwrap_err().code, "DBClusterNotFoundFault");
     }
 
@@ -419,7 +425,9 @@ mod tests {
             instance: Some(InstanceId::new("aurora-2").unwrap()),
             ip: greens[0].ip,
         };
-        let asked = world.rds.describe(Database::Cluster, &blue, Role::Writer);
+        let asked = world
+            .rds
+            .describe("w1", Database::Cluster, &blue, Role::Writer);
         let readers = Vec::new();
         assert_eq!(asked, Ok(Testimony::Members { writer, readers }));
     }
@@ -456,7 +464,9 @@ mod tests {
         let switchover = world.rds.switch_over(&blue, &green).unwrap();
         until(&world, switchover.renamed_at).await;
         let name = endpoint(Database::Cluster, &blue);
-        let mut seen: Vec<IpAddr> = (0..40).map(|_| world.rds.resolve(&name).unwrap()).collect();
+        let mut seen: Vec<IpAddr> = (0..40)
+            .map(|_| world.rds.resolve("w1", &name).unwrap())
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         let both = [[10, 0, 1, 11], [10, 0, 11, 11]].map(IpAddr::from);

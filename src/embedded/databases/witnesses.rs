@@ -2,12 +2,14 @@
 //!
 //! Neither is the truth. For seconds after a failover the API may go on calling the old writer one, or say that
 //! the cluster is failing over; and each look-up of an endpoint's name may give the old address or the new one,
-//! as the name servers learn of it one by one. All of it follows from the world's seed.
+//! as the name servers learn of it one by one. All of it follows from the world's seed. Between the names and a process
+//! there may be a resolver that keeps answers ([`super::resolver`]).
 
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::resolver::{Resolved, Resolver};
 use super::sight::{ApiFault, Lags, NameFault};
 use super::{Cluster, Clusters, Lag, Place, State};
 use crate::domain::policy::{Database, Role};
@@ -39,16 +41,51 @@ fn own_endpoint(instance: &InstanceId) -> String {
     format!("{instance}.{DOMAIN}")
 }
 
-/// Which of two servers answers a look-up: the one that knows, or (`true`) the one that does not yet.
-type Coin<'a> = &'a dyn Fn() -> bool;
+/// How a process reads names.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    /// Which of two servers answers a look-up: the one that knows, or (`true`) the one that does not yet.
+    coin: &'a dyn Fn() -> bool,
+    /// What stands in between.
+    resolver: Option<&'a Resolver>,
+}
+
+impl Names<'_> {
+    fn look_up(
+        self,
+        name: &str,
+        now: Duration,
+        upstream: impl FnOnce() -> Result<Resolved, CallError>,
+    ) -> Result<IpAddr, CallError> {
+        match self.resolver {
+            None => upstream().map(|resolved| resolved.ip),
+            Some(resolver) => resolver.look_up(name, now, upstream),
+        }
+    }
+}
 
 impl Cluster {
-    /// What a look-up of an instance's own endpoint gives.
+    /// What a process is told of an instance's own endpoint.
     fn place(
         &self,
         instance: &InstanceId,
         now: Duration,
-        coin: Coin<'_>,
+        names: Names<'_>,
+    ) -> Result<IpAddr, CallError> {
+        let upstream = || {
+            let ip = self.place_by_name(instance, now, names.coin)?;
+            let alias_of = None;
+            Ok(Resolved { ip, alias_of })
+        };
+        names.look_up(&own_endpoint(instance), now, upstream)
+    }
+
+    /// What the name servers say of an instance's own endpoint.
+    fn place_by_name(
+        &self,
+        instance: &InstanceId,
+        now: Duration,
+        coin: &dyn Fn() -> bool,
     ) -> Result<IpAddr, CallError> {
         let places = self.members.get(instance);
         let fault = match self.kind {
@@ -68,8 +105,12 @@ impl Cluster {
             .ok_or_else(|| NameFault::NoSuchName.error())
     }
 
-    /// What a look-up of the source's endpoint gives.
-    fn behind_the_endpoint(&self, now: Duration, coin: Coin<'_>) -> Result<IpAddr, CallError> {
+    /// What the name servers say of the source's endpoint.
+    fn behind_the_endpoint(
+        &self,
+        now: Duration,
+        coin: &dyn Fn() -> bool,
+    ) -> Result<Resolved, CallError> {
         let fault = self.seen.name_fault(now);
         let writer = match (self.kind, fault) {
             (Database::Instance, _) => self.writers.now(now),
@@ -80,11 +121,16 @@ impl Cluster {
             (Database::Cluster, Some(fault)) => return Err(fault.error()),
         };
         let writer = writer.ok_or_else(|| NameFault::NoSuchName.error())?;
-        self.place(writer, now, coin)
+        let ip = self.place_by_name(writer, now, coin)?;
+        let alias_of = match self.kind {
+            Database::Cluster => Some(own_endpoint(writer)),
+            Database::Instance => None,
+        };
+        Ok(Resolved { ip, alias_of })
     }
 
     /// What RDS's API says, and the names that it mentions.
-    fn by_api(&self, now: Duration, coin: Coin<'_>) -> Result<(Member, Vec<Member>), Refusal> {
+    fn by_api(&self, now: Duration, names: Names<'_>) -> Result<(Member, Vec<Member>), Refusal> {
         let fault = self.seen.api_fault(now);
         let writer = match fault {
             None => self.writers.by_api(now),
@@ -98,7 +144,7 @@ impl Cluster {
         };
         let writer = writer.ok_or_else(|| Refusal::Unclear("has no writer".to_owned()))?;
         let member = |id: &InstanceId| {
-            let ip = self.place(id, now, coin);
+            let ip = self.place(id, now, names);
             let ip = ip.map_err(|error| Refusal::Unclear(format!("has {id}, and {error}")))?;
             let instance = Some(id.clone());
             Ok(Member { instance, ip })
@@ -185,15 +231,21 @@ impl Clusters {
         lock(&self.of_witnesses).bool()
     }
 
-    /// What RDS's API says about a source: its writer, and its readers if it is they who are asked for.
+    /// What RDS's API says to a process about a source: its writer, and its readers if it is they who are asked for.
     pub(in crate::embedded) fn describe(
         &self,
+        by: &str,
         database: Database,
         source: &SourceId,
         role: Role,
     ) -> Result<Testimony, CallError> {
+        let resolver = self.askers.resolver(by);
+        let names = Names {
+            coin: &|| self.coin(),
+            resolver: resolver.as_deref(),
+        };
         let asked = self.with_cluster(source, |found, now| {
-            (found.kind == database).then(|| found.by_api(now, &|| self.coin()))
+            (found.kind == database).then(|| found.by_api(now, names))
         });
         match asked.unwrap_or(Err(Refusal::Error(ErrorKind::Missing))) {
             Ok((writer, readers)) => Ok(Testimony::Members {
@@ -209,41 +261,57 @@ impl Clusters {
         }
     }
 
-    /// The address behind a source's endpoint, or behind the own endpoint of a member.
-    pub(in crate::embedded) fn resolve(&self, name: &str) -> Result<IpAddr, CallError> {
+    /// The address behind a source's endpoint, or behind the own endpoint of a member, as a process is told.
+    pub(in crate::embedded) fn resolve(&self, by: &str, name: &str) -> Result<IpAddr, CallError> {
+        let resolver = self.askers.resolver(by);
+        let names = Names {
+            coin: &|| self.coin(),
+            resolver: resolver.as_deref(),
+        };
         self.with(|state, now| {
-            let coin: Coin<'_> = &|| self.coin();
             let named = |(id, found): (&SourceId, &Cluster)| endpoint(found.kind, id) == name;
-            if let Some(found) = state.clusters.iter().find(|pair| named(*pair)) {
-                return found.1.behind_the_endpoint(now, coin);
-            }
-            let (found, member) = state
-                .owner(|id| own_endpoint(id) == name)
-                .ok_or_else(|| NameFault::NoSuchName.error())?;
-            found.place(member, now, coin)
+            let upstream = || {
+                if let Some(found) = state.clusters.iter().find(|pair| named(*pair)) {
+                    return found.1.behind_the_endpoint(now, names.coin);
+                }
+                let (found, member) = state
+                    .owner(|id| own_endpoint(id) == name)
+                    .ok_or_else(|| NameFault::NoSuchName.error())?;
+                let ip = found.place_by_name(member, now, names.coin)?;
+                let alias_of = None;
+                Ok(Resolved { ip, alias_of })
+            };
+            names.look_up(name, now, upstream)
         })
     }
 
     /// The address of an instance by its own endpoint's name.
     pub(in crate::embedded) fn resolve_member(
         &self,
+        by: &str,
         instance: &InstanceId,
     ) -> Result<IpAddr, CallError> {
-        self.resolve(&own_endpoint(instance))
+        self.resolve(by, &own_endpoint(instance))
     }
 
     /// The address of a member of a source, by RDS's word and its endpoint's name; `None` when it is none.
     pub(in crate::embedded) fn member(
         &self,
+        by: &str,
         source: &SourceId,
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
+        let resolver = self.askers.resolver(by);
+        let names = Names {
+            coin: &|| self.coin(),
+            resolver: resolver.as_deref(),
+        };
         let found = self.with_cluster(source, |found, now| {
             if let Some(ApiFault::NoAnswer) = found.seen.api_fault(now) {
                 return Some(Err(unreachable(DESCRIBE_INSTANCES, "no answer in time")));
             }
             let known = found.members.contains_key(instance);
-            known.then(|| found.place(instance, now, &|| self.coin()))
+            known.then(|| found.place(instance, now, names))
         });
         found.transpose()
     }

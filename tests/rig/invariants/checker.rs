@@ -11,6 +11,7 @@ use writerlink::domain::route::{Route, Strategy};
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::RouteState;
 use writerlink::embedded::clock::WorldTime;
+use writerlink::embedded::databases::Clusters;
 use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::faults::{Effect, Fault};
 use writerlink::embedded::listener::WeightChange;
@@ -23,6 +24,7 @@ use super::{ELB, MUTATING};
 pub(super) struct Checker {
     pub(super) time: WorldTime,
     pub(super) elb: Arc<LoadBalancer>,
+    pub(super) rds: Arc<Clusters>,
     pub(super) dynamo: EmbeddedDynamo,
     pub(super) routes: Vec<Watched>,
     /// The events of each well-formed message, by route.
@@ -53,12 +55,14 @@ impl Checker {
     pub(super) fn of(
         time: WorldTime,
         elb: Arc<LoadBalancer>,
+        rds: Arc<Clusters>,
         dynamo: EmbeddedDynamo,
         routes: Vec<Watched>,
     ) -> Self {
         Self {
             time,
             elb,
+            rds,
             dynamo,
             routes,
             messages: BTreeMap::new(),
@@ -73,7 +77,7 @@ impl Checker {
         }
     }
 
-    fn note(&mut self, effect: &Effect, what: &str) {
+    pub(super) fn note(&mut self, effect: &Effect, what: &str) {
         let Effect {
             at, process, nth, ..
         } = effect;
@@ -126,6 +130,7 @@ impl Checker {
         if evidence(&self.routes[n].state) < evidence(&before) {
             self.note(effect, "I3: the evidence fell");
         }
+        self.check_evidence(effect, n, &before);
         if self.routes[n].state.chain.seq > before.chain.seq {
             self.take_records(effect, n, before.chain.seq + 1);
         }

@@ -13,6 +13,8 @@ use writerlink::domain::transition::{LEFT_TO_NEWER_FOR, Outcome, RouteState, Tra
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::ports::StoredRecord;
 
+use super::sources::Accepted;
+
 /// An attempt as the ledger announced it.
 #[derive(Clone, Debug)]
 pub(super) struct Announced {
@@ -36,6 +38,10 @@ pub(super) struct Watched {
     pub(super) settled: BTreeMap<EventKey, (Outcome, TransitionId)>,
     /// Events whose words came from another account: recorded, without an entry of their own.
     pub(super) foreign: BTreeSet<EventKey>,
+    /// The evidence that the route has accepted, oldest first.
+    pub(super) accepted: Vec<Accepted>,
+    /// When its target changed last.
+    pub(super) moved_at: Duration,
     pub(super) last_late: Option<Duration>,
     pub(super) last_change: Duration,
 }
@@ -49,6 +55,8 @@ impl Watched {
             attempts: Vec::new(),
             settled: BTreeMap::new(),
             foreign: BTreeSet::new(),
+            accepted: Vec::new(),
+            moved_at: Duration::ZERO,
             last_late: None,
             last_change: Duration::ZERO,
             route: route.clone(),

@@ -1,0 +1,218 @@
+//! What is recorded of a route's discovery sources: that they agree with an event, and that they contradict what is
+//! desired, or cannot tell, for longer than they normally lag (I9).
+//!
+//! Two workers may stand behind different resolvers, so each keeps its own count, and only the one that recorded a
+//! conflict ends it: else they would record and end it in turns. A worker whose sources agree objects once.
+
+use std::time::Duration;
+
+use super::Reconciler;
+use super::tick::{Looking, Noted, Watched};
+use crate::domain::aim::RANK_TRUTH;
+use crate::domain::audit::{Reason, RecordKind};
+use crate::domain::change::Effect;
+use crate::domain::decide::Verdict;
+use crate::domain::event::EventKey;
+use crate::domain::sources::{CONFLICT_AFTER, CONFLICT_FORGOTTEN, one_agrees};
+use crate::domain::time::Timestamp;
+use crate::domain::transition::{Control, Desired};
+use crate::domain::truth::Reading;
+use crate::domain::unresolved::SourceConflict;
+use crate::ports::CallError;
+
+/// What the sources said at a look.
+pub(super) struct Said<'a> {
+    pub(super) reading: &'a Reading,
+    /// What that says against the newest evidence.
+    pub(super) against: Option<Verdict>,
+    /// The wall clock and the monotonic one.
+    pub(super) times: (Timestamp, Duration),
+}
+
+/// Since when the sources contradict the newest evidence, by one worker's readings.
+#[derive(Debug, Default)]
+pub(super) struct Contradicted {
+    /// The evidence, and when a look saw it first.
+    since: Option<(Option<EventKey>, Timestamp, Duration)>,
+    /// The reason, and since when it has been that one.
+    so: Option<(Reason, Duration)>,
+}
+
+/// A contradiction that is no normal lag any more.
+#[derive(Clone, Copy)]
+struct Lasting {
+    since: Timestamp,
+    /// Whether it has been for this very reason that long.
+    for_one_reason: bool,
+}
+
+impl Contradicted {
+    pub(super) fn is_one(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Takes a look.
+    fn take(&mut self, said: &Said<'_>, newest: Option<EventKey>) -> Option<Lasting> {
+        let (wall, monotonic) = said.times;
+        let Some(against) = &said.against else {
+            *self = Self::default();
+            return None;
+        };
+        let same = self.since.filter(|(evidence, ..)| *evidence == newest);
+        let (_, since, first) = *self.since.insert(same.unwrap_or((newest, wall, monotonic)));
+        let same = self.so.filter(|(reason, _)| *reason == against.reason);
+        let (_, so) = *self.so.insert(same.unwrap_or((against.reason, monotonic)));
+        let lasts = |from: Duration| monotonic.saturating_sub(from) >= CONFLICT_AFTER;
+        lasts(first).then_some(Lasting {
+            since,
+            for_one_reason: lasts(so),
+        })
+    }
+}
+
+/// What is to be recorded, and what it changes.
+struct News {
+    reason: Reason,
+    note: String,
+    effect: Effect,
+}
+
+impl Reconciler {
+    /// Records what is new about the sources: one record when they agree with an event, one when they contradict the
+    /// newest evidence for too long, one when that is over.
+    pub(super) async fn tell_of_sources(
+        &self,
+        looking: &mut Looking<'_>,
+        watched: &mut Watched,
+        said: &Said<'_>,
+        noted: &mut Vec<Noted>,
+    ) -> Result<(), CallError> {
+        let control = &looking.state.control;
+        let newest = control.newest().map(|newest| newest.event);
+        let lasts = watched.contradicted.take(said, newest);
+        let news = match &said.against {
+            Some(against) => {
+                lasts.and_then(|lasting| self.conflict(control, against, (lasting, said.times.0)))
+            }
+            None => self.no_conflict(control, said),
+        };
+        let news = agreement(control, said).or(news);
+        if let Some(News {
+            reason,
+            note,
+            effect,
+        }) = news
+        {
+            let mut entry = self.entry_of_note(&looking.task, &looking.state, RecordKind::Noticed);
+            entry.event_key = newest.unwrap_or(entry.event_key);
+            entry.reason = Some(reason);
+            entry.note.clone_from(&note);
+            if let Some(state) = self.note(&looking.state, effect, entry).await? {
+                looking.state = state;
+                let kind = RecordKind::Noticed;
+                let took = None;
+                noted.push(Noted {
+                    kind,
+                    reason,
+                    note,
+                    took,
+                });
+            }
+        }
+        watched.is_contradicted =
+            lasts.is_some() || looking.state.control.source_conflict.is_some();
+        Ok(())
+    }
+
+    /// A conflict that lasts is part of the route's state until it is over, whichever worker saw it first. What is said
+    /// of it is renewed by that worker once it is another one for as long.
+    fn conflict(
+        &self,
+        control: &Control,
+        against: &Verdict,
+        (lasting, now): (Lasting, Timestamp),
+    ) -> Option<News> {
+        let told = control.source_conflict.as_ref();
+        let renews = |told: &SourceConflict| {
+            let other = told.reason != against.reason && told.reason != Reason::WorkersDisagree;
+            other && lasting.for_one_reason && self.may_end(told, now)
+        };
+        if told.is_some_and(|told| !renews(told)) {
+            return None;
+        }
+        Some(News {
+            reason: against.reason,
+            note: against.note.clone(),
+            effect: Effect::Conflicts(Some(SourceConflict {
+                since: told.map_or(lasting.since, |told| told.since),
+                reason: against.reason,
+                note: against.note.clone(),
+                by: self.owner.clone(),
+            })),
+        })
+    }
+
+    /// Who recorded a conflict ends it; after a long time anybody may, since that worker may be gone.
+    fn may_end(&self, told: &SourceConflict, now: Timestamp) -> bool {
+        told.by == self.owner || now.since(told.since) >= CONFLICT_FORGOTTEN
+    }
+
+    /// Sources that say nothing against the newest evidence end the conflict that this worker recorded, and object to
+    /// that of another one. That one may see what these do not, or be gone.
+    fn no_conflict(&self, control: &Control, said: &Said<'_>) -> Option<News> {
+        let told = control.source_conflict.as_ref()?;
+        let said_by_sources = !said.reading.0.is_empty();
+        let (now, _) = said.times;
+        if self.may_end(told, now) {
+            let note = format!(
+                "the sources say nothing against it any more: {}",
+                said.reading
+            );
+            return Some(News {
+                reason: Reason::SourcesAgree,
+                note,
+                effect: Effect::Conflicts(None),
+            });
+        }
+        if told.reason == Reason::WorkersDisagree || !said_by_sources {
+            return None;
+        }
+        let note = format!(
+            "the sources of {} agree with the route ({}), those of {} do not ({}): a resolver in front of one of them \
+             lags",
+            self.owner, said.reading, told.by, told.note
+        );
+        Some(News {
+            reason: Reason::WorkersDisagree,
+            note: note.clone(),
+            effect: Effect::Conflicts(Some(SourceConflict {
+                reason: Reason::WorkersDisagree,
+                note,
+                ..told.clone()
+            })),
+        })
+    }
+}
+
+/// The first time that the sources agree with an event, or an order: from then on they may contradict it. While a
+/// conflict stands the agreement of one source does not end it.
+fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
+    let newest: &Desired = control.newest()?;
+    let known = control.agreed_with == Some(newest.event) || newest.evidence.rank == RANK_TRUTH;
+    let contradicted = control.source_conflict.is_some() && said.against.is_some();
+    if known || contradicted || !one_agrees(control, said.reading) {
+        return None;
+    }
+    let (now, _) = said.times;
+    let note = format!(
+        "the sources agree with the evidence of {}, {} s after it: {}",
+        newest.evidence.at,
+        now.since(newest.evidence.at).as_secs(),
+        said.reading
+    );
+    Some(News {
+        reason: Reason::SourcesAgree,
+        note,
+        effect: Effect::Agrees(newest.event),
+    })
+}
