@@ -19,6 +19,7 @@ mod weights;
 
 use async_trait::async_trait;
 
+pub use self::caller::other_region;
 use self::facts::{
     BalancerFacts, Environment, Facts, GroupFacts, Identity, MemberFacts, QueueFacts, Right,
     RuleFacts, Seen, TableFacts,

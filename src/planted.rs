@@ -97,11 +97,13 @@ pub enum Bug {
     RepairsWhatItDidNotSee,
     /// Carries out an event that newer evidence in hand has superseded.
     CarriesOutSuperseded,
+    /// Follows every event of a source of the same name, whatever its kind, account and Region.
+    NamesAreIdentity,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -147,6 +149,7 @@ impl Bug {
         Self::OneReadingIsTruth,
         Self::RepairsWhatItDidNotSee,
         Self::CarriesOutSuperseded,
+        Self::NamesAreIdentity,
     ];
 }
 

@@ -13,7 +13,7 @@ use super::dns::names::{Families, Names};
 use super::error::{call_error, invalid};
 use crate::check::facts::{MemberFacts, Seen, Unseen};
 use crate::domain::policy::{Database, Role};
-use crate::domain::route::{InstanceId, Route, Source, SourceId};
+use crate::domain::route::{InstanceId, Route, SourceId};
 use crate::domain::truth::{Member, Testimony};
 use crate::ports::{CallError, ErrorKind};
 
@@ -79,11 +79,14 @@ impl RdsWitness {
     /// Who writes and who only reads, by RDS's word. Each call and each look-up takes `lease::CALL_TIMEOUT`
     /// at most.
     pub async fn ask(&self, route: &Route) -> Testimony {
-        let Source::Named(source) = &route.source else {
-            return Testimony::Unclear(format!(
-                "route {} has no source to ask RDS about: set its source, or do not ask rds",
-                route.name
-            ));
+        let source = match route.source_of_rds() {
+            Ok(source) => source,
+            Err(why) => {
+                let name = &route.name;
+                return Testimony::Unclear(format!(
+                    "route {name} has no source to ask RDS about ({why}): set its source, or do not ask rds"
+                ));
+            }
         };
         let asked = match route.policy.database {
             Database::Cluster => self.cluster(route, source).await,
@@ -101,7 +104,7 @@ impl RdsWitness {
         route: &Route,
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
-        let Source::Named(source) = &route.source else {
+        let Ok(source) = route.source_of_rds() else {
             return Ok(None);
         };
         let row = match self.describe(instance.as_str()).await {
@@ -126,10 +129,7 @@ impl RdsWitness {
     /// # Errors
     /// When RDS cannot be asked, or the route has no source to ask about.
     pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
-        let Source::Named(source) = &route.source else {
-            let why = "the route takes events of any source";
-            return Err(Unseen::NotHere(why));
-        };
+        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
         let rows = match route.policy.database {
             Database::Cluster => self.members(source).await?,
             Database::Instance => vec![self.describe(source.as_str()).await?],

@@ -8,7 +8,7 @@ use super::finding::{Check, Lines, Sheet, Subject};
 use super::pattern::{Lets, lets};
 use crate::config::Config;
 use crate::domain::policy::Database;
-use crate::domain::route::{OnStarted, Route, Source};
+use crate::domain::route::{OnStarted, Route, Source, SourceId};
 
 const RULE: Check = Check::aws(
     "rule",
@@ -104,13 +104,15 @@ fn through(rule: &RuleFacts, route: &Route, (place, id): (Place<'_>, u16)) -> bo
     let Some(pattern) = &rule.pattern else {
         return false;
     };
-    match &route.source {
-        Source::Any => true,
-        Source::Named(source) => {
-            let event = event(source.as_str(), route.policy.database, (place, id));
-            lets(pattern, &event) != Lets::Not
-        }
-    }
+    let Some(source) = route.source_name() else {
+        return true;
+    };
+    let place = match &route.source {
+        Source::Any | Source::Named(_) => place,
+        Source::Elsewhere(arn) => Place::of(arn.location()),
+    };
+    let event = event(source.as_str(), route.policy.database, (place, id));
+    lets(pattern, &event) != Lets::Not
 }
 
 /// An event of RDS as EventBridge gets it, with what a pattern may ask for.
@@ -150,10 +152,7 @@ fn shown(id: u16) -> String {
 }
 
 fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines<'_>) {
-    let source = match &route.source {
-        Source::Named(source) => source.as_str(),
-        Source::Any => "any source",
-    };
+    let source = route.source_name().map_or("any source", SourceId::as_str);
     let why = if others.is_empty() {
         "no rule sends to the queue: no event arrives".to_owned()
     } else {

@@ -253,11 +253,7 @@ impl Stage {
 
     /// RDS tells an event: as EventBridge does, and often by SNS too, each copy with a delay of its own.
     fn tell(&mut self, timed: TimedEvent) {
-        let mut followers = self
-            .rig
-            .routes
-            .iter()
-            .filter(|r| r.follows(&timed.event.source));
+        let mut followers = self.rig.routes.iter().filter(|r| r.follows(&timed.event));
         let all_ask = followers.all(|route| !route.policy.truth.is_empty());
         if all_ask && self.script.loses() {
             self.lost += 1;
@@ -411,7 +407,7 @@ impl Stage {
     /// The newest event that moves a route without witnesses, and where to.
     fn newest(&self, n: usize) -> Option<(EvidenceOrder, (Target, bool))> {
         let route = &self.rig.routes[n];
-        let followed = self.told.iter().filter(|e| route.follows(&e.source));
+        let followed = self.told.iter().filter(|e| route.follows(e));
         let moving = followed.filter_map(|event| evidence(route, event));
         moving.max_by_key(|(order, _)| *order)
     }

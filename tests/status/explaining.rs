@@ -111,7 +111,7 @@ async fn the_walk_ends_where_the_evidence_is_stopped() {
 async fn a_recorded_event_is_explained_by_its_records() {
     let desk = failed_over().await;
     let event = desk.rig.completed(0, 2, 59);
-    let key = EventKey::of(&desk.rig.routes[0].name, &event);
+    let key = EventKey::of(&desk.rig.routes[0], &event);
     let said = desk.says(&format!("explain {key}")).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @r#"
@@ -163,7 +163,7 @@ async fn an_event_that_moved_nothing_names_the_question_that_stopped_it() {
     let late = desk.rig.completed(0, 1, 30);
     desk.rig.fleet.world.deliver(&late);
     desk.pass(Duration::from_secs(5)).await;
-    let key = EventKey::of(&desk.rig.routes[0].name, &late);
+    let key = EventKey::of(&desk.rig.routes[0], &late);
     let said = desk.says(&format!("explain {key}")).await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, ChainVerifier, Hash, Reason, RecordKind};
+use writerlink::domain::audit::{Cause, ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
@@ -34,8 +34,6 @@ pub(super) struct Watched {
     pub(super) attempts: Vec<Announced>,
     /// How each event was settled, and by which attempt.
     pub(super) settled: BTreeMap<EventKey, (Outcome, TransitionId)>,
-    /// Events whose words came from another account: recorded, without an entry of their own.
-    pub(super) foreign: BTreeSet<EventKey>,
     pub(super) last_late: Option<Duration>,
     pub(super) last_change: Duration,
 }
@@ -48,7 +46,6 @@ impl Watched {
             chain: ChainVerifier::default(),
             attempts: Vec::new(),
             settled: BTreeMap::new(),
-            foreign: BTreeSet::new(),
             last_late: None,
             last_change: Duration::ZERO,
             route: route.clone(),
@@ -93,9 +90,6 @@ impl Watched {
             ) => {}
         }
         match entry.outcome {
-            Some(_) if entry.reason == Some(Reason::PayloadDiffers) => {
-                self.foreign.insert(entry.event_key);
-            }
             Some(outcome) => {
                 let settled = (outcome, entry.transition);
                 if self.settled.insert(entry.event_key, settled).is_some() {
