@@ -15,7 +15,7 @@ use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::{Ended, NothingInHand, Reconciler, Report};
+use writerlink::reconcile::{NothingInHand, Reconciler, Report};
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);

@@ -73,19 +73,25 @@ pub(super) fn followers<'a>(event: &RdsEvent, config: &'a Config) -> Vec<(&'a Ro
 
 /// The failure of handing in an event that no route follows.
 pub(super) fn unfollowed(event: &RdsEvent, config: &Config) -> Failure {
-    let (why, fix) = match not_followed(&config.routes, event) {
+    let told = match not_followed(&config.routes, event) {
         NotFollowed {
             why,
             fix: Some(fix),
-        } => (why, fix),
+        } => {
+            let arn = event.source_arn.as_ref().map(ToString::to_string);
+            let source = arn.unwrap_or_else(|| format!("{} {}", event.kind, event.source));
+            (source, why, fix)
+        }
         NotFollowed { fix: None, .. } => (
+            event.source.to_string(),
             "its events are none of the configured routes' business; the worker deletes them"
                 .to_owned(),
             "name it as the source of a route, or check the event".to_owned(),
         ),
     };
+    let (source, why, fix) = told;
     Failure::Told {
-        what: format!("no route follows {}", event.source),
+        what: format!("no route follows {source}"),
         why,
         fix,
         exit: Exit::Error,

@@ -90,13 +90,15 @@ pub(super) fn source(
 
 /// An ARN says what it is of, and so does `database`.
 fn is_the_database(arn: &SourceArn, database: Database, place: &Place, findings: &mut Findings) {
-    let (kind, what, word) = match database {
-        Database::Cluster => (SourceKind::Cluster, "an instance", "instance"),
-        Database::Instance => (SourceKind::Instance, "a cluster", "cluster"),
+    let (kind, own, other) = match database {
+        Database::Cluster => (SourceKind::Cluster, "cluster", "instance"),
+        Database::Instance => (SourceKind::Instance, "instance", "cluster"),
     };
     if arn.kind() != kind {
-        let why = format!("this is the ARN of {what}, and database says otherwise");
-        let fix = format!("write database = \"{word}\", or the ARN of what the route follows");
+        let why = format!(
+            "the route follows a DB {own} (database = \"{own}\"), and this is the ARN of a DB {other}"
+        );
+        let fix = format!("write database = \"{other}\", or the ARN of the {own}");
         findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);
     }
 }

@@ -710,7 +710,7 @@ fn a_transition_is_shown_step_by_step() {
       event at  2026-05-06T23:07:45.884Z
       message   "Started cross AZ failover to DB instance: db-2"
       source    arn:aws:rds:us-east-1:123456789012:cluster:aurora-source
-      event key 1d9d3a4fa3d54917f4f680acf213986c93c6fa3370483ab261afb17fa2b8db7f
+      event key 67bc26c15e8626375f687ecabbdc99d2f1a4c0f6456ad331b0197deeb9835b61
       group     arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067
       phases
         evidence to attempt  ██████············ from    0.000 s to    0.116 s
