@@ -49,7 +49,7 @@ async fn scene() -> Scene {
     };
     let page = ports.audit.page(&newest, 1, None).await.unwrap();
     let address = *route.instances.values().next().unwrap();
-    let evidence = Evidence::new(&route.name, event.clone());
+    let evidence = Evidence::new(&route, event.clone());
     stage.stop().await;
     Scene {
         eventbridge: writerlink::embedded::event_bodies::eventbridge(&event),

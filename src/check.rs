@@ -23,6 +23,7 @@ mod weights;
 
 use async_trait::async_trait;
 
+pub use self::caller::other_region;
 use self::facts::{
     BalancerFacts, Environment, Facts, GroupFacts, Identity, ListenerRule, MemberFacts, QueueFacts,
     Right, RuleFacts, Seen, Switch, TableFacts,

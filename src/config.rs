@@ -22,7 +22,7 @@
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
-//! | `route.source` | any, for a single route | cluster or instance identifier whose events move the route |
+//! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
 //! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
 //! | `route.target_group` | required if `swap` | ARN of the target group, which no other route may have |
 //! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
@@ -57,6 +57,7 @@ mod findings;
 mod policy;
 mod route;
 mod section;
+mod source;
 mod strategy;
 mod timer;
 mod words;
@@ -149,6 +150,15 @@ pub struct Config {
     pub quota: Option<Quota>,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// The Region of the target groups, which all routes have in common: queue, ledger and calls belong there.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        let first = self.routes.first();
+        first.map_or("", |route| route.group.arn.location().region)
+    }
 }
 
 /// The queue of events, by the one of its two identifiers that was given.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
@@ -62,18 +62,23 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Without a Region there is nobody to ask: said here, since what the SDK makes of it is a request that cannot be
-    /// built, whatever it was for.
-    async fn sdk(&self) -> Result<&SdkConfig, Failure> {
-        let sdk = self.sdk.get_or_init(sdk_config).await;
-        if sdk.region().is_none() {
-            return Err(no_region());
+    /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is the
+    /// Region if nothing names one, and where something names another one nothing is opened. A call in the wrong Region
+    /// fails at best; `setup` would make a second ledger there, and `run` listen at an empty queue for ever.
+    async fn sdk(&self, config: &Config) -> Result<&SdkConfig, Failure> {
+        let groups = config.region();
+        let sdk = self.sdk.get_or_init(|| sdk_config(groups)).await;
+        match sdk.region().map(Region::as_ref) {
+            Some(calls) if calls != groups => Err(Failure::OtherRegion {
+                calls: calls.to_owned(),
+                groups: groups.to_owned(),
+            }),
+            Some(_) | None => Ok(sdk),
         }
-        Ok(sdk)
     }
 
     async fn ledger(&self, config: &Config) -> Result<DynamoLedger, Failure> {
-        let client = aws_sdk_dynamodb::Client::new(self.sdk().await?);
+        let client = aws_sdk_dynamodb::Client::new(self.sdk(config).await?);
         Ok(DynamoLedger::new(client, table_names(config)))
     }
 
@@ -88,7 +93,7 @@ impl<'a> Aws<'a> {
             return Ok(Arc::new(StaticMap));
         }
         let names = Names::of_the_system().map_err(|error| nameless(&error))?;
-        let client = aws_sdk_rds::Client::new(self.sdk().await?);
+        let client = aws_sdk_rds::Client::new(self.sdk(config).await?);
         Ok(Arc::new(AwsDatabases::new(client, names)))
     }
 
@@ -105,7 +110,7 @@ impl<'a> Aws<'a> {
     async fn set_up_queues(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
         let name = queue_name(&config.queue);
         let failed = |error: SetupError| set_up_failure(name, &error);
-        let client = aws_sdk_sqs::Client::new(self.sdk().await?);
+        let client = aws_sdk_sqs::Client::new(self.sdk(config).await?);
         let dead_letters = setup::dead_letter_name(name).map_err(failed)?;
         let mut resources = Vec::new();
         for (kind, name) in [
@@ -127,7 +132,7 @@ impl<'a> Aws<'a> {
 
     async fn set_up_tables(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
         let failed = |error| Failure::call("setting up the ledger's tables", error);
-        let client = aws_sdk_dynamodb::Client::new(self.sdk().await?);
+        let client = aws_sdk_dynamodb::Client::new(self.sdk(config).await?);
         let names = table_names(config);
         let mut resources = Vec::new();
         for name in [&names.state, &names.audit] {
@@ -151,7 +156,7 @@ impl Connect for Aws<'_> {
     }
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
-        let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk().await?);
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk(config).await?);
         let ledger = Arc::new(self.ledger(config).await?);
         Ok(Ports {
             queue: Arc::new(NoQueue),
@@ -165,7 +170,7 @@ impl Connect for Aws<'_> {
     }
 
     async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure> {
-        let client = aws_sdk_sqs::Client::new(self.sdk().await?);
+        let client = aws_sdk_sqs::Client::new(self.sdk(config).await?);
         let name = config.queue.to_string();
         let queue = SqsQueue::open(client, &name).await;
         let queue = queue.map_err(|error| open_failure(&name, error))?;
@@ -183,8 +188,8 @@ impl Connect for Aws<'_> {
         Ok(resources)
     }
 
-    async fn identity(&self) -> Result<String, Failure> {
-        let client = aws_sdk_sts::Client::new(self.sdk().await?);
+    async fn identity(&self, config: &Config) -> Result<String, Failure> {
+        let client = aws_sdk_sts::Client::new(self.sdk(config).await?);
         let caller = identity::caller(&client).await;
         caller.map_err(|error| Failure::call("asking who you are", error))
     }
@@ -198,7 +203,7 @@ impl Connect for Aws<'_> {
         // A machine without a name server can check everything else.
         let names = Names::of_the_system().ok();
         let clock = Arc::clone(&self.clock) as _;
-        let installation = AwsInstallation::new(self.sdk().await?, what, names, clock);
+        let installation = AwsInstallation::new(self.sdk(config).await?, what, names, clock);
         Ok(Arc::new(installation))
     }
 
@@ -331,14 +336,6 @@ fn other_url(configured: &str, made: &str) -> Failure {
         &format!("the queue {configured} was not set up"),
         &format!("in the account and Region of the credentials its name stands for {made}"),
         "use the credentials and the Region of the configured queue, or correct queue.url",
-    )
-}
-
-fn no_region() -> Failure {
-    told(
-        "there is no Region set",
-        "neither AWS_REGION nor the profile of the credentials names one, and this machine is none of AWS's",
-        "set AWS_REGION to the Region of the target groups, such as us-east-1",
     )
 }
 

@@ -351,7 +351,7 @@ mod tests {
             error: None,
         };
         Report {
-            event_key: EventKey::of(&route, &event),
+            event_key: EventKey::drawn(&route, event.at, 1),
             route,
             cause: Cause::Event,
             told: Told::Event(event),

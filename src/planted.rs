@@ -103,11 +103,13 @@ pub enum Bug {
     RepairsWhatItDidNotSee,
     /// Carries out an event that newer evidence in hand has superseded.
     CarriesOutSuperseded,
+    /// Follows every event of a source of the same name, whatever its kind, account and Region.
+    NamesAreIdentity,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -156,6 +158,7 @@ impl Bug {
         Self::OneReadingIsTruth,
         Self::RepairsWhatItDidNotSee,
         Self::CarriesOutSuperseded,
+        Self::NamesAreIdentity,
     ];
 }
 

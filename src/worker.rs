@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
 use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent};
+use crate::domain::identity::not_followed;
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
@@ -308,10 +309,7 @@ impl Worker {
         };
         let mut worst = Disposition::Delete;
         for event in &events {
-            let followers = self
-                .routes
-                .iter()
-                .filter(|route| route.follows(&event.source));
+            let followers = self.routes.iter().filter(|route| route.follows(event));
             let mut followed = false;
             for route in followers {
                 followed = true;
@@ -322,12 +320,12 @@ impl Worker {
                     worst.and(asked)
                 };
             }
-            if !followed && event.claim() == Ok(Claim::AskTruth) {
+            if !followed && event.claim() == Ok(Claim::AskTruth) && self.is_near(event) {
                 // A blue/green deployment has an identity of its own; whose names it changes it does not say.
                 self.nudge(Nudge::Every);
             }
             if !followed {
-                let reason = format!("no route has source {}", event.source);
+                let reason = not_followed(&self.routes, event).to_string();
                 self.tell(&Happening::Ignored {
                     message,
                     reason: &reason,
@@ -337,12 +335,19 @@ impl Worker {
         worst
     }
 
+    /// Whether an event that no route follows may still be about something that a route's database depends on: an
+    /// instance of it, a deployment. What happens in another account or Region is not.
+    fn is_near(&self, event: &RdsEvent) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| !route.compare(event).is_elsewhere())
+    }
+
     async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &Hand<'_>) -> Disposition {
-        let mut evidence = Evidence::new(&route.name, event.clone());
+        let mut evidence = Evidence::new(route, event.clone());
         if let (Some(message), true) = (hand.first(), planted(Bug::KeyOfTheMessage)) {
             let message = message.id;
             evidence.key = EventKey::of(
-                &route.name,
+                route,
                 &RdsEvent {
                     message,
                     ..event.clone()

@@ -539,26 +539,91 @@ fn without_credentials_every_command_says_so_and_where_to_get_them() {
     }
 }
 
+/// Every command that makes calls, on the Lambda's one route.
+const CALLING: [&str; 11] = [
+    "setup",
+    "run",
+    "run --drain",
+    "status",
+    "check",
+    "plan default",
+    "audit list",
+    "audit verify",
+    "swap default --to db-2 --reason drill --yes",
+    "pause default --reason drill --yes",
+    "freeze --reason drill --yes",
+];
+
+/// With credentials, and with nobody to call: whatever would be called refuses the connection.
+fn called_in_vain(line: &str) -> Command {
+    let mut command = nowhere(line);
+    command
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    command
+}
+
 #[test]
-fn without_a_region_every_command_says_so_whoever_asks() {
-    for line in ["check", "audit list", "plan default", "setup", "run"] {
-        for endpoint in ["", "http://127.0.0.1:1"] {
-            let mut command = nowhere(line);
-            command
-                .env("AWS_ACCESS_KEY_ID", "a")
-                .env("AWS_SECRET_ACCESS_KEY", "b");
-            if !endpoint.is_empty() {
-                command.env("AWS_ENDPOINT_URL", endpoint);
-            }
-            let said = said(&mut command);
-            assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
-            insta::allow_duplicates! {
-                insta::assert_snapshot!(said.err, @r#"
-                error: there is no Region set
-                  why: neither AWS_REGION nor the profile of the credentials names one, and this machine is none of AWS's
-                  fix: set AWS_REGION to the Region of the target groups, such as us-east-1
-                "#);
-            }
+fn calls_in_another_region_than_the_groups_are_not_made() {
+    for line in CALLING.into_iter().filter(|line| *line != "check") {
+        let said = said(called_in_vain(line).env("AWS_REGION", "eu-west-1"));
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said.err, @r#"
+            error: calls would go to eu-west-1, and the target groups are in us-east-1
+              why: AWS_REGION, or the profile of the credentials, names another Region than the target groups' ARNs; queue and ledger are in the groups' Region
+              fix: set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region
+            "#);
         }
+    }
+}
+
+#[test]
+fn check_has_one_finding_where_calls_would_go_to_another_region() {
+    let said = said(called_in_vain("check --output csv").env("AWS_REGION", "eu-west-1"));
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    insta::assert_snapshot!(said.out, @r#"
+    subject,verdict,what,why,remedy,source
+    caller,fail,Region,"calls would go to eu-west-1, and the target groups are in us-east-1: nothing was looked at","set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region",
+    "#);
+}
+
+#[test]
+fn the_region_of_a_profile_is_held_against_the_groups_too() {
+    let profile = file("[default]\nregion = eu-west-1\n");
+    let said = said(called_in_vain("setup").env("AWS_CONFIG_FILE", &profile.path));
+    assert_eq!(said.code, 1);
+    let what = "calls would go to eu-west-1, and the target groups are in us-east-1";
+    assert!(said.err.contains(what), "{}", said.err);
+}
+
+#[test]
+fn without_a_region_calls_go_to_that_of_the_target_groups() {
+    for line in CALLING {
+        let said = said(&mut called_in_vain(line));
+        assert_eq!(said.code, 1, "{line}");
+        let told = format!("{}{}", said.out, said.err);
+        assert!(!told.contains("Region set"), "{line}: {told}");
+        assert!(!told.contains("calls would go to"), "{line}: {told}");
+    }
+    let said = said(&mut called_in_vain("check --output csv"));
+    assert!(said.out.contains("calls go to us-east-1"), "{}", said.out);
+}
+
+#[test]
+fn an_event_of_another_region_is_refused_before_anybody_is_called() {
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
+    let config = format!("{cases}/04-config.toml");
+    let restarted = format!("{cases}/04-2-instance-of-the-same-name-restarted.json");
+    for command in ["explain", "plan --event", "replay"] {
+        let said = said(&mut writerlink(&format!(
+            "{command} {restarted} --config {config}"
+        )));
+        assert_eq!(said.code, 1, "{command}");
+        let why = "its kind is DB_INSTANCE, not CLUSTER";
+        assert!(said.err.contains(why), "{command}: {}", said.err);
+        let rows = said.out.matches("same-kind").count();
+        assert_eq!(rows, usize::from(command == "explain"), "{}", said.out);
     }
 }

@@ -21,6 +21,7 @@ use writerlink::domain::audit::{
 };
 use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
 use writerlink::domain::event::{EventId, EventKey, EvidenceOrder, RdsEvent, SourceKind};
+use writerlink::domain::identity::SourceArn;
 use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
@@ -134,7 +135,8 @@ fn event_saying(n: u32, message: &str) -> RdsEvent {
         id: Some(EventId::FAILOVER_COMPLETED),
         source: SourceId::new("aurora-source").unwrap(),
         kind: SourceKind::Cluster,
-        source_arn: Some("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source".into()),
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source")
+            .ok(),
         at: at(n.into()),
         message: message.into(),
     }
@@ -180,13 +182,14 @@ impl Attempt {
     }
 
     fn key(&self, route: &RouteName) -> EventKey {
-        EventKey::of(route, &self.event)
+        let hash = Hash::of(&format!("{route} {:?}", self.event));
+        EventKey::parse(&hash.to_string()).unwrap()
     }
 
     fn arrival(&self, route: &RouteName, known: Option<EventEntry>) -> Arrival {
         Arrival {
             key: self.key(route),
-            source_arn: self.event.source_arn.clone(),
+            source_arn: self.event.source_arn.as_ref().map(ToString::to_string),
             known,
         }
     }

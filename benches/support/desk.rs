@@ -107,7 +107,7 @@ impl Connect for Desk {
         unreachable!("creates nothing")
     }
 
-    async fn identity(&self) -> Result<String, Failure> {
+    async fn identity(&self, _: &Config) -> Result<String, Failure> {
         unreachable!("gives no orders")
     }
 

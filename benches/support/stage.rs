@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
+use writerlink::domain::identity::SourceArn;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{Route, SourceId};
 use writerlink::domain::transition::Outcome;
@@ -158,7 +159,10 @@ impl Stage {
             id: Some(EventId::STARTED_CROSS_AZ),
             source: SourceId::new(name).unwrap(),
             kind: SourceKind::Cluster,
-            source_arn: Some(format!("arn:aws:rds:us-east-1:123456789012:cluster:{name}")),
+            source_arn: SourceArn::parse(&format!(
+                "arn:aws:rds:us-east-1:123456789012:cluster:{name}"
+            ))
+            .ok(),
             at: self.fleet.world.fabric.time.now(),
             message: format!("Started cross AZ failover to DB instance: {name}-{writer}"),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::tls;
 
 use crate::domain::lease::CALL_TIMEOUT;
@@ -51,9 +51,15 @@ impl Default for Timeouts {
 }
 
 /// The configuration of every client: credentials, region and endpoints by the SDK's own rules
-/// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …).
-pub async fn sdk_config() -> SdkConfig {
-    loader(Timeouts::default()).load().await
+/// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …); where those name no Region, this one.
+pub async fn sdk_config(region: &str) -> SdkConfig {
+    let found = loader(Timeouts::default()).load().await;
+    if found.region().is_some() {
+        return found;
+    }
+    // Loaded again and not only completed: credentials that are asked for at an endpoint need the Region too.
+    let region = Region::new(region.to_owned());
+    loader(Timeouts::default()).region(region).load().await
 }
 
 /// The same before it is loaded, for whoever brings their own credentials, endpoint or limits.
@@ -114,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_call_outlasts_what_the_lease_grants_it() {
-        let config = sdk_config().await;
+        let config = sdk_config("us-east-1").await;
         let limits = config.timeout_config().unwrap();
         assert_eq!(limits.operation_timeout(), Some(CALL_TIMEOUT));
         assert_eq!(limits.operation_attempt_timeout(), Some(ATTEMPT_TIMEOUT));

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use self::names::{Families, Located, Names};
 use self::no_address::NoAddress;
 use crate::domain::policy::Database;
-use crate::domain::route::{InstanceId, Route, Source};
+use crate::domain::route::{InstanceId, Route};
 use crate::domain::truth::{Member, Testimony};
 use crate::ports::CallError;
 
@@ -88,10 +88,12 @@ fn testimony(route: &Route, found: &Located) -> Testimony {
 }
 
 fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
-    let named = match (route.policy.database, &route.source) {
-        (Database::Instance, Source::Named(source)) => InstanceId::new(source.as_str()).ok(),
-        (Database::Instance, Source::Any) => None,
-        (Database::Cluster, _) => instance_on_the_way(&found.names),
+    let named = match route.policy.database {
+        Database::Instance => {
+            let source = route.source_name();
+            source.and_then(|source| InstanceId::new(source.as_str()).ok())
+        }
+        Database::Cluster => instance_on_the_way(&found.names),
     };
     named.or_else(|| {
         let mut known = route.instances.iter();
@@ -128,15 +130,15 @@ fn is_not_the_writers(endpoint: &str) -> bool {
 /// The name of an instance's own endpoint, where it follows from what the route knows.
 fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
     let endpoint = route.policy.endpoint.as_deref()?.to_ascii_lowercase();
-    match (route.policy.database, &route.source) {
-        (Database::Cluster, _) => {
+    match route.policy.database {
+        Database::Cluster => {
             let domain = domain_of(&endpoint)?;
             Some(format!("{instance}.{domain}"))
         }
-        (Database::Instance, Source::Named(source)) => {
+        Database::Instance => {
+            let source = route.source_name()?;
             (source.as_str() == instance.as_str()).then_some(endpoint)
         }
-        (Database::Instance, Source::Any) => None,
     }
 }
 

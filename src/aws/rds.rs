@@ -13,7 +13,7 @@ use super::dns::names::{Families, Names};
 use super::error::{call_error, invalid};
 use crate::check::facts::{MemberFacts, Seen, Switch, Unseen};
 use crate::domain::policy::{Database, Role};
-use crate::domain::route::{InstanceId, Route, Source, SourceId};
+use crate::domain::route::{InstanceId, Route, SourceId};
 use crate::domain::truth::{Member, Testimony};
 use crate::ports::{CallError, ErrorKind};
 
@@ -62,8 +62,6 @@ const INSTANCE_IS_NONE: &[&str] = &[
     "restore-error",
 ];
 
-const ANY_SOURCE: Unseen = Unseen::NotHere("the route takes events of any source");
-
 /// The witness [`Rds`](crate::domain::truth::Witness::Rds).
 #[derive(Clone, Debug)]
 pub struct RdsWitness {
@@ -81,11 +79,14 @@ impl RdsWitness {
     /// Who writes and who only reads, by RDS's word. Each call and each look-up takes `lease::CALL_TIMEOUT`
     /// at most.
     pub async fn ask(&self, route: &Route) -> Testimony {
-        let Source::Named(source) = &route.source else {
-            return Testimony::Unclear(format!(
-                "route {} has no source to ask RDS about: set its source, or do not ask rds",
-                route.name
-            ));
+        let source = match route.source_of_rds() {
+            Ok(source) => source,
+            Err(why) => {
+                let name = &route.name;
+                return Testimony::Unclear(format!(
+                    "route {name} has no source to ask RDS about ({why}): set its source, or do not ask rds"
+                ));
+            }
         };
         let asked = match route.policy.database {
             Database::Cluster => self.cluster(route, source).await,
@@ -103,7 +104,7 @@ impl RdsWitness {
         route: &Route,
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
-        let Source::Named(source) = &route.source else {
+        let Ok(source) = route.source_of_rds() else {
             return Ok(None);
         };
         let row = match self.describe(instance.as_str()).await {
@@ -128,9 +129,7 @@ impl RdsWitness {
     /// # Errors
     /// When RDS cannot be asked, or the route has no source to ask about.
     pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
-        let Source::Named(source) = &route.source else {
-            return Err(ANY_SOURCE);
-        };
+        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
         let rows = match route.policy.database {
             Database::Cluster => self.members(source).await?,
             Database::Instance => vec![self.describe(source.as_str()).await?],
@@ -161,9 +160,7 @@ impl RdsWitness {
     /// # Errors
     /// When RDS cannot be asked, does not list the cluster, or the route has no source to ask about.
     pub async fn vpc_networking(&self, route: &Route) -> Seen<Switch> {
-        let Source::Named(source) = &route.source else {
-            return Err(ANY_SOURCE);
-        };
+        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
         match route.policy.database {
             Database::Instance => Ok(Switch::On),
             Database::Cluster => {

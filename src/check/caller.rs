@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::facts::{ClockReading, Facts, Right, RouteFacts, Seen, Unseen};
-use super::finding::{Check, Lines, Sheet, Subject};
+use super::finding::{Check, Finding, Lines, Sheet, Subject};
+use crate::domain::identity::Location;
 use crate::domain::lease::CLOCK_SKEW_MAX;
 use crate::ports::{CallError, ErrorKind};
 
@@ -60,6 +61,21 @@ pub(super) struct Place<'a> {
     pub(super) account: &'a str,
 }
 
+impl<'a> Place<'a> {
+    pub(super) fn of(location: Location<'a>) -> Self {
+        let Location {
+            partition,
+            account,
+            region,
+        } = location;
+        Self {
+            partition,
+            region,
+            account,
+        }
+    }
+}
+
 pub(super) fn place_of(arn: &str) -> Option<Place<'_>> {
     let mut parts = arn.split(':').skip(1);
     let partition = parts.next()?;
@@ -107,6 +123,20 @@ fn region(facts: &Facts, lines: &mut Lines<'_>) {
             "set AWS_REGION to the Region of the target groups, or correct their ARNs; one worker serves one Region",
         ),
     );
+}
+
+/// The one finding where calls would go to another Region than that of the target groups, so that nothing was looked at.
+#[must_use]
+pub fn other_region(calls: &str, groups: &str) -> Vec<Finding> {
+    let mut sheet = Sheet::default();
+    let why = format!(
+        "calls would go to {calls}, and the target groups are in {groups}: nothing was looked at"
+    );
+    let fix = format!(
+        "set AWS_REGION={groups}, or correct the ARNs in the configuration; one worker serves one Region"
+    );
+    sheet.about(Subject::Caller).fail(REGION, why, fix);
+    sheet.findings
 }
 
 fn identity(facts: &Facts, lines: &mut Lines<'_>) {

@@ -11,7 +11,7 @@ use super::finding::{Check, Lines, Sheet, Subject};
 use super::probe::shown;
 use crate::config::Config;
 use crate::domain::policy::Database;
-use crate::domain::route::{OnStarted, Route, Source};
+use crate::domain::route::{OnStarted, Route, Source, SourceId};
 
 const RULE: Check = Check::aws(
     "rule",
@@ -151,10 +151,8 @@ impl Asked<'_> {
             Database::Cluster => "cluster",
             Database::Instance => "db",
         };
-        let source = match &self.facts.route.source {
-            Source::Named(source) => source.as_str(),
-            Source::Any => "NAME",
-        };
+        let source = self.facts.route.source_name();
+        let source = source.map_or("NAME", SourceId::as_str);
         lines.warn(
             RULE,
             format!(
@@ -242,10 +240,7 @@ fn told(missing: &[u16], partly: &[(u16, String)]) -> String {
 }
 
 fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines<'_>) {
-    let source = match &route.source {
-        Source::Named(source) => source.as_str(),
-        Source::Any => "any source",
-    };
+    let source = route.source_name().map_or("any source", SourceId::as_str);
     let why = if others.is_empty() {
         "no rule sends to the queue: no event arrives".to_owned()
     } else {

@@ -10,7 +10,8 @@ use super::failure::{Exit, Failure};
 use super::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
 use super::{Session, configured};
 use crate::check::{self, Finding, Verdict, Wanted, Writes};
-use crate::config;
+use crate::config::{self, Config};
+use crate::domain::route::Route;
 use crate::ports::NO_CREDENTIALS;
 
 /// One line, for programs.
@@ -63,25 +64,11 @@ pub(super) async fn run(
         Some(name) => vec![configured(&config, name)?],
         None => config.routes.iter().collect(),
     };
-    let ports = session.connect.ports(&config).await?;
-    let installation = session.connect.installation(&config).await?;
-    let wanted = Wanted {
-        config: &config,
-        routes: &routes,
-        writes: if asked.read_only {
-            Writes::Left
-        } else {
-            Writes::Tried
-        },
+    let findings = match findings(asked, (&config, &routes), session).await {
+        // What is seen in another Region says nothing about the routes: this is all there is to tell.
+        Err(Failure::OtherRegion { calls, groups }) => check::other_region(&calls, &groups),
+        findings => findings?,
     };
-    let facts = check::look(installation.as_ref(), &ports, wanted).await;
-    // Without credentials every other line would say the same.
-    if let Err(check::facts::Unseen::Refused(error)) = &facts.identity.arn
-        && error.code == NO_CREDENTIALS
-    {
-        return Err(Failure::call("asking who you are", error.clone()));
-    }
-    let findings = check::judge(&facts, &config);
     match global.output {
         Output::Table => Page::new(session.out, session.look).tell(&findings)?,
         output @ (Output::Json | Output::Jsonl | Output::Csv) => {
@@ -95,6 +82,32 @@ pub(super) async fn run(
         }
     }
     Ok(exit(&findings, asked))
+}
+
+async fn findings(
+    asked: &Asked,
+    (config, routes): (&Config, &[&Route]),
+    session: &Session<'_>,
+) -> Result<Vec<Finding>, Failure> {
+    let ports = session.connect.ports(config).await?;
+    let installation = session.connect.installation(config).await?;
+    let wanted = Wanted {
+        config,
+        routes,
+        writes: if asked.read_only {
+            Writes::Left
+        } else {
+            Writes::Tried
+        },
+    };
+    let facts = check::look(installation.as_ref(), &ports, wanted).await;
+    // Without credentials every other line would say the same.
+    if let Err(check::facts::Unseen::Refused(error)) = &facts.identity.arn
+        && error.code == NO_CREDENTIALS
+    {
+        return Err(Failure::call("asking who you are", error.clone()));
+    }
+    Ok(check::judge(&facts, config))
 }
 
 fn exit(findings: &[Finding], asked: &Asked) -> Exit {

@@ -7,7 +7,7 @@ mod recorded;
 
 use super::args::{Global, Subject};
 use super::failure::{Exit, Failure};
-use super::{Session, intake, plan};
+use super::{Session, intake};
 use crate::config;
 use crate::wire::Parsed;
 
@@ -28,9 +28,7 @@ pub(super) async fn run(
                     Vec::new()
                 }
             };
-            let followed = intake::followed(&events, &config)?;
-            let reconciler = plan::reconciler(&config, session).await?;
-            return foreseen::run(&followed, &reconciler, global.output, session).await;
+            return foreseen::run(&events, &config, global.output, session).await;
         }
     };
     let books = session.connect.books(&config).await?;

@@ -71,6 +71,13 @@ pub enum Failure {
         /// How it failed.
         source: CallError,
     },
+    /// Calls would go to another Region than that of the target groups.
+    OtherRegion {
+        /// Where they would go.
+        calls: String,
+        /// Where the groups are.
+        groups: String,
+    },
     /// Anything else, in the words of the command.
     Told {
         /// What did not happen.
@@ -97,9 +104,11 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Output(_) | Self::Config(_) | Self::Telemetry(_) | Self::Call { .. } => {
-                Exit::Error
-            }
+            Self::Output(_)
+            | Self::Config(_)
+            | Self::Telemetry(_)
+            | Self::Call { .. }
+            | Self::OtherRegion { .. } => Exit::Error,
             Self::Told { exit, .. } => *exit,
         }
     }
@@ -128,6 +137,15 @@ impl fmt::Display for Failure {
                     None => Ok(()),
                 }
             }
+            Self::OtherRegion { calls, groups } => told(
+                f,
+                format_args!("calls would go to {calls}, and the target groups are in {groups}"),
+                "AWS_REGION, or the profile of the credentials, names another Region than the target groups' ARNs; queue and \
+                 ledger are in the groups' Region",
+                format_args!(
+                    "set AWS_REGION={groups}, or correct the ARNs in the configuration; one worker serves one Region"
+                ),
+            ),
             Self::Told { what, why, fix, .. } => told(f, what, why, fix),
         }
     }

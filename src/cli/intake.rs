@@ -8,6 +8,7 @@ use super::Session;
 use super::failure::{Exit, Failure};
 use crate::config::Config;
 use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::identity::{NotFollowed, not_followed};
 use crate::domain::route::Route;
 use crate::wire::{self, BODY_BYTES_MAX, Parsed};
 
@@ -52,22 +53,47 @@ pub(super) fn followed<'a>(
 ) -> Result<Vec<(&'a Route, Evidence)>, Failure> {
     let mut followed = Vec::new();
     for event in events {
-        let before = followed.len();
-        for route in config
-            .routes
-            .iter()
-            .filter(|route| route.follows(&event.source))
-        {
-            followed.push((route, Evidence::new(&route.name, event.clone())));
+        let by = followers(event, config);
+        if by.is_empty() {
+            return Err(unfollowed(event, config));
         }
-        if followed.len() == before {
-            return Err(Failure::Told {
-                what: format!("no route follows {}", event.source),
-                why: "its events are none of the configured routes' business; the worker deletes them".to_owned(),
-                fix: "name it as the source of a route, or check the event".to_owned(),
-                exit: Exit::Error,
-            });
-        }
+        followed.extend(by);
     }
     Ok(followed)
+}
+
+/// The routes that follow an event, with the event as evidence about each.
+pub(super) fn followers<'a>(event: &RdsEvent, config: &'a Config) -> Vec<(&'a Route, Evidence)> {
+    let routes = config.routes.iter();
+    routes
+        .filter(|route| route.follows(event))
+        .map(|route| (route, Evidence::new(route, event.clone())))
+        .collect()
+}
+
+/// The failure of handing in an event that no route follows.
+pub(super) fn unfollowed(event: &RdsEvent, config: &Config) -> Failure {
+    let told = match not_followed(&config.routes, event) {
+        NotFollowed {
+            why,
+            fix: Some(fix),
+        } => {
+            let arn = event.source_arn.as_ref().map(ToString::to_string);
+            let source = arn.unwrap_or_else(|| format!("{} {}", event.kind, event.source));
+            (source, why, fix)
+        }
+        NotFollowed { fix: None, .. } => (
+            event.source.to_string(),
+            "its events are none of the configured routes' business; the worker deletes them"
+                .to_owned(),
+            "name it as the source of a route, or check the event".to_owned(),
+        ),
+    };
+    let (source, why, fix) = told;
+    Failure::Told {
+        what: format!("no route follows {source}"),
+        why,
+        fix,
+        exit: Exit::Error,
+    }
 }

@@ -92,7 +92,8 @@ impl Session<'_> {
     }
 }
 
-/// Opens what a command needs, when it needs it: a command that only reads a file asks for nothing.
+/// Opens what a command needs, when it needs it: a command that only reads a file asks for nothing. Whatever is opened
+/// is in the Region of the target groups, or nothing is: [`Failure::OtherRegion`].
 #[async_trait(?Send)]
 pub trait Connect {
     /// What is recorded, in the tables of this configuration.
@@ -108,7 +109,7 @@ pub trait Connect {
     async fn set_up(&self, config: &Config) -> Result<Vec<Resource>, Failure>;
 
     /// Who gives the orders: the caller's identity as AWS knows it.
-    async fn identity(&self) -> Result<String, Failure>;
+    async fn identity(&self, config: &Config) -> Result<String, Failure>;
 
     /// What `check` looks at besides: settings that the worker lives on and never reads.
     async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure>;

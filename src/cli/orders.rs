@@ -124,7 +124,7 @@ pub(super) async fn run(
     if !saying.yes && !saying.dry_run && session.answers == Answers::Nobody {
         return Err(nobody_to_ask(&act));
     }
-    let by = session.connect.identity().await?;
+    let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
     let mut order = Order {
         at: ports.clock.wall(),

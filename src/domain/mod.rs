@@ -16,6 +16,7 @@ pub mod decide;
 pub mod event;
 pub mod follow;
 pub mod ground;
+pub mod identity;
 pub mod lease;
 pub mod past;
 pub mod plan;

@@ -29,8 +29,6 @@ pub enum Reason {
     AddressNotAllowed,
     /// The event's time lies in the future.
     FromTheFuture,
-    /// The same event key came with another ARN.
-    PayloadDiffers,
     /// A call of the load balancer failed.
     CallFailed,
     /// The group was not as desired after the calls.
@@ -83,7 +81,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 36] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -96,7 +94,6 @@ impl Reason {
         Self::UnknownInstance,
         Self::AddressNotAllowed,
         Self::FromTheFuture,
-        Self::PayloadDiffers,
         Self::CallFailed,
         Self::NotConverged,
         Self::LeaseLost,
@@ -139,7 +136,6 @@ impl Reason {
             Self::UnknownInstance => "UnknownInstance",
             Self::AddressNotAllowed => "AddressNotAllowed",
             Self::FromTheFuture => "FromTheFuture",
-            Self::PayloadDiffers => "PayloadDiffers",
             Self::CallFailed => "CallFailed",
             Self::NotConverged => "NotConverged",
             Self::LeaseLost => "LeaseLost",
@@ -185,7 +181,6 @@ impl Reason {
             Self::UnknownInstance => "the named instance is not one of the route's",
             Self::AddressNotAllowed => "the address lies outside allowed_cidrs",
             Self::FromTheFuture => "the event's time lies further ahead than clocks can differ",
-            Self::PayloadDiffers => "the same words came from another account or Region",
             Self::CallFailed => "a call of the load balancer failed",
             Self::NotConverged => "the group was not as desired after every round of calls",
             Self::LeaseLost => "the lease was over before the attempt was",

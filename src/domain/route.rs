@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::policy::Policy;
+use super::event::{RdsEvent, SourceKind};
+use super::identity::{Comparison, Followed, Location, SourceArn, is_account};
+use super::policy::{Database, Policy};
 use super::target::Target;
 use crate::planted::{Bug, planted};
 
@@ -151,7 +153,7 @@ fn is_load_balancing_arn(text: &str, kind: &str) -> bool {
         ] => {
             !partition.is_empty()
                 && !region.is_empty()
-                && account.bytes().all(|b| b.is_ascii_digit())
+                && is_account(account)
                 && resource
                     .strip_prefix(kind)
                     .is_some_and(|rest| rest.contains('/'))
@@ -175,6 +177,12 @@ impl TargetGroupArn {
             rule: "arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID",
         })
     }
+
+    /// Where the group is. Whoever moves it calls there, and the route's database is there too if nothing else is said.
+    #[must_use]
+    pub fn location(&self) -> Location<'_> {
+        Location::in_arn(&self.0)
+    }
 }
 
 impl ListenerArn {
@@ -192,6 +200,12 @@ impl ListenerArn {
             value: text.to_owned(),
             rule: "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/net/NAME/ID/ID",
         })
+    }
+
+    /// Where the listener is.
+    #[must_use]
+    pub fn location(&self) -> Location<'_> {
+        Location::in_arn(&self.0)
     }
 }
 
@@ -224,13 +238,16 @@ pub struct Weighted {
     pub groups: BTreeMap<InstanceId, TargetGroup>,
 }
 
-/// Which source's events move a route.
+/// Which source's events move a route. Whether it is a cluster or an instance, its policy says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Events of any source: the Lambda's configuration, which never looked.
+    /// Any source in the target group's account and Region: the Lambda's configuration, which never looked at the name.
     Any,
-    /// Events of this cluster or instance.
+    /// This one, in the target group's account and Region.
     Named(SourceId),
+    /// This one, in another account or Region, whose events are forwarded to the queue. RDS cannot be asked about it:
+    /// calls go to the target group's account and Region, where the same name is another database.
+    Elsewhere(SourceArn),
 }
 
 /// What a *started* failover does (events 0072 and 0073). A completed one always swaps.
@@ -272,12 +289,61 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether events of `source` are this route's business.
+    /// What the route follows, whole (I5).
     #[must_use]
-    pub fn follows(&self, source: &SourceId) -> bool {
+    pub fn followed(&self) -> Followed<'_> {
+        let kind = match self.policy.database {
+            Database::Cluster => SourceKind::Cluster,
+            Database::Instance => SourceKind::Instance,
+        };
+        let location = match &self.source {
+            Source::Any | Source::Named(_) => self.group.arn.location(),
+            Source::Elsewhere(arn) => arn.location(),
+        };
+        let name = self.source_name();
+        Followed {
+            kind,
+            name,
+            location,
+        }
+    }
+
+    /// An event held against what the route follows.
+    #[must_use]
+    pub fn compare<'a>(&'a self, event: &'a RdsEvent) -> Comparison<'a> {
+        Comparison::of(event, self.followed())
+    }
+
+    /// Whether an event is this route's business.
+    #[must_use]
+    pub fn follows(&self, event: &RdsEvent) -> bool {
+        if planted(Bug::NamesAreIdentity) {
+            return self.source_name().is_none_or(|own| *own == event.source);
+        }
+        self.compare(event).agrees()
+    }
+
+    /// The identifier of the source, wherever it is; none where any will do.
+    #[must_use]
+    pub fn source_name(&self) -> Option<&SourceId> {
         match &self.source {
-            Source::Any => true,
-            Source::Named(own) => own == source,
+            Source::Any => None,
+            Source::Named(name) => Some(name),
+            Source::Elsewhere(arn) => Some(arn.name()),
+        }
+    }
+
+    /// The identifier by which RDS can be asked about the source.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn source_of_rds(&self) -> Result<&SourceId, &'static str> {
+        match &self.source {
+            Source::Named(name) => Ok(name),
+            Source::Any => Err("the route takes events of any source"),
+            Source::Elsewhere(_) => {
+                Err("the route's source is of another account or Region, where RDS is not asked")
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::safety::Rule;
 /// What is asked about a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
-    /// Was the event settled before, or is it another one under a known key?
+    /// Was the event settled before?
     New,
     /// Is an instance named where its id says that one is?
     NamesAnInstance,
@@ -72,7 +72,7 @@ impl Question {
     #[must_use]
     pub fn of(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::SettledBefore | Reason::PayloadDiffers => Self::New,
+            Reason::SettledBefore => Self::New,
             Reason::NoInstanceNamed => Self::NamesAnInstance,
             Reason::NotAFailover | Reason::WaitsForCompletion | Reason::TruthUnknown => {
                 Self::AsksForSomething

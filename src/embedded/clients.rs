@@ -16,7 +16,7 @@ use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
 use crate::domain::policy::{Database, Role};
-use crate::domain::route::{InstanceId, Route, Source, TargetGroup, TargetGroupArn};
+use crate::domain::route::{InstanceId, Route, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::truth::{Member, Reading, Testimony, Witness};
 use crate::ports::{
@@ -187,7 +187,7 @@ impl Databases for ClustersClient {
         let (clusters, instance) = (Arc::clone(&self.clusters), instance.clone());
         let (truth, detail) = (&route.policy.truth, instance.to_string());
         if truth.contains(&Witness::Rds) {
-            let Source::Named(source) = route.source.clone() else {
+            let Ok(source) = route.source_of_rds().cloned() else {
                 return Ok(None);
             };
             // One call stands for two round trips, the API's and that of the endpoint's name.
@@ -239,9 +239,9 @@ impl ClustersClient {
     }
 
     async fn ask_rds(&self, route: &Route) -> Result<Testimony, CallError> {
-        let Source::Named(source) = route.source.clone() else {
-            let why = "the route has no source to ask RDS about";
-            return Ok(Testimony::Unclear(why.to_owned()));
+        let source = match route.source_of_rds() {
+            Ok(source) => source.clone(),
+            Err(why) => return Ok(Testimony::Unclear(why.to_owned())),
         };
         let (database, role) = (route.policy.database, route.policy.role);
         let mapped = route.instances.clone();

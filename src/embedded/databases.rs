@@ -29,6 +29,7 @@ use self::timeline::{Lag, Timeline};
 pub use self::witnesses::endpoint;
 pub(super) use self::witnesses::{DESCRIBE_INSTANCES, RESOLVE, described_by};
 use super::clock::WorldTime;
+use super::event_bodies::cluster_arn;
 use super::faults::lock;
 use crate::domain::event::{EventId, RdsEvent, SourceKind};
 use crate::domain::policy::Database;
@@ -267,9 +268,7 @@ impl Clusters {
             id: Some(id),
             source: cluster.clone(),
             kind: SourceKind::Cluster,
-            source_arn: Some(format!(
-                "arn:aws:rds:us-east-1:123456789012:cluster:{cluster}"
-            )),
+            source_arn: cluster_arn(cluster),
             at: self.time.at(due),
             message,
         };

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use super::notices::category;
 use crate::domain::audit::Hash;
 use crate::domain::event::{RdsEvent, SourceKind};
+use crate::domain::identity::{Part, SourceArn};
+use crate::domain::route::SourceId;
 
-const ACCOUNT: &str = "123456789012";
-const REGION: &str = "us-east-1";
+/// Where everything of a world is, its target groups too.
+pub(super) const ACCOUNT: &str = "123456789012";
+pub(super) const REGION: &str = "us-east-1";
 
 /// The event as EventBridge sends it.
 #[must_use]
@@ -26,6 +29,12 @@ pub fn eventbridge(event: &RdsEvent) -> String {
             event.kind.as_str()
         }
         SourceKind::Other => "DB_PARAM",
+    };
+    // EventBridge keeps the account and Region of the database, on whichever bus the event ends.
+    let location = event.source_arn.as_ref().map(SourceArn::location);
+    let or = |part: Part, own: &'static str| {
+        let said = location.and_then(|location| location.part(part));
+        said.unwrap_or(own).to_owned()
     };
     let mut detail = json!({
         "EventCategories": [category(event.id)],
@@ -45,9 +54,9 @@ pub fn eventbridge(event: &RdsEvent) -> String {
         "id": envelope_id(event),
         "detail-type": detail_type,
         "source": "aws.rds",
-        "account": ACCOUNT,
+        "account": or(Part::Account, ACCOUNT),
         "time": format!("{second}Z"),
-        "region": REGION,
+        "region": or(Part::Region, REGION),
         "resources": [source_arn(event)],
         "detail": detail,
     })
@@ -105,8 +114,14 @@ fn source_arn(event: &RdsEvent) -> String {
         SourceKind::BlueGreenDeployment => "deployment",
         SourceKind::Other => "pg",
     };
-    let own = event.source_arn.clone();
+    let own = event.source_arn.as_ref().map(ToString::to_string);
     own.unwrap_or_else(|| format!("arn:aws:rds:{REGION}:{ACCOUNT}:{resource}:{}", event.source))
+}
+
+/// The ARN of a cluster in the world's account and Region.
+pub(crate) fn cluster_arn(cluster: &SourceId) -> Option<SourceArn> {
+    let text = format!("arn:aws:rds:{REGION}:{ACCOUNT}:cluster:{cluster}");
+    SourceArn::parse(&text).ok()
 }
 
 /// An id in the shape of a UUID, the same for the same event: a second delivery is a copy to the letter.
@@ -131,7 +146,6 @@ mod tests {
     use super::super::notices::Notice;
     use super::*;
     use crate::domain::event::EventId;
-    use crate::domain::route::SourceId;
     use crate::domain::time::Timestamp;
 
     fn event() -> RdsEvent {

@@ -16,7 +16,7 @@ use crate::check::facts::{
     BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule,
     MemberFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
-use crate::domain::route::{ListenerArn, Route, Source, TargetGroupArn};
+use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 
 /// The one load balancer of a world.
 const BALANCER: &str = "the load balancer in memory";
@@ -142,9 +142,7 @@ impl Installation for WorldInstallation {
     }
 
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
-        let Source::Named(source) = &route.source else {
-            return Err(Unseen::NotHere("the route takes events of any source"));
-        };
+        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
         let instances = self.databases.instances(source).into_iter();
         let members = instances.map(|instance| MemberFacts {
             instance: instance.id,

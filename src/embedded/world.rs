@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::clients::{ClustersClient, LoadBalancerClient, QueueClient};
 use super::clock::WorldTime;
 use super::databases::{Clusters, Instance, Place};
-use super::event_bodies;
+use super::event_bodies::{self, ACCOUNT, REGION};
 use super::faults::{Fabric, lock};
 use super::listener::ListenersClient;
 use super::load_balancer::{LoadBalancer, LoadBalancerConfig};
@@ -198,7 +198,7 @@ impl World {
         instances: &[Instance],
     ) -> Result<TargetGroup, NoRoute> {
         let arn = TargetGroupArn::new(&format!(
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
+            "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
         ))?;
         let (port, subnets) = (PORT, subnets(instances));
         self.elb
@@ -218,7 +218,7 @@ impl World {
     pub fn add_weighted_route(&self, name: &str, instances: &[Instance]) -> Result<Route, NoRoute> {
         let writer = instances.first().ok_or(NoRoute::NoInstance)?;
         let listener = ListenerArn::new(&format!(
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
+            "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:listener/net/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
         ))?;
         let (mut groups, mut weights) = (BTreeMap::new(), Weights::default());
         for instance in instances {

@@ -4,7 +4,7 @@
 //! the newer one been faster: that it was superseded. Nothing is guessed here. The domain is asked what the newer
 //! evidence would lead to, and then what the older one would be told after that.
 
-use super::opening::{Addressed, arrival_of, is_foreign};
+use super::opening::Addressed;
 use super::{Reconciler, Task};
 use crate::domain::decide::Verdict;
 use crate::domain::supersede::superseded_by;
@@ -54,10 +54,7 @@ impl Reconciler {
             // One that was settled before moves nothing any more, whatever it was settled as.
             let known = self.ledger.event(&newer.evidence.key).await?;
             let settled = known.as_ref().is_some_and(|entry| entry.settled.is_some());
-            // Nor does one whose words came from elsewhere: it will be refused.
-            let foreign =
-                arrival_of(&newer.evidence, known).is_some_and(|known| is_foreign(&known));
-            if !settled && !foreign {
+            if !settled {
                 return Ok(Some(verdict));
             }
         }

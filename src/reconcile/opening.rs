@@ -131,12 +131,11 @@ impl Reconciler {
         mut attempt: Try<'_>,
     ) -> Result<Opening, CallError> {
         let arrival = attempt.arrival;
-        let foreign = arrival.is_some_and(is_foreign);
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
             return Ok(Opening::Ended(Ended::Duplicate(Outcome::Swapped)));
         }
-        if let (Some(settled), false) = (in_hand.and_then(|e| e.settled), foreign) {
+        if let Some(settled) = in_hand.and_then(|e| e.settled) {
             return Ok(Opening::Ended(Ended::Duplicate(settled)));
         }
         let seen = match self.recall(&task.route.name) {
@@ -199,9 +198,6 @@ impl Reconciler {
         from: &RouteState,
         attempt: &mut Try<'_>,
     ) -> Result<Decision, CallError> {
-        if let Some(arrival) = attempt.arrival.filter(|arrival| is_foreign(arrival)) {
-            return Ok(payload_differs(arrival).into());
-        }
         let address = attempt.address.as_ref().copied().unwrap_or_default();
         let now = self.clock.wall();
         let decision = decide(task.route, &from.control, task.evidence, address, now);
@@ -374,8 +370,8 @@ fn told(
     entry.reason = Some(verdict.reason);
     entry.note = verdict.note;
     match arrival {
-        Some(arrival) if !is_foreign(arrival) => change::settle(from, arrival, effect, entry),
-        Some(_) | None => change::note(from, effect, entry),
+        Some(arrival) => change::settle(from, arrival, effect, entry),
+        None => change::note(from, effect, entry),
     }
 }
 
@@ -384,29 +380,7 @@ pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Opti
     let event = evidence.ground.event()?;
     Some(Arrival {
         key: evidence.key,
-        source_arn: event.source_arn.clone(),
+        source_arn: event.source_arn.as_ref().map(ToString::to_string),
         known,
     })
-}
-
-/// Whether the event is another one under a known key: same words, another account or Region.
-pub(super) fn is_foreign(arrival: &Arrival) -> bool {
-    let known = arrival
-        .known
-        .as_ref()
-        .and_then(|entry| entry.source_arn.as_ref());
-    matches!((known, &arrival.source_arn), (Some(known), Some(arrived)) if known != arrived)
-}
-
-pub(super) fn payload_differs(arrival: &Arrival) -> Verdict {
-    let arn = |arn: Option<&String>| arn.cloned().unwrap_or_default();
-    let known = arn(arrival
-        .known
-        .as_ref()
-        .and_then(|entry| entry.source_arn.as_ref()));
-    let note = format!(
-        "the event came with source ARN {}, but its key was first seen with {known}",
-        arn(arrival.source_arn.as_ref())
-    );
-    Verdict::new(Outcome::Rejected, Reason::PayloadDiffers, note)
 }

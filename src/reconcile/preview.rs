@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Reconciler;
-use super::opening::{arrival_of, is_foreign, needs_the_address, payload_differs};
+use super::opening::{arrival_of, needs_the_address};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, unless_held_back, walk};
@@ -141,11 +141,8 @@ impl Reconciler {
     }
 }
 
-/// Why an event is not to be decided about, if it was settled before or is another one under a known key.
+/// Why an event is not to be decided about, if it was settled before.
 fn not_new(arrival: &Arrival) -> Option<Verdict> {
-    if is_foreign(arrival) {
-        return Some(payload_differs(arrival));
-    }
     let settled = arrival.known.as_ref()?.settled?;
     let note = format!("the event was settled before, as {settled}");
     Some(Verdict::new(

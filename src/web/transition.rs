@@ -233,7 +233,9 @@ fn event(page: &mut Html, event: &RdsEvent) {
         page.text(&format!("{} {}", event.kind, event.source));
     });
     if let Some(arn) = &event.source_arn {
-        fact(page, "Source ARN", |page| code(page, &cut(arn)));
+        fact(page, "Source ARN", |page| {
+            code(page, &cut(&arn.to_string()))
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Parsed;
-use super::facts::Facts;
+use super::facts::{Facts, Sender};
 use super::field::{Malformed, Place, object, quoted};
 
 /// The `source` of every event of RDS (and of `DocumentDB` and Neptune, which share it).
@@ -22,6 +22,10 @@ pub const DRILL_SOURCE: &str = "writerlink.drill";
 struct Envelope<'a> {
     #[serde(borrow)]
     source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    account: Option<&'a RawValue>,
+    #[serde(borrow)]
+    region: Option<&'a RawValue>,
     #[serde(borrow)]
     time: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -64,9 +68,18 @@ pub(super) fn read(place: &Place<'_>, json: &str) -> Result<Parsed, Malformed> {
         (None, Some(time)) => place.field("time", Some(time)),
         (date, _) => within.field("Date", date),
     };
+    let sender = if drill {
+        Sender::unknown()
+    } else {
+        Sender::is_the_database(
+            place.field("account", envelope.account),
+            place.field("region", envelope.region),
+        )
+    };
     let facts = Facts {
         kind: within.field("SourceType", detail.source_type),
         arn: within.field("SourceArn", detail.source_arn),
+        sender,
         identifier: within.field("SourceIdentifier", detail.source_identifier),
         id: within.field("EventID", detail.event_id),
         at,

@@ -1,16 +1,38 @@
 //! The six facts that both spellings of an RDS event carry, and what makes an event of them.
 
 use crate::domain::event::{EventId, RdsEvent, SourceKind};
+use crate::domain::identity::{Part, SourceArn};
 use crate::domain::route::SourceId;
 use crate::domain::time::Timestamp;
 
 use super::Parsed;
-use super::field::{Field, Malformed, quoted};
+use super::field::{Field, Malformed, Place, quoted};
 
 /// The longest text of an event that is kept. RDS's longest messages have a few hundred bytes; what is
 /// kept goes into audit records, and a DynamoDB item that is too large (400 KB) could never be written, so
 /// its message would come back until it is a dead letter.
 pub const KEPT_TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// Who put an event on a bus, by EventBridge's word.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    account: Field<'a>,
+    region: Field<'a>,
+}
+
+impl<'a> Sender<'a> {
+    /// The sender of an event of RDS is the account and Region of the database. EventBridge keeps both when it
+    /// forwards the event to a bus of another account or Region.
+    pub(super) fn is_the_database(account: Field<'a>, region: Field<'a>) -> Self {
+        Self { account, region }
+    }
+
+    /// Nobody is told, or it is a person, who may drill for a database of any account.
+    pub(super) fn unknown() -> Self {
+        let nothing = Place::BODY.field("", None);
+        Self::is_the_database(nothing, nothing)
+    }
+}
 
 /// What an RDS event says, still unread.
 pub(super) struct Facts<'a> {
@@ -18,6 +40,8 @@ pub(super) struct Facts<'a> {
     pub(super) kind: Field<'a>,
     /// `SourceArn`, `Source ARN`; absent in old SNS bodies.
     pub(super) arn: Field<'a>,
+    /// `account` and `region` of EventBridge's envelope; no other form has them.
+    pub(super) sender: Sender<'a>,
     /// `SourceIdentifier`, `Source ID`.
     pub(super) identifier: Field<'a>,
     /// `EventID`, `Event ID`; absent in some real events.
@@ -38,7 +62,7 @@ impl Facts<'_> {
         let message = kept(&self.message, self.message.required_text()?)?;
         let at = time(&self.at)?;
         let id = event_id(&self.id)?;
-        let (source, source_arn) = match (self.source(), kind) {
+        let (source, source_arn) = match (self.source(kind), kind) {
             (Ok(source), _) => source,
             // Snapshots are named `rds:name-2024-05-06-23-07`, a proxy's ARN and identifier differ: such
             // names are no fault of the delivery, and nothing moves on them.
@@ -62,27 +86,72 @@ impl Facts<'_> {
         }]))
     }
 
-    /// The ARN's last part, else the identifier. When both are there they have to agree, since each of them
-    /// alone could make this event another route's.
-    fn source(&self) -> Result<(SourceId, Option<String>), Malformed> {
-        let from_arn = match self.arn.text()? {
-            Some(arn) => Some((source_id(&self.arn, last_part(&self.arn, &arn)?)?, arn)),
+    /// What the event is about: by its ARN, else by identifier and envelope. Where the same thing is said twice the
+    /// two have to agree, since each of them alone could make this event another route's: better a dead letter that a
+    /// person reads than a failover that was taken for another database's.
+    fn source(&self, kind: SourceKind) -> Result<(SourceId, Option<SourceArn>), Malformed> {
+        let arn = match self.arn.text()? {
+            Some(text) => Some(source_arn(&self.arn, &kept(&self.arn, text)?)?),
             None => None,
         };
-        let from_identifier = match self.identifier.text()? {
+        let identifier = match self.identifier.text()? {
             Some(identifier) => Some(source_id(&self.identifier, &identifier)?),
             None => None,
         };
-        match (from_arn, from_identifier) {
-            (Some((of_arn, arn)), Some(own)) if of_arn != own => Err(Malformed::at(
-                &self.identifier.place,
-                format!("the source that {} names", quoted(&arn)),
-                quoted(own.as_str()),
-            )),
-            (Some((of_arn, arn)), _) => Ok((of_arn, Some(kept(&self.arn, arn)?))),
-            (None, Some(own)) => Ok((own, None)),
+        match (arn, identifier) {
+            (Some(arn), identifier) => {
+                self.agrees(kind, &arn, identifier.as_ref())?;
+                Ok((arn.name().clone(), Some(arn)))
+            }
+            (None, Some(name)) => {
+                let arn = self.of_envelope(kind, &name)?;
+                Ok((name, arn))
+            }
             (None, None) => Err(self.identifier.absent("an RDS identifier")),
         }
+    }
+
+    /// Whether kind, identifier and envelope say what the ARN says.
+    fn agrees(
+        &self,
+        kind: SourceKind,
+        arn: &SourceArn,
+        identifier: Option<&SourceId>,
+    ) -> Result<(), Malformed> {
+        let differs = |field: &Field<'_>, expected: String, found: &str| {
+            Err(Malformed::at(&field.place, expected, quoted(found)))
+        };
+        let named = format!("the source that \"{arn}\" names");
+        if let Some(name) = identifier.filter(|name| *name != arn.name()) {
+            return differs(&self.identifier, named, name.as_str());
+        }
+        if kind != SourceKind::Other && kind != arn.kind() {
+            return differs(&self.kind, format!("the kind of {named}"), kind.as_str());
+        }
+        for (field, part) in [
+            (&self.sender.account, Part::Account),
+            (&self.sender.region, Part::Region),
+        ] {
+            let of_arn = arn.location().part(part).unwrap_or_default();
+            if let Some(found) = field.text()?.filter(|found| found != of_arn) {
+                return differs(field, format!("the {part} of {named}"), &found);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the envelope says of an event without an ARN.
+    fn of_envelope(
+        &self,
+        kind: SourceKind,
+        name: &SourceId,
+    ) -> Result<Option<SourceArn>, Malformed> {
+        let (account, region) = (self.sender.account.text()?, self.sender.region.text()?);
+        let arn = SourceArn::of_envelope(kind, name, account.as_deref(), region.as_deref());
+        arn.map_err(|invalid| {
+            let expected = "an account of 12 digits and a Region such as us-east-1";
+            Malformed::at(&self.sender.account.place, expected, quoted(&invalid.value))
+        })
     }
 }
 
@@ -93,17 +162,11 @@ fn source_id(field: &Field<'_>, text: &str) -> Result<SourceId, Malformed> {
     })
 }
 
-/// The resource of `arn:aws:rds:us-east-1:123456789012:cluster:aurora-source`.
-fn last_part<'a>(field: &Field<'_>, arn: &'a str) -> Result<&'a str, Malformed> {
-    let parts: Vec<&str> = arn.split(':').collect();
-    match parts.as_slice() {
-        ["arn", _partition, "rds", _region, _account, _kind, .., last] => Ok(last),
-        _ => Err(Malformed::at(
-            &field.place,
-            "an ARN of RDS, arn:aws:rds:REGION:ACCOUNT:TYPE:NAME",
-            quoted(arn),
-        )),
-    }
+fn source_arn(field: &Field<'_>, text: &str) -> Result<SourceArn, Malformed> {
+    SourceArn::parse(text).map_err(|invalid| {
+        let expected = format!("an {}: {}", invalid.what, invalid.rule);
+        Malformed::at(&field.place, expected, quoted(text))
+    })
 }
 
 fn kept(field: &Field<'_>, text: String) -> Result<String, Malformed> {

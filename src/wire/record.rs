@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
+use crate::domain::identity::SourceArn;
 use crate::domain::lease::{Generation, Owner};
 use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
@@ -242,7 +243,7 @@ impl From<&RdsEvent> for EventText {
             kind: event.kind.as_str().to_owned(),
             message: event.message.clone(),
             source: event.source.to_string(),
-            source_arn: event.source_arn.clone(),
+            source_arn: event.source_arn.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -370,11 +371,16 @@ impl TryFrom<EventText> for RdsEvent {
         let id = text
             .id
             .map(|value| valid("event.id", value, EventId::parse));
+        let read_arn = |value| {
+            valid("event.source_arn", value, |t| {
+                SourceArn::parse_known(t).ok()
+            })
+        };
         Ok(Self {
             id: id.transpose()?,
             source: valid("event.source", text.source, |t| SourceId::new(t).ok())?,
             kind: SourceKind::parse(&text.kind),
-            source_arn: text.source_arn,
+            source_arn: text.source_arn.map(read_arn).transpose()?,
             at: valid("event.at", text.at, Timestamp::parse)?,
             message: text.message,
         })
@@ -479,7 +485,15 @@ mod tests {
         let id = option::of("RDS-EVENT-[0-9]{4}".prop_map(|text| EventId::parse(&text).unwrap()));
         let source = "[a-z][a-z0-9-]{0,20}".prop_map(|text| SourceId::new(&text).unwrap());
         let kind = proptest::sample::select(SourceKind::ALL.to_vec());
-        let arn = option::of(any::<String>());
+        let part = |text: &'static str| prop_oneof![Just(""), Just(text)];
+        let arn = (part("aws"), part("eu-west-1"), part("123456789012"));
+        let arn = (arn, "cluster|db|pg", "[a-z][a-z0-9-]{0,20}");
+        let arn = option::of(
+            arn.prop_map(|((partition, region, account), resource, name)| {
+                let text = format!("arn:{partition}:rds:{region}:{account}:{resource}:{name}");
+                SourceArn::parse_known(&text).unwrap()
+            }),
+        );
         (id, source, kind, arn, time(), any::<String>()).prop_map(
             |(id, source, kind, source_arn, at, message)| RdsEvent {
                 id,
@@ -578,7 +592,10 @@ mod tests {
             id: Some(EventId::FAILOVER_COMPLETED),
             source: SourceId::new("aurora-source").unwrap(),
             kind: SourceKind::Cluster,
-            source_arn: Some("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source".into()),
+            source_arn: SourceArn::parse(
+                "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source",
+            )
+            .ok(),
             at: Timestamp::from_millis(1_778_108_865_884),
             message: "Completed failover to DB instance: \"db-2\"\\\u{e9}\n".into(),
         };
@@ -602,7 +619,10 @@ mod tests {
             owner: Owner::new("worker-1"),
             version: "0.1.0".into(),
             cause: Cause::Event,
-            event_key: EventKey::of(&route, &event),
+            event_key: EventKey::parse(
+                "34450385ef1aee92097c86507594e8163547fe1be7311058f49ffdd74a1ac7ce",
+            )
+            .unwrap(),
             told: Some(Told::Event(event)),
             target_group: group_arn(),
             desired: Some((InstanceId::new("db-2").unwrap(), target(12))),

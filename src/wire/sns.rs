@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::facts::Facts;
+use super::facts::{Facts, Sender};
 use super::field::{Malformed, Place, object, quoted};
 use super::{Depth, Parsed};
 
@@ -43,6 +43,7 @@ pub(super) fn read_notification(place: &Place<'_>, json: &str) -> Result<Parsed,
     let facts = Facts {
         kind: place.field("Event Source", notification.event_source),
         arn: place.field("Source ARN", notification.source_arn),
+        sender: Sender::unknown(),
         identifier: place.field("Source ID", notification.source_id),
         id: place.field("Event ID", notification.event_id),
         at: place.field("Event Time", notification.event_time),

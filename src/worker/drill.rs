@@ -2,6 +2,7 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::identity::not_followed;
 use crate::domain::route::Route;
 use crate::reconcile::{Preview, Reconciler};
 
@@ -15,8 +16,8 @@ pub(super) async fn told(
     let mut told = Vec::new();
     for event in events {
         let before = told.len();
-        for route in routes.iter().filter(|route| route.follows(&event.source)) {
-            let evidence = Evidence::new(&route.name, event.clone());
+        for route in routes.iter().filter(|route| route.follows(event)) {
+            let evidence = Evidence::new(route, event.clone());
             let would = match reconciler.preview(route, &evidence).await {
                 Ok(preview) => would(&preview),
                 Err(error) => format!("cannot be told: {error}"),
@@ -24,7 +25,7 @@ pub(super) async fn told(
             told.push(format!("a drill; route {}: {would}", route.name));
         }
         if told.len() == before {
-            told.push(format!("a drill; no route has source {}", event.source));
+            told.push(format!("a drill; {}", not_followed(routes, event)));
         }
     }
     told

@@ -84,10 +84,8 @@ impl InHand for Hand<'_> {
             Ok(Parsed::Events(events)) => events,
             Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
         });
-        let followed = events.filter(|event| route.follows(&event.source));
-        followed
-            .map(|event| Evidence::new(&route.name, event))
-            .collect()
+        let followed = events.filter(|event| route.follows(event));
+        followed.map(|event| Evidence::new(route, event)).collect()
     }
 
     async fn keep(&self) {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use serde_json::json;
+use writerlink::config;
 use writerlink::domain::event::EventKey;
-use writerlink::domain::route::RouteName;
+use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::wire::{Parsed, parse};
 
@@ -57,9 +58,24 @@ pub(crate) struct Story {
     begins: i64,
 }
 
+/// The account and Region of everything, as the ARNs of target groups have it.
+const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012";
+
 /// The name of a route's cluster, and of the route.
 pub(crate) fn source(route: usize) -> String {
     format!("chaos-{route}")
+}
+
+/// The route as the workers have it, as far as it tells events apart.
+fn as_configured(route: usize) -> Route {
+    let source = source(route);
+    let group = format!("{}:targetgroup/{source}/73e2d6bc24d8a067", ELB);
+    let text = format!(
+        "[[route]]\nsource = \"{source}\"\ntarget_group = \"{group}\"\n[route.instances]\ndb-1 = \"{OLD}\"\n"
+    );
+    let env = |name: &str| (name == config::CONFIG_TEXT_VARIABLE).then(|| text.clone());
+    let read = config::read(None, &env).unwrap();
+    read.config.routes.into_iter().next().unwrap()
 }
 
 impl Story {
@@ -93,9 +109,9 @@ impl Story {
                 assert_eq!(message.fate, Fate::Malformed, "{}", message.body);
                 continue;
             };
-            let name = RouteName::new(&source(message.route)).unwrap();
+            let route = as_configured(message.route);
             for event in parsed {
-                let key = EventKey::of(&name, &event).to_string();
+                let key = EventKey::of(&route, &event).to_string();
                 events.insert((message.route, key), message.fate);
             }
         }

@@ -273,7 +273,7 @@ fn a_promotion_of_the_previous_primary_moves_back_at_once_whatever_on_started_sa
         "Promoting previous primary again: db-1.",
         second(30),
     );
-    let back = Evidence::new(&route().name, back);
+    let back = Evidence::new(&route(), back);
     for route in [route(), registering(), waiting()] {
         let desired = moved(decided(&route, &pointing_at(2, order(10, 1)), &back));
         assert_eq!((desired.target, desired.reach), (target(1), Reach::Swap));
@@ -288,7 +288,7 @@ fn a_failed_failover_is_ignored_since_a_static_map_cannot_tell_the_truth() {
         decided(
             &route(),
             &Control::default(),
-            &Evidence::new(&route().name, failed),
+            &Evidence::new(&route(), failed),
         ),
         Outcome::Ignored,
         Reason::TruthUnknown,
@@ -305,7 +305,7 @@ fn an_event_with_another_id_another_source_or_none_moves_nothing_whatever_its_en
     others[2].kind = SourceKind::Instance;
     others[3].kind = SourceKind::Other;
     for other in others {
-        let evidence = Evidence::new(&route().name, other);
+        let evidence = Evidence::new(&route(), other);
         assert_settled(
             decided(&route(), &Control::default(), &evidence),
             Outcome::Ignored,
@@ -321,7 +321,7 @@ fn a_failover_that_names_nobody_is_rejected_and_its_text_quoted() {
         decided(
             &route(),
             &Control::default(),
-            &Evidence::new(&route().name, unnamed),
+            &Evidence::new(&route(), unnamed),
         ),
         Outcome::Rejected,
         Reason::NoInstanceNamed,

@@ -280,7 +280,7 @@ fn told(id: EventId, number: u8, at: Timestamp) -> Evidence {
     match id {
         EventId::FAILOVER_FAILED => {
             let text = "Cluster failover failed, check the health of your cluster instances and try again.";
-            Evidence::new(&asking_route().name, event(id, text, at))
+            Evidence::new(&asking_route(), event(id, text, at))
         }
         _ => evidence(id, number, at),
     }

@@ -108,7 +108,7 @@ pub(crate) fn event(id: EventId, message: &str, at: Timestamp) -> RdsEvent {
 /// Evidence that names `db-{number}`.
 pub(crate) fn evidence(id: EventId, number: u8, at: Timestamp) -> Evidence {
     let message = format!("failover to DB instance: db-{number}");
-    Evidence::new(&route().name, event(id, &message, at))
+    Evidence::new(&route(), event(id, &message, at))
 }
 
 pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desired {

@@ -186,7 +186,7 @@ fn any_event() -> impl Strategy<Value = Evidence> {
     (id, message, kind, -400..NOW + 120).prop_map(|(id, message, kind, at)| {
         let mut event = event(COMPLETED, message, second(at));
         (event.id, event.kind) = (id, kind);
-        Evidence::new(&route().name, event)
+        Evidence::new(&route(), event)
     })
 }
 

@@ -127,7 +127,7 @@ pub fn small_outcome(outcome: Outcome) -> Settled {
 impl World {
     pub fn new(story: Story) -> Self {
         let route = served(story);
-        let evidence = told(story).map(|event| Evidence::new(&route.name, event));
+        let evidence = told(story).map(|event| Evidence::new(&route, event));
         let addresses = [0, 1, 2].map(|event: usize| {
             let claim = claim(&evidence[event]);
             route.instances.get(claim.instance()?).copied()

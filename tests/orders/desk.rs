@@ -294,7 +294,7 @@ impl Connect for Desk {
         panic!("an order creates nothing")
     }
 
-    async fn identity(&self) -> Result<String, Failure> {
+    async fn identity(&self, _: &Config) -> Result<String, Failure> {
         self.asked.set(self.asked.get() + 1);
         Ok(WHO.to_owned())
     }

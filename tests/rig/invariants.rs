@@ -126,8 +126,8 @@ impl Invariants {
             let mut keys = Vec::new();
             for event in &events {
                 let routes = checker.routes.iter().map(|w| &w.route).enumerate();
-                let followers = routes.filter(|(_, route)| route.follows(&event.source));
-                keys.extend(followers.map(|(n, route)| (n, EventKey::of(&route.name, event))));
+                let followers = routes.filter(|(_, route)| route.follows(event));
+                keys.extend(followers.map(|(n, route)| (n, EventKey::of(&route, event))));
             }
             checker.messages.insert(id, keys);
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use writerlink::domain::audit::{ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::{EventId, RdsEvent};
+use writerlink::domain::identity::SourceArn;
 use writerlink::domain::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::Outcome;
@@ -131,10 +132,11 @@ impl Rig {
             id: Some(id),
             source: source.unwrap(),
             kind: writerlink::domain::event::SourceKind::Cluster,
-            source_arn: Some(format!(
+            source_arn: SourceArn::parse(&format!(
                 "arn:aws:rds:us-east-1:123456789012:cluster:{}",
                 self.routes[route].name
-            )),
+            ))
+            .ok(),
             at: start.plus(Duration::from_secs(seconds)),
             message,
         }

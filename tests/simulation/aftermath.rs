@@ -124,7 +124,7 @@ impl Stage {
     /// The newest event that moves a route without witnesses, and where to.
     fn newest(&self, n: usize) -> Option<(EvidenceOrder, (Target, bool))> {
         let route = &self.rig.routes[n];
-        let followed = self.told.iter().filter(|e| route.follows(&e.source));
+        let followed = self.told.iter().filter(|e| route.follows(e));
         let moving = followed.filter_map(|event| evidence(route, event));
         moving.max_by_key(|(order, _)| *order)
     }

@@ -264,11 +264,7 @@ impl Stage {
 
     /// RDS tells an event: as EventBridge does, and often by SNS too, each copy with a delay of its own.
     fn tell(&mut self, timed: TimedEvent) {
-        let mut followers = self
-            .rig
-            .routes
-            .iter()
-            .filter(|r| r.follows(&timed.event.source));
+        let mut followers = self.rig.routes.iter().filter(|r| r.follows(&timed.event));
         let all_ask = followers.all(|route| !route.policy.truth.is_empty());
         if all_ask && self.script.loses() {
             self.lost += 1;

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 use writerlink::domain::event::{Claim, EventId, EventKey, RdsEvent, SourceKind};
-use writerlink::domain::route::{InstanceId, RouteName, SourceId};
+use writerlink::domain::identity::SourceArn;
+use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::time::Timestamp;
 use writerlink::wire::{Parsed, parse};
 
 use super::corpus;
 use super::samples::{
-    STARTED, envelope, event, eventbridge, events, ignored, notification, refused, sample, with,
+    STARTED, envelope, event, eventbridge, events, ignored, notification, refused, route, sample,
+    with,
 };
 
 #[test]
@@ -17,11 +19,12 @@ fn four_deliveries_of_one_started_failover_are_one_event() {
         id: Some(EventId::STARTED_CROSS_AZ),
         source: SourceId::new("aurora-source").unwrap(),
         kind: SourceKind::Cluster,
-        source_arn: Some("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source".to_owned()),
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source")
+            .ok(),
         at: Timestamp::parse("2026-05-06T23:07:45.884Z").unwrap(),
         message: "Started cross AZ failover to DB instance: aurora-source-instance-2".to_owned(),
     };
-    let route = RouteName::new("orders").unwrap();
+    let route = route();
     for name in STARTED {
         let found = event(&sample(name));
         assert_eq!(found, expected, "{name}");
@@ -40,7 +43,7 @@ fn the_completed_failover_claims_the_same_instance_later_and_is_another_event() 
     assert_eq!(started.claim(), Ok(Claim::Started(writer.clone())));
     assert_eq!(completed.claim(), Ok(Claim::Completed(writer)));
     assert_eq!(completed.at.since(started.at).as_millis(), 38_368);
-    let route = RouteName::new("orders").unwrap();
+    let route = route();
     assert_ne!(
         EventKey::of(&route, &started),
         EventKey::of(&route, &completed)

@@ -6,6 +6,7 @@
 mod corpus;
 mod envelopes;
 mod fuzz;
+mod identity;
 mod limits;
 mod mutation;
 mod oracle;

@@ -1,7 +1,9 @@
 //! Texts to start from, and what is expected of reading them.
 
 use serde_json::{Value, json};
+use writerlink::config::{self, CONFIG_TEXT_VARIABLE};
 use writerlink::domain::event::RdsEvent;
+use writerlink::domain::route::Route;
 use writerlink::wire::{Malformed, Parsed, parse};
 
 use super::corpus;
@@ -12,6 +14,22 @@ pub(crate) const STARTED: [&str; 4] = [
     "aurora-failover-started.sqs-sns-envelope.json",
     "aurora-failover-started.lambda-sns.json",
 ];
+
+/// A route of the cluster that the samples are about.
+pub(crate) fn route() -> Route {
+    let text = r#"
+        [[route]]
+        name = "orders"
+        source = "aurora-source"
+        target_group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067"
+        [route.instances]
+        aurora-source-instance-1 = "10.0.1.10"
+        aurora-source-instance-2 = "10.0.2.10"
+    "#;
+    let env = |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| text.to_owned());
+    let mut config = config::read(None, &env).unwrap().config;
+    config.routes.remove(0)
+}
 
 pub(crate) fn events(body: &str) -> Vec<RdsEvent> {
     match parse(body) {

@@ -359,9 +359,7 @@ impl TryFrom<&Item> for EventEntry {
 mod tests {
     use super::*;
     use crate::domain::audit::Reason;
-    use crate::domain::event::{RdsEvent, SourceKind};
     use crate::domain::follow::Arrival;
-    use crate::domain::route::SourceId;
     use std::net::IpAddr;
 
     fn item(columns: Columns) -> Item {
@@ -378,15 +376,7 @@ mod tests {
     }
 
     fn key() -> EventKey {
-        let event = RdsEvent {
-            id: None,
-            source: SourceId::new("c").unwrap(),
-            kind: SourceKind::Cluster,
-            source_arn: None,
-            at: Timestamp::EPOCH,
-            message: String::new(),
-        };
-        EventKey::of(&RouteName::new("orders").unwrap(), &event)
+        EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1)
     }
 
     fn held() -> RouteState {

@@ -9,17 +9,15 @@ use super::super::facts::{RouteFacts, RuleFacts};
 use super::super::pattern::Lets;
 use super::super::probe::Probe;
 use crate::domain::policy::Database;
-use crate::domain::route::{Route, Source};
+use crate::domain::route::Route;
 
 /// The failovers of a cluster, and of a Multi-AZ instance: those of infra/route.yaml.
 const OF_CLUSTER: [u16; 5] = [69, 70, 71, 72, 73];
 const OF_INSTANCE: [u16; 6] = [13, 15, 49, 50, 51, 65];
 
-/// Where a route's events are from: the account and Region of its target group.
-///
-/// The one place that says so. A source that names its own account and Region is to be heard here.
+/// Where a route's events are from: the account and Region that its source names, or those of its target group.
 pub(super) fn home(route: &Route) -> Place<'_> {
-    place_of(route.group.arn.as_str()).unwrap_or_default()
+    Place::of(route.followed().location)
 }
 
 /// Another account or Region of the same partition.
@@ -149,13 +147,14 @@ pub(super) enum Comes {
 /// Whether one of the rules lets the event with this id through, whatever its wording is.
 pub(super) fn comes(rules: &[&RuleFacts], facts: &RouteFacts, place: Place<'_>, id: u16) -> Comes {
     let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_deref());
-    let source = match &facts.route.source {
+    let Some(source) = facts.route.source_name() else {
         // Whatever a rule brings is such a route's.
-        Source::Any if patterns().next().is_some() => return Comes::Yes,
-        Source::Any => return Comes::No,
-        Source::Named(source) => source.as_str(),
+        return match patterns().next() {
+            Some(_) => Comes::Yes,
+            None => Comes::No,
+        };
     };
-    let probe = Probe::of(facts, source, place, id);
+    let probe = Probe::of(facts, source.as_str(), place, id);
     let patterns: Vec<&str> = patterns()
         .filter(|pattern| probe.may_pass(pattern))
         .collect();

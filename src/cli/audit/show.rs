@@ -140,7 +140,7 @@ fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result
             writeln!(out, "  {:<10}{}", "event at", event.at)?;
             writeln!(out, "  {:<10}\"{}\"", "message", clean(&event.message))?;
             match &event.source_arn {
-                Some(arn) => writeln!(out, "  {:<10}{}", "source", clean(arn)),
+                Some(arn) => writeln!(out, "  {:<10}{}", "source", clean(&arn.to_string())),
                 None => Ok(()),
             }
         }

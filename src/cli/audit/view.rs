@@ -176,7 +176,7 @@ impl RecordView {
             row: RecordRow::of(stored),
             event_source_arn: told
                 .and_then(Told::event)
-                .and_then(|event| event.source_arn.clone()),
+                .and_then(|event| Some(event.source_arn.as_ref()?.to_string())),
             evidence_kind: told.map(evidence_kind),
             evidence: told.map(|told| told.said().to_owned()),
             ordered_by: told.and_then(ordered_by),

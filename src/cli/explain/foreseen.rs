@@ -4,22 +4,25 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::plan::looking;
+use crate::cli::plan::{looking, reconciler};
 use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
+use crate::cli::{Session, intake};
+use crate::config::Config;
 use crate::domain::decide::Decision;
-use crate::domain::event::Evidence;
+use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::identity::{Agreement, Compared, Part, nearest, not_followed};
 use crate::domain::route::Route;
-use crate::domain::walk::Asked;
-use crate::reconcile::{Preview, Reconciler};
+use crate::domain::walk::{Answer, Asked};
+use crate::reconcile::Preview;
 
 /// What one route would decide, and why.
 #[derive(Serialize)]
 struct Explained {
     route: String,
-    event_key: String,
+    /// None on a route that does not follow the event: nothing is recorded there.
+    event_key: Option<String>,
     event_id: Option<String>,
     event_at: String,
     message: String,
@@ -46,7 +49,7 @@ struct Answered {
 #[derive(Serialize)]
 struct FlatRow<'a> {
     route: &'a str,
-    event_key: &'a str,
+    event_key: Option<&'a str>,
     n: usize,
     question: &'static str,
     answer: &'static str,
@@ -78,21 +81,35 @@ impl Row for FlatRow<'_> {
     }
 }
 
-/// Tells what every route that follows the event would decide.
+/// Tells what every route that follows the events would decide; of an event that no route follows, what makes it
+/// another database's than that of the routes which come nearest.
 pub(super) async fn run(
-    followed: &[(&Route, Evidence)],
-    reconciler: &Reconciler,
+    events: &[RdsEvent],
+    config: &Config,
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let mut all = Vec::new();
-    for (route, evidence) in followed {
-        let preview = reconciler.preview(route, evidence).await;
-        let preview = preview.map_err(|error| looking(route, error))?;
-        all.push(Explained::of(route, evidence, &preview));
+    let (mut all, mut unfollowed) = (Vec::new(), None);
+    for event in events {
+        let followers = intake::followers(event, config);
+        if followers.is_empty() {
+            let near = nearest(&config.routes, event).into_iter();
+            all.extend(near.map(|route| Explained::not_followed(route, event)));
+            unfollowed.get_or_insert_with(|| intake::unfollowed(event, config));
+            continue;
+        }
+        let reconciler = reconciler(config, session).await?;
+        for (route, evidence) in &followers {
+            let preview = reconciler.preview(route, evidence).await;
+            let preview = preview.map_err(|error| looking(route, error))?;
+            all.push(Explained::of((route, event), evidence, &preview));
+        }
     }
     write(&all, output, session)?;
-    Ok(Exit::Done)
+    match unfollowed {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::Done),
+    }
 }
 
 fn write(all: &[Explained], output: Output, session: &mut Session<'_>) -> io::Result<()> {
@@ -127,34 +144,62 @@ fn write(all: &[Explained], output: Output, session: &mut Session<'_>) -> io::Re
 }
 
 impl Explained {
-    fn of(route: &Route, evidence: &Evidence, preview: &Preview) -> Self {
-        let event = evidence.ground.event();
+    fn of((route, event): (&Route, &RdsEvent), evidence: &Evidence, preview: &Preview) -> Self {
         let (decision, reason, note) = told(preview);
         let desired = match &preview.decision {
             Decision::Move(desired) | Decision::Hold(desired, _) => Some(desired),
             Decision::Ask(_) | Decision::Settle(_) => None,
         };
-        let asked = (1..).zip(&preview.asked);
-        Self {
-            route: route.name.to_string(),
-            event_key: evidence.key.to_string(),
-            event_id: event.and_then(|event| event.id).map(|id| id.to_string()),
-            event_at: evidence.ground.at().to_string(),
-            message: evidence.ground.text(),
+        let mut explained = Self {
+            event_key: Some(evidence.key.to_string()),
             decision,
             reason,
-            note,
             instance: desired.map(|desired| desired.instance.to_string()),
             target: desired.map(|desired| desired.target.to_string()),
             lease_owner: preview.held.as_ref().map(|(owner, _)| owner.to_string()),
-            asked: asked.map(|(n, asked)| Answered::of(n, asked)).collect(),
+            ..Self::compared(route, event, note)
+        };
+        explained
+            .asked
+            .extend(preview.asked.iter().map(Answered::of));
+        explained.numbered()
+    }
+
+    fn not_followed(route: &Route, event: &RdsEvent) -> Self {
+        let note = not_followed(std::slice::from_ref(route), event).to_string();
+        Self::compared(route, event, note).numbered()
+    }
+
+    /// What is known once the event was held against what the route follows.
+    fn compared(route: &Route, event: &RdsEvent, note: String) -> Self {
+        let comparison = route.compare(event);
+        Self {
+            route: route.name.to_string(),
+            event_key: None,
+            event_id: event.id.map(|id| id.to_string()),
+            event_at: event.at.to_string(),
+            message: event.message.clone(),
+            decision: "NotFollowed",
+            reason: None,
+            note,
+            instance: None,
+            target: None,
+            lease_owner: None,
+            asked: comparison.0.iter().map(Answered::part).collect(),
         }
+    }
+
+    fn numbered(mut self) -> Self {
+        for (n, asked) in (1..).zip(&mut self.asked) {
+            asked.n = n;
+        }
+        self
     }
 
     fn rows(&self) -> impl Iterator<Item = FlatRow<'_>> {
         self.asked.iter().map(|asked| FlatRow {
             route: &self.route,
-            event_key: &self.event_key,
+            event_key: self.event_key.as_deref(),
             n: asked.n,
             question: asked.question,
             answer: asked.answer,
@@ -169,13 +214,10 @@ impl Explained {
         writeln!(out, "{}", look.paint(Tone::Strong, &clean(&title)))?;
         let id = self.event_id.as_deref().unwrap_or("no id");
         let event = format!("{id} of {}: \"{}\"", self.event_at, self.message);
-        pairs(
-            &[
-                ("  event".to_owned(), event),
-                ("  key".to_owned(), self.event_key.clone()),
-            ],
-            out,
-        )?;
+        let mut begin = vec![("  event".to_owned(), event)];
+        let key = self.event_key.iter();
+        begin.extend(key.map(|key| ("  key".to_owned(), key.clone())));
+        pairs(&begin, out)?;
         let rows: Vec<FlatRow<'_>> = self.rows().collect();
         let rows = Listing {
             name: "asked",
@@ -195,12 +237,32 @@ impl Explained {
 }
 
 impl Answered {
-    fn of(n: usize, asked: &Asked) -> Self {
+    fn of(asked: &Asked) -> Self {
         Self {
-            n,
+            n: 0,
             question: asked.question.as_str(),
             answer: asked.answer.as_str(),
             compared: asked.compared.clone(),
+        }
+    }
+
+    /// Whether the event is about the database that the route follows, one part of it.
+    fn part(compared: &Compared<'_>) -> Self {
+        let answer = match compared.agreement() {
+            Agreement::Same | Agreement::NotSaid | Agreement::Any => Answer::Pass,
+            Agreement::Differs => Answer::Stop,
+        };
+        Self {
+            n: 0,
+            question: match compared.part {
+                Part::Kind => "same-kind",
+                Part::Name => "same-name",
+                Part::Partition => "same-partition",
+                Part::Account => "same-account",
+                Part::Region => "same-region",
+            },
+            answer: answer.as_str(),
+            compared: compared.to_string(),
         }
     }
 }

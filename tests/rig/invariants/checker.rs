@@ -169,10 +169,10 @@ impl Checker {
     pub(super) fn check_disposal(&mut self, call: &str, id: &str) {
         for (n, key) in self.messages.get(id).cloned().unwrap_or_default() {
             let watched = &self.routes[n];
-            let recorded = watched.settled.contains_key(&key) || watched.foreign.contains(&key);
+            let recorded = watched.settled.contains_key(&key);
             let entry = self.dynamo.glance_at_event(&key);
             let known = matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
-            if !(recorded && (known || watched.foreign.contains(&key))) {
+            if !(recorded && known) {
                 let route = &watched.route.name;
                 let what = format!("I4: {call} of {id}, but event {key} is not settled on {route}");
                 self.violations.push(what);

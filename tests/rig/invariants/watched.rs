@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, ChainVerifier, Hash, Reason, RecordKind};
+use writerlink::domain::audit::{Cause, ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
@@ -36,8 +36,6 @@ pub(super) struct Watched {
     pub(super) attempts: Vec<Announced>,
     /// How each event was settled, and by which attempt.
     pub(super) settled: BTreeMap<EventKey, (Outcome, TransitionId)>,
-    /// Events whose words came from another account: recorded, without an entry of their own.
-    pub(super) foreign: BTreeSet<EventKey>,
     /// The evidence that the route has accepted, oldest first.
     pub(super) accepted: Vec<Accepted>,
     /// When its target changed last.
@@ -54,7 +52,6 @@ impl Watched {
             chain: ChainVerifier::default(),
             attempts: Vec::new(),
             settled: BTreeMap::new(),
-            foreign: BTreeSet::new(),
             accepted: Vec::new(),
             moved_at: Duration::ZERO,
             last_late: None,
@@ -101,9 +98,6 @@ impl Watched {
             ) => {}
         }
         match entry.outcome {
-            Some(_) if entry.reason == Some(Reason::PayloadDiffers) => {
-                self.foreign.insert(entry.event_key);
-            }
             Some(outcome) => {
                 let settled = (outcome, entry.transition);
                 if self.settled.insert(entry.event_key, settled).is_some() {

@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::domain::event::{EventId, RdsEvent, SourceKind};
 use crate::domain::transition::Outcome;
 use crate::embedded::databases::Failover;
-use crate::embedded::event_bodies;
+use crate::embedded::event_bodies::{self, cluster_arn};
 
 const FAILOVER_AT: Duration = Duration::from_secs(30);
 
@@ -122,9 +122,7 @@ impl Story {
         Ok(RdsEvent {
             id: Some(EventId::FAILOVER_COMPLETED),
             kind: SourceKind::Cluster,
-            source_arn: Some(format!(
-                "arn:aws:rds:us-east-1:123456789012:cluster:{source}"
-            )),
+            source_arn: cluster_arn(&source),
             source,
             at: crate::domain::time::Timestamp::from_millis(now - age),
             message: format!("Completed failover to DB instance: {first}"),

@@ -1,0 +1,104 @@
+//! `source`: whose events move a route, by identifier or by ARN.
+
+use std::fmt;
+
+use super::findings::{Findings, Found, Place};
+use super::section::Rule;
+use super::strategy;
+use crate::domain::event::SourceKind;
+use crate::domain::identity::SourceArn;
+use crate::domain::policy::{Database, Policy};
+use crate::domain::route::{Source, SourceId};
+use crate::domain::truth::Witness;
+
+/// A source as it is written.
+pub(super) enum Written {
+    /// By its identifier: it is where the target group is.
+    Name(SourceId),
+    /// By its ARN, wherever it is.
+    Arn(SourceArn),
+}
+
+pub(super) const SOURCE: Rule<Written> = Rule {
+    parse: |text| {
+        let written = if text.starts_with("arn:") {
+            SourceArn::parse(text).map(Written::Arn)
+        } else {
+            SourceId::new(text).map(Written::Name)
+        };
+        let written = written.map_err(|error| strategy::rule_of(&error))?;
+        match &written {
+            Written::Arn(arn) => match arn.kind() {
+                SourceKind::Cluster | SourceKind::Instance => Ok(written),
+                SourceKind::BlueGreenDeployment | SourceKind::Other => {
+                    Err("this is the ARN of neither a cluster nor an instance".to_owned())
+                }
+            },
+            Written::Name(_) => Ok(written),
+        }
+    },
+    fix: "write the cluster's identifier (no endpoint), such as \"aurora-source\"; or its ARN if it is of another account \
+          or Region than the target group",
+};
+
+impl Written {
+    /// The identifier.
+    pub(super) fn name(&self) -> &SourceId {
+        match self {
+            Self::Name(name) => name,
+            Self::Arn(arn) => arn.name(),
+        }
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Arn(arn) => arn.fmt(f),
+        }
+    }
+}
+
+/// What the route follows, held against where its groups are and what its policy says.
+pub(super) fn source(
+    written: Option<&Found<Written>>,
+    strategy: &strategy::Written,
+    policy: &Policy,
+    findings: &mut Findings,
+) -> Source {
+    let Some(Found { value, place }) = written else {
+        return Source::Any;
+    };
+    let arn = match value {
+        Written::Name(name) => return Source::Named(name.clone()),
+        Written::Arn(arn) => arn,
+    };
+    is_the_database(arn, policy.database, place, findings);
+    let mut groups = strategy.groups.iter().map(|(_, group)| &group.value);
+    if groups.all(|group| group.location() == arn.location()) {
+        return Source::Named(arn.name().clone());
+    }
+    if policy.truth.contains(&Witness::Rds) {
+        let why = "truth has rds, which is asked in the account and Region of the target group: there this name is \
+                   another database's, or nobody's";
+        let fix = "write truth = \"dns\" with the cluster's endpoint, or truth = \"static\"";
+        findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);
+    }
+    Source::Elsewhere(arn.clone())
+}
+
+/// An ARN says what it is of, and so does `database`.
+fn is_the_database(arn: &SourceArn, database: Database, place: &Place, findings: &mut Findings) {
+    let (kind, own, other) = match database {
+        Database::Cluster => (SourceKind::Cluster, "cluster", "instance"),
+        Database::Instance => (SourceKind::Instance, "instance", "cluster"),
+    };
+    if arn.kind() != kind {
+        let why = format!(
+            "the route follows a DB {own} (database = \"{own}\"), and this is the ARN of a DB {other}"
+        );
+        let fix = format!("write database = \"{other}\", or the ARN of the {own}");
+        findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);
+    }
+}
