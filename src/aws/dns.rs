@@ -6,10 +6,11 @@
 
 pub mod names;
 pub mod no_address;
+mod server;
 
 use std::net::IpAddr;
 
-use self::names::{Families, Located, Names};
+use self::names::{Alias, Families, Located, Names};
 use self::no_address::NoAddress;
 use crate::domain::policy::Database;
 use crate::domain::route::{InstanceId, Route, Source};
@@ -74,7 +75,12 @@ impl DnsWitness {
 }
 
 fn testimony(route: &Route, found: &Located) -> Testimony {
-    if let Some(name) = found.names.iter().find(|name| is_not_the_writers(name)) {
+    let names: Vec<&str> = found
+        .names
+        .iter()
+        .map(|alias| alias.name.as_str())
+        .collect();
+    if let Some(name) = names.iter().find(|name| is_not_the_writers(name)) {
         return Testimony::Unclear(format!(
             "{name} is a reader or custom endpoint, which never tells the writer: set the cluster endpoint"
         ));
@@ -101,10 +107,12 @@ fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
 
 /// The instance whose endpoint a cluster endpoint is an alias of. Only the two names together tell: an
 /// instance that is publicly accessible has further aliases, whose labels look like identifiers, too.
-fn instance_on_the_way(names: &[String]) -> Option<InstanceId> {
-    let cluster = names.iter().position(|name| domain_of(name).is_some())?;
-    let domain = domain_of(names.get(cluster)?)?;
-    let (instance, behind) = names.get(cluster + 1)?.split_once('.')?;
+fn instance_on_the_way(names: &[Alias]) -> Option<InstanceId> {
+    let cluster = names
+        .iter()
+        .position(|alias| domain_of(&alias.name).is_some())?;
+    let domain = domain_of(&names.get(cluster)?.name)?;
+    let (instance, behind) = names.get(cluster + 1)?.name.split_once('.')?;
     (behind == domain)
         .then(|| InstanceId::new(instance).ok())
         .flatten()
@@ -142,12 +150,18 @@ fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const CLUSTER_ENDPOINT: &str = "aurora.cluster-c1a2.us-east-1.rds.amazonaws.com";
 
     fn way(names: &[&str]) -> Option<String> {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let alias = |name: &&str| Alias {
+            name: (*name).to_owned(),
+            ttl: Duration::from_secs(5),
+        };
+        let names: Vec<Alias> = names.iter().map(alias).collect();
         instance_on_the_way(&names).map(|instance| instance.to_string())
     }
 
