@@ -15,7 +15,7 @@ use self::no_address::NoAddress;
 use crate::domain::policy::Database;
 use crate::domain::route::{InstanceId, Route, Source};
 use crate::domain::truth::{Member, Testimony};
-use crate::ports::CallError;
+use crate::ports::AddressError;
 
 /// What the second label of a cluster endpoint begins with; the rest is the same in every endpoint of the
 /// account and Region (Aurora User Guide, "Amazon Aurora endpoint connections").
@@ -56,20 +56,22 @@ impl DnsWitness {
     ///
     /// The name proves that the instance is of the account and Region of the cluster, and no more: whoever
     /// has RDS to ask asks RDS, and for the others `allowed_instances` and `allowed_cidrs` draw the line (I5).
+    ///
+    /// # Errors
+    /// When there is no such name, now, or it cannot be looked up.
     pub async fn address(
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         let Some(name) = own_endpoint(route, instance) else {
             return Ok(None);
         };
         let families = Families::of(&route.allowed_cidrs);
         match self.names.look_up(&name, families).await {
             Ok(found) => Ok(Some(found.ip)),
-            // Every instance has an endpoint, so what has none is no instance.
-            Err(NoAddress::Unknown(_)) => Ok(None),
-            Err(why) => Err(why.into()),
+            Err(why @ NoAddress::Unknown(_)) => Err(AddressError::NoSuchName(why.into())),
+            Err(why) => Err(AddressError::Failed(why.into())),
         }
     }
 }

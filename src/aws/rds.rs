@@ -94,6 +94,11 @@ impl RdsWitness {
 
     /// The address of an instance that RDS says is of the route's source (I5); `None` when it is not.
     ///
+    /// That it is not is final, also for an instance that was promoted a moment ago: `DescribeDBInstances` has an
+    /// instance and its cluster from its creation on, minutes before it can be promoted. What lags after a promotion is
+    /// `DescribeDBClusters`, which is not asked here. And one that RDS knows is never given up for its name: a name that
+    /// does not exist then is an error like any other.
+    ///
     /// # Errors
     /// When RDS or the name servers cannot be asked, or the instance has no address.
     pub async fn address(

@@ -17,6 +17,7 @@ pub mod event;
 pub mod follow;
 pub mod ground;
 pub mod lease;
+pub mod missing_name;
 pub mod past;
 pub mod plan;
 pub mod policy;

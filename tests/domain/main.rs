@@ -9,6 +9,7 @@ mod decide;
 mod event;
 mod follow;
 mod history;
+mod missing_name;
 mod orders;
 mod past;
 mod plan;

@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::Name;
 
 use super::server::plain;
 use crate::aws::error::invalid;
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, ErrorKind, NO_SUCH_NAME};
 
 /// What a look-up is called in a [`CallError`]; there is no API that would name it.
 const DNS_LOOKUP: &str = "DnsLookup";
@@ -112,7 +112,7 @@ impl From<NoAddress> for CallError {
         let (kind, code) = match &why {
             NoAddress::Malformed { .. } => (ErrorKind::Invalid, "InvalidName"),
             NoAddress::Many { .. } => (ErrorKind::Invalid, "ManyAddresses"),
-            NoAddress::Unknown(_) => (ErrorKind::Missing, "NXDOMAIN"),
+            NoAddress::Unknown(_) => (ErrorKind::Missing, NO_SUCH_NAME),
             NoAddress::Empty(_) => (ErrorKind::Missing, "NODATA"),
             NoAddress::Refused { code, .. } if code == REFUSED => (ErrorKind::Denied, REFUSED),
             NoAddress::Refused { code, .. } => (ErrorKind::Unreachable, code.as_str()),
