@@ -13,6 +13,7 @@ mod gather;
 mod group;
 mod pattern;
 mod queue;
+mod resolver;
 mod rules;
 mod tables;
 mod weights;
@@ -20,8 +21,8 @@ mod weights;
 use async_trait::async_trait;
 
 use self::facts::{
-    BalancerFacts, Environment, Facts, GroupFacts, Identity, MemberFacts, QueueFacts, Right,
-    RuleFacts, Seen, TableFacts,
+    BalancerFacts, Environment, Facts, GroupFacts, Identity, MemberFacts, NameFacts, QueueFacts,
+    Right, RuleFacts, Seen, TableFacts,
 };
 use self::finding::Sheet;
 pub use self::finding::{Finding, Subject, Verdict};
@@ -59,6 +60,10 @@ pub trait Installation: Send + Sync {
 
     /// The instances of the route's source, by RDS's word.
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>>;
+
+    /// What each resolver says of the names that the route lives on, each asked twice; nothing for a route whose map
+    /// alone says where its instances are.
+    async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>>;
 }
 
 /// Everything that can be said about these facts, in the order in which an event travels.
@@ -71,6 +76,7 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
     for route in &facts.routes {
         rules::judge(route, facts, config, &mut sheet);
         database::judge(route, &mut sheet);
+        resolver::judge(route, &mut sheet);
         group::judge(route, &mut sheet);
         weights::judge(route, &mut sheet);
         balancer::judge(route, &mut sheet);

@@ -9,6 +9,7 @@ pub mod no_address;
 mod server;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use self::names::{Alias, Families, Located, Names};
 use self::no_address::NoAddress;
@@ -95,6 +96,16 @@ fn testimony(route: &Route, found: &Located) -> Testimony {
     Testimony::Members { writer, readers }
 }
 
+/// For how long what RDS says of a name may be kept: the longest TTL from the cluster's endpoint on, since an alias of
+/// one's own in front of it may have any, and does not change with the writer.
+pub(super) fn kept_for(names: &[Alias]) -> Duration {
+    let endpoint = names
+        .iter()
+        .position(|alias| domain_of(&alias.name).is_some());
+    let of_rds = names.iter().skip(endpoint.unwrap_or_default());
+    of_rds.map(|alias| alias.ttl).max().unwrap_or_default()
+}
+
 fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
     let named = match (route.policy.database, &route.source) {
         (Database::Instance, Source::Named(source)) => InstanceId::new(source.as_str()).ok(),
@@ -152,8 +163,6 @@ fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const CLUSTER_ENDPOINT: &str = "aurora.cluster-c1a2.us-east-1.rds.amazonaws.com";
@@ -175,6 +184,31 @@ mod tests {
         let public = "ec2-52-1-2-3.compute-1.amazonaws.com";
         let all = [own_name, CLUSTER_ENDPOINT, instance, public];
         assert_eq!(way(&all).as_deref(), Some("db-2"));
+    }
+
+    #[test]
+    fn what_an_alias_of_ones_own_keeps_does_not_count() {
+        let names = |ttls: &[(&str, u64)]| -> Vec<Alias> {
+            let alias = |(name, ttl): &(&str, u64)| Alias {
+                name: (*name).to_owned(),
+                ttl: Duration::from_secs(*ttl),
+            };
+            ttls.iter().map(alias).collect()
+        };
+        let instance = "db-2.c1a2.us-east-1.rds.amazonaws.com";
+        let kept = |own, cluster, at| {
+            let all = [
+                ("db.example.com", own),
+                (CLUSTER_ENDPOINT, cluster),
+                (instance, at),
+            ];
+            kept_for(&names(&all)).as_secs()
+        };
+        assert_eq!(kept(3600, 5, 5), 5);
+        assert_eq!(kept(5, 300, 5), 300);
+        assert_eq!(kept(5, 5, 300), 300);
+        assert_eq!(kept_for(&names(&[(instance, 60)])).as_secs(), 60);
+        assert_eq!(kept_for(&[]), Duration::ZERO);
     }
 
     #[test]

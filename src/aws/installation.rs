@@ -4,6 +4,7 @@
 
 mod groups;
 mod queue;
+mod resolvers;
 mod rules;
 pub(crate) mod tables;
 mod tries;
@@ -19,16 +20,19 @@ use super::identity;
 use super::rds::RdsWitness;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, Environment, GroupFacts, Identity, MemberFacts, QueueFacts, Right, RuleFacts,
-    Seen, TableFacts, Unseen,
+    BalancerFacts, Environment, GroupFacts, Identity, MemberFacts, NameFacts, QueueFacts, Right,
+    RuleFacts, Seen, TableFacts, Unseen,
 };
 use crate::domain::route::{Route, TargetGroupArn};
 use crate::ports::Clock;
 
+/// Why nothing is known of names.
+const NO_RESOLVER: Unseen = Unseen::NotHere("there is no name server to ask");
+
 /// An installation in an account and Region of AWS.
 pub struct AwsInstallation {
     clients: Clients,
-    databases: Option<RdsWitness>,
+    databases: Option<(RdsWitness, Names)>,
     clock: Arc<dyn Clock>,
     what: What,
 }
@@ -58,7 +62,10 @@ impl AwsInstallation {
     /// where they are is what counts of them.
     #[must_use]
     pub fn new(sdk: &SdkConfig, what: What, names: Option<Names>, clock: Arc<dyn Clock>) -> Self {
-        let databases = names.map(|names| RdsWitness::new(aws_sdk_rds::Client::new(sdk), names));
+        let databases = names.map(|names| {
+            let client = aws_sdk_rds::Client::new(sdk);
+            (RdsWitness::new(client, names.clone()), names)
+        });
         Self {
             clients: Clients {
                 region: sdk.region().map(ToString::to_string),
@@ -114,8 +121,15 @@ impl Installation for AwsInstallation {
 
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
         match &self.databases {
-            Some(rds) => rds.seen(route).await,
-            None => Err(Unseen::NotHere("there is no name server to ask")),
+            Some((rds, _)) => rds.seen(route).await,
+            None => Err(NO_RESOLVER),
+        }
+    }
+
+    async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>> {
+        match &self.databases {
+            Some((rds, names)) => resolvers::look(names, rds, route).await,
+            None => Err(NO_RESOLVER),
         }
     }
 }

@@ -131,14 +131,7 @@ impl RdsWitness {
     /// # Errors
     /// When RDS cannot be asked, or the route has no source to ask about.
     pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
-        let Source::Named(source) = &route.source else {
-            let why = "the route takes events of any source";
-            return Err(Unseen::NotHere(why));
-        };
-        let rows = match route.policy.database {
-            Database::Cluster => self.members(source).await?,
-            Database::Instance => vec![self.describe(source.as_str()).await?],
-        };
+        let rows = self.rows(route).await?;
         let families = Families::of(&route.allowed_cidrs);
         let mut seen = Vec::new();
         for row in rows {
@@ -157,6 +150,26 @@ impl RdsWitness {
         }
         seen.sort_by(|a, b| a.instance.cmp(&b.instance));
         Ok(seen)
+    }
+
+    /// The names of the endpoints of the same instances.
+    ///
+    /// # Errors
+    /// As for [`seen`](Self::seen).
+    pub async fn endpoints(&self, route: &Route) -> Seen<Vec<String>> {
+        let rows = self.rows(route).await?;
+        Ok(rows.into_iter().filter_map(|row| row.endpoint).collect())
+    }
+
+    async fn rows(&self, route: &Route) -> Seen<Vec<Row>> {
+        let Source::Named(source) = &route.source else {
+            let why = "the route takes events of any source";
+            return Err(Unseen::NotHere(why));
+        };
+        Ok(match route.policy.database {
+            Database::Cluster => self.members(source).await?,
+            Database::Instance => vec![self.describe(source.as_str()).await?],
+        })
     }
 
     async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {

@@ -146,6 +146,7 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
         members: installation.members(route).await,
         addresses,
         reading: ports.databases.ask(route).await,
+        names: installation.names(route).await,
     }
 }
 

@@ -6,9 +6,14 @@ use std::time::Duration;
 use hickory_resolver::proto::op::ResponseCode;
 use writerlink::aws::dns::names::{Families, Names, Patience};
 use writerlink::aws::dns::no_address::NoAddress;
+use writerlink::check::Installation;
+use writerlink::domain::route::Route;
+use writerlink::domain::truth::Witness;
 use writerlink::ports::CallError;
 
-use super::dns::{ENDPOINT, at_home};
+use super::dns::{ENDPOINT, at_home, route};
+use super::installation;
+use crate::support::Account;
 use crate::support::dns::NameServer;
 
 /// How often a question is asked whose answer must not depend on who is faster.
@@ -179,4 +184,53 @@ async fn each_server_can_be_asked_by_itself() {
             (second.address(), Some(ip("10.0.1.10"))),
         ]
     );
+}
+
+/// What `check` sees of the resolvers: which one, where the endpoint leads by it, and for how many seconds it keeps that.
+async fn seen(servers: &[SocketAddr], route: &Route) -> Vec<(SocketAddr, Option<(IpAddr, u64)>)> {
+    let sdk = Account::fresh().config("http://127.0.0.1:9").await;
+    let installation = installation::of(&sdk, Some(asking(servers)));
+    let seen = installation.names(route).await.unwrap().into_iter();
+    seen.map(|name| {
+        let answer = name.answer.ok();
+        let answer = answer.map(|answer| (answer.ip, answer.kept.as_secs()));
+        (name.resolver, answer)
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_raised_ttl_is_seen_in_the_first_answer_or_the_second() {
+    let (old, new) = (ip("10.0.1.10"), ip("10.0.2.10"));
+    let route = route(&[Witness::Dns]);
+    // unbound raises every answer; dnsmasq those of its cache alone, and the first comes from elsewhere.
+    let (fresh, unbound, dnsmasq) = (fresh(), stale(), stale());
+    fresh.ttls(&[5]);
+    unbound.ttls(&[299, 298]);
+    dnsmasq.ttls(&[5, 300]);
+    let servers = [fresh.address(), unbound.address(), dnsmasq.address()];
+    assert_eq!(
+        seen(&servers, &route).await,
+        [
+            (servers[0], Some((new, 5))),
+            (servers[1], Some((old, 299))),
+            (servers[2], Some((old, 300))),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_resolver_of_the_list_that_is_down_is_seen_before_it_is_needed() {
+    let (fresh, silent) = (fresh(), Dead::silent());
+    let servers = [fresh.address(), silent.address()];
+    let seen = seen(&servers, &route(&[Witness::Dns])).await;
+    assert!(seen[0].1.is_some());
+    assert_eq!(seen[1], (silent.address(), None));
+}
+
+#[tokio::test]
+async fn a_route_whose_map_says_it_all_asks_no_resolver() {
+    let server = fresh();
+    assert_eq!(seen(&[server.address()], &route(&[])).await, []);
+    assert_eq!(server.asked(), []);
 }

@@ -10,6 +10,7 @@ mod caller;
 mod database;
 mod group;
 mod queue;
+mod resolver;
 mod rules;
 mod seen;
 mod tables;
