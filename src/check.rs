@@ -16,6 +16,7 @@ mod pattern;
 mod policy;
 mod probe;
 mod queue;
+mod resolver;
 mod rules;
 mod tables;
 mod unread;
@@ -25,8 +26,8 @@ use async_trait::async_trait;
 
 pub use self::caller::other_region;
 use self::facts::{
-    BalancerFacts, Environment, Facts, GroupFacts, Identity, ListenerRule, MemberFacts, QueueFacts,
-    Right, RuleFacts, Seen, Switch, TableFacts,
+    BalancerFacts, Environment, Facts, GroupFacts, Identity, ListenerRule, MemberFacts, NameFacts,
+    QueueFacts, Right, RuleFacts, Seen, Switch, TableFacts,
 };
 use self::finding::Sheet;
 pub use self::finding::{Finding, Subject, Verdict};
@@ -70,6 +71,10 @@ pub trait Installation: Send + Sync {
 
     /// Whether the route's source has addresses in a VPC: a cluster can be without.
     async fn vpc_networking(&self, route: &Route) -> Seen<Switch>;
+
+    /// What each resolver says of the names that the route lives on, each asked twice; nothing for a route whose map
+    /// alone says where its instances are.
+    async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>>;
 }
 
 /// Everything that can be said about these facts, in the order in which an event travels.
@@ -88,6 +93,7 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
         }
         rules::judge(route, facts, config, &mut sheet);
         database::judge(route, &mut sheet);
+        resolver::judge(route, &mut sheet);
         group::judge(route, &mut sheet);
         weights::judge(route, &mut sheet);
         balancer::judge(route, &mut sheet);

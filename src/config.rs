@@ -21,6 +21,7 @@
 //! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which routes take in turns; 0: no turns |
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
+//! | `dns.resolver` | those of `/etc/resolv.conf` | the resolvers that are asked for names, in this order: one, or a list of up to three |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
 //! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
@@ -51,6 +52,7 @@
 
 mod checks;
 mod dict;
+mod dns;
 mod environment;
 mod file;
 mod findings;
@@ -73,6 +75,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
+pub use self::dns::Resolver;
 pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
 use crate::domain::lease::LEASE_DURATION;
@@ -148,6 +151,8 @@ pub struct Config {
     pub moves_per_minute_max: u32,
     /// How many targets the account may register and deregister; none: calls are made as they come, and refused.
     pub quota: Option<Quota>,
+    /// Which name servers are asked.
+    pub resolver: Resolver,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }

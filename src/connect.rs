@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, watch};
 
 use crate::aws::config::sdk_config;
 use crate::aws::databases::AwsDatabases;
-use crate::aws::dns::names::Names;
+use crate::aws::dns::names::{Names, Patience};
 use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
 use crate::aws::elbv2::Elbv2TargetGroups;
 use crate::aws::identity;
@@ -20,7 +20,7 @@ use crate::aws::setup::{self, SetupError};
 use crate::aws::sqs::{OpenError, SqsQueue};
 use crate::check::Installation;
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
-use crate::config::{Config, Env, QueueRef};
+use crate::config::{Config, Env, QueueRef, Resolver};
 use crate::domain::lease::Owner;
 use crate::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use crate::system_clock::SystemClock;
@@ -44,11 +44,12 @@ const SERVICES: [&str; 6] = [
     "STS",
 ];
 
-/// The process's connections. The SDK's configuration is loaded once, on the first use.
+/// The process's connections. What they are made by is read once, on the first use.
 pub struct Aws<'a> {
     env: Env<'a>,
     clock: Arc<SystemClock>,
     sdk: OnceCell<SdkConfig>,
+    names: OnceCell<Names>,
 }
 
 impl<'a> Aws<'a> {
@@ -59,7 +60,17 @@ impl<'a> Aws<'a> {
             env,
             clock: Arc::new(clock),
             sdk: OnceCell::new(),
+            names: OnceCell::new(),
         }
+    }
+
+    /// The name servers of the configuration, for whoever asks for names. A process reads one configuration.
+    async fn names(&self, config: &Config) -> Result<&Names, CallError> {
+        let open = async || match &config.resolver {
+            Resolver::System => Names::of_the_system(),
+            Resolver::At(servers) => Names::of(servers, Patience::default()),
+        };
+        self.names.get_or_try_init(open).await
     }
 
     /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is the
@@ -92,9 +103,9 @@ impl<'a> Aws<'a> {
         {
             return Ok(Arc::new(StaticMap));
         }
-        let names = Names::of_the_system().map_err(|error| nameless(&error))?;
+        let names = self.names(config).await.map_err(|error| nameless(&error))?;
         let client = aws_sdk_rds::Client::new(self.sdk(config).await?);
-        Ok(Arc::new(AwsDatabases::new(client, names)))
+        Ok(Arc::new(AwsDatabases::new(client, names.clone())))
     }
 
     /// Tells this process from every other: where it runs, and bits that the next process there, which may
@@ -201,7 +212,7 @@ impl Connect for Aws<'_> {
             endpoints: endpoints(self.env),
         };
         // A machine without a name server can check everything else.
-        let names = Names::of_the_system().ok();
+        let names = self.names(config).await.ok().cloned();
         let clock = Arc::clone(&self.clock) as _;
         let installation = AwsInstallation::new(self.sdk(config).await?, what, names, clock);
         Ok(Arc::new(installation))
@@ -343,7 +354,7 @@ fn nameless(error: &CallError) -> Failure {
     told(
         "the names of endpoints cannot be read",
         &error.message,
-        "name a server in /etc/resolv.conf, or let no route ask for the truth",
+        "name a server in /etc/resolv.conf or as resolver under [dns], or let no route ask for the truth",
     )
 }
 

@@ -385,6 +385,7 @@ mod tests {
             receipt: "r".to_owned(),
             receive_count: 2,
             sent_at: Timestamp::EPOCH,
+            first_received_at: Timestamp::EPOCH,
         };
         let error = crate::ports::CallError {
             call: "ReceiveMessage",

@@ -53,6 +53,9 @@ impl ErrorKind {
 /// The code of a call that was never made, since nobody said who makes it. No service has this code.
 pub const NO_CREDENTIALS: &str = "NoCredentials";
 
+/// The code of a look-up of a name that does not exist.
+pub const NO_SUCH_NAME: &str = "NXDOMAIN";
+
 /// A call that failed, at whatever port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CallError {
@@ -96,6 +99,26 @@ impl fmt::Display for CallError {
     }
 }
 
+/// Why the address of an instance is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// The name that the instance would have does not exist. Nobody can tell from that whether the instance does: the
+    /// answer may come from a cache that was asked before the instance was made.
+    #[error(transparent)]
+    NoSuchName(CallError),
+    /// Nobody can say now.
+    #[error(transparent)]
+    Failed(#[from] CallError),
+}
+
+impl From<AddressError> for CallError {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::NoSuchName(error) | AddressError::Failed(error) => error,
+        }
+    }
+}
+
 /// What a call gave, and the request id by which AWS Support can find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<T> {
@@ -120,6 +143,8 @@ pub struct Message {
     pub receive_count: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// When it was received for the first time, by whomever.
+    pub first_received_at: Timestamp,
 }
 
 /// Whether a message was still ours.
@@ -398,13 +423,13 @@ pub trait Listeners: Send + Sync {
 /// What is known of the databases.
 #[async_trait]
 pub trait Databases: Send + Sync {
-    /// The address of an instance of the route's source; `None` when it is not one of them. Never taken
+    /// The address of an instance of the route's source; `None` when it is certainly not one of them. Never taken
     /// from an event (I5).
     async fn address(
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError>;
+    ) -> Result<Option<IpAddr>, AddressError>;
 
     /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
     /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
@@ -421,7 +446,7 @@ impl Databases for StaticMap {
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         Ok(route.instances.get(instance).copied())
     }
 

@@ -81,6 +81,11 @@ pub trait InHand: Send + Sync {
     /// which counts the attempts, cannot be reached.
     fn deliveries(&self) -> u32;
 
+    /// When the message was delivered for the first time; none where nobody delivers it again.
+    fn first_delivery(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Evidence for the same route in the messages behind this one, oldest first: what was received with it.
     fn behind(&self, _route: &Route) -> Vec<Evidence> {
         Vec::new()

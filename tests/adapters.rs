@@ -19,6 +19,8 @@ mod installation;
 mod listeners;
 #[path = "adapters/rds.rs"]
 mod rds;
+#[path = "adapters/resolvers.rs"]
+mod resolvers;
 #[path = "adapters/sqs.rs"]
 mod sqs;
 #[path = "adapters/sqs_scripted.rs"]

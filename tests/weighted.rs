@@ -34,7 +34,9 @@ use writerlink::embedded::listener::{WEIGHTS_PROPAGATION, WeightChange};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::{CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
+use writerlink::ports::{
+    AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups,
+};
 use writerlink::reconcile::{
     Attempts, Look, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler, Watched,
 };
@@ -610,7 +612,7 @@ struct SecondWrites(Vec<Member>);
 
 #[async_trait]
 impl Databases for SecondWrites {
-    async fn address(&self, _: &Route, _: &InstanceId) -> Result<Option<IpAddr>, CallError> {
+    async fn address(&self, _: &Route, _: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
         Ok(None)
     }
 

@@ -18,6 +18,8 @@ mod endings;
 mod lambda;
 #[path = "wire/orders.rs"]
 mod orders;
+#[path = "wire/resolver.rs"]
+mod resolver;
 #[path = "wire/status.rs"]
 mod status;
 mod support;

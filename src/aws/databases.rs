@@ -9,7 +9,7 @@ use super::dns::names::Names;
 use super::rds::RdsWitness;
 use crate::domain::route::{InstanceId, Route};
 use crate::domain::truth::{Reading, Testimony, Witness};
-use crate::ports::{CallError, Databases};
+use crate::ports::{AddressError, Databases};
 
 /// The map and the witnesses of every route. A route that asks nobody gets what
 /// [`StaticMap`](crate::ports::StaticMap) gives, and costs no call.
@@ -50,13 +50,13 @@ impl Databases for AwsDatabases {
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         if let Some(ip) = route.instances.get(instance) {
             return Ok(Some(*ip));
         }
         let truth = &route.policy.truth;
         if truth.contains(&Witness::Rds) {
-            self.rds.address(route, instance).await
+            Ok(self.rds.address(route, instance).await?)
         } else if truth.contains(&Witness::Dns) {
             self.dns.address(route, instance).await
         } else {

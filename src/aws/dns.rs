@@ -6,15 +6,17 @@
 
 pub mod names;
 pub mod no_address;
+mod server;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use self::names::{Families, Located, Names};
+use self::names::{Alias, Families, Located, Names};
 use self::no_address::NoAddress;
 use crate::domain::policy::Database;
 use crate::domain::route::{InstanceId, Route};
 use crate::domain::truth::{Member, Testimony};
-use crate::ports::CallError;
+use crate::ports::AddressError;
 
 /// What the second label of a cluster endpoint begins with; the rest is the same in every endpoint of the
 /// account and Region (Aurora User Guide, "Amazon Aurora endpoint connections").
@@ -55,26 +57,33 @@ impl DnsWitness {
     ///
     /// The name proves that the instance is of the account and Region of the cluster, and no more: whoever
     /// has RDS to ask asks RDS, and for the others `allowed_instances` and `allowed_cidrs` draw the line (I5).
+    ///
+    /// # Errors
+    /// When there is no such name, now, or it cannot be looked up.
     pub async fn address(
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         let Some(name) = own_endpoint(route, instance) else {
             return Ok(None);
         };
         let families = Families::of(&route.allowed_cidrs);
         match self.names.look_up(&name, families).await {
             Ok(found) => Ok(Some(found.ip)),
-            // Every instance has an endpoint, so what has none is no instance.
-            Err(NoAddress::Unknown(_)) => Ok(None),
-            Err(why) => Err(why.into()),
+            Err(why @ NoAddress::Unknown(_)) => Err(AddressError::NoSuchName(why.into())),
+            Err(why) => Err(AddressError::Failed(why.into())),
         }
     }
 }
 
 fn testimony(route: &Route, found: &Located) -> Testimony {
-    if let Some(name) = found.names.iter().find(|name| is_not_the_writers(name)) {
+    let names: Vec<&str> = found
+        .names
+        .iter()
+        .map(|alias| alias.name.as_str())
+        .collect();
+    if let Some(name) = names.iter().find(|name| is_not_the_writers(name)) {
         return Testimony::Unclear(format!(
             "{name} is a reader or custom endpoint, which never tells the writer: set the cluster endpoint"
         ));
@@ -85,6 +94,16 @@ fn testimony(route: &Route, found: &Located) -> Testimony {
     };
     let readers = Vec::new();
     Testimony::Members { writer, readers }
+}
+
+/// For how long what RDS says of a name may be kept: the longest TTL from the cluster's endpoint on, since an alias of
+/// one's own in front of it may have any, and does not change with the writer.
+pub(super) fn kept_for(names: &[Alias]) -> Duration {
+    let endpoint = names
+        .iter()
+        .position(|alias| domain_of(&alias.name).is_some());
+    let of_rds = names.iter().skip(endpoint.unwrap_or_default());
+    of_rds.map(|alias| alias.ttl).max().unwrap_or_default()
 }
 
 fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
@@ -103,10 +122,12 @@ fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
 
 /// The instance whose endpoint a cluster endpoint is an alias of. Only the two names together tell: an
 /// instance that is publicly accessible has further aliases, whose labels look like identifiers, too.
-fn instance_on_the_way(names: &[String]) -> Option<InstanceId> {
-    let cluster = names.iter().position(|name| domain_of(name).is_some())?;
-    let domain = domain_of(names.get(cluster)?)?;
-    let (instance, behind) = names.get(cluster + 1)?.split_once('.')?;
+fn instance_on_the_way(names: &[Alias]) -> Option<InstanceId> {
+    let cluster = names
+        .iter()
+        .position(|alias| domain_of(&alias.name).is_some())?;
+    let domain = domain_of(&names.get(cluster)?.name)?;
+    let (instance, behind) = names.get(cluster + 1)?.name.split_once('.')?;
     (behind == domain)
         .then(|| InstanceId::new(instance).ok())
         .flatten()
@@ -149,7 +170,11 @@ mod tests {
     const CLUSTER_ENDPOINT: &str = "aurora.cluster-c1a2.us-east-1.rds.amazonaws.com";
 
     fn way(names: &[&str]) -> Option<String> {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let alias = |name: &&str| Alias {
+            name: (*name).to_owned(),
+            ttl: Duration::from_secs(5),
+        };
+        let names: Vec<Alias> = names.iter().map(alias).collect();
         instance_on_the_way(&names).map(|instance| instance.to_string())
     }
 
@@ -161,6 +186,31 @@ mod tests {
         let public = "ec2-52-1-2-3.compute-1.amazonaws.com";
         let all = [own_name, CLUSTER_ENDPOINT, instance, public];
         assert_eq!(way(&all).as_deref(), Some("db-2"));
+    }
+
+    #[test]
+    fn what_an_alias_of_ones_own_keeps_does_not_count() {
+        let names = |ttls: &[(&str, u64)]| -> Vec<Alias> {
+            let alias = |(name, ttl): &(&str, u64)| Alias {
+                name: (*name).to_owned(),
+                ttl: Duration::from_secs(*ttl),
+            };
+            ttls.iter().map(alias).collect()
+        };
+        let instance = "db-2.c1a2.us-east-1.rds.amazonaws.com";
+        let kept = |own, cluster, at| {
+            let all = [
+                ("db.example.com", own),
+                (CLUSTER_ENDPOINT, cluster),
+                (instance, at),
+            ];
+            kept_for(&names(&all)).as_secs()
+        };
+        assert_eq!(kept(3600, 5, 5), 5);
+        assert_eq!(kept(5, 300, 5), 300);
+        assert_eq!(kept(5, 5, 300), 300);
+        assert_eq!(kept_for(&names(&[(instance, 60)])).as_secs(), 60);
+        assert_eq!(kept_for(&[]), Duration::ZERO);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod groups;
 mod listener;
 mod queue;
+mod resolvers;
 mod rules;
 pub(crate) mod tables;
 mod tries;
@@ -20,16 +21,19 @@ use super::identity;
 use super::rds::RdsWitness;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, QueueFacts, Right,
-    RuleFacts, Seen, Switch, TableFacts, Unseen,
+    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, NameFacts,
+    QueueFacts, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
 use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 use crate::ports::Clock;
 
+/// Why nothing is known of names.
+const NO_RESOLVER: Unseen = Unseen::NotHere("there is no name server to ask");
+
 /// An installation in an account and Region of AWS.
 pub struct AwsInstallation {
     clients: Clients,
-    databases: Option<RdsWitness>,
+    databases: Option<(RdsWitness, Names)>,
     clock: Arc<dyn Clock>,
     what: What,
 }
@@ -45,8 +49,6 @@ pub struct What {
     pub endpoints: Vec<(String, String)>,
 }
 
-const NO_NAMES: Unseen = Unseen::NotHere("there is no name server to ask");
-
 struct Clients {
     region: Option<String>,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -61,7 +63,10 @@ impl AwsInstallation {
     /// where they are is what counts of them.
     #[must_use]
     pub fn new(sdk: &SdkConfig, what: What, names: Option<Names>, clock: Arc<dyn Clock>) -> Self {
-        let databases = names.map(|names| RdsWitness::new(aws_sdk_rds::Client::new(sdk), names));
+        let databases = names.map(|names| {
+            let client = aws_sdk_rds::Client::new(sdk);
+            (RdsWitness::new(client, names.clone()), names)
+        });
         Self {
             clients: Clients {
                 region: sdk.region().map(ToString::to_string),
@@ -121,15 +126,22 @@ impl Installation for AwsInstallation {
 
     async fn members(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
         match &self.databases {
-            Some(rds) => rds.seen(route).await,
-            None => Err(NO_NAMES),
+            Some((rds, _)) => rds.seen(route).await,
+            None => Err(NO_RESOLVER),
         }
     }
 
     async fn vpc_networking(&self, route: &Route) -> Seen<Switch> {
         match &self.databases {
-            Some(rds) => rds.vpc_networking(route).await,
-            None => Err(NO_NAMES),
+            Some((rds, _)) => rds.vpc_networking(route).await,
+            None => Err(NO_RESOLVER),
+        }
+    }
+
+    async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>> {
+        match &self.databases {
+            Some((rds, names)) => resolvers::look(names, rds, route).await,
+            None => Err(NO_RESOLVER),
         }
     }
 }

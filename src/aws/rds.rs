@@ -97,6 +97,11 @@ impl RdsWitness {
 
     /// The address of an instance that RDS says is of the route's source (I5); `None` when it is not.
     ///
+    /// That it is not is final, also for an instance that was promoted a moment ago: `DescribeDBInstances` has an
+    /// instance and its cluster from its creation on, minutes before it can be promoted. What lags after a promotion is
+    /// `DescribeDBClusters`, which is not asked here. And one that RDS knows is never given up for its name: a name that
+    /// does not exist then is an error like any other.
+    ///
     /// # Errors
     /// When RDS or the name servers cannot be asked, or the instance has no address.
     pub async fn address(
@@ -129,11 +134,7 @@ impl RdsWitness {
     /// # Errors
     /// When RDS cannot be asked, or the route has no source to ask about.
     pub async fn seen(&self, route: &Route) -> Seen<Vec<MemberFacts>> {
-        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
-        let rows = match route.policy.database {
-            Database::Cluster => self.members(source).await?,
-            Database::Instance => vec![self.describe(source.as_str()).await?],
-        };
+        let rows = self.rows(route).await?;
         let families = Families::of(&route.allowed_cidrs);
         let mut seen = Vec::new();
         for row in rows {
@@ -172,6 +173,23 @@ impl RdsWitness {
                 Ok(Switch::from(has_vpc_networking(&row)))
             }
         }
+    }
+
+    /// The names of the endpoints of the same instances.
+    ///
+    /// # Errors
+    /// As for [`seen`](Self::seen).
+    pub async fn endpoints(&self, route: &Route) -> Seen<Vec<String>> {
+        let rows = self.rows(route).await?;
+        Ok(rows.into_iter().filter_map(|row| row.endpoint).collect())
+    }
+
+    async fn rows(&self, route: &Route) -> Seen<Vec<Row>> {
+        let source = route.source_of_rds().map_err(Unseen::NotHere)?;
+        Ok(match route.policy.database {
+            Database::Cluster => self.members(source).await?,
+            Database::Instance => vec![self.describe(source.as_str()).await?],
+        })
     }
 
     async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {

@@ -4,7 +4,7 @@ use super::facts::{MemberFacts, RouteFacts, Seen, Switch, Unseen};
 use super::finding::{Check, Lines, Sheet, Subject};
 use crate::domain::policy::Role;
 use crate::domain::route::Route;
-use crate::domain::truth::Truth;
+use crate::domain::truth::{Truth, Witness};
 use crate::ports::ErrorKind;
 
 const ADDRESS: Check = Check::ours("address");
@@ -92,19 +92,27 @@ fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
         }
         Truth::Members { writer, .. } => lines.fail(
             TRUTH,
-            format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
+            format!(
+                "the writer is {writer}, outside allowed_cidrs: the route would not be moved there"
+            ),
             "add its subnet to the route's allowed_cidrs, if that is where it belongs",
         ),
         // Nobody can, and the line of its networking says why.
         Truth::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
             lines.told(TRUTH, "VPC networking");
         }
-        Truth::Unclear(why) => lines.warn(
-            TRUTH,
-            format!("nobody can say who writes: {why}"),
-            "wait if a failover is under way; else see whether the source and endpoint of the route are right, and whether \
-             the role may ask RDS",
-        ),
+        Truth::Unclear(why) => {
+            let else_see = if route.policy.truth.contains(&Witness::Rds) {
+                "whether the source and endpoint of the route are right, and whether the role may ask RDS"
+            } else {
+                "whether the route's endpoint is right, and whether the resolver knows it"
+            };
+            lines.warn(
+                TRUTH,
+                format!("nobody can say who writes: {why}"),
+                format!("wait if a failover is under way; else see {else_see}"),
+            );
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was seen of an installation, as values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::domain::route::{InstanceId, Route, TargetGroupArn};
@@ -253,6 +253,28 @@ pub struct RouteFacts {
     pub addresses: BTreeMap<InstanceId, Result<Option<IpAddr>, CallError>>,
     /// What the witnesses of the route say.
     pub reading: Reading,
+    /// What each resolver says of the names that the route lives on; nothing where its map alone counts.
+    pub names: Seen<Vec<NameFacts>>,
+}
+
+/// What one resolver says of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameFacts {
+    /// Which resolver.
+    pub resolver: SocketAddr,
+    /// Which name.
+    pub name: String,
+    /// What it says.
+    pub answer: Seen<NameAnswer>,
+}
+
+/// Where a name leads, by a resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameAnswer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// For how long what RDS says of it may be kept, by the longer one of two answers.
+    pub kept: Duration,
 }
 
 /// A rule of a listener, which counts before the default action.

@@ -7,7 +7,7 @@ use super::facts::{Facts, Right, RouteFacts, RouteGroup, Seen, Unseen};
 use crate::config::Config;
 use crate::domain::event::EventKey;
 use crate::domain::route::{InstanceId, Route, Strategy, TargetGroup};
-use crate::ports::{AuditQuery, Ports};
+use crate::ports::{AuditQuery, CallError, Ports};
 
 /// Whether what must be refused is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
     let mut addresses = BTreeMap::new();
     for instance in named(route) {
         let address = ports.databases.address(route, &instance).await;
-        addresses.insert(instance, address);
+        addresses.insert(instance, address.map_err(CallError::from));
     }
     RouteFacts {
         route: route.clone(),
@@ -149,6 +149,7 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
         vpc_networking: installation.vpc_networking(route).await,
         addresses,
         reading: ports.databases.ask(route).await,
+        names: installation.names(route).await,
     }
 }
 

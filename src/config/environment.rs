@@ -9,7 +9,8 @@ use super::strategy::Kind;
 use super::words::Word as _;
 use super::{
     ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
-    ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
+    ROUTE_NAME_DEFAULT, ReadFrom, Resolver, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict,
+    file,
 };
 use crate::domain::policy::Policy;
 use crate::domain::route::{
@@ -58,6 +59,7 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         reconciling: Reconciling::default(),
         moves_per_minute_max: MOVES_PER_MINUTE_MAX,
         quota: Some(Quota::default()),
+        resolver: Resolver::default(),
         routes: Vec::new(),
     };
     file::show_defaults(&config, &mut findings);

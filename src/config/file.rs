@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::checks;
+use super::dns;
 use super::findings::{Findings, Origin, Place};
 use super::route::draft;
 use super::section::{Document, Limits, Rule, Section};
@@ -38,7 +39,15 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
 }
 
 fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
-    let known = ["queue", "ledger", "worker", "reconcile", "safety", "route"];
+    let known = [
+        "queue",
+        "ledger",
+        "worker",
+        "reconcile",
+        "safety",
+        "dns",
+        "route",
+    ];
     root.knows(&known, findings);
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
@@ -47,6 +56,7 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
     let reconciling = timer::reconciling(&reconcile, findings);
     let quota = timer::quota(&reconcile, findings);
     let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
+    let resolver = dns::resolver(&root.table("dns", findings), findings);
     let routes = routes(root, findings);
     Some(Config {
         queue,
@@ -55,6 +65,7 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
         reconciling,
         moves_per_minute_max,
         quota,
+        resolver,
         routes: routes?,
     })
 }
@@ -100,6 +111,7 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
             "safety.moves_per_minute_max",
             config.moves_per_minute_max.to_string(),
         ),
+        ("dns.resolver", config.resolver.to_string()),
     ];
     for (field, value) in values {
         let place = Place {

@@ -55,6 +55,7 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
         "# endpoint =",
         "# allowed_instances =",
         "# listener =",
+        "# resolver =",
     ];
     let uncommented: Vec<&str> = example
         .lines()
@@ -82,8 +83,8 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
     };
     assert_eq!(
         written.settings.len() - from_the_file(&written),
-        3,
-        "all but zone, endpoint and allowed instances"
+        4,
+        "all but resolver, zone, endpoint and allowed instances"
     );
     assert_eq!(from_the_file(&shown), 5);
 }
@@ -146,6 +147,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     reconcile.registrations_per_second = 4 (default)
     reconcile.registrations_burst = 20 (default)
     safety.moves_per_minute_max = 260 (default)
+    dns.resolver = /etc/resolv.conf (default)
     route.c.name = c (line 3)
     route.c.source = c (line 3)
     route.c.strategy = swap (default)

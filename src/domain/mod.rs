@@ -18,6 +18,7 @@ pub mod follow;
 pub mod ground;
 pub mod identity;
 pub mod lease;
+pub mod missing_name;
 pub mod past;
 pub mod plan;
 pub mod policy;

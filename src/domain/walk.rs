@@ -199,6 +199,16 @@ impl Walk {
         }
     }
 
+    /// The same walk with another verdict where it stopped.
+    #[must_use]
+    pub fn stopped_by(mut self, verdict: Verdict) -> Self {
+        if let Some(last) = self.asked.last_mut() {
+            last.compared.clone_from(&verdict.note);
+        }
+        self.decision = verdict.into();
+        self
+    }
+
     /// The same walk behind a question that was passed before it.
     #[must_use]
     pub fn behind(mut self, question: Question, compared: impl Into<String>) -> Self {

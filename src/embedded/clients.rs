@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::databases::{Clusters, DESCRIBE_INSTANCES, RESOLVE, described_by};
+use super::databases::{Clusters, DESCRIBE_INSTANCES, RESOLVE, described_by, endpoint};
 use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
 use crate::domain::policy::{Database, Role};
-use crate::domain::route::{InstanceId, Route, TargetGroup, TargetGroupArn};
+use crate::domain::route::{InstanceId, Route, SourceId, TargetGroup, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::truth::{Member, Reading, Testimony, Witness};
 use crate::ports::{
-    CallError, Databases, Depth, ErrorKind, Kept, Message, Queue, Reply, TargetGroups,
+    AddressError, CallError, Databases, Depth, ErrorKind, Kept, Message, NO_SUCH_NAME, Queue,
+    Reply, TargetGroups,
 };
 
 /// A process's client of the queue.
@@ -173,6 +174,26 @@ pub(super) struct ClustersClient {
     pub(super) clusters: Arc<Clusters>,
 }
 
+/// The name of an instance's own endpoint.
+fn own_name(instance: &InstanceId) -> String {
+    let source = SourceId::new(instance.as_str());
+    source.map_or_else(
+        |_| instance.to_string(),
+        |source| endpoint(Database::Instance, &source),
+    )
+}
+
+/// What the look-up of a derived name comes to, told as the adapter for AWS tells it.
+fn unresolved(error: CallError, name: &str) -> AddressError {
+    if error.code != NO_SUCH_NAME {
+        return AddressError::Failed(error);
+    }
+    AddressError::NoSuchName(CallError {
+        message: format!("{name} does not exist (NXDOMAIN)"),
+        ..error
+    })
+}
+
 #[async_trait]
 impl Databases for ClustersClient {
     /// From the route's map, else from those whom the route asks. A route that asks nobody costs no call.
@@ -180,7 +201,7 @@ impl Databases for ClustersClient {
         &self,
         route: &Route,
         instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         if let Some(ip) = route.instances.get(instance) {
             return Ok(Some(*ip));
         }
@@ -193,18 +214,14 @@ impl Databases for ClustersClient {
             // One call stands for two round trips, the API's and that of the endpoint's name.
             let by = self.process.name.clone();
             let describe = move || clusters.member(&by, &source, &instance);
-            self.process
-                .call(DESCRIBE_INSTANCES, detail, describe)
-                .await
+            let found = self.process.call(DESCRIBE_INSTANCES, detail, describe);
+            Ok(found.await?)
         } else if truth.contains(&Witness::Dns) {
-            // A derived name that does not exist is no member's: an answer, and not a failure to be tried again.
             let by = self.process.name.clone();
-            let resolve = move || match clusters.resolve_member(&by, &instance) {
-                Ok(ip) => Ok(Some(ip)),
-                Err(error) if error.kind == ErrorKind::Missing => Ok(None),
-                Err(error) => Err(error),
-            };
-            self.process.call(RESOLVE, detail, resolve).await
+            let name = own_name(&instance);
+            let resolve = move || clusters.resolve_member(&by, &instance);
+            let found = self.process.call(RESOLVE, detail, resolve).await;
+            found.map(Some).map_err(|error| unresolved(error, &name))
         } else {
             Ok(None)
         }

@@ -287,6 +287,7 @@ mod tests {
     use crate::domain::route::{Route, Source};
     use crate::domain::truth::{Reading, Witness};
     use crate::embedded::world::{World, WorldConfig, instances};
+    use crate::ports::AddressError;
 
     fn cluster() -> SourceId {
         SourceId::new("aurora").unwrap()
@@ -446,8 +447,9 @@ mod tests {
         let ip = IpAddr::from([10, 0, 1, 11]);
         assert_eq!(databases.address(&route, &own).await, Ok(Some(ip)));
         let nobody = InstanceId::new("nobody").unwrap();
-        // A name that does not exist is an answer: there is no such instance.
-        assert_eq!(databases.address(&route, &nobody).await, Ok(None));
+        // A name that does not exist may be one of tomorrow's.
+        let missing = databases.address(&route, &nobody).await;
+        assert!(matches!(missing, Err(AddressError::NoSuchName(_))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ pub(super) struct Stored {
     pub(super) body: String,
     pub(super) deduplication_id: String,
     pub(super) sent_at: Timestamp,
+    pub(super) first_received_at: Option<Timestamp>,
     pub(super) receive_count: u32,
     pub(super) receive: Option<Receive>,
 }
@@ -239,6 +240,7 @@ mod tests {
             body: String::new(),
             deduplication_id: String::new(),
             sent_at: Timestamp::EPOCH,
+            first_received_at: None,
             receive_count: 0,
             receive: None,
         }

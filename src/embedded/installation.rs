@@ -14,7 +14,8 @@ use crate::aws::installation::tables;
 use crate::check::Installation;
 use crate::check::facts::{
     BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule,
-    MemberFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
+    MemberFacts, NameFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts,
+    Unseen,
 };
 use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 
@@ -30,6 +31,7 @@ const NO_IAM: Unseen = Unseen::NotHere("the world in memory refuses nobody anyth
 const NO_KEYS: Unseen = Unseen::NotHere("the world in memory has no keys");
 const NO_BACKUPS: Unseen = Unseen::NotHere("the world in memory has no backups");
 const NO_RULES: Unseen = Unseen::NotHere("in the world in memory events arrive by themselves");
+const NO_RESOLVERS: Unseen = Unseen::NotHere("the world in memory has no resolvers");
 const NO_ATTRIBUTES: Unseen = Unseen::NotHere("the load balancer in memory has no attributes");
 
 /// What `check` can ask of a world.
@@ -151,5 +153,12 @@ impl Installation for WorldInstallation {
             address: Ok(instance.ip),
         });
         Ok(members.collect())
+    }
+
+    async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>> {
+        if route.policy.truth.is_empty() {
+            return Ok(Vec::new());
+        }
+        Err(NO_RESOLVERS)
     }
 }

@@ -153,6 +153,7 @@ impl FifoQueue {
             body: body.to_owned(),
             deduplication_id: dedup_id.to_owned(),
             sent_at: self.time.now(),
+            first_received_at: None,
             receive_count: 0,
             receive: None,
         };
@@ -286,6 +287,9 @@ impl FifoQueue {
             receipt: format!("{}#{}", stored.id, stored.receive_count),
             receive_count: stored.receive_count,
             sent_at: stored.sent_at,
+            first_received_at: *stored
+                .first_received_at
+                .get_or_insert_with(|| self.time.now()),
         };
         let receive = Receive {
             receipt: message.receipt.clone(),
@@ -303,6 +307,7 @@ impl FifoQueue {
         };
         let moved = Stored {
             sent_at: self.time.now(),
+            first_received_at: None,
             receive_count: 0,
             receive: None,
             ..message

@@ -1,6 +1,7 @@
 //! How an attempt begins: it takes the route and announces the move, or settles the event without a call.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::memory::Sighting;
 use super::report::{Ended, Report};
@@ -12,10 +13,11 @@ use crate::domain::decide::{Decision, Verdict, decide};
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, Hold};
+use crate::domain::missing_name;
 use crate::domain::route::Route;
 use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
 use crate::planted::{Bug, planted};
-use crate::ports::{CallError, Commit};
+use crate::ports::{AddressError, CallError, Commit};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
@@ -43,7 +45,7 @@ pub(super) struct Addressed {
 struct Try<'a> {
     arrival: Option<&'a Arrival>,
     /// The address of the instance that is named. That it could not be looked up matters only where it is asked for.
-    address: &'a Result<Option<IpAddr>, CallError>,
+    address: &'a Result<Option<IpAddr>, AddressError>,
     /// Newer evidence for the route, received behind this one; looked up once, and only where this one moves the route,
     /// or would if its address were known.
     behind: &'a mut Option<Vec<Addressed>>,
@@ -108,7 +110,7 @@ impl Reconciler {
         &self,
         route: &Route,
         evidence: &Evidence,
-    ) -> Result<Option<IpAddr>, CallError> {
+    ) -> Result<Option<IpAddr>, AddressError> {
         let Some(instance) = evidence.names() else {
             return Ok(None);
         };
@@ -213,7 +215,23 @@ impl Reconciler {
                 return Ok(superseded.into());
             }
         }
-        unresolved.map_or(Ok(decision), |error| Err(error.clone()))
+        match unresolved {
+            None => Ok(decision),
+            Some(error) => self.without_an_address(task, error).map(Decision::from),
+        }
+    }
+
+    /// What becomes of evidence for an instance whose address is not known: it comes back, unless its name has been
+    /// missing for long enough.
+    fn without_an_address(
+        &self,
+        task: &Task<'_>,
+        error: &AddressError,
+    ) -> Result<Verdict, CallError> {
+        let first = task.in_hand.first_delivery();
+        let delivered = first.map(|at| self.clock.wall().since(at));
+        let verdict = nameless(task.route, task.evidence, error, delivered);
+        verdict.ok_or_else(|| error.clone().into())
     }
 
     /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
@@ -357,6 +375,22 @@ impl Opened {
 /// Whether it was decided so because no address of the instance is known.
 pub(super) fn needs_the_address(decision: &Decision) -> bool {
     matches!(decision, Decision::Settle(verdict) if verdict.reason == Reason::UnknownInstance)
+}
+
+/// The verdict on evidence for an instance whose name has been missing for so long; none where it is to be asked for again.
+pub(super) fn nameless(
+    route: &Route,
+    evidence: &Evidence,
+    error: &AddressError,
+    delivered: Option<Duration>,
+) -> Option<Verdict> {
+    match error {
+        AddressError::NoSuchName(missing) => {
+            let instance = evidence.names()?;
+            missing_name::verdict(route, &instance, &missing.message, delivered)
+        }
+        AddressError::Failed(_) => None,
+    }
 }
 
 /// The change of evidence that leads to no call: it is settled, or only noted when nobody delivers it again.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::Reconciler;
-use super::opening::{arrival_of, needs_the_address};
+use super::opening::{arrival_of, nameless, needs_the_address};
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, unless_held_back, walk};
 use crate::domain::event::Evidence;
 use crate::domain::lease::{Acquire, Owner, acquire};
+use crate::domain::missing_name::ASKED_FOR;
 use crate::domain::plan::Plan;
 use crate::domain::route::Route;
 use crate::domain::standing::goal;
@@ -64,9 +65,14 @@ impl Reconciler {
                 let address = self.resolve(route, evidence).await;
                 let found = address.as_ref().copied().unwrap_or_default();
                 let now = self.clock.wall();
-                let walk = walk(route, &state.control, evidence, found, now);
-                if needs_the_address(&walk.decision) {
-                    address?;
+                let mut walk = walk(route, &state.control, evidence, found, now);
+                if let (Err(error), true) = (&address, needs_the_address(&walk.decision)) {
+                    let verdict = nameless(route, evidence, error, None);
+                    let verdict = verdict.ok_or_else(|| error.clone())?;
+                    walk = walk.stopped_by(match &arrival {
+                        Some(_) => asked_for_again(verdict),
+                        None => verdict,
+                    });
                 }
                 match &arrival {
                     Some(arrival) => walk.behind(Question::New, seen_before(arrival)),
@@ -150,6 +156,16 @@ fn not_new(arrival: &Arrival) -> Option<Verdict> {
         Reason::SettledBefore,
         note,
     ))
+}
+
+/// The same verdict on an event that is delivered: a worker does not give it at once.
+fn asked_for_again(verdict: Verdict) -> Verdict {
+    let seconds = ASKED_FOR.as_secs();
+    let note = format!(
+        "{}; a worker asks for it for {seconds} s before it says so",
+        verdict.note
+    );
+    Verdict { note, ..verdict }
 }
 
 fn seen_before(arrival: &Arrival) -> String {

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::{VISIBILITY, VISIBILITY_RENEW_AFTER, Worker};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
 use crate::planted::{Bug, planted};
 use crate::ports::Message;
 use crate::reconcile::InHand;
@@ -72,6 +73,11 @@ impl InHand for Hand<'_> {
                 .first()
                 .map_or(1, |message| message.receive_count)
         })
+    }
+
+    fn first_delivery(&self) -> Option<Timestamp> {
+        let first = self.first();
+        first.map(|message| message.first_received_at)
     }
 
     fn behind(&self, route: &Route) -> Vec<Evidence> {

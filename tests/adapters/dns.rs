@@ -13,7 +13,7 @@ use writerlink::domain::route::{
     InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy,
 };
 use writerlink::domain::truth::{Member, Reading, Readings, Testimony, Witness};
-use writerlink::ports::{CallError, Databases, ErrorKind};
+use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
 
 use super::elbv2::{NOWHERE, group};
 use crate::support::Account;
@@ -102,9 +102,17 @@ async fn address(
     server: &NameServer,
     route: &Route,
     name: &str,
-) -> Result<Option<IpAddr>, CallError> {
+) -> Result<Option<IpAddr>, AddressError> {
     let databases = databases(NO_RDS, server).await;
     databases.address(route, &instance(name)).await
+}
+
+/// Why the address cannot be had now, where that says nothing of whether there is one.
+async fn failed(server: &NameServer, route: &Route, name: &str) -> CallError {
+    match address(server, route, name).await {
+        Err(AddressError::Failed(error)) => error,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A cluster whose endpoint is an alias of `db-2`.
@@ -170,11 +178,11 @@ async fn a_multi_az_instance_keeps_its_name_and_gets_another_address() {
 async fn what_is_no_single_address_is_unclear_in_words() {
     let server = NameServer::start();
     let route = route(&[Witness::Dns]);
-    let unknown = format!("{ENDPOINT} does not exist (NXDOMAIN)");
-    assert_eq!(unclear(&server, &route).await, unknown);
+    let unknown = |name: &str| format!("{name} does not exist (NXDOMAIN)");
+    assert_eq!(unclear(&server, &route).await, unknown(ENDPOINT));
 
     server.alias(ENDPOINT, &at_home("db-9"));
-    assert_eq!(unclear(&server, &route).await, unknown);
+    assert_eq!(unclear(&server, &route).await, unknown(&at_home("db-9")));
 
     server.addresses(ENDPOINT, &[]);
     assert_eq!(
@@ -351,6 +359,27 @@ async fn an_instance_is_found_by_the_name_that_its_cluster_gives_it() {
     let route = route(&[Witness::Dns]);
     let found = address(&server, &route, "db-1").await;
     assert_eq!(found, Ok(Some("10.0.1.10".parse().unwrap())));
+}
+
+#[tokio::test]
+async fn a_derived_name_that_does_not_exist_is_told_apart_from_a_stranger() {
+    let server = cluster();
+    let mut route = route(&[Witness::Dns]);
+    let Err(AddressError::NoSuchName(error)) = address(&server, &route, "db-9").await else {
+        panic!("the name is missing");
+    };
+    assert_eq!(
+        (error.kind, error.code.as_str()),
+        (ErrorKind::Missing, NO_SUCH_NAME)
+    );
+    let missing = format!("{} does not exist (NXDOMAIN)", at_home("db-9"));
+    assert_eq!(error.message, missing);
+    // What a later answer says counts, whatever an earlier one said.
+    server.addresses(&at_home("db-9"), &["10.0.9.10"]);
+    let found = address(&server, &route, "db-9").await;
+    assert_eq!(found, Ok(Some("10.0.9.10".parse().unwrap())));
+    // Of an instance that stands for itself no other one can be a member.
+    route.policy.database = Database::Instance;
     assert_eq!(address(&server, &route, "db-9").await, Ok(None));
 }
 
@@ -359,7 +388,7 @@ async fn an_address_that_cannot_be_had_now_is_an_error_and_not_nobody() {
     let server = cluster();
     let route = route(&[Witness::Dns]);
     server.code(&at_home("db-1"), ResponseCode::ServFail);
-    let error = address(&server, &route, "db-1").await.unwrap_err();
+    let error = failed(&server, &route, "db-1").await;
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert_eq!(
         error.to_string(),
@@ -369,13 +398,13 @@ async fn an_address_that_cannot_be_had_now_is_an_error_and_not_nobody() {
         )
     );
     server.addresses(&at_home("db-1"), &["10.0.1.10", "10.0.1.11"]);
-    let error = address(&server, &route, "db-1").await.unwrap_err();
+    let error = failed(&server, &route, "db-1").await;
     assert_eq!(
         (error.kind, error.code.as_str()),
         (ErrorKind::Invalid, "ManyAddresses")
     );
     server.addresses(&at_home("db-1"), &[]);
-    let error = address(&server, &route, "db-1").await.unwrap_err();
+    let error = failed(&server, &route, "db-1").await;
     assert_eq!(
         (error.kind, error.code.as_str()),
         (ErrorKind::Missing, "NODATA")

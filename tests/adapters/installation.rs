@@ -37,7 +37,7 @@ const WRITES: [Right; 4] = [
     Right::ChangeAudit,
 ];
 
-fn of(sdk: &SdkConfig, names: Option<Names>) -> AwsInstallation {
+pub(crate) fn of(sdk: &SdkConfig, names: Option<Names>) -> AwsInstallation {
     let what = What {
         queue: NAME.to_owned(),
         tables: TableNames::default(),

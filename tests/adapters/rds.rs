@@ -7,7 +7,7 @@ use writerlink::aws::databases::AwsDatabases;
 use writerlink::domain::policy::{Database, Role};
 use writerlink::domain::route::{Route, Source, SourceId};
 use writerlink::domain::truth::{Reading, Testimony, Truth, Witness};
-use writerlink::ports::{CallError, Databases, ErrorKind};
+use writerlink::ports::{AddressError, CallError, Databases, ErrorKind};
 
 use super::dns::{self, ENDPOINT, at_home, databases, instance, member, route, says};
 use crate::support::Account;
@@ -103,9 +103,17 @@ async fn unclear(stub: &Stub, route: &Route) -> String {
     }
 }
 
-async fn address(stub: &Stub, route: &Route, name: &str) -> Result<Option<IpAddr>, CallError> {
+async fn address(stub: &Stub, route: &Route, name: &str) -> Result<Option<IpAddr>, AddressError> {
     let databases = databases(&stub.endpoint(), &names()).await;
     databases.address(route, &instance(name)).await
+}
+
+/// Why the address cannot be had now, where that says nothing of whether there is one.
+fn failed(found: Result<Option<IpAddr>, AddressError>) -> CallError {
+    match found {
+        Err(AddressError::Failed(error)) => error,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -343,7 +351,7 @@ async fn what_rds_cannot_say_now_is_an_error_and_never_looked_for_in_names() {
     let throttled = Answer::rds_error(400, "Throttling", "Rate exceeded");
     let stub = Stub::scripted(vec![(INSTANCES, throttled)]);
     let both = route(&[Witness::Rds, Witness::Dns]);
-    let error = address(&stub, &both, "db-1").await.unwrap_err();
+    let error = failed(address(&stub, &both, "db-1").await);
     assert_eq!(
         (error.call, error.kind),
         ("DescribeDBInstances", ErrorKind::Throttled)
@@ -351,10 +359,20 @@ async fn what_rds_cannot_say_now_is_an_error_and_never_looked_for_in_names() {
     assert_eq!(error.request_id.as_deref(), Some("r-1"));
 
     let stub = standing(&[homeless("aurora", "db-1", "creating")]);
-    let error = address(&stub, &both, "db-1").await.unwrap_err();
+    let error = failed(address(&stub, &both, "db-1").await);
     assert_eq!(
         (error.kind, error.code.as_str()),
         (ErrorKind::Invalid, "NoEndpoint")
+    );
+}
+
+#[tokio::test]
+async fn a_member_of_rds_is_never_given_up_for_its_name() {
+    let stub = standing(&[row("db-9", "available")]);
+    let error = failed(address(&stub, &asks_rds(), "db-9").await);
+    assert_eq!(
+        error.message,
+        format!("{} does not exist (NXDOMAIN)", at_home("db-9"))
     );
 }
 

@@ -107,6 +107,8 @@ async fn a_message_that_is_given_back_comes_again_and_counts_its_receives() {
     assert_eq!((first.receive_count, again.receive_count), (1, 2));
     assert_eq!(again.sent_at, first.sent_at);
     assert!(again.sent_at > Timestamp::EPOCH);
+    assert_eq!(again.first_received_at, first.first_received_at);
+    assert!(again.first_received_at > Timestamp::EPOCH);
 }
 
 #[tokio::test]

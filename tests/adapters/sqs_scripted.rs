@@ -34,6 +34,7 @@ fn message() -> Message {
         receipt: "handle".to_owned(),
         receive_count: 1,
         sent_at: Timestamp::EPOCH,
+        first_received_at: Timestamp::EPOCH,
     }
 }
 

@@ -12,6 +12,7 @@ mod group;
 mod patterns;
 mod policy;
 mod queue;
+mod resolver;
 mod rules;
 mod seen;
 mod tables;

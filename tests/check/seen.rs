@@ -330,6 +330,7 @@ fn route(route: &Route) -> RouteFacts {
             .map(|(instance, ip)| (instance.clone(), Ok(Some(*ip))))
             .collect(),
         reading: Reading::default(),
+        names: Ok(Vec::new()),
         route: route.clone(),
     }
 }

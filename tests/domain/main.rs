@@ -10,6 +10,7 @@ mod event;
 mod follow;
 mod history;
 mod identity;
+mod missing_name;
 mod orders;
 mod past;
 mod plan;

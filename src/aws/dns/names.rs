@@ -3,15 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
-use hickory_resolver::lookup::Lookup;
+use hickory_resolver::config::ResolverOpts;
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{ResolverBuilder, TokioResolver};
+use hickory_resolver::proto::rr::Name;
+use hickory_resolver::system_conf::read_system_conf;
 use ipnet::IpNet;
 
-use super::no_address::{NoAddress, no_address, unopened};
+use super::no_address::{NoAddress, nobody, unopened};
+pub use super::server::Alias;
+use super::server::{Answer, Attempts, Server};
 use crate::domain::lease::CALL_TIMEOUT;
 use crate::ports::CallError;
 
@@ -19,15 +19,21 @@ use crate::ports::CallError;
 /// hung. A lost packet is sent again long before that; the VPC's resolver answers in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a look-up is tried again that failed with a fault or without an answer.
-const RETRIES: usize = 1;
+/// How many attempts of the whole length are made: at one server one after the other, of two servers one at each.
+const ATTEMPTS: u32 = 2;
+
+/// So many name servers are asked at most, as the C library does (`MAXNS`): with more, none has the time to answer.
+pub const SERVERS_MAX: usize = 3;
+
+/// The port of a name server, if nothing else is said. `/etc/resolv.conf` cannot say anything else.
+pub const PORT: u16 = 53;
 
 /// How long a look-up may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// One attempt.
     pub attempt: Duration,
-    /// All of it: retries, and every further name that the first one leads to.
+    /// All of it: retries, further servers, and every further name that the first one leads to.
     pub whole: Duration,
 }
 
@@ -36,6 +42,22 @@ impl Default for Patience {
         Self {
             attempt: ATTEMPT_TIMEOUT,
             whole: CALL_TIMEOUT,
+        }
+    }
+}
+
+impl Patience {
+    /// How each of so many servers is asked, so that all attempts together take no longer than two at one.
+    fn at_each_of(self, servers: usize) -> Attempts {
+        match u32::try_from(servers).unwrap_or(u32::MAX) {
+            0 | 1 => Attempts {
+                within: self.attempt,
+                retries: 1,
+            },
+            several => Attempts {
+                within: self.attempt * ATTEMPTS / several,
+                retries: 0,
+            },
         }
     }
 }
@@ -71,59 +93,68 @@ impl Families {
 pub struct Located {
     /// Its address.
     pub ip: IpAddr,
-    /// The names on the way, the asked one first, each the alias (CNAME) of the next. Lower case, no dot
-    /// at the end.
-    pub names: Vec<String>,
+    /// The names on the way, the asked one first, each the alias (CNAME) of the next; the last one has the address.
+    pub names: Vec<Alias>,
 }
 
-/// The system's name servers, without a cache in between.
+/// The name servers, without a cache in between.
+///
+/// They are asked in their order, one at a time. The next one is asked only when the one before it fails to answer: no
+/// answer in time, no connection, or a code that is no answer (SERVFAIL, REFUSED …). That a name does not exist is
+/// an answer. So the order is the operator's choice, as `/etc/resolv.conf` says it to every other program. The two other
+/// ways are worse:
+/// - Ask all, and the fastest wins (hickory's default): a stale cache answers from memory, while a fresh one has to ask
+///   first, since Aurora's TTL of 5 s is over at every look. The stale one wins nearly always.
+/// - Ask all, and a difference is unclear: one stale cache of three keeps the route from following a lost event for as
+///   long as it is stale, which may be a day, and every look waits for a server that is down.
+///
+/// The one that is believed may lag behind as well. That is for the decision to bear, and for `check` to see, which asks
+/// each server. The order is kept here and not by hickory's `UserProvidedOrder`: in hickory 0.26.3 one timeout is for
+/// all servers together, so behind a silent first server the second one is never asked, however often it tries.
 ///
 /// A TTL says for how long an answer may be used again, and none is: so no answer is ever older than its TTL.
 /// Only two look-ups of the same name at the same moment share a question on the wire.
 #[derive(Clone, Debug)]
 pub struct Names {
-    resolver: TokioResolver,
+    servers: Vec<Server>,
     whole: Duration,
 }
 
 impl Names {
-    /// Asks the name servers of the system's configuration (`/etc/resolv.conf`).
+    /// Asks the first three name servers of the system's configuration (`/etc/resolv.conf`).
     ///
     /// # Errors
     /// When that cannot be read or names no server.
     pub fn of_the_system() -> Result<Self, CallError> {
-        TokioResolver::builder_tokio()
-            .and_then(|builder| Self::built(builder, Patience::default()))
-            .map_err(|error| unopened(&error))
+        let system = read_system_conf().map_err(|error| unopened(&error))?;
+        let (config, options) = system;
+        let servers = config.name_servers().iter();
+        let servers: Vec<SocketAddr> = servers
+            .map(|server| SocketAddr::new(server.ip, PORT))
+            .take(SERVERS_MAX)
+            .collect();
+        Self::with(&servers, &options, Patience::default()).map_err(|error| unopened(&error))
     }
 
-    /// Asks these name servers, for whoever has their own.
+    /// Asks these name servers.
     ///
     /// # Errors
     /// When no resolver can be made for them.
     pub fn of(servers: &[SocketAddr], patience: Patience) -> Result<Self, CallError> {
-        let servers = servers.iter().map(|server| {
-            let mut config = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut config.connections {
-                connection.port = server.port();
-            }
-            config
-        });
-        let config = ResolverConfig::from_name_servers(servers.collect());
-        let provider = TokioRuntimeProvider::default();
-        let builder = TokioResolver::builder_with_config(config, provider);
-        Self::built(builder, patience).map_err(|error| unopened(&error))
+        let options = ResolverOpts::default();
+        Self::with(servers, &options, patience).map_err(|error| unopened(&error))
     }
 
-    fn built(
-        mut builder: ResolverBuilder<TokioRuntimeProvider>,
+    fn with(
+        servers: &[SocketAddr],
+        options: &ResolverOpts,
         patience: Patience,
     ) -> Result<Self, NetError> {
-        let options = builder.options_mut();
-        set_limits(options, patience);
-        forget_everything(options);
+        let attempts = patience.at_each_of(servers.len());
+        let servers = servers.iter();
+        let servers = servers.map(|address| Server::new(*address, options, attempts));
         Ok(Self {
-            resolver: builder.build()?,
+            servers: servers.collect::<Result<_, _>>()?,
             whole: patience.whole,
         })
     }
@@ -133,121 +164,71 @@ impl Names {
     /// # Errors
     /// When there is none, or more than one, or no answer in time.
     pub async fn look_up(&self, name: &str, families: Families) -> Result<Located, NoAddress> {
-        let answer = tokio::time::timeout(self.whole, self.ask(name, families)).await;
-        let answer = answer.unwrap_or_else(|_| {
+        let asked = fully_qualified(name)?;
+        let answer = self.in_time(name, self.in_order(&asked, families)).await?;
+        located(answer, name)
+    }
+
+    /// The same of every server by itself, in their order: for whoever compares them.
+    ///
+    /// # Errors
+    /// When it cannot be a name.
+    pub async fn look_up_at_each(
+        &self,
+        name: &str,
+        families: Families,
+    ) -> Result<Vec<(SocketAddr, Result<Located, NoAddress>)>, NoAddress> {
+        let asked = fully_qualified(name)?;
+        let mut said = Vec::new();
+        for server in &self.servers {
+            let answer = self.in_time(name, server.ask(&asked, families)).await;
+            let found = answer.and_then(|answer| located(answer, name));
+            said.push((server.address, found));
+        }
+        Ok(said)
+    }
+
+    async fn in_time(
+        &self,
+        name: &str,
+        asking: impl Future<Output = Result<Answer, NoAddress>>,
+    ) -> Result<Answer, NoAddress> {
+        let answer = tokio::time::timeout(self.whole, asking).await;
+        answer.unwrap_or_else(|_| {
             Err(NoAddress::Silent {
                 name: name.to_owned(),
                 why: format!("it took longer than {:?}", self.whole),
             })
-        })?;
-        answer.located(name)
+        })
     }
 
-    async fn ask(&self, name: &str, families: Families) -> Result<Answer, NoAddress> {
-        let asked = fully_qualified(name)?;
-        let ask = |family| self.ask_for(&asked, name, family);
-        match families {
-            Families::V4 => ask(RecordType::A).await,
-            Families::V6 => ask(RecordType::AAAA).await,
-            Families::Either => {
-                let (four, six) = tokio::join!(ask(RecordType::A), ask(RecordType::AAAA));
-                together(four, six)
+    async fn in_order(&self, asked: &Name, families: Families) -> Result<Answer, NoAddress> {
+        let mut failed = Vec::new();
+        for server in &self.servers {
+            match server.ask(asked, families).await {
+                Err(why) if !why.is_an_answer() => failed.push((server.address, why)),
+                answer => return answer,
             }
         }
-    }
-
-    async fn ask_for(
-        &self,
-        asked: &Name,
-        name: &str,
-        family: RecordType,
-    ) -> Result<Answer, NoAddress> {
-        match self.resolver.lookup(asked.clone(), family).await {
-            Ok(lookup) => Ok(Answer::read(asked, &lookup)),
-            Err(error) => Err(no_address(name, &error)),
-        }
+        Err(nobody(asked, failed))
     }
 }
 
-/// The addresses in an answer, and the names that led to them.
-struct Answer {
-    ips: Vec<IpAddr>,
-    names: Vec<String>,
-}
-
-impl Answer {
-    fn read(asked: &Name, lookup: &Lookup) -> Self {
-        let records = lookup.answers();
-        let alias_of = |name: &Name| {
-            records.iter().find_map(|record| match &record.data {
-                RData::CNAME(target) if record.name == *name => Some(target.0.clone()),
-                _ => None,
-            })
-        };
-        // An alias takes one record, so a chain is never longer than the answer, not even a circle.
-        let names: Vec<Name> = std::iter::successors(Some(asked.clone()), alias_of)
-            .take(records.len() + 1)
-            .collect();
-        let mut ips: Vec<IpAddr> = records
-            .iter()
-            .filter(|record| names.last() == Some(&record.name))
-            .filter_map(|record| match &record.data {
-                RData::A(ip) => Some(IpAddr::V4(ip.0)),
-                RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
-                _ => None,
-            })
-            .collect();
-        ips.sort_unstable();
-        ips.dedup();
-        let names = names.iter().map(plain).collect();
-        Self { ips, names }
+fn located(answer: Answer, name: &str) -> Result<Located, NoAddress> {
+    let name = name.to_owned();
+    match answer.ips.as_slice() {
+        [] => Err(NoAddress::Empty(
+            answer.names.last().map_or(name, |last| last.name.clone()),
+        )),
+        [ip] => Ok(Located {
+            ip: *ip,
+            names: answer.names,
+        }),
+        _ => Err(NoAddress::Many {
+            name,
+            ips: answer.ips,
+        }),
     }
-
-    fn located(self, name: &str) -> Result<Located, NoAddress> {
-        let name = name.to_owned();
-        match self.ips.as_slice() {
-            [] => Err(NoAddress::Empty(name)),
-            [ip] => Ok(Located {
-                ip: *ip,
-                names: self.names,
-            }),
-            _ => Err(NoAddress::Many {
-                name,
-                ips: self.ips,
-            }),
-        }
-    }
-}
-
-/// What both families say. One that has no address leaves the word to the other one; a fault of either is
-/// a fault, since nobody knows what it would have said.
-fn together(
-    four: Result<Answer, NoAddress>,
-    six: Result<Answer, NoAddress>,
-) -> Result<Answer, NoAddress> {
-    match (four, six) {
-        (Err(NoAddress::Empty(_)), other) | (other, Err(NoAddress::Empty(_))) => other,
-        (Ok(mut answer), Ok(six)) => {
-            answer.ips.extend(six.ips);
-            Ok(answer)
-        }
-        (Err(why), _) | (_, Err(why)) => Err(why),
-    }
-}
-
-fn set_limits(options: &mut ResolverOpts, patience: Patience) {
-    options.timeout = patience.attempt;
-    options.attempts = RETRIES;
-}
-
-/// A cached answer would be yesterday's writer, and so would a line of the hosts file, which is read once.
-fn forget_everything(options: &mut ResolverOpts) {
-    options.cache_size = 0;
-    options.positive_max_ttl = Some(Duration::ZERO);
-    options.negative_max_ttl = Some(Duration::ZERO);
-    options.use_hosts_file = ResolveHosts::Never;
-    // Without the aliases on the way nobody could tell which instance a cluster's endpoint leads to.
-    options.preserve_intermediates = true;
 }
 
 /// With its dot at the end, or the system's search list would be tried on it: `db.example.com` must never
@@ -268,19 +249,17 @@ fn malformed(name: &str, why: String) -> NoAddress {
     NoAddress::Malformed { name, why }
 }
 
-fn plain(name: &Name) -> String {
-    let text = name.to_ascii().to_ascii_lowercase();
-    text.strip_suffix('.').unwrap_or(&text).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_second_attempt_fits_after_one_that_hung() {
-        let attempts = u32::try_from(RETRIES).unwrap() + 1;
-        assert!(ATTEMPT_TIMEOUT * attempts <= CALL_TIMEOUT);
+    fn all_attempts_at_all_servers_fit_in_the_time_of_a_call() {
+        for servers in 1..=SERVERS_MAX {
+            let Attempts { within, retries } = Patience::default().at_each_of(servers);
+            let attempts = u32::try_from(servers * (retries + 1)).unwrap();
+            assert!(within * attempts < CALL_TIMEOUT, "{servers}");
+        }
     }
 
     #[test]

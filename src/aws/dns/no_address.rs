@@ -1,12 +1,14 @@
 //! Why a name gave no address, in words and as a failed call.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::Name;
 
+use super::server::plain;
 use crate::aws::error::invalid;
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, ErrorKind, NO_SUCH_NAME};
 
 /// What a look-up is called in a [`CallError`]; there is no API that would name it.
 const DNS_LOOKUP: &str = "DnsLookup";
@@ -62,12 +64,55 @@ fn listed(ips: &[IpAddr]) -> String {
     texts.join(", ")
 }
 
+impl NoAddress {
+    /// Whether a name server said it: another one that says something else would not be more right.
+    pub(super) fn is_an_answer(&self) -> bool {
+        match self {
+            Self::Malformed { .. } | Self::Unknown(_) | Self::Empty(_) | Self::Many { .. } => true,
+            Self::Refused { .. } | Self::Silent { .. } => false,
+        }
+    }
+
+    /// What a server did, where its own address stands before it.
+    fn of_a_server(&self) -> String {
+        match self {
+            Self::Refused { code, .. } => format!("answers {code}"),
+            Self::Silent { why, .. } => format!("does not answer ({why})"),
+            Self::Malformed { .. } | Self::Unknown(_) | Self::Empty(_) | Self::Many { .. } => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+/// What a look-up comes to that every server failed at: what they all say, or what each of them does.
+pub(super) fn nobody(name: &Name, failed: Vec<(SocketAddr, NoAddress)>) -> NoAddress {
+    let mut reasons = failed.iter().map(|(_, why)| why);
+    if let Some(first) = reasons.next()
+        && reasons.all(|why| why == first)
+    {
+        return first.clone();
+    }
+    let each = failed
+        .iter()
+        .map(|(server, why)| format!("{server} {}", why.of_a_server()));
+    let why = each.collect::<Vec<_>>().join("; ");
+    NoAddress::Silent {
+        name: plain(name),
+        why: if why.is_empty() {
+            "there is no name server to ask".to_owned()
+        } else {
+            why
+        },
+    }
+}
+
 impl From<NoAddress> for CallError {
     fn from(why: NoAddress) -> Self {
         let (kind, code) = match &why {
             NoAddress::Malformed { .. } => (ErrorKind::Invalid, "InvalidName"),
             NoAddress::Many { .. } => (ErrorKind::Invalid, "ManyAddresses"),
-            NoAddress::Unknown(_) => (ErrorKind::Missing, "NXDOMAIN"),
+            NoAddress::Unknown(_) => (ErrorKind::Missing, NO_SUCH_NAME),
             NoAddress::Empty(_) => (ErrorKind::Missing, "NODATA"),
             NoAddress::Refused { code, .. } if code == REFUSED => (ErrorKind::Denied, REFUSED),
             NoAddress::Refused { code, .. } => (ErrorKind::Unreachable, code.as_str()),
@@ -87,9 +132,10 @@ impl From<NoAddress> for CallError {
 pub(super) fn no_address(name: &str, error: &NetError) -> NoAddress {
     let name = name.to_owned();
     match error {
+        // The name that was asked for last: where the first one is an alias, the one that it leads to.
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => NoAddress::Unknown(name),
-            _ => NoAddress::Empty(name),
+            ResponseCode::NXDomain => NoAddress::Unknown(plain(none.query.name())),
+            _ => NoAddress::Empty(plain(none.query.name())),
         },
         NetError::Dns(DnsError::ResponseCode(code)) => {
             let code = match code {

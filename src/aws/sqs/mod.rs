@@ -88,6 +88,9 @@ impl Queue for SqsQueue {
             .wait_time_seconds(whole(wait.as_secs()))
             .receive_request_attempt_id(attempt)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(
+                MessageSystemAttributeName::ApproximateFirstReceiveTimestamp,
+            )
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .customize()
@@ -198,7 +201,12 @@ fn message(received: SqsMessage) -> Result<Message, CallError> {
     let part =
         |name, text: Option<String>| text.ok_or_else(|| unreadable(RECEIVE_MESSAGE, name, None));
     let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount)?;
-    let sent = attribute(MessageSystemAttributeName::SentTimestamp)?;
+    let time = |name: MessageSystemAttributeName| {
+        let text = attribute(name.clone())?;
+        text.parse()
+            .map(Timestamp::from_millis)
+            .map_err(|_| unreadable(RECEIVE_MESSAGE, name.as_str(), Some(text)))
+    };
     Ok(Message {
         id: part("MessageId", received.message_id)?,
         group: attribute(MessageSystemAttributeName::MessageGroupId)?.clone(),
@@ -207,10 +215,8 @@ fn message(received: SqsMessage) -> Result<Message, CallError> {
         receive_count: count
             .parse()
             .map_err(|_| unreadable(RECEIVE_MESSAGE, "ApproximateReceiveCount", Some(count)))?,
-        sent_at: sent
-            .parse()
-            .map(Timestamp::from_millis)
-            .map_err(|_| unreadable(RECEIVE_MESSAGE, "SentTimestamp", Some(sent)))?,
+        sent_at: time(MessageSystemAttributeName::SentTimestamp)?,
+        first_received_at: time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp)?,
     })
 }
 
