@@ -7,8 +7,9 @@ use std::path::Path;
 use super::Session;
 use super::failure::{Exit, Failure};
 use crate::config::Config;
-use crate::domain::event::{Evidence, RdsEvent};
+use crate::domain::event::{Evidence, RdsEvent, SourceKind};
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::wire::{self, BODY_BYTES_MAX, Parsed};
 
 /// How standard input is named.
@@ -45,29 +46,41 @@ fn bounded(input: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Every route with every event that it follows, in the order of the events.
+/// Every route with every event that concerns it, in the order of the events.
 pub(super) fn followed<'a>(
     events: &[RdsEvent],
     config: &'a Config,
 ) -> Result<Vec<(&'a Route, Evidence)>, Failure> {
     let mut followed = Vec::new();
     for event in events {
-        let before = followed.len();
-        for route in config
-            .routes
-            .iter()
-            .filter(|route| route.follows(&event.source))
-        {
-            followed.push((route, Evidence::new(&route.name, event.clone())));
+        let concerned = routing::concerned(&config.routes, event);
+        if concerned.is_empty() {
+            return Err(concerns_nobody(event));
         }
-        if followed.len() == before {
-            return Err(Failure::Told {
-                what: format!("no route follows {}", event.source),
-                why: "its events are none of the configured routes' business; the worker deletes them".to_owned(),
-                fix: "name it as the source of a route, or check the event".to_owned(),
-                exit: Exit::Error,
-            });
+        for (route, _) in concerned {
+            followed.push((route, Evidence::new(&route.name, event.clone())));
         }
     }
     Ok(followed)
+}
+
+fn concerns_nobody(event: &RdsEvent) -> Failure {
+    let (what, fix) = match event.kind {
+        // A deployment is nobody's source: what it renames has a name of its own.
+        SourceKind::BlueGreenDeployment => (
+            format!("blue/green deployment {} concerns no route", event.source),
+            "nothing, unless a route should follow one of these databases: then compare its source, and the account \
+             and Region of its target group",
+        ),
+        SourceKind::Cluster | SourceKind::Instance | SourceKind::Other => (
+            format!("no route follows {}", event.source),
+            "name it as the source of a route, or check the event",
+        ),
+    };
+    Failure::Told {
+        what,
+        why: format!("{}; the worker deletes such events", routing::nobody(event)),
+        fix: fix.to_owned(),
+        exit: Exit::Error,
+    }
 }

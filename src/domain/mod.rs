@@ -22,6 +22,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod route;
+pub mod routing;
 pub mod safety;
 pub mod standing;
 pub mod supersede;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::{VISIBILITY, VISIBILITY_RENEW_AFTER, Worker};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::planted::{Bug, planted};
 use crate::ports::Message;
 use crate::reconcile::InHand;
@@ -84,8 +85,8 @@ impl InHand for Hand<'_> {
             Ok(Parsed::Events(events)) => events,
             Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
         });
-        let followed = events.filter(|event| route.follows(&event.source));
-        followed
+        let concerning = events.filter(|event| routing::concern(route, event).is_some());
+        concerning
             .map(|event| Evidence::new(&route.name, event))
             .collect()
     }

@@ -12,6 +12,7 @@ mod history;
 mod orders;
 mod past;
 mod plan;
+mod routing;
 mod safety;
 mod standing;
 mod steps;

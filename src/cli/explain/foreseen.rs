@@ -12,6 +12,7 @@ use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
 use crate::domain::decide::Decision;
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
+use crate::domain::routing::{self, Concern};
 use crate::domain::walk::Asked;
 use crate::reconcile::{Preview, Reconciler};
 
@@ -23,6 +24,8 @@ struct Explained {
     event_id: Option<String>,
     event_at: String,
     message: String,
+    /// Why the event concerns the route.
+    concern: Option<&'static str>,
     decision: &'static str,
     reason: Option<&'static str>,
     note: String,
@@ -141,6 +144,9 @@ impl Explained {
             event_id: event.and_then(|event| event.id).map(|id| id.to_string()),
             event_at: evidence.ground.at().to_string(),
             message: evidence.ground.text(),
+            concern: event
+                .and_then(|event| routing::concern(route, event))
+                .map(Concern::as_str),
             decision,
             reason,
             note,
@@ -169,13 +175,13 @@ impl Explained {
         writeln!(out, "{}", look.paint(Tone::Strong, &clean(&title)))?;
         let id = self.event_id.as_deref().unwrap_or("no id");
         let event = format!("{id} of {}: \"{}\"", self.event_at, self.message);
-        pairs(
-            &[
-                ("  event".to_owned(), event),
-                ("  key".to_owned(), self.event_key.clone()),
-            ],
-            out,
-        )?;
+        let mut about = vec![("  event".to_owned(), event)];
+        if self.concern == Some(Concern::NamedInText.as_str()) {
+            let why = "its text names the route's source, which is a reason to ask and no evidence";
+            about.push(("  concern".to_owned(), why.to_owned()));
+        }
+        about.push(("  key".to_owned(), self.event_key.clone()));
+        pairs(&about, out)?;
         let rows: Vec<FlatRow<'_>> = self.rows().collect();
         let rows = Listing {
             name: "asked",
