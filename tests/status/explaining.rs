@@ -39,7 +39,7 @@ async fn an_event_in_a_file_is_walked_question_by_question() {
        5  pass    says-who-writes      orders-3, by the event itself
        6  pass    news                 evidence of 2026-05-06T23:01:40.000Z is newer than that of
                                        2026-05-06T23:00:59.000Z, which points the route at orders-2
-       7  pass    young                the event is 20 s old; evidence_age_max_seconds = 900
+       7  pass    young                the event is 20 s old; evidence_age_max_seconds = 1209600
        8  pass    instance-allowed     any instance of the source is allowed
        9  pass    address-known        instance orders-3 is at 10.0.3.11
       10  pass    has-a-group          the route's group is arn:aws:elasticloadbalancing:us-east-1:12345
