@@ -6,6 +6,7 @@
 
 mod balancer;
 mod caller;
+mod calls;
 mod database;
 pub mod facts;
 pub mod finding;
@@ -67,6 +68,7 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
     let mut sheet = Sheet::default();
     caller::judge(facts, &mut sheet);
     queue::judge(facts, config, &mut sheet);
+    calls::judge(facts, config, &mut sheet);
     tables::judge(facts, config, &mut sheet);
     for route in &facts.routes {
         rules::judge(route, facts, config, &mut sheet);
