@@ -323,7 +323,7 @@ impl Worker {
                     // It may be a member of a route's cluster, which it does not say.
                     self.nudge(Nudge::Every);
                 }
-                let reason = &routing::nobody(event);
+                let reason = &routing::why_no_route(event);
                 self.tell(&Happening::Ignored { message, reason });
             }
         }

@@ -31,7 +31,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// CloudTrail's record of a call, as EventBridge brings it under the source `aws.rds`.
+/// `CloudTrail`'s record of a call, as EventBridge brings it under the source `aws.rds`.
 const CALL: &str = include_str!("corpus/cloudtrail-call-of-rds.eventbridge.json");
 
 fn source(name: &str) -> SourceId {

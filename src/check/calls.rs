@@ -1,4 +1,4 @@
-//! Whether rules bring more than events: CloudTrail's records of calls to RDS have the same `source`.
+//! Whether rules bring more than events: `CloudTrail`'s records of calls to RDS have the same `source`.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,9 @@ use super::facts::{Facts, RuleFacts};
 use super::finding::{Check, Sheet, Subject};
 use super::pattern::{Lets, lets};
 use crate::config::Config;
-use crate::wire::CALL_RECORDED;
+
+/// The `detail-type` of such records.
+const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
 
 const CALLS: Check = Check::aws(
     "nothing but events",
@@ -53,7 +55,7 @@ fn brings_calls(rule: &RuleFacts, call: &Value) -> bool {
     sends && (named || lets(pattern, call) == Lets::Through)
 }
 
-/// A record of a call, as EventBridge gets it from CloudTrail.
+/// A record of a call, as EventBridge gets it from `CloudTrail`.
 fn call(place: Place<'_>) -> Value {
     let Place {
         region, account, ..

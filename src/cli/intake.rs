@@ -79,7 +79,10 @@ fn concerns_nobody(event: &RdsEvent) -> Failure {
     };
     Failure::Told {
         what,
-        why: format!("{}; the worker deletes such events", routing::nobody(event)),
+        why: format!(
+            "{}; the worker deletes such events",
+            routing::why_no_route(event)
+        ),
         fix: fix.to_owned(),
         exit: Exit::Error,
     }

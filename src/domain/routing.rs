@@ -155,7 +155,7 @@ fn name(text: &str) -> Option<(SourceId, &str)> {
 
 /// Why an event concerns none of the routes.
 #[must_use]
-pub fn nobody(event: &RdsEvent) -> String {
+pub fn why_no_route(event: &RdsEvent) -> String {
     if event.kind != SourceKind::BlueGreenDeployment {
         return format!("no route has source {}", event.source);
     }
@@ -165,8 +165,8 @@ pub fn nobody(event: &RdsEvent) -> String {
         let id = id.unwrap_or_else(|| "an event without EventID".to_owned());
         return format!("{id} of blue/green deployment {deployment} is no reason to ask");
     }
-    let named = databases_named_in(&event.message);
-    let names: Vec<&str> = named.iter().map(|named| named.id.as_str()).collect();
+    let databases = databases_named_in(&event.message);
+    let names: Vec<&str> = databases.iter().map(|named| named.id.as_str()).collect();
     if names.is_empty() {
         return format!(
             "the text of blue/green deployment {deployment} names no database; other events of the same switchover do"

@@ -19,7 +19,7 @@ const SOURCE: &str = "aws.rds";
 pub const DRILL_SOURCE: &str = "writerlink.drill";
 
 /// The `detail-type` of every event that RDS itself sends (EventBridge reference, "Amazon Relational Database Service
-/// events"). Under the same `source` come CloudTrail's records of calls to RDS, which are no events of a database and
+/// events"). Under the same `source` come `CloudTrail`'s records of calls to RDS, which are no events of a database and
 /// have another `detail`; and AWS may add a type at any time.
 pub const DETAIL_TYPES: [&str; 11] = [
     "RDS DB Cluster Event",
@@ -35,7 +35,7 @@ pub const DETAIL_TYPES: [&str; 11] = [
     "RDS Zero ETL Event",
 ];
 
-/// The `detail-type` of CloudTrail's records: somebody called the API of RDS.
+/// The `detail-type` of `CloudTrail`'s records: somebody called the API of RDS.
 pub const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
 
 #[derive(Deserialize)]

@@ -25,7 +25,7 @@ pub(super) async fn told(
             told.push(format!("a drill; route {}: {would}", route.name));
         }
         if concerned.is_empty() {
-            told.push(format!("a drill; {}", routing::nobody(event)));
+            told.push(format!("a drill; {}", routing::why_no_route(event)));
         }
     }
     told

@@ -4,6 +4,7 @@ use serde_json::json;
 use writerlink::check::Verdict::{Pass, Unknown, Warn};
 use writerlink::check::facts::Unseen;
 use writerlink::ports::ErrorKind;
+use writerlink::wire::CALL_RECORDED;
 
 use crate::seen::{Case, unseen};
 
@@ -13,7 +14,7 @@ const WHAT: &str = "nothing but events";
 fn beside(pattern: &serde_json::Value) -> Case {
     let mut case = Case::good();
     let mut rule = case.rule().clone();
-    rule.name = "audit-everything".to_owned();
+    "audit-everything".clone_into(&mut rule.name);
     rule.pattern = Some(pattern.to_string());
     case.facts.rules.as_mut().unwrap().push(Ok(rule));
     case
@@ -49,6 +50,8 @@ fn a_rule_that_also_brings_records_of_calls_is_named_with_its_remedy() {
             "{}",
             lines[0].why
         );
+        // What it names is what the worker ignores by that name.
+        assert!(lines[0].why.contains(CALL_RECORDED), "{}", lines[0].why);
         assert!(lines[0].remedy.as_ref().unwrap().contains("detail-type"));
     }
 }

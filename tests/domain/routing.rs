@@ -6,7 +6,7 @@ use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{EventId, Evidence, RdsEvent, SourceKind};
 use writerlink::domain::policy::Database;
 use writerlink::domain::route::{Route, RouteName, Source, SourceId, TargetGroupArn};
-use writerlink::domain::routing::{Concern, concern, concerned, databases_named_in, nobody};
+use writerlink::domain::routing::{Concern, concern, concerned, databases_named_in, why_no_route};
 use writerlink::domain::transition::Outcome;
 
 use super::values::{COMPLETED, asking_route, event, order, pointing_at, route, second};
@@ -138,7 +138,10 @@ fn an_event_concerns_the_route_of_its_source_and_no_other() {
         concerned(&routes, &completed),
         [(&routes[1], Concern::Source)]
     );
-    assert_eq!(nobody(&completed), "no route has source aurora-source");
+    assert_eq!(
+        why_no_route(&completed),
+        "no route has source aurora-source"
+    );
 }
 
 #[test]
@@ -211,7 +214,7 @@ fn a_cluster_and_an_instance_of_one_name_are_two_databases() {
 fn a_deployments_event_that_asks_nothing_concerns_nobody_by_name() {
     let started = "Switchover from DB cluster aurora-source to green started.";
     assert_eq!(concern(&route(), &switched(259, started)), None);
-    let note = nobody(&switched(259, started));
+    let note = why_no_route(&switched(259, started));
     assert_eq!(
         note,
         "RDS-EVENT-0259 of blue/green deployment bgd-hdqs3ik6vrwgutsn is no reason to ask"
@@ -226,13 +229,13 @@ fn a_deployments_event_that_asks_nothing_concerns_nobody_by_name() {
 
 #[test]
 fn what_concerns_nobody_says_why_and_never_that_a_deployment_is_a_source() {
-    let named = nobody(&switched(260, COMPLETED_TEXT));
+    let named = why_no_route(&switched(260, COMPLETED_TEXT));
     assert_eq!(
         named,
         "blue/green deployment bgd-hdqs3ik6vrwgutsn names aurora-source, aurora-source-green-abc123, aurora-source-old1, \
          and no route has one of them in us-east-1 of account 123456789012 as its source"
     );
-    let unnamed = nobody(&switched(
+    let unnamed = why_no_route(&switched(
         248,
         "Switchover completed on blue/green deployment.",
     ));
