@@ -1,4 +1,4 @@
-"""Checks the templates with cfn-lint, and templates and Dockerfile with checkov. Any finding fails.
+"""Checks the templates with cfn-lint and with rules of ours (rules.py), and templates and Dockerfile with checkov. Any finding fails.
 
 A check of checkov that does not fit is skipped where it does not fit, with its reason beside it; a skip without a
 reason fails too.
@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from rules import Rules
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -46,6 +48,9 @@ def main():
         print(findings)
     sizes = [(path, path.stat().st_size) for path in TEMPLATES]
     faults = [f"{path.name}: {size} bytes, more than {TEMPLATE_BYTES_MAX}" for path, size in sizes if size > TEMPLATE_BYTES_MAX]
+    rules = Rules()
+    own = [line for path in TEMPLATES for line in rules.findings(path)]
+    faults += own
     passed, skips = 0, []
     for report in checkov():
         results = report["results"]
@@ -66,8 +71,8 @@ def main():
         print(f"skipped {line}")
     verdict = "FAILED" if findings or faults else "ok"
     print(
-        f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}; "
-        f"with the Dockerfile: checkov {passed} passed, {len(faults)} failed, {len(skips)} skipped with their reasons"
+        f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}, rules.py {len(own)}; "
+        f"with the Dockerfile: checkov {passed} passed, {len(faults) - len(own)} failed, {len(skips)} skipped with their reasons"
     )
     sys.exit(verdict != "ok")
 

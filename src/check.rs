@@ -6,6 +6,7 @@
 
 mod balancer;
 mod caller;
+mod calls;
 mod database;
 pub mod facts;
 pub mod finding;
@@ -85,6 +86,7 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
     let facts = &explained.facts;
     caller::judge(facts, &mut sheet);
     queue::judge(facts, config, &mut sheet);
+    calls::judge(facts, config, &mut sheet);
     tables::judge(facts, config, &mut sheet);
     for route in &facts.routes {
         if let Some(at) = explained.routes.get(&route.route.name) {

@@ -40,7 +40,7 @@
 //! | `route.mode` | `enforce` | `enforce`, or `observe` to change nothing and record what would be done |
 //! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
 //! | `route.trust_event_seconds` | 180 | for how long an event outranks the witnesses |
-//! | `route.evidence_age_max_seconds` | 900 | from what age on an event only makes the witnesses be asked |
+//! | `route.evidence_age_max_seconds` | 900; 1209600 if `static` | from what age on an event moves nothing: the witnesses are asked; a `static` route has none, and refuses it |
 //! | `route.flap_moves_max` | 5 | changes of target in ten minutes, after which one more stops the route; 0 never |
 //! | `route.serving_when` | `healthy` | when a target serves: `healthy`, or `registered` if checks fail on purpose |
 //! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |

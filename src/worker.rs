@@ -19,9 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
-use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent};
-use crate::domain::identity::not_followed;
+use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent, SourceKind};
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
@@ -277,7 +277,7 @@ impl Worker {
         }
     }
 
-    /// Settles one message's events, each on every route that follows its source.
+    /// Settles one message's events, each on every route that it concerns.
     async fn handle(&self, message: &Message, hand: &Hand<'_>) -> Disposition {
         let events = match wire::parse(&message.body) {
             Ok(Parsed::Events(events)) => events,
@@ -309,10 +309,8 @@ impl Worker {
         };
         let mut worst = Disposition::Delete;
         for event in &events {
-            let followers = self.routes.iter().filter(|route| route.follows(event));
-            let mut followed = false;
-            for route in followers {
-                followed = true;
+            let concerned = routing::concerned(&self.routes, event);
+            for (route, _) in &concerned {
                 let asked = self.attempt(route, event, hand).await;
                 worst = if planted(Bug::LastRouteDecides) {
                     asked
@@ -320,16 +318,14 @@ impl Worker {
                     worst.and(asked)
                 };
             }
-            if !followed && event.claim() == Ok(Claim::AskTruth) && self.is_near(event) {
-                // A blue/green deployment has an identity of its own; whose names it changes it does not say.
-                self.nudge(Nudge::Every);
-            }
-            if !followed {
-                let reason = not_followed(&self.routes, event).to_string();
-                self.tell(&Happening::Ignored {
-                    message,
-                    reason: &reason,
-                });
+            if concerned.is_empty() {
+                let asks = event.claim() == Ok(Claim::AskTruth);
+                if event.kind == SourceKind::Instance && asks && self.is_near(event) {
+                    // It may be a member of a route's cluster, which it does not say.
+                    self.nudge(Nudge::Every);
+                }
+                let reason = &routing::why_no_route(&self.routes, event).to_string();
+                self.tell(&Happening::Ignored { message, reason });
             }
         }
         worst

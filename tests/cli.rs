@@ -197,7 +197,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.mode                             enforce                                       default
     route.orders.allowed_instances                any of the source                             default
     route.orders.trust_event_seconds              180                                           default
-    route.orders.evidence_age_max_seconds         900                                           default
+    route.orders.evidence_age_max_seconds         1209600                                       default
     route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
@@ -253,7 +253,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.mode                      enforce                                     default
     route.default.allowed_instances         any of the source                           default
     route.default.trust_event_seconds       180                                         default
-    route.default.evidence_age_max_seconds  900                                         default
+    route.default.evidence_age_max_seconds  1209600                                     default
     route.default.flap_moves_max            5                                           default
     route.default.serving_when              healthy                                     default
     route.default.serving_limit_seconds     360                                         default

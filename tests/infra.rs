@@ -16,6 +16,8 @@ mod check;
 mod drill;
 #[path = "infra/embedded_metrics.rs"]
 mod embedded_metrics;
+#[path = "infra/lint.rs"]
+mod lint;
 #[path = "infra/permissions.rs"]
 mod permissions;
 #[path = "infra/policy.rs"]

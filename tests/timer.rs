@@ -208,16 +208,6 @@ async fn an_event_older_than_a_quarter_of_an_hour_only_makes_the_witnesses_be_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_static_map_follows_the_newest_evidence_however_old_it_is() {
-    let rig = Rig::new(&["orders"]).await;
-    let old = rig.started(0, 2, 0);
-    pass(16 * MINUTE).await;
-    rig.fleet.world.deliver(&old);
-    assert!(rig.run("w1").await);
-    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_failover_that_fails_ends_at_the_old_writer() {
     let rig = asking(&[Witness::Rds, Witness::Dns]).await;
     let _worker = rig.start("w1");

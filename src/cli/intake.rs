@@ -7,9 +7,10 @@ use std::path::Path;
 use super::Session;
 use super::failure::{Exit, Failure};
 use crate::config::Config;
-use crate::domain::event::{Evidence, RdsEvent};
-use crate::domain::identity::{NotFollowed, not_followed};
+use crate::domain::event::{Evidence, RdsEvent, SourceKind};
+use crate::domain::identity::NotFollowed;
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::wire::{self, BODY_BYTES_MAX, Parsed};
 
 /// How standard input is named.
@@ -46,54 +47,51 @@ fn bounded(input: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Every route with every event that it follows, in the order of the events.
+/// Every route with every event that concerns it, in the order of the events.
 pub(super) fn followed<'a>(
     events: &[RdsEvent],
     config: &'a Config,
 ) -> Result<Vec<(&'a Route, Evidence)>, Failure> {
     let mut followed = Vec::new();
     for event in events {
-        let by = followers(event, config);
+        let by = concerned(event, config);
         if by.is_empty() {
-            return Err(unfollowed(event, config));
+            return Err(unconcerned(event, config));
         }
         followed.extend(by);
     }
     Ok(followed)
 }
 
-/// The routes that follow an event, with the event as evidence about each.
-pub(super) fn followers<'a>(event: &RdsEvent, config: &'a Config) -> Vec<(&'a Route, Evidence)> {
-    let routes = config.routes.iter();
-    routes
-        .filter(|route| route.follows(event))
-        .map(|route| (route, Evidence::new(route, event.clone())))
+/// The routes that an event concerns, with the event as evidence about each.
+pub(super) fn concerned<'a>(event: &RdsEvent, config: &'a Config) -> Vec<(&'a Route, Evidence)> {
+    let concerned = routing::concerned(&config.routes, event).into_iter();
+    concerned
+        .map(|(route, _)| (route, Evidence::new(route, event.clone())))
         .collect()
 }
 
-/// The failure of handing in an event that no route follows.
-pub(super) fn unfollowed(event: &RdsEvent, config: &Config) -> Failure {
-    let told = match not_followed(&config.routes, event) {
-        NotFollowed {
-            why,
-            fix: Some(fix),
-        } => {
-            let arn = event.source_arn.as_ref().map(ToString::to_string);
-            let source = arn.unwrap_or_else(|| format!("{} {}", event.kind, event.source));
-            (source, why, fix)
+/// The failure of handing in an event that concerns no route.
+pub(super) fn unconcerned(event: &RdsEvent, config: &Config) -> Failure {
+    let NotFollowed { why, fix } = routing::why_no_route(&config.routes, event);
+    let arn = event.source_arn.as_ref().map(ToString::to_string);
+    let what = match (event.kind, &fix) {
+        (SourceKind::BlueGreenDeployment, _) => {
+            format!("blue/green deployment {} concerns no route", event.source)
         }
-        NotFollowed { fix: None, .. } => (
-            event.source.to_string(),
-            "its events are none of the configured routes' business; the worker deletes them"
-                .to_owned(),
-            "name it as the source of a route, or check the event".to_owned(),
-        ),
+        (SourceKind::Cluster | SourceKind::Instance | SourceKind::Other, Some(_)) => {
+            let source = arn.unwrap_or_else(|| format!("{} {}", event.kind, event.source));
+            format!("no route follows {source}")
+        }
+        (SourceKind::Cluster | SourceKind::Instance | SourceKind::Other, None) => {
+            format!("no route follows {}", event.source)
+        }
     };
-    let (source, why, fix) = told;
     Failure::Told {
-        what: format!("no route follows {source}"),
-        why,
-        fix,
+        what,
+        why: format!("{why}; the worker deletes such events"),
+        fix: fix
+            .unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
         exit: Exit::Error,
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::findings::{Findings, Found, Origin};
 use super::section::{Limits, Rule, Section};
 use super::words::Word;
-use crate::domain::policy::{Database, Policy, Role};
+use crate::domain::policy::{
+    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role,
+};
 use crate::domain::route::InstanceId;
 use crate::domain::safety::FLAP_MOVES_MAX;
 use crate::domain::truth::Witness;
@@ -96,6 +98,14 @@ const EVIDENCE_AGE: Limits = Limits::within(
     "an event is regularly up to five minutes late, and one of last week is no news",
 );
 
+/// The same where there is nobody to ask: from a day, since what such a route refuses nobody follows, and a worker may
+/// have been away for some hours; up to the 14 days that SQS keeps a message at most.
+const EVIDENCE_AGE_OF_EVENTS_ALONE: Limits = Limits::within(
+    86_400..=1_209_600,
+    "this route asks nobody who writes, so a failover that it finds too old is followed by nobody: a worker that was \
+     away for a night has to follow it, and after 14 days SQS has dropped it",
+);
+
 const SERVING_LIMIT: Limits = Limits::within(
     30..=3600,
     "a load balancer needs minutes to serve a new target, and not an hour",
@@ -137,12 +147,7 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
             default.trust_event,
             findings,
         ),
-        evidence_age_max: seconds(
-            section,
-            ("evidence_age_max_seconds", &EVIDENCE_AGE),
-            default.evidence_age_max,
-            findings,
-        ),
+        evidence_age_max: evidence_age_max(section, truth.as_ref(), findings),
         flap_moves_max: section
             .number("flap_moves_max", &FLAP_MOVES, FLAP_MOVES_MAX, findings)
             .map_or(FLAP_MOVES_MAX, |found| found.value),
@@ -197,7 +202,7 @@ pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 11] {
         policy.mode.word().to_owned(),
         allowed.unwrap_or_else(|| "any of the source".to_owned()),
         seconds(policy.trust_event),
-        seconds(policy.evidence_age_max),
+        seconds(policy.evidence_age_limit()),
         policy.flap_moves_max.to_string(),
         policy.serving_when.word().to_owned(),
         seconds(policy.serving_limit),
@@ -240,6 +245,25 @@ fn seconds(
     let shown = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
     let found = section.number(field, limits, shown, findings);
     found.map_or(default, |found| Duration::from_secs(found.value.into()))
+}
+
+/// From what age on an event moves nothing, where that is not the default, which depends on whether anybody is asked.
+fn evidence_age_max(
+    section: &Section<'_>,
+    truth: Option<&BTreeSet<Witness>>,
+    findings: &mut Findings,
+) -> Option<Duration> {
+    let (limits, default) = match truth {
+        Some(nobody) if nobody.is_empty() => (
+            &EVIDENCE_AGE_OF_EVENTS_ALONE,
+            EVIDENCE_AGE_MAX_OF_EVENTS_ALONE,
+        ),
+        Some(_) | None => (&EVIDENCE_AGE, EVIDENCE_AGE_MAX),
+    };
+    let shown = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
+    let found = section.number("evidence_age_max_seconds", limits, shown, findings)?;
+    // A default that is written out is still the default.
+    Some(Duration::from_secs(found.value.into())).filter(|age| *age != default)
 }
 
 fn allowed_instances(
@@ -296,7 +320,7 @@ fn who_knows_readers(section: &Section<'_>, policy: &Policy, findings: &mut Find
 }
 
 fn old_evidence_is_not_trusted(section: &Section<'_>, policy: &Policy, findings: &mut Findings) {
-    let (trust, age_max) = (policy.trust_event, policy.evidence_age_max);
+    let (trust, age_max) = (policy.trust_event, policy.evidence_age_limit());
     if trust > age_max {
         let field = "trust_event_seconds";
         let why = format!(

@@ -164,7 +164,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.mode = enforce (default)
     route.c.allowed_instances = any of the source (default)
     route.c.trust_event_seconds = 180 (default)
-    route.c.evidence_age_max_seconds = 900 (default)
+    route.c.evidence_age_max_seconds = 1209600 (default)
     route.c.flap_moves_max = 5 (default)
     route.c.serving_when = healthy (default)
     route.c.serving_limit_seconds = 360 (default)
@@ -808,7 +808,7 @@ serving_limit_seconds = 60
         endpoint: Some("c.cluster-abc.us-east-1.rds.amazonaws.com".to_owned()),
         allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
         trust_event: Duration::ZERO,
-        evidence_age_max: Duration::from_mins(10),
+        evidence_age_max: Some(Duration::from_mins(10)),
         flap_moves_max: 0,
         serving_when: ServingWhen::Registered,
         serving_limit: Duration::from_mins(1),
@@ -988,6 +988,32 @@ fn an_event_that_moves_nothing_any_more_outranks_nobody() {
     w.toml:6: route.c.trust_event_seconds = 600
       why: an event older than 300 s moves nothing (evidence_age_max_seconds), and would still outrank the witnesses
       fix: write no more seconds than evidence_age_max_seconds has
+    "#);
+}
+
+#[test]
+fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
+    let age = |lines: &str| {
+        let loaded = file(&route(&format!("source = \"c\"\n{lines}{INSTANCES}"))).unwrap();
+        let shown = loaded.settings.iter();
+        let mut shown = shown.filter(|s| s.field == "route.c.evidence_age_max_seconds");
+        let limit = loaded.config.routes[0].policy.evidence_age_limit();
+        assert_eq!(shown.next().unwrap().value, limit.as_secs().to_string());
+        limit
+    };
+    assert_eq!(age(""), Duration::from_hours(14 * 24));
+    assert_eq!(
+        age("evidence_age_max_seconds = 86400\n"),
+        Duration::from_hours(24)
+    );
+    let loaded = file(&asking("truth = \"rds\"\n")).unwrap();
+    let limit = loaded.config.routes[0].policy.evidence_age_limit();
+    assert_eq!(limit, Duration::from_mins(15));
+    let lines = format!("source = \"c\"\nevidence_age_max_seconds = 900\n{INSTANCES}");
+    insta::assert_snapshot!(faults(&route(&lines)), @r#"
+    w.toml:4: route.c.evidence_age_max_seconds = 900
+      why: this route asks nobody who writes, so a failover that it finds too old is followed by nobody: a worker that was away for a night has to follow it, and after 14 days SQS has dropped it
+      fix: write a whole number from 86400 to 1209600; the default is 1209600
     "#);
 }
 

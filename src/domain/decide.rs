@@ -22,6 +22,8 @@ use crate::planted::{Bug, planted};
 /// are ordered by their own time, accepting it would make every later event look old.
 pub const EVENT_AHEAD_MAX: Duration = Duration::from_mins(1);
 
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
+
 /// What is to be done about a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -162,7 +164,7 @@ fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<
     let (instance, reach) =
         trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
     trail.ask(Question::News, is_news(about, (evidence, &instance)))?;
-    trail.ask(Question::Young, is_young(about))?;
+    trail.ask(Question::Young, is_young(about, &instance))?;
     let target = admit(about.route, &instance, about.address, trail)?;
     Ok(Desired {
         instance,
@@ -445,30 +447,34 @@ fn is_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -
     Err(Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note).into())
 }
 
-/// Evidence of long ago says who wrote then. Where there are witnesses they are asked who writes now; a
-/// static map has none, and follows the newest evidence there is.
-fn is_young(about: &About<'_>) -> Ruled<()> {
+/// Evidence of long ago says who wrote then. Where there are witnesses they are asked who writes now; where there are
+/// none nobody knows, and a person has to say.
+fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
     let policy = &about.route.policy;
     let age = about.now.since(about.event.at);
-    let (seconds, max) = (age.as_secs(), policy.evidence_age_max.as_secs());
+    let (seconds, max) = (age.as_secs(), policy.evidence_age_limit().as_secs());
     let passed = |but: &str| {
         let compared =
             format_args!("the event is {seconds} s old; evidence_age_max_seconds = {max}{but}");
         Ok(((), about.tell.words(compared)))
     };
-    if age <= policy.evidence_age_max {
+    if age <= policy.evidence_age_limit() {
         return passed("");
-    }
-    if policy.truth.is_empty() {
-        return passed(", but there are no witnesses to ask");
     }
     let mut known = about.control.newest().into_iter();
     if known.any(|known| known.event == about.key) {
         return passed(", but it points the route there already");
     }
-    let note = format!(
-        "the event is {seconds} s old, more than evidence_age_max_seconds = {max}: the witnesses are asked"
-    );
+    let old = format!("the event is {seconds} s old, more than evidence_age_max_seconds = {max}");
+    if policy.truth.is_empty() {
+        let (days, route) = (seconds / SECONDS_OF_A_DAY, &about.route.name);
+        let note = format!(
+            "{old}: after {days} days somebody else may write, and this route has nobody to ask; if {instance} is the \
+             writer, `writerlink swap {route} --to {instance}`"
+        );
+        return Err(Verdict::new(Outcome::Rejected, Reason::EvidenceTooOld, note).into());
+    }
+    let note = format!("{old}: the witnesses are asked");
     let verdict = Verdict::new(Outcome::Ignored, Reason::EvidenceTooOld, note);
     Err(Box::new(Decision::Ask(verdict)))
 }

@@ -24,6 +24,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod route;
+pub mod routing;
 pub mod safety;
 pub mod sources;
 pub mod standing;

@@ -65,8 +65,8 @@ pub struct Policy {
     pub allowed_instances: Option<BTreeSet<InstanceId>>,
     /// For how long an event outranks what the witnesses say.
     pub trust_event: Duration,
-    /// From what age on an event moves nothing and only makes the witnesses be asked.
-    pub evidence_age_max: Duration,
+    /// From what age on an event moves nothing, where the configuration says so ([`Policy::evidence_age_limit`]).
+    pub evidence_age_max: Option<Duration>,
     /// How many changes of target within ten minutes stop the route when one more follows; 0 never does.
     pub flap_moves_max: u32,
     /// When a target counts as serving.
@@ -82,6 +82,11 @@ pub const TRUST_EVENT: Duration = Duration::from_mins(3);
 /// From what age on an event is no news any more but a reason to ask.
 pub const EVIDENCE_AGE_MAX: Duration = Duration::from_mins(15);
 
+/// The same where there is nobody to ask. SQS keeps a message for 14 days at most, and a failover may wait in the queue
+/// for as long as nobody works: what moved on before that did not come straight from RDS (an archive, a file, a message
+/// that was put back), and says nothing of who writes now.
+pub const EVIDENCE_AGE_MAX_OF_EVENTS_ALONE: Duration = Duration::from_hours(14 * 24);
+
 /// How long a target may take to serve. AWS Support says 3 to 5 minutes for a registration
 /// (aws-load-balancer-controller issue 1834), which is the longest known.
 pub const SERVING_LIMIT: Duration = Duration::from_mins(6);
@@ -96,10 +101,23 @@ impl Default for Policy {
             endpoint: None,
             allowed_instances: None,
             trust_event: TRUST_EVENT,
-            evidence_age_max: EVIDENCE_AGE_MAX,
+            evidence_age_max: None,
             flap_moves_max: FLAP_MOVES_MAX,
             serving_when: ServingWhen::default(),
             serving_limit: SERVING_LIMIT,
         }
+    }
+}
+
+impl Policy {
+    /// From what age on an event moves nothing. Who has witnesses asks them then; who has none refuses the event, and a
+    /// person has to say whether it still holds.
+    #[must_use]
+    pub fn evidence_age_limit(&self) -> Duration {
+        self.evidence_age_max.unwrap_or(if self.truth.is_empty() {
+            EVIDENCE_AGE_MAX_OF_EVENTS_ALONE
+        } else {
+            EVIDENCE_AGE_MAX
+        })
     }
 }

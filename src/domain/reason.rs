@@ -41,7 +41,7 @@ pub enum Reason {
     GroupDiffered,
     /// The event says that the writer has to be asked for: the timer asks the route's witnesses.
     WitnessesAsked,
-    /// The event is too old to be believed; the timer asks the route's witnesses.
+    /// The event is too old to be believed; the timer asks the route's witnesses, if it has any.
     EvidenceTooOld,
     /// The witnesses differ, or one of them cannot tell.
     TruthUnclear,
@@ -188,7 +188,7 @@ impl Reason {
             Self::GroupDiffered => "the group was not what the route points at, and was put right",
             Self::WitnessesAsked => "the event does not say who writes, so the witnesses are asked",
             Self::EvidenceTooOld => {
-                "an event of long ago says who wrote then; the witnesses are asked who writes now"
+                "an event of long ago says who wrote then, and not who writes now"
             }
             Self::TruthUnclear => "the witnesses differ or cannot tell, which is waited out",
             Self::EventTrusted => "a young event outranks the witnesses, whose word lags behind it",

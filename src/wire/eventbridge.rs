@@ -18,8 +18,30 @@ const SOURCE: &str = "aws.rds";
 /// `aws.rds` to everybody, so a drill cannot be mistaken for an event of RDS, nor be made into one.
 pub const DRILL_SOURCE: &str = "writerlink.drill";
 
+/// The `detail-type` of every event that RDS itself sends (EventBridge reference, "Amazon Relational Database Service
+/// events"). Under the same `source` come `CloudTrail`'s records of calls to RDS, which are no events of a database and
+/// have another `detail`; and AWS may add a type at any time.
+pub const DETAIL_TYPES: [&str; 11] = [
+    "RDS DB Cluster Event",
+    "RDS DB Instance Event",
+    "RDS Blue Green Deployment Event",
+    "RDS DB Cluster Snapshot Event",
+    "RDS DB Snapshot Event",
+    "RDS DB Parameter Group Event",
+    "RDS DB Security Group Event",
+    "RDS DB Proxy Event",
+    "RDS DB Shard Group Event",
+    "RDS Custom Engine Version Event",
+    "RDS Zero ETL Event",
+];
+
+/// The `detail-type` of `CloudTrail`'s records: somebody called the API of RDS.
+pub const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: Option<&'a RawValue>,
     #[serde(borrow)]
     source: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -60,6 +82,11 @@ pub(super) fn read(place: &Place<'_>, json: &str) -> Result<Parsed, Malformed> {
         );
         return Ok(Parsed::Ignored(reason));
     }
+    let detail_type = place.field("detail-type", envelope.detail_type);
+    let detail_type = detail_type.required_text()?;
+    if !DETAIL_TYPES.contains(&detail_type.as_str()) {
+        return Ok(Parsed::Ignored(no_event_of_rds(&detail_type)));
+    }
     let within = place.key("detail");
     let detail = place.field("detail", envelope.detail);
     let detail: Detail<'_> = object(&within, detail.required_json("a JSON object")?)?;
@@ -89,4 +116,16 @@ pub(super) fn read(place: &Place<'_>, json: &str) -> Result<Parsed, Malformed> {
         Parsed::Events(events) if drill => Ok(Parsed::Drill(events)),
         parsed => Ok(parsed),
     }
+}
+
+/// Why what has this `detail-type` is ignored, whatever stands in it.
+fn no_event_of_rds(detail_type: &str) -> String {
+    let shown = quoted(detail_type);
+    if detail_type == CALL_RECORDED {
+        return format!(
+            "detail-type {shown}: a record of a call to RDS, which is no event of a database; to keep such records out, \
+             name the detail-types of events in the rule's pattern (`writerlink check` names the rule)"
+        );
+    }
+    format!("detail-type {shown}, which is none of the events of RDS that are known")
 }

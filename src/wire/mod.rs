@@ -20,7 +20,7 @@ use serde::de::IgnoredAny;
 
 use crate::domain::event::RdsEvent;
 
-pub use eventbridge::DRILL_SOURCE;
+pub use eventbridge::{CALL_RECORDED, DETAIL_TYPES, DRILL_SOURCE};
 pub use facts::KEPT_TEXT_BYTES_MAX;
 pub use field::Malformed;
 use field::{Place, excerpt, object};

@@ -2,8 +2,8 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::event::{Evidence, RdsEvent};
-use crate::domain::identity::not_followed;
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::reconcile::{Preview, Reconciler};
 
 /// What each route would do, a sentence a route and event. Nothing is written and nothing is moved, and one that
@@ -15,8 +15,8 @@ pub(super) async fn told(
 ) -> Vec<String> {
     let mut told = Vec::new();
     for event in events {
-        let before = told.len();
-        for route in routes.iter().filter(|route| route.follows(event)) {
+        let concerned = routing::concerned(routes, event);
+        for (route, _) in &concerned {
             let evidence = Evidence::new(route, event.clone());
             let would = match reconciler.preview(route, &evidence).await {
                 Ok(preview) => would(&preview),
@@ -24,8 +24,8 @@ pub(super) async fn told(
             };
             told.push(format!("a drill; route {}: {would}", route.name));
         }
-        if told.len() == before {
-            told.push(format!("a drill; {}", not_followed(routes, event)));
+        if concerned.is_empty() {
+            told.push(format!("a drill; {}", routing::why_no_route(routes, event)));
         }
     }
     told

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::{VISIBILITY, VISIBILITY_RENEW_AFTER, Worker};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
+use crate::domain::routing;
 use crate::domain::time::Timestamp;
 use crate::planted::{Bug, planted};
 use crate::ports::Message;
@@ -90,8 +91,10 @@ impl InHand for Hand<'_> {
             Ok(Parsed::Events(events)) => events,
             Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
         });
-        let followed = events.filter(|event| route.follows(event));
-        followed.map(|event| Evidence::new(route, event)).collect()
+        let concerning = events.filter(|event| routing::concern(route, event).is_some());
+        concerning
+            .map(|event| Evidence::new(route, event))
+            .collect()
     }
 
     async fn keep(&self) {

@@ -7,6 +7,7 @@
 
 mod balancer;
 mod caller;
+mod calls;
 mod database;
 mod group;
 mod patterns;

@@ -1,6 +1,7 @@
 //! Events that name nobody: which of them are reasons to ask the witnesses, by id and never by English.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink::domain::audit::Reason;
@@ -8,7 +9,9 @@ use writerlink::domain::change::Effect;
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{Claim, EventId, Evidence, RdsEvent, SourceKind};
 use writerlink::domain::ground::Ground;
-use writerlink::domain::policy::{EVIDENCE_AGE_MAX, Policy, Role};
+use writerlink::domain::policy::{
+    EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role,
+};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Outcome};
@@ -227,7 +230,7 @@ proptest! {
 // --- when a named writer is only a reason to ask ------------------------------------------------
 
 #[test]
-fn an_old_event_only_makes_the_witnesses_be_asked_and_a_static_map_follows_it() {
+fn an_old_event_only_makes_the_witnesses_be_asked() {
     let at = second(1000);
     let old = Timestamp::from_millis(at.plus(EVIDENCE_AGE_MAX).as_millis() + 1);
     let decided = |route: &Route, now| {
@@ -243,8 +246,46 @@ fn an_old_event_only_makes_the_witnesses_be_asked_and_a_static_map_follows_it() 
     let just_in_time = decided(&asking_route(), at.plus(EVIDENCE_AGE_MAX));
     assert!(matches!(just_in_time, Decision::Move(desired) if desired.target == target(2)));
     assert_asks(decided(&asking_route(), old), Reason::EvidenceTooOld);
-    let followed = decided(&route(), old);
-    assert!(matches!(followed, Decision::Move(desired) if desired.target == target(2)));
+}
+
+#[test]
+fn a_static_map_follows_an_event_for_two_weeks_and_then_refuses_it() {
+    let at = second(1000);
+    let decided = |route: &Route, age: Duration| {
+        let known = pointing_at(1, order(10, 1));
+        let evidence = evidence(COMPLETED, 2, at);
+        decide(route, &known, &evidence, Some(address(2)), at.plus(age))
+    };
+    // A worker that was away for a weekend, or for as long as SQS keeps a message.
+    for age in [Duration::from_hours(72), EVIDENCE_AGE_MAX_OF_EVENTS_ALONE] {
+        let followed = decided(&route(), age);
+        assert!(matches!(followed, Decision::Move(desired) if desired.target == target(2)));
+    }
+    let a_moment = Duration::from_millis(1);
+    for age in [
+        EVIDENCE_AGE_MAX_OF_EVENTS_ALONE + a_moment,
+        Duration::from_hours(207 * 24),
+    ] {
+        assert_settled(
+            decided(&route(), age),
+            Outcome::Rejected,
+            Reason::EvidenceTooOld,
+        );
+    }
+    let Decision::Settle(refused) = decided(&route(), Duration::from_hours(207 * 24)) else {
+        panic!("moved by an event of 207 days ago");
+    };
+    assert_eq!(
+        refused.note,
+        "the event is 17884800 s old, more than evidence_age_max_seconds = 1209600: after 207 days somebody else may \
+         write, and this route has nobody to ask; if db-2 is the writer, `writerlink swap orders --to db-2`"
+    );
+    let mut strict = route();
+    let a_day = Duration::from_hours(24);
+    strict.policy.evidence_age_max = Some(a_day);
+    assert!(matches!(decided(&strict, a_day), Decision::Move(_)));
+    let refused = decided(&strict, a_day + a_moment);
+    assert_settled(refused, Outcome::Rejected, Reason::EvidenceTooOld);
 }
 
 #[test]
@@ -254,9 +295,11 @@ fn an_old_event_that_already_points_the_route_is_resumed() {
     if let Some(desired) = &mut control.desired {
         desired.event = evidence.key;
     }
-    let now = second(100_000);
-    let decision = decide(&asking_route(), &control, &evidence, Some(address(2)), now);
-    assert_eq!(decision, Decision::Move(control.desired.unwrap()));
+    let now = second(10_000_000);
+    for route in [asking_route(), route()] {
+        let decision = decide(&route, &control, &evidence, Some(address(2)), now);
+        assert_eq!(decision, Decision::Move(control.desired.clone().unwrap()));
+    }
 }
 
 #[test]

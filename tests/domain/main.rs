@@ -14,6 +14,7 @@ mod missing_name;
 mod orders;
 mod past;
 mod plan;
+mod routing;
 mod safety;
 mod sources;
 mod standing;

@@ -42,7 +42,7 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
     pass not-from-the-future: its time is 2026-05-06T23:10:00.000Z, and the clock says 2026-05-06T23:11:40.000Z
     pass says-who-writes: db-2, by the event itself
     pass news: evidence of 2026-05-06T23:10:00.000Z is newer than that of 2026-05-06T23:01:40.000Z, which points the route at db-1
-    pass young: the event is 100 s old; evidence_age_max_seconds = 900
+    pass young: the event is 100 s old; evidence_age_max_seconds = 1209600
     pass instance-allowed: any instance of the source is allowed
     pass address-known: instance db-2 is at 10.0.0.2
     pass has-a-group: the route's group is arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067

@@ -124,3 +124,39 @@ async fn described(trial: &Trial, table: &str) -> Vec<String> {
     parts.sort();
     parts
 }
+
+/// Puts a drill of a blue/green switchover of this database on the default bus.
+async fn put_switchover(trial: &Trial, database: &str) {
+    let event = sample("blue-green-switched-over.eventbridge").replace("aurora-source", database);
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let arn = event["detail"]["SourceArn"].as_str().unwrap();
+    let mut detail = event["detail"].clone();
+    detail["SourceArn"] = json!(arn.replace("123456789012", trial.account().id()));
+    let entry = PutEventsRequestEntry::builder()
+        .source("writerlink.drill")
+        .detail_type(event["detail-type"].as_str().unwrap())
+        .detail(detail.to_string());
+    let put = trial.events().put_events().entries(entry.build());
+    assert_eq!(put.send().await.unwrap().failed_entry_count(), 0);
+}
+
+#[tokio::test]
+async fn a_switchover_that_names_the_database_comes_through_its_rule() {
+    let trial = Trial::bare(&[ROUTE]).await;
+    Stacks::deployed_for(&trial);
+    for database in [ROUTE, "other", "aurora-source-2", "aurora"] {
+        put_switchover(&trial, database).await;
+    }
+    let worked = trial.says("run --drain --log json");
+    assert_eq!(worked.code, 0, "{}", worked.err);
+    let log = worked.log();
+    let ignored = log.iter().filter(|line| line["event"] == "message_ignored");
+    let notes: Vec<&str> = ignored.map(|line| line["note"].as_str().unwrap()).collect();
+    assert_eq!(
+        notes,
+        [
+            "a drill; route aurora-source: would be settled as Ignored: the event does not say who writes, or where; a static \
+             map cannot tell either"
+        ]
+    );
+}

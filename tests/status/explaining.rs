@@ -45,7 +45,7 @@ async fn an_event_in_a_file_is_walked_question_by_question() {
       10  pass    says-who-writes      orders-3, by the event itself
       11  pass    news                 evidence of 2026-05-06T23:01:40.000Z is newer than that of
                                        2026-05-06T23:00:59.000Z, which points the route at orders-2
-      12  pass    young                the event is 20 s old; evidence_age_max_seconds = 900
+      12  pass    young                the event is 20 s old; evidence_age_max_seconds = 1209600
       13  pass    instance-allowed     any instance of the source is allowed
       14  pass    address-known        instance orders-3 is at 10.0.3.11
       15  pass    has-a-group          the route's group is arn:aws:elasticloadbalancing:us-east-1:12345

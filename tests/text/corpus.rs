@@ -1,5 +1,6 @@
 //! The deliveries in `tests/corpus`: those of the AWS documentation, real ones from public repositories
-//! (account numbers and names replaced), and five of one failover.
+//! (account numbers and names replaced), five of one failover, and two that somebody's rule brought besides
+//! (`CloudTrail`'s record of a call, a blue/green switchover by the guide's wording).
 
 use std::fs;
 use std::path::PathBuf;

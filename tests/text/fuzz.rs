@@ -7,10 +7,11 @@ use std::panic::catch_unwind;
 use std::time::Instant;
 
 use proptest::prelude::*;
-use writerlink::wire::{Parsed, parse, parse_bytes};
+use serde_json::json;
+use writerlink::wire::{CALL_RECORDED, DETAIL_TYPES, Parsed, parse, parse_bytes};
 
 use super::mutation::Mutation;
-use super::{corpus, oracle};
+use super::{corpus, oracle, samples};
 
 /// How many inputs the long run makes when nobody says otherwise.
 const CASES: u64 = 100_000;
@@ -37,6 +38,27 @@ proptest! {
         if let Err(malformed) = parse(&body) {
             prop_assert!(!malformed.to_string().contains(char::is_control));
         }
+    }
+
+    #[test]
+    fn no_other_detail_type_is_ever_an_event_or_a_dead_letter(
+        detail_type in prop_oneof![
+            any::<String>(),
+            Just(CALL_RECORDED.to_owned()),
+            "(RDS|rds) (DB )?(Cluster|Instance|Proxy) ?(Event|Events|event)?",
+        ],
+        detail in prop_oneof![Just(json!(null)), Just(json!({"SourceType": 7})), Just(json!([]))],
+    ) {
+        prop_assume!(!DETAIL_TYPES.contains(&detail_type.as_str()));
+        let mut body = samples::eventbridge();
+        body["detail-type"] = json!(detail_type);
+        prop_assert!(matches!(parse(&body.to_string()), Ok(Parsed::Ignored(_))), "{}", body);
+        body["detail"] = detail;
+        let Ok(Parsed::Ignored(reason)) = parse(&body.to_string()) else {
+            return Err(TestCaseError::fail(body.to_string()));
+        };
+        prop_assert!(reason.contains("detail-type"), "{reason}");
+        prop_assert!(!reason.contains(char::is_control), "{reason}");
     }
 
     #[test]

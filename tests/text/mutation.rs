@@ -50,6 +50,7 @@ fn substitute(which: usize) -> Value {
         json!("Completed failover to DB instance: other-1 "),
         json!("arn:aws:rds:us-east-1:123456789012:cluster:other"),
         json!("db-cluster"),
+        json!("AWS API Call via CloudTrail"),
         json!("{\"Type\":\"Notification\",\"Message\":\"{}\"}"),
         json!("\u{0}\u{1b}\u{202e}"),
         json!("x".repeat(20_000)),

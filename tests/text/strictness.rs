@@ -1,7 +1,7 @@
 //! Strict on what decides.
 
 use serde_json::json;
-use writerlink::wire::parse;
+use writerlink::wire::{DETAIL_TYPES, parse};
 
 use super::samples::{
     envelope, eventbridge, notification, refused, with, with_detail, without, without_detail,
@@ -107,6 +107,56 @@ fn whatever_decides_must_be_there_and_be_a_string() {
                 format!("detail.{key}: expected a string, found {value}")
             );
         }
+    }
+}
+
+#[test]
+fn an_event_of_a_known_type_that_lacks_what_decides_is_refused() {
+    for detail_type in DETAIL_TYPES {
+        for key in ["SourceType", "Message"] {
+            let mut body = without_detail(key);
+            body["detail-type"] = json!(detail_type);
+            assert_eq!(
+                refused(&body).place,
+                format!("detail.{key}"),
+                "{detail_type}"
+            );
+        }
+        let mut body = without(eventbridge(), "detail");
+        body["detail-type"] = json!(detail_type);
+        assert_eq!(refused(&body).place, "detail", "{detail_type}");
+    }
+}
+
+#[test]
+fn a_detail_type_that_is_no_string_is_refused() {
+    for value in [
+        json!(1),
+        json!(true),
+        json!(["RDS DB Cluster Event"]),
+        json!({}),
+    ] {
+        let mut body = eventbridge();
+        body["detail-type"] = value.clone();
+        let error = refused(&body).to_string();
+        assert_eq!(
+            error,
+            format!("detail-type: expected a string, found {value}")
+        );
+    }
+}
+
+#[test]
+fn without_a_detail_type_nothing_is_an_eventbridge_event() {
+    // Whoever reshapes events on their way has to keep it: without it a record of a call looks like an event.
+    for body in [without(eventbridge(), "detail-type"), {
+        let mut body = eventbridge();
+        body["detail-type"] = json!(null);
+        body
+    }] {
+        let error = refused(&body);
+        assert_eq!(error.place, "the body");
+        assert!(error.expected.contains("\"detail-type\""), "{error}");
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use writerlink::domain::event::{Claim, EventId, RdsEvent, SourceKind};
 use writerlink::domain::time::Timestamp;
+use writerlink::wire::DETAIL_TYPES;
 
 use super::samples::{
     envelope, event, eventbridge, events, ignored, notification, refused, sample, with,
@@ -215,6 +216,52 @@ fn an_event_of_another_service_is_ignored_whatever_its_detail() {
         ignored(&body.to_string()),
         "an EventBridge event of \"custom.rds\", not of aws.rds"
     );
+}
+
+#[test]
+fn a_record_of_a_call_to_rds_is_ignored_and_says_what_it_is() {
+    let reason = ignored(&sample("cloudtrail-call-of-rds.eventbridge.json").to_string());
+    assert_eq!(
+        reason,
+        "detail-type \"AWS API Call via CloudTrail\": a record of a call to RDS, which is no event of a database; to keep \
+         such records out, name the detail-types of events in the rule's pattern (`writerlink check` names the rule)"
+    );
+}
+
+#[test]
+fn a_detail_type_that_is_not_known_is_ignored_whatever_its_detail() {
+    for detail_type in [
+        "RDS Recommendation Event",
+        "rds db cluster event",
+        "RDS DB Cluster Event ",
+        "",
+    ] {
+        let mut body = eventbridge();
+        body["detail-type"] = json!(detail_type);
+        let whole = ignored(&body.to_string());
+        assert!(whole.contains(&format!("{detail_type:?}")), "{whole}");
+        body["detail"] = json!(7);
+        assert_eq!(ignored(&body.to_string()), whole);
+        assert_eq!(ignored(&without(body, "detail").to_string()), whole);
+    }
+}
+
+#[test]
+fn every_detail_type_that_rds_documents_is_read() {
+    for detail_type in DETAIL_TYPES {
+        let mut body = eventbridge();
+        body["detail-type"] = json!(detail_type);
+        assert_eq!(event(&body), event(&eventbridge()), "{detail_type}");
+    }
+}
+
+#[test]
+fn a_record_of_a_call_says_the_same_in_every_envelope() {
+    let record = sample("cloudtrail-call-of-rds.eventbridge.json").to_string();
+    let reason = ignored(&record);
+    assert_eq!(ignored(&envelope(&record).to_string()), reason);
+    let invocation = json!({"Records": [{"Sns": envelope(&record)}]});
+    assert_eq!(ignored(&invocation.to_string()), reason);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetDescription, TargetTypeEnum};
 use serde_json::Value;
 use uuid::Uuid;
+use writerlink::domain::time::Timestamp;
 use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
 
@@ -375,14 +376,25 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A delivery of the corpus.
+/// A delivery of the corpus, told of yesterday: one of long ago moves nothing, and one of tomorrow cannot be true.
 pub(crate) fn sample(name: &str) -> String {
-    std::fs::read_to_string(sample_path(name)).unwrap()
+    let path = format!("{}/tests/corpus/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let now = SystemClock::start().wall().as_millis();
+    let yesterday = Timestamp::from_millis(now - 24 * 60 * 60 * 1000).to_string();
+    let days = ["2026-05-06", "2026-11-30"];
+    days.iter()
+        .fold(text, |text, day| text.replace(day, &yesterday[..10]))
 }
 
-/// Where it is.
+/// A file with it.
 pub(crate) fn sample_path(name: &str) -> String {
-    format!("{}/tests/corpus/{name}.json", env!("CARGO_MANIFEST_DIR"))
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let path = format!("{folder}/{}-{name}.json", std::process::id());
+    let part = format!("{path}.{}", Uuid::now_v7());
+    std::fs::write(&part, sample(name)).unwrap();
+    std::fs::rename(&part, &path).unwrap();
+    path
 }
 
 /// An event of EventBridge: a failover of `source` to its instance `n`, completed at this second.

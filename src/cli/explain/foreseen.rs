@@ -14,6 +14,7 @@ use crate::domain::decide::Decision;
 use crate::domain::event::{Evidence, RdsEvent};
 use crate::domain::identity::{Agreement, Compared, Part, nearest, not_followed};
 use crate::domain::route::Route;
+use crate::domain::routing::{self, Concern};
 use crate::domain::walk::{Answer, Asked};
 use crate::reconcile::Preview;
 
@@ -26,6 +27,8 @@ struct Explained {
     event_id: Option<String>,
     event_at: String,
     message: String,
+    /// Why the event concerns the route.
+    concern: Option<&'static str>,
     decision: &'static str,
     reason: Option<&'static str>,
     note: String,
@@ -91,11 +94,11 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let (mut all, mut unfollowed) = (Vec::new(), None);
     for event in events {
-        let followers = intake::followers(event, config);
+        let followers = intake::concerned(event, config);
         if followers.is_empty() {
             let near = nearest(&config.routes, event).into_iter();
             all.extend(near.map(|route| Explained::not_followed(route, event)));
-            unfollowed.get_or_insert_with(|| intake::unfollowed(event, config));
+            unfollowed.get_or_insert_with(|| intake::unconcerned(event, config));
             continue;
         }
         let reconciler = reconciler(config, session).await?;
@@ -172,6 +175,12 @@ impl Explained {
 
     /// What is known once the event was held against what the route follows.
     fn compared(route: &Route, event: &RdsEvent, note: String) -> Self {
+        let concern = routing::concern(route, event);
+        // What an event only names is of another kind and name than the event itself.
+        let told = |compared: &&Compared<'_>| {
+            concern != Some(Concern::NamedInText)
+                || !matches!(compared.part, Part::Kind | Part::Name)
+        };
         let comparison = route.compare(event);
         Self {
             route: route.name.to_string(),
@@ -179,13 +188,19 @@ impl Explained {
             event_id: event.id.map(|id| id.to_string()),
             event_at: event.at.to_string(),
             message: event.message.clone(),
+            concern: concern.map(Concern::as_str),
             decision: "NotFollowed",
             reason: None,
             note,
             instance: None,
             target: None,
             lease_owner: None,
-            asked: comparison.0.iter().map(Answered::part).collect(),
+            asked: comparison
+                .0
+                .iter()
+                .filter(told)
+                .map(Answered::part)
+                .collect(),
         }
     }
 
@@ -214,10 +229,14 @@ impl Explained {
         writeln!(out, "{}", look.paint(Tone::Strong, &clean(&title)))?;
         let id = self.event_id.as_deref().unwrap_or("no id");
         let event = format!("{id} of {}: \"{}\"", self.event_at, self.message);
-        let mut begin = vec![("  event".to_owned(), event)];
+        let mut about = vec![("  event".to_owned(), event)];
+        if self.concern == Some(Concern::NamedInText.as_str()) {
+            let why = "its text names the route's source, which is a reason to ask and no evidence";
+            about.push(("  concern".to_owned(), why.to_owned()));
+        }
         let key = self.event_key.iter();
-        begin.extend(key.map(|key| ("  key".to_owned(), key.clone())));
-        pairs(&begin, out)?;
+        about.extend(key.map(|key| ("  key".to_owned(), key.clone())));
+        pairs(&about, out)?;
         let rows: Vec<FlatRow<'_>> = self.rows().collect();
         let rows = Listing {
             name: "asked",
