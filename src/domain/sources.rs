@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::aim::{RANK_ORDER, RANK_TRUTH};
 use super::event::{EventKey, RANK_COMPLETED};
+use super::plan::Reach;
 use super::policy::Role;
 use super::route::Route;
 use super::time::Timestamp;
@@ -272,14 +273,15 @@ impl Sources {
         worth.min().unwrap_or(Since::Changed)
     }
 
-    /// What the sources say together. One that lags says nothing about now: where the others agree with the evidence
-    /// they differ from it alone.
+    /// What the sources say together. One that lags says nothing about now: where the others agree with the evidence,
+    /// and nothing is left to move, they differ from it alone.
     fn truth(&self, heard: Heard<'_>) -> Truth {
         let together = heard.reading.truth();
-        let Some((_, known)) = heard.newest else {
+        let Some((newest, known)) = heard.newest else {
             return together;
         };
-        if heard.route.policy.role == Role::Readers || planted(Bug::LaggingIsBelieved) {
+        let moves = newest.reach != Reach::Swap || heard.route.policy.role == Role::Readers;
+        if moves || planted(Bug::LaggingIsBelieved) {
             return together;
         }
         let agrees = |testimony: &Testimony| {

@@ -8,6 +8,7 @@ use writerlink::domain::aim::{Aim, RANK_ORDER, RANK_TRUTH, aim, contradiction};
 use writerlink::domain::audit::Reason;
 use writerlink::domain::event::{EventKey, RANK_COMPLETED};
 use writerlink::domain::lease::Owner;
+use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::{Policy, Role, TRUST_EVENT};
 use writerlink::domain::route::Route;
 use writerlink::domain::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST, Sources};
@@ -446,6 +447,15 @@ fn where_one_source_lags_the_other_one_tells() {
         against.map(|verdict| verdict.reason),
         Some(Reason::TruthUnclear)
     );
+    // To take the old target out of the group both have to agree, as for any move.
+    let mut registered = watch.control.clone();
+    if let Some(known) = &mut registered.desired {
+        known.reach = Reach::Register;
+    }
+    std::mem::swap(&mut watch.control, &mut registered);
+    let (_, seen) = watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 1)]);
+    assert!(matches!(seen.truth, Truth::Unclear(_)));
+    watch.control = registered;
     // Once the name has agreed its word counts again.
     watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 2)]);
     let (_, seen) = watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 1)]);
