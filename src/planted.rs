@@ -97,11 +97,13 @@ pub enum Bug {
     RepairsWhatItDidNotSee,
     /// Carries out an event that newer evidence in hand has superseded.
     CarriesOutSuperseded,
+    /// Moves a route by what is older than, or lags behind, an event that waits for its turn or for an address.
+    TimerPassesWaitingEvent,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -147,6 +149,7 @@ impl Bug {
         Self::OneReadingIsTruth,
         Self::RepairsWhatItDidNotSee,
         Self::CarriesOutSuperseded,
+        Self::TimerPassesWaitingEvent,
     ];
 }
 

@@ -31,6 +31,7 @@ mod report;
 mod steps;
 mod tick;
 mod turns;
+mod waiting;
 mod weights;
 
 use std::sync::Arc;
@@ -43,7 +44,7 @@ use self::memory::Memory;
 use self::opening::Opening;
 pub use self::orders::Ordered;
 use self::pace::SharedPace;
-pub use self::preview::Preview;
+pub use self::preview::{Preview, RouteOutlook};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};

@@ -3,16 +3,19 @@
 //! The ledger stores *states*, and every change of state is built here, checked here, and only then handed
 //! to a ledger (I3, I4, I6): no adapter can commit a change that this file did not allow.
 
+mod effect;
+
+pub use self::effect::Effect;
+use self::effect::{stop_of, unanswered};
 use super::audit::{Entry, Reason, Step, Told};
 use super::event::EventKey;
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
-use super::safety::{Pin, Rule, Safety, Stop};
+use super::safety::{Pin, Rule, Safety};
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
-use super::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -248,21 +251,17 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
         agreed_with: before.agreed_with,
-        unresolved_event: unanswered(before, &desired),
-        source_conflict: before.source_conflict.clone().filter(|_| {
+        // A person who says where the route points has seen what could not be acted on, whatever their clock says.
+        unresolved_event: unanswered(before, &desired).filter(|_| order.is_none()),
+        source_conflict: before.source_conflict.clone().filter(|conflict| {
             let known = before.desired.as_ref();
-            known.is_some_and(|known| known.event == desired.event)
+            let same = known.is_some_and(|known| known.event == desired.event);
+            same || conflict.outlasts_a_move()
         }),
         desired: Some(desired),
     };
     let event = arrival.map(|arrival| arrival.write(transition, now, None));
     Change::new(from, to, Some(entry), event)
-}
-
-/// The event that could not be acted on, unless this evidence answers it.
-fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
-    let unresolved = control.unresolved_event.clone();
-    unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
@@ -298,15 +297,6 @@ fn safety_after(
         | Act::Acknowledge => {}
     }
     safety
-}
-
-fn stop_of(order: &Order) -> Stop {
-    Stop {
-        by: order.by.clone(),
-        reason: order.reason.clone(),
-        since: order.at,
-        until: order.act.within().map(|within| order.at.plus(within)),
-    }
 }
 
 /// Lengthens the lease of the attempt that holds it.
@@ -412,7 +402,11 @@ pub fn settle(
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
-    let to = effect.on(fenced_off(from), entry.at);
+    // One that is superseded by an event in the same hand stays open until that one has moved the route.
+    let open = matches!(effect, Effect::Refuses(_)) || entry.outcome == Some(Outcome::Superseded);
+    let mut to = effect.on(fenced_off(from), entry.at);
+    let unresolved = to.unresolved_event.take();
+    to.unresolved_event = unresolved.filter(|event| open || event.key != arrival.key);
     let event = Some(arrival.write(entry.transition, entry.at, entry.outcome));
     Change::new(from, to, Some(entry), event)
 }
@@ -425,103 +419,6 @@ pub fn settle(
 pub fn note(from: &RouteState, effect: Effect, entry: Entry) -> Result<Change, IllegalChange> {
     let to = effect.on(fenced_off(from), entry.at);
     Change::new(from, to, Some(entry), None)
-}
-
-/// What a record changes of a route besides telling something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing.
-    None,
-    /// The evidence is kept, since a safety rule holds it back.
-    Keeps(Desired, Rule),
-    /// The witnesses outrank everything that was said before this time.
-    Asks(Timestamp),
-    /// This is left to be seen of the last move.
-    Follows(Option<Follow>),
-    /// A person's order that moves nothing.
-    Obeys(Order),
-    /// The event could not be acted on, and is part of the route's state until it is answered (I9).
-    Refuses(UnresolvedEvent),
-    /// The discovery sources agree with the event that the route points by (I3); a conflict is over.
-    Agrees(EventKey),
-    /// The discovery sources contradict what is desired, or no longer do (I9).
-    Conflicts(Option<SourceConflict>),
-}
-
-impl Effect {
-    fn on(self, control: Control, now: Timestamp) -> Control {
-        match self {
-            Self::None => control,
-            Self::Keeps(desired, rule) => {
-                let newer = control
-                    .newest()
-                    .is_none_or(|k| k.evidence < desired.evidence);
-                let mut kept = control;
-                kept.unresolved_event = unanswered(&kept, &desired);
-                if newer {
-                    kept.waiting = Some(desired);
-                }
-                if rule == Rule::Flapping && kept.safety.flapping.is_none() {
-                    kept.safety.flapping = Some(Safety::flap_stop(now));
-                }
-                kept
-            }
-            Self::Asks(at) => Control {
-                ask_truth: control.ask_truth.max(Some(at)),
-                ..control
-            },
-            Self::Follows(follow) => Control { follow, ..control },
-            Self::Obeys(order) => Control {
-                safety: obeyed(&control.safety, &order),
-                unresolved_event: match order.act {
-                    Act::Acknowledge => None,
-                    Act::Swap(_)
-                    | Act::Pin { .. }
-                    | Act::Unpin
-                    | Act::Pause { .. }
-                    | Act::Resume
-                    | Act::Freeze { .. }
-                    | Act::Unfreeze => control.unresolved_event,
-                },
-                ..control
-            },
-            Self::Refuses(event) => {
-                let known = control.unresolved_event;
-                let is_newest = known.as_ref().is_none_or(|known| known.at <= event.at);
-                Control {
-                    unresolved_event: if is_newest { Some(event) } else { known },
-                    ..control
-                }
-            }
-            Self::Agrees(event) => Control {
-                agreed_with: Some(event),
-                source_conflict: None,
-                ..control
-            },
-            Self::Conflicts(source_conflict) => Control {
-                source_conflict,
-                ..control
-            },
-        }
-    }
-}
-
-fn obeyed(safety: &Safety, order: &Order) -> Safety {
-    let mut safety = safety.clone();
-    match order.act {
-        Act::Pause { .. } => safety.pause = Some(stop_of(order)),
-        Act::Resume => safety.pause = None,
-        Act::Freeze { .. } => safety.freeze = Some(stop_of(order)),
-        Act::Unfreeze => safety.freeze = None,
-        Act::Unpin => safety.pin = None,
-        Act::Acknowledge => {
-            safety.flapping = None;
-            safety.moves.clear();
-        }
-        // These take effect with the move that they order.
-        Act::Swap(_) | Act::Pin { .. } => {}
-    }
-    safety
 }
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.

@@ -73,11 +73,15 @@ pub enum Reason {
     TargetDoesNotServe,
     /// An old target is gone.
     TargetGone,
+    /// The address of the named instance could not be looked up.
+    AddressUnavailable,
+    /// An address in the route's map is not the one that the instance has.
+    MapDiffers,
 }
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -112,6 +116,8 @@ impl Reason {
         Self::TargetServes,
         Self::TargetDoesNotServe,
         Self::TargetGone,
+        Self::AddressUnavailable,
+        Self::MapDiffers,
     ];
 
     /// Its name, as recorded.
@@ -152,6 +158,8 @@ impl Reason {
             Self::TargetServes => "TargetServes",
             Self::TargetDoesNotServe => "TargetDoesNotServe",
             Self::TargetGone => "TargetGone",
+            Self::AddressUnavailable => "AddressUnavailable",
+            Self::MapDiffers => "MapDiffers",
         }
     }
 
@@ -199,6 +207,10 @@ impl Reason {
             Self::TargetServes => "the new target serves",
             Self::TargetDoesNotServe => "the new target does not serve in time",
             Self::TargetGone => "an old target is gone",
+            Self::AddressUnavailable => "the address of the named instance could not be looked up",
+            Self::MapDiffers => {
+                "an address in the route's map is not the one that the instance has"
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::domain::ground::Ground;
 use crate::domain::lease::{Acquire, Hold};
 use crate::domain::route::Route;
 use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
+use crate::domain::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit};
 
@@ -165,6 +166,8 @@ impl Reconciler {
             .wait_for_a_turn(task, &seen.state, &decision, leave)
             .await
         {
+            self.tell_that_its_turn_is_away(task, &seen.state, &waits)
+                .await?;
             return Ok(waits);
         }
         self.count_the_move(task, &seen.state, &decision);
@@ -217,7 +220,10 @@ impl Reconciler {
                 return Ok(superseded.into());
             }
         }
-        unresolved.map_or(Ok(decision), |error| Err(error.clone()))
+        match unresolved {
+            None => Ok(decision),
+            Some(error) => self.without_an_address(task, from, error).await,
+        }
     }
 
     /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
@@ -309,7 +315,10 @@ impl Reconciler {
                 told(from, arrival, (verdict.clone(), effect), entry)
             }
             Decision::Settle(verdict) => {
-                told(from, arrival, (verdict.clone(), Effect::None), entry)
+                let (control, evidence) = (&from.control, task.evidence);
+                let refused = UnresolvedEvent::refused(control, evidence, decision, entry.at);
+                let effect = refused.map_or(Effect::None, Effect::Refuses);
+                told(from, arrival, (verdict.clone(), effect), entry)
             }
         };
         change.map_err(|illegal| bug(&illegal))

@@ -21,18 +21,18 @@ use super::values::{
 };
 
 /// The aim of a look that happens when the witnesses are asked.
-fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
+pub(crate) fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
     aim(route, control, key(50), seen, seen.at)
 }
 
-fn followed(aim: Aim) -> Desired {
+pub(crate) fn followed(aim: Aim) -> Desired {
     match aim {
         Aim::Follow(desired) => desired,
         other => panic!("expected a move, got {other:?}"),
     }
 }
 
-fn kept(aim: Aim) -> Desired {
+pub(crate) fn kept(aim: Aim) -> Desired {
     match aim {
         Aim::Keep(desired) => desired,
         other => panic!("expected the route to stay, got {other:?}"),
@@ -66,7 +66,7 @@ fn readers_route() -> Route {
     }
 }
 
-fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) -> Safety {
+pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) -> Safety {
     Safety {
         pin: Some(Pin {
             instance: instance(number),
@@ -529,7 +529,7 @@ proptest! {
                     prop_assert!(Some(desired.evidence) >= newest);
                 }
             }
-            Aim::Confirm | Aim::Wait(_) | Aim::Unknown => {}
+            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {}
         }
     }
 

@@ -29,6 +29,8 @@ struct Explained {
     instance: Option<String>,
     target: Option<String>,
     /// Who holds the route, so that an attempt would have to come back.
+    /// Whether it would stay unresolved.
+    unresolved: bool,
     lease_owner: Option<String>,
     asked: Vec<Answered>,
 }
@@ -77,6 +79,9 @@ impl Row for FlatRow<'_> {
         ]
     }
 }
+
+/// Said of an event that would not be acted on.
+const STAYS: &str = "unless newer evidence answers it, it stays part of the route's state until a swap, a pin or an ack";
 
 /// Tells what every route that follows the event would decide.
 pub(super) async fn run(
@@ -146,6 +151,7 @@ impl Explained {
             note,
             instance: desired.map(|desired| desired.instance.to_string()),
             target: desired.map(|desired| desired.target.to_string()),
+            unresolved: preview.decision.leaves_unresolved().is_some(),
             lease_owner: preview.held.as_ref().map(|(owner, _)| owner.to_string()),
             asked: asked.map(|(n, asked)| Answered::of(n, asked)).collect(),
         }
@@ -186,6 +192,10 @@ impl Explained {
         rows.write(Output::Table, out)?;
         writeln!(out)?;
         let mut end = vec![("  so".to_owned(), self.note.clone())];
+        end.extend(
+            self.unresolved
+                .then(|| ("  then".to_owned(), STAYS.to_owned())),
+        );
         end.extend(self.lease_owner.iter().map(|owner| {
             let text = format!("{owner} has the route in hand; an attempt would come back");
             ("  lease".to_owned(), text)
