@@ -105,11 +105,13 @@ pub enum Bug {
     CarriesOutSuperseded,
     /// Follows every event of a source of the same name, whatever its kind, account and Region.
     NamesAreIdentity,
+    /// Moves a route by what is older than, or lags behind, an event that waits for its turn or for an address.
+    TimerPassesWaitingEvent,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -159,6 +161,7 @@ impl Bug {
         Self::RepairsWhatItDidNotSee,
         Self::CarriesOutSuperseded,
         Self::NamesAreIdentity,
+        Self::TimerPassesWaitingEvent,
     ];
 }
 

@@ -32,6 +32,7 @@ mod report;
 mod steps;
 mod tick;
 mod turns;
+mod waiting;
 mod weights;
 
 use std::sync::Arc;
@@ -44,7 +45,7 @@ use self::memory::Memory;
 use self::opening::Opening;
 pub use self::orders::Ordered;
 use self::pace::SharedPace;
-pub use self::preview::Preview;
+pub use self::preview::{Preview, RouteOutlook};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};

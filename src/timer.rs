@@ -88,8 +88,8 @@ pub struct Summary {
     pub looks: usize,
     /// Of these, how many failed.
     pub failed: usize,
-    /// Routes that differ and are held back by something else than a person, or cannot be put right, and those whose
-    /// sources contradict for longer than they normally lag.
+    /// Routes that differ and are held back by something else than a person, or cannot be put right, and those about
+    /// which something is unresolved.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
@@ -119,7 +119,16 @@ struct Seat {
     /// When the next look is due.
     due: Duration,
     failures: u32,
-    diverged: bool,
+    /// Whether its group differs, as far as the last looks could tell.
+    differs: bool,
+    /// Whether something in its state is unresolved (I9).
+    unresolved: bool,
+}
+
+impl Seat {
+    fn is_diverged(&self) -> bool {
+        self.differs || self.unresolved
+    }
 }
 
 /// A look that came back.
@@ -178,7 +187,8 @@ impl Timer {
                 | Look::Confirm
                 | Look::Waits(_)
                 | Look::Busy
-                | Look::Queued => {}
+                | Look::Queued
+                | Look::LeftToNewer => {}
             }
             Looked { n, watched, look }
         }
@@ -279,11 +289,12 @@ impl Rounds {
         self.failed += usize::from(failed);
         let seat = &mut self.seats[n];
         seat.failures = if failed { seat.failures + 1 } else { 0 };
-        seat.diverged = match &look {
+        seat.differs = match &look {
             // Said by the sources, and counted once it lasts.
             Look::Waits(_) if watched.waits_for_sources() => false,
-            look => differs(look).unwrap_or(seat.diverged),
+            look => differs(look).unwrap_or(seat.differs),
         };
+        seat.unresolved = watched.is_unresolved || watched.is_contradicted;
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
         seat.watched = Some(watched);
@@ -297,10 +308,6 @@ impl Rounds {
         self.next_summary = now + SUMMARY_EVERY;
         let wall = timer.clock.wall();
         let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
-        let diverges = |seat: &&Seat| {
-            let contradicted = seat.watched.as_ref().map(|watched| watched.is_contradicted);
-            seat.diverged || contradicted.unwrap_or_default()
-        };
         let long = |watched: &&Watched| {
             let since = watched.stopped_since;
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
@@ -309,7 +316,7 @@ impl Rounds {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.seats.iter().filter(diverges).count(),
+            diverged: self.seats.iter().filter(|seat| seat.is_diverged()).count(),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
         }));
@@ -322,6 +329,7 @@ fn differs(look: &Look) -> Option<bool> {
         // Of a route that is queued the message comes back for what is missing, and nobody looked at what that is.
         Look::Failed(_) | Look::Queued => None,
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
+        Look::LeftToNewer => Some(true),
         Look::Acted(report) => Some(matches!(
             report.ended,
             Ended::Deferred(..) | Ended::Waits(..)
@@ -342,7 +350,9 @@ fn is_a_persons(reason: Reason) -> bool {
 fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
     let calm = interval.saturating_sub(part_of(interval / 10, random));
     match look {
-        Look::Following(Arrival::Awaited) | Look::Busy => calm.min(FOLLOW_EVERY),
+        Look::Following(Arrival::Awaited) | Look::Busy | Look::LeftToNewer => {
+            calm.min(FOLLOW_EVERY)
+        }
         Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
         Look::Confirm => calm.min(CONFIRM_EVERY),
         Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),

@@ -758,11 +758,13 @@ async fn a_plan_shows_the_weights_before_and_after_and_changes_nothing() {
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
     let planner = scales.reconciler("planner");
-    let standing = planner.standing(scales.route()).await.unwrap().unwrap();
+    let standing = planner.standing(scales.route()).await.unwrap();
+    let standing = standing.preview.unwrap();
     assert!(standing.is_in_place());
     scales.set_by_hand([100, 0, 0]);
     scales.deregister_by_hand(3);
-    let standing = planner.standing(scales.route()).await.unwrap().unwrap();
+    let standing = planner.standing(scales.route()).await.unwrap();
+    let standing = standing.preview.unwrap();
     assert!(!standing.is_in_place());
     let (before, after) = standing.weights.unwrap();
     assert_eq!(before.to_string(), "orders-1 100, orders-2 0, orders-3 0");

@@ -141,7 +141,7 @@ pub enum Command {
     /// Show what would be done, and do nothing
     ///
     /// Nothing is written, not even to the ledger. For a ROUTE: the calls that are missing for its group to be
-    /// where the ledger says that the route points. For an event: what each route that follows its source
+    /// where the ledger says that the route points, and what is unresolved about it. For an event: what each route that follows its source
     /// would decide, and the calls it would make.
     #[command(
         group = ArgGroup::new("what").required(true).args(["route", "event"]),
@@ -205,8 +205,14 @@ pub enum Command {
     /// End a pause
     #[command(after_help = "Example:\n  writerlink resume orders --reason \"maintenance done\"")]
     Resume(Lift),
-    /// Let a route go on that was moved too often
-    #[command(after_help = "Example:\n  writerlink ack orders --reason \"the flapping is over\"")]
+    /// Take note of what a route cannot resolve by itself, and let it go on
+    ///
+    /// Of a route that was moved too often: it moves by itself again. Of an event that could not be acted on (an unknown
+    /// instance, an unreadable name, a question that nobody can answer): it is resolved, and the route stays where it is.
+    /// `status` names both.
+    #[command(
+        after_help = "Examples:\n  writerlink ack orders --reason \"the flapping is over\"\n  writerlink ack orders --reason \"orders-9 was promoted for a test\""
+    )]
     Ack(Lift),
     /// Make no call for any configured route
     ///

@@ -14,7 +14,7 @@ use crate::domain::route::Route;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::Desired;
 use crate::ports::CallError;
-use crate::reconcile::{Preview, Reconciler};
+use crate::reconcile::{Preview, Reconciler, RouteOutlook};
 use crate::wire::Parsed;
 
 /// What would happen to one target of a route; a route that would not move has one row without a target.
@@ -62,7 +62,8 @@ pub(super) async fn run(
             let route = configured(&config, name)?;
             let reconciler = reconciler(&config, session).await?;
             let standing = reconciler.standing(route).await;
-            vec![(route, standing.map_err(|error| looking(route, error))?)]
+            let standing = standing.map_err(|error| looking(route, error))?;
+            vec![(route, standing)]
         }
         (None, Some(file)) => match intake::read(file, session)? {
             Parsed::Events(events) | Parsed::Drill(events) => {
@@ -71,7 +72,11 @@ pub(super) async fn run(
                 let mut previews = Vec::new();
                 for (route, evidence) in followed {
                     let preview = reconciler.preview(route, &evidence).await;
-                    previews.push((route, Some(preview.map_err(|error| looking(route, error))?)));
+                    let outlook = RouteOutlook {
+                        preview: Some(preview.map_err(|error| looking(route, error))?),
+                        unresolved: None,
+                    };
+                    previews.push((route, outlook));
                 }
                 previews
             }
@@ -86,7 +91,7 @@ pub(super) async fn run(
     };
     let rows: Vec<PlanRow> = previews
         .iter()
-        .flat_map(|(r, p)| rows(r, p.as_ref()))
+        .flat_map(|(route, outlook)| outlook_rows(route, outlook))
         .collect();
     let rows = Listing {
         name: "plan",
@@ -94,10 +99,7 @@ pub(super) async fn run(
         next: None,
     };
     rows.write(global.output, session.out)?;
-    let to_do = previews
-        .iter()
-        .flat_map(|(_, preview)| preview)
-        .any(|p| !p.is_in_place());
+    let to_do = previews.iter().any(|(_, outlook)| !outlook.is_clear());
     Ok(if to_do && wanted.detailed_exitcode {
         Exit::PlanNotEmpty
     } else {
@@ -142,6 +144,16 @@ impl PlanRow {
             note,
         }
     }
+}
+
+/// What would become of a route, and what of it no worker mends.
+fn outlook_rows(route: &Route, outlook: &RouteOutlook) -> Vec<PlanRow> {
+    let mut rows = rows(route, outlook.preview.as_ref());
+    let unresolved = outlook.unresolved.as_ref();
+    rows.extend(
+        unresolved.map(|open| PlanRow::new(route, "Unresolved", "nothing", open.why.clone())),
+    );
+    rows
 }
 
 /// What would become of a route, target by target.

@@ -42,13 +42,43 @@ pub enum Aim {
     Confirm,
     /// Nowhere new for now, for this reason.
     Wait(Verdict),
+    /// Elsewhere, but a newer event that waits moves it there, or further: its message is on the way.
+    LeftToEvent,
     /// Nobody has ever said anything about it.
     Unknown,
 }
 
 /// Where `route` should point, by everything that the ledger and the witnesses say.
+///
+/// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
+/// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
 #[must_use]
 pub fn aim(
+    route: &Route,
+    control: &Control,
+    key: EventKey,
+    seen: &Sighting,
+    now: Timestamp,
+) -> Aim {
+    let pinned = control.safety.pinned(now).is_some();
+    match aim_by_what_is_known(route, control, key, seen, now) {
+        Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => {
+            Aim::LeftToEvent
+        }
+        aimed => aimed,
+    }
+}
+
+/// Whether an event that waits will move the route elsewhere than there.
+fn is_left_to_an_event(control: &Control, desired: &Desired, now: Timestamp) -> bool {
+    let waits = control.unresolved_event.as_ref();
+    let waits = waits.filter(|event| event.comes_back(now));
+    waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance))
+        && control.is_moved_by(desired)
+        && !planted(Bug::TimerPassesWaitingEvent)
+}
+
+fn aim_by_what_is_known(
     route: &Route,
     control: &Control,
     key: EventKey,
@@ -307,6 +337,11 @@ pub(super) fn about_truth(
             Ok((desired, compared))
         }
         Aim::Wait(verdict) => Err(verdict),
+        Aim::LeftToEvent => Err(Verdict::new(
+            Outcome::Superseded,
+            Reason::EvidenceNotNewer,
+            "a newer event waits, and moves the route next",
+        )),
         Aim::Confirm | Aim::Unknown => Err(Verdict::new(
             Outcome::Superseded,
             Reason::EvidenceNotNewer,

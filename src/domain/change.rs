@@ -6,17 +6,17 @@
 mod effect;
 
 pub use self::effect::Effect;
+use self::effect::{stop_of, unanswered};
 use super::aim::{RANK_ORDER, RANK_TRUTH};
 use super::audit::{Entry, Reason, Step, Told};
 use super::event::{EventKey, RANK_COMPLETED};
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
-use super::safety::{Pin, Rule, Safety, Stop};
+use super::safety::{Pin, Rule, Safety};
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
-use super::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -252,10 +252,12 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
         agreed_with: agreed_after(before, &desired),
-        unresolved_event: unanswered(before, &desired),
-        source_conflict: before.source_conflict.clone().filter(|_| {
+        // A person who says where the route points has seen what could not be acted on, whatever their clock says.
+        unresolved_event: unanswered(before, &desired).filter(|_| order.is_none()),
+        source_conflict: before.source_conflict.clone().filter(|conflict| {
             let known = before.desired.as_ref();
-            known.is_some_and(|known| known.event == desired.event)
+            let same = known.is_some_and(|known| known.event == desired.event);
+            same || conflict.outlasts_a_move()
         }),
         desired: Some(desired),
     };
@@ -281,12 +283,6 @@ fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
     } else {
         before.agreed_with
     }
-}
-
-/// The event that could not be acted on, unless this evidence answers it.
-fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
-    let unresolved = control.unresolved_event.clone();
-    unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
@@ -322,15 +318,6 @@ fn safety_after(
         | Act::Acknowledge => {}
     }
     safety
-}
-
-fn stop_of(order: &Order) -> Stop {
-    Stop {
-        by: order.by.clone(),
-        reason: order.reason.clone(),
-        since: order.at,
-        until: order.act.within().map(|within| order.at.plus(within)),
-    }
 }
 
 /// Lengthens the lease of the attempt that holds it.
@@ -436,7 +423,11 @@ pub fn settle(
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
-    let to = effect.on(fenced_off(from), entry.at);
+    // One that is superseded by an event in the same hand stays open until that one has moved the route.
+    let open = matches!(effect, Effect::Refuses(_)) || entry.outcome == Some(Outcome::Superseded);
+    let mut to = effect.on(fenced_off(from), entry.at);
+    let unresolved = to.unresolved_event.take();
+    to.unresolved_event = unresolved.filter(|event| open || event.key != arrival.key);
     let event = Some(arrival.write(entry.transition, entry.at, entry.outcome));
     Change::new(from, to, Some(entry), event)
 }

@@ -88,10 +88,12 @@ impl LastMove {
     }
 }
 
-/// Whether the record is of an attempt that had the route in hand.
+/// Whether the record is of an attempt that had the route in hand. One that was put off before it knew where to had
+/// not.
 fn took_the_route(entry: &Entry) -> bool {
     match (entry.kind, entry.outcome) {
-        (RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred, _)
+        (RecordKind::Deferred, _) => entry.desired.is_some(),
+        (RecordKind::Started | RecordKind::Resumed, _)
         | (
             RecordKind::Finished,
             Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered | Outcome::Failed),

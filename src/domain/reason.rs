@@ -77,11 +77,15 @@ pub enum Reason {
     TargetDoesNotServe,
     /// An old target is gone.
     TargetGone,
+    /// The address of the named instance could not be looked up.
+    AddressUnavailable,
+    /// An address in the route's map is not the one that the instance has.
+    MapDiffers,
 }
 
 impl Reason {
     /// Every reason, for whoever lists or parses them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::WriterMoved,
         Self::NothingToDo,
         Self::RegisteredFirst,
@@ -118,6 +122,8 @@ impl Reason {
         Self::TargetServes,
         Self::TargetDoesNotServe,
         Self::TargetGone,
+        Self::AddressUnavailable,
+        Self::MapDiffers,
     ];
 
     /// Its name, as recorded.
@@ -160,6 +166,8 @@ impl Reason {
             Self::TargetServes => "TargetServes",
             Self::TargetDoesNotServe => "TargetDoesNotServe",
             Self::TargetGone => "TargetGone",
+            Self::AddressUnavailable => "AddressUnavailable",
+            Self::MapDiffers => "MapDiffers",
         }
     }
 
@@ -213,6 +221,10 @@ impl Reason {
             Self::TargetServes => "the new target serves",
             Self::TargetDoesNotServe => "the new target does not serve in time",
             Self::TargetGone => "an old target is gone",
+            Self::AddressUnavailable => "the address of the named instance could not be looked up",
+            Self::MapDiffers => {
+                "an address in the route's map is not the one that the instance has"
+            }
         }
     }
 

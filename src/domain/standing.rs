@@ -3,6 +3,7 @@
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
 //! ([`super::plan`], [`super::weights`]), and by its witnesses besides.
 
+use super::audit::Reason;
 use super::decide::{Decision, unless_held_back};
 use super::follow::{Arrival, Follow, advice, row_of, serves};
 use super::lease::{Acquire, acquire};
@@ -12,6 +13,7 @@ use super::route::{InstanceId, Route, Weighted};
 use super::target::{ObservedTarget, TargetHealth};
 use super::time::Timestamp;
 use super::transition::{Control, Desired, IN_HAND_FOR};
+use super::unresolved::{Awaits, UnresolvedEvent};
 use super::weights::{Scene, warm_targets};
 use std::fmt;
 use std::time::Duration;
@@ -69,6 +71,34 @@ impl Judgement {
     }
 }
 
+impl Standing {
+    /// Which of two words about one route is said: the one that asks for more.
+    fn gravity(self) -> u8 {
+        match self {
+            Self::Right => 0,
+            Self::Moving => 1,
+            Self::Unknown => 2,
+            Self::Wrong => 3,
+        }
+    }
+}
+
+impl Judgement {
+    /// Both judgements of one route as one: the graver word, and this one's reason first.
+    fn and(self, other: Self) -> Self {
+        if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
+            return self;
+        }
+        let standing = if other.standing.gravity() > self.standing.gravity() {
+            other.standing
+        } else {
+            self.standing
+        };
+        let why = format!("{}; besides, {}", self.why, other.why);
+        Self { standing, why }
+    }
+}
+
 /// What the load balancer shows of a route, as far as it could be read.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown<'a> {
@@ -81,9 +111,25 @@ pub enum Shown<'a> {
 }
 
 /// Judges a route by its state in the ledger (`None` if the ledger has never seen it), by what the load balancer
-/// shows, and by its last move as far as that is known.
+/// shows, and by its last move as far as that is known. What is unresolved keeps a route from standing right,
+/// whatever its group holds (I9).
 #[must_use]
 pub fn judge(
+    route: &Route,
+    control: Option<&Control>,
+    shown: Shown<'_>,
+    last: Option<&LastMove>,
+    now: Timestamp,
+) -> Judgement {
+    let found = held_against(route, control, shown, last, now);
+    match control.and_then(|control| unresolved(route, control, now)) {
+        None => found,
+        Some(open) => open.and(found),
+    }
+}
+
+/// The same by what the load balancer shows alone.
+fn held_against(
     route: &Route,
     control: Option<&Control>,
     shown: Shown<'_>,
@@ -121,6 +167,74 @@ pub fn judge(
 /// Said wherever the ledger knows nothing of a route.
 pub const NOBODY_KNOWS: &str =
     "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+
+/// What of a route's state is unresolved, whatever the load balancer shows: an event that could not be acted on, and
+/// discovery sources that contradict what is desired (I9). Every reader of the state asks this.
+#[must_use]
+pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Judgement> {
+    let event = control.unresolved_event.as_ref();
+    let event = event.map(|event| open_event(route, control, event, now));
+    let conflict = control.source_conflict.as_ref().map(|conflict| {
+        // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
+        let standing = if conflict.reason == Reason::MapDiffers {
+            Standing::Wrong
+        } else {
+            Standing::Unknown
+        };
+        Judgement::new(standing, conflict.note.clone())
+    });
+    match (event, conflict) {
+        (Some(event), Some(conflict)) => Some(event.and(conflict)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether something about a route is unresolved so that it counts among those that diverged. An event that waits for
+/// its turn does not, as long as its message is expected: the line moves on by itself.
+#[must_use]
+pub fn is_open(control: &Control, now: Timestamp) -> bool {
+    let event = control.unresolved_event.as_ref();
+    let in_line =
+        |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
+    control.source_conflict.is_some() || event.is_some_and(|event| !in_line(&event))
+}
+
+fn open_event(
+    route: &Route,
+    control: &Control,
+    event: &UnresolvedEvent,
+    now: Timestamp,
+) -> Judgement {
+    let (awaits, at, note) = (event.awaits(), event.at, &event.note);
+    let under_way = match awaits {
+        Awaits::APerson => false,
+        Awaits::ItsAddress => now.since(event.since) < IN_HAND_FOR,
+        Awaits::ItsTurn => event.comes_back(now),
+    };
+    let goal = goal(control, now).map(|goal| &goal.instance);
+    let standing = match &event.names {
+        _ if under_way => Standing::Moving,
+        Some(named) if goal != Some(named) => Standing::Wrong,
+        Some(_) | None => Standing::Unknown,
+    };
+    let named = event.names.as_ref();
+    let named = named.map_or_else(String::new, |named| format!(" names {named} and"));
+    let what = match awaits {
+        Awaits::APerson => "could not be acted on",
+        Awaits::ItsAddress => "waits for its address",
+        Awaits::ItsTurn => "waits for its turn",
+    };
+    let remedy = if under_way {
+        String::new()
+    } else {
+        let name = &route.name;
+        format!(
+            "; `writerlink swap {name} --to INSTANCE` moves the route, `writerlink ack {name}` leaves it where it is"
+        )
+    };
+    let why = format!("the event of {at}{named} {what}: {note}{remedy}");
+    Judgement::new(standing, why)
+}
 
 /// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
 #[must_use]

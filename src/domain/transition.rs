@@ -384,4 +384,10 @@ impl EventEntry {
         };
         now.since(self.transition.began()) < left_for
     }
+
+    /// The same of one that newer evidence in the same hand superseded: it will not move the route itself.
+    #[must_use]
+    pub fn is_left_to_newer(&self, now: Timestamp) -> bool {
+        self.settled == Some(Outcome::Superseded) && self.is_in_hand(now)
+    }
 }

@@ -86,7 +86,7 @@ impl Question {
             | Reason::SourcesContradict
             | Reason::WorkersDisagree => Self::Witnesses,
             Reason::InstanceNotAllowed => Self::InstanceAllowed,
-            Reason::UnknownInstance => Self::AddressKnown,
+            Reason::UnknownInstance | Reason::AddressUnavailable => Self::AddressKnown,
             Reason::AddressNotAllowed => Self::AddressAllowed,
             Reason::Frozen => Self::Free(Rule::Frozen),
             Reason::Paused => Self::Free(Rule::Paused),
@@ -107,7 +107,8 @@ impl Question {
             | Reason::Ordered
             | Reason::TargetServes
             | Reason::TargetDoesNotServe
-            | Reason::TargetGone => return None,
+            | Reason::TargetGone
+            | Reason::MapDiffers => return None,
         })
     }
 

@@ -108,7 +108,8 @@ metrics! {
     LOOKS = Counter "looks" by Nothing;
     /// Looks that could not be made.
     LOOKS_FAILED = Counter "looks_failed" by Nothing;
-    /// Routes that differ from what their witnesses say and stay so, and that no person holds back.
+    /// Routes that differ from what their witnesses say and stay so, and that no person holds back; and those with an
+    /// event that could not be acted on, or with discovery sources that contradict it.
     ROUTE_DIVERGED = Gauge "route_diverged" by Nothing;
     /// Routes paused or frozen for more than an hour.
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;

@@ -119,8 +119,8 @@ impl Reconciler {
                 });
             }
         }
-        watched.is_contradicted =
-            lasts.is_some() || looking.state.control.source_conflict.is_some();
+        watched.is_contradicted = lasts.is_some();
+        watched.see(&looking.state.control, said.times.0);
         Ok(())
     }
 
@@ -160,7 +160,9 @@ impl Reconciler {
     /// Sources that say nothing against the newest evidence end the conflict that this worker recorded, and object to
     /// that of another one. That one may see what these do not, or be gone.
     fn no_conflict(&self, control: &Control, said: &Said<'_>) -> Option<News> {
-        let told = control.source_conflict.as_ref()?;
+        let told = control.source_conflict.as_ref();
+        // What the route's map differs from is told and ended where that is compared.
+        let told = told.filter(|told| !told.outlasts_a_move())?;
         let said_by_sources = !said.reading.0.is_empty();
         let (now, _) = said.times;
         if self.may_end(told, now) {

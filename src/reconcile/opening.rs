@@ -16,6 +16,7 @@ use crate::domain::lease::{Acquire, Hold};
 use crate::domain::missing_name;
 use crate::domain::route::Route;
 use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
+use crate::domain::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
 use crate::ports::{AddressError, CallError, Commit};
 
@@ -166,6 +167,8 @@ impl Reconciler {
             .wait_for_a_turn(task, &seen.state, &decision, leave)
             .await
         {
+            self.tell_that_its_turn_is_away(task, &seen.state, &waits)
+                .await?;
             return Ok(waits);
         }
         self.count_the_move(task, &seen.state, &decision);
@@ -217,21 +220,8 @@ impl Reconciler {
         }
         match unresolved {
             None => Ok(decision),
-            Some(error) => self.without_an_address(task, error).map(Decision::from),
+            Some(error) => self.without_an_address(task, from, error).await,
         }
-    }
-
-    /// What becomes of evidence for an instance whose address is not known: it comes back, unless its name has been
-    /// missing for long enough.
-    fn without_an_address(
-        &self,
-        task: &Task<'_>,
-        error: &AddressError,
-    ) -> Result<Verdict, CallError> {
-        let first = task.in_hand.first_delivery();
-        let delivered = first.map(|at| self.clock.wall().since(at));
-        let verdict = nameless(task.route, task.evidence, error, delivered);
-        verdict.ok_or_else(|| error.clone().into())
     }
 
     /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
@@ -323,7 +313,10 @@ impl Reconciler {
                 told(from, arrival, (verdict.clone(), effect), entry)
             }
             Decision::Settle(verdict) => {
-                told(from, arrival, (verdict.clone(), Effect::None), entry)
+                let (control, evidence) = (&from.control, task.evidence);
+                let refused = UnresolvedEvent::refused(control, evidence, decision, entry.at);
+                let effect = refused.map_or(Effect::None, Effect::Refuses);
+                told(from, arrival, (verdict.clone(), effect), entry)
             }
         };
         change.map_err(|illegal| bug(&illegal))

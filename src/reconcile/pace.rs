@@ -16,6 +16,7 @@ use crate::domain::decide::Decision;
 use crate::domain::event::EventKey;
 use crate::domain::ground::Ground;
 use crate::domain::transition::{Desired, RouteState};
+use crate::domain::unresolved::UnresolvedEvent;
 use crate::ports::CallError;
 
 /// The time in which moves are counted.
@@ -76,7 +77,10 @@ impl Reconciler {
             entry.desired = Some((desired.instance.clone(), desired.target));
             entry.reason = Some(Reason::TooManyMoves);
             entry.note = format!("{}; it comes back in {} s", ended.note(), wait.as_secs());
-            let change = change::note(from, Effect::None, entry).map_err(|e| bug(&e))?;
+            let why = (Reason::TooManyMoves, entry.note.as_str());
+            let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, why, entry.at);
+            let effect = waiting.map_or(Effect::None, Effect::Refuses);
+            let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
             self.commit(&task.steps, "Note", &change).await?;
         }
         Ok(Some(Opening::Ended(ended)))

@@ -12,7 +12,7 @@ use crate::domain::lease::{Acquire, Owner, acquire};
 use crate::domain::missing_name::ASKED_FOR;
 use crate::domain::plan::Plan;
 use crate::domain::route::Route;
-use crate::domain::standing::goal;
+use crate::domain::standing::{Judgement, goal, unresolved};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{Outcome, RouteState};
 use crate::domain::walk::{Asked, Question, Walk};
@@ -34,6 +34,23 @@ pub struct Preview {
     pub weights: Option<(Weights, Weights)>,
     /// Who holds the route, and for how long at most, so that an attempt would have to come back.
     pub held: Option<(Owner, Duration)>,
+}
+
+/// What is left to do for a route by the ledger and its group, and what is unresolved about it (I9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteOutlook {
+    /// What an attempt would do now; nothing if the ledger does not say where the route should point.
+    pub preview: Option<Preview>,
+    /// What no attempt mends.
+    pub unresolved: Option<Judgement>,
+}
+
+impl RouteOutlook {
+    /// Whether nothing is left to do, for a worker or for a person.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.unresolved.is_none() && self.preview.as_ref().is_none_or(Preview::is_in_place)
+    }
 }
 
 impl Preview {
@@ -85,17 +102,21 @@ impl Reconciler {
     }
 
     /// What is missing for the group to be where the route should point: where the ledger says that it points, or
-    /// where evidence that is held back would move it. `None` when the ledger says nothing.
+    /// where evidence that is held back would move it; and what is unresolved.
     ///
     /// # Errors
     /// When the ledger or the load balancer cannot be read.
-    pub async fn standing(&self, route: &Route) -> Result<Option<Preview>, CallError> {
-        let Some(state) = self.ledger.peek(&route.name).await? else {
-            return Ok(None);
-        };
+    pub async fn standing(&self, route: &Route) -> Result<RouteOutlook, CallError> {
+        let state = self.ledger.peek(&route.name).await?;
+        let state = state.unwrap_or_else(|| RouteState::new(route.name.clone()));
         let now = self.clock.wall();
+        let unresolved = unresolved(route, &state.control, now);
         let Some(desired) = goal(&state.control, now).cloned() else {
-            return Ok(None);
+            let preview = None;
+            return Ok(RouteOutlook {
+                preview,
+                unresolved,
+            });
         };
         let decision = if state.control.desired.as_ref() == Some(&desired) {
             Decision::Move(desired)
@@ -106,7 +127,11 @@ impl Reconciler {
             asked: Vec::new(),
             decision,
         };
-        self.foreseen(route, &state, walk).await.map(Some)
+        let preview = Some(self.foreseen(route, &state, walk).await?);
+        Ok(RouteOutlook {
+            preview,
+            unresolved,
+        })
     }
 
     async fn foreseen(

@@ -18,6 +18,7 @@ use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
 use crate::domain::route::Route;
 use crate::domain::sources::Sources;
+use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
@@ -38,17 +39,19 @@ pub struct Watched {
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
     pub is_flapping: bool,
-    /// Whether its sources contradict what is desired: by the ledger, or for long enough by this worker's own readings.
+    /// Whether its sources contradict what is desired for long enough, by this worker's own readings.
     pub is_contradicted: bool,
+    /// Whether something about it is unresolved (I9).
+    pub is_unresolved: bool,
 }
 
 impl Watched {
-    /// Keeps what the summary tells of what holds the route back, whatever comes of the look.
-    fn see(&mut self, control: &Control, now: Timestamp) {
+    /// Keeps what the summary tells of the route's state, whatever comes of the look.
+    pub(super) fn see(&mut self, control: &Control, now: Timestamp) {
         let safety = &control.safety;
         self.stopped_since = safety.stopped_since(now);
         self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
-        self.is_contradicted = control.source_conflict.is_some();
+        self.is_unresolved = is_open(control, now);
     }
 
     /// Whether the sources say something else than what is desired. Counted once that lasts.
@@ -71,8 +74,10 @@ pub enum Look {
     Waits(Verdict),
     /// Somebody is moving it.
     Busy,
-    /// Its next call waits for its turn: whoever asked for that comes back for it.
+    /// Its next call, or the event that will make it, waits: whoever asked for that comes back for it.
     Queued,
+    /// It differs from what the ledger says, by an event that newer evidence superseded and that has yet to move it.
+    LeftToNewer,
     /// It was put right, or that was tried.
     Acted(Box<Report>),
     /// It could not be looked at.
@@ -139,6 +144,10 @@ impl Reconciler {
         match aimed {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
+            Aim::LeftToEvent => {
+                self.tell_of_last_move(&mut looking, noted).await?;
+                Ok(Look::Queued)
+            }
             Aim::Wait(verdict) if said.against.as_ref() == Some(&verdict) => {
                 self.tell_of_last_move(&mut looking, noted).await?;
                 Ok(Look::Waits(verdict))
@@ -197,8 +206,8 @@ impl Reconciler {
                 None => Look::Right,
             });
         }
-        if points_there && self.is_in_hand(&desired).await? {
-            return Ok(Look::Busy);
+        if points_there && let Some(look) = self.in_hand(&desired).await? {
+            return Ok(look);
         }
         // What an event left behind can wait; those whose failover is under way cannot.
         let left_behind = points_there && sight.plan.register.is_empty() && sight.weights.is_none();
@@ -240,12 +249,20 @@ impl Reconciler {
     /// Whether what points the route there is still being worked on: its last attempt was a moment ago and moved
     /// nothing. A message brings it back, and two who call in turn where calls are refused for their rate get both
     /// of them refused more.
-    async fn is_in_hand(&self, desired: &Desired) -> Result<bool, CallError> {
+    async fn in_hand(&self, desired: &Desired) -> Result<Option<Look>, CallError> {
         if desired.evidence.rank >= RANK_TRUTH {
-            return Ok(false);
+            return Ok(None);
         }
         let entry = self.ledger.event(&desired.event).await?;
-        Ok(entry.is_some_and(|entry| entry.is_in_hand(self.clock.wall())))
+        let now = self.clock.wall();
+        let entry = entry.filter(|entry| entry.is_in_hand(now));
+        Ok(entry.map(|entry| {
+            if entry.is_left_to_newer(now) {
+                Look::LeftToNewer
+            } else {
+                Look::Busy
+            }
+        }))
     }
 
     /// Records once why a route that differs is not put right.

@@ -39,9 +39,9 @@ const AWAY_LEAST: Duration = Duration::from_secs(1);
 /// the queue grants it (`aws::setup`), however long the account has no room.
 const PATIENT_AFTER: u32 = 100;
 
-/// From so many deliveries on a refusal counts as a failed attempt again, so that the event is settled and recorded by
-/// us before the queue gives it up without a word.
-const REFUSALS_FORGIVEN: u32 = 900;
+/// From so many deliveries on what was forgiven counts as a failure (a refusal for the rate, an address that cannot be
+/// looked up), so that the event is settled and recorded by us before the queue gives it up without a word.
+pub(super) const GIVEN_UP_AFTER: u32 = 900;
 
 /// The calls that only look, of which there are none in the line. They have a bucket of their own.
 const LOOKS: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
@@ -203,7 +203,7 @@ impl Reconciler {
         };
         comes_back
             && may_wait
-            && task.in_hand.deliveries() < REFUSALS_FORGIVEN
+            && task.in_hand.deliveries() < GIVEN_UP_AFTER
             && error.kind == ErrorKind::Throttled
     }
 

@@ -64,6 +64,10 @@ pub struct RouteView {
     pub desired: Option<DesiredView>,
     /// Newer evidence that is held back.
     pub waiting: Option<DesiredView>,
+    /// The newest event that could not be acted on.
+    pub unresolved_event: Option<UnresolvedEventView>,
+    /// Discovery sources that contradict what is desired, or cannot tell.
+    pub source_conflict: Option<SourceConflictView>,
     /// What holds it back now.
     pub held_back: Vec<HeldView>,
     /// How often its target changed in the last ten minutes.
@@ -101,6 +105,38 @@ pub struct DesiredView {
     pub evidence_at: String,
     /// The event that said so.
     pub event_key: String,
+}
+
+/// An event that could not be acted on.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnresolvedEventView {
+    /// Which one.
+    pub event_key: String,
+    /// The event's own time.
+    pub event_at: String,
+    /// When it was first recorded so.
+    pub since: String,
+    /// The instance that it names, if it names one.
+    pub instance: Option<String>,
+    /// How it was settled; absent while its message comes back.
+    pub outcome: Option<&'static str>,
+    /// Why it could not be acted on.
+    pub reason: &'static str,
+    /// In words.
+    pub note: String,
+}
+
+/// Discovery sources that contradict what is desired.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceConflictView {
+    /// Since when.
+    pub since: String,
+    /// In a word.
+    pub reason: &'static str,
+    /// What each of them says.
+    pub note: String,
+    /// The process that saw it.
+    pub by: String,
 }
 
 /// A rule that is in force.

@@ -131,6 +131,10 @@ fn stands(page: &mut Html, survey: &RouteSurvey, view: &RouteView) {
     if standing != Standing::Right {
         line(page, |page| page.text(&shortened(&view.why)));
     }
+    if let Some(open) = &view.unresolved_event {
+        let text = format!("unresolved event since {}", open.since);
+        line(page, |page| dim(page, &text));
+    }
     for held in &view.held_back {
         line(page, |page| {
             badge(page, Tone::Held, held.rule);

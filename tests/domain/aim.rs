@@ -21,19 +21,19 @@ use super::values::{
 };
 
 /// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
-fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
+pub(crate) fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
     let seen = newer(seen.clone(), control);
     aim(route, control, key(50), &seen, seen.at)
 }
 
-fn followed(aim: Aim) -> Desired {
+pub(crate) fn followed(aim: Aim) -> Desired {
     match aim {
         Aim::Follow(desired) => desired,
         other => panic!("expected a move, got {other:?}"),
     }
 }
 
-fn kept(aim: Aim) -> Desired {
+pub(crate) fn kept(aim: Aim) -> Desired {
     match aim {
         Aim::Keep(desired) => desired,
         other => panic!("expected the route to stay, got {other:?}"),
@@ -67,7 +67,7 @@ fn readers_route() -> Route {
     }
 }
 
-fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) -> Safety {
+pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) -> Safety {
     Safety {
         pin: Some(Pin {
             instance: instance(number),
@@ -543,7 +543,7 @@ proptest! {
                     prop_assert!(Some(desired.evidence) >= newest);
                 }
             }
-            Aim::Confirm | Aim::Wait(_) | Aim::Unknown => {}
+            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {}
         }
     }
 

@@ -146,3 +146,13 @@ fn a_move_that_failed_is_told_as_retried_until_it_is_finished() {
     )];
     assert!(!among(failed).unwrap().is_retried());
 }
+
+#[test]
+fn an_event_put_off_before_it_knew_where_to_is_no_move() {
+    let mut put_off = of_kind(RecordKind::Deferred, 200, 200, None);
+    put_off.desired = None;
+    let mut story = swapped(102);
+    story.push(put_off);
+    let last = among(story).unwrap();
+    assert_eq!((last.seq, last.kind), (2, RecordKind::Finished));
+}

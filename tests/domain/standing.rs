@@ -24,14 +24,14 @@ use super::values::{
     target, transition_id,
 };
 
-const NOW: i64 = 1000;
+pub(crate) const NOW: i64 = 1000;
 
 /// A route whose ledger points it at `db-2`.
-fn pointing() -> Control {
+pub(crate) fn pointing() -> Control {
     pointing_at(2, order(100, 2))
 }
 
-fn judged(control: &Control, rows: &[ObservedTarget]) -> Judgement {
+pub(crate) fn judged(control: &Control, rows: &[ObservedTarget]) -> Judgement {
     judged_on(&route(), control, rows)
 }
 
@@ -39,7 +39,7 @@ fn judged_on(route: &Route, control: &Control, rows: &[ObservedTarget]) -> Judge
     judge(route, Some(control), Shown::Group(rows), None, second(NOW))
 }
 
-fn says(standing: Standing, why: &str) -> Judgement {
+pub(crate) fn says(standing: Standing, why: &str) -> Judgement {
     Judgement::new(standing, why)
 }
 
@@ -63,7 +63,7 @@ fn following(arrival: Arrival, moved_at: Timestamp) -> Follow {
     }
 }
 
-fn stop() -> Stop {
+pub(crate) fn stop() -> Stop {
     Stop {
         by: "ada".to_owned(),
         reason: "drill".to_owned(),

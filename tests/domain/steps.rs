@@ -131,7 +131,7 @@ impl Ledger {
     fn look(&mut self, seen: Sighting, ending: Ending) -> Checked {
         let desired = match aim(&self.route, self.control(), key(50), &seen, self.now) {
             Aim::Keep(desired) | Aim::Follow(desired) => desired,
-            Aim::Confirm | Aim::Wait(_) | Aim::Unknown => return Ok(()),
+            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => return Ok(()),
         };
         let differs = self.control().desired.as_ref() != Some(&desired);
         let lags = seen.worth.since == Since::Unchanged;

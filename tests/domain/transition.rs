@@ -505,6 +505,17 @@ fn an_event_that_has_moved_nothing_is_left_to_its_message_or_to_what_superseded_
 }
 
 #[test]
+fn only_what_was_superseded_is_left_to_newer_evidence() {
+    let began = transition_id(1).began();
+    let is_left =
+        |settled, after: Duration| in_hand(1, settled).is_left_to_newer(began.plus(after));
+    assert!(is_left(Some(Outcome::Superseded), Duration::ZERO));
+    assert!(!is_left(Some(Outcome::Superseded), LEFT_TO_NEWER_FOR));
+    assert!(!is_left(None, Duration::ZERO), "its own message moves it");
+    assert!(!is_left(Some(Outcome::Swapped), Duration::ZERO));
+}
+
+#[test]
 fn a_message_of_two_routes_comes_back_as_early_as_either_asks() {
     let (soon, late) = (Duration::from_secs(1), Duration::from_mins(1));
     let back = Disposition::RetryAfter;

@@ -135,7 +135,7 @@ impl Protocol {
         let seen = self.world.sighting(look);
         match aim(self.served(matter), &control, key, &seen, now) {
             Aim::Keep(desired) | Aim::Follow(desired) => Some(desired),
-            Aim::Confirm | Aim::Wait(_) | Aim::Unknown => None,
+            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => None,
         }
     }
 

@@ -440,6 +440,8 @@ mod tests {
                 key: key(),
                 at: Timestamp::from_millis(8),
                 since: Timestamp::from_millis(9),
+                names: InstanceId::new("db-9").ok(),
+                outcome: Some(Outcome::Rejected),
                 reason: Reason::UnknownInstance,
                 note: "instance \"db-9\" is not one of the route".to_owned(),
             }),

@@ -16,7 +16,7 @@ use crate::domain::route::InstanceId;
 use crate::domain::safety::{Pin, Stop};
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, TransitionId};
+use crate::domain::transition::{Desired, Outcome, TransitionId};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 
 /// A value that is kept as JSON text.
@@ -236,6 +236,10 @@ struct UnresolvedEventText {
     key: String,
     at: String,
     since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    names: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
     reason: String,
     note: String,
 }
@@ -246,6 +250,8 @@ impl Kept for UnresolvedEvent {
             key: self.key.to_string(),
             at: self.at.to_string(),
             since: self.since.to_string(),
+            names: self.names.as_ref().map(ToString::to_string),
+            outcome: self.outcome.map(|outcome| outcome.to_string()),
             reason: self.reason.to_string(),
             note: self.note.clone(),
         })
@@ -253,10 +259,20 @@ impl Kept for UnresolvedEvent {
 
     fn read(text: &str) -> Option<Self> {
         let read: UnresolvedEventText = serde_json::from_str(text).ok()?;
+        let names = match read.names {
+            None => None,
+            Some(name) => Some(InstanceId::new(&name).ok()?),
+        };
+        let outcome = match read.outcome {
+            None => None,
+            Some(outcome) => Some(Outcome::parse(&outcome)?),
+        };
         Some(Self {
             key: EventKey::parse(&read.key)?,
             at: Timestamp::parse(&read.at)?,
             since: Timestamp::parse(&read.since)?,
+            names,
+            outcome,
             reason: Reason::parse(&read.reason)?,
             note: read.note,
         })

@@ -35,6 +35,8 @@ struct Explained {
     instance: Option<String>,
     target: Option<String>,
     /// Who holds the route, so that an attempt would have to come back.
+    /// Whether it would stay unresolved.
+    unresolved: bool,
     lease_owner: Option<String>,
     asked: Vec<Answered>,
 }
@@ -83,6 +85,9 @@ impl Row for FlatRow<'_> {
         ]
     }
 }
+
+/// Said of an event that would not be acted on.
+const STAYS: &str = "unless newer evidence answers it, it stays part of the route's state until a swap, a pin or an ack";
 
 /// Tells what every route that follows the events would decide; of an event that no route follows, what makes it
 /// another database's than that of the routes which come nearest.
@@ -159,6 +164,7 @@ impl Explained {
             reason,
             instance: desired.map(|desired| desired.instance.to_string()),
             target: desired.map(|desired| desired.target.to_string()),
+            unresolved: preview.decision.leaves_unresolved().is_some(),
             lease_owner: preview.held.as_ref().map(|(owner, _)| owner.to_string()),
             ..Self::compared(route, event, note)
         };
@@ -194,6 +200,7 @@ impl Explained {
             note,
             instance: None,
             target: None,
+            unresolved: false,
             lease_owner: None,
             asked: comparison
                 .0
@@ -247,6 +254,10 @@ impl Explained {
         rows.write(Output::Table, out)?;
         writeln!(out)?;
         let mut end = vec![("  so".to_owned(), self.note.clone())];
+        end.extend(
+            self.unresolved
+                .then(|| ("  then".to_owned(), STAYS.to_owned())),
+        );
         end.extend(self.lease_owner.iter().map(|owner| {
             let text = format!("{owner} has the route in hand; an attempt would come back");
             ("  lease".to_owned(), text)

@@ -14,6 +14,7 @@ use crate::domain::audit::{Entry, Reason, Told};
 use crate::domain::event::EventKey;
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{EventEntry, Outcome};
+use crate::domain::unresolved::UnresolvedEvent;
 use crate::domain::walk::Question;
 use crate::ports::StoredRecord;
 
@@ -96,6 +97,7 @@ pub(super) async fn run(
         return Err(not_found(id));
     };
     let key = first.record.entry.event_key;
+    let route = first.record.route.clone();
     if !matches!(id, RecordRef::Event(_)) {
         let all = records_of(books.audit.as_ref(), &RecordRef::Event(key)).await?;
         // The index by event may lag behind the chain by a moment.
@@ -105,13 +107,29 @@ pub(super) async fn run(
     }
     let entry = books.ledger.event(&key).await;
     let entry = entry.map_err(|error| Failure::call("reading the event's entry", error))?;
-    write(&records, (key, entry.as_ref()), output, session)?;
+    let state = books.ledger.peek(&route).await;
+    let state = state.map_err(|error| Failure::call("reading the route's state", error))?;
+    let unresolved = state.and_then(|state| state.control.unresolved_event);
+    let event = Explained {
+        key,
+        entry: entry.as_ref(),
+        unresolved: unresolved.as_ref().filter(|event| event.key == key),
+    };
+    write(&records, &event, output, session)?;
     Ok(Exit::Done)
+}
+
+/// An event, as the ledger knows it now.
+struct Explained<'a> {
+    key: EventKey,
+    entry: Option<&'a EventEntry>,
+    /// The same in its route's state, if it is unresolved there.
+    unresolved: Option<&'a UnresolvedEvent>,
 }
 
 fn write(
     records: &[StoredRecord],
-    event: (EventKey, Option<&EventEntry>),
+    event: &Explained<'_>,
     output: Output,
     session: &mut Session<'_>,
 ) -> io::Result<()> {
@@ -183,12 +201,12 @@ impl Decided {
 
 fn text(
     records: &[StoredRecord],
-    (key, entry): (EventKey, Option<&EventEntry>),
+    event: &Explained<'_>,
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let route = records.first().map(|stored| &stored.record.route);
-    let title = route.map(|route| format!("event {key} on route {route}"));
+    let title = route.map(|route| format!("event {} on route {route}", event.key));
     writeln!(
         out,
         "{}",
@@ -198,7 +216,14 @@ fn text(
         .iter()
         .find_map(|stored| stored.record.entry.told.as_ref());
     let mut lines: Vec<_> = told.into_iter().map(said).collect();
-    lines.push(line("settled", settled(entry, told)));
+    lines.push(line("settled", settled(event, told)));
+    lines.extend(event.unresolved.zip(route).map(|(open, route)| {
+        let text = format!(
+            "since {}: {}; `writerlink swap {route} --to INSTANCE` or `writerlink ack {route}` resolves it",
+            open.since, open.note
+        );
+        line("unresolved", text)
+    }));
     pairs(&lines, out)?;
     records.iter().try_for_each(|stored| one(stored, look, out))
 }
@@ -229,8 +254,13 @@ fn said(told: &Told) -> (String, String) {
 }
 
 /// What the ledger's entry says, which stands for the event when it is delivered again.
-fn settled(entry: Option<&EventEntry>, told: Option<&Told>) -> String {
-    match (entry, told) {
+fn settled(event: &Explained<'_>, told: Option<&Told>) -> String {
+    if let (None, Some(open)) = (event.entry, event.unresolved)
+        && open.outcome.is_none()
+    {
+        return "not yet: its message comes back".to_owned();
+    }
+    match (event.entry, told) {
         (Some(entry), _) => match entry.settled {
             Some(outcome) => format!("as {outcome}, in attempt {}", entry.attempts),
             None => format!("not yet; attempts so far: {}", entry.attempts),

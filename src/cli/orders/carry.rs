@@ -136,8 +136,8 @@ impl Crew {
             match self.ledger.peek(&route.name).await {
                 Err(error) => return Became::Failed(error),
                 Ok(state) => {
-                    let safety = state.map(|state| state.control.safety).unwrap_or_default();
-                    if standing(route, &order.act, &safety, self.clock.wall()).is_none() {
+                    let control = state.map(|state| state.control).unwrap_or_default();
+                    if standing(route, &order.act, &control, self.clock.wall()).is_none() {
                         return Became::Nothing(nothing_to_lift(&order.act));
                     }
                 }

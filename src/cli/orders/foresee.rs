@@ -8,7 +8,7 @@ use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::route::Route;
 use crate::domain::safety::Safety;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Outcome, RouteState};
+use crate::domain::transition::{Control, Outcome, RouteState};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 
@@ -79,8 +79,7 @@ fn outlook(decision: Decision) -> Outlook {
 }
 
 fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>) -> Foreseen<'a> {
-    let standing =
-        state.and_then(|state| standing(route, &order.act, &state.control.safety, order.at));
+    let standing = state.and_then(|state| standing(route, &order.act, &state.control, order.at));
     let lifts = lifts(&order.act);
     if lifts && standing.is_none() {
         let note = nothing_to_lift(&order.act).to_owned();
@@ -129,8 +128,30 @@ pub(super) fn lifts(act: &Act) -> bool {
     }
 }
 
-/// What is in force now of the kind that the order sets or lifts.
+/// What stands now of the kind that the order sets or lifts.
 pub(super) fn standing(
+    route: &Route,
+    act: &Act,
+    control: &Control,
+    now: Timestamp,
+) -> Option<String> {
+    let in_force = in_force(route, act, &control.safety, now);
+    let event = control
+        .unresolved_event
+        .as_ref()
+        .filter(|_| *act == Act::Acknowledge);
+    let event = event.map(|event| {
+        let (at, note) = (event.at, &event.note);
+        format!("the event of {at}, which could not be acted on: {note}")
+    });
+    match (in_force, event) {
+        (Some(in_force), Some(event)) => Some(format!("{in_force}; {event}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The rule of that kind that holds the route back now.
+pub(super) fn in_force(
     route: &Route,
     act: &Act,
     safety: &Safety,
@@ -167,7 +188,7 @@ pub(super) fn nothing_to_lift(act: &Act) -> &'static str {
         Act::Resume => "it is not paused",
         Act::Unfreeze => "it is not frozen",
         Act::Unpin => "it is not pinned",
-        Act::Acknowledge => "it was not moved too often",
+        Act::Acknowledge => "it was not moved too often, and no event is unresolved",
         Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => {
             "there is nothing to do"
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::carry::{Became, Done, busy};
-use super::foresee::{lifts, standing};
+use super::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
@@ -163,8 +163,8 @@ fn still_holding(
     now: Timestamp,
 ) -> impl Iterator<Item = String> + use<> {
     let kinds = [Act::Unfreeze, Act::Resume, Act::Acknowledge, Act::Unpin];
-    let standing = kinds.map(|act| standing(route, &act, safety, now));
-    standing.into_iter().flatten()
+    let rules = kinds.map(|act| rule_in_force(route, &act, safety, now));
+    rules.into_iter().flatten()
 }
 
 fn held_by(owner: &str, most: Duration) -> String {

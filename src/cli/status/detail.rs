@@ -12,6 +12,7 @@ use crate::domain::transition::Desired;
 use crate::survey::RouteSurvey;
 use crate::survey::view::{
     ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
+    SourceConflictView, UnresolvedEventView,
 };
 
 /// A line of the details: what it is about, and what is said.
@@ -28,6 +29,8 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
         line("strategy", format!("{}, mode {}", view.strategy, view.mode)),
     ];
     lines.extend(pointing(survey));
+    lines.extend(view.unresolved_event.iter().map(unresolved));
+    lines.extend(view.source_conflict.iter().map(conflict));
     lines.extend(hindered(survey, &view));
     lines.extend(
         view.listener
@@ -75,6 +78,27 @@ fn place(desired: &Desired, now: Timestamp) -> String {
     let ago = span(now.since(said_at));
     parts.push(format!("by evidence of {said_at} ({ago} ago)"));
     parts.join(", ")
+}
+
+/// Which event it is, for `explain`; the judgement has said why it matters.
+fn unresolved(event: &UnresolvedEventView) -> Line {
+    let UnresolvedEventView {
+        event_key,
+        since,
+        outcome,
+        reason,
+        ..
+    } = event;
+    let outcome = outcome.unwrap_or("it comes back");
+    let text = format!("event {event_key} since {since}: {outcome} ({reason})");
+    line("unresolved", text)
+}
+
+fn conflict(conflict: &SourceConflictView) -> Line {
+    let SourceConflictView {
+        since, reason, by, ..
+    } = conflict;
+    line("conflict", format!("{reason} since {since}, seen by {by}"))
 }
 
 /// What holds the route back, or may soon, and who has it in hand.

@@ -9,7 +9,7 @@ use crate::cli::render::csv;
 use crate::survey::view::{RouteView, UnreadView};
 use crate::survey::{RouteSurvey, Survey};
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 23] = [
     "at",
     "route",
     "standing",
@@ -26,6 +26,8 @@ const FIELDS: [&str; 21] = [
     "reason",
     "held_back",
     "waiting",
+    "unresolved_event",
+    "source_conflict",
     "lease_owner",
     "lease_left_ms",
     "chain_seq",
@@ -52,6 +54,8 @@ struct FlatRow {
     reason: Option<&'static str>,
     held_back: String,
     waiting: Option<String>,
+    unresolved_event: Option<&'static str>,
+    source_conflict: Option<&'static str>,
     lease_owner: Option<String>,
     lease_left_ms: Option<u64>,
     chain_seq: Option<u64>,
@@ -92,6 +96,8 @@ fn row(survey: &RouteSurvey) -> FlatRow {
         reason: last.and_then(|last| last.reason),
         held_back: held.join(" "),
         waiting: view.waiting.map(|waiting| waiting.instance),
+        unresolved_event: view.unresolved_event.map(|event| event.reason),
+        source_conflict: view.source_conflict.map(|conflict| conflict.reason),
         lease_owner: view.lease.as_ref().map(|lease| lease.owner.clone()),
         lease_left_ms: view.lease.map(|lease| lease.left_ms),
         chain_seq: view.chain.as_ref().map(|chain| chain.seq),

@@ -1,10 +1,10 @@
 //! What a record changes of a route's state besides the chain.
 
-use super::{agreed_after, stop_of, unanswered};
+use super::agreed_after;
 use crate::domain::event::{EventKey, RdsEvent};
 use crate::domain::follow::Follow;
 use crate::domain::ground::{Act, Ground, Order};
-use crate::domain::safety::{Rule, Safety};
+use crate::domain::safety::{Rule, Safety, Stop};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
@@ -56,7 +56,8 @@ impl Effect {
                 kept.unresolved_event = unanswered(&kept, &desired);
                 if newer {
                     kept.agreed_with = agreed_after(&kept, &desired);
-                    kept.source_conflict = None;
+                    kept.source_conflict =
+                        kept.source_conflict.filter(SourceConflict::outlasts_a_move);
                     kept.waiting = Some(desired);
                 }
                 if rule == Rule::Flapping && kept.safety.flapping.is_none() {
@@ -104,6 +105,12 @@ impl Effect {
     }
 }
 
+/// The event that could not be acted on, unless this evidence answers it.
+pub(super) fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
+    let unresolved = control.unresolved_event.clone();
+    unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
+}
+
 fn obeyed(safety: &Safety, order: &Order) -> Safety {
     let mut safety = safety.clone();
     match order.act {
@@ -120,4 +127,13 @@ fn obeyed(safety: &Safety, order: &Order) -> Safety {
         Act::Swap(_) | Act::Pin { .. } => {}
     }
     safety
+}
+
+pub(super) fn stop_of(order: &Order) -> Stop {
+    Stop {
+        by: order.by.clone(),
+        reason: order.reason.clone(),
+        since: order.at,
+        until: order.act.within().map(|within| order.at.plus(within)),
+    }
 }

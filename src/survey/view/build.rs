@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
-    PhaseView, QueueView, RouteView, SurveyView, TargetView, UnreadView, VERSION,
+    PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
+    UnresolvedEventView, VERSION,
 };
 use crate::domain::audit::Reason;
 use crate::domain::follow::Follow;
@@ -16,6 +17,7 @@ use crate::domain::safety::InForce;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired, Outcome, RouteState};
+use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::domain::weights::Weight;
 use crate::ports::StoredRecord;
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
@@ -89,6 +91,12 @@ impl RouteView {
             waiting: control
                 .and_then(|control| control.waiting.as_ref())
                 .map(desired),
+            unresolved_event: control
+                .and_then(|control| control.unresolved_event.as_ref())
+                .map(unresolved_event),
+            source_conflict: control
+                .and_then(|control| control.source_conflict.as_ref())
+                .map(source_conflict),
             held_back: held_back(route, control, now),
             moves_lately: control.map_or(0, |control| control.safety.moves_lately(now)),
             lease: control
@@ -137,6 +145,27 @@ fn desired(desired: &Desired) -> DesiredView {
         reach: desired.reach.as_str(),
         evidence_at: desired.evidence.at.to_string(),
         event_key: desired.event.to_string(),
+    }
+}
+
+fn unresolved_event(event: &UnresolvedEvent) -> UnresolvedEventView {
+    UnresolvedEventView {
+        event_key: event.key.to_string(),
+        event_at: event.at.to_string(),
+        since: event.since.to_string(),
+        instance: event.names.as_ref().map(ToString::to_string),
+        outcome: event.outcome.map(Outcome::as_str),
+        reason: event.reason.as_str(),
+        note: event.note.clone(),
+    }
+}
+
+fn source_conflict(conflict: &SourceConflict) -> SourceConflictView {
+    SourceConflictView {
+        since: conflict.since.to_string(),
+        reason: conflict.reason.as_str(),
+        note: conflict.note.clone(),
+        by: conflict.by.to_string(),
     }
 }
 

@@ -1,0 +1,11 @@
+//! An event that cannot be acted on is part of its route's state until something resolves it (I9), and nothing moves
+//! the route past one that only waits (I10): the real worker and its timer, in the embedded world, under paused time.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod rig;
+#[path = "unresolved/stage.rs"]
+mod stage;
+#[path = "unresolved/waits.rs"]
+mod waits;
+#[path = "unresolved/without_address.rs"]
+mod without_address;
