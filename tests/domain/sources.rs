@@ -134,7 +134,9 @@ impl Watch {
         while self.now < end {
             let again = match self.hear(said) {
                 Aim::Confirm => 2,
-                Aim::Keep(_) | Aim::Follow(_) | Aim::Wait(_) | Aim::Unknown => 30,
+                Aim::Keep(_) | Aim::Follow(_) | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {
+                    30
+                }
             };
             self.now += again;
             pointed.push(self.points_at());

@@ -168,9 +168,9 @@ fn an_event_about_a_stranger_keeps_its_key_its_name_and_the_reason() {
 
 #[test]
 fn an_unreadable_name_and_an_event_that_asks_name_nobody() {
-    let unreadable = Evidence::new(&route().name, event(COMPLETED, "Completed", second(20)));
+    let unreadable = Evidence::new(&route(), event(COMPLETED, "Completed", second(20)));
     let asks = Evidence::new(
-        &route().name,
+        &route(),
         event(EventId::FAILOVER_FAILED, "failed", second(20)),
     );
     for (evidence, reason) in [
@@ -187,7 +187,7 @@ fn what_is_acted_on_or_says_nothing_about_the_writer_leaves_nothing_open() {
     let nothing = event(EventId::parse("RDS-EVENT-0006").unwrap(), "", second(20));
     for evidence in [
         evidence(COMPLETED, 2, second(20)),
-        Evidence::new(&route().name, nothing),
+        Evidence::new(&route(), nothing),
     ] {
         assert_eq!(left_open(&evidence, 30), None);
     }
@@ -195,7 +195,7 @@ fn what_is_acted_on_or_says_nothing_about_the_writer_leaves_nothing_open() {
 
 #[test]
 fn an_event_older_than_what_the_route_accepted_is_answered_already() {
-    let unreadable = |at| Evidence::new(&route().name, event(STARTED, "Started", second(at)));
+    let unreadable = |at| Evidence::new(&route(), event(STARTED, "Started", second(at)));
     assert_eq!(left_open(&unreadable(9), 30), None);
     assert!(left_open(&unreadable(10), 30).is_some(), "as new as that");
 }
