@@ -31,7 +31,7 @@ sys.path.append(str(ROOT / "benches"))
 import resolvers  # noqa: E402
 from authority import ZONE, Authority, address, ask, endpoint, found_at, instance  # noqa: E402
 from resolvers import DEFAULTS, FORMS, KEPT, KEPT_LONGER, STALE  # noqa: E402
-from rig import environment, free_port, ministack  # noqa: E402
+from rig import MINISTACK, environment, free_port, until_ready  # noqa: E402
 
 # From the failover on. A minimum TTL of 300 s and an upstream that is away for 300 s are over by then, and a timer of 30 s
 # has gone round four times more.
@@ -165,8 +165,11 @@ class Rig:
         self.program, self.folder, self.cases = program, folder, chosen
         self.authority = Authority()
         stack.callback(self.authority.close)
-        self.aws = stack.enter_context(ministack())
         self.started = stack.enter_context(processes())
+        self.aws = free_port()
+        env = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.aws)}
+        self.start([MINISTACK], folder / "ministack.log", env)
+        until_ready(self.aws)
 
     def start(self, command, log, env=None):
         with open(log, "ab") as output:
@@ -289,6 +292,9 @@ class Rig:
         since, away = self.cases[0].failed_over, True
         clients = [self.client(case, "elbv2") for case in self.cases]
         while (now := time.monotonic() - since) < WATCHED_S:
+            for process in self.started:
+                if process.poll() is not None:
+                    sys.exit(f"{' '.join(map(str, process.args))} ended by itself, with {process.returncode}")
             if away and now >= AWAY_S:
                 away = False
                 for case in self.cases:
@@ -331,7 +337,8 @@ def stop(*_):
 
 
 def main(program, *wanted):
-    signal.signal(signal.SIGTERM, stop)
+    for asked_to_end in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked_to_end, stop)
     chosen = [case for case in cases() if not wanted or any(case.name.startswith(name) for name in wanted)]
     if not chosen:
         sys.exit(f"there is no such case; there are: {', '.join(dict.fromkeys(case.name for case in cases()))}")
