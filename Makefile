@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro resolvers
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -100,6 +100,11 @@ burst: ## Fails a zone of 100, 300 and 1,000 routes in the embedded world and pr
 
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
 	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture
+
+# Needs Debian's unbound, dnsmasq-base, bind9, knot-resolver and pdns-recursor, and installs what is missing if it may.
+resolvers: venv ## Fails over behind five real resolvers, in three forms each: followed, and never taken back. Eight minutes.
+	$(CARGO) build --locked
+	$(VENV)/bin/python tests/resolvers/run.py target/debug/writerlink $(CASES)
 
 zoo: ## Turns on one planted bug at a time and prints which tests catch it.
 	python3 benches/zoo.py

@@ -1,10 +1,6 @@
 //! Events for instances whose names do not exist yet, told as scenarios: the real worker in the embedded world, under
 //! paused time, on a route that knows an instance's address by its name alone.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -103,7 +99,7 @@ async fn an_event_whose_name_stays_missing_is_rejected_after_two_minutes() {
     let rig = world(Witness::Dns).await;
     let _worker = rig.start("w1");
     rig.fleet.world.deliver(&rig.completed(0, 3, 0));
-    pass(2 * MINUTE - SECOND).await;
+    pass(119 * SECOND).await;
     assert_eq!(rejected(&rig).await, []);
     let waits = rig.told.reports().pop().unwrap().ended;
     let Ended::Unavailable(error, _) = waits else {

@@ -85,11 +85,11 @@ impl Reconciler {
                 let mut walk = walk(route, &state.control, evidence, found, now);
                 if let (Err(error), true) = (&address, needs_the_address(&walk.decision)) {
                     let verdict = nameless(route, evidence, error, None);
-                    let verdict = verdict.ok_or_else(|| error.clone())?;
-                    walk = walk.stopped_by(match &arrival {
-                        Some(_) => asked_for_again(verdict),
-                        None => verdict,
-                    });
+                    let mut verdict = verdict.ok_or_else(|| error.clone())?;
+                    if arrival.is_some() {
+                        verdict.note.push_str(&asked_for_again());
+                    }
+                    walk = walk.stopped_by(verdict);
                 }
                 match &arrival {
                     Some(arrival) => walk.behind(Question::New, seen_before(arrival)),
@@ -183,14 +183,10 @@ fn not_new(arrival: &Arrival) -> Option<Verdict> {
     ))
 }
 
-/// The same verdict on an event that is delivered: a worker does not give it at once.
-fn asked_for_again(verdict: Verdict) -> Verdict {
+/// What is added to the verdict on an event that is delivered: a worker does not give it at once.
+fn asked_for_again() -> String {
     let seconds = ASKED_FOR.as_secs();
-    let note = format!(
-        "{}; a worker asks for it for {seconds} s before it says so",
-        verdict.note
-    );
-    Verdict { note, ..verdict }
+    format!("; a worker asks for it for {seconds} s before it says so")
 }
 
 fn seen_before(arrival: &Arrival) -> String {

@@ -210,7 +210,7 @@ impl Names {
                 answer => return answer,
             }
         }
-        Err(nobody(asked, failed))
+        Err(nobody(asked, &failed))
     }
 }
 

@@ -86,7 +86,7 @@ impl NoAddress {
 }
 
 /// What a look-up comes to that every server failed at: what they all say, or what each of them does.
-pub(super) fn nobody(name: &Name, failed: Vec<(SocketAddr, NoAddress)>) -> NoAddress {
+pub(super) fn nobody(name: &Name, failed: &[(SocketAddr, NoAddress)]) -> NoAddress {
     let mut reasons = failed.iter().map(|(_, why)| why);
     if let Some(first) = reasons.next()
         && reasons.all(|why| why == first)
