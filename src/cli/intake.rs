@@ -87,9 +87,13 @@ pub(super) fn unconcerned(event: &RdsEvent, config: &Config) -> Failure {
             format!("no route follows {}", event.source)
         }
     };
+    let why = match &fix {
+        Some(_) => why,
+        None => format!("{why}; the worker deletes such events"),
+    };
     Failure::Told {
         what,
-        why: format!("{why}; the worker deletes such events"),
+        why,
         fix: fix
             .unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
         exit: Exit::Error,
