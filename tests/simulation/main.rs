@@ -13,6 +13,7 @@ mod rig;
 mod figures;
 mod script;
 mod stage;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
