@@ -81,7 +81,7 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
     let wire = Wire::with_faults(trial.account());
     let logs = logs(seed, trial.account().id());
     let mut run = Run {
-        story: Story::written(seed, events, clock.wall()),
+        story: Story::written(seed, events, clock.wall(), trial.account().id()),
         workers: Workers::start(&trial, logs.clone()),
         url: trial.queue_url().await,
         trial: &trial,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
 use writerlink::aws::databases::AwsDatabases;
+use writerlink::domain::identity::SourceArn;
 use writerlink::domain::policy::{Database, Role};
 use writerlink::domain::route::{Route, Source, SourceId};
 use writerlink::domain::truth::{Reading, Testimony, Truth, Witness};
@@ -228,8 +229,22 @@ async fn a_route_of_any_source_is_told_that_it_cannot_be_asked_for() {
     let stub = standing(&[]);
     assert_eq!(
         unclear(&stub, &route).await,
-        "route orders has no source to ask RDS about: set its source, or do not ask rds"
+        "route orders has no source to ask RDS about (the route takes events of any source): set its source, or do not ask rds"
     );
+    assert_eq!(address(&stub, &route, "db-1").await, Ok(None));
+    assert!(stub.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_source_of_another_region_is_never_asked_about_by_its_name() {
+    let arn = "arn:aws:rds:eu-west-1:123456789012:cluster:aurora";
+    let route = Route {
+        source: Source::Elsewhere(SourceArn::parse(arn).unwrap()),
+        ..asks_rds()
+    };
+    let stub = standing(&[]);
+    let why = unclear(&stub, &route).await;
+    assert!(why.contains("another account or Region"), "{why}");
     assert_eq!(address(&stub, &route, "db-1").await, Ok(None));
     assert!(stub.asked().is_empty());
 }

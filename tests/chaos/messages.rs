@@ -49,6 +49,7 @@ struct Event {
 /// Everything that is to be told, and where it has to lead.
 pub(crate) struct Story {
     pub(crate) messages: Vec<Message>,
+    account: String,
     rng: Rng,
     told: Vec<(Event, Fate)>,
     /// The time and the address of each route's newest credible evidence.
@@ -58,8 +59,11 @@ pub(crate) struct Story {
     begins: i64,
 }
 
-/// The account and Region of everything, as the ARNs of target groups have it.
-const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012";
+/// How the ARNs of target groups begin.
+const ELB: &str = "arn:aws:elasticloadbalancing:us-east-1";
+
+/// The account in the texts as they are written here.
+const ACCOUNT: &str = "123456789012";
 
 /// The name of a route's cluster, and of the route.
 pub(crate) fn source(route: usize) -> String {
@@ -67,9 +71,9 @@ pub(crate) fn source(route: usize) -> String {
 }
 
 /// The route as the workers have it, as far as it tells events apart.
-fn as_configured(route: usize) -> Route {
+fn as_configured(route: usize, account: &str) -> Route {
     let source = source(route);
-    let group = format!("{}:targetgroup/{source}/73e2d6bc24d8a067", ELB);
+    let group = format!("{ELB}:{account}:targetgroup/{source}/73e2d6bc24d8a067");
     let text = format!(
         "[[route]]\nsource = \"{source}\"\ntarget_group = \"{group}\"\n[route.instances]\ndb-1 = \"{OLD}\"\n"
     );
@@ -79,9 +83,10 @@ fn as_configured(route: usize) -> Route {
 }
 
 impl Story {
-    /// A story of so many messages that begins at `now`, an hour in the past.
-    pub(crate) fn written(seed: u64, messages: usize, now: Timestamp) -> Self {
+    /// A story of so many messages in an account, that begins at `now`, an hour in the past.
+    pub(crate) fn written(seed: u64, messages: usize, now: Timestamp, account: &str) -> Self {
         let mut story = Self {
+            account: account.to_owned(),
             messages: Vec::new(),
             rng: Rng::with_seed(seed),
             told: Vec::new(),
@@ -109,7 +114,7 @@ impl Story {
                 assert_eq!(message.fate, Fate::Malformed, "{}", message.body);
                 continue;
             };
-            let route = as_configured(message.route);
+            let route = as_configured(message.route, &self.account);
             for event in parsed {
                 let key = EventKey::of(&route, &event).to_string();
                 events.insert((message.route, key), message.fate);
@@ -235,6 +240,7 @@ impl Story {
             _ => envelope(&event, nonce),
         };
         let route = event.route;
+        let body = body.replace(ACCOUNT, &self.account);
         self.messages.push(Message { route, body, fate });
         self.told.push((event, fate));
     }
@@ -264,10 +270,7 @@ fn started(route: usize, instance: u32, at: i64) -> Event {
 }
 
 fn arn(route: usize) -> String {
-    format!(
-        "arn:aws:rds:us-east-1:123456789012:cluster:{}",
-        source(route)
-    )
+    format!("arn:aws:rds:us-east-1:{ACCOUNT}:cluster:{}", source(route))
 }
 
 /// As EventBridge delivers it.
@@ -310,7 +313,7 @@ fn envelope(event: &Event, nonce: usize) -> String {
     json!({
         "Type": "Notification",
         "MessageId": format!("message-{nonce}"),
-        "TopicArn": "arn:aws:sns:us-east-1:123456789012:rds-failover",
+        "TopicArn": format!("arn:aws:sns:us-east-1:{ACCOUNT}:rds-failover"),
         "Message": notification(event),
     })
     .to_string()

@@ -13,7 +13,7 @@ use crate::check::in_front;
 use crate::policy::{Context, Decision, Policy, matches};
 use crate::recorder::{Call, Recorder};
 use crate::stacks::{ROUTE, Stacks};
-use crate::trial::{Background, NEW, OLD, Said, Trial, completed, said, sample_path};
+use crate::trial::{Background, NEW, OLD, Said, Trial, completed, said};
 
 /// Granted, and asked for by code that is still to come. A line goes when its code comes: the test fails on one that is
 /// not needed any more.
@@ -129,7 +129,7 @@ async fn read_page(port: u16, path: &str) -> String {
 fn as_reader(trial: &Trial) -> BTreeSet<Call> {
     let recorded = Recorded::new(trial);
     recorded.does("plan aurora-source");
-    let failover = sample_path("aurora-failover-started.eventbridge");
+    let failover = trial.sample_path("aurora-failover-started.eventbridge");
     recorded.does(&format!("plan --event {failover}"));
     recorded.does(&format!("explain {failover}"));
     recorded.does("status");

@@ -14,6 +14,7 @@ mod aftermath;
 mod figures;
 mod script;
 mod stage;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -26,6 +26,7 @@ use writerlink::reconcile::{Reconciler, Report};
 use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 use crate::rig::{Rig, trace};
 use crate::script::{Act, PersonsAct, Script};
+use crate::strangers::stranger;
 
 const NAMES: [&str; 3] = ["orders", "billing", "stock"];
 
@@ -198,8 +199,8 @@ impl Stage {
                 }
             }
             Act::Stranger { cluster } => {
-                let mut event = self.rig.started(cluster, 1, self.now().as_secs());
-                event.message = "Started same AZ failover to DB instance: stranger-1".into();
+                let event = self.rig.started(cluster, 1, self.now().as_secs());
+                let event = stranger(event, self.acts);
                 let body = event_bodies::eventbridge(&event);
                 self.invariants.deliver(&self.rig, NAMES[cluster], &body);
             }

@@ -3,11 +3,10 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::trial::{
-    Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, sample, sample_path,
-};
+use crate::trial::{Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, said, sample};
 
 fn states(trial: &Trial) -> Vec<String> {
     let said = trial.says("setup --output jsonl");
@@ -47,7 +46,7 @@ async fn setup_creates_what_is_missing_and_finds_it_the_second_time() {
 #[tokio::test]
 async fn a_plan_shows_the_calls_and_makes_none_of_them() {
     let trial = Trial::ready().await;
-    let event = sample_path("aurora-failover-started.eventbridge");
+    let event = trial.sample_path("aurora-failover-started.eventbridge");
     let plan = format!("plan --event {event} --detailed-exitcode --output json");
     for _ in 0..2 {
         let said = trial.says(&plan);
@@ -83,7 +82,7 @@ async fn a_plan_shows_the_calls_and_makes_none_of_them() {
 #[tokio::test]
 async fn a_plan_of_a_route_shows_what_somebody_else_changed() {
     let trial = Trial::ready().await;
-    let event = sample_path("aurora-failover-completed.eventbridge");
+    let event = trial.sample_path("aurora-failover-completed.eventbridge");
     assert_eq!(trial.says(&format!("replay {event}")).code, 0);
     let plan = "plan aurora-source --detailed-exitcode --output csv";
     let settled = trial.says(plan);
@@ -146,7 +145,7 @@ async fn an_event_on_standard_input_is_replayed_and_a_second_time_it_is_a_duplic
             .stdin
             .take()
             .unwrap()
-            .write_all(body.as_bytes())
+            .write_all(trial.here(&body).as_bytes())
             .unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
@@ -190,7 +189,7 @@ async fn a_replay_of_a_route_in_other_hands_ends_with_6_at_once() {
 #[tokio::test]
 async fn a_changed_record_makes_verify_end_with_3_and_name_its_place() {
     let trial = Trial::ready().await;
-    let event = sample_path("aurora-failover-completed.eventbridge");
+    let event = trial.sample_path("aurora-failover-completed.eventbridge");
     assert_eq!(trial.says(&format!("replay {event}")).code, 0);
     assert_eq!(trial.says("audit verify").code, 0);
     let changed = trial
@@ -221,4 +220,35 @@ async fn with_a_log_in_json_every_line_on_standard_error_is_json() {
         let said = trial.says(&format!("{line} --log json"));
         assert!(!said.log().is_empty(), "{line}");
     }
+}
+
+#[tokio::test]
+async fn setup_makes_its_ledger_in_the_region_of_the_groups_or_nowhere() {
+    let trial = Trial::bare(&["aurora-source"]).await;
+    let elsewhere = said(trial.command("setup").env("AWS_REGION", "eu-west-1"));
+    assert_eq!(elsewhere.code, 1);
+    let what = "calls would go to eu-west-1, and the target groups are in us-east-1";
+    assert!(elsewhere.err.contains(what), "{}", elsewhere.err);
+    let tables = async |region: &'static str| {
+        let config = trial.dynamodb().config().to_builder();
+        let config = config.region(Region::new(region)).build();
+        let client = aws_sdk_dynamodb::Client::from_conf(config);
+        let listed = client.list_tables().send().await.unwrap();
+        listed.table_names.unwrap_or_default().len()
+    };
+    assert_eq!(
+        (tables("eu-west-1").await, tables("us-east-1").await),
+        (0, 0)
+    );
+    // Without any Region it is the groups'.
+    let mut command = trial.command("setup");
+    command
+        .env_remove("AWS_REGION")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    let here = said(&mut command);
+    assert_eq!(here.code, 0, "{}", here.err);
+    assert_eq!(
+        (tables("eu-west-1").await, tables("us-east-1").await),
+        (0, 2)
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::trial::{NEW, OLD, Trial, said, sample_path};
+use crate::trial::{NEW, OLD, Trial, said};
 
 #[tokio::test]
 async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() {
@@ -17,7 +17,7 @@ async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() 
     let old = || format!("{{'aurora-source-instance-1': '{OLD}'}}");
     let both =
         || format!("{{'aurora-source-instance-1': '{OLD}', 'aurora-source-instance-2': '{NEW}'}}");
-    let event = sample_path("aurora-failover-started.lambda-sns");
+    let event = trial.sample_path("aurora-failover-started.lambda-sns");
     assert_eq!(said(&mut with(old(), "setup")).code, 0);
     let rejected = said(with(old(), "replay").arg(&event));
     assert_eq!(rejected.code, 5, "{}", rejected.err);
@@ -45,7 +45,7 @@ async fn the_lambdas_two_variables_and_its_event_move_its_group() {
     let setup = said(&mut lambda("setup"));
     assert_eq!(setup.code, 0, "{}", setup.err);
     assert_eq!(trial.group_holds().await, [OLD]);
-    let event = sample_path("aurora-failover-started.lambda-sns");
+    let event = trial.sample_path("aurora-failover-started.lambda-sns");
     let replay = said(lambda("replay").arg(event));
     assert_eq!(replay.code, 0, "{}", replay.err);
     assert!(replay.out.contains("Swapped"), "{}", replay.out);

@@ -1,9 +1,7 @@
 //! What a person orders, against ministack: who they are comes from STS.
 
 use crate::support::stub::{Answer, Stub};
-use crate::trial::{
-    Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, said, sample_path,
-};
+use crate::trial::{Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, said};
 
 const SWAP: &str = "swap aurora-source --to aurora-source-instance-2 --reason drill";
 
@@ -37,7 +35,7 @@ async fn a_paused_route_refuses_events_and_swaps_until_it_is_resumed_or_overridd
     let trial = Trial::ready().await;
     let paused = trial.says("pause aurora-source --for 2h --reason night --yes");
     assert_eq!(paused.code, 0, "{}", paused.err);
-    let event = sample_path("aurora-failover-completed.eventbridge");
+    let event = trial.sample_path("aurora-failover-completed.eventbridge");
     let replayed = trial.says(&format!("replay {event} --output json"));
     assert_eq!(replayed.code, 5, "{}", replayed.err);
     assert_eq!(replayed.json()["replayed"][0]["outcome"], "Paused");

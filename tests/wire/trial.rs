@@ -27,6 +27,9 @@ pub(crate) const OLD: &str = "10.0.1.10";
 /// The address of the other instance.
 pub(crate) const NEW: &str = "10.0.2.10";
 
+/// The account of the samples. A trial has one of its own, and its routes follow no other account's clusters.
+const SAMPLES_ACCOUNT: &str = "123456789012";
+
 /// How long anything may take that should take no time, on a machine that does five other things.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -146,8 +149,18 @@ impl Trial {
     /// A file that holds this.
     pub(crate) fn file_with(&self, text: &str) -> String {
         let path = self.directory.path().join(Uuid::now_v7().to_string());
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, self.here(text)).unwrap();
         path.display().to_string()
+    }
+
+    /// A delivery of the corpus in a file, told of this account.
+    pub(crate) fn sample_path(&self, name: &str) -> String {
+        self.file_with(&sample(name))
+    }
+
+    /// What a text of the samples' account says in this one.
+    pub(crate) fn here(&self, text: &str) -> String {
+        text.replace(SAMPLES_ACCOUNT, self.account.id())
     }
 
     /// The addresses in a group.
@@ -226,9 +239,10 @@ impl Trial {
         asked.send().await.unwrap().queue_url.unwrap()
     }
 
-    /// Sends a delivery. The deduplication id is new, so that the same body arrives again.
+    /// Sends a delivery, of this account if it is of that of the samples. The deduplication id is new, so that the same
+    /// body arrives again.
     pub(crate) async fn send(&self, group: &str, body: &str) {
-        let sqs = self.sqs();
+        let (sqs, body) = (self.sqs(), self.here(body));
         let message = sqs.send_message().queue_url(self.queue_url().await);
         let message = message.message_group_id(group).message_body(body);
         let message = message.message_deduplication_id(Uuid::now_v7().to_string());

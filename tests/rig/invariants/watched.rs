@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, ChainVerifier, Hash, RecordKind};
-use writerlink::domain::event::EventKey;
+use writerlink::domain::audit::{Cause, ChainVerifier, Hash, RecordKind, Told};
+use writerlink::domain::event::{EventKey, RdsEvent, SourceKind};
 use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
@@ -71,6 +71,10 @@ impl Watched {
         if !stored.altered.is_empty() || Hash::of(&stored.canonical) != stored.hash {
             return Err(format!("I8: record {} is not what was hashed", record.seq));
         }
+        let event = entry.told.as_ref().and_then(Told::event);
+        if event.is_some_and(|event| self.is_anothers(event)) {
+            return Err("I5: an event of another database is this route's".to_owned());
+        }
         let taken = self.chain.take(record.seq, record.prev, stored.hash);
         taken.map_err(|broken| format!("I8: {broken}"))?;
         match (entry.kind, &entry.desired) {
@@ -112,6 +116,11 @@ impl Watched {
             return Err("I3: superseded evidence is carried out".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether an event is about another database than the route's. A deployment is none: its text may name one.
+    fn is_anothers(&self, event: &RdsEvent) -> bool {
+        event.kind != SourceKind::BlueGreenDeployment && !self.route.compare(event).agrees()
     }
 
     /// Whether the route points by an event that was settled as superseded a moment ago: the newer evidence is on
