@@ -70,6 +70,7 @@ impl Protocol {
                 }
             }
         }
+        self.watch_evidence(state, worker, (&before, &after));
         if let (Some(write), Some(event)) = (change.event(), event) {
             state.events[event] = Some(self.world.small_entry(write.entry()));
         }

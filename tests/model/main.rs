@@ -24,6 +24,7 @@
 
 mod bounds;
 mod carrying;
+mod hearing;
 mod ledger;
 mod mistakes;
 mod opening;
@@ -187,6 +188,12 @@ fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
             ..NONE
         },
     ));
+}
+
+#[test]
+fn the_promises_hold_when_something_asks_after_a_failover_and_the_witnesses_lag() {
+    let faults = Faults { looks: 1, ..NONE };
+    explore(&Bound::new("asked, stale truth", Story::Asked, faults));
 }
 
 #[test]

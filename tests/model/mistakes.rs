@@ -29,6 +29,7 @@ const I3: &str = "I3 evidence never goes back";
 const I4_DELETED: &str = "I4 deleted only when settled";
 const I5: &str = "I5 no target but the route's own";
 const TRUST: &str = "a young event outranks the witnesses";
+const LAGGING: &str = "I3, I10 a lagging source moves nothing";
 const I2_TIMER: &str = "I2 where the timer has nothing to do the group is right";
 const I2_CONVERGES: &str = "I2 converges";
 const I7: &str = "I7 no call of an attempt that began after the pause";
@@ -125,6 +126,13 @@ fn the_model_catches_a_timer_that_believes_the_witnesses_against_an_event_of_a_m
     let faults = Faults { looks: 1, ..NONE };
     let model = Protocol::new(Story::Witnessed, faults).with(Bug::FightsEvents);
     finds(model, TRUST);
+}
+
+#[test]
+fn the_model_catches_a_timer_that_believes_an_answer_from_before_the_event() {
+    let faults = Faults { looks: 2, ..NONE };
+    let model = Protocol::new(Story::Witnessed, faults).with(Bug::BelievesALaggingSource);
+    finds(model, LAGGING);
 }
 
 #[test]

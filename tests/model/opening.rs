@@ -4,6 +4,7 @@ use writerlink::domain::aim::RANK_TRUTH;
 use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
 use writerlink::domain::decide::{Decision, Verdict, decide};
+use writerlink::domain::event::RANK_COMPLETED;
 use writerlink::domain::ground::Ground;
 use writerlink::domain::lease::{Acquire, acquire};
 
@@ -143,8 +144,11 @@ impl Protocol {
     ) -> Option<(Change, Decision)> {
         let matter = opening.hand.matter;
         let mut from = self.world.state(before);
+        let mut judged = self.world.state_for(matter, before).control;
         if self.has(Bug::ForgetsTheOrderOfEvidence) {
-            (from.control.desired, from.control.waiting) = (None, None);
+            for control in [&mut from.control, &mut judged] {
+                (control.desired, control.waiting) = (None, None);
+            }
         }
         let arrival = opening.hand.event().map(|event| Arrival {
             key: self.world.evidence[event].key,
@@ -155,7 +159,7 @@ impl Protocol {
         let evidence = self.world.speaks(matter);
         let decision = decide(
             self.served(matter),
-            &self.heeded(&from.control),
+            &self.heeded(&judged),
             &self.heard(&evidence),
             self.world.address(matter),
             World::wall(worker, ago),
@@ -191,7 +195,7 @@ impl Protocol {
                 let kept = Effect::Keeps(desired.clone(), brake.rule);
                 (brake.verdict(desired), kept)
             }
-            Decision::Ask(verdict) => (verdict.clone(), Effect::Asks(evidence.ground.at())),
+            Decision::Ask(verdict) => (verdict.clone(), Effect::of_asking(&evidence.ground)),
         };
         told.outcome = Some(verdict.outcome);
         let change = match &arrival {
@@ -202,8 +206,8 @@ impl Protocol {
     }
 }
 
-/// A look at a time at which the newest event or order is trusted moves the route nowhere else, unless a later
-/// event asked for the truth.
+/// A look at a time at which the newest event or order is trusted moves the route nowhere else, unless the failover
+/// that had started failed later.
 fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &Route) {
     let trusted = match carrying.hand.matter {
         Matter::Told(_) | Matter::Ordered(_) => false,
@@ -214,7 +218,9 @@ fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &R
     let asked = before
         .asked
         .map(|event| world.evidence[usize::from(event)].ground.at());
-    let stands = told.is_some_and(|told| asked.is_none_or(|asked| asked <= told.at));
+    let stands = told.is_some_and(|told| {
+        told.rank >= RANK_COMPLETED || asked.is_none_or(|asked| asked <= told.at)
+    });
     if trusted && stands && carrying.why == Why::Witnesses {
         state.marks.set(Mark::FoughtAYoungEvent);
     }

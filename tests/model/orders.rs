@@ -7,10 +7,11 @@ use writerlink::domain::ground::{Act, Ground, Order};
 use writerlink::domain::lease::{Acquire, acquire};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Control;
+use writerlink::domain::truth::Since;
 
 use super::protocol::{Bug, Protocol};
 use super::state::{
-    Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS,
+    Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS, Worth,
 };
 use super::story::Does;
 use super::world::{World, ticks};
@@ -191,5 +192,9 @@ impl Protocol {
 const NOBODYS: Matter = Matter::Seen(Look {
     reading: Reading::Silent,
     number: 0,
-    trusts: false,
+    trusts: true,
+    worth: Worth {
+        against: None,
+        since: Since::Changed,
+    },
 });

@@ -6,8 +6,8 @@ use writerlink::domain::safety::Rule;
 
 use super::protocol::Protocol;
 use super::state::{
-    Call, Carrying, Desired, Doing, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS, Phase,
-    Reading, Row, STRANGER, Settled, State, Why, Worker,
+    Call, Carrying, Desired, Doing, EVENTS, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS,
+    Phase, Reading, Row, STRANGER, Settled, State, Why, Worker,
 };
 use super::story::{Does, When, Wish};
 
@@ -33,7 +33,7 @@ pub fn all(model: &Protocol) -> Vec<Property<Protocol>> {
 }
 
 /// The chain of I8 is the ledger's own test.
-const ALWAYS: [(&str, Condition); 19] = [
+const ALWAYS: [(&str, Condition); 20] = [
     ("I1 never empty", |model, state| {
         // A late call may empty the group: the load balancer knows no token. It is one call, and without
         // stalls there is none, so that this is absolute then.
@@ -68,12 +68,16 @@ const ALWAYS: [(&str, Condition); 19] = [
         "I2 where the timer has nothing to do the group is right",
         |model, state| {
             let busy = state.route.lease.is_some_and(|lease| !lease.is_over());
-            let nothing_to_do = state.is_at_rest() && !busy && model.timer_is_content(state);
-            !nothing_to_do || converged(model, state) && is_looked_after(model, state)
+            let rests = state.is_at_rest() && !busy;
+            let content = rests.then(|| model.content_after_looks(state)).flatten();
+            content.is_none_or(|state| converged(model, &state) && is_looked_after(model, &state))
         },
     ),
     ("I3 evidence never goes back", |_, state| {
         !state.marks.has(Mark::EvidenceWentBack)
+    }),
+    ("I3, I10 a lagging source moves nothing", |_, state| {
+        !state.marks.has(Mark::MovedByALaggingSource)
     }),
     ("a young event outranks the witnesses", |_, state| {
         !state.marks.has(Mark::FoughtAYoungEvent)
@@ -203,19 +207,16 @@ const SOMETIMES: [Sight; 15] = [
             // The last event points the route at the writer, the witnesses lag behind it, and the timer waits.
             let writer = model.world.writer();
             let is_right =
-                |desired: Desired| usize::from(desired.place) == writer && desired.event.is_some();
-            let stale = Look {
-                reading: Reading::Early,
-                number: 0,
-                trusts: true,
-            };
+                |desired: Desired| usize::from(desired.place) == writer && is_told(desired);
+            let mut stale = Look::new(Reading::Early, true);
+            stale.worth.against = state.route.newest().map(|newest| newest.key);
             let aim = model.aims_at(&state.route, (0, 0), stale);
             state.route.desired.is_some_and(is_right)
                 && aim.is_some_and(|desired| model.world.place(desired.target) == writer)
         },
     ),
     (
-        "being asked ends the trust in what was said before",
+        "a failover that failed ends the trust in its start",
         |model| model.faults.looks > 0,
         |model, state| {
             let asked = |carrying: &Carrying| match carrying.hand.matter {
@@ -224,7 +225,7 @@ const SOMETIMES: [Sight; 15] = [
                     look.trusts && carrying.why == Why::Witnesses && state.route.asked.is_some()
                 }
             };
-            !model.world.asks() || carrying(state).any(asked)
+            !model.world.calls_off() || carrying(state).any(asked)
         },
     ),
     (
@@ -396,11 +397,15 @@ fn is_empty(group: &Group) -> bool {
     !group.contains(&Row::Registered)
 }
 
+fn is_told(desired: Desired) -> bool {
+    usize::from(desired.key) < EVENTS
+}
+
 /// I2: the group holds the writer alone, or the listener gives everything to it. Where nobody can be asked, the
 /// writer is whom the newest event or order named; a route that something stops may stay where it is, and a
 /// pinned one belongs where it is pinned.
 fn converged(model: &Protocol, state: &State) -> bool {
-    if is_stopped(state) {
+    if is_stopped(state) || model.is_for_a_person(state) {
         return true;
     }
     let (place, reach) = if let Some(pinned) = state.people.pinned {

@@ -38,6 +38,7 @@ pub enum Bug {
     ForgetsWhatItHoldsBack,
     HasNoTimer,
     FightsEvents,
+    BelievesALaggingSource,
     ForgetsThePin,
     DoesNotCountItsMoves,
     KeepsItsCount,

@@ -3,6 +3,8 @@
 //! Times are relative to now, in ticks, and are held at the value beyond which they make no difference. So
 //! the space is finite without a last tick.
 
+use writerlink::domain::truth::Since;
+
 /// How many workers there are.
 pub const WORKERS: usize = 2;
 
@@ -67,8 +69,10 @@ pub struct Route {
     pub desired: Option<Desired>,
     /// What a safety rule holds back.
     pub waiting: Option<Desired>,
-    /// The newest event after which the witnesses have to be asked.
+    /// The newest event by which a failover failed.
     pub asked: Option<u8>,
+    /// Whether the sources of some worker have agreed with the newest evidence.
+    pub agreed: bool,
     pub paused: bool,
     /// Where a person holds it.
     pub pin: Option<Pinned>,
@@ -93,8 +97,8 @@ pub struct Desired {
     pub place: u8,
     /// The place of its evidence in the order of all evidence (`World::orders`).
     pub order: u8,
-    /// The event that said so; none where the witnesses did.
-    pub event: Option<u8>,
+    /// Whose word it is (`World::key`): an event's, or what the witnesses or a person said.
+    pub key: u8,
     /// Whether the old target stays beside it.
     pub registers: bool,
 }
@@ -204,6 +208,56 @@ pub struct Look {
     pub number: u8,
     /// Whether the newest event is young enough to outrank it.
     pub trusts: bool,
+    /// What the answer is worth to the worker that heard it.
+    pub worth: Worth,
+}
+
+/// `domain::truth::Worth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Worth {
+    pub against: Option<u8>,
+    pub since: Since,
+}
+
+impl Look {
+    /// A look that nobody has heard yet.
+    pub fn new(reading: Reading, trusts: bool) -> Self {
+        Self {
+            reading,
+            number: 0,
+            trusts,
+            worth: Worth {
+                against: None,
+                since: Since::Changed,
+            },
+        }
+    }
+}
+
+/// What a worker's timer remembers of its source (`domain::sources::Sources`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory {
+    /// The newest evidence at its last look.
+    pub newest: Option<u8>,
+    /// The evidence that it made of its own reading since.
+    pub own: Option<u8>,
+    /// The last answer that named anybody: the place, and what it is worth.
+    pub answer: Option<(u8, Since, Since)>,
+}
+
+/// What a worker's source really said, for the property alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Hearsay {
+    /// The place that it named last.
+    pub last: Option<u8>,
+    /// The place that it named first, since the answer before the newest evidence.
+    pub only: Option<u8>,
+    /// Whether it named another one since.
+    pub varied: bool,
+    /// Whether it had named anybody before that evidence.
+    pub there: bool,
+    /// Whether it has named where that evidence points.
+    pub shown: bool,
 }
 
 /// What an attempt is about.
@@ -354,6 +408,8 @@ pub enum Doing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Worker {
     pub seen: Option<Sighting>,
+    pub memory: Option<Memory>,
+    pub heard: Hearsay,
     pub doing: Doing,
     /// Between two steps the whole process stands still (a paused container, a host out of memory).
     pub stands_still: bool,
@@ -478,6 +534,7 @@ pub enum Mark {
     LateCall = 128,
     CallWhilePaused = 256,
     FoughtAYoungEvent = 512,
+    MovedByALaggingSource = 65536,
     MovedPastAPause = 1024,
     MovedPastAPin = 2048,
     MovedWhileFlapping = 4096,

@@ -33,6 +33,8 @@ pub enum Story {
     StrangerWitnessed,
     /// Failover to B starts, and fails, and A is promoted again; with witnesses.
     FailoverFails,
+    /// Failover to B completes, something asks who writes (0185), and A is promoted again; with witnesses.
+    Asked,
     /// There and back, on a route that moves its listener's weights.
     Weighted,
     /// The same, and what is started only registers.
@@ -62,6 +64,7 @@ impl Story {
             Self::Witnessed
                 | Self::StrangerWitnessed
                 | Self::FailoverFails
+                | Self::Asked
                 | Self::WeightedWitnessed
                 | Self::FlappingWitnessed
         )
@@ -78,6 +81,7 @@ impl Story {
             | Self::Witnessed
             | Self::StrangerWitnessed
             | Self::FailoverFails
+            | Self::Asked
             | Self::Weighted
             | Self::WeightedRegisterFirst
             | Self::WeightedWitnessed => 0,
@@ -232,6 +236,7 @@ pub fn served(story: Story) -> Route {
 pub fn told(story: Story) -> [RdsEvent; EVENTS] {
     let (started, completed) = (EventId::STARTED_SAME_AZ, EventId::FAILOVER_COMPLETED);
     let restored = EventId::PREVIOUS_PRIMARY_PROMOTED;
+    let asks = EventId::parse("RDS-EVENT-0185").unwrap();
     let told = match story {
         Story::ThereAndBack
         | Story::RegisterFirst
@@ -247,6 +252,7 @@ pub fn told(story: Story) -> [RdsEvent; EVENTS] {
             (EventId::FAILOVER_FAILED, "none"),
             (restored, "db-a"),
         ],
+        Story::Asked => [(completed, "db-b"), (asks, "none"), (restored, "db-a")],
         Story::Flapping | Story::FlappingWitnessed => [
             (completed, "db-b"),
             (completed, "db-a"),

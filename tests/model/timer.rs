@@ -1,7 +1,7 @@
 //! What happens without any event: the timer's looks (`Reconciler::look`).
 
 use writerlink::domain::aim::{Aim, aim};
-use writerlink::domain::audit::RecordKind;
+use writerlink::domain::audit::{Entry as Told, RecordKind};
 use writerlink::domain::change::{self, Effect};
 use writerlink::domain::decide::{Decision, unless_held_back};
 use writerlink::domain::lease::{Acquire, acquire};
@@ -11,11 +11,10 @@ use writerlink::domain::transition::Desired;
 
 use super::ledger::remember;
 use super::protocol::{Bug, Protocol};
-use super::state::{Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition};
+use super::state::{
+    Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition, WORKERS,
+};
 use super::world::{World, ticks};
-
-/// The worker whose timer looks when everything is at rest: one is enough, and the other one may look before.
-const LAST_LOOKER: usize = 0;
 
 impl Protocol {
     /// How a worker's timer may look now: as the faults allow at any time, and as it must when nothing else
@@ -25,13 +24,9 @@ impl Protocol {
         if idle.doing != Doing::Nothing || idle.stands_still || self.has(Bug::HasNoTimer) {
             return Vec::new();
         }
-        let look = |reading, trusts| Look {
-            reading,
-            number: 0,
-            trusts,
-        };
+        let look = Look::new;
         if state.left.looks == 0 {
-            let last = worker == LAST_LOOKER && state.is_at_rest();
+            let last = self.looks_last(worker) && state.is_at_rest();
             return last.then(|| self.last_look()).into_iter().collect();
         }
         if !self.world.has_witnesses() {
@@ -44,6 +39,12 @@ impl Protocol {
         looks
     }
 
+    /// Whose timers look when everything is at rest: one is enough where nobody is asked, and the other one may look
+    /// before. Where sources are asked each worker remembers its own.
+    fn looks_last(&self, worker: usize) -> bool {
+        worker == 0 || self.world.has_witnesses()
+    }
+
     /// What the timer sees in the end: the truth, once no event is young any more.
     fn last_look(&self) -> Look {
         let reading = if self.world.has_witnesses() {
@@ -51,11 +52,7 @@ impl Protocol {
         } else {
             Reading::Silent
         };
-        Look {
-            reading,
-            number: 0,
-            trusts: false,
-        }
+        Look::new(reading, false)
     }
 
     /// One look: the ledger and the witnesses at the same time, then the group, then what differs is attempted.
@@ -67,10 +64,19 @@ impl Protocol {
             ..look
         };
         let since = state.workers[worker].seen.map_or(0, |seen| seen.since);
+        if self.is_busy(&state.route, (worker, since)) {
+            return;
+        }
+        let look = self.hear(state, worker, look);
+        self.tell_of_agreement(state, worker, look);
+        let since = state.workers[worker].seen.map_or(0, |seen| seen.since);
         let Some(desired) = self.aims_at(&state.route, (worker, since), look) else {
             return;
         };
-        let control = self.world.state(&state.route).control;
+        let control = self
+            .world
+            .state_for(Matter::Seen(look), &state.route)
+            .control;
         let points_there = control.desired.as_ref().is_none_or(|old| *old == desired);
         let served = self.served(Matter::Seen(look));
         let observed = self.world.observed(&state.group);
@@ -106,9 +112,7 @@ impl Protocol {
     /// Records what a safety rule holds back (`Reconciler::wait`), if the route does not know it yet.
     fn keep(&self, state: &mut State, (worker, look): (usize, Look), effect: Effect) {
         let from = self.world.state(&state.route);
-        let none = Transition::default();
-        let mut told = self.world.told(worker, Matter::Seen(look), none, 0);
-        told.kind = RecordKind::Noticed;
+        let told = self.noticed(worker, look);
         let change = change::note(&from, effect, told).unwrap();
         let news = change.to().waiting != from.control.waiting
             || change.to().safety != from.control.safety;
@@ -118,6 +122,26 @@ impl Protocol {
         }
     }
 
+    /// The record of something that a look noticed.
+    pub fn noticed(&self, worker: usize, look: Look) -> Told {
+        let none = Transition::default();
+        let told = self.world.told(worker, Matter::Seen(look), none, 0);
+        Told {
+            kind: RecordKind::Noticed,
+            ..told
+        }
+    }
+
+    /// Whether somebody moves the route.
+    fn is_busy(&self, route: &Route, (worker, since): (usize, u8)) -> bool {
+        let control = self.world.state(route).control;
+        let now = World::wall(worker, 0);
+        matches!(
+            acquire(control.lease.as_ref(), now, ticks(since)),
+            Acquire::Wait(_)
+        )
+    }
+
     /// Where a look sees the route point, if it sees it anywhere; not while somebody moves it.
     pub fn aims_at(
         &self,
@@ -125,12 +149,12 @@ impl Protocol {
         (worker, since): (usize, u8),
         look: Look,
     ) -> Option<Desired> {
-        let control = self.world.state(route).control;
-        let now = World::wall(worker, 0);
-        if let Acquire::Wait(_) = acquire(control.lease.as_ref(), now, ticks(since)) {
+        if self.is_busy(route, (worker, since)) {
             return None;
         }
+        let now = World::wall(worker, 0);
         let matter = Matter::Seen(look);
+        let control = self.world.state_for(matter, route).control;
         let key = self.world.speaks(matter).key;
         let seen = self.world.sighting(look);
         match aim(self.served(matter), &control, key, &seen, now) {
@@ -150,10 +174,15 @@ impl Protocol {
         }
     }
 
-    /// Whether the timer, once nothing else happens any more, finds nothing to do.
-    pub fn timer_is_content(&self, state: &State) -> bool {
+    /// What is so once the timers have looked and nothing else happens any more, if they find nothing to do.
+    pub fn content_after_looks(&self, state: &State) -> Option<State> {
         let mut next = *state;
-        self.look(&mut next, LAST_LOOKER, self.last_look());
-        next.workers[LAST_LOOKER].doing == Doing::Nothing && next.route == state.route
+        for worker in (0..WORKERS).filter(|worker| self.looks_last(*worker)) {
+            self.look(&mut next, worker, self.last_look());
+            if next.workers[worker].doing != Doing::Nothing || next.route != state.route {
+                return None;
+            }
+        }
+        Some(next)
     }
 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
-use writerlink::domain::audit::{Cause, Entry as Told, RecordKind};
+use writerlink::domain::audit::{Cause, Entry as Told, Reason, RecordKind};
 use writerlink::domain::decide::{Decision, decide};
-use writerlink::domain::event::{Claim, EventKey, Evidence, EvidenceOrder};
+use writerlink::domain::event::{Claim, EventKey, Evidence, EvidenceOrder, RdsEvent};
 use writerlink::domain::ground::{Ground, Order};
 use writerlink::domain::lease::{self, Owner};
 use writerlink::domain::plan::Reach;
@@ -20,7 +20,8 @@ use writerlink::domain::transition::{
     ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId,
     retry_after,
 };
-use writerlink::domain::truth::{Member, Sighting, Since, Truth, Worth};
+use writerlink::domain::truth::{Member, Sighting, Truth, Worth};
+use writerlink::domain::unresolved::SourceConflict;
 
 use super::state::{
     self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row,
@@ -59,6 +60,8 @@ pub struct World {
     doubting: Served,
     /// All evidence that there can be, oldest first.
     orders: Vec<EvidenceOrder>,
+    /// Whose word each piece of evidence is: the events', what the witnesses say, what people order.
+    keys: Vec<EventKey>,
     /// Who writes after each event.
     writers: [Member; EVENTS],
     targets: [Target; TARGETS],
@@ -161,6 +164,7 @@ impl World {
             trusting: trust_for(Duration::from_hours(24)),
             doubting: trust_for(Duration::ZERO),
             orders: orders(&evidence),
+            keys: keys(&evidence),
             writers,
             targets: ADDRESSES.map(|ip| Target {
                 ip,
@@ -192,10 +196,10 @@ impl World {
         !self.route.policy.truth.is_empty()
     }
 
-    /// Whether one of the events asks who writes instead of saying it.
-    pub fn asks(&self) -> bool {
-        let asks = |evidence: &Evidence| claim(evidence) == Claim::AskTruth;
-        self.evidence.iter().any(asks)
+    /// Whether one of the events says that a failover failed.
+    pub fn calls_off(&self) -> bool {
+        let events = self.evidence.iter().filter_map(|e| e.ground.event());
+        events.into_iter().any(RdsEvent::calls_off_a_failover)
     }
 
     /// Who writes now, whoever has heard of it.
@@ -218,13 +222,13 @@ impl World {
         match matter {
             Matter::Told(event) => self.evidence[usize::from(event)].clone(),
             Matter::Seen(look) => Evidence {
-                key: seen_key(),
+                key: self.key(Self::key_of(matter)),
                 ground: Ground::Truth(self.sighting(look)),
             },
             Matter::Ordered(given) => {
                 let order = Self::order(self.wish(given), self.order_at(given.at).at);
                 Evidence {
-                    key: seen_key(),
+                    key: self.key(Self::key_of(matter)),
                     ground: Ground::Order(order),
                 }
             }
@@ -290,16 +294,13 @@ impl World {
     }
 
     pub fn sighting(&self, look: Look) -> Sighting {
-        let says = |writer: &Member| Truth::Members {
-            writer: writer.clone(),
-            readers: Vec::new(),
-        };
-        let truth = match look.reading {
-            Reading::Silent => Truth::Silent,
-            Reading::Early => says(&self.writers[0]),
-            Reading::Stale => says(&self.writers[1]),
-            Reading::Unclear => Truth::Unclear(String::new()),
-            Reading::True => says(&self.writers[2]),
+        let truth = match self.writer_by(look) {
+            Some(writer) => Truth::Members {
+                writer: writer.clone(),
+                readers: Vec::new(),
+            },
+            None if look.reading == Reading::Silent => Truth::Silent,
+            None => Truth::Unclear(String::new()),
         };
         let at = match look.reading {
             Reading::Early => early(),
@@ -313,9 +314,38 @@ impl World {
             stood: Some(Duration::from_mins(1)),
             said: String::new(),
             worth: Worth {
-                against: None,
-                since: Since::Changed,
+                against: look.worth.against.map(|key| self.key(key)),
+                since: look.worth.since,
             },
+        }
+    }
+
+    /// Whom a reading names.
+    fn writer_by(&self, look: Look) -> Option<&Member> {
+        match look.reading {
+            Reading::Silent | Reading::Unclear => None,
+            Reading::Early => Some(&self.writers[0]),
+            Reading::Stale => Some(&self.writers[1]),
+            Reading::True => Some(&self.writers[2]),
+        }
+    }
+
+    /// The place that a reading names.
+    pub fn named_by(&self, look: Look) -> Option<usize> {
+        let ip = self.writer_by(look)?.ip;
+        ADDRESSES.iter().position(|address| *address == ip)
+    }
+
+    /// Whose word it is.
+    pub fn key(&self, key: u8) -> EventKey {
+        self.keys[usize::from(key)]
+    }
+
+    fn key_of(matter: Matter) -> u8 {
+        match matter {
+            Matter::Told(event) => event,
+            Matter::Seen(look) => SEEN + 2 * look.number + u8::from(look.reading == Reading::Early),
+            Matter::Ordered(given) => ORDERED + given.at,
         }
     }
 
@@ -339,19 +369,17 @@ impl World {
                 Reach::Swap
             },
             evidence: self.orders[usize::from(desired.order)],
-            event: desired
-                .event
-                .map_or_else(seen_key, |event| self.evidence[usize::from(event)].key),
+            event: self.key(desired.key),
         }
     }
 
     fn small_desired(&self, desired: &Desired) -> state::Desired {
         let order = self.orders.binary_search(&desired.evidence).unwrap();
-        let event = self.evidence.iter().position(|e| e.key == desired.event);
+        let key = self.keys.iter().position(|key| *key == desired.event);
         state::Desired {
             place: u8::try_from(self.place(desired.target)).unwrap(),
             order: u8::try_from(order).unwrap(),
-            event: event.map(|event| u8::try_from(event).unwrap()),
+            key: u8::try_from(key.unwrap()).unwrap(),
             registers: desired.reach == Reach::Register,
         }
     }
@@ -386,6 +414,10 @@ impl World {
                 ask_truth: route
                     .asked
                     .map(|event| self.evidence[usize::from(event)].ground.at()),
+                agreed_with: route
+                    .newest()
+                    .filter(|_| route.agreed)
+                    .map(|newest| self.key(newest.key)),
                 safety: self.safety(route),
                 ..Control::default()
             },
@@ -394,6 +426,21 @@ impl World {
                 ..ChainHead::default()
             },
         }
+    }
+
+    /// The same as it stands at the time of an attempt. Once no event is young any more, a contradiction has been
+    /// recorded for as long as anybody waits, and nobody has objected.
+    pub fn state_for(&self, matter: Matter, route: &Route) -> RouteState {
+        let mut state = self.state(route);
+        if let Matter::Seen(Look { trusts: false, .. }) = matter {
+            state.control.source_conflict = Some(SourceConflict {
+                since: Timestamp::EPOCH,
+                reason: Reason::SourcesContradict,
+                note: String::new(),
+                by: self.owners[0].clone(),
+            });
+        }
+        state
     }
 
     fn safety(&self, route: &Route) -> Safety {
@@ -426,8 +473,10 @@ impl World {
             let event = self.evidence.iter().position(|e| e.ground.at() == at);
             u8::try_from(event.unwrap()).unwrap()
         });
+        let newest = control.newest().map(|newest| newest.event);
         Route {
             asked,
+            agreed: newest.is_some() && control.agreed_with == newest,
             generation: u8::try_from(control.generation.0).unwrap(),
             seq,
             lease,
@@ -497,10 +546,7 @@ impl World {
             owner: self.owners[worker].clone(),
             version: String::new(),
             cause: Cause::Event,
-            event_key: match matter {
-                Matter::Told(event) => self.evidence[usize::from(event)].key,
-                Matter::Seen(_) | Matter::Ordered(_) => seen_key(),
-            },
+            event_key: self.key(Self::key_of(matter)),
             told: None,
             target_group: self.route.group.arn.clone(),
             desired: None,
@@ -546,9 +592,15 @@ fn claim(evidence: &Evidence) -> Claim {
     evidence.ground.event().unwrap().claim().unwrap()
 }
 
-/// The key of whatever the timer sees and people order: nothing is told apart by it.
-fn seen_key() -> EventKey {
-    EventKey::parse(&"5".repeat(64)).unwrap()
+/// Where the keys of what the witnesses say begin, and those of what people order.
+const SEEN: u8 = 3;
+const ORDERED: u8 = SEEN + 2 * READINGS;
+
+/// The key of every piece of evidence, by `World::key_of`.
+fn keys(evidence: &[Evidence; EVENTS]) -> Vec<EventKey> {
+    let told = evidence.iter().map(|evidence| evidence.key);
+    let seen = (SEEN..=u8::MAX).map(|n| EventKey::parse(&format!("{n:064x}")).unwrap());
+    told.chain(seen).collect()
 }
 
 fn stop() -> Stop {

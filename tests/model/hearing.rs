@@ -1,0 +1,159 @@
+//! What a worker remembers of its source's answers (`domain::sources::Sources`), and the same said a second time by
+//! what it really heard, for the property.
+//!
+//! Each worker has a resolver of its own: any look may hear any answer. The steps of one source's answer are the
+//! domain's own (`Answer`); that a reading counts only if it was taken after the last move is in the model's looks, since
+//! one look is three readings.
+
+use std::net::IpAddr;
+
+use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
+use writerlink::domain::change::{self, Effect};
+use writerlink::domain::event::RANK_COMPLETED;
+use writerlink::domain::sources::{Answer, Known, News};
+use writerlink::domain::truth::Since;
+
+use super::ledger::remember;
+use super::protocol::{Bug, Protocol};
+use super::state::{Desired, Hearsay, Look, Mark, Memory, Reading, Route, State, Worth};
+use super::story::ADDRESSES;
+
+impl Protocol {
+    /// Takes the answer of a look into the worker's memory; the look, with what its answer is worth.
+    pub fn hear(&self, state: &mut State, worker: usize, look: Look) -> Look {
+        if look.reading == Reading::Silent {
+            return look;
+        }
+        let named = self.world.named_by(look);
+        let newest = state.route.newest();
+        self.note_heard(state, worker, named);
+        let control = self.world.state(&state.route).control;
+        let known = Known::of(&control);
+        let memory = &mut state.workers[worker].memory;
+        let now = newest.map(|newest| newest.key);
+        let news = match *memory {
+            None => News::None,
+            Some(memory) if memory.newest == now || now.is_none() => News::None,
+            Some(memory) if memory.own == now => News::Own,
+            Some(_) => News::Accepted,
+        };
+        let before = memory.and_then(|memory| memory.answer).map(large);
+        let answer = Answer::after(before, named.map(|place| ADDRESSES[place]), known, news);
+        *memory = Some(Memory {
+            newest: now,
+            own: None,
+            answer: answer.map(small),
+        });
+        let since = known.zip(answer).map(|(known, answer)| answer.worth(known));
+        let believed = self.has(Bug::BelievesALaggingSource);
+        Look {
+            worth: Worth {
+                against: now,
+                since: since.filter(|_| !believed).unwrap_or(Since::Changed),
+            },
+            ..look
+        }
+    }
+
+    /// Records the first agreement with evidence (`Reconciler::tell_of_sources`).
+    pub fn tell_of_agreement(&self, state: &mut State, worker: usize, look: Look) {
+        let Some(newest) = state.route.newest() else {
+            return;
+        };
+        let named = self.world.named_by(look);
+        let rank = self.world.evidence_of(newest).rank;
+        let agrees = named == Some(usize::from(newest.place));
+        if !agrees || state.route.agreed || rank == RANK_TRUTH {
+            return;
+        }
+        let from = self.world.state(&state.route);
+        let event = self.world.key(newest.key);
+        let told = self.noticed(worker, look);
+        let change = change::note(&from, Effect::Agrees(event), told).unwrap();
+        self.commit(state, worker, None, &change);
+        remember(state, worker);
+    }
+
+    /// Notes what a worker really heard, whatever it makes of it.
+    fn note_heard(&self, state: &mut State, worker: usize, named: Option<usize>) {
+        let Some(named) = named.map(|place| u8::try_from(place).unwrap()) else {
+            return;
+        };
+        let newest = state.route.newest();
+        let heard = &mut state.workers[worker].heard;
+        heard.varied |= heard.only.is_some_and(|only| only != named);
+        heard.only = heard.only.or(Some(named));
+        heard.last = Some(named);
+        heard.shown |= newest.is_some_and(|newest| newest.place == named);
+    }
+
+    /// I3, I10: watches evidence that is accepted. What the sources say against a failover that took place, or against
+    /// what they said themselves, is said by a worker that has heard another answer since before that was accepted.
+    pub fn watch_evidence(
+        &self,
+        state: &mut State,
+        worker: usize,
+        (before, after): (&Route, &Route),
+    ) {
+        let key = |route: &Route| route.newest().map(|newest| newest.key);
+        let Some(accepted) = after.newest().filter(|_| key(before) != key(after)) else {
+            return;
+        };
+        let rank = |desired: Desired| self.world.evidence_of(desired).rank;
+        if let (RANK_TRUTH, Some(newest)) = (rank(accepted), before.newest()) {
+            let is_fact = matches!(rank(newest), RANK_COMPLETED | RANK_TRUTH);
+            let took_place = rank(newest) < RANK_COMPLETED && before.agreed;
+            let heard = state.workers[worker].heard;
+            let elsewhere = newest.place != accepted.place;
+            if elsewhere && (is_fact || took_place) && heard.there && !heard.varied {
+                state.marks.set(Mark::MovedByALaggingSource);
+            }
+        }
+        if rank(accepted) == RANK_ORDER {
+            return;
+        }
+        for worker in &mut state.workers {
+            let last = worker.heard.last;
+            worker.heard = Hearsay {
+                last,
+                only: last,
+                there: last.is_some(),
+                varied: false,
+                shown: false,
+            };
+        }
+        if rank(accepted) == RANK_TRUTH
+            && let Some(memory) = &mut state.workers[worker].memory
+        {
+            memory.own = Some(accepted.key);
+        }
+    }
+
+    /// Whether nothing but a person can tell where the route belongs: every worker's source names somebody else than the
+    /// newest evidence, none has shown where that points since it was accepted, and none is known to have done so
+    /// before the worker started.
+    pub fn is_for_a_person(&self, state: &State) -> bool {
+        let unknown = |heard: &Hearsay| {
+            let asked = heard.only.is_some();
+            asked && !heard.shown && (heard.there || !state.route.agreed)
+        };
+        let all = state.workers.iter().all(|worker| unknown(&worker.heard));
+        self.world.has_witnesses() && state.route.newest().is_some() && all
+    }
+}
+
+type Small = (u8, Since, Since);
+
+fn large((place, newest, fact): Small) -> Answer {
+    let ip = ADDRESSES[usize::from(place)];
+    Answer { ip, newest, fact }
+}
+
+fn small(answer: Answer) -> Small {
+    (place(answer.ip), answer.newest, answer.fact)
+}
+
+fn place(ip: IpAddr) -> u8 {
+    let place = ADDRESSES.iter().position(|address| *address == ip).unwrap();
+    u8::try_from(place).unwrap()
+}
