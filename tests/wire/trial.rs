@@ -401,16 +401,6 @@ pub(crate) fn sample(name: &str) -> String {
         .fold(text, |text, day| text.replace(day, &yesterday[..10]))
 }
 
-/// A file with it.
-pub(crate) fn sample_path(name: &str) -> String {
-    let folder = env!("CARGO_TARGET_TMPDIR");
-    let path = format!("{folder}/{}-{name}.json", std::process::id());
-    let part = format!("{path}.{}", Uuid::now_v7());
-    std::fs::write(&part, sample(name)).unwrap();
-    std::fs::rename(&part, &path).unwrap();
-    path
-}
-
 /// An event of EventBridge: a failover of `source` to its instance `n`, completed at this second.
 pub(crate) fn completed(source: &str, instance: u32, second: u32) -> String {
     let text = sample("aurora-failover-completed.eventbridge");
