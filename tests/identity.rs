@@ -156,7 +156,7 @@ async fn looks_after(arn: &str) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_restarts_next_door_is_a_reason_to_look_and_one_far_away_is_none() {
+async fn only_an_instance_of_the_same_account_and_region_is_a_reason_to_look() {
     let member = "arn:aws:rds:us-east-1:123456789012:db:orders-2";
     assert_eq!(looks_after(member).await, 1);
     assert_eq!(
@@ -220,7 +220,7 @@ fn configured(text: &str) -> Route {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_restart_of_an_instance_called_like_its_cluster_does_not_move_the_route_back() {
+async fn the_restart_of_an_instance_named_like_its_cluster_moves_nothing() {
     let route = configured(CONFIG);
     let cluster = route.source_name().unwrap().clone();
     let rig = world_of(route, ["sample-cluster", "sample-cluster2"]).await;

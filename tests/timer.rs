@@ -518,7 +518,7 @@ async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one
     let (reconciler, _) = person(&rig);
     let foreseen = async |second| {
         let route = &rig.routes[0];
-        let evidence = Evidence::new(&route, rig.completed(0, 3, second));
+        let evidence = Evidence::new(route, rig.completed(0, 3, second));
         reconciler.preview(route, &evidence).await
     };
     let old = foreseen(56).await.unwrap().decision;

@@ -663,7 +663,7 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
     scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let event = scales.rig.event(0, EventId::STARTED_CROSS_AZ, 2, 0);
     let evidence = Evidence {
-        key: EventKey::of(&scales.route(), &event),
+        key: EventKey::of(scales.route(), &event),
         ground: Ground::Event(event),
     };
     let reconciler = scales.reconciler("w1");

@@ -41,7 +41,8 @@ Environment:
   WRITERLINK_LOG         what the AWS SDK logs, such as \"debug\" or \"off\"; else RUST_LOG
   NO_COLOR               no colours, if set
   AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …
-                         as in every program that uses an AWS SDK
+                         as in every program that uses an AWS SDK; the Region is that of the target groups, and
+                         need not be set
 
 Example:
   writerlink demo";

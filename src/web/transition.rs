@@ -234,7 +234,7 @@ fn event(page: &mut Html, event: &RdsEvent) {
     });
     if let Some(arn) = &event.source_arn {
         fact(page, "Source ARN", |page| {
-            code(page, &cut(&arn.to_string()))
+            code(page, &cut(&arn.to_string()));
         });
     }
 }

@@ -109,7 +109,7 @@ fn expected(says: Says) -> Claim {
 }
 
 fn about(route: &Route, control: &Control, event: RdsEvent, now: Timestamp) -> Decision {
-    let evidence = Evidence::new(&route, event);
+    let evidence = Evidence::new(route, event);
     decide(route, control, &evidence, Some(address(2)), now)
 }
 

@@ -63,7 +63,7 @@ fn a_route_follows_its_own_database_and_none_that_differs_in_one_part() {
 }
 
 #[test]
-fn what_an_event_does_not_say_counts_as_the_routes_and_is_shown_as_not_said() {
+fn what_an_event_does_not_say_counts_as_the_routes() {
     let unsaid = event(COMPLETED, "failover to DB instance: db-2", second(5));
     assert_eq!(unsaid.source_arn, None);
     assert!(route().follows(&unsaid));
@@ -113,7 +113,7 @@ fn a_route_that_takes_any_name_keeps_to_its_kind_account_and_region() {
 }
 
 #[test]
-fn an_instances_route_follows_the_instance_and_not_the_cluster_of_its_name() {
+fn an_instance_route_does_not_follow_the_cluster_of_its_name() {
     assert!(instance_route().follows(&of(&other(Part::Kind))));
     assert_eq!(differing(&instance_route(), &of(&arn(OWN))), [Part::Kind]);
     for kind in [SourceKind::BlueGreenDeployment, SourceKind::Other] {
@@ -127,7 +127,7 @@ fn an_instances_route_follows_the_instance_and_not_the_cluster_of_its_name() {
 }
 
 #[test]
-fn an_event_that_nobody_follows_is_told_with_the_part_that_differs_and_the_remedy() {
+fn an_unfollowed_event_names_the_part_that_differs_and_the_remedy() {
     let told = |part| not_followed(&[route()], &of(&other(part))).to_string();
     insta::assert_snapshot!(Part::ALL.map(told).join("\n"), @r#"
     route orders does not follow DB_INSTANCE aurora-source: its kind is DB_INSTANCE, not CLUSTER; what happens to an instance of a cluster says nothing about who writes; if the route is to follow the instance itself, write database = "instance"
@@ -176,8 +176,8 @@ fn the_nearest_route_has_the_name_before_it_has_anything_else() {
     ];
     let stranger = of(&other(Part::Region));
     let near = nearest(&routes, &stranger);
-    let names: Vec<&str> = near.iter().map(|route| route.name.as_str()).collect();
-    assert_eq!(names, ["near"]);
+    let found: Vec<&str> = near.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(found, ["near"]);
     assert_eq!(
         not_followed(
             &routes,

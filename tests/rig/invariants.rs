@@ -127,7 +127,7 @@ impl Invariants {
             for event in &events {
                 let routes = checker.routes.iter().map(|w| &w.route).enumerate();
                 let followers = routes.filter(|(_, route)| route.follows(event));
-                keys.extend(followers.map(|(n, route)| (n, EventKey::of(&route, event))));
+                keys.extend(followers.map(|(n, route)| (n, EventKey::of(route, event))));
             }
             checker.messages.insert(id, keys);
         }

@@ -101,15 +101,12 @@ impl Watched {
                 _,
             ) => {}
         }
-        match entry.outcome {
-            Some(outcome) => {
-                let settled = (outcome, entry.transition);
-                if self.settled.insert(entry.event_key, settled).is_some() {
-                    let key = entry.event_key;
-                    return Err(format!("I4: a second terminal record for {key}"));
-                }
+        if let Some(outcome) = entry.outcome {
+            let settled = (outcome, entry.transition);
+            if self.settled.insert(entry.event_key, settled).is_some() {
+                let key = entry.event_key;
+                return Err(format!("I4: a second terminal record for {key}"));
             }
-            None => {}
         }
         let begins = matches!(entry.kind, RecordKind::Started | RecordKind::Resumed);
         if begins && entry.cause == Cause::Reconcile && self.is_left_to_newer_evidence(now) {
