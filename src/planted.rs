@@ -73,6 +73,8 @@ pub enum Bug {
     RestIsNotReleased,
     /// Drops what is in hand when it is told to stop.
     StopsAtOnce,
+    /// Drops its open receive when it is told to stop.
+    DropsTheOpenReceive,
     /// Disposes of a message as its last route asks, whatever the others do.
     LastRouteDecides,
     /// Takes a commit whose reply was lost for a refused one.
@@ -101,7 +103,7 @@ pub enum Bug {
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -135,6 +137,7 @@ impl Bug {
         Self::VisibilityRunsOut,
         Self::RestIsNotReleased,
         Self::StopsAtOnce,
+        Self::DropsTheOpenReceive,
         Self::LastRouteDecides,
         Self::LostCommitIsRefused,
         Self::SkipsASeq,
