@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro resolvers
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro resolvers stop
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -93,6 +93,11 @@ reads: venv ## Reads and verifies an audit of RECORDS records (14 GB), and one o
 
 micro: ## Measures parsing, deciding, planning and the canonical text of a record, with criterion.
 	$(BENCH) micro
+
+# Any build will do: what is waited for is SQS's time. RUNS=20 unless set.
+stop: venv ## Tells one of two workers to stop, RUNS times, and prints how long an event waits that comes meanwhile.
+	$(CARGO) build --locked
+	$(VENV)/bin/python benches/stop.py target/debug/writerlink
 
 # The seconds are the world's own, so that every profile prints the same figures; that of the tests is built already.
 burst: ## Fails a zone of 100, 300 and 1,000 routes in the embedded world and prints who waits for whom.

@@ -12,7 +12,7 @@
 //! | `ledger.state_table` | `writerlink-state` | `DynamoDB` table of routes and events |
 //! | `ledger.audit_table` | `writerlink-audit` | `DynamoDB` table of the audit records |
 //! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
-//! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long what is in hand may take |
+//! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long the open receive and what is in hand may take |
 //! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
 //! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks; `/readyz` and `/metrics` are there too |
 //! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
@@ -78,10 +78,11 @@ use ipnet::{IpNet, Ipv4Net};
 pub use self::dns::Resolver;
 pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
-use crate::domain::lease::LEASE_DURATION;
+use crate::domain::lease::CALL_TIMEOUT;
 use crate::domain::route::Route;
 use crate::domain::turns::Quota;
 use crate::timer::Reconciling;
+use crate::worker::RECEIVE_WAIT;
 
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
@@ -122,8 +123,9 @@ const fn cidr(octets: [u8; 4], prefix: u8) -> IpNet {
 /// each try may take the queue's whole visibility timeout (30 s): more than this would be half an hour.
 pub const MAX_ATTEMPTS_MAX: u32 = 50;
 
-/// The least time to drain: the attempt in hand may need the whole of its lease.
-pub const DRAIN_TIMEOUT_MIN: Duration = LEASE_DURATION;
+/// The least time to drain: the open receive has to end, or SQS hides the next event from every worker, and what it
+/// brings has to be given back. An attempt in hand needs less than that, the whole of its lease.
+pub const DRAIN_TIMEOUT_MIN: Duration = RECEIVE_WAIT.saturating_add(CALL_TIMEOUT);
 
 /// The most time to drain. Fargate kills a task at most 120 s after SIGTERM (`stopTimeout`, ECS task
 /// definition parameters), and the exit itself takes a moment.
@@ -246,7 +248,7 @@ impl Default for Tables {
 pub struct WorkerSettings {
     /// Attempts at one event before it is recorded as failed and dead-lettered.
     pub max_attempts: u32,
-    /// After SIGTERM, how long what is in hand may take.
+    /// After SIGTERM, how long the open receive and what is in hand may take.
     pub drain_timeout: Duration,
     /// How many message groups are worked on at the same time.
     pub parallel_groups: u32,

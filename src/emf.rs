@@ -48,8 +48,12 @@ fn ms(duration: Duration) -> Value {
 /// The line for something that happened at `now`; a turn of the loop is not worth one.
 #[must_use]
 pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
-    let fields = words(happening)?;
-    Some(emit(now, fields, &measured(happening)))
+    let (fields, measured) = (words(happening)?, measured(happening));
+    Some(if measured.values.is_empty() {
+        dated(now, fields)
+    } else {
+        emit(now, fields, &measured)
+    })
 }
 
 /// What a line says besides its numbers.
@@ -79,11 +83,36 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             fields.insert("routes".into(), json!(summary.routes));
             fields
         }
-        Happening::LetGo { .. } => {
+        Happening::Stopping {
+            within,
+            receive_ends_within,
+        } => event("stopping", "info", &stopping(*within, *receive_ends_within)),
+        Happening::LetGo {
+            receive_is_open, ..
+        } => {
             let note = "the drain limit was over; the next delivery resumes what was let go of";
-            event("let_go", "warn", note)
+            let open = "; the receive was still open, and a message that it takes comes back after its visibility";
+            event(
+                "let_go",
+                "warn",
+                &format!("{note}{}", if *receive_is_open { open } else { "" }),
+            )
         }
     })
+}
+
+/// Why it does not end at once, to a person who waits for it.
+fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
+    let within = within.as_secs();
+    let finishing = format!("finishing what is in hand, for at most {within} s");
+    let Some(receive) = receive_ends_within else {
+        return finishing;
+    };
+    let receive = receive.as_secs_f64().ceil();
+    format!(
+        "{finishing}; waiting up to {receive} s for the open receive, to which SQS would give the next event all the \
+         same; a second signal ends it at once"
+    )
 }
 
 fn of_route(route: &Route, mut fields: Map<String, Value>) -> Map<String, Value> {
@@ -292,7 +321,10 @@ impl LineWriter {
 /// A line without a metric.
 #[must_use]
 pub fn plain(now: Timestamp, level: &str, name: &str, note: &str) -> Value {
-    let mut fields = event(name, level, note);
+    dated(now, event(name, level, note))
+}
+
+fn dated(now: Timestamp, mut fields: Map<String, Value>) -> Value {
     fields.insert("time".into(), json!(now.to_string()));
     Value::Object(fields)
 }
@@ -405,7 +437,10 @@ mod tests {
                 call: "DeleteMessage",
             },
             Happening::Panicked("at the disco"),
-            Happening::LetGo { groups: 3 },
+            Happening::LetGo {
+                groups: 3,
+                receive_is_open: true,
+            },
         ];
         let now = Timestamp::from_millis(1_778_108_865_884);
         happenings
@@ -495,6 +530,22 @@ mod tests {
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
         assert_eq!(as_text(line).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_stopping_worker_says_what_it_waits_for_and_is_no_metric() {
+        let said = |receive_ends_within| {
+            let within = Duration::from_secs(25);
+            let stopping = Happening::Stopping {
+                within,
+                receive_ends_within,
+            };
+            let line = line(&stopping, Timestamp::EPOCH).unwrap();
+            assert_eq!(line.get("_aws"), None);
+            as_text(&line)
+        };
+        insta::assert_snapshot!(said(None), @r#"1970-01-01T00:00:00.000Z info stopping "finishing what is in hand, for at most 25 s""#);
+        insta::assert_snapshot!(said(Some(Duration::from_millis(16_500))), @r#"1970-01-01T00:00:00.000Z info stopping "finishing what is in hand, for at most 25 s; waiting up to 17 s for the open receive, to which SQS would give the next event all the same; a second signal ends it at once""#);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use crate::ports::Clock;
 use crate::worker::{Happening, Observer};
 
-/// How long the loop may go without a turn: a receive waits 20 s, and a failed one pauses 30 s at most.
+/// How long the loop may go without a turn: a receive waits 20 s, a failed one pauses 30 s at most, and a worker that was
+/// told to stop ends within 115 s.
 const STILL_AFTER: Duration = Duration::from_mins(2);
 
 /// How long a health check waits for its answer; ECS gives it 5 s by default.
@@ -72,11 +73,13 @@ impl Observer for Pulse {
 }
 
 /// What a worker needs once before it can be of use: that the ledger could be read, and that the queue has answered.
-/// What fails later is no reason to be unready again: nobody else would do this worker's work.
+/// What fails later is no reason to be unready again: nobody else would do this worker's work. One that was told to stop
+/// is not ready any more.
 #[derive(Debug, Default)]
 pub struct Readiness {
     ledger: AtomicBool,
     queue: AtomicBool,
+    stopping: AtomicBool,
 }
 
 impl Readiness {
@@ -89,6 +92,18 @@ impl Readiness {
     #[must_use]
     pub fn has_ledger(&self) -> bool {
         self.ledger.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was told to stop, and takes no more.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes messages.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_stopping() && self.waits_for().is_empty()
     }
 
     /// What is still to come, by name.
@@ -107,6 +122,7 @@ impl Observer for Readiness {
             Happening::Received(_) => self.queue.store(true, Ordering::Relaxed),
             Happening::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
             Happening::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
+            Happening::Stopping { .. } => self.stopping.store(true, Ordering::Relaxed),
             _ => {}
         }
     }
@@ -211,6 +227,27 @@ mod tests {
         assert_eq!(readiness.waits_for(), ["queue"]);
         readiness.tell(&Happening::Received(0));
         assert_eq!(readiness.waits_for(), [""; 0]);
+        assert!(readiness.is_ready());
+    }
+
+    #[test]
+    fn a_stopping_worker_is_not_ready_and_well() {
+        let clock = Arc::new(Still::default());
+        let (pulse, readiness) = (Pulse::new(Arc::clone(&clock) as _), Readiness::default());
+        readiness.ledger_was_read();
+        readiness.tell(&Happening::Received(0));
+        *clock.0.lock().unwrap() = STILL_AFTER;
+        let stopping = Happening::Stopping {
+            within: Duration::from_secs(115),
+            receive_ends_within: Some(Duration::from_secs(20)),
+        };
+        readiness.tell(&stopping);
+        pulse.tell(&stopping);
+        assert!(!readiness.is_ready());
+        assert!(
+            pulse.is_beating(),
+            "its drain is shorter than what a turn may take"
+        );
     }
 
     #[tokio::test]

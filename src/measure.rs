@@ -37,7 +37,7 @@ pub struct Measured<'a> {
 #[must_use]
 pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
     match happening {
-        Happening::Received(_) => Measured::default(),
+        Happening::Received(_) | Happening::Stopping { .. } => Measured::default(),
         Happening::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -60,7 +60,7 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
             values: vec![one(CHAIN_BROKEN)],
         },
         Happening::Summary(summary) => of_worker(of_minute(summary)),
-        Happening::LetGo { groups } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
+        Happening::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
     }
 }
 

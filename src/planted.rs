@@ -73,6 +73,8 @@ pub enum Bug {
     RestIsNotReleased,
     /// Drops what is in hand when it is told to stop.
     StopsAtOnce,
+    /// Drops its open receive when it is told to stop.
+    DropsTheOpenReceive,
     /// Disposes of a message as its last route asks, whatever the others do.
     LastRouteDecides,
     /// Takes a commit whose reply was lost for a refused one.
@@ -111,7 +113,7 @@ pub enum Bug {
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -145,6 +147,7 @@ impl Bug {
         Self::VisibilityRunsOut,
         Self::RestIsNotReleased,
         Self::StopsAtOnce,
+        Self::DropsTheOpenReceive,
         Self::LastRouteDecides,
         Self::LostCommitIsRefused,
         Self::SkipsASeq,

@@ -2,15 +2,17 @@
 //!
 //! Groups run in parallel, the messages of a group in order. A message that is not settled holds its group
 //! back: it becomes visible again after its pause, and those behind it are given back at once, since FIFO
-//! lets none of them pass it. Shutdown is raced with `receive` alone: what is in hand is finished, or let go
-//! of after a limit, and then resumed by whoever receives it next.
+//! lets none of them pass it. A worker that is to stop begins no other receive, and lets the open one end: SQS
+//! would hand the next messages to a dropped one too, and hide them. What is in hand is finished, or let go of after
+//! a limit, and then resumed by whoever receives it next (`stopping`).
 
 mod drill;
 mod hand;
 mod happening;
+mod stopping;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::hand::Hand;
@@ -33,7 +35,7 @@ use crate::wire::{self, Parsed};
 const RECEIVE_MAX: u32 = 10;
 
 /// How long one receive waits: the longest SQS allows, so an idle worker makes three calls a minute.
-const RECEIVE_WAIT: Duration = Duration::from_secs(20);
+pub const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 
 /// How long one receive waits when the worker is to stop on an empty queue.
 const RECEIVE_WAIT_DRAINING: Duration = Duration::from_secs(1);
@@ -77,6 +79,8 @@ pub struct Worker {
     observer: Arc<dyn Observer>,
     limits: Limits,
     nudges: Option<mpsc::UnboundedSender<Nudge>>,
+    /// When it has to have ended, once it was told to stop.
+    ends_at: Arc<OnceLock<Duration>>,
 }
 
 impl Worker {
@@ -98,6 +102,7 @@ impl Worker {
             observer,
             limits,
             nudges: None,
+            ends_at: Arc::default(),
         }
     }
 
@@ -113,20 +118,20 @@ impl Worker {
         };
         let warming = worker.clone();
         groups.spawn(async move { warming.warm_up().await });
-        let mut failures = 0;
         tokio::pin!(shutdown);
-        loop {
+        let mut failures = 0;
+        let open = loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break None,
+                () = worker.room(&mut groups) => {}
+            }
+            let mut receive = self.open_receive(until);
             let received = tokio::select! {
                 biased;
-                () = &mut shutdown => break,
-                received = self.next(&mut groups, until) => received,
+                () = &mut shutdown => break Some(receive),
+                received = &mut receive.reply => received,
             };
-            if let Ok(messages) = &received {
-                self.tell(&Happening::Received(messages.len()));
-                if may_be_more(messages) {
-                    self.reconciler.more_may_come();
-                }
-            }
             match received {
                 Err(error) => {
                     self.tell(&Happening::QueueFailed(&error));
@@ -134,28 +139,24 @@ impl Worker {
                     let pause = retry_after(failures, self.clock.random());
                     tokio::select! {
                         biased;
-                        () = &mut shutdown => break,
+                        () = &mut shutdown => break None,
                         () = self.clock.sleep(pause) => {}
-                    }
-                }
-                Ok(messages) if messages.is_empty() && until == Until::Drained => {
-                    failures = 0;
-                    if groups.is_empty() && self.is_empty().await {
-                        break;
                     }
                 }
                 Ok(messages) => {
                     failures = 0;
-                    for group in in_groups(messages) {
-                        let worker = worker.clone();
-                        groups.spawn(async move { worker.work_on(group).await });
+                    let none = messages.is_empty();
+                    worker.begin(messages, &mut groups);
+                    if none && until == Until::Drained && groups.is_empty() && self.is_empty().await
+                    {
+                        return 0;
                     }
                 }
             }
-        }
+        };
         // Closes the timer's nudges: it ends when its looks under way have.
         drop(worker);
-        self.drain(groups, timer).await
+        self.stop(open, groups, timer).await
     }
 
     /// The worker whose attempts nudge a timer of its own, which runs until all its nudgers are gone.
@@ -192,12 +193,8 @@ impl Worker {
         }
     }
 
-    /// The next messages, as soon as there is room for their groups.
-    async fn next(
-        &self,
-        groups: &mut JoinSet<()>,
-        until: Until,
-    ) -> Result<Vec<Message>, CallError> {
+    /// Waits until there is room for another group.
+    async fn room(&self, groups: &mut JoinSet<()>) {
         while groups.len() >= self.limits.groups_max {
             let ended = groups.join_next().await;
             self.note_panic(ended);
@@ -205,11 +202,18 @@ impl Worker {
         while let Some(ended) = groups.try_join_next() {
             self.note_panic(Some(ended));
         }
-        let wait = match until {
-            Until::Stopped => RECEIVE_WAIT,
-            Until::Drained => RECEIVE_WAIT_DRAINING,
-        };
-        self.queue.receive(RECEIVE_MAX, wait).await
+    }
+
+    /// Begins to work on what was received, each group in a task of its own.
+    fn begin(&self, messages: Vec<Message>, groups: &mut JoinSet<()>) {
+        self.tell(&Happening::Received(messages.len()));
+        if may_be_more(&messages) {
+            self.reconciler.more_may_come();
+        }
+        for group in in_groups(messages) {
+            let worker = self.clone();
+            groups.spawn(async move { worker.work_on(group).await });
+        }
     }
 
     async fn is_empty(&self) -> bool {
@@ -222,33 +226,6 @@ impl Worker {
         }
     }
 
-    /// Finishes what is in hand, or lets go of it: an attempt that is cut off is resumed by the next
-    /// delivery, like that of a worker that died.
-    async fn drain(&self, mut groups: JoinSet<()>, mut timer: JoinSet<()>) -> usize {
-        if planted(Bug::StopsAtOnce) {
-            return 0;
-        }
-        let finishing = async {
-            while let Some(ended) = groups.join_next().await {
-                self.note_panic(Some(ended));
-            }
-            while let Some(ended) = timer.join_next().await {
-                self.note_panic(Some(ended));
-            }
-        };
-        let timely = tokio::select! {
-            biased;
-            () = finishing => true,
-            () = self.clock.sleep(self.limits.drain_timeout) => false,
-        };
-        if timely {
-            return 0;
-        }
-        let let_go = groups.len();
-        self.tell(&Happening::LetGo { groups: let_go });
-        let_go
-    }
-
     fn note_panic(&self, ended: Option<Result<(), tokio::task::JoinError>>) {
         if let Some(Err(error)) = ended
             && error.is_panic()
@@ -257,10 +234,14 @@ impl Worker {
         }
     }
 
-    /// Works on the messages of one group, in order, until one is not settled.
+    /// Works on the messages of one group, in order, until one is not settled. None is begun that could not be
+    /// finished any more: another worker can have it at once.
     async fn work_on(&self, messages: Vec<Message>) {
         let hand = Hand::new(self, messages);
         while let Some(message) = hand.first() {
+            if !self.has_time_for_an_attempt() {
+                return hand.give_back().await;
+            }
             hand.keep().await;
             if planted(Bug::DeletesFirst) {
                 self.dispose(&message, Disposition::Delete).await;

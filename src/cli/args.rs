@@ -127,9 +127,10 @@ pub enum Command {
     Setup,
     /// Work: receive events and move routes until told to stop
     ///
-    /// SIGTERM or SIGINT stops receiving; what is in hand is finished within `worker.drain_timeout_s`. A second
-    /// one stops at once: what is in hand then is resumed by its next delivery. The log goes to standard error;
-    /// with --log json each line is in CloudWatch's embedded metric format.
+    /// SIGTERM or SIGINT stops it: no other receive is begun, the open one ends (20 s at most), and what is in hand is
+    /// finished, all within `worker.drain_timeout_s`. What there is no time for goes to another worker at once. A second
+    /// signal stops at once: what is in hand then, or comes to the open receive, waits for its next delivery. The log
+    /// goes to standard error; with --log json each line is in CloudWatch's embedded metric format.
     ///
     /// Meanwhile a page for people is shown at `worker.page_address` (the routes now, the last day, each transition),
     /// and `/healthz`, `/readyz` and `/metrics` (Prometheus) at `worker.health_address`. All of it only reads.

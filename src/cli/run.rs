@@ -43,19 +43,13 @@ pub(super) async fn run(
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
-    let told_to_stop = async {
-        asked(process.stops.clone(), 1).await;
-        let most = limits.drain_timeout.as_secs();
-        let note = format!("finishing what is in hand, for at most {most} s");
-        lines.say("info", "stopping", &note);
-    };
     tokio::select! {
         biased;
         () = asked(process.stops.clone(), 2) => {
             lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
             Ok(Exit::Error)
         }
-        let_go = worker.run(until, told_to_stop) => {
+        let_go = worker.run(until, asked(process.stops.clone(), 1)) => {
             let note = match let_go {
                 0 => "nothing is in hand any more".to_owned(),
                 groups => format!("{groups} groups were let go of; the next delivery resumes them"),

@@ -225,7 +225,7 @@ fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettin
     );
     let drain = Limits::within(
         seconds(DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX)?,
-        "an attempt in hand may need its whole lease, and Fargate kills the task after 120 s",
+        "the open receive takes up to 20 s to end, and Fargate kills the task after 120 s",
     );
     let groups = Limits::within(
         1..=PARALLEL_GROUPS_MAX,

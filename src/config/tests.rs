@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::identity::SourceArn;
+use crate::domain::lease::LEASE_DURATION;
 use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
 use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
@@ -217,8 +218,8 @@ target_group = "arn:aws:s3:::bucket"
       why: an event needs an attempt, and one that fails again and again holds back its group
       fix: write a whole number from 1 to 50; the default is 6
     w.toml:9: worker.drain_timeout_s = 300
-      why: an attempt in hand may need its whole lease, and Fargate kills the task after 120 s
-      fix: write a whole number from 15 to 115; the default is 25
+      why: the open receive takes up to 20 s to end, and Fargate kills the task after 120 s
+      fix: write a whole number from 25 to 115; the default is 25
     w.toml:10: worker.parallel_groups = "many"
       why: the load balancer's API limits how many groups at once are of use
       fix: write a whole number from 1 to 1000; the default is 64
@@ -763,6 +764,36 @@ fn the_limits_keep_their_relations() {
         default.drain_timeout < Duration::from_secs(30),
         "Fargate's stopTimeout, if unsaid"
     );
+    assert!(DRAIN_TIMEOUT_MIN > RECEIVE_WAIT && DRAIN_TIMEOUT_MIN > LEASE_DURATION);
+}
+
+#[test]
+fn a_drain_that_is_shorter_than_a_receive_is_refused() {
+    let drain = |seconds: u32| {
+        let text = format!(
+            "[worker]\ndrain_timeout_s = {seconds}\n{}",
+            route(INSTANCES)
+        );
+        file(&text).is_ok()
+    };
+    assert_eq!(
+        [20, 24, 25, 115, 116].map(drain),
+        [false, false, true, true, false]
+    );
+}
+
+#[test]
+fn the_template_kills_no_task_that_may_still_drain() {
+    let template = include_str!("../../infra/writerlink.yaml");
+    let (_, parameter) = template.split_once("\n  StopTimeoutSeconds:\n").unwrap();
+    let value = |name: &str| {
+        let (_, rest) = parameter.split_once(&format!("    {name}: ")).unwrap();
+        let seconds = rest.lines().next().unwrap().parse().unwrap();
+        Duration::from_secs(seconds)
+    };
+    assert!(value("MinValue") > DRAIN_TIMEOUT_MIN);
+    assert!(value("Default") > WorkerSettings::default().drain_timeout);
+    assert!(value("MaxValue") > DRAIN_TIMEOUT_MAX);
 }
 
 #[test]

@@ -4,15 +4,17 @@
 //! retries belong to the adapters of `aws`, and an error is what is left when they are spent.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::runtime::Handle;
 
 use super::databases::{Clusters, DESCRIBE_INSTANCES, RESOLVE, described_by, endpoint};
 use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use super::process::Process;
-use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
+use super::queue::{ABANDONED_RECEIVE, FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
 use crate::domain::plan::Present;
 use crate::domain::policy::{Database, Role};
@@ -43,8 +45,8 @@ impl Queue for QueueClient {
         loop {
             // The wait of a long poll is the service's time and not that of the call, whose timeout is
             // shorter. A waiter that wakes and finds that another was faster goes on waiting.
-            self.queue.available(deadline).await;
-            self.queue.let_others_go_first(&self.process.name).await;
+            let poll = LongPoll::open(&self.process, &self.queue, max, deadline);
+            poll.turn().await;
             let (queue, name) = (Arc::clone(&self.queue), self.process.name.clone());
             let detail = format!("up to {max}");
             let receive = move || Ok(queue.serve(&name, max));
@@ -102,6 +104,84 @@ impl Queue for QueueClient {
         let depth = move || Ok(dead_letters.depth());
         let detail = "of the dead-letter queue";
         self.process.call("GetQueueAttributes", detail, depth).await
+    }
+}
+
+/// A receive that waits at the service. If its process dies or drops it meanwhile, the service does not notice: the
+/// receive waits on in its place until its deadline, and what it takes nobody has until its visibility ends
+/// (aws-sdk-java-v2 #1395, aws-sdk-js #2350, aws-sdk-net #1680).
+struct LongPoll {
+    process: Arc<Process>,
+    queue: Arc<FifoQueue>,
+    max: u32,
+    deadline: Duration,
+    /// What is left of the wait, for as long as somebody waits for the answer.
+    wait: Option<Wait>,
+}
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl LongPoll {
+    fn open(process: &Arc<Process>, queue: &Arc<FifoQueue>, max: u32, deadline: Duration) -> Self {
+        let (process, queue) = (Arc::clone(process), Arc::clone(queue));
+        let mut poll = Self {
+            process,
+            queue,
+            max,
+            deadline,
+            wait: None,
+        };
+        poll.wait = Some(poll.wait());
+        poll
+    }
+
+    fn wait(&self) -> Wait {
+        let (process, queue) = (Arc::clone(&self.process), Arc::clone(&self.queue));
+        let deadline = self.deadline;
+        Box::pin(async move {
+            queue.available(deadline).await;
+            queue.let_others_go_first(&process.name).await;
+        })
+    }
+
+    /// Waits until something can be received, or until the deadline.
+    async fn turn(mut self) {
+        if let Some(wait) = &mut self.wait {
+            wait.await;
+        }
+        self.wait = None;
+    }
+
+    /// Takes what comes, for nobody.
+    async fn goes_on_alone(self, mut wait: Wait) {
+        loop {
+            wait.await;
+            let taken = self.queue.serve(&self.process.name, self.max);
+            if !taken.is_empty() {
+                let ids: Vec<String> = taken.into_iter().map(|message| message.id).collect();
+                let process = &self.process;
+                return process.note_abandoned(ABANDONED_RECEIVE, ids.join(", "));
+            }
+            if self.process.fabric.time.elapsed() >= self.deadline {
+                return;
+            }
+            wait = self.wait();
+        }
+    }
+}
+
+impl Drop for LongPoll {
+    fn drop(&mut self) {
+        // Without a runtime the world has come to its end.
+        if let (Some(wait), Ok(runtime)) = (self.wait.take(), Handle::try_current()) {
+            let abandoned = Self {
+                process: Arc::clone(&self.process),
+                queue: Arc::clone(&self.queue),
+                wait: None,
+                ..*self
+            };
+            runtime.spawn(abandoned.goes_on_alone(wait));
+        }
     }
 }
 

@@ -51,7 +51,8 @@ pub struct Fleet {
     pub world: World,
     /// The ledger's engine.
     pub dynamo: EmbeddedDynamo,
-    config: FleetConfig,
+    /// How its workers are set up.
+    pub config: FleetConfig,
 }
 
 /// A worker that was started.

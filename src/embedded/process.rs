@@ -207,16 +207,27 @@ impl Process {
         timely.unwrap_or_else(|_| Err(unreachable(call, "no answer in time")))
     }
 
+    /// Notes what came of a request that this process waits for no longer, because it died or dropped it.
+    pub(super) fn note_abandoned(&self, call: &'static str, detail: String) {
+        self.fabric
+            .record(self.next_site(call), detail, Fault::None);
+    }
+
     fn next_fate(&self, call: &'static str) -> (Site, Fate) {
-        let mut calls = lock(&self.calls);
-        let site = Site {
-            process: self.name.clone(),
-            call,
-            nth: *calls,
-        };
-        *calls += 1;
+        let site = self.next_site(call);
         let fate = self.fabric.fate(&site);
         (site, fate)
+    }
+
+    fn next_site(&self, call: &'static str) -> Site {
+        let mut calls = lock(&self.calls);
+        let nth = *calls;
+        *calls += 1;
+        Site {
+            process: self.name.clone(),
+            call,
+            nth,
+        }
     }
 }
 

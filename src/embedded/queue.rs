@@ -29,6 +29,9 @@ const SERVED_MAX: usize = 64;
 /// The longest a receive waits.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// What the journal calls a receive that took messages when its process was dead, or had dropped it.
+pub const ABANDONED_RECEIVE: &str = "abandoned ReceiveMessage";
+
 /// The longest a message stays invisible, counted from its receive, whatever is asked for.
 pub const INVISIBLE_MAX: Duration = Duration::from_hours(12);
 
@@ -676,6 +679,60 @@ mod tests {
         assert_eq!(got, ["1", "2"]);
         let calls = world.fabric.journal().len();
         assert_eq!(calls, 3, "one call came too late");
+    }
+
+    /// Drops a receive, or lets its process die, three seconds after it was begun.
+    async fn abandon(world: &World, name: &str, dies: bool) {
+        let (process, queue) = worker(world, name);
+        let receive = tokio::spawn({
+            let process = Arc::clone(&process);
+            async move { process.run(queue.receive(10, WAIT_MAX)).await }
+        });
+        after(seconds(3)).await;
+        if dies {
+            process.kill();
+        } else {
+            receive.abort();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_receive_takes_the_next_message_for_nobody() {
+        for dies in [false, true] {
+            let (world, queue) = world();
+            abandon(&world, "w2", dies).await;
+            let receives = tokio::spawn(async move {
+                let first = queue.receive(10, WAIT_MAX).await.unwrap();
+                (first, queue.receive(10, WAIT_MAX).await.unwrap())
+            });
+            after(seconds(3)).await;
+            world.sqs.send("a", "1");
+            let (first, second) = receives.await.unwrap();
+            assert_eq!(first, [], "it is hidden, dies {dies}");
+            assert_eq!((bodies(&second), second[0].receive_count), (vec!["1"], 2));
+            assert_eq!(world.fabric.time.elapsed(), seconds(36));
+            let journal = world.fabric.journal();
+            let abandoned = journal.iter().filter(|e| e.call == ABANDONED_RECEIVE);
+            assert_eq!(abandoned.count(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_receive_ends_with_its_wait() {
+        let (world, queue) = world();
+        abandon(&world, "w2", true).await;
+        after(WAIT_MAX).await;
+        world.sqs.send("a", "1");
+        assert_eq!(queue.receive(10, AT_ONCE).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receive_that_has_ended_takes_nothing_more() {
+        let (world, queue) = world();
+        assert_eq!(queue.receive(10, seconds(1)).await, Ok(Vec::new()));
+        world.sqs.send("a", "1");
+        assert_eq!(queue.receive(10, AT_ONCE).await.unwrap().len(), 1);
+        assert_eq!(world.fabric.journal().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

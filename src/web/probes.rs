@@ -102,6 +102,10 @@ async fn healthz(State(probes): State<Arc<Probes>>) -> Answer {
 }
 
 async fn readyz(State(probes): State<Arc<Probes>>) -> Answer {
+    if probes.readiness.is_stopping() {
+        let stopping = "{\"status\":\"stopping\"}\n".to_owned();
+        return json(StatusCode::SERVICE_UNAVAILABLE, stopping);
+    }
     if !probes.readiness.has_ledger() {
         probes.try_the_ledger().await;
     }
@@ -122,12 +126,13 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     let still = probes.pulse.still_for().as_secs_f64();
     let help = "Seconds since the worker's loop last turned.";
     tally::gauge("last_turn_age_seconds", help, "", still, &mut text);
-    let ready = if probes.readiness.waits_for().is_empty() {
+    let ready = if probes.readiness.is_ready() {
         1.0
     } else {
         0.0
     };
-    let help = "Whether the ledger was read and the queue has answered.";
+    let help =
+        "Whether the ledger was read, the queue has answered, and the worker was not told to stop.";
     tally::gauge("ready", help, "", ready, &mut text);
     let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     let help = "Which version this is; always 1.";

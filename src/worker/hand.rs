@@ -48,21 +48,27 @@ impl<'a> Hand<'a> {
         look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives back what was not begun, first one first, so that it can be received as soon as the group's
-    /// head is settled.
+    /// Gives back what was not begun, so that it can be received as soon as the group's head is settled.
     pub(super) async fn give_back(&self) {
         if planted(Bug::RestIsNotReleased) {
             return;
         }
-        for message in self.with(|held| std::mem::take(&mut held.messages)) {
-            let kept = self
-                .worker
-                .queue
-                .change_visibility(&message, Duration::ZERO)
-                .await;
-            self.worker
-                .note_kept(&message, "ChangeMessageVisibility", kept);
+        let messages = self.with(|held| std::mem::take(&mut held.messages));
+        self.set_visibility(messages, Duration::ZERO).await;
+    }
+
+    /// All at once: the group stands still until the last one has changed. An attempt waits for this with its lease
+    /// running, a worker that stops has little time, and one after another ten slow calls would outlast either.
+    async fn set_visibility(&self, messages: Vec<Message>, visibility: Duration) {
+        let mut changes = JoinSet::new();
+        for message in messages {
+            let worker = self.worker.clone();
+            changes.spawn(async move {
+                let kept = worker.queue.change_visibility(&message, visibility).await;
+                worker.note_kept(&message, "ChangeMessageVisibility", kept);
+            });
         }
+        while changes.join_next().await.is_some() {}
     }
 }
 
@@ -107,16 +113,6 @@ impl InHand for Hand<'_> {
             held.renewed = now;
             held.messages.clone()
         });
-        // All at once: the attempt waits for this with its lease running, and one after another ten slow
-        // calls would outlast it.
-        let mut renewals = JoinSet::new();
-        for message in messages {
-            let worker = self.worker.clone();
-            renewals.spawn(async move {
-                let kept = worker.queue.change_visibility(&message, VISIBILITY).await;
-                worker.note_kept(&message, "ChangeMessageVisibility", kept);
-            });
-        }
-        while renewals.join_next().await.is_some() {}
+        self.set_visibility(messages, VISIBILITY).await;
     }
 }

@@ -1,6 +1,7 @@
 //! What a worker tells: to the log, the metrics, and the demo's story.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::audit::BrokenChain;
 use crate::domain::route::Route;
@@ -63,10 +64,19 @@ pub enum Happening<'a> {
     },
     /// A minute went by: how the routes are.
     Summary(Summary),
+    /// The worker was told to stop.
+    Stopping {
+        /// How long what is in hand may take.
+        within: Duration,
+        /// How long the open receive may take to end; none if none is open.
+        receive_ends_within: Option<Duration>,
+    },
     /// Work was let go of at the end of the drain limit.
     LetGo {
         /// How many groups.
         groups: usize,
+        /// Whether the receive had not ended either.
+        receive_is_open: bool,
     },
 }
 

@@ -222,6 +222,17 @@ async fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_
         (200, "{\"status\":\"ready\"}\n")
     );
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(1.0));
+    shown.probes.tell(&Happening::Stopping {
+        within: std::time::Duration::from_secs(25),
+        receive_ends_within: None,
+    });
+    let stopping = shown.get("/readyz").await;
+    assert_eq!(
+        (stopping.status, stopping.body.as_str()),
+        (503, "{\"status\":\"stopping\"}\n")
+    );
+    assert_eq!(shown.get("/healthz").await.status, 200);
+    assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,14 +23,14 @@ use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Desired;
 use writerlink::embedded::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
 use writerlink::wire::{self, Parsed};
-use writerlink::worker::VISIBILITY;
+use writerlink::worker::{RECEIVE_WAIT, VISIBILITY};
 
 use self::checker::Checker;
 use self::watched::Watched;
 use super::Rig;
 
-/// From the end of the last fault until a route is right: the message of a dead worker becomes visible, the
-/// lease it held runs out by any clock, a pause of at most thirty seconds passes, and the ten calls of a
+/// From the end of the last fault until a route is right: the message that a dead worker had, or that its open receive
+/// took since, becomes visible, the lease it held runs out by any clock, a pause of at most thirty seconds passes, and the ten calls of a
 /// whole attempt are made, each as slow as it may be.
 pub(crate) const CONVERGES_WITHIN: Duration = VISIBILITY
     .saturating_add(LEASE_DURATION)
@@ -196,6 +196,9 @@ impl Invariants {
         let mut checker = self.checker.lock().unwrap();
         checker.check_chains();
         checker.check_reports(&rig.told.reports());
+        if rig.fleet.config.limits.drain_timeout > RECEIVE_WAIT {
+            checker.check_receives(&rig.fleet.world.fabric.journal());
+        }
         let dead: Vec<String> = rig
             .fleet
             .world

@@ -94,7 +94,10 @@ struct Notes {
 impl Observer for Notes {
     fn tell(&self, happening: &Happening<'_>) {
         let told = match happening {
-            Happening::Received(_) | Happening::Noted { .. } | Happening::Summary(_) => return,
+            Happening::Received(_)
+            | Happening::Noted { .. }
+            | Happening::Summary(_)
+            | Happening::Stopping { .. } => return,
             Happening::Attempt(report) => Told::Attempt(Box::new((*report).clone())),
             Happening::Malformed { reason, .. } => Told::Malformed((*reason).to_owned()),
             Happening::Ignored { .. }

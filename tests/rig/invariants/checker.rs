@@ -16,6 +16,7 @@ use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::faults::{Effect, Fault};
 use writerlink::embedded::listener::WeightChange;
 use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
+use writerlink::embedded::queue::ABANDONED_RECEIVE;
 use writerlink::reconcile::{Ended, Report};
 
 use super::watched::{Announced, Watched};
@@ -162,6 +163,20 @@ impl Checker {
                 Ok(None) => return,
                 Err(_) => return self.note(effect, "the audit cannot be read"),
             }
+        }
+    }
+
+    /// Nobody but the dead leaves a receive behind: what it takes is hidden although another worker waits for it.
+    pub(super) fn check_receives(&mut self, journal: &[Effect]) {
+        let died = |effect: &&Effect| matches!(effect.fault, Fault::DiesBefore | Fault::DiesAfter);
+        let dead: BTreeSet<&str> = journal
+            .iter()
+            .filter(died)
+            .map(|e| e.process.as_str())
+            .collect();
+        let abandoned = journal.iter().filter(|e| e.call == ABANDONED_RECEIVE);
+        for effect in abandoned.filter(|e| !dead.contains(e.process.as_str())) {
+            self.note(effect, "a worker that lived dropped its receive");
         }
     }
 
