@@ -18,5 +18,7 @@ mod showing;
 mod surveying;
 #[path = "status/unread.rs"]
 mod unread;
+#[path = "status/unresolved.rs"]
+mod unresolved;
 #[path = "status/watching.rs"]
 mod watching;

@@ -244,13 +244,14 @@ async fn newer_evidence_that_comes_in_the_wait_makes_the_older_one_need_no_call(
     );
     let story = rig.story(waiting).await;
     assert_eq!(
-        story[..3],
+        story[..4],
         [
+            (RecordKind::Deferred, None),
             (RecordKind::Finished, Some(Outcome::Superseded)),
             (RecordKind::Started, None),
             (RecordKind::Deferred, None)
         ],
-        "one terminal record each, in order"
+        "that the first one waits, and one terminal record each, in order"
     );
 }
 

@@ -217,7 +217,9 @@ fn open_event(
         Some(named) if goal != Some(named) => Standing::Wrong,
         Some(_) | None => Standing::Unknown,
     };
+    // Most notes name the instance already.
     let named = event.names.as_ref();
+    let named = named.filter(|named| !note.contains(named.as_str()));
     let named = named.map_or_else(String::new, |named| format!(" names {named} and"));
     let what = match awaits {
         Awaits::APerson => "could not be acted on",

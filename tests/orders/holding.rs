@@ -123,7 +123,10 @@ async fn what_lifts_nothing_writes_nothing_and_is_no_failure() {
     for (line, why) in [
         ("resume orders", "it is not paused"),
         ("unpin orders", "it is not pinned"),
-        ("ack orders", "it was not moved too often"),
+        (
+            "ack orders",
+            "it was not moved too often, and no event is unresolved",
+        ),
         ("unfreeze", "it is not frozen"),
     ] {
         let line = format!("{line} --reason x --yes --output json");

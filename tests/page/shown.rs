@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use writerlink::domain::event::RdsEvent;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::ports::ErrorKind;
 use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
@@ -118,6 +119,40 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
+    let shown = Shown::of(crate::rig::Rig::new(&["orders"]).await).await;
+    shown.events(&[shown.rig.completed(0, 1, 0)]).await;
+    let unknown = RdsEvent {
+        message: "Completed failover to DB instance: somebody-elses".to_owned(),
+        ..shown.now(shown.rig.completed(0, 2, 0))
+    };
+    shown.events(&[unknown]).await;
+    let answer = shown.get("/").await;
+    is_harmless(&answer);
+    let page = text(&answer);
+    for part in [
+        "✕ 1 wrong",
+        "orders ✕ wrong the event of",
+        "instance somebody-elses is not one of route orders",
+        "`writerlink ack orders` leaves it where it is",
+        "unresolved event since",
+        "10.0.1.11:3306 healthy",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let metrics = shown.get("/metrics").await.body;
+    assert!(
+        metrics.contains("\nwriterlink_route_diverged 1\n"),
+        "{metrics}"
+    );
+    let log = shown.log.0.lock().unwrap();
+    let counted = log
+        .iter()
+        .filter_map(|line| line["route_diverged"].as_u64());
+    assert_eq!(counted.last(), Some(1), "the log's metric says the same");
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ async fn a_look_up_that_fails_is_recorded_once_and_every_reader_knows_of_it() {
     let waits = judged(&rig, 0).await;
     assert_eq!(waits.standing, Standing::Moving, "{}", waits.why);
     for part in [
-        "names orders-2 and waits for its address",
+        "waits for its address: the address of orders-2",
         "DescribeDBInstances failed",
     ] {
         assert!(waits.why.contains(part), "{}", waits.why);

@@ -105,9 +105,8 @@ pub(super) async fn run(
             records = all;
         }
     }
-    let entry = books.ledger.event(&key).await;
+    let (entry, state) = tokio::join!(books.ledger.event(&key), books.ledger.peek(&route));
     let entry = entry.map_err(|error| Failure::call("reading the event's entry", error))?;
-    let state = books.ledger.peek(&route).await;
     let state = state.map_err(|error| Failure::call("reading the route's state", error))?;
     let unresolved = state.and_then(|state| state.control.unresolved_event);
     let event = Explained {

@@ -98,7 +98,11 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
         parts.push(format!("no call for the route until {until}"));
     }
     if let Some(standing) = standing {
-        let verb = if lifts { "lifts" } else { "replaces" };
+        let verb = match &order.act {
+            Act::Acknowledge => "acknowledges",
+            _ if lifts => "lifts",
+            _ => "replaces",
+        };
         parts.push(format!("{verb}: {standing}"));
     }
     if let Some(waiting) = state.and_then(|state| state.control.waiting.as_ref()) {
