@@ -7,7 +7,10 @@
 pub mod names;
 pub mod no_address;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use tokio::task::JoinSet;
 
 use self::names::{Families, Located, Names};
 use self::no_address::NoAddress;
@@ -70,6 +73,20 @@ impl DnsWitness {
             Err(NoAddress::Unknown(_)) => Ok(None),
             Err(why) => Err(why.into()),
         }
+    }
+
+    /// Where the instances of the route's map are, by their own names, as far as those can be looked up.
+    pub async fn addresses(&self, route: &Route) -> BTreeMap<InstanceId, IpAddr> {
+        let mut looking = JoinSet::new();
+        for instance in route.instances.keys().cloned() {
+            let (this, route) = (self.clone(), route.clone());
+            looking.spawn(async move {
+                let found = this.address(&route, &instance).await.ok()??;
+                Some((instance, found))
+            });
+        }
+        let found = looking.join_all().await;
+        found.into_iter().flatten().collect()
     }
 }
 

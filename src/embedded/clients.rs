@@ -3,6 +3,7 @@
 //! Every one goes through [`Process::call`], where its fate is decided. Nothing is retried here: the SDK's
 //! retries belong to the adapters of `aws`, and an error is what is left when they are spent.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use super::process::Process;
 use super::queue::{FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
+use crate::domain::drift::compared_with;
 use crate::domain::plan::Present;
 use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, Route, Source, TargetGroup, TargetGroupArn};
@@ -215,6 +217,39 @@ impl Databases for ClustersClient {
             self.testimony(route, Witness::Dns),
         );
         Reading([rds, dns].into_iter().flatten().collect())
+    }
+
+    async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        let mut found = BTreeMap::new();
+        match (compared_with(route), &route.source) {
+            (Some(Witness::Rds), Source::Named(source)) => {
+                let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
+                let (mapped, source) = (route.instances.clone(), source.clone());
+                let describe = move || {
+                    let member = |instance: &InstanceId| {
+                        let ip = clusters.member(&source, instance)?;
+                        Ok::<_, CallError>(ip.map(|ip| (instance.clone(), ip)))
+                    };
+                    let members: Result<Vec<_>, _> = mapped.keys().map(member).collect();
+                    Ok(members?.into_iter().flatten().collect())
+                };
+                found = self
+                    .process
+                    .call(DESCRIBE_INSTANCES, detail, describe)
+                    .await?;
+            }
+            (Some(Witness::Dns), _) => {
+                for instance in route.instances.keys().cloned() {
+                    let (clusters, detail) = (Arc::clone(&self.clusters), instance.to_string());
+                    let name = instance.clone();
+                    let resolve = move || clusters.resolve_member(&name);
+                    let ip = self.process.call(RESOLVE, detail, resolve).await;
+                    found.extend(ip.ok().map(|ip| (instance, ip)));
+                }
+            }
+            (Some(Witness::Rds) | None, _) => {}
+        }
+        Ok(found)
     }
 }
 
