@@ -34,6 +34,7 @@
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
 //! | `route.truth` | `static` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`static`) |
+//! | `route.map_check` | `auto` | with whom the map of a static route is compared: `dns`, `rds`, `auto`, `off` |
 //! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
 //! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
 //! | `route.role` | `writer` | who stands in the group: `writer`, or `readers` (asks `rds`) |

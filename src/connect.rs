@@ -21,6 +21,7 @@ use crate::aws::sqs::{OpenError, SqsQueue};
 use crate::check::Installation;
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
 use crate::config::{Config, Env, QueueRef, Resolver};
+use crate::domain::drift::compared_with;
 use crate::domain::lease::Owner;
 use crate::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use crate::system_clock::SystemClock;
@@ -93,17 +94,20 @@ impl<'a> Aws<'a> {
         Ok(DynamoLedger::new(client, table_names(config)))
     }
 
-    /// Nothing is opened for routes that have their static map alone: such a worker needs no permission for
-    /// RDS, and no name server.
+    /// Nothing is opened for routes whose map nobody asks or is compared with: such a worker needs no permission for RDS,
+    /// and no name server. Where a map is only compared it does without either.
     async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
-        if config
-            .routes
-            .iter()
-            .all(|route| route.policy.truth.is_empty())
-        {
+        let mut routes = config.routes.iter();
+        let asks = routes.any(|route| !route.policy.truth.is_empty());
+        let mut routes = config.routes.iter();
+        if !asks && routes.all(|route| compared_with(route).is_none()) {
             return Ok(Arc::new(StaticMap));
         }
-        let names = self.names(config).await.map_err(|error| nameless(&error))?;
+        let names = match self.names(config).await {
+            Ok(names) => names,
+            Err(_) if !asks => return Ok(Arc::new(StaticMap)),
+            Err(error) => return Err(nameless(&error)),
+        };
         let client = aws_sdk_rds::Client::new(self.sdk(config).await?);
         Ok(Arc::new(AwsDatabases::new(client, names.clone())))
     }

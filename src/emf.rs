@@ -73,6 +73,13 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             let fields = event("look_failed", "warn", &error.to_string());
             of_route(route, fields)
         }
+        Happening::MapNotCompared { route, error } => {
+            let note = format!(
+                "the maps of static routes are not compared with RDS: {error}; allow rds:DescribeDBInstances, name an \
+                 endpoint, or write map_check = \"off\""
+            );
+            of_route(route, event("map_not_compared", "info", &note))
+        }
         Happening::ChainBroken { route, broken } => {
             let mut fields = event("chain_broken", "error", &broken.to_string());
             fields.insert("first_bad_seq".into(), json!(broken.seq()));

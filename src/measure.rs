@@ -54,6 +54,7 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
             values: of_note(noted).into_iter().collect(),
         },
         Happening::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
+        Happening::MapNotCompared { .. } => Measured::default(),
         Happening::ChainBroken { route, .. } => Measured {
             route: Some(route.name.as_str()),
             outcome: None,

@@ -3,6 +3,7 @@
 //! Each method's documentation says what is true after the call. An expected thing (a lost condition, a
 //! message that is no longer ours) is a value; `Err` means that nobody can say what is true now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -434,6 +435,12 @@ pub trait Databases: Send + Sync {
     /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
     /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
     async fn ask(&self, route: &Route) -> Reading;
+
+    /// Where the instances of the route's map are, by whoever its map is compared with
+    /// ([`compared_with`](crate::domain::drift::compared_with)). One that cannot be found is left out.
+    async fn addresses(&self, _: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        Ok(BTreeMap::new())
+    }
 }
 
 /// The route's own map, the article's `IP_DICT`: an address changes only when a person changes it.

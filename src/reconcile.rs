@@ -23,6 +23,7 @@ mod ahead;
 mod calls;
 mod chain;
 mod conflict;
+mod map;
 mod memory;
 mod opening;
 mod orders;
@@ -41,6 +42,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::calls::Stopped;
+pub use self::map::COMPARE_EVERY;
+use self::map::Denied;
 use self::memory::Memory;
 use self::opening::Opening;
 pub use self::orders::Ordered;
@@ -119,6 +122,7 @@ pub struct Reconciler {
     seen: Memory,
     pace: SharedPace,
     line: SharedLine,
+    denied: Denied,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -179,6 +183,7 @@ impl Reconciler {
             seen: Memory::default(),
             pace: SharedPace::default(),
             line: turns::line_before(limits.quota),
+            denied: Denied::default(),
         }
     }
 

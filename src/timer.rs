@@ -20,7 +20,7 @@ use crate::domain::route::{Route, RouteName};
 use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
 use crate::ports::Clock;
-use crate::reconcile::{Ended, Look, Noted, Reconciler, Watched};
+use crate::reconcile::{COMPARE_EVERY, Ended, Look, Noted, Reconciler, Watched};
 use crate::worker::{Happening, Observer};
 
 /// How often and how fast routes are looked at.
@@ -75,6 +75,9 @@ const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
 
 /// How often the timer says how its routes are.
 const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+
+/// How far apart the comparisons of maps are at least: with a thousand routes a map is compared every quarter of an hour.
+const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
 
 /// From when on a pause is one that somebody may have forgotten.
 pub const PAUSED_LONG: Duration = Duration::from_hours(1);
@@ -171,11 +174,16 @@ impl Timer {
 
     fn look(&self, n: usize, mut watched: Watched) -> impl Future<Output = Looked> + use<> {
         let reconciler = Arc::clone(&self.reconciler);
+        let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&self.routes));
         let (routes, observer) = (Arc::clone(&self.routes), Arc::clone(&self.observer));
         async move {
             let mut noted: Vec<Noted> = Vec::new();
             let route = &routes[n];
             let look = reconciler.look(route, &mut watched, &mut noted).await;
+            let compared = reconciler.compare_map(route, every, &mut watched, &mut noted);
+            if let Err(error) = &compared.await {
+                observer.tell(&Happening::MapNotCompared { route, error });
+            }
             for noted in &noted {
                 observer.tell(&Happening::Noted { route, noted });
             }
@@ -373,6 +381,10 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             .min(FAILED_PAUSE_MAX.max(interval))
             .max(retry_after(failures, random)),
     }
+}
+
+fn count_of(routes: &[Route]) -> u32 {
+    u32::try_from(routes.len()).unwrap_or(u32::MAX)
 }
 
 /// A random part of a duration, in steps of a thousandth.

@@ -9,6 +9,8 @@
 
 #[path = "adapters/dns.rs"]
 mod dns;
+#[path = "adapters/drift.rs"]
+mod drift;
 #[path = "adapters/elbv2.rs"]
 mod elbv2;
 #[path = "adapters/faults.rs"]

@@ -2,6 +2,8 @@
 //! the route past one that only waits (I10): the real worker and its timer, in the embedded world, under paused time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "unresolved/map.rs"]
+mod map;
 mod rig;
 #[path = "unresolved/stage.rs"]
 mod stage;

@@ -1,5 +1,6 @@
 //! What is known of the databases: the route's own map, and whoever the route asks.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -7,9 +8,10 @@ use async_trait::async_trait;
 use super::dns::DnsWitness;
 use super::dns::names::Names;
 use super::rds::RdsWitness;
+use crate::domain::drift::compared_with;
 use crate::domain::route::{InstanceId, Route};
 use crate::domain::truth::{Reading, Testimony, Witness};
-use crate::ports::{AddressError, Databases};
+use crate::ports::{AddressError, CallError, Databases};
 
 /// The map and the witnesses of every route. A route that asks nobody gets what
 /// [`StaticMap`](crate::ports::StaticMap) gives, and costs no call.
@@ -71,5 +73,13 @@ impl Databases for AwsDatabases {
             self.testimony(route, Witness::Dns),
         );
         Reading([rds, dns].into_iter().flatten().collect())
+    }
+
+    async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        match compared_with(route) {
+            Some(Witness::Rds) => self.rds.addresses(route).await,
+            Some(Witness::Dns) => Ok(self.dns.addresses(route).await),
+            None => Ok(BTreeMap::new()),
+        }
     }
 }

@@ -8,8 +8,11 @@ pub mod names;
 pub mod no_address;
 mod server;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use self::names::{Alias, Families, Located, Names};
 use self::no_address::NoAddress;
@@ -74,6 +77,20 @@ impl DnsWitness {
             Err(why @ NoAddress::Unknown(_)) => Err(AddressError::NoSuchName(why.into())),
             Err(why) => Err(AddressError::Failed(why.into())),
         }
+    }
+
+    /// Where the instances of the route's map are, by their own names, as far as those can be looked up.
+    pub async fn addresses(&self, route: &Route) -> BTreeMap<InstanceId, IpAddr> {
+        let mut looking = JoinSet::new();
+        for instance in route.instances.keys().cloned() {
+            let (this, route) = (self.clone(), route.clone());
+            looking.spawn(async move {
+                let found = this.address(&route, &instance).await.ok()??;
+                Some((instance, found))
+            });
+        }
+        let found = looking.join_all().await;
+        found.into_iter().flatten().collect()
     }
 }
 

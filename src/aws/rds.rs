@@ -3,6 +3,7 @@
 //! The instance's endpoint and not the cluster's, whose alias moves some time after the writer. RDS tells no
 //! address in its API, only names. No call here changes anything.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
@@ -186,10 +187,40 @@ impl RdsWitness {
 
     async fn rows(&self, route: &Route) -> Seen<Vec<Row>> {
         let source = route.source_of_rds().map_err(Unseen::NotHere)?;
+        Ok(self.rows_of(route, source).await?)
+    }
+
+    async fn rows_of(&self, route: &Route, source: &SourceId) -> Result<Vec<Row>, CallError> {
         Ok(match route.policy.database {
             Database::Cluster => self.members(source).await?,
             Database::Instance => vec![self.describe(source.as_str()).await?],
         })
+    }
+
+    /// Where the instances of the route's map are, as far as RDS lists them and their names can be looked up.
+    ///
+    /// # Errors
+    /// When RDS cannot be asked.
+    pub async fn addresses(
+        &self,
+        route: &Route,
+    ) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        let Ok(source) = route.source_of_rds() else {
+            return Ok(BTreeMap::new());
+        };
+        let rows = self.rows_of(route, source).await?;
+        let families = Families::of(&route.allowed_cidrs);
+        let mut looking = JoinSet::new();
+        let mapped = |row: &Row| route.instances.contains_key(&row.instance);
+        for row in rows.into_iter().filter(mapped) {
+            let names = self.names.clone();
+            looking.spawn(async move {
+                let found = names.look_up(row.endpoint.as_deref()?, families).await;
+                Some((row.instance, found.ok()?.ip))
+            });
+        }
+        let found = looking.join_all().await;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {

@@ -7,16 +7,17 @@ use super::findings::{Findings, Found, Origin};
 use super::section::{Limits, Rule, Section};
 use super::words::Word;
 use crate::domain::policy::{
-    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role,
+    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role,
 };
 use crate::domain::route::InstanceId;
 use crate::domain::safety::FLAP_MOVES_MAX;
 use crate::domain::truth::Witness;
 
 /// The fields that are read here, in the order of the reference.
-pub(super) const FIELDS: [&str; 11] = [
+pub(super) const FIELDS: [&str; 12] = [
     "truth",
     "endpoint",
+    "map_check",
     "database",
     "role",
     "mode",
@@ -137,6 +138,7 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
         endpoint: section
             .text("endpoint", &ENDPOINT, findings)
             .map(|found| found.value),
+        map_check: word(section, "map_check", findings),
         database: word(section, "database", findings),
         role: word(section, "role", findings),
         mode: word(section, "mode", findings),
@@ -165,8 +167,9 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
         Some(_) => Asks::Witnesses,
     };
     if let Some(truth) = &truth {
-        what_dns_reads(section, truth, findings);
+        what_dns_reads(section, truth, policy.map_check, findings);
         what_rds_is_asked(section, truth, findings);
+        what_the_map_is_compared_with(section, truth, policy.map_check, findings);
         who_knows_readers(section, &policy, findings);
     }
     old_evidence_is_not_trusted(section, &policy, findings);
@@ -182,7 +185,7 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
 }
 
 /// A policy's values as they are shown, in the order of [`FIELDS`].
-pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 11] {
+pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 12] {
     let witnesses: Vec<&str> = policy.truth.iter().map(|w| w.as_str()).collect();
     let truth = match witnesses.as_slice() {
         [] => STATIC.to_owned(),
@@ -197,6 +200,7 @@ pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 11] {
     let values = [
         truth,
         endpoint.unwrap_or_else(|| "none".to_owned()),
+        policy.map_check.word().to_owned(),
         policy.database.word().to_owned(),
         policy.role.word().to_owned(),
         policy.mode.word().to_owned(),
@@ -278,7 +282,13 @@ fn allowed_instances(
     Some(found.value.into_iter().collect())
 }
 
-fn what_dns_reads(section: &Section<'_>, truth: &BTreeSet<Witness>, findings: &mut Findings) {
+fn what_dns_reads(
+    section: &Section<'_>,
+    truth: &BTreeSet<Witness>,
+    map_check: MapCheck,
+    findings: &mut Findings,
+) {
+    let compared = truth.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
     let field = "endpoint";
     let place = section.place_of(field);
     match (truth.contains(&Witness::Dns), section.has(field)) {
@@ -286,13 +296,42 @@ fn what_dns_reads(section: &Section<'_>, truth: &BTreeSet<Witness>, findings: &m
             let why = "truth has dns, and there is no name that could be read";
             findings.fault(&place, None, why, ENDPOINT_FIX);
         }
-        (false, true) => {
+        (false, true) if !compared => {
             let why = "nobody would read this name: truth has no dns";
             let fix = "add \"dns\" to truth, or remove the line";
             findings.fault(&place, section.quote_of(field), why, fix);
         }
-        (true, true) | (false, false) => {}
+        (true | false, true) | (false, false) => {}
     }
+}
+
+/// A static map is compared with what can be asked; of the other routes the truth says where the writer is.
+fn what_the_map_is_compared_with(
+    section: &Section<'_>,
+    truth: &BTreeSet<Witness>,
+    map_check: MapCheck,
+    findings: &mut Findings,
+) {
+    let field = "map_check";
+    if !section.has(field) {
+        return;
+    }
+    let (why, fix) = match map_check {
+        _ if !truth.is_empty() => (
+            "only a static map is compared: truth asks where the writer is",
+            "remove the line, or write truth = \"static\"",
+        ),
+        MapCheck::Dns if !section.has("endpoint") => (
+            "there is no name from which those of the instances would follow",
+            "write the cluster endpoint as endpoint, or \"rds\"",
+        ),
+        MapCheck::Rds if !section.has("source") => (
+            "events of any source move this route: there is no cluster to ask about",
+            "write source = \"CLUSTER\", the identifier of its cluster or instance",
+        ),
+        MapCheck::Auto | MapCheck::Rds | MapCheck::Dns | MapCheck::Off => return,
+    };
+    findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
 }
 
 fn what_rds_is_asked(section: &Section<'_>, truth: &BTreeSet<Witness>, findings: &mut Findings) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::identity::SourceArn;
 use crate::domain::lease::LEASE_DURATION;
-use crate::domain::policy::{Database, Mode, Policy, Role, ServingWhen};
+use crate::domain::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
 use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
 
@@ -160,6 +160,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.on_started = swap (default)
     route.c.truth = static (default)
     route.c.endpoint = none (default)
+    route.c.map_check = auto (default)
     route.c.database = cluster (default)
     route.c.role = writer (default)
     route.c.mode = enforce (default)
@@ -286,7 +287,7 @@ db-3 = 10
       fix: write "swap" (at once), "register" (keep the old one until completed) or "wait"
     w.toml:11: route[1].targets = ["10.0.1.10"]
       why: there is no such field
-      fix: remove it, or use one of: name, source, strategy, target_group, listener, target_groups, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, flap_moves_max, serving_when, serving_limit_seconds, instances
+      fix: remove it, or use one of: name, source, strategy, target_group, listener, target_groups, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, map_check, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, flap_moves_max, serving_when, serving_limit_seconds, instances
     w.toml:13: route[1].instances.db-1 = "db-1.cluster.local"
       why: this is no IP address (nor may it be a host name, whose address moves by itself)
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
@@ -837,6 +838,7 @@ serving_limit_seconds = 60
         role: Role::Readers,
         truth: [Witness::Rds, Witness::Dns].into(),
         endpoint: Some("c.cluster-abc.us-east-1.rds.amazonaws.com".to_owned()),
+        map_check: MapCheck::Auto,
         allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
         trust_event: Duration::ZERO,
         evidence_age_max: Some(Duration::from_mins(10)),
@@ -857,7 +859,8 @@ serving_limit_seconds = 60
             "route.c.port",
             "route.c.exclusive",
             "route.c.availability_zone",
-            "route.c.on_started"
+            "route.c.on_started",
+            "route.c.map_check"
         ]
     );
 }
@@ -970,6 +973,52 @@ fn what_a_witness_needs_is_told_with_the_field_that_is_missing() {
     w.toml:1: route.default.source
       why: truth has rds, and events of any source move this route: there is no cluster to ask about
       fix: write source = "CLUSTER", the identifier of its cluster or instance
+    "#);
+}
+
+/// A static route with these lines.
+fn mapped(lines: &str) -> String {
+    route(&format!("{lines}{INSTANCES}"))
+}
+
+#[test]
+fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
+    let endpoint = "endpoint = \"c.cluster-abc.us-east-1.rds.amazonaws.com\"\n";
+    for (lines, map_check) in [
+        (endpoint.to_owned(), MapCheck::Auto),
+        (format!("{endpoint}map_check = \"dns\"\n"), MapCheck::Dns),
+        (
+            "source = \"c\"\nmap_check = \"rds\"\n".to_owned(),
+            MapCheck::Rds,
+        ),
+        ("map_check = \"off\"\n".to_owned(), MapCheck::Off),
+    ] {
+        let policy = &file(&mapped(&lines)).unwrap().config.routes[0].policy;
+        assert_eq!(policy.map_check, map_check);
+    }
+}
+
+#[test]
+fn a_map_that_cannot_be_compared_so_is_a_fault() {
+    insta::assert_snapshot!(faults(&mapped("map_check = \"dns\"\n")), @r#"
+    w.toml:3: route.default.map_check = "dns"
+      why: there is no name from which those of the instances would follow
+      fix: write the cluster endpoint as endpoint, or "rds"
+    "#);
+    insta::assert_snapshot!(faults(&mapped("map_check = \"rds\"\n")), @r#"
+    w.toml:3: route.default.map_check = "rds"
+      why: events of any source move this route: there is no cluster to ask about
+      fix: write source = "CLUSTER", the identifier of its cluster or instance
+    "#);
+    insta::assert_snapshot!(faults(&asking("truth = \"rds\"\nmap_check = \"rds\"\n")), @r#"
+    w.toml:6: route.c.map_check = "rds"
+      why: only a static map is compared: truth asks where the writer is
+      fix: remove the line, or write truth = "static"
+    "#);
+    insta::assert_snapshot!(faults(&mapped("endpoint = \"c.example.com\"\nmap_check = \"off\"\n")), @r#"
+    w.toml:3: route.default.endpoint = "c.example.com"
+      why: nobody would read this name: truth has no dns
+      fix: add "dns" to truth, or remove the line
     "#);
 }
 

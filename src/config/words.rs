@@ -1,7 +1,7 @@
 //! Fields whose value is one of a few words.
 
 use super::section::Rule;
-use crate::domain::policy::{Database, Mode, Role, ServingWhen};
+use crate::domain::policy::{Database, MapCheck, Mode, Role, ServingWhen};
 use crate::domain::route::OnStarted;
 
 /// A choice that a person writes as a word.
@@ -57,6 +57,22 @@ impl Word for Mode {
         match self {
             Self::Enforce => "enforce",
             Self::Observe => "observe",
+        }
+    }
+}
+
+impl Word for MapCheck {
+    const RULE: Rule<Self> = Rule {
+        parse: |text| Self::read(text, &[Self::Auto, Self::Rds, Self::Dns, Self::Off]),
+        fix: "write \"auto\" (DNS where there is an endpoint, else RDS), \"rds\", \"dns\" or \"off\"",
+    };
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Rds => "rds",
+            Self::Dns => "dns",
+            Self::Off => "off",
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod bucket;
 pub mod change;
 pub mod decide;
+pub mod drift;
 pub mod event;
 pub mod follow;
 pub mod ground;

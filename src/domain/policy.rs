@@ -48,6 +48,20 @@ pub enum ServingWhen {
     Registered,
 }
 
+/// Whether the addresses of a static map are compared with those that the instances have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapCheck {
+    /// With DNS where there is an endpoint, else with RDS.
+    #[default]
+    Auto,
+    /// With RDS.
+    Rds,
+    /// With DNS.
+    Dns,
+    /// Never.
+    Off,
+}
+
 /// The safety rules and manners of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -59,6 +73,8 @@ pub struct Policy {
     pub role: Role,
     /// Whom to ask about the writer; empty for the static map alone.
     pub truth: BTreeSet<Witness>,
+    /// With whom the map of a route that asks nobody is compared.
+    pub map_check: MapCheck,
     /// The endpoint whose name [`Witness::Dns`] reads.
     pub endpoint: Option<String>,
     /// The only instances that the route may point at; any of its source if absent.
@@ -98,6 +114,7 @@ impl Default for Policy {
             database: Database::default(),
             role: Role::default(),
             truth: BTreeSet::new(),
+            map_check: MapCheck::default(),
             endpoint: None,
             allowed_instances: None,
             trust_event: TRUST_EVENT,

@@ -3,6 +3,7 @@
 //! Every one goes through [`Process::call`], where its fate is decided. Nothing is retried here: the SDK's
 //! retries belong to the adapters of `aws`, and an error is what is left when they are spent.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use super::process::Process;
 use super::queue::{ABANDONED_RECEIVE, FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use super::target_group::TargetDescription;
+use crate::domain::drift::compared_with;
 use crate::domain::plan::Present;
 use crate::domain::policy::{Database, Role};
 use crate::domain::route::{InstanceId, Route, SourceId, TargetGroup, TargetGroupArn};
@@ -314,6 +316,40 @@ impl Databases for ClustersClient {
             self.testimony(route, Witness::Dns),
         );
         Reading([rds, dns].into_iter().flatten().collect())
+    }
+
+    async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        let mut found = BTreeMap::new();
+        match (compared_with(route), route.source_of_rds()) {
+            (Some(Witness::Rds), Ok(source)) => {
+                let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
+                let (mapped, source) = (route.instances.clone(), source.clone());
+                let by = self.process.name.clone();
+                let describe = move || {
+                    let member = |instance: &InstanceId| {
+                        let ip = clusters.member(&by, &source, instance)?;
+                        Ok::<_, CallError>(ip.map(|ip| (instance.clone(), ip)))
+                    };
+                    let members: Result<Vec<_>, _> = mapped.keys().map(member).collect();
+                    Ok(members?.into_iter().flatten().collect())
+                };
+                found = self
+                    .process
+                    .call(DESCRIBE_INSTANCES, detail, describe)
+                    .await?;
+            }
+            (Some(Witness::Dns), _) => {
+                for instance in route.instances.keys().cloned() {
+                    let (clusters, detail) = (Arc::clone(&self.clusters), instance.to_string());
+                    let (by, name) = (self.process.name.clone(), instance.clone());
+                    let resolve = move || clusters.resolve_member(&by, &name);
+                    let ip = self.process.call(RESOLVE, detail, resolve).await;
+                    found.extend(ip.ok().map(|ip| (instance, ip)));
+                }
+            }
+            (Some(Witness::Rds) | None, _) => {}
+        }
+        Ok(found)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::conflict::{Contradicted, Said};
+use super::map::MapWatch;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
@@ -43,6 +44,10 @@ pub struct Watched {
     pub is_contradicted: bool,
     /// Whether something about it is unresolved (I9).
     pub is_unresolved: bool,
+    /// Whether its state says that its map differs.
+    pub(super) map_differs: bool,
+    /// The comparisons of its map.
+    pub(super) map: MapWatch,
 }
 
 impl Watched {
@@ -52,6 +57,8 @@ impl Watched {
         self.stopped_since = safety.stopped_since(now);
         self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
         self.is_unresolved = is_open(control, now);
+        let conflict = control.source_conflict.as_ref();
+        self.map_differs = conflict.is_some_and(|conflict| conflict.reason == Reason::MapDiffers);
     }
 
     /// Whether the sources say something else than what is desired. Counted once that lasts.

@@ -55,6 +55,13 @@ pub enum Happening<'a> {
         /// Why.
         error: &'a CallError,
     },
+    /// The map of a static route is not compared with anything, since whoever would be asked refuses.
+    MapNotCompared {
+        /// Which was to be compared.
+        route: &'a Route,
+        /// Why it is not.
+        error: &'a CallError,
+    },
     /// Records of a route are not as they were written.
     ChainBroken {
         /// Which.

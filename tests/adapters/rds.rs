@@ -17,7 +17,7 @@ use crate::support::ministack::Ministack;
 use crate::support::stub::{Answer, Stub};
 
 const CLUSTERS: &str = "Action=DescribeDBClusters";
-const INSTANCES: &str = "Action=DescribeDBInstances";
+pub(crate) const INSTANCES: &str = "Action=DescribeDBInstances";
 
 fn asks_rds() -> Route {
     route(&[Witness::Rds])
@@ -41,7 +41,7 @@ fn cluster(status: &str, members: &[(&str, bool)]) -> (&'static str, Answer) {
 }
 
 /// What RDS says about an instance of the cluster.
-fn row(name: &str, status: &str) -> String {
+pub(crate) fn row(name: &str, status: &str) -> String {
     row_of("aurora", name, status)
 }
 
@@ -51,14 +51,14 @@ fn row_of(cluster: &str, name: &str, status: &str) -> String {
 }
 
 /// The same for one that has no endpoint.
-fn homeless(cluster: &str, name: &str, status: &str) -> String {
+pub(crate) fn homeless(cluster: &str, name: &str, status: &str) -> String {
     format!(
         "<DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceStatus>{status}\
          </DBInstanceStatus><DBClusterIdentifier>{cluster}</DBClusterIdentifier><End/></DBInstance>"
     )
 }
 
-fn instances(rows: &[String]) -> Answer {
+pub(crate) fn instances(rows: &[String]) -> Answer {
     page(rows, "")
 }
 
@@ -69,7 +69,7 @@ fn page(rows: &[String], marker: &str) -> Answer {
 }
 
 /// Names for three instances.
-fn names() -> NameServer {
+pub(crate) fn names() -> NameServer {
     let server = NameServer::start();
     server.addresses(&at_home("db-1"), &["10.0.1.10"]);
     server.addresses(&at_home("db-2"), &["10.0.2.10"]);

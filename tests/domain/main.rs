@@ -6,6 +6,7 @@ mod aim;
 mod asking;
 mod audit;
 mod decide;
+mod drift;
 mod event;
 mod follow;
 mod history;

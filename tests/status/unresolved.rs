@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use writerlink::domain::event::{EventId, RdsEvent};
+use writerlink::domain::audit::{Cause, Entry, Reason, RecordKind};
+use writerlink::domain::change::{Effect, note};
+use writerlink::domain::event::{EventId, EventKey, RdsEvent};
+use writerlink::domain::lease::Owner;
 use writerlink::domain::route::InstanceId;
 use writerlink::domain::time::Timestamp;
+use writerlink::domain::transition::TransitionId;
+use writerlink::domain::unresolved::SourceConflict;
 use writerlink::embedded::event_bodies::eventbridge;
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
+use writerlink::ports::Ledger as _;
 
 use crate::desk::Desk;
 use crate::rig::Rig;
@@ -136,6 +142,66 @@ async fn a_swap_resolves_it_and_the_route_is_right_again() {
         0
     );
     drop(worker);
+}
+
+/// Records that the discovery sources contradict what is desired, as the timer does.
+async fn contradict(desk: &Desk, reason: Reason) {
+    let process = desk.rig.fleet.world.process("timer");
+    let ledger = desk.rig.fleet.dynamo.ledger(&process);
+    let state = ledger.load(&desk.rig.routes[0].name).await.unwrap();
+    let (now, owner) = (desk.rig.fleet.world.fabric.time.now(), Owner::new("timer"));
+    let conflict = SourceConflict {
+        since: now,
+        reason,
+        note: "dns says orders-3 at 10.0.3.11, rds says orders-1".to_owned(),
+        by: owner.clone(),
+    };
+    let entry = Entry {
+        kind: RecordKind::Noticed,
+        at: now,
+        transition: TransitionId::from_parts(now, 1),
+        attempt: 1,
+        generation: state.control.generation.next(),
+        owner,
+        version: String::new(),
+        cause: Cause::Reconcile,
+        event_key: EventKey::drawn(&state.route, now, 1),
+        told: None,
+        target_group: desk.rig.routes[0].group.arn.clone(),
+        desired: None,
+        before: Vec::new(),
+        after: Vec::new(),
+        steps: Vec::new(),
+        outcome: None,
+        reason: Some(reason),
+        note: conflict.note.clone(),
+    };
+    let change = note(&state, Effect::Conflicts(Some(conflict)), entry).unwrap();
+    ledger.commit(&change).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sources_in_conflict_are_shown_by_every_reader_of_the_state() {
+    let desk = Desk::with(&["orders"]).await;
+    let worker = desk.rig.start("w1");
+    desk.rig.fleet.world.deliver(&desk.rig.completed(0, 1, 0));
+    desk.pass(10 * MINUTE).await;
+    drop(worker);
+    contradict(&desk, Reason::TruthUnclear).await;
+    let json = desk.says("status --detailed-exitcode --output json").await;
+    assert_eq!(json.code, 2);
+    let route = &json.rows("routes")[0];
+    assert_eq!(route["standing"], "unknown");
+    assert_eq!(route["source_conflict"]["reason"], "TruthUnclear");
+    assert_eq!(route["source_conflict"]["by"], "timer");
+    let detail = desk.says("status orders").await.out;
+    assert!(detail.contains("conflict   TruthUnclear since"), "{detail}");
+    assert!(detail.contains("dns says orders-3"), "{detail}");
+    let csv = desk.says("status --output csv").await.out;
+    assert!(csv.contains(",TruthUnclear,"), "{csv}");
+    let plan = desk.says("plan orders --detailed-exitcode").await;
+    assert_eq!(plan.code, 2, "{}", plan.out);
+    assert!(plan.out.contains("Unresolved"), "{}", plan.out);
 }
 
 /// A route that points at its first instance, and an event that it cannot act on.

@@ -55,6 +55,32 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn an_event_about_a_stranger_is_shown_until_somebody_resolves_it() {
+    let trial = Trial::ready().await;
+    let event = trial.sample_path("aurora-failover-completed.eventbridge");
+    assert_eq!(trial.says(&format!("replay {event}")).code, 0);
+    let status = "status --detailed-exitcode --output json";
+    assert_eq!(trial.says(status).code, 0);
+    let promoted = trial.file_with(&completed("aurora-source", 9, 3000));
+    let refused = trial.says(&format!("replay {promoted}"));
+    assert_eq!(refused.code, 5, "{}{}", refused.out, refused.err);
+    let wrong = trial.says(status);
+    assert_eq!(wrong.code, 2, "{}{}", wrong.out, wrong.err);
+    let route = &wrong.json()["routes"][0];
+    assert_eq!(route["standing"], "wrong", "{route}");
+    assert_eq!(
+        route["unresolved_event"]["reason"], "UnknownInstance",
+        "{route}"
+    );
+    assert_eq!(trial.says("plan aurora-source --detailed-exitcode").code, 2);
+    let ack = trial.says("ack aurora-source --reason seen --yes");
+    assert_eq!(ack.code, 0, "{}", ack.err);
+    let right = trial.says(status);
+    assert_eq!(right.code, 0, "{}", right.out);
+    assert_eq!(right.json()["routes"][0]["unresolved_event"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_load_balancer_that_may_not_be_asked_hides_nothing_else() {
     let trial = Trial::ready().await;
     let event = trial.sample_path("aurora-failover-completed.eventbridge");

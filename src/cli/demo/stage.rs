@@ -103,6 +103,7 @@ impl Observer for Notes {
             Happening::Ignored { .. }
             | Happening::QueueFailed(_)
             | Happening::LookFailed { .. }
+            | Happening::MapNotCompared { .. }
             | Happening::ChainBroken { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)

@@ -1,0 +1,257 @@
+//! A route's map held against the addresses that its instances have: said once, shown until it is mended, never acted
+//! on (`domain::drift`).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::tick::{Noted, Watched};
+use super::{NothingInHand, Reconciler, Task, bug};
+use crate::domain::audit::{Cause, Reason, RecordKind};
+use crate::domain::change::{self, Effect};
+use crate::domain::drift::{Comparisons, Drifted, compared_with, first_after, told};
+use crate::domain::event::Evidence;
+use crate::domain::ground::Ground;
+use crate::domain::lease::Acquire;
+use crate::domain::route::{InstanceId, Route};
+use crate::domain::transition::RouteState;
+use crate::domain::truth::{Sighting, Since, Truth, Witness, Worth};
+use crate::domain::unresolved::SourceConflict;
+use crate::ports::{CallError, Commit, ErrorKind};
+
+/// How often a map is compared: a difference that is no name server's stale answer is believed within a quarter of an
+/// hour.
+pub const COMPARE_EVERY: Duration = Duration::from_mins(5);
+
+/// How often a map is compared of which the state says that it differs, so that a corrected one is right soon.
+const COMPARE_AGAIN: Duration = Duration::from_mins(1);
+
+/// How long nobody is asked who has refused to answer.
+const DENIED_FOR: Duration = Duration::from_hours(24);
+
+/// For how long the same difference is not recorded a second time, although another worker, whose name server says
+/// otherwise, has taken the first record back.
+const RECORDED_FOR: Duration = Duration::from_hours(1);
+
+/// What one worker's timer remembers of a route's map.
+#[derive(Debug, Default)]
+pub(super) struct MapWatch {
+    comparisons: Comparisons,
+    /// When the next comparison is due; nothing before the first look.
+    due: Option<Duration>,
+    /// What was recorded last, and when.
+    recorded: Option<(Vec<Drifted>, Duration)>,
+}
+
+/// A comparison.
+struct Compared<'a> {
+    route: &'a Route,
+    by: Option<Witness>,
+    found: &'a BTreeMap<InstanceId, IpAddr>,
+}
+
+impl Compared<'_> {
+    /// Whether every instance of the map that this note names was found: of one that was not, nobody can say that it is
+    /// where it should be.
+    fn has_found_all_of(&self, note: &str) -> bool {
+        let named = self.route.instances.keys();
+        let mut named = named.filter(|instance| note.contains(instance.as_str()));
+        self.by.is_none() || named.all(|instance| self.found.contains_key(instance))
+    }
+}
+
+/// What is to be recorded.
+struct Finding {
+    conflict: Option<SourceConflict>,
+    said: String,
+}
+
+impl Reconciler {
+    /// Compares the map of a route with the addresses that its instances have, if that is due.
+    ///
+    /// # Errors
+    /// When whoever is asked refuses to answer, which is told once; whatever else fails is tried again.
+    pub async fn compare_map(
+        &self,
+        route: &Route,
+        every: Duration,
+        watched: &mut Watched,
+        noted: &mut Vec<Noted>,
+    ) -> Result<(), CallError> {
+        let by = compared_with(route);
+        let now = self.clock.monotonic();
+        let denied = by == Some(Witness::Rds) && self.is_denied(now);
+        let nobody = by.is_none() && !watched.map_differs;
+        if nobody || denied || !is_due(route, every, watched, now) {
+            return Ok(());
+        }
+        let found = match self.databases.addresses(route).await {
+            Ok(found) => found,
+            Err(error) if error.kind == ErrorKind::Denied => {
+                let said_before = self.deny(now);
+                return if said_before { Ok(()) } else { Err(error) };
+            }
+            Err(_) => return Ok(()),
+        };
+        // Where nobody could be found the comparison says nothing.
+        if by.is_some() && found.is_empty() {
+            return Ok(());
+        }
+        watched.map.comparisons.take(route, &found);
+        if watched.map.comparisons.agrees() && !watched.map_differs {
+            return Ok(());
+        }
+        let compared = Compared {
+            route,
+            by,
+            found: &found,
+        };
+        // What the ledger could not take now the next comparison finds again, and its failure the next look tells.
+        drop(self.note_drift(&compared, watched, noted).await);
+        Ok(())
+    }
+
+    /// Records that the map differs, or that it does no longer, once that stands.
+    async fn note_drift(
+        &self,
+        compared: &Compared<'_>,
+        watched: &mut Watched,
+        noted: &mut Vec<Noted>,
+    ) -> Result<(), CallError> {
+        let Compared { route, by, .. } = *compared;
+        let seen = self.read(&route.name).await?;
+        // A record fences off whoever holds the route.
+        if let Acquire::Wait(_) = self.acquirable(&seen) {
+            return Ok(());
+        }
+        let known = seen.state.control.source_conflict.as_ref();
+        let known = known.filter(|conflict| conflict.reason == Reason::MapDiffers);
+        let Some(differs) = watched.map.comparisons.stands() else {
+            return Ok(());
+        };
+        let differs = differs.to_vec();
+        if differs.is_empty() && known.is_some_and(|known| !compared.has_found_all_of(&known.note))
+        {
+            return Ok(());
+        }
+        let finding = match (by, differs.as_slice()) {
+            (None, _) => Finding::over("the map is not compared any more"),
+            (Some(by), []) => Finding::over(&format!("{by} says that the map holds")),
+            (Some(by), differs) => {
+                let conflict = SourceConflict {
+                    since: known.map_or_else(|| self.clock.wall(), |known| known.since),
+                    reason: Reason::MapDiffers,
+                    note: told(route, by, differs),
+                    by: self.owner.clone(),
+                };
+                Finding {
+                    said: conflict.note.clone(),
+                    conflict: Some(conflict),
+                }
+            }
+        };
+        let note = finding.conflict.as_ref().map(|conflict| &conflict.note);
+        let now = self.clock.monotonic();
+        let recorded = watched.map.recorded.as_ref();
+        let lately = recorded.is_some_and(|(recorded, at)| {
+            *recorded == differs && now.saturating_sub(*at) < RECORDED_FOR
+        });
+        if note == known.map(|known| &known.note) || (lately && known.is_none()) {
+            return Ok(());
+        }
+        if let Some(told) = self.record_drift(route, &seen.state, finding).await? {
+            watched.map.recorded = Some((differs, now));
+            noted.push(told);
+        }
+        Ok(())
+    }
+
+    async fn record_drift(
+        &self,
+        route: &Route,
+        from: &RouteState,
+        finding: Finding,
+    ) -> Result<Option<Noted>, CallError> {
+        let now = self.clock.wall();
+        let Finding { conflict, said } = finding;
+        let sighting = Sighting {
+            at: now,
+            truth: Truth::Silent,
+            stood: None,
+            said: said.clone(),
+            worth: Worth {
+                against: None,
+                since: Since::Changed,
+            },
+        };
+        let evidence = Evidence::now(&route.name, Ground::Truth(sighting), self.clock.random());
+        let task: Task<'_> = self.task(route, &evidence, (Cause::Reconcile, now), &NothingInHand);
+        let mut entry = self.entry_of_note(&task, from, RecordKind::Noticed);
+        entry.reason = Some(Reason::MapDiffers);
+        entry.note.clone_from(&said);
+        let change = change::note(from, Effect::Conflicts(conflict), entry).map_err(|e| bug(&e))?;
+        Ok(match self.commit(&task.steps, "Note", &change).await? {
+            Commit::Refused { .. } => None,
+            Commit::Done(_) => Some(Noted {
+                kind: RecordKind::Noticed,
+                reason: Reason::MapDiffers,
+                note: said,
+                took: None,
+            }),
+        })
+    }
+}
+
+impl Finding {
+    fn over(said: &str) -> Self {
+        Self {
+            conflict: None,
+            said: said.to_owned(),
+        }
+    }
+}
+
+/// Whether a route's map is to be compared now; then the next time is later.
+fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) -> bool {
+    let (first, again) = if watched.map_differs {
+        let soon = COMPARE_AGAIN.min(every);
+        (soon, soon)
+    } else {
+        (first_after(route, every), every)
+    };
+    let due = *watched.map.due.get_or_insert(now + first);
+    if now < due {
+        return false;
+    }
+    watched.map.due = Some(now + again);
+    true
+}
+
+/// Until when RDS is not asked, since it has refused to answer this process.
+#[derive(Debug, Default)]
+pub(super) struct Denied(std::sync::Mutex<Option<Duration>>);
+
+impl Denied {
+    fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
+        look(
+            &mut self
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+}
+
+impl Reconciler {
+    fn is_denied(&self, now: Duration) -> bool {
+        self.denied
+            .with(|until| until.is_some_and(|until| now < until))
+    }
+
+    /// Notes a refusal; whether one was noted already, by another route's look.
+    fn deny(&self, now: Duration) -> bool {
+        let said_before = self.is_denied(now);
+        self.denied.with(|until| *until = Some(now + DENIED_FOR));
+        said_before
+    }
+}
