@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::plan::{looking, reconciler};
+use crate::cli::plan::{self, looking};
 use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
 use crate::cli::{Session, intake};
 use crate::config::Config;
@@ -97,7 +97,7 @@ pub(super) async fn run(
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let (mut all, mut unfollowed) = (Vec::new(), None);
+    let (mut all, mut unfollowed, mut opened) = (Vec::new(), None, None);
     for event in events {
         let followers = intake::concerned(event, config);
         if followers.is_empty() {
@@ -106,7 +106,11 @@ pub(super) async fn run(
             unfollowed.get_or_insert_with(|| intake::unconcerned(event, config));
             continue;
         }
-        let reconciler = reconciler(config, session).await?;
+        // Opened when it is needed: an event that no route follows is explained without any call.
+        let reconciler = match &mut opened {
+            Some(reconciler) => reconciler,
+            none @ None => none.insert(plan::reconciler(config, session).await?),
+        };
         for (route, evidence) in &followers {
             let preview = reconciler.preview(route, evidence).await;
             let preview = preview.map_err(|error| looking(route, error))?;
