@@ -20,3 +20,4 @@ mod transition;
 mod unresolved;
 mod values;
 mod walk;
+mod watch;
