@@ -169,12 +169,10 @@ impl Reconciler {
                 self.wait(looking, watched, held, noted).await
             }
             Aim::Keep(desired) | Aim::Follow(desired) => {
-                let made = desired.event;
-                let look = self.compare(looking, watched, desired, noted).await;
-                if made == key {
+                if desired.event == key && desired.evidence.rank == RANK_TRUTH {
                     watched.sources.made(key);
                 }
-                look
+                self.compare(looking, watched, desired, noted).await
             }
         }
     }

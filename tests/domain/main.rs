@@ -26,3 +26,4 @@ mod unresolved;
 mod values;
 mod waiting;
 mod walk;
+mod watch;

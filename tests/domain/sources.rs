@@ -1,179 +1,21 @@
 //! What a source's answer is worth against the evidence that a route points by: one that has not changed since that
 //! evidence was accepted is lagging, and moves nothing (I3).
 
-use std::time::Duration;
-
 use proptest::prelude::*;
-use writerlink::domain::aim::{Aim, RANK_ORDER, RANK_TRUTH, aim, contradiction};
+use writerlink::domain::aim::{Aim, RANK_ORDER, RANK_TRUTH, contradiction};
 use writerlink::domain::audit::Reason;
 use writerlink::domain::event::{EventKey, RANK_COMPLETED};
-use writerlink::domain::lease::Owner;
 use writerlink::domain::plan::Reach;
-use writerlink::domain::policy::{Policy, Role, TRUST_EVENT};
-use writerlink::domain::route::Route;
-use writerlink::domain::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST, Sources};
+use writerlink::domain::policy::{Role, TRUST_EVENT};
+use writerlink::domain::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink::domain::transition::{Control, Desired};
-use writerlink::domain::truth::{Member, Reading, Sighting, Since, Testimony, Truth, Witness};
-use writerlink::domain::unresolved::SourceConflict;
+use writerlink::domain::truth::{Since, Truth, Witness};
 
 use super::orders::{begun_for, state_of};
-use super::values::{address, asking_route, desired, instance, key, member, order, second};
-
-const RANK_STARTED: u8 = 1;
-const MINUTE: i64 = 60;
-const DAY: i64 = 24 * 60 * MINUTE;
-
-/// What a source says: instance `n` writes, or (0) it cannot tell.
-type Says = (Witness, u8);
-
-/// A worker's timer on one route, and the ledger.
-struct Watch {
-    route: Route,
-    control: Control,
-    sources: Sources,
-    now: i64,
-    own: u128,
-}
-
-impl Watch {
-    /// A route that asks these sources, and has known for long that instance 1 writes.
-    fn of(witnesses: &[Witness]) -> Self {
-        let mut watch = Self {
-            route: Route {
-                policy: Policy {
-                    truth: witnesses.iter().copied().collect(),
-                    ..Policy::default()
-                },
-                ..asking_route()
-            },
-            control: Control::default(),
-            sources: Sources::default(),
-            now: 0,
-            own: 100,
-        };
-        watch.accept(1, RANK_COMPLETED);
-        watch.agree();
-        watch.now = DAY;
-        let says: Vec<Says> = witnesses.iter().map(|witness| (*witness, 1)).collect();
-        watch.hear(&says);
-        watch
-    }
-
-    fn dns() -> Self {
-        Self::of(&[Witness::Dns])
-    }
-
-    /// Evidence of now is accepted: its key is that of its instance and rank.
-    fn accept(&mut self, number: u8, rank: u8) {
-        let known = desired(number, order(self.now, rank), key(10 * number + rank));
-        self.begin(known);
-    }
-
-    fn begin(&mut self, known: Desired) {
-        let change = begun_for(&state_of(self.control.clone()), known, self.now).unwrap();
-        self.control = change.to().clone();
-    }
-
-    /// Some worker's sources agree with the newest evidence.
-    fn agree(&mut self) {
-        self.control.agreed_with = self.control.newest().map(|newest| newest.event);
-    }
-
-    fn sees(&mut self, said: &[Says]) -> (Reading, Sighting) {
-        let said = said.iter().map(|(witness, number)| {
-            let nameless = |member: Member| Member {
-                instance: member.instance.filter(|_| *witness == Witness::Rds),
-                ..member
-            };
-            let testimony = match number {
-                0 => Testimony::Unclear("no answer".to_owned()),
-                number => Testimony::Members {
-                    writer: nameless(member(*number)),
-                    readers: Vec::new(),
-                },
-            };
-            (*witness, testimony)
-        });
-        let reading = Reading(said.collect());
-        let times = (
-            second(self.now),
-            Duration::from_secs(self.now.unsigned_abs()),
-        );
-        let seen = self
-            .sources
-            .take((&self.route, &self.control), &reading, times);
-        (reading, seen)
-    }
-
-    /// One look: where it sees the route point. It goes there, if that is elsewhere.
-    fn hear(&mut self, said: &[Says]) -> Aim {
-        let (_, seen) = self.sees(said);
-        let aim = self.aim(&seen);
-        if let Aim::Follow(desired) = &aim {
-            self.begin(desired.clone());
-            self.sources.made(desired.event);
-        }
-        aim
-    }
-
-    fn aim(&mut self, seen: &Sighting) -> Aim {
-        self.own += 1;
-        aim(
-            &self.route,
-            &self.control,
-            numbered(self.own),
-            seen,
-            seen.at,
-        )
-    }
-
-    /// Looks every half minute for so long; the instances that the route pointed at in turn, the first one included.
-    fn for_seconds(&mut self, seconds: i64, said: &[Says]) -> Vec<u8> {
-        let end = self.now + seconds;
-        let mut pointed = vec![self.points_at()];
-        while self.now < end {
-            let again = match self.hear(said) {
-                Aim::Confirm => 2,
-                Aim::Keep(_) | Aim::Follow(_) | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {
-                    30
-                }
-            };
-            self.now += again;
-            pointed.push(self.points_at());
-        }
-        pointed.dedup();
-        pointed
-    }
-
-    fn points_at(&self) -> u8 {
-        let newest = self.control.newest().unwrap();
-        (1..=9).find(|n| address(*n) == newest.target.ip).unwrap()
-    }
-
-    /// Another process with the same sources: it remembers nothing.
-    fn restart(&mut self) {
-        self.sources = Sources::default();
-    }
-
-    fn conflict(&mut self, reason: Reason) {
-        self.control.source_conflict = Some(SourceConflict {
-            since: second(self.now),
-            reason,
-            note: String::new(),
-            by: Owner::new("w1"),
-        });
-    }
-}
-
-fn numbered(number: u128) -> EventKey {
-    EventKey::parse(&format!("{number:064x}")).unwrap()
-}
-
-const DNS_1: &[Says] = &[(Witness::Dns, 1)];
-const DNS_2: &[Says] = &[(Witness::Dns, 2)];
-const DNS_3: &[Says] = &[(Witness::Dns, 3)];
-const DNS_SILENT: &[Says] = &[(Witness::Dns, 0)];
-const RDS_1: &[Says] = &[(Witness::Rds, 1)];
+use super::values::{address, desired, instance, key, order, second};
+use super::watch::{
+    DAY, DNS_1, DNS_2, DNS_3, DNS_SILENT, MINUTE, RANK_STARTED, RDS_1, Watch, numbered,
+};
 
 // --- lagging ------------------------------------------------------------------------------------
 

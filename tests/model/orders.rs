@@ -9,9 +9,10 @@ use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Control;
 use writerlink::domain::truth::Since;
 
+use super::hearing::Worth;
 use super::protocol::{Bug, Protocol};
 use super::state::{
-    Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS, Worth,
+    Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS,
 };
 use super::story::Does;
 use super::world::{World, ticks};

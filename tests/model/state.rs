@@ -3,7 +3,7 @@
 //! Times are relative to now, in ticks, and are held at the value beyond which they make no difference. So
 //! the space is finite without a last tick.
 
-use writerlink::domain::truth::Since;
+use super::hearing::{Hearsay, Memory, Worth};
 
 /// How many workers there are.
 pub const WORKERS: usize = 2;
@@ -210,54 +210,6 @@ pub struct Look {
     pub trusts: bool,
     /// What the answer is worth to the worker that heard it.
     pub worth: Worth,
-}
-
-/// `domain::truth::Worth`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Worth {
-    pub against: Option<u8>,
-    pub since: Since,
-}
-
-impl Look {
-    /// A look that nobody has heard yet.
-    pub fn new(reading: Reading, trusts: bool) -> Self {
-        Self {
-            reading,
-            number: 0,
-            trusts,
-            worth: Worth {
-                against: None,
-                since: Since::Changed,
-            },
-        }
-    }
-}
-
-/// What a worker's timer remembers of its source (`domain::sources::Sources`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Memory {
-    /// The newest evidence at its last look.
-    pub newest: Option<u8>,
-    /// The evidence that it made of its own reading since.
-    pub own: Option<u8>,
-    /// The last answer that named anybody: the place, and what it is worth.
-    pub answer: Option<(u8, Since, Since)>,
-}
-
-/// What a worker's source really said, for the property alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Hearsay {
-    /// The place that it named last.
-    pub last: Option<u8>,
-    /// The place that it named first, since the answer before the newest evidence.
-    pub only: Option<u8>,
-    /// Whether it named another one since.
-    pub varied: bool,
-    /// Whether it had named anybody before that evidence.
-    pub there: bool,
-    /// Whether it has named where that evidence points.
-    pub shown: bool,
 }
 
 /// What an attempt is about.

@@ -15,7 +15,7 @@ use writerlink::domain::ground::{self as order, Order};
 use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
 use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::transition::Outcome;
-use writerlink::embedded::databases::{Resolver, TimedEvent};
+use writerlink::embedded::databases::{Heard, Resolver, TimedEvent};
 use writerlink::embedded::event_bodies;
 use writerlink::embedded::faults::{Effect, no_faults};
 use writerlink::embedded::fleet::Running;
@@ -46,6 +46,8 @@ const DRAINED_WITHIN: Duration = CONVERGES_WITHIN
 pub(crate) struct Played {
     journal: Vec<Effect>,
     reports: Vec<Report>,
+    /// What processes heard of the routes' sources.
+    heard: Vec<Heard>,
     pub(crate) violations: Vec<String>,
     pub(crate) simulated: Duration,
     pub(crate) faults: BTreeMap<&'static str, u64>,
@@ -69,7 +71,21 @@ impl Played {
 
     /// What happened, to be read.
     pub(crate) fn trace(&self) -> String {
-        trace(&self.journal, &self.reports)
+        let heard = self.heard.iter().map(|heard| {
+            let Heard {
+                at,
+                by,
+                route,
+                of,
+                ip,
+            } = heard;
+            format!(
+                "{:9.3} {by} heard of {route}: {of} says {ip}\n",
+                at.as_secs_f64()
+            )
+        });
+        let heard: String = heard.collect();
+        trace(&self.journal, &self.reports) + &heard
     }
 }
 
@@ -360,6 +376,10 @@ impl Stage {
         self.rig.fleet.world.fabric.set_plan(no_faults());
         let journal = self.rig.fleet.world.fabric.journal();
         let reports = self.rig.told.reports();
+        let routes = self.rig.routes.iter();
+        let rds = &self.rig.fleet.world.rds;
+        let heard = routes.flat_map(|route| rds.heard(&route.name, Duration::ZERO));
+        let heard = heard.collect();
         let moves = reports
             .iter()
             .filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
@@ -375,6 +395,7 @@ impl Stage {
             told_by_hand: self.told_by_hand,
             journal,
             reports,
+            heard,
         }
     }
 }

@@ -172,3 +172,81 @@ impl Clusters {
         of_route.cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    fn says(last: u8) -> Result<Resolved, CallError> {
+        let alias_of = Some("db-1".to_owned());
+        Ok(Resolved {
+            ip: ip(last),
+            alias_of,
+        })
+    }
+
+    fn absent() -> Result<Resolved, CallError> {
+        Err(NameFault::NoSuchName.error())
+    }
+
+    fn never() -> Result<Resolved, CallError> {
+        panic!("nobody is asked")
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_its_ttl_or_for_longer_if_the_resolver_raises_it() {
+        for (min_ttl, kept) in [(0, 5), (300, 300)] {
+            let resolver = Resolver::new(ResolverConfig {
+                min_ttl: seconds(min_ttl),
+                ..ResolverConfig::default()
+            });
+            assert_eq!(resolver.look_up("db", seconds(10), || says(1)), Ok(ip(1)));
+            let last = seconds(10 + kept - 1);
+            assert_eq!(resolver.look_up("db", last, never), Ok(ip(1)));
+            let over = seconds(10 + kept);
+            assert_eq!(resolver.look_up("db", over, || says(2)), Ok(ip(2)));
+        }
+    }
+
+    #[test]
+    fn a_resolver_that_serves_stale_answers_does_so_until_its_upstream_is_back() {
+        for serve_stale in [true, false] {
+            let resolver = Resolver::new(ResolverConfig {
+                serve_stale,
+                ..ResolverConfig::default()
+            });
+            resolver.look_up("db", seconds(0), || says(1)).unwrap();
+            resolver.cut_off(seconds(7_200));
+            let away = resolver.look_up("db", seconds(7_199), never);
+            assert_eq!(away.ok(), serve_stale.then(|| ip(1)));
+            let back = resolver.look_up("db", seconds(7_200), || says(2));
+            assert_eq!(back, Ok(ip(2)));
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_asked_for_too_early_stays_absent_and_takes_its_aliases_along() {
+        let resolver = Resolver::new(ResolverConfig {
+            negative_ttl: seconds(900),
+            ..ResolverConfig::default()
+        });
+        let error = resolver.look_up("db-1", seconds(0), absent).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Missing);
+        // The cluster's endpoint leads there by now, and the resolver believes itself.
+        let cluster = resolver.look_up("db", seconds(100), || says(1));
+        assert_eq!(cluster, Err(NameFault::NoSuchName.error()));
+        assert!(resolver.look_up("db-1", seconds(899), never).is_err());
+        assert_eq!(
+            resolver.look_up("db-1", seconds(900), || says(1)),
+            Ok(ip(1))
+        );
+    }
+}

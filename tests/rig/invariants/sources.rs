@@ -106,14 +106,20 @@ impl Checker {
         }
     }
 
-    /// I3 in its own words: the answer changed since before the evidence was accepted, or agreed with it.
+    /// I3 in its own words: the answer changed since before the event, or agreed with it. What the sources said
+    /// themselves is as old as its record.
     fn judge_the_change(
         &self,
         case: &Case<'_>,
         fact: &Accepted,
         (newest, control): (&Accepted, &Control),
     ) -> Result<(), String> {
-        if case.heard.iter().any(|h| case.is_another(h, fact.at)) {
+        let began = self.time.at(Duration::ZERO);
+        let since = match fact.known.evidence.rank {
+            RANK_TRUTH => fact.at,
+            _ => fact.at.min(fact.known.evidence.at.since(began)),
+        };
+        if case.heard.iter().any(|h| case.is_another(h, since)) {
             return Ok(());
         }
         let age = self.time.at(case.now).since(fact.known.evidence.at);
@@ -121,7 +127,7 @@ impl Checker {
         if rds && age + CLOCK_SKEW_MAX >= RDS_LAGS_AT_MOST {
             return Ok(());
         }
-        let was_there = case.heard.iter().any(|h| h.at < fact.at);
+        let was_there = case.heard.iter().any(|h| h.at < since);
         let is_newest = newest.known.event == fact.known.event;
         if was_there || (is_newest && control.agreed_with != Some(fact.known.event)) {
             return Err("I3: a lagging source moves the route".to_owned());
