@@ -21,7 +21,6 @@
 
 mod ahead;
 mod calls;
-mod chain;
 mod memory;
 mod opening;
 mod orders;
