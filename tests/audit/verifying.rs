@@ -62,6 +62,24 @@ async fn the_timer_and_verify_find_the_same_and_say_it_in_the_same_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_text_of_another_record_is_none_and_ends_no_export() {
+    let desk = moved(&["orders"], 3).await;
+    let third = desk.rig.chain(0).await[2].canonical.clone();
+    overwrite(&desk, ("orders", 5), "record", &third).await;
+    let (timer, verify) = (timer_says(&desk).await, verify_says(&desk).await);
+    assert_eq!(timer, verify);
+    let why = "it stands in place 5, its text is that of record 3 of route orders";
+    assert!(timer.unwrap().contains(why));
+    let said = desk.says("audit export --route orders").await;
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (3, 5),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_query_is_an_error_and_no_broken_chain() {
     let desk = moved(&["orders"], 3).await;
     let plan = |site: &Site| match site.call {
