@@ -183,7 +183,12 @@ async fn failed_over() -> (EmbeddedDynamo, Vec<Entry>, u64) {
         from_seq: 1,
         to_seq: None,
     };
-    let records = ledger.page(&query, PAGE, None).await.unwrap().records;
+    let records = ledger
+        .page(&query, PAGE, None)
+        .await
+        .unwrap()
+        .records()
+        .unwrap();
     let template = records
         .into_iter()
         .map(|stored| stored.record.entry)
@@ -306,7 +311,7 @@ impl Reader {
                 .page(query, limit, cursor.as_deref())
                 .await
                 .unwrap();
-            let records = u64::try_from(page.records.len()).unwrap();
+            let records = u64::try_from(page.rows.len()).unwrap();
             answer.requests += 1;
             answer.records += records;
             answer.units += self.units(query, records);

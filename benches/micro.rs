@@ -59,7 +59,7 @@ async fn scene() -> Scene {
         evidence,
         address,
         observed,
-        record: page.records[0].record.clone(),
+        record: page.rows[0].as_ref().unwrap().record.clone(),
     }
 }
 

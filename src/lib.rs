@@ -3,6 +3,7 @@
 //! # Layout
 //! `domain` says what an event means, what to do and what is recorded; `ports` what is needed from outside;
 //! `aws` and `embedded` are the two worlds behind the ports. See ARCHITECTURE.md.
+pub mod audit_chain;
 pub mod aws;
 pub mod check;
 pub mod cli;

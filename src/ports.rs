@@ -3,6 +3,8 @@
 //! Each method's documentation says what is true after the call. An expected thing (a lost condition, a
 //! message that is no longer ours) is a value; `Err` means that nobody can say what is true now.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -11,14 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::audit::{AuditRecord, BrokenChain, ChainVerifier, Hash};
+pub use self::audit::{Audit, AuditQuery, NoRecords, Page, Row, StoredRecord, UnreadableRow};
 use crate::domain::change::Change;
 use crate::domain::event::EventKey;
 use crate::domain::plan::Present;
 use crate::domain::route::{InstanceId, ListenerArn, Route, RouteName, TargetGroup};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{ChainHead, EventEntry, RouteState};
+use crate::domain::transition::{EventEntry, RouteState};
 use crate::domain::truth::Reading;
 use crate::domain::weights::{Shift, Weights};
 
@@ -266,117 +268,6 @@ pub trait Ledger: Send + Sync {
     /// the chain's head and the lease's deadline of [`Change::from`] (I6). A lost reply is resolved by reading, so that
     /// [`Commit::Done`] and [`Commit::Refused`] are both certain; after an `Err` neither is.
     async fn commit(&self, change: &Change) -> Result<Commit, CallError>;
-}
-
-/// One stored record, with what is needed to verify it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The record as a value.
-    pub record: AuditRecord,
-    /// The canonical text whose SHA-256 is `hash`.
-    pub canonical: String,
-    /// The hash stored beside it.
-    pub hash: Hash,
-    /// Columns that differ from the canonical text, by name: somebody edited them.
-    pub altered: Vec<String>,
-}
-
-impl StoredRecord {
-    /// Which parts of it are not what was written: its columns, or the text itself.
-    #[must_use]
-    pub fn altered_parts(&self) -> Option<String> {
-        self.altered_if_hashed(Hash::of(&self.canonical))
-    }
-
-    fn altered_if_hashed(&self, hash: Hash) -> Option<String> {
-        let mut parts = self.altered.clone();
-        let column = "hash".to_owned();
-        if hash != self.hash && !parts.contains(&column) {
-            parts.push(column);
-        }
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-
-    /// Hands it to a verifier as the next of its chain; where the chain stands then.
-    ///
-    /// # Errors
-    /// [`BrokenChain`] when it was altered, or does not follow.
-    pub fn follow(&self, verifier: &mut ChainVerifier) -> Result<ChainHead, BrokenChain> {
-        let seq = self.record.seq;
-        // Of the text itself, not the hash stored beside it: whoever edits the one can edit the other.
-        let hash = Hash::of(&self.canonical);
-        if let Some(parts) = self.altered_if_hashed(hash) {
-            return Err(BrokenChain::Altered(seq, parts));
-        }
-        verifier.take(seq, self.record.prev, hash)?;
-        Ok(ChainHead { seq, hash })
-    }
-}
-
-/// Which records, in which order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuditQuery {
-    /// A route's records with `seq` in this range, oldest first.
-    Chain {
-        /// Whose.
-        route: RouteName,
-        /// From this seq on.
-        from_seq: u64,
-        /// Up to this one, if given.
-        to_seq: Option<u64>,
-    },
-    /// A route's records, newest first.
-    Newest {
-        /// Whose.
-        route: RouteName,
-    },
-    /// All routes' records of a UTC day, newest first.
-    Day {
-        /// `2026-05-06`.
-        day: String,
-    },
-    /// A route's records from this one down, newest first.
-    NewestFrom {
-        /// Whose.
-        route: RouteName,
-        /// The newest one that is wanted.
-        seq: u64,
-    },
-    /// All routes' records of a UTC day that stand before a place in it, newest first.
-    DayBefore {
-        /// `2026-05-06`.
-        day: String,
-        /// Only what is older than this; what is of this very time, only if it stands before `record`.
-        at: Timestamp,
-        /// A record of that time, if the place is one: the records of one time stand by route and seq.
-        record: Option<(RouteName, u64)>,
-    },
-    /// All records of an event, oldest first.
-    Event {
-        /// Which.
-        key: EventKey,
-    },
-}
-
-/// A page of records and where the next one begins.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// The records.
-    pub records: Vec<StoredRecord>,
-    /// Hand this in again for the next page; absent on the last.
-    pub next: Option<String>,
-}
-
-/// The audit's reading side: one Query a page, never a Scan.
-#[async_trait]
-pub trait Audit: Send + Sync {
-    /// A page of at most `limit` records.
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page, CallError>;
 }
 
 /// The load balancer's target groups. None of these calls can be fenced or made conditional: ELBv2 has no

@@ -21,7 +21,6 @@
 
 mod ahead;
 mod calls;
-mod chain;
 mod conflict;
 mod map;
 mod memory;

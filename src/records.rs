@@ -4,7 +4,7 @@ use crate::domain::event::EventKey;
 use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use crate::domain::route::RouteName;
 use crate::domain::transition::TransitionId;
-use crate::ports::{Audit, AuditQuery, CallError, StoredRecord};
+use crate::ports::{Audit, AuditQuery, NoRecords, StoredRecord};
 
 /// How many records are read at a time. A record with its steps has some 2 KB, and a page of `DynamoDB` at
 /// most 1 MB, so that this is one round trip.
@@ -15,14 +15,14 @@ pub const PAGE_RECORDS: u32 = 100;
 pub const SCAN_RECORDS_MAX: usize = 10_000;
 
 /// Every record of an event, oldest first.
-pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, CallError> {
+pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, NoRecords> {
     let query = AuditQuery::Event { key };
     let mut records = Vec::new();
     let mut cursor = None;
     loop {
-        let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
-        records.extend(page.records);
-        cursor = page.next;
+        let mut page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+        cursor = page.next.take();
+        records.extend(page.records()?);
         if cursor.is_none() || records.len() >= SCAN_RECORDS_MAX {
             return Ok(records);
         }
@@ -33,7 +33,7 @@ pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredReco
 pub async fn of_transition(
     audit: &dyn Audit,
     transition: TransitionId,
-) -> Result<Vec<StoredRecord>, CallError> {
+) -> Result<Vec<StoredRecord>, NoRecords> {
     match any_of(audit, transition, SCAN_RECORDS_MAX).await? {
         Some(one) => around(audit, one).await,
         None => Ok(Vec::new()),
@@ -45,20 +45,20 @@ pub async fn of_the_transition_at(
     audit: &dyn Audit,
     route: RouteName,
     seq: u64,
-) -> Result<Vec<StoredRecord>, CallError> {
+) -> Result<Vec<StoredRecord>, NoRecords> {
     let query = AuditQuery::Chain {
         route,
         from_seq: seq,
         to_seq: Some(seq),
     };
-    let page = audit.page(&query, 1, None).await?;
-    match page.records.into_iter().next() {
+    let records = audit.page(&query, 1, None).await?.records()?;
+    match records.into_iter().next() {
         Some(one) => around(audit, one).await,
         None => Ok(Vec::new()),
     }
 }
 
-async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, CallError> {
+async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, NoRecords> {
     let transition = one.record.entry.transition;
     let mut records = whole_event_of(audit, one).await?;
     records.retain(|stored| stored.record.entry.transition == transition);
@@ -69,7 +69,7 @@ async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord
 pub async fn whole_event_of(
     audit: &dyn Audit,
     one: StoredRecord,
-) -> Result<Vec<StoredRecord>, CallError> {
+) -> Result<Vec<StoredRecord>, NoRecords> {
     let mut records = of_event(audit, one.record.entry.event_key).await?;
     // The index by event may lag behind the chain by a moment; what was just read there is not left out.
     if !records
@@ -88,7 +88,7 @@ pub async fn any_of(
     audit: &dyn Audit,
     transition: TransitionId,
     scan_max: usize,
-) -> Result<Option<StoredRecord>, CallError> {
+) -> Result<Option<StoredRecord>, NoRecords> {
     let began = transition.began();
     let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
     days.dedup();
@@ -96,16 +96,17 @@ pub async fn any_of(
         let query = AuditQuery::Day { day };
         let (mut cursor, mut looked_at) = (None, 0);
         loop {
-            let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
-            looked_at += page.records.len();
+            let mut page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+            cursor = page.next.take();
+            let records = page.records()?;
+            looked_at += records.len();
             let of_it = |stored: &&StoredRecord| stored.record.entry.transition == transition;
-            if let Some(stored) = page.records.iter().find(of_it) {
+            if let Some(stored) = records.iter().find(of_it) {
                 return Ok(Some(stored.clone()));
             }
             // The day is read from its end: before the transition began there is nothing of it.
-            let last = page.records.last().map(|stored| stored.record.entry.at);
+            let last = records.last().map(|stored| stored.record.entry.at);
             let past = last.is_some_and(|at| at.plus(CLOCK_SKEW_MAX) < began);
-            cursor = page.next;
             if cursor.is_none() || past || looked_at >= scan_max {
                 break;
             }

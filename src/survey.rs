@@ -21,7 +21,7 @@ use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, RouteState};
 use crate::domain::weights::{Scene, Weight, Weights};
-use crate::ports::{AuditQuery, CallError, Depth, Ports, Queue, StoredRecord};
+use crate::ports::{AuditQuery, CallError, Depth, Ports, Queue, StoredRecord, UnreadableRow};
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the
 /// client's connections.
@@ -55,6 +55,12 @@ impl fmt::Display for Unread {
 impl From<CallError> for Unread {
     fn from(error: CallError) -> Self {
         Self::Call(error)
+    }
+}
+
+impl From<UnreadableRow> for Unread {
+    fn from(row: UnreadableRow) -> Self {
+        Self::Other(row.to_string())
     }
 }
 
@@ -227,7 +233,8 @@ impl Surveyor {
             self.ports.audit.page(&newest, RECORDS_READ, None),
             self.load_balancer(&route),
         );
-        let records = records.map(|page| page.records).map_err(Unread::from);
+        let records = records.map_err(Unread::from);
+        let records = records.and_then(|page| page.records().map_err(Unread::from));
         let newest: Vec<_> = records
             .iter()
             .flatten()

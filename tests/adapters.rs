@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "adapters/audit.rs"]
+mod audit;
 #[path = "adapters/dns.rs"]
 mod dns;
 #[path = "adapters/drift.rs"]

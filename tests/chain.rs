@@ -187,15 +187,18 @@ async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minut
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chain_that_cannot_be_read_is_no_broken_one() {
-    let rig = with_records(&["orders"], 2).await;
-    let plan = |site: &Site| match site.call {
-        "Query" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
-        _ => Fate::WORKS,
-    };
-    rig.fleet.world.fabric.set_plan(Box::new(plan));
-    let _worker = rig.start("w1");
-    tokio::time::sleep(12 * MINUTE).await;
-    assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());
-    assert!(!told(&rig, "LookFailed").is_empty());
+async fn a_chain_whose_query_is_refused_is_unread_and_not_broken() {
+    // The last one is what any code becomes that is not in our lists, with a status of 400.
+    for refusal in [ErrorKind::Denied, ErrorKind::Throttled, ErrorKind::Invalid] {
+        let rig = with_records(&["orders"], 2).await;
+        let plan = move |site: &Site| match site.call {
+            "Query" => Fate::meets(Fault::Refused(refusal)),
+            _ => Fate::WORKS,
+        };
+        rig.fleet.world.fabric.set_plan(Box::new(plan));
+        let _worker = rig.start("w1");
+        tokio::time::sleep(12 * MINUTE).await;
+        assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());
+        assert!(!told(&rig, "LookFailed").is_empty());
+    }
 }

@@ -11,7 +11,6 @@ pub(super) mod show;
 mod tail;
 pub(super) mod verify;
 pub(super) mod view;
-mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +22,7 @@ use super::failure::{Exit, Failure};
 use super::{Books, Session};
 use crate::config::{self, Config};
 use crate::domain::route::RouteName;
-use crate::ports::{Audit, AuditQuery, CallError, Page};
+use crate::ports::{Audit, AuditQuery, NoRecords, Page};
 use crate::records::{PAGE_RECORDS, SCAN_RECORDS_MAX};
 
 /// Does what the command says.
@@ -103,7 +102,7 @@ impl Desk<'_> {
         };
         let newest = page(self.books.audit.as_ref(), &newest, 1, None).await?;
         let configured = self.configured();
-        if newest.records.is_empty() && !configured.contains(route) {
+        if newest.rows.is_empty() && !configured.contains(route) {
             let known: Vec<&str> = configured.iter().map(RouteName::as_str).collect();
             return Err(Failure::Told {
                 what: format!("there is no route {route}"),
@@ -112,7 +111,7 @@ impl Desk<'_> {
                 exit: Exit::Error,
             });
         }
-        Ok(newest.records.is_empty())
+        Ok(newest.rows.is_empty())
     }
 }
 
@@ -126,8 +125,11 @@ async fn page(
     audit.page(query, limit, cursor).await.map_err(unreadable)
 }
 
-fn unreadable(error: CallError) -> Failure {
-    Failure::call("reading the audit records", error)
+fn unreadable(error: impl Into<NoRecords>) -> Failure {
+    match error.into() {
+        NoRecords::Call(error) => Failure::call("reading the audit records", error),
+        NoRecords::Row(row) => chain::no_record(&row),
+    }
 }
 
 /// The record of each route to go on after. A place without a route is of the only one.

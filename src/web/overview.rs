@@ -8,7 +8,7 @@ use super::recent::happened;
 use super::site::{KEPT_FOR, Recent};
 use crate::domain::standing::Standing;
 use crate::domain::time::Timestamp;
-use crate::ports::{CallError, Depth};
+use crate::ports::{Depth, NoRecords};
 use crate::survey::view::{GroupView, RouteView, TargetView};
 use crate::survey::{Part, QueueSurvey, RouteSurvey, Survey};
 use crate::text::span;
@@ -33,7 +33,7 @@ const HASH_CHARS: usize = 8;
 /// The page.
 pub(super) fn page(
     survey: &Survey,
-    recent: Result<&Recent, &CallError>,
+    recent: Result<&Recent, &NoRecords>,
     choice: &Choice,
     now: Timestamp,
 ) -> String {

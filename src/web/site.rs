@@ -15,7 +15,7 @@ use super::{ICON, ICON_PATH, STYLE, STYLE_PATH, overview, parts, shown, transiti
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::TransitionId;
-use crate::ports::{Audit, AuditQuery, CallError, Clock, Ports, StoredRecord};
+use crate::ports::{Audit, AuditQuery, Clock, NoRecords, Ports, StoredRecord};
 use crate::records::{self, PAGE_RECORDS};
 use crate::survey::{Survey, Surveyor};
 
@@ -50,7 +50,7 @@ pub(super) struct Recent {
     pub(super) cut_short: bool,
 }
 
-type Read<T> = Result<T, CallError>;
+type Read<T> = Result<T, NoRecords>;
 
 /// The page, and what it reads.
 pub struct Site {
@@ -135,14 +135,15 @@ async fn recent(audit: &dyn Audit, now: Timestamp) -> Read<Recent> {
         let query = AuditQuery::Day { day };
         let mut cursor = None;
         loop {
-            let page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
-            let reaches_back = !page.records.iter().all(young);
-            records.extend(page.records.into_iter().filter(young));
+            let mut page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+            cursor = page.next.take();
+            let read = page.records()?;
+            let reaches_back = !read.iter().all(young);
+            records.extend(read.into_iter().filter(young));
             if records.len() >= RECENT_RECORDS_MAX {
                 let cut_short = true;
                 return Ok(Recent { records, cut_short });
             }
-            cursor = page.next;
             if cursor.is_none() || reaches_back {
                 break;
             }

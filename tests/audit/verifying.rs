@@ -1,6 +1,130 @@
 //! verify: whole chains, ranges, and what somebody did to them.
 
+use writerlink::domain::lease::Owner;
+use writerlink::embedded::faults::{Fate, Fault, Site};
+use writerlink::embedded::fleet::FleetConfig;
+use writerlink::ports::ErrorKind;
+use writerlink::reconcile::Reconciler;
+
 use crate::archive::{done, moved, overwrite, redacted, remove};
+use crate::desk::Desk;
+
+/// What the timer of a worker says of the first route's chain.
+async fn timer_says(desk: &Desk) -> Option<String> {
+    let process = desk.rig.fleet.world.process("timer");
+    let ports = desk.rig.fleet.ports(&process);
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&ports, Owner::new("timer"), attempts);
+    let broken = reconciler.verify_chain(&desk.rig.routes[0].name).await;
+    broken.unwrap().map(|broken| broken.to_string())
+}
+
+/// What `audit verify` says of it.
+async fn verify_says(desk: &Desk) -> Option<String> {
+    let said = desk.says("audit verify orders --output jsonl").await;
+    let verdict: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let fault = verdict["fault"].as_str().map(str::to_owned);
+    assert_eq!(said.code, if fault.is_some() { 3 } else { 0 });
+    fault
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timer_and_verify_find_the_same_and_say_it_in_the_same_words() {
+    let cannot_be_read =
+        "record 4 was changed after it was written (record 4 of route orders cannot be read: ";
+    for (harm, words) in [
+        (
+            "edited",
+            "record 4 was changed after it was written (outcome)",
+        ),
+        ("no record", cannot_be_read),
+        ("missing", "record 4 is missing (the next one is 5)"),
+        (
+            "end",
+            "the chain ends at record 5, the route's state says 6",
+        ),
+        ("first", "record 1 is missing (the next one is 2)"),
+        ("none", ""),
+    ] {
+        let desk = moved(&["orders"], 3).await;
+        match harm {
+            "edited" => overwrite(&desk, ("orders", 4), "outcome", "Failed").await,
+            "no record" => overwrite(&desk, ("orders", 4), "record", "{}").await,
+            "missing" => remove(&desk, "orders", 4).await,
+            "end" => remove(&desk, "orders", 6).await,
+            "first" => remove(&desk, "orders", 1).await,
+            _ => {}
+        }
+        let (timer, verify) = (timer_says(&desk).await, verify_says(&desk).await);
+        assert_eq!(timer, verify, "{harm}");
+        assert!(timer.unwrap_or_default().starts_with(words), "{harm}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_text_of_another_record_is_none_and_ends_no_export() {
+    let desk = moved(&["orders"], 3).await;
+    let third = desk.rig.chain(0).await[2].canonical.clone();
+    overwrite(&desk, ("orders", 5), "record", &third).await;
+    let (timer, verify) = (timer_says(&desk).await, verify_says(&desk).await);
+    assert_eq!(timer, verify);
+    let why = "it stands in place 5, its text is that of record 3 of route orders";
+    assert!(timer.unwrap().contains(why));
+    let said = desk.says("audit export --route orders").await;
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (3, 5),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_query_is_an_error_and_no_broken_chain() {
+    let desk = moved(&["orders"], 3).await;
+    let plan = |site: &Site| match site.call {
+        "Query" => Fate::meets(Fault::Refused(ErrorKind::Invalid)),
+        _ => Fate::WORKS,
+    };
+    desk.rig.fleet.world.fabric.set_plan(Box::new(plan));
+    for command in [
+        "audit verify orders",
+        "audit export --route orders",
+        "audit show orders/1",
+        "audit list",
+    ] {
+        let said = desk.says(command).await;
+        assert_eq!(said.code, 1, "{command}: {}{}", said.out, said.err);
+        let call = "why: Query failed (invalid, ValidationException)";
+        assert!(said.err.contains(call), "{command}: {}", said.err);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_no_record_is_told_as_such_by_every_command() {
+    let desk = moved(&["orders"], 3).await;
+    overwrite(&desk, ("orders", 4), "record", "{}").await;
+    for command in [
+        "audit verify orders",
+        "audit show orders/4",
+        "audit list --route orders",
+    ] {
+        let said = desk.says(command).await;
+        assert_eq!(said.code, 3, "{command}: {}", said.err);
+        let what = "error: records are not as they were written, from orders/4 on";
+        assert!(said.err.starts_with(what), "{command}: {}", said.err);
+    }
+    // Nor does it hide the time of the others.
+    let said = desk
+        .says("audit export --route orders --since 1970-01-01 --output jsonl")
+        .await;
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (3, 5),
+        "{}",
+        said.err
+    );
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_intact_chain_looks_like_this() {

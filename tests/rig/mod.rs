@@ -235,7 +235,8 @@ impl Rig {
         let (mut records, mut cursor, mut verifier) = (Vec::new(), None, ChainVerifier::default());
         loop {
             let page = ledger.page(&query, 100, cursor.as_deref()).await.unwrap();
-            for stored in page.records {
+            for row in page.rows {
+                let stored = row.unwrap();
                 assert_eq!(stored.altered, Vec::<String>::new());
                 assert_eq!(Hash::of(&stored.canonical), stored.hash);
                 verifier

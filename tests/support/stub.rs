@@ -56,6 +56,17 @@ impl Answer {
         }
     }
 
+    /// A refusal of DynamoDB, with a status of 400 as it gives to all of them.
+    pub fn dynamodb_error(code: &str) -> Self {
+        Self {
+            status: 400,
+            headers: "x-amzn-requestid: r-1\r\n".to_owned(),
+            body: format!(
+                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"said so"}}"#
+            ),
+        }
+    }
+
     /// A reply of STS to `call`, with this inside its result.
     pub fn sts(call: &str, result: &str) -> Self {
         Self::query("https://sts.amazonaws.com/doc/2011-06-15/", call, result)

@@ -75,7 +75,8 @@ async fn chain(ledger: &DynamoLedger, source: &str) -> Vec<writerlink::domain::a
     };
     let page = ledger.page(&query, 1000, None).await.unwrap();
     assert_eq!(page.next, None);
-    page.records
+    let records = page.records().unwrap();
+    records
         .into_iter()
         .map(|stored| stored.record.entry)
         .collect()

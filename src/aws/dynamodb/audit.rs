@@ -12,7 +12,9 @@ use super::records::{AT_ROUTE_SEQ, HASH, RECORD, ROUTE, SEQ, columns, day_place}
 use super::{DynamoLedger, failed};
 use crate::domain::audit::Hash;
 use crate::domain::transition::RouteState;
-use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, Page, StoredRecord};
+use crate::ports::{
+    Audit, AuditQuery, CallError, ErrorKind, NoRecords, Page, Row, StoredRecord, UnreadableRow,
+};
 use crate::schema::{BY_DAY, BY_EVENT};
 use crate::wire::record::parse;
 
@@ -37,9 +39,8 @@ impl Audit for DynamoLedger {
         let request = request.limit(limit).set_exclusive_start_key(start);
         let reply = request.send().await;
         let reply = reply.map_err(|error| failed(QUERY, &error))?;
-        let records: Result<Vec<_>, _> = reply.items().iter().map(stored).collect();
         Ok(Page {
-            records: records?,
+            rows: reply.items().iter().map(row).collect(),
             next: reply.last_evaluated_key().map(cursor_of),
         })
     }
@@ -98,15 +99,15 @@ impl DynamoLedger {
     }
 
     /// The hash of the record at the head of `state`'s chain, if there is a record in that place.
-    pub(super) async fn hash_at(&self, state: &RouteState) -> Result<Option<Hash>, CallError> {
+    pub(super) async fn hash_at(&self, state: &RouteState) -> Result<Option<Hash>, NoRecords> {
         let seq = state.chain.seq;
         let query = AuditQuery::Chain {
             route: state.route.clone(),
             from_seq: seq,
             to_seq: Some(seq),
         };
-        let page = self.page(&query, 1, None).await?;
-        Ok(page.records.first().map(|record| record.hash))
+        let records = self.page(&query, 1, None).await?.records()?;
+        Ok(records.first().map(|record| record.hash))
     }
 }
 
@@ -118,18 +119,25 @@ fn equal(request: QueryFluentBuilder, name: &str, value: AttributeValue) -> Quer
 }
 
 /// Reads a row, and compares every column with what the canonical text says it should be. A hash column that
-/// is no hash reads as zeros, which no text has.
-pub(crate) fn stored(item: &Item) -> Result<StoredRecord, CallError> {
+/// is no hash reads as zeros, which no text has. A text that belongs to another place is no record in this one.
+pub(crate) fn row(item: &Item) -> Row {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let route = text(ROUTE).map_or("?", String::as_str);
+    let place = item.get(SEQ).and_then(|value| value.as_n().ok());
+    let place = place.map_or("?", String::as_str);
+    let unreadable = |why| UnreadableRow {
+        route: route.to_owned(),
+        seq: place.parse().unwrap_or_default(),
+        why,
+    };
     let canonical = text(RECORD).cloned().unwrap_or_default();
-    let record = parse(&canonical).map_err(|error| {
-        let route = text(ROUTE).map_or("?", String::as_str);
-        let seq = item.get(SEQ).and_then(|value| value.as_n().ok());
-        let seq = seq.map_or("?", String::as_str);
-        invalid(format!(
-            "record {seq} of route {route} cannot be read: {error}"
-        ))
-    })?;
+    let record = parse(&canonical).map_err(|error| unreadable(error.to_string()))?;
+    let (of, seq) = (record.route.as_str(), record.seq.to_string());
+    if (of, seq.as_str()) != (route, place) {
+        let why =
+            format!("it stands in place {place}, its text is that of record {seq} of route {of}");
+        return Err(unreadable(why));
+    }
     let mut expected: BTreeMap<&str, AttributeValue> =
         columns(&record, &canonical).into_iter().collect();
     let mut altered: Vec<String> = Vec::new();

@@ -10,11 +10,11 @@ use std::io::{self, BufWriter, Write};
 use tokio::sync::watch;
 
 use self::kept::{Kept, Places};
-use super::chain::{AT_THE_SEAM, Fault, Follower, IN_THE_TABLE, broken};
+use super::chain::{AT_THE_SEAM, IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::view::RecordRow;
-use super::walk::{Met, Walk};
-use super::{Desk, go_on_after, no_such_output, places, seek};
+use super::{Desk, go_on_after, no_such_output, places, seek, unreadable};
+use crate::audit_chain::{Fault, Follower, Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Export, Output};
 use crate::cli::failure::{Exit, Failure};
@@ -204,17 +204,15 @@ impl<'a> Clerk<'a> {
             if *self.stops.borrow() > 0 {
                 return Ok(Ended::Stopped);
             }
-            let met = walk.go_on(audit).await;
-            let met = met.map_err(|error| Failure::call("reading the audit records", error))?;
-            let records = match met {
+            let records = match walk.go_on(audit).await.map_err(unreadable)? {
                 Met::Records(records) => records,
                 Met::Missing { expected, found } => {
                     self.fault(route, Fault::missing(expected, found));
                     chain = Follower::anywhere();
                     continue;
                 }
-                Met::Unreadable { seq, why } => {
-                    self.fault(route, Fault::unreadable(seq, why));
+                Met::Unreadable(row) => {
+                    self.fault(route, Fault::unreadable(&row));
                     chain = Follower::anywhere();
                     continue;
                 }
@@ -252,8 +250,7 @@ impl<'a> Clerk<'a> {
         };
         let chain = match self.had.get(route) {
             Some(head) => Follower::after(*head),
-            None if from == 1 => Follower::from_the_beginning(),
-            None => Follower::anywhere(),
+            None => Follower::from(from),
         };
         Ok((Walk::from(route.clone(), from), chain))
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::view::RecordRow;
-use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek};
+use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek, unreadable};
 use crate::cli::Session;
 use crate::cli::args::{Cursor, List, Output};
 use crate::cli::failure::{Exit, Failure};
@@ -259,9 +259,9 @@ impl Pages {
     }
 
     async fn read(&mut self, audit: &dyn Audit, limit: u32) -> Result<Vec<StoredRecord>, Failure> {
-        let read = page(audit, &self.query, limit, self.inner.as_deref()).await?;
-        self.inner = read.next;
-        Ok(read.records)
+        let mut read = page(audit, &self.query, limit, self.inner.as_deref()).await?;
+        self.inner = read.next.take();
+        read.records().map_err(unreadable)
     }
 
     /// Goes to the next page, if there is one: the day before follows a day's last page.

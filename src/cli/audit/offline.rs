@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use super::chain::{Fault, Follower, IN_A_FILE};
+use super::chain::IN_A_FILE;
 use super::export::line;
 use super::progress::Progress;
 use super::verify::{self, Judged, Verdict};
+use crate::audit_chain::{Fault, Follower};
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
@@ -72,7 +73,7 @@ fn read(
             .entry(stored.record.route.clone())
             .or_insert_with(|| Chapter {
                 from: seq,
-                chain: begin(seq),
+                chain: Follower::from(seq),
                 fault: None,
             });
         if chapter.fault.is_none() {
@@ -83,15 +84,6 @@ fn read(
         }
     };
     Ok((chapters, torn))
-}
-
-/// The first record of all follows nothing, and has to say so; any other is believed about the one before it.
-fn begin(seq: u64) -> Follower {
-    if seq <= 1 {
-        Follower::from_the_beginning()
-    } else {
-        Follower::anywhere()
-    }
 }
 
 fn judge((route, chapter): (RouteName, Chapter)) -> Judged {

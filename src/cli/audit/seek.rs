@@ -4,12 +4,13 @@
 //! before it by more than that. So halving the chain finds a place before which everything is older, and one
 //! after which nothing is; a chain of a million records takes twenty questions for one record each.
 
-use super::page;
+use super::{page, unreadable};
+use crate::audit_chain::{Met, Walk, seq_of};
 use crate::cli::failure::Failure;
 use crate::domain::lease::CLOCK_SKEW_MAX;
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
-use crate::ports::{Audit, AuditQuery};
+use crate::ports::{Audit, AuditQuery, StoredRecord};
 
 /// A record before which all are older than `instant`.
 pub(super) async fn none_missed_since(
@@ -35,23 +36,28 @@ async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Resu
         route: route.clone(),
     };
     let newest = page(audit, &newest, 1, None).await?;
-    let Some(newest) = newest.records.first() else {
+    let Some(newest) = newest.rows.first() else {
         return Ok(1);
     };
-    let (mut low, mut high) = (1, newest.record.seq + 1);
+    let (mut low, mut high) = (1, seq_of(newest).saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;
-        let query = AuditQuery::Chain {
-            route: route.clone(),
-            from_seq: middle,
-            to_seq: Some(high - 1),
-        };
-        let found = page(audit, &query, 1, None).await?;
-        match found.records.first() {
+        let part = Walk::from(route.clone(), middle).up_to(Some(high - 1));
+        match first_of(part.one_by_one(), audit).await? {
             Some(stored) if stored.record.entry.at < edge => low = stored.record.seq + 1,
             // Where records were removed there is none: what is before them decides.
             Some(_) | None => high = middle,
         }
     }
     Ok(low)
+}
+
+async fn first_of(mut part: Walk, audit: &dyn Audit) -> Result<Option<StoredRecord>, Failure> {
+    loop {
+        match part.go_on(audit).await.map_err(unreadable)? {
+            Met::Records(records) => return Ok(records.into_iter().next()),
+            Met::Missing { .. } | Met::Unreadable(_) => {}
+            Met::End => return Ok(None),
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::verify::head;
 use super::view::RecordRow;
-use super::walk::{Met, Walk};
 use super::{Desk, go_on_after, no_such_output, places, seek};
+use crate::audit_chain::{Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
 use crate::cli::failure::{Exit, Failure};
@@ -87,7 +88,7 @@ impl Following {
                     tail.since.insert(route.clone(), since);
                     first.saturating_sub(1)
                 }
-                (None, None) => head(desk, route).await?,
+                (None, None) => head(desk.books, route).await?.seq,
             };
             tail.walks.push(Walk::from(route.clone(), before + 1));
             tail.places.insert(route.clone(), before);
@@ -126,8 +127,8 @@ impl Following {
                             .remark(&format!("{what}; ask `writerlink audit verify {route}`"))?;
                         continue;
                     }
-                    Ok(Met::Unreadable { why, .. }) => {
-                        session.remark(&format!("{why}; ask `writerlink audit verify {route}`"))?;
+                    Ok(Met::Unreadable(row)) => {
+                        session.remark(&format!("{row}; ask `writerlink audit verify {route}`"))?;
                         continue;
                     }
                     Err(error) => {
@@ -153,12 +154,6 @@ impl Following {
         let after = go_on_after(&self.places);
         format!("stopped; the same command goes on with {after}")
     }
-}
-
-async fn head(desk: &Desk<'_>, route: &RouteName) -> Result<u64, Failure> {
-    let state = desk.books.ledger.peek(route).await;
-    let state = state.map_err(|error| Failure::call("reading the route's state", error))?;
-    Ok(state.map_or(0, |state| state.chain.seq))
 }
 
 /// What may get better by itself is told and waited out; the rest ends it.

@@ -118,7 +118,7 @@ impl Audit for Shelf {
         let from: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
         let to = records.len().min(from + REPLY_HOLDS.min(limit as usize));
         Ok(Page {
-            records: records[from..to].iter().copied().cloned().collect(),
+            rows: records[from..to].iter().copied().cloned().map(Ok).collect(),
             next: (to < records.len()).then(|| to.to_string()),
         })
     }
@@ -403,22 +403,6 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
         .unwrap();
     let exit = runtime.block_on(cli::run(args, &mut session));
     (String::from_utf8(err).unwrap(), exit)
-}
-
-/// The records of one route, in order.
-pub(super) fn chain_of(name: &str, length: u64) -> Vec<StoredRecord> {
-    let mut library = Library::default();
-    for n in 0..length.div_ceil(2) {
-        library.swap(
-            name,
-            "2026-05-06T10:00:00Z",
-            "2026-05-06T10:00:01Z",
-            n.into(),
-        );
-    }
-    let mut records = library.shelf.records.into_inner().unwrap();
-    records.truncate(usize::try_from(length).unwrap());
-    records
 }
 
 fn three_swaps() -> Library {

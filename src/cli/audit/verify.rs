@@ -5,9 +5,10 @@ use std::io;
 use serde::Serialize;
 
 use super::Desk;
-use super::chain::{Fault, Follower, IN_THE_TABLE, broken};
+use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
-use super::walk::{Met, Walk};
+use super::unreadable;
+use crate::audit_chain::{Fault, Follower, Met, Verification, Walk};
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
@@ -83,8 +84,8 @@ impl Verdict {
             to_seq: last.seq,
             head_seq: head.seq,
             head_hash: head.hash.to_string(),
-            first_bad_seq: fault.map(|fault| fault.seq),
-            fault: fault.map(|fault| fault.what.clone()),
+            first_bad_seq: fault.map(|fault| fault.broken.seq()),
+            fault: fault.map(|fault| fault.broken.to_string()),
             expected: fault.map(|fault| fault.expected.clone()),
             found: fault.map(|fault| fault.found.clone()),
         }
@@ -197,9 +198,6 @@ fn no_range(why: String, fix: &str) -> Failure {
 }
 
 /// Follows a chain to the head, or to the end of the range.
-///
-/// The head is read before the records. What is recorded in the meantime then stands after the head and is
-/// no fault, while the other way round it would look as if the chain's end were missing.
 async fn judge(
     books: &Books,
     route: &RouteName,
@@ -210,32 +208,21 @@ async fn judge(
     let head = head(books, route).await?;
     range.is_of(route, head)?;
     let from = range.from.unwrap_or(1);
-    let (mut chain, mut fault) = anchored(audit, route, from).await?;
-    let mut walk = Walk::from(route.clone(), from).up_to(range.to);
-    while fault.is_none() {
-        match walk.go_on(audit).await.map_err(unread)? {
-            Met::Records(records) => {
-                fault = records.iter().find_map(|stored| chain.take(stored).err());
-                let at = chain.verified().seq;
+    let anchored = anchored(audit, route, from).await.map_err(unreadable)?;
+    let walk = Walk::from(route.clone(), from).up_to(range.to);
+    let (chain, fault) = match anchored {
+        Err(fault) => (Follower::anywhere(), Some(fault)),
+        Ok(anchor) => {
+            let mut verification = Verification::of(walk, anchor, head);
+            while verification.go_on(audit).await.map_err(unreadable)? {
+                let at = verification.chain.verified().seq;
                 seen(&format!("{route}: {at} of {} records", head.seq))?;
             }
-            Met::Missing { expected, found } => fault = Some(Fault::missing(expected, found)),
-            Met::Unreadable { seq, why } => fault = Some(Fault::unreadable(seq, why)),
-            Met::End => break,
+            (verification.chain, verification.fault)
         }
-    }
-    let whole = range
-        .to
-        .is_none_or(|to| chain.verified().seq < to || to == head.seq);
-    if fault.is_none() && whole {
-        fault = chain.finish(head).err();
-    }
+    };
     let verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
     Ok(Judged { verdict, fault })
-}
-
-fn unread(error: CallError) -> Failure {
-    Failure::call("reading the audit records", error)
 }
 
 /// A follower for a chain that is read from a record on: the one before it is where it begins.
@@ -243,31 +230,27 @@ async fn anchored(
     audit: &dyn Audit,
     route: &RouteName,
     from: u64,
-) -> Result<(Follower, Option<Fault>), Failure> {
+) -> Result<Result<Follower, Fault>, CallError> {
     if from <= 1 {
-        return Ok((Follower::from_the_beginning(), None));
+        return Ok(Ok(Follower::from(from)));
     }
-    let mut walk = Walk::from(route.clone(), from - 1).up_to(Some(from - 1));
-    let fault = match walk.go_on(audit).await.map_err(unread)? {
-        Met::Records(records) => {
-            if let Some(stored) = records.first() {
+    let before = from - 1;
+    let mut walk = Walk::from(route.clone(), before).up_to(Some(before));
+    Ok(match walk.go_on(audit).await? {
+        Met::Records(records) => records
+            .first()
+            .map(|stored| {
                 let hash = Hash::of(&stored.canonical);
-                let head = ChainHead {
-                    seq: from - 1,
-                    hash,
-                };
-                return Ok((Follower::after(head), None));
-            }
-            Fault::missing(from - 1, from)
-        }
-        Met::Missing { expected, found } => Fault::missing(expected, found),
-        Met::Unreadable { seq, why } => Fault::unreadable(seq, why),
-        Met::End => Fault::missing(from - 1, from),
-    };
-    Ok((Follower::anywhere(), Some(fault)))
+                Follower::after(ChainHead { seq: before, hash })
+            })
+            .ok_or_else(|| Fault::missing(before, from)),
+        Met::Missing { .. } | Met::End => Err(Fault::missing(before, from)),
+        Met::Unreadable(row) => Err(Fault::unreadable(&row)),
+    })
 }
 
-async fn head(books: &Books, route: &RouteName) -> Result<ChainHead, Failure> {
+/// Where a route's chain ends, by its state.
+pub(super) async fn head(books: &Books, route: &RouteName) -> Result<ChainHead, Failure> {
     // Whoever verifies may only read: a route that was never seen is not made here.
     let state = books.ledger.peek(route).await;
     let state = state.map_err(|error| Failure::call("reading the route's state", error))?;

@@ -14,7 +14,7 @@ use crate::aws::dynamodb::{audit, malformed, records};
 use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
 use crate::domain::transition::{EventEntry, RouteState};
-use crate::ports::{CallError, ErrorKind, StoredRecord};
+use crate::ports::{CallError, ErrorKind, Row};
 
 impl EmbeddedDynamo {
     /// A route as it stands, if it was ever seen.
@@ -38,17 +38,13 @@ impl EmbeddedDynamo {
         entry.transpose().map_err(|error| malformed(&error))
     }
 
-    /// The record in a place of a route's chain.
+    /// The row in a place of a route's chain.
     ///
     /// # Errors
-    /// As [`EmbeddedDynamo::glance_at_route`].
-    pub fn glance_at_record(
-        &self,
-        route: &RouteName,
-        seq: u64,
-    ) -> Result<Option<StoredRecord>, CallError> {
+    /// When the engine refuses.
+    pub fn glance_at_record(&self, route: &RouteName, seq: u64) -> Result<Option<Row>, CallError> {
         let item = self.glance(&self.tables.audit, records::key(route, seq))?;
-        item.as_ref().map(audit::stored).transpose()
+        Ok(item.as_ref().map(audit::row))
     }
 
     fn glance<const N: usize>(

@@ -155,13 +155,13 @@ impl Checker {
                 .dynamo
                 .glance_at_record(&self.routes[n].route.name, seq)
             {
-                Ok(Some(stored)) => {
+                Ok(Some(Ok(stored))) => {
                     if let Err(broken) = self.routes[n].take(&stored, now) {
                         self.note(effect, &broken);
                     }
                 }
                 Ok(None) => return,
-                Err(_) => return self.note(effect, "the audit cannot be read"),
+                Ok(Some(Err(_))) | Err(_) => return self.note(effect, "the audit cannot be read"),
             }
         }
     }

@@ -1,0 +1,27 @@
+//! What the audit's reading side makes of a refusal.
+
+use writerlink::audit_chain::newest_fault;
+use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink::domain::audit::Hash;
+use writerlink::domain::route::RouteName;
+use writerlink::domain::transition::ChainHead;
+use writerlink::ports::ErrorKind;
+
+use crate::support::Account;
+use crate::support::stub::{Answer, Stub};
+
+#[tokio::test]
+async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {
+    let stub = Stub::answering(Answer::dynamodb_error("SomethingNewException"));
+    let sdk = Account::fresh().config(&stub.endpoint()).await;
+    let ledger = DynamoLedger::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::default());
+    let head = ChainHead {
+        seq: 2,
+        hash: Hash::of("a record"),
+    };
+    let route = RouteName::new("orders").unwrap();
+    let error = newest_fault(&ledger, route, head).await.unwrap_err();
+    assert_eq!(error.code, "SomethingNewException");
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert_eq!(stub.asked().len(), 1, "and it is no reason to ask again");
+}
