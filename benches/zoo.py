@@ -17,7 +17,7 @@ SEEDS = os.environ.get("SEEDS", "100")
 SUITES = {
     "values": ["domain", "writerlink"],
     "ledger": ["ledger"],
-    "scenario": ["scenarios", "timer", "lagging", "identity", "stopping"],
+    "scenario": ["scenarios", "timer", "lagging", "unresolved", "identity", "stopping"],
     "matrix": ["crash_points"],
     "simulation": ["simulation"],
 }

@@ -193,6 +193,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.on_started                       swap                                          default
     route.orders.truth                            static                                        default
     route.orders.endpoint                         none                                          default
+    route.orders.map_check                        auto                                          default
     route.orders.database                         cluster                                       default
     route.orders.role                             writer                                        default
     route.orders.mode                             enforce                                       default
@@ -202,9 +203,9 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 162
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 177
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 163
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 178
     e-2
     "#);
     assert_eq!(
@@ -250,6 +251,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.on_started                swap                                        default
     route.default.truth                     static                                      default
     route.default.endpoint                  none                                        default
+    route.default.map_check                 auto                                        default
     route.default.database                  cluster                                     default
     route.default.role                      writer                                      default
     route.default.mode                      enforce                                     default
