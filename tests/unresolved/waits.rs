@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::Rig;
+use crate::rig::invariants::Invariants;
 use crate::stage::{
     MINUTE, SECOND, control, diverged, judged, now, order, pass, reasons, standing, without_timer,
 };
@@ -101,6 +102,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
 #[tokio::test(start_paused = true)]
 async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     let rig = zone().await;
+    let invariants = Invariants::watch(&rig);
     order(&rig, LAST, Act::Pause { within: None }).await;
     let worker = rig.start("w1");
     pass(SECOND).await;
@@ -127,6 +129,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     assert_eq!(open.reason, Reason::AwaitsTurn, "the newer event waits");
     let _looks = rig.start("looks");
     pass(4 * MINUTE).await;
+    assert_eq!(invariants.verdict(&rig), Vec::<String>::new());
     assert_eq!(registered(&rig), [3], "and not there and on");
     events.abort();
 }

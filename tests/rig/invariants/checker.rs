@@ -123,6 +123,7 @@ impl Checker {
             return self.note(effect, "the ledger cannot be read");
         };
         let before = std::mem::replace(&mut self.routes[n].state, state);
+        self.routes[n].before = before.control.clone();
         let now = &self.routes[n].state;
         if now.control.generation < before.control.generation || now.chain.seq < before.chain.seq {
             self.note(effect, "I6: generation or seq fell");

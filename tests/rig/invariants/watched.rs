@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, ChainVerifier, Hash, RecordKind, Told};
+use writerlink::domain::audit::{Cause, ChainVerifier, Entry, Hash, RecordKind, Told};
 use writerlink::domain::event::{EventKey, RdsEvent, SourceKind};
 use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId};
+use writerlink::domain::transition::{
+    Control, LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId,
+};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::ports::StoredRecord;
 
@@ -32,6 +34,8 @@ pub(super) struct Watched {
     pub(super) route: Route,
     pub(super) registered: BTreeSet<Target>,
     pub(super) state: RouteState,
+    /// What the state was before the last write.
+    pub(super) before: Control,
     pub(super) chain: ChainVerifier,
     pub(super) attempts: Vec<Announced>,
     /// How each event was settled, and by which attempt.
@@ -49,6 +53,7 @@ impl Watched {
         Self {
             registered: elb.registered(&route.group.arn),
             state: RouteState::new(route.name.clone()),
+            before: Control::default(),
             chain: ChainVerifier::default(),
             attempts: Vec::new(),
             settled: BTreeMap::new(),
@@ -112,12 +117,33 @@ impl Watched {
         if begins && entry.cause == Cause::Reconcile && self.is_left_to_newer_evidence(now) {
             return Err("I3: superseded evidence is carried out".to_owned());
         }
+        if begins && entry.cause == Cause::Reconcile && self.passes_an_event(entry, now) {
+            return Err("I10: the timer moves the route past an event that waits".to_owned());
+        }
         Ok(())
     }
 
     /// Whether an event is about another database than the route's. A deployment is none: its text may name one.
     fn is_anothers(&self, event: &RdsEvent) -> bool {
         event.kind != SourceKind::BlueGreenDeployment && !self.route.compare(event).agrees()
+    }
+
+    /// Whether the timer moves the route elsewhere than an event will that waits for its turn or for an address. What a
+    /// pin says goes before it.
+    fn passes_an_event(&self, entry: &Entry, now: Timestamp) -> bool {
+        let before = &self.before;
+        // By the clocks of two workers.
+        let soon = now.plus(CLOCK_SKEW_MAX.saturating_mul(2));
+        let waits = before.unresolved_event.as_ref();
+        let waits = waits.filter(|event| event.comes_back(soon));
+        let (Some(event), Some((instance, target))) = (waits, &entry.desired) else {
+            return false;
+        };
+        let moves = before
+            .desired
+            .as_ref()
+            .is_none_or(|known| known.target != *target);
+        before.safety.pin.is_none() && moves && event.names.as_ref() != Some(instance)
     }
 
     /// Whether the route points by an event that was settled as superseded a moment ago: the newer evidence is on
