@@ -37,7 +37,9 @@ pub struct Measured<'a> {
 #[must_use]
 pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
     match happening {
-        Happening::Received(_) | Happening::Stopping { .. } => Measured::default(),
+        Happening::Received(_) | Happening::Stopping { .. } | Happening::MapNotCompared { .. } => {
+            Measured::default()
+        }
         Happening::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -54,7 +56,6 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
             values: of_note(noted).into_iter().collect(),
         },
         Happening::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
-        Happening::MapNotCompared { .. } => Measured::default(),
         Happening::ChainBroken { route, .. } => Measured {
             route: Some(route.name.as_str()),
             outcome: None,

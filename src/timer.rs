@@ -302,7 +302,7 @@ impl Rounds {
             Look::Waits(_) if watched.waits_for_sources() => false,
             look => differs(look).unwrap_or(seat.differs),
         };
-        seat.unresolved = watched.is_unresolved || watched.is_contradicted;
+        seat.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
         seat.watched = Some(watched);

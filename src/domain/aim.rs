@@ -65,7 +65,12 @@ pub fn aim(
         Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => {
             Aim::LeftToEvent
         }
-        aimed => aimed,
+        aimed @ (Aim::Keep(_)
+        | Aim::Follow(_)
+        | Aim::Confirm
+        | Aim::Wait(_)
+        | Aim::LeftToEvent
+        | Aim::Unknown) => aimed,
     }
 }
 

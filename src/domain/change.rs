@@ -270,13 +270,13 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
 /// contradict the evidence before it can contradict the order.
 fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
     let known = before.newest();
-    let agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
+    let known_agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
     let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
     let same_place = known.is_some_and(|known| known.target == accepted.target);
     let agrees = match accepted.evidence.rank {
         RANK_TRUTH => true,
-        RANK_ORDER => agreed || started,
-        _ => agreed && started && same_place,
+        RANK_ORDER => known_agreed || started,
+        _ => known_agreed && started && same_place,
     };
     if agrees {
         Some(accepted.event)

@@ -176,12 +176,22 @@ impl Answer {
 pub struct Sources {
     readings: Readings,
     answers: BTreeMap<Witness, Answer>,
-    /// The newest evidence at the last look; absent before the first one.
-    newest: Option<Option<EventKey>>,
+    /// The newest evidence at the last look.
+    newest: LastSeen,
     /// By what the route was moved last, at the last look.
     moved: Option<Moved>,
     /// The evidence that this worker made of its own readings.
     own: Option<EventKey>,
+}
+
+/// What the last look saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LastSeen {
+    /// There was none yet.
+    #[default]
+    Nothing,
+    /// The newest evidence, if the route had any.
+    Newest(Option<EventKey>),
 }
 
 /// What moved a route last: by which evidence, and when its target changed.
@@ -237,12 +247,12 @@ impl Sources {
 
     fn news(&mut self, newest: Option<&Desired>) -> News {
         let now = newest.map(|newest| newest.event);
-        let before = self.newest.replace(now);
+        let before = std::mem::replace(&mut self.newest, LastSeen::Newest(now));
         match (before, now) {
-            (None, _) | (_, None) => News::None,
-            (Some(before), now) if before == now => News::None,
-            (Some(_), now) if now == self.own => News::Own,
-            (Some(_), Some(_)) => News::Accepted,
+            (LastSeen::Nothing, _) | (_, None) => News::None,
+            (LastSeen::Newest(before), now) if before == now => News::None,
+            (LastSeen::Newest(_), now) if now == self.own => News::Own,
+            (LastSeen::Newest(_), Some(_)) => News::Accepted,
         }
     }
 

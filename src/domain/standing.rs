@@ -85,7 +85,7 @@ impl Standing {
 
 impl Judgement {
     /// Both judgements of one route as one: the graver word, and this one's reason first.
-    fn and(self, other: Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
             return self;
         }
@@ -124,7 +124,7 @@ pub fn judge(
     let found = held_against(route, control, shown, last, now);
     match control.and_then(|control| unresolved(route, control, now)) {
         None => found,
-        Some(open) => open.and(found),
+        Some(open) => open.and(&found),
     }
 }
 
@@ -184,7 +184,7 @@ pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Ju
         Judgement::new(standing, conflict.note.clone())
     });
     match (event, conflict) {
-        (Some(event), Some(conflict)) => Some(event.and(conflict)),
+        (Some(event), Some(conflict)) => Some(event.and(&conflict)),
         (one, other) => one.or(other),
     }
 }

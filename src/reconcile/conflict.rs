@@ -36,6 +36,8 @@ pub(super) struct Contradicted {
     since: Option<(Option<EventKey>, Timestamp, Duration)>,
     /// The reason, and since when it has been that one.
     so: Option<(Reason, Duration)>,
+    /// Whether it is no normal lag any more.
+    pub(super) lasts: bool,
 }
 
 /// A contradiction that is no normal lag any more.
@@ -119,7 +121,7 @@ impl Reconciler {
                 });
             }
         }
-        watched.is_contradicted = lasts.is_some();
+        watched.contradicted.lasts = lasts.is_some();
         watched.see(&looking.state.control, said.times.0);
         Ok(())
     }

@@ -36,6 +36,8 @@ const RECORDED_FOR: Duration = Duration::from_hours(1);
 /// What one worker's timer remembers of a route's map.
 #[derive(Debug, Default)]
 pub(super) struct MapWatch {
+    /// Whether the route's state says that its map differs.
+    pub(super) differs: bool,
     comparisons: Comparisons,
     /// When the next comparison is due; nothing before the first look.
     due: Option<Duration>,
@@ -81,7 +83,7 @@ impl Reconciler {
         let by = compared_with(route);
         let now = self.clock.monotonic();
         let denied = by == Some(Witness::Rds) && self.is_denied(now);
-        let nobody = by.is_none() && !watched.map_differs;
+        let nobody = by.is_none() && !watched.map.differs;
         if nobody || denied || !is_due(route, every, watched, now) {
             return Ok(());
         }
@@ -98,7 +100,7 @@ impl Reconciler {
             return Ok(());
         }
         watched.map.comparisons.take(route, &found);
-        if watched.map.comparisons.agrees() && !watched.map_differs {
+        if watched.map.comparisons.agrees() && !watched.map.differs {
             return Ok(());
         }
         let compared = Compared {
@@ -213,7 +215,7 @@ impl Finding {
 
 /// Whether a route's map is to be compared now; then the next time is later.
 fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) -> bool {
-    let (first, again) = if watched.map_differs {
+    let (first, again) = if watched.map.differs {
         let soon = COMPARE_AGAIN.min(every);
         (soon, soon)
     } else {

@@ -41,12 +41,8 @@ pub struct Watched {
     pub stopped_since: Option<Timestamp>,
     /// Whether the flap rule stops it.
     pub is_flapping: bool,
-    /// Whether its sources contradict what is desired for long enough, by this worker's own readings.
-    pub is_contradicted: bool,
     /// Whether something about it is unresolved (I9).
     pub is_unresolved: bool,
-    /// Whether its state says that its map differs.
-    pub(super) map_differs: bool,
     /// The comparisons of its map.
     pub(super) map: MapWatch,
 }
@@ -59,7 +55,13 @@ impl Watched {
         self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
         self.is_unresolved = is_open(control, now);
         let conflict = control.source_conflict.as_ref();
-        self.map_differs = conflict.is_some_and(|conflict| conflict.reason == Reason::MapDiffers);
+        self.map.differs = conflict.is_some_and(|conflict| conflict.reason == Reason::MapDiffers);
+    }
+
+    /// Whether its sources contradict what is desired for long enough, by this worker's own readings.
+    #[must_use]
+    pub fn is_contradicted(&self) -> bool {
+        self.contradicted.lasts
     }
 
     /// Whether the sources say something else than what is desired. Counted once that lasts.

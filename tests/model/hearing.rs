@@ -74,7 +74,7 @@ impl Protocol {
         }
         let named = self.world.named_by(look);
         let newest = state.route.newest();
-        self.note_heard(state, worker, named);
+        Self::note_heard(state, worker, named);
         let control = self.world.state(&state.route).control;
         let known = Known::of(&control);
         let memory = &mut state.workers[worker].memory;
@@ -123,7 +123,7 @@ impl Protocol {
     }
 
     /// Notes what a worker really heard, whatever it makes of it.
-    fn note_heard(&self, state: &mut State, worker: usize, named: Option<usize>) {
+    fn note_heard(state: &mut State, worker: usize, named: Option<usize>) {
         let Some(named) = named.map(|place| u8::try_from(place).unwrap()) else {
             return;
         };

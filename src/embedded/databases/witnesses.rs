@@ -269,9 +269,9 @@ impl Clusters {
             resolver: resolver.as_deref(),
         };
         self.with(|state, now| {
-            let named = |(id, found): (&SourceId, &Cluster)| endpoint(found.kind, id) == name;
+            let is_asked = |(id, found): (&SourceId, &Cluster)| endpoint(found.kind, id) == name;
             let upstream = || {
-                if let Some(found) = state.clusters.iter().find(|pair| named(*pair)) {
+                if let Some(found) = state.clusters.iter().find(|pair| is_asked(*pair)) {
                     return found.1.behind_the_endpoint(now, names.coin);
                 }
                 let (found, member) = state
