@@ -1,6 +1,11 @@
 //! After the storm: what the timer alone makes right, what is left to a person, and whether every route is where it
 //! belongs in the end.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a world without a writer is a fault of the test"
+)]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

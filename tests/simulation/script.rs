@@ -48,7 +48,7 @@ const SKEW_MS: i64 = 5_000;
 const CALM: Duration = Duration::from_millis(20);
 
 /// The longest minimum TTL of a resolver: longer than evidence is trusted, several times.
-pub(crate) const MIN_TTL_MAX: Duration = Duration::from_secs(900);
+pub(crate) const MIN_TTL_MAX: Duration = Duration::from_mins(15);
 
 /// The calls of the ledger, which an outage takes away together.
 const LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
