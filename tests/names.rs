@@ -158,7 +158,7 @@ async fn a_preview_says_which_name_is_missing_and_that_it_is_asked_for_again() {
     let attempts = FleetConfig::default().attempts;
     let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
     let route = &rig.routes[0];
-    let evidence = Evidence::new(&route, event);
+    let evidence = Evidence::new(route, event);
     let preview = reconciler.preview(route, &evidence).await.unwrap();
     let Decision::Settle(verdict) = preview.decision else {
         panic!("{:?}", preview.decision);
