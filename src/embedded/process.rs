@@ -207,10 +207,15 @@ impl Process {
         timely.unwrap_or_else(|_| Err(unreachable(call, "no answer in time")))
     }
 
-    /// Notes what came of a request that this process waits for no longer, because it died or dropped it.
+    /// Notes what came of a request whose answer nobody waits for any more: its process died, or, without a fault,
+    /// dropped it.
     pub(super) fn note_abandoned(&self, call: &'static str, detail: String) {
-        self.fabric
-            .record(self.next_site(call), detail, Fault::None);
+        let fault = if self.is_alive() {
+            Fault::None
+        } else {
+            Fault::DiesAfter
+        };
+        self.fabric.record(self.next_site(call), detail, fault);
     }
 
     fn next_fate(&self, call: &'static str) -> (Site, Fate) {
