@@ -207,13 +207,13 @@ impl Process {
         timely.unwrap_or_else(|_| Err(unreachable(call, "no answer in time")))
     }
 
-    /// Notes what came of a request that this process waits for no longer: because it died, whether by a fault or by a
-    /// kill, or because it dropped it.
+    /// Notes what came of a request whose answer nobody waits for any more: its process died, or, without a fault,
+    /// dropped it.
     pub(super) fn note_abandoned(&self, call: &'static str, detail: String) {
         let fault = if self.is_alive() {
             Fault::None
         } else {
-            Fault::DiesBefore
+            Fault::DiesAfter
         };
         self.fabric.record(self.next_site(call), detail, fault);
     }

@@ -713,7 +713,9 @@ mod tests {
             assert_eq!(world.fabric.time.elapsed(), seconds(36));
             let journal = world.fabric.journal();
             let abandoned = journal.iter().filter(|e| e.call == ABANDONED_RECEIVE);
-            assert_eq!(abandoned.count(), 1);
+            let faults: Vec<Fault> = abandoned.map(|effect| effect.fault).collect();
+            let fault = if dies { Fault::DiesAfter } else { Fault::None };
+            assert_eq!(faults, [fault]);
         }
     }
 

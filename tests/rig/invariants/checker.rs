@@ -169,14 +169,8 @@ impl Checker {
 
     /// Nobody but the dead leaves a receive behind: what it takes is hidden although another worker waits for it.
     pub(super) fn check_receives(&mut self, journal: &[Effect]) {
-        let died = |effect: &&Effect| matches!(effect.fault, Fault::DiesBefore | Fault::DiesAfter);
-        let dead: BTreeSet<&str> = journal
-            .iter()
-            .filter(died)
-            .map(|e| e.process.as_str())
-            .collect();
         let abandoned = journal.iter().filter(|e| e.call == ABANDONED_RECEIVE);
-        for effect in abandoned.filter(|e| !dead.contains(e.process.as_str())) {
+        for effect in abandoned.filter(|e| e.fault == Fault::None) {
             self.note(effect, "a worker that lived dropped its receive");
         }
     }
