@@ -192,7 +192,7 @@ fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
 
 #[test]
 fn the_promises_hold_when_something_asks_after_a_failover_and_the_witnesses_lag() {
-    let faults = Faults { looks: 1, ..NONE };
+    let faults = Faults { looks: 2, ..NONE };
     explore(&Bound::new("asked, stale truth", Story::Asked, faults));
 }
 
