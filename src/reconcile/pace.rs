@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::opening::Opening;
 use super::report::Ended;
 use super::{Reconciler, Task, bug, group_of};
-use crate::domain::audit::{Reason, RecordKind};
+use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change::{self, Arrival, Effect};
 use crate::domain::decide::Decision;
 use crate::domain::event::EventKey;
@@ -79,6 +79,8 @@ impl Reconciler {
             entry.note = format!("{}; it comes back in {} s", ended.note(), wait.as_secs());
             let why = (Reason::TooManyMoves, entry.note.as_str());
             let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, why, entry.at);
+            // What a person hands in nobody delivers again.
+            let waiting = waiting.filter(|_| task.cause == Cause::Event);
             let effect = waiting.map_or(Effect::None, Effect::Refuses);
             let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
             self.commit(&task.steps, "Note", &change).await?;

@@ -261,7 +261,7 @@ impl Stage {
         let mut event = self.rig.started(cluster, 1, due.as_secs());
         event.id = EventId::parse("RDS-EVENT-0185");
         event.at = self.rig.fleet.world.fabric.time.at(due);
-        event.message = "Global switchover finished.".to_owned();
+        "Global switchover finished.".clone_into(&mut event.message);
         self.tell(TimedEvent { due, event });
     }
 

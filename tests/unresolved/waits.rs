@@ -7,8 +7,10 @@ use crate::rig::invariants::Invariants;
 use crate::stage::{
     MINUTE, SECOND, control, diverged, judged, now, order, pass, reasons, standing, without_timer,
 };
-use writerlink::domain::audit::{Reason, RecordKind};
+use writerlink::domain::audit::{Cause, Reason, RecordKind};
+use writerlink::domain::event::Evidence;
 use writerlink::domain::ground::Act;
+use writerlink::domain::lease::Owner;
 use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::standing::Standing;
 use writerlink::domain::truth::Witness;
@@ -20,6 +22,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::load_balancer::Action;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
+use writerlink::reconcile::{Ended, NothingInHand, Reconciler};
 
 /// How many routes fail over together: with one call a second the last one's turn is a minute away.
 const ROUTES: usize = 60;
@@ -179,6 +182,25 @@ async fn an_event_over_the_pace_of_moves_is_seen_while_it_waits() {
     );
     assert_eq!(standing(&rig, 1).await, Standing::Moving);
     pass(2 * MINUTE).await;
+    assert_eq!(control(&rig, 1).await.unresolved_event, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_over_the_pace_of_moves_waits_for_nobody() {
+    let mut fleet = FleetConfig::default();
+    fleet.attempts.moves_per_minute_max = 1;
+    let attempts = fleet.attempts;
+    let rig = Rig::with(&["orders", "billing"], WorldConfig::default(), fleet).await;
+    let ports = rig.fleet.ports(&rig.fleet.world.process("person"));
+    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    let mut ended = Vec::new();
+    for (n, route) in rig.routes.iter().enumerate() {
+        let evidence = Evidence::new(route, now(&rig, rig.completed(n, 2, 0)));
+        let report = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        ended.push(report.await.ended);
+    }
+    assert!(matches!(ended[1], Ended::Paced(_)), "{ended:?}");
+    // What a person hands in nobody delivers again: that person is told.
     assert_eq!(control(&rig, 1).await.unresolved_event, None);
 }
 
