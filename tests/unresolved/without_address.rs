@@ -1,4 +1,4 @@
-//! Events whose instance has no address that could be looked up.
+//! Events whose instance has no address that could be looked up, and those whose calls fail.
 
 use crate::rig::Rig;
 use crate::stage::{
@@ -111,4 +111,22 @@ async fn an_event_whose_look_ups_fail_for_hours_is_settled_before_the_queue_drop
         (Awaits::APerson, Some(Outcome::Failed))
     );
     assert_eq!(standing(&rig, 0).await, Standing::Wrong);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_failed_in_every_attempt_is_seen_until_the_route_is_there() {
+    let rig = Rig::new(&["orders"]).await;
+    refuse(&rig, "RegisterTargets", ErrorKind::Denied);
+    let _worker = rig.start("w1");
+    pass(SECOND).await;
+    rig.fleet.world.deliver(&now(&rig, rig.completed(0, 2, 0)));
+    pass(10 * MINUTE).await;
+    assert!(rig.told.ends().contains(&"Failed"));
+    // The route points by the event, so the group says what is missing, and the timer brings it there.
+    assert_eq!(standing(&rig, 0).await, Standing::Wrong);
+    assert_eq!(diverged(&rig), 1);
+    rig.fleet.world.fabric.set_plan(no_faults());
+    pass(15 * MINUTE).await;
+    assert_eq!(standing(&rig, 0).await, Standing::Right);
+    assert_eq!(diverged(&rig), 0);
 }
