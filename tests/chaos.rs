@@ -254,7 +254,7 @@ impl Run<'_> {
         let deeds = &self.workers.deeds;
         books.check_ends(&self.story, &mut self.wrong);
         let repairs = books.check_the_timer(&deeds.standstills, &mut self.wrong);
-        check_with_the_program(self.trial, &mut self.wrong);
+        check_with_the_program(self.trial, &self.story, &mut self.wrong);
         check_dead_letters(self.trial, &self.story, &mut self.wrong).await;
         self.late += check_never_empty((seen, &books), &deeds.standstills, &mut self.wrong);
         self.wrong.extend(deeds.bad_ends.iter().cloned());

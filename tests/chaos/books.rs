@@ -378,8 +378,9 @@ pub(crate) fn check_never_empty(
     late
 }
 
-/// I8 and I2 once more, in the program's own words.
-pub(crate) fn check_with_the_program(trial: &Trial, wrong: &mut Vec<String>) {
+/// I8, I2 and I9 once more, in the program's own words: every target is in place, and a refused event that nothing has
+/// answered is shown, and no other.
+pub(crate) fn check_with_the_program(trial: &Trial, story: &Story, wrong: &mut Vec<String>) {
     let verify = trial.says("audit verify");
     if verify.code != 0 {
         wrong.push(format!(
@@ -387,11 +388,23 @@ pub(crate) fn check_with_the_program(trial: &Trial, wrong: &mut Vec<String>) {
             verify.code, verify.out, verify.err
         ));
     }
-    for route in (0..ROUTES).map(source) {
-        let plan = trial.says(&format!("plan {route} --detailed-exitcode"));
-        if plan.code != 0 {
+    let unresolved = story.unresolved();
+    for route in 0..ROUTES {
+        let name = source(route);
+        let plan = trial.says(&format!("plan {name} --detailed-exitcode --output json"));
+        let rows: Vec<Value> = serde_json::from_str(&plan.out).unwrap_or_default();
+        let decisions: Vec<&str> = rows
+            .iter()
+            .filter_map(|row| row["decision"].as_str())
+            .collect();
+        let (code, wanted): (i32, &[&str]) = if unresolved.contains(&route) {
+            (2, &["InPlace", "Unresolved"])
+        } else {
+            (0, &["InPlace"])
+        };
+        if plan.code != code || decisions != wanted {
             wrong.push(format!(
-                "plan {route} ended with {}: {}{}",
+                "plan {name} ended with {} instead of {code}, to be {wanted:?}: {}{}",
                 plan.code, plan.out, plan.err
             ));
         }

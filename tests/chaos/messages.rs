@@ -106,6 +106,14 @@ impl Story {
         (0..ROUTES).map(writer).collect()
     }
 
+    /// The routes with a refused event that no accepted evidence answers, in whatever order they came: one ahead of
+    /// every clock, or one that is newer than the newest evidence.
+    pub(crate) fn unresolved(&self) -> BTreeSet<usize> {
+        let refused = self.told.iter().filter(|(_, fate)| *fate == Fate::Rejected);
+        let open = refused.filter(|(event, _)| event.at > self.now(event.route));
+        open.map(|(event, _)| event.route).collect()
+    }
+
     /// The keys of every event, by route; an event told several times has one.
     pub(crate) fn events(&self) -> BTreeMap<(usize, String), Fate> {
         let mut events = BTreeMap::new();
