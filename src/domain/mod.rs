@@ -17,6 +17,7 @@ pub mod drift;
 pub mod event;
 pub mod follow;
 pub mod ground;
+pub mod head;
 pub mod identity;
 pub mod lease;
 pub mod missing_name;
