@@ -35,7 +35,9 @@ pub enum HeadCheck {
     },
     /// Records that the state knows are not there: the audit was restored to an earlier point, or rows were deleted.
     /// The route goes on; its chain has a gap.
-    #[error("the state ends at record {head}, but the newest audit row is {newest}: rows are missing")]
+    #[error(
+        "the state ends at record {head}, but the newest audit row is {newest}: rows are missing"
+    )]
     RowsMissing {
         /// The number in the state.
         head: u64,

@@ -25,6 +25,7 @@ pub mod past;
 pub mod plan;
 pub mod policy;
 pub mod reason;
+pub mod rebuild;
 pub mod route;
 pub mod routing;
 pub mod safety;

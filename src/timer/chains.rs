@@ -56,7 +56,16 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
     async move {
         let route = &routes[n];
         match reconciler.verify_chain(&route.name).await {
-            Ok(None) => {}
+            // It says nothing about rows that the state does not know yet.
+            Ok(None) => {
+                let checked = reconciler.recover_if_behind(route).await;
+                if let Some(news) = reconciler.take_ledger_news(&route.name) {
+                    observer.tell(&Happening::of_ledger(route, &news));
+                }
+                if let Err(error) = &checked {
+                    observer.tell(&Happening::LookFailed { route, error });
+                }
+            }
             Ok(Some(broken)) => observer.tell(&Happening::ChainBroken {
                 route,
                 broken: &broken,
