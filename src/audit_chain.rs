@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::mem::{replace, take};
 
-use crate::domain::audit::{BrokenChain, ChainVerifier, Hash};
+use crate::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRow};
@@ -344,7 +344,7 @@ impl Verification {
     }
 }
 
-/// The first fault among a route's newest records, if there is one; `head` was read before.
+/// The first fault among a route's newest records that no adoption has taken on; `head` was read before.
 ///
 /// # Errors
 /// When the records cannot be read.
@@ -354,8 +354,58 @@ pub async fn newest_fault(
     head: ChainHead,
 ) -> Result<Option<Fault>, CallError> {
     let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let walk = Walk::from(route, first);
-    let mut verification = Verification::of(walk, Follower::from(first), head);
+    let mut fault = fault_from(audit, &route, (first, Follower::from(first)), head).await?;
+    let mut last = 0;
+    while let Some(found) = &fault {
+        let adopted = adopted_after(audit, &route, &found.broken).await?;
+        let Some(adopted) = adopted.filter(|adopted| *adopted > last) else {
+            break;
+        };
+        last = adopted;
+        fault = fault_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
+    }
+    Ok(fault)
+}
+
+/// The first fault from a record on.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn fault_from(
+    audit: &dyn Audit,
+    route: &RouteName,
+    (first, chain): (u64, Follower),
+    head: ChainHead,
+) -> Result<Option<Fault>, CallError> {
+    let walk = Walk::from(route.clone(), first);
+    let mut verification = Verification::of(walk, chain, head);
     while verification.go_on(audit).await? {}
     Ok(verification.fault)
+}
+
+/// The number of the first intact record behind a fault with which a person had the chain continued.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn adopted_after(
+    audit: &dyn Audit,
+    route: &RouteName,
+    broken: &BrokenChain,
+) -> Result<Option<u64>, CallError> {
+    let mut walk = Walk::from(route.clone(), broken.seq());
+    // The adoption itself may follow right behind missing rows, or be the record that does not continue an older one.
+    let is_adoption = |stored: &StoredRecord| {
+        stored.record.entry.kind == RecordKind::Adopted && stored.altered_parts().is_none()
+    };
+    loop {
+        match walk.go_on(audit).await? {
+            Met::Records(records) => {
+                if let Some(stored) = records.iter().find(|stored| is_adoption(stored)) {
+                    return Ok(Some(stored.record.seq));
+                }
+            }
+            Met::Missing { .. } | Met::Unreadable(_) => {}
+            Met::End => return Ok(None),
+        }
+    }
 }

@@ -122,6 +122,10 @@ impl Checker {
         let Ok(Some(state)) = self.dynamo.glance_at_route(route) else {
             return self.note(effect, "the ledger cannot be read");
         };
+        if self.routes[n].restored && state.chain.seq <= self.routes[n].state.chain.seq {
+            return;
+        }
+        self.routes[n].restored = false;
         let before = std::mem::replace(&mut self.routes[n].state, state);
         self.routes[n].before = before.control.clone();
         let now = &self.routes[n].state;

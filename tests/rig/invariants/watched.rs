@@ -46,6 +46,8 @@ pub(super) struct Watched {
     pub(super) moved_at: Duration,
     pub(super) last_late: Option<Duration>,
     pub(super) last_change: Duration,
+    /// Whether its state was restored to an earlier point, and has not recovered yet.
+    pub(super) restored: bool,
 }
 
 impl Watched {
@@ -61,6 +63,7 @@ impl Watched {
             moved_at: Duration::ZERO,
             last_late: None,
             last_change: Duration::ZERO,
+            restored: false,
             route: route.clone(),
         }
     }
