@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, seq_of};
+use crate::audit_chain::{Fault, Follower, Met, Walk, seq_of, verify_newest};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, Hash, RecordKind};
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
@@ -122,6 +122,35 @@ impl Reconciler {
             }
         }
         Ok(committed)
+    }
+
+    /// The first fault among a route's newest records, if there is one that no adoption has taken on: whether they are
+    /// as they were written (I8).
+    ///
+    /// # Errors
+    /// When state or records cannot be read.
+    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
+        let Some(state) = self.ledger.peek(route).await? else {
+            return Ok(None);
+        };
+        let found = verify_newest(self.audit.as_ref(), route.clone(), state.chain).await?;
+        Ok(found.fault.map(|fault| fault.broken))
+    }
+
+    /// The same; a state that is behind records which are in order is rebuilt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written, or rows do not continue the state.
+    pub async fn keep_chain(&self, route: &Route) -> Result<Option<BrokenChain>, CallError> {
+        let Some(state) = self.ledger.peek(&route.name).await? else {
+            return Ok(None);
+        };
+        let head = state.chain;
+        let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
+        if found.fault.is_none() && found.last.seq > head.seq {
+            self.recover_if_behind(route).await?;
+        }
+        Ok(found.fault.map(|fault| fault.broken))
     }
 
     /// Compares a route's state with its newest audit row, and rebuilds a state that is behind.

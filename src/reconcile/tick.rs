@@ -10,16 +10,15 @@ use super::map::MapWatch;
 use super::recover::Committed;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
-use crate::audit_chain::newest_fault;
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
-use crate::domain::audit::{BrokenChain, Cause, Entry, Reason, RecordKind};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::decide::{Decision, Verdict, unless_held_back};
 use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
-use crate::domain::route::{Route, RouteName};
+use crate::domain::route::Route;
 use crate::domain::sources::Sources;
 use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
@@ -452,18 +451,4 @@ struct HeldBack {
 pub(super) struct Looking<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,
-}
-
-impl Reconciler {
-    /// The first fault among a route's newest records, if there is one: whether they are as they were written (I8).
-    ///
-    /// # Errors
-    /// When state or records cannot be read.
-    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let Some(state) = self.ledger.peek(route).await? else {
-            return Ok(None);
-        };
-        let fault = newest_fault(self.audit.as_ref(), route.clone(), state.chain).await?;
-        Ok(fault.map(|fault| fault.broken))
-    }
 }

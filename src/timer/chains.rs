@@ -55,17 +55,12 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
     let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
     async move {
         let route = &routes[n];
-        match reconciler.verify_chain(&route.name).await {
-            // It says nothing about rows that the state does not know yet.
-            Ok(None) => {
-                let checked = reconciler.recover_if_behind(route).await;
-                if let Some(news) = reconciler.take_ledger_news(&route.name) {
-                    observer.tell(&Happening::of_ledger(route, &news));
-                }
-                if let Err(error) = &checked {
-                    observer.tell(&Happening::LookFailed { route, error });
-                }
-            }
+        let checked = reconciler.keep_chain(route).await;
+        if let Some(news) = reconciler.take_ledger_news(&route.name) {
+            observer.tell(&Happening::of_ledger(route, &news));
+        }
+        match checked {
+            Ok(None) => {}
             Ok(Some(broken)) => observer.tell(&Happening::ChainBroken {
                 route,
                 broken: &broken,
