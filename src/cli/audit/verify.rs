@@ -8,7 +8,7 @@ use super::Desk;
 use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::unreadable;
-use crate::audit_chain::{Fault, Follower, Met, Verification, Walk, adopted_after, fault_from};
+use crate::audit_chain::{Fault, Follower, Met, Verification, Walk, adopted_after, verify_from};
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
