@@ -443,12 +443,6 @@ fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
-fn a_recovery_survives_every_pair_of_faults() {
-    pairs(Story::Restored).expect(0);
-}
-
-#[test]
-#[ignore = "half a minute or more: `make simulate` runs it"]
 fn two_failovers_survive_every_pair_of_faults() {
     pairs(Story::TwoFailovers).expect(7980);
 }
