@@ -6,7 +6,8 @@
 #
 # For a target whose Rust standard library is not installed, `cargo check` cannot compile Rust code. What differs between
 # the providers is their C and assembly code, and cargo runs the build scripts that compile it all the same.
-# C compilers: Debian's musl-tools and gcc-aarch64-linux-gnu.
+# C compilers: Debian's musl-tools and gcc-aarch64-linux-gnu; for arm64 with musl anything called
+# aarch64-linux-musl-gcc, as a script that calls PyPI's ziglang: zig cc -target aarch64-linux-musl, without cc's own --target.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -71,7 +72,7 @@ crate ring 'rustls::crypto::ring::default_provider()' ', "ring"'
 crate aws-lc-rs 'rustls::crypto::aws_lc_rs::default_provider()' ', "aws_lc_rs"'
 
 printf '%s, %s\n' "$(rustc --version)" "$(cc --version | head -1)"
-printf '%-10s %-28s %12s %12s %12s %10s  %s\n' provider crates 'dev CPU s' 'release CPU s' 'bytes' 'sources MB' 'tools asked for'
+printf '%-10s %-35s %10s %14s %10s %11s  %s\n' provider crates 'dev CPU s' 'release CPU s' 'bytes' 'sources MB' 'tools asked for'
 for name in alone ring aws-lc-rs; do
   cd "$work/$name"
   export TLS_ASKED="$work/$name/asked"
@@ -82,12 +83,13 @@ for name in alone ring aws-lc-rs; do
   bytes=$(stat -c %s "target/release/tls-$name")
   crates=$(cargo tree --locked --prefix none -e normal | sed -n 's/^\(ring\|aws-lc-rs\|aws-lc-sys\|rustls\) v\([^ ]*\).*/\1 \2/p' | sort -u)
   [ "$name" = alone ] || crates=$(grep -v '^rustls ' <<< "$crates")
-  # The package as it comes from the registry.
+  # The packages as they come from the registry.
   sources=0
-  for manifest in $(cargo metadata --locked --format-version 1 | grep -o '"manifest_path":"[^"]*/\(ring\|aws-lc-rs\|aws-lc-sys\)-[0-9][^"]*/Cargo.toml"' | cut -d'"' -f4 | grep '/registry/' | sort -u); do
-    sources=$((sources + $(du -s --apparent-size --block-size=1K "$(dirname "$manifest")" | cut -f1)))
-  done
-  printf '%-10s %-28s %12s %12s %12s %10s  %s\n' "$name" "$(paste -sd, <<< "$crates")" "$dev" "$release" "$bytes" \
+  while read -r package version; do
+    directory=$(find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -mindepth 2 -maxdepth 2 -name "$package-$version")
+    sources=$((sources + $(du -s --apparent-size --block-size=1K "$directory" | cut -f1)))
+  done <<< "$crates"
+  printf '%-10s %-35s %10s %14s %10s %11s  %s\n' "$name" "$(paste -sd, <<< "$crates")" "$dev" "$release" "$bytes" \
     "$((sources / 1024))" "$(sort -u "$TLS_ASKED" | paste -sd' ' | sed 's/^$/none/')"
 done
 
