@@ -112,7 +112,7 @@ pub(super) fn pairs(pairs: &[(String, String)], out: &mut dyn Write) -> io::Resu
 fn blank() -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH_MAX);
     table
