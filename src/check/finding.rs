@@ -219,7 +219,11 @@ impl Lines<'_> {
                 "run check with the operator's role of infra/people.yaml, which may make this call",
             ),
             ErrorKind::Unreachable | ErrorKind::Throttled => {
-                self.unknown(check, why, "run check again; if it stays, check the network and the endpoint");
+                self.unknown(
+                    check,
+                    why,
+                    "run check again; if it stays, check the network and the endpoint",
+                );
             }
             ErrorKind::Invalid => self.unknown(
                 check,
