@@ -272,11 +272,28 @@ fn a_user_takes_a_role_of_people_with_mfa_alone_and_a_role_without() {
     }
 }
 
+/// KMS takes no policy from whom it would lock out, so one role cannot follow another in a single step.
+#[test]
+fn two_roles_may_deploy_while_one_follows_the_other() {
+    let mut with = parameters(ACCOUNT);
+    let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+    with["writerlink"]["DeploymentPrincipalArns"] =
+        json!(format!("{},{}", role("deployment"), role("administrator")));
+    let made = installation(with);
+    let both = BTreeSet::from(["deployment", "administrator", "root"]);
+    for (resource, actions, _) in GUARDED.iter().filter(|(_, _, who)| *who == DEPLOYERS) {
+        for action in *actions {
+            let found = not_denied(&made, resource, action);
+            assert_eq!(found, both, "{action} on {resource}");
+        }
+    }
+}
+
 #[test]
 fn who_deploys_and_who_operates_has_to_be_said() {
     let templates = templates();
     for (template, parameter) in [
-        ("writerlink.yaml", "DeploymentPrincipalArn"),
+        ("writerlink.yaml", "DeploymentPrincipalArns"),
         ("people.yaml", "OperatorPrincipalArn"),
     ] {
         let parameter = &templates[template]["Parameters"][parameter];

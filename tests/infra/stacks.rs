@@ -34,7 +34,7 @@ pub(crate) fn parameters(account: &str) -> Value {
             "Image": IMAGE,
             "VpcId": "vpc-12345678",
             "SubnetIds": "subnet-12345678,subnet-87654321",
-            "DeploymentPrincipalArn": role(DEPLOYMENT),
+            "DeploymentPrincipalArns": role(DEPLOYMENT),
             "BreakGlassPrincipalArn": role("security"),
         },
         "people": {"OperatorPrincipalArn": role("on-call")},
