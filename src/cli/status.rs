@@ -14,7 +14,7 @@ use super::args::{Global, Output, Status as Wanted};
 use super::failure::{Exit, Failure};
 use super::render::{Look, json, jsonl};
 use super::{Connect, Session, configured};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::route::Route;
 use crate::ports::{CallError, Clock, Ports, Queue};
 use crate::survey::view::SurveyView;
@@ -26,7 +26,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let mut reader = Reader {
         routes: routes(wanted, &config)?,
         ports: session.connect.ports(&config).await?,

@@ -185,6 +185,7 @@ impl Desk {
             log,
             look: self.look.get(),
             answers,
+            installation: None,
         };
         let exit = cli::run(args, &mut session).await;
         Said {
