@@ -523,7 +523,11 @@ mod tests {
 
     #[test]
     fn a_dimension_more_makes_no_series_more() {
-        let line = line(&Happening::Panicked("once"), Timestamp::EPOCH, &installation());
+        let line = line(
+            &Happening::Panicked("once"),
+            Timestamp::EPOCH,
+            &installation(),
+        );
         let directives = line.unwrap()["_aws"]["CloudWatchMetrics"].clone();
         assert_eq!(directives.as_array().map(Vec::len), Some(1));
         assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));

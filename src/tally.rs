@@ -122,7 +122,13 @@ impl Tally {
     }
 
     /// Adds a number of the process itself, which no happening tells.
-    pub fn gauge(&self, metric: (&str, &str), label: Option<(&str, &str)>, value: f64, text: &mut String) {
+    pub fn gauge(
+        &self,
+        metric: (&str, &str),
+        label: Option<(&str, &str)>,
+        value: f64,
+        text: &mut String,
+    ) {
         let (name, help) = metric;
         let name = format!("{PREFIX}{name}");
         let mut page = self.page();
@@ -237,7 +243,10 @@ mod tests {
         for happening in [minute(10, 2), minute(7, 1)] {
             tally.tell(&happening);
         }
-        assert!(lines_about(&tally, "looks").contains(&r#"writerlink_looks_total{installation="w"} 17"#.to_owned()));
+        assert!(
+            lines_about(&tally, "looks")
+                .contains(&r#"writerlink_looks_total{installation="w"} 17"#.to_owned())
+        );
         assert_eq!(
             lines_about(&tally, "route_diverged")[1..],
             [

@@ -33,3 +33,5 @@ mod support;
 mod trial;
 #[path = "infra/troubles.rs"]
 mod troubles;
+#[path = "infra/two_installations.rs"]
+mod two_installations;

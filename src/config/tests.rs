@@ -1,8 +1,8 @@
 use super::*;
 use crate::domain::identity::SourceArn;
 use crate::domain::lease::LEASE_DURATION;
-use crate::domain::provenance::ConfigHash;
 use crate::domain::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
+use crate::domain::provenance::ConfigHash;
 use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
 
@@ -15,10 +15,7 @@ fn file(text: &str) -> Result<Loaded, ConfigError> {
     file_with(text, &[])
 }
 
-fn file_with(
-    text: &str,
-    pairs: &[(&'static str, &'static str)],
-) -> Result<Loaded, ConfigError> {
+fn file_with(text: &str, pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
     let env = |name: &str| {
         let pair = pairs.iter().find(|(known, _)| *known == name);
         pair.map(|(_, value)| (*value).to_owned())
@@ -1375,7 +1372,10 @@ fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
 
 #[test]
 fn a_name_that_no_metric_could_have_is_a_fault() {
-    let text = format!("[worker]\ninstallation = \"two words\"\n{}", route(INSTANCES));
+    let text = format!(
+        "[worker]\ninstallation = \"two words\"\n{}",
+        route(INSTANCES)
+    );
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:2: worker.installation = "two words"
       why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
@@ -1397,7 +1397,11 @@ fn a_configurations_hash_is_that_of_the_text_as_it_was_read() {
     assert_ne!(hash(&text), hash(&format!("# a comment\n{text}")));
     let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
     assert_eq!(
-        file_with(&text, &variable).unwrap().config.provenance.config,
+        file_with(&text, &variable)
+            .unwrap()
+            .config
+            .provenance
+            .config,
         ConfigHash::of(&text),
         "the template's variable is no part of the file that a person holds"
     );

@@ -8,11 +8,7 @@ use crate::domain::transition::TransitionId;
 use crate::text::span;
 
 /// A page with what every page has: whose it is, above all. Two tabs of two installations look alike otherwise.
-pub(super) fn page(
-    from: Option<&Provenance>,
-    title: &str,
-    main: impl FnOnce(&mut Html),
-) -> String {
+pub(super) fn page(from: Option<&Provenance>, title: &str, main: impl FnOnce(&mut Html)) -> String {
     let title = format!("{title} · writerlink");
     Html::document(&title, |page| {
         page.element("header", &[], |page| {

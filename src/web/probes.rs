@@ -36,11 +36,7 @@ pub struct Probes {
 impl Probes {
     /// A worker that has just begun.
     #[must_use]
-    pub fn new(
-        ports: &Ports,
-        routes: &[Route],
-        installation: &InstallationName,
-    ) -> Arc<Self> {
+    pub fn new(ports: &Ports, routes: &[Route], installation: &InstallationName) -> Arc<Self> {
         Arc::new(Self {
             pulse: Pulse::new(Arc::clone(&ports.clock)),
             readiness: Readiness::default(),

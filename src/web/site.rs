@@ -167,7 +167,10 @@ async fn routes_now(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) ->
             let page = overview::page(from, &survey, recent.as_ref().as_ref(), &choice, now);
             shown(StatusCode::OK, page)
         }
-        _ => unreadable(site.provenance.as_ref(), "a read came to no end; this should not happen: please report it"),
+        _ => unreadable(
+            site.provenance.as_ref(),
+            "a read came to no end; this should not happen: please report it",
+        ),
     }
 }
 
@@ -185,7 +188,10 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
             shown(StatusCode::OK, page)
         }
         Some(Err(error)) => unreadable(from, &error.to_string()),
-        None => unreadable(from, "a read came to no end; this should not happen: please report it"),
+        None => unreadable(
+            from,
+            "a read came to no end; this should not happen: please report it",
+        ),
     }
 }
 

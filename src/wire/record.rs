@@ -722,7 +722,10 @@ mod tests {
     fn an_installation_without_a_configuration_is_refused_and_so_is_the_contrary() {
         let text = canonical(&golden_record_of_an_installation());
         for (part, value) in [
-            ("\"installation\":\"orders-prod\",", "c509168e37b9 without the other"),
+            (
+                "\"installation\":\"orders-prod\",",
+                "c509168e37b9 without the other",
+            ),
             (
                 "\"config_hash\":\"c509168e37b9\",",
                 "orders-prod without the other",
@@ -733,10 +736,7 @@ mod tests {
         }
         let odd = text.replace("orders-prod", "orders prod");
         let error = parse(&odd).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "installation cannot be \"orders prod\""
-        );
+        assert_eq!(error.to_string(), "installation cannot be \"orders prod\"");
     }
 
     #[test]

@@ -39,7 +39,14 @@ fn a_comment_changes_a_configurations_hash() {
 
 #[test]
 fn only_twelve_small_hexadecimal_digits_are_a_recorded_hash() {
-    for text in ["", "0123456789a", "0123456789abc", "0123456789AB", "0123456789ag", "0123456789é"] {
+    for text in [
+        "",
+        "0123456789a",
+        "0123456789abc",
+        "0123456789AB",
+        "0123456789ag",
+        "0123456789é",
+    ] {
         assert_eq!(ConfigHash::parse(text), None, "{text:?}");
     }
     assert!(ConfigHash::parse("0123456789ab").is_some());
