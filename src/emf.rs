@@ -635,7 +635,8 @@ mod tests {
             for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
                 let sets = directive["Dimensions"].as_array().unwrap();
                 for name in sets.iter().flat_map(|set| set.as_array().unwrap()) {
-                    assert!(["route", "outcome"].contains(&name.as_str().unwrap()));
+                    let few = [INSTALLATION, "route", "outcome"];
+                    assert!(few.contains(&name.as_str().unwrap()));
                 }
             }
         }

@@ -157,6 +157,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     queue.name = writerlink.fifo (default)
     ledger.state_table = writerlink-state (default)
     ledger.audit_table = writerlink-audit (default)
+    worker.installation = writerlink (default)
     worker.max_attempts = 6 (default)
     worker.drain_timeout_s = 25 (default)
     worker.parallel_groups = 64 (default)

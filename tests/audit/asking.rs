@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, KeyType, ReturnConsumedCapacity};
 
+use writerlink::domain::provenance::ConfigHash;
+
 use crate::archive::{done, ids, moved, numbered, redacted};
 use crate::desk::{DESK, Desk};
 
@@ -45,6 +47,8 @@ async fn a_list_looks_like_this() {
           "generation": 2,
           "owner": "w",
           "version": "VERSION",
+          "installation": null,
+          "config_hash": null,
           "event_id": "RDS-EVENT-0071",
           "evidence_at": "2026-05-06T23:05:04.000Z",
           "event_source": "orders",
@@ -191,13 +195,17 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    insta::assert_snapshot!(redacted(&fields.join("\n")), @r#"
+    let text = std::fs::read_to_string(desk.file()).unwrap();
+    let fields = fields.join("\n");
+    let fields = fields.replace(ConfigHash::of(&text).as_str(), "CONFIG");
+    insta::assert_snapshot!(redacted(&fields), @r#"
     after: [{"availability_zone":"us-east-1a","health":"draining","reason":"Target.DeregistrationInProgress","target":"10.0.1.11:3306"},{"availability_zone":"us-east-1c","health":"initial","reason":"Elb.RegistrationInProgress","target":"10.0.3.11:3306"}]
     altered: null
     at: "2026-05-06T23:00:00.000Z"
     attempt: 1
     before: [{"availability_zone":"us-east-1a","health":"healthy","reason":null,"target":"10.0.1.11:3306"},{"availability_zone":"us-east-1c","health":"initial","reason":"Elb.RegistrationInProgress","target":"10.0.3.11:3306"}]
     cause: "operator"
+    config_hash: "CONFIG"
     event_id: null
     event_key: "HASH"
     event_source: null
@@ -207,6 +215,7 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
     evidence_kind: "order"
     generation: 1
     hash: "HASH"
+    installation: "writerlink"
     instance: "orders-3"
     intact: true
     kind: "finished"

@@ -133,6 +133,9 @@ pub(crate) async fn lines_of_a_worker() -> Vec<Value> {
 #[tokio::test]
 async fn every_line_of_a_real_worker_keeps_the_specification() {
     let lines = lines_of_a_worker().await;
+    for line in &lines {
+        assert_eq!(line[emf::INSTALLATION], "writerlink", "{line}");
+    }
     let series: BTreeSet<Series> = lines.iter().flat_map(series_of).collect();
     let seen: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
     for metric in [

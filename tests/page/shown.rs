@@ -176,7 +176,7 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     }
     let metrics = shown.get("/metrics").await.body;
     assert!(
-        metrics.contains("\nwriterlink_route_diverged 1\n"),
+        metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"),
         "{metrics}"
     );
     let log = shown.log.0.lock().unwrap();

@@ -75,8 +75,8 @@ async fn a_worker_of_another_installation_is_named() {
     let shown = heading(&desk, &desk.says("status").await);
     insta::assert_snapshot!(shown, @r#"
     installation   writerlink
-    configuration  HASH-OF-MINE; the worker runs as another installation, orders-prod with HASH-OF-MINE (its newest
-                   record: orders/4, 4m ago); set worker.installation alike
+    configuration  HASH-OF-MINE; the worker runs as another installation, orders-prod with HASH-OF-MINE
+                   (its newest record: orders/4, 4m ago); set worker.installation alike
     "#);
 }
 
@@ -102,7 +102,7 @@ async fn records_that_name_no_configuration_are_said_to_name_none() {
     let nothing = heading(&desk, &desk.says("status").await);
     insta::assert_snapshot!(nothing, @r#"
     installation   writerlink
-    configuration  HASH-OF-MINE; no worker has recorded anything of these routes that would name its own
+    configuration  HASH-OF-MINE; no worker has recorded anything of these routes yet
     "#);
     let worker = desk.rig.start("w1");
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 0));

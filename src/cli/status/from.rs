@@ -15,9 +15,7 @@ pub(super) fn write(survey: &Survey, reader: &Provenance, out: &mut dyn Write) -
         None if survey.routes.iter().any(|route| route.records.is_err()) => {
             "the worker's is not known, since not all records could be read".to_owned()
         }
-        None => {
-            "no worker has recorded anything of these routes that would name its own".to_owned()
-        }
+        None => "no worker has recorded anything of these routes yet".to_owned(),
     };
     let facts = [
         ("installation".to_owned(), reader.installation.to_string()),
