@@ -329,7 +329,7 @@ impl LineWriter {
     /// Writes a line about the process itself, which is no metric.
     pub fn say(&self, level: &str, event: &str, note: &str) {
         let named = Some(&self.installation);
-        self.write(&plain(self.clock.wall(), named, (level, event), note));
+        self.write(&plain(self.clock.wall(), named, level, event, note));
     }
 
     fn write(&self, line: &Value) {
@@ -349,7 +349,8 @@ impl LineWriter {
 pub fn plain(
     now: Timestamp,
     installation: Option<&InstallationName>,
-    (level, name): (&str, &str),
+    level: &str,
+    name: &str,
     note: &str,
 ) -> Value {
     dated(now, installation, event(name, level, note))
@@ -515,7 +516,8 @@ mod tests {
         let said = plain(
             Timestamp::EPOCH,
             Some(&installation()),
-            ("info", "started"),
+            "info",
+            "started",
             "version",
         );
         assert_eq!(said["installation"], json!("orders-prod"));

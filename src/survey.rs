@@ -93,7 +93,8 @@ impl Survey {
             Cause::Event | Cause::Reconcile => true,
             Cause::Replay | Cause::Operator => false,
         };
-        let newest = |stored: &&StoredRecord| stored.record.entry.at;
+        // Two of one move may have the same time.
+        let newest = |stored: &&StoredRecord| (stored.record.entry.at, stored.record.seq);
         records.flatten().filter(of_a_worker).max_by_key(newest)
     }
 }

@@ -121,20 +121,14 @@ impl Tally {
         page.text
     }
 
-    /// Adds a number of the process itself, which no happening tells.
-    pub fn gauge(
-        &self,
-        metric: (&str, &str),
-        label: Option<(&str, &str)>,
-        value: f64,
-        text: &mut String,
-    ) {
-        let (name, help) = metric;
+    /// A number of the process itself, which no happening tells.
+    #[must_use]
+    pub fn gauge(&self, name: &str, help: &str, label: Option<(&str, &str)>, value: f64) -> String {
         let name = format!("{PREFIX}{name}");
         let mut page = self.page();
         page.head(&name, help, "gauge");
         page.sample(&name, label.as_slice(), value);
-        text.push_str(&page.text);
+        page.text
     }
 
     fn page(&self) -> Page<'_> {

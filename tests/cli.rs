@@ -357,7 +357,7 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
           "field": "worker.max_atempts",
           "value": "3",
           "why": "there is no such field",
-          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address"
+          "fix": "remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address"
         }
       ]
     }
@@ -409,7 +409,7 @@ fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
 
     w.toml:2: worker.max_atempts = 3
       why: there is no such field
-      fix: remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
+      fix: remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
 
     w.toml:5: route.default.port = 0
       why: this is no port of a database

@@ -99,7 +99,7 @@ impl Session<'_> {
         match self.log {
             LogFormat::Json => {
                 let named = self.installation.as_ref();
-                let line = emf::plain(self.now, named, (level, event), text);
+                let line = emf::plain(self.now, named, level, event, text);
                 writeln!(self.err, "{line}")
             }
             LogFormat::Text if level == "error" => writeln!(self.err, "error: {text}"),

@@ -37,13 +37,14 @@ pub(super) fn parse(path: &Path, text: &str, env: Env<'_>) -> Result<Loaded, Con
     // What the parser made of a broken line would only lead to faults that nobody wrote.
     let whole = errors.is_empty();
     let root = Section::root(document, table.get_ref());
-    let config = whole.then(|| config(&root, (ConfigHash::of(text), env), &mut findings));
+    let config = whole.then(|| config(&root, ConfigHash::of(text), env, &mut findings));
     findings.conclude(config.flatten())
 }
 
 fn config(
     root: &Section<'_>,
-    (hash, env): (ConfigHash, Env<'_>),
+    hash: ConfigHash,
+    env: Env<'_>,
     findings: &mut Findings,
 ) -> Option<Config> {
     let known = [

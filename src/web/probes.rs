@@ -126,10 +126,8 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     let mut text = probes.tally.text();
     let still = probes.pulse.still_for().as_secs_f64();
     let help = "Seconds since the worker's loop last turned.";
-    let gauge = |name, help, label, value, text: &mut String| {
-        probes.tally.gauge((name, help), label, value, text);
-    };
-    gauge("last_turn_age_seconds", help, None, still, &mut text);
+    let tally = &probes.tally;
+    text += &tally.gauge("last_turn_age_seconds", help, None, still);
     let ready = if probes.readiness.is_ready() {
         1.0
     } else {
@@ -137,9 +135,9 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     };
     let help =
         "Whether the ledger was read, the queue has answered, and the worker was not told to stop.";
-    gauge("ready", help, None, ready, &mut text);
+    text += &tally.gauge("ready", help, None, ready);
     let version = Some(("version", env!("CARGO_PKG_VERSION")));
     let help = "Which version this is; always 1.";
-    gauge("build_info", help, version, 1.0, &mut text);
+    text += &tally.gauge("build_info", help, version, 1.0);
     ([("content-type", tally::MEDIA_TYPE)], text)
 }
