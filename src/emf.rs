@@ -3,6 +3,9 @@
 //! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
+//!
+//! Every metric has the installation for its first dimension, those of all routes together included: two installations
+//! in one account share the namespace, and the one's sign of life must not keep the other's alarm quiet.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::audit::{Reason, RecordKind, Step};
+use crate::domain::provenance::InstallationName;
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
@@ -26,8 +30,11 @@ use crate::worker::{Happening, Observer};
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "writerlink";
 
-/// What an alarm looks at over all routes together: these are written without a dimension too, beside those of their
-/// line. The others are not, since a series costs by the month.
+/// The dimension of every metric, and a field of every line.
+pub const INSTALLATION: &str = "installation";
+
+/// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
+/// of their line. The others are not, since a series costs by the month.
 const OF_ALL_ROUTES: [Metric; 5] = [
     TRANSITIONS_FAILED,
     LEASE_LOST,
@@ -47,13 +54,16 @@ fn ms(duration: Duration) -> Value {
 
 /// The line for something that happened at `now`; a turn of the loop is not worth one.
 #[must_use]
-pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
-    let (fields, measured) = (words(happening)?, measured(happening));
-    Some(if measured.values.is_empty() {
-        dated(now, fields)
-    } else {
-        emit(now, fields, &measured)
-    })
+pub fn line(
+    happening: &Happening<'_>,
+    now: Timestamp,
+    installation: &InstallationName,
+) -> Option<Value> {
+    let (mut fields, measured) = (words(happening)?, measured(happening));
+    if !measured.values.is_empty() {
+        emit(now, &mut fields, &measured);
+    }
+    Some(dated(now, Some(installation), fields))
 }
 
 /// What a line says besides its numbers.
@@ -241,29 +251,30 @@ fn step(step: &Step) -> Value {
     })
 }
 
-/// Puts metrics and fields into one line. Each dimension set is a prefix of route and outcome, so that a metric
+/// Puts metrics into a line. Each dimension set is the installation and a prefix of route and outcome, so that a metric
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
-/// a metric of its own. What an alarm looks at over all routes has a directive without dimensions besides.
-fn emit(now: Timestamp, mut fields: Map<String, Value>, measured: &Measured<'_>) -> Value {
+/// a metric of its own. What an alarm looks at over all routes has a directive of the installation alone besides.
+fn emit(now: Timestamp, fields: &mut Map<String, Value>, measured: &Measured<'_>) {
     let given = [
+        Some(INSTALLATION),
         measured.route.map(|_| "route"),
         measured.outcome.map(|_| "outcome"),
     ];
     let dimensions: Vec<&str> = given.into_iter().flatten().collect();
-    let sets: Vec<&[&str]> = if dimensions.is_empty() {
-        vec![&[]]
+    let (of_installation, by_route) = dimensions.split_at(1);
+    let sets: Vec<&[&str]> = if by_route.is_empty() {
+        vec![of_installation]
     } else {
-        (1..=dimensions.len()).map(|n| &dimensions[..n]).collect()
+        (2..=dimensions.len()).map(|n| &dimensions[..n]).collect()
     };
     let metrics = || measured.values.iter().map(|(metric, _)| *metric);
     let mut directives = vec![directive(&sets, metrics())];
     let of_all = |metric: &Metric| OF_ALL_ROUTES.contains(metric);
-    if !dimensions.is_empty() && metrics().any(|metric| of_all(&metric)) {
-        directives.push(directive(&[&[]], metrics().filter(of_all)));
+    if !by_route.is_empty() && metrics().any(|metric| of_all(&metric)) {
+        directives.push(directive(&[of_installation], metrics().filter(of_all)));
     }
     let about = json!({"Timestamp": now.as_millis(), "CloudWatchMetrics": directives});
     fields.insert("_aws".into(), about);
-    fields.insert("time".into(), json!(now.to_string()));
     for (metric, amount) in &measured.values {
         let value = match amount {
             Amount::Count(count) => json!(count),
@@ -271,7 +282,6 @@ fn emit(now: Timestamp, mut fields: Map<String, Value>, measured: &Measured<'_>)
         };
         fields.insert(metric.name.to_owned(), value);
     }
-    Value::Object(fields)
 }
 
 fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
@@ -293,16 +303,23 @@ pub enum Style {
 pub struct LineWriter {
     clock: Arc<dyn Clock>,
     style: Style,
+    installation: InstallationName,
     out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl LineWriter {
     /// A writer to `out`.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, style: Style, out: Box<dyn Write + Send>) -> Self {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        style: Style,
+        installation: InstallationName,
+        out: Box<dyn Write + Send>,
+    ) -> Self {
         Self {
             clock,
             style,
+            installation,
             out: Mutex::new(out),
         }
     }
@@ -311,7 +328,8 @@ impl LineWriter {
 impl LineWriter {
     /// Writes a line about the process itself, which is no metric.
     pub fn say(&self, level: &str, event: &str, note: &str) {
-        self.write(&plain(self.clock.wall(), level, event, note));
+        let named = Some(&self.installation);
+        self.write(&plain(self.clock.wall(), named, level, event, note));
     }
 
     fn write(&self, line: &Value) {
@@ -325,20 +343,34 @@ impl LineWriter {
     }
 }
 
-/// A line without a metric.
+/// A line without a metric, of this level and event. It has no installation where no configuration was read that would
+/// name it.
 #[must_use]
-pub fn plain(now: Timestamp, level: &str, name: &str, note: &str) -> Value {
-    dated(now, event(name, level, note))
+pub fn plain(
+    now: Timestamp,
+    installation: Option<&InstallationName>,
+    level: &str,
+    name: &str,
+    note: &str,
+) -> Value {
+    dated(now, installation, event(name, level, note))
 }
 
-fn dated(now: Timestamp, mut fields: Map<String, Value>) -> Value {
+fn dated(
+    now: Timestamp,
+    installation: Option<&InstallationName>,
+    mut fields: Map<String, Value>,
+) -> Value {
+    if let Some(name) = installation {
+        fields.insert(INSTALLATION.into(), json!(name.as_str()));
+    }
     fields.insert("time".into(), json!(now.to_string()));
     Value::Object(fields)
 }
 
 impl Observer for LineWriter {
     fn tell(&self, happening: &Happening<'_>) {
-        if let Some(line) = line(happening, self.clock.wall()) {
+        if let Some(line) = line(happening, self.clock.wall(), &self.installation) {
             self.write(&line);
         }
     }
@@ -414,6 +446,10 @@ mod tests {
         }
     }
 
+    fn installation() -> InstallationName {
+        InstallationName::new("orders-prod").unwrap()
+    }
+
     /// Every happening there is, one of each.
     fn lines() -> Vec<Value> {
         let report = report();
@@ -452,7 +488,7 @@ mod tests {
         let now = Timestamp::from_millis(1_778_108_865_884);
         happenings
             .iter()
-            .map(|happening| line(happening, now).unwrap())
+            .map(|happening| line(happening, now, &installation()).unwrap())
             .collect()
     }
 
@@ -465,6 +501,38 @@ mod tests {
                 keeps_the_format(&line, directive);
             }
         }
+    }
+
+    #[test]
+    fn every_series_and_every_line_names_its_installation() {
+        for line in lines() {
+            assert_eq!(line["installation"], json!("orders-prod"), "{line}");
+            for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+                for set in directive["Dimensions"].as_array().unwrap() {
+                    assert_eq!(set[0], json!("installation"), "{line}");
+                }
+            }
+        }
+        let said = plain(
+            Timestamp::EPOCH,
+            Some(&installation()),
+            "info",
+            "started",
+            "version",
+        );
+        assert_eq!(said["installation"], json!("orders-prod"));
+    }
+
+    #[test]
+    fn a_dimension_more_makes_no_series_more() {
+        let line = line(
+            &Happening::Panicked("once"),
+            Timestamp::EPOCH,
+            &installation(),
+        );
+        let directives = line.unwrap()["_aws"]["CloudWatchMetrics"].clone();
+        assert_eq!(directives.as_array().map(Vec::len), Some(1));
+        assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));
     }
 
     fn keeps_the_format(line: &Value, directive: &Value) {
@@ -495,20 +563,28 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_look_at_over_all_routes_is_written_without_a_dimension_too() {
+    fn what_alarms_look_at_over_all_routes_is_written_by_installation_alone_too() {
         let mut report = report();
         report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
-        let line = line(&Happening::Attempt(&report), Timestamp::EPOCH).unwrap();
+        let line = line(
+            &Happening::Attempt(&report),
+            Timestamp::EPOCH,
+            &installation(),
+        )
+        .unwrap();
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let [by_route, of_all] = directives.as_slice() else {
             panic!("{directives:?}")
         };
         assert_eq!(
             by_route["Dimensions"],
-            json!([["route"], ["route", "outcome"]])
+            json!([
+                ["installation", "route"],
+                ["installation", "route", "outcome"]
+            ])
         );
-        assert_eq!(of_all["Dimensions"], json!([[]]));
+        assert_eq!(of_all["Dimensions"], json!([["installation"]]));
         let names = of_all["Metrics"].as_array().unwrap();
         let names: Vec<&Value> = names.iter().map(|metric| &metric["Name"]).collect();
         assert_eq!(names, ["transitions_failed", "calls_throttled"]);
@@ -547,7 +623,7 @@ mod tests {
                 within,
                 receive_ends_within,
             };
-            let line = line(&stopping, Timestamp::EPOCH).unwrap();
+            let line = line(&stopping, Timestamp::EPOCH, &installation()).unwrap();
             assert_eq!(line.get("_aws"), None);
             as_text(&line)
         };
@@ -561,7 +637,8 @@ mod tests {
             for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
                 let sets = directive["Dimensions"].as_array().unwrap();
                 for name in sets.iter().flat_map(|set| set.as_array().unwrap()) {
-                    assert!(["route", "outcome"].contains(&name.as_str().unwrap()));
+                    let few = [INSTALLATION, "route", "outcome"];
+                    assert!(few.contains(&name.as_str().unwrap()));
                 }
             }
         }

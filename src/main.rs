@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         log,
         look,
         answers,
+        installation: None,
     };
     let started = telemetry::start(log, session.env)
         .map_err(Failure::from)

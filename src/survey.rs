@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::pace::Pace;
+use crate::domain::audit::Cause;
 use crate::domain::past::LastMove;
 use crate::domain::route::{InstanceId, Route, Strategy, TargetGroup, Weighted};
 use crate::domain::standing::{Judgement, Shown, Standing, judge};
@@ -81,6 +82,20 @@ impl Survey {
     pub fn all_right(&self) -> bool {
         let mut routes = self.routes.iter();
         routes.all(|route| route.judgement.standing == Standing::Right)
+    }
+
+    /// The newest record that a worker wrote of these routes: the nearest there is to the configuration that it runs.
+    /// What a person's command wrote was written under the file that the person had.
+    #[must_use]
+    pub fn newest_of_a_worker(&self) -> Option<&StoredRecord> {
+        let records = self.routes.iter().flat_map(|route| &route.records);
+        let of_a_worker = |stored: &&StoredRecord| match stored.record.entry.cause {
+            Cause::Event | Cause::Reconcile => true,
+            Cause::Replay | Cause::Operator => false,
+        };
+        // Two of one move may have the same time.
+        let newest = |stored: &&StoredRecord| (stored.record.entry.at, stored.record.seq);
+        records.flatten().filter(of_a_worker).max_by_key(newest)
     }
 }
 

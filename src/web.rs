@@ -63,7 +63,7 @@ pub fn answer(listener: TcpListener, app: Router) -> io::Result<SocketAddr> {
 }
 
 async fn nothing_here() -> Response {
-    let page = parts::page("Not found", |page| {
+    let page = parts::page(None, "Not found", |page| {
         page.text_element("h1", &[], "There is nothing here");
         parts::way_back(page);
     });

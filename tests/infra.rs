@@ -39,3 +39,5 @@ mod trail;
 mod trial;
 #[path = "infra/troubles.rs"]
 mod troubles;
+#[path = "infra/two_installations.rs"]
+mod two_installations;

@@ -220,6 +220,7 @@ impl Attempt {
             generation,
             owner: Owner::new(self.owner),
             version: "0.1.0".into(),
+            provenance: None,
             cause: Cause::Event,
             event_key: self.key(route),
             told: Some(Told::Event(self.event.clone())),

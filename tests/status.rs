@@ -11,6 +11,8 @@
 mod desk;
 #[path = "status/explaining.rs"]
 mod explaining;
+#[path = "status/provenance.rs"]
+mod provenance;
 mod rig;
 #[path = "status/showing.rs"]
 mod showing;

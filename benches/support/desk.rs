@@ -57,6 +57,7 @@ impl Desk {
         let log = args.global.log;
         let before = self.audit.requests.load(Ordering::Relaxed);
         let mut session = Session {
+            installation: None,
             env: &environment,
             now: Timestamp::EPOCH,
             connect: self,

@@ -36,6 +36,9 @@ Exit codes:
 
 Environment:
   WRITERLINK_CONFIG      the configuration file, if --config is not given
+  WRITERLINK_CONFIG_TEXT the text of the configuration, if no file is named
+  WRITERLINK_INSTALLATION
+                         the installation's name, if the configuration does not say it (worker.installation)
   TARGET_GROUP_ARN, IP_DICT, TARGET_PORT
                          the configuration, if there is no file: that of the Lambda
   WRITERLINK_LOG         what the AWS SDK logs, such as \"debug\" or \"off\"; else RUST_LOG

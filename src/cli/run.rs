@@ -1,5 +1,6 @@
 //! `run`: the worker.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::{OpenQueue, Session, serving};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
@@ -22,24 +23,23 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let process = session.connect.process()?;
     let ports = session.connect.ports(&config).await?;
     let opening = session.connect.queue(&config);
     let (queue, ()) = tokio::try_join!(opening, ledger_is_there(&ports, &config))?;
     visible_late_enough(&queue)?;
-    let lines = LineWriter::new(Arc::clone(&ports.clock), style(global.log), process.log);
-    let lines = Arc::new(lines);
+    let lines = Arc::new(lines(&config, &ports, global.log, process.log));
     let started = started(&config, &process.owner, &queue);
     let ports = Ports {
         queue: queue.port,
         ..ports
     };
     let routes: Arc<[Route]> = config.routes.as_slice().into();
-    let probes = serving::listen(&config.worker, &ports, &routes).await?;
+    let probes = serving::listen(&config, &ports, &routes).await?;
     lines.say("info", "started", &started);
 
-    let reconciler = Reconciler::new(&ports, process.owner, attempts(&config));
+    let reconciler = reconciler(&config, &ports, process.owner);
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
@@ -61,7 +61,7 @@ pub(super) async fn run(
 }
 
 /// How the log is written.
-pub(super) fn style(log: LogFormat) -> Style {
+fn style(log: LogFormat) -> Style {
     match log {
         LogFormat::Text => Style::Text,
         LogFormat::Json => Style::Json,
@@ -76,8 +76,24 @@ pub(super) async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     }
 }
 
+/// What writes records in the name of this configuration: every command that writes any has it from here.
+pub(super) fn reconciler(config: &Config, ports: &Ports, owner: Owner) -> Reconciler {
+    Reconciler::new(ports, owner, attempts(config)).under(config.provenance.clone())
+}
+
+/// What writes lines in the name of this configuration.
+pub(super) fn lines(
+    config: &Config,
+    ports: &Ports,
+    log: LogFormat,
+    out: Box<dyn Write + Send>,
+) -> LineWriter {
+    let installation = config.provenance.installation.clone();
+    LineWriter::new(Arc::clone(&ports.clock), style(log), installation, out)
+}
+
 /// How often events are tried, and how fast routes are moved.
-pub(super) fn attempts(config: &Config) -> Attempts {
+fn attempts(config: &Config) -> Attempts {
     Attempts {
         attempts_max: config.worker.max_attempts,
         moves_per_minute_max: config.moves_per_minute_max,
@@ -96,8 +112,10 @@ fn limits(config: &Config) -> Limits {
 fn started(config: &Config, owner: &Owner, queue: &OpenQueue) -> String {
     let names: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
     format!(
-        "version {} routes {} owner {owner} queue {} page {}",
+        "version {} installation {} config {} routes {} owner {owner} queue {} page {}",
         env!("CARGO_PKG_VERSION"),
+        config.provenance.installation,
+        config.provenance.config,
         names.join(","),
         queue.url,
         config.worker.page_address

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::failure::{Exit, Failure};
-use crate::config::{PageAddress, WorkerSettings};
+use crate::config::{Config, PageAddress};
 use crate::domain::route::Route;
 use crate::ports::Ports;
 use crate::web::{self, Probes, Site};
@@ -17,13 +17,14 @@ use crate::web::{self, Probes, Site};
 /// The page is on the socket of the health check unless it has one of its own; there, the probes are answered too, since
 /// whoever scrapes `/metrics` from elsewhere reaches that one.
 pub(super) async fn listen(
-    worker: &WorkerSettings,
+    config: &Config,
     ports: &Ports,
     routes: &Arc<[Route]>,
 ) -> Result<Arc<Probes>, Failure> {
-    let probes = Probes::new(ports, routes);
+    let worker = &config.worker;
+    let probes = Probes::new(ports, routes, &config.provenance.installation);
     let everything = || {
-        let site = Site::new(ports, Arc::clone(routes));
+        let site = Site::new(ports, Arc::clone(routes), Some(config.provenance.clone()));
         probes.router().merge(site.router())
     };
     let health = worker.health_address;

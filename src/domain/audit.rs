@@ -10,6 +10,7 @@ pub use super::reason::{Cause, Reason};
 use super::event::{EventKey, RdsEvent};
 use super::ground::Ground;
 use super::lease::{Generation, Owner};
+use super::provenance::Provenance;
 use super::route::{InstanceId, RouteName, TargetGroupArn};
 use super::target::{ObservedTarget, Target};
 use super::time::Timestamp;
@@ -230,6 +231,8 @@ pub struct Entry {
     pub owner: Owner,
     /// Which version of this program.
     pub version: String,
+    /// Which installation, and under which configuration; records of 0.1.0 do not say.
+    pub provenance: Option<Provenance>,
     /// What made it happen.
     pub cause: Cause,
     /// The evidence's identity on this route.

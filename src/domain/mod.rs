@@ -23,6 +23,7 @@ pub mod missing_name;
 pub mod past;
 pub mod plan;
 pub mod policy;
+pub mod provenance;
 pub mod reason;
 pub mod route;
 pub mod routing;

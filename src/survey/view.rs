@@ -17,10 +17,35 @@ pub struct SurveyView {
     pub version: u32,
     /// When it was read.
     pub at: String,
+    /// The installation, by the configuration of whoever asks.
+    pub installation: String,
+    /// The hash of that configuration.
+    pub config_hash: String,
+    /// Under which configuration a worker wrote a record last; absent where it has written none of these routes.
+    pub worker: Option<WorkerView>,
     /// The routes.
     pub routes: Vec<RouteView>,
     /// The queue.
     pub queue: QueueView,
+}
+
+/// What a worker's newest record says of the worker.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkerView {
+    /// The record, as `audit show` finds it.
+    pub record: String,
+    /// When it was written.
+    pub at: String,
+    /// How long ago.
+    pub age_ms: u64,
+    /// Which process wrote it.
+    pub owner: String,
+    /// In the name of which installation; records of 0.1.0 do not say.
+    pub installation: Option<String>,
+    /// Under which configuration.
+    pub config_hash: Option<String>,
+    /// Whether both are those of whoever asks.
+    pub same: Option<bool>,
 }
 
 /// A part that could not be read.

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::shared::{Pace, Shared};
+use crate::domain::provenance::InstallationName;
 use crate::domain::route::Route;
 use crate::health::{Pulse, Readiness};
 use crate::ports::{Ledger, Ports};
@@ -35,11 +36,11 @@ pub struct Probes {
 impl Probes {
     /// A worker that has just begun.
     #[must_use]
-    pub fn new(ports: &Ports, routes: &[Route]) -> Arc<Self> {
+    pub fn new(ports: &Ports, routes: &[Route], installation: &InstallationName) -> Arc<Self> {
         Arc::new(Self {
             pulse: Pulse::new(Arc::clone(&ports.clock)),
             readiness: Readiness::default(),
-            tally: Tally::default(),
+            tally: Tally::of(installation.clone()),
             ledger: Arc::clone(&ports.ledger),
             first_route: routes.first().cloned(),
             first_read: Shared::new(Arc::clone(&ports.clock), FIRST_READ),
@@ -125,7 +126,8 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     let mut text = probes.tally.text();
     let still = probes.pulse.still_for().as_secs_f64();
     let help = "Seconds since the worker's loop last turned.";
-    tally::gauge("last_turn_age_seconds", help, "", still, &mut text);
+    let tally = &probes.tally;
+    text += &tally.gauge("last_turn_age_seconds", help, None, still);
     let ready = if probes.readiness.is_ready() {
         1.0
     } else {
@@ -133,9 +135,9 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     };
     let help =
         "Whether the ledger was read, the queue has answered, and the worker was not told to stop.";
-    tally::gauge("ready", help, "", ready, &mut text);
-    let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    text += &tally.gauge("ready", help, None, ready);
+    let version = Some(("version", env!("CARGO_PKG_VERSION")));
     let help = "Which version this is; always 1.";
-    tally::gauge("build_info", help, &version, 1.0, &mut text);
+    text += &tally.gauge("build_info", help, version, 1.0);
     ([("content-type", tally::MEDIA_TYPE)], text)
 }

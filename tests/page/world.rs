@@ -6,6 +6,7 @@ use std::time::Duration;
 use writerlink::domain::event::RdsEvent;
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
+use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
@@ -24,6 +25,14 @@ pub(crate) const HOSTILE: &str = "Completed failover to DB instance: orders-2 \
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Whose page it is.
+pub(crate) fn provenance() -> Provenance {
+    Provenance {
+        installation: InstallationName::new("orders-prod").unwrap(),
+        config: ConfigHash::of("[[route]]"),
+    }
+}
+
 /// A worker's page in the world that it belongs to.
 pub(crate) struct Shown {
     pub(crate) rig: Rig,
@@ -38,18 +47,20 @@ pub(crate) struct Log(pub(crate) Mutex<Vec<serde_json::Value>>);
 
 impl Observer for Log {
     fn tell(&self, happening: &Happening<'_>) {
-        let line = emf::line(happening, Timestamp::EPOCH);
+        let line = emf::line(happening, Timestamp::EPOCH, &provenance().installation);
         self.0.lock().unwrap().extend(line);
     }
 }
 
 impl Shown {
     /// The page of these routes, as they are in the rig.
-    pub(crate) async fn of(rig: Rig) -> Self {
+    pub(crate) async fn of(mut rig: Rig) -> Self {
+        rig.fleet.provenance = Some(provenance());
         let process = rig.fleet.world.process("page");
         let ports = rig.fleet.ports(&process);
-        let probes = Probes::new(&ports, &rig.routes);
-        let site = Site::new(&ports, rig.routes.as_slice().into());
+        let probes = Probes::new(&ports, &rig.routes, &provenance().installation);
+        let routes = rig.routes.as_slice().into();
+        let site = Site::new(&ports, routes, Some(provenance()));
         let app = probes.router().merge(site.router());
         let address = web::listen("127.0.0.1:0".parse().unwrap(), app);
         let client = Client::of(address.await.unwrap());

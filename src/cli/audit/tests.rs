@@ -221,6 +221,7 @@ fn started(name: &str, when: &str, random: u128) -> Entry {
         generation: Generation(4),
         owner: Owner::new("worker-1"),
         version: "0.1.0".to_owned(),
+        provenance: None,
         cause: Cause::Event,
         event_key: key(name, &event),
         told: Some(Told::Event(event)),
@@ -388,6 +389,7 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
     let mut err = Vec::new();
     let log = args.global.log;
     let mut session = Session {
+        installation: None,
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
         connect: library,

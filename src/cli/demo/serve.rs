@@ -60,7 +60,8 @@ async fn answer(
 ) -> io::Result<()> {
     let fleet = &story.stage.fleet;
     let ports = fleet.ports(&fleet.world.process("page"));
-    let site = Site::new(&ports, [story.stage.route.clone()].into());
+    // No configuration was read, and no installation is shown.
+    let site = Site::new(&ports, [story.stage.route.clone()].into(), None);
     web::answer(tokio::net::TcpListener::from_std(listener)?, site.router())?;
     // Either way of ending says the same.
     stopped.await.unwrap_or_default();

@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{
     ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
     PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
-    UnresolvedEventView, VERSION,
+    UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::domain::audit::Reason;
 use crate::domain::follow::Follow;
 use crate::domain::lease::{Acquire, Lease, acquire};
 use crate::domain::past::LastMove;
 use crate::domain::policy::Mode;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::{Route, Strategy};
 use crate::domain::safety::InForce;
 use crate::domain::target::ObservedTarget;
@@ -23,15 +24,37 @@ use crate::ports::StoredRecord;
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
 
 impl SurveyView {
-    /// The survey, for programs.
+    /// The survey, for programs, as whoever has this configuration sees it.
     #[must_use]
-    pub fn of(survey: &Survey) -> Self {
+    pub fn of(survey: &Survey, reader: &Provenance) -> Self {
         Self {
             version: VERSION,
             at: survey.at.to_string(),
+            installation: reader.installation.to_string(),
+            config_hash: reader.config.to_string(),
+            worker: WorkerView::of(survey, reader),
             routes: survey.routes.iter().map(RouteView::of).collect(),
             queue: QueueView::of(&survey.queue),
         }
+    }
+}
+
+impl WorkerView {
+    /// What the newest record of a worker says, beside the configuration of whoever asks.
+    #[must_use]
+    pub fn of(survey: &Survey, reader: &Provenance) -> Option<Self> {
+        let stored = survey.newest_of_a_worker()?;
+        let (record, entry) = (&stored.record, &stored.record.entry);
+        let from = entry.provenance.as_ref();
+        Some(Self {
+            record: format!("{}/{}", record.route, record.seq),
+            at: entry.at.to_string(),
+            age_ms: millis(survey.at.since(entry.at)),
+            owner: entry.owner.to_string(),
+            installation: from.map(|from| from.installation.to_string()),
+            config_hash: from.map(|from| from.config.to_string()),
+            same: from.map(|from| from == reader),
+        })
     }
 }
 

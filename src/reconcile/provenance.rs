@@ -1,0 +1,15 @@
+//! Under whose name records are written.
+
+use super::Reconciler;
+use crate::domain::provenance::Provenance;
+
+impl Reconciler {
+    /// The same for an installation and its configuration, which every record then names.
+    #[must_use]
+    pub fn under(self, provenance: Provenance) -> Self {
+        Self {
+            provenance: Some(provenance),
+            ..self
+        }
+    }
+}
