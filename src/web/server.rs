@@ -22,7 +22,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::worker::{Happening, Observer};
 
@@ -42,8 +41,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long the server waits before it accepts again after it could not.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often it is told that it cannot.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// Of so many failures in a row one is told: the first, and then one a minute.
+const TOLD_ONCE_IN: u64 = 60;
 
 /// What a server grants to those who connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,16 +160,20 @@ struct Door {
 impl Door {
     async fn accept_from(self, mut incoming: impl Incoming) -> Infallible {
         let mut connections = Connections::default();
-        let mut told = None;
+        let mut failures: u64 = 0;
         loop {
             match incoming.next().await {
                 Ok(stream) => {
+                    failures = 0;
                     connections.make_room(self.limits.connections_max).await;
                     connections.begin(stream, self.app.clone(), self.limits.head_within);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    self.tell(&error, &mut told);
+                    if failures.is_multiple_of(TOLD_ONCE_IN) {
+                        self.tell(&error);
+                    }
+                    failures += 1;
                     connections.close_one().await;
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
@@ -178,13 +181,10 @@ impl Door {
         }
     }
 
-    fn tell(&self, error: &io::Error, told: &mut Option<Instant>) {
-        if told.is_none_or(|told: Instant| told.elapsed() >= TOLD_EVERY) {
-            *told = Some(Instant::now());
-            let address = self.address;
-            self.observer
-                .tell(&Happening::HttpNotAccepting { address, error });
-        }
+    fn tell(&self, error: &io::Error) {
+        let address = self.address;
+        let happening = Happening::HttpNotAccepting { address, error };
+        self.observer.tell(&happening);
     }
 }
 

@@ -81,7 +81,7 @@ pub enum Happening<'a> {
         /// Where, and how.
         broken: &'a BrokenChain,
     },
-    /// The HTTP server cannot accept connections at the moment. Told once a minute while that lasts.
+    /// The HTTP server cannot accept connections at the moment. Told when that begins, and once a minute while it lasts.
     HttpNotAccepting {
         /// Where it listens.
         address: SocketAddr,
