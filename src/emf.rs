@@ -45,7 +45,7 @@ fn ms(duration: Duration) -> Value {
     json!(duration.as_micros() as f64 / 1000.0)
 }
 
-/// The line for something that happened at `now`; a turn of the loop is not worth one.
+/// The line for something that happened at `now`; single turns of the loop are not worth one.
 #[must_use]
 pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
     let (fields, measured) = (words(happening)?, measured(happening));
