@@ -52,7 +52,7 @@ fn ms(duration: Duration) -> Value {
     json!(duration.as_micros() as f64 / 1000.0)
 }
 
-/// The line for something that happened at `now`; a turn of the loop is not worth one.
+/// The line for something that happened at `now`; single turns of the loop are not worth one.
 #[must_use]
 pub fn line(
     happening: &Happening<'_>,
@@ -69,7 +69,8 @@ pub fn line(
 /// What a line says besides its numbers.
 fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
     Some(match happening {
-        Happening::Received(_) => return None,
+        Happening::Started { .. } | Happening::Turned | Happening::Received(_) => return None,
+        Happening::Turns(_) => event("receiving", "info", "the receiving loop turns"),
         Happening::Attempt(report) => attempt(report),
         Happening::Ignored { message, reason } => of_message("message_ignored", message, reason),
         Happening::Malformed { message, reason } => {
@@ -94,6 +95,13 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             let mut fields = event("chain_broken", "error", &broken.to_string());
             fields.insert("first_bad_seq".into(), json!(broken.seq()));
             of_route(route, fields)
+        }
+        Happening::HttpNotAccepting { address, error } => {
+            let note = format!(
+                "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
+                 open, or let it open more files (ulimit -n)"
+            );
+            event("http_not_accepting", "warn", &note)
         }
         Happening::Summary(summary) => {
             let mut fields = event("minute", "info", "the timer goes round");

@@ -249,7 +249,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Ask the worker on this machine whether it works
     ///
-    /// Asks at `worker.health_address`; ends with 0 if its loop turns, else with 1.
+    /// Asks at `worker.health_address`; ends with 0 if its receiving loop and its timer work, else with 1
+    /// and which of them has been silent for how long.
     #[command(
         after_help = "Example (ECS task definition):\n  \"healthCheck\": {\"command\": [\"CMD\", \"/writerlink\", \"healthcheck\"]}"
     )]

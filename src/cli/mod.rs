@@ -180,6 +180,8 @@ pub struct Process {
     pub stops: watch::Receiver<u32>,
     /// Where its log goes.
     pub log: Box<dyn Write + Send>,
+    /// How many files it may open, connections among them, as far as the system says.
+    pub open_files_max: Option<u64>,
 }
 
 /// Does what the arguments say. Failures are told on `session.err`; what comes back is how the process ends.

@@ -1,5 +1,6 @@
 //! `run`: the worker.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use tokio::sync::watch;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use super::{OpenQueue, Session, serving};
+use super::serving::{self, Served, Terms};
+use super::{OpenQueue, Session};
 use crate::config::Config;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
@@ -15,6 +17,7 @@ use crate::emf::{LineWriter, Style};
 use crate::ports::{ErrorKind, Ports};
 use crate::reconcile::{Attempts, Reconciler};
 use crate::telemetry::LogFormat;
+use crate::web;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
@@ -36,26 +39,53 @@ pub(super) async fn run(
         ..ports
     };
     let routes: Arc<[Route]> = config.routes.as_slice().into();
-    let probes = serving::listen(&config, &ports, &routes).await?;
+    let terms = Terms {
+        limits: web::Limits::for_files(process.open_files_max),
+        observer: Arc::clone(&lines) as _,
+    };
+    let served = serving::listen(&config, &ports, &routes, &terms).await?;
     lines.say("info", "started", &started);
 
     let reconciler = reconciler(&config, &ports, process.owner);
+    let probes = Arc::clone(&served.probes);
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
+    Ok(work(&worker, until, (process.stops, served), &lines).await)
+}
+
+/// Works until it is done, told to stop, or without its server.
+async fn work(
+    worker: &Worker,
+    until: Until,
+    (stops, mut served): (watch::Receiver<u32>, Served),
+    lines: &LineWriter,
+) -> Exit {
+    let exit = Cell::new(Exit::Done);
+    let end = async {
+        tokio::select! {
+            biased;
+            () = asked(stops.clone(), 1) => {}
+            why = served.ended() => {
+                let note = format!("{why}; this is a bug, please report it: the worker finishes what is in hand and ends");
+                lines.say("error", "http_ended", &note);
+                exit.set(Exit::Error);
+            }
+        }
+    };
     tokio::select! {
         biased;
-        () = asked(process.stops.clone(), 2) => {
+        () = asked(stops.clone(), 2) => {
             lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
-            Ok(Exit::Error)
+            Exit::Error
         }
-        let_go = worker.run(until, asked(process.stops.clone(), 1)) => {
+        let_go = worker.run(until, end) => {
             let note = match let_go {
                 0 => "nothing is in hand any more".to_owned(),
                 groups => format!("{groups} groups were let go of; the next delivery resumes them"),
             };
             lines.say("info", "stopped", &note);
-            Ok(Exit::Done)
+            exit.get()
         }
     }
 }

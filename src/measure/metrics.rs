@@ -102,7 +102,8 @@ metrics! {
     NOT_SERVING = Counter "not_serving" by Route;
     /// From the end of the move to the first look at which an old target was gone.
     DRAINED_MS = Time "drained_ms" by Nothing;
-    /// Minutes of a worker's timer: its sign of life.
+    /// Turns of a worker's receiving loop, its sign of life: receives that returned or failed, and, while every place is
+    /// taken, progress of the groups in hand. The timer does not count.
     WORKER_TURNS = Counter "worker_turns" by Nothing;
     /// Looks of the timer.
     LOOKS = Counter "looks" by Nothing;

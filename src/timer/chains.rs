@@ -20,6 +20,7 @@ pub(super) struct Chains {
     due: Duration,
     turn: usize,
     under_way: JoinSet<()>,
+    started: Duration,
 }
 
 impl Chains {
@@ -28,7 +29,13 @@ impl Chains {
             due: now + FIRST_AFTER,
             turn: 0,
             under_way: JoinSet::new(),
+            started: now,
         }
+    }
+
+    /// When the verification began that is under way.
+    pub(super) fn began(&self) -> Option<Duration> {
+        (!self.under_way.is_empty()).then_some(self.started)
     }
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
@@ -46,6 +53,7 @@ impl Chains {
         self.due = now + ONE_EVERY;
         let n = self.turn % timer.routes.len();
         self.turn = n + 1;
+        self.started = now;
         self.under_way.spawn(verify(timer, n));
     }
 }

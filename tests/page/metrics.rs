@@ -256,18 +256,3 @@ async fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_
     assert_eq!(shown.get("/healthz").await.status, 200);
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_whose_loop_stands_still_is_unwell_and_one_turn_makes_it_well() {
-    let shown = Shown::of(Rig::new(&["orders"]).await).await;
-    assert_eq!(
-        shown.get("/healthz").await.body,
-        "{\"status\":\"ok\",\"last_turn_s\":0}\n"
-    );
-    tokio::time::sleep(std::time::Duration::from_mins(2)).await;
-    let stuck = shown.get("/healthz").await;
-    assert_eq!(stuck.status, 503);
-    assert_eq!(stuck.body, "{\"status\":\"stuck\",\"last_turn_s\":120}\n");
-    shown.probes.tell(&Happening::Received(0));
-    assert_eq!(shown.get("/healthz").await.status, 200);
-}

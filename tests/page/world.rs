@@ -11,8 +11,9 @@ use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::emf;
+use writerlink::ports::Ports;
 use writerlink::reconcile::Reconciler;
-use writerlink::web::{self, Probes, Site};
+use writerlink::web::{self, Limits, Probes, Server, Site};
 use writerlink::worker::{Happening, Observer, Observers, Until};
 
 use crate::http::{Answer, Client};
@@ -39,6 +40,18 @@ pub(crate) struct Shown {
     pub(crate) client: Client,
     pub(crate) probes: Arc<Probes>,
     pub(crate) log: Arc<Log>,
+    _server: Server,
+}
+
+/// The clock of these worlds would run ahead to the end of any time that a viewer is given.
+pub(crate) const UNHURRIED: Limits = Limits {
+    connections_max: web::CONNECTIONS_MAX,
+    head_within: None,
+};
+
+/// Nobody is told of a server in a test that tells nothing.
+pub(crate) fn nobody() -> Arc<dyn Observer> {
+    Arc::new(Observers(Vec::new()))
 }
 
 /// The log's lines, as CloudWatch gets them.
@@ -54,21 +67,29 @@ impl Observer for Log {
 
 impl Shown {
     /// The page of these routes, as they are in the rig.
-    pub(crate) async fn of(mut rig: Rig) -> Self {
+    pub(crate) async fn of(rig: Rig) -> Self {
+        Self::with(rig, |ports| ports).await
+    }
+
+    /// The same with other ports of the page than the world's own.
+    pub(crate) async fn with(mut rig: Rig, other: impl FnOnce(Ports) -> Ports) -> Self {
         rig.fleet.provenance = Some(provenance());
         let process = rig.fleet.world.process("page");
-        let ports = rig.fleet.ports(&process);
+        let ports = other(rig.fleet.ports(&process));
         let probes = Probes::new(&ports, &rig.routes, &provenance().installation);
         let routes = rig.routes.as_slice().into();
         let site = Site::new(&ports, routes, Some(provenance()));
         let app = probes.router().merge(site.router());
-        let address = web::listen("127.0.0.1:0".parse().unwrap(), app);
-        let client = Client::of(address.await.unwrap());
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let server = web::listen(anywhere, app, UNHURRIED, nobody());
+        let server = server.await.unwrap();
+        let client = Client::of(server.address());
         Self {
             rig,
             client,
             probes,
             log: Arc::default(),
+            _server: server,
         }
     }
 

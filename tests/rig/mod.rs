@@ -35,7 +35,10 @@ impl Observer for Told {
     fn tell(&self, happening: &Happening<'_>) {
         match happening {
             Happening::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
-            Happening::Received(_) => {}
+            Happening::Started { .. }
+            | Happening::Turned
+            | Happening::Turns(_)
+            | Happening::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }
     }
