@@ -620,6 +620,7 @@ mod promises {
         let get = engine.client().get_item();
         let get = get
             .table_name(engine.tables().audit)
+            .consistent_read(true)
             .set_key(Some(key(seq)));
         get.send().await.unwrap().item.unwrap()
     }

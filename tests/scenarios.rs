@@ -598,6 +598,36 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     drop(worker);
 }
 
+/// SQS opens a group as soon as its first message is deleted: what is behind it must be invisible by then.
+#[tokio::test(start_paused = true)]
+async fn all_messages_of_a_slow_hand_are_kept_invisible_to_its_end() {
+    let rig = Rig::new(&["orders"]).await;
+    // The newest one first: nothing behind it supersedes it.
+    for second in (0..3).rev() {
+        rig.fleet.world.deliver(&rig.started(0, 2, second));
+    }
+    rig.every_call_takes(Duration::from_millis(4900));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let other = rig.start("w2");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let reports = rig.told.reports();
+    let first = &reports[0];
+    assert!(first.took > Duration::from_secs(25), "{:?}", first.took);
+    assert_eq!(rig.told.ends(), ["Swapped", "Superseded", "Superseded"]);
+    for stored in rig.chain(0).await {
+        let entry = &stored.record.entry;
+        let by_w1 = entry.outcome.is_none() || entry.owner == Owner::new("w1");
+        assert!(by_w1, "{} settled {}", entry.owner, entry.event_key);
+    }
+    let lost = rig.told.lines.lock().unwrap().clone();
+    assert!(
+        !lost.iter().any(|line| line.contains("VisibilityLost")),
+        "{lost:?}"
+    );
+    drop((worker, other));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_hours_never_moves_an_unsettled_event_to_the_dead_letter_queue() {
     let rig = Rig::new(&["orders"]).await;
