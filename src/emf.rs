@@ -21,6 +21,7 @@ use crate::measure::{
 };
 use crate::ports::{Clock, Message};
 use crate::reconcile::{Ended, Noted, Report};
+use crate::text::{clean, clean_json};
 use crate::worker::{Happening, Observer};
 
 /// The CloudWatch namespace of every metric.
@@ -316,7 +317,7 @@ impl LineWriter {
 
     fn write(&self, line: &Value) {
         let text = match self.style {
-            Style::Json => line.to_string(),
+            Style::Json => clean_json(&line.to_string()),
             Style::Text => as_text(line),
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -358,9 +359,9 @@ fn as_text(line: &Value) -> String {
     let times = times
         .into_iter()
         .filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
-    // Debug escapes line breaks and control characters: an event's text cannot forge a line.
+    // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
-    words.chain(times).chain(note).collect::<Vec<_>>().join(" ")
+    clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

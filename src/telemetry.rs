@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
+use crate::text::Shown;
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
@@ -51,10 +52,14 @@ pub enum TelemetryError {
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
 pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
     let filter = filter(env)?;
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let lines = fmt::layer().with_ansi(false);
     let started = match format {
-        LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
+        LogFormat::Text => {
+            let lines = lines.with_writer(|| Shown::lines(io::stderr()));
+            registry().with(lines.with_filter(filter)).try_init()
+        }
         LogFormat::Json => {
+            let lines = lines.with_writer(|| Shown::json(io::stderr()));
             let lines = lines.json().flatten_event(true);
             registry().with(lines.with_filter(filter)).try_init()
         }

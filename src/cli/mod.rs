@@ -43,6 +43,7 @@ use crate::domain::time::Timestamp;
 use crate::emf;
 use crate::ports::{Audit, Ledger, Ports, Queue};
 use crate::telemetry::LogFormat;
+use crate::text::{clean_json, clean_lines};
 use crate::worker::Until;
 
 /// What a command may use of the world.
@@ -85,9 +86,14 @@ impl Session<'_> {
     /// As a sentence, or as a line of the log for whoever reads that with a program.
     fn say(&mut self, (level, event): (&str, &str), text: &str) -> std::io::Result<()> {
         match self.log {
-            LogFormat::Json => writeln!(self.err, "{}", emf::plain(self.now, level, event, text)),
-            LogFormat::Text if level == "error" => writeln!(self.err, "error: {text}"),
-            LogFormat::Text => writeln!(self.err, "{text}"),
+            LogFormat::Json => {
+                let line = emf::plain(self.now, level, event, text).to_string();
+                writeln!(self.err, "{}", clean_json(&line))
+            }
+            LogFormat::Text if level == "error" => {
+                writeln!(self.err, "error: {}", clean_lines(text))
+            }
+            LogFormat::Text => writeln!(self.err, "{}", clean_lines(text)),
         }
     }
 }
