@@ -541,6 +541,31 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_escaped_in_both_styles_of_the_log() {
+        let written = |style| {
+            let (out, lines) = std::io::pipe().unwrap();
+            let clock = Arc::new(crate::system_clock::SystemClock::start());
+            let writer = LineWriter::new(clock, style, Box::new(lines));
+            writer.say("warn", "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
+            drop(writer);
+            std::io::read_to_string(out).unwrap()
+        };
+        let json = written(Style::Json);
+        assert!(
+            json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["note"], json!("a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d"));
+        let text = written(Style::Text);
+        assert!(
+            text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"),
+            "{text}"
+        );
+        assert_eq!((json.lines().count(), text.lines().count()), (1, 1));
+    }
+
+    #[test]
     fn a_stopping_worker_says_what_it_waits_for_and_is_no_metric() {
         let said = |receive_ends_within| {
             let within = Duration::from_secs(25);

@@ -354,6 +354,17 @@ mod tests {
     }
 
     #[test]
+    fn json_has_every_character_visible_and_says_the_same() {
+        for output in [Output::Json, Output::Jsonl] {
+            let json = written(&[word("a\u{200B}\u{2028}\u{9B}b")], output);
+            assert!(json.contains(r"a\u200b\u2028\u009bb"), "{json}");
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let row = read.get("words").map_or(&read, |words| &words[0]);
+            assert_eq!(row["word"], "a\u{200B}\u{2028}\u{9B}b");
+        }
+    }
+
+    #[test]
     fn what_is_recorded_cannot_steer_the_terminal() {
         assert!(!written(&[word("\u{1b}[2J")], Output::Table).contains('\u{1b}'));
     }
