@@ -1110,6 +1110,34 @@ mod faults {
         }
     }
 
+    #[tokio::test]
+    async fn a_cancelled_transaction_passes_only_if_all_its_reasons_do() {
+        use crate::support::stub::{Answer, Stub};
+        let expected = [
+            (["None", "TransactionConflict"], ErrorKind::Throttled),
+            (["ThrottlingError", "None"], ErrorKind::Throttled),
+            (["None", "ValidationError"], ErrorKind::Invalid),
+            (
+                ["TransactionConflict", "ItemCollectionSizeLimitExceeded"],
+                ErrorKind::Invalid,
+            ),
+        ];
+        for (reasons, kind) in expected {
+            // The route is fresh and the event unknown: the change could still be written.
+            let stub = Stub::scripted(vec![
+                ("TransactStatements", Answer::cancelled(reasons)),
+                ("", Answer::sqs("{}")),
+            ]);
+            let sdk = crate::support::Account::fresh()
+                .config(&stub.endpoint())
+                .await;
+            let ledger = DynamoLedger::new(Client::new(&sdk), TableNames::default());
+            let change = Attempt::at_event(1).settle(&RouteState::new(orders()));
+            let error = ledger.commit(&change).await.unwrap_err();
+            assert_eq!((error.call, error.kind), (TRANSACTION, kind), "{reasons:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn missing_tables_are_told_with_the_remedy() {
         let world = Embedded::new().await;

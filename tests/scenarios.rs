@@ -2,6 +2,7 @@
 
 mod rig;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rig::Rig;
@@ -595,6 +596,61 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
         Duration::from_millis(19_600),
         "four round trips"
     );
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
+    let rig = Rig::new(&["orders"]).await;
+    let asked_at = Arc::new(Mutex::new(Vec::new()));
+    let (keep, fabric) = (Arc::clone(&asked_at), &rig.fleet.world.fabric);
+    let time = fabric.time;
+    fabric.set_plan(Box::new(move |site: &Site| {
+        if site.call != "ReceiveMessage" {
+            return Fate::WORKS;
+        }
+        let mut asked_at = keep.lock().unwrap();
+        asked_at.push(time.elapsed());
+        match asked_at.len() {
+            1..=5 | 7 => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
+            _ => Fate::WORKS,
+        }
+    }));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let asked_at = asked_at.lock().unwrap();
+    let gaps: Vec<Duration> = asked_at.windows(2).map(|two| two[1] - two[0]).collect();
+    let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
+    for (gap, (above, most)) in gaps.iter().zip(seconds) {
+        let (above, most) = (Duration::from_secs(above), Duration::from_secs(most));
+        assert!(*gap > above && *gap <= most, "{gaps:?}");
+    }
+    assert!(gaps[6] <= Duration::from_secs(1), "{gaps:?}");
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_receive_begins_while_as_many_groups_as_allowed_are_worked_on() {
+    let mut fleet = FleetConfig::default();
+    fleet.limits.groups_max = 1;
+    let rig = Rig::with(&["orders", "billing"], WorldConfig::default(), fleet).await;
+    rig.fleet.world.fabric.set_plan(Box::new(|site: &Site| {
+        if site.call == "RegisterTargets" {
+            Fate::in_a_round_trip(Duration::from_secs(4))
+        } else {
+            Fate::WORKS
+        }
+    }));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.fleet.world.deliver(&rig.started(1, 2, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let depth = rig.fleet.world.sqs.depth();
+    assert_eq!((depth.visible, depth.in_flight), (1, 1));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(rig.registered(1), [rig.target(1, 2)]);
     drop(worker);
 }
 

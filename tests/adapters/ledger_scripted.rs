@@ -48,6 +48,22 @@ async fn every_read_of_a_route_and_of_an_event_is_consistent() {
     }
 }
 
+/// Whoever loses the race for a route's item reads what the winner wrote.
+#[tokio::test]
+async fn an_item_that_another_worker_made_first_is_read_and_no_error() {
+    for code in ["DuplicateItemException", "ConditionalCheckFailedException"] {
+        let stub = Stub::scripted(vec![
+            ("INSERT", Answer::dynamodb_error(code)),
+            ("", Answer::sqs("{}")),
+        ]);
+        let sdk = Account::fresh().config(&stub.endpoint()).await;
+        let ledger = DynamoLedger::new(Client::new(&sdk), TableNames::default());
+        let error = ledger.load(&orders()).await.unwrap_err();
+        // The script has no item to read.
+        assert_eq!((error.call, stub.asked().len()), ("GetItem", 3), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn every_read_of_a_chain_is_consistent_and_in_the_order_it_promises() {
     let (route, seq, day) = (orders(), 7, Timestamp::EPOCH.day());

@@ -160,6 +160,45 @@ async fn a_dead_letter_is_deduplicated_by_its_message_and_ordered_by_its_group()
 }
 
 #[tokio::test]
+async fn every_part_of_a_message_is_taken_from_its_own_attribute() {
+    let whole = r#"{"Messages":[{"MessageId":"m-1","ReceiptHandle":"h","Body":"b",
+        "Attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"5","MessageGroupId":"orders",
+        "ApproximateFirstReceiveTimestamp":"7"}}]}"#;
+    let (queue, _stub) = scripted(Answer::sqs(whole)).await;
+    let expected = Message {
+        body: "b".to_owned(),
+        receipt: "h".to_owned(),
+        receive_count: 3,
+        sent_at: Timestamp::from_millis(5),
+        first_received_at: Timestamp::from_millis(7),
+        ..message()
+    };
+    assert_eq!(queue.receive(1, NOW).await.unwrap(), [expected]);
+}
+
+/// The dead-letter queue may be of another account than the one that asks.
+#[tokio::test]
+async fn the_dead_letter_queue_is_looked_up_in_the_account_that_its_arn_names() {
+    let arn = "arn:aws:sqs:us-east-1:999999999999:failovers-dlq.fifo";
+    let attributes = serde_json::json!({"Attributes": {
+        "FifoQueue": "true",
+        "VisibilityTimeout": "30",
+        "RedrivePolicy": format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":1000}}"#),
+    }});
+    let stub = Stub::scripted(vec![
+        ("AttributeNames", Answer::sqs(&attributes.to_string())),
+        ("", Answer::sqs(r#"{"QueueUrl":"http://localhost/9/q"}"#)),
+    ]);
+    let config = Account::fresh().config(&stub.endpoint()).await;
+    let queue = SqsQueue::open(Client::new(&config), NAME).await.unwrap();
+    assert_eq!(queue.facts().visibility, Duration::from_secs(30));
+    let asked = stub.asked();
+    let last: serde_json::Value = serde_json::from_str(&asked[asked.len() - 1]).unwrap();
+    assert_eq!(last["QueueName"], "failovers-dlq.fifo");
+    assert_eq!(last["QueueOwnerAWSAccountId"], "999999999999");
+}
+
+#[tokio::test]
 async fn a_message_that_lacks_a_part_is_an_error_that_names_it() {
     let without_group = r#"{"Messages":[{"MessageId":"m-1","ReceiptHandle":"h","Body":"b",
         "Attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"5"}}]}"#;
