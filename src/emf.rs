@@ -25,6 +25,7 @@ use crate::measure::{
 };
 use crate::ports::{Clock, Message};
 use crate::reconcile::{Ended, Noted, Report};
+use crate::text::{clean, clean_json};
 use crate::worker::{Happening, Observer};
 
 /// The CloudWatch namespace of every metric.
@@ -342,7 +343,7 @@ impl LineWriter {
 
     fn write(&self, line: &Value) {
         let text = match self.style {
-            Style::Json => line.to_string(),
+            Style::Json => clean_json(&line.to_string()),
             Style::Text => as_text(line),
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -398,9 +399,9 @@ fn as_text(line: &Value) -> String {
     let times = times
         .into_iter()
         .filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
-    // Debug escapes line breaks and control characters: an event's text cannot forge a line.
+    // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
-    words.chain(times).chain(note).collect::<Vec<_>>().join(" ")
+    clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -621,6 +622,31 @@ mod tests {
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
         assert_eq!(as_text(line).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped_in_both_styles_of_the_log() {
+        let written = |style| {
+            let (out, lines) = std::io::pipe().unwrap();
+            let clock = Arc::new(crate::system_clock::SystemClock::start());
+            let writer = LineWriter::new(clock, style, Box::new(lines));
+            writer.say("warn", "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
+            drop(writer);
+            std::io::read_to_string(out).unwrap()
+        };
+        let json = written(Style::Json);
+        assert!(
+            json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["note"], json!("a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d"));
+        let text = written(Style::Text);
+        assert!(
+            text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"),
+            "{text}"
+        );
+        assert_eq!((json.lines().count(), text.lines().count()), (1, 1));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
 use crate::domain::provenance::InstallationName;
+use crate::text::Shown;
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
@@ -87,14 +88,14 @@ pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
     let lines = fmt::layer().with_ansi(false);
     let started = match format {
         LogFormat::Text => {
-            let lines = lines.with_writer(io::stderr);
+            let lines = lines.with_writer(|| Shown::lines(io::stderr()));
             registry().with(lines.with_filter(filter)).try_init()
         }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
             let lines = lines.with_writer(|| Named {
                 name: INSTALLATION.get(),
-                out: io::stderr(),
+                out: Shown::json(io::stderr()),
             });
             registry().with(lines.with_filter(filter)).try_init()
         }

@@ -428,6 +428,33 @@ mod tests {
     }
 
     #[test]
+    fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
+        let due_after_a_nudge = |due| {
+            let seat = Seat {
+                watched: Some(Watched::default()),
+                due,
+                ..Seat::default()
+            };
+            let mut rounds = Rounds {
+                seats: vec![seat],
+                due: [(due, 0)].into(),
+                by_name: BTreeMap::new(),
+                next_start: Duration::ZERO,
+                between_starts: Duration::ZERO,
+                next_summary: SUMMARY_EVERY,
+                looks: 0,
+                failed: 0,
+            };
+            rounds.due_by(0, NUDGED_AFTER);
+            assert_eq!(rounds.due.len(), 1);
+            rounds.due.first().map(|(due, _)| *due)
+        };
+        let soon = NUDGED_AFTER / 2;
+        assert_eq!(due_after_a_nudge(soon), Some(soon));
+        assert_eq!(due_after_a_nudge(INTERVAL), Some(NUDGED_AFTER));
+    }
+
+    #[test]
     fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
         for random in 0..1000 {
             let again = pause(&Look::Right, 0, INTERVAL, random);

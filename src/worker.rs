@@ -426,3 +426,29 @@ fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
     }
     groups.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    fn messages(receive_counts: &[u32]) -> Vec<Message> {
+        let message = |receive_count: &u32| Message {
+            id: "m".to_owned(),
+            group: "orders".to_owned(),
+            body: String::new(),
+            receipt: "r".to_owned(),
+            receive_count: *receive_count,
+            sent_at: Timestamp::EPOCH,
+            first_received_at: Timestamp::EPOCH,
+        };
+        receive_counts.iter().map(message).collect()
+    }
+
+    #[test]
+    fn more_may_come_behind_a_full_receive_with_something_new() {
+        assert!(may_be_more(&messages(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 1])));
+        assert!(!may_be_more(&messages(&[2; 10])), "all of it came back");
+        assert!(!may_be_more(&messages(&[1; 9])), "the queue had no more");
+    }
+}

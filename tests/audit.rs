@@ -16,6 +16,8 @@ mod desk;
 mod exporting;
 #[path = "audit/following.rs"]
 mod following;
+#[path = "audit/hidden.rs"]
+mod hidden;
 #[path = "audit/reading.rs"]
 mod reading;
 mod rig;

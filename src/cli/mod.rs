@@ -44,6 +44,7 @@ use crate::domain::time::Timestamp;
 use crate::emf;
 use crate::ports::{Audit, Ledger, Ports, Queue};
 use crate::telemetry::{self, LogFormat};
+use crate::text::{clean_json, clean_lines};
 use crate::worker::Until;
 
 /// What a command may use of the world.
@@ -99,11 +100,13 @@ impl Session<'_> {
         match self.log {
             LogFormat::Json => {
                 let named = self.installation.as_ref();
-                let line = emf::plain(self.now, named, level, event, text);
-                writeln!(self.err, "{line}")
+                let line = emf::plain(self.now, named, level, event, text).to_string();
+                writeln!(self.err, "{}", clean_json(&line))
             }
-            LogFormat::Text if level == "error" => writeln!(self.err, "error: {text}"),
-            LogFormat::Text => writeln!(self.err, "{text}"),
+            LogFormat::Text if level == "error" => {
+                writeln!(self.err, "error: {}", clean_lines(text))
+            }
+            LogFormat::Text => writeln!(self.err, "{}", clean_lines(text)),
         }
     }
 }

@@ -343,7 +343,8 @@ async fn the_document_has_every_attribute_and_every_key_of_the_table() {
     let (client, table) = (dynamo.client_outside(), &dynamo.tables().audit);
     let get = client.get_item().table_name(table);
     let get = get.key("route", AttributeValue::S("orders".to_owned()));
-    let row = get.key("seq", AttributeValue::N("2".to_owned())).send();
+    let get = get.key("seq", AttributeValue::N("2".to_owned()));
+    let row = get.consistent_read(true).send();
     let row = row.await.unwrap().item.unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
     let document = std::fs::read_to_string(path).unwrap();
