@@ -11,6 +11,7 @@ mod admit;
 pub mod aim;
 pub mod audit;
 pub mod bucket;
+pub mod chain_end;
 pub mod change;
 pub mod decide;
 pub mod drift;

@@ -5,6 +5,7 @@
 mod aim;
 mod asking;
 mod audit;
+mod chain_end;
 mod decide;
 mod drift;
 mod event;
