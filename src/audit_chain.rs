@@ -1,9 +1,12 @@
 //! A route's chain of records, read page by page and held together: by `audit verify`, `export` and `tail`, and by the
 //! timer, again and again (I8).
 
+mod end;
+
 use std::collections::VecDeque;
 use std::mem::{replace, take};
 
+pub use self::end::{compared_end, newest_fault};
 use crate::domain::audit::{BrokenChain, ChainVerifier, Hash};
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
@@ -12,10 +15,6 @@ use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRo
 /// The records of a page at most: more than a reply holds, which DynamoDB ends at 1 MB (developer guide, "Query": some five hundred
 /// of ours). Whoever walks reads them all anyway, and each page is a round trip.
 const RECORDS_AT_ONCE: u32 = 1000;
-
-/// How many records the timer looks at: more than a route gets between two looks unless it is in trouble. What is older
-/// was newest once.
-const NEWEST: u64 = 50;
 
 /// What comes next in a chain.
 #[derive(Debug)]
@@ -177,6 +176,16 @@ impl Fault {
         matches!(self.broken, BrokenChain::WrongPrevious(seq) if seq == last + 1)
     }
 
+    /// Records stand after the head.
+    pub(crate) fn beyond(head: u64, newest: u64) -> Self {
+        let broken = BrokenChain::Beyond {
+            expected: head,
+            found: newest,
+        };
+        let ends = |seq| format!("the end at record {seq}");
+        Self::of(broken, (ends(newest), ends(head)))
+    }
+
     fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
         Self {
             broken,
@@ -198,7 +207,9 @@ impl Fault {
                 "the columns that its text has".to_owned(),
                 format!("others in {parts}"),
             ),
-            BrokenChain::Gap { expected, found } | BrokenChain::Truncated { expected, found } => {
+            BrokenChain::Gap { expected, found }
+            | BrokenChain::Truncated { expected, found }
+            | BrokenChain::Beyond { expected, found } => {
                 (format!("record {expected}"), format!("record {found}"))
             }
             BrokenChain::WrongHead(_) => hashes("hash", before.hash, now),
@@ -341,20 +352,4 @@ impl Verification {
         self.fault = self.chain.finish(head).err();
         false
     }
-}
-
-/// The first fault among a route's newest records, if there is one; `head` was read before.
-///
-/// # Errors
-/// When the records cannot be read.
-pub async fn newest_fault(
-    audit: &dyn Audit,
-    route: RouteName,
-    head: ChainHead,
-) -> Result<Option<Fault>, CallError> {
-    let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let walk = Walk::from(route, first);
-    let mut verification = Verification::of(walk, Follower::from(first), head);
-    while verification.go_on(audit).await? {}
-    Ok(verification.fault)
 }

@@ -92,7 +92,7 @@ pub struct Summary {
     /// Of these, how many failed.
     pub failed: usize,
     /// Routes that differ and are held back by something else than a person, or cannot be put right, and those about
-    /// which something is unresolved.
+    /// which something is unresolved: a chain of records that is broken, too.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
@@ -153,8 +153,8 @@ impl Timer {
         loop {
             let now = self.clock.monotonic();
             rounds.start(&self, &mut looks, now);
-            rounds.sum_up(&self, now);
             chains.go_on(&self, now);
+            rounds.sum_up(&self, &chains, now);
             let wait = rounds.until_next(now, looks.len());
             tokio::select! {
                 biased;
@@ -309,7 +309,14 @@ impl Rounds {
         self.due.insert((seat.due, n));
     }
 
-    fn sum_up(&mut self, timer: &Timer, now: Duration) {
+    fn diverged(&self, chains: &Chains) -> usize {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n))
+            .count()
+    }
+
+    fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
         if now < self.next_summary {
             return;
         }
@@ -324,7 +331,7 @@ impl Rounds {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.seats.iter().filter(|seat| seat.is_diverged()).count(),
+            diverged: self.diverged(chains),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
         }));

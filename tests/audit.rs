@@ -18,6 +18,8 @@ mod exporting;
 mod following;
 #[path = "audit/reading.rs"]
 mod reading;
+#[path = "audit/restored.rs"]
+mod restored;
 mod rig;
 #[path = "audit/verifying.rs"]
 mod verifying;

@@ -11,6 +11,8 @@
 mod desk;
 #[path = "status/explaining.rs"]
 mod explaining;
+#[path = "status/restored.rs"]
+mod restored;
 mod rig;
 #[path = "status/showing.rs"]
 mod showing;

@@ -301,6 +301,14 @@ pub enum BrokenChain {
         /// The last record's seq.
         found: u64,
     },
+    /// Records stand after the head, and nothing moves it there.
+    #[error("the records go on to {found}, the route's state ends at {expected}")]
+    Beyond {
+        /// The head's seq.
+        expected: u64,
+        /// The last record's seq.
+        found: u64,
+    },
     /// The last record is not the head.
     #[error("the hash of record {0} is not the head in the route's state")]
     WrongHead(u64),
@@ -315,7 +323,9 @@ impl BrokenChain {
             | Self::WrongPrevious(seq)
             | Self::Altered(seq, _)
             | Self::WrongHead(seq) => *seq,
-            Self::Truncated { found, .. } => found.saturating_add(1),
+            Self::Truncated { found: last, .. } | Self::Beyond { expected: last, .. } => {
+                last.saturating_add(1)
+            }
         }
     }
 }

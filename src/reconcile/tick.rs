@@ -23,7 +23,7 @@ use crate::domain::sources::Sources;
 use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
+use crate::domain::transition::{ChainHead, Control, Desired, Outcome, RouteState, doubled};
 use crate::ports::{CallError, Commit};
 
 /// What one worker's timer remembers of a route between its looks.
@@ -443,15 +443,16 @@ pub(super) struct Looking<'a> {
 }
 
 impl Reconciler {
-    /// The first fault among a route's newest records, if there is one: whether they are as they were written (I8).
+    /// The first fault among a route's newest records, if there is one: whether they are as they were written and end
+    /// at the head of its state (I8).
     ///
     /// # Errors
     /// When state or records cannot be read.
     pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let Some(state) = self.ledger.peek(route).await? else {
-            return Ok(None);
-        };
-        let fault = newest_fault(self.audit.as_ref(), route.clone(), state.chain).await?;
+        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
+        let state = ledger.peek(route).await?;
+        let head = state.map_or_else(ChainHead::default, |state| state.chain);
+        let fault = newest_fault(ledger, audit, route, head).await?;
         Ok(fault.map(|fault| fault.broken))
     }
 }

@@ -1,5 +1,6 @@
 //! The routes' chains, verified one after the other, slowly.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,15 @@ const ONE_EVERY: Duration = Duration::from_mins(1);
 pub(super) struct Chains {
     due: Duration,
     turn: usize,
-    under_way: JoinSet<()>,
+    under_way: JoinSet<Verified>,
+    /// The routes whose chain was broken when it was verified last.
+    broken: BTreeSet<usize>,
+}
+
+/// A route, and whether its chain is broken; unknown if it could not be read.
+struct Verified {
+    n: usize,
+    is_broken: Option<bool>,
 }
 
 impl Chains {
@@ -28,16 +37,26 @@ impl Chains {
             due: now + FIRST_AFTER,
             turn: 0,
             under_way: JoinSet::new(),
+            broken: BTreeSet::new(),
         }
+    }
+
+    /// Whether a route's chain is broken, as far as it was verified. It stays so until a verification finds it whole
+    /// (I9).
+    pub(super) fn is_broken(&self, n: usize) -> bool {
+        self.broken.contains(&n)
     }
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
     /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
     pub(super) fn go_on(&mut self, timer: &Timer, now: Duration) {
         while let Some(ended) = self.under_way.try_join_next() {
-            if let Err(error) = ended {
-                let what = error.to_string();
-                timer.observer.tell(&Happening::Panicked(&what));
+            match ended {
+                Ok(verified) => self.take(verified),
+                Err(error) => {
+                    let what = error.to_string();
+                    timer.observer.tell(&Happening::Panicked(&what));
+                }
             }
         }
         if now < self.due || !self.under_way.is_empty() || timer.routes.is_empty() {
@@ -48,23 +67,38 @@ impl Chains {
         self.turn = n + 1;
         self.under_way.spawn(verify(timer, n));
     }
+
+    fn take(&mut self, Verified { n, is_broken }: Verified) {
+        match is_broken {
+            Some(true) => drop(self.broken.insert(n)),
+            Some(false) => drop(self.broken.remove(&n)),
+            None => {}
+        }
+    }
 }
 
-fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
+fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
     let reconciler = Arc::clone(&timer.reconciler);
     let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
     async move {
         let route = &routes[n];
-        match reconciler.verify_chain(&route.name).await {
-            Ok(None) => {}
-            Ok(Some(broken)) => observer.tell(&Happening::ChainBroken {
-                route,
-                broken: &broken,
-            }),
-            Err(error) => observer.tell(&Happening::LookFailed {
-                route,
-                error: &error,
-            }),
-        }
+        let is_broken = match reconciler.verify_chain(&route.name).await {
+            Ok(None) => Some(false),
+            Ok(Some(broken)) => {
+                observer.tell(&Happening::ChainBroken {
+                    route,
+                    broken: &broken,
+                });
+                Some(true)
+            }
+            Err(error) => {
+                observer.tell(&Happening::LookFailed {
+                    route,
+                    error: &error,
+                });
+                None
+            }
+        };
+        Verified { n, is_broken }
     }
 }

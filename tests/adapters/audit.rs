@@ -20,7 +20,8 @@ async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {
         hash: Hash::of("a record"),
     };
     let route = RouteName::new("orders").unwrap();
-    let error = newest_fault(&ledger, route, head).await.unwrap_err();
+    let found = newest_fault(&ledger, &ledger, &route, head).await;
+    let error = found.unwrap_err();
     assert_eq!(error.code, "SomethingNewException");
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert_eq!(stub.asked().len(), 1, "and it is no reason to ask again");

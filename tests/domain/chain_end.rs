@@ -57,7 +57,10 @@ fn a_chain_that_ends_where_the_state_says_matches() {
             "{seq}"
         );
     }
-    assert_eq!(ChainEnd::of(Some(head(7)), &newest(7, 1)), ChainEnd::Matches);
+    assert_eq!(
+        ChainEnd::of(Some(head(7)), &newest(7, 1)),
+        ChainEnd::Matches
+    );
     let unknown_route = ChainEnd::of(None, &EndRows::default());
     assert_eq!(unknown_route, ChainEnd::Matches);
 }
@@ -157,7 +160,11 @@ fn every_difference_has_a_judgement_that_says_what_to_do() {
             Standing::Unknown,
             false,
         ),
-        (beyond(None, 7, Continuation::Follows), Standing::Unknown, false),
+        (
+            beyond(None, 7, Continuation::Follows),
+            Standing::Unknown,
+            false,
+        ),
         (
             beyond(Some(5), 7, Continuation::BreaksAt(6)),
             Standing::Wrong,
