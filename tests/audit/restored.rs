@@ -30,8 +30,18 @@ async fn a_state_that_ends_before_its_records_is_no_intact_chain() {
     let desk = behind().await;
     let said = desk.says("audit verify orders").await;
     assert_eq!(said.code, 3);
-    insta::assert_snapshot!(redacted(&said.out), @"");
-    insta::assert_snapshot!(redacted(&said.err), @"");
+    insta::assert_snapshot!(redacted(&said.out), @r#"
+    ROUTE   RECORDS  VERDICT                                                      HEAD
+    orders  6        BROKEN: the records go on to 6, the route's state ends at 4  6 HASH…
+    "#);
+    insta::assert_snapshot!(redacted(&said.err), @r#"
+    error: the route's state ends before its records, which go on from orders/5 on
+      why: the `state` table was restored to an earlier point, or the route's row in it was deleted
+           orders/5: expected the end at record 6
+           orders/5: found    the end at record 4
+      fix: find who did it (CloudTrail)
+           orders: nothing: the worker continues after the newest record by itself
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
