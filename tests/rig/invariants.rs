@@ -9,6 +9,7 @@
 //! counted as *late* and may undo a newer move until the next event; nothing else is excused.
 
 mod checker;
+pub(crate) mod restored;
 mod sources;
 mod watched;
 

@@ -44,37 +44,42 @@ impl Backups {
 }
 
 impl Invariants {
-    /// Loses what was written since the backup. Says whether anything was.
-    pub(crate) fn lose(&self, loss: Loss, backups: &Backups) -> bool {
+    /// Loses what was written since the backup.
+    pub(crate) fn lose(&self, loss: Loss, backups: &Backups) {
         let now = self.fabric.time.elapsed();
-        self.checker.lock().unwrap().lose(loss, backups, now)
+        self.checker.lock().unwrap().lose(loss, backups, now);
     }
 }
 
 impl Checker {
-    fn lose(&mut self, loss: Loss, backups: &Backups, now: Duration) -> bool {
+    fn lose(&mut self, loss: Loss, backups: &Backups, now: Duration) {
         let dynamo = self.dynamo.clone();
-        match loss {
-            Loss::Row(n) => dynamo
-                .restore_route(&backups.state, &self.routes[n].route.name)
-                .unwrap(),
-            Loss::Deleted(n) => dynamo.delete_route(&self.routes[n].route.name).unwrap(),
-            Loss::States => {
-                dynamo.restore(&backups.state).unwrap();
-                self.events_restored = true;
-            }
-            Loss::Records => dynamo.restore(&backups.audit).unwrap(),
-        }
+        let (state, audit) = (&backups.state, &backups.audit);
         let lost = match loss {
-            Loss::Row(n) | Loss::Deleted(n) => self.falls_behind(n),
-            Loss::States => (0..self.routes.len()).fold(false, |lost, n| self.falls_behind(n) || lost),
-            Loss::Records => true,
+            Loss::Row(n) => {
+                let name = &self.routes[n].route.name;
+                dynamo.restore_route(state, name).unwrap();
+                self.falls_behind(n)
+            }
+            Loss::Deleted(n) => {
+                dynamo.delete_route(&self.routes[n].route.name).unwrap();
+                self.falls_behind(n)
+            }
+            Loss::States => {
+                dynamo.restore(state).unwrap();
+                self.events_restored = true;
+                let routes = 0..self.routes.len();
+                routes.fold(false, |lost, n| self.falls_behind(n) || lost)
+            }
+            Loss::Records => {
+                dynamo.restore(audit).unwrap();
+                true
+            }
         };
         if lost {
             *self.faults.entry("restored").or_default() += 1;
             self.trouble_until = self.trouble_until.max(now);
         }
-        lost
     }
 
     /// Notes that a route's row ends before its records; whether it does.
