@@ -213,6 +213,7 @@ impl Fault {
                 (format!("record {expected}"), format!("record {found}"))
             }
             BrokenChain::WrongHead(_) => hashes("hash", before.hash, now),
+            BrokenChain::NotRebuilt(seq, why) => (format!("record {seq}"), why.clone()),
         };
         Self::of(broken, values)
     }

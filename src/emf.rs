@@ -85,6 +85,12 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             fields.insert("first_bad_seq".into(), json!(broken.seq()));
             of_route(route, fields)
         }
+        Happening::LedgerRecovered { route, from, to } => {
+            let note = format!(
+                "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
+            );
+            of_route(route, event("ledger_recovered", "warn", &note))
+        }
         Happening::Summary(summary) => {
             let mut fields = event("minute", "info", "the timer goes round");
             fields.insert("routes".into(), json!(summary.routes));

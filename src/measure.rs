@@ -37,9 +37,10 @@ pub struct Measured<'a> {
 #[must_use]
 pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
     match happening {
-        Happening::Received(_) | Happening::Stopping { .. } | Happening::MapNotCompared { .. } => {
-            Measured::default()
-        }
+        Happening::Received(_)
+        | Happening::Stopping { .. }
+        | Happening::MapNotCompared { .. }
+        | Happening::LedgerRecovered { .. } => Measured::default(),
         Happening::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -99,7 +100,9 @@ fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
         | RecordKind::Resumed
         | RecordKind::Deferred
         | RecordKind::Finished
-        | RecordKind::Ordered => None,
+        | RecordKind::Ordered
+        | RecordKind::Recovered
+        | RecordKind::Adopted => None,
     }
 }
 

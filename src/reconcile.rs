@@ -28,6 +28,7 @@ mod opening;
 mod orders;
 mod pace;
 mod preview;
+mod recover;
 mod report;
 mod steps;
 mod tick;
@@ -48,6 +49,8 @@ use self::opening::Opening;
 pub use self::orders::Ordered;
 use self::pace::SharedPace;
 pub use self::preview::{Preview, RouteOutlook};
+pub use self::recover::{CHAIN_BROKEN, LedgerNews, RECOVERED_MAX};
+use self::recover::{Committed, News};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};
@@ -67,7 +70,7 @@ use crate::domain::transition::{
 use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::planted::{Bug, planted};
 use crate::ports::{
-    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
+    Audit, CallError, Clock, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
 };
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -122,6 +125,7 @@ pub struct Reconciler {
     pace: SharedPace,
     line: SharedLine,
     denied: Denied,
+    news: News,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -183,6 +187,7 @@ impl Reconciler {
             pace: SharedPace::default(),
             line: turns::line_before(limits.quota),
             denied: Denied::default(),
+            news: News::default(),
         }
     }
 
@@ -335,10 +340,10 @@ impl Reconciler {
         let change = change::finish(&held.state, held.event.as_ref(), entry);
         let change = change.map_err(|illegal| bug(&illegal))?;
         Ok(match self.commit(&task.steps, "Finish", &change).await? {
-            Commit::Done(_) => ended,
+            Committed::Done(_) => ended,
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
-            Commit::Refused { event, .. } => {
+            Committed::Refused { event, .. } => {
                 self.lease_lost(task, event.and_then(|event| event.settled))
             }
         })
@@ -414,13 +419,9 @@ impl Reconciler {
         steps: &Steps,
         name: &str,
         change: &Change,
-    ) -> Result<Commit, CallError> {
-        let commit = async { self.ledger.commit(change).await.map(without_id) };
-        let commit = steps.call(name, commit).await?;
-        match &commit {
-            Commit::Done(state) | Commit::Refused { state, .. } => self.remember(state.clone()),
-        };
-        Ok(commit)
+    ) -> Result<Committed, CallError> {
+        let commit = async { self.write(change).await.map(without_id) };
+        steps.call(name, commit).await
     }
 }
 

@@ -184,6 +184,9 @@ impl Timer {
             if let Err(error) = &compared.await {
                 observer.tell(&Happening::MapNotCompared { route, error });
             }
+            if let Some(news) = reconciler.take_ledger_news(&route.name) {
+                observer.tell(&Happening::of_ledger(route, &news));
+            }
             for noted in &noted {
                 observer.tell(&Happening::Noted { route, noted });
             }

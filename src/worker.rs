@@ -335,6 +335,9 @@ impl Worker {
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
+        if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
+            self.tell(&Happening::of_ledger(route, &news));
+        }
         match report.ended {
             // It was told when it came first, and nothing has happened since.
             Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Timer;
+use crate::domain::audit::BrokenChain;
+use crate::reconcile::CHAIN_BROKEN;
 use crate::worker::Happening;
 
 /// How long after its start a worker verifies its first chain: a worker that has just begun has failovers to catch
@@ -82,7 +84,18 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
     let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
     async move {
         let route = &routes[n];
-        let is_broken = match reconciler.verify_chain(&route.name).await {
+        let found = match reconciler.verify_chain(&route.name).await {
+            // All of its records are in order, and its state does not know them.
+            Ok(Some(BrokenChain::Beyond { .. })) => {
+                let caught_up = reconciler.recover_if_behind(route).await;
+                if let Some(news) = reconciler.take_ledger_news(&route.name) {
+                    observer.tell(&Happening::of_ledger(route, &news));
+                }
+                caught_up.map(|()| None)
+            }
+            found => found,
+        };
+        let is_broken = match found {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
                 observer.tell(&Happening::ChainBroken {
@@ -96,7 +109,7 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
                     route,
                     error: &error,
                 });
-                None
+                (error.code == CHAIN_BROKEN).then_some(true)
             }
         };
         Verified { n, is_broken }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::{self, ChangesText};
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::identity::SourceArn;
@@ -84,6 +85,8 @@ struct Text {
     attempt: u32,
     before: Vec<RowText>,
     cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<ChangesText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: Option<DesiredText>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +183,7 @@ impl From<&AuditRecord> for Text {
             attempt: entry.attempt,
             before: entry.before.iter().map(RowText::from).collect(),
             cause: entry.cause.as_str().to_owned(),
+            changes: record.changes.as_ref().map(changes::text),
             desired: entry
                 .desired
                 .as_ref()
@@ -279,8 +283,10 @@ fn whole_micros(duration: Duration) -> u64 {
 impl TryFrom<Text> for AuditRecord {
     type Error = UnreadableRecord;
 
-    fn try_from(text: Text) -> Result<Self, UnreadableRecord> {
+    fn try_from(mut text: Text) -> Result<Self, UnreadableRecord> {
+        let changes = text.changes.take().map(changes::read).transpose()?;
         Ok(Self {
+            changes,
             route: valid("route", text.route.clone(), |t| RouteName::new(t).ok())?,
             seq: text.seq,
             prev: valid("prev_hash", text.prev_hash.clone(), Hash::parse)?,
@@ -559,6 +565,7 @@ mod tests {
             seq,
             prev,
             entry,
+            changes: None,
         })
     }
 
@@ -644,6 +651,7 @@ mod tests {
             seq: 17,
             prev: Hash::of("before"),
             entry,
+            changes: None,
         }
     }
 

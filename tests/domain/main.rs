@@ -10,6 +10,7 @@ mod decide;
 mod drift;
 mod event;
 mod follow;
+mod head;
 mod history;
 mod identity;
 mod missing_name;

@@ -278,6 +278,7 @@ impl Library {
             seq,
             prev,
             entry,
+            changes: None,
         };
         self.shelf.records.get_mut().unwrap().push(StoredRecord {
             record,

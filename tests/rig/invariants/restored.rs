@@ -102,11 +102,16 @@ impl Checker {
             return false;
         }
         let nothing = RouteState::new(watched.route.name.clone());
-        let mut known = watched.history.iter().chain([&nothing, &watched.state]);
-        let known = known.find(|known| known.chain == now.chain);
-        let is_one = known.is_some_and(|known| unleased(&known.control) == unleased(&now.control));
+        let is_one = {
+            let mut known = watched.history.iter().chain([&nothing, &watched.state]);
+            let known = known.find(|known| known.chain == now.chain);
+            known.is_some_and(|known| unleased(&known.control) == unleased(&now.control))
+        };
         if !is_one {
-            self.note(effect, "I3: a state that was put back is none that the route has had");
+            self.note(
+                effect,
+                "I3: a state that was put back is none that the route has had",
+            );
         }
         true
     }

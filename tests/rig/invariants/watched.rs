@@ -108,7 +108,9 @@ impl Watched {
                 | RecordKind::Noticed
                 | RecordKind::Serving
                 | RecordKind::NotServing
-                | RecordKind::Drained,
+                | RecordKind::Drained
+                | RecordKind::Recovered
+                | RecordKind::Adopted,
                 _,
             ) => {}
         }
