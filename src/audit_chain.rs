@@ -6,8 +6,8 @@ mod end;
 use std::collections::VecDeque;
 use std::mem::{replace, take};
 
-pub use self::end::{compared_end, newest_fault};
-use crate::domain::audit::{BrokenChain, ChainVerifier, Hash};
+pub use self::end::compared_end;
+use crate::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRow};
@@ -15,6 +15,10 @@ use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRo
 /// The records of a page at most: more than a reply holds, which DynamoDB ends at 1 MB (developer guide, "Query": some five hundred
 /// of ours). Whoever walks reads them all anyway, and each page is a round trip.
 const RECORDS_AT_ONCE: u32 = 1000;
+
+/// How many records the timer looks at: more than a route gets between two looks unless it is in trouble. What is older
+/// was newest once.
+const NEWEST: u64 = 50;
 
 /// What comes next in a chain.
 #[derive(Debug)]
@@ -352,5 +356,71 @@ impl Verification {
         }
         self.fault = self.chain.finish(head).err();
         false
+    }
+}
+
+/// The first fault among a route's newest records that no adoption has taken on; `head` was read before.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn newest_fault(
+    audit: &dyn Audit,
+    route: RouteName,
+    head: ChainHead,
+) -> Result<Option<Fault>, CallError> {
+    let first = head.seq.saturating_sub(NEWEST - 1).max(1);
+    let mut fault = fault_from(audit, &route, (first, Follower::from(first)), head).await?;
+    let mut last = 0;
+    while let Some(found) = &fault {
+        let adopted = adopted_after(audit, &route, &found.broken).await?;
+        let Some(adopted) = adopted.filter(|adopted| *adopted > last) else {
+            break;
+        };
+        last = adopted;
+        fault = fault_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
+    }
+    Ok(fault)
+}
+
+/// The first fault from a record on.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn fault_from(
+    audit: &dyn Audit,
+    route: &RouteName,
+    (first, chain): (u64, Follower),
+    head: ChainHead,
+) -> Result<Option<Fault>, CallError> {
+    let walk = Walk::from(route.clone(), first);
+    let mut verification = Verification::of(walk, chain, head);
+    while verification.go_on(audit).await? {}
+    Ok(verification.fault)
+}
+
+/// The number of the first intact record behind a fault with which a person had the chain continued.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn adopted_after(
+    audit: &dyn Audit,
+    route: &RouteName,
+    broken: &BrokenChain,
+) -> Result<Option<u64>, CallError> {
+    let mut walk = Walk::from(route.clone(), broken.seq());
+    // The adoption itself may follow right behind missing rows, or be the record that does not continue an older one.
+    let is_adoption = |stored: &StoredRecord| {
+        stored.record.entry.kind == RecordKind::Adopted && stored.altered_parts().is_none()
+    };
+    loop {
+        match walk.go_on(audit).await? {
+            Met::Records(records) => {
+                if let Some(stored) = records.iter().find(|stored| is_adoption(stored)) {
+                    return Ok(Some(stored.record.seq));
+                }
+            }
+            Met::Missing { .. } | Met::Unreadable(_) => {}
+            Met::End => return Ok(None),
+        }
     }
 }

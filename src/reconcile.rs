@@ -19,6 +19,7 @@
 //! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
 //! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
+mod adopt;
 mod ahead;
 mod calls;
 mod conflict;
@@ -41,6 +42,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::adopt::{Adopted, Adopting, Adoption, Trouble};
 use self::calls::Stopped;
 pub use self::map::COMPARE_EVERY;
 use self::map::Denied;

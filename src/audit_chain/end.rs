@@ -1,14 +1,9 @@
 //! Where a chain ends: its newest records, and whether the last one is the head of the route's state.
 
-use super::{Fault, Follower, Verification, Walk};
+use super::{Fault, Verification};
 use crate::domain::chain_end::ChainEnd;
 use crate::domain::route::RouteName;
-use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, AuditQuery, CallError, Ledger};
-
-/// How many records the timer looks at: more than a route gets between two looks unless it is in trouble. What is older
-/// was newest once.
-const NEWEST: u64 = 50;
 
 /// How many of the newest rows are read where the newest one is not the head.
 const ROWS_READ: u32 = 50;
@@ -46,25 +41,6 @@ pub async fn compared_end(
         before = read;
     }
     Ok(None)
-}
-
-/// The first fault among a route's newest records, if there is one, or that they do not end at its head; `head` was
-/// read before.
-///
-/// # Errors
-/// When state or records cannot be read.
-pub async fn newest_fault(
-    ledger: &dyn Ledger,
-    audit: &dyn Audit,
-    route: &RouteName,
-    head: ChainHead,
-) -> Result<Option<Fault>, CallError> {
-    let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let walk = Walk::from(route.clone(), first);
-    let mut verification = Verification::of(walk, Follower::from(first), head);
-    while verification.go_on(audit).await? {}
-    verification.compare_end(ledger, audit).await?;
-    Ok(verification.fault)
 }
 
 impl Verification {

@@ -194,7 +194,11 @@ impl Reconciler {
         let applied = self.apply(state, &records, |state, rebuilt, events| {
             change::recover(state, rebuilt, events, entry(rebuilt))
         });
-        let state = applied.await?;
+        let state = match applied.await? {
+            Committed::Done(state) => state,
+            // Another worker was faster, and this is what it left.
+            Committed::Refused { state, .. } => return Ok(state),
+        };
         self.news.with(&route, |told| {
             told.next = Some(LedgerNews::Recovered { from, to });
             told.last = None;
@@ -212,7 +216,7 @@ impl Reconciler {
             &RouteState,
             Vec<EventWrite>,
         ) -> Result<Change, change::IllegalChange>,
-    ) -> Result<RouteState, CallError> {
+    ) -> Result<Committed, CallError> {
         let mut rest = records;
         loop {
             let (now, later) = rest.split_at(rest.len().min(AT_ONCE));
@@ -228,8 +232,10 @@ impl Reconciler {
             let change = change.map_err(|illegal| bug(&illegal))?;
             match self.ledger.commit(&change).await? {
                 Commit::Done(done) if !rest.is_empty() => state = done,
-                // Refused: another worker was faster, and this is what it left.
-                Commit::Done(state) | Commit::Refused { state, .. } => return Ok(state),
+                Commit::Done(done) => return Ok(Committed::Done(done)),
+                Commit::Refused { state, event } => {
+                    return Ok(Committed::Refused { state, event });
+                }
                 Commit::PlaceTaken { .. } => {
                     return Err(unreadable("more rows came while the state was rebuilt"));
                 }

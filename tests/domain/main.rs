@@ -18,6 +18,7 @@ mod open;
 mod orders;
 mod past;
 mod plan;
+mod rebuild;
 mod routing;
 mod safety;
 mod sources;

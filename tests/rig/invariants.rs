@@ -134,6 +134,11 @@ impl Invariants {
         }
     }
 
+    /// The `state` table was restored to an earlier point: a route's state is behind its records until it has recovered.
+    pub(crate) fn restored(&self, route: usize) {
+        self.checker.lock().unwrap().routes[route].is_behind = true;
+    }
+
     /// When the last fault so far was over.
     pub(crate) fn trouble_until(&self) -> Duration {
         self.checker.lock().unwrap().trouble_until

@@ -8,7 +8,9 @@ use super::Desk;
 use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::unreadable;
-use crate::audit_chain::{Fault, Follower, Met, Verification, Walk, compared_end};
+use crate::audit_chain::{
+    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, fault_from,
+};
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
@@ -229,12 +231,37 @@ async fn judge(
         }
     };
     let mut verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
+    if let Some(fault) = &fault {
+        let after = after_adoption(audit, route, (fault, head)).await;
+        let after = after.map_err(unreadable)?;
+        if let (Some(fault), Some(after)) = (&mut verdict.fault, after) {
+            *fault = format!("{fault}; {after}");
+        }
+    }
     if fault.is_some() && range.to.is_none() {
         let compared = compared_end(books.ledger.as_ref(), audit, route).await;
         let end = compared.map_err(unreadable)?;
         verdict.remedy = end.and_then(|end| end.remedy(route));
     }
     Ok(Judged { verdict, fault })
+}
+
+/// What is to be said of the records behind a fault that a person has adopted.
+async fn after_adoption(
+    audit: &dyn Audit,
+    route: &RouteName,
+    (fault, head): (&Fault, ChainHead),
+) -> Result<Option<String>, CallError> {
+    let Some(adopted) = adopted_after(audit, route, &fault.broken).await? else {
+        return Ok(None);
+    };
+    let chain = (adopted, Follower::anywhere());
+    let next = fault_from(audit, route, chain, head).await?;
+    let rest = match next {
+        None => "and from there on the chain is intact".to_owned(),
+        Some(next) => format!("and behind that {}", next.broken),
+    };
+    Ok(Some(format!("record {adopted} adopted that, {rest}")))
 }
 
 /// A follower for a chain that is read from a record on: the one before it is where it begins.
