@@ -181,13 +181,10 @@ impl Fault {
     }
 
     /// Records stand after the head.
-    pub(crate) fn beyond(head: u64, newest: u64) -> Self {
-        let broken = BrokenChain::Beyond {
-            expected: head,
-            found: newest,
-        };
-        let ends = |seq| format!("the end at record {seq}");
-        Self::of(broken, (ends(newest), ends(head)))
+    fn behind(broken: BrokenChain) -> Self {
+        let seq = broken.seq();
+        let ends = "nothing after the end of the state".to_owned();
+        Self::of(broken, (ends, format!("record {seq}")))
     }
 
     fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
@@ -359,43 +356,55 @@ impl Verification {
     }
 }
 
-/// The first fault among a route's newest records that no adoption has taken on; `head` was read before.
+/// What was found of the end of a chain.
+#[derive(Debug)]
+pub struct Verified {
+    /// The first fault that no adoption has taken on.
+    pub fault: Option<Fault>,
+    /// The last record that is in order. It may lie behind the head that the state keeps.
+    pub last: ChainHead,
+}
+
+/// Verifies a route's newest records; `head` was read before.
 ///
 /// # Errors
 /// When the records cannot be read.
-pub async fn newest_fault(
+pub async fn verify_newest(
     audit: &dyn Audit,
     route: RouteName,
     head: ChainHead,
-) -> Result<Option<Fault>, CallError> {
+) -> Result<Verified, CallError> {
     let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let mut fault = fault_from(audit, &route, (first, Follower::from(first)), head).await?;
+    let mut verified = verify_from(audit, &route, (first, Follower::from(first)), head).await?;
     let mut last = 0;
-    while let Some(found) = &fault {
+    while let Some(found) = &verified.fault {
         let adopted = adopted_after(audit, &route, &found.broken).await?;
         let Some(adopted) = adopted.filter(|adopted| *adopted > last) else {
             break;
         };
         last = adopted;
-        fault = fault_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
+        verified = verify_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
     }
-    Ok(fault)
+    Ok(verified)
 }
 
-/// The first fault from a record on.
+/// Verifies the records from one on.
 ///
 /// # Errors
 /// When the records cannot be read.
-pub async fn fault_from(
+pub async fn verify_from(
     audit: &dyn Audit,
     route: &RouteName,
     (first, chain): (u64, Follower),
     head: ChainHead,
-) -> Result<Option<Fault>, CallError> {
+) -> Result<Verified, CallError> {
     let walk = Walk::from(route.clone(), first);
     let mut verification = Verification::of(walk, chain, head);
     while verification.go_on(audit).await? {}
-    Ok(verification.fault)
+    Ok(Verified {
+        last: verification.chain.verified(),
+        fault: verification.fault,
+    })
 }
 
 /// The number of the first intact record behind a fault with which a person had the chain continued.

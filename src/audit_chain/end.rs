@@ -57,15 +57,9 @@ impl Verification {
         if self.fault.is_some() || self.chain.verified().seq <= self.head.seq {
             return Ok(());
         }
-        match compared_end(ledger, audit, self.walk.route()).await? {
-            Some(ChainEnd::RowsBeyond { head, newest, .. }) => {
-                self.fault = Some(Fault::beyond(head.unwrap_or(0), newest));
-            }
-            Some(
-                ChainEnd::Matches | ChainEnd::RowsMissing { .. } | ChainEnd::OtherRecord { .. },
-            )
-            | None => {}
-        }
+        let end = compared_end(ledger, audit, self.walk.route()).await?;
+        let behind = end.and_then(|end| end.behind());
+        self.fault = behind.map(Fault::behind);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! Both are written in one transaction. They differ only after somebody restored or deleted one of the two tables, or
 //! wrote a row of his own.
 
-use super::audit::Hash;
+use super::audit::{BrokenChain, Hash};
 use super::route::RouteName;
 use super::standing::{Judgement, Standing};
 use super::transition::ChainHead;
@@ -119,6 +119,18 @@ impl ChainEnd {
     #[must_use]
     pub fn matches(&self) -> bool {
         *self == Self::Matches
+    }
+
+    /// The fault of a state that ends before its records.
+    #[must_use]
+    pub fn behind(&self) -> Option<BrokenChain> {
+        match self {
+            Self::RowsBeyond { head, newest, .. } => Some(BrokenChain::Beyond {
+                expected: head.unwrap_or(0),
+                found: *newest,
+            }),
+            Self::Matches | Self::RowsMissing { .. } | Self::OtherRecord { .. } => None,
+        }
     }
 
     /// In one word, for programs.

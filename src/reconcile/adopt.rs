@@ -5,7 +5,7 @@
 
 use super::Reconciler;
 use super::recover::{Behind, Committed, RECOVERED_MAX};
-use crate::audit_chain::newest_fault;
+use crate::audit_chain::verify_newest;
 use crate::domain::audit::{BrokenChain, Cause, Entry, RecordKind, Told};
 use crate::domain::change;
 use crate::domain::head::HeadCheck;
@@ -145,8 +145,8 @@ impl Reconciler {
     }
 
     async fn altered(&self, route: &Route, head: ChainHead) -> Result<Option<Trouble>, CallError> {
-        let fault = newest_fault(self.audit.as_ref(), route.name.clone(), head).await?;
-        Ok(fault.map(|fault| Trouble::Altered(fault.broken)))
+        let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
+        Ok(found.fault.map(|fault| Trouble::Altered(fault.broken)))
     }
 
     /// Continues the chain behind the newest row, with a record that names what could not be verified.

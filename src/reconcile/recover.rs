@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, seq_of};
+use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, seq_of, verify_newest};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, Hash, RecordKind};
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
@@ -122,6 +122,44 @@ impl Reconciler {
             }
         }
         Ok(committed)
+    }
+
+    /// The first fault among a route's newest records, if there is one that no adoption has taken on: whether they are
+    /// as they were written and end at the head of its state (I8).
+    ///
+    /// # Errors
+    /// When state or records cannot be read.
+    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
+        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
+        let head = self.head_of(route).await?;
+        let found = verify_newest(audit, route.clone(), head).await?;
+        if let Some(fault) = found.fault {
+            return Ok(Some(fault.broken));
+        }
+        if found.last.seq <= head.seq {
+            return Ok(None);
+        }
+        let end = compared_end(ledger, audit, route).await?;
+        Ok(end.and_then(|end| end.behind()))
+    }
+
+    /// Where a route's state ends; before the first record if it has none.
+    async fn head_of(&self, route: &RouteName) -> Result<ChainHead, CallError> {
+        let state = self.ledger.peek(route).await?;
+        Ok(state.map_or_else(ChainHead::default, |state| state.chain))
+    }
+
+    /// The same; a state that is behind records which are in order is rebuilt.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written, or rows do not continue the state.
+    pub async fn keep_chain(&self, route: &Route) -> Result<Option<BrokenChain>, CallError> {
+        let head = self.head_of(&route.name).await?;
+        let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
+        if found.fault.is_none() && found.last.seq > head.seq {
+            self.recover_if_behind(route).await?;
+        }
+        Ok(found.fault.map(|fault| fault.broken))
     }
 
     /// Compares a route's state with its newest audit row, and rebuilds a state that is behind.

@@ -10,21 +10,20 @@ use super::map::MapWatch;
 use super::recover::Committed;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
-use crate::audit_chain::newest_fault;
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
-use crate::domain::audit::{BrokenChain, Cause, Entry, Reason, RecordKind};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::decide::{Decision, Verdict, unless_held_back};
 use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
-use crate::domain::route::{Route, RouteName};
+use crate::domain::route::Route;
 use crate::domain::sources::Sources;
 use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{ChainHead, Control, Desired, Outcome, RouteState, doubled};
+use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
 use crate::ports::CallError;
 
 /// What one worker's timer remembers of a route between its looks.
@@ -452,19 +451,4 @@ struct HeldBack {
 pub(super) struct Looking<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,
-}
-
-impl Reconciler {
-    /// The first fault among a route's newest records, if there is one: whether they are as they were written and end
-    /// at the head of its state (I8).
-    ///
-    /// # Errors
-    /// When state or records cannot be read.
-    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
-        let state = ledger.peek(route).await?;
-        let head = state.map_or_else(ChainHead::default, |state| state.chain);
-        let fault = newest_fault(ledger, audit, route, head).await?;
-        Ok(fault.map(|fault| fault.broken))
-    }
 }

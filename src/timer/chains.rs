@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::Timer;
-use crate::domain::audit::BrokenChain;
 use crate::reconcile::CHAIN_BROKEN;
 use crate::worker::Happening;
 
@@ -84,18 +83,11 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
     let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
     async move {
         let route = &routes[n];
-        let found = match reconciler.verify_chain(&route.name).await {
-            // All of its records are in order, and its state does not know them.
-            Ok(Some(BrokenChain::Beyond { .. })) => {
-                let caught_up = reconciler.recover_if_behind(route).await;
-                if let Some(news) = reconciler.take_ledger_news(&route.name) {
-                    observer.tell(&Happening::of_ledger(route, &news));
-                }
-                caught_up.map(|()| None)
-            }
-            found => found,
-        };
-        let is_broken = match found {
+        let checked = reconciler.keep_chain(route).await;
+        if let Some(news) = reconciler.take_ledger_news(&route.name) {
+            observer.tell(&Happening::of_ledger(route, &news));
+        }
+        let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
                 observer.tell(&Happening::ChainBroken {

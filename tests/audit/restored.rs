@@ -37,8 +37,8 @@ async fn a_state_that_ends_before_its_records_is_no_intact_chain() {
     insta::assert_snapshot!(redacted(&said.err), @r#"
     error: the route's state ends before its records, which go on from orders/5 on
       why: the `state` table was restored to an earlier point, or the route's row in it was deleted
-           orders/5: expected the end at record 6
-           orders/5: found    the end at record 4
+           orders/5: expected nothing after the end of the state
+           orders/5: found    record 5
       fix: find who did it (CloudTrail)
            orders: nothing: the worker continues after the newest record by itself
     "#);

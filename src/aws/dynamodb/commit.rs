@@ -278,9 +278,8 @@ impl DynamoLedger {
             Some(write) => self.event(&write.entry().key).await?,
             None => None,
         };
-        let route = &change.from().route;
-        let state = self.state(route).await?;
-        let state = state.unwrap_or_else(|| RouteState::new(route.clone()));
+        // A row that was deleted is made anew: on none at all no later change could be written either.
+        let state = self.load(&change.from().route).await?;
         Ok((state, event))
     }
 }

@@ -256,8 +256,8 @@ async fn after_adoption(
         return Ok(None);
     };
     let chain = (adopted, Follower::anywhere());
-    let next = fault_from(audit, route, chain, head).await?;
-    let rest = match next {
+    let next = verify_from(audit, route, chain, head).await?;
+    let rest = match next.fault {
         None => "and from there on the chain is intact".to_owned(),
         Some(next) => format!("and behind that {}", next.broken),
     };
