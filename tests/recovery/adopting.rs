@@ -147,3 +147,20 @@ async fn a_ledger_that_nothing_is_wrong_with_is_not_adopted() {
     let nobody = story.desk.says("adopt orders --reason x").await;
     assert_eq!(nobody.code, 2, "{}", nobody.err);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_adoption_is_confirmed_at_a_terminal_and_refused_without_one() {
+    let story = with_a_foreign_row().await;
+    let before = story.rows().await;
+    let no = story.desk.answers("adopt orders --reason x", "n\n").await;
+    assert_eq!(no.code, 1, "{}", no.err);
+    for part in ["orders-2", "do not verify", "Do this?", desk::WHO] {
+        assert!(no.err.contains(part), "{part}: {}", no.err);
+    }
+    let nobody = story.desk.says("adopt orders --reason x").await;
+    assert_eq!(nobody.code, 2, "{}", nobody.err);
+    assert_eq!(story.rows().await, before);
+    let yes = story.desk.answers("adopt orders --reason x", "y\n").await;
+    assert_eq!(yes.code, 0, "{}", yes.err);
+    story.works_again().await;
+}

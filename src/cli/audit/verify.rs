@@ -9,7 +9,7 @@ use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::unreadable;
 use crate::audit_chain::{
-    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, fault_from,
+    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
 };
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
