@@ -124,6 +124,7 @@ impl Checker {
         let route = &self.routes[n].route.name;
         let state = match self.dynamo.glance_at_route(route) {
             Ok(Some(state)) => state,
+            // Deleted, and not made anew yet.
             Ok(None) if self.routes[n].is_behind => return,
             Ok(None) | Err(_) => return self.note(effect, "the ledger cannot be read"),
         };

@@ -54,28 +54,26 @@ impl Invariants {
 impl Checker {
     fn lose(&mut self, loss: Loss, backups: &Backups, now: Duration) {
         let dynamo = self.dynamo.clone();
-        let (state, audit) = (&backups.state, &backups.audit);
-        let lost = match loss {
-            Loss::Row(n) => {
+        let today = dynamo.backup(LedgerTable::State).unwrap();
+        let name = |n: usize| self.routes[n].route.name.clone();
+        match loss {
+            Loss::Row(n) => dynamo.restore_route(&backups.state, &name(n)),
+            Loss::Deleted(n) => dynamo.delete_route(&name(n)),
+            Loss::States => dynamo.restore(&backups.state),
+            Loss::Records => dynamo.restore(&backups.audit),
+        }
+        .unwrap();
+        self.events_restored |= loss == Loss::States;
+        let mut lost = loss == Loss::Records;
+        for n in 0..self.routes.len() {
+            if self.falls_behind(n) {
+                lost = true;
+            } else {
+                // Where no record is lost, nothing shows that a lease was extended: a restore of that alone is none.
                 let name = &self.routes[n].route.name;
-                dynamo.restore_route(state, name).unwrap();
-                self.falls_behind(n)
+                dynamo.restore_route(&today, name).unwrap();
             }
-            Loss::Deleted(n) => {
-                dynamo.delete_route(&self.routes[n].route.name).unwrap();
-                self.falls_behind(n)
-            }
-            Loss::States => {
-                dynamo.restore(state).unwrap();
-                self.events_restored = true;
-                let routes = 0..self.routes.len();
-                routes.fold(false, |lost, n| self.falls_behind(n) || lost)
-            }
-            Loss::Records => {
-                dynamo.restore(audit).unwrap();
-                true
-            }
-        };
+        }
         if lost {
             *self.faults.entry("restored").or_default() += 1;
             self.trouble_until = self.trouble_until.max(now);
