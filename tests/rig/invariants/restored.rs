@@ -56,13 +56,13 @@ impl Checker {
         let dynamo = self.dynamo.clone();
         let today = dynamo.backup(LedgerTable::State).unwrap();
         let name = |n: usize| self.routes[n].route.name.clone();
-        match loss {
+        let restored = match loss {
             Loss::Row(n) => dynamo.restore_route(&backups.state, &name(n)),
             Loss::Deleted(n) => dynamo.delete_route(&name(n)),
             Loss::States => dynamo.restore(&backups.state),
             Loss::Records => dynamo.restore(&backups.audit),
-        }
-        .unwrap();
+        };
+        restored.unwrap();
         self.events_restored |= loss == Loss::States;
         let mut lost = loss == Loss::Records;
         for n in 0..self.routes.len() {
