@@ -106,7 +106,8 @@ impl Reconciler {
                 let state = match change.entry() {
                     Some(entry) => {
                         let group = entry.target_group.clone();
-                        self.recover(state, group, entry.cause).await?
+                        // Seldom met, and large: it must not make the future of every commit larger.
+                        Box::pin(self.recover(state, group, entry.cause)).await?
                     }
                     None => state,
                 };
@@ -175,7 +176,7 @@ impl Reconciler {
         {
             let state = self.ledger.load(name).await?;
             let group = route.group.arn.clone();
-            let state = self.recover(state, group, Cause::Reconcile).await?;
+            let state = Box::pin(self.recover(state, group, Cause::Reconcile)).await?;
             self.remember(state);
         }
         Ok(())

@@ -132,7 +132,7 @@ impl Reconciler {
         // A state that went back was restored; one without a record may be new, or may have been deleted.
         let went_back = known.is_some_and(|known| seq < known);
         if went_back || (seq == 0 && !watched.is_known_as_new) {
-            self.recover_if_behind(route).await?;
+            Box::pin(self.recover_if_behind(route)).await?;
             watched.is_known_as_new = true;
             sighting = self.recall(&route.name).unwrap_or(sighting);
         }
