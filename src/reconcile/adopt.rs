@@ -4,7 +4,7 @@
 //! continues the last record that could.
 
 use super::Reconciler;
-use super::recover::{Behind, Committed, RECOVERED_MAX};
+use super::recover::{Committed, RECOVERED_MAX};
 use crate::audit_chain::verify_newest;
 use crate::domain::audit::{BrokenChain, Cause, Entry, RecordKind, Told};
 use crate::domain::change;
@@ -13,7 +13,7 @@ use crate::domain::rebuild::rebuilt;
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, RouteState};
-use crate::ports::{CallError, ErrorKind, StoredRecord};
+use crate::ports::{CallError, ErrorKind};
 
 /// What is wrong with a route's ledger that a person can take on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,6 @@ pub struct Adoption {
     pub skipped: u64,
     /// How many records continue the head, which the next commit applies by itself.
     pub recovers: u64,
-    records: Vec<StoredRecord>,
 }
 
 impl Adoption {
@@ -126,13 +125,12 @@ impl Reconciler {
             trouble: None,
             skipped: 0,
             recovers: 0,
-            records: Vec::new(),
         };
         let head = adoption.state.chain;
         adoption.trouble = match HeadCheck::of(head, row) {
             HeadCheck::RowsAhead { .. } => {
-                let behind = self.rows_behind(&adoption.state, usize::MAX).await?;
-                adoption.take(behind)?
+                let behind = self.follow_what_verifies(&mut adoption.rebuilt).await?;
+                adoption.take(behind)
             }
             HeadCheck::RowsMissing { head, newest } => Some(Trouble::Missing {
                 from: newest.saturating_add(1),
@@ -158,8 +156,6 @@ impl Reconciler {
         if adoption.trouble.is_none() {
             return Ok(Adopted::Nothing(Box::new(adoption)));
         }
-        // Reading made no row of a route that has none; the update needs one.
-        let state = self.ledger.load(&route.name).await?;
         let entry = |state: &RouteState| Entry {
             told: Some(Told::Order {
                 at: who.at,
@@ -179,46 +175,75 @@ impl Reconciler {
                 Cause::Operator,
             )
         };
-        let applied = self.apply(state, &adoption.records, |state, rebuilt, events| {
-            change::adopt(state, rebuilt, events, (entry(rebuilt), adoption.skipped))
-        });
-        let state = match applied.await? {
-            Committed::Done(state) => state,
-            Committed::Refused { .. } => {
-                let why = "another process wrote to the route meanwhile; nothing was adopted, look at the plan again";
-                return Err(CallError::without_a_reply(
-                    "Adopt",
-                    ErrorKind::Unreachable,
-                    why,
-                ));
+        // Reading made no row of a route that has none; the updates need one.
+        let mut state = self.ledger.load(&route.name).await?;
+        // On another state the new record would leave a gap.
+        if state.chain != adoption.state.chain {
+            return Err(meanwhile());
+        }
+        let adopted = loop {
+            let behind = self.rows_behind(&state, RECOVERED_MAX).await?;
+            let applied = self.apply(state, &behind.records, |state, rebuilt, events| {
+                if behind.more {
+                    return change::catch_up(state, rebuilt, events);
+                }
+                change::adopt(state, rebuilt, events, (entry(rebuilt), adoption.skipped))
+            });
+            match applied.await? {
+                Committed::Done(done) if behind.more => state = done,
+                Committed::Done(done) => break done,
+                Committed::Refused { .. } => return Err(meanwhile()),
             }
         };
-        self.remember(state.clone());
-        Ok(Adopted::Done(Box::new(state)))
+        self.remember(adopted.clone());
+        Ok(Adopted::Done(Box::new(adopted)))
     }
 }
 
+impl Reconciler {
+    /// Applies every record that continues the state, without writing anything; what stops them.
+    async fn follow_what_verifies(
+        &self,
+        state: &mut RouteState,
+    ) -> Result<Option<BrokenChain>, CallError> {
+        loop {
+            let behind = self.rows_behind(state, RECOVERED_MAX).await?;
+            let hashed = behind.records.iter();
+            let hashed = hashed.map(|stored| (&stored.record, stored.hash));
+            *state = rebuilt(state, hashed).map_err(|error| {
+                let why = error.to_string();
+                CallError::without_a_reply("Adopt", ErrorKind::Invalid, why)
+            })?;
+            if !behind.more {
+                return Ok(behind.fault);
+            }
+        }
+    }
+}
+
+fn meanwhile() -> CallError {
+    let why =
+        "another process wrote to the route meanwhile; nothing was adopted: look at the plan again";
+    CallError::without_a_reply("Adopt", ErrorKind::Unreachable, why)
+}
+
 impl Adoption {
-    /// Takes the rows behind the head: those that verify are applied, the others are passed over.
-    fn take(&mut self, behind: Behind) -> Result<Option<Trouble>, CallError> {
-        let hashed = behind.records.iter();
-        let hashed = hashed.map(|stored| (&stored.record, stored.hash));
-        let goal = rebuilt(&self.state, hashed);
-        self.rebuilt = goal.map_err(|error| {
-            CallError::without_a_reply("Adopt", ErrorKind::Invalid, error.to_string())
-        })?;
-        let found = u64::try_from(behind.records.len()).unwrap_or(u64::MAX);
-        self.records = behind.records;
-        Ok(match behind.fault {
+    /// Takes what stopped the records that verify: the rows from there on are passed over.
+    fn take(&mut self, stopped: Option<BrokenChain>) -> Option<Trouble> {
+        let last = self.rebuilt.chain.seq;
+        let applied = last.saturating_sub(self.state.chain.seq);
+        match stopped {
             Some(broken) => {
-                self.skipped = self.newest.saturating_sub(self.rebuilt.chain.seq);
+                self.skipped = self.newest.saturating_sub(last);
                 Some(Trouble::Behind(broken))
             }
-            None if self.records.len() > RECOVERED_MAX => Some(Trouble::TooMany(found)),
+            None if usize::try_from(applied).is_ok_and(|n| n > RECOVERED_MAX) => {
+                Some(Trouble::TooMany(applied))
+            }
             None => {
-                self.recovers = found;
+                self.recovers = applied;
                 None
             }
-        })
+        }
     }
 }

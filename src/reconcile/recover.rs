@@ -218,15 +218,16 @@ impl Reconciler {
             return Err(unreadable("a row stands where the next record would go"));
         }
         let behind = self.rows_behind(&state, RECOVERED_MAX).await?;
-        let records = match behind.fault {
-            None => behind.records,
-            Some(broken) => {
-                self.report_broken(&route, &broken);
-                return Err(chain_broken(&route, &broken));
-            }
-        };
+        if let Some(broken) = behind.is_for_a_person(&state) {
+            self.report_broken(&route, &broken);
+            return Err(chain_broken(&route, &broken));
+        }
+        let records = behind.records;
         let from = state.chain.seq;
-        let to = records.last().map_or(from, |last| last.record.seq);
+        // Another worker was faster.
+        let Some(to) = records.last().map(|last| last.record.seq) else {
+            return self.ledger.load(&route).await;
+        };
         let entry = |state: &RouteState| Entry {
             note: format!(
                 "the state ended at record {from}, the audit at record {to}: the state was rebuilt from the records \
@@ -340,7 +341,7 @@ impl Reconciler {
         }
     }
 
-    /// The records behind the head of a state that continue it, and what stops them.
+    /// The first `most` records behind the head of a state that continue it, and what stops them.
     pub(super) async fn rows_behind(
         &self,
         state: &RouteState,
@@ -350,23 +351,15 @@ impl Reconciler {
         let mut walk = Walk::from(state.route.clone(), first);
         let mut chain = Follower::after(state.chain);
         let mut behind = Behind::default();
-        loop {
-            let fault = match walk.go_on(self.audit.as_ref()).await? {
+        while behind.fault.is_none() && !behind.more {
+            behind.fault = match walk.go_on(self.audit.as_ref()).await? {
                 Met::End => return Ok(behind),
                 Met::Missing { expected, found } => Some(Fault::missing(expected, found).broken),
                 Met::Unreadable(row) => Some(Fault::unreadable(&row).broken),
-                Met::Records(records) => behind.take(records, &mut chain),
+                Met::Records(records) => behind.take(records, &mut chain, most),
             };
-            let found = behind.records.len();
-            let too_many = || {
-                let why = format!("more than {most} records are behind it");
-                (found > most).then(|| BrokenChain::NotRebuilt(first, why))
-            };
-            behind.fault = fault.or_else(too_many);
-            if behind.fault.is_some() {
-                return Ok(behind);
-            }
         }
+        Ok(behind)
     }
 }
 
@@ -377,11 +370,30 @@ pub(super) struct Behind {
     pub(super) records: Vec<StoredRecord>,
     /// Why the next row does not.
     pub(super) fault: Option<BrokenChain>,
+    /// Whether there are more than were asked for.
+    pub(super) more: bool,
 }
 
 impl Behind {
-    fn take(&mut self, records: Vec<StoredRecord>, chain: &mut Follower) -> Option<BrokenChain> {
+    /// Why a worker does not apply them by itself.
+    fn is_for_a_person(&self, state: &RouteState) -> Option<BrokenChain> {
+        let first = state.chain.seq.saturating_add(1);
+        let why = format!("more than {RECOVERED_MAX} records are behind it");
+        let too_many = self.more.then(|| BrokenChain::NotRebuilt(first, why));
+        self.fault.clone().or(too_many)
+    }
+
+    fn take(
+        &mut self,
+        records: Vec<StoredRecord>,
+        chain: &mut Follower,
+        most: usize,
+    ) -> Option<BrokenChain> {
         for stored in records {
+            if self.records.len() >= most {
+                self.more = true;
+                return None;
+            }
             if let Err(fault) = chain.take(&stored) {
                 return Some(fault.broken);
             }
