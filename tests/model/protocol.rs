@@ -11,13 +11,13 @@
 use stateright::{Model, Property};
 
 use super::carrying::Written;
-use super::properties;
 use super::state::{
     Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row,
     Scene, State, TARGETS, WORKERS, Waiting, Weights, Worker,
 };
 use super::story::{Story, Wish};
 use super::world::World;
+use super::{properties, restoring};
 
 /// A mistake that a worker could make. The model has to find each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl Model for Protocol {
         if state.left.toggles > 0 {
             actions.push(Action::Toggle);
         }
-        self.losses(state, actions);
+        restoring::losses(state, actions);
         actions.extend(self.orders(state).into_iter().map(Action::Give));
         for worker in 0..WORKERS {
             own_steps(state, worker, actions);
@@ -339,8 +339,8 @@ impl Protocol {
                 state.left.looks = state.left.looks.saturating_sub(1);
                 self.look(state, worker, look);
             }
-            Action::PutBack => self.put_back(state),
-            Action::Delete => self.delete(state),
+            Action::PutBack => restoring::put_back(state),
+            Action::Delete => restoring::delete(state),
             Action::CatchUp(worker) => self.catch_up(state, worker),
             Action::Toggle => self.toggle(state),
             Action::Give(wish) => self.give(state, wish),

@@ -8,31 +8,31 @@ use super::orders::NOBODYS;
 use super::protocol::{Action, Bug, Protocol};
 use super::state::{Mark, Route, State, Transition};
 
+/// How the row may be lost, and who may bring it up to its records.
+pub fn losses(state: &State, actions: &mut Vec<Action>) {
+    if state.records.is_some() {
+        // The timer of any worker compares the two.
+        return actions.extend((0..state.workers.len()).map(Action::CatchUp));
+    }
+    if state.left.restores > 0 && state.route.seq > 0 {
+        actions.push(Action::Delete);
+        actions.extend(state.before.map(|_| Action::PutBack));
+    }
+}
+
+/// The row is what it was before its last record.
+pub fn put_back(state: &mut State) {
+    if let Some(before) = state.before {
+        lose(state, before);
+    }
+}
+
+/// The row is deleted; whoever loads it makes it anew.
+pub fn delete(state: &mut State) {
+    lose(state, Route::default());
+}
+
 impl Protocol {
-    /// How the row may be lost, and who may bring it up to its records.
-    pub fn losses(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.records.is_some() {
-            // The timer of any worker compares the two.
-            return actions.extend((0..state.workers.len()).map(Action::CatchUp));
-        }
-        if state.left.restores > 0 && state.route.seq > 0 {
-            actions.push(Action::Delete);
-            actions.extend(state.before.map(|_| Action::PutBack));
-        }
-    }
-
-    /// The row is what it was before its last record.
-    pub fn put_back(&self, state: &mut State) {
-        if let Some(before) = state.before {
-            lose(state, before);
-        }
-    }
-
-    /// The row is deleted; whoever loads it makes it anew.
-    pub fn delete(&self, state: &mut State) {
-        lose(state, Route::default());
-    }
-
     /// The route is what its records say, in one conditional write with a record of its own.
     pub fn catch_up(&self, state: &mut State, worker: usize) {
         let Some(records) = state.records.take() else {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use writerlink::domain::audit::RecordKind;
+use writerlink::domain::lease::Generation;
 use writerlink::domain::transition::{Control, RouteState};
 use writerlink::embedded::dynamodb::{Backup, EmbeddedDynamo, LedgerTable};
 use writerlink::embedded::faults::Effect;
@@ -136,7 +137,7 @@ impl Checker {
 fn unleased(control: &Control) -> Control {
     Control {
         lease: None,
-        generation: Default::default(),
+        generation: Generation::default(),
         ..control.clone()
     }
 }
