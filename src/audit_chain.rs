@@ -1,10 +1,13 @@
 //! A route's chain of records, read page by page and held together: by `audit verify`, `export` and `tail`, and by the
 //! timer, again and again (I8).
 
+mod end;
+
 use std::collections::VecDeque;
 use std::mem::{replace, take};
 
-use crate::domain::audit::{BrokenChain, ChainVerifier, Hash};
+pub use self::end::compared_end;
+use crate::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
 use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRow};
@@ -177,6 +180,13 @@ impl Fault {
         matches!(self.broken, BrokenChain::WrongPrevious(seq) if seq == last + 1)
     }
 
+    /// Records stand after the head.
+    fn behind(broken: BrokenChain) -> Self {
+        let seq = broken.seq();
+        let ends = "nothing after the end of the state".to_owned();
+        Self::of(broken, (ends, format!("record {seq}")))
+    }
+
     fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
         Self {
             broken,
@@ -198,10 +208,13 @@ impl Fault {
                 "the columns that its text has".to_owned(),
                 format!("others in {parts}"),
             ),
-            BrokenChain::Gap { expected, found } | BrokenChain::Truncated { expected, found } => {
+            BrokenChain::Gap { expected, found }
+            | BrokenChain::Truncated { expected, found }
+            | BrokenChain::Beyond { expected, found } => {
                 (format!("record {expected}"), format!("record {found}"))
             }
             BrokenChain::WrongHead(_) => hashes("hash", before.hash, now),
+            BrokenChain::NotRebuilt(seq, why) => (format!("record {seq}"), why.clone()),
         };
         Self::of(broken, values)
     }
@@ -343,18 +356,80 @@ impl Verification {
     }
 }
 
-/// The first fault among a route's newest records, if there is one; `head` was read before.
+/// What was found of the end of a chain.
+#[derive(Debug)]
+pub struct Verified {
+    /// The first fault that no adoption has taken on.
+    pub fault: Option<Fault>,
+    /// The last record that is in order. It may lie behind the head that the state keeps.
+    pub last: ChainHead,
+}
+
+/// Verifies a route's newest records; `head` was read before.
 ///
 /// # Errors
 /// When the records cannot be read.
-pub async fn newest_fault(
+pub async fn verify_newest(
     audit: &dyn Audit,
     route: RouteName,
     head: ChainHead,
-) -> Result<Option<Fault>, CallError> {
+) -> Result<Verified, CallError> {
     let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let walk = Walk::from(route, first);
-    let mut verification = Verification::of(walk, Follower::from(first), head);
+    let mut verified = verify_from(audit, &route, (first, Follower::from(first)), head).await?;
+    let mut last = 0;
+    while let Some(found) = &verified.fault {
+        let adopted = adopted_after(audit, &route, &found.broken).await?;
+        let Some(adopted) = adopted.filter(|adopted| *adopted > last) else {
+            break;
+        };
+        last = adopted;
+        verified = verify_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
+    }
+    Ok(verified)
+}
+
+/// Verifies the records from one on.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn verify_from(
+    audit: &dyn Audit,
+    route: &RouteName,
+    (first, chain): (u64, Follower),
+    head: ChainHead,
+) -> Result<Verified, CallError> {
+    let walk = Walk::from(route.clone(), first);
+    let mut verification = Verification::of(walk, chain, head);
     while verification.go_on(audit).await? {}
-    Ok(verification.fault)
+    Ok(Verified {
+        last: verification.chain.verified(),
+        fault: verification.fault,
+    })
+}
+
+/// The number of the first intact record behind a fault with which a person had the chain continued.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn adopted_after(
+    audit: &dyn Audit,
+    route: &RouteName,
+    broken: &BrokenChain,
+) -> Result<Option<u64>, CallError> {
+    let mut walk = Walk::from(route.clone(), broken.seq());
+    // The adoption itself may follow right behind missing rows, or be the record that does not continue an older one.
+    let is_adoption = |stored: &StoredRecord| {
+        stored.record.entry.kind == RecordKind::Adopted && stored.altered_parts().is_none()
+    };
+    loop {
+        match walk.go_on(audit).await? {
+            Met::Records(records) => {
+                if let Some(stored) = records.iter().find(|stored| is_adoption(stored)) {
+                    return Ok(Some(stored.record.seq));
+                }
+            }
+            Met::Missing { .. } | Met::Unreadable(_) => {}
+            Met::End => return Ok(None),
+        }
+    }
 }

@@ -104,6 +104,12 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             );
             event("http_not_accepting", "warn", &note)
         }
+        Happening::LedgerRecovered { route, from, to } => {
+            let note = format!(
+                "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
+            );
+            of_route(route, event("ledger_recovered", "warn", &note))
+        }
         Happening::Summary(summary) => {
             let mut fields = event("minute", "info", "the timer goes round");
             fields.insert("routes".into(), json!(summary.routes));

@@ -42,7 +42,8 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
         | Happening::Received(_)
         | Happening::HttpNotAccepting { .. }
         | Happening::Stopping { .. }
-        | Happening::MapNotCompared { .. } => Measured::default(),
+        | Happening::MapNotCompared { .. }
+        | Happening::LedgerRecovered { .. } => Measured::default(),
         Happening::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
         Happening::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
@@ -103,7 +104,9 @@ fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
         | RecordKind::Resumed
         | RecordKind::Deferred
         | RecordKind::Finished
-        | RecordKind::Ordered => None,
+        | RecordKind::Ordered
+        | RecordKind::Recovered
+        | RecordKind::Adopted => None,
     }
 }
 

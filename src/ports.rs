@@ -250,6 +250,12 @@ pub enum Commit {
         /// The event's entry now, if the change had an event and the ledger knows it.
         event: Option<EventEntry>,
     },
+    /// It was refused and nothing of it was written: a row that the state does not know stands where the record was to
+    /// go. The state was restored or deleted, or somebody else wrote the row.
+    PlaceTaken {
+        /// The route's state now: as the change knew it.
+        state: RouteState,
+    },
 }
 
 /// The ledger: a route's state, its events, its audit chain.

@@ -19,6 +19,7 @@
 //! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
 //! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
 
+mod adopt;
 mod ahead;
 mod calls;
 mod conflict;
@@ -29,6 +30,7 @@ mod orders;
 mod pace;
 mod preview;
 mod provenance;
+mod recover;
 mod report;
 mod steps;
 mod tick;
@@ -41,6 +43,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::adopt::{Adopted, Adopting, Adoption, Trouble};
 use self::calls::Stopped;
 pub use self::map::COMPARE_EVERY;
 use self::map::Denied;
@@ -49,6 +52,8 @@ use self::opening::Opening;
 pub use self::orders::Ordered;
 use self::pace::SharedPace;
 pub use self::preview::{Preview, RouteOutlook};
+pub use self::recover::{CHAIN_BROKEN, LedgerNews, RECOVERED_MAX};
+use self::recover::{Committed, News};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};
@@ -69,7 +74,7 @@ use crate::domain::transition::{
 use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::planted::{Bug, planted};
 use crate::ports::{
-    Audit, CallError, Clock, Commit, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
+    Audit, CallError, Clock, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
 };
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -125,6 +130,7 @@ pub struct Reconciler {
     pace: SharedPace,
     line: SharedLine,
     denied: Denied,
+    news: News,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -187,6 +193,7 @@ impl Reconciler {
             pace: SharedPace::default(),
             line: turns::line_before(limits.quota),
             denied: Denied::default(),
+            news: News::default(),
         }
     }
 
@@ -339,10 +346,10 @@ impl Reconciler {
         let change = change::finish(&held.state, held.event.as_ref(), entry);
         let change = change.map_err(|illegal| bug(&illegal))?;
         Ok(match self.commit(&task.steps, "Finish", &change).await? {
-            Commit::Done(_) => ended,
+            Committed::Done(_) => ended,
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
-            Commit::Refused { event, .. } => {
+            Committed::Refused { event, .. } => {
                 self.lease_lost(task, event.and_then(|event| event.settled))
             }
         })
@@ -419,13 +426,9 @@ impl Reconciler {
         steps: &Steps,
         name: &str,
         change: &Change,
-    ) -> Result<Commit, CallError> {
-        let commit = async { self.ledger.commit(change).await.map(without_id) };
-        let commit = steps.call(name, commit).await?;
-        match &commit {
-            Commit::Done(state) | Commit::Refused { state, .. } => self.remember(state.clone()),
-        };
-        Ok(commit)
+    ) -> Result<Committed, CallError> {
+        let commit = async { self.write(change).await.map(without_id) };
+        steps.call(name, commit).await
     }
 }
 

@@ -100,7 +100,7 @@ pub struct Summary {
     /// Of these, how many failed.
     pub failed: usize,
     /// Routes that differ and are held back by something else than a person, or cannot be put right, and those about
-    /// which something is unresolved.
+    /// which something is unresolved: a chain of records that is broken, too.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
@@ -165,8 +165,8 @@ impl Timer {
         loop {
             let now = self.clock.monotonic();
             rounds.start(&self, &mut looks, now);
-            rounds.sum_up(&self, chains.began(), now);
             chains.go_on(&self, now);
+            rounds.sum_up(&self, &chains, now);
             let wait = rounds.until_next(now, looks.len());
             tokio::select! {
                 biased;
@@ -195,6 +195,9 @@ impl Timer {
             let compared = reconciler.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
                 observer.tell(&Happening::MapNotCompared { route, error });
+            }
+            if let Some(news) = reconciler.take_ledger_news(&route.name) {
+                observer.tell(&Happening::of_ledger(route, &news));
             }
             for noted in &noted {
                 observer.tell(&Happening::Noted { route, noted });
@@ -323,7 +326,14 @@ impl Rounds {
         self.due.insert((seat.due, n));
     }
 
-    fn sum_up(&mut self, timer: &Timer, chain_began: Option<Duration>, now: Duration) {
+    fn diverged(&self, chains: &Chains) -> usize {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n))
+            .count()
+    }
+
+    fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
         if now < self.next_summary {
             return;
         }
@@ -335,12 +345,12 @@ impl Rounds {
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
         };
         let began = self.seats.iter().filter_map(|seat| seat.began);
-        let oldest = began.chain(chain_began).min();
+        let oldest = began.chain(chains.began()).min();
         timer.observer.tell(&Happening::Summary(Summary {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.seats.iter().filter(|seat| seat.is_diverged()).count(),
+            diverged: self.diverged(chains),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
             oldest_look: oldest.map(|began| now.saturating_sub(began)),

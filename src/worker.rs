@@ -355,6 +355,9 @@ impl Worker {
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
         self.progress.notify_one();
+        if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
+            self.tell(&Happening::of_ledger(route, &news));
+        }
         match report.ended {
             // It was told when it came first, and nothing has happened since.
             Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}

@@ -20,6 +20,8 @@ mod following;
 mod hidden;
 #[path = "audit/reading.rs"]
 mod reading;
+#[path = "audit/restored.rs"]
+mod restored;
 mod rig;
 #[path = "audit/verifying.rs"]
 mod verifying;

@@ -106,6 +106,7 @@ fn every_command_explains_itself_with_an_example() {
         "ack",
         "freeze",
         "unfreeze",
+        "adopt",
         "audit",
         "audit list",
         "audit show",

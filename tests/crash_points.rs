@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use rig::Rig;
 use rig::invariants::{CONVERGES_WITHIN, Invariants};
+use writerlink::embedded::dynamodb::LedgerTable;
 use writerlink::embedded::event_bodies;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::{FleetConfig, Running};
@@ -123,15 +124,18 @@ enum Story {
     Resumed,
     /// Two failovers, one behind the other: what is late of the first may undo the second.
     TwoFailovers,
+    /// A failover on a route whose state was restored to before the failover that came first.
+    Restored,
 }
 
 impl Story {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Failover,
         Self::SlowFailover,
         Self::Malformed,
         Self::Resumed,
         Self::TwoFailovers,
+        Self::Restored,
     ];
 
     fn as_str(self) -> &'static str {
@@ -141,15 +145,18 @@ impl Story {
             Self::Malformed => "malformed",
             Self::Resumed => "resumed",
             Self::TwoFailovers => "two-failovers",
+            Self::Restored => "restored",
         }
     }
 
     fn round_trip(self) -> Duration {
         match self {
             Self::SlowFailover => Duration::from_millis(4900),
-            Self::Failover | Self::Malformed | Self::Resumed | Self::TwoFailovers => {
-                Duration::from_millis(20)
-            }
+            Self::Failover
+            | Self::Malformed
+            | Self::Resumed
+            | Self::TwoFailovers
+            | Self::Restored => Duration::from_millis(20),
         }
     }
 
@@ -157,7 +164,11 @@ impl Story {
     fn writer(self) -> usize {
         match self {
             Self::TwoFailovers => 3,
-            Self::Failover | Self::SlowFailover | Self::Malformed | Self::Resumed => 2,
+            Self::Failover
+            | Self::SlowFailover
+            | Self::Malformed
+            | Self::Resumed
+            | Self::Restored => 2,
         }
     }
 }
@@ -177,7 +188,11 @@ async fn run(story: Story, points: &[Point]) -> Ran {
     if story == Story::Malformed {
         invariants.deliver(&rig, "orders", r#"{"detail-type": "RDS DB Cluster Event"}"#);
     }
-    let body = event_bodies::eventbridge(&rig.started(0, 2, 0));
+    if story == Story::Restored {
+        restore_to_before_a_failover(&rig, &invariants).await;
+    }
+    let since = u64::from(story == Story::Restored);
+    let body = event_bodies::eventbridge(&rig.started(0, 2, since));
     invariants.deliver(&rig, "orders", &body);
     if story == Story::Resumed {
         let crash = |site: &Site| match site.call {
@@ -231,6 +246,17 @@ async fn run(story: Story, points: &[Point]) -> Ran {
         violations: invariants.verdict(&rig),
         late_effects: invariants.late_effects(),
     }
+}
+
+/// A failover of long ago is carried out; then the `state` table is restored to before it, and the audit is not.
+async fn restore_to_before_a_failover(rig: &Rig, invariants: &Invariants) {
+    let before = rig.fleet.dynamo.backup(LedgerTable::State).unwrap();
+    let first = event_bodies::eventbridge(&rig.started(0, 3, 0));
+    tokio::time::sleep(LOOK_EVERY).await;
+    invariants.deliver(rig, "orders", &first);
+    assert!(rig.run("w0").await);
+    rig.fleet.dynamo.restore(&before).unwrap();
+    invariants.restored(0);
 }
 
 /// A call of the first failover may have landed after the second one. Where that undid something the timer of
@@ -408,6 +434,17 @@ fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
 #[test]
 fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
     singles(Story::TwoFailovers).0.expect(105);
+}
+
+#[test]
+fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
+    singles(Story::Restored).0.expect(0);
+}
+
+#[test]
+#[ignore = "half a minute or more: `make simulate` runs it"]
+fn a_recovery_survives_every_pair_of_faults() {
+    pairs(Story::Restored).expect(0);
 }
 
 #[test]

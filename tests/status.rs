@@ -13,6 +13,8 @@ mod desk;
 mod explaining;
 #[path = "status/provenance.rs"]
 mod provenance;
+#[path = "status/restored.rs"]
+mod restored;
 mod rig;
 #[path = "status/showing.rs"]
 mod showing;

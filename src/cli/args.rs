@@ -19,7 +19,7 @@ pub use self::check::Check;
 pub use self::demo::Demo;
 pub use self::explain::{Explain, Subject};
 pub use self::man::ManPages;
-pub use self::orders::{Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
+pub use self::orders::{Adopt, Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
 pub use self::status::Status;
 use crate::domain::route::{InstanceId, RouteName};
 use crate::telemetry::LogFormat;
@@ -230,6 +230,17 @@ pub enum Command {
     /// End a freeze, on every configured route
     #[command(after_help = "Example:\n  writerlink unfreeze --reason \"all clear\"")]
     Unfreeze(Unfreeze),
+    /// Continue a route's records behind rows that do not verify
+    ///
+    /// For a route that says `chain_broken`: rows in the audit do not continue the route's state, or records are
+    /// missing. Shows what the state ends at, what verifies, what does not and from which number, and the state that
+    /// would be taken on. Confirmed, one record behind the newest row names what could not be verified, and the route
+    /// moves again. No row is changed or deleted, and `audit verify` still names the broken ones. A state that is only
+    /// behind its records recovers by itself.
+    #[command(
+        after_help = "Example:\n  writerlink adopt orders --reason \"the row came from a drill\" --dry-run"
+    )]
+    Adopt(Adopt),
     /// Read what is recorded
     #[command(
         subcommand,

@@ -241,6 +241,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         Command::Ack(lift) => orders::run(lift.wanted(Act::Acknowledge), &global, session).await,
         Command::Freeze(freeze) => orders::run(freeze.into(), &global, session).await,
         Command::Unfreeze(unfreeze) => orders::run(unfreeze.into(), &global, session).await,
+        Command::Adopt(adopt) => orders::adopt(adopt, &global, session).await,
         Command::Healthcheck => healthcheck::run(&global, session).await,
     }
 }

@@ -3,13 +3,16 @@
 //! Nothing is decided here. An order goes the way of every other ground for a move, through the same lease,
 //! rules and records; this shows beforehand what it would do, asks, carries it out, and tells.
 
+mod adopt;
 mod carry;
 mod foresee;
 mod tell;
 
+use std::fmt::Display;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
+pub(super) use self::adopt::run as adopt;
 use self::carry::Crew;
 use self::foresee::{Foreseen, Outlook, foresee};
 use super::args::{Freeze, Global, Lift, Output, Pause, Pin, Saying, Swap, Unfreeze};
@@ -121,7 +124,7 @@ pub(super) async fn run(
         ..
     } = wanted;
     if !saying.yes && !saying.dry_run && session.answers == Answers::Nobody {
-        return Err(nobody_to_ask(&act));
+        return Err(nobody_to_ask(act.as_str()));
     }
     let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
@@ -179,7 +182,7 @@ fn table(foreseen: &[Foreseen<'_>], output: Output, out: &mut dyn Write) -> std:
 }
 
 /// Asks whether this is what the person wants.
-fn confirm(order: &Order, session: &mut Session<'_>) -> Result<(), Failure> {
+fn confirm(order: &dyn Display, session: &mut Session<'_>) -> Result<(), Failure> {
     write!(session.err, "\n{order}\nDo this? [y/N] ")?;
     session.err.flush()?;
     let answer = line(session.input)?;
@@ -204,9 +207,9 @@ fn line(input: &mut dyn Read) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-fn nobody_to_ask(act: &Act) -> Failure {
+fn nobody_to_ask(act: &str) -> Failure {
     Failure::Told {
-        what: format!("{} was not ordered", act.as_str()),
+        what: format!("{act} was not ordered"),
         why: "there is no terminal on which to confirm the plan".to_owned(),
         fix: "pass --yes to go ahead without asking, or --dry-run to see the plan".to_owned(),
         exit: Exit::Usage,

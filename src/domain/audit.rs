@@ -11,6 +11,7 @@ use super::event::{EventKey, RdsEvent};
 use super::ground::Ground;
 use super::lease::{Generation, Owner};
 use super::provenance::Provenance;
+use super::rebuild::Changes;
 use super::route::{InstanceId, RouteName, TargetGroupArn};
 use super::target::{ObservedTarget, Target};
 use super::time::Timestamp;
@@ -82,11 +83,15 @@ pub enum RecordKind {
     NotServing,
     /// An old target is gone.
     Drained,
+    /// The state was behind its records and was rebuilt from them.
+    Recovered,
+    /// A person had the chain continued behind rows that do not verify.
+    Adopted,
 }
 
 impl RecordKind {
     /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Started,
         Self::Resumed,
         Self::Deferred,
@@ -96,6 +101,8 @@ impl RecordKind {
         Self::Serving,
         Self::NotServing,
         Self::Drained,
+        Self::Recovered,
+        Self::Adopted,
     ];
 
     /// Its name, as recorded.
@@ -111,6 +118,8 @@ impl RecordKind {
             Self::Serving => "serving",
             Self::NotServing => "not-serving",
             Self::Drained => "drained",
+            Self::Recovered => "recovered",
+            Self::Adopted => "adopted",
         }
     }
 
@@ -277,6 +286,8 @@ pub struct AuditRecord {
     pub prev: Hash,
     /// What is told.
     pub entry: Entry,
+    /// What its commit changed; none in a record of a version that did not keep it.
+    pub changes: Option<Changes>,
 }
 
 /// Where a chain is broken, and how.
@@ -304,9 +315,20 @@ pub enum BrokenChain {
         /// The last record's seq.
         found: u64,
     },
+    /// Records stand after the head, and nothing moves it there.
+    #[error("the records go on to {found}, the route's state ends at {expected}")]
+    Beyond {
+        /// The head's seq.
+        expected: u64,
+        /// The last record's seq.
+        found: u64,
+    },
     /// The last record is not the head.
     #[error("the hash of record {0} is not the head in the route's state")]
     WrongHead(u64),
+    /// Records behind the head do not say what they changed, or are too many: the state is not rebuilt from them.
+    #[error("the route's state cannot be rebuilt from record {0} on: {1}")]
+    NotRebuilt(u64, String),
 }
 
 impl BrokenChain {
@@ -317,8 +339,11 @@ impl BrokenChain {
             Self::Gap { expected: seq, .. }
             | Self::WrongPrevious(seq)
             | Self::Altered(seq, _)
-            | Self::WrongHead(seq) => *seq,
-            Self::Truncated { found, .. } => found.saturating_add(1),
+            | Self::WrongHead(seq)
+            | Self::NotRebuilt(seq, _) => *seq,
+            Self::Truncated { found: last, .. } | Self::Beyond { expected: last, .. } => {
+                last.saturating_add(1)
+            }
         }
     }
 }

@@ -4,19 +4,24 @@
 //! to a ledger (I3, I4, I6): no adapter can commit a change that this file did not allow.
 
 mod effect;
+mod recover;
 
 pub use self::effect::Effect;
 use self::effect::{stop_of, unanswered};
+pub use self::recover::{adopt, catch_up, recover};
 use super::aim::{RANK_ORDER, RANK_TRUTH};
 use super::audit::{Entry, Reason, Step, Told};
 use super::event::{EventKey, RANK_COMPLETED};
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
+use super::rebuild::Changes;
 use super::safety::{Pin, Rule, Safety};
 use super::target::Target;
 use super::time::Timestamp;
-use super::transition::{Control, Desired, EventEntry, Outcome, RouteState, TransitionId};
+use super::transition::{
+    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
+};
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -65,6 +70,12 @@ pub struct Change {
     to: Control,
     entry: Option<Entry>,
     event: Option<EventWrite>,
+    /// The verified record that the change continues: the head of `from`, unless the state is behind its records.
+    base: ChainHead,
+    /// How many rows behind it the record passes over, since they do not verify.
+    skipped: u64,
+    /// Entries of events that the state lacks too.
+    restored: Vec<EventWrite>,
 }
 
 /// A change that may not be made: a fault in this program, never a matter of timing.
@@ -112,6 +123,36 @@ impl Change {
         self.event.as_ref()
     }
 
+    /// The verified record that the change continues.
+    #[must_use]
+    pub fn base(&self) -> ChainHead {
+        self.base
+    }
+
+    /// The number of the change's record, if it has one.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        let next = self.base.seq.saturating_add(1);
+        next.saturating_add(self.skipped)
+    }
+
+    /// Entries of further events that are written with it: those that a restored state lacks.
+    #[must_use]
+    pub fn restored(&self) -> &[EventWrite] {
+        &self.restored
+    }
+
+    /// What the record keeps of the change, so that the state can be rebuilt from it.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        let at = self
+            .entry
+            .as_ref()
+            .map_or(Timestamp::EPOCH, |entry| entry.at);
+        let event = self.event.as_ref().map(EventWrite::entry);
+        Changes::between(&self.from.control, &self.to, at, event)
+    }
+
     /// The one way to a change: through every check.
     fn new(
         from: &RouteState,
@@ -119,12 +160,14 @@ impl Change {
         entry: Option<Entry>,
         event: Option<EventWrite>,
     ) -> Result<Self, IllegalChange> {
-        let from = from.clone();
         let change = Self {
-            from,
+            from: from.clone(),
             to,
             entry,
             event,
+            base: from.chain,
+            skipped: 0,
+            restored: Vec::new(),
         };
         change.checked()
     }

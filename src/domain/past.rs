@@ -104,7 +104,9 @@ fn took_the_route(entry: &Entry) -> bool {
             | RecordKind::Noticed
             | RecordKind::Serving
             | RecordKind::NotServing
-            | RecordKind::Drained,
+            | RecordKind::Drained
+            | RecordKind::Recovered
+            | RecordKind::Adopted,
             _,
         ) => false,
     }
@@ -129,7 +131,10 @@ pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
             RecordKind::Serving => "serving",
             RecordKind::NotServing => "not serving",
             RecordKind::Drained => "old target gone",
-            RecordKind::Ordered | RecordKind::Noticed => continue,
+            RecordKind::Ordered
+            | RecordKind::Noticed
+            | RecordKind::Recovered
+            | RecordKind::Adopted => continue,
         };
         phases.push(Phase { name, at: entry.at });
     }

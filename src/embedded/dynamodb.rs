@@ -10,6 +10,7 @@
 //! A request takes no simulated time but what its fate says.
 
 mod glance;
+mod restore;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use dynoxide::{AttributeValue, Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::restore::{Backup, LedgerTable};
 use super::faults::Process;
 use crate::aws::dynamodb::{DynamoLedger, TableNames, create_tables};
 use crate::domain::lease::CALL_TIMEOUT;

@@ -110,7 +110,7 @@ metrics! {
     /// Looks that could not be made.
     LOOKS_FAILED = Counter "looks_failed" by Nothing;
     /// Routes that differ from what their witnesses say and stay so, and that no person holds back; and those with an
-    /// event that could not be acted on, or with discovery sources that contradict it.
+    /// event that could not be acted on, with discovery sources that contradict it, or with a broken chain of records.
     ROUTE_DIVERGED = Gauge "route_diverged" by Nothing;
     /// Routes paused or frozen for more than an hour.
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::recover::Committed;
 use super::report::Report;
 use super::{Held, Leave, Reconciler, Task};
 use crate::domain::change;
@@ -11,7 +12,7 @@ use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
 use crate::domain::turns::Call;
 use crate::planted::{Bug, planted};
-use crate::ports::{CallError, Commit, ErrorKind};
+use crate::ports::{CallError, ErrorKind};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
 /// somebody else changes the group meanwhile.
@@ -208,11 +209,11 @@ impl Reconciler {
         let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
         let (extended, ()) = tokio::join!(extending, task.in_hand.keep());
         match extended {
-            Ok(Commit::Done(state)) if state.lease_of(task.transition).is_some() => {
+            Ok(Committed::Done(state)) if state.lease_of(task.transition).is_some() => {
                 held.state = state;
                 held.hold = Hold::granted(now);
             }
-            Ok(Commit::Done(_) | Commit::Refused { .. }) | Err(_) => {
+            Ok(Committed::Done(_) | Committed::Refused { .. }) | Err(_) => {
                 return Err(Stopped::LeaseLost);
             }
         }

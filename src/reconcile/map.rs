@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::recover::Committed;
 use super::tick::{Noted, Watched};
 use super::{NothingInHand, Reconciler, Task, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
@@ -17,7 +18,7 @@ use crate::domain::route::{InstanceId, Route};
 use crate::domain::transition::RouteState;
 use crate::domain::truth::{Sighting, Since, Truth, Witness, Worth};
 use crate::domain::unresolved::SourceConflict;
-use crate::ports::{CallError, Commit, ErrorKind};
+use crate::ports::{CallError, ErrorKind};
 
 /// How often a map is compared: a difference that is no name server's stale answer is believed within a quarter of an
 /// hour.
@@ -193,8 +194,8 @@ impl Reconciler {
         entry.note.clone_from(&said);
         let change = change::note(from, Effect::Conflicts(conflict), entry).map_err(|e| bug(&e))?;
         Ok(match self.commit(&task.steps, "Note", &change).await? {
-            Commit::Refused { .. } => None,
-            Commit::Done(_) => Some(Noted {
+            Committed::Refused { .. } => None,
+            Committed::Done(_) => Some(Noted {
                 kind: RecordKind::Noticed,
                 reason: Reason::MapDiffers,
                 note: said,

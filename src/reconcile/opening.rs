@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::Sighting;
+use super::recover::Committed;
 use super::report::{Ended, Report};
 use super::turns::{Asked, Leave};
 use super::{Held, Reconciler, Task, bug, group_of};
@@ -18,7 +19,7 @@ use crate::domain::route::Route;
 use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
 use crate::domain::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
-use crate::ports::{AddressError, CallError, Commit};
+use crate::ports::{AddressError, CallError};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
@@ -182,8 +183,8 @@ impl Reconciler {
             );
         }
         match self.commit(&task.steps, "Begin", &change).await? {
-            Commit::Refused { event, .. } => Ok(Opening::LookAgain(event)),
-            Commit::Done(state) => {
+            Committed::Refused { event, .. } => Ok(Opening::LookAgain(event)),
+            Committed::Done(state) => {
                 let opened = Opened {
                     may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
                     state,

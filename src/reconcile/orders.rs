@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::opening::COMMIT_TRIES;
+use super::recover::Committed;
 use super::{NothingInHand, Reconciler, Report, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
@@ -11,7 +12,7 @@ use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::lease::{Acquire, Owner};
 use crate::domain::route::Route;
 use crate::domain::transition::RouteState;
-use crate::ports::{CallError, Commit};
+use crate::ports::CallError;
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ impl Reconciler {
             let effect = Effect::Obeys(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
             match self.commit(&task.steps, "Order", &change).await? {
-                Commit::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
-                Commit::Refused { state, .. } => refused = Some(state),
+                Committed::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
+                Committed::Refused { state, .. } => refused = Some(state),
             }
         }
         let owner = refused.and_then(|state| state.control.lease.map(|lease| lease.owner));

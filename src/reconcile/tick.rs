@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use super::conflict::{Contradicted, Said};
 use super::map::MapWatch;
+use super::recover::Committed;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
-use crate::audit_chain::newest_fault;
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
-use crate::domain::audit::{BrokenChain, Cause, Entry, Reason, RecordKind};
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::decide::{Decision, Verdict, unless_held_back};
 use crate::domain::event::{EventKey, Evidence};
 use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
-use crate::domain::route::{Route, RouteName};
+use crate::domain::route::Route;
 use crate::domain::sources::Sources;
 use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
-use crate::ports::{CallError, Commit};
+use crate::ports::CallError;
 
 /// What one worker's timer remembers of a route between its looks.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ pub struct Watched {
     pub is_flapping: bool,
     /// Whether something about it is unresolved (I9).
     pub is_unresolved: bool,
+    /// Whether a route without a record was compared with the audit: it has none there either.
+    is_known_as_new: bool,
     /// The comparisons of its map.
     pub(super) map: MapWatch,
 }
@@ -123,8 +125,17 @@ impl Reconciler {
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
+        let known = self.recall(&route.name).map(|seen| seen.state.chain.seq);
         let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
-        let sighting = sighting?;
+        let mut sighting = sighting?;
+        let seq = sighting.state.chain.seq;
+        // A state that went back was restored; one without a record may be new, or may have been deleted.
+        let went_back = known.is_some_and(|known| seq < known);
+        if went_back || (seq == 0 && !watched.is_known_as_new) {
+            Box::pin(self.recover_if_behind(route)).await?;
+            watched.is_known_as_new = true;
+            sighting = self.recall(&route.name).unwrap_or(sighting);
+        }
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
         watched.see(&sighting.state.control, now);
         if let Acquire::Wait(_) = self.acquirable(&sighting) {
@@ -373,9 +384,9 @@ impl Reconciler {
         entry: Entry,
     ) -> Result<Option<RouteState>, CallError> {
         let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
-        let (kept, written) = match self.ledger.commit(&change).await? {
-            Commit::Done(state) => (state.clone(), Some(state)),
-            Commit::Refused { state, .. } => (state, None),
+        let (kept, written) = match self.write(&change).await? {
+            Committed::Done(state) => (state.clone(), Some(state)),
+            Committed::Refused { state, .. } => (state, None),
         };
         self.remember(kept);
         Ok(written)
@@ -440,18 +451,4 @@ struct HeldBack {
 pub(super) struct Looking<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,
-}
-
-impl Reconciler {
-    /// The first fault among a route's newest records, if there is one: whether they are as they were written (I8).
-    ///
-    /// # Errors
-    /// When state or records cannot be read.
-    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let Some(state) = self.ledger.peek(route).await? else {
-            return Ok(None);
-        };
-        let fault = newest_fault(self.audit.as_ref(), route.clone(), state.chain).await?;
-        Ok(fault.map(|fault| fault.broken))
-    }
 }

@@ -51,7 +51,7 @@ pub struct WorkerView {
 /// A part that could not be read.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnreadView {
-    /// Which part: `state`, `records`, `listener`, `queue`, `dead_letters`, or a group's ARN.
+    /// Which part: `state`, `records`, `chain_end`, `listener`, `queue`, `dead_letters`, or a group's ARN.
     pub part: String,
     /// Why.
     pub error: String,
@@ -111,6 +111,8 @@ pub struct RouteView {
     pub latest: Option<LatestView>,
     /// Where its audit chain ends.
     pub chain: Option<ChainView>,
+    /// Whether the audit ends there too; absent when one of the two could not be read.
+    pub chain_end: Option<ChainEndView>,
     /// What could not be read.
     pub unread: Vec<UnreadView>,
 }
@@ -313,4 +315,17 @@ pub struct ChainView {
     pub seq: u64,
     /// Its hash.
     pub hash: String,
+}
+
+/// The audit's newest row, compared with the head in the route's state.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChainEndView {
+    /// `matches`, `records_beyond_head`, `records_missing` or `other_record`.
+    pub found: &'static str,
+    /// The newest row's number; 0 if there is no row.
+    pub newest_seq: u64,
+    /// What differs; absent if they match.
+    pub difference: Option<String>,
+    /// What to do about it; absent if they match.
+    pub remedy: Option<String>,
 }

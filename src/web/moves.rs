@@ -95,7 +95,9 @@ impl Move {
             RecordKind::Deferred
             | RecordKind::Finished
             | RecordKind::Ordered
-            | RecordKind::Noticed => {
+            | RecordKind::Noticed
+            | RecordKind::Recovered
+            | RecordKind::Adopted => {
                 self.take_its_own(entry);
                 self.ended = Some(entry.at);
             }
@@ -215,7 +217,7 @@ impl Tone {
         match kind {
             RecordKind::Serving => Self::Good,
             RecordKind::NotServing => Self::Bad,
-            RecordKind::Noticed => Self::Held,
+            RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
             RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
             RecordKind::Finished | RecordKind::Ordered | RecordKind::Drained => Self::Plain,
         }

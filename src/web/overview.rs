@@ -257,6 +257,16 @@ fn lease(page: &mut Html, view: &RouteView) {
 }
 
 fn chain(page: &mut Html, view: &RouteView) {
+    match &view.chain_end {
+        None => line(page, |page| dim(page, "not compared")),
+        Some(end) if end.difference.is_some() => {
+            line(page, |page| badge(page, Tone::Bad, "differs"));
+            line(page, |page| {
+                dim(page, &format!("audit ends at {}", end.newest_seq))
+            });
+        }
+        Some(_) => {}
+    }
     let Some(chain) = &view.chain else {
         dim(page, "no record");
         return;

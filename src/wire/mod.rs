@@ -8,9 +8,11 @@
 //! Four forms are read, all to the one [`RdsEvent`]: an EventBridge event, the message RDS publishes to
 //! SNS, the envelope of SNS around either, and the Lambda invocation around that.
 
+mod changes;
 mod eventbridge;
 mod facts;
 mod field;
+pub(crate) mod kept;
 mod lambda;
 pub mod record;
 mod sns;

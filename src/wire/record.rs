@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::{self, ChangesText};
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::identity::SourceArn;
@@ -85,6 +86,8 @@ struct Text {
     attempt: u32,
     before: Vec<RowText>,
     cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<ChangesText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +188,7 @@ impl From<&AuditRecord> for Text {
             attempt: entry.attempt,
             before: entry.before.iter().map(RowText::from).collect(),
             cause: entry.cause.as_str().to_owned(),
+            changes: record.changes.as_ref().map(changes::text),
             config_hash: entry.provenance.as_ref().map(|p| p.config.to_string()),
             desired: entry
                 .desired
@@ -289,8 +293,10 @@ fn whole_micros(duration: Duration) -> u64 {
 impl TryFrom<Text> for AuditRecord {
     type Error = UnreadableRecord;
 
-    fn try_from(text: Text) -> Result<Self, UnreadableRecord> {
+    fn try_from(mut text: Text) -> Result<Self, UnreadableRecord> {
+        let changes = text.changes.take().map(changes::read).transpose()?;
         Ok(Self {
+            changes,
             route: valid("route", text.route.clone(), |t| RouteName::new(t).ok())?,
             seq: text.seq,
             prev: valid("prev_hash", text.prev_hash.clone(), Hash::parse)?,
@@ -602,6 +608,7 @@ mod tests {
             seq,
             prev,
             entry,
+            changes: None,
         })
     }
 
@@ -688,6 +695,7 @@ mod tests {
             seq: 17,
             prev: Hash::of("before"),
             entry,
+            changes: None,
         }
     }
 

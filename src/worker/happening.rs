@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::audit::BrokenChain;
 use crate::domain::route::Route;
 use crate::ports::{CallError, Message};
-use crate::reconcile::{Noted, Report};
+use crate::reconcile::{LedgerNews, Noted, Report};
 use crate::timer::Summary;
 
 /// What happened, for the log, the metrics and the demo's story.
@@ -88,6 +88,15 @@ pub enum Happening<'a> {
         /// Why.
         error: &'a io::Error,
     },
+    /// A route's state was behind its records, and was rebuilt from them.
+    LedgerRecovered {
+        /// Which.
+        route: &'a Route,
+        /// The number of the record that it ended at.
+        from: u64,
+        /// That of the last record it was rebuilt from.
+        to: u64,
+    },
     /// A minute went by: how the routes are.
     Summary(Summary),
     /// The worker was told to stop.
@@ -104,6 +113,21 @@ pub enum Happening<'a> {
         /// Whether the receive had not ended either.
         receive_is_open: bool,
     },
+}
+
+impl<'a> Happening<'a> {
+    /// What was found out about a route's ledger.
+    #[must_use]
+    pub fn of_ledger(route: &'a Route, news: &'a LedgerNews) -> Self {
+        match news {
+            LedgerNews::Broken(broken) => Self::ChainBroken { route, broken },
+            LedgerNews::Recovered { from, to } => Self::LedgerRecovered {
+                route,
+                from: *from,
+                to: *to,
+            },
+        }
+    }
 }
 
 /// Is told everything worth a line.

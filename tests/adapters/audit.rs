@@ -1,6 +1,6 @@
 //! What the audit's reading side makes of a refusal.
 
-use writerlink::audit_chain::newest_fault;
+use writerlink::audit_chain::verify_newest;
 use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
 use writerlink::domain::audit::Hash;
 use writerlink::domain::route::RouteName;
@@ -20,7 +20,7 @@ async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {
         hash: Hash::of("a record"),
     };
     let route = RouteName::new("orders").unwrap();
-    let error = newest_fault(&ledger, route, head).await.unwrap_err();
+    let error = verify_newest(&ledger, route, head).await.unwrap_err();
     assert_eq!(error.code, "SomethingNewException");
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert_eq!(stub.asked().len(), 1, "and it is no reason to ask again");

@@ -18,6 +18,7 @@ fn among(entries: Vec<Entry>) -> Option<LastMove> {
             seq,
             prev: Hash::default(),
             entry,
+            changes: None,
         })
         .collect();
     LastMove::among(&records.iter().rev().collect::<Vec<_>>())

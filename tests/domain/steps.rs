@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink::domain::aim::{Aim, aim};
-use writerlink::domain::audit::Entry;
+use writerlink::domain::audit::{AuditRecord, Entry, Hash, RecordKind};
 use writerlink::domain::change::{
     Arrival, Change, Effect, Taking, begin, extend, finish, note, settle,
 };
@@ -12,6 +12,7 @@ use writerlink::domain::decide::{Decision, decide, unless_held_back};
 use writerlink::domain::event::{EventId, Evidence};
 use writerlink::domain::ground::{Act, Ground, Order};
 use writerlink::domain::policy::{Mode, Policy, Role};
+use writerlink::domain::rebuild::rebuilt;
 use writerlink::domain::route::{OnStarted, Route};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::time::Timestamp;
@@ -50,6 +51,8 @@ struct Ledger {
     state: RouteState,
     now: Timestamp,
     attempts: u128,
+    /// Every state that it had, with the record that led to it; none for the first, and for the extension of a lease.
+    history: Vec<(RouteState, Option<AuditRecord>)>,
 }
 
 type Checked = Result<(), TestCaseError>;
@@ -58,6 +61,7 @@ impl Ledger {
     fn new(route: Route) -> Self {
         Self {
             state: RouteState::new(route.name.clone()),
+            history: vec![(RouteState::new(route.name.clone()), None)],
             route,
             now: second(1000),
             attempts: 0,
@@ -93,7 +97,54 @@ impl Ledger {
             }
         }
         self.state.control = after.clone();
-        self.state.chain.seq += u64::from(change.entry().is_some());
+        let record = change.entry().map(|entry| self.record_of(change, entry));
+        if let Some(record) = &record {
+            self.state.chain.seq = record.seq;
+            self.state.chain.hash = hash_of(record.seq);
+        }
+        self.history.push((self.state.clone(), record));
+        Ok(())
+    }
+
+    /// As a ledger writes it: of an attempt that begins, or of one that ends or needs no lease.
+    fn record_of(&self, change: &Change, entry: &Entry) -> AuditRecord {
+        let kind = match change.to().lease {
+            Some(_) => RecordKind::Started,
+            None => RecordKind::Noticed,
+        };
+        AuditRecord {
+            route: self.route.name.clone(),
+            seq: change.seq(),
+            prev: change.base().hash,
+            entry: Entry {
+                kind,
+                generation: change.to().generation,
+                ..entry.clone()
+            },
+            changes: Some(change.changes()),
+        }
+    }
+
+    /// I3, I7, I8: the records that follow any earlier state lead from it to the last one, in everything but how often
+    /// a lease was extended, which is not recorded.
+    fn is_rebuilt_from_any_earlier_state(&self) -> Checked {
+        let without_extensions = |state: &RouteState| {
+            let mut state = state.clone();
+            if let Some(lease) = &mut state.control.lease {
+                lease.deadline = second(0);
+            }
+            state
+        };
+        for (n, (earlier, _)) in self.history.iter().enumerate() {
+            let records = self.history[n + 1..].iter();
+            let records = records.filter_map(|(_, record)| record.as_ref());
+            let hashed = records.map(|record| (record, hash_of(record.seq)));
+            let rebuilt = rebuilt(earlier, hashed).unwrap();
+            prop_assert_eq!(
+                without_extensions(&rebuilt),
+                without_extensions(&self.state)
+            );
+        }
         Ok(())
     }
 
@@ -275,6 +326,10 @@ impl Ledger {
     }
 }
 
+fn hash_of(seq: u64) -> Hash {
+    Hash::of(&seq.to_string())
+}
+
 /// An event that names `db-{number}`, or asks for the truth.
 fn told(id: EventId, number: u8, at: Timestamp) -> Evidence {
     match id {
@@ -402,6 +457,7 @@ proptest! {
         for (step, ending) in steps {
             ledger.take(step, ending)?;
         }
+        ledger.is_rebuilt_from_any_earlier_state()?;
     }
 }
 

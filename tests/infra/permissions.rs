@@ -173,6 +173,7 @@ fn as_operator(trial: &Trial) -> BTreeSet<Call> {
         "ack aurora-source",
         "freeze",
         "unfreeze",
+        "adopt aurora-source",
     ] {
         recorded.does(&format!("{order} --reason drill --yes"));
     }
@@ -361,6 +362,7 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
         "ack",
         "freeze",
         "unfreeze",
+        "adopt",
         "setup",
     ];
     let ask_nothing = ["demo", "config check", "healthcheck", "man", "completions"];

@@ -315,3 +315,20 @@ async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
         assert!(page.contains(part), "{part}\n{page}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_ends_before_its_records_stands_on_the_page_with_what_to_do() {
+    let shown = Shown::after_a_day().await;
+    shown.rig.delete_state_row(0).await;
+    let answer = shown.get("/").await;
+    is_harmless(&answer);
+    let page = text(&answer);
+    for part in [
+        "the route has no state: it was deleted",
+        "to do: nothing: the worker continues after the newest record by itself",
+        "differs",
+        "audit ends at ",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}

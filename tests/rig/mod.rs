@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod invariants;
+pub(crate) mod tables;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

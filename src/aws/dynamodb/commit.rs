@@ -22,7 +22,9 @@
 //! 3. **Our conditions can never hold again**: the head is another's, or the event is in other hands. Generation
 //!    and `seq` only grow and a settled event stays settled, so a request of ours that is still on its way
 //!    will be refused when it arrives: [`Commit::Refused`], for certain.
-//! 4. **Our conditions still hold.** The request may be on its way and land any moment: `Err`. The caller
+//! 4. **Our conditions still hold, and the reply says that a row stands in our record's place.** The state does not
+//!    know that row: it was restored or deleted, or the row is foreign. [`Commit::PlaceTaken`]: the caller compares.
+//! 5. **Our conditions still hold.** The request may be on its way and land any moment: `Err`. The caller
 //!    tries again later from what it then reads.
 //!
 //! The event is read *before* the route. Both change in one transaction, so a route that still stands as
@@ -60,6 +62,22 @@ const PASSING_REASONS: [&str; 4] = [
     "ProvisionedThroughputExceeded",
 ];
 
+/// Why a request failed, as far as its reply says.
+pub(super) struct Failed {
+    error: CallError,
+    /// A row stands where the record was to go. If the route's state stands too, it does not know that row.
+    place_is_taken: bool,
+}
+
+impl From<CallError> for Failed {
+    fn from(error: CallError) -> Self {
+        Self {
+            error,
+            place_is_taken: false,
+        }
+    }
+}
+
 /// A change with everything that follows from it.
 pub(super) struct Intent<'a> {
     change: &'a Change,
@@ -78,20 +96,20 @@ impl<'a> Intent<'a> {
     /// Puts the change's record in its place: behind the head of the state that the change was built on.
     pub(super) fn of(change: &'a Change) -> Self {
         let from = change.from();
-        let mut chain = from.chain;
+        let mut chain = change.base();
         let record = change.entry().map(|entry| {
             let record = AuditRecord {
                 route: from.route.clone(),
-                seq: from
-                    .chain
-                    .seq
-                    .saturating_add(if planted(Bug::SkipsASeq) { 2 } else { 1 }),
+                seq: change
+                    .seq()
+                    .saturating_add(u64::from(planted(Bug::SkipsASeq))),
                 prev: if planted(Bug::ForgetsThePrevious) {
                     Hash::default()
                 } else {
-                    from.chain.hash
+                    chain.hash
                 },
                 entry: entry.clone(),
+                changes: Some(change.changes()),
             };
             let canonical = canonical(&record);
             chain = ChainHead {
@@ -121,8 +139,13 @@ impl<'a> Intent<'a> {
         update(&tables.state, route_columns(&self.after), when)
     }
 
-    fn event_write(&self, tables: &TableNames) -> Option<Statement> {
-        Some(match self.change.event()? {
+    fn event_writes(&self, tables: &TableNames) -> impl Iterator<Item = Statement> {
+        let writes = self
+            .change
+            .event()
+            .into_iter()
+            .chain(self.change.restored());
+        writes.map(|write| match write {
             EventWrite::Insert(entry) => insert(&tables.state, new_event_columns(entry)),
             EventWrite::Replace { from, to } => {
                 update(&tables.state, event_columns(to), event_version(from))
@@ -130,11 +153,14 @@ impl<'a> Intent<'a> {
         })
     }
 
-    fn statements(&self, tables: &TableNames, written: &Written) -> Vec<Statement> {
-        let columns = records::columns(&written.record, &written.canonical);
+    /// The record's statement is the last: see [`takes_the_place`].
+    fn statements(&self, tables: &TableNames) -> Vec<Statement> {
         let mut statements = vec![self.route_update(tables)];
-        statements.extend(self.event_write(tables));
-        statements.push(insert(&tables.audit, columns));
+        statements.extend(self.event_writes(tables));
+        statements.extend(self.record.as_ref().map(|written| {
+            let columns = records::columns(&written.record, &written.canonical);
+            insert(&tables.audit, columns)
+        }));
         statements
     }
 
@@ -167,17 +193,18 @@ impl<'a> Intent<'a> {
 
 impl DynamoLedger {
     /// Sends the change once (the SDK may send it again). An error says nothing about what was written.
-    pub(super) async fn send(&self, intent: &Intent<'_>) -> Result<(), CallError> {
-        match &intent.record {
-            Some(written) => {
-                let statements = intent.statements(&self.tables, written);
+    pub(super) async fn send(&self, intent: &Intent<'_>) -> Result<(), Failed> {
+        let mut statements = intent.statements(&self.tables);
+        match statements.pop() {
+            Some(only) if statements.is_empty() => Ok(self.execute(only).await?),
+            last => {
+                statements.extend(last);
                 self.transact(statements).await
             }
-            None => self.execute(intent.route_update(&self.tables)).await,
         }
     }
 
-    async fn transact(&self, statements: Vec<Statement>) -> Result<(), CallError> {
+    async fn transact(&self, statements: Vec<Statement>) -> Result<(), Failed> {
         let statements: Vec<ParameterizedStatement> = statements
             .into_iter()
             .map(ParameterizedStatement::try_from)
@@ -190,9 +217,10 @@ impl DynamoLedger {
         match transaction.send().await {
             Ok(_) => Ok(()),
             Err(error) => {
-                let mut failed = failed(EXECUTE_TRANSACTION, &error);
+                let mut failed = Failed::from(failed(EXECUTE_TRANSACTION, &error));
                 if let Some(reasons) = cancellation(&error) {
-                    failed.kind = kind_of_cancellation(reasons);
+                    failed.error.kind = kind_of_cancellation(reasons);
+                    failed.place_is_taken = takes_the_place(reasons);
                 }
                 Err(failed)
             }
@@ -215,8 +243,12 @@ impl DynamoLedger {
     pub(super) async fn resolve(
         &self,
         intent: &Intent<'_>,
-        error: CallError,
+        failed: Failed,
     ) -> Result<Commit, CallError> {
+        let Failed {
+            error,
+            place_is_taken,
+        } = failed;
         let Ok((state, event)) = self.standing(intent.change).await else {
             return Err(error);
         };
@@ -224,6 +256,9 @@ impl DynamoLedger {
             return Ok(Commit::Done(state));
         }
         if intent.can_still_land(&state, event.as_ref()) {
+            if place_is_taken {
+                return Ok(Commit::PlaceTaken { state });
+            }
             return Err(error);
         }
         if intent.record.is_some() && state.chain.seq > intent.after.chain.seq {
@@ -243,9 +278,8 @@ impl DynamoLedger {
             Some(write) => self.event(&write.entry().key).await?,
             None => None,
         };
-        let route = &change.from().route;
-        let state = self.state(route).await?;
-        let state = state.unwrap_or_else(|| RouteState::new(route.clone()));
+        // A row that was deleted is made anew: on none at all no later change could be written either.
+        let state = self.load(&change.from().route).await?;
         Ok((state, event))
     }
 }
@@ -259,9 +293,14 @@ fn cancellation(error: &SdkError<ExecuteTransactionError>) -> Option<&[Cancellat
     }
 }
 
+/// Whether a row stands in the place of the record, whose statement is the last one.
+fn takes_the_place(reasons: &[CancellationReason]) -> bool {
+    let last = reasons.last().and_then(CancellationReason::code);
+    last == Some("DuplicateItem")
+}
+
 /// Used only when nothing was written and the change could still be: whether it is worth trying again. A
-/// lasting reason then means a record that is too large, or a row in the record's place that the route does
-/// not know of (a `state` table restored from a backup that is older than its `audit` table).
+/// lasting reason then means a record that is too large.
 fn kind_of_cancellation(reasons: &[CancellationReason]) -> ErrorKind {
     let passing = reasons
         .iter()

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::kept::Kept;
 use crate::domain::audit::Hash;
 use crate::domain::event::{EventKey, EvidenceOrder};
 use crate::domain::follow::Follow;
@@ -24,6 +23,7 @@ use crate::domain::transition::{
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
 pub(crate) use crate::schema::PK;
+use crate::wire::kept::Kept;
 
 /// An item as DynamoDB returns it.
 pub(crate) type Item = HashMap<String, AttributeValue>;

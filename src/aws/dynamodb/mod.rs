@@ -13,7 +13,6 @@ pub(crate) mod audit;
 mod commit;
 
 pub(crate) mod items;
-mod kept;
 pub(crate) mod records;
 pub(super) mod statements;
 mod tables;

@@ -89,6 +89,23 @@ pub struct Lift {
     pub saying: Saying,
 }
 
+/// Continue a route's chain behind rows that do not verify.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Adopt {
+    /// Which route
+    #[arg(value_parser = route_name)]
+    pub route: RouteName,
+    /// Why, in one line of at most 200 characters; it is recorded
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: String,
+    /// Show what would be adopted, and write nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Do not ask before doing it
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
 /// Stop every route.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Freeze {

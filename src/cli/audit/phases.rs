@@ -69,7 +69,9 @@ fn phases(records: &[StoredRecord]) -> Vec<Phase> {
             | RecordKind::Deferred
             | RecordKind::Finished
             | RecordKind::Ordered
-            | RecordKind::Noticed => return None,
+            | RecordKind::Noticed
+            | RecordKind::Recovered
+            | RecordKind::Adopted => return None,
         };
         Some(phase(name, ended.at, entry.at))
     });

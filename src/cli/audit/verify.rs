@@ -8,7 +8,9 @@ use super::Desk;
 use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::unreadable;
-use crate::audit_chain::{Fault, Follower, Met, Verification, Walk};
+use crate::audit_chain::{
+    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
+};
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
@@ -35,6 +37,7 @@ pub(in crate::cli) struct Verdict {
     pub(in crate::cli) fault: Option<String>,
     expected: Option<String>,
     found: Option<String>,
+    remedy: Option<String>,
 }
 
 impl Row for Verdict {
@@ -51,6 +54,7 @@ impl Row for Verdict {
         "fault",
         "expected",
         "found",
+        "remedy",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -88,6 +92,7 @@ impl Verdict {
             fault: fault.map(|fault| fault.broken.to_string()),
             expected: fault.map(|fault| fault.expected.clone()),
             found: fault.map(|fault| fault.found.clone()),
+            remedy: None,
         }
     }
 }
@@ -107,8 +112,8 @@ pub(super) fn tell(
     };
     rows.write(output, session.out)?;
     let faults = judged.iter().filter_map(|judged| {
-        let fault = judged.fault.as_ref()?;
-        Some((judged.verdict.route.as_str(), fault))
+        let (fault, verdict) = (judged.fault.as_ref()?, &judged.verdict);
+        Some((verdict.route.as_str(), fault, verdict.remedy.as_deref()))
     });
     match broken(faults, (why, fix)) {
         Some(failure) => Err(failure),
@@ -218,11 +223,45 @@ async fn judge(
                 let at = verification.chain.verified().seq;
                 seen(&format!("{route}: {at} of {} records", head.seq))?;
             }
+            if range.to.is_none() {
+                let compared = verification.compare_end(books.ledger.as_ref(), audit);
+                compared.await.map_err(unreadable)?;
+            }
             (verification.chain, verification.fault)
         }
     };
-    let verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
+    let mut verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
+    if let Some(fault) = &fault {
+        let after = after_adoption(audit, route, (fault, head)).await;
+        let after = after.map_err(unreadable)?;
+        if let (Some(fault), Some(after)) = (&mut verdict.fault, after) {
+            *fault = format!("{fault}; {after}");
+        }
+    }
+    if fault.is_some() && range.to.is_none() {
+        let compared = compared_end(books.ledger.as_ref(), audit, route).await;
+        let end = compared.map_err(unreadable)?;
+        verdict.remedy = end.and_then(|end| end.remedy(route));
+    }
     Ok(Judged { verdict, fault })
+}
+
+/// What is to be said of the records behind a fault that a person has adopted.
+async fn after_adoption(
+    audit: &dyn Audit,
+    route: &RouteName,
+    (fault, head): (&Fault, ChainHead),
+) -> Result<Option<String>, CallError> {
+    let Some(adopted) = adopted_after(audit, route, &fault.broken).await? else {
+        return Ok(None);
+    };
+    let chain = (adopted, Follower::anywhere());
+    let next = verify_from(audit, route, chain, head).await?;
+    let rest = match next.fault {
+        None => "and from there on the chain is intact".to_owned(),
+        Some(next) => format!("and behind that {}", next.broken),
+    };
+    Ok(Some(format!("record {adopted} adopted that, {rest}")))
 }
 
 /// A follower for a chain that is read from a record on: the one before it is where it begins.

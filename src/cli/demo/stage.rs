@@ -109,6 +109,7 @@ impl Observer for Notes {
             | Happening::LookFailed { .. }
             | Happening::MapNotCompared { .. }
             | Happening::ChainBroken { .. }
+            | Happening::LedgerRecovered { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)
             | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),

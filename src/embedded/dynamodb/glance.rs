@@ -67,7 +67,7 @@ impl EmbeddedDynamo {
     }
 }
 
-fn held(value: Sent) -> Option<Held> {
+pub(super) fn held(value: Sent) -> Option<Held> {
     match value {
         Sent::S(text) => Some(Held::S(text)),
         Sent::N(text) => Some(Held::N(text)),

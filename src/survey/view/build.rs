@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
-    PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
-    UnresolvedEventView, VERSION, WorkerView,
+    ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView,
+    MoveView, PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView,
+    UnreadView, UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::domain::audit::Reason;
 use crate::domain::follow::Follow;
@@ -140,6 +140,7 @@ impl RouteView {
                 .map(|last| last_move(route, last, now)),
             latest: newest.map(|newest| latest(newest, now)),
             chain: state.map(chain),
+            chain_end: chain_end(survey),
             unread: all_unread(survey),
         }
     }
@@ -152,9 +153,13 @@ fn all_unread(survey: &RouteSurvey) -> Vec<UnreadView> {
         .and_then(|weights| unread("listener", weights));
     let groups = survey.groups.iter();
     let groups = groups.filter_map(|group| unread(group.group.arn.as_str(), &group.rows));
+    // What made the comparison impossible stands under its own name already.
+    let compared = survey.state.is_ok() && survey.newest_row.is_ok();
+    let chain_end = compared.then(|| unread("chain_end", &survey.chain_end));
     let parts = [
         unread("state", &survey.state),
         unread("records", &survey.records),
+        chain_end.flatten(),
         listener,
     ];
     parts.into_iter().flatten().chain(groups).collect()
@@ -314,6 +319,17 @@ fn chain(state: &RouteState) -> ChainView {
         seq: state.chain.seq,
         hash: state.chain.hash.to_string(),
     }
+}
+
+fn chain_end(survey: &RouteSurvey) -> Option<ChainEndView> {
+    let end = survey.chain_end.as_ref().ok()?;
+    let newest = survey.newest_row.as_ref().ok()?;
+    Some(ChainEndView {
+        found: end.as_str(),
+        newest_seq: newest.map_or(0, |row| row.seq),
+        difference: end.difference(),
+        remedy: end.remedy(&survey.route.name),
+    })
 }
 
 fn millis(duration: Duration) -> u64 {

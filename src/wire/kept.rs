@@ -20,7 +20,7 @@ use crate::domain::transition::{Desired, Outcome, TransitionId};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 
 /// A value that is kept as JSON text.
-pub(super) trait Kept: Sized {
+pub(crate) trait Kept: Sized {
     /// Its text.
     fn text(&self) -> String;
 
