@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
 pub use self::probes::Probes;
-pub use self::server::{CONNECTIONS_MAX, HEAD_WITHIN, Limits, Server, first_end};
+pub use self::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
 pub use self::site::{KEPT_FOR, Site};
 use crate::worker::Observer;
 
@@ -52,9 +52,9 @@ pub const PAGE_BYTES_MAX: usize = 100_000;
 pub async fn listen(
     address: SocketAddr,
     app: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     observer: Arc<dyn Observer>,
-) -> io::Result<Server> {
+) -> io::Result<HttpServer> {
     answer(TcpListener::bind(address).await?, app, limits, observer)
 }
 
@@ -65,14 +65,14 @@ pub async fn listen(
 pub fn answer(
     listener: TcpListener,
     app: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     observer: Arc<dyn Observer>,
-) -> io::Result<Server> {
+) -> io::Result<HttpServer> {
     let address = listener.local_addr()?;
     let reach = guard::Reach::of(address);
     let guarded = middleware::from_fn(move |request, next| guard::guard(reach, request, next));
     let app = app.fallback(nothing_here).layer(guarded);
-    Server::start(listener, app, limits, observer)
+    HttpServer::start(listener, app, limits, observer)
 }
 
 async fn nothing_here() -> Response {

@@ -121,6 +121,7 @@ impl Connect for Desk {
             owner: Owner::new("desk"),
             stops: watch::channel(0).1,
             log: Box::new(std::io::sink()),
+            open_files_max: None,
         })
     }
 }

@@ -40,10 +40,10 @@ pub(super) async fn run(
     };
     let routes: Arc<[Route]> = config.routes.as_slice().into();
     let terms = Terms {
-        limits: web::Limits::for_files(process.open_files_max),
+        limits: web::ConnectionLimits::for_files(process.open_files_max),
         observer: Arc::clone(&lines) as _,
     };
-    let served = serving::listen(&config, &ports, &routes, &terms).await?;
+    let mut served = serving::listen(&config, &ports, &routes, &terms).await?;
     lines.say("info", "started", &started);
 
     let reconciler = reconciler(&config, &ports, process.owner);
@@ -51,14 +51,15 @@ pub(super) async fn run(
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
-    Ok(work(&worker, until, (process.stops, served), &lines).await)
+    Ok(work(&worker, until, &process.stops, &mut served, &lines).await)
 }
 
 /// Works until it is done, told to stop, or without its server.
 async fn work(
     worker: &Worker,
     until: Until,
-    (stops, mut served): (watch::Receiver<u32>, Served),
+    stops: &watch::Receiver<u32>,
+    served: &mut Served,
     lines: &LineWriter,
 ) -> Exit {
     let exit = Cell::new(Exit::Done);

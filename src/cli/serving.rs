@@ -10,14 +10,14 @@ use super::failure::{Exit, Failure};
 use crate::config::{Config, PageAddress};
 use crate::domain::route::Route;
 use crate::ports::Ports;
-use crate::web::{self, Limits, Probes, Server, Site};
+use crate::web::{self, ConnectionLimits, HttpServer, Probes, Site};
 use crate::worker::Observer;
 
 /// What answers.
 pub(super) struct Served {
     /// Has to be told what happens.
     pub(super) probes: Arc<Probes>,
-    servers: Vec<Server>,
+    servers: Vec<HttpServer>,
 }
 
 impl Served {
@@ -32,7 +32,7 @@ impl Served {
 #[derive(Clone)]
 pub(super) struct Terms {
     /// What it grants.
-    pub(super) limits: Limits,
+    pub(super) limits: ConnectionLimits,
     /// Whom it tells.
     pub(super) observer: Arc<dyn Observer>,
 }
@@ -81,7 +81,7 @@ async fn answer(
     address: SocketAddr,
     app: Router,
     terms: &Terms,
-) -> Result<Server, Failure> {
+) -> Result<HttpServer, Failure> {
     let Terms { limits, observer } = terms.clone();
     let listening = web::listen(address, app, limits, observer).await;
     listening.map_err(|error| unanswered((what, setting), address, &error))

@@ -55,7 +55,7 @@ fn silent(liveness: &Liveness) -> Vec<Part> {
 #[test]
 fn the_timer_does_not_speak_for_the_receiving_loop() {
     let (clock, liveness) = started(true);
-    clock.advance(RECEIVING_SILENT_MAX - SECOND);
+    clock.advance(RECEIVING_SILENT_MAX.saturating_sub(SECOND));
     liveness.tell(&summary(None));
     assert_eq!(silent(&liveness), []);
     clock.advance(SECOND);

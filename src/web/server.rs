@@ -46,7 +46,7 @@ const TOLD_ONCE_IN: u64 = 60;
 
 /// What a server grants to those who connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// How many connections are open at once.
     pub connections_max: usize,
     /// How long one may take to send a whole request head. None where a paused clock would run ahead while nobody sends:
@@ -54,7 +54,7 @@ pub struct Limits {
     pub head_within: Option<Duration>,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: CONNECTIONS_MAX,
@@ -63,7 +63,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// The limits in a process that may open so many files, as far as that is known.
     #[must_use]
     pub fn for_files(open_files_max: Option<u64>) -> Self {
@@ -78,16 +78,16 @@ impl Limits {
 
 /// A server that answers. It ends when it is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct HttpServer {
     address: SocketAddr,
     accepting: JoinHandle<Infallible>,
 }
 
-impl Server {
+impl HttpServer {
     pub(super) fn start(
         listener: TcpListener,
         app: Router,
-        limits: Limits,
+        limits: ConnectionLimits,
         observer: Arc<dyn Observer>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -121,7 +121,7 @@ impl Server {
 }
 
 /// Waits until one of these servers ends, and says why. Without servers it waits for ever.
-pub async fn first_end(servers: &mut [Server]) -> String {
+pub async fn first_end(servers: &mut [HttpServer]) -> String {
     std::future::poll_fn(|cx| {
         let mut ends = servers.iter_mut().map(|server| server.poll_end(cx));
         ends.find(Poll::is_ready).unwrap_or(Poll::Pending)
@@ -129,7 +129,7 @@ pub async fn first_end(servers: &mut [Server]) -> String {
     .await
 }
 
-impl Drop for Server {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -153,7 +153,7 @@ impl Incoming for TcpListener {
 struct Door {
     address: SocketAddr,
     app: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     observer: Arc<dyn Observer>,
 }
 

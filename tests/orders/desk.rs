@@ -323,6 +323,7 @@ impl Connect for Desk {
             owner: Owner::new("desk:1"),
             stops: self.stop.subscribe(),
             log: Box::new(self.log.clone()),
+            open_files_max: None,
         })
     }
 }

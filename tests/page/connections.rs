@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use writerlink::web::{self, HEAD_WITHIN, Limits, Server};
+use writerlink::web::{self, ConnectionLimits, HEAD_WITHIN, HttpServer};
 
 use crate::http::elsewhere;
 use crate::rig::Rig;
@@ -17,7 +17,7 @@ use crate::world::{Shown, UNHURRIED, nobody};
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A server with a page that is there, and one that never comes.
-async fn server(limits: Limits) -> (Server, Arc<Notify>) {
+async fn server(limits: ConnectionLimits) -> (HttpServer, Arc<Notify>) {
     let asked = Arc::new(Notify::new());
     let told = Arc::clone(&asked);
     let never = move || async move {
@@ -81,7 +81,7 @@ fn is_open(mut stream: &TcpStream) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_whole_request_is_closed_after_ten_seconds() {
-    let (server, _) = server(Limits::default()).await;
+    let (server, _) = server(ConnectionLimits::default()).await;
     for sent in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: localhost\r\n"] {
         let stream = connection(server.address(), sent).await;
         let began = now();
@@ -93,7 +93,7 @@ async fn a_connection_without_a_whole_request_is_closed_after_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_ten_seconds_after_its_last_answer() {
-    let (server, _) = server(Limits::default()).await;
+    let (server, _) = server(ConnectionLimits::default()).await;
     let stream = connection(server.address(), REQUEST).await;
     let (stream, first) = answer(stream).await;
     assert!(first.starts_with("HTTP/1.1 200"), "{first}");
@@ -119,7 +119,7 @@ async fn one_connection_too_many_takes_the_place_of_the_oldest_silent_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_being_answered_makes_room_last() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_max: 2,
         ..UNHURRIED
     };

@@ -254,8 +254,8 @@ async fn a_long_hand_in_the_last_place_is_no_silence() {
         .shown
         .rig
         .every_call_takes(Duration::from_millis(4_900));
-    for n in 0..10 {
-        let event = stage.shown.rig.completed(0, 2 + n % 2, n as u64);
+    for (n, second) in (0..10).zip(0..) {
+        let event = stage.shown.rig.completed(0, 2 + n % 2, second);
         stage.shown.rig.fleet.world.deliver(&stage.shown.now(event));
     }
     stage.is_well_for(10 * MINUTE).await;

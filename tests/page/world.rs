@@ -13,7 +13,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::emf;
 use writerlink::ports::Ports;
 use writerlink::reconcile::Reconciler;
-use writerlink::web::{self, Limits, Probes, Server, Site};
+use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
 use writerlink::worker::{Happening, Observer, Observers, Until};
 
 use crate::http::{Answer, Client};
@@ -40,11 +40,11 @@ pub(crate) struct Shown {
     pub(crate) client: Client,
     pub(crate) probes: Arc<Probes>,
     pub(crate) log: Arc<Log>,
-    _server: Server,
+    _server: HttpServer,
 }
 
 /// The clock of these worlds would run ahead to the end of any time that a viewer is given.
-pub(crate) const UNHURRIED: Limits = Limits {
+pub(crate) const UNHURRIED: ConnectionLimits = ConnectionLimits {
     connections_max: web::CONNECTIONS_MAX,
     head_within: None,
 };

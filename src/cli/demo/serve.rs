@@ -13,7 +13,7 @@ use super::story::Story;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::run::asked;
 use crate::cli::{Session, serving};
-use crate::web::{self, Limits, Site};
+use crate::web::{self, ConnectionLimits, Site};
 use crate::worker::Observers;
 
 /// The socket of the page, before the story is told: who cannot have it learns so at once.
@@ -65,9 +65,9 @@ async fn answer(
     // No configuration was read, and no installation is shown.
     let site = Site::new(&ports, [story.stage.route.clone()].into(), None);
     // The clock of this world would run ahead to the end of any time that a viewer is given.
-    let limits = Limits {
+    let limits = ConnectionLimits {
         head_within: None,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let nobody = Arc::new(Observers(Vec::new()));

@@ -30,17 +30,17 @@ where
 
 fn server(
     plan: impl FnMut() -> io::Error + Send + 'static,
-) -> (Server, Arc<Told>, Arc<Mutex<usize>>) {
+) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
     let (told, calls) = (Arc::<Told>::default(), Arc::default());
     let address = "127.0.0.1:1".parse().unwrap();
     let door = Door {
         address,
         app: Router::new(),
-        limits: Limits::default(),
+        limits: ConnectionLimits::default(),
         observer: Arc::clone(&told) as _,
     };
     let accepting = tokio::spawn(door.accept_from(Planned(plan, Arc::clone(&calls))));
-    (Server { address, accepting }, told, calls)
+    (HttpServer { address, accepting }, told, calls)
 }
 
 /// `EMFILE`.
@@ -76,7 +76,6 @@ async fn a_connection_that_was_gone_at_once_is_nothing_to_wait_for() {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::panic, reason = "the bug that ends a server")]
 async fn a_server_that_ends_says_so() {
     let (server, ..) = server(|| panic!("at a test"));
     let why = first_end(&mut [server]).await;
@@ -95,7 +94,7 @@ async fn a_server_that_goes_on_does_not_end() {
 
 #[test]
 fn the_worker_keeps_three_quarters_of_few_files() {
-    let connections = |files| Limits::for_files(files).connections_max;
+    let connections = |files| ConnectionLimits::for_files(files).connections_max;
     assert_eq!(connections(Some(64)), 8);
     assert_eq!(connections(Some(2)), 1, "the health check needs one");
     for many in [Some(1024), Some(u64::MAX), None] {
