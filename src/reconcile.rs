@@ -124,7 +124,7 @@ pub struct Reconciler {
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
     owner: Owner,
-    provenance: Option<Provenance>,
+    provenance: Option<Arc<Provenance>>,
     limits: Attempts,
     seen: Memory,
     pace: SharedPace,

@@ -155,11 +155,13 @@ impl Page<'_> {
     /// Names of installations and routes are plain by their own rules, and the other labels are ours: nothing in them has
     /// to be escaped.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let mut written = format!("{INSTALLATION}=\"{}\"", self.installation);
-        for (label, value) in labels {
-            written.push_str(&format!(",{label}=\"{value}\""));
-        }
-        self.line(format_args!("{name}{{{written}}} {value}"));
+        let of_all = [(INSTALLATION, self.installation.as_str())];
+        let all = [&of_all[..], labels].concat();
+        let written: Vec<String> = all
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
+        self.line(format_args!("{name}{{{}}} {value}", written.join(",")));
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {

@@ -28,7 +28,17 @@ pub(super) fn installation(
     env: Env<'_>,
     findings: &mut Findings,
 ) -> Option<Found<InstallationName>> {
-    let given = given(env, findings)?;
+    let given = match variable(env) {
+        Ok(given) => given,
+        Err((text, why)) => {
+            let place = Place {
+                field: INSTALLATION_VARIABLE.to_owned(),
+                origin: Origin::Variable(INSTALLATION_VARIABLE),
+            };
+            findings.fault(&place, Some(&format!("{text:?}")), why, NAME.fix);
+            return None;
+        }
+    };
     Some(match (written, given) {
         (Some(written), Some(given)) if written.value != given => {
             let quote = format!("{:?}", written.value.as_str());
@@ -44,22 +54,11 @@ pub(super) fn installation(
     })
 }
 
-/// What the variable says; nothing when a fault was reported.
-fn given(env: Env<'_>, findings: &mut Findings) -> Option<Option<InstallationName>> {
-    let Some(text) = env(INSTALLATION_VARIABLE).filter(|value| !value.trim().is_empty()) else {
-        return Some(None);
-    };
-    match (NAME.parse)(&text) {
-        Ok(name) => Some(Some(name)),
-        Err(why) => {
-            let place = Place {
-                field: INSTALLATION_VARIABLE.to_owned(),
-                origin: Origin::Variable(INSTALLATION_VARIABLE),
-            };
-            findings.fault(&place, Some(&format!("{text:?}")), why, NAME.fix);
-            None
-        }
-    }
+/// What the variable says; else its text, and the rule that it does not keep.
+fn variable(env: Env<'_>) -> Result<Option<InstallationName>, (String, String)> {
+    let text = env(INSTALLATION_VARIABLE).filter(|value| !value.trim().is_empty());
+    let name = text.map(|text| (NAME.parse)(&text).map_err(|why| (text, why)));
+    name.transpose()
 }
 
 /// Every table's name keeps the rule of a name, so there always is one.

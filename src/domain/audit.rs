@@ -1,6 +1,7 @@
 //! What is recorded, and the chain that shows that nothing was changed or left out (I8).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -240,8 +241,9 @@ pub struct Entry {
     pub owner: Owner,
     /// Which version of this program.
     pub version: String,
-    /// Which installation, and under which configuration; records of 0.1.0 do not say.
-    pub provenance: Option<Provenance>,
+    /// Which installation, and under which configuration; records of 0.1.0 do not say. Shared: it is the same in every
+    /// record of a process.
+    pub provenance: Option<Arc<Provenance>>,
     /// What made it happen.
     pub cause: Cause,
     /// The evidence's identity on this route.

@@ -1,5 +1,7 @@
 //! Under whose name records are written.
 
+use std::sync::Arc;
+
 use super::Reconciler;
 use crate::domain::provenance::Provenance;
 
@@ -8,7 +10,7 @@ impl Reconciler {
     #[must_use]
     pub fn under(self, provenance: Provenance) -> Self {
         Self {
-            provenance: Some(provenance),
+            provenance: Some(Arc::new(provenance)),
             ..self
         }
     }

@@ -10,6 +10,7 @@
 //! [`FORMAT_VERSION`], read beside the old one. A golden test holds the text.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -346,15 +347,15 @@ impl TryFrom<Text> for Entry {
 fn provenance(
     installation: Option<String>,
     config_hash: Option<String>,
-) -> Result<Option<Provenance>, UnreadableRecord> {
+) -> Result<Option<Arc<Provenance>>, UnreadableRecord> {
     match (installation, config_hash) {
         (None, None) => Ok(None),
-        (Some(installation), Some(config)) => Ok(Some(Provenance {
+        (Some(installation), Some(config)) => Ok(Some(Arc::new(Provenance {
             installation: valid("installation", installation, |t| {
                 InstallationName::new(t).ok()
             })?,
             config: valid("config_hash", config, ConfigHash::parse)?,
-        })),
+        }))),
         (Some(only), None) | (None, Some(only)) => Err(UnreadableRecord::Value {
             field: "installation, config_hash",
             value: format!("{only} without the other"),
@@ -590,13 +591,15 @@ mod tests {
         })
     }
 
-    fn from() -> impl Strategy<Value = Option<Provenance>> {
+    fn from() -> impl Strategy<Value = Option<Arc<Provenance>>> {
         let name = "[a-zA-Z0-9._-]{1,40}".prop_map(|text| InstallationName::new(&text).unwrap());
         let hash = any::<String>().prop_map(|text| ConfigHash::of(&text));
         option::of((name, hash)).prop_map(|from| {
-            from.map(|(installation, config)| Provenance {
-                installation,
-                config,
+            from.map(|(installation, config)| {
+                Arc::new(Provenance {
+                    installation,
+                    config,
+                })
             })
         })
     }
@@ -710,10 +713,10 @@ mod tests {
 
     fn golden_record_of_an_installation() -> AuditRecord {
         let mut record = golden_record();
-        record.entry.provenance = Some(Provenance {
+        record.entry.provenance = Some(Arc::new(Provenance {
             installation: InstallationName::new("orders-prod").unwrap(),
             config: ConfigHash::of("[[route]]\n"),
-        });
+        }));
         record
     }
 

@@ -203,10 +203,12 @@ impl Alarm {
                 .map(|(_, value)| *value)
                 .collect();
             let sum: f64 = values.iter().sum();
-            match values.is_empty() {
-                true => self.silence_is_bad,
-                false if self.below => sum < self.threshold,
-                false => sum > self.threshold,
+            if values.is_empty() {
+                self.silence_is_bad
+            } else if self.below {
+                sum < self.threshold
+            } else {
+                sum > self.threshold
             }
         };
         (0..self.periods).all(breaches)

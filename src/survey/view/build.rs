@@ -53,7 +53,7 @@ impl WorkerView {
             owner: entry.owner.to_string(),
             installation: from.map(|from| from.installation.to_string()),
             config_hash: from.map(|from| from.config.to_string()),
-            same: from.map(|from| from == reader),
+            same: from.map(|from| from.as_ref() == reader),
         })
     }
 }
