@@ -8,6 +8,9 @@ use crate::filter_pattern::picks;
 use crate::stacks::resolved;
 
 const ACCOUNT: &str = "123456789012";
+/// Somebody else's.
+const OTHER: &str = "999999999999";
+
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 /// What is made of the template for an installation in eu-west-1 whose trail is in us-east-1.
@@ -17,8 +20,8 @@ fn made() -> Value {
     all["trail-alarms"].clone()
 }
 
-/// A record as CloudTrail writes it (its user guide, and those of KMS, SQS and DynamoDB, have whole ones).
-fn record(source: &str, name: &str, parameters: Value) -> Value {
+/// A record as `CloudTrail` writes it (its user guide, and those of KMS, SQS and DynamoDB, have whole ones).
+fn record(source: &str, name: &str, parameters: &Value) -> Value {
     json!({
         "eventVersion": "1.08",
         "userIdentity": {"type": "AssumedRole", "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/administrator/alice")},
@@ -64,13 +67,13 @@ fn ours() -> Vec<(&'static str, Value)> {
         record(
             "sts",
             "AssumeRole",
-            json!({"roleArn": role(ACCOUNT, "writerlink-break-glass-eu-west-1"), "roleSessionName": "alice"}),
+            &json!({"roleArn": role(ACCOUNT, "writerlink-break-glass-eu-west-1"), "roleSessionName": "alice"}),
         ),
     )];
     for name in ["writerlink-audit", "writerlink-state"] {
         for call in ["PutResourcePolicy", "DeleteResourcePolicy"] {
             let what = json!({"resourceArn": table(name)});
-            records.push(("ledger_unprotected", record("dynamodb", call, what)));
+            records.push(("ledger_unprotected", record("dynamodb", call, &what)));
         }
         for call in [
             "DeleteTable",
@@ -80,7 +83,7 @@ fn ours() -> Vec<(&'static str, Value)> {
         ] {
             for spelling in [name.to_owned(), table(name)] {
                 let what = json!({"tableName": spelling});
-                records.push(("ledger_unprotected", record("dynamodb", call, what)));
+                records.push(("ledger_unprotected", record("dynamodb", call, &what)));
             }
         }
     }
@@ -88,7 +91,7 @@ fn ours() -> Vec<(&'static str, Value)> {
     for call in ["ScheduleKeyDeletion", "DisableKey", "PutKeyPolicy"] {
         for id in [KEY, &arn] {
             let what = json!({"keyId": id, "pendingWindowInDays": 7});
-            records.push(("key_ended", record("kms", call, what)));
+            records.push(("key_ended", record("kms", call, &what)));
         }
     }
     for (call, what) in [
@@ -103,7 +106,7 @@ fn ours() -> Vec<(&'static str, Value)> {
             json!({"rule": "writerlink-orders", "ids": ["queue"]}),
         ),
     ] {
-        records.push(("rule_ended", record("events", call, what)));
+        records.push(("rule_ended", record("events", call, &what)));
     }
     for call in ["PurgeQueue", "DeleteQueue"] {
         for queue in [
@@ -112,7 +115,7 @@ fn ours() -> Vec<(&'static str, Value)> {
             "writerlink-orders-rule-dlq",
         ] {
             let what = json!({"queueUrl": url(ACCOUNT, queue)});
-            records.push(("queue_emptied", record("sqs", call, what)));
+            records.push(("queue_emptied", record("sqs", call, &what)));
         }
     }
     records
@@ -137,109 +140,98 @@ fn what_is_done_to_ours_is_counted_by_the_one_alarm_that_is_about_it() {
     }
 }
 
+/// What is done to other resources, and to ours without harm.
+fn others() -> Vec<Value> {
+    let glass = "writerlink-break-glass-eu-west-1";
+    let orders = table("orders");
+    let arns = |key: &str, values: &[&str]| {
+        let each = values.iter().map(|value| json!({key: value}));
+        each.collect::<Vec<_>>()
+    };
+    let roles = [
+        role(ACCOUNT, "writerlink-operator-eu-west-1"),
+        role(OTHER, glass),
+        role(ACCOUNT, "other-break-glass-eu-west-1"),
+    ];
+    let queues = [
+        url(ACCOUNT, "orders.fifo"),
+        url(ACCOUNT, "writerlink-test.fifo").replace(ACCOUNT, OTHER),
+        url(OTHER, "writerlink.fifo"),
+    ];
+    let ours = url(ACCOUNT, "writerlink.fifo");
+    let table_of_others = table("writerlink-audit").replace(ACCOUNT, OTHER);
+    let key = "99999999-12ab-34cd-56ef-1234567890ab";
+    let enabled = json!({"name": "writerlink-orders", "state": "ENABLED"});
+    let calls: [(&str, &str, Vec<Value>); 13] = [
+        (
+            "sts",
+            "AssumeRole",
+            arns("roleArn", &roles.each_ref().map(String::as_str)),
+        ),
+        ("sts", "AssumeRole", vec![Value::Null]),
+        (
+            "dynamodb",
+            "PutResourcePolicy",
+            arns("resourceArn", &[&orders, &table_of_others]),
+        ),
+        (
+            "dynamodb",
+            "UpdateTable",
+            arns("tableName", &["orders", "my-writerlink-audit"]),
+        ),
+        (
+            "dynamodb",
+            "DescribeTable",
+            arns("tableName", &["writerlink-audit"]),
+        ),
+        (
+            "dynamodb",
+            "CreateTable",
+            arns("tableName", &["writerlink-audit"]),
+        ),
+        ("kms", "DisableKey", arns("keyId", &[key])),
+        ("kms", "Decrypt", arns("keyId", &[KEY])),
+        ("events", "DisableRule", arns("name", &["nightly-report"])),
+        ("events", "PutRule", vec![enabled]),
+        ("events", "RemoveTargets", arns("rule", &["nightly-report"])),
+        (
+            "sqs",
+            "PurgeQueue",
+            arns("queueUrl", &queues.each_ref().map(String::as_str)),
+        ),
+        ("sqs", "ReceiveMessage", arns("queueUrl", &[&ours])),
+    ];
+    let each = calls.into_iter().flat_map(|(source, name, all)| {
+        all.into_iter()
+            .map(move |parameters| record(source, name, &parameters))
+    });
+    let waf = record("wafv2", "DeleteRule", &json!({"name": "writerlink-orders"}));
+    each.chain([waf]).collect()
+}
+
+/// The same names in another account or Region, where the call gives the name alone.
+fn namesakes() -> Vec<Value> {
+    let mut records = Vec::new();
+    for (_, record) in ours() {
+        let given = |key: &str| record["requestParameters"][key].as_str();
+        let named = ["tableName", "name", "rule"].into_iter().find_map(given);
+        let (mut account, mut region) = (record.clone(), record.clone());
+        account["recipientAccountId"] = json!(OTHER);
+        region["awsRegion"] = json!("us-east-1");
+        if named.is_some_and(|name| !name.contains(':')) {
+            records.push(account);
+            records.push(region);
+        } else if given("queueUrl").is_some() {
+            records.push(region);
+        }
+    }
+    records
+}
+
 #[test]
 fn what_is_done_to_something_else_is_counted_by_none() {
     let made = made();
-    let other = "999999999999";
-    let other_table = table("orders").replace(ACCOUNT, other);
-    let mut records = vec![
-        record(
-            "sts",
-            "AssumeRole",
-            json!({"roleArn": role(ACCOUNT, "writerlink-operator-eu-west-1")}),
-        ),
-        record(
-            "sts",
-            "AssumeRole",
-            json!({"roleArn": role(other, "writerlink-break-glass-eu-west-1")}),
-        ),
-        record(
-            "sts",
-            "AssumeRole",
-            json!({"roleArn": role(ACCOUNT, "other-break-glass-eu-west-1")}),
-        ),
-        record("sts", "AssumeRole", Value::Null),
-        record(
-            "dynamodb",
-            "PutResourcePolicy",
-            json!({"resourceArn": table("orders")}),
-        ),
-        record(
-            "dynamodb",
-            "PutResourcePolicy",
-            json!({"resourceArn": other_table}),
-        ),
-        record("dynamodb", "UpdateTable", json!({"tableName": "orders"})),
-        record(
-            "dynamodb",
-            "UpdateTable",
-            json!({"tableName": "my-writerlink-audit"}),
-        ),
-        record(
-            "dynamodb",
-            "DescribeTable",
-            json!({"tableName": "writerlink-audit"}),
-        ),
-        record(
-            "dynamodb",
-            "CreateTable",
-            json!({"tableName": "writerlink-audit"}),
-        ),
-        record(
-            "kms",
-            "DisableKey",
-            json!({"keyId": "99999999-12ab-34cd-56ef-1234567890ab"}),
-        ),
-        record("kms", "Decrypt", json!({"keyId": KEY})),
-        record("events", "DisableRule", json!({"name": "nightly-report"})),
-        record(
-            "events",
-            "PutRule",
-            json!({"name": "writerlink-orders", "state": "ENABLED"}),
-        ),
-        record(
-            "events",
-            "RemoveTargets",
-            json!({"rule": "nightly-report", "ids": ["queue"]}),
-        ),
-        record("wafv2", "DeleteRule", json!({"name": "writerlink-orders"})),
-        record(
-            "sqs",
-            "PurgeQueue",
-            json!({"queueUrl": url(ACCOUNT, "orders.fifo")}),
-        ),
-        record(
-            "sqs",
-            "PurgeQueue",
-            json!({"queueUrl": url(other, "writerlink.fifo")}),
-        ),
-        record(
-            "sqs",
-            "ReceiveMessage",
-            json!({"queueUrl": url(ACCOUNT, "writerlink.fifo")}),
-        ),
-    ];
-    // The same names in another account or Region, where only the name is given.
-    for (_, record) in ours() {
-        let named = ["tableName", "name", "rule"].into_iter().any(|key| {
-            record["requestParameters"][key]
-                .as_str()
-                .is_some_and(|name| !name.contains(':'))
-        });
-        if named {
-            let (mut account, mut region) = (record.clone(), record);
-            account["recipientAccountId"] = json!(other);
-            region["awsRegion"] = json!("us-east-1");
-            records.extend([account, region]);
-        }
-    }
-    for (_, mut record) in ours() {
-        if record["requestParameters"]["queueUrl"].is_string() {
-            record["awsRegion"] = json!("us-east-1");
-            records.push(record);
-        }
-    }
-    for record in records {
+    for record in others().into_iter().chain(namesakes()) {
         assert_eq!(counted(&made, &record), BTreeSet::new(), "{record}");
     }
 }
