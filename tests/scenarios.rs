@@ -329,6 +329,20 @@ async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_
     );
 }
 
+/// Who resumes a move finds nothing to do, and tells what the event did all the same.
+#[tokio::test(start_paused = true)]
+async fn a_move_whose_worker_died_after_its_last_call_is_told_as_a_move() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("DeregisterTargets", 1, Fault::DiesAfter));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(!rig.run("w1").await, "it dies");
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert!(rig.run("w2").await);
+    let story = [STARTED, RESUMED, finished(Outcome::Swapped)];
+    assert_eq!(rig.story(0).await, story);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
     let rig = Rig::new(&["orders"]).await;
