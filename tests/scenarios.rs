@@ -17,6 +17,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
 use writerlink::reconcile::{NothingInHand, Reconciler, Report};
+use writerlink::worker::RECEIVE_WAIT;
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -631,9 +632,13 @@ async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
         }
     }));
     let worker = rig.start("w1");
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     let asked_at = asked_at.lock().unwrap();
-    let gaps: Vec<Duration> = asked_at.windows(2).map(|two| two[1] - two[0]).collect();
+    // A receive of this world ends, and fails, when its wait is over.
+    let gaps = asked_at
+        .windows(2)
+        .map(|two| two[1] - two[0] - RECEIVE_WAIT);
+    let gaps: Vec<Duration> = gaps.collect();
     let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
     for (gap, (above, most)) in gaps.iter().zip(seconds) {
         let (above, most) = (Duration::from_secs(above), Duration::from_secs(most));
