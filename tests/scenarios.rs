@@ -330,6 +330,33 @@ async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_
     );
 }
 
+/// By the wall clock of the one who died it would be held for 34 seconds.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_stands_still_is_taken_over_whatever_its_clock_said() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("RegisterTargets", 1, Fault::DiesBefore));
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    let worker = rig.start("w1");
+    worker.process.clock.set_skew_ms(9_000);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!worker.process.is_alive());
+    let person = rig.fleet.world.process("person");
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
+    let evidence = Evidence::new(&rig.routes[0], event);
+    let mut ends = Vec::new();
+    for wait in [0, 10, 7] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let route = &rig.routes[0];
+        let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        ends.push(attempt.await.ended.as_str());
+    }
+    assert_eq!(ends, ["Busy", "Busy", "Swapped"]);
+    drop(worker);
+}
+
 /// Who resumes a move finds nothing to do, and tells what the event did all the same.
 #[tokio::test(start_paused = true)]
 async fn a_move_whose_worker_died_after_its_last_call_is_told_as_a_move() {
