@@ -664,7 +664,7 @@ async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
     // A receive of this world ends, and fails, when its wait is over.
     let gaps = asked_at
         .windows(2)
-        .map(|two| two[1] - two[0] - RECEIVE_WAIT);
+        .map(|two| two[1].saturating_sub(two[0] + RECEIVE_WAIT));
     let gaps: Vec<Duration> = gaps.collect();
     let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
     for (gap, (above, most)) in gaps.iter().zip(seconds) {
