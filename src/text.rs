@@ -32,9 +32,9 @@ pub fn clean_json(json: &str) -> String {
         if is_visible(c) || c < ' ' {
             clean.push(c);
         } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                clean.push_str(&format!("\\u{unit:04x}"));
-            }
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            clean.extend(units.map(|unit| format!("\\u{unit:04x}")));
         }
     }
     clean

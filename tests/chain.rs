@@ -90,6 +90,17 @@ fn told(rig: &Rig, happening: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_route_has_its_turn_to_be_verified() {
+    let mut rig = with_records(&["orders", "users"], 4).await;
+    overwrite(&rig, 2, "outcome", "Failed").await;
+    rig.routes.swap(0, 1);
+    let _worker = rig.start("w1");
+    tokio::time::sleep(NEARLY_TEN_MINUTES + 3 * MINUTE).await;
+    let broken = told(&rig, "ChainBroken");
+    assert!((1..=2).contains(&broken.len()), "{broken:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tampered_record_is_told_minute_after_minute_and_the_worker_goes_on() {
     let rig = with_records(&["orders"], 10).await;
     overwrite(&rig, 4, "outcome", "Swapped").await;

@@ -17,6 +17,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
 use writerlink::reconcile::{NothingInHand, Reconciler, Report};
+use writerlink::worker::RECEIVE_WAIT;
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -329,6 +330,47 @@ async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_
     );
 }
 
+/// By the wall clock of the one who died it would be held for 34 seconds.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_stands_still_is_taken_over_whatever_its_clock_said() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("RegisterTargets", 1, Fault::DiesBefore));
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    let worker = rig.start("w1");
+    worker.process.clock.set_skew_ms(9_000);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!worker.process.is_alive());
+    let person = rig.fleet.world.process("person");
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
+    let evidence = Evidence::new(&rig.routes[0], event);
+    let mut ends = Vec::new();
+    for wait in [0, 10, 7] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let route = &rig.routes[0];
+        let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        ends.push(attempt.await.ended.as_str());
+    }
+    assert_eq!(ends, ["Busy", "Busy", "Swapped"]);
+    drop(worker);
+}
+
+/// Who resumes a move finds nothing to do, and tells what the event did all the same.
+#[tokio::test(start_paused = true)]
+async fn a_move_whose_worker_died_after_its_last_call_is_told_as_a_move() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("DeregisterTargets", 1, Fault::DiesAfter));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(!rig.run("w1").await, "it dies");
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert!(rig.run("w2").await);
+    let story = [STARTED, RESUMED, finished(Outcome::Swapped)];
+    assert_eq!(rig.story(0).await, story);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
     let rig = Rig::new(&["orders"]).await;
@@ -617,9 +659,13 @@ async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
         }
     }));
     let worker = rig.start("w1");
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     let asked_at = asked_at.lock().unwrap();
-    let gaps: Vec<Duration> = asked_at.windows(2).map(|two| two[1] - two[0]).collect();
+    // A receive of this world ends, and fails, when its wait is over.
+    let gaps = asked_at
+        .windows(2)
+        .map(|two| two[1].saturating_sub(two[0] + RECEIVE_WAIT));
+    let gaps: Vec<Duration> = gaps.collect();
     let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
     for (gap, (above, most)) in gaps.iter().zip(seconds) {
         let (above, most) = (Duration::from_secs(above), Duration::from_secs(most));
