@@ -31,3 +31,4 @@ mod values;
 mod waiting;
 mod walk;
 mod watch;
+mod words;
