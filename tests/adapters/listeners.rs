@@ -130,7 +130,7 @@ async fn a_listener_that_forwards_to_one_group_in_the_old_spelling_gives_it_ever
     assert_eq!(weights.stickiness, None);
 }
 
-/// ELB's own default ("TargetGroupTuple", ELB API reference).
+/// ELB's own default (`TargetGroupTuple`, ELB API reference).
 #[tokio::test]
 async fn a_group_whose_weight_is_not_said_has_weight_one() {
     let actions = forward(&[(DB_1, 0), (DB_2, 1)]).replace("<Weight>1</Weight>", "");

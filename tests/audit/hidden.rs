@@ -12,7 +12,7 @@ async fn told() -> (Desk, String) {
     let desk = moved(&["orders"], 1).await;
     let mut event = desk.rig.completed(0, 3, 0);
     event.at = desk.rig.chain(0).await[1].record.entry.at;
-    event.message += &format!(" a{HIDDEN}b");
+    event.message = format!("{} a{HIDDEN}b", event.message);
     desk.rig.fleet.world.deliver(&event);
     assert!(desk.rig.run("w9").await);
     let chain = desk.rig.chain(0).await;
