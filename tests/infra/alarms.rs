@@ -89,13 +89,13 @@ fn the_dashboard_shows_only_metrics_that_the_code_writes() {
             .into_iter()
             .flatten()
         {
-            if let (Some(namespace), Some(name)) = (metric[0].as_str(), metric[1].as_str()) {
-                if namespace == emf::NAMESPACE {
-                    let of_this_one = (&metric[2], &metric[3]);
-                    let wanted = (&emf::INSTALLATION.into(), &"${Name}".into());
-                    assert_eq!(of_this_one, wanted, "{metric}");
-                    shown.insert(name.to_owned());
-                }
+            if let (Some(namespace), Some(name)) = (metric[0].as_str(), metric[1].as_str())
+                && namespace == emf::NAMESPACE
+            {
+                let of_this_one = (&metric[2], &metric[3]);
+                let wanted = (&emf::INSTALLATION.into(), &"${Name}".into());
+                assert_eq!(of_this_one, wanted, "{metric}");
+                shown.insert(name.to_owned());
             }
             let search = metric[0]["expression"].as_str();
             if let Some(search) = search {

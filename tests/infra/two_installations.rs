@@ -33,7 +33,7 @@ target_group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/
 orders-1 = "10.0.1.11"
 "#;
 
-/// The stacks of one installation, with what CloudFormation would make of their parameters.
+/// The stacks of one installation, with what `CloudFormation` would make of their parameters.
 struct Installed {
     templates: Value,
     /// What stands for `Ref` and in `Fn::Sub`.
@@ -175,8 +175,8 @@ impl Alarm {
         directives.find(|directive| {
             let named = |metric: &Value| metric["Name"] == self.metric.as_str();
             let dimensions = |set: &Value| {
-                let names = set.as_array().unwrap().iter().map(|n| n.as_str().unwrap());
-                let pairs = names.map(|n| (n.to_owned(), line[n].as_str().unwrap().to_owned()));
+                let set = set.as_array().unwrap().iter().map(|n| n.as_str().unwrap());
+                let pairs = set.map(|n| (n.to_owned(), line[n].as_str().unwrap().to_owned()));
                 pairs.collect::<BTreeMap<String, String>>() == self.dimensions
             };
             directive["Namespace"] == emf::NAMESPACE
