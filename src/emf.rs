@@ -635,7 +635,7 @@ mod tests {
         let written = |style| {
             let (out, lines) = std::io::pipe().unwrap();
             let clock = Arc::new(crate::system_clock::SystemClock::start());
-            let writer = LineWriter::new(clock, style, Box::new(lines));
+            let writer = LineWriter::new(clock, style, installation(), Box::new(lines));
             writer.say("warn", "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
             drop(writer);
             std::io::read_to_string(out).unwrap()

@@ -327,6 +327,7 @@ impl Reconciler {
             generation: state.control.generation.next(),
             owner: self.owner.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            provenance: self.provenance.clone(),
             cause,
             event_key: EventKey::drawn(&state.route, now, random),
             told: None,
