@@ -179,10 +179,11 @@ async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minut
             .count()
     };
     tokio::time::sleep(NEARLY_TEN_MINUTES).await;
-    assert_eq!(queries(), 0);
+    // A state without a record may be a deleted one: each of the two is compared with the audit, once.
+    assert_eq!(queries(), 2);
     // A route that was never moved has a state and no record, and its turn too.
     tokio::time::sleep(3 * MINUTE + 2 * SECOND).await;
-    let read = queries();
+    let read = queries() - 2;
     assert!((3..=4).contains(&read), "{read}");
 }
 

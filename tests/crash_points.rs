@@ -438,7 +438,7 @@ fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
 
 #[test]
 fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Restored).0.expect(0);
+    singles(Story::Restored).0.expect(150);
 }
 
 #[test]

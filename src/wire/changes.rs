@@ -138,3 +138,167 @@ fn event_of(value: &Value) -> Option<EventChange> {
         attempts: map.get("attempts")?.as_u64()?.try_into().ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Hash, Reason};
+    use crate::domain::event::EvidenceOrder;
+    use crate::domain::follow::{Arrival, Follow};
+    use crate::domain::lease::Owner;
+    use crate::domain::plan::Reach;
+    use crate::domain::route::InstanceId;
+    use crate::domain::safety::{Pin, Stop};
+    use crate::domain::target::Target;
+    use crate::domain::transition::{Desired, Outcome, TransitionId};
+    use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_778_108_865_884 + seconds * 1000)
+    }
+
+    fn key() -> EventKey {
+        EventKey::parse(&Hash::of("key").to_string()).unwrap()
+    }
+
+    fn target(last: u8) -> Target {
+        Target {
+            ip: [10, 0, 0, last].into(),
+            port: 3306,
+        }
+    }
+
+    fn db_2() -> InstanceId {
+        InstanceId::new("db-2").unwrap()
+    }
+
+    fn desired() -> Desired {
+        Desired {
+            instance: db_2(),
+            target: target(2),
+            beside: [target(3)].into(),
+            reach: Reach::Register,
+            evidence: EvidenceOrder { at: at(1), rank: 1 },
+            event: key(),
+        }
+    }
+
+    fn stop(until: Option<Timestamp>) -> Stop {
+        Stop {
+            by: "ada".into(),
+            reason: "a \"drill\"".into(),
+            since: at(2),
+            until,
+        }
+    }
+
+    /// One value of every field.
+    fn every_field() -> Vec<Field> {
+        let pin = Pin {
+            instance: db_2(),
+            target: target(2),
+            stop: stop(None),
+        };
+        let follow = Follow {
+            transition: TransitionId::from_parts(at(3), 7),
+            key: key(),
+            instance: db_2(),
+            target: target(2),
+            since: at(1),
+            moved_at: at(3),
+            arrival: Arrival::Overdue,
+            leaving: vec![target(1)],
+        };
+        let unresolved = UnresolvedEvent {
+            key: key(),
+            at: at(1),
+            since: at(2),
+            names: Some(db_2()),
+            outcome: Some(Outcome::Rejected),
+            reason: Reason::UnknownInstance,
+            note: "no such instance".into(),
+        };
+        let conflict = SourceConflict {
+            since: at(4),
+            reason: Reason::SourcesContradict,
+            note: "dns: db-1".into(),
+            by: Owner::new("w1"),
+        };
+        vec![
+            Field::Desired(Some(desired())),
+            Field::Waiting(Some(desired())),
+            Field::AskTruth(Some(at(5))),
+            Field::Pause(Some(stop(Some(at(9))))),
+            Field::Freeze(Some(stop(None))),
+            Field::Flapping(Some(stop(None))),
+            Field::Pin(Some(pin)),
+            Field::Moved,
+            Field::Moves(vec![at(1), at(2)]),
+            Field::Follow(Some(follow)),
+            Field::AgreedWith(Some(key())),
+            Field::UnresolvedEvent(Some(unresolved)),
+            Field::SourceConflict(Some(conflict)),
+        ]
+    }
+
+    fn comes_back(route: Vec<Field>, event: Option<EventChange>) {
+        let changes = Changes { route, event };
+        let written = serde_json::to_string(&text(&changes)).unwrap();
+        let sorted: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(
+            sorted.to_string(),
+            written,
+            "keys are sorted at every depth"
+        );
+        let back = read(serde_json::from_str(&written).unwrap()).unwrap();
+        assert_eq!(back, changes, "{written}");
+    }
+
+    #[test]
+    fn every_field_comes_back_as_it_was_set_or_cleared() {
+        for field in every_field() {
+            comes_back(vec![field], None);
+        }
+        let cleared = [
+            Field::Desired(None),
+            Field::Waiting(None),
+            Field::AskTruth(None),
+            Field::Pause(None),
+            Field::Freeze(None),
+            Field::Flapping(None),
+            Field::Pin(None),
+            Field::Moves(Vec::new()),
+            Field::Follow(None),
+            Field::AgreedWith(None),
+            Field::UnresolvedEvent(None),
+            Field::SourceConflict(None),
+        ];
+        for field in cleared {
+            comes_back(vec![field], None);
+        }
+        for source_arn in [None, Some("arn:aws:rds:us-east-1:1:cluster:c".to_owned())] {
+            let event = EventChange {
+                source_arn,
+                first_seen: at(1),
+                attempts: 3,
+            };
+            comes_back(Vec::new(), Some(event));
+        }
+    }
+
+    #[test]
+    fn a_field_that_no_version_wrote_is_refused() {
+        for wrong in [
+            r#"{"desire":null}"#,
+            r#"{"moved":false}"#,
+            r#"{"moves":null}"#,
+            r#"{"pause":"until noon"}"#,
+            r#"{"event":{"attempts":-1,"first_seen":"2026-05-06T23:07:45.884Z"}}"#,
+            r#"{"event":{"attempts":1,"first_seen":"2026-05-06T23:07:45.884Z","more":1}}"#,
+        ] {
+            let read = read(serde_json::from_str(wrong).unwrap());
+            let error = read.unwrap_err().to_string();
+            assert!(error.starts_with("changes cannot be"), "{wrong}: {error}");
+        }
+    }
+}

@@ -154,7 +154,7 @@ async fn an_adoption_is_confirmed_at_a_terminal_and_refused_without_one() {
     let before = story.rows().await;
     let no = story.desk.answers("adopt orders --reason x", "n\n").await;
     assert_eq!(no.code, 1, "{}", no.err);
-    for part in ["orders-2", "do not verify", "Do this?", desk::WHO] {
+    for part in ["orders-2", "VERIFIED", "Do this?", desk::WHO] {
         assert!(no.err.contains(part), "{part}: {}", no.err);
     }
     let nobody = story.desk.says("adopt orders --reason x").await;
