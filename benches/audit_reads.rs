@@ -257,7 +257,9 @@ async fn append(ledger: &DynamoLedger, state: &RouteState, entry: Entry) -> Rout
     let change = change::note(state, Effect::None, entry).unwrap();
     // Nobody else writes here, so nothing can be refused: what stands then would break the chain, and be found.
     match ledger.commit(&change).await.unwrap() {
-        Commit::Done(state) | Commit::Refused { state, .. } => state,
+        Commit::Done(state) | Commit::Refused { state, .. } | Commit::PlaceTaken { state, .. } => {
+            state
+        }
     }
 }
 

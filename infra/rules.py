@@ -3,6 +3,9 @@
 - Attributes of load balancers, target groups and listeners: the key has to be one that the service's own model names, for
   the kind of load balancer that the resource belongs to. CloudFormation takes any key, and the deployment fails at the end.
 - Forward actions: weights by the model's own range, and no more target groups than a rule may have.
+- Policies of roles that stand inside the role as resources of their own: all of a role's have 10,240 characters together.
+- Policies of queues with more statements, or actions in one, than SQS takes: the deployment fails at the end.
+- Principals and exceptions that may be empty, or a role that may not be there, and are not chosen by a condition.
 - Names that are other names in another partition (aws-cn, aws-us-gov): ARNs, DNS suffixes, service principals, endpoint services.
 
 usage: rules.py TEMPLATE...
@@ -54,6 +57,13 @@ GROUPS_MAX = 5
 SAME_EVERYWHERE = {"events.amazonaws.com", "ecs-tasks.amazonaws.com"}
 
 SUFFIX = "amazonaws.com"
+
+# SQS developer guide, "Policy quotas".
+QUEUE_STATEMENTS_MAX = 20
+QUEUE_ACTIONS_MAX = 7
+
+# Where a policy names who is meant.
+WHO = {"Principal", "aws:PrincipalArn"}
 
 
 def model():
@@ -156,6 +166,9 @@ class Rules:
             at = line_of(name, 0)
             found += self.attributes(name, resource, parameters, at)
             found += self.forwards(name, resource, at)
+            found += inline_policies(name, resource, at)
+            found += queue_policies(name, resource, at)
+        found += optional_principals(template, parameters)
         for section in ("Mappings", "Conditions", "Resources", "Outputs"):
             found += partition_names(template.get(section, {}), 0, ())
         return [f"{path.name}:{line}: {text}" for line, text in sorted(set(found))]
@@ -193,6 +206,53 @@ class Rules:
                     weight = str(group.get("Weight", low))
                     if re.fullmatch(r"-?\d+", weight) and not low <= int(weight) <= high:
                         yield line_of(group, at), f"{name}: weight {weight} is out of the range {low} to {high}"
+
+
+def inline_policies(name, resource, at):
+    """Policies that are added to a role from outside and count with what stands inside it."""
+    if resource["Type"] == "AWS::IAM::Policy":
+        yield at, f"{name}: counts with the policies inside its role, 10,240 characters in all; write AWS::IAM::ManagedPolicy"
+
+
+def queue_policies(name, resource, at):
+    """Policies of queues that SQS refuses."""
+    if resource["Type"] != "AWS::SQS::QueuePolicy":
+        return
+    statements = list(elements(resource["Properties"]["PolicyDocument"].get("Statement", [])))
+    if len(statements) > QUEUE_STATEMENTS_MAX:
+        yield at, f"{name}: {len(statements)} statements; SQS takes at most {QUEUE_STATEMENTS_MAX}"
+    for statement in statements:
+        actions = statement.get("Action", [])
+        if isinstance(actions, list) and len(actions) > QUEUE_ACTIONS_MAX:
+            yield line_of(statement, at), f"{name}: {len(actions)} actions in a statement; SQS takes at most {QUEUE_ACTIONS_MAX}"
+
+
+def optional_principals(template, parameters):
+    """Principals that may be nobody: an empty ARN is refused or means nobody, and a role that is missing can be made by somebody else."""
+    resources = template.get("Resources", {})
+    empty = {name for name, parameter in parameters.items() if parameter.get("Default") == ""}
+    roles = [one for one in resources.values() if one["Type"] == "AWS::IAM::Role" and "Condition" in one]
+    named = [text for one in roles for text in own_texts(one.get("Properties", {}).get("RoleName"))]
+    for name, resource in resources.items():
+        if "Condition" not in resource:
+            yield from principals_in(name, resource.get("Properties", {}), empty, named, False, line_of(name, 0))
+
+
+def principals_in(name, node, empty, named, asked, line):
+    """The same below a node. What stands in an Fn::If is chosen."""
+    line = line_of(node, line)
+    if isinstance(node, list):
+        for one in node:
+            yield from principals_in(name, one, empty, named, asked, line)
+    if not isinstance(node, dict) or "Fn::If" in node:
+        return
+    if asked and node.get("Ref") in empty:
+        yield line, f"{name}: {node['Ref']} names who is meant and may be empty; choose by a condition with Fn::If"
+    for text in own_texts(node) if asked and "Fn::Sub" in node else []:
+        if any(text.endswith(f"/{role}") for role in named):
+            yield line, f"{name}: {text} is of a role that need not be there; choose by its condition with Fn::If"
+    for key, value in node.items():
+        yield from principals_in(name, value, empty, named, asked or key in WHO, line_of(key, line))
 
 
 def partition_names(node, line, siblings):

@@ -1,9 +1,12 @@
 //! A route's chain of records, read page by page and held together: by `audit verify`, `export` and `tail`, and by the
 //! timer, again and again (I8).
 
+mod end;
+
 use std::collections::VecDeque;
 use std::mem::{replace, take};
 
+pub use self::end::compared_end;
 use crate::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
@@ -177,6 +180,13 @@ impl Fault {
         matches!(self.broken, BrokenChain::WrongPrevious(seq) if seq == last + 1)
     }
 
+    /// Records stand after the head.
+    fn behind(broken: BrokenChain) -> Self {
+        let seq = broken.seq();
+        let ends = "nothing after the end of the state".to_owned();
+        Self::of(broken, (ends, format!("record {seq}")))
+    }
+
     fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
         Self {
             broken,
@@ -198,7 +208,9 @@ impl Fault {
                 "the columns that its text has".to_owned(),
                 format!("others in {parts}"),
             ),
-            BrokenChain::Gap { expected, found } | BrokenChain::Truncated { expected, found } => {
+            BrokenChain::Gap { expected, found }
+            | BrokenChain::Truncated { expected, found }
+            | BrokenChain::Beyond { expected, found } => {
                 (format!("record {expected}"), format!("record {found}"))
             }
             BrokenChain::WrongHead(_) => hashes("hash", before.hash, now),

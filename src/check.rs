@@ -7,6 +7,7 @@
 mod balancer;
 mod caller;
 mod calls;
+mod chain;
 mod database;
 pub mod facts;
 pub mod finding;
@@ -99,6 +100,7 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
         group::judge(route, &mut sheet);
         weights::judge(route, &mut sheet);
         balancer::judge(route, &mut sheet);
+        chain::judge(route, &mut sheet);
     }
     sheet.findings
 }

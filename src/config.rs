@@ -11,6 +11,7 @@
 //! | `queue.name` or `queue.url` | name `writerlink.fifo` | the FIFO queue of events; never both |
 //! | `ledger.state_table` | `writerlink-state` | `DynamoDB` table of routes and events |
 //! | `ledger.audit_table` | `writerlink-audit` | `DynamoDB` table of the audit records |
+//! | `worker.installation` | `WRITERLINK_INSTALLATION`, else the state table's name without `-state` | the installation's name: a dimension of every metric, and a field of every record |
 //! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
 //! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long the open receive and what is in hand may take |
 //! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
@@ -57,6 +58,7 @@ mod dns;
 mod environment;
 mod file;
 mod findings;
+mod installation;
 mod policy;
 mod route;
 mod section;
@@ -80,6 +82,7 @@ pub use self::dns::Resolver;
 pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use self::findings::{Fault, Origin, Setting};
 use crate::domain::lease::CALL_TIMEOUT;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::domain::turns::Quota;
 use crate::timer::Reconciling;
@@ -91,6 +94,9 @@ pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
 /// The variable that holds the text of the file itself. ECS can hand a container a parameter's value only as a
 /// variable, and a container with a read-only root has no file of its own.
 pub const CONFIG_TEXT_VARIABLE: &str = "WRITERLINK_CONFIG_TEXT";
+
+/// The variable that names the installation when the file does not: the template hands its `Name` over by it.
+pub const INSTALLATION_VARIABLE: &str = "WRITERLINK_INSTALLATION";
 
 /// The name of a route that has neither a name nor a source.
 pub const ROUTE_NAME_DEFAULT: &str = "default";
@@ -142,6 +148,8 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Which installation this is, and the hash of this configuration's text.
+    pub provenance: Provenance,
     /// Where events come from.
     pub queue: QueueRef,
     /// Where what happened is kept.
@@ -362,7 +370,7 @@ pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
     let named = || set(CONFIG_VARIABLE).map(PathBuf::from);
     let unused = || environment::set_variables(env);
     let parse = |path: &Path, text: &str| {
-        file::parse(path, text).map(|loaded| Loaded {
+        file::parse(path, text, env).map(|loaded| Loaded {
             unused: unused(),
             ..loaded
         })

@@ -227,6 +227,7 @@ impl Connect for Aws<'_> {
             owner: self.owner(),
             stops: stops()?,
             log: log(),
+            open_files_max: open_files_max(),
         })
     }
 }
@@ -243,6 +244,18 @@ fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
 
 fn log() -> Box<dyn Write + Send> {
     Box::new(io::stderr())
+}
+
+/// How many files this process may open, as Linux says; elsewhere there is no such file.
+fn open_files_max() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    soft_limit(&limits, "Max open files")
+}
+
+/// The soft limit of this name: the first number behind it. None where it is unlimited.
+fn soft_limit(limits: &str, name: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Counts the requests to stop: SIGTERM, as ECS sends it, and SIGINT, as Ctrl-C does.

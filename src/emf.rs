@@ -3,6 +3,9 @@
 //! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
+//!
+//! Every metric has the installation for its first dimension, those of all routes together included: two installations
+//! in one account share the namespace, and the one's sign of life must not keep the other's alarm quiet.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::audit::{Reason, RecordKind, Step};
+use crate::domain::provenance::InstallationName;
 use crate::domain::route::Route;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
@@ -21,13 +25,17 @@ use crate::measure::{
 };
 use crate::ports::{Clock, Message};
 use crate::reconcile::{Ended, Noted, Report};
+use crate::text::{clean, clean_json};
 use crate::worker::{Happening, Observer};
 
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "writerlink";
 
-/// What an alarm looks at over all routes together: these are written without a dimension too, beside those of their
-/// line. The others are not, since a series costs by the month.
+/// The dimension of every metric, and a field of every line.
+pub const INSTALLATION: &str = "installation";
+
+/// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
+/// of their line. The others are not, since a series costs by the month.
 const OF_ALL_ROUTES: [Metric; 5] = [
     TRANSITIONS_FAILED,
     LEASE_LOST,
@@ -45,21 +53,25 @@ fn ms(duration: Duration) -> Value {
     json!(duration.as_micros() as f64 / 1000.0)
 }
 
-/// The line for something that happened at `now`; a turn of the loop is not worth one.
+/// The line for something that happened at `now`; single turns of the loop are not worth one.
 #[must_use]
-pub fn line(happening: &Happening<'_>, now: Timestamp) -> Option<Value> {
-    let (fields, measured) = (words(happening)?, measured(happening));
-    Some(if measured.values.is_empty() {
-        dated(now, fields)
-    } else {
-        emit(now, fields, &measured)
-    })
+pub fn line(
+    happening: &Happening<'_>,
+    now: Timestamp,
+    installation: &InstallationName,
+) -> Option<Value> {
+    let (mut fields, measured) = (words(happening)?, measured(happening));
+    if !measured.values.is_empty() {
+        emit(now, &mut fields, &measured);
+    }
+    Some(dated(now, Some(installation), fields))
 }
 
 /// What a line says besides its numbers.
 fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
     Some(match happening {
-        Happening::Received(_) => return None,
+        Happening::Started { .. } | Happening::Turned | Happening::Received(_) => return None,
+        Happening::Turns(_) => event("receiving", "info", "the receiving loop turns"),
         Happening::Attempt(report) => attempt(report),
         Happening::Ignored { message, reason } => of_message("message_ignored", message, reason),
         Happening::Malformed { message, reason } => {
@@ -84,6 +96,13 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             let mut fields = event("chain_broken", "error", &broken.to_string());
             fields.insert("first_bad_seq".into(), json!(broken.seq()));
             of_route(route, fields)
+        }
+        Happening::HttpNotAccepting { address, error } => {
+            let note = format!(
+                "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
+                 open, or let it open more files (ulimit -n)"
+            );
+            event("http_not_accepting", "warn", &note)
         }
         Happening::LedgerRecovered { route, from, to } => {
             let note = format!(
@@ -247,29 +266,30 @@ fn step(step: &Step) -> Value {
     })
 }
 
-/// Puts metrics and fields into one line. Each dimension set is a prefix of route and outcome, so that a metric
+/// Puts metrics into a line. Each dimension set is the installation and a prefix of route and outcome, so that a metric
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
-/// a metric of its own. What an alarm looks at over all routes has a directive without dimensions besides.
-fn emit(now: Timestamp, mut fields: Map<String, Value>, measured: &Measured<'_>) -> Value {
+/// a metric of its own. What an alarm looks at over all routes has a directive of the installation alone besides.
+fn emit(now: Timestamp, fields: &mut Map<String, Value>, measured: &Measured<'_>) {
     let given = [
+        Some(INSTALLATION),
         measured.route.map(|_| "route"),
         measured.outcome.map(|_| "outcome"),
     ];
     let dimensions: Vec<&str> = given.into_iter().flatten().collect();
-    let sets: Vec<&[&str]> = if dimensions.is_empty() {
-        vec![&[]]
+    let (of_installation, by_route) = dimensions.split_at(1);
+    let sets: Vec<&[&str]> = if by_route.is_empty() {
+        vec![of_installation]
     } else {
-        (1..=dimensions.len()).map(|n| &dimensions[..n]).collect()
+        (2..=dimensions.len()).map(|n| &dimensions[..n]).collect()
     };
     let metrics = || measured.values.iter().map(|(metric, _)| *metric);
     let mut directives = vec![directive(&sets, metrics())];
     let of_all = |metric: &Metric| OF_ALL_ROUTES.contains(metric);
-    if !dimensions.is_empty() && metrics().any(|metric| of_all(&metric)) {
-        directives.push(directive(&[&[]], metrics().filter(of_all)));
+    if !by_route.is_empty() && metrics().any(|metric| of_all(&metric)) {
+        directives.push(directive(&[of_installation], metrics().filter(of_all)));
     }
     let about = json!({"Timestamp": now.as_millis(), "CloudWatchMetrics": directives});
     fields.insert("_aws".into(), about);
-    fields.insert("time".into(), json!(now.to_string()));
     for (metric, amount) in &measured.values {
         let value = match amount {
             Amount::Count(count) => json!(count),
@@ -277,7 +297,6 @@ fn emit(now: Timestamp, mut fields: Map<String, Value>, measured: &Measured<'_>)
         };
         fields.insert(metric.name.to_owned(), value);
     }
-    Value::Object(fields)
 }
 
 fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
@@ -299,16 +318,23 @@ pub enum Style {
 pub struct LineWriter {
     clock: Arc<dyn Clock>,
     style: Style,
+    installation: InstallationName,
     out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl LineWriter {
     /// A writer to `out`.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, style: Style, out: Box<dyn Write + Send>) -> Self {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        style: Style,
+        installation: InstallationName,
+        out: Box<dyn Write + Send>,
+    ) -> Self {
         Self {
             clock,
             style,
+            installation,
             out: Mutex::new(out),
         }
     }
@@ -317,12 +343,13 @@ impl LineWriter {
 impl LineWriter {
     /// Writes a line about the process itself, which is no metric.
     pub fn say(&self, level: &str, event: &str, note: &str) {
-        self.write(&plain(self.clock.wall(), level, event, note));
+        let named = Some(&self.installation);
+        self.write(&plain(self.clock.wall(), named, level, event, note));
     }
 
     fn write(&self, line: &Value) {
         let text = match self.style {
-            Style::Json => line.to_string(),
+            Style::Json => clean_json(&line.to_string()),
             Style::Text => as_text(line),
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -331,20 +358,34 @@ impl LineWriter {
     }
 }
 
-/// A line without a metric.
+/// A line without a metric, of this level and event. It has no installation where no configuration was read that would
+/// name it.
 #[must_use]
-pub fn plain(now: Timestamp, level: &str, name: &str, note: &str) -> Value {
-    dated(now, event(name, level, note))
+pub fn plain(
+    now: Timestamp,
+    installation: Option<&InstallationName>,
+    level: &str,
+    name: &str,
+    note: &str,
+) -> Value {
+    dated(now, installation, event(name, level, note))
 }
 
-fn dated(now: Timestamp, mut fields: Map<String, Value>) -> Value {
+fn dated(
+    now: Timestamp,
+    installation: Option<&InstallationName>,
+    mut fields: Map<String, Value>,
+) -> Value {
+    if let Some(name) = installation {
+        fields.insert(INSTALLATION.into(), json!(name.as_str()));
+    }
     fields.insert("time".into(), json!(now.to_string()));
     Value::Object(fields)
 }
 
 impl Observer for LineWriter {
     fn tell(&self, happening: &Happening<'_>) {
-        if let Some(line) = line(happening, self.clock.wall()) {
+        if let Some(line) = line(happening, self.clock.wall(), &self.installation) {
             self.write(&line);
         }
     }
@@ -364,9 +405,9 @@ fn as_text(line: &Value) -> String {
     let times = times
         .into_iter()
         .filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
-    // Debug escapes line breaks and control characters: an event's text cannot forge a line.
+    // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
-    words.chain(times).chain(note).collect::<Vec<_>>().join(" ")
+    clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -420,6 +461,10 @@ mod tests {
         }
     }
 
+    fn installation() -> InstallationName {
+        InstallationName::new("orders-prod").unwrap()
+    }
+
     /// Every happening there is, one of each.
     fn lines() -> Vec<Value> {
         let report = report();
@@ -458,7 +503,7 @@ mod tests {
         let now = Timestamp::from_millis(1_778_108_865_884);
         happenings
             .iter()
-            .map(|happening| line(happening, now).unwrap())
+            .map(|happening| line(happening, now, &installation()).unwrap())
             .collect()
     }
 
@@ -471,6 +516,38 @@ mod tests {
                 keeps_the_format(&line, directive);
             }
         }
+    }
+
+    #[test]
+    fn every_series_and_every_line_names_its_installation() {
+        for line in lines() {
+            assert_eq!(line["installation"], json!("orders-prod"), "{line}");
+            for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+                for set in directive["Dimensions"].as_array().unwrap() {
+                    assert_eq!(set[0], json!("installation"), "{line}");
+                }
+            }
+        }
+        let said = plain(
+            Timestamp::EPOCH,
+            Some(&installation()),
+            "info",
+            "started",
+            "version",
+        );
+        assert_eq!(said["installation"], json!("orders-prod"));
+    }
+
+    #[test]
+    fn a_dimension_more_makes_no_series_more() {
+        let line = line(
+            &Happening::Panicked("once"),
+            Timestamp::EPOCH,
+            &installation(),
+        );
+        let directives = line.unwrap()["_aws"]["CloudWatchMetrics"].clone();
+        assert_eq!(directives.as_array().map(Vec::len), Some(1));
+        assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));
     }
 
     fn keeps_the_format(line: &Value, directive: &Value) {
@@ -501,20 +578,28 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_look_at_over_all_routes_is_written_without_a_dimension_too() {
+    fn what_alarms_look_at_over_all_routes_is_written_by_installation_alone_too() {
         let mut report = report();
         report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
-        let line = line(&Happening::Attempt(&report), Timestamp::EPOCH).unwrap();
+        let line = line(
+            &Happening::Attempt(&report),
+            Timestamp::EPOCH,
+            &installation(),
+        )
+        .unwrap();
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let [by_route, of_all] = directives.as_slice() else {
             panic!("{directives:?}")
         };
         assert_eq!(
             by_route["Dimensions"],
-            json!([["route"], ["route", "outcome"]])
+            json!([
+                ["installation", "route"],
+                ["installation", "route", "outcome"]
+            ])
         );
-        assert_eq!(of_all["Dimensions"], json!([[]]));
+        assert_eq!(of_all["Dimensions"], json!([["installation"]]));
         let names = of_all["Metrics"].as_array().unwrap();
         let names: Vec<&Value> = names.iter().map(|metric| &metric["Name"]).collect();
         assert_eq!(names, ["transitions_failed", "calls_throttled"]);
@@ -546,6 +631,31 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_escaped_in_both_styles_of_the_log() {
+        let written = |style| {
+            let (out, lines) = std::io::pipe().unwrap();
+            let clock = Arc::new(crate::system_clock::SystemClock::start());
+            let writer = LineWriter::new(clock, style, installation(), Box::new(lines));
+            writer.say("warn", "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
+            drop(writer);
+            std::io::read_to_string(out).unwrap()
+        };
+        let json = written(Style::Json);
+        assert!(
+            json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["note"], json!("a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d"));
+        let text = written(Style::Text);
+        assert!(
+            text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"),
+            "{text}"
+        );
+        assert_eq!((json.lines().count(), text.lines().count()), (1, 1));
+    }
+
+    #[test]
     fn a_stopping_worker_says_what_it_waits_for_and_is_no_metric() {
         let said = |receive_ends_within| {
             let within = Duration::from_secs(25);
@@ -553,7 +663,7 @@ mod tests {
                 within,
                 receive_ends_within,
             };
-            let line = line(&stopping, Timestamp::EPOCH).unwrap();
+            let line = line(&stopping, Timestamp::EPOCH, &installation()).unwrap();
             assert_eq!(line.get("_aws"), None);
             as_text(&line)
         };
@@ -567,7 +677,8 @@ mod tests {
             for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
                 let sets = directive["Dimensions"].as_array().unwrap();
                 for name in sets.iter().flat_map(|set| set.as_array().unwrap()) {
-                    assert!(["route", "outcome"].contains(&name.as_str().unwrap()));
+                    let few = [INSTALLATION, "route", "outcome"];
+                    assert!(few.contains(&name.as_str().unwrap()));
                 }
             }
         }

@@ -1,74 +1,184 @@
-//! Whether the worker's loop still turns and what it still waits for, and the client that asks a worker.
+//! Whether the worker's loops still turn and what it still waits for, and the client that asks a worker.
 //!
 //! ECS kills a task that answers badly, so the answer is about this process alone. An AWS service that cannot
 //! be reached is no reason: a restart would not bring it back, and would let go of what is in hand.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod ask;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+pub use self::ask::ask;
+use crate::domain::lease::CALL_TIMEOUT;
 use crate::ports::Clock;
-use crate::worker::{Happening, Observer};
+use crate::timer::{LOOK_LONGEST, SUMMARY_EVERY};
+use crate::worker::{Happening, Observer, TURN_LONGEST};
 
-/// How long the loop may go without a turn: a receive waits 20 s, a failed one pauses 30 s at most, and a worker that was
-/// told to stop ends within 115 s.
-const STILL_AFTER: Duration = Duration::from_mins(2);
+/// How long the receiving loop may go without a turn: half as long again as its longest one, for a slow machine.
+pub const RECEIVING_SILENT_MAX: Duration = Duration::from_secs(TURN_LONGEST.as_secs() * 3 / 2);
 
-/// How long a health check waits for its answer; ECS gives it 5 s by default.
-const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the timer may go without its summary: one of them may be late.
+pub const TIMER_SILENT_MAX: Duration = SUMMARY_EVERY.saturating_mul(2);
 
-/// The longest answer that is read.
-const ANSWER_BYTES_MAX: u64 = 4096;
+/// How old a look may seem. Which look is the oldest is told with the summary, so one that has ended since then still
+/// counts until the next.
+pub const LOOK_MAX: Duration = LOOK_LONGEST.saturating_add(SUMMARY_EVERY);
 
-/// The pulse of a worker: when its loop last turned.
-pub struct Pulse {
+/// How much longer than it said a stopping worker may take.
+const ENDS_LATE_MAX: Duration = CALL_TIMEOUT.saturating_mul(2);
+
+/// The signs of life of a worker: its receiving loop and its timer, each by itself. Neither speaks for the other: the
+/// timer of a worker that receives nothing any more goes round all the same.
+pub struct Liveness {
     clock: Arc<dyn Clock>,
-    last_turn_ms: AtomicU64,
+    signs: Mutex<Signs>,
 }
 
-impl Pulse {
-    /// A pulse that beats now.
-    #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let pulse = Self {
-            clock,
-            last_turn_ms: AtomicU64::new(0),
+/// What was seen last, by the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+struct Signs {
+    turned: Duration,
+    timer: Option<TimerSigns>,
+    stops: Option<Stopping>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TimerSigns {
+    went_round: Duration,
+    /// When the oldest look began that was under way then.
+    oldest_look: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stopping {
+    since: Duration,
+    within: Duration,
+}
+
+/// Something of a worker that is expected at least every so often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The loop that receives messages.
+    Receiving,
+    /// The timer's loop.
+    Timer,
+    /// A look of the timer: one that never ends keeps its route from being looked at again.
+    Look,
+    /// The end of a worker that was told to stop.
+    Stop,
+}
+
+/// A part that has been silent for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Which part.
+    pub part: Part,
+    /// For how long.
+    pub lasts: Duration,
+    /// How long it may be at most.
+    pub at_most: Duration,
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.part {
+            Part::Receiving => "the receiving loop has not turned",
+            Part::Timer => "the timer has not gone round",
+            Part::Look => "a look of the timer has not ended",
+            Part::Stop => "the stopping worker has not ended",
         };
-        pulse.beat();
-        Arc::new(pulse)
-    }
-
-    fn beat(&self) {
-        self.last_turn_ms
-            .store(self.monotonic_ms(), Ordering::Relaxed);
-    }
-
-    fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// How long ago the loop last turned.
-    #[must_use]
-    pub fn still_for(&self) -> Duration {
-        let last = self.last_turn_ms.load(Ordering::Relaxed);
-        Duration::from_millis(self.monotonic_ms().saturating_sub(last))
-    }
-
-    /// Whether it turned lately enough.
-    #[must_use]
-    pub fn is_beating(&self) -> bool {
-        self.still_for() < STILL_AFTER
+        let (lasts, at_most) = (self.lasts.as_secs(), self.at_most.as_secs());
+        write!(f, "{what} for {lasts} s ({at_most} s at most)")
     }
 }
 
-impl Observer for Pulse {
-    fn tell(&self, _: &Happening<'_>) {
-        self.beat();
+impl Liveness {
+    /// Of a worker that begins now.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let signs = Signs {
+            turned: clock.monotonic(),
+            timer: None,
+            stops: None,
+        };
+        Self {
+            clock,
+            signs: Mutex::new(signs),
+        }
+    }
+
+    fn signs(&self) -> MutexGuard<'_, Signs> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long ago the receiving loop turned last.
+    #[must_use]
+    pub fn receiving_silent_for(&self) -> Duration {
+        let turned = self.signs().turned;
+        self.clock.monotonic().saturating_sub(turned)
+    }
+
+    /// How long ago the timer went round last; none where there is no timer.
+    #[must_use]
+    pub fn timer_silent_for(&self) -> Option<Duration> {
+        let timer = self.signs().timer?;
+        Some(self.clock.monotonic().saturating_sub(timer.went_round))
+    }
+
+    /// What has been silent for too long. A worker that was told to stop receives nothing and looks at nothing any more:
+    /// of it only the end is expected.
+    #[must_use]
+    pub fn silences(&self) -> Vec<Silence> {
+        let (signs, now) = (*self.signs(), self.clock.monotonic());
+        let expected = match (signs.stops, signs.timer) {
+            (Some(stops), _) => vec![(Part::Stop, stops.since, stops.within + ENDS_LATE_MAX)],
+            (None, timer) => {
+                let mut expected = vec![(Part::Receiving, signs.turned, RECEIVING_SILENT_MAX)];
+                if let Some(timer) = timer {
+                    expected.push((Part::Timer, timer.went_round, TIMER_SILENT_MAX));
+                    let look = timer.oldest_look;
+                    expected.extend(look.map(|began| (Part::Look, began, LOOK_MAX)));
+                }
+                expected
+            }
+        };
+        let silence = |(part, since, at_most): (Part, Duration, Duration)| Silence {
+            part,
+            lasts: now.saturating_sub(since),
+            at_most,
+        };
+        let silences = expected.into_iter().map(silence);
+        silences.filter(|s| s.lasts >= s.at_most).collect()
+    }
+}
+
+impl Observer for Liveness {
+    fn tell(&self, happening: &Happening<'_>) {
+        let now = self.clock.monotonic();
+        let mut signs = self.signs();
+        match happening {
+            Happening::Started { with_timer } => {
+                signs.turned = now;
+                signs.timer = with_timer.then_some(TimerSigns {
+                    went_round: now,
+                    oldest_look: None,
+                });
+            }
+            Happening::Turned => signs.turned = now,
+            Happening::Summary(summary) => {
+                signs.timer = Some(TimerSigns {
+                    went_round: now,
+                    oldest_look: summary.oldest_look.map(|age| now.saturating_sub(age)),
+                });
+            }
+            Happening::Stopping { within, .. } => {
+                let within = *within;
+                signs.stops = Some(Stopping { since: now, within });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -128,131 +238,5 @@ impl Observer for Readiness {
     }
 }
 
-/// Asks the worker at `address`; `Ok` holds its answer when it is well.
-///
-/// # Errors
-/// When nothing answers in time, or the answer is that the worker is stuck.
-pub async fn ask(address: SocketAddr) -> io::Result<String> {
-    let answer = tokio::time::timeout(ASK_TIMEOUT, exchange(address)).await;
-    let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or((answer.as_str(), ""));
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    if status == "200" {
-        return Ok(body.trim().to_owned());
-    }
-    Err(io::Error::other(format!(
-        "the worker answered {status}: {}",
-        body.trim()
-    )))
-}
-
-/// One HTTP/1.0 exchange: the answer ends with the connection, so there is nothing to parse but a line.
-async fn exchange(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        .await?;
-    let mut answer = String::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_string(&mut answer)
-        .await?;
-    Ok(answer)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::domain::time::Timestamp;
-
-    /// A clock that stands where it is put.
-    #[derive(Default)]
-    struct Still(Mutex<Duration>);
-
-    #[async_trait]
-    impl Clock for Still {
-        fn wall(&self) -> Timestamp {
-            Timestamp::EPOCH
-        }
-        fn monotonic(&self) -> Duration {
-            *self.0.lock().unwrap()
-        }
-        async fn sleep(&self, _: Duration) {}
-        fn random(&self) -> u128 {
-            0
-        }
-    }
-
-    /// A free port: one that the system just gave, and that nobody else was given since.
-    async fn free_address() -> SocketAddr {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    }
-
-    #[test]
-    fn a_worker_whose_loop_turns_is_well_and_one_that_stands_still_is_not() {
-        let clock = Arc::new(Still::default());
-        let pulse = Pulse::new(Arc::clone(&clock) as _);
-        assert!(pulse.is_beating());
-        *clock.0.lock().unwrap() = STILL_AFTER;
-        assert!(!pulse.is_beating());
-        pulse.tell(&Happening::Received(0));
-        assert!(pulse.is_beating(), "a turn of the loop makes it well again");
-    }
-
-    #[test]
-    fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_waits_for() {
-        let readiness = Readiness::default();
-        assert_eq!(readiness.waits_for(), ["ledger", "queue"]);
-        let minute = |looks, failed| {
-            Happening::Summary(crate::timer::Summary {
-                looks,
-                failed,
-                ..Default::default()
-            })
-        };
-        readiness.tell(&minute(3, 3));
-        assert_eq!(
-            readiness.waits_for(),
-            ["ledger", "queue"],
-            "no look went well"
-        );
-        readiness.tell(&minute(3, 2));
-        assert_eq!(readiness.waits_for(), ["queue"]);
-        readiness.tell(&Happening::Received(0));
-        assert_eq!(readiness.waits_for(), [""; 0]);
-        assert!(readiness.is_ready());
-    }
-
-    #[test]
-    fn a_stopping_worker_is_not_ready_and_well() {
-        let clock = Arc::new(Still::default());
-        let (pulse, readiness) = (Pulse::new(Arc::clone(&clock) as _), Readiness::default());
-        readiness.ledger_was_read();
-        readiness.tell(&Happening::Received(0));
-        *clock.0.lock().unwrap() = STILL_AFTER;
-        let stopping = Happening::Stopping {
-            within: Duration::from_secs(115),
-            receive_ends_within: Some(Duration::from_secs(20)),
-        };
-        readiness.tell(&stopping);
-        pulse.tell(&stopping);
-        assert!(!readiness.is_ready());
-        assert!(
-            pulse.is_beating(),
-            "its drain is shorter than what a turn may take"
-        );
-    }
-
-    #[tokio::test]
-    async fn asking_where_nobody_listens_is_an_error() {
-        let error = ask(free_address().await).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The process: arguments, environment, clock and streams, handed to the library.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -10,13 +10,14 @@ use writerlink::connect::Aws;
 use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
 use writerlink::telemetry;
+use writerlink::text::Shown;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let (mut input, mut out, mut err) = (io::stdin(), io::stdout().lock(), io::stderr());
+    let (mut input, out, err) = (io::stdin(), io::stdout().lock(), io::stderr());
     let look = if out.is_terminal() {
         Look::of_terminal(&environment)
     } else {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     } else {
         Answers::Nobody
     };
+    let (mut out, mut err) = (readable(out), readable(err));
     let log = args.global.log;
     let clock = SystemClock::start();
     let aws = Aws::new(&environment, clock);
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         log,
         look,
         answers,
+        installation: None,
     };
     let started = telemetry::start(log, session.env)
         .map_err(Failure::from)
@@ -54,6 +57,15 @@ fn main() -> ExitCode {
             exit.into()
         }
         Err(failure) => cli::tell(&failure, &mut session).into(),
+    }
+}
+
+/// A stream as it is, for a program or a file; on a terminal a person is to see every character.
+fn readable<'a>(stream: impl Write + IsTerminal + 'a) -> Box<dyn Write + 'a> {
+    if stream.is_terminal() {
+        Box::new(Shown::terminal(stream))
+    } else {
+        Box::new(stream)
     }
 }
 

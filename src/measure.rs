@@ -37,10 +37,14 @@ pub struct Measured<'a> {
 #[must_use]
 pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
     match happening {
-        Happening::Received(_)
+        Happening::Started { .. }
+        | Happening::Turned
+        | Happening::Received(_)
+        | Happening::HttpNotAccepting { .. }
         | Happening::Stopping { .. }
         | Happening::MapNotCompared { .. }
         | Happening::LedgerRecovered { .. } => Measured::default(),
+        Happening::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
         Happening::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -108,7 +112,6 @@ fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
 
 fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
     let counted = [
-        (WORKER_TURNS, 1),
         (LOOKS, summary.looks),
         (LOOKS_FAILED, summary.failed),
         (ROUTE_DIVERGED, summary.diverged),

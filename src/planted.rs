@@ -109,11 +109,15 @@ pub enum Bug {
     NamesAreIdentity,
     /// Moves a route by what is older than, or lags behind, an event that waits for its turn or for an address.
     TimerPassesWaitingEvent,
+    /// Leaves a state that was restored to an earlier point as it is: version 0.1.0.
+    StaysBehindItsRecords,
+    /// Rebuilds a restored state, but not the entries of its events.
+    ForgetsRestoredEvents,
 }
 
 impl Bug {
     /// The whole zoo.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::DeregistersFirst,
         Self::LostReplyIsSuccess,
         Self::NoLastLook,
@@ -165,6 +169,8 @@ impl Bug {
         Self::CarriesOutSuperseded,
         Self::NamesAreIdentity,
         Self::TimerPassesWaitingEvent,
+        Self::StaysBehindItsRecords,
+        Self::ForgetsRestoredEvents,
     ];
 }
 

@@ -29,6 +29,7 @@ mod opening;
 mod orders;
 mod pace;
 mod preview;
+mod provenance;
 mod recover;
 mod report;
 mod steps;
@@ -64,6 +65,7 @@ use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::{Hold, Owner};
 use crate::domain::plan::Reach;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::{InstanceId, Route, RouteName, Strategy, TargetGroupArn};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{
@@ -122,6 +124,7 @@ pub struct Reconciler {
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
     owner: Owner,
+    provenance: Option<Arc<Provenance>>,
     limits: Attempts,
     seen: Memory,
     pace: SharedPace,
@@ -184,6 +187,7 @@ impl Reconciler {
             databases: Arc::clone(&ports.databases),
             clock: Arc::clone(&ports.clock),
             owner,
+            provenance: None,
             limits,
             seen: Memory::default(),
             pace: SharedPace::default(),
@@ -379,6 +383,7 @@ impl Reconciler {
             generation: state.control.generation,
             owner: self.owner.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            provenance: self.provenance.clone(),
             cause: task.cause,
             event_key: task.evidence.key,
             told: Some(Told::from(&task.evidence.ground)),

@@ -14,14 +14,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::pace::Pace;
+use crate::domain::audit::Cause;
+use crate::domain::chain_end::{ChainEnd, EndRow};
 use crate::domain::past::LastMove;
 use crate::domain::route::{InstanceId, Route, Strategy, TargetGroup, Weighted};
 use crate::domain::standing::{Judgement, Shown, Standing, judge};
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Control, RouteState};
+use crate::domain::transition::{ChainHead, Control, RouteState};
 use crate::domain::weights::{Scene, Weight, Weights};
-use crate::ports::{AuditQuery, CallError, Depth, Ports, Queue, StoredRecord, UnreadableRow};
+use crate::ports::{AuditQuery, CallError, Depth, Page, Ports, Queue, StoredRecord, UnreadableRow};
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the
 /// client's connections.
@@ -30,6 +32,9 @@ const ROUTES_AT_ONCE: usize = 8;
 /// How many of a route's newest records are read: one Query, and more than one move with all its signs takes, unless
 /// the route was told of many events that moved nothing.
 pub const RECORDS_READ: u32 = 50;
+
+/// How often a route is read again that changed while it was read.
+const READ_AGAIN_MAX: u32 = 2;
 
 /// A part of a survey: what was read, or why it could not be.
 pub type Part<T> = Result<T, Unread>;
@@ -82,6 +87,20 @@ impl Survey {
         let mut routes = self.routes.iter();
         routes.all(|route| route.judgement.standing == Standing::Right)
     }
+
+    /// The newest record that a worker wrote of these routes: the nearest there is to the configuration that it runs.
+    /// What a person's command wrote was written under the file that the person had.
+    #[must_use]
+    pub fn newest_of_a_worker(&self) -> Option<&StoredRecord> {
+        let records = self.routes.iter().flat_map(|route| &route.records);
+        let of_a_worker = |stored: &&StoredRecord| match stored.record.entry.cause {
+            Cause::Event | Cause::Reconcile => true,
+            Cause::Replay | Cause::Operator => false,
+        };
+        // Two of one move may have the same time.
+        let newest = |stored: &&StoredRecord| (stored.record.entry.at, stored.record.seq);
+        records.flatten().filter(of_a_worker).max_by_key(newest)
+    }
 }
 
 /// How full the queue and its dead-letter queue are.
@@ -128,6 +147,10 @@ pub struct RouteSurvey {
     pub weights: Option<Part<Weights>>,
     /// Its newest records, newest first, at most [`RECORDS_READ`].
     pub records: Part<Vec<StoredRecord>>,
+    /// The newest row of its audit, if there is one.
+    pub newest_row: Part<Option<EndRow>>,
+    /// Whether that row is the head of its state.
+    pub chain_end: Part<ChainEnd>,
     /// The last move among them.
     pub last_move: Option<LastMove>,
     /// Whether it is where it should be.
@@ -140,6 +163,18 @@ impl RouteSurvey {
     pub fn control(&self) -> Option<&Control> {
         let state = self.state.as_ref().ok()?.as_ref();
         state.map(|state| &state.control)
+    }
+
+    /// Whether another worker's move between the reads may be what makes it look like this.
+    fn may_have_changed(&self) -> bool {
+        let differs = self.chain_end.as_ref().is_ok_and(|end| !end.matches());
+        differs || self.judgement.standing == Standing::Wrong
+    }
+
+    /// The head of its state, if it has one.
+    fn head(&self) -> Option<ChainHead> {
+        let state = self.state.as_ref().ok()?.as_ref();
+        state.map(|state| state.chain)
     }
 }
 
@@ -209,19 +244,44 @@ impl Surveyor {
             .collect()
     }
 
-    /// A route that was moved between the read of its state and that of its group looks wrong for no reason: where
-    /// one does and its chain has grown meanwhile, it is read once more.
+    /// A route that was moved between the read of its state and that of its group looks wrong for no reason, and one
+    /// that was recorded about looks as if its records did not fit: where one does and it has changed meanwhile, it is
+    /// read once more.
     async fn route(&self, route: Route) -> RouteSurvey {
-        let first = self.read(route).await;
-        if first.judgement.standing != Standing::Wrong {
-            return first;
+        let mut survey = self.read(route).await;
+        for _ in 0..READ_AGAIN_MAX {
+            if !survey.may_have_changed() || self.still_stands(&survey).await {
+                return survey;
+            }
+            survey = self.read(survey.route).await;
         }
-        let now = self.ports.ledger.peek(&first.route.name).await;
-        let head = |state: &Option<RouteState>| state.as_ref().map(|state| state.chain);
-        match (&first.state, now) {
-            (Ok(before), Ok(now)) if head(before) != head(&now) => self.read(first.route).await,
-            _ => first,
+        if survey.may_have_changed() && !self.still_stands(&survey).await {
+            let why = "it is being recorded about faster than it can be read; ask again";
+            survey.chain_end = Err(Unread::Other(why.to_owned()));
+            survey.judgement = survey.judged();
         }
+        survey
+    }
+
+    /// Whether state and newest row are still those of the survey, as far as they can be read.
+    async fn still_stands(&self, survey: &RouteSurvey) -> bool {
+        let name = &survey.route.name;
+        let newest = AuditQuery::Newest {
+            route: name.clone(),
+        };
+        let (state, page) = tokio::join!(
+            self.ports.ledger.peek(name),
+            self.ports.audit.page(&newest, 1, None),
+        );
+        let same_state = match (&survey.state, state) {
+            (Ok(_), Ok(now)) => now.map(|now| now.chain) == survey.head(),
+            _ => true,
+        };
+        let same_row = match (&survey.newest_row, page) {
+            (Ok(before), Ok(now)) => *before == now.end().newest(),
+            _ => true,
+        };
+        same_state && same_row
     }
 
     async fn read(&self, route: Route) -> RouteSurvey {
@@ -233,7 +293,14 @@ impl Surveyor {
             self.ports.audit.page(&newest, RECORDS_READ, None),
             self.load_balancer(&route),
         );
-        let records = records.map_err(Unread::from);
+        let (state, records) = (state.map_err(Unread::from), records.map_err(Unread::from));
+        let rows = records.as_ref().map(Page::end).map_err(Unread::clone);
+        let chain_end = match (&state, &rows) {
+            (Ok(state), Ok(rows)) => {
+                Ok(ChainEnd::of(state.as_ref().map(|state| state.chain), rows))
+            }
+            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+        };
         let records = records.and_then(|page| page.records().map_err(Unread::from));
         let newest: Vec<_> = records
             .iter()
@@ -242,10 +309,12 @@ impl Surveyor {
             .collect();
         let last_move = LastMove::among(&newest);
         let mut survey = RouteSurvey {
-            state: state.map_err(Unread::from),
+            state,
             groups,
             weights,
             records,
+            newest_row: rows.map(|rows| rows.newest()),
+            chain_end,
             last_move,
             ..RouteSurvey::unread(&route, self.ports.clock.wall())
         };
@@ -298,6 +367,8 @@ impl RouteSurvey {
             groups: Vec::new(),
             weights: None,
             records: Err(why()),
+            newest_row: Err(why()),
+            chain_end: Err(why()),
             last_move: None,
             judgement: Judgement::new(Standing::Unknown, why().to_string()),
         }
@@ -318,13 +389,18 @@ impl RouteSurvey {
             }
             (Strategy::Weighted(_), Some(Err(_)) | None) => Shown::Nothing,
         };
-        judge(
-            &self.route,
-            control,
-            shown,
-            self.last_move.as_ref(),
-            self.at,
-        )
+        let last = self.last_move.as_ref();
+        let found = judge(&self.route, control, shown, last, self.at);
+        match &self.chain_end {
+            Ok(end) => match end.judgement(&self.route.name) {
+                Some(differs) => differs.and(&found),
+                None => found,
+            },
+            Err(_) => {
+                let why = "whether its records end where its state says could not be read";
+                Judgement::new(Standing::Unknown, why).and(&found)
+            }
+        }
     }
 
     fn own_group(&self) -> Shown<'_> {

@@ -5,10 +5,12 @@
 //! they would be hundreds of series each.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::domain::provenance::InstallationName;
+use crate::emf::INSTALLATION;
 use crate::measure::{Amount, By, Kind, Metric, measured, metrics};
 use crate::worker::{Happening, Observer};
 
@@ -52,15 +54,18 @@ struct Numbers {
 }
 
 /// Adds up what it is told.
-#[derive(Debug, Default)]
-pub struct Tally(Mutex<Numbers>);
+#[derive(Debug)]
+pub struct Tally {
+    installation: InstallationName,
+    numbers: Mutex<Numbers>,
+}
 
 impl Observer for Tally {
     fn tell(&self, happening: &Happening<'_>) {
         let measured = measured(happening);
         let route = measured.route.unwrap_or_default();
         let outcome = measured.outcome.unwrap_or_default();
-        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         for (metric, amount) in &measured.values {
             match amount {
                 Amount::Count(count) => {
@@ -88,98 +93,130 @@ fn labels(by: By, route: &str, outcome: &'static str) -> Labels {
 }
 
 impl Tally {
+    /// Numbers of this installation, none of them counted yet.
+    #[must_use]
+    pub fn of(installation: InstallationName) -> Self {
+        Self {
+            installation,
+            numbers: Mutex::default(),
+        }
+    }
+
     /// Everything there is to say, a metric after the other.
     #[must_use]
     pub fn text(&self) -> String {
-        let numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page = self.page();
         for metric in metrics() {
             match metric.kind {
                 Kind::Counter | Kind::Gauge => {
-                    counted(&metric, numbers.counts.get(metric.name), &mut text);
+                    counted(&metric, numbers.counts.get(metric.name), &mut page);
                 }
                 Kind::Time => {
                     let times = numbers.times.get(metric.name).cloned();
-                    timed(&metric, &times.unwrap_or_default(), &mut text);
+                    timed(&metric, &times.unwrap_or_default(), &mut page);
                 }
             }
         }
-        text
+        page.text
+    }
+
+    /// A number of the process itself, which no happening tells.
+    #[must_use]
+    pub fn gauge(&self, name: &str, help: &str, label: Option<(&str, &str)>, value: f64) -> String {
+        let name = format!("{PREFIX}{name}");
+        let mut page = self.page();
+        page.head(&name, help, "gauge");
+        page.sample(&name, label.as_slice(), value);
+        page.text
+    }
+
+    fn page(&self) -> Page<'_> {
+        Page {
+            installation: &self.installation,
+            text: String::new(),
+        }
     }
 }
 
-/// A number of the process itself, which no happening tells.
-pub fn gauge(name: &str, help: &str, labels: &str, value: f64, text: &mut String) {
-    let name = format!("{PREFIX}{name}");
-    head(&name, help, "gauge", text);
-    say(text, format_args!("{name}{labels} {value}"));
+/// The text, as far as it is written. Every series of it has the label of the installation.
+struct Page<'a> {
+    installation: &'a InstallationName,
+    text: String,
 }
 
-fn counted(metric: &Metric, sums: Option<&BTreeMap<Labels, u64>>, text: &mut String) {
+impl Page<'_> {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        let help = help.trim();
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    /// Names of installations and routes are plain by their own rules, and the other labels are ours: nothing in them has
+    /// to be escaped.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let of_all = [(INSTALLATION, self.installation.as_str())];
+        let all = [&of_all[..], labels].concat();
+        let written: Vec<String> = all
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
+        self.line(format_args!("{name}{{{}}} {value}", written.join(",")));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let written = writeln!(self.text, "{line}");
+        debug_assert!(written.is_ok());
+    }
+}
+
+fn counted(metric: &Metric, sums: Option<&BTreeMap<Labels, u64>>, page: &mut Page<'_>) {
     let (name, kind) = match metric.kind {
         Kind::Gauge => (format!("{PREFIX}{}", metric.name), "gauge"),
         Kind::Counter | Kind::Time => (format!("{PREFIX}{}_total", metric.name), "counter"),
     };
-    head(&name, metric.help, kind, text);
-    for (labels, sum) in sums.into_iter().flatten() {
-        let labels = written(labels);
-        say(text, format_args!("{name}{labels} {sum}"));
+    page.head(&name, metric.help, kind);
+    for ((route, outcome), sum) in sums.into_iter().flatten() {
+        let pairs = [("route", route.as_str()), ("outcome", *outcome)];
+        let given: Vec<(&str, &str)> = pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        page.sample(&name, &given, sum);
     }
     // A rate can be taken from the first time on only of what was 0 before it.
     if sums.is_none() && metric.by == By::Nothing {
-        say(text, format_args!("{name} 0"));
+        page.sample(&name, &[], 0);
     }
 }
 
-fn timed(metric: &Metric, histogram: &Histogram, text: &mut String) {
+fn timed(metric: &Metric, histogram: &Histogram, page: &mut Page<'_>) {
     let stem = metric.name.strip_suffix("_ms").unwrap_or(metric.name);
     let name = format!("{PREFIX}{stem}_seconds");
-    head(&name, metric.help, "histogram", text);
+    let bucket = format!("{name}_bucket");
+    page.head(&name, metric.help, "histogram");
     let mut so_far = 0;
     for (bound, count) in BUCKETS_MS.iter().zip(&histogram.counts) {
         so_far += count;
-        let bound = Duration::from_millis(*bound).as_secs_f64();
-        say(
-            text,
-            format_args!("{name}_bucket{{le=\"{bound}\"}} {so_far}"),
-        );
+        let bound = Duration::from_millis(*bound).as_secs_f64().to_string();
+        page.sample(&bucket, &[("le", &bound)], so_far);
     }
     let all: u64 = histogram.counts.iter().sum();
     let sum = histogram.sum.as_secs_f64();
-    say(text, format_args!("{name}_bucket{{le=\"+Inf\"}} {all}"));
-    say(text, format_args!("{name}_sum {sum}"));
-    say(text, format_args!("{name}_count {all}"));
-}
-
-fn head(name: &str, help: &str, kind: &str, text: &mut String) {
-    let help = help.trim();
-    say(text, format_args!("# HELP {name} {help}"));
-    say(text, format_args!("# TYPE {name} {kind}"));
-}
-
-/// Names of routes are plain by their own rule, and outcomes are ours: nothing in them has to be escaped.
-fn written((route, outcome): &Labels) -> String {
-    let pairs = [("route", route.as_str()), ("outcome", outcome)];
-    let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-    let given: Vec<String> = given
-        .map(|(name, value)| format!("{name}=\"{value}\""))
-        .collect();
-    if given.is_empty() {
-        return String::new();
-    }
-    format!("{{{}}}", given.join(","))
-}
-
-fn say(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let written = writeln!(text, "{line}");
-    debug_assert!(written.is_ok());
+    page.sample(&bucket, &[("le", "+Inf")], all);
+    page.sample(&format!("{name}_sum"), &[], sum);
+    page.sample(&format!("{name}_count"), &[], all);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::timer::Summary;
+
+    fn tally() -> Tally {
+        Tally::of(InstallationName::new("w").unwrap())
+    }
 
     fn lines_about(tally: &Tally, name: &str) -> Vec<String> {
         let text = tally.text();
@@ -198,16 +235,19 @@ mod tests {
 
     #[test]
     fn what_happens_adds_up_and_what_is_so_at_the_moment_does_not() {
-        let tally = Tally::default();
+        let tally = tally();
         for happening in [minute(10, 2), minute(7, 1)] {
             tally.tell(&happening);
         }
-        assert!(lines_about(&tally, "looks").contains(&"writerlink_looks_total 17".to_owned()));
+        assert!(
+            lines_about(&tally, "looks")
+                .contains(&r#"writerlink_looks_total{installation="w"} 17"#.to_owned())
+        );
         assert_eq!(
             lines_about(&tally, "route_diverged")[1..],
             [
                 "# TYPE writerlink_route_diverged gauge",
-                "writerlink_route_diverged 1"
+                r#"writerlink_route_diverged{installation="w"} 1"#
             ]
         );
     }
@@ -218,15 +258,17 @@ mod tests {
         for ms in [5, 6, 700_000] {
             histogram.add(Duration::from_millis(ms));
         }
-        let mut text = String::new();
-        timed(&crate::measure::BEGIN_MS, &histogram, &mut text);
+        let tally = tally();
+        let mut page = tally.page();
+        timed(&crate::measure::BEGIN_MS, &histogram, &mut page);
+        let text = page.text;
         for line in [
-            "writerlink_begin_seconds_bucket{le=\"0.005\"} 1",
-            "writerlink_begin_seconds_bucket{le=\"0.01\"} 2",
-            "writerlink_begin_seconds_bucket{le=\"600\"} 2",
-            "writerlink_begin_seconds_bucket{le=\"+Inf\"} 3",
-            "writerlink_begin_seconds_sum 700.011",
-            "writerlink_begin_seconds_count 3",
+            r#"writerlink_begin_seconds_bucket{installation="w",le="0.005"} 1"#,
+            r#"writerlink_begin_seconds_bucket{installation="w",le="0.01"} 2"#,
+            r#"writerlink_begin_seconds_bucket{installation="w",le="600"} 2"#,
+            r#"writerlink_begin_seconds_bucket{installation="w",le="+Inf"} 3"#,
+            r#"writerlink_begin_seconds_sum{installation="w"} 700.011"#,
+            r#"writerlink_begin_seconds_count{installation="w"} 3"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
@@ -234,8 +276,8 @@ mod tests {
 
     #[test]
     fn a_worker_that_has_seen_nothing_shows_its_own_counters_at_zero() {
-        let text = Tally::default().text();
-        assert!(text.contains("\nwriterlink_queue_failures_total 0\n"));
-        assert!(!text.contains("\nwriterlink_attempts_total "), "{text}");
+        let text = tally().text();
+        assert!(text.contains("\nwriterlink_queue_failures_total{installation=\"w\"} 0\n"));
+        assert!(!text.contains("\nwriterlink_attempts_total{"), "{text}");
     }
 }

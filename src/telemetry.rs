@@ -1,7 +1,8 @@
 //! The log of the libraries underneath, the AWS SDK above all: on standard error, since standard output is
 //! for results alone. What this program does itself is told by `emf`, whatever the filter says.
 
-use std::io;
+use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use tracing_subscriber::filter::{ParseError, Targets};
@@ -10,6 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
+use crate::domain::provenance::InstallationName;
+use crate::text::Shown;
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
@@ -45,17 +48,55 @@ pub enum TelemetryError {
     Started(String),
 }
 
+/// Whose process this is, as soon as its configuration was read. The log is started before, and of it there is one.
+static INSTALLATION: OnceLock<InstallationName> = OnceLock::new();
+
+/// From now on every line in JSON names this installation.
+pub fn name_lines_by(installation: &InstallationName) {
+    // A process has one configuration; where a test reads two, the first one stays.
+    drop(INSTALLATION.set(installation.clone()));
+}
+
+/// Puts the installation's name into each JSON object that comes through. The log's layer writes a whole line at once.
+struct Named<'a, W> {
+    name: Option<&'a InstallationName>,
+    out: W,
+}
+
+impl<W: Write> Write for Named<'_, W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(line).unwrap_or_default();
+        match (self.name, text.strip_prefix('{')) {
+            // A name is plain by its own rule: nothing in it has to be escaped.
+            (Some(name), Some(rest)) => write!(self.out, "{{\"installation\":\"{name}\",{rest}")?,
+            _ => self.out.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Starts the log of this process.
 ///
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
 pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
     let filter = filter(env)?;
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let lines = fmt::layer().with_ansi(false);
     let started = match format {
-        LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
+        LogFormat::Text => {
+            let lines = lines.with_writer(|| Shown::lines(io::stderr()));
+            registry().with(lines.with_filter(filter)).try_init()
+        }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
+            let lines = lines.with_writer(|| Named {
+                name: INSTALLATION.get(),
+                out: Shown::json(io::stderr()),
+            });
             registry().with(lines.with_filter(filter)).try_init()
         }
     };
@@ -97,6 +138,22 @@ mod tests {
         let both = [("RUST_LOG", "debug"), ("WRITERLINK_LOG", "error")];
         assert_eq!(chosen(&both).unwrap(), "error");
         assert!(chosen(&[("WRITERLINK_LOG", "")]).unwrap().contains("warn"));
+    }
+
+    #[test]
+    fn a_line_of_a_library_names_the_installation_too() {
+        let name = InstallationName::new("orders-prod").unwrap();
+        let mut written = Vec::new();
+        let line = "{\"level\":\"WARN\",\"message\":\"{\"}\n";
+        let mut named = Named {
+            name: Some(&name),
+            out: &mut written,
+        };
+        named.write_all(line.as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "{\"installation\":\"orders-prod\",\"level\":\"WARN\",\"message\":\"{\"}\n"
+        );
     }
 
     #[test]

@@ -2,18 +2,51 @@
 
 use std::time::Duration;
 
+mod invisible;
+mod shown;
+
+pub use self::invisible::is_visible;
+pub use self::shown::Shown;
+
 /// A text that may come from outside (an event's message, a note that quotes it), fit for a terminal or a page: what
 /// is no visible character is written as its number, so that nothing recorded can move the cursor, change
-/// the colours, or reverse the reading direction of what stands beside it.
+/// the colours, reverse the reading direction of what stands beside it, or hide in it.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    escaped(text, is_visible)
+}
+
+/// The same for a text of several lines, such as an error with its remedy: a line may end and be indented.
+#[must_use]
+pub fn clean_lines(text: &str) -> String {
+    escaped(text, |c| is_visible(c) || matches!(c, '\n' | '\t'))
+}
+
+/// A finished JSON text with every character in it visible. A parser reads the same value: outside ASCII a character
+/// can only stand in a string, where its escape is the same character. (RFC 8259, section 7.)
+#[must_use]
+pub fn clean_json(json: &str) -> String {
+    let mut clean = String::with_capacity(json.len());
+    for c in json.chars() {
+        // The control characters of ASCII are escaped by any writer of JSON; those that are left lay the text out.
+        if is_visible(c) || c < ' ' {
+            clean.push(c);
+        } else {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            clean.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    clean
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        let reverses = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reverses {
-            clean.extend(c.escape_unicode());
-        } else {
+        if stays(c) {
             clean.push(c);
+        } else {
+            clean.extend(c.escape_unicode());
         }
     }
     clean
@@ -39,7 +72,7 @@ pub fn span(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, span};
+    use super::{clean, clean_json, clean_lines, span};
     use std::time::Duration;
 
     #[test]
@@ -64,5 +97,38 @@ mod tests {
             clean("a\u{1b}[31mb\r\u{202E}c\u{9b}é"),
             "a\\u{1b}[31mb\\u{d}\\u{202e}c\\u{9b}é"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_as_its_number() {
+        let text = "a\u{200B}b\u{2028}c\u{E0041}d\u{85}e\u{FEFF}f\u{AD}g";
+        let shown = "a\\u{200b}b\\u{2028}c\\u{e0041}d\\u{85}e\\u{feff}f\\u{ad}g";
+        assert_eq!(clean(text), shown);
+        assert_eq!(clean("数据库 é 🦀"), "数据库 é 🦀");
+    }
+
+    #[test]
+    fn a_text_of_lines_keeps_its_lines_and_nothing_else_that_steers() {
+        let text = "a\n  why:\tb\r\u{1b}[2J\u{2028}";
+        assert_eq!(clean_lines(text), "a\n  why:\tb\\u{d}\\u{1b}[2J\\u{2028}");
+    }
+
+    #[test]
+    fn json_with_visible_characters_alone_says_the_same() {
+        let said = "a\u{200B}b\u{2028}c\u{E0041}d\u{85}\u{7F}\u{FEFF}\n\u{1b} é 🦀";
+        let value = serde_json::json!({ "said": said, "list": [1, 2] });
+        for json in [
+            value.to_string(),
+            serde_json::to_string_pretty(&value).unwrap(),
+        ] {
+            let clean = clean_json(&json);
+            let read: serde_json::Value = serde_json::from_str(&clean).unwrap();
+            assert_eq!(read, value);
+            assert!(
+                clean.contains(r"a\u200bb\u2028c\udb40\udc41d\u0085\u007f\ufeff\n\u001b é 🦀"),
+                "{clean}"
+            );
+            assert_eq!(clean.lines().count(), json.lines().count());
+        }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use self::chains::Chains;
 use crate::domain::audit::Reason;
 use crate::domain::follow::Arrival;
+use crate::domain::lease::CALL_TIMEOUT;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
@@ -74,7 +75,14 @@ const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
 const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
 
 /// How often the timer says how its routes are.
-const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+pub const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+
+/// So many calls a look makes at most, one after the other: those of its reading and its records, and those of a whole
+/// attempt with its retries and its lease.
+const LOOK_CALLS_MAX: u32 = 60;
+
+/// The longest that a look takes, every call of it as slow as a call can be.
+pub const LOOK_LONGEST: Duration = CALL_TIMEOUT.saturating_mul(LOOK_CALLS_MAX);
 
 /// How far apart the comparisons of maps are at least: with a thousand routes a map is compared every quarter of an hour.
 const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
@@ -82,7 +90,7 @@ const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
 /// From when on a pause is one that somebody may have forgotten.
 pub const PAUSED_LONG: Duration = Duration::from_hours(1);
 
-/// How the routes of a worker are, told once a minute: also the sign that it is alive.
+/// How the routes of a worker are, told once a minute: also the sign that its timer is alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many routes.
@@ -92,12 +100,14 @@ pub struct Summary {
     /// Of these, how many failed.
     pub failed: usize,
     /// Routes that differ and are held back by something else than a person, or cannot be put right, and those about
-    /// which something is unresolved.
+    /// which something is unresolved: a chain of records that is broken, too.
     pub diverged: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
     /// Routes stopped by the flap rule.
     pub flapping: usize,
+    /// How long ago the oldest look began that is under way, or the verification of a chain.
+    pub oldest_look: Option<Duration>,
 }
 
 /// The timer of a worker.
@@ -122,6 +132,8 @@ struct Seat {
     /// When the next look is due.
     due: Duration,
     failures: u32,
+    /// When the look began that is under way.
+    began: Option<Duration>,
     /// Whether its group differs, as far as the last looks could tell.
     differs: bool,
     /// Whether something in its state is unresolved (I9).
@@ -153,8 +165,8 @@ impl Timer {
         loop {
             let now = self.clock.monotonic();
             rounds.start(&self, &mut looks, now);
-            rounds.sum_up(&self, now);
             chains.go_on(&self, now);
+            rounds.sum_up(&self, &chains, now);
             let wait = rounds.until_next(now, looks.len());
             tokio::select! {
                 biased;
@@ -257,6 +269,7 @@ impl Rounds {
             let Some(watched) = self.seats[n].watched.take() else {
                 continue;
             };
+            self.seats[n].began = Some(now);
             self.next_start = now + self.between_starts;
             looks.spawn(timer.look(n, watched));
         }
@@ -309,10 +322,18 @@ impl Rounds {
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
         seat.watched = Some(watched);
+        seat.began = None;
         self.due.insert((seat.due, n));
     }
 
-    fn sum_up(&mut self, timer: &Timer, now: Duration) {
+    fn diverged(&self, chains: &Chains) -> usize {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n))
+            .count()
+    }
+
+    fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
         if now < self.next_summary {
             return;
         }
@@ -323,13 +344,16 @@ impl Rounds {
             let since = watched.stopped_since;
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
         };
+        let began = self.seats.iter().filter_map(|seat| seat.began);
+        let oldest = began.chain(chains.began()).min();
         timer.observer.tell(&Happening::Summary(Summary {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.seats.iter().filter(|seat| seat.is_diverged()).count(),
+            diverged: self.diverged(chains),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
+            oldest_look: oldest.map(|began| now.saturating_sub(began)),
         }));
     }
 }
@@ -411,6 +435,33 @@ mod tests {
             ErrorKind::Throttled,
             "",
         ))
+    }
+
+    #[test]
+    fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
+        let due_after_a_nudge = |due| {
+            let seat = Seat {
+                watched: Some(Watched::default()),
+                due,
+                ..Seat::default()
+            };
+            let mut rounds = Rounds {
+                seats: vec![seat],
+                due: [(due, 0)].into(),
+                by_name: BTreeMap::new(),
+                next_start: Duration::ZERO,
+                between_starts: Duration::ZERO,
+                next_summary: SUMMARY_EVERY,
+                looks: 0,
+                failed: 0,
+            };
+            rounds.due_by(0, NUDGED_AFTER);
+            assert_eq!(rounds.due.len(), 1);
+            rounds.due.first().map(|(due, _)| *due)
+        };
+        let soon = NUDGED_AFTER / 2;
+        assert_eq!(due_after_a_nudge(soon), Some(soon));
+        assert_eq!(due_after_a_nudge(INTERVAL), Some(NUDGED_AFTER));
     }
 
     #[test]

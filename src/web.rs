@@ -14,12 +14,14 @@ mod overview;
 mod parts;
 mod probes;
 mod recent;
+mod server;
 mod shared;
 mod site;
 mod transition;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -28,7 +30,9 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
 pub use self::probes::Probes;
+pub use self::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
 pub use self::site::{KEPT_FOR, Site};
+use crate::worker::Observer;
 
 const STYLE_PATH: &str = "/style.css";
 const STYLE: &str = include_str!("web/style.css");
@@ -41,29 +45,38 @@ const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 1
 /// The most bytes of a page, checked by tests: it has to come through a slow session quickly, and be read.
 pub const PAGE_BYTES_MAX: usize = 100_000;
 
-/// Answers at `address` until the process ends; gives the address as it came to be, for who asked for port 0.
+/// Answers at `address` for as long as the server is kept. `observer` is told when no connection can be accepted.
 ///
 /// # Errors
 /// When `address` cannot be listened on.
-pub async fn listen(address: SocketAddr, app: Router) -> io::Result<SocketAddr> {
-    answer(TcpListener::bind(address).await?, app)
+pub async fn listen(
+    address: SocketAddr,
+    app: Router,
+    limits: ConnectionLimits,
+    observer: Arc<dyn Observer>,
+) -> io::Result<HttpServer> {
+    answer(TcpListener::bind(address).await?, app, limits, observer)
 }
 
-/// Answers at an address that is listened on.
+/// The same at an address that is listened on.
 ///
 /// # Errors
 /// When the socket has no address.
-pub fn answer(listener: TcpListener, app: Router) -> io::Result<SocketAddr> {
+pub fn answer(
+    listener: TcpListener,
+    app: Router,
+    limits: ConnectionLimits,
+    observer: Arc<dyn Observer>,
+) -> io::Result<HttpServer> {
     let address = listener.local_addr()?;
     let reach = guard::Reach::of(address);
     let guarded = middleware::from_fn(move |request, next| guard::guard(reach, request, next));
     let app = app.fallback(nothing_here).layer(guarded);
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    Ok(address)
+    HttpServer::start(listener, app, limits, observer)
 }
 
 async fn nothing_here() -> Response {
-    let page = parts::page("Not found", |page| {
+    let page = parts::page(None, "Not found", |page| {
         page.text_element("h1", &[], "There is nothing here");
         parts::way_back(page);
     });

@@ -10,6 +10,7 @@ mod drill;
 mod hand;
 mod happening;
 mod stopping;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use self::hand::Hand;
 pub use self::happening::{Happening, Observer, Observers};
-use tokio::sync::mpsc;
+pub use self::turns::TURN_LONGEST;
+use self::turns::Turns;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
@@ -79,6 +82,8 @@ pub struct Worker {
     observer: Arc<dyn Observer>,
     limits: Limits,
     nudges: Option<mpsc::UnboundedSender<Nudge>>,
+    /// Told whenever a group in hand got further.
+    progress: Arc<Notify>,
     /// When it has to have ended, once it was told to stop.
     ends_at: Arc<OnceLock<Duration>>,
 }
@@ -102,6 +107,7 @@ impl Worker {
             observer,
             limits,
             nudges: None,
+            progress: Arc::default(),
             ends_at: Arc::default(),
         }
     }
@@ -116,15 +122,17 @@ impl Worker {
             // One pass over the queue is no watch.
             Until::Drained => self.clone(),
         };
+        let with_timer = !timer.is_empty();
+        self.tell(&Happening::Started { with_timer });
         let warming = worker.clone();
         groups.spawn(async move { warming.warm_up().await });
         tokio::pin!(shutdown);
-        let mut failures = 0;
+        let (mut failures, mut turns) = (0, Turns::default());
         let open = loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break None,
-                () = worker.room(&mut groups) => {}
+                () = worker.room(&mut groups, &mut turns) => {}
             }
             let mut receive = self.open_receive(until);
             let received = tokio::select! {
@@ -132,6 +140,7 @@ impl Worker {
                 () = &mut shutdown => break Some(receive),
                 received = &mut receive.reply => received,
             };
+            self.turned(&mut turns);
             match received {
                 Err(error) => {
                     self.tell(&Happening::QueueFailed(&error));
@@ -161,6 +170,9 @@ impl Worker {
 
     /// The worker whose attempts nudge a timer of its own, which runs until all its nudgers are gone.
     fn with_timer(&self, tasks: &mut JoinSet<()>) -> Self {
+        if self.limits.reconciling.interval.is_none() {
+            return self.clone();
+        }
         let (nudges, receiver) = mpsc::unbounded_channel();
         let timer = Timer {
             reconciler: Arc::clone(&self.reconciler),
@@ -190,14 +202,21 @@ impl Worker {
             if self.reconciler.warm_up(&route.name).await.is_err() {
                 return;
             }
+            self.progress.notify_one();
+            self.progress.notify_one();
         }
     }
 
-    /// Waits until there is room for another group.
-    async fn room(&self, groups: &mut JoinSet<()>) {
+    /// Waits until there is room for another group. Nothing is received meanwhile, and progress of a group takes the
+    /// place of a receive: while a long hand is worked off, the loop is as it should be.
+    async fn room(&self, groups: &mut JoinSet<()>, turns: &mut Turns) {
         while groups.len() >= self.limits.groups_max {
-            let ended = groups.join_next().await;
-            self.note_panic(ended);
+            tokio::select! {
+                biased;
+                ended = groups.join_next() => self.note_panic(ended),
+                () = self.progress.notified() => {}
+            }
+            self.turned(turns);
         }
         while let Some(ended) = groups.try_join_next() {
             self.note_panic(Some(ended));
@@ -335,6 +354,7 @@ impl Worker {
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
+        self.progress.notify_one();
         if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
             self.tell(&Happening::of_ledger(route, &news));
         }
@@ -408,4 +428,30 @@ fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
             .push(message);
     }
     groups.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    fn messages(receive_counts: &[u32]) -> Vec<Message> {
+        let message = |receive_count: &u32| Message {
+            id: "m".to_owned(),
+            group: "orders".to_owned(),
+            body: String::new(),
+            receipt: "r".to_owned(),
+            receive_count: *receive_count,
+            sent_at: Timestamp::EPOCH,
+            first_received_at: Timestamp::EPOCH,
+        };
+        receive_counts.iter().map(message).collect()
+    }
+
+    #[test]
+    fn more_may_come_behind_a_full_receive_with_something_new() {
+        assert!(may_be_more(&messages(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 1])));
+        assert!(!may_be_more(&messages(&[2; 10])), "all of it came back");
+        assert!(!may_be_more(&messages(&[1; 9])), "the queue had no more");
+    }
 }

@@ -19,6 +19,8 @@ mod elbv2;
 mod faults;
 #[path = "adapters/installation.rs"]
 mod installation;
+#[path = "adapters/ledger_scripted.rs"]
+mod ledger_scripted;
 #[path = "adapters/listeners.rs"]
 mod listeners;
 #[path = "adapters/rds.rs"]

@@ -16,8 +16,12 @@ mod desk;
 mod exporting;
 #[path = "audit/following.rs"]
 mod following;
+#[path = "audit/hidden.rs"]
+mod hidden;
 #[path = "audit/reading.rs"]
 mod reading;
+#[path = "audit/restored.rs"]
+mod restored;
 mod rig;
 #[path = "audit/verifying.rs"]
 mod verifying;

@@ -90,6 +90,17 @@ fn told(rig: &Rig, happening: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_route_has_its_turn_to_be_verified() {
+    let mut rig = with_records(&["orders", "users"], 4).await;
+    overwrite(&rig, 2, "outcome", "Failed").await;
+    rig.routes.swap(0, 1);
+    let _worker = rig.start("w1");
+    tokio::time::sleep(NEARLY_TEN_MINUTES + 3 * MINUTE).await;
+    let broken = told(&rig, "ChainBroken");
+    assert!((1..=2).contains(&broken.len()), "{broken:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tampered_record_is_told_minute_after_minute_and_the_worker_goes_on() {
     let rig = with_records(&["orders"], 10).await;
     overwrite(&rig, 4, "outcome", "Swapped").await;
@@ -202,4 +213,45 @@ async fn a_chain_whose_query_is_refused_is_unread_and_not_broken() {
         assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());
         assert!(!told(&rig, "LookFailed").is_empty());
     }
+}
+
+/// The counts of diverged routes that a worker summed up, in order.
+fn diverged(rig: &Rig) -> Vec<String> {
+    let count = |line: String| {
+        let (_, after) = line.split_once("diverged: ").unwrap();
+        after.split(',').next().unwrap().to_owned()
+    };
+    told(rig, "Summary").into_iter().map(count).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_chain_counts_as_diverged_until_it_is_whole_again() {
+    let rig = with_records(&["orders"], 10).await;
+    let row = rig.audit_row(0, 10).await;
+    rig.delete_audit_row(0, 10).await;
+    let worker = rig.start("w1");
+    tokio::time::sleep(NEARLY_TEN_MINUTES).await;
+    assert_eq!(diverged(&rig).last().unwrap(), "0", "not looked at yet");
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(diverged(&rig).last().unwrap(), "1");
+    rig.put_audit_row(row).await;
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(diverged(&rig).last().unwrap(), "0");
+    worker.stop();
+    assert!(worker.ended().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_behind_its_records_is_told_and_one_being_recorded_about_is_not() {
+    let rig = with_records(&["orders"], 10).await;
+    let row = rig.state_row(0).await;
+    rig.fleet.world.deliver(&rig.completed(0, 3, 20));
+    assert!(rig.run("w0").await);
+    assert_eq!(found(&rig).await, None);
+    rig.restore_state_row(&row).await;
+    let beyond = BrokenChain::Beyond {
+        expected: 10,
+        found: 11,
+    };
+    assert_eq!(found(&rig).await, Some(beyond));
 }

@@ -17,6 +17,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "chaos/backup.rs"]
+mod backup;
 #[path = "chaos/books.rs"]
 mod books;
 #[path = "chaos/messages.rs"]
@@ -42,11 +44,13 @@ use std::time::Duration;
 use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
 
+use self::backup::Backup;
 use self::books::{
     Books, astray, check_dead_letters, check_never_empty, check_with_the_program, depth, holders,
 };
 use self::messages::{ROUTES, Story, source};
 use self::schedule::{Act, WORKERS, schedule};
+use self::support::ministack::Ministack;
 use self::trial::Trial;
 use self::watch::{Seen, Watcher};
 use self::wire::Wire;
@@ -65,6 +69,9 @@ const AT_WORK_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often a thing that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// A call takes at most 5 s with all its tries, a lease 15 s.
+const FROZEN_FOR: Duration = Duration::from_secs(8);
 
 #[tokio::test]
 async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_events_say() {
@@ -87,6 +94,8 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
         trial: &trial,
         late: 0,
         wrong: Vec::new(),
+        backup: None,
+        restored: 0,
     };
     let watcher = Watcher::start(trial.elbv2(), trial.groups.clone());
     run.live_through(seed, events).await;
@@ -106,10 +115,11 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
     let deeds = &run.workers.deeds;
     let (kills, terms, stalls) = (deeds.kills, deeds.terms, deeds.standstills.len());
     let (wrong, took) = (run.wrong.len(), clock.monotonic().as_secs());
+    let (half_open, restored) = (deeds.half_open, run.restored);
     let line = format!(
         "chaos: seed {seed}; {figures}; {} late calls of a stalled worker, {repaired} repaired by the next event\n\
          chaos: {events} events, {ROUTES} routes, {WORKERS} workers, {kills} kills, {stalls} stalls past the \
-         lease, {terms} terms, {all} faults on the wire ({}), {wrong} violations, {took} s\n",
+         lease, {terms} terms, {half_open} half-open connections, {restored} items of the state put back, {all} faults on the wire ({}), {wrong} violations, {took} s\n",
         run.late,
         kinds.trim_start_matches(", "),
     );
@@ -122,9 +132,16 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
         logs.display()
     );
     assert!(
-        kills > 0 && terms > 0 && stalls > 0 && all > 0,
+        kills > 0 && terms > 0 && stalls > 0 && all > 0 && half_open > 0 && restored > 0,
         "no chaos at all"
     );
+}
+
+/// The emulator stands still for longer than a call may take, and for less than a lease.
+fn freeze() {
+    Ministack::shared().freeze();
+    std::thread::sleep(FROZEN_FOR);
+    Ministack::shared().thaw();
 }
 
 /// A number from the environment.
@@ -150,6 +167,10 @@ struct Run<'a> {
     /// Late calls of stalled workers: the announced exception.
     late: usize,
     wrong: Vec<String>,
+    /// The state table as it was a while ago.
+    backup: Option<Backup>,
+    /// How many items of it the restores changed.
+    restored: usize,
 }
 
 impl Run<'_> {
@@ -175,12 +196,30 @@ impl Run<'_> {
                     self.workers.stall(place, long);
                 }
                 Act::Terminate(place) => self.workers.terminate(place),
+                Act::Exhaust(place) => self.workers.exhaust(place),
+                Act::Backup => self.backup = Some(Backup::taken(self.trial).await),
+                Act::Freeze => freeze(),
+                Act::Restart => Ministack::shared().restart(),
+                Act::Restore => self.restore().await,
             }
         }
+        self.wait_for_those_that_stand_still().await;
+    }
+
+    async fn wait_for_those_that_stand_still(&mut self) {
         while self.workers.any_stands_still() {
             self.workers.look_after();
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// As the runbook has it: nobody works while a table is put back.
+    async fn restore(&mut self) {
+        self.wait_for_those_that_stand_still().await;
+        self.workers.kill_all();
+        let backup = self.backup.as_ref().expect("a backup comes before");
+        self.restored += backup.restore(self.trial).await;
+        self.workers.restart();
     }
 
     /// Waits for a worker that holds a route, for a while: a stall of one that has nothing in hand shows little.

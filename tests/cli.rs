@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use assert_cmd::Command;
+use sha2::{Digest as _, Sha256};
 
 const ARN: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
@@ -14,6 +15,15 @@ fn writerlink(line: &str) -> Command {
     let mut command = Command::cargo_bin("writerlink").unwrap();
     command.env_clear().args(line.split_whitespace());
     command
+}
+
+/// What `sha256sum | cut -c1-12` prints.
+fn sum_of(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn lambda(line: &str) -> Command {
@@ -170,6 +180,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     queue.name                                    writerlink.fifo                               default
     ledger.state_table                            writerlink-state                              default
     ledger.audit_table                            writerlink-audit                              default
+    worker.installation                           writerlink                                    default
     worker.max_attempts                           6                                             default
     worker.drain_timeout_s                        25                                            default
     worker.parallel_groups                        64                                            default
@@ -181,10 +192,10 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     reconcile.registrations_burst                 20                                            default
     safety.moves_per_minute_max                   260                                           default
     dns.resolver                                  /etc/resolv.conf                              default
-    route.orders.name                             orders                                        line 72
-    route.orders.source                           aurora-source                                 line 80
+    route.orders.name                             orders                                        line 77
+    route.orders.source                           aurora-source                                 line 85
     route.orders.strategy                         swap                                          default
-    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 94
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 99
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
@@ -204,16 +215,17 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 175
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 180
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 176
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 181
     e-2
     "#);
     assert_eq!(
         said.err,
         format!(
-            "the configuration in {} has 1 route and no fault\n",
-            example()
+            "the configuration in {} has 1 route and no fault; its hash is {}\n",
+            example(),
+            sum_of(&std::fs::read(example()).unwrap())
         )
     );
 }
@@ -227,6 +239,7 @@ fn the_lambdas_variables_are_a_configuration() {
     queue.name                              writerlink.fifo                             default
     ledger.state_table                      writerlink-state                            default
     ledger.audit_table                      writerlink-audit                            default
+    worker.installation                     writerlink                                  default
     worker.max_attempts                     6                                           default
     worker.drain_timeout_s                  25                                          default
     worker.parallel_groups                  64                                          default
@@ -265,7 +278,15 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.instances.db-1            10.0.1.10                                   IP_DICT
     route.default.instances.db-2            10.0.1.11                                   IP_DICT
     "#);
-    insta::assert_snapshot!(said.err, @"the configuration in the environment has 1 route and no fault");
+    let variables =
+        format!("TARGET_GROUP_ARN={ARN}\nIP_DICT={{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}}\n");
+    assert_eq!(
+        said.err,
+        format!(
+            "the configuration in the environment has 1 route and no fault; its hash is {}\n",
+            sum_of(variables.as_bytes())
+        )
+    );
 }
 
 #[test]
@@ -337,7 +358,7 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
           "field": "worker.max_atempts",
           "value": "3",
           "why": "there is no such field",
-          "fix": "remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address"
+          "fix": "remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address"
         }
       ]
     }
@@ -389,7 +410,7 @@ fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
 
     w.toml:2: worker.max_atempts = 3
       why: there is no such field
-      fix: remove it, or use one of: max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
+      fix: remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
 
     w.toml:5: route.default.port = 0
       why: this is no port of a database

@@ -220,7 +220,7 @@ fn its_page_is_shown_until_it_is_told_to_stop() {
         Some(rest.split('/').next().unwrap().to_owned())
     });
     let mut stream = std::net::TcpStream::connect(address.unwrap()).unwrap();
-    let request = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();

@@ -16,6 +16,10 @@ mod check;
 mod drill;
 #[path = "infra/embedded_metrics.rs"]
 mod embedded_metrics;
+#[path = "infra/filter_pattern.rs"]
+mod filter_pattern;
+#[path = "infra/grants.rs"]
+mod grants;
 #[path = "infra/lint.rs"]
 mod lint;
 #[path = "infra/permissions.rs"]
@@ -28,8 +32,12 @@ mod rig;
 #[path = "infra/stacks.rs"]
 mod stacks;
 mod support;
+#[path = "infra/trail.rs"]
+mod trail;
 #[allow(dead_code, reason = "the wire tests use the rest of it")]
 #[path = "wire/trial.rs"]
 mod trial;
 #[path = "infra/troubles.rs"]
 mod troubles;
+#[path = "infra/two_installations.rs"]
+mod two_installations;

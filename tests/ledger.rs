@@ -220,6 +220,7 @@ impl Attempt {
             generation,
             owner: Owner::new(self.owner),
             version: "0.1.0".into(),
+            provenance: None,
             cause: Cause::Event,
             event_key: self.key(route),
             told: Some(Told::Event(self.event.clone())),
@@ -387,6 +388,7 @@ promises! {
     a_stale_generation_is_refused_and_nothing_of_it_is_written
     the_same_event_twice_is_refused_with_its_entry
     an_event_in_other_hands_is_refused_with_its_entry
+    an_event_is_replaced_only_as_the_attempt_knew_it
     an_extension_moves_the_deadline_alone
     an_extension_after_finish_is_refused
     a_lease_that_was_lengthened_since_it_was_read_is_not_taken_over
@@ -525,6 +527,36 @@ mod promises {
         assert_eq!(event.unwrap().attempts, 2);
     }
 
+    /// The route's own conditions hold in all of these, so each of the event's has to refuse by itself.
+    pub(super) async fn an_event_is_replaced_only_as_the_attempt_knew_it(engine: &impl Engine) {
+        let ledger = engine.ledger();
+        let fresh = ledger.load(&orders()).await.unwrap();
+        let begin = Attempt::of(1, "w1").begin(&fresh);
+        let held = done(commit(&ledger, &begin).await);
+        let entry = entry_of(&begin);
+        let other_transition = EventEntry {
+            transition: Attempt::of(1, "w9").transition,
+            ..entry.clone()
+        };
+        let other_attempt = EventEntry {
+            attempts: entry.attempts + 1,
+            ..entry.clone()
+        };
+        for stale in [other_transition, other_attempt] {
+            let resume = Attempt::of(1, "w2").begin_knowing(&held, Some(stale));
+            let (state, event) = refused(commit(&ledger, &resume).await);
+            assert_eq!((state, event), (held.clone(), Some(entry.clone())));
+        }
+        let finish = Attempt::of(1, "w1").finish(&held, &entry);
+        let free = done(commit(&ledger, &finish).await);
+        // Settled, and otherwise as it was.
+        let resume = Attempt::of(1, "w2").begin_knowing(&free, Some(entry));
+        let (state, _) = refused(commit(&ledger, &resume).await);
+        assert_eq!(state, free);
+        let resume = Attempt::of(1, "w2").begin_knowing(&held, Some(entry_of(&begin)));
+        refused(commit(&ledger, &resume).await);
+    }
+
     pub(super) async fn an_extension_moves_the_deadline_alone(engine: &impl Engine) {
         let ledger = engine.ledger();
         let fresh = ledger.load(&orders()).await.unwrap();
@@ -621,6 +653,7 @@ mod promises {
         let get = engine.client().get_item();
         let get = get
             .table_name(engine.tables().audit)
+            .consistent_read(true)
             .set_key(Some(key(seq)));
         get.send().await.unwrap().item.unwrap()
     }
@@ -1128,6 +1161,34 @@ mod faults {
         ] {
             world.next("GetItem", 3, Fault::Refused(kind));
             assert_eq!(ledger.load(&orders()).await.unwrap_err().kind, kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_transaction_passes_only_if_all_its_reasons_do() {
+        use crate::support::stub::{Answer, Stub};
+        let expected = [
+            (["None", "TransactionConflict"], ErrorKind::Throttled),
+            (["ThrottlingError", "None"], ErrorKind::Throttled),
+            (["None", "ValidationError"], ErrorKind::Invalid),
+            (
+                ["TransactionConflict", "ItemCollectionSizeLimitExceeded"],
+                ErrorKind::Invalid,
+            ),
+        ];
+        for (reasons, kind) in expected {
+            // The route is fresh and the event unknown: the change could still be written.
+            let stub = Stub::scripted(vec![
+                ("TransactStatements", Answer::cancelled(reasons)),
+                ("", Answer::sqs("{}")),
+            ]);
+            let sdk = crate::support::Account::fresh()
+                .config(&stub.endpoint())
+                .await;
+            let ledger = DynamoLedger::new(Client::new(&sdk), TableNames::default());
+            let change = Attempt::at_event(1).settle(&RouteState::new(orders()));
+            let error = ledger.commit(&change).await.unwrap_err();
+            assert_eq!((error.call, error.kind), (TRANSACTION, kind), "{reasons:?}");
         }
     }
 

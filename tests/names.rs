@@ -130,6 +130,16 @@ async fn two_minutes_are_counted_over_all_workers_that_receive_the_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_minutes_begin_with_the_first_receive_and_not_in_the_queue() {
+    let rig = world(Witness::Dns).await;
+    rig.fleet.world.deliver(&rig.completed(0, 3, 0));
+    pass(5 * MINUTE).await;
+    let _worker = rig.start("w1");
+    pass(110 * SECOND).await;
+    assert_eq!(rejected(&rig).await, [], "nobody could ask before");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_waits_for_a_name_does_not_hold_up_a_newer_one() {
     let rig = world(Witness::Dns).await;
     pass(MINUTE).await;

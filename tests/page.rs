@@ -9,8 +9,12 @@
 
 #[path = "page/browser.rs"]
 mod browser;
+#[path = "page/connections.rs"]
+mod connections;
 #[path = "page/fleet.rs"]
 mod fleet;
+#[path = "page/hangs.rs"]
+mod hangs;
 #[path = "page/http.rs"]
 mod http;
 #[path = "page/markup.rs"]

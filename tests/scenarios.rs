@@ -2,6 +2,7 @@
 
 mod rig;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rig::Rig;
@@ -16,6 +17,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::ErrorKind;
 use writerlink::reconcile::{NothingInHand, Reconciler, Report};
+use writerlink::worker::RECEIVE_WAIT;
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -328,6 +330,47 @@ async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_
     );
 }
 
+/// By the wall clock of the one who died it would be held for 34 seconds.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_stands_still_is_taken_over_whatever_its_clock_said() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("RegisterTargets", 1, Fault::DiesBefore));
+    let event = rig.started(0, 2, 0);
+    rig.fleet.world.deliver(&event);
+    let worker = rig.start("w1");
+    worker.process.clock.set_skew_ms(9_000);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!worker.process.is_alive());
+    let person = rig.fleet.world.process("person");
+    let attempts = FleetConfig::default().attempts;
+    let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
+    let evidence = Evidence::new(&rig.routes[0], event);
+    let mut ends = Vec::new();
+    for wait in [0, 10, 7] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let route = &rig.routes[0];
+        let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        ends.push(attempt.await.ended.as_str());
+    }
+    assert_eq!(ends, ["Busy", "Busy", "Swapped"]);
+    drop(worker);
+}
+
+/// Who resumes a move finds nothing to do, and tells what the event did all the same.
+#[tokio::test(start_paused = true)]
+async fn a_move_whose_worker_died_after_its_last_call_is_told_as_a_move() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    fabric.set_plan(once("DeregisterTargets", 1, Fault::DiesAfter));
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    assert!(!rig.run("w1").await, "it dies");
+    assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+    assert!(rig.run("w2").await);
+    let story = [STARTED, RESUMED, finished(Outcome::Swapped)];
+    assert_eq!(rig.story(0).await, story);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
     let rig = Rig::new(&["orders"]).await;
@@ -596,6 +639,95 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
         "four round trips"
     );
     drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
+    let rig = Rig::new(&["orders"]).await;
+    let asked_at = Arc::new(Mutex::new(Vec::new()));
+    let (keep, fabric) = (Arc::clone(&asked_at), &rig.fleet.world.fabric);
+    let time = fabric.time;
+    fabric.set_plan(Box::new(move |site: &Site| {
+        if site.call != "ReceiveMessage" {
+            return Fate::WORKS;
+        }
+        let mut asked_at = keep.lock().unwrap();
+        asked_at.push(time.elapsed());
+        match asked_at.len() {
+            1..=5 | 7 => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
+            _ => Fate::WORKS,
+        }
+    }));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let asked_at = asked_at.lock().unwrap();
+    // A receive of this world ends, and fails, when its wait is over.
+    let gaps = asked_at
+        .windows(2)
+        .map(|two| two[1].saturating_sub(two[0] + RECEIVE_WAIT));
+    let gaps: Vec<Duration> = gaps.collect();
+    let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
+    for (gap, (above, most)) in gaps.iter().zip(seconds) {
+        let (above, most) = (Duration::from_secs(above), Duration::from_secs(most));
+        assert!(*gap > above && *gap <= most, "{gaps:?}");
+    }
+    assert!(gaps[6] <= Duration::from_secs(1), "{gaps:?}");
+    drop(worker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_receive_begins_while_as_many_groups_as_allowed_are_worked_on() {
+    let mut fleet = FleetConfig::default();
+    fleet.limits.groups_max = 1;
+    let rig = Rig::with(&["orders", "billing"], WorldConfig::default(), fleet).await;
+    rig.fleet.world.fabric.set_plan(Box::new(|site: &Site| {
+        if site.call == "RegisterTargets" {
+            Fate::in_a_round_trip(Duration::from_secs(4))
+        } else {
+            Fate::WORKS
+        }
+    }));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.fleet.world.deliver(&rig.started(0, 2, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.fleet.world.deliver(&rig.started(1, 2, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let depth = rig.fleet.world.sqs.depth();
+    assert_eq!((depth.visible, depth.in_flight), (1, 1));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(rig.registered(1), [rig.target(1, 2)]);
+    drop(worker);
+}
+
+/// SQS opens a group as soon as its first message is deleted: what is behind it must be invisible by then.
+#[tokio::test(start_paused = true)]
+async fn all_messages_of_a_slow_hand_are_kept_invisible_to_its_end() {
+    let rig = Rig::new(&["orders"]).await;
+    // The newest one first: nothing behind it supersedes it.
+    for second in (0..3).rev() {
+        rig.fleet.world.deliver(&rig.started(0, 2, second));
+    }
+    rig.every_call_takes(Duration::from_millis(4900));
+    let worker = rig.start("w1");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let other = rig.start("w2");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let reports = rig.told.reports();
+    let first = &reports[0];
+    assert!(first.took > Duration::from_secs(25), "{:?}", first.took);
+    assert_eq!(rig.told.ends(), ["Swapped", "Superseded", "Superseded"]);
+    for stored in rig.chain(0).await {
+        let entry = &stored.record.entry;
+        let by_w1 = entry.outcome.is_none() || entry.owner == Owner::new("w1");
+        assert!(by_w1, "{} settled {}", entry.owner, entry.event_key);
+    }
+    let lost = rig.told.lines.lock().unwrap().clone();
+    assert!(
+        !lost.iter().any(|line| line.contains("VisibilityLost")),
+        "{lost:?}"
+    );
+    drop((worker, other));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,10 @@
 mod desk;
 #[path = "status/explaining.rs"]
 mod explaining;
+#[path = "status/provenance.rs"]
+mod provenance;
+#[path = "status/restored.rs"]
+mod restored;
 mod rig;
 #[path = "status/showing.rs"]
 mod showing;

@@ -37,7 +37,7 @@ async fn an_event_after_a_stop_is_carried_out_within_a_second() {
     for seconds in 0..20 {
         let (rig, _first, _second) = two_workers_of_which_the_first_stops(&["orders"]).await;
         tokio::time::sleep(seconds * SECOND).await;
-        rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+        rig.fleet.world.deliver(&rig.completed(0, 2, 10));
         tokio::time::sleep(SECOND).await;
         let (held, writer) = (rig.registered(0), rig.target(0, 2));
         assert_eq!(held, [writer], "{} s after the signal", seconds + 2);
@@ -47,7 +47,7 @@ async fn an_event_after_a_stop_is_carried_out_within_a_second() {
 #[tokio::test(start_paused = true)]
 async fn an_event_that_comes_early_in_a_stop_is_worked_on_where_it_came() {
     let (rig, first, _second) = two_workers_of_which_the_first_stops(&["orders"]).await;
-    rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+    rig.fleet.world.deliver(&rig.completed(0, 2, 10));
     tokio::time::sleep(SECOND).await;
     assert!(rig.calls("w1").contains(&"RegisterTargets"));
     assert!(first.is_over(), "nothing is left to wait for");
@@ -60,8 +60,8 @@ async fn messages_that_come_late_in_a_stop_go_at_once_to_another_worker() {
     // Ten seconds of twenty-five are left after this: less than an attempt may take.
     tokio::time::sleep(13 * SECOND).await;
     for route in [0, 1] {
-        rig.fleet.world.deliver(&rig.started(route, 2, 60));
-        rig.fleet.world.deliver(&rig.completed(route, 2, 61));
+        rig.fleet.world.deliver(&rig.started(route, 2, 10));
+        rig.fleet.world.deliver(&rig.completed(route, 2, 11));
     }
     tokio::time::sleep(SECOND).await;
     assert!(first.ended().await);
@@ -80,7 +80,7 @@ async fn a_worker_without_another_one_gives_late_messages_back_too() {
     tokio::time::sleep(SECOND).await;
     worker.stop();
     tokio::time::sleep(15 * SECOND).await;
-    rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+    rig.fleet.world.deliver(&rig.completed(0, 2, 10));
     assert!(worker.ended().await);
     let depth = rig.fleet.world.sqs.depth();
     assert_eq!((depth.visible, depth.in_flight), (1, 0));
@@ -121,7 +121,7 @@ async fn a_stopping_worker_looks_at_no_route_while_it_waits() {
 async fn messages_behind_the_one_in_hand_are_given_back_when_time_is_short() {
     let rig = Rig::new(&["orders"]).await;
     let worker = rig.start("w1");
-    for (n, second) in [(2, 60), (3, 61), (2, 62)] {
+    for (n, second) in [(2, 7), (3, 8), (2, 9)] {
         rig.fleet.world.deliver(&rig.completed(0, n, second));
     }
     rig.every_call_takes(3 * SECOND);
@@ -146,7 +146,7 @@ async fn a_worker_with_less_time_than_its_receive_abandons_it_and_says_so() {
     let told = rig.told.lines.lock().unwrap().join("\n");
     let let_go = "LetGo { groups: 0, receive_is_open: true }";
     assert!(told.contains(let_go), "{told}");
-    rig.fleet.world.deliver(&rig.completed(0, 2, 60));
+    rig.fleet.world.deliver(&rig.completed(0, 2, 10));
     tokio::time::sleep(SECOND).await;
     assert!(rig.calls("w1").contains(&ABANDONED_RECEIVE));
 }

@@ -5,7 +5,7 @@
 
 mod rig;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rig::Rig;
@@ -929,6 +929,65 @@ async fn looks_that_fail_change_nothing_and_the_next_ones_heal() {
     // Its pauses have grown to five minutes; that of the one repair that fails has not.
     pass(5 * MINUTE + 15 * SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
+}
+
+/// Of a look's three tries of a read, the SDK makes all at once.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_works_forgets_the_failures_before_it() {
+    let rig = Rig::new(&["orders"]).await;
+    let fabric = &rig.fleet.world.fabric;
+    let time = fabric.time;
+    let looks = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&looks);
+    let mut refused_later = 0;
+    fabric.set_plan(Box::new(move |site: &Site| {
+        if site.call != "GetItem" {
+            return Fate::WORKS;
+        }
+        let now = time.elapsed();
+        keep.lock().unwrap().push(now);
+        let again = now > 12 * MINUTE && refused_later < 3;
+        refused_later += u32::from(again);
+        if now < 4 * MINUTE || again {
+            return Fate::meets(Fault::Refused(ErrorKind::Throttled));
+        }
+        Fate::WORKS
+    }));
+    let _worker = rig.start("w1");
+    pass(20 * MINUTE).await;
+    let mut looks = looks.lock().unwrap().clone();
+    looks.dedup();
+    looks.retain(|at| *at > 12 * MINUTE);
+    assert!(looks[1] <= looks[0] + 31 * SECOND, "{looks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_looks_begin_in_a_second_than_are_allowed() {
+    let mut fleet = FleetConfig::default();
+    fleet.limits.reconciling.interval = Some(2 * SECOND);
+    fleet.limits.reconciling.looks_per_second_max = 1;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let rig = Rig::with(&names, WorldConfig::default(), fleet).await;
+    let _worker = rig.start("w1");
+    pass(MINUTE).await;
+    // A look is one read; the first ones of a worker make the routes' items besides.
+    let calls = rig.calls("w1");
+    let reads = calls.iter().filter(|call| **call == "GetItem").count();
+    assert!((40..=90).contains(&reads), "{reads}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_counts_the_looks_of_its_own_minute() {
+    let rig = Rig::new(&["orders"]).await;
+    let _worker = rig.start("w1");
+    pass(10 * MINUTE).await;
+    let lines = rig.told.lines.lock().unwrap();
+    let summaries: Vec<&String> = lines.iter().filter(|l| l.starts_with("Summary")).collect();
+    assert!(summaries.len() >= 9);
+    for summary in summaries {
+        let few = (1..=4).any(|n| summary.contains(&format!("looks: {n},")));
+        assert!(few, "{summary}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -543,7 +543,7 @@ async fn only_evidence_that_the_decision_would_call_superseded_is_settled_withou
     let (ends, calls) = in_one_hand(&started(2, 0), &rig.completed(0, 2, 30)).await;
     assert_eq!((ends, calls), (vec!["Swapped", "AlreadyThere"], 2));
     // What lies ahead of the clock the next worker may refuse.
-    let ahead = rig.completed(0, 3, 100);
+    let ahead = rig.completed(0, 3, 65);
     let (ends, _) = in_one_hand(&started(2, 0), &ahead).await;
     assert_eq!(ends, ["Swapped", "Swapped"]);
     // An instance that is not the route's moves nothing, however new.

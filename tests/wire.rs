@@ -14,6 +14,8 @@ mod commands;
 mod deliveries;
 #[path = "wire/endings.rs"]
 mod endings;
+#[path = "wire/http.rs"]
+mod http;
 #[path = "wire/lambda.rs"]
 mod lambda;
 #[path = "wire/orders.rs"]

@@ -57,6 +57,7 @@ impl Desk {
         let log = args.global.log;
         let before = self.audit.requests.load(Ordering::Relaxed);
         let mut session = Session {
+            installation: None,
             env: &environment,
             now: Timestamp::EPOCH,
             connect: self,
@@ -120,6 +121,7 @@ impl Connect for Desk {
             owner: Owner::new("desk"),
             stops: watch::channel(0).1,
             log: Box::new(std::io::sink()),
+            open_files_max: None,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::domain::chain_end::ChainEnd;
 use crate::domain::route::{InstanceId, Route, TargetGroupArn};
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
@@ -255,6 +256,8 @@ pub struct RouteFacts {
     pub reading: Reading,
     /// What each resolver says of the names that the route lives on; nothing where its map alone counts.
     pub names: Seen<Vec<NameFacts>>,
+    /// Whether its audit ends at the head of its state; `None` if both kept moving.
+    pub chain_end: Seen<Option<ChainEnd>>,
 }
 
 /// What one resolver says of a name.

@@ -216,10 +216,14 @@ impl Lines<'_> {
             ErrorKind::Denied => self.unknown(
                 check,
                 why,
-                "run check with the operator's role of infra/writerlink.yaml, which may make this call",
+                "run check with the operator's role of infra/people.yaml, which may make this call",
             ),
             ErrorKind::Unreachable | ErrorKind::Throttled => {
-                self.unknown(check, why, "run check again; if it stays, check the network and the endpoint");
+                self.unknown(
+                    check,
+                    why,
+                    "run check again; if it stays, check the network and the endpoint",
+                );
             }
             ErrorKind::Invalid => self.unknown(
                 check,

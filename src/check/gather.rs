@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Installation;
 use super::facts::{Facts, Right, RouteFacts, RouteGroup, Seen, Unseen};
+use crate::audit_chain::compared_end;
 use crate::config::Config;
 use crate::domain::event::EventKey;
 use crate::domain::route::{InstanceId, Route, Strategy, TargetGroup};
@@ -139,6 +140,8 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
         let address = ports.databases.address(route, &instance).await;
         addresses.insert(instance, address.map_err(CallError::from));
     }
+    let (ledger, audit) = (ports.ledger.as_ref(), ports.audit.as_ref());
+    let chain_end = compared_end(ledger, audit, &route.name).await;
     RouteFacts {
         route: route.clone(),
         groups,
@@ -150,6 +153,7 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
         addresses,
         reading: ports.databases.ask(route).await,
         names: installation.names(route).await,
+        chain_end: chain_end.map_err(Unseen::from),
     }
 }
 

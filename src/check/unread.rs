@@ -90,6 +90,7 @@ pub(super) fn explained(facts: &Facts) -> Explained {
         }
     }
     rights(&mut explained.facts);
+    chain_ends(&mut explained.facts.routes, &facts.rights);
     explained
 }
 
@@ -161,6 +162,7 @@ fn of_route(route: &mut RouteFacts, root: Root) {
     rules.for_each(|seen| root.cut(seen));
     let balancers = route.balancers.values_mut();
     balancers.for_each(|seen| root.cut(seen));
+    root.cut(&mut route.chain_end);
     root.cut(&mut route.members);
     root.cut(&mut route.vpc_networking);
 }
@@ -176,6 +178,24 @@ fn told_if_alike<T>(seen: &mut Seen<T>, like: Option<ErrorKind>, at: &'static st
 fn of_group(group: &mut RouteGroup) {
     let described = refusal(&group.facts.described);
     told_if_alike(&mut group.observed, described, "target group");
+}
+
+/// What the caller may not read has a line of its own; a line for each route would repeat it.
+fn chain_ends(routes: &mut [RouteFacts], rights: &[(Right, Seen<()>)]) {
+    for (right, at) in [
+        (Right::ReadState, "caller: may read the state"),
+        (Right::ReadAudit, "caller: may read the audit"),
+    ] {
+        let seen = rights.iter().find(|(of, _)| *of == right);
+        let Some(kind) = seen.and_then(|(_, seen)| refusal(seen)) else {
+            continue;
+        };
+        for route in &mut *routes {
+            if refusal(&route.chain_end) == Some(kind) {
+                route.chain_end = Err(Unseen::Told(at));
+            }
+        }
+    }
 }
 
 /// A table that is not there, or does not answer, cannot be read or written either.

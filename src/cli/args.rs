@@ -36,6 +36,9 @@ Exit codes:
 
 Environment:
   WRITERLINK_CONFIG      the configuration file, if --config is not given
+  WRITERLINK_CONFIG_TEXT the text of the configuration, if no file is named
+  WRITERLINK_INSTALLATION
+                         the installation's name, if the configuration does not say it (worker.installation)
   TARGET_GROUP_ARN, IP_DICT, TARGET_PORT
                          the configuration, if there is no file: that of the Lambda
   WRITERLINK_LOG         what the AWS SDK logs, such as \"debug\" or \"off\"; else RUST_LOG
@@ -257,7 +260,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Ask the worker on this machine whether it works
     ///
-    /// Asks at `worker.health_address`; ends with 0 if its loop turns, else with 1.
+    /// Asks at `worker.health_address`; ends with 0 if its receiving loop and its timer work, else with 1
+    /// and which of them has been silent for how long.
     #[command(
         after_help = "Example (ECS task definition):\n  \"healthCheck\": {\"command\": [\"CMD\", \"/writerlink\", \"healthcheck\"]}"
     )]

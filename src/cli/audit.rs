@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use super::args::{Audit as AuditCommand, Global, Output, Place};
 use super::failure::{Exit, Failure};
 use super::{Books, Session};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::route::RouteName;
 use crate::ports::{Audit, AuditQuery, NoRecords, Page};
 use crate::records::{PAGE_RECORDS, SCAN_RECORDS_MAX};
@@ -37,7 +37,7 @@ pub(super) async fn run(
     {
         return offline::run(file, output, session);
     }
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let books = session.connect.books(&config).await?;
     let desk = Desk {
         books: &books,

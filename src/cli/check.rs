@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
 use super::{Session, configured};
 use crate::check::{self, Finding, Verdict, Wanted, Writes};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::route::Route;
 use crate::ports::NO_CREDENTIALS;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let routes = match &asked.route {
         Some(name) => vec![configured(&config, name)?],
         None => config.routes.iter().collect(),

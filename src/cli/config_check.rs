@@ -134,8 +134,8 @@ fn summary(loaded: &Loaded) -> String {
         more => format!("{more} routes"),
     };
     let text = format!(
-        "the configuration in {} has {routes} and no fault",
-        loaded.from
+        "the configuration in {} has {routes} and no fault; its hash is {}",
+        loaded.from, loaded.config.provenance.config
     );
     if loaded.unused.is_empty() {
         return text;

@@ -8,7 +8,6 @@ mod recorded;
 use super::args::{Global, Subject};
 use super::failure::{Exit, Failure};
 use super::{Session, intake};
-use crate::config;
 use crate::wire::Parsed;
 
 /// Explains what is named.
@@ -17,7 +16,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let id = match subject {
         Subject::Recorded(id) => id,
         Subject::File(file) => {

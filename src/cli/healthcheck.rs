@@ -8,7 +8,7 @@ use super::Session;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
-use crate::{config, health};
+use crate::health;
 
 /// What the worker says of itself.
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ impl Row for HealthRow {
 
 /// Asks it. What it says goes to standard output, well or not, since ECS keeps the output of a failed check.
 pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let address = config.worker.health_address;
     let asked = health::ask(address).await;
     let status = if asked.is_ok() { "ok" } else { "unwell" };

@@ -31,18 +31,20 @@ use async_trait::async_trait;
 use clap::CommandFactory as _;
 use tokio::sync::watch;
 
-use self::args::{Args, Command, ConfigCommand};
+use self::args::{Args, Command, ConfigCommand, Global};
 pub use self::failure::{Exit, Failure};
 pub use self::render::Look;
 use crate::check::Installation;
-use crate::config::{Config, Env};
+use crate::config::{self, Config, Env};
 use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
+use crate::domain::provenance::InstallationName;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::time::Timestamp;
 use crate::emf;
 use crate::ports::{Audit, Ledger, Ports, Queue};
-use crate::telemetry::LogFormat;
+use crate::telemetry::{self, LogFormat};
+use crate::text::{clean_json, clean_lines};
 use crate::worker::Until;
 
 /// What a command may use of the world.
@@ -65,6 +67,8 @@ pub struct Session<'a> {
     pub look: Look,
     /// Who answers on `input` when `err` asks.
     pub answers: Answers,
+    /// Whose command it is, as soon as a configuration was read.
+    pub installation: Option<InstallationName>,
 }
 
 /// Who answers a question.
@@ -77,6 +81,15 @@ pub enum Answers {
 }
 
 impl Session<'_> {
+    /// Reads the configuration of a command, in whose name its lines are written from then on.
+    fn config(&mut self, global: &Global) -> Result<Config, Failure> {
+        let config = config::read(global.config.as_deref(), self.env)?.config;
+        let name = &config.provenance.installation;
+        self.installation = Some(name.clone());
+        telemetry::name_lines_by(name);
+        Ok(config)
+    }
+
     /// Writes what is no result and no failure.
     fn remark(&mut self, text: &str) -> std::io::Result<()> {
         self.say(("info", "remark"), text)
@@ -85,9 +98,15 @@ impl Session<'_> {
     /// As a sentence, or as a line of the log for whoever reads that with a program.
     fn say(&mut self, (level, event): (&str, &str), text: &str) -> std::io::Result<()> {
         match self.log {
-            LogFormat::Json => writeln!(self.err, "{}", emf::plain(self.now, level, event, text)),
-            LogFormat::Text if level == "error" => writeln!(self.err, "error: {text}"),
-            LogFormat::Text => writeln!(self.err, "{text}"),
+            LogFormat::Json => {
+                let named = self.installation.as_ref();
+                let line = emf::plain(self.now, named, level, event, text).to_string();
+                writeln!(self.err, "{}", clean_json(&line))
+            }
+            LogFormat::Text if level == "error" => {
+                writeln!(self.err, "error: {}", clean_lines(text))
+            }
+            LogFormat::Text => writeln!(self.err, "{}", clean_lines(text)),
         }
     }
 }
@@ -164,6 +183,8 @@ pub struct Process {
     pub stops: watch::Receiver<u32>,
     /// Where its log goes.
     pub log: Box<dyn Write + Send>,
+    /// How many files it may open, connections among them, as far as the system says.
+    pub open_files_max: Option<u64>,
 }
 
 /// Does what the arguments say. Failures are told on `session.err`; what comes back is how the process ends.

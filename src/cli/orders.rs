@@ -21,12 +21,11 @@ use super::plan::PlanRow;
 use super::render::Listing;
 use super::replay::worse;
 use super::{Answers, Session, configured};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::ground::{Act, Order};
 use crate::domain::lease::Owner;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::safety::Rule;
-use crate::reconcile::Reconciler;
 
 /// The longest answer that is read; it is one word.
 const ANSWER_BYTES_MAX: usize = 64;
@@ -116,7 +115,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let routes = wanted.routes(&config)?;
     let Wanted {
         act,
@@ -137,8 +136,7 @@ pub(super) async fn run(
         overrides,
     };
     if !saying.yes {
-        let attempts = super::run::attempts(&config);
-        let reconciler = Reconciler::new(&ports, Owner::new("plan"), attempts);
+        let reconciler = super::run::reconciler(&config, &ports, Owner::new("plan"));
         let foreseen = foresee(&reconciler, &ports, &routes, &order).await?;
         let acts = foreseen.iter().any(|one| one.outlook == Outlook::Acts);
         if saying.dry_run || !acts {

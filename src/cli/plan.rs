@@ -6,7 +6,7 @@ use super::args::{Global, Plan as Wanted};
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
 use super::{Session, configured, intake};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::decide::Decision;
 use crate::domain::lease::Owner;
 use crate::domain::plan::Reach;
@@ -56,7 +56,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let previews = match (&wanted.route, &wanted.event) {
         (Some(name), _) => {
             let route = configured(&config, name)?;
@@ -114,11 +114,7 @@ pub(super) async fn reconciler(
 ) -> Result<Reconciler, Failure> {
     let ports = session.connect.ports(config).await?;
     let nobody = Owner::new("plan");
-    Ok(Reconciler::new(
-        &ports,
-        nobody,
-        super::run::attempts(config),
-    ))
+    Ok(super::run::reconciler(config, &ports, nobody))
 }
 
 pub(super) fn looking(route: &Route, error: CallError) -> Failure {

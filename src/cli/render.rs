@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::args::Output;
 use crate::config::Env;
 pub(super) use crate::text::clean;
+use crate::text::clean_json;
 
 /// The version of the JSON that is written. It grows when a field is removed or changes its meaning.
 pub(super) const JSON_VERSION: u32 = 1;
@@ -112,7 +113,7 @@ pub(super) fn pairs(pairs: &[(String, String)], out: &mut dyn Write) -> io::Resu
 fn blank() -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH_MAX);
     table
@@ -149,17 +150,17 @@ pub(super) fn span(duration: Duration) -> String {
 
 /// One JSON value, for people to read as well.
 pub(super) fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
+    writeln!(out, "{}", clean_json(&serde_json::to_string_pretty(value)?))
 }
 
 /// One JSON value a line.
 pub(super) fn jsonl(rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<()> {
-    for row in rows {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| json_line(row, out))
+}
+
+/// One JSON value as a line.
+pub(super) fn json_line(row: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", clean_json(&serde_json::to_string(row)?))
 }
 
 /// The text in lines that fit the page behind an indent. A word that is longer than a line (an ARN, in a command to be
@@ -350,6 +351,17 @@ mod tests {
         assert_eq!(look("NO_COLOR", ""), Look::Colour);
         assert_eq!(Look::Plain.paint(Tone::Bad, "x"), "x");
         assert_eq!(Look::Colour.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn json_has_every_character_visible_and_says_the_same() {
+        for output in [Output::Json, Output::Jsonl] {
+            let json = written(&[word("a\u{200B}\u{2028}\u{9B}b")], output);
+            assert!(json.contains(r"a\u200b\u2028\u009bb"), "{json}");
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let row = read.get("words").map_or(&read, |words| &words[0]);
+            assert_eq!(row["word"], "a\u{200B}\u{2028}\u{9B}b");
+        }
     }
 
     #[test]

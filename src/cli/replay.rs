@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
-use super::run::{attempts, style};
+use super::run::{lines, reconciler};
 use super::{Session, intake};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::audit::{Cause, Reason};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
@@ -149,7 +149,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let events = match intake::read(file, session)? {
         Parsed::Events(events) => events,
         Parsed::Drill(_) => {
@@ -209,8 +209,8 @@ impl Replay {
         let clock = Arc::clone(&ports.clock);
         let attempts_max = config.worker.max_attempts;
         Ok(Self {
-            reconciler: Reconciler::new(&ports, process.owner, attempts(config)),
-            lines: LineWriter::new(Arc::clone(&clock), style(global.log), process.log),
+            reconciler: reconciler(config, &ports, process.owner),
+            lines: lines(config, &ports, global.log, process.log),
             clock,
             attempts_max,
         })

@@ -1,19 +1,23 @@
 //! `run`: the worker.
 
+use std::cell::Cell;
+use std::io::Write;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use super::{OpenQueue, Session, serving};
-use crate::config::{self, Config};
+use super::serving::{self, Served, Terms};
+use super::{OpenQueue, Session};
+use crate::config::Config;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
 use crate::ports::{ErrorKind, Ports};
 use crate::reconcile::{Attempts, Reconciler};
 use crate::telemetry::LogFormat;
+use crate::web;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
@@ -22,46 +26,73 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let process = session.connect.process()?;
     let ports = session.connect.ports(&config).await?;
     let opening = session.connect.queue(&config);
     let (queue, ()) = tokio::try_join!(opening, ledger_is_there(&ports, &config))?;
     visible_late_enough(&queue)?;
-    let lines = LineWriter::new(Arc::clone(&ports.clock), style(global.log), process.log);
-    let lines = Arc::new(lines);
+    let lines = Arc::new(lines(&config, &ports, global.log, process.log));
     let started = started(&config, &process.owner, &queue);
     let ports = Ports {
         queue: queue.port,
         ..ports
     };
     let routes: Arc<[Route]> = config.routes.as_slice().into();
-    let probes = serving::listen(&config.worker, &ports, &routes).await?;
+    let terms = Terms {
+        limits: web::ConnectionLimits::for_files(process.open_files_max),
+        observer: Arc::clone(&lines) as _,
+    };
+    let mut served = serving::listen(&config, &ports, &routes, &terms).await?;
     lines.say("info", "started", &started);
 
-    let reconciler = Reconciler::new(&ports, process.owner, attempts(&config));
+    let reconciler = reconciler(&config, &ports, process.owner);
+    let probes = Arc::clone(&served.probes);
     let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
+    Ok(work(&worker, until, &process.stops, &mut served, &lines).await)
+}
+
+/// Works until it is done, told to stop, or without its server.
+async fn work(
+    worker: &Worker,
+    until: Until,
+    stops: &watch::Receiver<u32>,
+    served: &mut Served,
+    lines: &LineWriter,
+) -> Exit {
+    let exit = Cell::new(Exit::Done);
+    let end = async {
+        tokio::select! {
+            biased;
+            () = asked(stops.clone(), 1) => {}
+            why = served.ended() => {
+                let note = format!("{why}; this is a bug, please report it: the worker finishes what is in hand and ends");
+                lines.say("error", "http_ended", &note);
+                exit.set(Exit::Error);
+            }
+        }
+    };
     tokio::select! {
         biased;
-        () = asked(process.stops.clone(), 2) => {
+        () = asked(stops.clone(), 2) => {
             lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
-            Ok(Exit::Error)
+            Exit::Error
         }
-        let_go = worker.run(until, asked(process.stops.clone(), 1)) => {
+        let_go = worker.run(until, end) => {
             let note = match let_go {
                 0 => "nothing is in hand any more".to_owned(),
                 groups => format!("{groups} groups were let go of; the next delivery resumes them"),
             };
             lines.say("info", "stopped", &note);
-            Ok(Exit::Done)
+            exit.get()
         }
     }
 }
 
 /// How the log is written.
-pub(super) fn style(log: LogFormat) -> Style {
+fn style(log: LogFormat) -> Style {
     match log {
         LogFormat::Text => Style::Text,
         LogFormat::Json => Style::Json,
@@ -76,8 +107,24 @@ pub(super) async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     }
 }
 
+/// What writes records in the name of this configuration: every command that writes any has it from here.
+pub(super) fn reconciler(config: &Config, ports: &Ports, owner: Owner) -> Reconciler {
+    Reconciler::new(ports, owner, attempts(config)).under(config.provenance.clone())
+}
+
+/// What writes lines in the name of this configuration.
+pub(super) fn lines(
+    config: &Config,
+    ports: &Ports,
+    log: LogFormat,
+    out: Box<dyn Write + Send>,
+) -> LineWriter {
+    let installation = config.provenance.installation.clone();
+    LineWriter::new(Arc::clone(&ports.clock), style(log), installation, out)
+}
+
 /// How often events are tried, and how fast routes are moved.
-pub(super) fn attempts(config: &Config) -> Attempts {
+fn attempts(config: &Config) -> Attempts {
     Attempts {
         attempts_max: config.worker.max_attempts,
         moves_per_minute_max: config.moves_per_minute_max,
@@ -96,8 +143,10 @@ fn limits(config: &Config) -> Limits {
 fn started(config: &Config, owner: &Owner, queue: &OpenQueue) -> String {
     let names: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
     format!(
-        "version {} routes {} owner {owner} queue {} page {}",
+        "version {} installation {} config {} routes {} owner {owner} queue {} page {}",
         env!("CARGO_PKG_VERSION"),
+        config.provenance.installation,
+        config.provenance.config,
         names.join(","),
         queue.url,
         config.worker.page_address

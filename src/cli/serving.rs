@@ -7,35 +7,65 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::failure::{Exit, Failure};
-use crate::config::{PageAddress, WorkerSettings};
+use crate::config::{Config, PageAddress};
 use crate::domain::route::Route;
 use crate::ports::Ports;
-use crate::web::{self, Probes, Site};
+use crate::web::{self, ConnectionLimits, HttpServer, Probes, Site};
+use crate::worker::Observer;
 
-/// Answers until the process ends. What comes back has to be told what happens.
+/// What answers.
+pub(super) struct Served {
+    /// Has to be told what happens.
+    pub(super) probes: Arc<Probes>,
+    servers: Vec<HttpServer>,
+}
+
+impl Served {
+    /// Waits until a server ends, and says why: a worker whose health nobody can ask for would be ended by ECS, and
+    /// nobody would know the reason.
+    pub(super) async fn ended(&mut self) -> String {
+        web::first_end(&mut self.servers).await
+    }
+}
+
+/// What a server is given besides what it answers.
+#[derive(Clone)]
+pub(super) struct Terms {
+    /// What it grants.
+    pub(super) limits: ConnectionLimits,
+    /// Whom it tells.
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+/// Answers as long as what comes back is kept.
 ///
 /// The page is on the socket of the health check unless it has one of its own; there, the probes are answered too, since
 /// whoever scrapes `/metrics` from elsewhere reaches that one.
 pub(super) async fn listen(
-    worker: &WorkerSettings,
+    config: &Config,
     ports: &Ports,
     routes: &Arc<[Route]>,
-) -> Result<Arc<Probes>, Failure> {
-    let probes = Probes::new(ports, routes);
+    terms: &Terms,
+) -> Result<Served, Failure> {
+    let worker = &config.worker;
+    let probes = Probes::new(ports, routes, &config.provenance.installation);
     let everything = || {
-        let site = Site::new(ports, Arc::clone(routes));
+        let site = Site::new(ports, Arc::clone(routes), Some(config.provenance.clone()));
         probes.router().merge(site.router())
     };
     let health = worker.health_address;
+    let mut servers = Vec::new();
     match worker.page_address {
-        PageAddress::At(page) if page == health => answer(HEALTH, health, everything()).await?,
-        PageAddress::At(page) => {
-            answer(HEALTH, health, probes.router()).await?;
-            answer(PAGE, page, everything()).await?;
+        PageAddress::At(page) if page == health => {
+            servers.push(answer(HEALTH, health, everything(), terms).await?);
         }
-        PageAddress::Off => answer(HEALTH, health, probes.router()).await?,
+        PageAddress::At(page) => {
+            servers.push(answer(HEALTH, health, probes.router(), terms).await?);
+            servers.push(answer(PAGE, page, everything(), terms).await?);
+        }
+        PageAddress::Off => servers.push(answer(HEALTH, health, probes.router(), terms).await?),
     }
-    Ok(probes)
+    Ok(Served { probes, servers })
 }
 
 /// What is answered, and the setting that says where.
@@ -46,11 +76,15 @@ pub(super) const DEMO: What = ("the page", "--serve");
 const HEALTH: What = ("the health check", "worker.health_address");
 const PAGE: What = ("the page", "worker.page_address");
 
-async fn answer((what, setting): What, address: SocketAddr, app: Router) -> Result<(), Failure> {
-    let listening = web::listen(address, app).await;
-    listening
-        .map(drop)
-        .map_err(|error| unanswered((what, setting), address, &error))
+async fn answer(
+    (what, setting): What,
+    address: SocketAddr,
+    app: Router,
+    terms: &Terms,
+) -> Result<HttpServer, Failure> {
+    let Terms { limits, observer } = terms.clone();
+    let listening = web::listen(address, app, limits, observer).await;
+    listening.map_err(|error| unanswered((what, setting), address, &error))
 }
 
 /// Why nothing is answered at an address.

@@ -6,7 +6,6 @@ use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
 use super::{Made, Resource, Session};
-use crate::config;
 
 #[derive(Serialize)]
 struct ResourceRow<'a> {
@@ -30,7 +29,7 @@ impl Row for ResourceRow<'_> {
 
 /// Creates what is missing, and says what was there.
 pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let resources = session.connect.set_up(&config).await?;
     let rows: Vec<_> = resources.iter().map(row).collect();
     let rows = Listing {

@@ -2,6 +2,7 @@
 
 mod detail;
 mod flat;
+mod from;
 mod table;
 
 use std::io::{self, Write};
@@ -14,7 +15,8 @@ use super::args::{Global, Output, Status as Wanted};
 use super::failure::{Exit, Failure};
 use super::render::{Look, json, jsonl};
 use super::{Connect, Session, configured};
-use crate::config::{self, Config};
+use crate::config::Config;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::ports::{CallError, Clock, Ports, Queue};
 use crate::survey::view::SurveyView;
@@ -26,7 +28,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let mut reader = Reader {
         routes: routes(wanted, &config)?,
         ports: session.connect.ports(&config).await?,
@@ -35,9 +37,9 @@ pub(super) async fn run(
         queue: None,
         surveyor: None,
     };
-    let style = match wanted.routes.as_slice() {
-        [_] => Style::Detail,
-        _ => Style::Table,
+    let style = Style {
+        detailed: wanted.routes.len() == 1,
+        reader: &config.provenance,
     };
     let Some(seconds) = wanted.watch else {
         let survey = reader.survey().await;
@@ -69,13 +71,13 @@ fn routes(wanted: &Wanted, config: &Config) -> Result<Vec<Route>, Failure> {
         .collect()
 }
 
-/// How a survey is shown to people.
+/// How a survey is shown.
 #[derive(Clone, Copy)]
-enum Style {
-    /// A line for each route.
-    Table,
-    /// Everything about each route.
-    Detail,
+struct Style<'a> {
+    /// To people: everything about each route, and not a line for each.
+    detailed: bool,
+    /// Under which configuration it was made.
+    reader: &'a Provenance,
 }
 
 /// Whoever reads, as often as wanted.
@@ -139,7 +141,7 @@ impl Watching {
     async fn go_on(
         mut self,
         reader: &mut Reader<'_>,
-        style: Style,
+        style: Style<'_>,
         session: &mut Session<'_>,
     ) -> Result<Option<Survey>, Failure> {
         let clock = Arc::clone(&reader.ports.clock);
@@ -168,9 +170,9 @@ impl Watching {
         }
     }
 
-    fn draw(&self, survey: &Survey, style: Style, session: &mut Session<'_>) -> io::Result<()> {
+    fn draw(&self, survey: &Survey, style: Style<'_>, session: &mut Session<'_>) -> io::Result<()> {
         if !self.redraws {
-            jsonl(&[SurveyView::of(survey)], session.out)?;
+            jsonl(&[SurveyView::of(survey, style.reader)], session.out)?;
             return session.out.flush();
         }
         let mut text = Vec::new();
@@ -211,25 +213,26 @@ fn redrawn(text: &[u8]) -> Vec<u8> {
 
 fn show(
     survey: &Survey,
-    style: Style,
+    style: Style<'_>,
     output: Output,
     session: &mut Session<'_>,
 ) -> io::Result<()> {
     match output {
         Output::Table => people(survey, style, session.look, session.out),
-        Output::Json => json(&SurveyView::of(survey), session.out),
-        Output::Jsonl => jsonl(&SurveyView::of(survey).routes, session.out),
+        Output::Json => json(&SurveyView::of(survey, style.reader), session.out),
+        Output::Jsonl => jsonl(&SurveyView::of(survey, style.reader).routes, session.out),
         Output::Csv => flat::write(survey, session.out),
     }
 }
 
-fn people(survey: &Survey, style: Style, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    match style {
-        Style::Table => table::write(survey, look, out)?,
-        Style::Detail => survey
-            .routes
-            .iter()
-            .try_for_each(|route| detail::write(route, look, out))?,
+fn people(survey: &Survey, style: Style<'_>, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    from::write(survey, style.reader, out)?;
+    writeln!(out)?;
+    if style.detailed {
+        let mut routes = survey.routes.iter();
+        routes.try_for_each(|route| detail::write(route, look, out))?;
+    } else {
+        table::write(survey, look, out)?;
     }
     table::queue(&survey.queue, out)
 }

@@ -99,7 +99,7 @@ mod tests {
          [route.instances]\ndb-1 = \"10.0.1.10\"\n";
 
     fn read(lines: &str) -> Result<Loaded, ConfigError> {
-        file::parse(Path::new("w.toml"), &format!("{lines}\n{ROUTE}"))
+        file::parse(Path::new("w.toml"), &format!("{lines}\n{ROUTE}"), &|_| None)
     }
 
     fn shown(lines: &str) -> String {

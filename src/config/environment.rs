@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::checks;
 use super::findings::{Findings, Found, Origin, Place};
+use super::installation::installation;
 use super::policy::shown;
 use super::strategy::Kind;
 use super::words::Word as _;
@@ -13,6 +14,7 @@ use super::{
     file,
 };
 use crate::domain::policy::Policy;
+use crate::domain::provenance::{ConfigHash, Provenance};
 use crate::domain::route::{
     OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn,
 };
@@ -52,9 +54,17 @@ fn get(env: Env<'_>, name: &str) -> Option<String> {
 /// looked at one), the group its own.
 pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
     let mut findings = Findings::new(ReadFrom::Environment);
+    let tables = Tables::default();
+    let Some(name) = installation(None, &tables.state, env, &mut findings) else {
+        return findings.conclude(None);
+    };
     let config = Config {
+        provenance: Provenance {
+            installation: name.value,
+            config: ConfigHash::of(&text(env)),
+        },
         queue: QueueRef::default(),
-        ledger: Tables::default(),
+        ledger: tables,
         worker: WorkerSettings::default(),
         reconciling: Reconciling::default(),
         moves_per_minute_max: MOVES_PER_MINUTE_MAX,
@@ -62,12 +72,19 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         resolver: Resolver::default(),
         routes: Vec::new(),
     };
-    file::show_defaults(&config, &mut findings);
+    file::show_defaults(&config, name.place.origin, &mut findings);
     let route = route(env, &mut findings);
     findings.conclude(route.map(|route| Config {
         routes: vec![route],
         ..config
     }))
+}
+
+/// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each that is set.
+fn text(env: Env<'_>) -> String {
+    let variables = [TARGET_GROUP_ARN, IP_DICT, TARGET_PORT].into_iter();
+    let set = variables.filter_map(|name| Some(format!("{name}={}\n", get(env, name)?)));
+    set.collect()
 }
 
 fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {

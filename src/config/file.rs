@@ -10,17 +10,19 @@ use toml::de::DeTable;
 use super::checks;
 use super::dns;
 use super::findings::{Findings, Origin, Place};
+use super::installation;
 use super::route::draft;
 use super::section::{Document, Limits, Rule, Section};
 use super::timer;
 use super::{
-    Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Loaded, MAX_ATTEMPTS_MAX,
+    Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
     PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
 };
+use crate::domain::provenance::{ConfigHash, Provenance};
 use crate::domain::route::Route;
 
 /// Reads the text of a file.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
+pub(super) fn parse(path: &Path, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
     let mut findings = Findings::new(ReadFrom::File(path.to_owned()));
     let document = Document(text);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -34,11 +36,17 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
     }
     // What the parser made of a broken line would only lead to faults that nobody wrote.
     let whole = errors.is_empty();
-    let config = whole.then(|| config(&Section::root(document, table.get_ref()), &mut findings));
+    let root = Section::root(document, table.get_ref());
+    let config = whole.then(|| config(&root, ConfigHash::of(text), env, &mut findings));
     findings.conclude(config.flatten())
 }
 
-fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
+fn config(
+    root: &Section<'_>,
+    hash: ConfigHash,
+    env: Env<'_>,
+    findings: &mut Findings,
+) -> Option<Config> {
     let known = [
         "queue",
         "ledger",
@@ -51,14 +59,25 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
     root.knows(&known, findings);
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
-    let worker = worker(&root.table("worker", findings), findings);
+    let section = root.table("worker", findings);
+    let written = section.text(installation::FIELD, &installation::NAME, findings);
+    let installation = installation::installation(written, &ledger.state, env, findings);
+    if let Some(found) = &installation {
+        findings.understood(&found.place, &found.value);
+    }
+    let worker = worker(&section, findings);
     let reconcile = root.table("reconcile", findings);
     let reconciling = timer::reconciling(&reconcile, findings);
     let quota = timer::quota(&reconcile, findings);
     let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
     let resolver = dns::resolver(&root.table("dns", findings), findings);
     let routes = routes(root, findings);
+    let provenance = Provenance {
+        installation: installation?.value,
+        config: hash,
+    };
     Some(Config {
+        provenance,
         queue,
         ledger,
         worker: worker?,
@@ -70,8 +89,8 @@ fn config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
     })
 }
 
-/// A configuration's values outside of its routes, shown as defaults.
-pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
+/// A configuration's values outside of its routes, shown as defaults but for the installation's name.
+pub(super) fn show_defaults(config: &Config, name_from: Origin, findings: &mut Findings) {
     let WorkerSettings {
         max_attempts,
         drain_timeout,
@@ -83,6 +102,10 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
         ("queue.name", config.queue.to_string()),
         ("ledger.state_table", config.ledger.state.to_string()),
         ("ledger.audit_table", config.ledger.audit.to_string()),
+        (
+            "worker.installation",
+            config.provenance.installation.to_string(),
+        ),
         ("worker.max_attempts", max_attempts.to_string()),
         (
             "worker.drain_timeout_s",
@@ -116,7 +139,10 @@ pub(super) fn show_defaults(config: &Config, findings: &mut Findings) {
     for (field, value) in values {
         let place = Place {
             field: field.to_owned(),
-            origin: Origin::Default,
+            origin: match field {
+                "worker.installation" => name_from,
+                _ => Origin::Default,
+            },
         };
         findings.understood(&place, value);
     }
@@ -211,6 +237,7 @@ const PAGE_ADDRESS: Rule<PageAddress> = Rule {
 
 fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettings> {
     let known = [
+        installation::FIELD,
         "max_attempts",
         "drain_timeout_s",
         "parallel_groups",

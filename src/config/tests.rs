@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::identity::SourceArn;
 use crate::domain::lease::LEASE_DURATION;
 use crate::domain::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
+use crate::domain::provenance::ConfigHash;
 use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
 
@@ -11,7 +12,15 @@ const ARN_B: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/1111111111111111";
 
 fn file(text: &str) -> Result<Loaded, ConfigError> {
-    file::parse(Path::new("w.toml"), text)
+    file_with(text, &[])
+}
+
+fn file_with(text: &str, pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
+    let env = |name: &str| {
+        let pair = pairs.iter().find(|(known, _)| *known == name);
+        pair.map(|(_, value)| (*value).to_owned())
+    };
+    file::parse(Path::new("w.toml"), text, &env)
 }
 
 fn route(lines: &str) -> String {
@@ -74,7 +83,17 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
         })
         .collect();
     let written = file(&uncommented.join("\n")).unwrap();
-    assert_eq!(shown.config, written.config);
+    // Two texts, and so two hashes.
+    assert_ne!(shown.config.provenance, written.config.provenance);
+    let provenance = shown.config.provenance.clone();
+    let written_by_hand = written.config.clone();
+    assert_eq!(
+        shown.config,
+        Config {
+            provenance,
+            ..written_by_hand
+        }
+    );
     let from_the_file = |loaded: &Loaded| {
         let lines = loaded
             .settings
@@ -138,6 +157,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     queue.name = writerlink.fifo (default)
     ledger.state_table = writerlink-state (default)
     ledger.audit_table = writerlink-audit (default)
+    worker.installation = writerlink (default)
     worker.max_attempts = 6 (default)
     worker.drain_timeout_s = 25 (default)
     worker.parallel_groups = 64 (default)
@@ -1285,4 +1305,113 @@ fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_
       why: the route of line 1 has this target group too, and each would undo the other's moves
       fix: give each route a target group of its own
     "#);
+}
+
+/// The name of the installation as it was understood, and where it came from.
+fn named(text: &str, pairs: &[(&'static str, &'static str)]) -> String {
+    let loaded = file_with(text, pairs).unwrap();
+    let mut settings = loaded.settings.iter();
+    let setting = settings.find(|s| s.field == "worker.installation");
+    let setting = setting.unwrap();
+    let name = loaded.config.provenance.installation.as_str();
+    assert_eq!(setting.value, name);
+    format!("{name} ({})", setting.origin)
+}
+
+#[test]
+fn an_installation_is_named_by_its_state_table_if_by_nobody_else() {
+    let of_table = |name: &str| {
+        let ledger = format!("[ledger]\nstate_table = {name:?}\n");
+        named(&format!("{ledger}{}", route(INSTANCES)), &[])
+    };
+    assert_eq!(named(&route(INSTANCES), &[]), "writerlink (default)");
+    assert_eq!(of_table("orders-prod-state"), "orders-prod (default)");
+    assert_eq!(of_table("failover"), "failover (default)");
+    assert_eq!(of_table("-state"), "-state (default)");
+    assert_eq!(of_table("-state-state"), "-state (default)");
+}
+
+#[test]
+fn a_file_or_a_variable_names_an_installation() {
+    let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
+    let written = format!("[worker]\ninstallation = \"mine\"\n{}", route(INSTANCES));
+    assert_eq!(named(&written, &[]), "mine (line 2)");
+    assert_eq!(
+        named(&route(INSTANCES), &variable),
+        "from-the-stack (WRITERLINK_INSTALLATION)"
+    );
+    assert_eq!(
+        named(&written, &[(INSTALLATION_VARIABLE, "mine")]),
+        "mine (line 2)"
+    );
+    assert_eq!(
+        named(&written, &[(INSTALLATION_VARIABLE, " ")]),
+        "mine (line 2)",
+        "what is set to nothing is not set"
+    );
+    let lambdas = [
+        (TARGET_GROUP_ARN, ARN_A),
+        (IP_DICT, "{\"db-1\": \"10.0.1.10\"}"),
+    ];
+    let with_name = [&lambdas[..], &variable].concat();
+    for (pairs, name) in [(&lambdas[..], "writerlink"), (&with_name, "from-the-stack")] {
+        let config = environment(pairs).unwrap().config;
+        assert_eq!(config.provenance.installation.as_str(), name);
+    }
+}
+
+#[test]
+fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
+    let text = format!("[worker]\ninstallation = \"mine\"\n{}", route(INSTANCES));
+    let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
+    insta::assert_snapshot!(told(file_with(&text, &variable)), @r#"
+    w.toml:2: worker.installation = "mine"
+      why: WRITERLINK_INSTALLATION says from-the-stack, and an installation has one name
+      fix: remove the field, or write the same name: the parameter Name of its stack
+    "#);
+}
+
+#[test]
+fn a_name_that_no_metric_could_have_is_a_fault() {
+    let text = format!(
+        "[worker]\ninstallation = \"two words\"\n{}",
+        route(INSTANCES)
+    );
+    insta::assert_snapshot!(faults(&text), @r#"
+    w.toml:2: worker.installation = "two words"
+      why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
+      fix: write a name such as "writerlink": the parameter Name of the installation's stack
+    "#);
+    let variable = [(INSTALLATION_VARIABLE, "a:b")];
+    insta::assert_snapshot!(told(file_with(&route(INSTANCES), &variable)), @r#"
+    variable WRITERLINK_INSTALLATION = "a:b"
+      why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
+      fix: write a name such as "writerlink": the parameter Name of the installation's stack
+    "#);
+}
+
+#[test]
+fn a_configurations_hash_is_that_of_the_text_as_it_was_read() {
+    let text = route(INSTANCES);
+    let hash = |text: &str| file(text).unwrap().config.provenance.config;
+    assert_eq!(hash(&text), ConfigHash::of(&text));
+    assert_ne!(hash(&text), hash(&format!("# a comment\n{text}")));
+    let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
+    assert_eq!(
+        file_with(&text, &variable)
+            .unwrap()
+            .config
+            .provenance
+            .config,
+        ConfigHash::of(&text),
+        "the template's variable is no part of the file that a person holds"
+    );
+    let of_lambda = |ip| {
+        let pairs = [(TARGET_GROUP_ARN, ARN_A), (IP_DICT, ip)];
+        environment(&pairs).unwrap().config.provenance.config
+    };
+    assert_ne!(
+        of_lambda("{\"db-1\": \"10.0.1.10\"}"),
+        of_lambda("{\"db-1\": \"10.0.1.11\"}")
+    );
 }

@@ -1,6 +1,7 @@
 //! What is recorded, and the chain that shows that nothing was changed or left out (I8).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ pub use super::reason::{Cause, Reason};
 use super::event::{EventKey, RdsEvent};
 use super::ground::Ground;
 use super::lease::{Generation, Owner};
+use super::provenance::Provenance;
 use super::rebuild::Changes;
 use super::route::{InstanceId, RouteName, TargetGroupArn};
 use super::target::{ObservedTarget, Target};
@@ -239,6 +241,9 @@ pub struct Entry {
     pub owner: Owner,
     /// Which version of this program.
     pub version: String,
+    /// Which installation, and under which configuration; records of 0.1.0 do not say. Shared: it is the same in every
+    /// record of a process.
+    pub provenance: Option<Arc<Provenance>>,
     /// What made it happen.
     pub cause: Cause,
     /// The evidence's identity on this route.
@@ -312,6 +317,14 @@ pub enum BrokenChain {
         /// The last record's seq.
         found: u64,
     },
+    /// Records stand after the head, and nothing moves it there.
+    #[error("the records go on to {found}, the route's state ends at {expected}")]
+    Beyond {
+        /// The head's seq.
+        expected: u64,
+        /// The last record's seq.
+        found: u64,
+    },
     /// The last record is not the head.
     #[error("the hash of record {0} is not the head in the route's state")]
     WrongHead(u64),
@@ -330,7 +343,9 @@ impl BrokenChain {
             | Self::Altered(seq, _)
             | Self::WrongHead(seq)
             | Self::NotRebuilt(seq, _) => *seq,
-            Self::Truncated { found, .. } => found.saturating_add(1),
+            Self::Truncated { found: last, .. } | Self::Beyond { expected: last, .. } => {
+                last.saturating_add(1)
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::aim::{about_order, about_truth};
 use super::audit::Reason;
 use super::event::{Claim, EventKey, Evidence, EvidenceOrder, RdsEvent};
 use super::ground::Ground;
+use super::lease::CLOCK_SKEW_MAX;
 use super::plan::Reach;
 use super::policy::Role;
 use super::route::{InstanceId, OnStarted, Route};
@@ -18,9 +19,13 @@ use super::transition::{Control, Desired, Outcome};
 use super::walk::{Question, Tell, Trail, Walk};
 use crate::planted::{Bug, planted};
 
-/// How far an event's time may lie ahead of our clock. Beyond that it is no clock's fault; and since events
-/// are ordered by their own time, accepting it would make every later event look old.
-pub const EVENT_AHEAD_MAX: Duration = Duration::from_mins(1);
+/// How far an event's time may lie ahead of our clock: as far as two clocks may be apart. Events are ordered by their
+/// own time, so an accepted event makes every real failover look old until its time has come; on a route that nothing
+/// but events moves, such a failover is lost for good. The limit is therefore as small as clocks allow. RDS and the
+/// host of a Fargate task both follow the Amazon Time Sync Service (EC2 User Guide, "Precision clock and time
+/// synchronization": "used by various AWS services"; the task metadata endpoint tells a task's `ClockErrorBound`, in
+/// milliseconds), so 10 s are thousands of times what is real there. A host elsewhere needs NTP, which the lease needs too.
+pub const EVENT_AHEAD_MAX: Duration = CLOCK_SKEW_MAX;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 

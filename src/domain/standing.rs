@@ -85,7 +85,8 @@ impl Standing {
 
 impl Judgement {
     /// Both judgements of one route as one: the graver word, and this one's reason first.
-    fn and(self, other: &Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
         if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
             return self;
         }

@@ -73,7 +73,10 @@ impl Timestamp {
             return None;
         }
         let civil: jiff::civil::DateTime = text.parse().ok()?;
-        let instant = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        let instant = civil
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+            .ok()?
+            .timestamp();
         Some(Self::from_millis(instant.as_millisecond()))
     }
 
@@ -81,7 +84,10 @@ impl Timestamp {
     #[must_use]
     pub fn parse_day(text: &str) -> Option<Self> {
         let day: jiff::civil::Date = text.parse().ok()?;
-        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        let midnight = day
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+            .ok()?
+            .timestamp();
         Some(Self::from_millis(midnight.as_millisecond()))
     }
 }

@@ -198,9 +198,11 @@ impl Outcome {
     }
 }
 
-/// The first pause after a failed attempt, and the longest one.
+/// The first pause after a failed attempt.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// The longest pause after a failed attempt.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
 /// The longest time for which a message is away that waits for its turn or for the pace of moves. Newer evidence for the
 /// route waits behind it in its group, and is received with it when it comes back.

@@ -33,8 +33,8 @@ use dynoxide::actions::execute_statement::ExecuteStatementRequest;
 use dynoxide::actions::execute_transaction::{
     ExecuteTransactionRequest, ExecuteTransactionResponse, ParameterizedStatement,
 };
-use dynoxide::actions::get_item::GetItemRequest;
-use dynoxide::actions::query::QueryRequest;
+use dynoxide::actions::get_item::{GetItemRequest, GetItemResponse};
+use dynoxide::actions::query::{QueryRequest, QueryResponse};
 use dynoxide::{AttributeValue, Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -241,8 +241,8 @@ impl Action {
         let name = target.rsplit_once('.').map_or(target, |(_, name)| name);
         let body = request.body().bytes().unwrap_or_default();
         match name {
-            "GetItem" => Self::new("GetItem", body, get_words, Database::get_item),
-            "Query" => Self::new("Query", body, query_words, Database::query),
+            "GetItem" => Self::new("GetItem", body, get_words, get_item),
+            "Query" => Self::new("Query", body, query_words, query),
             "ExecuteStatement" => Self::new(
                 "ExecuteStatement",
                 body,
@@ -311,6 +311,24 @@ impl Action {
         let run = Box::new(move |engine: &Database| Reply::from(serve(engine, input)));
         Ok(Self { name, detail, run })
     }
+}
+
+/// A read that does not ask for consistency may miss any write, however recent (Developer Guide, "DynamoDB read
+/// consistency"). Here it misses all of them, so that a caller that needs the newest state and does not ask for it
+/// fails every time, and not now and then.
+fn get_item(engine: &Database, get: GetItemRequest) -> dynoxide::Result<GetItemResponse> {
+    if get.consistent_read == Some(true) {
+        return engine.get_item(get);
+    }
+    Ok(GetItemResponse::default())
+}
+
+/// The same for a Query of a table. An index has no consistent reads, and nobody asks for one.
+fn query(engine: &Database, query: QueryRequest) -> dynoxide::Result<QueryResponse> {
+    if query.index_name.is_some() || query.consistent_read == Some(true) {
+        return engine.query(query);
+    }
+    Ok(QueryResponse::default())
 }
 
 fn transact_without_token(
@@ -421,6 +439,31 @@ impl<O: Serialize> From<dynoxide::Result<O>> for Reply {
                 status: error.status_code(),
                 body: error.to_json(),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::types::AttributeValue as Sent;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_does_not_ask_for_consistency_misses_every_write() {
+        let dynamo = EmbeddedDynamo::memory().await.unwrap();
+        let (client, table) = (dynamo.client_outside(), dynamo.tables().state.clone());
+        let key = || Sent::S("route#orders".to_owned());
+        let put = client.put_item().table_name(&table).item("pk", key());
+        put.send().await.unwrap();
+        for consistent in [false, true] {
+            let get = client.get_item().table_name(&table).key("pk", key());
+            let got = get.consistent_read(consistent).send().await.unwrap();
+            assert_eq!(got.item.is_some(), consistent);
+            let query = client.query().table_name(&table);
+            let query = query.key_condition_expression("pk = :pk");
+            let query = query.expression_attribute_values(":pk", key());
+            let found = query.consistent_read(consistent).send().await.unwrap();
+            assert_eq!(found.items().len(), usize::from(consistent));
         }
     }
 }

@@ -13,6 +13,7 @@ use super::dynamodb::EmbeddedDynamo;
 use super::process::Process;
 use super::world::{World, WorldConfig};
 use crate::domain::lease::Owner;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::domain::turns::Quota;
 use crate::ports::{CallError, Ports};
@@ -53,6 +54,8 @@ pub struct Fleet {
     pub dynamo: EmbeddedDynamo,
     /// How its workers are set up.
     pub config: FleetConfig,
+    /// In whose name its workers write records; nobody's unless it is set.
+    pub provenance: Option<Provenance>,
 }
 
 /// A worker that was started.
@@ -79,6 +82,7 @@ impl Fleet {
             world: World::new(world),
             dynamo,
             config,
+            provenance: None,
         }
     }
 
@@ -109,6 +113,10 @@ impl Fleet {
         let ports = self.ports(&process);
         let owner = Owner::new(name);
         let reconciler = Reconciler::new(&ports, owner, self.config.attempts);
+        let reconciler = match &self.provenance {
+            Some(provenance) => reconciler.under(provenance.clone()),
+            None => reconciler,
+        };
         let worker = Worker::new(
             &ports,
             Arc::new(reconciler),

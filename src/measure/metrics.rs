@@ -102,14 +102,15 @@ metrics! {
     NOT_SERVING = Counter "not_serving" by Route;
     /// From the end of the move to the first look at which an old target was gone.
     DRAINED_MS = Time "drained_ms" by Nothing;
-    /// Minutes of a worker's timer: its sign of life.
+    /// Turns of a worker's receiving loop, its sign of life: receives that returned or failed, and, while every place is
+    /// taken, progress of the groups in hand. The timer does not count.
     WORKER_TURNS = Counter "worker_turns" by Nothing;
     /// Looks of the timer.
     LOOKS = Counter "looks" by Nothing;
     /// Looks that could not be made.
     LOOKS_FAILED = Counter "looks_failed" by Nothing;
     /// Routes that differ from what their witnesses say and stay so, and that no person holds back; and those with an
-    /// event that could not be acted on, or with discovery sources that contradict it.
+    /// event that could not be acted on, with discovery sources that contradict it, or with a broken chain of records.
     ROUTE_DIVERGED = Gauge "route_diverged" by Nothing;
     /// Routes paused or frozen for more than an hour.
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;

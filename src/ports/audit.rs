@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::CallError;
 use crate::domain::audit::{AuditRecord, BrokenChain, ChainVerifier, Hash};
+use crate::domain::chain_end::{EndRow, EndRows, Link};
 use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
@@ -123,7 +124,39 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// A row as the end of its chain is compared: a record that was altered is none.
+fn end_row(row: &Row) -> EndRow {
+    match row {
+        Ok(stored) => {
+            let link = Link {
+                prev: stored.record.prev,
+                hash: Hash::of(&stored.canonical),
+            };
+            EndRow {
+                seq: stored.record.seq,
+                link: stored
+                    .altered_if_hashed(link.hash)
+                    .is_none()
+                    .then_some(link),
+            }
+        }
+        Err(row) => EndRow {
+            seq: row.seq,
+            link: None,
+        },
+    }
+}
+
 impl Page {
+    /// The rows of a page of [`AuditQuery::Newest`], as the end of their chain.
+    #[must_use]
+    pub fn end(&self) -> EndRows {
+        EndRows {
+            newest_first: self.rows.iter().map(end_row).collect(),
+            more: self.next.is_some(),
+        }
+    }
+
     /// The records, for those who can do nothing without one of them.
     ///
     /// # Errors

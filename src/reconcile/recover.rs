@@ -10,14 +10,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, seq_of, verify_newest};
+use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, seq_of, verify_newest};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, Hash, RecordKind};
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
 use crate::domain::head::{HeadCheck, NewestRow};
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::{Route, RouteName, TargetGroupArn};
-use crate::domain::transition::{EventEntry, RouteState, TransitionId};
+use crate::domain::transition::{ChainHead, EventEntry, RouteState, TransitionId};
+use crate::planted::{Bug, planted};
 use crate::ports::{AuditQuery, CallError, Commit, ErrorKind, StoredRecord};
 
 /// More records behind a state are for a person: reading them would take longer than a message may wait.
@@ -126,16 +127,28 @@ impl Reconciler {
     }
 
     /// The first fault among a route's newest records, if there is one that no adoption has taken on: whether they are
-    /// as they were written (I8).
+    /// as they were written and end at the head of its state (I8).
     ///
     /// # Errors
     /// When state or records cannot be read.
     pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let Some(state) = self.ledger.peek(route).await? else {
+        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
+        let head = self.head_of(route).await?;
+        let found = verify_newest(audit, route.clone(), head).await?;
+        if let Some(fault) = found.fault {
+            return Ok(Some(fault.broken));
+        }
+        if found.last.seq <= head.seq {
             return Ok(None);
-        };
-        let found = verify_newest(self.audit.as_ref(), route.clone(), state.chain).await?;
-        Ok(found.fault.map(|fault| fault.broken))
+        }
+        let end = compared_end(ledger, audit, route).await?;
+        Ok(end.and_then(|end| end.behind()))
+    }
+
+    /// Where a route's state ends; before the first record if it has none.
+    async fn head_of(&self, route: &RouteName) -> Result<ChainHead, CallError> {
+        let state = self.ledger.peek(route).await?;
+        Ok(state.map_or_else(ChainHead::default, |state| state.chain))
     }
 
     /// The same; a state that is behind records which are in order is rebuilt.
@@ -143,10 +156,7 @@ impl Reconciler {
     /// # Errors
     /// When the ledger cannot be read or written, or rows do not continue the state.
     pub async fn keep_chain(&self, route: &Route) -> Result<Option<BrokenChain>, CallError> {
-        let Some(state) = self.ledger.peek(&route.name).await? else {
-            return Ok(None);
-        };
-        let head = state.chain;
+        let head = self.head_of(&route.name).await?;
         let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
         if found.fault.is_none() && found.last.seq > head.seq {
             self.recover_if_behind(route).await?;
@@ -204,6 +214,9 @@ impl Reconciler {
         cause: Cause,
     ) -> Result<RouteState, CallError> {
         let route = state.route.clone();
+        if planted(Bug::StaysBehindItsRecords) {
+            return Err(unreadable("a row stands where the next record would go"));
+        }
         let behind = self.rows_behind(&state, RECOVERED_MAX).await?;
         if let Some(broken) = behind.is_for_a_person(&state) {
             self.report_broken(&route, &broken);
@@ -277,6 +290,9 @@ impl Reconciler {
     /// The entries of events that these records wrote and the state does not have so: each event has one terminal
     /// record (I4), and it is the entry that stops a second one.
     async fn events_lacking(&self, records: &[StoredRecord]) -> Result<Vec<EventWrite>, CallError> {
+        if planted(Bug::ForgetsRestoredEvents) {
+            return Ok(Vec::new());
+        }
         let entries = records
             .iter()
             .filter_map(|stored| stored.record.event_entry());
@@ -311,6 +327,7 @@ impl Reconciler {
             generation: state.control.generation.next(),
             owner: self.owner.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            provenance: self.provenance.clone(),
             cause,
             event_key: EventKey::drawn(&state.route, now, random),
             told: None,

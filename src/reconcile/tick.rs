@@ -452,3 +452,26 @@ pub(super) struct Looking<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::safety::Stop;
+
+    #[test]
+    fn a_route_flaps_as_long_as_its_protection_holds() {
+        let until = Timestamp::EPOCH.plus(Duration::from_mins(1));
+        let mut control = Control::default();
+        control.safety.flapping = Some(Stop {
+            by: "writerlink".to_owned(),
+            reason: "six moves".to_owned(),
+            since: Timestamp::EPOCH,
+            until: Some(until),
+        });
+        let mut watched = Watched::default();
+        for (now, flaps) in [(Timestamp::EPOCH, true), (until, false)] {
+            watched.see(&control, now);
+            assert_eq!(watched.is_flapping, flaps);
+        }
+    }
+}

@@ -17,16 +17,41 @@ pub struct SurveyView {
     pub version: u32,
     /// When it was read.
     pub at: String,
+    /// The installation, by the configuration of whoever asks.
+    pub installation: String,
+    /// The hash of that configuration.
+    pub config_hash: String,
+    /// Under which configuration a worker wrote a record last; absent where it has written none of these routes.
+    pub worker: Option<WorkerView>,
     /// The routes.
     pub routes: Vec<RouteView>,
     /// The queue.
     pub queue: QueueView,
 }
 
+/// What a worker's newest record says of the worker.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkerView {
+    /// The record, as `audit show` finds it.
+    pub record: String,
+    /// When it was written.
+    pub at: String,
+    /// How long ago.
+    pub age_ms: u64,
+    /// Which process wrote it.
+    pub owner: String,
+    /// In the name of which installation; records of 0.1.0 do not say.
+    pub installation: Option<String>,
+    /// Under which configuration.
+    pub config_hash: Option<String>,
+    /// Whether both are those of whoever asks.
+    pub same: Option<bool>,
+}
+
 /// A part that could not be read.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnreadView {
-    /// Which part: `state`, `records`, `listener`, `queue`, `dead_letters`, or a group's ARN.
+    /// Which part: `state`, `records`, `chain_end`, `listener`, `queue`, `dead_letters`, or a group's ARN.
     pub part: String,
     /// Why.
     pub error: String,
@@ -86,6 +111,8 @@ pub struct RouteView {
     pub latest: Option<LatestView>,
     /// Where its audit chain ends.
     pub chain: Option<ChainView>,
+    /// Whether the audit ends there too; absent when one of the two could not be read.
+    pub chain_end: Option<ChainEndView>,
     /// What could not be read.
     pub unread: Vec<UnreadView>,
 }
@@ -288,4 +315,17 @@ pub struct ChainView {
     pub seq: u64,
     /// Its hash.
     pub hash: String,
+}
+
+/// The audit's newest row, compared with the head in the route's state.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChainEndView {
+    /// `matches`, `records_beyond_head`, `records_missing` or `other_record`.
+    pub found: &'static str,
+    /// The newest row's number; 0 if there is no row.
+    pub newest_seq: u64,
+    /// What differs; absent if they match.
+    pub difference: Option<String>,
+    /// What to do about it; absent if they match.
+    pub remedy: Option<String>,
 }

@@ -1,11 +1,13 @@
 //! The routes' chains, verified one after the other, slowly.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Timer;
+use crate::reconcile::CHAIN_BROKEN;
 use crate::worker::Happening;
 
 /// How long after its start a worker verifies its first chain: a worker that has just begun has failovers to catch
@@ -19,7 +21,16 @@ const ONE_EVERY: Duration = Duration::from_mins(1);
 pub(super) struct Chains {
     due: Duration,
     turn: usize,
-    under_way: JoinSet<()>,
+    under_way: JoinSet<Verified>,
+    started: Duration,
+    /// The routes whose chain was broken when it was verified last.
+    broken: BTreeSet<usize>,
+}
+
+/// A route, and whether its chain is broken; unknown if it could not be read.
+struct Verified {
+    n: usize,
+    is_broken: Option<bool>,
 }
 
 impl Chains {
@@ -28,16 +39,32 @@ impl Chains {
             due: now + FIRST_AFTER,
             turn: 0,
             under_way: JoinSet::new(),
+            started: now,
+            broken: BTreeSet::new(),
         }
+    }
+
+    /// When the verification began that is under way.
+    pub(super) fn began(&self) -> Option<Duration> {
+        (!self.under_way.is_empty()).then_some(self.started)
+    }
+
+    /// Whether a route's chain is broken, as far as it was verified. It stays so until a verification finds it whole
+    /// (I9).
+    pub(super) fn is_broken(&self, n: usize) -> bool {
+        self.broken.contains(&n)
     }
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
     /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
     pub(super) fn go_on(&mut self, timer: &Timer, now: Duration) {
         while let Some(ended) = self.under_way.try_join_next() {
-            if let Err(error) = ended {
-                let what = error.to_string();
-                timer.observer.tell(&Happening::Panicked(&what));
+            match ended {
+                Ok(verified) => self.take(verified),
+                Err(error) => {
+                    let what = error.to_string();
+                    timer.observer.tell(&Happening::Panicked(&what));
+                }
             }
         }
         if now < self.due || !self.under_way.is_empty() || timer.routes.is_empty() {
@@ -46,11 +73,20 @@ impl Chains {
         self.due = now + ONE_EVERY;
         let n = self.turn % timer.routes.len();
         self.turn = n + 1;
+        self.started = now;
         self.under_way.spawn(verify(timer, n));
+    }
+
+    fn take(&mut self, Verified { n, is_broken }: Verified) {
+        match is_broken {
+            Some(true) => drop(self.broken.insert(n)),
+            Some(false) => drop(self.broken.remove(&n)),
+            None => {}
+        }
     }
 }
 
-fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
+fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
     let reconciler = Arc::clone(&timer.reconciler);
     let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
     async move {
@@ -59,16 +95,23 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = ()> + use<> {
         if let Some(news) = reconciler.take_ledger_news(&route.name) {
             observer.tell(&Happening::of_ledger(route, &news));
         }
-        match checked {
-            Ok(None) => {}
-            Ok(Some(broken)) => observer.tell(&Happening::ChainBroken {
-                route,
-                broken: &broken,
-            }),
-            Err(error) => observer.tell(&Happening::LookFailed {
-                route,
-                error: &error,
-            }),
-        }
+        let is_broken = match checked {
+            Ok(None) => Some(false),
+            Ok(Some(broken)) => {
+                observer.tell(&Happening::ChainBroken {
+                    route,
+                    broken: &broken,
+                });
+                Some(true)
+            }
+            Err(error) => {
+                observer.tell(&Happening::LookFailed {
+                    route,
+                    error: &error,
+                });
+                (error.code == CHAIN_BROKEN).then_some(true)
+            }
+        };
+        Verified { n, is_broken }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -58,13 +58,22 @@ pub(super) async fn guard(reach: Reach, request: Request, next: Next) -> Respons
 }
 
 fn refused(reach: Reach, request: &Request) -> Option<Response> {
+    if request.version() != Version::HTTP_11 {
+        let text = "this server speaks HTTP/1.1 alone\n";
+        return Some((StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response());
+    }
+    // Of two it would be a matter of taste which one counts (RFC 9112, 3.2).
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        let text = "a request has exactly one Host header\n";
+        return Some((StatusCode::BAD_REQUEST, text).into_response());
+    };
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let text = "this page can be read, and nothing else\n";
         let allow = [(header::ALLOW, "GET, HEAD")];
         return Some((StatusCode::METHOD_NOT_ALLOWED, allow, text).into_response());
     }
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host.to_str().unwrap_or_default();
     if reach == Reach::Loopback && !names_this_machine(host) {
         let text = "on loopback this page answers to localhost, 127.0.0.1 and [::1] alone\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, text).into_response());

@@ -6,6 +6,7 @@ use super::moves::Tone;
 use super::parts::{self, badge, code, dim, line, section, table, time, transition_link};
 use super::recent::happened;
 use super::site::{KEPT_FOR, Recent};
+use crate::domain::provenance::Provenance;
 use crate::domain::standing::Standing;
 use crate::domain::time::Timestamp;
 use crate::ports::{Depth, NoRecords};
@@ -32,12 +33,13 @@ const HASH_CHARS: usize = 8;
 
 /// The page.
 pub(super) fn page(
+    from: Option<&Provenance>,
     survey: &Survey,
     recent: Result<&Recent, &NoRecords>,
     choice: &Choice,
     now: Timestamp,
 ) -> String {
-    parts::page("Routes", |page| {
+    parts::page(from, "Routes", |page| {
         page.text_element("h1", &[], "Routes now");
         summary(page, survey, now);
         chooser(page, choice);
@@ -255,6 +257,16 @@ fn lease(page: &mut Html, view: &RouteView) {
 }
 
 fn chain(page: &mut Html, view: &RouteView) {
+    match &view.chain_end {
+        None => line(page, |page| dim(page, "not compared")),
+        Some(end) if end.difference.is_some() => {
+            line(page, |page| badge(page, Tone::Bad, "differs"));
+            line(page, |page| {
+                dim(page, &format!("audit ends at {}", end.newest_seq))
+            });
+        }
+        Some(_) => {}
+    }
     let Some(chain) = &view.chain else {
         dim(page, "no record");
         return;

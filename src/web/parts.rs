@@ -2,16 +2,22 @@
 
 use super::html::Html;
 use super::moves::Tone;
+use crate::domain::provenance::Provenance;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::TransitionId;
 use crate::text::span;
 
-/// A page with what every page has.
-pub(super) fn page(title: &str, main: impl FnOnce(&mut Html)) -> String {
+/// A page with what every page has: whose it is, above all. Two tabs of two installations look alike otherwise.
+pub(super) fn page(from: Option<&Provenance>, title: &str, main: impl FnOnce(&mut Html)) -> String {
     let title = format!("{title} · writerlink");
     Html::document(&title, |page| {
         page.element("header", &[], |page| {
             page.text_element("a", &[("href", "/"), ("class", "brand")], "writerlink");
+            if let Some(from) = from {
+                page.text_element("strong", &[], from.installation.as_str());
+                let config = format!("configuration {}", from.config);
+                page.text_element("span", &[("class", "dim")], &config);
+            }
             let version = concat!("version ", env!("CARGO_PKG_VERSION"), ", read only");
             page.text_element("span", &[("class", "dim")], version);
         });

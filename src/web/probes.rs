@@ -10,9 +10,11 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::shared::{Pace, Shared};
+use crate::domain::lease::CALL_TIMEOUT;
+use crate::domain::provenance::InstallationName;
 use crate::domain::route::Route;
-use crate::health::{Pulse, Readiness};
-use crate::ports::{Ledger, Ports};
+use crate::health::{Liveness, Readiness};
+use crate::ports::{Clock, Ledger, Ports};
 use crate::tally::{self, Tally};
 use crate::worker::{Happening, Observer};
 
@@ -24,7 +26,8 @@ const FIRST_READ: Pace = Pace {
 
 /// The worker as machines see it. It has to be told what happens.
 pub struct Probes {
-    pulse: Arc<Pulse>,
+    clock: Arc<dyn Clock>,
+    liveness: Liveness,
     readiness: Readiness,
     tally: Tally,
     ledger: Arc<dyn Ledger>,
@@ -35,11 +38,12 @@ pub struct Probes {
 impl Probes {
     /// A worker that has just begun.
     #[must_use]
-    pub fn new(ports: &Ports, routes: &[Route]) -> Arc<Self> {
+    pub fn new(ports: &Ports, routes: &[Route], installation: &InstallationName) -> Arc<Self> {
         Arc::new(Self {
-            pulse: Pulse::new(Arc::clone(&ports.clock)),
+            clock: Arc::clone(&ports.clock),
+            liveness: Liveness::new(Arc::clone(&ports.clock)),
             readiness: Readiness::default(),
-            tally: Tally::default(),
+            tally: Tally::of(installation.clone()),
             ledger: Arc::clone(&ports.ledger),
             first_route: routes.first().cloned(),
             first_read: Shared::new(Arc::clone(&ports.clock), FIRST_READ),
@@ -63,12 +67,12 @@ impl Probes {
         };
         let ledger = Arc::clone(&self.ledger);
         let read = async move { ledger.peek(&route.name).await.is_ok() };
-        if self
-            .first_read
-            .get((), read)
-            .await
-            .is_some_and(|read| *read)
-        {
+        // Whoever asks is answered, come what may of the read.
+        let answered = tokio::select! {
+            read = self.first_read.get((), read) => read.is_some_and(|read| *read),
+            () = self.clock.sleep(CALL_TIMEOUT) => false,
+        };
+        if answered {
             self.readiness.ledger_was_read();
         }
     }
@@ -76,7 +80,7 @@ impl Probes {
 
 impl Observer for Probes {
     fn tell(&self, happening: &Happening<'_>) {
-        self.pulse.tell(happening);
+        self.liveness.tell(happening);
         self.readiness.tell(happening);
         self.tally.tell(happening);
     }
@@ -88,23 +92,38 @@ fn json(status: StatusCode, text: String) -> Answer {
     (status, [("content-type", "application/json")], text)
 }
 
-async fn healthz(State(probes): State<Arc<Probes>>) -> Answer {
-    let (status, word) = if probes.pulse.is_beating() {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stuck")
-    };
-    let seconds = probes.pulse.still_for().as_secs();
+/// How it is: which of its parts has been silent for how long, and why that is too long.
+fn vital(liveness: &Liveness) -> Answer {
+    let silences: Vec<String> = liveness
+        .silences()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let receiving = liveness.receiving_silent_for().as_secs();
+    let timer = liveness.timer_silent_for();
+    let timer = timer.map_or("\"off\"".to_owned(), |silent| silent.as_secs().to_string());
+    let silent = format!("\"receiving_silent_s\":{receiving},\"timer_silent_s\":{timer}");
+    if silences.is_empty() {
+        return json(StatusCode::OK, format!("{{\"status\":\"ok\",{silent}}}\n"));
+    }
+    let why = silences.join("; ");
     json(
-        status,
-        format!("{{\"status\":\"{word}\",\"last_turn_s\":{seconds}}}\n"),
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{{\"status\":\"stuck\",\"why\":\"{why}\",{silent}}}\n"),
     )
+}
+
+async fn healthz(State(probes): State<Arc<Probes>>) -> Answer {
+    vital(&probes.liveness)
 }
 
 async fn readyz(State(probes): State<Arc<Probes>>) -> Answer {
     if probes.readiness.is_stopping() {
         let stopping = "{\"status\":\"stopping\"}\n".to_owned();
         return json(StatusCode::SERVICE_UNAVAILABLE, stopping);
+    }
+    if !probes.liveness.silences().is_empty() {
+        return vital(&probes.liveness);
     }
     if !probes.readiness.has_ledger() {
         probes.try_the_ledger().await;
@@ -123,19 +142,26 @@ async fn readyz(State(probes): State<Arc<Probes>>) -> Answer {
 
 async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     let mut text = probes.tally.text();
-    let still = probes.pulse.still_for().as_secs_f64();
-    let help = "Seconds since the worker's loop last turned.";
-    tally::gauge("last_turn_age_seconds", help, "", still, &mut text);
-    let ready = if probes.readiness.is_ready() {
+    let tally = &probes.tally;
+    let receiving = probes.liveness.receiving_silent_for().as_secs_f64();
+    let help = "Seconds since the worker's receiving loop last turned.";
+    text += &tally.gauge("last_turn_age_seconds", help, None, receiving);
+    if let Some(timer) = probes.liveness.timer_silent_for() {
+        let help = "Seconds since the timer last went round; absent where there is none.";
+        text += &tally.gauge("timer_silent_seconds", help, None, timer.as_secs_f64());
+    }
+    let alive = f64::from(u8::from(probes.liveness.silences().is_empty()));
+    let help = "Whether receiving loop and timer are as they should be, as /healthz says.";
+    text += &tally.gauge("alive", help, None, alive);
+    let ready = if probes.readiness.is_ready() && alive > 0.0 {
         1.0
     } else {
         0.0
     };
-    let help =
-        "Whether the ledger was read, the queue has answered, and the worker was not told to stop.";
-    tally::gauge("ready", help, "", ready, &mut text);
-    let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop.";
+    text += &tally.gauge("ready", help, None, ready);
+    let version = Some(("version", env!("CARGO_PKG_VERSION")));
     let help = "Which version this is; always 1.";
-    tally::gauge("build_info", help, &version, 1.0, &mut text);
+    text += &tally.gauge("build_info", help, version, 1.0);
     ([("content-type", tally::MEDIA_TYPE)], text)
 }

@@ -12,6 +12,7 @@ use axum::routing::get;
 use super::choice::{Choice, Wanted};
 use super::shared::{Pace, Shared};
 use super::{ICON, ICON_PATH, STYLE, STYLE_PATH, overview, parts, shown, transition};
+use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::TransitionId;
@@ -54,6 +55,7 @@ type Read<T> = Result<T, NoRecords>;
 
 /// The page, and what it reads.
 pub struct Site {
+    provenance: Option<Provenance>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
     audit: Arc<dyn Audit>,
@@ -64,11 +66,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// A page of these routes that has read nothing yet.
+    /// A page of these routes that has read nothing yet. Its header names the installation, if it is one's.
     #[must_use]
-    pub fn new(ports: &Ports, routes: Arc<[Route]>) -> Arc<Self> {
+    pub fn new(ports: &Ports, routes: Arc<[Route]>, provenance: Option<Provenance>) -> Arc<Self> {
         let clock = || Arc::clone(&ports.clock);
         Arc::new(Self {
+            provenance,
             routes,
             clock: clock(),
             audit: Arc::clone(&ports.audit),
@@ -160,32 +163,40 @@ async fn routes_now(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) ->
     match (survey, recent) {
         (Some(survey), Some(recent)) => {
             let now = site.clock.wall();
-            let page = overview::page(&survey, recent.as_ref().as_ref(), &choice, now);
+            let from = site.provenance.as_ref();
+            let page = overview::page(from, &survey, recent.as_ref().as_ref(), &choice, now);
             shown(StatusCode::OK, page)
         }
-        _ => unreadable("a read came to no end; this should not happen: please report it"),
+        _ => unreadable(
+            site.provenance.as_ref(),
+            "a read came to no end; this should not happen: please report it",
+        ),
     }
 }
 
 async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
+    let from = site.provenance.as_ref();
     let Some(id) = TransitionId::parse(&id) else {
-        return shown(StatusCode::NOT_FOUND, transition::no_id(&id));
+        return shown(StatusCode::NOT_FOUND, transition::no_id(from, &id));
     };
     match site.event_of(id).await.as_deref() {
         Some(Ok(records)) if records.is_empty() => {
-            shown(StatusCode::NOT_FOUND, transition::not_found(id))
+            shown(StatusCode::NOT_FOUND, transition::not_found(from, id))
         }
         Some(Ok(records)) => {
-            let page = transition::page(records, id, site.clock.wall());
+            let page = transition::page(from, records, id, site.clock.wall());
             shown(StatusCode::OK, page)
         }
-        Some(Err(error)) => unreadable(&error.to_string()),
-        None => unreadable("a read came to no end; this should not happen: please report it"),
+        Some(Err(error)) => unreadable(from, &error.to_string()),
+        None => unreadable(
+            from,
+            "a read came to no end; this should not happen: please report it",
+        ),
     }
 }
 
-fn unreadable(why: &str) -> Response {
-    let page = parts::page("Not readable", |page| {
+fn unreadable(from: Option<&Provenance>, why: &str) -> Response {
+    let page = parts::page(from, "Not readable", |page| {
         page.text_element("h1", &[], "This could not be read");
         page.text_element("p", &[], why);
         parts::way_back(page);

@@ -10,6 +10,7 @@ use super::recent::legend;
 use super::site::SCAN_MAX;
 use crate::domain::audit::{Entry, Step, Told};
 use crate::domain::event::RdsEvent;
+use crate::domain::provenance::Provenance;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::TransitionId;
@@ -20,7 +21,12 @@ use crate::text::span;
 const TEXT_CHARS_MAX: usize = 1_000;
 
 /// The page of the transition with this id, out of all records of its event.
-pub(super) fn page(event: &[StoredRecord], id: TransitionId, now: Timestamp) -> String {
+pub(super) fn page(
+    from: Option<&Provenance>,
+    event: &[StoredRecord],
+    id: TransitionId,
+    now: Timestamp,
+) -> String {
     let of_it = |stored: &&StoredRecord| stored.record.entry.transition == id;
     let mut own: Vec<&StoredRecord> = event.iter().filter(of_it).collect();
     own.sort_by_key(|stored| stored.record.seq);
@@ -28,9 +34,10 @@ pub(super) fn page(event: &[StoredRecord], id: TransitionId, now: Timestamp) -> 
     let (own_move, others): (Vec<&Move>, Vec<&Move>) =
         of_event.iter().partition(|moved| moved.transition == id);
     let Some(moved) = own_move.first() else {
-        return not_found(id);
+        return not_found(from, id);
     };
-    parts::page(&format!("Transition of {}", moved.route), |page| {
+    let title = format!("Transition of {}", moved.route);
+    parts::page(from, &title, |page| {
         heading(page, moved, now);
         section(page, "From evidence to effect", |page| phases(page, moved));
         for stored in own.iter().filter(|s| !s.record.entry.steps.is_empty()) {
@@ -64,8 +71,8 @@ fn records(page: &mut Html, own: &[&StoredRecord], now: Timestamp) {
 }
 
 /// Said where nothing was found.
-pub(super) fn not_found(id: TransitionId) -> String {
-    parts::page("No such transition", |page| {
+pub(super) fn not_found(from: Option<&Provenance>, id: TransitionId) -> String {
+    parts::page(from, "No such transition", |page| {
         page.text_element("h1", &[], "No such transition");
         let day = id.began().day();
         let text = format!(
@@ -78,8 +85,8 @@ pub(super) fn not_found(id: TransitionId) -> String {
 }
 
 /// Said where the id is none.
-pub(super) fn no_id(text: &str) -> String {
-    parts::page("No such transition", |page| {
+pub(super) fn no_id(from: Option<&Provenance>, text: &str) -> String {
+    parts::page(from, "No such transition", |page| {
         page.text_element("h1", &[], "No such transition");
         let text = format!(
             "{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.",
@@ -287,6 +294,12 @@ fn about(page: &mut Html, entry: &Entry) {
         let Entry { owner, version, .. } = entry;
         page.text(&cut(&format!("{owner}, writerlink {version}")));
     });
+    if let Some(from) = &entry.provenance {
+        fact(page, "Installation", |page| {
+            page.text(&format!("{}, configuration ", from.installation));
+            code(page, from.config.as_str());
+        });
+    }
     fact(page, "Attempt", |page| {
         let Entry {
             attempt,

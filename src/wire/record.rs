@@ -10,6 +10,7 @@
 //! [`FORMAT_VERSION`], read beside the old one. A golden test holds the text.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, 
 use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
 use crate::domain::identity::SourceArn;
 use crate::domain::lease::{Generation, Owner};
+use crate::domain::provenance::{ConfigHash, InstallationName, Provenance};
 use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
@@ -88,12 +90,16 @@ struct Text {
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<ChangesText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    config_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     desired: Option<DesiredText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<EventText>,
     event_key: String,
     format: u32,
     generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    installation: Option<String>,
     kind: String,
     note: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +190,7 @@ impl From<&AuditRecord> for Text {
             before: entry.before.iter().map(RowText::from).collect(),
             cause: entry.cause.as_str().to_owned(),
             changes: record.changes.as_ref().map(changes::text),
+            config_hash: entry.provenance.as_ref().map(|p| p.config.to_string()),
             desired: entry
                 .desired
                 .as_ref()
@@ -200,6 +207,10 @@ impl From<&AuditRecord> for Text {
             event_key: entry.event_key.to_string(),
             format: FORMAT_VERSION,
             generation: entry.generation.0,
+            installation: entry
+                .provenance
+                .as_ref()
+                .map(|p| p.installation.to_string()),
             kind: entry.kind.as_str().to_owned(),
             note: entry.note.clone(),
             order: entry.told.as_ref().and_then(order_text),
@@ -316,6 +327,7 @@ impl TryFrom<Text> for Entry {
             generation: Generation(text.generation),
             owner: Owner::new(text.owner),
             version: text.version,
+            provenance: provenance(text.installation, text.config_hash)?,
             cause: valid("cause", text.cause, Cause::parse)?,
             event_key: valid("event_key", text.event_key, EventKey::parse)?,
             told: told(text.event, text.truth, text.order)?,
@@ -328,6 +340,26 @@ impl TryFrom<Text> for Entry {
             reason: reason.transpose()?,
             note: text.note,
         })
+    }
+}
+
+/// Who wrote it. A record has both or neither, as those of 0.1.0 have.
+fn provenance(
+    installation: Option<String>,
+    config_hash: Option<String>,
+) -> Result<Option<Arc<Provenance>>, UnreadableRecord> {
+    match (installation, config_hash) {
+        (None, None) => Ok(None),
+        (Some(installation), Some(config)) => Ok(Some(Arc::new(Provenance {
+            installation: valid("installation", installation, |t| {
+                InstallationName::new(t).ok()
+            })?,
+            config: valid("config_hash", config, ConfigHash::parse)?,
+        }))),
+        (Some(only), None) | (None, Some(only)) => Err(UnreadableRecord::Value {
+            field: "installation, config_hash",
+            value: format!("{only} without the other"),
+        }),
     }
 }
 
@@ -532,7 +564,7 @@ mod tests {
             option::of(proptest::sample::select(Outcome::ALL.to_vec())),
             option::of(proptest::sample::select(Reason::ALL.to_vec())),
         );
-        let words = (any::<String>(), any::<String>());
+        let words = (any::<String>(), any::<String>(), from());
         let group = (rows(), rows(), steps(), desired());
         (who, what, words, group, said(), time()).prop_map(|(who, what, words, group, said, at)| {
             Entry {
@@ -543,6 +575,7 @@ mod tests {
                 generation: Generation(who.2),
                 owner: Owner::new(who.3),
                 version: words.0,
+                provenance: words.2,
                 cause: what.1,
                 event_key: EventKey::drawn(&RouteName::new("r").unwrap(), at, who.0),
                 told: Some(said),
@@ -555,6 +588,19 @@ mod tests {
                 reason: what.3,
                 note: words.1,
             }
+        })
+    }
+
+    fn from() -> impl Strategy<Value = Option<Arc<Provenance>>> {
+        let name = "[a-zA-Z0-9._-]{1,40}".prop_map(|text| InstallationName::new(&text).unwrap());
+        let hash = any::<String>().prop_map(|text| ConfigHash::of(&text));
+        option::of((name, hash)).prop_map(|from| {
+            from.map(|(installation, config)| {
+                Arc::new(Provenance {
+                    installation,
+                    config,
+                })
+            })
         })
     }
 
@@ -625,6 +671,7 @@ mod tests {
             generation: Generation(41),
             owner: Owner::new("worker-1"),
             version: "0.1.0".into(),
+            provenance: None,
             cause: Cause::Event,
             event_key: EventKey::parse(
                 "34450385ef1aee92097c86507594e8163547fe1be7311058f49ffdd74a1ac7ce",
@@ -662,6 +709,45 @@ mod tests {
             canonical(&golden_record()),
             include_str!("record.golden.json").trim_end()
         );
+    }
+
+    fn golden_record_of_an_installation() -> AuditRecord {
+        let mut record = golden_record();
+        record.entry.provenance = Some(Arc::new(Provenance {
+            installation: InstallationName::new("orders-prod").unwrap(),
+            config: ConfigHash::of("[[route]]\n"),
+        }));
+        record
+    }
+
+    /// Only these two keys were added, so the text of an older record is what it was.
+    #[test]
+    fn the_text_of_a_record_with_its_installation_is_this_one() {
+        assert_eq!(
+            canonical(&golden_record_of_an_installation()),
+            include_str!("record.installation.golden.json").trim_end()
+        );
+    }
+
+    #[test]
+    fn an_installation_without_a_configuration_is_refused_and_so_is_the_contrary() {
+        let text = canonical(&golden_record_of_an_installation());
+        for (part, value) in [
+            (
+                "\"installation\":\"orders-prod\",",
+                "c509168e37b9 without the other",
+            ),
+            (
+                "\"config_hash\":\"c509168e37b9\",",
+                "orders-prod without the other",
+            ),
+        ] {
+            let error = parse(&text.replace(part, "")).unwrap_err();
+            assert!(error.to_string().contains(value), "{error}");
+        }
+        let odd = text.replace("orders-prod", "orders prod");
+        let error = parse(&odd).unwrap_err();
+        assert_eq!(error.to_string(), "installation cannot be \"orders prod\"");
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl InHand for Hand<'_> {
     }
 
     async fn keep(&self) {
+        self.worker.progress.notify_one();
         let now = self.worker.clock.monotonic();
         let messages = self.with(|held| {
             let fresh = now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER;

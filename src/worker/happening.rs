@@ -1,5 +1,7 @@
 //! What a worker tells: to the log, the metrics, and the demo's story.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,17 @@ use crate::timer::Summary;
 /// What happened, for the log, the metrics and the demo's story.
 #[derive(Clone, Debug)]
 pub enum Happening<'a> {
-    /// The loop turned: a receive came back with this many messages.
+    /// The worker began to work.
+    Started {
+        /// Whether a timer of its own looks at its routes.
+        with_timer: bool,
+    },
+    /// The receiving loop turned: a receive returned or failed, or, while every place is taken, a group in hand got
+    /// further.
+    Turned,
+    /// The turns of the receiving loop since this was told last: once a minute, as long as there are any.
+    Turns(usize),
+    /// A receive came back with this many messages.
     Received(usize),
     /// An attempt ended.
     Attempt(&'a Report),
@@ -68,6 +80,13 @@ pub enum Happening<'a> {
         route: &'a Route,
         /// Where, and how.
         broken: &'a BrokenChain,
+    },
+    /// The HTTP server cannot accept connections at the moment. Told when that begins, and once a minute while it lasts.
+    HttpNotAccepting {
+        /// Where it listens.
+        address: SocketAddr,
+        /// Why.
+        error: &'a io::Error,
     },
     /// A route's state was behind its records, and was rebuilt from them.
     LedgerRecovered {

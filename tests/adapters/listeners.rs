@@ -130,6 +130,15 @@ async fn a_listener_that_forwards_to_one_group_in_the_old_spelling_gives_it_ever
     assert_eq!(weights.stickiness, None);
 }
 
+/// ELB's own default (`TargetGroupTuple`, ELB API reference).
+#[tokio::test]
+async fn a_group_whose_weight_is_not_said_has_weight_one() {
+    let actions = forward(&[(DB_1, 0), (DB_2, 1)]).replace("<Weight>1</Weight>", "");
+    let (listeners, _stub) = standing("TCP", &actions).await;
+    let weights = listeners.weights(&listener()).await.unwrap().value;
+    assert_eq!(weights.in_service(), [&group(DB_2).arn].into());
+}
+
 #[tokio::test]
 async fn a_listener_that_no_route_can_weigh_is_refused_with_what_it_has_to_be() {
     let good = forward(&[(DB_1, 100)]);

@@ -172,6 +172,19 @@ async fn a_message_dead_lettered_twice_is_in_the_dead_letter_queue_once() {
 }
 
 #[tokio::test]
+async fn two_dead_letters_of_a_group_are_both_in_the_dead_letter_queue() {
+    let fixture = Fixture::fresh().await;
+    for body in ["poison", "more poison"] {
+        fixture.send("orders", body).await;
+        let message = fixture.receive_one().await;
+        fixture.queue.dead_letter(&message).await.unwrap();
+    }
+    let depth = fixture.queue.dead_letters().await.unwrap();
+    assert_eq!(depth.visible, 2);
+    assert_eq!(fixture.queue.depth().await.unwrap(), Depth::default());
+}
+
+#[tokio::test]
 async fn the_depth_tells_waiting_messages_from_those_in_hand() {
     let fixture = Fixture::fresh().await;
     fixture.send("orders", "failover").await;

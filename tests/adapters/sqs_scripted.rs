@@ -1,5 +1,6 @@
 //! The queue, against AWS's own words: ministack lets an expired handle delete, and bounds nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -102,6 +103,99 @@ async fn a_receive_asks_for_no_more_than_sqs_gives_and_names_its_attempt() {
     assert_eq!(asked["MaxNumberOfMessages"], 10);
     assert_eq!(asked["WaitTimeSeconds"], 20);
     assert!(asked["ReceiveRequestAttemptId"].is_string());
+}
+
+/// For five minutes SQS answers an attempt's id with the messages that it answered first.
+#[tokio::test]
+async fn every_receive_has_an_attempt_id_of_its_own() {
+    let (queue, stub) = scripted(Answer::sqs("{}")).await;
+    for _ in 0..3 {
+        queue.receive(10, NOW).await.unwrap();
+    }
+    let (again, other) = scripted(Answer::sqs("{}")).await;
+    again.receive(10, NOW).await.unwrap();
+    let ids: BTreeSet<String> = [stub.asked(), other.asked()]
+        .concat()
+        .iter()
+        .map(|body| serde_json::from_str::<serde_json::Value>(body).unwrap())
+        .map(|body| body["ReceiveRequestAttemptId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+}
+
+/// A receive whose reply is lost is healed by asking again under the same id.
+#[tokio::test]
+async fn a_receive_that_the_sdk_repeats_keeps_its_attempt_id() {
+    let (queue, stub) = scripted(Answer::unavailable()).await;
+    queue.receive(10, NOW).await.unwrap_err();
+    let asked = stub.asked();
+    assert!(asked.len() > 1, "the SDK asks again");
+    let first = &asked[0];
+    assert!(asked.iter().all(|body| body == first), "{asked:?}");
+}
+
+/// The deduplication id is the message's own: with one for the group the second dead letter would vanish.
+#[tokio::test]
+async fn a_dead_letter_is_deduplicated_by_its_message_and_ordered_by_its_group() {
+    let sent = r#"{"MessageId":"d-1","MD5OfMessageBody":"x"}"#;
+    let (queue, stub) = scripted(Answer::sqs(sent)).await;
+    let other = Message {
+        id: "m-2".to_owned(),
+        ..message()
+    };
+    for message in [message(), other] {
+        queue.dead_letter(&message).await.unwrap();
+    }
+    let sent: Vec<serde_json::Value> = stub
+        .asked()
+        .iter()
+        .map(|body| serde_json::from_str::<serde_json::Value>(body).unwrap())
+        .filter(|body| body.get("MessageBody").is_some())
+        .collect();
+    let of = |name: &str| -> Vec<&str> { sent.iter().map(|s| s[name].as_str().unwrap()).collect() };
+    assert_eq!(of("MessageDeduplicationId"), ["m-1", "m-2"]);
+    assert_eq!(of("MessageGroupId"), ["orders", "orders"]);
+    assert_eq!(of("MessageBody"), ["failover", "failover"]);
+    assert!(of("QueueUrl")[0].ends_with("failovers-dlq.fifo"));
+}
+
+#[tokio::test]
+async fn every_part_of_a_message_is_taken_from_its_own_attribute() {
+    let whole = r#"{"Messages":[{"MessageId":"m-1","ReceiptHandle":"h","Body":"b",
+        "Attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"5","MessageGroupId":"orders",
+        "ApproximateFirstReceiveTimestamp":"7"}}]}"#;
+    let (queue, _stub) = scripted(Answer::sqs(whole)).await;
+    let expected = Message {
+        body: "b".to_owned(),
+        receipt: "h".to_owned(),
+        receive_count: 3,
+        sent_at: Timestamp::from_millis(5),
+        first_received_at: Timestamp::from_millis(7),
+        ..message()
+    };
+    assert_eq!(queue.receive(1, NOW).await.unwrap(), [expected]);
+}
+
+/// The dead-letter queue may be of another account than the one that asks.
+#[tokio::test]
+async fn the_dead_letter_queue_is_looked_up_in_the_account_that_its_arn_names() {
+    let arn = "arn:aws:sqs:us-east-1:999999999999:failovers-dlq.fifo";
+    let attributes = serde_json::json!({"Attributes": {
+        "FifoQueue": "true",
+        "VisibilityTimeout": "30",
+        "RedrivePolicy": format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":1000}}"#),
+    }});
+    let stub = Stub::scripted(vec![
+        ("AttributeNames", Answer::sqs(&attributes.to_string())),
+        ("", Answer::sqs(r#"{"QueueUrl":"http://localhost/9/q"}"#)),
+    ]);
+    let config = Account::fresh().config(&stub.endpoint()).await;
+    let queue = SqsQueue::open(Client::new(&config), NAME).await.unwrap();
+    assert_eq!(queue.facts().visibility, Duration::from_secs(30));
+    let asked = stub.asked();
+    let last: serde_json::Value = serde_json::from_str(&asked[asked.len() - 1]).unwrap();
+    assert_eq!(last["QueueName"], "failovers-dlq.fifo");
+    assert_eq!(last["QueueOwnerAWSAccountId"], "999999999999");
 }
 
 #[tokio::test]

@@ -48,9 +48,9 @@ async fn an_export_looks_like_this() {
     insta::assert_snapshot!(said.err, @"2 records written; go on with --after orders/2");
     let said = done(desk.says("audit export --all --output csv").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
-    at,route,seq,kind,outcome,reason,cause,instance,target,took_ms,attempt,generation,owner,version,event_id,evidence_at,event_source,event_key,transition,hash,intact,note
-    2026-05-06T23:02:31.000Z,orders,1,started,,,event,orders-2,10.0.2.11:3306,0,1,1,w,VERSION,RDS-EVENT-0071,2026-05-06T23:02:31.000Z,orders,HASH,TRANSITION,HASH,true,moves to orders-2 at 10.0.2.11:3306
-    2026-05-06T23:02:31.000Z,orders,2,finished,Swapped,WriterMoved,event,orders-2,10.0.2.11:3306,0,1,1,w,VERSION,RDS-EVENT-0071,2026-05-06T23:02:31.000Z,orders,HASH,TRANSITION,HASH,true,the group holds orders-2 at 10.0.2.11:3306 and no other writer
+    at,route,seq,kind,outcome,reason,cause,instance,target,took_ms,attempt,generation,owner,version,installation,config_hash,event_id,evidence_at,event_source,event_key,transition,hash,intact,note
+    2026-05-06T23:02:31.000Z,orders,1,started,,,event,orders-2,10.0.2.11:3306,0,1,1,w,VERSION,,,RDS-EVENT-0071,2026-05-06T23:02:31.000Z,orders,HASH,TRANSITION,HASH,true,moves to orders-2 at 10.0.2.11:3306
+    2026-05-06T23:02:31.000Z,orders,2,finished,Swapped,WriterMoved,event,orders-2,10.0.2.11:3306,0,1,1,w,VERSION,,,RDS-EVENT-0071,2026-05-06T23:02:31.000Z,orders,HASH,TRANSITION,HASH,true,the group holds orders-2 at 10.0.2.11:3306 and no other writer
     "#);
     let said = desk.says("audit export --all --output json").await;
     assert_eq!((said.code, said.out.as_str()), (2, ""));

@@ -10,7 +10,7 @@ use crate::archive::{done, moved, overwrite, redacted, remove};
 use crate::desk::Desk;
 
 /// What the timer of a worker says of the first route's chain.
-async fn timer_says(desk: &Desk) -> Option<String> {
+pub(crate) async fn timer_says(desk: &Desk) -> Option<String> {
     let process = desk.rig.fleet.world.process("timer");
     let ports = desk.rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
@@ -20,7 +20,7 @@ async fn timer_says(desk: &Desk) -> Option<String> {
 }
 
 /// What `audit verify` says of it.
-async fn verify_says(desk: &Desk) -> Option<String> {
+pub(crate) async fn verify_says(desk: &Desk) -> Option<String> {
     let said = desk.says("audit verify orders --output jsonl").await;
     let verdict: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     let fault = verdict["fault"].as_str().map(str::to_owned);
@@ -139,9 +139,9 @@ async fn an_intact_chain_looks_like_this() {
     assert_eq!(all.out, said.out);
     let said = done(desk.says("audit verify billing orders --output csv").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
-    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found
-    billing,true,6,1,6,6,HASH,,,,
-    orders,true,6,1,6,6,HASH,,,,
+    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found,remedy
+    billing,true,6,1,6,6,HASH,,,,,
+    orders,true,6,1,6,6,HASH,,,,,
     "#);
     let said = done(desk.says("audit verify orders --from 3 --to 5").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
@@ -196,7 +196,8 @@ async fn a_broken_chain_looks_like_this() {
           "first_bad_seq": 4,
           "fault": "record 4 was changed after it was written (outcome)",
           "expected": "the columns that its text has",
-          "found": "others in outcome"
+          "found": "others in outcome",
+          "remedy": null
         }
       ]
     }

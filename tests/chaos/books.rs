@@ -392,11 +392,9 @@ pub(crate) fn check_with_the_program(trial: &Trial, story: &Story, wrong: &mut V
     for route in 0..ROUTES {
         let name = source(route);
         let plan = trial.says(&format!("plan {name} --detailed-exitcode --output json"));
-        let rows: Vec<Value> = serde_json::from_str(&plan.out).unwrap_or_default();
-        let decisions: Vec<&str> = rows
-            .iter()
-            .filter_map(|row| row["decision"].as_str())
-            .collect();
+        let shown: Value = serde_json::from_str(&plan.out).unwrap_or_default();
+        let rows = shown["plan"].as_array().into_iter().flatten();
+        let decisions: Vec<_> = rows.filter_map(|row| row["decision"].as_str()).collect();
         let (code, wanted): (i32, &[&str]) = if unresolved.contains(&route) {
             (2, &["InPlace", "Unresolved"])
         } else {

@@ -32,6 +32,16 @@ pub(crate) enum Act {
     Stall(usize, Duration),
     /// SIGTERM a worker.
     Terminate(usize),
+    /// The emulator stands still.
+    Freeze,
+    /// The emulator ends and starts again.
+    Restart,
+    /// Keep what the state table holds.
+    Backup,
+    /// Kill every worker, and put the state table back to the backup.
+    Restore,
+    /// Open more connections to a worker than it has descriptors, and send nothing.
+    Exhaust(usize),
 }
 
 /// What to do how long after the beginning, in order of time.
@@ -68,6 +78,21 @@ pub(crate) fn schedule(seed: u64, messages: usize) -> Vec<(Duration, Act)> {
         let long = least + Duration::from_millis(rng.u64(..STALL_MORE_MS));
         let when = whole / few * nth + within(&mut rng, whole / few / 3);
         acts.push((when, Act::Stall(worker, long)));
+    }
+    // Each of its own part of the time: a restore needs a backup before it, with events in between.
+    let disasters = (messages / 160).max(1);
+    for nth in 0..disasters {
+        let part = whole / disasters;
+        let place = rng.usize(..WORKERS);
+        let mut once = |from: f64, to: f64, act| {
+            let when = part * nth + part.mul_f64(from + (to - from) * rng.f64());
+            acts.push((when, act));
+        };
+        once(0.05, 0.20, Act::Exhaust(place));
+        once(0.20, 0.35, Act::Backup);
+        once(0.35, 0.50, Act::Freeze);
+        once(0.60, 0.75, Act::Restart);
+        once(0.80, 0.95, Act::Restore);
     }
     acts.sort();
     acts

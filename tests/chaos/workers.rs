@@ -1,6 +1,7 @@
 //! Three workers, as ECS would keep them: one that ends is replaced.
 
 use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(crate) struct Deeds {
     pub(crate) standstills: Vec<Standstill>,
     /// Starts that ended before the worker began: a wire with faults lets some fail, and ECS tries again.
     pub(crate) failed_starts: u32,
+    /// Connections that a worker was held by until it closed them, or until it was made to end.
+    pub(crate) half_open: usize,
     /// Ends that nobody asked for, and ends that were asked for and went wrong.
     pub(crate) bad_ends: Vec<String>,
 }
@@ -49,12 +52,22 @@ pub(crate) struct Workers<'a> {
     pub(crate) deeds: Deeds,
 }
 
+/// What a worker may have open: enough for its calls and for those who may look at it, and less than
+/// [`HALF_OPEN`].
+const DESCRIPTORS: u32 = 128;
+
+/// How many connections somebody opens who means no good, or whose probes hang.
+const HALF_OPEN: usize = 200;
+
 /// A worker's process. It ends with this value, and with the tests' process at the latest.
 struct Process {
     child: Child,
     /// Closing it ends the process.
     _watched: ChildStdin,
     log: PathBuf,
+    health: SocketAddr,
+    /// Connections that were opened and say nothing.
+    silent: Vec<TcpStream>,
     stands_still: Option<Stall>,
     told_to_end: Option<Duration>,
 }
@@ -111,6 +124,7 @@ impl<'a> Workers<'a> {
             .trial
             .config()
             .replace("[worker]", "[worker]\nmax_attempts = 50");
+        let health = health_address(&patient);
         let plain = self.trial.command("run --log json");
         let mut command = under_a_watcher(&plain);
         command.env_clear();
@@ -121,12 +135,15 @@ impl<'a> Workers<'a> {
         );
         command.env("AWS_ENDPOINT_URL", Microburst::shared().endpoint());
         command.env("WRITERLINK_CONFIG", self.trial.file_with(&patient));
+        let mut command = with_few_descriptors(&command);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         Process {
             _watched: child.stdin.take().unwrap(),
             child,
             log,
+            health,
+            silent: Vec::new(),
             stands_still: None,
             told_to_end: None,
         }
@@ -146,6 +163,36 @@ impl<'a> Workers<'a> {
         self.deeds.kills += 1;
         self.working[place].child.kill().unwrap();
         self.working[place] = self.one_more();
+    }
+
+    /// `kill -9` of all of them, whatever they do; nobody is in their places until [`restart`](Self::restart).
+    pub(crate) fn kill_all(&mut self) {
+        for mut process in self.working.drain(..).chain(self.leaving.drain(..)) {
+            self.deeds.kills += 1;
+            process.child.kill().unwrap();
+            process.child.wait().unwrap();
+        }
+    }
+
+    /// Others in the places of those that were killed together.
+    pub(crate) fn restart(&mut self) {
+        for _ in 0..WORKERS {
+            let process = self.one_more();
+            self.working.push(process);
+        }
+    }
+
+    /// Opens more connections to a worker than it has descriptors, and sends nothing. They stay until it closes them.
+    pub(crate) fn exhaust(&mut self, place: usize) {
+        let place = self.awake(place);
+        let process = &mut self.working[place];
+        for _ in 0..HALF_OPEN {
+            // Who is refused has shown that the worker minds its descriptors.
+            process
+                .silent
+                .extend(TcpStream::connect(process.health).ok());
+        }
+        self.deeds.half_open += process.silent.len();
     }
 
     /// SIGTERM, and another one in its place at once.
@@ -266,4 +313,28 @@ impl<'a> Workers<'a> {
         };
         logs.map(count).sum()
     }
+}
+
+/// Where a worker with this configuration answers.
+fn health_address(config: &str) -> SocketAddr {
+    let (_, rest) = config.split_once("health_address = \"").unwrap();
+    rest.split('"').next().unwrap().parse().unwrap()
+}
+
+/// The same command, which may have few descriptors open.
+fn with_few_descriptors(command: &Command) -> Command {
+    let mut limited = Command::new("/bin/sh");
+    limited.arg("-c");
+    limited.arg(format!("ulimit -n {DESCRIPTORS}; exec \"$@\""));
+    limited
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args());
+    limited.env_clear();
+    limited.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    limited
 }

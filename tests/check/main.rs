@@ -8,6 +8,7 @@
 mod balancer;
 mod caller;
 mod calls;
+mod chain;
 mod database;
 mod group;
 mod patterns;

@@ -9,6 +9,7 @@ use writerlink::check::facts::{
 };
 use writerlink::check::{Finding, Verdict, judge};
 use writerlink::config::{self, CONFIG_TEXT_VARIABLE, Config};
+use writerlink::domain::chain_end::ChainEnd;
 use writerlink::domain::route::{InstanceId, Route, Strategy, TargetGroupArn};
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
@@ -331,6 +332,7 @@ fn route(route: &Route) -> RouteFacts {
             .collect(),
         reading: Reading::default(),
         names: Ok(Vec::new()),
+        chain_end: Ok(Some(ChainEnd::Matches)),
         route: route.clone(),
     }
 }

@@ -33,6 +33,7 @@ fn failing(mut case: Case, kind: ErrorKind) -> Case {
         route.balancers.clear();
         route.members = Err(why());
         route.vpc_networking = Err(why());
+        route.chain_end = Err(why());
         if route.weights.is_some() {
             route.weights = Some(Err(why()));
             route.listener_rules = Some(Err(why()));

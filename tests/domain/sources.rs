@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use writerlink::domain::aim::{Aim, RANK_ORDER, RANK_TRUTH, contradiction};
 use writerlink::domain::audit::Reason;
+use writerlink::domain::decide::Verdict;
 use writerlink::domain::event::{EventKey, RANK_COMPLETED};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::{Role, TRUST_EVENT};
@@ -12,7 +13,7 @@ use writerlink::domain::transition::{Control, Desired};
 use writerlink::domain::truth::{Since, Truth, Witness};
 
 use super::orders::{begun_for, state_of};
-use super::values::{address, desired, instance, key, order, second};
+use super::values::{address, desired, instance, key, order, second, target};
 use super::watch::{
     DAY, DNS_1, DNS_2, DNS_3, DNS_SILENT, MINUTE, RANK_STARTED, RDS_1, Watch, numbered,
 };
@@ -276,6 +277,54 @@ fn an_address_that_rds_gives_of_the_same_instance_comes_from_a_name_and_may_lag(
     };
     watch.begin(moved);
     assert_eq!(watch.for_seconds(DAY, RDS_1), [2]);
+}
+
+/// What the first look after an event says against it, `after` seconds later, and the same once the sources changed.
+fn said_against(after: i64) -> (Option<Verdict>, Option<Verdict>) {
+    let mut watch = Watch::dns();
+    watch.accept(2, RANK_COMPLETED);
+    watch.hear(DNS_1);
+    watch.now += after;
+    let mut against = |said| {
+        let (reading, seen) = watch.sees(said);
+        contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at)
+    };
+    (against(DNS_1), against(DNS_3))
+}
+
+#[test]
+fn a_contradiction_says_why_the_route_stays() {
+    let trust = i64::try_from(TRUST_EVENT.as_secs()).unwrap();
+    let note = |verdict: Option<Verdict>| {
+        let verdict = verdict.unwrap();
+        assert_eq!(verdict.reason, Reason::SourcesContradict);
+        verdict.note
+    };
+    let (young, _) = said_against(trust - 1);
+    assert!(note(young).contains("young evidence outranks the sources"));
+    let (same, other) = said_against(trust);
+    assert!(note(same).contains("has not changed since before that"));
+    assert!(note(other).contains("yet to stand for a while"));
+}
+
+#[test]
+fn sources_that_name_the_desired_target_contradict_nothing() {
+    let mut watch = Watch::dns();
+    watch.accept(2, RANK_COMPLETED);
+    let (reading, seen) = watch.sees(DNS_2);
+    let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
+    assert_eq!(against, None);
+}
+
+#[test]
+fn another_target_beside_the_desired_one_is_a_contradiction() {
+    let mut watch = Watch::dns();
+    let mut known = desired(2, order(watch.now, RANK_COMPLETED), key(22));
+    known.beside = [target(3)].into();
+    watch.begin(known);
+    let (reading, seen) = watch.sees(DNS_2);
+    let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
+    assert!(against.is_some());
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink::domain::audit::Entry;
+use writerlink::domain::audit::{Entry, Reason, Step};
 use writerlink::domain::change::{
     Arrival, Change, Effect, EventWrite, IllegalChange, Taking, begin, extend, finish, note, settle,
 };
 use writerlink::domain::follow::{self, Follow};
 use writerlink::domain::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use writerlink::domain::safety::{Rule, Safety};
+use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{
     Control, Desired, Disposition, EventEntry, IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome, RouteState,
     retry_after,
@@ -241,6 +242,60 @@ fn a_deferred_attempt_frees_the_lease_keeps_the_evidence_and_leaves_its_event_in
         change.event().map(EventWrite::entry),
         Some(&in_hand(5, None))
     );
+}
+
+/// What is left of an event's two attempts when one of them ends like this.
+fn attempts_after(reason: Reason, steps: Vec<Step>, moved: Option<Timestamp>) -> u32 {
+    let mut state = held_by(5);
+    state.control.safety.moves.extend(moved);
+    let twice = EventEntry {
+        attempts: 2,
+        ..in_hand(5, None)
+    };
+    let told = Entry {
+        reason: Some(reason),
+        steps,
+        ..entry(5, second(25), None)
+    };
+    let change = finish(&state, Some(&twice), told).unwrap();
+    change.event().unwrap().entry().attempts
+}
+
+#[test]
+fn an_attempt_that_only_waited_is_not_counted_and_a_refused_one_is() {
+    let call = |name: &str, error: Option<&str>| Step {
+        name: name.to_owned(),
+        start: Duration::ZERO,
+        took: Duration::ZERO,
+        request_id: None,
+        error: error.map(str::to_owned),
+    };
+    let accepted = || call("RegisterTargets", None);
+    let refused = || call("DeregisterTargets", Some("Throttling"));
+    let waits = Reason::AwaitsTurn;
+    assert_eq!(attempts_after(waits, vec![], None), 1);
+    assert_eq!(attempts_after(waits, vec![accepted()], None), 1);
+    assert_eq!(attempts_after(waits, vec![refused()], None), 1);
+    // Something was put right and something refused: that has to be remembered.
+    assert_eq!(attempts_after(waits, vec![accepted(), refused()], None), 2);
+    // Unless the route has moved elsewhere since the event was first seen.
+    let later = Some(second(24));
+    assert_eq!(attempts_after(waits, vec![accepted(), refused()], later), 1);
+    assert_eq!(attempts_after(Reason::CallFailed, vec![refused()], None), 2);
+}
+
+#[test]
+fn an_event_that_was_never_attempted_has_no_attempt_to_give_back() {
+    let none = EventEntry {
+        attempts: 0,
+        ..in_hand(5, None)
+    };
+    let told = Entry {
+        reason: Some(Reason::AwaitsTurn),
+        ..entry(5, second(25), None)
+    };
+    let change = finish(&held_by(5), Some(&none), told).unwrap();
+    assert_eq!(change.event().unwrap().entry().attempts, 0);
 }
 
 #[test]

@@ -151,6 +151,7 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         generation: Generation(1),
         owner: owner(),
         version: "0.0.0".to_owned(),
+        provenance: None,
         cause: Cause::Event,
         event_key: key(1),
         told: Some(Told::Event(event(

@@ -9,6 +9,7 @@ use writerlink::{emf, measure};
 
 use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
 use crate::stacks::templates;
+use crate::troubles::installation;
 
 /// What the issue asks for at the least.
 const ALARMS_MIN: usize = 12;
@@ -43,6 +44,7 @@ async fn every_alarm_looks_at_a_series_that_the_code_writes() {
     let panicked = emf::line(
         &Happening::Panicked("at a test"),
         Timestamp::from_millis(1_778_108_865_884),
+        &installation(),
     );
     let mut lines = lines_of_a_worker().await;
     lines.extend(panicked);
@@ -87,10 +89,19 @@ fn the_dashboard_shows_only_metrics_that_the_code_writes() {
             .into_iter()
             .flatten()
         {
-            if let (Some(namespace), Some(name)) = (metric[0].as_str(), metric[1].as_str()) {
-                shown.extend((namespace == emf::NAMESPACE).then(|| name.to_owned()));
+            if let (Some(namespace), Some(name)) = (metric[0].as_str(), metric[1].as_str())
+                && namespace == emf::NAMESPACE
+            {
+                let of_this_one = (&metric[2], &metric[3]);
+                let wanted = (&emf::INSTALLATION.into(), &"${Name}".into());
+                assert_eq!(of_this_one, wanted, "{metric}");
+                shown.insert(name.to_owned());
             }
             let search = metric[0]["expression"].as_str();
+            if let Some(search) = search {
+                assert!(search.contains("{writerlink,installation,"), "{search}");
+                assert!(search.contains("installation=\"${Name}\""), "{search}");
+            }
             let named = search.and_then(|search| search.split('"').nth(1));
             shown.extend(named.map(str::to_owned));
         }

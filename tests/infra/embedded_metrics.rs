@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use writerlink::measure;
+use writerlink::{emf, measure};
 
 use crate::stacks::ROUTE;
 use crate::trial::{Trial, completed};
@@ -126,13 +126,16 @@ pub(crate) async fn lines_of_a_worker() -> Vec<Value> {
     let worked = trial.says("run --drain --log json");
     assert_eq!(worked.code, 0, "{}", worked.err);
     let mut lines = worked.log();
-    lines.extend(troubles::lines());
+    lines.extend(troubles::lines(&troubles::installation()));
     lines
 }
 
 #[tokio::test]
 async fn every_line_of_a_real_worker_keeps_the_specification() {
     let lines = lines_of_a_worker().await;
+    for line in &lines {
+        assert_eq!(line[emf::INSTALLATION], "writerlink", "{line}");
+    }
     let series: BTreeSet<Series> = lines.iter().flat_map(series_of).collect();
     let seen: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
     for metric in [
@@ -148,9 +151,11 @@ async fn every_line_of_a_real_worker_keeps_the_specification() {
         .map(|metric| metric.name)
         .collect();
     assert!(seen.is_subset(&known), "{seen:?} of {known:?}");
-    // Route and outcome have a handful of values each; an id would make every event a metric of its own.
+    // Route and outcome have a handful of values each, the installation one; an id would make every event a metric of
+    // its own.
     for (name, set) in &series {
-        let few = BTreeSet::from(["route".to_owned(), "outcome".to_owned()]);
-        assert!(set.is_subset(&few), "{name} by {set:?}");
+        let few = ["installation", "route", "outcome"].map(str::to_owned);
+        assert!(set.is_subset(&few.into()), "{name} by {set:?}");
+        assert!(set.contains(emf::INSTALLATION), "{name} by {set:?}");
     }
 }

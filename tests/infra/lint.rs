@@ -1,6 +1,6 @@
 //! infra/rules.py: what cfn-lint lets pass in a template is a finding, and what is right is none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What rules.py says of these templates, a line each; no lines when it finds nothing.
@@ -51,9 +51,15 @@ fn listener(weights: &[&str]) -> String {
 #[test]
 fn the_templates_of_infra_have_no_finding() {
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("infra");
-    let names = ["writerlink.yaml", "route.yaml", "privatelink.yaml"];
-    let paths = names.map(|name| infra.join(name));
-    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let entries = std::fs::read_dir(infra).unwrap();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let is_template = |path: &&Path| path.extension().is_some_and(|kind| kind == "yaml");
+    let paths: Vec<&Path> = paths
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(is_template)
+        .collect();
+    assert!(paths.len() >= 6, "{paths:?}");
     assert_eq!(says(&paths), "");
 }
 
@@ -169,4 +175,59 @@ fn a_name_beside_its_spelling_in_china_is_right_everywhere() {
     let chosen =
         format!("!If [InChina, !Sub \"cn.com.amazonaws.vpce.${{AWS::Region}}.s\", {service}]");
     assert_eq!(finds(&condition(&chosen)), "");
+}
+
+#[test]
+fn a_policy_that_counts_inside_its_role_is_found() {
+    let policy = |kind: &str| {
+        finds(&format!(
+            "  Move:\n    Type: AWS::IAM::{kind}\n    Properties: {{Roles: [worker]}}\n"
+        ))
+    };
+    assert_eq!(policy("ManagedPolicy"), "");
+    assert!(policy("Policy").contains("10,240 characters in all"));
+}
+
+#[test]
+fn a_queue_policy_that_sqs_refuses_is_found() {
+    let policy = |actions: usize, statements: usize| {
+        let actions = (0..actions).map(|n| format!("sqs:A{n}"));
+        let actions = actions.collect::<Vec<_>>().join(", ");
+        let statement = format!("          - {{Effect: Deny, Action: [{actions}]}}\n");
+        finds(&format!(
+            "  Policy:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      PolicyDocument:\n        Statement:\n{}",
+            statement.repeat(statements)
+        ))
+    };
+    assert_eq!(policy(7, 20), "");
+    assert!(policy(8, 1).contains("8 actions in a statement; SQS takes at most 7"));
+    assert!(policy(1, 21).contains("21 statements; SQS takes at most 20"));
+}
+
+#[test]
+fn a_principal_that_may_be_nobody_is_found_unless_a_condition_chooses_it() {
+    let policy = |statement: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.yaml");
+        let template = format!(
+            "Parameters:\n  Glass: {{Type: String, Default: \"\"}}\n  Owner: {{Type: String}}\nResources:\n  Role:\n    \
+             Type: AWS::IAM::Role\n    Condition: HasGlass\n    Properties: {{RoleName: !Sub \"${{Name}}-glass\", Trust: {{Principal: !Ref Glass}}}}\n  \
+             Table:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      Policy: {statement}\n"
+        );
+        std::fs::write(&path, template).unwrap();
+        says(&[&path])
+    };
+    let except = |arn: &str| {
+        policy(&format!(
+            "{{Condition: {{ArnNotEquals: {{aws:PrincipalArn: {arn}}}}}}}"
+        ))
+    };
+    let role = "!Sub \"arn:${AWS::Partition}:iam::1:role/${Name}-glass\"";
+    assert!(except("!Ref Glass").contains("Glass names who is meant and may be empty"));
+    assert!(except(&format!("[!Ref Owner, {role}]")).contains("need not be there"));
+    assert!(policy("{Principal: {AWS: !Ref Glass}}").contains("may be empty"));
+    assert_eq!(except("!Ref Owner"), "");
+    assert_eq!(except("!If [HasGlass, !Ref Glass, !Ref AWS::NoValue]"), "");
+    let chosen = format!("[!Ref Owner, !If [HasGlass, {role}, !Ref AWS::NoValue]]");
+    assert_eq!(except(&chosen), "");
 }

@@ -13,6 +13,7 @@ pub(crate) struct Policy(Vec<Statement>);
 /// One statement.
 struct Statement {
     allows: bool,
+    principal: Value,
     actions: Vec<String>,
     resources: Vec<String>,
     condition: Value,
@@ -50,7 +51,10 @@ impl Policy {
     pub(crate) fn decide(&self, action: &str, resource: &str, context: &Context) -> Decision {
         let mut decision = Decision::NotMentioned;
         for statement in &self.0 {
-            if statement.is_about(action, resource) && holds(&statement.condition, context) {
+            if statement.is_about(action, resource)
+                && statement.is_of(context)
+                && holds(&statement.condition, context)
+            {
                 if !statement.allows {
                     return Decision::Denied;
                 }
@@ -58,6 +62,21 @@ impl Policy {
             }
         }
         decision
+    }
+
+    /// Decides with the policy of the resource: within an account either may allow, and either may deny.
+    pub(crate) fn decide_with(
+        &self,
+        of_resource: &Self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Decision {
+        let both = [self, of_resource].map(|policy| policy.decide(action, resource, context));
+        let of_any = |decision| both.contains(&decision).then_some(decision);
+        of_any(Decision::Denied)
+            .or_else(|| of_any(Decision::Allowed))
+            .unwrap_or(Decision::NotMentioned)
     }
 
     /// Every action with every resource that is allowed, as they are written.
@@ -87,9 +106,26 @@ impl Statement {
                 Some("Deny") => false,
                 other => panic!("an effect {other:?}"),
             },
+            principal: statement["Principal"].clone(),
             actions: texts(&statement["Action"]),
             resources: texts(&statement["Resource"]),
             condition: statement["Condition"].clone(),
+        }
+    }
+
+    /// Whether it is of the caller. A policy of an identity names nobody. The ARN of an account's root hands the decision to IAM,
+    /// and names the root user.
+    fn is_of(&self, context: &Context) -> bool {
+        let says = |key: &str, wanted: &str| context.get(key).is_some_and(|found| found == wanted);
+        match &self.principal {
+            Value::Null => true,
+            Value::String(anybody) => anybody == "*",
+            Value::Object(kinds) => kinds.iter().any(|(kind, who)| match kind.as_str() {
+                "AWS" => texts(who).iter().any(|arn| says("aws:PrincipalArn", arn)),
+                "Service" => says("aws:PrincipalIsAWSService", "true"),
+                other => panic!("a principal of kind {other}"),
+            }),
+            other => panic!("a principal {other}"),
         }
     }
 
@@ -166,4 +202,20 @@ fn an_explicit_deny_wins_and_what_nobody_mentions_is_not_allowed() {
     );
     assert_eq!(policy.decide("s:Put", "arn:1:x", &nobody), Decision::Denied);
     assert_eq!(policy.decide("s:Put", "arn:1:x", &me), Decision::Allowed);
+}
+
+#[test]
+fn a_statement_is_of_whom_it_names_and_either_policy_may_allow_or_deny() {
+    let of_queue = Policy::of(&serde_json::json!({"Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ["arn:me"]}, "Action": "s:Get", "Resource": "q"},
+        {"Effect": "Deny", "Principal": "*", "Action": "s:Put", "Resource": "q"},
+    ]}));
+    let own = Policy::of(
+        &serde_json::json!({"Statement": [{"Effect": "Allow", "Action": "s:Put", "Resource": "*"}]}),
+    );
+    let who = |arn: &str| Context::from([("aws:PrincipalArn", arn.to_owned())]);
+    let decided = |action: &str, arn: &str| own.decide_with(&of_queue, action, "q", &who(arn));
+    assert_eq!(decided("s:Get", "arn:me"), Decision::Allowed);
+    assert_eq!(decided("s:Get", "arn:you"), Decision::NotMentioned);
+    assert_eq!(decided("s:Put", "arn:me"), Decision::Denied);
 }

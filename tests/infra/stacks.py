@@ -1,23 +1,37 @@
 """Reads the templates of infra/, or deploys them on a stand-in, and says what came out of them, as JSON.
 
     stacks.py read
+    stacks.py resolve < parameters.json
     stacks.py deploy ENDPOINT ACCOUNT < parameters.json
 
-`read` gives every template in the long form of its intrinsic functions. The parameters are those of the two stacks: {"writerlink": {...}, "route": {...}}. What is printed is read back from the
-stand-in: the outputs of the stacks, and every policy with its intrinsic functions resolved, as IAM would see it.
+`read` gives every template in the long form of its intrinsic functions. `resolve` gives the resources of the templates that have
+parameters ({"writerlink": {...}, "people": {...}, ...}), as CloudFormation would make them (resolve.py). `deploy` creates the stacks; what is
+printed is read back from the stand-in: the outputs, and every policy as IAM would see it.
 """
 
 import json
-import re
 import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import boto3
 import cfnlint.decode
+from resolve import resolved
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 REGION = "us-east-1"
+
+# Of the templates that are resolved without being deployed.
+ACCOUNT = "123456789012"
+
+# The stacks by their templates, in the order of deployment (docs/deploy.md).
+STACKS = {
+    "writerlink": "writerlink",
+    "people": "writerlink-people",
+    "grants": "writerlink-grants",
+    "route": "writerlink-route",
+    "trail-alarms": "writerlink-trail",
+}
 
 
 # What ministack 1.5.33 cannot make: it takes the number of tasks for a text, and the other two refer to the service.
@@ -31,24 +45,25 @@ def parsed(template):
     return json.loads(json.dumps(text, default=str))
 
 
-def body(template, parameters):
+def body(name, parameters):
     """The template as it is in the repository, without what the stand-in cannot make."""
-    template = parsed(template)
-    if "Swaps" in template["Conditions"]:
-        # ministack splits no text inside a condition, so the split is made here.
-        equals = template["Conditions"]["Swaps"]["Fn::Equals"]
-        assert equals[1] == "targetgroup", equals
-        equals[0] = parameters["MovesArn"].split(":")[5].split("/")[0]
+    template = parsed(f"{name}.yaml")
+    # ministack splits no text inside a condition, so conditions come to it decided.
+    decided = resolved(name, template, parameters, ACCOUNT, {})["conditions"]
+    for condition, holds in decided.items():
+        template["Conditions"][condition] = {"Fn::Equals": ["holds", "holds" if holds else "holds not"]}
+    template.pop("Rules", None)
     for resource in LEFT_OUT:
         template["Resources"].pop(resource, None)
     return json.dumps(template)
 
 
-def deploy(cloudformation, stack, template, parameters):
+def deploy(cloudformation, name, parameters):
     """Creates a stack, and waits until it stands."""
+    stack = STACKS[name]
     cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=body(template, parameters),
+        TemplateBody=body(name, parameters),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
@@ -73,27 +88,23 @@ def policies_of(iam, role):
     return found
 
 
-def substituted(node, values):
-    """A part of a template with the variables of its Fn::Sub filled in."""
-    if isinstance(node, dict):
-        if list(node) == ["Fn::Sub"]:
-            return re.sub(r"\$\{([^}]+)\}", lambda name: values[name[1]], node["Fn::Sub"])
-        return {key: substituted(value, values) for key, value in node.items()}
-    if isinstance(node, list):
-        return [substituted(value, values) for value in node]
-    return node
-
-
-def audit_policy(account):
-    """The policy of the audit table, which ministack does not keep."""
-    policy = parsed("writerlink.yaml")["Resources"]["AuditTable"]["Properties"]["ResourcePolicy"]["PolicyDocument"]
-    names = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": account, "Name": "writerlink"}
-    return substituted(policy, names)
+def resolve(parameters, account):
+    """The resources of the templates that there are parameters for, in the order in which they are deployed."""
+    exports, found = {}, {}
+    for name in STACKS:
+        if name in parameters:
+            stack = resolved(STACKS[name], parsed(f"{name}.yaml"), parameters[name], account, exports)
+            exports.update(stack["exports"])
+            found[name] = stack["resources"]
+    return found
 
 
 def main():
     if sys.argv[1:] == ["read"]:
         json.dump({path.name: parsed(path.name) for path in sorted(INFRA.glob("*.yaml"))}, sys.stdout)
+        return
+    if sys.argv[1:] == ["resolve"]:
+        json.dump(resolve(json.load(sys.stdin), ACCOUNT), sys.stdout)
         return
     _, action, endpoint, account = sys.argv
     assert action == "deploy", __doc__
@@ -101,10 +112,7 @@ def main():
     session = boto3.session.Session(aws_access_key_id=account, aws_secret_access_key="secret", region_name=REGION)
     client = lambda service: session.client(service, endpoint_url=endpoint)
     cloudformation, iam, sqs, events = client("cloudformation"), client("iam"), client("sqs"), client("events")
-    outputs = {
-        "writerlink": deploy(cloudformation, "writerlink", "writerlink.yaml", parameters["writerlink"]),
-        "route": deploy(cloudformation, "writerlink-route", "route.yaml", parameters["route"]),
-    }
+    outputs = {name: deploy(cloudformation, name, parameters[name]) for name in STACKS if name in parameters}
     roles = {role["RoleName"]: policies_of(iam, role["RoleName"]) for role in iam.list_roles()["Roles"]}
     queues = {}
     for url in sqs.list_queues().get("QueueUrls", []):
@@ -115,7 +123,10 @@ def main():
             "pattern": json.loads(rule["EventPattern"]),
             "targets": events.list_targets_by_rule(Rule=rule["Name"])["Targets"],
         }
-    said = {"outputs": outputs, "roles": roles, "queues": queues, "rules": rules, "audit_policy": audit_policy(account)}
+    # The policies of the tables, which ministack does not keep.
+    made = resolve(parameters, account)["writerlink"]
+    tables = {name: made[f"{name.title()}Table"]["ResourcePolicy"]["PolicyDocument"] for name in ("state", "audit")}
+    said = {"account": account, "outputs": outputs, "roles": roles, "queues": queues, "rules": rules, "tables": tables}
     json.dump(said, sys.stdout)
 
 

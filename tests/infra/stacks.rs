@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::policy::Policy;
+use crate::policy::{Context, Decision, Policy};
 use crate::support::ministack::Ministack;
 use crate::trial::Trial;
 
@@ -21,33 +21,45 @@ pub(crate) fn templates() -> Value {
     python(&["read"], "")
 }
 
-/// What deploying the two stacks came to.
+/// What the templates come to with these parameters, by template and resource, nothing deployed.
+pub(crate) fn resolved(parameters: &Value) -> Value {
+    python(&["resolve"], &parameters.to_string())
+}
+
+/// The parameters that have no default, of the templates that every installation has.
+pub(crate) fn parameters(account: &str) -> Value {
+    let role = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
+    json!({
+        "writerlink": {
+            "Image": IMAGE,
+            "VpcId": "vpc-12345678",
+            "SubnetIds": "subnet-12345678,subnet-87654321",
+            "DeploymentPrincipalArns": role(DEPLOYMENT),
+            "BreakGlassPrincipalArn": role("security"),
+        },
+        "people": {"OperatorPrincipalArn": role("on-call")},
+    })
+}
+
+/// The role that deploys.
+pub(crate) const DEPLOYMENT: &str = "deployment";
+
+/// What deploying the stacks came to.
 pub(crate) struct Stacks(pub(crate) Value);
 
 impl Stacks {
-    /// Deploys the worker's stack without a running task, and the stack of the trial's first route, into the
+    /// Deploys the stacks of an installation without a running task, and those of the trial's first route, into the
     /// trial's account. The queue and the tables are then the templates' and not those of `writerlink setup`.
     pub(crate) fn deployed_for(trial: &Trial) -> Self {
-        Self::deployed(trial, &trial.groups[0], "")
+        Self::deployed(trial, &json!({"TargetGroupArns": trial.groups[0]}))
     }
 
-    /// The same with a route that moves this, and whose instances have groups of their own, by their ARNs.
-    pub(crate) fn deployed(trial: &Trial, moves_arn: &str, instance_groups: &str) -> Self {
+    /// The same with what the route may move.
+    pub(crate) fn deployed(trial: &Trial, grants: &Value) -> Self {
         let account = trial.account().id();
-        let parameters = json!({
-            "writerlink": {
-                "Image": IMAGE,
-                "VpcId": "vpc-12345678",
-                "SubnetIds": "subnet-12345678,subnet-87654321",
-                "BreakGlassPrincipalArn": format!("arn:aws:iam::{account}:role/security"),
-            },
-            "route": {
-                "RouteName": ROUTE,
-                "SourceArn": source_arn(trial),
-                "MovesArn": moves_arn,
-                "InstanceGroupArns": instance_groups,
-            },
-        });
+        let mut parameters = parameters(account);
+        parameters["grants"] = grants.clone();
+        parameters["route"] = json!({"RouteName": ROUTE, "SourceArn": source_arn(trial)});
         let endpoint = Ministack::shared().endpoint();
         Self(python(
             &["deploy", &endpoint, account],
@@ -55,11 +67,39 @@ impl Stacks {
         ))
     }
 
-    /// A role of the worker's stack, by what it is for.
+    /// A role, by what it is for.
     pub(crate) fn role(&self, role: &str) -> Policy {
-        let name = format!("writerlink-{role}-us-east-1");
-        Policy::of(&self.0["roles"][&name])
+        Policy::of(&self.0["roles"][&role_name(role)])
     }
+
+    /// Whether a role may, by its own policies and by the one of what it is asked on.
+    pub(crate) fn may(&self, role: &str, action: &str, on: &str, context: &Context) -> bool {
+        let account = self.0["account"].as_str().unwrap();
+        let arn = format!("arn:aws:iam::{account}:role/{}", role_name(role));
+        let mut context = context.clone();
+        context.insert("aws:PrincipalArn", arn);
+        let own = self.role(role);
+        let decision = match self.policy_of(on) {
+            Some(policy) => own.decide_with(&policy, action, on, &context),
+            None => own.decide(action, on, &context),
+        };
+        decision == Decision::Allowed
+    }
+
+    /// The policy of a table or queue.
+    fn policy_of(&self, arn: &str) -> Option<Policy> {
+        let name = arn.rsplit(':').next()?;
+        if let Some(table) = name.strip_prefix("table/writerlink-") {
+            return self.0["tables"].get(table).map(Policy::of);
+        }
+        let text = self.0["queues"].get(name)?["Policy"].as_str()?;
+        Some(Policy::of(&serde_json::from_str(text).unwrap()))
+    }
+}
+
+/// The name of a role, by what it is for.
+pub(crate) fn role_name(role: &str) -> String {
+    format!("writerlink-{role}-us-east-1")
 }
 
 /// What the route's rule lets through.

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
+use writerlink::domain::provenance::InstallationName;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::{FleetConfig, Running};
 use writerlink::embedded::health::Answer;
@@ -22,6 +23,11 @@ use writerlink::worker::{Observer, Until};
 use crate::rig::{Rig, in_its_own_runtime};
 
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// The installation whose troubles these are: the one of the deployed stack.
+pub(crate) fn installation() -> InstallationName {
+    InstallationName::new("writerlink").unwrap()
+}
 
 /// What workers wrote.
 #[derive(Clone, Default)]
@@ -38,22 +44,29 @@ impl Write for Log {
 }
 
 /// A world whose workers write lines.
-struct Told {
+pub(crate) struct Told {
     rig: Rig,
     log: Log,
+    installation: InstallationName,
 }
 
 impl Told {
-    async fn new() -> Self {
+    pub(crate) async fn new(installation: &InstallationName) -> Self {
         Self {
             rig: Rig::new(&["orders"]).await,
             log: Log::default(),
+            installation: installation.clone(),
         }
     }
 
-    fn worker(&self, name: &str) -> Running {
+    pub(crate) fn worker(&self, name: &str) -> Running {
         let clock = Arc::clone(&self.rig.fleet.world.process("log").clock);
-        let lines = LineWriter::new(clock, Style::Json, Box::new(self.log.clone()));
+        let lines = LineWriter::new(
+            clock,
+            Style::Json,
+            self.installation.clone(),
+            Box::new(self.log.clone()),
+        );
         let lines: Arc<dyn Observer> = Arc::new(lines);
         let fleet = &self.rig.fleet;
         fleet.start(name, &self.rig.routes, Until::Stopped, lines)
@@ -69,22 +82,23 @@ impl Told {
         self.rig.fleet.world.fabric.set_plan(Box::new(fate));
     }
 
-    fn lines(self) -> Vec<Value> {
+    pub(crate) fn lines(self) -> Vec<Value> {
         let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
         let line = |line| serde_json::from_str(line).unwrap();
         text.lines().map(line).collect()
     }
 }
 
-/// All of their lines.
-pub(crate) fn lines() -> Vec<Value> {
-    let told = || {
+/// All of their lines, in the name of this installation.
+pub(crate) fn lines(of: &InstallationName) -> Vec<Value> {
+    let of = of.clone();
+    let told = move || {
         in_its_own_runtime(async {
-            let mut lines = refused_for_its_rate().await;
-            lines.extend(moved_too_often().await);
-            lines.extend(paused_and_tampered_with().await);
-            lines.extend(never_serving().await);
-            lines.extend(overtaken().await);
+            let mut lines = refused_for_its_rate(&of).await;
+            lines.extend(moved_too_often(&of).await);
+            lines.extend(paused_and_tampered_with(&of).await);
+            lines.extend(never_serving(&of).await);
+            lines.extend(overtaken(&of).await);
             lines
         })
     };
@@ -93,8 +107,8 @@ pub(crate) fn lines() -> Vec<Value> {
 }
 
 /// The load balancer refuses every registration: for its rate, which is no failure of the event, and then for good.
-async fn refused_for_its_rate() -> Vec<Value> {
-    let told = Told::new().await;
+async fn refused_for_its_rate(of: &InstallationName) -> Vec<Value> {
+    let told = Told::new(of).await;
     let registrations = AtomicU32::new(0);
     told.meets(move |site| match site.call {
         "RegisterTargets" if registrations.fetch_add(1, Ordering::Relaxed) < 3 => {
@@ -109,8 +123,8 @@ async fn refused_for_its_rate() -> Vec<Value> {
     told.lines()
 }
 
-async fn moved_too_often() -> Vec<Value> {
-    let told = Told::new().await;
+async fn moved_too_often(of: &InstallationName) -> Vec<Value> {
+    let told = Told::new(of).await;
     let _worker = told.worker("w1");
     for (to, second) in [(2, 0), (3, 20), (2, 40), (3, 60), (2, 80), (3, 100)] {
         told.fails_over(to, second);
@@ -121,8 +135,8 @@ async fn moved_too_often() -> Vec<Value> {
 }
 
 /// Nobody resumes the route, and somebody changes what was recorded of it.
-async fn paused_and_tampered_with() -> Vec<Value> {
-    let told = Told::new().await;
+async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
+    let told = Told::new(of).await;
     let process = told.rig.fleet.world.process("person");
     let ports = told.rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
@@ -150,8 +164,8 @@ async fn paused_and_tampered_with() -> Vec<Value> {
     told.lines()
 }
 
-async fn never_serving() -> Vec<Value> {
-    let told = Told::new().await;
+async fn never_serving(of: &InstallationName) -> Vec<Value> {
+    let told = Told::new(of).await;
     let silent = told.rig.instance(0, 2).ip;
     told.rig.fleet.world.elb.set_answer(silent, Answer::Silent);
     let _worker = told.worker("w1");
@@ -161,8 +175,8 @@ async fn never_serving() -> Vec<Value> {
 }
 
 /// A worker stands still in the middle of a move until another has made it.
-async fn overtaken() -> Vec<Value> {
-    let told = Told::new().await;
+async fn overtaken(of: &InstallationName) -> Vec<Value> {
+    let told = Told::new(of).await;
     let mut stalls = Some(Fault::Stall(MINUTE));
     let stall = move |site: &Site| match site.call {
         "RegisterTargets" => stalls.take().map_or(Fate::WORKS, Fate::meets),

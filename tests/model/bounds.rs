@@ -47,6 +47,7 @@ pub const NONE: Faults = Faults {
     looks: 0,
     toggles: 0,
     orders: 0,
+    restores: 0,
 };
 
 /// The route is pinned to B while the failover to it is under way, so that the way back is held up; somebody unpins
@@ -158,6 +159,31 @@ pub fn swapped() -> Vec<Bound> {
         ),
     ]
     .map(|(name, story, faults)| Bound::new(name, story, faults))
+    .into()
+}
+
+/// Routes whose row is put back or deleted, beside another fault.
+pub fn restored() -> Vec<Bound> {
+    let restored = |faults| Faults {
+        restores: 1,
+        ..faults
+    };
+    let crash = Faults { crashes: 1, ..NONE };
+    let stall = Faults { stalls: 1, ..NONE };
+    let unanswered = Faults {
+        unanswered: 1,
+        ..NONE
+    };
+    let looks = Faults { looks: 1, ..NONE };
+    [
+        ("restore, there and back", Story::ThereAndBack, NONE),
+        ("restore, crash", Story::ThereAndBack, crash),
+        ("restore, unanswered", Story::Stranger, unanswered),
+        ("restore, stall", Story::Stranger, stall),
+        ("restore, stale truth", Story::Witnessed, looks),
+        ("weighted, restore, crash", Story::Weighted, crash),
+    ]
+    .map(|(name, story, faults)| Bound::new(name, story, restored(faults)))
     .into()
 }
 

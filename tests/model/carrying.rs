@@ -40,7 +40,7 @@ impl Carrying {
 
 /// What has to be true whenever a call is made (I6, I8).
 fn watch_call(state: &mut State, carrying: &Carrying) {
-    if !state.route.held_for(carrying.transition) {
+    if !state.recorded().held_for(carrying.transition) {
         state.marks.set(Mark::CallWithoutLease);
     }
     if carrying.hand.settled_before {
@@ -236,7 +236,7 @@ impl Protocol {
         if state.workers[worker].announced != Some(carrying.transition) {
             state.marks.set(Mark::EffectBeforeIntent);
         }
-        if !state.route.held_for(carrying.transition) {
+        if !state.recorded().held_for(carrying.transition) {
             let late = if stood_still {
                 Mark::LateCall
             } else {
@@ -248,7 +248,7 @@ impl Protocol {
             .world
             .named(carrying.hand.matter)
             .contains(&Rule::Paused);
-        if state.route.paused && !may && state.route.held_for(carrying.transition) {
+        if state.recorded().paused && !may && state.recorded().held_for(carrying.transition) {
             state.marks.set(Mark::CallWhilePaused);
         }
         if self.world.weighted().is_some() {

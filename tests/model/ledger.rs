@@ -42,6 +42,11 @@ impl Protocol {
         if !stands {
             state.marks.set(Mark::UnconditionalWrite);
         }
+        // A row stands where the record would go (`ports::Commit::PlaceTaken`).
+        if state.records.is_some() && change.entry().is_some() {
+            self.catch_up(state, worker);
+            return Commit::Refused(known(state, event));
+        }
         self.write(state, worker, event, change);
         Commit::Done
     }
@@ -79,6 +84,9 @@ impl Protocol {
             state.marks.set(Mark::StoppedTooSoon);
         }
         state.people.flapping |= after.flapping;
+        if recorded > 0 && state.left.restores > 0 {
+            state.before = Some(before);
+        }
         state.route = after;
     }
 }

@@ -31,6 +31,7 @@ mod opening;
 mod orders;
 mod properties;
 mod protocol;
+mod restoring;
 mod state;
 mod story;
 mod timer;
@@ -276,6 +277,30 @@ fn the_promises_hold_when_a_route_flaps_and_a_person_takes_note() {
 }
 
 #[test]
+fn the_promises_hold_when_a_routes_row_is_put_back_or_deleted() {
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    explore(&Bound::new("restore", Story::Stranger, faults));
+}
+
+#[test]
+fn the_promises_hold_on_a_weighted_route_whose_row_is_put_back_or_deleted() {
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    explore(&Bound::new("weighted, restore", Story::Weighted, faults));
+}
+
+#[test]
+#[ignore = "minutes; `make model` runs it"]
+fn the_promises_hold_within_the_larger_bounds_of_a_row_that_is_put_back() {
+    explore_each("restored", bounds::restored());
+}
+
+#[test]
 #[ignore = "minutes; `make model` runs it"]
 fn the_promises_hold_within_the_larger_bounds_of_a_route_that_is_swapped() {
     explore_all("swapped", bounds::swapped());
@@ -297,6 +322,12 @@ fn the_promises_hold_within_the_larger_bounds_of_what_people_order() {
 const UNIQUE_MIN: usize = 10_000_000;
 
 fn explore_all(what: &str, bounds: Vec<Bound>) {
+    let unique = explore_each(what, bounds);
+    assert!(unique >= UNIQUE_MIN, "the bounds have shrunk");
+}
+
+/// How many unique states there were.
+fn explore_each(what: &str, bounds: Vec<Bound>) -> usize {
     let mut sum = Figures::default();
     for bound in bounds {
         let figures = explore(&bound);
@@ -309,7 +340,7 @@ fn explore_all(what: &str, bounds: Vec<Bound>) {
         "model, {what}: {} unique states, {} total, depth {}, {:.0} seconds, all properties hold",
         sum.unique, sum.total, sum.depth, sum.seconds
     ));
-    assert!(sum.unique >= UNIQUE_MIN, "the bounds have shrunk");
+    sum.unique
 }
 
 /// Without this an endless run could keep the group from ever coming to rest, and no property would show

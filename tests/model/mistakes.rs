@@ -142,6 +142,24 @@ fn the_model_catches_a_worker_without_a_timer_as_soon_as_an_event_is_lost() {
     finds(model, I2_CONVERGES);
 }
 
+#[test]
+fn the_model_catches_a_recovery_that_moves_the_head_alone() {
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    caught(Bug::RebuildsTheHeadAlone, faults, I3);
+}
+
+#[test]
+fn the_model_catches_a_recovery_that_forgets_the_lease() {
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    caught(Bug::RebuildsNoLease, faults, I6);
+}
+
 const I1_WEIGHTS: &str = "I1 the weights are never all 0 again";
 const I1_WARM: &str = "I1 a group has weight only with its instance's target in it";
 const PAUSED: &str = "a paused route is moved by nothing but an order that names the pause";

@@ -190,7 +190,7 @@ impl Protocol {
 }
 
 /// An order that moves nothing is no worker's matter; its record needs a key.
-const NOBODYS: Matter = Matter::Seen(Look {
+pub const NOBODYS: Matter = Matter::Seen(Look {
     reading: Reading::Silent,
     number: 0,
     trusts: true,

@@ -23,6 +23,7 @@ pub fn all(model: &Protocol) -> Vec<Property<Protocol>> {
     let comes_to_rest: Condition = |model, state| {
         let left = &state.left;
         let done = (left.looks, left.toggles, left.orders) == (0, 0, 0);
+        let done = done && state.records.is_none();
         done && state.is_at_rest() && converged(model, state) && is_looked_after(model, state)
     };
     all.push(Property::eventually("I2 converges", comes_to_rest));
@@ -68,7 +69,8 @@ const ALWAYS: [(&str, Condition); 20] = [
         "I2 where the timer has nothing to do the group is right",
         |model, state| {
             let busy = state.route.lease.is_some_and(|lease| !lease.is_over());
-            let rests = state.is_at_rest() && !busy;
+            // A row that is behind its records is something to do.
+            let rests = state.is_at_rest() && !busy && state.records.is_none();
             let content = rests.then(|| model.content_after_looks(state)).flatten();
             content.is_none_or(|state| converged(model, &state) && is_looked_after(model, &state))
         },
@@ -120,7 +122,7 @@ const ALWAYS: [(&str, Condition); 20] = [
     (
         "what a person holds is held until a person lets it go",
         |_, state| {
-            let (route, people) = (&state.route, &state.people);
+            let (route, people) = (state.recorded(), &state.people);
             let pinned = route.pin.map(|pin| pin.place);
             (route.paused, pinned, route.flapping)
                 == (people.paused, people.pinned, people.flapping)
@@ -131,7 +133,7 @@ const ALWAYS: [(&str, Condition); 20] = [
     }),
 ];
 
-const SOMETIMES: [Sight; 15] = [
+const SOMETIMES: [Sight; 16] = [
     (
         "both workers carry out a move at once",
         |model| model.faults.stalls > 0 || model.faults.slow >= 3,
@@ -189,6 +191,11 @@ const SOMETIMES: [Sight; 15] = [
             let repairs = carrying(state).any(|carrying| carrying.why == Why::Repair);
             repairs && state.marks.has(Mark::LateCall)
         },
+    ),
+    (
+        "a row that was put back is brought up to its records",
+        |model| model.faults.restores > 0,
+        |_, state| state.left.restores == 0 && state.records.is_none(),
     ),
     (
         "a paused event is held back",

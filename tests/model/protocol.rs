@@ -11,13 +11,13 @@
 use stateright::{Model, Property};
 
 use super::carrying::Written;
-use super::properties;
 use super::state::{
     Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row,
     Scene, State, TARGETS, WORKERS, Waiting, Weights, Worker,
 };
 use super::story::{Story, Wish};
 use super::world::World;
+use super::{properties, restoring};
 
 /// A mistake that a worker could make. The model has to find each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub enum Bug {
     DoesNotCountItsMoves,
     KeepsItsCount,
     OverridesEveryRule,
+    RebuildsTheHeadAlone,
+    RebuildsNoLease,
     ShiftsToAColdGroup,
     TakesTheWeightAwayFirst,
 }
@@ -115,6 +117,12 @@ pub enum Action {
     Dispose(usize),
     /// The timer of a worker looks, and this is what the witnesses say.
     Look(usize, Look),
+    /// The route's row is put back to before its last record.
+    PutBack,
+    /// The route's row is deleted.
+    Delete,
+    /// A worker's timer finds the row behind its records.
+    CatchUp(usize),
     /// A person pauses the route, or lets it go on.
     Toggle,
     /// A person gives one of the orders that there are (`World::wishes`).
@@ -137,6 +145,8 @@ impl Model for Protocol {
         };
         let start = |never_told: u8, scene: Scene| State {
             route: super::state::Route::default(),
+            before: None,
+            records: None,
             events: [None; EVENTS],
             group: scene.group,
             weights: scene.weights,
@@ -169,6 +179,7 @@ impl Model for Protocol {
         if state.left.toggles > 0 {
             actions.push(Action::Toggle);
         }
+        restoring::losses(state, actions);
         actions.extend(self.orders(state).into_iter().map(Action::Give));
         for worker in 0..WORKERS {
             own_steps(state, worker, actions);
@@ -328,6 +339,9 @@ impl Protocol {
                 state.left.looks = state.left.looks.saturating_sub(1);
                 self.look(state, worker, look);
             }
+            Action::PutBack => restoring::put_back(state),
+            Action::Delete => restoring::delete(state),
+            Action::CatchUp(worker) => self.catch_up(state, worker),
             Action::Toggle => self.toggle(state),
             Action::Give(wish) => self.give(state, wish),
             Action::Duplicate(event) => {

@@ -470,6 +470,8 @@ pub struct Faults {
     pub toggles: u8,
     /// Further orders (`World::wishes`).
     pub orders: u8,
+    /// Rows of the route that are put back or deleted.
+    pub restores: u8,
 }
 
 /// A broken promise that only the step shows, not the state after it.
@@ -529,6 +531,10 @@ pub struct People {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub route: Route,
+    /// What it was before its last record; kept as long as it may be put back.
+    pub before: Option<Route>,
+    /// What its records say, while its row is behind them.
+    pub records: Option<Route>,
     pub events: [Option<Entry>; EVENTS],
     pub group: Group,
     /// Of a weighted route's listener.
@@ -546,6 +552,11 @@ pub struct State {
 }
 
 impl State {
+    /// The route by its records, whatever has become of its row.
+    pub fn recorded(&self) -> &Route {
+        self.records.as_ref().unwrap_or(&self.route)
+    }
+
     /// Nobody has anything to do.
     pub fn is_at_rest(&self) -> bool {
         let idle = |worker: &Worker| worker.doing == Doing::Nothing;
@@ -584,6 +595,8 @@ impl State {
             self.left.slow -= 1;
         }
         self.route.age();
+        let kept = [&mut self.before, &mut self.records];
+        kept.into_iter().flatten().for_each(Route::age);
         self.workers.iter_mut().for_each(Worker::age);
         for copies in &mut self.queue {
             for copy in copies.iter_mut() {

@@ -545,6 +545,7 @@ impl World {
             generation: lease::Generation::default(),
             owner: self.owners[worker].clone(),
             version: String::new(),
+            provenance: None,
             cause: Cause::Event,
             event_key: self.key(Self::key_of(matter)),
             told: None,

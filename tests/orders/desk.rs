@@ -31,10 +31,22 @@ pub(crate) const DESK: &str = "desk";
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: u8,
+    /// Which installation and configuration `status` says it shows to people: what stands above the routes.
+    pub(crate) heading: String,
     pub(crate) out: String,
     pub(crate) err: String,
     /// What it logged while it worked.
     pub(crate) log: String,
+}
+
+/// The heading of `status`, which says the same above everything that a test is about, and the rest.
+fn split(out: String) -> (String, String) {
+    match out.split_once("\n\n") {
+        Some((heading, rest)) if heading.starts_with("installation ") => {
+            (format!("{heading}\n"), rest.to_owned())
+        }
+        _ => (String::new(), out),
+    }
 }
 
 impl Said {
@@ -138,7 +150,7 @@ impl Desk {
         path.display().to_string()
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.directory.path().join("w.toml")
     }
 
@@ -185,11 +197,14 @@ impl Desk {
             log,
             look: self.look.get(),
             answers,
+            installation: None,
         };
         let exit = cli::run(args, &mut session).await;
+        let (heading, out) = split(String::from_utf8(out).unwrap());
         Said {
             code: exit.code(),
-            out: String::from_utf8(out).unwrap(),
+            heading,
+            out,
             err: String::from_utf8(err).unwrap(),
             log: String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap(),
         }
@@ -308,6 +323,7 @@ impl Connect for Desk {
             owner: Owner::new("desk:1"),
             stops: self.stop.subscribe(),
             log: Box::new(self.log.clone()),
+            open_files_max: None,
         })
     }
 }

@@ -10,6 +10,9 @@ use writerlink::worker::{Happening, Observer as _};
 use crate::rig::Rig;
 use crate::world::Shown;
 
+/// The label that every series has.
+const OF_INSTALLATION: &str = "installation=\"orders-prod\"";
+
 /// Samples by name and labels.
 #[derive(Debug, Default)]
 struct Samples {
@@ -66,8 +69,12 @@ impl Samples {
         assert_eq!(twice, None, "{line}");
     }
 
+    /// Of the series with these labels and that of the installation.
     fn value(&self, series: &str) -> Option<f64> {
-        self.values.get(series).copied()
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let comma = if labels == "}" { "" } else { "," };
+        let series = format!("{name}{{{OF_INSTALLATION}{comma}{labels}");
+        self.values.get(&series).copied()
     }
 }
 
@@ -112,6 +119,21 @@ async fn the_metrics_are_those_of_the_log_in_prometheus_own_words() {
         "\"}"
     );
     assert_eq!(samples.value(version), Some(1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_series_has_the_label_of_the_installation() {
+    let shown = Shown::after_a_day().await;
+    let samples = metrics(&shown).await;
+    assert!(samples.values.len() > 100, "{}", samples.values.len());
+    for series in samples.values.keys() {
+        let (_, labels) = series.split_once('{').unwrap_or_default();
+        let labels = labels.trim_end_matches('}').split(',');
+        let of_installation: Vec<&str> = labels
+            .filter(|label| label.starts_with("installation="))
+            .collect();
+        assert_eq!(of_installation, [OF_INSTALLATION], "{series}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +188,7 @@ async fn a_histogram_only_grows_towards_its_end_and_ends_with_all() {
     let mut filled = 0;
     for (name, _) in histograms {
         let all = samples.value(&format!("{name}_count")).unwrap();
-        let start = format!("{name}_bucket{{le=\"");
+        let start = format!("{name}_bucket{{{OF_INSTALLATION},le=\"");
         let buckets = samples
             .values
             .iter()
@@ -233,19 +255,4 @@ async fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_
     );
     assert_eq!(shown.get("/healthz").await.status, 200);
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_whose_loop_stands_still_is_unwell_and_one_turn_makes_it_well() {
-    let shown = Shown::of(Rig::new(&["orders"]).await).await;
-    assert_eq!(
-        shown.get("/healthz").await.body,
-        "{\"status\":\"ok\",\"last_turn_s\":0}\n"
-    );
-    tokio::time::sleep(std::time::Duration::from_mins(2)).await;
-    let stuck = shown.get("/healthz").await;
-    assert_eq!(stuck.status, 503);
-    assert_eq!(stuck.body, "{\"status\":\"stuck\",\"last_turn_s\":120}\n");
-    shown.probes.tell(&Happening::Received(0));
-    assert_eq!(shown.get("/healthz").await.status, 200);
 }

@@ -9,7 +9,7 @@ use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
 
 use crate::http::Answer;
 use crate::markup::{Tag, tags};
-use crate::world::{HOSTILE, Shown};
+use crate::world::{HOSTILE, Shown, provenance};
 
 const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
@@ -122,6 +122,37 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_header_of_every_page_names_installation_and_configuration() {
+    let shown = Shown::after_a_day().await;
+    let moved = shown.transition_with(0, "Swapped").await;
+    for path in [
+        "/".to_owned(),
+        format!("/transitions/{moved}"),
+        "/transitions/019dff8c-1dd0-7000-8000-000000000002".to_owned(),
+        "/transitions/none".to_owned(),
+    ] {
+        let answer = shown.get(&path).await;
+        let (header, _) = answer.body.split_once("</header>").unwrap();
+        let config = provenance().config;
+        assert!(header.contains(">orders-prod<"), "{path}: {header}");
+        let named = format!(">configuration {config}<");
+        assert!(header.contains(&named), "{path}: {header}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_of_a_transition_says_under_which_configuration_each_record_was_written() {
+    let shown = Shown::after_a_day().await;
+    let moved = shown.transition_with(0, "Swapped").await;
+    let page = text(&shown.get(&format!("/transitions/{moved}")).await);
+    let named = format!(
+        "Installation orders-prod, configuration {}",
+        provenance().config
+    );
+    assert!(page.matches(&named).count() >= 2, "{page}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     let shown = Shown::of(crate::rig::Rig::new(&["orders"]).await).await;
     shown.events(&[shown.rig.completed(0, 1, 0)]).await;
@@ -145,7 +176,7 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     }
     let metrics = shown.get("/metrics").await.body;
     assert!(
-        metrics.contains("\nwriterlink_route_diverged 1\n"),
+        metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"),
         "{metrics}"
     );
     let log = shown.log.0.lock().unwrap();
@@ -282,5 +313,22 @@ async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
     let page = text(&answer);
     for part in ["? 3 unknown", "could not be read", "10.0.2.11:3306 healthy"] {
         assert!(page.contains(part), "{part}\n{page}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_ends_before_its_records_stands_on_the_page_with_what_to_do() {
+    let shown = Shown::after_a_day().await;
+    shown.rig.delete_state_row(0).await;
+    let answer = shown.get("/").await;
+    is_harmless(&answer);
+    let page = text(&answer);
+    for part in [
+        "the route has no state: it was deleted",
+        "to do: nothing: the worker continues after the newest record by itself",
+        "differs",
+        "audit ends at ",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
     }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use writerlink::domain::event::RdsEvent;
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
+use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::emf;
+use writerlink::ports::Ports;
 use writerlink::reconcile::Reconciler;
-use writerlink::web::{self, Probes, Site};
+use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
 use writerlink::worker::{Happening, Observer, Observers, Until};
 
 use crate::http::{Answer, Client};
@@ -24,12 +26,32 @@ pub(crate) const HOSTILE: &str = "Completed failover to DB instance: orders-2 \
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Whose page it is.
+pub(crate) fn provenance() -> Provenance {
+    Provenance {
+        installation: InstallationName::new("orders-prod").unwrap(),
+        config: ConfigHash::of("[[route]]"),
+    }
+}
+
 /// A worker's page in the world that it belongs to.
 pub(crate) struct Shown {
     pub(crate) rig: Rig,
     pub(crate) client: Client,
     pub(crate) probes: Arc<Probes>,
     pub(crate) log: Arc<Log>,
+    _server: HttpServer,
+}
+
+/// The clock of these worlds would run ahead to the end of any time that a viewer is given.
+pub(crate) const UNHURRIED: ConnectionLimits = ConnectionLimits {
+    connections_max: web::CONNECTIONS_MAX,
+    head_within: None,
+};
+
+/// Nobody is told of a server in a test that tells nothing.
+pub(crate) fn nobody() -> Arc<dyn Observer> {
+    Arc::new(Observers(Vec::new()))
 }
 
 /// The log's lines, as CloudWatch gets them.
@@ -38,7 +60,7 @@ pub(crate) struct Log(pub(crate) Mutex<Vec<serde_json::Value>>);
 
 impl Observer for Log {
     fn tell(&self, happening: &Happening<'_>) {
-        let line = emf::line(happening, Timestamp::EPOCH);
+        let line = emf::line(happening, Timestamp::EPOCH, &provenance().installation);
         self.0.lock().unwrap().extend(line);
     }
 }
@@ -46,18 +68,28 @@ impl Observer for Log {
 impl Shown {
     /// The page of these routes, as they are in the rig.
     pub(crate) async fn of(rig: Rig) -> Self {
+        Self::with(rig, |ports| ports).await
+    }
+
+    /// The same with other ports of the page than the world's own.
+    pub(crate) async fn with(mut rig: Rig, other: impl FnOnce(Ports) -> Ports) -> Self {
+        rig.fleet.provenance = Some(provenance());
         let process = rig.fleet.world.process("page");
-        let ports = rig.fleet.ports(&process);
-        let probes = Probes::new(&ports, &rig.routes);
-        let site = Site::new(&ports, rig.routes.as_slice().into());
+        let ports = other(rig.fleet.ports(&process));
+        let probes = Probes::new(&ports, &rig.routes, &provenance().installation);
+        let routes = rig.routes.as_slice().into();
+        let site = Site::new(&ports, routes, Some(provenance()));
         let app = probes.router().merge(site.router());
-        let address = web::listen("127.0.0.1:0".parse().unwrap(), app);
-        let client = Client::of(address.await.unwrap());
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let server = web::listen(anywhere, app, UNHURRIED, nobody());
+        let server = server.await.unwrap();
+        let client = Client::of(server.address());
         Self {
             rig,
             client,
             probes,
             log: Arc::default(),
+            _server: server,
         }
     }
 

@@ -9,6 +9,7 @@
 //! counted as *late* and may undo a newer move until the next event; nothing else is excused.
 
 mod checker;
+pub(crate) mod restored;
 mod sources;
 mod watched;
 
@@ -135,7 +136,7 @@ impl Invariants {
 
     /// The `state` table was restored to an earlier point: a route's state is behind its records until it has recovered.
     pub(crate) fn restored(&self, route: usize) {
-        self.checker.lock().unwrap().routes[route].restored = true;
+        self.checker.lock().unwrap().routes[route].is_behind = true;
     }
 
     /// When the last fault so far was over.

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod invariants;
+pub(crate) mod tables;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +36,10 @@ impl Observer for Told {
     fn tell(&self, happening: &Happening<'_>) {
         match happening {
             Happening::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
-            Happening::Received(_) => {}
+            Happening::Started { .. }
+            | Happening::Turned
+            | Happening::Turns(_)
+            | Happening::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }
     }

@@ -12,6 +12,7 @@ mod rig;
 
 mod aftermath;
 mod figures;
+mod restores;
 mod script;
 mod stage;
 mod strangers;

@@ -14,6 +14,9 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::plans::{Seeded, Weather};
 use writerlink::ports::ErrorKind;
 
+use crate::restores::restores;
+use crate::rig::invariants::restored::Loss;
+
 /// How large a world is. Most are small: what goes wrong takes few parts and little time, so the same minutes
 /// find more in many small worlds than in few large ones. One in four is large, for what takes a crowd.
 #[derive(Clone)]
@@ -80,6 +83,10 @@ pub(crate) enum Act {
     Terminate { worker: usize },
     /// Dead workers are replaced.
     LookAfterWorkers,
+    /// Both tables are backed up.
+    Backup,
+    /// Somebody restores a table from the backup, or deletes a row.
+    Restore(Loss),
 }
 
 /// What a person does to a route.
@@ -128,7 +135,8 @@ impl Script {
         let mut acts = acts_of_clusters(&mut random, clusters, scale.failovers);
         acts.extend(acts_of_workers(&mut random, workers));
         acts.extend(acts_of_persons(&mut random, clusters));
-        let acts = on_the_timeline(&mut random, acts, storm);
+        let mut acts = on_the_timeline(&mut random, acts, storm);
+        acts.extend(restores(seed, clusters, storm));
         let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
         let outage = match random.u8(0..3) {

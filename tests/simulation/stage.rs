@@ -23,6 +23,7 @@ use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::Depth;
 use writerlink::reconcile::{Reconciler, Report};
 
+use crate::rig::invariants::restored::Backups;
 use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 use crate::rig::{Rig, trace};
 use crate::script::{Act, PersonsAct, Script};
@@ -110,6 +111,8 @@ pub(crate) struct Stage {
     pub(crate) orders: u64,
     pub(crate) lost: u64,
     pub(crate) told_by_hand: u64,
+    /// Both tables, as somebody saved them.
+    backups: Option<Backups>,
 }
 
 /// Plays a seed in a world of its own.
@@ -143,6 +146,7 @@ pub(crate) async fn play(seed: u64) -> Played {
         orders: 0,
         lost: 0,
         told_by_hand: 0,
+        backups: None,
     };
     stage.play_through().await;
     let repaired = stage.repair().await;
@@ -239,6 +243,11 @@ impl Stage {
                 }
             }
             Act::LookAfterWorkers => self.look_after_workers(),
+            Act::Backup => self.backups = Some(Backups::of(&self.rig.fleet.dynamo)),
+            Act::Restore(loss) => {
+                let backups = self.backups.take().unwrap();
+                self.invariants.lose(loss, &backups);
+            }
         }
     }
 

@@ -61,18 +61,22 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn records_and_queue_that_may_not_be_read_leave_the_standing_as_it_is() {
+async fn records_that_may_not_be_read_make_a_route_unknown_and_a_queue_does_not() {
     let desk = desk().await;
+    refuse(&desk, &["GetQueueAttributes"], ErrorKind::Denied);
+    assert_eq!(desk.says("status --detailed-exitcode").await.code, 0);
     refuse(&desk, &["Query", "GetQueueAttributes"], ErrorKind::Denied);
     let said = desk.says("status --detailed-exitcode").await;
-    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    assert_eq!((said.code, said.err.as_str()), (2, ""), "{}", said.out);
     insta::assert_snapshot!(said.out, @r#"
     ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED     HELD BACK
-    orders  right     orders-2  10.0.2.11:3306  healthy  not read  -
-    users   right     users-2   10.0.2.11:3306  healthy  not read  -
+    orders  unknown   orders-2  10.0.2.11:3306  healthy  not read  -
+    users   unknown   users-2   10.0.2.11:3306  healthy  not read  -
 
+    orders  whether its records end where its state says could not be read
     orders  records not read: Query failed (denied, AccessDeniedException): not authorized to perform
             this action
+    users   whether its records end where its state says could not be read
     users   records not read: Query failed (denied, AccessDeniedException): not authorized to perform
             this action
 

@@ -164,6 +164,7 @@ async fn contradict(desk: &Desk, reason: Reason) {
         generation: state.control.generation.next(),
         owner,
         version: String::new(),
+        provenance: None,
         cause: Cause::Reconcile,
         event_key: EventKey::drawn(&state.route, now, 1),
         told: None,

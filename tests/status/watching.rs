@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use writerlink::cli::Look;
+use writerlink::domain::provenance::ConfigHash;
 
 use crate::desk::{Desk, Said};
 
@@ -44,8 +45,13 @@ async fn on_a_terminal_each_look_is_drawn_over_the_one_before() {
     assert_eq!(said.out.matches("\u{1b}[H").count(), 2);
     assert!(said.out.ends_with("\u{1b}[J"), "{:?}", said.out);
     let first = said.out.split("\u{1b}[J").next().unwrap();
+    let text = std::fs::read_to_string(desk.file()).unwrap();
+    let first = first.replace(ConfigHash::of(&text).as_str(), "HASH-OF-MINE");
     insta::assert_snapshot!(first.replace("\u{1b}[H", "").replace("\u{1b}[K", ""), @r#"
     2026-05-06T23:00:00.000Z, every 5 s; Ctrl-C ends
+
+    installation   writerlink
+    configuration  HASH-OF-MINE; no worker has recorded anything of these routes yet
 
     ROUTE   STANDING  INSTANCE  TARGET  NLB  MOVED  HELD BACK
     orders  unknown   -         -       -    -      -

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -46,7 +47,10 @@ pub fn under_a_watcher(command: &Command) -> Command {
 /// A running stand-in. Dropping it ends it.
 pub(super) struct Standin {
     pub(super) port: u16,
-    child: Child,
+    health: &'static str,
+    log: PathBuf,
+    plain: Command,
+    child: Mutex<Child>,
 }
 
 /// What is to be started.
@@ -64,19 +68,17 @@ impl Standin {
         for _ in 0..STARTS_MAX {
             let port = free_port();
             let log = log_file(program.name, port);
+            File::create(&log).expect("the target directory is writable");
             let mut plain = Command::new(&script);
             configure(&mut plain, port);
-            let mut command = under_a_watcher(&plain);
-            let output = File::create(&log).expect("the target directory is writable");
-            let errors = output.try_clone().expect("a file handle can be cloned");
-            let child = command
-                .stdin(Stdio::piped())
-                .stdout(output)
-                .stderr(errors)
-                .spawn()
-                .expect("a shell can be started");
-            let mut started = Self { port, child };
-            if started.becomes_ready(program.health, &log) {
+            let started = Self {
+                port,
+                health: program.health,
+                child: Mutex::new(launched(&plain, &log)),
+                log,
+                plain,
+            };
+            if started.becomes_ready() {
                 return started;
             }
         }
@@ -88,14 +90,14 @@ impl Standin {
     }
 
     /// Waits until it answers; `false` if it ends before.
-    fn becomes_ready(&mut self, health: &str, log: &Path) -> bool {
+    fn becomes_ready(&self) -> bool {
         for _ in 0..POLLS_MAX {
-            if http(self.port, "GET", health, "")
+            if http(self.port, "GET", self.health, "")
                 .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
             {
                 return true;
             }
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            if self.child().try_wait().is_ok_and(|ended| ended.is_some()) {
                 return false;
             }
             thread::sleep(POLL_EVERY);
@@ -103,17 +105,56 @@ impl Standin {
         panic!(
             "no answer on port {} in time; see {}",
             self.port,
-            log.display()
+            self.log.display()
         );
+    }
+
+    /// Sends a signal to the program.
+    pub(super) fn signal(&self, name: &str) {
+        let pid = self.child().id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "{name} was not sent");
+    }
+
+    /// Tells it to end, waits for that, and starts it again at the same port.
+    pub(super) fn restart(&self) {
+        self.signal("-TERM");
+        let mut child = self.child();
+        // Waiting would close it, and the watcher would end what is still keeping its state.
+        let watched = child.stdin.take();
+        child.wait().expect("a child can be waited for");
+        drop(watched);
+        *child = launched(&self.plain, &self.log);
+        drop(child);
+        assert!(
+            self.becomes_ready(),
+            "port {} was taken meanwhile",
+            self.port
+        );
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().expect("nobody panics with it in hand")
     }
 }
 
 impl Drop for Standin {
     fn drop(&mut self) {
         // Closing the pipe is what ends it; waiting leaves no zombie.
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
+        let mut child = self.child();
+        drop(child.stdin.take());
+        drop(child.wait());
     }
+}
+
+/// The program under a watcher, its output at the end of the log.
+fn launched(plain: &Command, log: &Path) -> Child {
+    let output = File::options().append(true).open(log);
+    let output = output.expect("the log is there");
+    let errors = output.try_clone().expect("a file handle can be cloned");
+    let mut command = under_a_watcher(plain);
+    command.stdin(Stdio::piped()).stdout(output).stderr(errors);
+    command.spawn().expect("a shell can be started")
 }
 
 /// A script of the virtual environment. A missing one fails the test: a wire test that is skipped proves

@@ -23,6 +23,15 @@ impl Answer {
         }
     }
 
+    /// A service that cannot answer now, and is asked again.
+    pub fn unavailable() -> Self {
+        Self {
+            status: 503,
+            headers: String::new(),
+            body: "{}".to_owned(),
+        }
+    }
+
     /// A reply of SQS.
     pub fn sqs(body: &str) -> Self {
         Self {

@@ -73,6 +73,36 @@ async fn lists_join_at_their_cursors_and_an_unknown_route_is_an_error() {
 }
 
 #[tokio::test]
+async fn every_record_names_its_installation_and_configuration() {
+    let trial = moved().await;
+    for command in [
+        "pause billing --reason maintenance --yes",
+        "resume billing --reason over --yes",
+        "swap billing --to billing-instance-1 --reason test --yes",
+    ] {
+        let said = trial.says(command);
+        assert_eq!(said.code, 0, "{command}: {}", said.err);
+    }
+    trial.send("orders", &completed("orders", 1, 7)).await;
+    let worked = trial.says("run --drain --log json");
+    assert_eq!(worked.code, 0, "{}", worked.err);
+    let exported = trial.says("audit export --all").out;
+    let mut causes = BTreeSet::new();
+    for line in exported.lines() {
+        let record = &serde_json::from_str::<Value>(line).unwrap()["record"];
+        assert_eq!(record["installation"], "writerlink", "{line}");
+        assert_eq!(record["config_hash"], trial.config_hash(), "{line}");
+        causes.insert(record["cause"].as_str().unwrap().to_owned());
+    }
+    for cause in ["event", "replay", "operator"] {
+        assert!(causes.contains(cause), "{cause} in {causes:?}");
+    }
+    let shown = trial.says("audit show orders/1");
+    let named = format!("writerlink, configuration {}", trial.config_hash());
+    assert!(shown.out.contains(&named), "{}", shown.out);
+}
+
+#[tokio::test]
 async fn an_export_grows_with_the_table_and_is_verified_without_it() {
     let trial = moved().await;
     let file = trial.file_with("");

@@ -30,6 +30,8 @@ async fn sigterm_ends_a_worker_with_0_once_its_open_receive_has_ended() {
         "aurora-source",
         "writerlink.fifo",
         env!("CARGO_PKG_VERSION"),
+        "installation writerlink",
+        &format!("config {}", trial.config_hash()),
     ] {
         assert!(started.contains(part), "{started}");
     }

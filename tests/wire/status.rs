@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 use crate::support::stub::{Answer, Stub};
@@ -78,6 +79,31 @@ async fn an_event_about_a_stranger_is_shown_until_somebody_resolves_it() {
     let right = trial.says(status);
     assert_eq!(right.code, 0, "{}", right.out);
     assert_eq!(right.json()["routes"][0]["unresolved_event"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_deleted_state_row_is_shown_by_status_verify_and_check() {
+    let trial = Trial::ready().await;
+    let event = trial.sample_path("aurora-failover-completed.eventbridge");
+    assert_eq!(trial.says(&format!("replay {event}")).code, 0);
+    let row = AttributeValue::S("route#aurora-source".to_owned());
+    let delete = trial.dynamodb().delete_item().key("pk", row);
+    let delete = delete.table_name("writerlink-state").send();
+    delete.await.unwrap();
+    let status = trial.says("status --detailed-exitcode --output json");
+    assert_eq!(status.code, 2, "{}{}", status.out, status.err);
+    let end = &status.json()["routes"][0]["chain_end"];
+    assert_eq!(end["found"], "records_beyond_head", "{end}");
+    assert_eq!(end["newest_seq"], 2, "{end}");
+    let verified = trial.says("audit verify");
+    assert_eq!(verified.code, 3, "{}{}", verified.out, verified.err);
+    let why = "the route's state ends before its records";
+    assert!(verified.err.contains(why), "{}", verified.err);
+    let checked = trial.says("check --output json");
+    let checked = checked.json();
+    let mut lines = checked["findings"].as_array().unwrap().iter();
+    let line = lines.find(|line| line["what"] == "state and audit");
+    assert_eq!(line.unwrap()["verdict"], "warn", "{checked}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetDescription, TargetTypeEnum};
 use serde_json::Value;
 use uuid::Uuid;
+use writerlink::domain::provenance::ConfigHash;
 use writerlink::domain::time::Timestamp;
 use writerlink::ports::Clock as _;
 use writerlink::system_clock::SystemClock;
@@ -112,6 +113,13 @@ impl Trial {
         let text = std::fs::read_to_string(self.file()).unwrap();
         let old = format!("127.0.0.1:{}", self.health_port());
         text.replace(&old, &format!("127.0.0.1:{}", free_port()))
+    }
+
+    /// The hash of the configuration, as records and the log have it.
+    #[allow(dead_code, reason = "not every binary compares it")]
+    pub(crate) fn config_hash(&self) -> String {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        ConfigHash::of(&text).to_string()
     }
 
     /// The account that all this is in.

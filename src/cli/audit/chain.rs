@@ -2,42 +2,64 @@
 
 use crate::audit_chain::Fault;
 use crate::cli::failure::{Exit, Failure};
+use crate::domain::audit::BrokenChain;
 use crate::ports::UnreadableRow;
+
+/// A chain by its name, what is wrong with it, and what of its end needs a person.
+type Broken<'a> = (&'a str, &'a Fault, Option<&'a str>);
 
 /// What to say of chains that are broken, each by its name.
 pub(super) fn broken<'a>(
-    faults: impl IntoIterator<Item = (&'a str, &'a Fault)>,
+    faults: impl IntoIterator<Item = Broken<'a>>,
     place: (&str, &str),
 ) -> Option<Failure> {
-    let faults: Vec<(&str, &Fault)> = faults.into_iter().collect();
+    let faults: Vec<Broken<'a>> = faults.into_iter().collect();
     (!faults.is_empty()).then(|| told(&faults, place))
 }
 
 /// The same of a row that was asked for and is no record any more.
 pub(super) fn no_record(row: &UnreadableRow) -> Failure {
-    told(&[(&row.route, &Fault::unreadable(row))], IN_THE_TABLE)
+    let fault = Fault::unreadable(row);
+    told(&[(&row.route, &fault, None)], IN_THE_TABLE)
 }
 
-fn told(faults: &[(&str, &Fault)], (why, fix): (&str, &str)) -> Failure {
-    let place = |(name, fault): &(&str, &Fault)| format!("{name}/{}", fault.broken.seq());
+fn told(faults: &[Broken<'_>], (why, fix): (&str, &str)) -> Failure {
+    let place = |(name, fault, _): &Broken<'_>| format!("{name}/{}", fault.broken.seq());
     let places: Vec<String> = faults.iter().map(place).collect();
+    let behind = |fault: &Fault| matches!(fault.broken, BrokenChain::Beyond { .. });
+    // Records that go on after the head are all there, each as it was written.
+    let (what, why, fix) = if faults.iter().all(|(_, fault, _)| behind(fault)) {
+        let what = "the route's state ends before its records, which go on from";
+        (what, BEHIND.0, BEHIND.1)
+    } else {
+        ("records are not as they were written, from", why, fix)
+    };
     let mut reasons = vec![why.to_owned()];
-    reasons.extend(faults.iter().zip(&places).map(|((_, fault), place)| {
+    reasons.extend(faults.iter().zip(&places).map(|((_, fault, _), place)| {
         let Fault {
             expected, found, ..
         } = fault;
         format!("       {place}: expected {expected}\n       {place}: found    {found}")
     }));
+    let mut remedies = vec![fix.to_owned()];
+    remedies.extend(
+        faults
+            .iter()
+            .filter_map(|(name, _, remedy)| Some(format!("       {name}: {}", (*remedy)?))),
+    );
     Failure::Told {
-        what: format!(
-            "records are not as they were written, from {} on",
-            places.join(" and ")
-        ),
+        what: format!("{what} {} on", places.join(" and ")),
         why: reasons.join("\n"),
-        fix: fix.to_owned(),
+        fix: remedies.join("\n"),
         exit: Exit::Unverified,
     }
 }
+
+/// Why a route's state can end before its records, and what to do.
+const BEHIND: (&str, &str) = (
+    "the `state` table was restored to an earlier point, or the route's row in it was deleted",
+    "find who did it (CloudTrail)",
+);
 
 /// Why records of the table can differ from what was written, and what to do.
 pub(super) const IN_THE_TABLE: (&str, &str) = (

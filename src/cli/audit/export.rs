@@ -299,7 +299,7 @@ impl<'a> Clerk<'a> {
         let faults = self
             .faults
             .iter()
-            .map(|(route, fault)| (route.as_str(), fault));
+            .map(|(route, fault)| (route.as_str(), fault, None));
         // As far as one of them is a fault of the table alone, that is where to look first.
         let at_the_seam = self
             .faults

@@ -178,6 +178,7 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
         generation,
         owner,
         version,
+        provenance,
         ..
     } = entry;
     let by = clean(&format!("{owner}, writerlink {version}"));
@@ -186,6 +187,10 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
         "  {:<10}{by}; attempt {attempt}, generation {generation}",
         "by"
     )?;
+    if let Some(from) = provenance {
+        let name = clean(from.installation.as_str());
+        writeln!(out, "  {:<10}{name}, configuration {}", "of", from.config)?;
+    }
     if let Some((instance, target)) = &entry.desired {
         writeln!(out, "  {:<10}{instance} at {target}", "desired")?;
     }

@@ -11,7 +11,7 @@ use crate::audit_chain::{Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Row as _, clean};
+use crate::cli::render::{Row as _, clean, json_line};
 use crate::cli::run::asked;
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
@@ -178,10 +178,7 @@ fn write(output: Output, stored: &StoredRecord, out: &mut dyn Write) -> io::Resu
             writer.serialize(row)?;
             writer.flush()
         }
-        Output::Jsonl | Output::Json => {
-            serde_json::to_writer(&mut *out, &row)?;
-            writeln!(out)
-        }
+        Output::Jsonl | Output::Json => json_line(&row, out),
         Output::Table => {
             let cells: Vec<String> = row.cells().iter().map(|cell| clean(cell)).collect();
             let columns = cells.iter().zip(WIDTHS);

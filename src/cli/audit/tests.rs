@@ -124,8 +124,8 @@ impl Audit for Shelf {
     }
 }
 
-/// The heads, as the ledger keeps them beside the records.
-struct Heads(Vec<(RouteName, ChainHead)>);
+/// The heads, as the ledger keeps them beside the records. Where one is set, the first reading is that.
+struct Heads(Vec<(RouteName, ChainHead)>, Mutex<Option<ChainHead>>);
 
 #[async_trait]
 impl Ledger for Heads {
@@ -136,7 +136,8 @@ impl Ledger for Heads {
     async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
         let mut state = RouteState::new(route.clone());
         if let Some((_, head)) = self.0.iter().find(|(known, _)| known == route) {
-            state.chain = *head;
+            let first = self.1.lock().unwrap().take();
+            state.chain = first.unwrap_or(*head);
         }
         Ok(Some(state))
     }
@@ -155,6 +156,8 @@ impl Ledger for Heads {
 struct Library {
     shelf: Shelf,
     heads: Vec<(RouteName, ChainHead)>,
+    /// What the first reading of a head gives, if it is another one.
+    earlier: Option<ChainHead>,
 }
 
 fn route(name: &str) -> RouteName {
@@ -221,6 +224,7 @@ fn started(name: &str, when: &str, random: u128) -> Entry {
         generation: Generation(4),
         owner: Owner::new("worker-1"),
         version: "0.1.0".to_owned(),
+        provenance: None,
         cause: Cause::Event,
         event_key: key(name, &event),
         told: Some(Told::Event(event)),
@@ -312,7 +316,7 @@ impl Library {
     fn open(self) -> Open {
         Open(Books {
             audit: Arc::new(self.shelf),
-            ledger: Arc::new(Heads(self.heads)),
+            ledger: Arc::new(Heads(self.heads, Mutex::new(self.earlier))),
         })
     }
 }
@@ -353,6 +357,7 @@ impl Connect for Open {
             owner: Owner::new("desk"),
             stops: watch::channel(0).1,
             log: Box::new(std::io::sink()),
+            open_files_max: None,
         })
     }
 }
@@ -389,6 +394,7 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
     let mut err = Vec::new();
     let log = args.global.log;
     let mut session = Session {
+        installation: None,
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
         connect: library,
@@ -824,8 +830,8 @@ fn intact_chains_are_verified_to_their_heads() {
         "writerlink audit verify orders --output csv",
     );
     insta::assert_snapshot!(said.out, @r#"
-    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found
-    orders,true,2,1,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,,,
+    route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found,remedy
+    orders,true,2,1,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,,,,
     "#);
 }
 
@@ -893,16 +899,19 @@ fn every_way_to_tamper_is_found_at_its_first_record() {
 
 #[test]
 fn a_record_written_while_the_chain_is_read_is_no_fault() {
-    let (exit, _) = verified_after(|library| {
-        library.heads[0].1 = {
-            let records = library.shelf.records.get_mut().unwrap();
-            ChainHead {
-                seq: 248,
-                hash: records[247].hash,
-            }
+    let at_248 = |library: &mut Library| {
+        let records = library.shelf.records.get_mut().unwrap();
+        ChainHead {
+            seq: 248,
+            hash: records[247].hash,
         }
-    });
+    };
+    let (exit, _) = verified_after(|library| library.earlier = Some(at_248(library)));
     assert_eq!(exit, Exit::Done);
+    // A head that stays there is one that was put back.
+    let (exit, verdict) = verified_after(|library| library.heads[0].1 = at_248(library));
+    assert_eq!(exit, Exit::Unverified);
+    assert_eq!(verdict["first_bad_seq"], 249, "{verdict}");
 }
 
 #[test]

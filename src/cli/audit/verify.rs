@@ -8,7 +8,9 @@ use super::Desk;
 use super::chain::{IN_THE_TABLE, broken};
 use super::progress::Progress;
 use super::unreadable;
-use crate::audit_chain::{Fault, Follower, Met, Verification, Walk, adopted_after, verify_from};
+use crate::audit_chain::{
+    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
+};
 use crate::cli::args::{Output, Verify};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
@@ -35,6 +37,7 @@ pub(in crate::cli) struct Verdict {
     pub(in crate::cli) fault: Option<String>,
     expected: Option<String>,
     found: Option<String>,
+    remedy: Option<String>,
 }
 
 impl Row for Verdict {
@@ -51,6 +54,7 @@ impl Row for Verdict {
         "fault",
         "expected",
         "found",
+        "remedy",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -88,6 +92,7 @@ impl Verdict {
             fault: fault.map(|fault| fault.broken.to_string()),
             expected: fault.map(|fault| fault.expected.clone()),
             found: fault.map(|fault| fault.found.clone()),
+            remedy: None,
         }
     }
 }
@@ -107,8 +112,8 @@ pub(super) fn tell(
     };
     rows.write(output, session.out)?;
     let faults = judged.iter().filter_map(|judged| {
-        let fault = judged.fault.as_ref()?;
-        Some((judged.verdict.route.as_str(), fault))
+        let (fault, verdict) = (judged.fault.as_ref()?, &judged.verdict);
+        Some((verdict.route.as_str(), fault, verdict.remedy.as_deref()))
     });
     match broken(faults, (why, fix)) {
         Some(failure) => Err(failure),
@@ -218,6 +223,10 @@ async fn judge(
                 let at = verification.chain.verified().seq;
                 seen(&format!("{route}: {at} of {} records", head.seq))?;
             }
+            if range.to.is_none() {
+                let compared = verification.compare_end(books.ledger.as_ref(), audit);
+                compared.await.map_err(unreadable)?;
+            }
             (verification.chain, verification.fault)
         }
     };
@@ -228,6 +237,11 @@ async fn judge(
         if let (Some(fault), Some(after)) = (&mut verdict.fault, after) {
             *fault = format!("{fault}; {after}");
         }
+    }
+    if fault.is_some() && range.to.is_none() {
+        let compared = compared_end(books.ledger.as_ref(), audit, route).await;
+        let end = compared.map_err(unreadable)?;
+        verdict.remedy = end.and_then(|end| end.remedy(route));
     }
     Ok(Judged { verdict, fault })
 }

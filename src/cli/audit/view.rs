@@ -27,6 +27,8 @@ pub(super) struct RecordRow {
     generation: u64,
     owner: String,
     version: String,
+    installation: Option<String>,
+    config_hash: Option<String>,
     event_id: Option<String>,
     evidence_at: Option<String>,
     event_source: Option<String>,
@@ -47,6 +49,7 @@ impl RecordRow {
         let desired = entry.desired.as_ref();
         let told = entry.told.as_ref();
         let event = told.and_then(Told::event);
+        let from = entry.provenance.as_ref();
         Self {
             at: entry.at.to_string(),
             route: record.route.to_string(),
@@ -62,6 +65,8 @@ impl RecordRow {
             generation: entry.generation.0,
             owner: entry.owner.to_string(),
             version: entry.version.clone(),
+            installation: from.map(|from| from.installation.to_string()),
+            config_hash: from.map(|from| from.config.to_string()),
             event_id: event.and_then(|event| event.id).map(|id| id.to_string()),
             evidence_at: told.map(|told| told.at().to_string()),
             event_source: event.map(|event| event.source.to_string()),
@@ -103,6 +108,8 @@ impl Row for RecordRow {
         "generation",
         "owner",
         "version",
+        "installation",
+        "config_hash",
         "event_id",
         "evidence_at",
         "event_source",

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -12,7 +13,8 @@ use super::story::Story;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::run::asked;
 use crate::cli::{Session, serving};
-use crate::web::{self, Site};
+use crate::web::{self, ConnectionLimits, Site};
+use crate::worker::Observers;
 
 /// The socket of the page, before the story is told: who cannot have it learns so at once.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -60,8 +62,16 @@ async fn answer(
 ) -> io::Result<()> {
     let fleet = &story.stage.fleet;
     let ports = fleet.ports(&fleet.world.process("page"));
-    let site = Site::new(&ports, [story.stage.route.clone()].into());
-    web::answer(tokio::net::TcpListener::from_std(listener)?, site.router())?;
+    // No configuration was read, and no installation is shown.
+    let site = Site::new(&ports, [story.stage.route.clone()].into(), None);
+    // The clock of this world would run ahead to the end of any time that a viewer is given.
+    let limits = ConnectionLimits {
+        head_within: None,
+        ..ConnectionLimits::default()
+    };
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let nobody = Arc::new(Observers(Vec::new()));
+    let _server = web::answer(listener, site.router(), limits, nobody)?;
     // Either way of ending says the same.
     stopped.await.unwrap_or_default();
     Ok(())

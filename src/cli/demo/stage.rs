@@ -94,7 +94,10 @@ struct Notes {
 impl Observer for Notes {
     fn tell(&self, happening: &Happening<'_>) {
         let told = match happening {
-            Happening::Received(_)
+            Happening::Started { .. }
+            | Happening::Turned
+            | Happening::Turns(_)
+            | Happening::Received(_)
             | Happening::Noted { .. }
             | Happening::Summary(_)
             | Happening::Stopping { .. } => return,
@@ -102,6 +105,7 @@ impl Observer for Notes {
             Happening::Malformed { reason, .. } => Told::Malformed((*reason).to_owned()),
             Happening::Ignored { .. }
             | Happening::QueueFailed(_)
+            | Happening::HttpNotAccepting { .. }
             | Happening::LookFailed { .. }
             | Happening::MapNotCompared { .. }
             | Happening::ChainBroken { .. }

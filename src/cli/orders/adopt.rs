@@ -8,12 +8,12 @@ use super::{confirm, nobody_to_ask};
 use crate::cli::args::{Adopt, Global, Output};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
+use crate::cli::run::reconciler;
 use crate::cli::{Answers, Session, configured};
-use crate::config;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::domain::transition::RouteState;
-use crate::reconcile::{Adopted, Adopting, Adoption, Reconciler};
+use crate::reconcile::{Adopted, Adopting, Adoption};
 
 /// What would be adopted, or was.
 #[derive(Serialize)]
@@ -112,16 +112,15 @@ pub(in crate::cli) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = config::read(global.config.as_deref(), session.env)?.config;
+    let config = session.config(global)?;
     let route = configured(&config, &wanted.route)?;
     if !wanted.yes && !wanted.dry_run && session.answers == Answers::Nobody {
         return Err(nobody_to_ask("adopt"));
     }
     let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
-    let attempts = super::super::run::attempts(&config);
     if !wanted.yes {
-        let planner = Reconciler::new(&ports, Owner::new("plan"), attempts);
+        let planner = reconciler(&config, &ports, Owner::new("plan"));
         let adoption = planner.adoption(route).await;
         let adoption = adoption.map_err(|error| failed("planning", route, error))?;
         let row = AdoptRow::of(&adoption);
@@ -134,13 +133,13 @@ pub(in crate::cli) async fn run(
         confirm(&order, session)?;
     }
     let process = session.connect.process()?;
-    let reconciler = Reconciler::new(&ports, process.owner, attempts);
+    let adopter = reconciler(&config, &ports, process.owner);
     let adopting = Adopting {
         at: ports.clock.wall(),
         by,
         reason: wanted.reason,
     };
-    let adopted = reconciler.adopt(route, &adopting).await;
+    let adopted = adopter.adopt(route, &adopting).await;
     let row = match adopted.map_err(|error| failed("adopting", route, error))? {
         Adopted::Done(state) => AdoptRow::of_state(&state, &state),
         Adopted::Nothing(adoption) => AdoptRow::of(&adoption),

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::Process;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::run::{asked, attempts, style};
+use crate::cli::run::{asked, lines, reconciler};
 use crate::config::Config;
 use crate::domain::ground::Order;
 use crate::domain::lease::Owner;
@@ -65,9 +65,9 @@ impl Crew {
     ) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
-            reconciler: Reconciler::new(ports, process.owner, attempts(config)),
+            reconciler: reconciler(config, ports, process.owner),
             ledger: Arc::clone(&ports.ledger),
-            lines: LineWriter::new(Arc::clone(&clock), style(log), process.log),
+            lines: lines(config, ports, log, process.log),
             clock,
             stops: process.stops,
             at_once: Semaphore::new(AT_ONCE),

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transition::Desired;
 use crate::survey::RouteSurvey;
 use crate::survey::view::{
-    ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
+    ChainEndView, ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
     SourceConflictView, UnresolvedEventView,
 };
 
@@ -42,6 +42,7 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
     lines.extend(view.follow.iter().map(follow));
     lines.extend(view.latest.iter().map(latest));
     lines.extend(view.chain.iter().map(chain));
+    lines.extend(view.chain_end.iter().filter_map(chain_end));
     lines.extend(view.unread.iter().map(|part| {
         let text = format!("{}: {}", resource(&part.part), part.error);
         line("not read", text)
@@ -242,4 +243,14 @@ fn chain(chain: &ChainView) -> Line {
         seq => format!("ends at {seq}, hash {}", chain.hash),
     };
     line("chain", text)
+}
+
+/// Where the audit ends, if not there; the judgement has said what to do.
+fn chain_end(end: &ChainEndView) -> Option<Line> {
+    end.difference.as_ref()?;
+    let text = match end.newest_seq {
+        0 => format!("has no record ({})", end.found),
+        seq => format!("ends at {seq} ({})", end.found),
+    };
+    Some(line("audit", text))
 }

@@ -9,7 +9,7 @@ use crate::cli::render::csv;
 use crate::survey::view::{RouteView, UnreadView};
 use crate::survey::{RouteSurvey, Survey};
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 24] = [
     "at",
     "route",
     "standing",
@@ -32,6 +32,7 @@ const FIELDS: [&str; 23] = [
     "lease_left_ms",
     "chain_seq",
     "chain_hash",
+    "chain_end",
     "unread",
 ];
 
@@ -60,6 +61,7 @@ struct FlatRow {
     lease_left_ms: Option<u64>,
     chain_seq: Option<u64>,
     chain_hash: Option<String>,
+    chain_end: Option<&'static str>,
     unread: String,
 }
 
@@ -102,6 +104,7 @@ fn row(survey: &RouteSurvey) -> FlatRow {
         lease_left_ms: view.lease.map(|lease| lease.left_ms),
         chain_seq: view.chain.as_ref().map(|chain| chain.seq),
         chain_hash: view.chain.map(|chain| chain.hash),
+        chain_end: view.chain_end.map(|end| end.found),
         unread: view
             .unread
             .iter()

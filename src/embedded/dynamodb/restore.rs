@@ -59,6 +59,20 @@ impl EmbeddedDynamo {
         Ok(())
     }
 
+    /// Makes a route's row of the `state` table what it was then; it is deleted if the route had none.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub fn restore_route(&self, backup: &Backup, route: &RouteName) -> Result<(), CallError> {
+        self.delete_route(route)?;
+        let key = super::glance::held(items::route_pk(route));
+        let mut rows = backup.rows.iter();
+        match rows.find(|row| row.get(items::PK) == key.as_ref()) {
+            Some(row) => self.put(LedgerTable::State, row.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// Deletes every row of a table.
     ///
     /// # Errors

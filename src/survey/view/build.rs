@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::{
-    ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
-    PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
-    UnresolvedEventView, VERSION,
+    ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView,
+    MoveView, PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView,
+    UnreadView, UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::domain::audit::Reason;
 use crate::domain::follow::Follow;
 use crate::domain::lease::{Acquire, Lease, acquire};
 use crate::domain::past::LastMove;
 use crate::domain::policy::Mode;
+use crate::domain::provenance::Provenance;
 use crate::domain::route::{Route, Strategy};
 use crate::domain::safety::InForce;
 use crate::domain::target::ObservedTarget;
@@ -23,15 +24,37 @@ use crate::ports::StoredRecord;
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
 
 impl SurveyView {
-    /// The survey, for programs.
+    /// The survey, for programs, as whoever has this configuration sees it.
     #[must_use]
-    pub fn of(survey: &Survey) -> Self {
+    pub fn of(survey: &Survey, reader: &Provenance) -> Self {
         Self {
             version: VERSION,
             at: survey.at.to_string(),
+            installation: reader.installation.to_string(),
+            config_hash: reader.config.to_string(),
+            worker: WorkerView::of(survey, reader),
             routes: survey.routes.iter().map(RouteView::of).collect(),
             queue: QueueView::of(&survey.queue),
         }
+    }
+}
+
+impl WorkerView {
+    /// What the newest record of a worker says, beside the configuration of whoever asks.
+    #[must_use]
+    pub fn of(survey: &Survey, reader: &Provenance) -> Option<Self> {
+        let stored = survey.newest_of_a_worker()?;
+        let (record, entry) = (&stored.record, &stored.record.entry);
+        let from = entry.provenance.as_ref();
+        Some(Self {
+            record: format!("{}/{}", record.route, record.seq),
+            at: entry.at.to_string(),
+            age_ms: millis(survey.at.since(entry.at)),
+            owner: entry.owner.to_string(),
+            installation: from.map(|from| from.installation.to_string()),
+            config_hash: from.map(|from| from.config.to_string()),
+            same: from.map(|from| from.as_ref() == reader),
+        })
     }
 }
 
@@ -117,6 +140,7 @@ impl RouteView {
                 .map(|last| last_move(route, last, now)),
             latest: newest.map(|newest| latest(newest, now)),
             chain: state.map(chain),
+            chain_end: chain_end(survey),
             unread: all_unread(survey),
         }
     }
@@ -129,9 +153,13 @@ fn all_unread(survey: &RouteSurvey) -> Vec<UnreadView> {
         .and_then(|weights| unread("listener", weights));
     let groups = survey.groups.iter();
     let groups = groups.filter_map(|group| unread(group.group.arn.as_str(), &group.rows));
+    // What made the comparison impossible stands under its own name already.
+    let compared = survey.state.is_ok() && survey.newest_row.is_ok();
+    let chain_end = compared.then(|| unread("chain_end", &survey.chain_end));
     let parts = [
         unread("state", &survey.state),
         unread("records", &survey.records),
+        chain_end.flatten(),
         listener,
     ];
     parts.into_iter().flatten().chain(groups).collect()
@@ -291,6 +319,17 @@ fn chain(state: &RouteState) -> ChainView {
         seq: state.chain.seq,
         hash: state.chain.hash.to_string(),
     }
+}
+
+fn chain_end(survey: &RouteSurvey) -> Option<ChainEndView> {
+    let end = survey.chain_end.as_ref().ok()?;
+    let newest = survey.newest_row.as_ref().ok()?;
+    Some(ChainEndView {
+        found: end.as_str(),
+        newest_seq: newest.map_or(0, |row| row.seq),
+        difference: end.difference(),
+        remedy: end.remedy(&survey.route.name),
+    })
 }
 
 fn millis(duration: Duration) -> u64 {

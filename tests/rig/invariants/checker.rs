@@ -39,6 +39,8 @@ pub(super) struct Checker {
     pub(super) weight_changes: usize,
     pub(super) violations: Vec<String>,
     pub(super) late_effects: u64,
+    /// Whether the entries of events went back with their table.
+    pub(super) events_restored: bool,
 }
 
 /// Whether a group or a listener is a route's.
@@ -75,6 +77,7 @@ impl Checker {
             weight_changes: 0,
             violations: Vec::new(),
             late_effects: 0,
+            events_restored: false,
         }
     }
 
@@ -119,14 +122,23 @@ impl Checker {
             return;
         };
         let route = &self.routes[n].route.name;
-        let Ok(Some(state)) = self.dynamo.glance_at_route(route) else {
-            return self.note(effect, "the ledger cannot be read");
+        let state = match self.dynamo.glance_at_route(route) {
+            Ok(Some(state)) => state,
+            // Deleted, and not made anew yet.
+            Ok(None) if self.routes[n].is_behind => return,
+            Ok(None) | Err(_) => return self.note(effect, "the ledger cannot be read"),
         };
-        if self.routes[n].restored && state.chain.seq <= self.routes[n].state.chain.seq {
+        let was_behind = self.routes[n].is_behind;
+        if self.is_still_behind(effect, n, &state) {
             return;
         }
-        self.routes[n].restored = false;
         let before = std::mem::replace(&mut self.routes[n].state, state);
+        if was_behind {
+            self.check_recovered(effect, n, &before);
+        }
+        if self.routes[n].state.chain != before.chain {
+            self.routes[n].history.push(before.clone());
+        }
         self.routes[n].before = before.control.clone();
         let now = &self.routes[n].state;
         if now.control.generation < before.control.generation || now.chain.seq < before.chain.seq {
@@ -185,7 +197,9 @@ impl Checker {
             let watched = &self.routes[n];
             let recorded = watched.settled.contains_key(&key);
             let entry = self.dynamo.glance_at_event(&key);
-            let known = matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
+            // What was recorded before a restore, and is deleted after it, has its entry back once the route has caught up.
+            let known = self.events_restored
+                || matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
             if !(recorded && known) {
                 let route = &watched.route.name;
                 let what = format!("I4: {call} of {id}, but event {key} is not settled on {route}");

@@ -36,6 +36,10 @@ pub(super) struct Watched {
     pub(super) state: RouteState,
     /// What the state was before the last write.
     pub(super) before: Control,
+    /// Every state before that, one for each record.
+    pub(super) history: Vec<RouteState>,
+    /// Whether somebody put its row back, and nobody has brought it up to its records yet. `state` is then what it was.
+    pub(super) is_behind: bool,
     pub(super) chain: ChainVerifier,
     pub(super) attempts: Vec<Announced>,
     /// How each event was settled, and by which attempt.
@@ -46,8 +50,6 @@ pub(super) struct Watched {
     pub(super) moved_at: Duration,
     pub(super) last_late: Option<Duration>,
     pub(super) last_change: Duration,
-    /// Whether its state was restored to an earlier point, and has not recovered yet.
-    pub(super) restored: bool,
 }
 
 impl Watched {
@@ -56,6 +58,8 @@ impl Watched {
             registered: elb.registered(&route.group.arn),
             state: RouteState::new(route.name.clone()),
             before: Control::default(),
+            history: Vec::new(),
+            is_behind: false,
             chain: ChainVerifier::default(),
             attempts: Vec::new(),
             settled: BTreeMap::new(),
@@ -63,7 +67,6 @@ impl Watched {
             moved_at: Duration::ZERO,
             last_late: None,
             last_change: Duration::ZERO,
-            restored: false,
             route: route.clone(),
         }
     }

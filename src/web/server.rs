@@ -1,0 +1,287 @@
+//! The server under the pages: which connections are open, for how long, and what one too many does.
+//!
+//! The worker must not notice who connects. So there are few connections at once, far fewer than the process may open
+//! files; each has to send a whole request in time; and one too many takes the place of the one that has sent nothing for
+//! the longest time, so that a flood cannot shut out the health check, whose failure would end the task. Where no file is
+//! left nevertheless, the server waits: it neither spins nor ends, and its connections make room.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::worker::{Happening, Observer};
+
+/// So many connections are open at once: a few viewers, a scraper and the health check need no more.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// How long a connection may take to send a whole request head: its first one, or the next one.
+pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// This part of the files that the process may open is for one server's connections. There are two at most, so the worker
+/// has three quarters for its calls.
+const PART_OF_FILES: u64 = 8;
+
+/// The most bytes of a request's head. A browser sends one or two thousand.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How long the server waits before it accepts again after it could not.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Of so many failures in a row one is told: the first, and then one a minute.
+const TOLD_ONCE_IN: u64 = 60;
+
+/// What a server grants to those who connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How many connections are open at once.
+    pub connections_max: usize,
+    /// How long one may take to send a whole request head. None where a paused clock would run ahead while nobody sends:
+    /// in a world in memory.
+    pub head_within: Option<Duration>,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            head_within: Some(HEAD_WITHIN),
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// The limits in a process that may open so many files, as far as that is known.
+    #[must_use]
+    pub fn for_files(open_files_max: Option<u64>) -> Self {
+        let part = open_files_max.map(|files| usize::try_from(files / PART_OF_FILES));
+        let part = part.and_then(Result::ok).unwrap_or(CONNECTIONS_MAX);
+        Self {
+            connections_max: part.clamp(1, CONNECTIONS_MAX),
+            ..Self::default()
+        }
+    }
+}
+
+/// A server that answers. It ends when it is dropped.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: SocketAddr,
+    accepting: JoinHandle<Infallible>,
+}
+
+impl HttpServer {
+    pub(super) fn start(
+        listener: TcpListener,
+        app: Router,
+        limits: ConnectionLimits,
+        observer: Arc<dyn Observer>,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let door = Door {
+            address,
+            app,
+            limits,
+            observer,
+        };
+        let accepting = tokio::spawn(door.accept_from(listener));
+        Ok(Self { address, accepting })
+    }
+
+    /// Where it answers, for who asked for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it has ended, and why: only a bug brings that about.
+    fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<String> {
+        match Pin::new(&mut self.accepting).poll(cx) {
+            Poll::Ready(Ok(never)) => match never {},
+            Poll::Ready(Err(error)) => Poll::Ready(format!(
+                "the HTTP server at {} ended: {error}",
+                self.address
+            )),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Waits until one of these servers ends, and says why. Without servers it waits for ever.
+pub async fn first_end(servers: &mut [HttpServer]) -> String {
+    std::future::poll_fn(|cx| {
+        let mut ends = servers.iter_mut().map(|server| server.poll_end(cx));
+        ends.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Where connections come from.
+#[async_trait]
+trait Incoming: Send + 'static {
+    /// The next one.
+    async fn next(&mut self) -> io::Result<TcpStream>;
+}
+
+#[async_trait]
+impl Incoming for TcpListener {
+    async fn next(&mut self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// What every connection is let in by.
+struct Door {
+    address: SocketAddr,
+    app: Router,
+    limits: ConnectionLimits,
+    observer: Arc<dyn Observer>,
+}
+
+impl Door {
+    async fn accept_from(self, mut incoming: impl Incoming) -> Infallible {
+        let mut connections = Connections::default();
+        let mut failures: u64 = 0;
+        loop {
+            match incoming.next().await {
+                Ok(stream) => {
+                    failures = 0;
+                    connections.make_room(self.limits.connections_max).await;
+                    connections.begin(stream, self.app.clone(), self.limits.head_within);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if failures.is_multiple_of(TOLD_ONCE_IN) {
+                        self.tell(&error);
+                    }
+                    failures += 1;
+                    connections.close_one().await;
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, error: &io::Error) {
+        let address = self.address;
+        let happening = Happening::HttpNotAccepting { address, error };
+        self.observer.tell(&happening);
+    }
+}
+
+/// Whether only the connection is gone that was to be accepted: the next one is another one.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// The open connections, oldest first.
+#[derive(Default)]
+struct Connections(Vec<Connection>);
+
+struct Connection {
+    /// Whether a request of it is being answered.
+    is_busy: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Connections {
+    /// Closes connections until there is room for one more.
+    async fn make_room(&mut self, max: usize) {
+        self.0.retain(|connection| !connection.task.is_finished());
+        while self.0.len() >= max.max(1) {
+            self.close_one().await;
+        }
+    }
+
+    /// Closes the oldest one that waits for a request; where each is being answered, the oldest.
+    async fn close_one(&mut self) {
+        let waits = |connection: &Connection| !connection.is_busy.load(Ordering::Relaxed);
+        let oldest = self.0.iter().position(waits).unwrap_or(0);
+        if oldest < self.0.len() {
+            let Connection { task, .. } = self.0.remove(oldest);
+            task.abort();
+            // Its file is free only when the task is gone. How it ended is known.
+            drop(task.await);
+        }
+    }
+
+    fn begin(&mut self, stream: TcpStream, app: Router, head_within: Option<Duration>) {
+        let is_busy = Arc::default();
+        let task = tokio::spawn(serve(stream, app, Arc::clone(&is_busy), head_within));
+        self.0.push(Connection { is_busy, task });
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|connection| connection.task.abort());
+    }
+}
+
+/// A request that is being answered.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn begin(is_busy: &Arc<AtomicBool>) -> Self {
+        is_busy.store(true, Ordering::Relaxed);
+        Self(Arc::clone(is_busy))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    app: Router,
+    is_busy: Arc<AtomicBool>,
+    head_within: Option<Duration>,
+) {
+    let app = TowerToHyperService::new(app);
+    let service = service_fn(move |request| {
+        let busy = Busy::begin(&is_busy);
+        let answering = app.call(request);
+        async move {
+            let answer = answering.await;
+            drop(busy);
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_within)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    // What ends it early is the other side's: it sent too little, too late or no HTTP, or is gone.
+    drop(connection.await);
+}
+
+#[cfg(test)]
+mod tests;

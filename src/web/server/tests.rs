@@ -1,0 +1,103 @@
+use std::sync::Mutex;
+
+use super::*;
+
+/// Keeps what is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Observer for Told {
+    fn tell(&self, happening: &Happening<'_>) {
+        self.0.lock().unwrap().push(format!("{happening:?}"));
+    }
+}
+
+/// What becomes of each call of `accept`, and how many there were.
+struct Planned<F>(F, Arc<Mutex<usize>>);
+
+#[async_trait]
+impl<F> Incoming for Planned<F>
+where
+    F: FnMut() -> io::Error + Send + 'static,
+{
+    async fn next(&mut self) -> io::Result<TcpStream> {
+        *self.1.lock().unwrap() += 1;
+        // As a listener does that has to give way to other tasks.
+        tokio::task::yield_now().await;
+        Err((self.0)())
+    }
+}
+
+fn server(
+    plan: impl FnMut() -> io::Error + Send + 'static,
+) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
+    let (told, calls) = (Arc::<Told>::default(), Arc::default());
+    let address = "127.0.0.1:1".parse().unwrap();
+    let door = Door {
+        address,
+        app: Router::new(),
+        limits: ConnectionLimits::default(),
+        observer: Arc::clone(&told) as _,
+    };
+    let accepting = tokio::spawn(door.accept_from(Planned(plan, Arc::clone(&calls))));
+    (HttpServer { address, accepting }, told, calls)
+}
+
+/// `EMFILE`.
+fn too_many_open_files() -> io::Error {
+    io::Error::from_raw_os_error(24)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_files_it_tries_once_a_second_and_tells_once_a_minute() {
+    let (_server, told, calls) = server(too_many_open_files);
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let calls = *calls.lock().unwrap();
+    assert!((89..=92).contains(&calls), "{calls}");
+    let told = told.0.lock().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("HttpNotAccepting"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_gone_at_once_is_nothing_to_wait_for() {
+    let mut left = 100;
+    let (_server, told, calls) = server(move || {
+        left -= 1;
+        if left > 0 {
+            io::ErrorKind::ConnectionAborted.into()
+        } else {
+            too_many_open_files()
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(*calls.lock().unwrap(), 100);
+    assert_eq!(told.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_says_so() {
+    let (server, ..) = server(|| panic!("at a test"));
+    let why = first_end(&mut [server]).await;
+    assert!(why.contains("127.0.0.1:1 ended"), "{why}");
+    assert!(why.contains("panicked"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_goes_on_does_not_end() {
+    let (server, ..) = server(too_many_open_files);
+    let ended = tokio::time::timeout(Duration::from_hours(1), async {
+        first_end(&mut [server]).await
+    });
+    assert!(ended.await.is_err());
+}
+
+#[test]
+fn the_worker_keeps_three_quarters_of_few_files() {
+    let connections = |files| ConnectionLimits::for_files(files).connections_max;
+    assert_eq!(connections(Some(64)), 8);
+    assert_eq!(connections(Some(2)), 1, "the health check needs one");
+    for many in [Some(1024), Some(u64::MAX), None] {
+        assert_eq!(connections(many), CONNECTIONS_MAX, "{many:?}");
+    }
+}
