@@ -427,7 +427,8 @@ impl Reconciler {
         name: &str,
         change: &Change,
     ) -> Result<Committed, CallError> {
-        let commit = async { self.write(change).await.map(without_id) };
+        // Boxed: an attempt waits for several of them, one after another, and each would be part of its future.
+        let commit = async { Box::pin(self.write(change)).await.map(without_id) };
         steps.call(name, commit).await
     }
 }

@@ -391,15 +391,13 @@ impl RouteSurvey {
         };
         let last = self.last_move.as_ref();
         let found = judge(&self.route, control, shown, last, self.at);
-        match &self.chain_end {
-            Ok(end) => match end.judgement(&self.route.name) {
-                Some(differs) => differs.and(&found),
-                None => found,
-            },
-            Err(_) => {
-                let why = "whether its records end where its state says could not be read";
-                Judgement::new(Standing::Unknown, why).and(&found)
-            }
+        let Ok(end) = &self.chain_end else {
+            let why = "whether its records end where its state says could not be read";
+            return Judgement::new(Standing::Unknown, why).and(&found);
+        };
+        match end.judgement(&self.route.name) {
+            Some(differs) => differs.and(&found),
+            None => found,
         }
     }
 

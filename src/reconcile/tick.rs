@@ -384,7 +384,7 @@ impl Reconciler {
         entry: Entry,
     ) -> Result<Option<RouteState>, CallError> {
         let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
-        let (kept, written) = match self.write(&change).await? {
+        let (kept, written) = match Box::pin(self.write(&change)).await? {
             Committed::Done(state) => (state.clone(), Some(state)),
             Committed::Refused { state, .. } => (state, None),
         };

@@ -262,7 +262,7 @@ fn chain(page: &mut Html, view: &RouteView) {
         Some(end) if end.difference.is_some() => {
             line(page, |page| badge(page, Tone::Bad, "differs"));
             line(page, |page| {
-                dim(page, &format!("audit ends at {}", end.newest_seq))
+                dim(page, &format!("audit ends at {}", end.newest_seq));
             });
         }
         Some(_) => {}
