@@ -380,7 +380,7 @@ impl Behind {
     fn is_for_a_person(&self, state: &RouteState) -> Option<BrokenChain> {
         let first = state.chain.seq.saturating_add(1);
         let why = format!("more than {RECOVERED_MAX} records are behind it");
-        let too_many = self.more.then(|| BrokenChain::NotRebuilt(first, why));
+        let too_many = self.more.then_some(BrokenChain::NotRebuilt(first, why));
         self.fault.clone().or(too_many)
     }
 

@@ -27,6 +27,10 @@ use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
 use crate::ports::CallError;
 
 /// What one worker's timer remembers of a route between its looks.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the route, and no two of them make a state"
+)]
 #[derive(Debug, Default)]
 pub struct Watched {
     pub(super) sources: Sources,
@@ -113,7 +117,7 @@ impl Reconciler {
     /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
     /// `noted`.
     pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
-        match self.try_to_look(route, watched, noted).await {
+        match Box::pin(self.try_to_look(route, watched, noted)).await {
             Ok(look) => look,
             Err(error) => Look::Failed(error),
         }

@@ -107,6 +107,10 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
     })
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "that a value cannot be read and that there is none are two answers"
+)]
 fn of_kept<T: Kept>(value: &Value) -> Option<Option<T>> {
     if value.is_null() {
         return Some(None);
@@ -114,6 +118,7 @@ fn of_kept<T: Kept>(value: &Value) -> Option<Option<T>> {
     T::read(&value.to_string()).map(Some)
 }
 
+#[expect(clippy::option_option, reason = "as of `of_kept`")]
 fn of_shown<T>(value: &Value, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     match value {
         Value::Null => Some(None),

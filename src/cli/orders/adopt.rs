@@ -139,8 +139,8 @@ pub(in crate::cli) async fn run(
         by,
         reason: wanted.reason,
     };
-    let adopted = adopter.adopt(route, &adopting).await;
-    let row = match adopted.map_err(|error| failed("adopting", route, error))? {
+    let ended = adopter.adopt(route, &adopting).await;
+    let row = match ended.map_err(|error| failed("adopting", route, error))? {
         Adopted::Done(state) => AdoptRow::of_state(&state, &state),
         Adopted::Nothing(adoption) => AdoptRow::of(&adoption),
     };
