@@ -50,6 +50,9 @@ impl Story {
 
     /// A failover to instance `n` is reported, so many seconds after the world began, and a fresh worker handles it.
     pub(crate) async fn fails_over(&self, worker: &str, n: usize, seconds: u64) {
+        // What lies ahead of our clock is no evidence.
+        let now = self.rig().fleet.world.fabric.time.elapsed();
+        tokio::time::sleep(Duration::from_secs(seconds).saturating_sub(now)).await;
         let event = self.rig().completed(0, n, seconds);
         // SQS drops a second message of the same text for five minutes: white space makes each another one.
         let sent = self.rig().told.reports().len();
