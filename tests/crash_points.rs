@@ -449,7 +449,7 @@ fn two_failovers_survive_every_pair_of_faults() {
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(3950);
+    pairs(Story::Failover).expect(4100);
 }
 
 #[test]

@@ -293,10 +293,11 @@ fn cancellation(error: &SdkError<ExecuteTransactionError>) -> Option<&[Cancellat
     }
 }
 
-/// Whether a row stands in the place of the record, whose statement is the last one.
+/// Whether a row stands in the place of the record, whose statement is the last one. AWS's word is `DuplicateItem`; ministack
+/// calls the reason by the name of the exception, `DuplicateItemException`.
 fn takes_the_place(reasons: &[CancellationReason]) -> bool {
     let last = reasons.last().and_then(CancellationReason::code);
-    last == Some("DuplicateItem")
+    last.is_some_and(|code| code.starts_with("DuplicateItem"))
 }
 
 /// Used only when nothing was written and the change could still be: whether it is worth trying again. A
