@@ -31,6 +31,7 @@ mod preview;
 mod report;
 mod steps;
 mod tick;
+mod together;
 mod turns;
 mod waiting;
 mod weights;
@@ -51,6 +52,7 @@ pub use self::preview::{Preview, RouteOutlook};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};
+pub use self::together::Together;
 use self::turns::{Leave, SharedLine};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
 use crate::domain::change::{self, Change, IllegalChange};
@@ -122,6 +124,7 @@ pub struct Reconciler {
     pace: SharedPace,
     line: SharedLine,
     denied: Denied,
+    reads_alone: Denied,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -183,6 +186,7 @@ impl Reconciler {
             pace: SharedPace::default(),
             line: turns::line_before(limits.quota),
             denied: Denied::default(),
+            reads_alone: Denied::default(),
         }
     }
 

@@ -9,10 +9,11 @@
 mod drill;
 mod hand;
 mod happening;
+mod shedding;
 mod stopping;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use self::hand::Hand;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
 use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent, SourceKind};
+use crate::domain::room::Room;
 use crate::domain::route::Route;
 use crate::domain::routing;
 use crate::domain::transition::{Disposition, retry_after};
@@ -63,6 +65,8 @@ pub enum Until {
 pub struct Limits {
     /// How many groups are worked on at the same time.
     pub groups_max: usize,
+    /// To how many that may fall while the ledger is too slow for more.
+    pub groups_min: usize,
     /// How long what is in hand may take once the worker is to stop.
     pub drain_timeout: Duration,
     /// How routes are looked at without events.
@@ -79,6 +83,7 @@ pub struct Worker {
     observer: Arc<dyn Observer>,
     limits: Limits,
     nudges: Option<mpsc::UnboundedSender<Nudge>>,
+    room: Arc<Mutex<Room>>,
     /// When it has to have ended, once it was told to stop.
     ends_at: Arc<OnceLock<Duration>>,
 }
@@ -102,6 +107,7 @@ impl Worker {
             observer,
             limits,
             nudges: None,
+            room: Arc::new(Mutex::new(Room::new(limits.groups_min, limits.groups_max))),
             ends_at: Arc::default(),
         }
     }
@@ -126,7 +132,7 @@ impl Worker {
                 () = &mut shutdown => break None,
                 () = worker.room(&mut groups) => {}
             }
-            let mut receive = self.open_receive(until);
+            let mut receive = self.open_receive(until, groups.len());
             let received = tokio::select! {
                 biased;
                 () = &mut shutdown => break Some(receive),
@@ -195,7 +201,7 @@ impl Worker {
 
     /// Waits until there is room for another group.
     async fn room(&self, groups: &mut JoinSet<()>) {
-        while groups.len() >= self.limits.groups_max {
+        while groups.len() >= self.places() {
             let ended = groups.join_next().await;
             self.note_panic(ended);
         }
@@ -335,6 +341,7 @@ impl Worker {
             .reconciler
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
+        self.learn(&report);
         match report.ended {
             // It was told when it came first, and nothing has happened since.
             Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}

@@ -24,6 +24,7 @@ pub mod past;
 pub mod plan;
 pub mod policy;
 pub mod reason;
+pub mod room;
 pub mod route;
 pub mod routing;
 pub mod safety;

@@ -28,6 +28,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use dynoxide::actions::batch_get_item::BatchGetItemRequest;
 use dynoxide::actions::execute_statement::ExecuteStatementRequest;
 use dynoxide::actions::execute_transaction::{
     ExecuteTransactionRequest, ExecuteTransactionResponse, ParameterizedStatement,
@@ -240,6 +241,9 @@ impl Action {
         let body = request.body().bytes().unwrap_or_default();
         match name {
             "GetItem" => Self::new("GetItem", body, get_words, Database::get_item),
+            "BatchGetItem" => {
+                Self::new("BatchGetItem", body, batch_words, Database::batch_get_item)
+            }
             "Query" => Self::new("Query", body, query_words, Database::query),
             "ExecuteStatement" => Self::new(
                 "ExecuteStatement",
@@ -328,6 +332,11 @@ fn no_words<I>(_: &I) -> String {
 fn get_words(get: &GetItemRequest) -> String {
     let key: Vec<&str> = get.key.values().filter_map(scalar).collect();
     format!("{} {}", get.table_name, key.join("/"))
+}
+
+fn batch_words(get: &BatchGetItemRequest) -> String {
+    let keys = get.request_items.values().map(|table| table.keys.len());
+    format!("{} items", keys.sum::<usize>())
 }
 
 fn query_words(query: &QueryRequest) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::conflict::{Contradicted, Said};
 use super::map::MapWatch;
+use super::together::Together;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::audit_chain::newest_fault;
@@ -110,8 +111,13 @@ pub struct Noted {
 impl Reconciler {
     /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
     /// `noted`.
-    pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
-        match self.try_to_look(route, watched, noted).await {
+    pub async fn look(
+        &self,
+        (route, together): (&Route, &Together),
+        watched: &mut Watched,
+        noted: &mut Vec<Noted>,
+    ) -> Look {
+        match self.try_to_look((route, together), watched, noted).await {
             Ok(look) => look,
             Err(error) => Look::Failed(error),
         }
@@ -119,11 +125,12 @@ impl Reconciler {
 
     async fn try_to_look(
         &self,
-        route: &Route,
+        (route, together): (&Route, &Together),
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
-        let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
+        let read = self.read_with(&route.name, together);
+        let (sighting, reading) = tokio::join!(read, self.databases.ask(route));
         let sighting = sighting?;
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
         watched.see(&sighting.state.control, now);

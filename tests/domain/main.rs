@@ -16,6 +16,7 @@ mod open;
 mod orders;
 mod past;
 mod plan;
+mod room;
 mod routing;
 mod safety;
 mod sources;

@@ -107,6 +107,7 @@ impl Observer for Notes {
             | Happening::ChainBroken { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)
+            | Happening::Room { .. }
             | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),
         };
         let at = self.time.elapsed();
