@@ -94,12 +94,9 @@ async fn story(groups_min: usize, slow: Fate) -> Story {
 /// Both ways, and what has to hold for either kind of slowness.
 async fn told_twice(slow: Fate) -> (Story, Story) {
     let (shedding, trying) = (story(1, slow).await, story(GROUPS, slow).await);
-    println!(
-        "{slow:?}: {} calls and done after {:?}; {} and {:?} with all groups trying",
-        shedding.calls, shedding.done, trying.calls, trying.done
-    );
     // The attempt that finds out that the ledger is well again may have begun while it was not.
-    assert!(shedding.done <= trying.done + CALL_TIMEOUT);
+    let (done, most) = (shedding.done, trying.done + CALL_TIMEOUT);
+    assert!(done <= most, "{done:?} > {most:?}");
     assert_eq!(shedding.failed, 0);
     assert_eq!(trying.told, [""; 0], "it may not work on fewer");
     assert_eq!(shedding.told[0], "Room { at_most: 32, of: 64 }");
@@ -111,7 +108,8 @@ async fn told_twice(slow: Fate) -> (Story, Story) {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_slower_than_a_timeout_is_asked_for_less() {
     let (shedding, trying) = told_twice(Fate::in_a_round_trip(CALL_TIMEOUT * 3)).await;
-    assert!(shedding.calls * 2 <= trying.calls);
+    let (calls, most) = (shedding.calls, trying.calls / 2);
+    assert!(calls <= most, "{calls} > {most}");
 }
 
 #[tokio::test(start_paused = true)]
