@@ -187,7 +187,7 @@ impl Timer {
         async move {
             let mut noted: Vec<Noted> = Vec::new();
             let route = &routes[n];
-            let look = reconciler.look((route, &together), &mut watched, &mut noted);
+            let look = reconciler.look_with(&together, route, &mut watched, &mut noted);
             let look = look.await;
             let compared = reconciler.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {

@@ -111,13 +111,20 @@ pub struct Noted {
 impl Reconciler {
     /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
     /// `noted`.
-    pub async fn look(
+    pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
+        self.look_with(&Together::default(), route, watched, noted)
+            .await
+    }
+
+    /// The same as one of several looks that begin together.
+    pub async fn look_with(
         &self,
-        (route, together): (&Route, &Together),
+        together: &Together,
+        route: &Route,
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Look {
-        match self.try_to_look((route, together), watched, noted).await {
+        match self.try_to_look(together, route, watched, noted).await {
             Ok(look) => look,
             Err(error) => Look::Failed(error),
         }
@@ -125,7 +132,8 @@ impl Reconciler {
 
     async fn try_to_look(
         &self,
-        (route, together): (&Route, &Together),
+        together: &Together,
+        route: &Route,
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {

@@ -19,7 +19,7 @@ use crate::ports::{CallError, ErrorKind};
 const TOGETHER_LEAST: usize = 5;
 
 /// Routes whose looks begin together. The first one that needs its state reads all of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Together {
     routes: Vec<RouteName>,
     states: OnceCell<BTreeMap<RouteName, RouteState>>,
