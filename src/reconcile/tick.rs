@@ -112,8 +112,8 @@ impl Reconciler {
     /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
     /// `noted`.
     pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
-        self.look_with(&Together::default(), route, watched, noted)
-            .await
+        let alone = Together::default();
+        Box::pin(self.look_with(&alone, route, watched, noted)).await
     }
 
     /// The same as one of several looks that begin together.

@@ -43,7 +43,9 @@ impl Reconciler {
         route: &RouteName,
         together: &Together,
     ) -> Result<Sighting, CallError> {
-        let states = together.states.get_or_init(|| self.read_all(together));
+        // Boxed, since it is one look's of many to make the request.
+        let read = || Box::pin(self.read_all(together));
+        let states = together.states.get_or_init(read);
         match states.await.get(route) {
             Some(state) => Ok(self.remember(state.clone())),
             None => self.read(route).await,
