@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint advisories footprint page bench burst throughput soak reads micro resolvers stop
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint advisories footprint idle page bench burst throughput soak reads micro resolvers stop
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -70,6 +70,11 @@ CONTAINER := $(CARGO) build --release --locked --no-default-features --target-di
 footprint: venv ## Measures the container's program: size, idle memory, time to the first receive.
 	$(CONTAINER)
 	$(VENV)/bin/python benches/footprint.py
+
+# OTHER is another build of it, such as the one before a change, to be measured at the same time.
+idle: venv ## Measures what an idle worker costs with 1 and 1,000 routes, beside the program OTHER if it is given.
+	$(CONTAINER)
+	$(VENV)/bin/python benches/idle.py $(OTHER) target/container/release/writerlink
 
 # Optimized, with checks on, and without the ten minutes that linking the release profile takes for each of them.
 BENCH := $(CARGO) bench --locked --profile sim --bench

@@ -166,18 +166,18 @@ class Account:
         return statistics.median(trips)
 
 
-def rds_event(instance):
+def rds_event(instance, cluster="orders"):
     """A failover to this instance as RDS says it: body of a queue's message, and event of a Lambda."""
     at = datetime.now(timezone.utc)
     message = f"Started cross AZ failover to DB instance: {instance}"
-    arn = "arn:aws:rds:us-east-1:123456789012:cluster:orders"
+    arn = f"arn:aws:rds:us-east-1:123456789012:cluster:{cluster}"
     date = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     detail = {"EventCategories": ["failover"], "SourceType": "CLUSTER", "SourceArn": arn, "Date": date}
-    detail |= {"Message": message, "SourceIdentifier": "orders", "EventID": "RDS-EVENT-0073"}
+    detail |= {"Message": message, "SourceIdentifier": cluster, "EventID": "RDS-EVENT-0073"}
     bus = {"version": "0", "id": f"bench-{at.timestamp()}", "detail-type": "RDS DB Cluster Event", "source": "aws.rds"}
     bus |= {"account": "123456789012", "time": date[:19] + "Z", "region": "us-east-1", "resources": [arn], "detail": detail}
     link = "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html#RDS-EVENT-0073"
-    sns = {"Event Source": "db-cluster", "Event Time": date[:23].replace("T", " "), "Source ID": "orders"}
+    sns = {"Event Source": "db-cluster", "Event Time": date[:23].replace("T", " "), "Source ID": cluster}
     sns |= {"Source ARN": arn, "Event ID": link, "Event Message": message}
     record = {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Type": "Notification", "Message": json.dumps(sns)}}
     return json.dumps(bus), json.dumps({"Records": [record]})

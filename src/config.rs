@@ -366,11 +366,27 @@ fn count(faults: usize) -> String {
 /// # Errors
 /// [`ConfigError`], with every fault that was found.
 pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
+    read_by(file::parse, path, env)
+}
+
+/// The same for a worker, which shows nobody how each value was understood, and would carry them all its life.
+///
+/// # Errors
+/// [`ConfigError`], with every fault that was found.
+pub fn read_to_work(path: Option<&Path>, env: Env<'_>) -> Result<Config, ConfigError> {
+    read_by(file::parse_to_work, path, env).map(|loaded| loaded.config)
+}
+
+fn read_by(
+    parse_file: fn(&Path, &str, Env<'_>) -> Result<Loaded, ConfigError>,
+    path: Option<&Path>,
+    env: Env<'_>,
+) -> Result<Loaded, ConfigError> {
     let set = |variable| env(variable).filter(|value| !value.trim().is_empty());
     let named = || set(CONFIG_VARIABLE).map(PathBuf::from);
     let unused = || environment::set_variables(env);
     let parse = |path: &Path, text: &str| {
-        file::parse(path, text, env).map(|loaded| Loaded {
+        parse_file(path, text, env).map(|loaded| Loaded {
             unused: unused(),
             ..loaded
         })

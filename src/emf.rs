@@ -115,6 +115,17 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             fields.insert("routes".into(), json!(summary.routes));
             fields
         }
+        Happening::Room { at_most, of } => {
+            let (level, note) = if at_most < of {
+                (
+                    "warn",
+                    "the ledger answers too slowly, or refuses: fewer groups are worked on at once",
+                )
+            } else {
+                ("info", "the ledger answers again: all groups have room")
+            };
+            event("room", level, note)
+        }
         Happening::Stopping {
             within,
             receive_ends_within,
@@ -495,6 +506,10 @@ mod tests {
                 call: "DeleteMessage",
             },
             Happening::Panicked("at the disco"),
+            Happening::Room {
+                at_most: 32,
+                of: 64,
+            },
             Happening::LetGo {
                 groups: 3,
                 receive_is_open: true,

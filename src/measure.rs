@@ -67,6 +67,9 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
             values: vec![one(CHAIN_BROKEN)],
         },
         Happening::Summary(summary) => of_worker(of_minute(summary)),
+        Happening::Room { at_most, .. } => {
+            of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))])
+        }
         Happening::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
     }
 }

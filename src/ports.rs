@@ -267,6 +267,12 @@ pub trait Ledger: Send + Sync {
     /// The same for those who only look: nothing is written, and a route the ledger has never seen is `None`.
     async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError>;
 
+    /// The states of these routes in one request, each read consistently. Of a route that the ledger has never seen, or
+    /// that was left out of the reply, there is none: it has to be loaded. Whoever has no such request gives none.
+    async fn load_known(&self, _routes: &[RouteName]) -> Result<Vec<RouteState>, CallError> {
+        Ok(Vec::new())
+    }
+
     /// The entry of an event, read consistently.
     async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError>;
 

@@ -34,6 +34,7 @@ mod recover;
 mod report;
 mod steps;
 mod tick;
+mod together;
 mod turns;
 mod waiting;
 mod weights;
@@ -57,6 +58,7 @@ use self::recover::{Committed, News};
 pub use self::report::{Ended, Report};
 use self::steps::{Steps, without_id};
 pub use self::tick::{Look, Noted, Watched};
+pub use self::together::Together;
 use self::turns::{Leave, SharedLine};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
 use crate::domain::change::{self, Change, IllegalChange};
@@ -131,6 +133,7 @@ pub struct Reconciler {
     line: SharedLine,
     denied: Denied,
     news: News,
+    reads_alone: Denied,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -194,6 +197,7 @@ impl Reconciler {
             line: turns::line_before(limits.quota),
             denied: Denied::default(),
             news: News::default(),
+            reads_alone: Denied::default(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::domain::route::{Route, RouteName};
 use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
 use crate::ports::Clock;
-use crate::reconcile::{COMPARE_EVERY, Ended, Look, Noted, Reconciler, Watched};
+use crate::reconcile::{COMPARE_EVERY, Ended, Look, Noted, Reconciler, Together, Watched};
 use crate::worker::{Happening, Observer};
 
 /// How often and how fast routes are looked at.
@@ -61,6 +61,9 @@ pub enum Nudge {
 
 /// How many looks are under way at most: as many as a second's worth that each take a second.
 const LOOKS_AT_ONCE: usize = 20;
+
+/// The time in which so many looks may begin.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How soon after a nudge a route is looked at: the ledger and the load balancer have just changed.
 const NUDGED_AFTER: Duration = Duration::from_secs(1);
@@ -184,14 +187,20 @@ impl Timer {
         while looks.join_next().await.is_some() {}
     }
 
-    fn look(&self, n: usize, mut watched: Watched) -> impl Future<Output = Looked> + use<> {
+    fn look(
+        &self,
+        n: usize,
+        mut watched: Watched,
+        together: Arc<Together>,
+    ) -> impl Future<Output = Looked> + use<> {
         let reconciler = Arc::clone(&self.reconciler);
         let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&self.routes));
         let (routes, observer) = (Arc::clone(&self.routes), Arc::clone(&self.observer));
         async move {
             let mut noted: Vec<Noted> = Vec::new();
             let route = &routes[n];
-            let look = reconciler.look(route, &mut watched, &mut noted).await;
+            let look = reconciler.look_with(&together, route, &mut watched, &mut noted);
+            let look = look.await;
             let compared = reconciler.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
                 observer.tell(&Happening::MapNotCompared { route, error });
@@ -218,13 +227,49 @@ impl Timer {
     }
 }
 
+/// How many looks may begin: so many in each second. They begin together, since a processor that turns to a look now and
+/// then finds nothing of it in its caches: twenty at once cost a third of what twenty cost one by one.
+struct Starts {
+    a_second: u32,
+    left: u32,
+    since: Duration,
+}
+
+impl Starts {
+    fn new(a_second: u32) -> Self {
+        let a_second = a_second.max(1);
+        Self {
+            a_second,
+            left: a_second,
+            since: Duration::ZERO,
+        }
+    }
+
+    /// Takes one, if there is one left in the second that runs.
+    fn take(&mut self, now: Duration) -> bool {
+        if now >= self.since + SECOND {
+            (self.since, self.left) = (now, self.a_second);
+        }
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    /// When the next one may begin.
+    fn next(&self, now: Duration) -> Duration {
+        if self.left > 0 {
+            return now;
+        }
+        self.since + SECOND
+    }
+}
+
 /// When each route is due.
 struct Rounds {
     seats: Vec<Seat>,
     due: BTreeSet<(Duration, usize)>,
     by_name: BTreeMap<RouteName, usize>,
-    next_start: Duration,
-    between_starts: Duration,
+    starts: Starts,
     next_summary: Duration,
     looks: usize,
     failed: usize,
@@ -239,8 +284,7 @@ impl Rounds {
             seats: Vec::new(),
             due: BTreeSet::new(),
             by_name: BTreeMap::new(),
-            next_start: now,
-            between_starts: Duration::from_secs(1) / timer.settings.looks_per_second_max.max(1),
+            starts: Starts::new(timer.settings.looks_per_second_max),
             next_summary: now + SUMMARY_EVERY,
             looks: 0,
             failed: 0,
@@ -248,7 +292,7 @@ impl Rounds {
         for (n, route) in timer.routes.iter().enumerate() {
             let seat = Seat {
                 watched: Some(Watched::default()),
-                due: now + part_of(interval, timer.clock.random()),
+                due: whole(now + part_of(interval, timer.clock.random())).max(now),
                 ..Seat::default()
             };
             rounds.due.insert((seat.due, n));
@@ -260,25 +304,29 @@ impl Rounds {
 
     /// Starts the looks that are due, no faster than allowed.
     fn start(&mut self, timer: &Timer, looks: &mut JoinSet<Looked>, now: Duration) {
+        let mut begun = Vec::new();
         while let Some(&(due, n)) = self.due.first()
             && due <= now
-            && self.next_start <= now
-            && looks.len() < LOOKS_AT_ONCE
+            && looks.len() + begun.len() < LOOKS_AT_ONCE
+            && self.starts.take(now)
         {
             self.due.pop_first();
-            let Some(watched) = self.seats[n].watched.take() else {
-                continue;
-            };
-            self.seats[n].began = Some(now);
-            self.next_start = now + self.between_starts;
-            looks.spawn(timer.look(n, watched));
+            if let Some(watched) = self.seats[n].watched.take() {
+                self.seats[n].began = Some(now);
+                begun.push((n, watched));
+            }
+        }
+        let routes = begun.iter().map(|(n, _)| timer.routes[*n].name.clone());
+        let together = Together::of(routes.collect());
+        for (n, watched) in begun {
+            looks.spawn(timer.look(n, watched, Arc::clone(&together)));
         }
     }
 
     fn until_next(&self, now: Duration, under_way: usize) -> Duration {
         let next = match self.due.first() {
             Some((due, _)) if under_way < LOOKS_AT_ONCE => {
-                (*due).max(self.next_start).min(self.next_summary)
+                (*due).max(self.starts.next(now)).min(self.next_summary)
             }
             Some(_) | None => self.next_summary,
         };
@@ -321,6 +369,10 @@ impl Rounds {
         seat.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
+        if look == Look::Right {
+            // Nobody waits for the next one: it can be there for a wake-up with others.
+            seat.due = whole(seat.due);
+        }
         seat.watched = Some(watched);
         seat.began = None;
         self.due.insert((seat.due, n));
@@ -412,6 +464,11 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
 
 fn count_of(routes: &[Route]) -> u32 {
     u32::try_from(routes.len()).unwrap_or(u32::MAX)
+}
+
+/// The second that runs then.
+fn whole(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs())
 }
 
 /// A random part of a duration, in steps of a thousandth.

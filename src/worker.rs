@@ -9,11 +9,12 @@
 mod drill;
 mod hand;
 mod happening;
+mod shedding;
 mod stopping;
 mod turns;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use self::hand::Hand;
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
 use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent, SourceKind};
+use crate::domain::room::Room;
 use crate::domain::route::Route;
 use crate::domain::routing;
 use crate::domain::transition::{Disposition, retry_after};
@@ -66,6 +68,8 @@ pub enum Until {
 pub struct Limits {
     /// How many groups are worked on at the same time.
     pub groups_max: usize,
+    /// To how many that may fall while the ledger is too slow for more.
+    pub groups_min: usize,
     /// How long what is in hand may take once the worker is to stop.
     pub drain_timeout: Duration,
     /// How routes are looked at without events.
@@ -84,6 +88,7 @@ pub struct Worker {
     nudges: Option<mpsc::UnboundedSender<Nudge>>,
     /// Told whenever a group in hand got further.
     progress: Arc<Notify>,
+    room: Arc<Mutex<Room>>,
     /// When it has to have ended, once it was told to stop.
     ends_at: Arc<OnceLock<Duration>>,
 }
@@ -108,6 +113,7 @@ impl Worker {
             limits,
             nudges: None,
             progress: Arc::default(),
+            room: Arc::new(Mutex::new(Room::new(limits.groups_min, limits.groups_max))),
             ends_at: Arc::default(),
         }
     }
@@ -134,7 +140,7 @@ impl Worker {
                 () = &mut shutdown => break None,
                 () = worker.room(&mut groups, &mut turns) => {}
             }
-            let mut receive = self.open_receive(until);
+            let mut receive = self.open_receive(until, groups.len());
             let received = tokio::select! {
                 biased;
                 () = &mut shutdown => break Some(receive),
@@ -203,14 +209,13 @@ impl Worker {
                 return;
             }
             self.progress.notify_one();
-            self.progress.notify_one();
         }
     }
 
     /// Waits until there is room for another group. Nothing is received meanwhile, and progress of a group takes the
     /// place of a receive: while a long hand is worked off, the loop is as it should be.
     async fn room(&self, groups: &mut JoinSet<()>, turns: &mut Turns) {
-        while groups.len() >= self.limits.groups_max {
+        while groups.len() >= self.places() {
             tokio::select! {
                 biased;
                 ended = groups.join_next() => self.note_panic(ended),
@@ -355,6 +360,7 @@ impl Worker {
             .attempt(route, &evidence, Cause::Event, hand)
             .await;
         self.progress.notify_one();
+        self.learn(&report);
         if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
             self.tell(&Happening::of_ledger(route, &news));
         }

@@ -17,6 +17,8 @@ mod drift;
 mod elbv2;
 #[path = "adapters/faults.rs"]
 mod faults;
+#[path = "adapters/idle.rs"]
+mod idle;
 #[path = "adapters/installation.rs"]
 mod installation;
 #[path = "adapters/ledger_scripted.rs"]

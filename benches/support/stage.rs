@@ -99,6 +99,7 @@ impl Stage {
             },
             limits: Limits {
                 groups_max: groups.max(1),
+                groups_min: 1,
                 drain_timeout: Duration::from_secs(25),
                 reconciling,
             },

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::tls;
@@ -80,6 +81,9 @@ pub fn loader(timeouts: Timeouts) -> ConfigLoader {
         .build();
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client)
+        // It looks at the pace of each upload ten times a second until the reply is there, for all of a receive's 20 s.
+        // What stalls meets the limits below first: its own grace is 20 s.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(retries)
         .timeout_config(limits);
     match AppName::new(env!("CARGO_PKG_NAME")) {

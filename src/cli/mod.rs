@@ -83,7 +83,7 @@ pub enum Answers {
 impl Session<'_> {
     /// Reads the configuration of a command, in whose name its lines are written from then on.
     fn config(&mut self, global: &Global) -> Result<Config, Failure> {
-        let config = config::read(global.config.as_deref(), self.env)?.config;
+        let config = config::read_to_work(global.config.as_deref(), self.env)?;
         let name = &config.provenance.installation;
         self.installation = Some(name.clone());
         telemetry::name_lines_by(name);

@@ -26,7 +26,7 @@ pub(super) async fn run(
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let config = session.config(global)?;
+    let mut config = session.config(global)?;
     let process = session.connect.process()?;
     let ports = session.connect.ports(&config).await?;
     let opening = session.connect.queue(&config);
@@ -38,7 +38,8 @@ pub(super) async fn run(
         queue: queue.port,
         ..ports
     };
-    let routes: Arc<[Route]> = config.routes.as_slice().into();
+    // Moved, not copied: a thousand of them are a megabyte.
+    let routes: Arc<[Route]> = std::mem::take(&mut config.routes).into();
     let terms = Terms {
         limits: web::ConnectionLimits::for_files(process.open_files_max),
         observer: Arc::clone(&lines) as _,
@@ -134,6 +135,7 @@ fn attempts(config: &Config) -> Attempts {
 
 fn limits(config: &Config) -> Limits {
     Limits {
+        groups_min: 1,
         groups_max: usize::try_from(config.worker.parallel_groups).unwrap_or(usize::MAX),
         drain_timeout: config.worker.drain_timeout,
         reconciling: config.reconciling,

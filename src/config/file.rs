@@ -23,7 +23,16 @@ use crate::domain::route::Route;
 
 /// Reads the text of a file.
 pub(super) fn parse(path: &Path, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
-    let mut findings = Findings::new(ReadFrom::File(path.to_owned()));
+    parse_into(Findings::new(ReadFrom::File(path.to_owned())), text, env)
+}
+
+/// The same without the values as they were understood.
+pub(super) fn parse_to_work(path: &Path, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
+    let findings = Findings::of_faults(ReadFrom::File(path.to_owned()));
+    parse_into(findings, text, env)
+}
+
+fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
     let document = Document(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {

@@ -97,7 +97,8 @@ fn quoted(value: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Findings {
     from: ReadFrom,
-    settings: Vec<Setting>,
+    /// None where nobody is going to look at them.
+    settings: Option<Vec<Setting>>,
     faults: Vec<Fault>,
 }
 
@@ -105,17 +106,28 @@ impl Findings {
     pub(super) fn new(from: ReadFrom) -> Self {
         Self {
             from,
-            settings: Vec::new(),
+            settings: Some(Vec::new()),
             faults: Vec::new(),
         }
     }
 
+    /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would keep 4 MB
+    /// for.
+    pub(super) fn of_faults(from: ReadFrom) -> Self {
+        Self {
+            settings: None,
+            ..Self::new(from)
+        }
+    }
+
     pub(super) fn understood(&mut self, place: &Place, value: impl fmt::Display) {
-        self.settings.push(Setting {
-            field: place.field.clone(),
-            value: value.to_string(),
-            origin: place.origin,
-        });
+        if let Some(settings) = &mut self.settings {
+            settings.push(Setting {
+                field: place.field.clone(),
+                value: value.to_string(),
+                origin: place.origin,
+            });
+        }
     }
 
     pub(super) fn fault(
@@ -146,7 +158,7 @@ impl Findings {
             Some(config) if self.faults.is_empty() => Ok(Loaded {
                 config,
                 from: self.from,
-                settings: self.settings,
+                settings: self.settings.unwrap_or_default(),
                 unused: Vec::new(),
             }),
             _ => {

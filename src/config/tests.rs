@@ -110,6 +110,23 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
 }
 
 #[test]
+fn a_worker_reads_the_same_configuration_without_its_values() {
+    let text = route(INSTANCES);
+    let (shown, to_work) = (
+        file(&text).unwrap(),
+        file::parse_to_work(Path::new("w.toml"), &text).unwrap(),
+    );
+    assert_eq!(shown.config, to_work.config);
+    assert!(!shown.settings.is_empty());
+    assert_eq!(to_work.settings, []);
+    let faulty = file::parse_to_work(Path::new("w.toml"), "[[route]]\nport = 0\n");
+    assert_eq!(
+        faulty.unwrap_err().to_string(),
+        file("[[route]]\nport = 0\n").unwrap_err().to_string()
+    );
+}
+
+#[test]
 fn the_least_file_is_one_route_that_any_source_moves() {
     let loaded = file(&route(INSTANCES)).unwrap();
     let route = &loaded.config.routes[0];

@@ -28,6 +28,7 @@ pub mod policy;
 pub mod provenance;
 pub mod reason;
 pub mod rebuild;
+pub mod room;
 pub mod route;
 pub mod routing;
 pub mod safety;

@@ -29,6 +29,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use dynoxide::actions::batch_get_item::{BatchGetItemRequest, BatchGetItemResponse};
 use dynoxide::actions::execute_statement::ExecuteStatementRequest;
 use dynoxide::actions::execute_transaction::{
     ExecuteTransactionRequest, ExecuteTransactionResponse, ParameterizedStatement,
@@ -242,6 +243,7 @@ impl Action {
         let body = request.body().bytes().unwrap_or_default();
         match name {
             "GetItem" => Self::new("GetItem", body, get_words, get_item),
+            "BatchGetItem" => Self::new("BatchGetItem", body, batch_words, batch_get_item),
             "Query" => Self::new("Query", body, query_words, query),
             "ExecuteStatement" => Self::new(
                 "ExecuteStatement",
@@ -323,6 +325,19 @@ fn get_item(engine: &Database, get: GetItemRequest) -> dynoxide::Result<GetItemR
     Ok(GetItemResponse::default())
 }
 
+/// The same for the tables of a batch, each of which asks for itself.
+fn batch_get_item(
+    engine: &Database,
+    mut get: BatchGetItemRequest,
+) -> dynoxide::Result<BatchGetItemResponse> {
+    get.request_items
+        .retain(|_, table| table.consistent_read == Some(true));
+    if get.request_items.is_empty() {
+        return Ok(BatchGetItemResponse::default());
+    }
+    engine.batch_get_item(get)
+}
+
 /// The same for a Query of a table. An index has no consistent reads, and nobody asks for one.
 fn query(engine: &Database, query: QueryRequest) -> dynoxide::Result<QueryResponse> {
     if query.index_name.is_some() || query.consistent_read == Some(true) {
@@ -348,6 +363,11 @@ fn no_words<I>(_: &I) -> String {
 fn get_words(get: &GetItemRequest) -> String {
     let key: Vec<&str> = get.key.values().filter_map(scalar).collect();
     format!("{} {}", get.table_name, key.join("/"))
+}
+
+fn batch_words(get: &BatchGetItemRequest) -> String {
+    let keys = get.request_items.values().map(|table| table.keys.len());
+    format!("{} items", keys.sum::<usize>())
 }
 
 fn query_words(query: &QueryRequest) -> String {

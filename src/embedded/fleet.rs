@@ -34,6 +34,7 @@ impl Default for FleetConfig {
     fn default() -> Self {
         let limits = Limits {
             groups_max: 16,
+            groups_min: 1,
             drain_timeout: Duration::from_secs(25),
             reconciling: Reconciling::default(),
         };

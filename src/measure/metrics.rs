@@ -122,6 +122,8 @@ metrics! {
     HELD_BACK = Counter "held_back" by Route;
     /// Groups let go of at the end of the drain limit.
     LET_GO = Counter "groups_let_go" by Nothing;
+    /// Groups worked on at once at most, each time that the ledger was too slow for more or is not any more.
+    GROUPS_AT_ONCE = Gauge "groups_at_once" by Nothing;
     /// How long an attempt's intent took to be committed.
     BEGIN_MS = Time "begin_ms" by Nothing;
     /// How long an attempt's calls of `RegisterTargets` took.

@@ -83,7 +83,7 @@ impl Reconciler {
     ) -> Result<(), CallError> {
         let by = compared_with(route);
         let now = self.clock.monotonic();
-        let denied = by == Some(Witness::Rds) && self.is_denied(now);
+        let denied = by == Some(Witness::Rds) && self.denied.is_denied(now);
         let nobody = by.is_none() && !watched.map.differs;
         if nobody || denied || !is_due(route, every, watched, now) {
             return Ok(());
@@ -91,7 +91,7 @@ impl Reconciler {
         let found = match self.databases.addresses(route).await {
             Ok(found) => found,
             Err(error) if error.kind == ErrorKind::Denied => {
-                let said_before = self.deny(now);
+                let said_before = self.denied.deny(now);
                 return if said_before { Ok(()) } else { Err(error) };
             }
             Err(_) => return Ok(()),
@@ -230,7 +230,7 @@ fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) 
     true
 }
 
-/// Until when RDS is not asked, since it has refused to answer this process.
+/// Until when somebody is not asked, who has refused to answer this process.
 #[derive(Debug, Default)]
 pub(super) struct Denied(std::sync::Mutex<Option<Duration>>);
 
@@ -243,18 +243,15 @@ impl Denied {
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         )
     }
-}
 
-impl Reconciler {
-    fn is_denied(&self, now: Duration) -> bool {
-        self.denied
-            .with(|until| until.is_some_and(|until| now < until))
+    pub(super) fn is_denied(&self, now: Duration) -> bool {
+        self.with(|until| until.is_some_and(|until| now < until))
     }
 
     /// Notes a refusal; whether one was noted already, by another route's look.
-    fn deny(&self, now: Duration) -> bool {
+    pub(super) fn deny(&self, now: Duration) -> bool {
         let said_before = self.is_denied(now);
-        self.denied.with(|until| *until = Some(now + DENIED_FOR));
+        self.with(|until| *until = Some(now + DENIED_FOR));
         said_before
     }
 }

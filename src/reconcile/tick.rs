@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::conflict::{Contradicted, Said};
 use super::map::MapWatch;
 use super::recover::Committed;
+use super::together::Together;
 use super::weights::truth_of;
 use super::{Ended, NothingInHand, Reconciler, Report, Task, bug, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
@@ -117,7 +118,19 @@ impl Reconciler {
     /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
     /// `noted`.
     pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
-        match Box::pin(self.try_to_look(route, watched, noted)).await {
+        let alone = Together::default();
+        Box::pin(self.look_with(&alone, route, watched, noted)).await
+    }
+
+    /// The same as one of several looks that begin together.
+    pub async fn look_with(
+        &self,
+        together: &Together,
+        route: &Route,
+        watched: &mut Watched,
+        noted: &mut Vec<Noted>,
+    ) -> Look {
+        match Box::pin(self.try_to_look(together, route, watched, noted)).await {
             Ok(look) => look,
             Err(error) => Look::Failed(error),
         }
@@ -125,12 +138,14 @@ impl Reconciler {
 
     async fn try_to_look(
         &self,
+        together: &Together,
         route: &Route,
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
         let known = self.recall(&route.name).map(|seen| seen.state.chain.seq);
-        let (sighting, reading) = tokio::join!(self.read(&route.name), self.databases.ask(route));
+        let read = self.read_with(&route.name, together);
+        let (sighting, reading) = tokio::join!(read, self.databases.ask(route));
         let mut sighting = sighting?;
         let seq = sighting.state.chain.seq;
         // A state that went back was restored; one without a record may be new, or may have been deleted.

@@ -99,6 +99,13 @@ pub enum Happening<'a> {
     },
     /// A minute went by: how the routes are.
     Summary(Summary),
+    /// The ledger was too slow for so many groups at once, or all of them have room again.
+    Room {
+        /// How many are worked on at most from now on.
+        at_most: usize,
+        /// How many there could be.
+        of: usize,
+    },
     /// The worker was told to stop.
     Stopping {
         /// How long what is in hand may take.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Happening, RECEIVE_MAX, RECEIVE_WAIT, RECEIVE_WAIT_DRAINING, Until, Worker};
+use super::{Happening, RECEIVE_WAIT, RECEIVE_WAIT_DRAINING, Until, Worker};
 use crate::domain::lease::LEASE_DURATION;
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Message};
@@ -29,13 +29,13 @@ pub(super) struct OpenReceive<'a> {
 type Reply = Result<Vec<Message>, CallError>;
 
 impl Worker {
-    pub(super) fn open_receive(&self, until: Until) -> OpenReceive<'_> {
+    pub(super) fn open_receive(&self, until: Until, groups: usize) -> OpenReceive<'_> {
         let wait = match until {
             Until::Stopped => RECEIVE_WAIT,
             Until::Drained => RECEIVE_WAIT_DRAINING,
         };
         OpenReceive {
-            reply: self.queue.receive(RECEIVE_MAX, wait),
+            reply: self.queue.receive(self.messages_wanted(groups), wait),
             ends_at: self.clock.monotonic() + wait,
         }
     }

@@ -20,6 +20,7 @@ mod past;
 mod plan;
 mod provenance;
 mod rebuild;
+mod room;
 mod routing;
 mod safety;
 mod sources;

@@ -5,7 +5,7 @@
 //! | `state` | `pk` | `route#NAME`: generation, lease, desired target, chain head; `event#KEY`: the idempotency record |
 //! | `audit` | `route`, `seq` | one record each; indexes `by-day` (`day`, `at_route_seq`) and `by-event` (`event_key`, `seq`) |
 //!
-//! The API actions used are `GetItem`, `Query`, `ExecuteStatement` and `ExecuteTransaction`, no others, so the
+//! The API actions used are `GetItem`, `BatchGetItem`, `Query`, `ExecuteStatement` and `ExecuteTransaction`, no others, so the
 //! worker's role needs no `PutItem`, `UpdateItem`, `DeleteItem` or `BatchWriteItem` (see `statements`). The
 //! one code serves AWS, a stand-in, and the engine of the embedded world.
 
@@ -17,11 +17,13 @@ pub(crate) mod records;
 pub(super) mod statements;
 mod tables;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use crate::aws::error::call_error;
 use crate::domain::change::Change;
@@ -34,6 +36,11 @@ pub(super) use tables::unbuilt;
 pub use tables::{TableNames, create_tables, table_exists};
 
 const GET_ITEM: &str = "GetItem";
+const BATCH_GET_ITEM: &str = "BatchGetItem";
+
+/// The most items of one request (DynamoDB API reference, `BatchGetItem`).
+const BATCH_MAX: usize = 100;
+
 const EXECUTE_STATEMENT: &str = "ExecuteStatement";
 
 /// The ledger and its audit, on two tables.
@@ -112,6 +119,23 @@ impl Ledger for DynamoLedger {
         })
     }
 
+    async fn load_known(&self, routes: &[RouteName]) -> Result<Vec<RouteState>, CallError> {
+        let mut keys = KeysAndAttributes::builder().consistent_read(true);
+        for route in routes.iter().take(BATCH_MAX) {
+            keys = keys.keys(HashMap::from([(PK.to_owned(), route_pk(route))]));
+        }
+        let keys = keys
+            .build()
+            .map_err(|error| invalid(BATCH_GET_ITEM, &error))?;
+        let get = self.client.batch_get_item();
+        let reply = get.request_items(&self.tables.state, keys).send().await;
+        let reply = reply.map_err(|error| failed(BATCH_GET_ITEM, &error))?;
+        let items = reply.responses.unwrap_or_default().into_values().flatten();
+        // An item that cannot be read is told by the look that reads it alone.
+        let states = items.filter_map(|item| RouteState::try_from(&item).ok());
+        Ok(states.collect())
+    }
+
     async fn peek(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
         self.state(route).await
     }
@@ -143,6 +167,10 @@ where
             .push_str("; `writerlink setup` creates the ledger's tables");
     }
     failed
+}
+
+fn invalid(call: &'static str, error: &BuildError) -> CallError {
+    CallError::without_a_reply(call, ErrorKind::Invalid, error.to_string())
 }
 
 pub(crate) fn malformed(error: &MalformedItem) -> CallError {

@@ -112,6 +112,7 @@ impl Observer for Notes {
             | Happening::LedgerRecovered { .. }
             | Happening::VisibilityLost { .. }
             | Happening::Panicked(_)
+            | Happening::Room { .. }
             | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),
         };
         let at = self.time.elapsed();
