@@ -114,12 +114,12 @@ fn a_worker_reads_the_same_configuration_without_its_values() {
     let text = route(INSTANCES);
     let (shown, to_work) = (
         file(&text).unwrap(),
-        file::parse_to_work(Path::new("w.toml"), &text).unwrap(),
+        file::parse_to_work(Path::new("w.toml"), &text, &|_| None).unwrap(),
     );
     assert_eq!(shown.config, to_work.config);
     assert!(!shown.settings.is_empty());
     assert_eq!(to_work.settings, []);
-    let faulty = file::parse_to_work(Path::new("w.toml"), "[[route]]\nport = 0\n");
+    let faulty = file::parse_to_work(Path::new("w.toml"), "[[route]]\nport = 0\n", &|_| None);
     assert_eq!(
         faulty.unwrap_err().to_string(),
         file("[[route]]\nport = 0\n").unwrap_err().to_string()
