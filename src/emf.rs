@@ -7,7 +7,8 @@
 //! Every metric has the installation for its first dimension, those of all routes together included: two installations
 //! in one account share the namespace, and the one's sign of life must not keep the other's alarm quiet.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,13 +98,7 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             fields.insert("first_bad_seq".into(), json!(broken.seq()));
             of_route(route, fields)
         }
-        Happening::HttpNotAccepting { address, error } => {
-            let note = format!(
-                "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
-                 open, or let it open more files (ulimit -n)"
-            );
-            event("http_not_accepting", "warn", &note)
-        }
+        Happening::HttpNotAccepting { address, error } => http_not_accepting(*address, error),
         Happening::LedgerRecovered { route, from, to } => {
             let note = format!(
                 "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
@@ -142,6 +137,14 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
             )
         }
     })
+}
+
+fn http_not_accepting(address: SocketAddr, error: &io::Error) -> Map<String, Value> {
+    let note = format!(
+        "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
+         open, or let it open more files (ulimit -n)"
+    );
+    event("http_not_accepting", "warn", &note)
 }
 
 /// Why it does not end at once, to a person who waits for it.

@@ -1,6 +1,7 @@
 //! The command line as a process: what is typed, what comes out where, and with which code.
 #![expect(clippy::unwrap_used, reason = "a test stops where a step fails")]
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -20,10 +21,10 @@ fn writerlink(line: &str) -> Command {
 /// What `sha256sum | cut -c1-12` prints.
 fn sum_of(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    digest[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest[..6].iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn lambda(line: &str) -> Command {

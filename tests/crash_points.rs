@@ -249,6 +249,7 @@ async fn run(story: Story, points: &[Point]) -> Ran {
 }
 
 /// A failover of long ago is carried out; then the `state` table is restored to before it, and the audit is not.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 async fn restore_to_before_a_failover(rig: &Rig, invariants: &Invariants) {
     let before = rig.fleet.dynamo.backup(LedgerTable::State).unwrap();
     let first = event_bodies::eventbridge(&rig.started(0, 3, 0));

@@ -18,7 +18,6 @@ pub mod drift;
 pub mod event;
 pub mod follow;
 pub mod ground;
-pub mod head;
 pub mod identity;
 pub mod lease;
 pub mod missing_name;

@@ -7,13 +7,13 @@ use super::Reconciler;
 use super::recover::{Committed, RECOVERED_MAX};
 use crate::audit_chain::verify_newest;
 use crate::domain::audit::{BrokenChain, Cause, Entry, RecordKind, Told};
+use crate::domain::chain_end::ChainEnd;
 use crate::domain::change;
-use crate::domain::head::HeadCheck;
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, RouteState};
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{AuditQuery, CallError, ErrorKind};
 
 /// What is wrong with a route's ledger that a person can take on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +116,11 @@ impl Reconciler {
         let name = &route.name;
         let state = self.ledger.peek(name).await?;
         let state = state.unwrap_or_else(|| RouteState::new(name.clone()));
-        let row = self.newest_row(name).await?;
-        let newest = row.map_or(0, |row| row.seq);
+        let query = AuditQuery::Newest {
+            route: name.clone(),
+        };
+        let rows = self.audit.page(&query, 1, None).await?.end();
+        let newest = rows.newest().map_or(0, |row| row.seq);
         let mut adoption = Adoption {
             rebuilt: state.clone(),
             state,
@@ -127,17 +130,17 @@ impl Reconciler {
             recovers: 0,
         };
         let head = adoption.state.chain;
-        adoption.trouble = match HeadCheck::of(head, row) {
-            HeadCheck::RowsAhead { .. } => {
+        adoption.trouble = match ChainEnd::of(Some(head), &rows) {
+            ChainEnd::RowsBeyond { .. } => {
                 let behind = self.follow_what_verifies(&mut adoption.rebuilt).await?;
                 adoption.take(behind)
             }
-            HeadCheck::RowsMissing { head, newest } => Some(Trouble::Missing {
+            ChainEnd::RowsMissing { head, newest } => Some(Trouble::Missing {
                 from: newest.saturating_add(1),
                 to: head,
             }),
-            HeadCheck::OtherRecord { seq } => Some(Trouble::Altered(BrokenChain::WrongHead(seq))),
-            HeadCheck::Matches => self.altered(route, head).await?,
+            ChainEnd::OtherRecord { seq } => Some(Trouble::Altered(BrokenChain::WrongHead(seq))),
+            ChainEnd::Matches => self.altered(route, head).await?,
         };
         Ok(adoption)
     }

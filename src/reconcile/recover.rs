@@ -10,16 +10,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, seq_of, verify_newest};
-use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, Hash, RecordKind};
+use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, verify_newest};
+use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, RecordKind};
+use crate::domain::chain_end::ChainEnd;
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
-use crate::domain::head::{HeadCheck, NewestRow};
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::{Route, RouteName, TargetGroupArn};
 use crate::domain::transition::{ChainHead, EventEntry, RouteState, TransitionId};
 use crate::planted::{Bug, planted};
-use crate::ports::{AuditQuery, CallError, Commit, ErrorKind, StoredRecord};
+use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
 
 /// More records behind a state are for a person: reading them would take longer than a message may wait.
 pub const RECOVERED_MAX: usize = 1000;
@@ -170,41 +170,14 @@ impl Reconciler {
     /// When the ledger cannot be read or written, or rows do not continue the state.
     pub async fn recover_if_behind(&self, route: &Route) -> Result<(), CallError> {
         let name = &route.name;
-        // A commit between the two reads leaves the rows ahead of what was read of the state.
-        if !matches!(self.head_check(name).await?, HeadCheck::Matches)
-            && let HeadCheck::RowsAhead { .. } = self.head_check(name).await?
-        {
+        let end = compared_end(self.ledger.as_ref(), self.audit.as_ref(), name).await?;
+        if let Some(ChainEnd::RowsBeyond { .. }) = end {
             let state = self.ledger.load(name).await?;
             let group = route.group.arn.clone();
             let state = Box::pin(self.recover(state, group, Cause::Reconcile)).await?;
             self.remember(state);
         }
         Ok(())
-    }
-
-    async fn head_check(&self, route: &RouteName) -> Result<HeadCheck, CallError> {
-        let state = self.ledger.peek(route).await?;
-        let newest = self.newest_row(route).await?;
-        Ok(HeadCheck::of(
-            state
-                .unwrap_or_else(|| RouteState::new(route.clone()))
-                .chain,
-            newest,
-        ))
-    }
-
-    pub(super) async fn newest_row(
-        &self,
-        route: &RouteName,
-    ) -> Result<Option<NewestRow>, CallError> {
-        let query = AuditQuery::Newest {
-            route: route.clone(),
-        };
-        let page = self.audit.page(&query, 1, None).await?;
-        Ok(page.rows.first().map(|row| NewestRow {
-            seq: seq_of(row),
-            hash: row.as_ref().ok().map(|stored| Hash::of(&stored.canonical)),
-        }))
     }
 
     async fn recover(

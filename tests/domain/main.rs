@@ -10,7 +10,6 @@ mod decide;
 mod drift;
 mod event;
 mod follow;
-mod head;
 mod history;
 mod identity;
 mod missing_name;

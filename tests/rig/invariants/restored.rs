@@ -65,17 +65,17 @@ impl Checker {
         };
         restored.unwrap();
         self.events_restored |= loss == Loss::States;
-        let mut lost = loss == Loss::Records;
+        let mut something_is_gone = loss == Loss::Records;
         for n in 0..self.routes.len() {
             if self.falls_behind(n) {
-                lost = true;
+                something_is_gone = true;
             } else {
                 // Where no record is lost, nothing shows that a lease was extended: a restore of that alone is none.
                 let name = &self.routes[n].route.name;
                 dynamo.restore_route(&today, name).unwrap();
             }
         }
-        if lost {
+        if something_is_gone {
             *self.faults.entry("restored").or_default() += 1;
             self.trouble_until = self.trouble_until.max(now);
         }
