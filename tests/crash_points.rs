@@ -439,7 +439,7 @@ fn two_failovers_survive_every_fault_at_every_one_of_their_calls() {
 
 #[test]
 fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Restored).0.expect(150);
+    singles(Story::Restored).0.expect(160);
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn two_failovers_survive_every_pair_of_faults() {
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(4100);
+    pairs(Story::Failover).expect(4450);
 }
 
 #[test]
