@@ -220,3 +220,42 @@ fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
         effect: Effect::Agrees(newest.event),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::transition::Outcome;
+
+    fn key(digit: char) -> EventKey {
+        EventKey::parse(&digit.to_string().repeat(64)).unwrap()
+    }
+
+    #[test]
+    fn newer_evidence_and_another_reason_begin_the_minute_anew() {
+        let reading = Reading(Vec::new());
+        let mut contradicted = Contradicted::default();
+        let mut look = |seconds: u64, newest: char, reason: Option<Reason>| {
+            let said = Said {
+                reading: &reading,
+                against: reason.map(|reason| Verdict::new(Outcome::Ignored, reason, "so")),
+                times: (Timestamp::EPOCH, Duration::from_secs(seconds)),
+            };
+            let lasting = contradicted.take(&said, Some(key(newest)));
+            lasting.map(|lasting| lasting.for_one_reason)
+        };
+        let minute = CONFLICT_AFTER.as_secs();
+        let (contradict, unclear) = (Reason::SourcesContradict, Reason::TruthUnclear);
+        assert_eq!(look(0, '1', Some(contradict)), None);
+        assert_eq!(look(minute - 1, '1', Some(contradict)), None);
+        assert_eq!(look(minute, '1', Some(contradict)), Some(true));
+        // Another reason: it lasts, and not for one reason.
+        assert_eq!(look(minute + 1, '1', Some(unclear)), Some(false));
+        // Newer evidence has to be contradicted for as long.
+        assert_eq!(look(minute + 2, '2', Some(unclear)), None);
+        assert_eq!(look(2 * minute + 1, '2', Some(unclear)), None);
+        assert_eq!(look(2 * minute + 2, '2', Some(unclear)), Some(true));
+        // So has what was over in between.
+        assert_eq!(look(2 * minute + 3, '2', None), None);
+        assert_eq!(look(2 * minute + 4, '2', Some(unclear)), None);
+    }
+}

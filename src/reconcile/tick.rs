@@ -475,7 +475,10 @@ pub(super) struct Looking<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::audit::Told;
+    use crate::domain::route::{InstanceId, RouteName};
     use crate::domain::safety::Stop;
+    use crate::domain::transition::TransitionId;
 
     #[test]
     fn a_route_flaps_as_long_as_its_protection_holds() {
@@ -492,5 +495,57 @@ mod tests {
             watched.see(&control, now);
             assert_eq!(watched.is_flapping, flaps);
         }
+    }
+
+    /// The report of a repair that was to bring the route to the `last` address, and ended like this.
+    fn repair_of(last: u8, ended: Ended) -> Report {
+        let name = RouteName::new("orders").unwrap();
+        let target = Target {
+            ip: [10, 0, 1, last].into(),
+            port: 3306,
+        };
+        let (at, said) = (Timestamp::EPOCH, String::new());
+        Report {
+            event_key: EventKey::drawn(&name, at, 1),
+            route: name,
+            cause: Cause::Reconcile,
+            told: Told::Truth { at, said },
+            transition: TransitionId::from_parts(at, 7),
+            attempt: 1,
+            resumed: false,
+            generation: None,
+            desired: Some((InstanceId::new("db-1").unwrap(), target)),
+            before: Vec::new(),
+            after: Vec::new(),
+            steps: Vec::new(),
+            took: Duration::ZERO,
+            event_age: Duration::ZERO,
+            ended,
+        }
+    }
+
+    #[test]
+    fn failed_repairs_count_for_one_target_and_one_that_ended_well_clears_them() {
+        let failed = || {
+            let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, "no");
+            Ended::Deferred(verdict, Duration::ZERO)
+        };
+        let target = |last| repair_of(last, failed()).desired.unwrap().1;
+        let mut repairs = FailedRepairs::default();
+        for _ in 0..REPAIRS_AT_ONCE {
+            assert!(!repairs.hold_back(target(1), Duration::ZERO));
+            repairs.take(&repair_of(1, failed()), Duration::ZERO);
+        }
+        repairs.take(&repair_of(1, failed()), Duration::ZERO);
+        assert!(repairs.hold_back(target(1), Duration::ZERO));
+        assert!(!repairs.hold_back(target(2), Duration::ZERO), "news");
+        // The first failure at another target is the first one of it.
+        repairs.take(&repair_of(2, failed()), Duration::ZERO);
+        assert!(!repairs.hold_back(target(2), Duration::ZERO));
+        assert!(!repairs.hold_back(target(1), Duration::ZERO));
+        repairs.times = REPAIRS_AT_ONCE + 5;
+        let well = Verdict::new(Outcome::Swapped, Reason::GroupDiffered, "there");
+        repairs.take(&repair_of(2, Ended::Settled(well)), Duration::ZERO);
+        assert_eq!(repairs.times, 0);
     }
 }
