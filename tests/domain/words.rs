@@ -7,6 +7,7 @@ use writerlink::domain::audit::{Entry, Reason, Step, Told};
 use writerlink::domain::ground::{Act, Ground};
 use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, Hold, LEASE_DURATION, Owner};
 use writerlink::domain::plan::Reach;
+use writerlink::domain::routing::Concern;
 use writerlink::domain::truth::Truth;
 
 use super::values::{STARTED, entry, event, instance, ordered, second, seen_once};
@@ -76,7 +77,9 @@ fn a_trigger_is_told_as_event_text_reading_or_order() {
 }
 
 #[test]
-fn stored_names_of_owners_and_moves_read_back_as_themselves() {
+fn stored_names_of_owners_moves_and_concerns_are_these() {
+    let concerns = [Concern::Source, Concern::NamedInText];
+    assert_eq!(concerns.map(Concern::as_str), ["source", "named-in-text"]);
     assert_eq!(Owner::new("task:7:ab").as_str(), "task:7:ab");
     assert_eq!(Reach::ALL.map(Reach::as_str), ["swap", "register"]);
     for reach in Reach::ALL {
