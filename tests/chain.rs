@@ -190,11 +190,11 @@ async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minut
             .count()
     };
     tokio::time::sleep(NEARLY_TEN_MINUTES).await;
-    // A state without a record may be a deleted one: each of the two is compared with the audit, once.
-    assert_eq!(queries(), 2);
+    // Each state may have been restored before the worker began: it is compared with the audit, once.
+    assert_eq!(queries(), 3);
     // A route that was never moved has a state and no record, and its turn too.
     tokio::time::sleep(3 * MINUTE + 2 * SECOND).await;
-    let read = queries() - 2;
+    let read = queries() - 3;
     assert!((3..=4).contains(&read), "{read}");
 }
 

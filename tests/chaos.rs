@@ -64,6 +64,9 @@ const EVENTS_DEFAULT: u64 = 60;
 /// another, since a message that came back several times may wait that long, on a slow machine.
 const DRAINS_WITHIN: Duration = Duration::from_mins(4);
 
+/// How long after that a state may still be behind its records: the interval of looks (30 s), on a slow machine.
+const REBUILT_WITHIN: Duration = Duration::from_mins(1);
+
 /// How long a stall waits for a worker that has something in hand.
 const AT_WORK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -101,6 +104,7 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
     run.live_through(seed, events).await;
     support::microburst::Microburst::shared().relent(trial.account());
     run.drain().await;
+    run.settle().await;
     let repaired = run.repair_what_was_late().await;
     run.part().await;
     let sights = watcher.seen().await;
@@ -246,6 +250,16 @@ impl Run<'_> {
                     .push(format!("{left} messages are still in the queue"));
                 return;
             }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until every state ends where its records do: one that was put back, and for which no message came since, is
+    /// rebuilt when a worker looks at its route for the first time.
+    async fn settle(&mut self) {
+        let clock = SystemClock::start();
+        while self.trial.says("audit verify").code != 0 && clock.monotonic() < REBUILT_WITHIN {
+            self.workers.look_after();
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

@@ -419,7 +419,7 @@ fn a_failover_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_failover_slower_than_its_lease_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::SlowFailover).0.expect(115);
+    singles(Story::SlowFailover).0.expect(120);
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn a_malformed_message_survives_every_fault_at_every_one_of_its_calls() {
 
 #[test]
 fn a_resumed_failover_survives_every_fault_at_every_one_of_its_calls() {
-    singles(Story::Resumed).0.expect(75);
+    singles(Story::Resumed).0.expect(85);
 }
 
 #[test]
@@ -445,30 +445,30 @@ fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn two_failovers_survive_every_pair_of_faults() {
-    pairs(Story::TwoFailovers).expect(7980);
+    pairs(Story::TwoFailovers).expect(8675);
 }
 
 #[test]
 fn a_failover_survives_every_pair_of_faults() {
-    pairs(Story::Failover).expect(4450);
+    pairs(Story::Failover).expect(5050);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_failover_slower_than_its_lease_survives_every_pair_of_faults() {
-    pairs(Story::SlowFailover).expect(12_250);
+    pairs(Story::SlowFailover).expect(12_445);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_malformed_message_survives_every_pair_of_faults() {
-    pairs(Story::Malformed).expect(4380);
+    pairs(Story::Malformed).expect(4935);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_resumed_failover_survives_every_pair_of_faults() {
-    pairs(Story::Resumed).expect(5125);
+    pairs(Story::Resumed).expect(5215);
 }
 
 #[test]

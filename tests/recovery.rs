@@ -127,17 +127,22 @@ async fn a_quiet_route_recovers_within_one_interval_of_the_timer() {
     assert_eq!(story.rig().registered(0), [story.rig().target(0, 3)]);
     worker.stop();
     assert!(worker.ended().await);
-    // A worker that starts on a deleted row finds it out too.
-    let name = story.rig().routes[0].name.clone();
-    story.rig().fleet.dynamo.delete_route(&name).unwrap();
-    let worker = story.rig().start("w4");
-    tokio::time::sleep(INTERVAL).await;
-    assert_eq!(
-        story.state().unwrap().control.desired,
-        settled.control.desired
-    );
-    worker.stop();
-    assert!(worker.ended().await);
+    // A worker that starts on a restored state, or on a deleted row, finds it out too.
+    for (worker, deleted) in [("w4", false), ("w5", true)] {
+        if deleted {
+            let name = story.rig().routes[0].name.clone();
+            story.rig().fleet.dynamo.delete_route(&name).unwrap();
+        } else {
+            story.restore(&early);
+        }
+        let worker = story.rig().start(worker);
+        tokio::time::sleep(INTERVAL).await;
+        let state = story.state().unwrap();
+        assert_eq!(state.control.desired, settled.control.desired);
+        assert_eq!(state.chain.seq, *story.rows().await.keys().last().unwrap());
+        worker.stop();
+        assert!(worker.ended().await);
+    }
     story.works_again().await;
 }
 

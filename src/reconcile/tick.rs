@@ -48,8 +48,9 @@ pub struct Watched {
     pub is_flapping: bool,
     /// Whether something about it is unresolved (I9).
     pub is_unresolved: bool,
-    /// Whether a route without a record was compared with the audit: it has none there either.
-    is_known_as_new: bool,
+    /// Whether its state was compared with its newest record since this worker began: before that nobody can tell whether
+    /// the state was restored.
+    is_compared: bool,
     /// The comparisons of its map.
     pub(super) map: MapWatch,
 }
@@ -148,11 +149,11 @@ impl Reconciler {
         let (sighting, reading) = tokio::join!(read, self.databases.ask(route));
         let mut sighting = sighting?;
         let seq = sighting.state.chain.seq;
-        // A state that went back was restored; one without a record may be new, or may have been deleted.
+        // A state that went back was restored. Of one that this worker sees for the first time nobody can tell.
         let went_back = known.is_some_and(|known| seq < known);
-        if went_back || (seq == 0 && !watched.is_known_as_new) {
+        if went_back || !watched.is_compared {
             Box::pin(self.recover_if_behind(route)).await?;
-            watched.is_known_as_new = true;
+            watched.is_compared = true;
             sighting = self.recall(&route.name).unwrap_or(sighting);
         }
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
