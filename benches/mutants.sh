@@ -3,6 +3,7 @@
 #
 #   benches/mutants.sh          everything, hours
 #   benches/mutants.sh 0/8      the first of eight shards
+#   benches/mutants.sh 0/1 --re 'in finish'    those of one function; what follows the shard is cargo-mutants' own
 #
 # The domain knows no other module, so it is built alone, as a crate of its own in target/mutants: a mutant costs seconds
 # and not the minute of the whole program. Needs cargo-mutants (`cargo install cargo-mutants --locked`).
@@ -30,18 +31,20 @@ printf 'pub mod domain;\npub mod planted;\n' > "$core/src/lib.rs"
   printf '\n[profile.dev]\ndebug = false\nopt-level = 0\n\n[profile.dev.package."*"]\nopt-level = 2\n'
 } > "$core/Cargo.toml"
 
+shard=${1:-0/1}
+shift || true
 # `Debug` and `Display` are words for people; planted.rs is for the zoo.
 status=0
 cargo mutants --dir "$core" --output "$work" --no-shuffle --colors never \
   --exclude src/planted.rs --exclude-re 'impl (fmt::)?(Debug|Display)' \
-  --minimum-test-timeout 60 ${1:+--shard "$1"} || status=$?
+  --minimum-test-timeout 60 --shard "$shard" "$@" || status=$?
 
 out=$work/mutants.out
 lines() { if [ -f "$out/$1.txt" ]; then wc -l < "$out/$1.txt"; else echo 0; fi; }
 caught=$(( $(lines caught) + $(lines timeout) ))
 missed=$(lines missed)
 echo
-echo "mutants${1:+ of shard $1}: $((caught + missed)) viable, $caught caught, $missed missed, $(lines unviable) did not build"
+echo "mutants of shard $shard${*:+, $*}: $((caught + missed)) viable, $caught caught, $missed missed, $(lines unviable) did not build"
 if [ "$missed" -gt 0 ]; then
   echo "missed:"
   sed 's/^/  /' "$out/missed.txt"

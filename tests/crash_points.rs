@@ -445,7 +445,7 @@ fn a_recovery_survives_every_fault_at_every_one_of_its_calls() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn two_failovers_survive_every_pair_of_faults() {
-    pairs(Story::TwoFailovers).expect(8675);
+    pairs(Story::TwoFailovers).expect(9765);
 }
 
 #[test]
@@ -456,19 +456,19 @@ fn a_failover_survives_every_pair_of_faults() {
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_failover_slower_than_its_lease_survives_every_pair_of_faults() {
-    pairs(Story::SlowFailover).expect(12_445);
+    pairs(Story::SlowFailover).expect(14_205);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_malformed_message_survives_every_pair_of_faults() {
-    pairs(Story::Malformed).expect(4935);
+    pairs(Story::Malformed).expect(5555);
 }
 
 #[test]
 #[ignore = "half a minute or more: `make simulate` runs it"]
 fn a_resumed_failover_survives_every_pair_of_faults() {
-    pairs(Story::Resumed).expect(5215);
+    pairs(Story::Resumed).expect(6575);
 }
 
 #[test]

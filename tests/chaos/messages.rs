@@ -224,6 +224,7 @@ impl Story {
                 whole[..whole.len() / 2].to_owned()
             }
         };
+        let body = body.replace(ACCOUNT, &self.account);
         let fate = Fate::Malformed;
         self.messages.push(Message { route, body, fate });
     }
