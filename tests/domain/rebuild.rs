@@ -1,7 +1,7 @@
 //! A state that is brought up to its records, by values.
 
 use writerlink::domain::audit::{AuditRecord, Entry, Hash, RecordKind};
-use writerlink::domain::change::{Taking, adopt, begin, catch_up, recover};
+use writerlink::domain::change::{EventWrite, Taking, adopt, begin, catch_up, recover};
 use writerlink::domain::lease::{Generation, LEASE_DURATION};
 use writerlink::domain::rebuild::{CannotRebuild, rebuilt};
 use writerlink::domain::transition::RouteState;
@@ -107,4 +107,16 @@ fn a_step_on_the_way_has_no_record_and_no_new_generation() {
     assert_eq!(change.entry(), None);
     assert_eq!((change.base(), change.to()), (goal.chain, &goal.control));
     assert_eq!(change.to().generation, Generation(1));
+}
+
+#[test]
+fn the_entries_that_a_restored_state_lacks_are_written_with_it() {
+    let (record, hash) = begun(&fresh());
+    let goal = rebuilt(&fresh(), [(&record, hash)]).unwrap();
+    let events = vec![EventWrite::Insert(record.event_entry().unwrap())];
+    let step = catch_up(&fresh(), &goal, events.clone()).unwrap();
+    assert_eq!(step.restored(), events);
+    let entry = || told(RecordKind::Recovered, 50);
+    let last = recover(&fresh(), &goal, events.clone(), entry()).unwrap();
+    assert_eq!(last.restored(), events);
 }

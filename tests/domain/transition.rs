@@ -299,6 +299,23 @@ fn an_event_that_was_never_attempted_has_no_attempt_to_give_back() {
 }
 
 #[test]
+fn a_move_that_is_followed_no_more_leaves_the_state() {
+    let moved = finish(
+        &held_by(5),
+        None,
+        entry(5, second(25), Some(Outcome::Swapped)),
+    );
+    let control = moved.unwrap().to().clone();
+    assert!(control.follow.is_some());
+    let over = note(
+        &RouteState { control, ..fresh() },
+        Effect::Follows(None),
+        entry(6, second(30), None),
+    );
+    assert_eq!(over.unwrap().to().follow, None);
+}
+
+#[test]
 fn a_settled_event_is_not_finished_again() {
     let told = entry(5, second(25), Some(Outcome::Failed));
     assert_eq!(
