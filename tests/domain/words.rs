@@ -8,6 +8,7 @@ use writerlink::domain::ground::{Act, Ground};
 use writerlink::domain::lease::{CALL_TIMEOUT, HOLDER_MARGIN, Hold, LEASE_DURATION, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::routing::Concern;
+use writerlink::domain::safety::Rule;
 use writerlink::domain::truth::Truth;
 
 use super::values::{STARTED, entry, event, instance, ordered, second, seen_once};
@@ -86,6 +87,10 @@ fn stored_names_of_owners_moves_and_concerns_are_these() {
         assert_eq!(Reach::parse(reach.as_str()), Some(reach));
     }
     assert_eq!(Reach::parse("Swap"), None);
+    for rule in Rule::ALL {
+        assert_eq!(Rule::parse(rule.as_str()), Some(rule));
+    }
+    assert_eq!(Rule::parse("any"), None);
 }
 
 #[test]
