@@ -151,7 +151,7 @@ impl Reconciler {
         Ok(state.map_or_else(ChainHead::default, |state| state.chain))
     }
 
-    /// The same; a state that is behind records which are in order is rebuilt.
+    /// As [`verify_chain`](Self::verify_chain), and a state that is behind records which are in order is rebuilt.
     ///
     /// # Errors
     /// When the ledger cannot be read or written, or rows do not continue the state.

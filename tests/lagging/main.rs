@@ -16,8 +16,7 @@ use std::time::Duration;
 use rig::Rig;
 use writerlink::domain::audit::{Reason, RecordKind};
 use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::ground::{Act, Order};
-use writerlink::domain::lease::Owner;
+use writerlink::domain::ground::Act;
 use writerlink::domain::policy::Database;
 use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::transition::{Control, Outcome};
@@ -26,8 +25,6 @@ use writerlink::domain::unresolved::SourceConflict;
 use writerlink::embedded::databases::{
     ApiFault, Failover, Lags, NameFault, Resolver, ResolverConfig, TimedEvent, endpoint,
 };
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::reconcile::{Ordered, Reconciler};
 use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -127,19 +124,4 @@ fn summary(rig: &Rig) -> String {
     let lines = rig.told.lines.lock().unwrap();
     let mut summaries = lines.iter().filter(|line| line.starts_with("Summary"));
     summaries.next_back().unwrap().clone()
-}
-
-async fn order(rig: &Rig, act: Act) -> Ordered {
-    let process = rig.fleet.world.process("person");
-    let ports = rig.fleet.ports(&process);
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
-    let order = Order {
-        at: ports.clock.wall(),
-        by: "ann".to_owned(),
-        reason: "a test".to_owned(),
-        act,
-        overrides: Vec::new(),
-    };
-    reconciler.order(&rig.routes[0], &order).await.unwrap()
 }

@@ -1,14 +1,21 @@
 //! Two workers behind resolvers that differ.
 
+use writerlink::embedded::fleet::Running;
+
 use super::*;
+
+/// Two workers that have looked for a minute: the names of the first one may be ten minutes old.
+async fn one_stale_and_one_fresh() -> (Rig, [Running; 2]) {
+    let rig = asking(&[Witness::Dns]).await;
+    put_behind(&rig, "w1", &min_ttl(600));
+    let workers = ["w1", "w2"].map(|name| rig.start(name));
+    pass(MINUTE).await;
+    (rig, workers)
+}
 
 #[tokio::test(start_paused = true)]
 async fn two_workers_behind_resolvers_that_differ_move_a_route_once() {
-    let rig = asking(&[Witness::Dns]).await;
-    put_behind(&rig, "w1", &min_ttl(600));
-    let _stale = rig.start("w1");
-    let _fresh = rig.start("w2");
-    pass(MINUTE).await;
+    let (rig, _workers) = one_stale_and_one_fresh().await;
     fail_over(&rig, 2).await;
     pass(20 * MINUTE).await;
     assert_eq!(moves(&rig).await, 1);
@@ -25,11 +32,7 @@ async fn two_workers_behind_resolvers_that_differ_move_a_route_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failover_minutes_later_is_followed_at_once_behind_resolvers_that_differ() {
-    let rig = asking(&[Witness::Dns]).await;
-    put_behind(&rig, "w1", &min_ttl(600));
-    let _stale = rig.start("w1");
-    let _fresh = rig.start("w2");
-    pass(MINUTE).await;
+    let (rig, _workers) = one_stale_and_one_fresh().await;
     fail_over(&rig, 2).await;
     pass(7 * MINUTE).await;
     fail_over(&rig, 3).await;
@@ -42,11 +45,7 @@ async fn a_failover_minutes_later_is_followed_at_once_behind_resolvers_that_diff
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_failover_is_followed_by_the_fresh_worker_and_not_undone_by_the_other() {
-    let rig = asking(&[Witness::Dns]).await;
-    put_behind(&rig, "w1", &min_ttl(600));
-    let _stale = rig.start("w1");
-    let _fresh = rig.start("w2");
-    pass(MINUTE).await;
+    let (rig, _workers) = one_stale_and_one_fresh().await;
     let lost = fail_over_unheard(&rig, 2);
     pass_until(&rig, lost.promoted_at + INTERVAL + 5 * SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);

@@ -37,7 +37,7 @@ async fn what_no_source_can_tell_is_shown_until_a_person_says() {
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(noticed(&rig).await, [Reason::SourcesContradict], "once");
     assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
-    order(&rig, Act::Swap(member(1))).await;
+    rig.order(0, Act::Swap(member(1))).await;
     pass(2 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     assert_eq!(conflict(&rig).await, None);

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use writerlink::domain::audit::{ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::{EventId, RdsEvent};
+use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::identity::SourceArn;
+use writerlink::domain::lease::Owner;
 use writerlink::domain::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink::domain::target::Target;
 use writerlink::domain::transition::Outcome;
@@ -22,7 +24,7 @@ use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
 use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
-use writerlink::reconcile::Report;
+use writerlink::reconcile::{Reconciler, Report};
 use writerlink::worker::{Happening, Observer, Until};
 
 /// Keeps what workers tell, for assertions.
@@ -67,6 +69,22 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
+    /// What a person orders of a route, and it is carried out.
+    pub(crate) async fn order(&self, route: usize, act: Act) {
+        let ports = self.fleet.ports(&self.fleet.world.process("person"));
+        let attempts = FleetConfig::default().attempts;
+        let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+        let order = Order {
+            at: ports.clock.wall(),
+            by: "ann".to_owned(),
+            reason: "a test".to_owned(),
+            act,
+            overrides: Vec::new(),
+        };
+        let ordered = reconciler.order(&self.routes[route], &order).await;
+        assert!(ordered.is_ok(), "{ordered:?}");
+    }
+
     pub(crate) async fn new(names: &[&str]) -> Self {
         Self::with(names, WorldConfig::default(), FleetConfig::default()).await
     }

@@ -7,7 +7,6 @@ use crate::rig::Rig;
 use tokio::task::JoinHandle;
 use writerlink::domain::audit::{Reason, RecordKind};
 use writerlink::domain::event::RdsEvent;
-use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
 use writerlink::domain::standing::{Judgement, Standing};
 use writerlink::domain::transition::Control;
@@ -68,21 +67,6 @@ pub(crate) async fn reasons(rig: &Rig, route: usize, kind: RecordKind) -> Vec<Op
 pub(crate) fn now(rig: &Rig, event: RdsEvent) -> RdsEvent {
     let at = rig.fleet.world.fabric.time.now();
     RdsEvent { at, ..event }
-}
-
-pub(crate) async fn order(rig: &Rig, route: usize, act: Act) {
-    let ports = rig.fleet.ports(&rig.fleet.world.process("person"));
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
-    let order = Order {
-        at: ports.clock.wall(),
-        by: "ann".to_owned(),
-        reason: "a test".to_owned(),
-        act,
-        overrides: Vec::new(),
-    };
-    let ordered = reconciler.order(&rig.routes[route], &order).await;
-    assert!(ordered.is_ok(), "{ordered:?}");
 }
 
 /// Starts a worker that works on events and never looks at a route by itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
 use crate::stage::{
-    MINUTE, SECOND, control, diverged, judged, now, order, pass, reasons, standing, without_timer,
+    MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer,
 };
 use writerlink::domain::audit::{Cause, Reason, RecordKind};
 use writerlink::domain::event::Evidence;
@@ -106,7 +106,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
 async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     let rig = zone().await;
     let invariants = Invariants::watch(&rig);
-    order(&rig, LAST, Act::Pause { within: None }).await;
+    rig.order(LAST, Act::Pause { within: None }).await;
     let worker = rig.start("w1");
     pass(SECOND).await;
     rig.fleet
@@ -123,7 +123,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     let events = without_timer(&rig, "w2", little_room().attempts);
     others_fail_over(&rig);
     pass(SECOND).await;
-    order(&rig, LAST, Act::Resume).await;
+    rig.order(LAST, Act::Resume).await;
     rig.fleet
         .world
         .deliver(&now(&rig, rig.completed(LAST, 3, 0)));
