@@ -17,10 +17,11 @@ use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use super::rebuild::Changes;
 use super::safety::{Pin, Rule, Safety};
+use super::sources::Known;
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{
-    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
+    ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId,
 };
 use crate::planted::{Bug, planted};
 
@@ -295,6 +296,7 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
         agreed_with: agreed_after(before, &desired),
+        replaced_fact: replaced_by(before, &desired),
         // A person who says where the route points has seen what could not be acted on, whatever their clock says.
         unresolved_event: unanswered(before, &desired).filter(|_| order.is_none()),
         source_conflict: before.source_conflict.clone().filter(|conflict| {
@@ -325,6 +327,21 @@ fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
         Some(accepted.event)
     } else {
         before.agreed_with
+    }
+}
+
+/// What had happened before evidence that tells of nothing that happened.
+fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
+    if Known::is_fact_of(accepted.evidence.rank) {
+        return None;
+    }
+    let again = before
+        .newest()
+        .is_some_and(|known| known.event == accepted.event);
+    if again {
+        before.replaced_fact
+    } else {
+        Known::newest_fact(before)
     }
 }
 

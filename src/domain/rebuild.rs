@@ -11,7 +11,7 @@ use super::follow::Follow;
 use super::lease::{LEASE_DURATION, Lease};
 use super::safety::{Pin, Stop};
 use super::time::Timestamp;
-use super::transition::{ChainHead, Control, Desired, EventEntry, RouteState};
+use super::transition::{ChainHead, Control, Desired, EventEntry, Fact, RouteState};
 use super::unresolved::{SourceConflict, UnresolvedEvent};
 
 /// One field of a route's state, with the value that a commit gave it.
@@ -39,6 +39,8 @@ pub enum Field {
     Follow(Option<Follow>),
     /// The event with which the sources have agreed.
     AgreedWith(Option<EventKey>),
+    /// What had happened before the newest evidence.
+    ReplacedFact(Option<Fact>),
     /// The newest event that could not be acted on.
     UnresolvedEvent(Option<UnresolvedEvent>),
     /// Sources that contradict what is desired.
@@ -120,6 +122,8 @@ impl Changes {
         set(from.follow != to.follow, Field::Follow(to.follow.clone()));
         let agreed = Field::AgreedWith(to.agreed_with);
         set(from.agreed_with != to.agreed_with, agreed);
+        let replaced = Field::ReplacedFact(to.replaced_fact);
+        set(from.replaced_fact != to.replaced_fact, replaced);
         set(
             from.unresolved_event != to.unresolved_event,
             Field::UnresolvedEvent(to.unresolved_event.clone()),
@@ -152,6 +156,7 @@ impl Field {
             Self::Moves(moves) => safety.moves.clone_from(moves),
             Self::Follow(follow) => control.follow.clone_from(follow),
             Self::AgreedWith(agreed_with) => control.agreed_with = *agreed_with,
+            Self::ReplacedFact(fact) => control.replaced_fact = *fact,
             Self::UnresolvedEvent(event) => control.unresolved_event.clone_from(event),
             Self::SourceConflict(conflict) => control.source_conflict.clone_from(conflict),
         }

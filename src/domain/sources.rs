@@ -19,7 +19,7 @@ use super::plan::Reach;
 use super::policy::Role;
 use super::route::Route;
 use super::time::Timestamp;
-use super::transition::{Control, Desired};
+use super::transition::{Control, Desired, Fact};
 use super::truth::{Reading, Readings, Sighting, Since, Testimony, Truth, Witness, Worth};
 use crate::planted::{Bug, planted};
 
@@ -57,15 +57,26 @@ impl Known {
         })
     }
 
-    /// Whether only newer answers count against it: it tells what has happened. A failover that started may still be
-    /// called off, and a person's order says what is wished; both leave the sources what they were.
-    fn is_fact(self) -> bool {
-        self.rank == RANK_COMPLETED || self.rank == RANK_TRUTH
+    /// Whether only newer answers count against evidence of this rank: it tells what has happened. A failover that
+    /// started may still be called off, and a person's order says what is wished; both leave the sources what they were.
+    pub(super) fn is_fact_of(rank: u8) -> bool {
+        rank == RANK_COMPLETED || rank == RANK_TRUTH
     }
 
     /// The same of evidence as it stands by now: sources that agree show that a failover which started took place.
     fn binds(self) -> bool {
-        self.is_fact() || (self.agreed && self.rank < RANK_COMPLETED)
+        Self::is_fact_of(self.rank) || (self.agreed && self.rank < RANK_COMPLETED)
+    }
+
+    /// The newest evidence of what has happened: the newest of all, or what that replaced.
+    pub(super) fn newest_fact(control: &Control) -> Option<Fact> {
+        let newest = control.newest().zip(Self::of(control));
+        let binding = newest.filter(|(_, known)| known.binds());
+        let fact = binding.map(|(newest, known)| Fact {
+            event: newest.event,
+            ip: known.ip,
+        });
+        fact.or(control.replaced_fact)
     }
 
     /// What a first answer is worth against it that contradicts it.
@@ -89,6 +100,27 @@ pub enum News {
     Own,
 }
 
+/// What an answer is held against, with what is new about each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// The newest evidence.
+    pub newest: (Known, News),
+    /// The fact that the newest evidence replaced, where that is none itself.
+    pub fact: Option<(IpAddr, News)>,
+}
+
+impl Against {
+    /// Of a route's newest evidence, about which this is new, and of the fact that it replaced.
+    #[must_use]
+    pub fn of(control: &Control, news: News, of_replaced: News) -> Option<Self> {
+        let known = Known::of(control)?;
+        Some(Self {
+            newest: (known, news),
+            fact: control.replaced_fact.map(|fact| (fact.ip, of_replaced)),
+        })
+    }
+}
+
 /// What a source answered last, and what that is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
@@ -110,31 +142,37 @@ impl Answer {
     pub fn after(
         before: Option<Self>,
         named: Option<IpAddr>,
-        known: Option<Known>,
-        news: News,
+        against: Option<Against>,
     ) -> Option<Self> {
         let ip = named.or(before.map(|answer| answer.ip))?;
         let answer = match before {
             Some(answer) if answer.ip == ip => answer,
             Some(_) => Self::changed(ip),
-            None => Self::first(ip, known),
+            None => Self::first(ip, against.map(|against| against.newest.0)),
         };
-        let Some(known) = known else {
+        let Some(Against {
+            newest: (known, news),
+            fact,
+        }) = against
+        else {
             return Some(answer);
         };
-        let knew = before.is_some_and(|answer| answer.ip == known.ip);
-        let newest = match news {
-            _ if ip == known.ip => Since::Changed,
-            News::None => answer.newest,
-            News::Accepted if !knew => Since::Unchanged,
-            News::Accepted | News::Own => Since::Changed,
+        let since = |named: IpAddr, news: News, stood: Since| {
+            let knew = before.is_some_and(|answer| answer.ip == named);
+            match news {
+                _ if ip == named => Since::Changed,
+                News::None => stood,
+                News::Accepted if !knew => Since::Unchanged,
+                News::Accepted | News::Own => Since::Changed,
+            }
         };
-        let of_fact = known.is_fact() && (news != News::None || ip == known.ip);
-        Some(Self {
-            ip,
-            newest,
-            fact: if of_fact { newest } else { answer.fact },
-        })
+        let newest = since(known.ip, news, answer.newest);
+        let fact = match fact {
+            _ if known.binds() => newest,
+            Some((named, news)) => since(named, news, answer.fact),
+            None => answer.fact,
+        };
+        Some(Self { ip, newest, fact })
     }
 
     fn changed(ip: IpAddr) -> Self {
@@ -178,6 +216,8 @@ pub struct Sources {
     answers: BTreeMap<Witness, Answer>,
     /// The newest evidence at the last look.
     newest: LastSeen,
+    /// What had happened, by the evidence of the last look.
+    fact: Option<EventKey>,
     /// By what the route was moved last, at the last look.
     moved: Option<Moved>,
     /// The evidence that this worker made of its own readings.
@@ -206,11 +246,13 @@ impl Sources {
         (at, monotonic): (Timestamp, Duration),
     ) -> Sighting {
         let known = Known::of(control);
+        let of_fact = self.news_of_fact(control);
         let news = self.news(control.newest());
+        let against = Against::of(control, news, of_fact);
         for (witness, testimony) in &reading.0 {
             let before = self.answers.get(witness).copied();
             let named = testimony.writer().map(|writer| writer.ip);
-            if let Some(answer) = Answer::after(before, named, known, news) {
+            if let Some(answer) = Answer::after(before, named, against) {
                 self.answers.insert(*witness, answer);
             }
         }
@@ -253,6 +295,18 @@ impl Sources {
             (LastSeen::Newest(before), now) if before == now => News::None,
             (LastSeen::Newest(_), now) if now == self.own => News::Own,
             (LastSeen::Newest(_), Some(_)) => News::Accepted,
+        }
+    }
+
+    /// A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
+    fn news_of_fact(&mut self, control: &Control) -> News {
+        let now = Known::newest_fact(control).map(|fact| fact.event);
+        let before = std::mem::replace(&mut self.fact, now);
+        match self.newest {
+            LastSeen::Nothing => News::None,
+            LastSeen::Newest(newest) if now == before || now == newest => News::None,
+            LastSeen::Newest(_) if now == self.own => News::Own,
+            LastSeen::Newest(_) => News::Accepted,
         }
     }
 

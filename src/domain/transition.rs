@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::audit::Hash;
@@ -259,6 +260,15 @@ impl Desired {
     }
 }
 
+/// Evidence of what has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Its event.
+    pub event: EventKey,
+    /// The address of the writer that it named.
+    pub ip: IpAddr,
+}
+
 /// The part of a route's state that decisions look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
@@ -280,6 +290,9 @@ pub struct Control {
     /// The event with which the discovery sources of some worker have agreed since it was accepted (I3). While it is not
     /// the newest one, a source that contradicts that may just be lagging ([`super::sources`]).
     pub agreed_with: Option<EventKey>,
+    /// What had happened, by the evidence that the newest one replaced, where that itself tells of nothing that
+    /// happened: a failover that starts, or an order, makes no source newer (I3).
+    pub replaced_fact: Option<Fact>,
     /// The newest event that could not be acted on (I9).
     pub unresolved_event: Option<UnresolvedEvent>,
     /// Discovery sources that contradict what is desired, or cannot tell (I9).

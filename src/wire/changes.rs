@@ -38,6 +38,7 @@ fn field_text(field: &Field) -> (&'static str, Value) {
         Field::Moves(moves) => ("moves", kept(Some(moves))),
         Field::Follow(follow) => ("follow", kept(follow.as_ref())),
         Field::AgreedWith(key) => ("agreed_with", shown(*key)),
+        Field::ReplacedFact(fact) => ("replaced_fact", kept(fact.as_ref())),
         Field::UnresolvedEvent(event) => ("unresolved_event", kept(event.as_ref())),
         Field::SourceConflict(conflict) => ("source_conflict", kept(conflict.as_ref())),
     }
@@ -101,6 +102,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
         "moves" => Field::Moves(of_kept(value)??),
         "follow" => Field::Follow(of_kept(value)?),
         "agreed_with" => Field::AgreedWith(of_shown(value, EventKey::parse)?),
+        "replaced_fact" => Field::ReplacedFact(of_kept(value)?),
         "unresolved_event" => Field::UnresolvedEvent(of_kept(value)?),
         "source_conflict" => Field::SourceConflict(of_kept(value)?),
         _ => return None,

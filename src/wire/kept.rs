@@ -16,7 +16,7 @@ use crate::domain::route::InstanceId;
 use crate::domain::safety::{Pin, Stop};
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Desired, Outcome, TransitionId};
+use crate::domain::transition::{Desired, Fact, Outcome, TransitionId};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 
 /// A value that is kept as JSON text.
@@ -165,6 +165,28 @@ impl Kept for Desired {
 }
 
 /// The targets beside the desired one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactText {
+    key: String,
+    ip: IpAddr,
+}
+
+impl Kept for Fact {
+    fn text(&self) -> String {
+        written(&FactText {
+            key: self.event.to_string(),
+            ip: self.ip,
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let FactText { key, ip } = serde_json::from_str(text).ok()?;
+        let event = EventKey::parse(&key)?;
+        Some(Self { event, ip })
+    }
+}
+
 impl Kept for BTreeSet<Target> {
     fn text(&self) -> String {
         written(&self.iter().map(address).collect::<Vec<_>>())

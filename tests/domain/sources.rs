@@ -144,6 +144,22 @@ fn neither_a_start_nor_an_order_makes_a_lagging_source_newer() {
 }
 
 #[test]
+fn a_start_or_an_order_hides_no_completion_between_two_looks() {
+    for (rank, to) in [(RANK_STARTED, 2), (RANK_STARTED, 3), (RANK_ORDER, 3)] {
+        let mut watch = Watch::dns();
+        watch.accept(1, RANK_COMPLETED);
+        watch.for_seconds(MINUTE, DNS_1);
+        watch.accept(2, RANK_COMPLETED);
+        watch.now += 1;
+        watch.accept(to, rank);
+        let stays = watch.for_seconds(DAY, DNS_1);
+        assert_eq!(stays.last(), Some(&to), "{rank}: {stays:?}");
+        let agreed = watch.for_seconds(MINUTE, DNS_2);
+        assert_eq!(agreed.last(), Some(&2), "{rank}: {agreed:?}");
+    }
+}
+
+#[test]
 fn an_order_is_undone_by_sources_that_did_not_lag_before_it() {
     let mut watch = Watch::dns();
     watch.accept(3, RANK_ORDER);

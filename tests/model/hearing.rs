@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
 use writerlink::domain::change::{self, Effect};
 use writerlink::domain::event::RANK_COMPLETED;
-use writerlink::domain::sources::{Answer, Known, News};
+use writerlink::domain::sources::{Against, Answer, Known, News};
 use writerlink::domain::truth::Since;
 
 use super::ledger::remember;
@@ -86,7 +86,9 @@ impl Protocol {
             Some(_) => News::Accepted,
         };
         let before = memory.and_then(|memory| memory.answer).map(large);
-        let answer = Answer::after(before, named.map(|place| ADDRESSES[place]), known, news);
+        // The model's route has no facts but the newest evidence.
+        let against = Against::of(&control, news, News::None);
+        let answer = Answer::after(before, named.map(|place| ADDRESSES[place]), against);
         *memory = Some(Memory {
             newest: now,
             own: None,

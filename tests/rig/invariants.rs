@@ -22,6 +22,7 @@ use writerlink::domain::event::EventKey;
 use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Desired;
+use writerlink::embedded::databases::Heard;
 use writerlink::embedded::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
 use writerlink::wire::{self, Parsed};
 use writerlink::worker::{RECEIVE_WAIT, VISIBILITY};
@@ -167,14 +168,14 @@ impl Invariants {
 
     /// Whether a route stands at evidence that no source of a living process has shown since it was accepted, and the
     /// ledger says that they contradict it: a case for a person.
-    pub(crate) fn is_for_a_person(&self, route: usize, is_alive: impl Fn(&str) -> bool) -> bool {
+    pub(crate) fn is_for_a_person(&self, route: usize, counts: impl Fn(&Heard) -> bool) -> bool {
         let checker = self.checker.lock().unwrap();
         let watched = &checker.routes[route];
         let shown = watched.state.control.source_conflict.is_some();
         watched.accepted.last().is_some_and(|newest| {
             let heard = checker.rds.heard(&watched.route.name, newest.at);
-            let mut living = heard.iter().filter(|heard| is_alive(&heard.by));
-            shown && living.all(|heard| heard.ip != newest.known.target.ip)
+            let mut heard = heard.iter().filter(|heard| counts(heard));
+            shown && heard.all(|heard| heard.ip != newest.known.target.ip)
         })
     }
 

@@ -72,7 +72,10 @@ impl Stage {
             .filter_map(|slot| slot.running.as_ref())
             .map(|running| running.process.name.clone())
             .collect();
-        let is_shown = self.invariants.is_for_a_person(n, |by| living.contains(by));
+        let is_shown = self.invariants.is_for_a_person(n, |heard| {
+            // What a worker heard while it could not read the ledger it could hold against nothing.
+            living.contains(&heard.by) && !self.script.is_ledger_away(heard.at)
+        });
         if self.is_right(n) || self.rig.routes[n].policy.truth.is_empty() || !is_shown {
             return;
         }

@@ -201,6 +201,12 @@ impl Script {
         }
     }
 
+    /// Whether nobody can read or write the ledger at that time.
+    pub(crate) fn is_ledger_away(&self, at: Duration) -> bool {
+        let (from, to) = self.outage;
+        from <= at && at < to
+    }
+
     /// The weather over the world, with the ledger's outage.
     pub(crate) fn plan(&mut self, time: WorldTime) -> Box<dyn FaultPlan> {
         let mut seeded = Seeded::new(self.random.u64(..), time, self.weather.clone());

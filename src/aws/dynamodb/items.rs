@@ -18,7 +18,7 @@ use crate::domain::safety::{Pin, Safety, Stop};
 use crate::domain::target::Target;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{
-    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
+    ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId,
 };
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::planted::{Bug, planted};
@@ -140,6 +140,10 @@ fn kept_columns(control: &Control) -> Columns {
         ("moves", or_null(moves.map(kept))),
         ("follow", or_null(control.follow.as_ref().map(kept))),
         ("agreed_with", or_null(control.agreed_with.map(string))),
+        (
+            "replaced_fact",
+            or_null(control.replaced_fact.as_ref().map(kept)),
+        ),
         (
             "unresolved_event",
             or_null(control.unresolved_event.as_ref().map(kept)),
@@ -325,6 +329,7 @@ impl TryFrom<&Item> for RouteState {
                 safety: item.safety()?,
                 follow: item.optional("follow", Follow::read)?,
                 agreed_with: item.optional("agreed_with", EventKey::parse)?,
+                replaced_fact: item.optional("replaced_fact", Fact::read)?,
                 unresolved_event: item.optional("unresolved_event", UnresolvedEvent::read)?,
                 source_conflict: item.optional("source_conflict", SourceConflict::read)?,
             },

@@ -1,6 +1,6 @@
 //! What a record changes of a route's state besides the chain.
 
-use super::agreed_after;
+use super::{agreed_after, replaced_by};
 use crate::domain::event::{EventKey, RdsEvent};
 use crate::domain::follow::Follow;
 use crate::domain::ground::{Act, Ground, Order};
@@ -55,7 +55,9 @@ impl Effect {
                 let mut kept = control;
                 kept.unresolved_event = unanswered(&kept, &desired);
                 if newer {
-                    kept.agreed_with = agreed_after(&kept, &desired);
+                    let agreed_with = agreed_after(&kept, &desired);
+                    kept.replaced_fact = replaced_by(&kept, &desired);
+                    kept.agreed_with = agreed_with;
                     kept.source_conflict =
                         kept.source_conflict.filter(SourceConflict::outlasts_a_move);
                     kept.waiting = Some(desired);

@@ -129,7 +129,10 @@ impl Checker {
         }
         let was_there = case.heard.iter().any(|h| h.at < since);
         let is_newest = newest.known.event == fact.known.event;
-        if was_there || (is_newest && control.agreed_with != Some(fact.known.event)) {
+        let agreed = control.agreed_with == Some(fact.known.event);
+        // That a process heard an answer does not mean that it remembers it: while a move is under way, or the ledger is
+        // away, there is nothing to hold it against.
+        if (is_newest && !agreed) || (!is_newest && was_there) {
             return Err("I3: a lagging source moves the route".to_owned());
         }
         // A process that started later goes by what stood for long, and was recorded, and nobody objected to. What an

@@ -98,6 +98,10 @@ fn held() -> RouteState {
             leaving: vec![other],
         }),
         agreed_with: Some(key()),
+        replaced_fact: Some(Fact {
+            event: key(),
+            ip: other.ip,
+        }),
         unresolved_event: Some(refused()),
         source_conflict: Some(conflict()),
     };
