@@ -6,16 +6,9 @@
 //!
 //! `audit_reads RECORDS [ON_MINISTACK]`: the second number is how many records are asked for over the wire, too, from
 //! ministack in `.venv`, to which their rows are copied as they are.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot run should say where"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say where")]
 
-#[expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a stand-in that cannot be started should say why"
-)]
+#[expect(clippy::expect_used, clippy::panic, reason = "a stand-in that cannot be started should say why")]
 #[path = "../tests/support/mod.rs"]
 mod standins;
 mod support;
@@ -71,10 +64,7 @@ fn main() {
         here.ask_everything(ASKED, Engine::Here).await;
     });
     if let Some(records) = asked.next() {
-        let over_the_wire = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let over_the_wire = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         over_the_wire.block_on(on_ministack(records));
     }
 }
@@ -95,9 +85,7 @@ async fn on_ministack(records: u64) {
     say(&format!("\ncopied to ministack in {took:.0} s\n"));
     let ledger = DynamoLedger::new(client, tables);
     let there = Filled { ledger, ..here };
-    there
-        .ask_everything(ASKED_OVER_THE_WIRE, Engine::Ministack)
-        .await;
+    there.ask_everything(ASKED_OVER_THE_WIRE, Engine::Ministack).await;
 }
 
 /// Where the tables are.
@@ -129,25 +117,14 @@ impl Filled {
             meter.wall().as_secs_f64(),
             resident_mib()
         ));
-        Self {
-            dynamo,
-            ledger,
-            record_bytes,
-            loaded,
-        }
+        Self { dynamo, ledger, record_bytes, loaded }
     }
 
     async fn ask_everything(self, times: usize, engine: Engine) {
         let route = route_name(ROUTES / 2);
         let Loaded { day, key, .. } = self.loaded;
-        let reader = Reader {
-            ledger: self.ledger,
-            record_bytes: self.record_bytes,
-            times,
-        };
-        let newest = AuditQuery::Newest {
-            route: route.clone(),
-        };
+        let reader = Reader { ledger: self.ledger, record_bytes: self.record_bytes, times };
+        let newest = AuditQuery::Newest { route: route.clone() };
         let day = AuditQuery::Day { day };
         let event = AuditQuery::Event { key };
         let questions = [
@@ -156,13 +133,7 @@ impl Filled {
             ("a day across routes, all of it", &day, None),
             ("one event", &event, None),
         ];
-        let mut rows = vec![row![
-            "question",
-            "records",
-            "requests",
-            "read units",
-            "median ms"
-        ]];
+        let mut rows = vec![row!["question", "records", "requests", "read units", "median ms"]];
         for (what, query, wanted) in questions {
             rows.push(reader.ask(what, query, wanted).await);
         }
@@ -178,21 +149,9 @@ async fn failed_over() -> (EmbeddedDynamo, Vec<Entry>, u64) {
     let dynamo = stage.fleet.dynamo.clone();
     let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
     let route = stage.routes[0].name.clone();
-    let query = AuditQuery::Chain {
-        route,
-        from_seq: 1,
-        to_seq: None,
-    };
-    let records = ledger
-        .page(&query, PAGE, None)
-        .await
-        .unwrap()
-        .records()
-        .unwrap();
-    let template = records
-        .into_iter()
-        .map(|stored| stored.record.entry)
-        .collect();
+    let query = AuditQuery::Chain { route, from_seq: 1, to_seq: None };
+    let records = ledger.page(&query, PAGE, None).await.unwrap().records().unwrap();
+    let template = records.into_iter().map(|stored| stored.record.entry).collect();
     let record_bytes = Sizes::of(&dynamo).await.record();
     stage.stop().await;
     (dynamo, template, record_bytes)
@@ -228,24 +187,11 @@ async fn load(ledger: &DynamoLedger, template: &[Entry], records: u64) -> Loaded
         }
         let state = &mut states[usize::try_from(n % ROUTES).unwrap()];
         for entry in template {
-            *state = append(
-                ledger,
-                state,
-                Entry {
-                    at,
-                    event_key: key,
-                    ..entry.clone()
-                },
-            )
-            .await;
+            *state = append(ledger, state, Entry { at, event_key: key, ..entry.clone() }).await;
         }
     }
     let (at, key) = middle.unwrap();
-    Loaded {
-        records: events * per_event,
-        day: at.day(),
-        key,
-    }
+    Loaded { records: events * per_event, day: at.day(), key }
 }
 
 /// The same event cannot come twice; these are as different as real ones.
@@ -257,9 +203,7 @@ async fn append(ledger: &DynamoLedger, state: &RouteState, entry: Entry) -> Rout
     let change = change::note(state, Effect::None, entry).unwrap();
     // Nobody else writes here, so nothing can be refused: what stands then would break the chain, and be found.
     match ledger.commit(&change).await.unwrap() {
-        Commit::Done(state) | Commit::Refused { state, .. } | Commit::PlaceTaken { state, .. } => {
-            state
-        }
+        Commit::Done(state) | Commit::Refused { state, .. } | Commit::PlaceTaken { state, .. } => state,
     }
 }
 
@@ -288,18 +232,8 @@ impl Reader {
             times.push(meter.wall());
         }
         times.sort_unstable();
-        let Answer {
-            records,
-            requests,
-            units,
-        } = answer;
-        row![
-            what,
-            records,
-            requests,
-            format!("{units:.1}"),
-            ms(times[self.times / 2])
-        ]
+        let Answer { records, requests, units } = answer;
+        row![what, records, requests, format!("{units:.1}"), ms(times[self.times / 2])]
     }
 
     /// All pages of an answer, or as many as the wanted records need.
@@ -308,11 +242,7 @@ impl Reader {
         let mut cursor = None;
         loop {
             let limit = wanted.unwrap_or(PAGE);
-            let page = self
-                .ledger
-                .page(query, limit, cursor.as_deref())
-                .await
-                .unwrap();
+            let page = self.ledger.page(query, limit, cursor.as_deref()).await.unwrap();
             let records = u64::try_from(page.rows.len()).unwrap();
             answer.requests += 1;
             answer.records += records;
@@ -326,17 +256,11 @@ impl Reader {
 
     /// A table is read strongly consistently, at one unit for each 4 KB; an index cannot be, at half a unit.
     fn units(&self, query: &AuditQuery, records: u64) -> f64 {
-        let whole = (records * self.record_bytes)
-            .div_ceil(READ_UNIT_BYTES)
-            .max(1);
+        let whole = (records * self.record_bytes).div_ceil(READ_UNIT_BYTES).max(1);
         let whole = f64::from(u32::try_from(whole).unwrap());
         match query {
-            AuditQuery::Chain { .. }
-            | AuditQuery::Newest { .. }
-            | AuditQuery::NewestFrom { .. } => whole,
-            AuditQuery::Day { .. } | AuditQuery::DayBefore { .. } | AuditQuery::Event { .. } => {
-                whole / 2.0
-            }
+            AuditQuery::Chain { .. } | AuditQuery::Newest { .. } | AuditQuery::NewestFrom { .. } => whole,
+            AuditQuery::Day { .. } | AuditQuery::DayBefore { .. } | AuditQuery::Event { .. } => whole / 2.0,
         }
     }
 }
@@ -355,13 +279,7 @@ async fn verify(ledger: DynamoLedger, route: &RouteName, engine: Engine) {
         &["audit", "verify", "--file", file],
     ];
     say("");
-    let heading = [
-        "command",
-        "records",
-        "requests",
-        "records a second",
-        "of CPU",
-    ];
+    let heading = ["command", "records", "requests", "records a second", "of CPU"];
     let mut rows = vec![heading.map(str::to_owned).into()];
     let mut of_cpu = Vec::new();
     // A short chain is followed several times: the kernel counts processor time in steps.
@@ -378,17 +296,8 @@ async fn verify(ledger: DynamoLedger, route: &RouteName, engine: Engine) {
         let a_second = |time: Duration| 1.0 / each(time.as_secs_f64(), times * records);
         let (wall, cpu) = (a_second(meter.wall()), a_second(meter.cpu()));
         // Without the names of this run.
-        let what = words
-            .join(" ")
-            .replace(route, "ROUTE")
-            .replace(file, "FILE");
-        rows.push(row![
-            what,
-            records,
-            requests,
-            format!("{wall:.0}"),
-            format!("{cpu:.0}")
-        ]);
+        let what = words.join(" ").replace(route, "ROUTE").replace(file, "FILE");
+        rows.push(row![what, records, requests, format!("{wall:.0}"), format!("{cpu:.0}")]);
         of_cpu.push(cpu);
     }
     table(&rows);

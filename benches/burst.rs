@@ -4,10 +4,7 @@
 //! own. So the figures are the same on every machine. `make burst` runs it; numbers of routes may be given as
 //! arguments (`cargo bench --profile dev --bench burst -- 100 1000`).
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a bench that cannot be set up has nothing to say"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to say")]
 
 mod support;
 
@@ -68,10 +65,7 @@ impl Order {
             Self::RouteByRoute => Precedence::RouteByRoute,
             Self::RegistersFirst => Precedence::RegistersFirst,
         };
-        Some(Quota {
-            precedence,
-            ..Quota::default()
-        })
+        Some(Quota { precedence, ..Quota::default() })
     }
 
     fn as_str(self) -> &'static str {
@@ -156,16 +150,10 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
             _ => {}
         }
     }
-    let made: u64 = (1..=workers)
-        .map(|n| fleet.world.elb.mutating_calls(&format!("w{n}")))
-        .sum();
+    let made: u64 = (1..=workers).map(|n| fleet.world.elb.mutating_calls(&format!("w{n}"))).sum();
     let last = |action| {
         let changes = mutations.iter().filter(|m| changed(m, action));
-        changes
-            .map(|m| m.at)
-            .max()
-            .unwrap_or_default()
-            .saturating_sub(from)
+        changes.map(|m| m.at).max().unwrap_or_default().saturating_sub(from)
     };
     let (last_registered, all_done) = (last(Action::Register), last(Action::Deregister));
     let dead_letters = fleet.world.dead_letters.messages().len();
@@ -239,28 +227,17 @@ fn row(seen: &Seen, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn run_alone(order: Order, routes: u32, workers: u32) -> Seen {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(burst(order, routes, workers))
 }
 
-const BURSTS: [(Order, u32); 4] = [
-    (Order::NoLine, 1),
-    (Order::RouteByRoute, 1),
-    (Order::RegistersFirst, 1),
-    (Order::RegistersFirst, 2),
-];
+const BURSTS: [(Order, u32); 4] =
+    [(Order::NoLine, 1), (Order::RouteByRoute, 1), (Order::RegistersFirst, 1), (Order::RegistersFirst, 2)];
 
 fn main() -> io::Result<()> {
     let out = &mut io::stdout().lock();
     let given: Vec<u32> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    let sizes = if given.is_empty() {
-        SIZES.to_vec()
-    } else {
-        given
-    };
+    let sizes = if given.is_empty() { SIZES.to_vec() } else { given };
     writeln!(
         out,
         "routes  order          workers  last registered      all done             refused  describes  ledger     queue  left/dead"
@@ -288,19 +265,9 @@ fn targets(all: &[Seen]) {
     for seen in all.iter().filter(ours) {
         let registers = ratio(seen.last_registered, limit(seen.routes));
         let whole = ratio(seen.all_done, limit(2 * seen.routes));
-        let workers = if seen.workers == 1 {
-            "worker"
-        } else {
-            "workers"
-        };
-        let of = format!(
-            "{} routes fail over, {} {workers}",
-            seen.routes, seen.workers
-        );
-        for (what, figure) in [
-            ("last one registered", registers),
-            ("everything done", whole),
-        ] {
+        let workers = if seen.workers == 1 { "worker" } else { "workers" };
+        let of = format!("{} routes fail over, {} {workers}", seen.routes, seen.workers);
+        for (what, figure) in [("last one registered", registers), ("everything done", whole)] {
             hold(
                 &format!("{of}: {what}"),
                 &format!("<= {AIM} of the limit"),

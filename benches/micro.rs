@@ -1,8 +1,5 @@
 //! The steps of an attempt that are values from values: parse, decide, plan, record.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot run should say where"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say where")]
 
 mod support;
 
@@ -44,9 +41,7 @@ async fn scene() -> Scene {
     let route = stage.routes[0].clone();
     let known = ports.ledger.load(&route.name).await.unwrap();
     let observed = ports.groups.observe(&route.group).await.unwrap().value;
-    let newest = AuditQuery::Newest {
-        route: route.name.clone(),
-    };
+    let newest = AuditQuery::Newest { route: route.name.clone() };
     let page = ports.audit.page(&newest, 1, None).await.unwrap();
     let address = *route.instances.values().next().unwrap();
     let evidence = Evidence::new(&route, event.clone());

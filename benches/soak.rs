@@ -5,10 +5,7 @@
 //! on a file system in memory), of which each route's newest records and the last events stay, and the world forgets
 //! its history. What is allocated is printed as it goes, and the resident memory, which is what the C library's allocator
 //! makes of it; of what is allocated the mean of the second half is held against the first's.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark that cannot run should say where"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should say where")]
 
 mod support;
 
@@ -44,9 +41,7 @@ const GROWTH_MAX_MIB: f64 = 0.1;
 
 fn main() {
     let events = number_asked(EVENTS_DEFAULT);
-    say(&format!(
-        "{events} events on {ROUTES} routes, one worker with its timer"
-    ));
+    say(&format!("{events} events on {ROUTES} routes, one worker with its timer"));
     run(soak(events));
 }
 
@@ -58,13 +53,8 @@ async fn soak(events: u64) {
     let dynamo = EmbeddedDynamo::file(path.to_str().unwrap()).await.unwrap();
     let mut stage = Stage::on(dynamo, ROUTES, 1, Reconciling::default()).await;
     let mut seen: Vec<Memory> = Vec::new();
-    let mut rows = vec![row![
-        "events",
-        "allocated MiB",
-        "resident MiB",
-        "records in the ledger",
-        "CPU us/event"
-    ]];
+    let mut rows =
+        vec![row!["events", "allocated MiB", "resident MiB", "records in the ledger", "CPU us/event"]];
     let mut cpu = 0.0;
     let every = (rounds / LINES).max(1);
     for round in 1..=rounds {
@@ -79,11 +69,7 @@ async fn soak(events: u64) {
         if round % every == 0 {
             let records = stage.records().await;
             let now = Memory::now();
-            say(&format!(
-                "  {} events: {} MiB allocated",
-                round * routes,
-                now.allocated()
-            ));
+            say(&format!("  {} events: {} MiB allocated", round * routes, now.allocated()));
             let resident = format!("{:.1}", now.resident);
             rows.push(row![
                 round * routes,
@@ -109,10 +95,7 @@ struct Memory {
 impl Memory {
     fn now() -> Self {
         let allocated = u64::try_from(ALLOCATOR.current_usage()).unwrap();
-        Self {
-            allocated: mib(allocated),
-            resident: resident_mib(),
-        }
+        Self { allocated: mib(allocated), resident: resident_mib() }
     }
 
     fn allocated(&self) -> String {

@@ -2,11 +2,7 @@
 //!
 //! The embedded world, with round trips of no time: all that is left is the worker's own work and that of the engine
 //! which stands for DynamoDB in the same process. So the throughput is a lower bound.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a benchmark that cannot run should say where"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot run should say where")]
 
 mod support;
 
@@ -93,10 +89,7 @@ async fn load(workers: usize, groups: usize) -> Vec<String> {
         us(each_cpu),
         ms(quantile(&took, 50)),
         ms(quantile(&took, 99)),
-        format!(
-            "{:.1}",
-            each(f64::from(u32::try_from(calls).unwrap()), moves)
-        ),
+        format!("{:.1}", each(f64::from(u32::try_from(calls).unwrap()), moves)),
     ]
 }
 
@@ -133,12 +126,7 @@ async fn hours(routes: usize, failovers: u64) -> Spent {
     }
     let (units, record_bytes) = (sizes.units(&journal), sizes.record());
     stage.stop().await;
-    Spent {
-        calls,
-        units,
-        cpu,
-        record_bytes,
-    }
+    Spent { calls, units, cpu, record_bytes }
 }
 
 impl Spent {
@@ -168,12 +156,7 @@ fn cost(idle: &[Spent], busy: &Spent) {
         "\nWhat it costs: a failover until nothing is left to follow, and an hour of one worker without any\n",
     );
     let (one, ten) = (&idle[0], &idle[1]);
-    let mut rows = vec![row![
-        "",
-        "a failover",
-        "idle hour, 1 route",
-        "idle hour, 10 routes"
-    ]];
+    let mut rows = vec![row!["", "a failover", "idle hour, 1 route", "idle hour, 10 routes"]];
     let line = |what: &str, value: &dyn Fn(&Spent) -> f64| {
         row![
             what,
@@ -182,10 +165,7 @@ fn cost(idle: &[Spent], busy: &Spent) {
             format!("{:.1}", value(ten))
         ]
     };
-    let names: std::collections::BTreeSet<_> = [one, ten, busy]
-        .iter()
-        .flat_map(|s| s.calls.keys())
-        .collect();
+    let names: std::collections::BTreeSet<_> = [one, ten, busy].iter().flat_map(|s| s.calls.keys()).collect();
     for name in names {
         rows.push(line(name, &|spent| spent.count(name)));
     }
@@ -193,10 +173,7 @@ fn cost(idle: &[Spent], busy: &Spent) {
     rows.push(line("read request units", &Spent::read_units));
     rows.push(line("CPU us", &|spent| each(spent.cpu * 1e6, HOURS)));
     table(&rows);
-    say(&format!(
-        "a record has {} bytes on average",
-        busy.record_bytes
-    ));
+    say(&format!("a record has {} bytes on average", busy.record_bytes));
 }
 
 fn bill(ten: &Spent, one: &Spent, busy: &Spent) {
@@ -212,9 +189,7 @@ fn bill(ten: &Spent, one: &Spent, busy: &Spent) {
     ];
     say("");
     table(&rows);
-    say(
-        "list prices as in docs/deploy.md (secondary sources); tasks, alarms and the rest are there",
-    );
+    say("list prices as in docs/deploy.md (secondary sources); tasks, alarms and the rest are there");
 }
 
 fn f(count: u64) -> f64 {

@@ -120,11 +120,7 @@ impl Walk {
     }
 
     async fn read_a_page(&mut self, audit: &dyn Audit) -> Result<(), CallError> {
-        let query = AuditQuery::Chain {
-            route: self.route.clone(),
-            from_seq: self.next,
-            to_seq: self.to,
-        };
+        let query = AuditQuery::Chain { route: self.route.clone(), from_seq: self.next, to_seq: self.to };
         let page = audit.page(&query, self.page, None).await?;
         self.at_end = page.next.is_none();
         self.read = page.rows.into();
@@ -147,8 +143,7 @@ impl Walk {
 
 /// Where a row stands in its chain.
 pub(crate) fn seq_of(row: &Row) -> u64 {
-    row.as_ref()
-        .map_or_else(|row| row.seq, |stored| stored.record.seq)
+    row.as_ref().map_or_else(|row| row.seq, |stored| stored.record.seq)
 }
 
 /// What is wrong with a chain, and where first.
@@ -188,11 +183,7 @@ impl Fault {
     }
 
     fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
-        Self {
-            broken,
-            expected,
-            found,
-        }
+        Self { broken, expected, found }
     }
 
     /// What a record that does not follow `before` has instead.
@@ -204,10 +195,9 @@ impl Fault {
         let values = match &broken {
             BrokenChain::WrongPrevious(_) => hashes("prev_hash", before.hash, stored.record.prev),
             BrokenChain::Altered(..) if now != stored.hash => hashes("hash", stored.hash, now),
-            BrokenChain::Altered(_, parts) => (
-                "the columns that its text has".to_owned(),
-                format!("others in {parts}"),
-            ),
+            BrokenChain::Altered(_, parts) => {
+                ("the columns that its text has".to_owned(), format!("others in {parts}"))
+            }
             BrokenChain::Gap { expected, found }
             | BrokenChain::Truncated { expected, found }
             | BrokenChain::Beyond { expected, found } => {
@@ -245,20 +235,12 @@ impl Follower {
     /// one before it.
     #[must_use]
     pub fn from(seq: u64) -> Self {
-        if seq <= 1 {
-            Self::after(ChainHead::default())
-        } else {
-            Self::anywhere()
-        }
+        if seq <= 1 { Self::after(ChainHead::default()) } else { Self::anywhere() }
     }
 
     /// From behind a record that is known.
     pub(crate) fn after(head: ChainHead) -> Self {
-        Self {
-            at: Some(head),
-            last: head,
-            records: 0,
-        }
+        Self { at: Some(head), last: head, records: 0 }
     }
 
     /// From any record: what it says of the one before it is believed.
@@ -274,10 +256,10 @@ impl Follower {
 
     /// Takes the next record. After a fault the one after it is believed again, so that every fault is one.
     pub(crate) fn take(&mut self, stored: &StoredRecord) -> Result<(), Fault> {
-        let before = self.at.take().unwrap_or(ChainHead {
-            seq: stored.record.seq.saturating_sub(1),
-            hash: stored.record.prev,
-        });
+        let before = self
+            .at
+            .take()
+            .unwrap_or(ChainHead { seq: stored.record.seq.saturating_sub(1), hash: stored.record.prev });
         let mut verifier = ChainVerifier::after(before);
         let followed = stored.follow(&mut verifier);
         let head = followed.map_err(|broken| Fault::at(broken, before, stored))?;
@@ -291,8 +273,7 @@ impl Follower {
     fn finish(&self, head: ChainHead) -> Result<(), Fault> {
         let last = self.verified();
         let end = ChainVerifier::after(last).finish(head);
-        end.map(drop)
-            .map_err(|broken| Fault::at_end(broken, last, head))
+        end.map(drop).map_err(|broken| Fault::at_end(broken, last, head))
     }
 }
 
@@ -315,13 +296,7 @@ impl Verification {
     /// Of the records of a walk, which follow what `chain` says.
     #[must_use]
     pub fn of(walk: Walk, chain: Follower, head: ChainHead) -> Self {
-        Self {
-            walk,
-            head,
-            chain,
-            fault: None,
-            end_was_doubted: false,
-        }
+        Self { walk, head, chain, fault: None, end_was_doubted: false }
     }
 
     /// Takes what comes next; `false` once there is a fault, or no more to come.
@@ -401,10 +376,7 @@ pub async fn verify_from(
     let walk = Walk::from(route.clone(), first);
     let mut verification = Verification::of(walk, chain, head);
     while verification.go_on(audit).await? {}
-    Ok(Verified {
-        last: verification.chain.verified(),
-        fault: verification.fault,
-    })
+    Ok(Verified { last: verification.chain.verified(), fault: verification.fault })
 }
 
 /// The number of the first intact record behind a fault with which a person had the chain continued.

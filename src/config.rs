@@ -211,9 +211,7 @@ impl TableName {
     /// The rule, when it is not kept.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let fits = (3..=255).contains(&text.len());
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if fits && plain {
             Ok(Self(text.to_owned()))
         } else {
@@ -386,10 +384,7 @@ fn read_by(
     let named = || set(CONFIG_VARIABLE).map(PathBuf::from);
     let unused = || environment::set_variables(env);
     let parse = |path: &Path, text: &str| {
-        parse_file(path, text, env).map(|loaded| Loaded {
-            unused: unused(),
-            ..loaded
-        })
+        parse_file(path, text, env).map(|loaded| Loaded { unused: unused(), ..loaded })
     };
     if let Some(path) = path.map(Path::to_owned).or_else(named) {
         return match std::fs::read_to_string(&path) {

@@ -36,14 +36,7 @@ const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 /// The variable that points every client elsewhere, and what follows its name where it is for one service alone (AWS
 /// SDKs and Tools Reference Guide, "Service-specific endpoints").
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
-const SERVICES: [&str; 6] = [
-    "DYNAMODB",
-    "ELASTIC_LOAD_BALANCING_V2",
-    "EVENTBRIDGE",
-    "RDS",
-    "SQS",
-    "STS",
-];
+const SERVICES: [&str; 6] = ["DYNAMODB", "ELASTIC_LOAD_BALANCING_V2", "EVENTBRIDGE", "RDS", "SQS", "STS"];
 
 /// The process's connections. What they are made by is read once, on the first use.
 pub struct Aws<'a> {
@@ -57,12 +50,7 @@ impl<'a> Aws<'a> {
     /// Nothing is opened yet.
     #[must_use]
     pub fn new(env: Env<'a>, clock: SystemClock) -> Self {
-        Self {
-            env,
-            clock: Arc::new(clock),
-            sdk: OnceCell::new(),
-            names: OnceCell::new(),
-        }
+        Self { env, clock: Arc::new(clock), sdk: OnceCell::new(), names: OnceCell::new() }
     }
 
     /// The name servers of the configuration, for whoever asks for names. A process reads one configuration.
@@ -81,10 +69,9 @@ impl<'a> Aws<'a> {
         let groups = config.region();
         let sdk = self.sdk.get_or_init(|| sdk_config(groups)).await;
         match sdk.region().map(Region::as_ref) {
-            Some(calls) if calls != groups => Err(Failure::OtherRegion {
-                calls: calls.to_owned(),
-                groups: groups.to_owned(),
-            }),
+            Some(calls) if calls != groups => {
+                Err(Failure::OtherRegion { calls: calls.to_owned(), groups: groups.to_owned() })
+            }
             Some(_) | None => Ok(sdk),
         }
     }
@@ -128,10 +115,7 @@ impl<'a> Aws<'a> {
         let client = aws_sdk_sqs::Client::new(self.sdk(config).await?);
         let dead_letters = setup::dead_letter_name(name).map_err(failed)?;
         let mut resources = Vec::new();
-        for (kind, name) in [
-            ("dead-letter queue", dead_letters.as_str()),
-            ("queue", name),
-        ] {
+        for (kind, name) in [("dead-letter queue", dead_letters.as_str()), ("queue", name)] {
             let existed = setup::queue_exists(&client, name).await;
             let made = made(existed.map_err(|error| failed(error.into()))?);
             resources.push(resource(kind, name, made));
@@ -164,10 +148,7 @@ impl<'a> Aws<'a> {
 impl Connect for Aws<'_> {
     async fn books(&self, config: &Config) -> Result<Books, Failure> {
         let ledger = Arc::new(self.ledger(config).await?);
-        Ok(Books {
-            audit: Arc::clone(&ledger) as _,
-            ledger,
-        })
+        Ok(Books { audit: Arc::clone(&ledger) as _, ledger })
     }
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {
@@ -190,11 +171,7 @@ impl Connect for Aws<'_> {
         let queue = SqsQueue::open(client, &name).await;
         let queue = queue.map_err(|error| open_failure(&name, error))?;
         let facts = queue.facts();
-        Ok(OpenQueue {
-            url: facts.url.clone(),
-            visibility: facts.visibility,
-            port: Arc::new(queue),
-        })
+        Ok(OpenQueue { url: facts.url.clone(), visibility: facts.visibility, port: Arc::new(queue) })
     }
 
     async fn set_up(&self, config: &Config) -> Result<Vec<Resource>, Failure> {
@@ -223,20 +200,13 @@ impl Connect for Aws<'_> {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
-            owner: self.owner(),
-            stops: stops()?,
-            log: log(),
-            open_files_max: open_files_max(),
-        })
+        Ok(Process { owner: self.owner(), stops: stops()?, log: log(), open_files_max: open_files_max() })
     }
 }
 
 /// The variables that point the SDK elsewhere than to AWS, and where to.
 fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
-    let services = SERVICES
-        .iter()
-        .map(|service| format!("{ENDPOINT}_{service}"));
+    let services = SERVICES.iter().map(|service| format!("{ENDPOINT}_{service}"));
     let variables = std::iter::once(ENDPOINT.to_owned()).chain(services);
     let set = variables.filter_map(|variable| env(&variable).map(|url| (variable, url)));
     set.filter(|(_, url)| !url.is_empty()).collect()
@@ -328,11 +298,7 @@ fn open_failure(queue: &str, error: OpenError) -> Failure {
         }
         OpenError::Unreadable { .. } => "this should not happen: please report it",
     };
-    told(
-        &format!("the queue {queue} cannot be used"),
-        &error.to_string(),
-        fix,
-    )
+    told(&format!("the queue {queue} cannot be used"), &error.to_string(), fix)
 }
 
 fn set_up_failure(queue: &str, error: &SetupError) -> Failure {
@@ -340,23 +306,12 @@ fn set_up_failure(queue: &str, error: &SetupError) -> Failure {
         SetupError::Call(error) => {
             return Failure::call(&format!("setting up the queue {queue}"), error.clone());
         }
-        SetupError::NotAFifoName { .. } => {
-            "choose a name that ends in .fifo under [queue]".to_owned()
-        }
-        SetupError::Differs {
-            name,
-            attribute,
-            wanted,
-            ..
-        } => format!(
+        SetupError::NotAFifoName { .. } => "choose a name that ends in .fifo under [queue]".to_owned(),
+        SetupError::Differs { name, attribute, wanted, .. } => format!(
             "set {attribute} of {name} to {wanted}, or choose another queue under [queue]; nothing was changed"
         ),
     };
-    told(
-        &format!("the queue {queue} was not set up"),
-        &error.to_string(),
-        &fix,
-    )
+    told(&format!("the queue {queue} was not set up"), &error.to_string(), &fix)
 }
 
 fn other_url(configured: &str, made: &str) -> Failure {
@@ -376,12 +331,7 @@ fn nameless(error: &CallError) -> Failure {
 }
 
 fn told(what: &str, why: &str, fix: &str) -> Failure {
-    Failure::Told {
-        what: what.to_owned(),
-        why: why.to_owned(),
-        fix: fix.to_owned(),
-        exit: Exit::Error,
-    }
+    Failure::Told { what: what.to_owned(), why: why.to_owned(), fix: fix.to_owned(), exit: Exit::Error }
 }
 
 #[cfg(test)]
@@ -391,8 +341,7 @@ mod tests {
 
     /// A route as the Lambda was configured: a static map, and nobody to ask.
     fn lambdas(name: &str) -> Option<String> {
-        let arn =
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
+        let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
         match name {
             config::TARGET_GROUP_ARN => Some(arn.to_owned()),
             config::IP_DICT => Some(r#"{"db-1": "10.0.1.10"}"#.to_owned()),
@@ -416,10 +365,7 @@ mod tests {
     fn a_task_is_named_by_its_id() {
         let uri = "http://169.254.170.2/v4/5fb8fcdd29f04a30b2a5cd9d1a2b3c4d-0123456789";
         let env = |name: &str| (name == ECS_METADATA).then(|| uri.to_owned());
-        assert_eq!(
-            task_id(&env).as_deref(),
-            Some("5fb8fcdd29f04a30b2a5cd9d1a2b3c4d")
-        );
+        assert_eq!(task_id(&env).as_deref(), Some("5fb8fcdd29f04a30b2a5cd9d1a2b3c4d"));
         assert_eq!(task_id(&|_| None), None);
     }
 

@@ -37,30 +37,18 @@ pub const INSTALLATION: &str = "installation";
 
 /// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
 /// of their line. The others are not, since a series costs by the month.
-const OF_ALL_ROUTES: [Metric; 5] = [
-    TRANSITIONS_FAILED,
-    LEASE_LOST,
-    CALLS_THROTTLED,
-    NOT_SERVING,
-    CHAIN_BROKEN,
-];
+const OF_ALL_ROUTES: [Metric; 5] =
+    [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, NOT_SERVING, CHAIN_BROKEN];
 
 /// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "exact up to 285 years in microseconds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "exact up to 285 years in microseconds")]
 fn ms(duration: Duration) -> Value {
     json!(duration.as_micros() as f64 / 1000.0)
 }
 
 /// The line for something that happened at `now`; single turns of the loop are not worth one.
 #[must_use]
-pub fn line(
-    happening: &Happening<'_>,
-    now: Timestamp,
-    installation: &InstallationName,
-) -> Option<Value> {
+pub fn line(happening: &Happening<'_>, now: Timestamp, installation: &InstallationName) -> Option<Value> {
     let (mut fields, measured) = (words(happening)?, measured(happening));
     if !measured.values.is_empty() {
         emit(now, &mut fields, &measured);
@@ -75,9 +63,7 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
         Happening::Turns(_) => event("receiving", "info", "the receiving loop turns"),
         Happening::Attempt(report) => attempt(report),
         Happening::Ignored { message, reason } => of_message("message_ignored", message, reason),
-        Happening::Malformed { message, reason } => {
-            of_message("message_malformed", message, reason)
-        }
+        Happening::Malformed { message, reason } => of_message("message_malformed", message, reason),
         Happening::VisibilityLost { message, call } => of_message("visibility_lost", message, call),
         Happening::QueueFailed(error) => event("queue_failed", "warn", &error.to_string()),
         Happening::Panicked(what) => event("panicked", "error", what),
@@ -112,29 +98,20 @@ fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
         }
         Happening::Room { at_most, of } => {
             let (level, note) = if at_most < of {
-                (
-                    "warn",
-                    "the ledger answers too slowly, or refuses: fewer groups are worked on at once",
-                )
+                ("warn", "the ledger answers too slowly, or refuses: fewer groups are worked on at once")
             } else {
                 ("info", "the ledger answers again: all groups have room")
             };
             event("room", level, note)
         }
-        Happening::Stopping {
-            within,
-            receive_ends_within,
-        } => event("stopping", "info", &stopping(*within, *receive_ends_within)),
-        Happening::LetGo {
-            receive_is_open, ..
-        } => {
+        Happening::Stopping { within, receive_ends_within } => {
+            event("stopping", "info", &stopping(*within, *receive_ends_within))
+        }
+        Happening::LetGo { receive_is_open, .. } => {
             let note = "the drain limit was over; the next delivery resumes what was let go of";
-            let open = "; the receive was still open, and a message that it takes comes back after its visibility";
-            event(
-                "let_go",
-                "warn",
-                &format!("{note}{}", if *receive_is_open { open } else { "" }),
-            )
+            let open =
+                "; the receive was still open, and a message that it takes comes back after its visibility";
+            event("let_go", "warn", &format!("{note}{}", if *receive_is_open { open } else { "" }))
         }
     })
 }
@@ -204,10 +181,9 @@ fn attempt(report: &Report) -> Map<String, Value> {
         | Ended::Busy(..)
         | Ended::Paced(_)
         | Ended::Waits(_, None) => "info",
-        Ended::Waits(_, Some(_))
-        | Ended::Deferred(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => "warn",
+        Ended::Waits(_, Some(_)) | Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => {
+            "warn"
+        }
     };
     let mut fields = event("attempt", level, &report.ended.note());
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
@@ -217,28 +193,9 @@ fn attempt(report: &Report) -> Map<String, Value> {
     put("transition", json!(report.transition.to_string()));
     put("attempt", json!(report.attempt));
     put("resumed", json!(report.resumed));
-    put(
-        "generation",
-        json!(report.generation.map(|generation| generation.0)),
-    );
-    put(
-        "instance",
-        json!(
-            report
-                .desired
-                .as_ref()
-                .map(|(instance, _)| instance.as_str())
-        ),
-    );
-    put(
-        "target",
-        json!(
-            report
-                .desired
-                .as_ref()
-                .map(|(_, target)| target.to_string())
-        ),
-    );
+    put("generation", json!(report.generation.map(|generation| generation.0)));
+    put("instance", json!(report.desired.as_ref().map(|(instance, _)| instance.as_str())));
+    put("target", json!(report.desired.as_ref().map(|(_, target)| target.to_string())));
     put("before", rows(&report.before));
     put("after", rows(&report.after));
     put("steps", report.steps.iter().map(step).collect());
@@ -284,11 +241,7 @@ fn step(step: &Step) -> Value {
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
 /// a metric of its own. What an alarm looks at over all routes has a directive of the installation alone besides.
 fn emit(now: Timestamp, fields: &mut Map<String, Value>, measured: &Measured<'_>) {
-    let given = [
-        Some(INSTALLATION),
-        measured.route.map(|_| "route"),
-        measured.outcome.map(|_| "outcome"),
-    ];
+    let given = [Some(INSTALLATION), measured.route.map(|_| "route"), measured.outcome.map(|_| "outcome")];
     let dimensions: Vec<&str> = given.into_iter().flatten().collect();
     let (of_installation, by_route) = dimensions.split_at(1);
     let sets: Vec<&[&str]> = if by_route.is_empty() {
@@ -345,12 +298,7 @@ impl LineWriter {
         installation: InstallationName,
         out: Box<dyn Write + Send>,
     ) -> Self {
-        Self {
-            clock,
-            style,
-            installation,
-            out: Mutex::new(out),
-        }
+        Self { clock, style, installation, out: Mutex::new(out) }
     }
 }
 
@@ -385,11 +333,7 @@ pub fn plain(
     dated(now, installation, event(name, level, note))
 }
 
-fn dated(
-    now: Timestamp,
-    installation: Option<&InstallationName>,
-    mut fields: Map<String, Value>,
-) -> Value {
+fn dated(now: Timestamp, installation: Option<&InstallationName>, mut fields: Map<String, Value>) -> Value {
     if let Some(name) = installation {
         fields.insert(INSTALLATION.into(), json!(name.as_str()));
     }
@@ -407,18 +351,10 @@ impl Observer for LineWriter {
 
 fn as_text(line: &Value) -> String {
     let field = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-    let words = [
-        "time", "level", "event", "route", "outcome", "reason", "event_id", "instance",
-    ];
-    let words = words
-        .into_iter()
-        .map(field)
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned);
+    let words = ["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"];
+    let words = words.into_iter().map(field).filter(|word| !word.is_empty()).map(str::to_owned);
     let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
-    let times = times
-        .into_iter()
-        .filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
+    let times = times.into_iter().filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
     // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
     clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
@@ -504,25 +440,13 @@ mod tests {
             Happening::Ignored { message, reason },
             Happening::Malformed { message, reason },
             Happening::QueueFailed(&error),
-            Happening::VisibilityLost {
-                message,
-                call: "DeleteMessage",
-            },
+            Happening::VisibilityLost { message, call: "DeleteMessage" },
             Happening::Panicked("at the disco"),
-            Happening::Room {
-                at_most: 32,
-                of: 64,
-            },
-            Happening::LetGo {
-                groups: 3,
-                receive_is_open: true,
-            },
+            Happening::Room { at_most: 32, of: 64 },
+            Happening::LetGo { groups: 3, receive_is_open: true },
         ];
         let now = Timestamp::from_millis(1_778_108_865_884);
-        happenings
-            .iter()
-            .map(|happening| line(happening, now, &installation()).unwrap())
-            .collect()
+        happenings.iter().map(|happening| line(happening, now, &installation()).unwrap()).collect()
     }
 
     #[test]
@@ -546,23 +470,13 @@ mod tests {
                 }
             }
         }
-        let said = plain(
-            Timestamp::EPOCH,
-            Some(&installation()),
-            "info",
-            "started",
-            "version",
-        );
+        let said = plain(Timestamp::EPOCH, Some(&installation()), "info", "started", "version");
         assert_eq!(said["installation"], json!("orders-prod"));
     }
 
     #[test]
     fn a_dimension_more_makes_no_series_more() {
-        let line = line(
-            &Happening::Panicked("once"),
-            Timestamp::EPOCH,
-            &installation(),
-        );
+        let line = line(&Happening::Panicked("once"), Timestamp::EPOCH, &installation());
         let directives = line.unwrap()["_aws"]["CloudWatchMetrics"].clone();
         assert_eq!(directives.as_array().map(Vec::len), Some(1));
         assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));
@@ -573,24 +487,15 @@ mod tests {
         for set in directive["Dimensions"].as_array().unwrap() {
             for dimension in set.as_array().unwrap() {
                 let value = &line[dimension.as_str().unwrap()];
-                assert!(
-                    value.is_string(),
-                    "{dimension} stands at the root as a string"
-                );
+                assert!(value.is_string(), "{dimension} stands at the root as a string");
             }
         }
         let metrics = directive["Metrics"].as_array().unwrap();
         assert!(!metrics.is_empty() && metrics.len() <= 100);
         for metric in metrics {
             let name = metric["Name"].as_str().unwrap();
-            assert!(
-                line[name].is_number(),
-                "{name} stands at the root as a number"
-            );
-            let known = crate::measure::metrics()
-                .into_iter()
-                .find(|known| known.name == name)
-                .unwrap();
+            assert!(line[name].is_number(), "{name} stands at the root as a number");
+            let known = crate::measure::metrics().into_iter().find(|known| known.name == name).unwrap();
             assert_eq!(metric["Unit"], json!(known.unit()));
         }
     }
@@ -600,22 +505,12 @@ mod tests {
         let mut report = report();
         report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
-        let line = line(
-            &Happening::Attempt(&report),
-            Timestamp::EPOCH,
-            &installation(),
-        )
-        .unwrap();
+        let line = line(&Happening::Attempt(&report), Timestamp::EPOCH, &installation()).unwrap();
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-        let [by_route, of_all] = directives.as_slice() else {
-            panic!("{directives:?}")
-        };
+        let [by_route, of_all] = directives.as_slice() else { panic!("{directives:?}") };
         assert_eq!(
             by_route["Dimensions"],
-            json!([
-                ["installation", "route"],
-                ["installation", "route", "outcome"]
-            ])
+            json!([["installation", "route"], ["installation", "route", "outcome"]])
         );
         assert_eq!(of_all["Dimensions"], json!([["installation"]]));
         let names = of_all["Metrics"].as_array().unwrap();
@@ -631,11 +526,7 @@ mod tests {
         assert_eq!(line["registered_ms"], json!(7.0));
         assert_eq!(line["swapped_ms"], json!(12.0));
         assert_eq!(line["begin_ms"], json!(3.0));
-        assert_eq!(
-            line["observe_ms"],
-            json!(4.0),
-            "a phase that comes twice is added up"
-        );
+        assert_eq!(line["observe_ms"], json!(4.0), "a phase that comes twice is added up");
     }
 
     #[test]
@@ -659,17 +550,11 @@ mod tests {
             std::io::read_to_string(out).unwrap()
         };
         let json = written(Style::Json);
-        assert!(
-            json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"),
-            "{json}"
-        );
+        assert!(json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"), "{json}");
         let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["note"], json!("a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d"));
         let text = written(Style::Text);
-        assert!(
-            text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"),
-            "{text}"
-        );
+        assert!(text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"), "{text}");
         assert_eq!((json.lines().count(), text.lines().count()), (1, 1));
     }
 
@@ -677,10 +562,7 @@ mod tests {
     fn a_stopping_worker_says_what_it_waits_for_and_is_no_metric() {
         let said = |receive_ends_within| {
             let within = Duration::from_secs(25);
-            let stopping = Happening::Stopping {
-                within,
-                receive_ends_within,
-            };
+            let stopping = Happening::Stopping { within, receive_ends_within };
             let line = line(&stopping, Timestamp::EPOCH, &installation()).unwrap();
             assert_eq!(line.get("_aws"), None);
             as_text(&line)

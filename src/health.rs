@@ -98,15 +98,8 @@ impl Liveness {
     /// Of a worker that begins now.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let signs = Signs {
-            turned: clock.monotonic(),
-            timer: None,
-            stops: None,
-        };
-        Self {
-            clock,
-            signs: Mutex::new(signs),
-        }
+        let signs = Signs { turned: clock.monotonic(), timer: None, stops: None };
+        Self { clock, signs: Mutex::new(signs) }
     }
 
     fn signs(&self) -> MutexGuard<'_, Signs> {
@@ -161,10 +154,7 @@ impl Observer for Liveness {
         match happening {
             Happening::Started { with_timer } => {
                 signs.turned = now;
-                signs.timer = with_timer.then_some(TimerSigns {
-                    went_round: now,
-                    oldest_look: None,
-                });
+                signs.timer = with_timer.then_some(TimerSigns { went_round: now, oldest_look: None });
             }
             Happening::Turned => signs.turned = now,
             Happening::Summary(summary) => {

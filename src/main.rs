@@ -18,17 +18,9 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let (mut input, out, err) = (io::stdin(), io::stdout().lock(), io::stderr());
-    let look = if out.is_terminal() {
-        Look::of_terminal(&environment)
-    } else {
-        Look::Plain
-    };
+    let look = if out.is_terminal() { Look::of_terminal(&environment) } else { Look::Plain };
     // Both: the question is read on the one and answered on the other.
-    let answers = if input.is_terminal() && err.is_terminal() {
-        Answers::Person
-    } else {
-        Answers::Nobody
-    };
+    let answers = if input.is_terminal() && err.is_terminal() { Answers::Person } else { Answers::Nobody };
     let (mut out, mut err) = (readable(out), readable(err));
     let log = args.global.log;
     let clock = SystemClock::start();
@@ -45,9 +37,7 @@ fn main() -> ExitCode {
         answers,
         installation: None,
     };
-    let started = telemetry::start(log, session.env)
-        .map_err(Failure::from)
-        .and_then(|()| runtime());
+    let started = telemetry::start(log, session.env).map_err(Failure::from).and_then(|()| runtime());
     match started {
         Ok(runtime) => {
             let exit = runtime.block_on(cli::run(args, &mut session));
@@ -62,20 +52,12 @@ fn main() -> ExitCode {
 
 /// A stream as it is, for a program or a file; on a terminal a person is to see every character.
 fn readable<'a>(stream: impl Write + IsTerminal + 'a) -> Box<dyn Write + 'a> {
-    if stream.is_terminal() {
-        Box::new(Shown::terminal(stream))
-    } else {
-        Box::new(stream)
-    }
+    if stream.is_terminal() { Box::new(Shown::terminal(stream)) } else { Box::new(stream) }
 }
 
 /// Help and version were asked for; anything else is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
-    let exit = if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Done
-    };
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
     match error.print() {
         // A failure to print is nearly always `--help | head`, and there is nobody left to tell.
         Ok(()) | Err(_) => exit.into(),
@@ -84,9 +66,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// One thread: the worker waits for AWS, it does not compute.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime)
 }
 

@@ -61,15 +61,11 @@ pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
             values: of_note(noted).into_iter().collect(),
         },
         Happening::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
-        Happening::ChainBroken { route, .. } => Measured {
-            route: Some(route.name.as_str()),
-            outcome: None,
-            values: vec![one(CHAIN_BROKEN)],
-        },
-        Happening::Summary(summary) => of_worker(of_minute(summary)),
-        Happening::Room { at_most, .. } => {
-            of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))])
+        Happening::ChainBroken { route, .. } => {
+            Measured { route: Some(route.name.as_str()), outcome: None, values: vec![one(CHAIN_BROKEN)] }
         }
+        Happening::Summary(summary) => of_worker(of_minute(summary)),
+        Happening::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
         Happening::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
     }
 }
@@ -83,10 +79,7 @@ fn once(metric: Metric) -> Measured<'static> {
 }
 
 fn of_worker(values: Vec<(Metric, Amount)>) -> Measured<'static> {
-    Measured {
-        values,
-        ..Measured::default()
-    }
+    Measured { values, ..Measured::default() }
 }
 
 fn throttled(error: &CallError) -> (Metric, Amount) {
@@ -121,9 +114,7 @@ fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
         (PAUSED_TOO_LONG, summary.paused_long),
         (ANTI_FLAP, summary.flapping),
     ];
-    counted
-        .map(|(metric, count)| (metric, Amount::Count(count)))
-        .into()
+    counted.map(|(metric, count)| (metric, Amount::Count(count))).into()
 }
 
 fn of_attempt(report: &Report) -> Vec<(Metric, Amount)> {

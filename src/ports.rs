@@ -77,18 +77,8 @@ pub struct CallError {
 impl CallError {
     /// What no reply of the service tells: nobody answered, or what was given, or came, cannot be.
     #[must_use]
-    pub fn without_a_reply(
-        call: &'static str,
-        kind: ErrorKind,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            call,
-            kind,
-            code: String::new(),
-            message: message.into(),
-            request_id: None,
-        }
+    pub fn without_a_reply(call: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { call, kind, code: String::new(), message: message.into(), request_id: None }
     }
 }
 
@@ -177,11 +167,7 @@ pub trait Queue: Send + Sync {
     async fn receive(&self, max: u32, wait: Duration) -> Result<Vec<Message>, CallError>;
 
     /// Makes a message invisible for `visibility` from now; zero gives it back at once.
-    async fn change_visibility(
-        &self,
-        message: &Message,
-        visibility: Duration,
-    ) -> Result<Kept, CallError>;
+    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError>;
 
     /// Removes a message for good. [`Kept::Gone`] is harmless: its next delivery finds its event settled.
     async fn delete(&self, message: &Message) -> Result<Kept, CallError>;
@@ -291,11 +277,7 @@ pub trait TargetGroups: Send + Sync {
 
     /// After it every target is registered; one that was draining is in service again, one that was
     /// registered stays as it was. Serving takes minutes more.
-    async fn register(
-        &self,
-        group: &TargetGroup,
-        targets: &[Target],
-    ) -> Result<Reply<()>, CallError>;
+    async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<Reply<()>, CallError>;
 
     /// After it the targets are draining or gone; one that was not registered is no error. Asks for the
     /// proof that the desired target is present (I1), and never deregisters that one.
@@ -317,11 +299,7 @@ pub trait Listeners: Send + Sync {
     /// After it the forward action is this one, whole: what somebody else changed of it since it was read is lost.
     /// New connections follow within a minute or two. Takes nothing but a [`Shift`], whose making asks for the
     /// proof that the group with the weight has a registered target (I1).
-    async fn set_weights(
-        &self,
-        listener: &ListenerArn,
-        shift: &Shift,
-    ) -> Result<Reply<()>, CallError>;
+    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError>;
 }
 
 /// What is known of the databases.
@@ -329,11 +307,7 @@ pub trait Listeners: Send + Sync {
 pub trait Databases: Send + Sync {
     /// The address of an instance of the route's source; `None` when it is certainly not one of them. Never taken
     /// from an event (I5).
-    async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, AddressError>;
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError>;
 
     /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
     /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
@@ -352,11 +326,7 @@ pub struct StaticMap;
 
 #[async_trait]
 impl Databases for StaticMap {
-    async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, AddressError> {
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
         Ok(route.instances.get(instance).copied())
     }
 

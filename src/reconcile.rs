@@ -75,9 +75,7 @@ use crate::domain::transition::{
 };
 use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::planted::{Bug, planted};
-use crate::ports::{
-    Audit, CallError, Clock, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups,
-};
+use crate::ports::{Audit, CallError, Clock, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups};
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
 /// that lease and visibility live and die together: one heartbeat, made by the attempt itself between its
@@ -218,8 +216,7 @@ impl Reconciler {
         cause: Cause,
         in_hand: &dyn InHand,
     ) -> Report {
-        self.attempt_seen(route, evidence, (cause, None), in_hand)
-            .await
+        self.attempt_seen(route, evidence, (cause, None), in_hand).await
     }
 
     /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
@@ -232,18 +229,14 @@ impl Reconciler {
         in_hand: &dyn InHand,
     ) -> Report {
         let now = self.clock.wall();
-        let task = Task {
-            looked_at,
-            ..self.task(route, evidence, (cause, now), in_hand)
-        };
+        let task = Task { looked_at, ..self.task(route, evidence, (cause, now), in_hand) };
         let mut report = Report::of(&task, now);
         report.ended = match self.open(&task, &mut report).await {
             Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
             Ok(Opening::Ended(ended)) => ended,
-            Ok(Opening::LookAgain(_) | Opening::Turn(_)) => Ended::Busy(
-                Owner::new("other workers"),
-                self.pause(&task, report.attempt),
-            ),
+            Ok(Opening::LookAgain(_) | Opening::Turn(_)) => {
+                Ended::Busy(Owner::new("other workers"), self.pause(&task, report.attempt))
+            }
             Err(error) => Ended::Unavailable(error, self.pause(&task, report.attempt)),
         };
         report.steps = task.steps.so_far();
@@ -279,17 +272,13 @@ impl Reconciler {
                 let changed = self.bring_there(task, &mut held, report).await;
                 changed.map(|changed| arrived(task, &held, changed))
             }
-            Strategy::Weighted(weighted) => {
-                self.shift_there(task, weighted, &mut held, report).await
-            }
+            Strategy::Weighted(weighted) => self.shift_there(task, weighted, &mut held, report).await,
         };
         let verdict = match ended {
             Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Waits(pause)) => {
-                return self
-                    .let_go_for_now(task, &held, (pause, None), report)
-                    .await;
+                return self.let_go_for_now(task, &held, (pause, None), report).await;
             }
             Err(Stopped::Failed(error)) if self.asks_again(task, &error) => {
                 let pause = self.after_a_refusal(task, &held, &error);
@@ -299,42 +288,26 @@ impl Reconciler {
             Err(Stopped::Failed(error)) => {
                 Verdict::new(Outcome::Failed, Reason::CallFailed, error.to_string())
             }
-            Err(Stopped::NotConverged(left)) => {
-                Verdict::new(Outcome::Failed, Reason::NotConverged, left)
-            }
+            Err(Stopped::NotConverged(left)) => Verdict::new(Outcome::Failed, Reason::NotConverged, left),
         };
         self.finish(task, &held, verdict, report).await
     }
 
     /// Settles the event, or defers it to its next delivery while there are attempts left.
-    async fn finish(
-        &self,
-        task: &Task<'_>,
-        held: &Held,
-        verdict: Verdict,
-        report: &Report,
-    ) -> Ended {
+    async fn finish(&self, task: &Task<'_>, held: &Held, verdict: Verdict, report: &Report) -> Ended {
         let failed = verdict.outcome == Outcome::Failed;
         // What nobody delivers again is tried again by the next look of the timer, or by the person.
         let attempts = held.event.as_ref().map(|event| event.attempts);
         let left = attempts.is_none_or(|n| n < self.limits.attempts_max);
         let again = failed && (left || planted(Bug::NeverGivesUp));
-        let kind = if again {
-            RecordKind::Deferred
-        } else {
-            RecordKind::Finished
-        };
+        let kind = if again { RecordKind::Deferred } else { RecordKind::Finished };
         let mut entry = self.entry_of_calls(task, held, kind, report);
         entry.outcome = (!again).then_some(verdict.outcome);
         entry.reason = Some(verdict.reason);
         entry.note.clone_from(&verdict.note);
         // By the ledger's own count: a message that waited for its turn was delivered more often than its event failed.
         let pause = retry_after(entry.attempt, self.clock.random());
-        let ended = if again {
-            Ended::Deferred(verdict, pause)
-        } else {
-            Ended::Settled(verdict)
-        };
+        let ended = if again { Ended::Deferred(verdict, pause) } else { Ended::Settled(verdict) };
         let closed = self.close(task, held, entry, ended).await;
         closed.unwrap_or_else(|error| Ended::Unavailable(error, pause))
     }
@@ -353,20 +326,12 @@ impl Reconciler {
             Committed::Done(_) => ended,
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
-            Committed::Refused { event, .. } => {
-                self.lease_lost(task, event.and_then(|event| event.settled))
-            }
+            Committed::Refused { event, .. } => self.lease_lost(task, event.and_then(|event| event.settled)),
         })
     }
 
     /// What the last record of an attempt says of the calls that it made.
-    fn entry_of_calls(
-        &self,
-        task: &Task<'_>,
-        held: &Held,
-        kind: RecordKind,
-        report: &Report,
-    ) -> Entry {
+    fn entry_of_calls(&self, task: &Task<'_>, held: &Held, kind: RecordKind, report: &Report) -> Entry {
         Entry {
             attempt: held.event.as_ref().map_or(1, |event| event.attempts),
             desired: report.desired.clone(),
@@ -407,11 +372,7 @@ impl Reconciler {
 
     /// The same for a record that nobody's lease stands behind: it fences off whoever held one.
     fn entry_of_note(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
-        Entry {
-            generation: state.control.generation.next(),
-            attempt: 1,
-            ..self.entry(task, state, kind)
-        }
+        Entry { generation: state.control.generation.next(), attempt: 1, ..self.entry(task, state, kind) }
     }
 
     fn pause(&self, task: &Task<'_>, attempt: u32) -> Duration {
@@ -419,18 +380,10 @@ impl Reconciler {
     }
 
     fn lease_lost(&self, task: &Task<'_>, settled: Option<Outcome>) -> Ended {
-        Ended::LeaseLost {
-            settled,
-            again_after: self.pause(task, 1),
-        }
+        Ended::LeaseLost { settled, again_after: self.pause(task, 1) }
     }
 
-    async fn commit(
-        &self,
-        steps: &Steps,
-        name: &str,
-        change: &Change,
-    ) -> Result<Committed, CallError> {
+    async fn commit(&self, steps: &Steps, name: &str, change: &Change) -> Result<Committed, CallError> {
         // Boxed: an attempt waits for several of them, one after another, and each would be part of its future.
         let commit = async { Box::pin(self.write(change)).await.map(without_id) };
         steps.call(name, commit).await
@@ -459,23 +412,16 @@ fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
     let to = format!("{} at {}", desired.instance, desired.target);
     let reason = why_moved(task, held);
     match (changed, desired.reach) {
-        (false, _) => Verdict::new(
-            Outcome::AlreadyThere,
-            Reason::NothingToDo,
-            format!("the group already holds {to}"),
-        ),
-        (true, Reach::Swap) if desired.beside.is_empty() => Verdict::new(
-            Outcome::Swapped,
-            reason,
-            format!("the group holds {to} and no other writer"),
-        ),
+        (false, _) => {
+            Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("the group already holds {to}"))
+        }
+        (true, Reach::Swap) if desired.beside.is_empty() => {
+            Verdict::new(Outcome::Swapped, reason, format!("the group holds {to} and no other writer"))
+        }
         (true, Reach::Swap) => Verdict::new(
             Outcome::Swapped,
             reason,
-            format!(
-                "the group holds {to} and {} other readers",
-                desired.beside.len()
-            ),
+            format!("the group holds {to} and {} other readers", desired.beside.len()),
         ),
         (true, Reach::Register) => Verdict::new(
             Outcome::Registered,

@@ -46,11 +46,7 @@ pub async fn of_the_transition_at(
     route: RouteName,
     seq: u64,
 ) -> Result<Vec<StoredRecord>, NoRecords> {
-    let query = AuditQuery::Chain {
-        route,
-        from_seq: seq,
-        to_seq: Some(seq),
-    };
+    let query = AuditQuery::Chain { route, from_seq: seq, to_seq: Some(seq) };
     let records = audit.page(&query, 1, None).await?.records()?;
     match records.into_iter().next() {
         Some(one) => around(audit, one).await,
@@ -66,16 +62,10 @@ async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord
 }
 
 /// Every record of the event that a record belongs to, that one included, oldest first.
-pub async fn whole_event_of(
-    audit: &dyn Audit,
-    one: StoredRecord,
-) -> Result<Vec<StoredRecord>, NoRecords> {
+pub async fn whole_event_of(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, NoRecords> {
     let mut records = of_event(audit, one.record.entry.event_key).await?;
     // The index by event may lag behind the chain by a moment; what was just read there is not left out.
-    if !records
-        .iter()
-        .any(|stored| stored.record.seq == one.record.seq)
-    {
+    if !records.iter().any(|stored| stored.record.seq == one.record.seq) {
         records.push(one);
         records.sort_by_key(|stored| stored.record.seq);
     }

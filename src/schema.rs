@@ -40,36 +40,15 @@ pub const BY_DAY: &str = "by-day";
 pub const BY_EVENT: &str = "by-event";
 
 /// Routes and events.
-pub const STATE: Table = Table {
-    keys: Keys {
-        hash: (PK, "S"),
-        range: None,
-    },
-    indexes: &[],
-    expiry: Some("expires_at"),
-};
+pub const STATE: Table =
+    Table { keys: Keys { hash: (PK, "S"), range: None }, indexes: &[], expiry: Some("expires_at") };
 
 /// The records, which nothing deletes.
 pub const AUDIT: Table = Table {
-    keys: Keys {
-        hash: ("route", "S"),
-        range: Some(("seq", "N")),
-    },
+    keys: Keys { hash: ("route", "S"), range: Some(("seq", "N")) },
     indexes: &[
-        (
-            BY_DAY,
-            Keys {
-                hash: ("day", "S"),
-                range: Some(("at_route_seq", "S")),
-            },
-        ),
-        (
-            BY_EVENT,
-            Keys {
-                hash: ("event_key", "S"),
-                range: Some(("seq", "N")),
-            },
-        ),
+        (BY_DAY, Keys { hash: ("day", "S"), range: Some(("at_route_seq", "S")) }),
+        (BY_EVENT, Keys { hash: ("event_key", "S"), range: Some(("seq", "N")) }),
     ],
     expiry: None,
 };

@@ -116,19 +116,13 @@ impl QueueSurvey {
     /// Reads how full a queue is.
     pub async fn of(queue: &dyn Queue) -> Self {
         let (depth, dead_letters) = tokio::join!(queue.depth(), queue.dead_letters());
-        Self {
-            depth: depth.map_err(Unread::from),
-            dead_letters: dead_letters.map_err(Unread::from),
-        }
+        Self { depth: depth.map_err(Unread::from), dead_letters: dead_letters.map_err(Unread::from) }
     }
 
     /// A queue that could not even be opened.
     #[must_use]
     pub fn unread(why: &Unread) -> Self {
-        Self {
-            depth: Err(why.clone()),
-            dead_letters: Err(why.clone()),
-        }
+        Self { depth: Err(why.clone()), dead_letters: Err(why.clone()) }
     }
 }
 
@@ -204,20 +198,13 @@ impl Surveyor {
     #[must_use]
     pub fn new(ports: Ports) -> Arc<Self> {
         let pace = Pace::new(Arc::clone(&ports.clock));
-        Arc::new(Self {
-            ports,
-            at_once: Semaphore::new(ROUTES_AT_ONCE),
-            pace,
-        })
+        Arc::new(Self { ports, at_once: Semaphore::new(ROUTES_AT_ONCE), pace })
     }
 
     /// Reads everything about `routes`, and how full the queue is.
     pub async fn survey(self: &Arc<Self>, routes: &[Route]) -> Survey {
         let at = self.ports.clock.wall();
-        let (routes, queue) = tokio::join!(
-            self.routes(routes),
-            QueueSurvey::of(self.ports.queue.as_ref())
-        );
+        let (routes, queue) = tokio::join!(self.routes(routes), QueueSurvey::of(self.ports.queue.as_ref()));
         Survey { at, routes, queue }
     }
 
@@ -239,9 +226,7 @@ impl Surveyor {
         let now = self.ports.clock.wall();
         let unread = |route: &Route| RouteSurvey::unread(route, now);
         let in_order = routes.iter().enumerate();
-        in_order
-            .map(|(n, route)| read.remove(&n).unwrap_or_else(|| unread(route)))
-            .collect()
+        in_order.map(|(n, route)| read.remove(&n).unwrap_or_else(|| unread(route))).collect()
     }
 
     /// A route that was moved between the read of its state and that of its group looks wrong for no reason, and one
@@ -266,13 +251,9 @@ impl Surveyor {
     /// Whether state and newest row are still those of the survey, as far as they can be read.
     async fn still_stands(&self, survey: &RouteSurvey) -> bool {
         let name = &survey.route.name;
-        let newest = AuditQuery::Newest {
-            route: name.clone(),
-        };
-        let (state, page) = tokio::join!(
-            self.ports.ledger.peek(name),
-            self.ports.audit.page(&newest, 1, None),
-        );
+        let newest = AuditQuery::Newest { route: name.clone() };
+        let (state, page) =
+            tokio::join!(self.ports.ledger.peek(name), self.ports.audit.page(&newest, 1, None),);
         let same_state = match (&survey.state, state) {
             (Ok(_), Ok(now)) => now.map(|now| now.chain) == survey.head(),
             _ => true,
@@ -285,9 +266,7 @@ impl Surveyor {
     }
 
     async fn read(&self, route: Route) -> RouteSurvey {
-        let newest = AuditQuery::Newest {
-            route: route.name.clone(),
-        };
+        let newest = AuditQuery::Newest { route: route.name.clone() };
         let (state, records, (groups, weights)) = tokio::join!(
             self.ports.ledger.peek(&route.name),
             self.ports.audit.page(&newest, RECORDS_READ, None),
@@ -296,17 +275,11 @@ impl Surveyor {
         let (state, records) = (state.map_err(Unread::from), records.map_err(Unread::from));
         let rows = records.as_ref().map(Page::end).map_err(Unread::clone);
         let chain_end = match (&state, &rows) {
-            (Ok(state), Ok(rows)) => {
-                Ok(ChainEnd::of(state.as_ref().map(|state| state.chain), rows))
-            }
+            (Ok(state), Ok(rows)) => Ok(ChainEnd::of(state.as_ref().map(|state| state.chain), rows)),
             (Err(why), _) | (_, Err(why)) => Err(why.clone()),
         };
         let records = records.and_then(|page| page.records().map_err(Unread::from));
-        let newest: Vec<_> = records
-            .iter()
-            .flatten()
-            .map(|stored| &stored.record)
-            .collect();
+        let newest: Vec<_> = records.iter().flatten().map(|stored| &stored.record).collect();
         let last_move = LastMove::among(&newest);
         let mut survey = RouteSurvey {
             state,
@@ -356,9 +329,7 @@ impl RouteSurvey {
     /// A route of which nothing could be read, for no reason that a call gave.
     fn unread(route: &Route, at: Timestamp) -> Self {
         let why = || {
-            Unread::Other(
-                "reading it came to no end; this should not happen: please report it".to_owned(),
-            )
+            Unread::Other("reading it came to no end; this should not happen: please report it".to_owned())
         };
         Self {
             route: route.clone(),
@@ -402,10 +373,7 @@ impl RouteSurvey {
     }
 
     fn own_group(&self) -> Shown<'_> {
-        let rows = self
-            .groups
-            .first()
-            .and_then(|group| group.rows.as_ref().ok());
+        let rows = self.groups.first().and_then(|group| group.rows.as_ref().ok());
         rows.map_or(Shown::Nothing, |rows| Shown::Group(rows))
     }
 
@@ -415,9 +383,6 @@ impl RouteSurvey {
             let rows = group.rows.as_ref().ok()?;
             Some((instance.clone(), rows.clone()))
         });
-        Scene {
-            weights: weights.clone(),
-            rows: read.collect(),
-        }
+        Scene { weights: weights.clone(), rows: read.collect() }
     }
 }

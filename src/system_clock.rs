@@ -17,28 +17,18 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic time begins now.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where everybody else's time comes from"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is where everybody else's time comes from")]
     pub fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 }
 
 #[async_trait]
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where everybody else's time comes from"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is where everybody else's time comes from")]
     fn wall(&self) -> Timestamp {
         // A clock before 1970 is no clock that was ever set: the epoch says so as well as any error.
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::EPOCH.plus(since_epoch)
     }
 

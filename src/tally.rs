@@ -22,10 +22,8 @@ const PREFIX: &str = "writerlink_";
 
 /// The upper bounds of a histogram's buckets in milliseconds: from a quick call of `DynamoDB` to the ten minutes that a
 /// load balancer may take until a target serves.
-const BUCKETS_MS: [u64; 16] = [
-    5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 180_000, 300_000,
-    600_000,
-];
+const BUCKETS_MS: [u64; 16] =
+    [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 180_000, 300_000, 600_000];
 
 /// Which route and which outcome a number is of; empty where it is not told apart by it.
 type Labels = (String, &'static str);
@@ -96,10 +94,7 @@ impl Tally {
     /// Numbers of this installation, none of them counted yet.
     #[must_use]
     pub fn of(installation: InstallationName) -> Self {
-        Self {
-            installation,
-            numbers: Mutex::default(),
-        }
+        Self { installation, numbers: Mutex::default() }
     }
 
     /// Everything there is to say, a metric after the other.
@@ -132,10 +127,7 @@ impl Tally {
     }
 
     fn page(&self) -> Page<'_> {
-        Page {
-            installation: &self.installation,
-            text: String::new(),
-        }
+        Page { installation: &self.installation, text: String::new() }
     }
 }
 
@@ -157,10 +149,7 @@ impl Page<'_> {
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let of_all = [(INSTALLATION, self.installation.as_str())];
         let all = [&of_all[..], labels].concat();
-        let written: Vec<String> = all
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{value}\""))
-            .collect();
+        let written: Vec<String> = all.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         self.line(format_args!("{name}{{{}}} {value}", written.join(",")));
     }
 
@@ -179,10 +168,7 @@ fn counted(metric: &Metric, sums: Option<&BTreeMap<Labels, u64>>, page: &mut Pag
     page.head(&name, metric.help, kind);
     for ((route, outcome), sum) in sums.into_iter().flatten() {
         let pairs = [("route", route.as_str()), ("outcome", *outcome)];
-        let given: Vec<(&str, &str)> = pairs
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let given: Vec<(&str, &str)> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         page.sample(&name, &given, sum);
     }
     // A rate can be taken from the first time on only of what was 0 before it.
@@ -225,12 +211,7 @@ mod tests {
     }
 
     fn minute(looks: usize, diverged: usize) -> Happening<'static> {
-        Happening::Summary(Summary {
-            routes: 3,
-            looks,
-            diverged,
-            ..Summary::default()
-        })
+        Happening::Summary(Summary { routes: 3, looks, diverged, ..Summary::default() })
     }
 
     #[test]
@@ -245,10 +226,7 @@ mod tests {
         );
         assert_eq!(
             lines_about(&tally, "route_diverged")[1..],
-            [
-                "# TYPE writerlink_route_diverged gauge",
-                r#"writerlink_route_diverged{installation="w"} 1"#
-            ]
+            ["# TYPE writerlink_route_diverged gauge", r#"writerlink_route_diverged{installation="w"} 1"#]
         );
     }
 

@@ -93,10 +93,8 @@ pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
         }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
-            let lines = lines.with_writer(|| Named {
-                name: INSTALLATION.get(),
-                out: Shown::json(io::stderr()),
-            });
+            let lines =
+                lines.with_writer(|| Named { name: INSTALLATION.get(), out: Shown::json(io::stderr()) });
             registry().with(lines.with_filter(filter)).try_init()
         }
     };
@@ -109,13 +107,11 @@ fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
         .find_map(|variable| Some((variable, env(variable).filter(|v| !v.is_empty())?)));
     let (variable, value) = given.unwrap_or(("default", FILTER_DEFAULT.to_owned()));
     // By target and level; filters by span or field would need a regular expression engine.
-    value
-        .parse()
-        .map_err(|error: ParseError| TelemetryError::Filter {
-            variable,
-            value,
-            why: error.to_string(),
-        })
+    value.parse().map_err(|error: ParseError| TelemetryError::Filter {
+        variable,
+        value,
+        why: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -127,9 +123,7 @@ mod tests {
             let pair = pairs.iter().find(|(known, _)| *known == name);
             pair.map(|(_, value)| (*value).to_owned())
         };
-        filter(&env)
-            .map(|f| f.to_string())
-            .map_err(|e| e.to_string())
+        filter(&env).map(|f| f.to_string()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -145,10 +139,7 @@ mod tests {
         let name = InstallationName::new("orders-prod").unwrap();
         let mut written = Vec::new();
         let line = "{\"level\":\"WARN\",\"message\":\"{\"}\n";
-        let mut named = Named {
-            name: Some(&name),
-            out: &mut written,
-        };
+        let mut named = Named { name: Some(&name), out: &mut written };
         named.write_all(line.as_bytes()).unwrap();
         assert_eq!(
             String::from_utf8(written).unwrap(),
@@ -159,9 +150,6 @@ mod tests {
     #[test]
     fn a_filter_that_is_not_understood_is_named_with_its_variable() {
         let error = chosen(&[("WRITERLINK_LOG", "writerlink=loud")]).unwrap_err();
-        assert!(
-            error.starts_with("the log filter WRITERLINK_LOG = \"writerlink=loud\""),
-            "{error}"
-        );
+        assert!(error.starts_with("the log filter WRITERLINK_LOG = \"writerlink=loud\""), "{error}");
     }
 }

@@ -93,10 +93,7 @@ mod tests {
 
     #[test]
     fn what_is_recorded_cannot_steer_what_shows_it() {
-        assert_eq!(
-            clean("a\u{1b}[31mb\r\u{202E}c\u{9b}é"),
-            "a\\u{1b}[31mb\\u{d}\\u{202e}c\\u{9b}é"
-        );
+        assert_eq!(clean("a\u{1b}[31mb\r\u{202E}c\u{9b}é"), "a\\u{1b}[31mb\\u{d}\\u{202e}c\\u{9b}é");
     }
 
     #[test]
@@ -117,10 +114,7 @@ mod tests {
     fn json_with_visible_characters_alone_says_the_same() {
         let said = "a\u{200B}b\u{2028}c\u{E0041}d\u{85}\u{7F}\u{FEFF}\n\u{1b} é 🦀";
         let value = serde_json::json!({ "said": said, "list": [1, 2] });
-        for json in [
-            value.to_string(),
-            serde_json::to_string_pretty(&value).unwrap(),
-        ] {
+        for json in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
             let clean = clean_json(&json);
             let read: serde_json::Value = serde_json::from_str(&clean).unwrap();
             assert_eq!(read, value);

@@ -43,10 +43,7 @@ pub const LOOKS_PER_SECOND_MAX: u32 = 20;
 
 impl Default for Reconciling {
     fn default() -> Self {
-        Self {
-            interval: Some(INTERVAL),
-            looks_per_second_max: LOOKS_PER_SECOND_MAX,
-        }
+        Self { interval: Some(INTERVAL), looks_per_second_max: LOOKS_PER_SECOND_MAX }
     }
 }
 
@@ -238,11 +235,7 @@ struct Starts {
 impl Starts {
     fn new(a_second: u32) -> Self {
         let a_second = a_second.max(1);
-        Self {
-            a_second,
-            left: a_second,
-            since: Duration::ZERO,
-        }
+        Self { a_second, left: a_second, since: Duration::ZERO }
     }
 
     /// Takes one, if there is one left in the second that runs.
@@ -380,9 +373,7 @@ impl Rounds {
 
     fn diverged(&self, chains: &Chains) -> usize {
         let seats = self.seats.iter().enumerate();
-        seats
-            .filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n))
-            .count()
+        seats.filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n)).count()
     }
 
     fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
@@ -417,29 +408,21 @@ fn differs(look: &Look) -> Option<bool> {
         Look::Failed(_) | Look::Queued => None,
         Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
         Look::LeftToNewer => Some(true),
-        Look::Acted(report) => Some(matches!(
-            report.ended,
-            Ended::Deferred(..) | Ended::Waits(..)
-        )),
+        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..) | Ended::Waits(..))),
         Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
     }
 }
 
 /// Whether a person holds the route back, on purpose.
 fn is_a_persons(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Paused | Reason::Frozen | Reason::Pinned | Reason::Observing
-    )
+    matches!(reason, Reason::Paused | Reason::Frozen | Reason::Pinned | Reason::Observing)
 }
 
 /// How long until a route is looked at again.
 fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
     let calm = interval.saturating_sub(part_of(interval / 10, random));
     match look {
-        Look::Following(Arrival::Awaited) | Look::Busy | Look::LeftToNewer => {
-            calm.min(FOLLOW_EVERY)
-        }
+        Look::Following(Arrival::Awaited) | Look::Busy | Look::LeftToNewer => calm.min(FOLLOW_EVERY),
         Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
         Look::Confirm => calm.min(CONFIRM_EVERY),
         Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
@@ -456,9 +439,9 @@ fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Durati
             Ended::Waits(after, _) => *after,
             Ended::LeaseLost { .. } => FOLLOW_EVERY,
         },
-        Look::Failed(_) => doubled(calm, failures)
-            .min(FAILED_PAUSE_MAX.max(interval))
-            .max(retry_after(failures, random)),
+        Look::Failed(_) => {
+            doubled(calm, failures).min(FAILED_PAUSE_MAX.max(interval)).max(retry_after(failures, random))
+        }
     }
 }
 
@@ -487,21 +470,13 @@ mod tests {
     }
 
     fn failed() -> Look {
-        Look::Failed(CallError::without_a_reply(
-            "GetItem",
-            ErrorKind::Throttled,
-            "",
-        ))
+        Look::Failed(CallError::without_a_reply("GetItem", ErrorKind::Throttled, ""))
     }
 
     #[test]
     fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
         let due_after_a_nudge = |due| {
-            let seat = Seat {
-                watched: Some(Watched::default()),
-                due,
-                ..Seat::default()
-            };
+            let seat = Seat { watched: Some(Watched::default()), due, ..Seat::default() };
             let mut rounds = Rounds {
                 seats: vec![seat],
                 due: [(due, 0)].into(),
@@ -524,10 +499,7 @@ mod tests {
     fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
         for random in 0..1000 {
             let again = pause(&Look::Right, 0, INTERVAL, random);
-            assert!(
-                again <= INTERVAL && again > INTERVAL * 89 / 100,
-                "{again:?}"
-            );
+            assert!(again <= INTERVAL && again > INTERVAL * 89 / 100, "{again:?}");
         }
     }
 
@@ -549,10 +521,7 @@ mod tests {
         assert!(is_a_persons(Reason::Pinned));
         assert!(!is_a_persons(Reason::TruthUnclear));
         assert_eq!(pause(&waits(Reason::Paused), 0, INTERVAL, 0), INTERVAL);
-        assert_eq!(
-            pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0),
-            UNSETTLED_EVERY
-        );
+        assert_eq!(pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0), UNSETTLED_EVERY);
     }
 
     #[test]

@@ -162,8 +162,7 @@ impl Worker {
                     failures = 0;
                     let none = messages.is_empty();
                     worker.begin(messages, &mut groups);
-                    if none && until == Until::Drained && groups.is_empty() && self.is_empty().await
-                    {
+                    if none && until == Until::Drained && groups.is_empty() && self.is_empty().await {
                         return 0;
                     }
                 }
@@ -188,10 +187,7 @@ impl Worker {
             settings: self.limits.reconciling,
         };
         tasks.spawn(timer.run(receiver));
-        Self {
-            nudges: Some(nudges),
-            ..self.clone()
-        }
+        Self { nudges: Some(nudges), ..self.clone() }
     }
 
     /// Asks the timer for an early look; nobody minds if it is gone.
@@ -294,18 +290,12 @@ impl Worker {
                 return Disposition::Delete;
             }
             Ok(Parsed::Ignored(reason)) => {
-                self.tell(&Happening::Ignored {
-                    message,
-                    reason: &reason,
-                });
+                self.tell(&Happening::Ignored { message, reason: &reason });
                 return Disposition::Delete;
             }
             Err(malformed) => {
                 let reason = malformed.to_string();
-                self.tell(&Happening::Malformed {
-                    message,
-                    reason: &reason,
-                });
+                self.tell(&Happening::Malformed { message, reason: &reason });
                 if planted(Bug::MalformedComesBack) {
                     return Disposition::RetryAfter(retry_after(message.receive_count, 0));
                 }
@@ -317,11 +307,7 @@ impl Worker {
             let concerned = routing::concerned(&self.routes, event);
             for (route, _) in &concerned {
                 let asked = self.attempt(route, event, hand).await;
-                worst = if planted(Bug::LastRouteDecides) {
-                    asked
-                } else {
-                    worst.and(asked)
-                };
+                worst = if planted(Bug::LastRouteDecides) { asked } else { worst.and(asked) };
             }
             if concerned.is_empty() {
                 let asks = event.claim() == Ok(Claim::AskTruth);
@@ -347,18 +333,9 @@ impl Worker {
         let mut evidence = Evidence::new(route, event.clone());
         if let (Some(message), true) = (hand.first(), planted(Bug::KeyOfTheMessage)) {
             let message = message.id;
-            evidence.key = EventKey::of(
-                route,
-                &RdsEvent {
-                    message,
-                    ..event.clone()
-                },
-            );
+            evidence.key = EventKey::of(route, &RdsEvent { message, ..event.clone() });
         }
-        let report = self
-            .reconciler
-            .attempt(route, &evidence, Cause::Event, hand)
-            .await;
+        let report = self.reconciler.attempt(route, &evidence, Cause::Event, hand).await;
         self.progress.notify_one();
         self.learn(&report);
         if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
@@ -397,10 +374,9 @@ impl Worker {
         let (call, kept) = match disposition {
             Disposition::Delete => ("DeleteMessage", self.queue.delete(message).await),
             Disposition::DeadLetter => ("SendMessage", self.queue.dead_letter(message).await),
-            Disposition::RetryAfter(pause) => (
-                "ChangeMessageVisibility",
-                self.queue.change_visibility(message, pause).await,
-            ),
+            Disposition::RetryAfter(pause) => {
+                ("ChangeMessageVisibility", self.queue.change_visibility(message, pause).await)
+            }
         };
         self.note_kept(message, call, kept);
     }
@@ -428,10 +404,7 @@ fn may_be_more(messages: &[Message]) -> bool {
 fn in_groups(messages: Vec<Message>) -> Vec<Vec<Message>> {
     let mut groups: BTreeMap<String, Vec<Message>> = BTreeMap::new();
     for message in messages {
-        groups
-            .entry(message.group.clone())
-            .or_default()
-            .push(message);
+        groups.entry(message.group.clone()).or_default().push(message);
     }
     groups.into_values().collect()
 }

@@ -1,11 +1,6 @@
 //! The adapters for SQS, ELBv2, RDS and DNS, over the wire: against ministack, through microburst where the wire
 //! fails, and against scripted answers in AWS's own words where neither can show a case.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "adapters/audit.rs"]
 mod audit;

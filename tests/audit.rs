@@ -1,10 +1,6 @@
 //! The audit commands, typed in the embedded world: a real ledger, real workers, and a clock that is paused.
 #![cfg(feature = "embedded")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops where a step fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 
 #[path = "audit/archive.rs"]
 mod archive;

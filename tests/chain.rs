@@ -40,10 +40,7 @@ async fn with_records(names: &[&str], records: u64) -> Rig {
 
 fn key(rig: &Rig, seq: u64) -> [(&'static str, AttributeValue); 2] {
     let name = rig.routes[0].name.to_string();
-    [
-        ("route", AttributeValue::S(name)),
-        ("seq", AttributeValue::N(seq.to_string())),
-    ]
+    [("route", AttributeValue::S(name)), ("seq", AttributeValue::N(seq.to_string()))]
 }
 
 /// Overwrites a column of a row of the first route.
@@ -75,11 +72,7 @@ async fn remove(rig: &Rig, seq: u64) {
 async fn found(rig: &Rig) -> Option<BrokenChain> {
     let process = rig.fleet.world.process("auditor");
     let ports = rig.fleet.ports(&process);
-    let reconciler = Reconciler::new(
-        &ports,
-        Owner::new("auditor"),
-        FleetConfig::default().attempts,
-    );
+    let reconciler = Reconciler::new(&ports, Owner::new("auditor"), FleetConfig::default().attempts);
     reconciler.verify_chain(&rig.routes[0].name).await.unwrap()
 }
 
@@ -121,21 +114,14 @@ async fn a_tampered_record_is_told_minute_after_minute_and_the_worker_goes_on() 
 #[tokio::test(start_paused = true)]
 async fn every_way_to_tamper_with_a_new_record_is_found() {
     let removed = |expected, found| BrokenChain::Gap { expected, found };
-    for (seq, broken) in [
-        (59, removed(59, 60)),
-        (12, removed(12, 13)),
-        (11, removed(11, 12)),
-    ] {
+    for (seq, broken) in [(59, removed(59, 60)), (12, removed(12, 13)), (11, removed(11, 12))] {
         let rig = with_records(&["orders"], MANY).await;
         remove(&rig, seq).await;
         assert_eq!(found(&rig).await, Some(broken));
     }
     let rig = with_records(&["orders"], MANY).await;
     remove(&rig, MANY).await;
-    let truncated = BrokenChain::Truncated {
-        expected: MANY,
-        found: MANY - 1,
-    };
+    let truncated = BrokenChain::Truncated { expected: MANY, found: MANY - 1 };
     assert_eq!(found(&rig).await, Some(truncated));
     let rig = with_records(&["orders"], MANY).await;
     overwrite(&rig, 33, "record", "{}").await;
@@ -161,11 +147,7 @@ async fn records_written_while_a_chain_is_read_are_no_fault() {
     let rig = with_records(&["orders"], 10).await;
     let _worker = rig.start("w1");
     let slow = |site: &Site| {
-        if site.process == "auditor" {
-            Fate::in_a_round_trip(2 * SECOND)
-        } else {
-            Fate::WORKS
-        }
+        if site.process == "auditor" { Fate::in_a_round_trip(2 * SECOND) } else { Fate::WORKS }
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
     let writing = async {
@@ -183,12 +165,7 @@ async fn records_written_while_a_chain_is_read_are_no_fault() {
 async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minutes() {
     let rig = with_records(&["orders", "users", "parts"], 2).await;
     let _worker = rig.start("w1");
-    let queries = || {
-        rig.calls("w1")
-            .iter()
-            .filter(|call| **call == "Query")
-            .count()
-    };
+    let queries = || rig.calls("w1").iter().filter(|call| **call == "Query").count();
     tokio::time::sleep(NEARLY_TEN_MINUTES).await;
     // Each state may have been restored before the worker began: it is compared with the audit, once.
     assert_eq!(queries(), 3);
@@ -249,9 +226,6 @@ async fn a_state_behind_its_records_is_told_and_one_being_recorded_about_is_not(
     assert!(rig.run("w0").await);
     assert_eq!(found(&rig).await, None);
     rig.restore_state_row(&row).await;
-    let beyond = BrokenChain::Beyond {
-        expected: 10,
-        found: 11,
-    };
+    let beyond = BrokenChain::Beyond { expected: 10, found: 11 };
     assert_eq!(found(&rig).await, Some(beyond));
 }

@@ -10,12 +10,7 @@
 //! # The one excuse
 //! No ELB call can be fenced. One of a worker that stood still with a route in hand, which was taken over
 //! meanwhile, may take effect late. It is counted, printed, and has to be repaired by the next event.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "chaos/backup.rs"]
 mod backup;
@@ -129,12 +124,7 @@ async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_event
     );
     // Not by `println!`: the figures are to be seen when the test passes, too.
     std::io::stdout().write_all(line.as_bytes()).unwrap();
-    assert!(
-        run.wrong.is_empty(),
-        "{}\nsee the logs in {}",
-        run.wrong.join("\n"),
-        logs.display()
-    );
+    assert!(run.wrong.is_empty(), "{}\nsee the logs in {}", run.wrong.join("\n"), logs.display());
     assert!(
         kills > 0 && terms > 0 && stalls > 0 && all > 0 && half_open > 0 && restored > 0,
         "no chaos at all"
@@ -153,8 +143,7 @@ fn number(name: &str, default: u64) -> u64 {
     let given = std::env::var_os(name);
     given.map_or(default, |text| {
         let text = text.to_string_lossy();
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+        text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}"))
     })
 }
 
@@ -246,8 +235,7 @@ impl Run<'_> {
             self.workers.look_after();
             if clock.monotonic() > DRAINS_WITHIN {
                 let left = depth(self.trial, &self.url).await;
-                self.wrong
-                    .push(format!("{left} messages are still in the queue"));
+                self.wrong.push(format!("{left} messages are still in the queue"));
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -278,17 +266,14 @@ impl Run<'_> {
             } else {
                 let writer = self.story.writers()[route];
                 let name = source(route);
-                self.wrong.push(format!(
-                    "the group of {name} holds {holds:?} instead of {writer}"
-                ));
+                self.wrong.push(format!("the group of {name} holds {holds:?} instead of {writer}"));
             }
         }
         if repaired > 0 {
             self.drain().await;
             for (route, holds) in astray(self.trial, &self.story).await {
                 let name = source(route);
-                self.wrong
-                    .push(format!("{name} holds {holds:?} in spite of its next event"));
+                self.wrong.push(format!("{name} holds {holds:?} in spite of its next event"));
             }
         }
         repaired
@@ -312,15 +297,12 @@ impl Run<'_> {
         self.late += check_never_empty((seen, &books), &deeds.standstills, &mut self.wrong);
         self.wrong.extend(deeds.bad_ends.iter().cloned());
         for holder in holders(self.trial).await {
-            self.wrong.push(format!(
-                "process {holder}, which has ended, still holds a route"
-            ));
+            self.wrong.push(format!("process {holder}, which has ended, still holds a route"));
         }
         for word in ["panicked", "IllegalChange", "UnreadableReply"] {
             let times = self.workers.logged(word);
             if times > 0 {
-                self.wrong
-                    .push(format!("a worker's log says {word}, {times} times"));
+                self.wrong.push(format!("a worker's log says {word}, {times} times"));
             }
         }
         let (stopped_at_work, taken) = books.bites(&deeds.standstills);

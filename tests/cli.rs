@@ -8,8 +8,7 @@ use std::process::Output;
 use assert_cmd::Command;
 use sha2::{Digest as _, Sha256};
 
-const ARN: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
+const ARN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
 
 /// The program in an environment of its own: nothing of the developer's shell gets in.
 fn writerlink(line: &str) -> Command {
@@ -29,9 +28,7 @@ fn sum_of(bytes: &[u8]) -> String {
 
 fn lambda(line: &str) -> Command {
     let mut command = writerlink(line);
-    command
-        .env("TARGET_GROUP_ARN", ARN)
-        .env("IP_DICT", "{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}");
+    command.env("TARGET_GROUP_ARN", ARN).env("IP_DICT", "{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}");
     command
 }
 
@@ -42,11 +39,7 @@ struct Said {
 }
 
 fn said(command: &mut Command) -> Said {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
+    let Output { status, stdout, stderr } = command.output().unwrap();
     Said {
         code: status.code().unwrap(),
         out: String::from_utf8(stdout).unwrap(),
@@ -63,10 +56,7 @@ fn file(text: &str) -> File {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w.toml");
     std::fs::write(&path, text).unwrap();
-    File {
-        _directory: directory,
-        path,
-    }
+    File { _directory: directory, path }
 }
 
 fn example() -> String {
@@ -77,14 +67,7 @@ fn example() -> String {
 fn help_goes_to_standard_output_and_lists_commands_and_exit_codes() {
     let said = said(&mut writerlink("--help"));
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    for part in [
-        "audit",
-        "config",
-        "replay",
-        "Exit codes:",
-        "3  verification failed",
-        "Example:",
-    ] {
+    for part in ["audit", "config", "replay", "Exit codes:", "3  verification failed", "Example:"] {
         assert!(said.out.contains(part), "{part}");
     }
 }
@@ -279,8 +262,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.instances.db-1            10.0.1.10                                   IP_DICT
     route.default.instances.db-2            10.0.1.11                                   IP_DICT
     "#);
-    let variables =
-        format!("TARGET_GROUP_ARN={ARN}\nIP_DICT={{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}}\n");
+    let variables = format!("TARGET_GROUP_ARN={ARN}\nIP_DICT={{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}}\n");
     assert_eq!(
         said.err,
         format!(
@@ -297,9 +279,7 @@ fn a_file_wins_over_the_lambdas_variables_whichever_way_it_is_named() {
     assert_eq!(by_option.out, by_variable.out);
     assert!(by_option.out.contains("route.orders.port"));
     assert!(
-        by_option
-            .err
-            .ends_with("not looked at, since there is a file: TARGET_GROUP_ARN and IP_DICT\n"),
+        by_option.err.ends_with("not looked at, since there is a file: TARGET_GROUP_ARN and IP_DICT\n"),
         "{}",
         by_option.err
     );
@@ -307,11 +287,8 @@ fn a_file_wins_over_the_lambdas_variables_whichever_way_it_is_named() {
 
 #[test]
 fn the_option_wins_over_the_variable() {
-    let said = said(
-        writerlink("config check --config")
-            .arg(example())
-            .env("WRITERLINK_CONFIG", "/nowhere.toml"),
-    );
+    let said =
+        said(writerlink("config check --config").arg(example()).env("WRITERLINK_CONFIG", "/nowhere.toml"));
     assert_eq!(said.code, 0, "{}", said.err);
 }
 
@@ -319,11 +296,7 @@ fn the_option_wins_over_the_variable() {
 fn without_any_configuration_both_ways_are_told() {
     let said = said(&mut writerlink("config check"));
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    for part in [
-        "--config FILE",
-        "WRITERLINK_CONFIG",
-        "TARGET_GROUP_ARN and IP_DICT",
-    ] {
+    for part in ["--config FILE", "WRITERLINK_CONFIG", "TARGET_GROUP_ARN and IP_DICT"] {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
 }
@@ -332,10 +305,7 @@ fn without_any_configuration_both_ways_are_told() {
 fn a_file_that_is_not_there_is_named() {
     let said = said(&mut writerlink("config check --config /nowhere.toml"));
     assert_eq!(said.code, 1);
-    assert!(
-        said.err
-            .starts_with("error: the configuration /nowhere.toml cannot be read\n  why: ")
-    );
+    assert!(said.err.starts_with("error: the configuration /nowhere.toml cannot be read\n  why: "));
 }
 
 #[test]
@@ -364,26 +334,13 @@ fn what_is_wrong_with_a_file_is_told_to_programs_too() {
       ]
     }
     "#);
-    assert!(
-        json.err.starts_with("error: the configuration"),
-        "{}",
-        json.err
-    );
+    assert!(json.err.starts_with("error: the configuration"), "{}", json.err);
     let jsonl = check("jsonl");
     assert_eq!((jsonl.code, jsonl.out.lines().count()), (1, 1));
     let csv = check("csv");
-    assert!(
-        csv.out.starts_with("place,field,value,why,fix\n"),
-        "{}",
-        csv.out
-    );
-    for (config, fault) in [
-        ("--config /nowhere.toml", "/nowhere.toml"),
-        ("", "the environment"),
-    ] {
-        let said = said(&mut writerlink(&format!(
-            "config check --output json {config}"
-        )));
+    assert!(csv.out.starts_with("place,field,value,why,fix\n"), "{}", csv.out);
+    for (config, fault) in [("--config /nowhere.toml", "/nowhere.toml"), ("", "the environment")] {
+        let said = said(&mut writerlink(&format!("config check --output json {config}")));
         let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
         assert_eq!((said.code, &json["version"]), (1, &1.into()));
         assert_eq!(json["faults"][0]["place"], fault);
@@ -433,10 +390,8 @@ fn the_formats_carry_the_same_settings() {
     let json: serde_json::Value = serde_json::from_str(&check("json")).unwrap();
     assert_eq!(json["version"], 1);
     let settings = json["settings"].as_array().unwrap();
-    let lines: Vec<serde_json::Value> = check("jsonl")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> =
+        check("jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(&lines, settings);
     let csv = check("csv");
     assert_eq!(csv.lines().next(), Some("field,value,from"));
@@ -497,15 +452,9 @@ fn every_command_has_a_manual_page_that_is_named_as_man_looks_it_up() {
         "writerlink-audit-show.1",
         "writerlink-config-check.1",
     ] {
-        assert!(
-            written.iter().any(|name| name == page),
-            "{page}: {written:?}"
-        );
+        assert!(written.iter().any(|name| name == page), "{page}: {written:?}");
     }
-    assert!(
-        !written.iter().any(|name| name.contains("help")),
-        "{written:?}"
-    );
+    assert!(!written.iter().any(|name| name.contains("help")), "{written:?}");
 }
 
 #[test]
@@ -522,11 +471,7 @@ fn a_page_that_cannot_be_written_names_the_directory_and_the_remedy() {
 fn a_log_filter_that_is_not_understood_stops_the_program_before_it_does_anything() {
     let said = said(lambda("config check").env("WRITERLINK_LOG", "writerlink=loud"));
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.contains("WRITERLINK_LOG = \"writerlink=loud\""),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("WRITERLINK_LOG = \"writerlink=loud\""), "{}", said.err);
 }
 
 #[cfg(unix)]
@@ -549,9 +494,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 /// On no machine of AWS's, where nobody else would know.
 fn nowhere(line: &str) -> Command {
     let mut command = lambda(line);
-    command
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("HOME", "/nonexistent");
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
     command
 }
 
@@ -644,9 +587,7 @@ fn an_event_of_another_region_is_refused_before_anybody_is_called() {
     let config = format!("{cases}/04-config.toml");
     let restarted = format!("{cases}/04-2-instance-of-the-same-name-restarted.json");
     for command in ["explain", "plan --event", "replay"] {
-        let said = said(&mut writerlink(&format!(
-            "{command} {restarted} --config {config}"
-        )));
+        let said = said(&mut writerlink(&format!("{command} {restarted} --config {config}")));
         assert_eq!(said.code, 1, "{command}");
         let why = "its kind is DB_INSTANCE, not CLUSTER";
         assert!(said.err.contains(why), "{command}: {}", said.err);

@@ -51,13 +51,7 @@ enum Strike {
 }
 
 impl Strike {
-    const ALL: [Self; 5] = [
-        Self::DiesBefore,
-        Self::DiesAfter,
-        Self::ReplyLost,
-        Self::Stall,
-        Self::Late,
-    ];
+    const ALL: [Self; 5] = [Self::DiesBefore, Self::DiesAfter, Self::ReplyLost, Self::Stall, Self::Late];
 
     fn fault(self) -> Fault {
         match self {
@@ -90,11 +84,7 @@ struct Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            process,
-            nth,
-            strike,
-        } = self;
+        let Self { process, nth, strike } = self;
         write!(f, "{process}:{nth}:{}", strike.as_str())
     }
 }
@@ -152,11 +142,9 @@ impl Story {
     fn round_trip(self) -> Duration {
         match self {
             Self::SlowFailover => Duration::from_millis(4900),
-            Self::Failover
-            | Self::Malformed
-            | Self::Resumed
-            | Self::TwoFailovers
-            | Self::Restored => Duration::from_millis(20),
+            Self::Failover | Self::Malformed | Self::Resumed | Self::TwoFailovers | Self::Restored => {
+                Duration::from_millis(20)
+            }
         }
     }
 
@@ -164,11 +152,7 @@ impl Story {
     fn writer(self) -> usize {
         match self {
             Self::TwoFailovers => 3,
-            Self::Failover
-            | Self::SlowFailover
-            | Self::Malformed
-            | Self::Resumed
-            | Self::Restored => 2,
+            Self::Failover | Self::SlowFailover | Self::Malformed | Self::Resumed | Self::Restored => 2,
         }
     }
 }
@@ -285,17 +269,12 @@ async fn idle(rig: &Rig, worker: &Running) {
 }
 
 fn struck(story: Story, points: &[Point]) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
-    let faults: BTreeMap<(String, u64), Fault> = points
-        .iter()
-        .map(|p| ((p.process.clone(), p.nth), p.strike.fault()))
-        .collect();
+    let faults: BTreeMap<(String, u64), Fault> =
+        points.iter().map(|p| ((p.process.clone(), p.nth), p.strike.fault())).collect();
     let round_trip = story.round_trip();
     Box::new(move |site: &Site| {
         let fault = faults.get(&(site.process.clone(), site.nth));
-        Fate {
-            fault: fault.copied().unwrap_or(Fault::None),
-            ..Fate::in_a_round_trip(round_trip)
-        }
+        Fate { fault: fault.copied().unwrap_or(Fault::None), ..Fate::in_a_round_trip(round_trip) }
     })
 }
 
@@ -356,23 +335,15 @@ impl Matrix {
         let failed = self.failed.len();
         let first: Vec<String> = self.failed.into_iter().take(10).collect();
         assert!(failed == 0, "{failed} points failed:\n{}", first.join("\n"));
-        assert_eq!(
-            self.points, points,
-            "the enumeration has changed: is every call still struck?"
-        );
+        assert_eq!(self.points, points, "the enumeration has changed: is every call still struck?");
     }
 }
 
 fn strikes_at(effects: &[(String, u64)]) -> Vec<Point> {
-    let point = |(process, nth): &(String, u64), strike| Point {
-        process: process.clone(),
-        nth: *nth,
-        strike,
-    };
+    let point =
+        |(process, nth): &(String, u64), strike| Point { process: process.clone(), nth: *nth, strike };
     let effects = effects.iter();
-    effects
-        .flat_map(|effect| Strike::ALL.map(|strike| point(effect, strike)))
-        .collect()
+    effects.flat_map(|effect| Strike::ALL.map(|strike| point(effect, strike))).collect()
 }
 
 /// Every single fault in the life of the first worker.
@@ -380,11 +351,7 @@ fn singles(story: Story) -> (Matrix, Vec<(Point, Ran)>) {
     let clean = run_alone(story, &[]);
     assert_eq!(clean.violations, Vec::<String>::new());
     let mut matrix = Matrix::default();
-    let of_first: Vec<_> = clean
-        .effects
-        .into_iter()
-        .filter(|(p, _)| p == "w1")
-        .collect();
+    let of_first: Vec<_> = clean.effects.into_iter().filter(|(p, _)| p == "w1").collect();
     let struck = strikes_at(&of_first)
         .into_iter()
         .map(|point| {
@@ -474,10 +441,7 @@ fn a_resumed_failover_survives_every_pair_of_faults() {
 #[test]
 #[ignore = "replays one point: POINT='failover w1:5:late'"]
 fn replay() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a person says here which point to replay"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a person says here which point to replay")]
     let line = std::env::var("POINT").unwrap();
     let mut words = line.split(' ');
     let name = words.next().unwrap_or_default();

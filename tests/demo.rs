@@ -13,10 +13,7 @@ struct Said {
 /// The program itself, in an environment without anything: no configuration, no credentials.
 fn demo(line: &str) -> Said {
     let mut command = Command::cargo_bin("writerlink").unwrap();
-    command
-        .env_clear()
-        .arg("demo")
-        .args(line.split_whitespace());
+    command.env_clear().arg("demo").args(line.split_whitespace());
     let output = command.output().unwrap();
     Said {
         code: output.status.code(),
@@ -46,23 +43,11 @@ const STEPS: [(&str, &str); 9] = [
 
 fn steps(json: &serde_json::Value) -> Vec<(&str, &str)> {
     let steps = json["steps"].as_array().unwrap().iter();
-    steps
-        .map(|step| {
-            (
-                step["name"].as_str().unwrap(),
-                step["outcome"].as_str().unwrap(),
-            )
-        })
-        .collect()
+    steps.map(|step| (step["name"].as_str().unwrap(), step["outcome"].as_str().unwrap())).collect()
 }
 
 fn keys(value: &serde_json::Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
@@ -92,32 +77,16 @@ fn another_seed_gives_another_timeline_and_the_same_outcomes() {
 #[test]
 fn the_json_has_exactly_the_promised_fields() {
     let json = json_of(7);
-    let fields = [
-        "audit_records",
-        "audit_verified",
-        "seed",
-        "steps",
-        "targets",
-        "version",
-    ];
+    let fields = ["audit_records", "audit_verified", "seed", "steps", "targets", "version"];
     assert_eq!(keys(&json), fields);
     assert_eq!((&json["version"], &json["seed"]), (&1.into(), &7.into()));
     assert_eq!(json["audit_verified"], true);
     for step in json["steps"].as_array().unwrap() {
-        let fields = [
-            "event_key",
-            "name",
-            "outcome",
-            "registered_ms",
-            "swapped_ms",
-        ];
+        let fields = ["event_key", "name", "outcome", "registered_ms", "swapped_ms"];
         assert_eq!(keys(step), fields);
     }
     let writer = serde_json::json!([{"id": "10.0.1.11", "port": 3306, "state": "healthy"}]);
-    assert_eq!(
-        json["targets"], writer,
-        "the group ends with the writer alone"
-    );
+    assert_eq!(json["targets"], writer, "the group ends with the writer alone");
 }
 
 #[test]
@@ -140,10 +109,7 @@ fn every_move_is_timed_from_the_arrival_of_its_message_and_nothing_else_is() {
     let killed = &json["steps"][7];
     assert!(killed["registered_ms"].as_u64().unwrap() < 1_000);
     let resumed = killed["swapped_ms"].as_u64().unwrap();
-    assert!(
-        (30_000..32_000).contains(&resumed),
-        "when the message came back: {resumed}"
-    );
+    assert!((30_000..32_000).contains(&resumed), "when the message came back: {resumed}");
 }
 
 #[test]
@@ -193,11 +159,7 @@ fn the_story_is_told_like_this() {
     let said = demo("--seed 7");
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     // The head covers every record, and each says the version of this program.
-    let head = said
-        .out
-        .lines()
-        .find_map(|line| line.split(", head ").nth(1))
-        .unwrap();
+    let head = said.out.lines().find_map(|line| line.split(", head ").nth(1)).unwrap();
     assert_eq!(head.len(), 64);
     insta::assert_snapshot!(said.out.replace(head, "[head]"));
 }

@@ -1,11 +1,7 @@
 //! What reaches the queue and is no failover event of a route's source: records of API calls, blue/green switchovers,
 //! events of long ago. The real worker and the real commands, in the embedded world, under paused time.
 #![cfg(feature = "embedded")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops where a step fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 
 #[path = "orders/desk.rs"]
 mod desk;
@@ -126,16 +122,11 @@ async fn a_switchover_asks_the_route_that_it_names_and_leaves_others_alone() {
         deliver_when_due(&rig, told).await;
     }
     pass_until(&rig, switchover.renamed_at + 10 * SECOND).await;
-    let green = Target {
-        ip: green_ip(1),
-        port: rig.routes[0].port,
-    };
+    let green = Target { ip: green_ip(1), port: rig.routes[0].port };
     assert_eq!(rig.registered(0), [green]);
     let journal = rig.fleet.world.fabric.journal();
     // Reading chains now and then is the timer's own business; RDS and the load balancer are asked about one route.
-    let mut asked = journal[before..]
-        .iter()
-        .filter(|e| e.call.starts_with("Describe"));
+    let mut asked = journal[before..].iter().filter(|e| e.call.starts_with("Describe"));
     let other = asked.find(|e| e.detail.contains("orders-green/") || e.detail.contains("parts"));
     assert!(other.is_none(), "{other:?}");
     assert_eq!(dead_letters(&rig), 0);
@@ -160,14 +151,9 @@ async fn a_switchover_elsewhere_asks_nobody() {
         let rig = asking(&["orders"]).await;
         let switchover = switch_over(&rig);
         let completed = &switchover.events[2].event;
-        let arn = format!(
-            "arn:aws:rds:us-east-1:123456789012:deployment:{}",
-            switchover.deployment
-        );
-        let elsewhere = RdsEvent {
-            source_arn: SourceArn::parse(&arn.replace(own, other)).ok(),
-            ..completed.clone()
-        };
+        let arn = format!("arn:aws:rds:us-east-1:123456789012:deployment:{}", switchover.deployment);
+        let elsewhere =
+            RdsEvent { source_arn: SourceArn::parse(&arn.replace(own, other)).ok(), ..completed.clone() };
         pass_until(&rig, switchover.events[2].due).await;
         rig.fleet.world.deliver(&elsewhere);
         assert!(rig.run("w1").await);
@@ -218,21 +204,12 @@ async fn a_person_who_replays_an_event_of_long_ago_is_told_to_swap() {
     let desk = Desk::with(&["orders"]).await;
     let file = desk.file_with(&eventbridge(&desk.rig.completed(0, 2, 0)));
     desk.pass(207 * DAY).await;
-    let planned = desk
-        .says(&format!("plan --event {file} --output json"))
-        .await;
+    let planned = desk.says(&format!("plan --event {file} --output json")).await;
     let note = planned.rows("plan")[0]["note"].as_str().unwrap().to_owned();
-    assert!(
-        note.contains("writerlink swap orders --to orders-2"),
-        "{note}"
-    );
+    assert!(note.contains("writerlink swap orders --to orders-2"), "{note}");
     let replayed = desk.says(&format!("replay {file}")).await;
     assert_eq!(replayed.code, 5, "{}", replayed.err);
-    let told = replayed
-        .out
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let told = replayed.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("EvidenceTooOld"), "{told}");
     assert_eq!(desk.mutating_calls(), 0);
 }
@@ -244,19 +221,13 @@ async fn commands_say_which_route_a_switchover_names_and_why() {
     let completed = &switchover.events[2].event;
     let file = desk.file_with(&eventbridge(completed));
     desk.pass(switchover.events[2].due).await;
-    let planned = desk
-        .says(&format!("plan --event {file} --output json"))
-        .await;
+    let planned = desk.says(&format!("plan --event {file} --output json")).await;
     let rows = planned.rows("plan");
     let reason = |row: &serde_json::Value| row["reason"].as_str().unwrap().to_owned();
-    assert_eq!(
-        rows.iter().map(reason).collect::<Vec<_>>(),
-        ["TruthUnknown"]
-    );
+    assert_eq!(rows.iter().map(reason).collect::<Vec<_>>(), ["TruthUnknown"]);
     assert_eq!(rows[0]["route"], "orders");
     let explained = desk.says(&format!("explain {file}")).await;
-    let concern =
-        "concern  its text names the route's source, which is a reason to ask and no evidence";
+    let concern = "concern  its text names the route's source, which is a reason to ask and no evidence";
     assert!(explained.out.contains(concern), "{}", explained.out);
     assert!(!explained.out.contains("route parts"), "{}", explained.out);
     let replayed = desk.says(&format!("replay {file} --output json")).await;

@@ -30,12 +30,7 @@ const PARTITION: &str = "arn:aws-cn:rds:us-east-1:123456789012:cluster:orders";
 /// The same words about the database with this ARN.
 fn of(arn: &str, event: RdsEvent) -> RdsEvent {
     let arn = SourceArn::parse(arn).unwrap();
-    RdsEvent {
-        kind: arn.kind(),
-        source: arn.name().clone(),
-        source_arn: Some(arn),
-        ..event
-    }
+    RdsEvent { kind: arn.kind(), source: arn.name().clone(), source_arn: Some(arn), ..event }
 }
 
 fn lines(rig: &Rig) -> String {
@@ -114,8 +109,7 @@ async fn an_old_sns_message_without_an_arn_still_moves_its_route() {
     for source in [Source::Any, Source::Named(SourceId::new("orders").unwrap())] {
         let mut rig = Rig::new(&["orders"]).await;
         rig.routes[0].source = source;
-        let mut body: serde_json::Value =
-            serde_json::from_str(&rds_sns(&rig.started(0, 2, 0))).unwrap();
+        let mut body: serde_json::Value = serde_json::from_str(&rds_sns(&rig.started(0, 2, 0))).unwrap();
         body.as_object_mut().unwrap().remove("Source ARN").unwrap();
         rig.fleet.world.sqs.send("by-sns", &body.to_string());
         assert!(rig.run("w1").await);
@@ -126,17 +120,11 @@ async fn an_old_sns_message_without_an_arn_still_moves_its_route() {
 /// How often RDS was asked about the route's cluster within 5 s of an event that no route follows.
 async fn looks_after(arn: &str) -> usize {
     let mut rig = Rig::new(&["orders"]).await;
-    rig.routes[0].policy = Policy {
-        truth: [Witness::Rds].into(),
-        ..Policy::default()
-    };
+    rig.routes[0].policy = Policy { truth: [Witness::Rds].into(), ..Policy::default() };
     let _worker = rig.start("w1");
     let looks = |rig: &Rig| {
         let calls = rig.calls("w1");
-        calls
-            .iter()
-            .filter(|call| **call == "DescribeDBClusters")
-            .count()
+        calls.iter().filter(|call| **call == "DescribeDBClusters").count()
     };
     // The timer's own look is over, and the next one is half a minute away.
     while looks(&rig) < 2 {
@@ -159,14 +147,8 @@ async fn looks_after(arn: &str) -> usize {
 async fn only_an_instance_of_the_same_account_and_region_is_a_reason_to_look() {
     let member = "arn:aws:rds:us-east-1:123456789012:db:orders-2";
     assert_eq!(looks_after(member).await, 1);
-    assert_eq!(
-        looks_after("arn:aws:rds:eu-west-1:123456789012:db:orders-2").await,
-        0
-    );
-    assert_eq!(
-        looks_after("arn:aws:rds:us-east-1:210987654321:db:orders-2").await,
-        0
-    );
+    assert_eq!(looks_after("arn:aws:rds:eu-west-1:123456789012:db:orders-2").await, 0);
+    assert_eq!(looks_after("arn:aws:rds:us-east-1:210987654321:db:orders-2").await, 0);
 }
 
 const OTHER_REGION: &str = include_str!("cases/02-same-cluster-name-other-region.json");
@@ -177,10 +159,8 @@ const CONFIG: &str = include_str!("cases/04-config.toml");
 
 /// A world at the time of the cases, with a cluster of two instances that the route follows.
 async fn world_of(route: Route, names: [&str; 2]) -> Rig {
-    let world = WorldConfig {
-        start: Timestamp::parse("2026-11-30T14:37:00Z").unwrap(),
-        ..WorldConfig::default()
-    };
+    let world =
+        WorldConfig { start: Timestamp::parse("2026-11-30T14:37:00Z").unwrap(), ..WorldConfig::default() };
     let fleet = Fleet::new(world, FleetConfig::default()).await.unwrap();
     let mut members = instances("db", 2).unwrap();
     for (n, (member, name)) in (1..).zip(members.iter_mut().zip(names)) {
@@ -191,22 +171,12 @@ async fn world_of(route: Route, names: [&str; 2]) -> Rig {
         let subnet = ipnet::IpNet::new(i.ip, 24).unwrap();
         (subnet.trunc(), i.zone.clone())
     };
-    let spec = TargetGroupSpec {
-        port: route.port,
-        subnets: members.iter().map(subnet).collect(),
-    };
+    let spec = TargetGroupSpec { port: route.port, subnets: members.iter().map(subnet).collect() };
     fleet.world.rds.add(route.source_name().unwrap(), &members);
     fleet.world.elb.create_group(&route.group.arn, spec);
-    let first = Target {
-        ip: members[0].ip,
-        port: route.port,
-    };
+    let first = Target { ip: members[0].ip, port: route.port };
     fleet.world.elb.install(&route.group.arn, first).unwrap();
-    Rig {
-        fleet,
-        routes: vec![route],
-        told: Arc::default(),
-    }
+    Rig { fleet, routes: vec![route], told: Arc::default() }
 }
 
 fn registered(rig: &Rig) -> Vec<IpAddr> {
@@ -230,10 +200,7 @@ async fn the_restart_of_an_instance_named_like_its_cluster_moves_nothing() {
     rig.fleet.world.rds.fail_over(&cluster, &coming).unwrap();
     // RDS's API lags behind, as it may, and still calls the demoted instance the writer.
     let lasting = Duration::from_mins(2);
-    rig.fleet
-        .world
-        .rds
-        .break_api(&cluster, ApiFault::Stale, lasting);
+    rig.fleet.world.rds.break_api(&cluster, ApiFault::Stale, lasting);
     rig.fleet.world.sqs.send("sample-cluster", FAILOVER);
     pass(Duration::from_secs(46)).await;
     assert_eq!(registered(&rig), [IpAddr::from([10, 0, 2, 10])]);
@@ -250,7 +217,8 @@ async fn the_restart_of_an_instance_named_like_its_cluster_moves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_cases_of_another_region_and_account_move_nothing() {
-    let group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/aurora-source/4jqddzdesss3sz02";
+    let group =
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/aurora-source/4jqddzdesss3sz02";
     let text = format!(
         "[[route]]\nsource = \"aurora-source\"\ntarget_group = \"{group}\"\n[route.instances]\n\
          aurora-source-instance-1 = \"10.0.1.10\"\naurora-source-instance-2 = \"10.0.2.10\"\n"
@@ -264,9 +232,7 @@ async fn the_cases_of_another_region_and_account_move_nothing() {
         assert_eq!(registered(&rig), [IpAddr::from([10, 0, 1, 10])]);
         assert_eq!(rig.load_balancer_calls(), 0);
         // The same event of the route's own cluster does move it.
-        let own = case
-            .replace("210987654321", "123456789012")
-            .replace("eu-west-1", "us-east-1");
+        let own = case.replace("210987654321", "123456789012").replace("eu-west-1", "us-east-1");
         rig.fleet.world.sqs.send("aurora-source", &own);
         assert!(rig.run("w2").await);
         assert_eq!(registered(&rig), [IpAddr::from([10, 0, 2, 10])]);
@@ -282,9 +248,6 @@ async fn a_drill_for_another_region_is_told_as_such_and_moves_nothing() {
     rig.fleet.world.sqs.send("orders", &drill);
     assert!(rig.run("w1").await);
     let told = lines(&rig);
-    assert!(
-        told.contains("a drill; route orders does not follow"),
-        "{told}"
-    );
+    assert!(told.contains("a drill; route orders does not follow"), "{told}");
     assert_eq!(rig.load_balancer_calls(), 0);
 }

@@ -1,10 +1,5 @@
 //! What infra/ says, held against what the code does: deployed on ministack, recorded on the wire, compared.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "infra/alarms.rs"]
 mod alarms;

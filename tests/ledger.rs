@@ -61,11 +61,7 @@ impl Embedded {
         let fabric = Fabric::new(WorldTime::starting(at(0)));
         let process = Process::start(&fabric, "w1", 1);
         let dynamo = EmbeddedDynamo::memory().await.unwrap();
-        Self {
-            fabric,
-            dynamo,
-            process,
-        }
+        Self { fabric, dynamo, process }
     }
 
     fn another(&self, name: &str) -> DynamoLedger {
@@ -93,9 +89,7 @@ impl Ministack {
         let endpoint = support::ministack::Ministack::shared().endpoint();
         let config = support::Account::fresh().config(&endpoint).await;
         let client = Client::new(&config);
-        create_tables(&client, &TableNames::default())
-            .await
-            .unwrap();
+        create_tables(&client, &TableNames::default()).await.unwrap();
         Self { client }
     }
 }
@@ -134,8 +128,7 @@ fn event_saying(n: u32, message: &str) -> RdsEvent {
         id: Some(EventId::FAILOVER_COMPLETED),
         source: SourceId::new("aurora-source").unwrap(),
         kind: SourceKind::Cluster,
-        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source")
-            .ok(),
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source").ok(),
         at: at(n.into()),
         message: message.into(),
     }
@@ -143,10 +136,7 @@ fn event_saying(n: u32, message: &str) -> RdsEvent {
 
 fn target(n: u32) -> Target {
     let [.., last] = n.to_be_bytes();
-    Target {
-        ip: IpAddr::from([10, 0, 0, last]),
-        port: 3306,
-    }
+    Target { ip: IpAddr::from([10, 0, 0, last]), port: 3306 }
 }
 
 /// A worker's attempt at an event, for the route it is given.
@@ -174,10 +164,7 @@ impl Attempt {
     }
 
     fn saying(n: u32, message: &str) -> Self {
-        Self {
-            event: event_saying(n, message),
-            ..Self::at_event(n)
-        }
+        Self { event: event_saying(n, message), ..Self::at_event(n) }
     }
 
     fn key(&self, route: &RouteName) -> EventKey {
@@ -199,10 +186,7 @@ impl Attempt {
             target: target(2),
             beside: BTreeSet::new(),
             reach: Reach::Swap,
-            evidence: EvidenceOrder {
-                at: self.event.at,
-                rank: 2,
-            },
+            evidence: EvidenceOrder { at: self.event.at, rank: 2 },
             event: self.key(route),
         }
     }
@@ -266,11 +250,7 @@ impl Attempt {
     }
 
     fn settle(&self, from: &RouteState) -> Change {
-        let entry = self.entry(
-            &from.route,
-            from.control.generation.next(),
-            Some(Outcome::Ignored),
-        );
+        let entry = self.entry(&from.route, from.control.generation.next(), Some(Outcome::Ignored));
         change::settle(from, &self.arrival(&from.route, None), Effect::None, entry).unwrap()
     }
 }
@@ -309,18 +289,10 @@ async fn settle_events(ledger: &DynamoLedger, route: &RouteName, n: u32) -> Rout
 // ------------------------------------------------------------------------------------------------ reading
 
 fn chain(route: &RouteName) -> AuditQuery {
-    AuditQuery::Chain {
-        route: route.clone(),
-        from_seq: 1,
-        to_seq: None,
-    }
+    AuditQuery::Chain { route: route.clone(), from_seq: 1, to_seq: None }
 }
 
-async fn read(
-    ledger: &DynamoLedger,
-    query: &AuditQuery,
-    limit: u32,
-) -> Result<Vec<StoredRecord>, String> {
+async fn read(ledger: &DynamoLedger, query: &AuditQuery, limit: u32) -> Result<Vec<StoredRecord>, String> {
     let mut records = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -416,9 +388,7 @@ mod promises {
     use std::collections::HashMap;
     use writerlink::ports::ErrorKind;
 
-    pub(super) async fn a_fresh_route_starts_at_generation_0_with_an_empty_chain(
-        engine: &impl Engine,
-    ) {
+    pub(super) async fn a_fresh_route_starts_at_generation_0_with_an_empty_chain(engine: &impl Engine) {
         let ledger = engine.ledger();
         let state = ledger.load(&orders()).await.unwrap();
         assert_eq!(state, RouteState::new(orders()));
@@ -484,9 +454,7 @@ mod promises {
         assert_eq!(verify(&ledger, &orders()).await, Ok(free.chain));
     }
 
-    pub(super) async fn a_stale_generation_is_refused_and_nothing_of_it_is_written(
-        engine: &impl Engine,
-    ) {
+    pub(super) async fn a_stale_generation_is_refused_and_nothing_of_it_is_written(engine: &impl Engine) {
         let ledger = engine.ledger();
         let fresh = ledger.load(&orders()).await.unwrap();
         let winner = done(commit(&ledger, &Attempt::at_event(1).begin(&fresh)).await);
@@ -534,14 +502,8 @@ mod promises {
         let begin = Attempt::of(1, "w1").begin(&fresh);
         let held = done(commit(&ledger, &begin).await);
         let entry = entry_of(&begin);
-        let other_transition = EventEntry {
-            transition: Attempt::of(1, "w9").transition,
-            ..entry.clone()
-        };
-        let other_attempt = EventEntry {
-            attempts: entry.attempts + 1,
-            ..entry.clone()
-        };
+        let other_transition = EventEntry { transition: Attempt::of(1, "w9").transition, ..entry.clone() };
+        let other_attempt = EventEntry { attempts: entry.attempts + 1, ..entry.clone() };
         for stale in [other_transition, other_attempt] {
             let resume = Attempt::of(1, "w2").begin_knowing(&held, Some(stale));
             let (state, event) = refused(commit(&ledger, &resume).await);
@@ -651,10 +613,7 @@ mod promises {
 
     async fn row(engine: &impl Engine, seq: u32) -> Row {
         let get = engine.client().get_item();
-        let get = get
-            .table_name(engine.tables().audit)
-            .consistent_read(true)
-            .set_key(Some(key(seq)));
+        let get = get.table_name(engine.tables().audit).consistent_read(true).set_key(Some(key(seq)));
         get.send().await.unwrap().item.unwrap()
     }
 
@@ -676,9 +635,7 @@ mod promises {
         [("route".to_owned(), route), ("seq".to_owned(), seq)].into()
     }
 
-    pub(super) async fn the_chain_verifies_and_every_edit_of_every_column_is_found(
-        engine: &impl Engine,
-    ) {
+    pub(super) async fn the_chain_verifies_and_every_edit_of_every_column_is_found(engine: &impl Engine) {
         let ledger = engine.ledger();
         let state = settle_events(&ledger, &orders(), 100).await;
         assert_eq!(state.chain.seq, 100);
@@ -709,10 +666,7 @@ mod promises {
         more.insert("comment".into(), AttributeValue::S("x".into()));
         put(engine, &more).await;
         let found = verify(&ledger, &orders()).await;
-        assert_eq!(
-            found,
-            Err("record 50 was changed after it was written (comment)".into())
-        );
+        assert_eq!(found, Err("record 50 was changed after it was written (comment)".into()));
         put(engine, &whole).await;
         assert_eq!(verify(&ledger, &orders()).await, Ok(state.chain));
     }
@@ -725,10 +679,7 @@ mod promises {
         put(engine, &copy).await;
         let found = verify(&ledger, &orders()).await.unwrap_err();
         let why = "record 5 of route orders cannot be read: it stands in place 5, its text is that of record 3 of route orders";
-        assert_eq!(
-            found,
-            format!("record 5 was changed after it was written ({why})")
-        );
+        assert_eq!(found, format!("record 5 was changed after it was written ({why})"));
     }
 
     pub(super) async fn a_deleted_row_is_found_wherever_it_stood(engine: &impl Engine) {
@@ -754,14 +705,8 @@ mod promises {
         let ledger = engine.ledger();
         settle_events(&ledger, &orders(), 5).await;
         for (seq, found) in [
-            (
-                3,
-                "record 4 does not continue the one before it (prev_hash differs)",
-            ),
-            (
-                5,
-                "the hash of record 5 is not the head in the route's state",
-            ),
+            (3, "record 4 does not continue the one before it (prev_hash differs)"),
+            (5, "the hash of record 5 is not the head in the route's state"),
         ] {
             let whole = row(engine, seq).await;
             let mut forged = whole.clone();
@@ -789,19 +734,14 @@ mod promises {
         let forgetful = ledger.load(&orders()).await.unwrap();
         let change = Attempt::at_event(2).begin(&forgetful);
         // The caller compares the state with the rows and rebuilds it: see tests/recovery.rs.
-        let taken = Commit::PlaceTaken {
-            state: forgetful.clone(),
-        };
+        let taken = Commit::PlaceTaken { state: forgetful.clone() };
         assert_eq!(commit(&ledger, &change).await, taken);
         assert_eq!(ledger.load(&orders()).await.unwrap(), forgetful);
         let stored = read(&ledger, &chain(&orders()), 10).await.unwrap();
         let (record, hash) = (&stored[0].record, stored[0].hash);
         let rebuilt = record.applied_to(&forgetful, hash).unwrap();
         let entry = Attempt::at_event(3).entry(&orders(), rebuilt.control.generation, None);
-        let entry = Entry {
-            kind: RecordKind::Recovered,
-            ..entry
-        };
+        let entry = Entry { kind: RecordKind::Recovered, ..entry };
         let recover = change::recover(&forgetful, &rebuilt, Vec::new(), entry).unwrap();
         let state = done(commit(&ledger, &recover).await);
         assert_eq!(state.chain.seq, 2);
@@ -840,17 +780,13 @@ mod promises {
             let tomorrow = Attempt::at_event(midnight).settle(&state);
             done(commit(&ledger, &tomorrow).await);
         }
-        let expected: Vec<(String, u64)> = (1..=11)
-            .rev()
-            .flat_map(|seq| [("b".to_owned(), seq), ("a".to_owned(), seq)])
-            .collect();
+        let expected: Vec<(String, u64)> =
+            (1..=11).rev().flat_map(|seq| [("b".to_owned(), seq), ("a".to_owned(), seq)]).collect();
         let today = AuditQuery::Day { day: at(0).day() };
         for limit in [1, 5, 100] {
             let stored = read(&ledger, &today, limit).await.unwrap();
-            let found: Vec<(String, u64)> = stored
-                .iter()
-                .map(|stored| (stored.record.route.to_string(), stored.record.seq))
-                .collect();
+            let found: Vec<(String, u64)> =
+                stored.iter().map(|stored| (stored.record.route.to_string(), stored.record.seq)).collect();
             assert_eq!(found, expected);
         }
         let day = at(midnight.into()).day();
@@ -865,9 +801,7 @@ mod promises {
         let begin = attempt.begin(&before);
         let held = done(commit(&ledger, &begin).await);
         done(commit(&ledger, &attempt.finish(&held, &entry_of(&begin))).await);
-        let query = AuditQuery::Event {
-            key: attempt.key(&orders()),
-        };
+        let query = AuditQuery::Event { key: attempt.key(&orders()) };
         for limit in [1, 100] {
             assert_eq!(seqs(&ledger, &query, limit).await, [4, 5]);
         }
@@ -876,19 +810,13 @@ mod promises {
     pub(super) async fn a_range_of_the_chain_is_read_alone(engine: &impl Engine) {
         let ledger = engine.ledger();
         settle_events(&ledger, &orders(), 9).await;
-        let range = |from_seq, to_seq| AuditQuery::Chain {
-            route: orders(),
-            from_seq,
-            to_seq,
-        };
+        let range = |from_seq, to_seq| AuditQuery::Chain { route: orders(), from_seq, to_seq };
         assert_eq!(seqs(&ledger, &range(4, Some(6)), 2).await, [4, 5, 6]);
         assert_eq!(seqs(&ledger, &range(8, None), 2).await, [8, 9]);
         assert_eq!(seqs(&ledger, &range(5, Some(4)), 2).await, [0; 0]);
     }
 
-    pub(super) async fn a_list_goes_on_behind_any_record_of_a_route_or_of_a_day(
-        engine: &impl Engine,
-    ) {
+    pub(super) async fn a_list_goes_on_behind_any_record_of_a_route_or_of_a_day(engine: &impl Engine) {
         let ledger = engine.ledger();
         // The two routes' records share their milliseconds.
         for name in ["a", "b"] {
@@ -904,11 +832,7 @@ mod promises {
                 record: Some((record.route.clone(), record.seq)),
             };
             assert_eq!(read(&ledger, &rest, 5).await.unwrap(), whole[n + 1..]);
-            let older = AuditQuery::DayBefore {
-                day: at(0).day(),
-                at: record.entry.at,
-                record: None,
-            };
+            let older = AuditQuery::DayBefore { day: at(0).day(), at: record.entry.at, record: None };
             let older = read(&ledger, &older, 5).await.unwrap();
             let is_older = |stored: &&StoredRecord| stored.record.entry.at < record.entry.at;
             let expected: Vec<StoredRecord> = whole.iter().filter(is_older).cloned().collect();
@@ -944,9 +868,7 @@ mod promises {
         for (n, text) in (1..).zip(texts) {
             let attempt = Attempt::saying(n, text);
             state = done(commit(&ledger, &attempt.settle(&state)).await);
-            let query = AuditQuery::Event {
-                key: attempt.key(&orders()),
-            };
+            let query = AuditQuery::Event { key: attempt.key(&orders()) };
             let found = records(&ledger, &query).await;
             assert_eq!(found.len(), 1);
             assert_eq!(found[0].entry.told.as_ref().map(Told::said), Some(text));
@@ -973,10 +895,7 @@ mod faults {
             self.fabric.set_plan(Box::new(move |site: &Site| {
                 if site.process == "w1" && site.call == call && left > 0 {
                     left -= 1;
-                    return Fate {
-                        fault,
-                        ..Fate::WORKS
-                    };
+                    return Fate { fault, ..Fate::WORKS };
                 }
                 Fate::WORKS
             }));
@@ -1056,10 +975,7 @@ mod faults {
         world.fabric.set_plan(Box::new(|site: &Site| {
             let slow = Duration::from_secs(1);
             match (site.process.as_str(), site.call) {
-                ("w1", TRANSACTION) => Fate {
-                    fault: Fault::ReplyLost,
-                    ..Fate::WORKS
-                },
+                ("w1", TRANSACTION) => Fate { fault: Fault::ReplyLost, ..Fate::WORKS },
                 ("w1", _) => Fate::in_a_round_trip(slow),
                 _ => Fate::WORKS,
             }
@@ -1123,10 +1039,7 @@ mod faults {
         world.next("ExecuteStatement", 0, Fault::None);
         let extended = done(commit(&ledger, &attempt.extend(&held, 6)).await);
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert!(
-            world.made("ExecuteStatement") > 2,
-            "the late one has landed"
-        );
+        assert!(world.made("ExecuteStatement") > 2, "the late one has landed");
         assert_eq!(ledger.load(&orders()).await.unwrap(), extended);
     }
 
@@ -1171,10 +1084,7 @@ mod faults {
             (["None", "TransactionConflict"], ErrorKind::Throttled),
             (["ThrottlingError", "None"], ErrorKind::Throttled),
             (["None", "ValidationError"], ErrorKind::Invalid),
-            (
-                ["TransactionConflict", "ItemCollectionSizeLimitExceeded"],
-                ErrorKind::Invalid,
-            ),
+            (["TransactionConflict", "ItemCollectionSizeLimitExceeded"], ErrorKind::Invalid),
         ];
         for (reasons, kind) in expected {
             // The route is fresh and the event unknown: the change could still be written.
@@ -1182,9 +1092,7 @@ mod faults {
                 ("TransactStatements", Answer::cancelled(reasons)),
                 ("", Answer::sqs("{}")),
             ]);
-            let sdk = crate::support::Account::fresh()
-                .config(&stub.endpoint())
-                .await;
+            let sdk = crate::support::Account::fresh().config(&stub.endpoint()).await;
             let ledger = DynamoLedger::new(Client::new(&sdk), TableNames::default());
             let change = Attempt::at_event(1).settle(&RouteState::new(orders()));
             let error = ledger.commit(&change).await.unwrap_err();
@@ -1219,9 +1127,7 @@ mod faults {
         for query in [
             AuditQuery::Newest { route: orders() },
             AuditQuery::Day { day: at(0).day() },
-            AuditQuery::Event {
-                key: attempt.key(&orders()),
-            },
+            AuditQuery::Event { key: attempt.key(&orders()) },
         ] {
             assert!(!records(&ledger, &query).await.is_empty());
         }
@@ -1250,13 +1156,7 @@ mod faults {
     async fn the_journal_says_what_was_written() {
         let world = Embedded::new().await;
         let state = settle_events(&world.ledger(), &orders(), 1).await;
-        assert_eq!(
-            state.control,
-            Control {
-                generation: Generation(1),
-                ..Control::default()
-            }
-        );
+        assert_eq!(state.control, Control { generation: Generation(1), ..Control::default() });
         let key = Attempt::at_event(1).key(&orders());
         let journal = world.fabric.journal();
         assert_eq!(

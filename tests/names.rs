@@ -81,11 +81,7 @@ async fn an_event_moves_the_route_once_the_name_exists() {
     pass(MINUTE).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 60));
     pass(MINUTE).await;
-    assert!(
-        rig.told.ends().iter().all(|end| *end == "Unavailable"),
-        "{:?}",
-        rig.told.ends()
-    );
+    assert!(rig.told.ends().iter().all(|end| *end == "Unavailable"), "{:?}", rig.told.ends());
     members(&rig, &[3, 1, 2]);
     pass(COMES_BACK_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
@@ -176,11 +172,7 @@ async fn a_preview_says_which_name_is_missing_and_that_it_is_asked_for_again() {
     assert_eq!(verdict.outcome, Outcome::Rejected);
     let missing = format!("{} does not exist (NXDOMAIN)", own_name(3));
     assert!(verdict.note.contains(&missing), "{}", verdict.note);
-    assert!(
-        verdict.note.contains("asks for it for 120 s"),
-        "{}",
-        verdict.note
-    );
+    assert!(verdict.note.contains("asks for it for 120 s"), "{}", verdict.note);
     let last = preview.asked.last().unwrap();
     assert_eq!(last.compared, verdict.note);
     assert!(rig.story(0).await.is_empty(), "nothing is recorded");

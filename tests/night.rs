@@ -1,11 +1,7 @@
 //! The tape of a night: what somebody who is on call asks, and which command answers. The README shows it, and this
 //! test is what played it.
 #![cfg(feature = "embedded")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops where a step fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 
 #[path = "orders/desk.rs"]
 mod desk;
@@ -66,18 +62,13 @@ impl Tape<'_> {
         let said = self.desk.says(&format!("{line} --output json")).await;
         let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
         let found = json.pointer(pointer).and_then(serde_json::Value::as_str);
-        found
-            .unwrap_or_else(|| panic!("{pointer}: {json}"))
-            .to_owned()
+        found.unwrap_or_else(|| panic!("{pointer}: {json}")).to_owned()
     }
 }
 
 /// The night: a failover, an event that comes seven minutes late, and a person who wants it to hold still.
 async fn night(desk: &Desk) -> String {
-    let mut tape = Tape {
-        desk,
-        text: String::new(),
-    };
+    let mut tape = Tape { desk, text: String::new() };
     let deliver = |n, at| desk.rig.fleet.world.deliver(&desk.rig.completed(0, n, at));
     desk.rig.every_call_takes(ROUND_TRIP);
     let worker = desk.rig.start("worker");
@@ -89,16 +80,13 @@ async fn night(desk: &Desk) -> String {
     desk.pass(40 * SECOND).await;
     tape.happens("a partner calls: the replication has stopped");
     tape.asks("Where are we?", "status", 0).await;
-    tape.asks("What happened?", "audit list --since 10m", 0)
-        .await;
+    tape.asks("What happened?", "audit list --since 10m", 0).await;
     tape.asks("How, exactly?", "audit show orders/2", 0).await;
     desk.pass(6 * MINUTE).await;
     tape.happens("an event of 23:06 arrives, seven minutes late: it names orders-1");
     deliver(1, 360);
     desk.pass(10 * SECOND).await;
-    let key = tape
-        .finds("audit list --limit 1", "/records/0/event_key")
-        .await;
+    let key = tape.finds("audit list --limit 1", "/records/0/event_key").await;
     let why = format!("explain {key}");
     tape.asks("Why did it not go back?", &why, 0).await;
     tape.asks("What will it do next?", "plan orders", 0).await;
@@ -108,17 +96,14 @@ async fn night(desk: &Desk) -> String {
     tape.happens("orders fails over again, to orders-3");
     deliver(3, 995);
     desk.pass(20 * SECOND).await;
-    tape.asks("Does it obey? What is waiting?", "status orders", 0)
-        .await;
+    tape.asks("Does it obey? What is waiting?", "status orders", 0).await;
     let go = "resume orders --reason \"the DBA is done\" --yes";
     tape.asks("Go on.", go, 0).await;
     desk.pass(5 * MINUTE).await;
-    tape.asks("Is all well now?", "status --detailed-exitcode", 0)
-        .await;
+    tape.asks("Is all well now?", "status --detailed-exitcode", 0).await;
     tape.asks("Is the record whole?", "audit verify", 0).await;
     let keep = "audit export --route orders --since 2026-05-06 --output csv";
-    tape.begins("What do I take to the post-mortem?", keep, 3)
-        .await;
+    tape.begins("What do I take to the post-mortem?", keep, 3).await;
     drop(worker);
     tape.text
 }
@@ -128,16 +113,11 @@ async fn the_readme_shows_the_tape_of_this_night() {
     let desk = Desk::with(&["orders", "users"]).await;
     let played = format!("```console\n{}```\n", night(&desk).await.trim_start());
     let readme = include_str!("../README.md");
-    let shown = readme
-        .split_once(BEGIN)
-        .and_then(|(_, rest)| rest.split_once(END))
-        .map_or("", |(shown, _)| shown);
+    let shown =
+        readme.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).map_or("", |(shown, _)| shown);
     let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/night.md");
     if shown != played {
         std::fs::write(path, &played).unwrap();
     }
-    assert!(
-        shown == played,
-        "the README shows another night; this one is in {path}:\n{played}"
-    );
+    assert!(shown == played, "the README shows another night; this one is in {path}:\n{played}");
 }

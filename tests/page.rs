@@ -1,11 +1,7 @@
 //! The page of a worker, over real HTTP on loopback: what it shows of a day in the embedded world, and what it must
 //! never do.
 #![cfg(feature = "embedded")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test stops where a step fails"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where a step fails")]
 
 #[path = "page/browser.rs"]
 mod browser;

@@ -1,11 +1,7 @@
 //! A ledger whose tables were restored to an earlier point, deleted, or written to by somebody else: real workers in
 //! the embedded world, whose clock is paused.
 #![cfg(feature = "embedded")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops where a step fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 
 #[path = "recovery/adopting.rs"]
 mod adopting;
@@ -91,11 +87,7 @@ async fn a_deleted_state_row_is_rebuilt_from_the_first_record_on() {
     story.fails_over("w3", 1, 3).await;
     let after = story.state().unwrap();
     assert!(after.control.generation > before.control.generation);
-    assert_eq!(
-        after.control.safety.moves.len(),
-        3,
-        "flap protection counts every move"
-    );
+    assert_eq!(after.control.safety.moves.len(), 3, "flap protection counts every move");
     assert_eq!(story.rig().registered(0), [story.rig().target(0, 1)]);
     story.works_again().await;
     story.rig().chain(0).await;
@@ -170,11 +162,7 @@ async fn both_tables_restored_to_different_points_recover_in_each_order() {
         story.fails_over("w2", 3, 2).await;
         let (two, second) = (story.backup(State), story.backup(Audit));
         story.fails_over("w3", 1, 3).await;
-        let (state, audit) = if audit_is_older {
-            (two, first)
-        } else {
-            (one, second)
-        };
+        let (state, audit) = if audit_is_older { (two, first) } else { (one, second) };
         story.restore(&state);
         story.restore(&audit);
         story.remembers_its_rows().await;
@@ -203,15 +191,9 @@ async fn a_foreign_row_is_reported_and_the_message_comes_back() {
     let head = story.head();
     let name = story.rig().routes[0].name.clone();
     let dynamo = &story.rig().fleet.dynamo;
-    dynamo
-        .put_foreign_row(&name, head.seq + 1, FOREIGN)
-        .unwrap();
+    dynamo.put_foreign_row(&name, head.seq + 1, FOREIGN).unwrap();
     story.remembers_its_rows().await;
-    story
-        .rig()
-        .fleet
-        .world
-        .deliver(&story.rig().completed(0, 3, 2));
+    story.rig().fleet.world.deliver(&story.rig().completed(0, 3, 2));
     let worker = story.rig().start("w2");
     tokio::time::sleep(5 * MINUTE).await;
     assert_eq!(story.head(), head, "nothing is committed");
@@ -219,15 +201,8 @@ async fn a_foreign_row_is_reported_and_the_message_comes_back() {
     let told = story.told("ChainBroken");
     assert!((4..=6).contains(&told.len()), "once a minute: {told:?}");
     let waiting = story.rig().fleet.world.sqs.depth();
-    assert_eq!(
-        waiting.visible + waiting.in_flight,
-        1,
-        "the message is not lost"
-    );
-    let swap = story
-        .desk
-        .says("swap orders --to orders-1 --reason drill --yes")
-        .await;
+    assert_eq!(waiting.visible + waiting.in_flight, 1, "the message is not lost");
+    let swap = story.desk.says("swap orders --to orders-1 --reason drill --yes").await;
     assert!(swap.err.contains("writerlink adopt orders"), "{}", swap.err);
     worker.stop();
     assert!(worker.ended().await);
@@ -241,11 +216,7 @@ async fn more_records_than_fit_one_transaction_are_all_applied() {
     story.fails_over("w1", 2, 500).await;
     let early = story.backup(State);
     for second in 0..200 {
-        story
-            .rig()
-            .fleet
-            .world
-            .deliver(&story.rig().completed(0, 3, second));
+        story.rig().fleet.world.deliver(&story.rig().completed(0, 3, second));
     }
     assert!(story.rig().run("w2").await);
     story.remembers_its_rows().await;
@@ -268,11 +239,7 @@ async fn two_workers_that_recover_at_once_write_one_record_of_it() {
     story.fails_over("w2", 3, 2).await;
     story.remembers_its_rows().await;
     story.restore(&early);
-    story
-        .rig()
-        .fleet
-        .world
-        .deliver(&story.rig().completed(0, 1, 3));
+    story.rig().fleet.world.deliver(&story.rig().completed(0, 1, 3));
     let (one, other) = (story.rig().start("w3"), story.rig().start("w4"));
     tokio::time::sleep(INTERVAL * 2).await;
     for worker in [one, other] {
@@ -311,16 +278,8 @@ async fn a_running_worker_recovers_with_its_next_event_whatever_was_lost() {
         let event = story.rig().completed(0, 1, 5);
         story.rig().fleet.world.deliver(&event);
         tokio::time::sleep(5 * SECOND).await;
-        assert_eq!(
-            story.rig().registered(0),
-            [story.rig().target(0, 1)],
-            "{lost}"
-        );
-        assert_eq!(
-            story.rig().told.ends(),
-            ["Swapped"; 3],
-            "{lost}: in one delivery"
-        );
+        assert_eq!(story.rig().registered(0), [story.rig().target(0, 1)], "{lost}");
+        assert_eq!(story.rig().told.ends(), ["Swapped"; 3], "{lost}: in one delivery");
         worker.stop();
         assert!(worker.ended().await);
         story.works_again().await;

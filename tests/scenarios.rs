@@ -29,29 +29,15 @@ fn finished(outcome: Outcome) -> (RecordKind, Option<Outcome>) {
 
 /// A plan that gives `fault` to every call of this name, and works otherwise.
 fn always(call: &'static str, fault: Fault) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
-    Box::new(move |site: &Site| {
-        if site.call == call {
-            Fate::meets(fault)
-        } else {
-            Fate::WORKS
-        }
-    })
+    Box::new(move |site: &Site| if site.call == call { Fate::meets(fault) } else { Fate::WORKS })
 }
 
 /// A plan that gives `fault` to the `nth` call of this name (from 1), and works otherwise.
-fn once(
-    call: &'static str,
-    nth: u32,
-    fault: Fault,
-) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+fn once(call: &'static str, nth: u32, fault: Fault) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
     let mut seen = 0;
     Box::new(move |site: &Site| {
         seen += u32::from(site.call == call);
-        if site.call == call && seen == nth {
-            Fate::meets(fault)
-        } else {
-            Fate::WORKS
-        }
+        if site.call == call && seen == nth { Fate::meets(fault) } else { Fate::WORKS }
     })
 }
 
@@ -81,15 +67,8 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     assert_eq!(end.before[0].target, rig.target(0, 1));
     let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
     assert_eq!(still[0].target, rig.target(0, 2));
-    assert_eq!(
-        end.told.as_ref().unwrap().said(),
-        "Started cross AZ failover to DB instance: orders-2"
-    );
-    assert!(
-        end.steps
-            .iter()
-            .any(|step| step.name == "RegisterTargets" && step.request_id.is_some())
-    );
+    assert_eq!(end.told.as_ref().unwrap().said(), "Started cross AZ failover to DB instance: orders-2");
+    assert!(end.steps.iter().any(|step| step.name == "RegisterTargets" && step.request_id.is_some()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,16 +91,8 @@ async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregist
         .into_iter()
         .filter(|call| !matches!(*call, "ReceiveMessage" | "GetItem" | "ExecuteStatement"))
         .collect();
-    let mut expected = vec![
-        "ExecuteTransaction",
-        "DescribeTargetHealth",
-        "RegisterTargets",
-    ];
-    expected.extend([
-        "DeregisterTargets",
-        "DescribeTargetHealth",
-        "ExecuteTransaction",
-    ]);
+    let mut expected = vec!["ExecuteTransaction", "DescribeTargetHealth", "RegisterTargets"];
+    expected.extend(["DeregisterTargets", "DescribeTargetHealth", "ExecuteTransaction"]);
     expected.push("DeleteMessage");
     let mut in_any_order = mutating.clone();
     in_any_order[1..3].sort_unstable();
@@ -131,8 +102,7 @@ async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregist
 
 /// Each worker's timer reads every route's state, so what another one did is old news after an interval.
 #[tokio::test(start_paused = true)]
-async fn a_route_that_another_worker_moved_last_takes_no_more_round_trips_once_the_timer_has_looked_at_it()
- {
+async fn a_route_that_another_worker_moved_last_takes_no_more_round_trips_once_the_timer_has_looked_at_it() {
     let rig = Rig::new(&["orders"]).await;
     let round_trip = Duration::from_millis(100);
     rig.every_call_takes(round_trip);
@@ -163,10 +133,7 @@ async fn the_same_event_delivered_twice_costs_no_elb_call_the_second_time() {
     // As SNS tells the same event: another text, so the queue's own deduplication does not see it.
     let body = writerlink::embedded::event_bodies::sns_envelope(&event);
     rig.fleet.world.sqs.send("orders", &body);
-    assert!(
-        rig.run("w2").await,
-        "a worker that has not heard of the first delivery"
-    );
+    assert!(rig.run("w2").await, "a worker that has not heard of the first delivery");
     assert_eq!(rig.load_balancer_calls(), before);
     assert_eq!(rig.told.ends(), ["Swapped", "Duplicate"]);
     assert_eq!(rig.story(0).await.len(), 2, "one terminal record per event");
@@ -181,14 +148,7 @@ async fn an_older_event_that_arrives_late_moves_nothing_and_is_recorded() {
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
     let story = rig.story(0).await;
-    assert_eq!(
-        story,
-        [
-            STARTED,
-            finished(Outcome::Swapped),
-            finished(Outcome::Superseded)
-        ]
-    );
+    assert_eq!(story, [STARTED, finished(Outcome::Swapped), finished(Outcome::Superseded)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,39 +165,23 @@ async fn the_completed_event_confirms_what_the_started_one_did() {
         .flatten()
         .filter(|call| **call == "RegisterTargets")
         .count();
-    assert_eq!(
-        registrations, 1,
-        "what is there is looked at, not registered again"
-    );
+    assert_eq!(registrations, 1, "what is there is looked at, not registered again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn register_targets_failing_for_ever_never_leads_to_a_deregistration_and_ends_as_failed() {
     let rig = Rig::new(&["orders"]).await;
     let refused = Fault::Refused(ErrorKind::Invalid);
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(always("RegisterTargets", refused));
+    rig.fleet.world.fabric.set_plan(always("RegisterTargets", refused));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     assert!(rig.run("w1").await);
-    assert_eq!(
-        rig.registered(0),
-        [rig.target(0, 1)],
-        "the group keeps its old target"
-    );
+    assert_eq!(rig.registered(0), [rig.target(0, 1)], "the group keeps its old target");
     assert!(!rig.calls("w1").contains(&"DeregisterTargets"));
     let story = rig.story(0).await;
     assert_eq!(story.first(), Some(&STARTED));
     assert_eq!(story[1], DEFERRED);
     assert_eq!(story.last(), Some(&finished(Outcome::Failed)));
-    assert_eq!(
-        story
-            .iter()
-            .filter(|(kind, _)| *kind == RecordKind::Resumed)
-            .count(),
-        5
-    );
+    assert_eq!(story.iter().filter(|(kind, _)| *kind == RecordKind::Resumed).count(), 5);
     let end = rig.chain(0).await.pop().unwrap().record.entry;
     assert_eq!(end.reason, Some(Reason::CallFailed));
     assert!(end.note.contains("InvalidTarget"), "{}", end.note);
@@ -247,19 +191,13 @@ async fn register_targets_failing_for_ever_never_leads_to_a_deregistration_and_e
 #[tokio::test(start_paused = true)]
 async fn a_malformed_message_goes_to_the_dead_letter_queue_at_once_and_blocks_nobody() {
     let rig = Rig::new(&["orders"]).await;
-    rig.fleet.world.sqs.send(
-        "orders",
-        r#"{"detail-type": "RDS DB Cluster Event", "source": "aws.rds"}"#,
-    );
+    rig.fleet.world.sqs.send("orders", r#"{"detail-type": "RDS DB Cluster Event", "source": "aws.rds"}"#);
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     assert!(rig.run("w1").await);
     assert_eq!(rig.fleet.world.dead_letters.messages().len(), 1);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let lines = rig.told.lines.lock().unwrap().clone();
-    assert!(
-        lines.iter().any(|line| line.starts_with("Malformed")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.starts_with("Malformed")), "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,63 +209,34 @@ async fn an_instance_that_is_not_the_routes_is_rejected_without_a_call() {
     assert!(rig.run("w1").await);
     assert_eq!(rig.load_balancer_calls(), 0);
     assert_eq!(rig.story(0).await, [finished(Outcome::Rejected)]);
-    assert_eq!(
-        rig.fleet.world.dead_letters.messages().len(),
-        1,
-        "it needs a person"
-    );
+    assert_eq!(rig.fleet.world.dead_letters.messages().len(), 1, "it needs a person");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_message_holds_its_group_back_and_releases_the_rest() {
     let rig = Rig::new(&["orders", "billing"]).await;
-    rig.fleet.world.fabric.set_plan(once(
-        "RegisterTargets",
-        1,
-        Fault::Refused(ErrorKind::Unreachable),
-    ));
+    rig.fleet.world.fabric.set_plan(once("RegisterTargets", 1, Fault::Refused(ErrorKind::Unreachable)));
     // The one behind is older: newer evidence would make the first one need no call at all.
     rig.fleet.world.deliver(&rig.completed(0, 3, 30));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     tokio::time::sleep(Duration::from_secs(40)).await;
     assert!(rig.run("w1").await);
-    assert_eq!(
-        rig.told.ends(),
-        ["Deferred", "Swapped", "Superseded"],
-        "in the order of the group"
-    );
+    assert_eq!(rig.told.ends(), ["Deferred", "Swapped", "Superseded"], "in the order of the group");
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
-    let released = rig
-        .calls("w1")
-        .iter()
-        .filter(|c| **c == "ChangeMessageVisibility")
-        .count();
-    assert_eq!(
-        released, 2,
-        "the failed one to its pause, the one behind it to now"
-    );
+    let released = rig.calls("w1").iter().filter(|c| **c == "ChangeMessageVisibility").count();
+    assert_eq!(released, 2, "the failed one to its pause, the one behind it to now");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_delivery() {
     let rig = Rig::new(&["orders"]).await;
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(once("DeregisterTargets", 1, Fault::DiesBefore));
+    rig.fleet.world.fabric.set_plan(once("DeregisterTargets", 1, Fault::DiesBefore));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     assert!(!rig.run("w1").await, "it dies");
-    assert_eq!(
-        rig.registered(0).len(),
-        2,
-        "half done: never empty, not yet right"
-    );
+    assert_eq!(rig.registered(0).len(), 2, "half done: never empty, not yet right");
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    assert_eq!(
-        rig.story(0).await,
-        [STARTED, RESUMED, finished(Outcome::Swapped)]
-    );
+    assert_eq!(rig.story(0).await, [STARTED, RESUMED, finished(Outcome::Swapped)]);
 }
 
 /// By the wall clock of the one who died it would be held for 34 seconds.
@@ -382,10 +291,7 @@ async fn a_failback_while_the_old_target_still_drains_takes_it_back() {
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     let rows = rig.fleet.world.elb.rows(&rig.routes[0].group.arn);
-    let draining: Vec<_> = rows
-        .iter()
-        .filter(|row| row.health == TargetHealth::Draining)
-        .collect();
+    let draining: Vec<_> = rows.iter().filter(|row| row.health == TargetHealth::Draining).collect();
     assert_eq!(draining[0].target, rig.target(0, 2));
 }
 
@@ -410,21 +316,11 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let (one, other) = (rig.start("w1"), rig.start("w2"));
     tokio::time::sleep(Duration::from_mins(5)).await;
-    assert_eq!(
-        rig.told.ends(),
-        ["Swapped"],
-        "nobody else received the message meanwhile"
-    );
+    assert_eq!(rig.told.ends(), ["Swapped"], "nobody else received the message meanwhile");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let calls = [rig.calls("w1"), rig.calls("w2")].concat();
-    assert!(
-        calls.contains(&"ExecuteStatement"),
-        "the lease was lengthened"
-    );
-    assert!(
-        calls.contains(&"ChangeMessageVisibility"),
-        "so was the visibility"
-    );
+    assert!(calls.contains(&"ExecuteStatement"), "the lease was lengthened");
+    assert!(calls.contains(&"ChangeMessageVisibility"), "so was the visibility");
     drop((one, other));
 }
 
@@ -432,10 +328,7 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
 async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_and_reports_it() {
     let rig = Rig::new(&["orders"]).await;
     let stall = Fault::Stall(Duration::from_mins(1));
-    rig.fleet
-        .world
-        .fabric
-        .set_plan(once("RegisterTargets", 1, stall));
+    rig.fleet.world.fabric.set_plan(once("RegisterTargets", 1, stall));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let sleeper = rig.start("w1");
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -444,15 +337,8 @@ async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_a
     // The other worker's timer is sooner than the message; which then finds the move done.
     let ends = rig.told.ends();
     assert_eq!(ends.last(), Some(&"LeaseLost"), "{ends:?}");
-    assert!(
-        ends[..ends.len() - 1].iter().all(|end| *end == "Swapped"),
-        "{ends:?}"
-    );
-    let late: Vec<_> = rig
-        .calls("w1")
-        .into_iter()
-        .filter(|c| *c == "DeregisterTargets")
-        .collect();
+    assert!(ends[..ends.len() - 1].iter().all(|end| *end == "Swapped"), "{ends:?}");
+    let late: Vec<_> = rig.calls("w1").into_iter().filter(|c| *c == "DeregisterTargets").collect();
     assert_eq!(late, Vec::<&str>::new());
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     drop((sleeper, other));
@@ -483,11 +369,7 @@ async fn a_worker_that_is_asked_to_stop_finishes_what_is_in_hand() {
     worker.stop();
     assert!(worker.ended().await);
     assert_eq!(rig.told.ends(), ["Swapped"]);
-    assert_eq!(
-        rig.fleet.world.sqs.depth().in_flight,
-        0,
-        "and deletes its message"
-    );
+    assert_eq!(rig.fleet.world.sqs.depth().in_flight, 0, "and deletes its message");
 }
 
 #[tokio::test(start_paused = true)]
@@ -501,14 +383,7 @@ async fn a_worker_that_cannot_finish_in_time_lets_go_and_the_next_one_resumes() 
     tokio::time::sleep(Duration::from_secs(13)).await;
     worker.stop();
     assert!(worker.ended().await);
-    assert!(
-        rig.told
-            .lines
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|line| line.starts_with("LetGo"))
-    );
+    assert!(rig.told.lines.lock().unwrap().iter().any(|line| line.starts_with("LetGo")));
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
@@ -523,26 +398,16 @@ async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_o
     for round in 0..10_u64 {
         for route in 0..names.len() {
             let n = 1 + usize::try_from(round + 1).unwrap() % 3;
-            rig.fleet
-                .world
-                .deliver(&rig.completed(route, n, 180 * round));
+            rig.fleet.world.deliver(&rig.completed(route, n, 180 * round));
         }
         // More often than this would be a flap, and stop the routes.
         tokio::time::sleep(Duration::from_mins(3)).await;
     }
     tokio::time::sleep(Duration::from_mins(2)).await;
-    assert_eq!(
-        rig.fleet.world.sqs.depth(),
-        writerlink::ports::Depth::default()
-    );
+    assert_eq!(rig.fleet.world.sqs.depth(), writerlink::ports::Depth::default());
     for route in 0..names.len() {
         assert_eq!(rig.registered(route), [rig.target(route, 2)]);
-        let terminal = rig
-            .story(route)
-            .await
-            .iter()
-            .filter(|(_, o)| o.is_some())
-            .count();
+        let terminal = rig.story(route).await.iter().filter(|(_, o)| o.is_some()).count();
         assert_eq!(terminal, 10, "one terminal record per event");
     }
     drop(workers);
@@ -557,9 +422,7 @@ async fn a_lease_that_was_lengthened_is_not_taken_over_by_who_remembers_its_old_
         ("w1", "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth") => {
             Fate::in_a_round_trip(Duration::from_millis(4900))
         }
-        ("w1", "ExecuteTransaction" | "ExecuteStatement") => {
-            Fate::in_a_round_trip(Duration::from_secs(2))
-        }
+        ("w1", "ExecuteTransaction" | "ExecuteStatement") => Fate::in_a_round_trip(Duration::from_secs(2)),
         _ => Fate::WORKS,
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
@@ -585,10 +448,7 @@ async fn no_elb_call_is_made_on_a_lease_whose_lengthening_took_too_long() {
             Fate::in_a_round_trip(Duration::from_millis(4900))
         }
         // The lease is lengthened at once, and the reply takes its time.
-        "ExecuteStatement" => Fate {
-            after: Duration::from_secs(4),
-            ..Fate::meets(Fault::ReplyLost)
-        },
+        "ExecuteStatement" => Fate { after: Duration::from_secs(4), ..Fate::meets(Fault::ReplyLost) },
         "GetItem" => Fate::in_a_round_trip(Duration::from_millis(4800)),
         _ => Fate::WORKS,
     };
@@ -617,10 +477,9 @@ async fn no_elb_call_is_made_on_a_lease_whose_lengthening_took_too_long() {
 async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     let rig = Rig::new(&["orders"]).await;
     let slow = |site: &Site| match site.call {
-        "RegisterTargets"
-        | "DeregisterTargets"
-        | "DescribeTargetHealth"
-        | "ChangeMessageVisibility" => Fate::in_a_round_trip(Duration::from_millis(4900)),
+        "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth" | "ChangeMessageVisibility" => {
+            Fate::in_a_round_trip(Duration::from_millis(4900))
+        }
         _ => Fate::WORKS,
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
@@ -633,11 +492,7 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let first = rig.told.reports().swap_remove(0);
     assert_eq!(first.ended.as_str(), "Swapped");
-    assert_eq!(
-        first.took,
-        Duration::from_millis(19_600),
-        "four round trips"
-    );
+    assert_eq!(first.took, Duration::from_millis(19_600), "four round trips");
     drop(worker);
 }
 
@@ -662,9 +517,7 @@ async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
     tokio::time::sleep(Duration::from_mins(5)).await;
     let asked_at = asked_at.lock().unwrap();
     // A receive of this world ends, and fails, when its wait is over.
-    let gaps = asked_at
-        .windows(2)
-        .map(|two| two[1].saturating_sub(two[0] + RECEIVE_WAIT));
+    let gaps = asked_at.windows(2).map(|two| two[1].saturating_sub(two[0] + RECEIVE_WAIT));
     let gaps: Vec<Duration> = gaps.collect();
     let seconds = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16)];
     for (gap, (above, most)) in gaps.iter().zip(seconds) {
@@ -723,10 +576,7 @@ async fn all_messages_of_a_slow_hand_are_kept_invisible_to_its_end() {
         assert!(by_w1, "{} settled {}", entry.owner, entry.event_key);
     }
     let lost = rig.told.lines.lock().unwrap().clone();
-    assert!(
-        !lost.iter().any(|line| line.contains("VisibilityLost")),
-        "{lost:?}"
-    );
+    assert!(!lost.iter().any(|line| line.contains("VisibilityLost")), "{lost:?}");
     drop((worker, other));
 }
 
@@ -753,13 +603,7 @@ async fn a_wall_clock_that_jumps_back_does_not_lengthen_a_lease() {
     worker.process.clock.set_skew_ms(-60_000);
     tokio::time::sleep(Duration::from_mins(2)).await;
     let report = rig.told.reports().swap_remove(0);
-    let start_of = |name: &str| {
-        report
-            .steps
-            .iter()
-            .find(|s| s.name == name)
-            .map(|s| s.start)
-    };
+    let start_of = |name: &str| report.steps.iter().find(|s| s.name == name).map(|s| s.start);
     let first = start_of("ExtendLease");
     let fits = start_of("Begin").unwrap() + Duration::from_secs(8);
     let on_the_first_lease = report
@@ -768,10 +612,7 @@ async fn a_wall_clock_that_jumps_back_does_not_lengthen_a_lease() {
         .filter(|s| s.name.ends_with("Targets") || s.name == "DescribeTargetHealth")
         .filter(|s| first.is_none_or(|at| s.start < at));
     for step in on_the_first_lease {
-        assert!(
-            step.start <= fits,
-            "a call that could outlast the lease: {step:?}"
-        );
+        assert!(step.start <= fits, "a call that could outlast the lease: {step:?}");
     }
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     drop(worker);
@@ -786,11 +627,7 @@ async fn an_address_in_an_events_text_is_never_used() {
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let registered = rig.fleet.world.elb.mutations();
-    assert!(
-        registered
-            .iter()
-            .all(|m| m.target.ip.to_string() != "10.0.2.99")
-    );
+    assert!(registered.iter().all(|m| m.target.ip.to_string() != "10.0.2.99"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -812,11 +649,6 @@ async fn an_event_whose_every_attempt_failed_is_mended_by_a_person_who_hands_it_
     let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NothingInHand);
     assert_eq!(report.await.ended.as_str(), "Swapped");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    let ends: Vec<_> = rig
-        .story(0)
-        .await
-        .into_iter()
-        .filter_map(|(_, end)| end)
-        .collect();
+    let ends: Vec<_> = rig.story(0).await.into_iter().filter_map(|(_, end)| end).collect();
     assert_eq!(ends, [Outcome::Failed, Outcome::Swapped]);
 }

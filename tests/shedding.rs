@@ -1,9 +1,6 @@
 //! A ledger that answers slower than a timeout: work that cannot succeed is not begun, and nothing is lost by that.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a world that cannot be read fails the test that asked"
-)]
+#![expect(clippy::unwrap_used, reason = "a world that cannot be read fails the test that asked")]
 
 mod rig;
 
@@ -23,11 +20,8 @@ const ROUTES: usize = 150;
 const GROUPS: usize = 64;
 const SLOW_FOR: Duration = Duration::from_mins(2);
 
-const ROUND_TRIP: Fate = Fate {
-    before: Duration::from_millis(10),
-    fault: Fault::None,
-    after: Duration::from_millis(10),
-};
+const ROUND_TRIP: Fate =
+    Fate { before: Duration::from_millis(10), fault: Fault::None, after: Duration::from_millis(10) };
 
 /// What became of a zone whose events met a slow ledger.
 struct Story {
@@ -84,10 +78,7 @@ async fn story(groups_min: usize, slow: Fate) -> Story {
         calls: *calls.lock().unwrap(),
         done: time.elapsed(),
         failed: reports.iter().filter(|r| failed(&r.ended)).count(),
-        told: lines
-            .into_iter()
-            .filter(|l| l.starts_with("Room"))
-            .collect(),
+        told: lines.into_iter().filter(|l| l.starts_with("Room")).collect(),
     }
 }
 
@@ -115,10 +106,7 @@ async fn a_ledger_slower_than_a_timeout_is_asked_for_less() {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_refuses_for_the_rate_costs_no_event() {
     let refused = Fault::Refused(ErrorKind::Throttled);
-    let slow = Fate {
-        fault: refused,
-        ..ROUND_TRIP
-    };
+    let slow = Fate { fault: refused, ..ROUND_TRIP };
     // Refusals come at once, so that fewer at the same time are hardly fewer: there the messages' pauses count.
     let (shedding, trying) = told_twice(slow).await;
     assert!(shedding.calls <= trying.calls);

@@ -1,8 +1,5 @@
 //! The house rules that no lint knows, as tests: a review can then be about design.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a file that cannot be read fails the rule it is asked about"
-)]
+#![expect(clippy::unwrap_used, reason = "a file that cannot be read fails the rule it is asked about")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,10 +31,7 @@ fn program(path: &Path) -> String {
         return String::new();
     }
     let text = fs::read_to_string(path).unwrap();
-    text.split("\n#[cfg(test)]\n")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    text.split("\n#[cfg(test)]\n").next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -50,16 +44,7 @@ fn no_source_file_is_longer_than_an_afternoon() {
 
 #[test]
 fn the_domain_knows_no_async_no_clock_no_environment_no_log_and_no_sdk() {
-    let foreign = [
-        "async ",
-        "tokio",
-        "aws_",
-        "serde",
-        "tracing",
-        "std::env",
-        "SystemTime",
-        "Instant",
-    ];
+    let foreign = ["async ", "tokio", "aws_", "serde", "tracing", "std::env", "SystemTime", "Instant"];
     for path in sources("src/domain") {
         for (number, line) in program(&path).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
@@ -74,43 +59,12 @@ fn the_domain_knows_no_async_no_clock_no_environment_no_log_and_no_sdk() {
 #[test]
 fn rooms_use_only_the_rooms_below_them() {
     let above = [
-        (
-            "src/domain",
-            &[
-                "ports",
-                "reconcile",
-                "worker",
-                "wire",
-                "aws",
-                "embedded",
-                "cli",
-            ][..],
-        ),
-        (
-            "src/wire",
-            &["ports", "reconcile", "worker", "aws", "embedded", "cli"],
-        ),
-        (
-            "src/reconcile",
-            &["worker", "wire", "aws", "embedded", "cli", "emf"],
-        ),
-        (
-            "src/check",
-            &[
-                "reconcile",
-                "worker",
-                "wire",
-                "aws",
-                "embedded",
-                "cli",
-                "emf",
-            ],
-        ),
+        ("src/domain", &["ports", "reconcile", "worker", "wire", "aws", "embedded", "cli"][..]),
+        ("src/wire", &["ports", "reconcile", "worker", "aws", "embedded", "cli"]),
+        ("src/reconcile", &["worker", "wire", "aws", "embedded", "cli", "emf"]),
+        ("src/check", &["reconcile", "worker", "wire", "aws", "embedded", "cli", "emf"]),
         ("src/aws", &["reconcile", "embedded", "cli", "emf"]),
-        (
-            "src/survey",
-            &["reconcile", "worker", "wire", "aws", "embedded", "cli"],
-        ),
+        ("src/survey", &["reconcile", "worker", "wire", "aws", "embedded", "cli"]),
     ];
     for (room, not_for_it) in above {
         for path in sources(room) {

@@ -19,9 +19,7 @@ use writerlink::domain::route::{InstanceId, SourceId};
 use writerlink::domain::safety::Rule;
 use writerlink::domain::transition::Outcome;
 use writerlink::domain::truth::Witness;
-use writerlink::embedded::databases::{
-    ApiFault, Failover, Lags, NameFault, Place, TimedEvent, endpoint,
-};
+use writerlink::embedded::databases::{ApiFault, Failover, Lags, NameFault, Place, TimedEvent, endpoint};
 use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
@@ -85,17 +83,13 @@ fn mutations(rig: &Rig) -> usize {
 async fn notes_of(rig: &Rig, kind: RecordKind) -> Vec<(Option<Reason>, String)> {
     let chain = rig.chain(0).await;
     let of_kind = chain.into_iter().filter(|s| s.record.entry.kind == kind);
-    of_kind
-        .map(|s| (s.record.entry.reason, s.record.entry.note))
-        .collect()
+    of_kind.map(|s| (s.record.entry.reason, s.record.entry.note)).collect()
 }
 
 async fn outcomes(rig: &Rig) -> Vec<(Cause, Outcome)> {
     let chain = rig.chain(0).await;
     let entries = chain.into_iter().map(|s| s.record.entry);
-    entries
-        .filter_map(|entry| Some((entry.cause, entry.outcome?)))
-        .collect()
+    entries.filter_map(|entry| Some((entry.cause, entry.outcome?))).collect()
 }
 
 /// A person's process, and its clock.
@@ -131,11 +125,7 @@ const PAUSE: Act = Act::Pause { within: None };
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_heals_within_one_interval_and_five_seconds_whoever_is_asked() {
-    for witnesses in [
-        &[Witness::Rds][..],
-        &[Witness::Dns],
-        &[Witness::Rds, Witness::Dns],
-    ] {
+    for witnesses in [&[Witness::Rds][..], &[Witness::Dns], &[Witness::Rds, Witness::Dns]] {
         let rig = asking(witnesses).await;
         let worker = rig.start("w1");
         pass(MINUTE).await;
@@ -143,11 +133,7 @@ async fn a_lost_event_heals_within_one_interval_and_five_seconds_whoever_is_aske
         let lost = fail_over(&rig, 2);
         pass_until(&rig, lost.promoted_at + HEALS_WITHIN).await;
         assert_eq!(rig.registered(0), [rig.target(0, 2)], "{witnesses:?}");
-        assert_eq!(
-            outcomes(&rig).await,
-            [(Cause::Reconcile, Outcome::Swapped)],
-            "{witnesses:?}"
-        );
+        assert_eq!(outcomes(&rig).await, [(Cause::Reconcile, Outcome::Swapped)], "{witnesses:?}");
         worker.stop();
         assert!(worker.ended().await);
     }
@@ -177,19 +163,10 @@ async fn an_event_seven_minutes_late_changes_nothing() {
     pass(MINUTE).await;
     assert_eq!(mutations(&rig), 2);
     let ended = outcomes(&rig).await;
-    assert_eq!(
-        ended[..2],
-        [
-            (Cause::Reconcile, Outcome::Swapped),
-            (Cause::Event, Outcome::Superseded),
-        ]
-    );
+    assert_eq!(ended[..2], [(Cause::Reconcile, Outcome::Swapped), (Cause::Event, Outcome::Superseded),]);
     // The failover may have been completed after the timer saw it.
     let (_, last) = ended[2];
-    assert!(
-        matches!(last, Outcome::Superseded | Outcome::AlreadyThere),
-        "{last}"
-    );
+    assert!(matches!(last, Outcome::Superseded | Outcome::AlreadyThere), "{last}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,12 +208,7 @@ async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
         tell(&rig, &failover.started);
         pass(2 * SECOND).await;
         assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-        let restored = rig
-            .fleet
-            .world
-            .rds
-            .promote_previous_primary(&orders())
-            .unwrap();
+        let restored = rig.fleet.world.rds.promote_previous_primary(&orders()).unwrap();
         tell(&rig, &restored);
         pass(2 * SECOND).await;
         assert_eq!(rig.registered(0), [rig.target(0, 1)], "{witnesses:?}");
@@ -281,10 +253,7 @@ async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour(
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     pass(MINUTE + HEALS_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
-    let expected = [
-        (Cause::Event, Outcome::Swapped),
-        (Cause::Reconcile, Outcome::Swapped),
-    ];
+    let expected = [(Cause::Event, Outcome::Swapped), (Cause::Reconcile, Outcome::Swapped)];
     assert_eq!(outcomes(&rig).await, expected);
 }
 
@@ -317,12 +286,9 @@ async fn no_answer_of_any_kind_ever_empties_a_group() {
         rds.break_names(&orders(), name_fault, each);
         pass(each).await;
     }
-    for api_fault in [
-        ApiFault::Status("failing-over"),
-        ApiFault::NoWriter,
-        ApiFault::NotFound,
-        ApiFault::NoAnswer,
-    ] {
+    for api_fault in
+        [ApiFault::Status("failing-over"), ApiFault::NoWriter, ApiFault::NotFound, ApiFault::NoAnswer]
+    {
         rds.break_api(&orders(), api_fault, each);
         pass(each).await;
     }
@@ -346,10 +312,7 @@ async fn a_change_by_hand_is_put_right() {
         assert_eq!(outcomes(&rig).await.last(), Some(&repaired));
         let chain = rig.chain(0).await;
         let reasons: Vec<_> = chain.iter().map(|s| s.record.entry.reason).collect();
-        assert!(
-            reasons.contains(&Some(Reason::GroupDiffered)),
-            "{reasons:?}"
-        );
+        assert!(reasons.contains(&Some(Reason::GroupDiffered)), "{reasons:?}");
     }
 }
 
@@ -460,11 +423,7 @@ async fn of_two_routes_in_one_message_the_one_that_may_go_on_does_not_wait_for_t
     let _worker = rig.start("w1");
     pass(3 * SECOND).await;
     let ends = rig.told.ends();
-    assert_eq!(
-        ends[..2],
-        ["Deferred", "Paced"],
-        "the second move of the minute"
-    );
+    assert_eq!(ends[..2], ["Deferred", "Paced"], "the second move of the minute");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
 
@@ -472,10 +431,7 @@ async fn of_two_routes_in_one_message_the_one_that_may_go_on_does_not_wait_for_t
 async fn an_event_that_meets_a_route_in_other_hands_comes_back_as_soon_as_those_may_be_done() {
     let rig = Rig::new(&["orders"]).await;
     let slow = |site: &Site| match (site.process.as_str(), site.call) {
-        ("person", "RegisterTargets") => Fate {
-            before: 2 * SECOND,
-            ..Fate::WORKS
-        },
+        ("person", "RegisterTargets") => Fate { before: 2 * SECOND, ..Fate::WORKS },
         _ => Fate::WORKS,
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
@@ -523,10 +479,7 @@ async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one
     };
     let old = foreseen(56).await.unwrap().decision;
     let superseded = |verdict: &Verdict| verdict.outcome == Outcome::Superseded;
-    assert!(
-        matches!(&old, Decision::Settle(v) if superseded(v)),
-        "{old:?}"
-    );
+    assert!(matches!(&old, Decision::Settle(v) if superseded(v)), "{old:?}");
     let unknown = foreseen(60).await.unwrap_err();
     assert_eq!(unknown.call, "DescribeDBInstances");
     // Where it matters it is no reason to reject anything: the event comes back.
@@ -546,10 +499,7 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     assert!(rig.run("w0").await);
     // The other worker reads the ledger, and sees the group only when the move it read nothing of is over.
     let slow = |site: &Site| match (site.process.as_str(), site.call) {
-        ("w2", "DescribeTargetHealth") => Fate {
-            before: 3 * SECOND,
-            ..Fate::WORKS
-        },
+        ("w2", "DescribeTargetHealth") => Fate { before: 3 * SECOND, ..Fate::WORKS },
         ("w2", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
     };
@@ -561,9 +511,11 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
         assert!(rig.run(&format!("w1-{second}")).await);
         pass(130 * SECOND).await;
     }
-    let repairs = rig.told.reports().into_iter().filter(|report| {
-        report.cause == Cause::Reconcile && !matches!(report.ended, Ended::Nothing(_))
-    });
+    let repairs = rig
+        .told
+        .reports()
+        .into_iter()
+        .filter(|report| report.cause == Cause::Reconcile && !matches!(report.ended, Ended::Nothing(_)));
     assert_eq!(repairs.count(), 0);
 }
 
@@ -583,8 +535,7 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
         let chain = rig.chain(0).await;
         let said = chain.iter().map(|s| s.record.entry.note.as_str());
         assert!(
-            said.clone()
-                .any(|note| note.contains("would move to orders-2")),
+            said.clone().any(|note| note.contains("would move to orders-2")),
             "{:?}",
             said.collect::<Vec<_>>()
         );
@@ -606,11 +557,7 @@ async fn frozen_and_observing_routes_make_no_call_and_say_what_they_would_have_d
         pass(5 * MINUTE).await;
         assert_eq!(mutations(&rig), 0, "{reason}");
         let noticed = notes_of(&rig, RecordKind::Noticed).await;
-        assert_eq!(
-            noticed.len(),
-            1,
-            "said once, not at every look: {noticed:?}"
-        );
+        assert_eq!(noticed.len(), 1, "said once, not at every look: {noticed:?}");
         assert_eq!(noticed[0].0, Some(reason));
         assert!(noticed[0].1.contains("would move to orders-2"));
     }
@@ -633,14 +580,8 @@ async fn a_pause_ends_by_itself_when_its_time_is_over() {
 async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
     let rig = asking(&[Witness::Rds]).await;
     let _worker = rig.start("w1");
-    let pin = Act::Pin {
-        instance: member(3),
-        within: None,
-    };
-    assert_eq!(
-        swapped(&order(&rig, pin, &[]).await),
-        Some(Outcome::Swapped)
-    );
+    let pin = Act::Pin { instance: member(3), within: None };
+    assert_eq!(swapped(&order(&rig, pin, &[]).await), Some(Outcome::Swapped));
     let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass(5 * MINUTE).await;
@@ -665,10 +606,7 @@ async fn a_swap_by_hand_takes_the_same_record_and_an_override_has_to_name_its_ru
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let chain = rig.chain(0).await;
     let last = &chain.last().unwrap().record.entry;
-    assert_eq!(
-        (last.cause, last.reason),
-        (Cause::Operator, Some(Reason::Ordered))
-    );
+    assert_eq!((last.cause, last.reason), (Cause::Operator, Some(Reason::Ordered)));
     let said = last.told.as_ref().unwrap().said();
     assert_eq!(said, "swap to orders-2, overriding paused by ann: a test");
 }
@@ -683,11 +621,7 @@ async fn a_sixth_move_in_ten_minutes_stops_the_route_until_somebody_takes_note()
         rig.fleet.world.deliver(&rig.completed(0, to, now));
     }
     pass(20 * SECOND).await;
-    assert_eq!(
-        rig.registered(0),
-        [rig.target(0, 2)],
-        "the sixth is held back"
-    );
+    assert_eq!(rig.registered(0), [rig.target(0, 2)], "the sixth is held back");
     let last = outcomes(&rig).await.pop();
     assert_eq!(last, Some((Cause::Event, Outcome::Paused)));
     pass(30 * MINUTE).await;
@@ -710,24 +644,12 @@ async fn the_summary_counts_a_pause_of_an_hour_and_a_route_that_flaps() {
     order(&rig, PAUSE, &[]).await;
     let _worker = rig.start("w1");
     pass(59 * MINUTE).await;
-    assert!(
-        summary(&rig).contains("paused_long: 0"),
-        "{}",
-        summary(&rig)
-    );
+    assert!(summary(&rig).contains("paused_long: 0"), "{}", summary(&rig));
     pass(3 * MINUTE).await;
-    assert!(
-        summary(&rig).contains("paused_long: 1"),
-        "{}",
-        summary(&rig)
-    );
+    assert!(summary(&rig).contains("paused_long: 1"), "{}", summary(&rig));
     order(&rig, Act::Resume, &[]).await;
     pass(3 * MINUTE).await;
-    assert!(
-        summary(&rig).contains("paused_long: 0"),
-        "{}",
-        summary(&rig)
-    );
+    assert!(summary(&rig).contains("paused_long: 0"), "{}", summary(&rig));
     let start = rig.fleet.world.fabric.time.elapsed().as_secs();
     for (n, to) in [2, 3, 2, 3, 2, 3].into_iter().enumerate() {
         let at = start + u64::try_from(n).unwrap() * 20;
@@ -736,10 +658,7 @@ async fn the_summary_counts_a_pause_of_an_hour_and_a_route_that_flaps() {
     }
     pass(3 * MINUTE).await;
     let flaps = summary(&rig);
-    assert!(
-        flaps.contains("diverged: 1") && flaps.contains("flapping: 1"),
-        "{flaps}"
-    );
+    assert!(flaps.contains("diverged: 1") && flaps.contains("flapping: 1"), "{flaps}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -752,11 +671,7 @@ async fn a_worker_moves_no_more_routes_a_minute_than_it_may() {
         rig.fleet.world.deliver(&rig.completed(route, 2, 0));
     }
     pass(30 * SECOND).await;
-    let moved = |rig: &Rig| {
-        (0..2)
-            .filter(|n| rig.registered(*n) == [rig.target(*n, 2)])
-            .count()
-    };
+    let moved = |rig: &Rig| (0..2).filter(|n| rig.registered(*n) == [rig.target(*n, 2)]).count();
     assert_eq!(moved(&rig), 1);
     pass(MINUTE).await;
     assert_eq!(moved(&rig), 2);
@@ -777,20 +692,12 @@ async fn a_move_is_followed_until_the_new_target_serves_and_the_old_one_is_gone(
     let _worker = rig.start("w1");
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(10 * MINUTE).await;
-    let kinds: Vec<_> = rig
-        .story(0)
-        .await
-        .into_iter()
-        .map(|(kind, _)| kind)
-        .collect();
+    let kinds: Vec<_> = rig.story(0).await.into_iter().map(|(kind, _)| kind).collect();
     let follow = [RecordKind::Serving, RecordKind::Drained];
     let followed: Vec<_> = kinds.iter().filter(|k| follow.contains(k)).collect();
     assert_eq!(followed.len(), 2, "each once: {kinds:?}");
     let serving = notes_of(&rig, RecordKind::Serving).await;
-    assert!(
-        serving[0].1.contains("orders-2 at 10.0.2.11:3306 serves"),
-        "{serving:?}"
-    );
+    assert!(serving[0].1.contains("orders-2 at 10.0.2.11:3306 serves"), "{serving:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -824,25 +731,15 @@ async fn a_target_that_does_not_serve_in_time_is_recorded_with_its_reason_and_wh
     assert!(notes_of(&rig, RecordKind::Serving).await.is_empty());
     rig.fleet.world.elb.set_answer(ip, Answer::Answers);
     pass(5 * MINUTE).await;
-    assert_eq!(
-        notes_of(&rig, RecordKind::Serving).await.len(),
-        1,
-        "at last"
-    );
+    assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1, "at last");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_whose_checks_never_pass_serves_once_its_target_is_registered() {
     let mut rig = Rig::new(&["orders"]).await;
-    rig.routes[0].policy = Policy {
-        serving_when: ServingWhen::Registered,
-        ..Policy::default()
-    };
+    rig.routes[0].policy = Policy { serving_when: ServingWhen::Registered, ..Policy::default() };
     let _worker = rig.start("w1");
-    rig.fleet
-        .world
-        .elb
-        .set_answer(rig.instance(0, 2).ip, Answer::Silent);
+    rig.fleet.world.elb.set_answer(rig.instance(0, 2).ip, Answer::Silent);
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(10 * MINUTE).await;
     assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1);
@@ -854,10 +751,7 @@ async fn the_same_instance_at_another_address_is_followed() {
     let mut rig = asking(&[]).await;
     let instance = rig.instance(0, 1);
     let source = SourceId::new(instance.id.as_str()).unwrap();
-    let standby = Place {
-        ip: rig.instance(0, 2).ip,
-        zone: rig.instance(0, 2).zone,
-    };
+    let standby = Place { ip: rig.instance(0, 2).ip, zone: rig.instance(0, 2).zone };
     rig.fleet.world.rds.add_instance(&instance, Some(standby));
     let route = &mut rig.routes[0];
     route.source = writerlink::domain::route::Source::Named(source.clone());

@@ -1,9 +1,6 @@
 //! What many routes cost a worker that has nothing to do: looks that begin together, and read together.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a world that cannot be read fails the test that asked"
-)]
+#![expect(clippy::unwrap_used, reason = "a world that cannot be read fails the test that asked")]
 
 mod rig;
 
@@ -39,10 +36,7 @@ async fn idle(routes: usize, fault: fn(&Site) -> Fault) -> Idle {
     let _worker = rig.start("w1");
     tokio::time::sleep(INTERVAL * 10).await;
     let asked = asked.lock().unwrap().clone();
-    Idle {
-        asked,
-        journal: fabric.journal(),
-    }
+    Idle { asked, journal: fabric.journal() }
 }
 
 impl Idle {
@@ -58,8 +52,7 @@ impl Idle {
         for effect in &self.journal {
             if effect.call == "BatchGetItem" && effect.at > INTERVAL {
                 let states = effect.detail.split(' ').next().unwrap();
-                *seconds.entry(effect.at.as_secs()).or_default() +=
-                    states.parse::<usize>().unwrap();
+                *seconds.entry(effect.at.as_secs()).or_default() += states.parse::<usize>().unwrap();
             }
         }
         seconds

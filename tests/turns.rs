@@ -1,9 +1,6 @@
 //! Many routes fail over at once: who waits for whom at ELB's bucket, and what a wait may and may not cost.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a world that cannot be read fails the test that asked"
-)]
+#![expect(clippy::unwrap_used, reason = "a world that cannot be read fails the test that asked")]
 
 mod rig;
 
@@ -72,20 +69,14 @@ async fn until_drained(rig: &Rig, at_most: Duration) {
     let from = rig.fleet.world.fabric.time.elapsed();
     while rig.fleet.world.sqs.depth() != Depth::default() {
         let waited = rig.fleet.world.fabric.time.elapsed().saturating_sub(from);
-        assert!(
-            waited < at_most,
-            "{:?} are left",
-            rig.fleet.world.sqs.depth()
-        );
+        assert!(waited < at_most, "{:?} are left", rig.fleet.world.sqs.depth());
         tokio::time::sleep(SECOND / 10).await;
     }
 }
 
 fn changes(rig: &Rig, action: Action) -> Vec<Mutation> {
     let mutations = rig.fleet.world.elb.mutations().into_iter();
-    mutations
-        .filter(|m| m.action == action && m.difference != Difference::Unchanged)
-        .collect()
+    mutations.filter(|m| m.action == action && m.difference != Difference::Unchanged).collect()
 }
 
 fn last(changes: &[Mutation]) -> Duration {
@@ -115,17 +106,10 @@ async fn every_route_of_a_zone_is_registered_before_the_first_old_target_is_dere
     fail_over(&rig);
     let _worker = rig.start("w1");
     until_drained(&rig, twentieth(DONE_BY)).await;
-    let (registered, deregistered) = (
-        changes(&rig, Action::Register),
-        changes(&rig, Action::Deregister),
-    );
+    let (registered, deregistered) = (changes(&rig, Action::Register), changes(&rig, Action::Deregister));
     assert_eq!((registered.len(), deregistered.len()), (ROUTES, ROUTES));
     let first = deregistered.iter().map(|m| m.at).min().unwrap();
-    assert!(
-        last(&registered) <= first,
-        "{:?} > {first:?}",
-        last(&registered)
-    );
+    assert!(last(&registered) <= first, "{:?} > {first:?}", last(&registered));
     assert!(last(&registered) <= twentieth(REGISTERED_BY));
     assert!(last(&deregistered) <= twentieth(DONE_BY));
     assert_eq!(refused(&rig, &["w1"]), 0, "no call is made to be refused");
@@ -158,12 +142,7 @@ async fn a_wait_holds_no_lease_and_takes_no_attempt_of_the_events() {
             (RecordKind::Finished, 1)
         ]
     );
-    assert_eq!(
-        chain[1].record.entry.reason,
-        Some(Reason::AwaitsTurn),
-        "{}",
-        chain[1].record.entry.note
-    );
+    assert_eq!(chain[1].record.entry.reason, Some(Reason::AwaitsTurn), "{}", chain[1].record.entry.note);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,10 +157,7 @@ async fn what_a_wait_costs_a_route_does_not_grow_with_how_many_wait() {
         let writes = writes.filter(|call| *call == "ExecuteTransaction").count();
         written.insert(routes, writes / routes);
     }
-    assert!(
-        written[&(3 * ROUTES)] <= written[&ROUTES] + 1,
-        "writes a route: {written:?}"
-    );
+    assert!(written[&(3 * ROUTES)] <= written[&ROUTES] + 1, "writes a route: {written:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,11 +167,8 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
     let _worker = rig.start("w1");
     tokio::time::sleep(REGISTERED_BY / 2).await;
     let person = rig.fleet.world.process("person");
-    let reconciler = Reconciler::new(
-        &rig.fleet.ports(&person),
-        Owner::new("person"),
-        FleetConfig::default().attempts,
-    );
+    let reconciler =
+        Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), FleetConfig::default().attempts);
     let order = Order {
         at: rig.fleet.world.fabric.time.now(),
         by: "person".to_owned(),
@@ -209,10 +182,7 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
     assert_eq!(rig.registered(0).len(), 2, "as it was when it was paused");
     assert_eq!(moved(&rig), ROUTES - 1);
     let story = rig.story(0).await;
-    assert!(
-        story.contains(&(RecordKind::Finished, Some(Outcome::Paused))),
-        "{story:?}"
-    );
+    assert!(story.contains(&(RecordKind::Finished, Some(Outcome::Paused))), "{story:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,26 +192,14 @@ async fn newer_evidence_that_comes_in_the_wait_makes_the_older_one_need_no_call(
     let _worker = rig.start("w1");
     tokio::time::sleep(SECOND).await;
     let waiting = ROUTES - 1;
-    assert_eq!(
-        rig.registered(waiting),
-        [rig.target(waiting, 1)],
-        "its turn is far away"
-    );
+    assert_eq!(rig.registered(waiting), [rig.target(waiting, 1)], "its turn is far away");
     rig.fleet.world.deliver(&rig.completed(waiting, 3, 1));
     until_drained(&rig, 2 * DONE_BY).await;
     assert_eq!(rig.registered(waiting), [rig.target(waiting, 3)]);
     let of_route = |m: &&Mutation| m.group == rig.routes[waiting].group.arn;
     let registered = changes(&rig, Action::Register);
-    let registered: Vec<_> = registered
-        .iter()
-        .filter(of_route)
-        .map(|m| m.target)
-        .collect();
-    assert_eq!(
-        registered,
-        [rig.target(waiting, 3)],
-        "the older one cost no call"
-    );
+    let registered: Vec<_> = registered.iter().filter(of_route).map(|m| m.target).collect();
+    assert_eq!(registered, [rig.target(waiting, 3)], "the older one cost no call");
     let story = rig.story(waiting).await;
     assert_eq!(
         story[..4],
@@ -282,10 +240,7 @@ async fn two_workers_share_the_bucket_and_no_event_fails_for_it() {
     until_drained(&rig, 2 * DONE_BY).await;
     assert_eq!(moved(&rig), ROUTES);
     let ends = rig.told.ends();
-    assert!(
-        !ends.contains(&"Failed") && !ends.contains(&"Deferred"),
-        "{ends:?}"
-    );
+    assert!(!ends.contains(&"Failed") && !ends.contains(&"Deferred"), "{ends:?}");
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
     let refused = refused(&rig, &["w1", "w2"]);
     // Each believes at first that all of it is its own: the second burst of 20 is refused.
@@ -311,16 +266,14 @@ async fn a_call_that_is_refused_for_its_rate_is_no_failure_of_the_event() {
     }
     let refused = refused(&rig, &["w1"]);
     let attempts_max = FleetConfig::default().attempts.attempts_max;
-    assert!(
-        refused > attempts_max.into(),
-        "{refused} in a minute without room"
-    );
+    assert!(refused > attempts_max.into(), "{refused} in a minute without room");
     until_drained(&rig, 2 * 60 * SECOND).await;
     assert_eq!(moved(&rig), 1);
     assert!(rig.fleet.world.dead_letters.messages().is_empty());
 }
 
-const REFUSED_LOOK: &str = "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
+const REFUSED_LOOK: &str =
+    "DescribeTargetHealth failed (throttled, ThrottlingException): Rate exceeded; it comes back in ";
 
 /// From now on no look is let through, until somebody says otherwise.
 fn refuse_looks(rig: &Rig) -> Arc<AtomicBool> {
@@ -417,34 +370,18 @@ async fn an_event_for_which_there_is_never_room_is_waited_with_for_hours_and_set
     assert!(waited > 4 * 60 * 60 * SECOND, "{waited:?}");
     assert_eq!(rig.told.ends().last(), Some(&"Failed"));
     let last = rig.chain(0).await.pop().unwrap().record.entry;
-    assert_eq!(
-        (last.kind, last.outcome),
-        (RecordKind::Finished, Some(Outcome::Failed))
-    );
+    assert_eq!((last.kind, last.outcome), (RecordKind::Finished, Some(Outcome::Failed)));
     let letters = rig.fleet.world.dead_letters.messages();
-    assert_eq!(
-        letters.len(),
-        1,
-        "handed over by the worker, with its record"
-    );
+    assert_eq!(letters.len(), 1, "handed over by the worker, with its record");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_weighted_route_that_is_refused_has_failed_and_keeps_no_place_that_it_does_not_use() {
     let mut rig = zone_with(2, FleetConfig::default()).await;
     rig.make_weighted(0);
-    let group = rig.routes[0]
-        .group_of(&rig.instance(0, 2).id)
-        .unwrap()
-        .arn
-        .clone();
+    let group = rig.routes[0].group_of(&rig.instance(0, 2).id).unwrap().arn.clone();
     let elb = &rig.fleet.world.elb;
-    elb.deregister(
-        "somebody",
-        &group,
-        &[TargetDescription::of(rig.target(0, 2), None)],
-    )
-    .unwrap();
+    elb.deregister("somebody", &group, &[TargetDescription::of(rig.target(0, 2), None)]).unwrap();
     tokio::time::sleep(400 * SECOND).await;
     no_room_at_all(&rig);
     rig.fleet.world.deliver(&rig.completed(0, 2, 390));
@@ -482,8 +419,7 @@ async fn weights_that_somebody_changed_are_put_right_while_others_wait_for_that_
     let _worker = rig.start("w1");
     tokio::time::sleep(SECOND).await;
     assert_eq!(rig.registered(weighted), [rig.target(weighted, 2)]);
-    elb.modify_listener("somebody", &strategy.listener, &before)
-        .unwrap();
+    elb.modify_listener("somebody", &strategy.listener, &before).unwrap();
     assert_eq!(rig.registered(weighted), [rig.target(weighted, 1)]);
     tokio::time::sleep(INTERVAL + 5 * SECOND).await;
     assert_eq!(rig.registered(weighted), [rig.target(weighted, 2)]);
@@ -493,11 +429,7 @@ async fn weights_that_somebody_changed_are_put_right_while_others_wait_for_that_
 #[tokio::test(start_paused = true)]
 async fn routes_that_the_timer_moves_take_their_turns_too() {
     let mut fleet = FleetConfig::default();
-    fleet.attempts.quota = Some(Quota {
-        burst: 2,
-        per_second: 1,
-        ..Quota::default()
-    });
+    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1, ..Quota::default() });
     let mut rig = zone_with(ROUTES, fleet).await;
     for route in &mut rig.routes {
         route.policy.truth = [Witness::Rds].into();

@@ -2,11 +2,7 @@
 //!
 //! The real worker in the embedded world, under paused time. A watcher checks after every effect that the weights are
 //! never all 0 and that no group has the weight without its instance's target in it (I1).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -34,23 +30,16 @@ use writerlink::embedded::listener::{WEIGHTS_PROPAGATION, WeightChange};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::{
-    AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups,
-};
-use writerlink::reconcile::{
-    Attempts, Look, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler, Watched,
-};
+use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
+use writerlink::reconcile::{Attempts, Look, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler, Watched};
 use writerlink::timer::INTERVAL;
 use writerlink::worker::{Until, VISIBILITY, Worker};
 
 const ROUTE: &str = "orders";
 const OPERATOR: &str = "operator";
 
-const ATTEMPTS: Attempts = Attempts {
-    attempts_max: 6,
-    moves_per_minute_max: MOVES_PER_MINUTE_MAX,
-    quota: None,
-};
+const ATTEMPTS: Attempts =
+    Attempts { attempts_max: 6, moves_per_minute_max: MOVES_PER_MINUTE_MAX, quota: None };
 
 /// The calls that change something at the load balancer.
 const MUTATING: [&str; 3] = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];
@@ -88,9 +77,7 @@ impl Scales {
     fn weights(&self) -> Vec<u16> {
         let standing = self.elb().weights(&self.weighted().listener);
         let groups = self.weighted().groups.values();
-        groups
-            .map(|group| standing.of(&group.arn).map_or(0, Weight::get))
-            .collect()
+        groups.map(|group| standing.of(&group.arn).map_or(0, Weight::get)).collect()
     }
 
     /// Everything as it should be, instance `n` having the weight.
@@ -176,10 +163,7 @@ fn watch(rig: &Rig) -> Arc<Mutex<Vec<String>>> {
         if effect.call == "ModifyListener" {
             for (instance, group) in &weighted.groups {
                 let ip = route.instances[instance];
-                let target = Target {
-                    ip,
-                    port: route.port,
-                };
+                let target = Target { ip, port: route.port };
                 let present = Present::observed(target, &elb.rows(&group.arn));
                 if in_service.contains(&group.arn) && present.is_none() {
                     let what = format!("I1: {instance} has weight and no target: {effect:?}");
@@ -201,10 +185,7 @@ async fn a_failover_moves_the_weight_by_one_call_and_registers_nothing() {
     scales.assert_points_at(2);
     assert_eq!(scales.mutating_calls("w1"), 1);
     let end = scales.last_end().await;
-    assert_eq!(
-        (end.outcome, end.reason),
-        (Some(Outcome::Swapped), Some(Reason::WriterMoved))
-    );
+    assert_eq!((end.outcome, end.reason), (Some(Outcome::Swapped), Some(Reason::WriterMoved)));
     assert_eq!(
         end.note,
         "the listener gives everything to orders-2 at 10.0.2.11:3306; \
@@ -251,11 +232,7 @@ async fn the_warm_target_is_recorded_as_serving_by_the_next_look() {
     let scales = Scales::new().await;
     let worker = scales.rig.start("w1");
     tokio::time::sleep(Duration::from_secs(40)).await;
-    scales
-        .rig
-        .fleet
-        .world
-        .deliver(&scales.rig.started(0, 2, 40));
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 40));
     tokio::time::sleep(Duration::from_secs(10)).await;
     worker.stop();
     assert!(worker.ended().await);
@@ -279,9 +256,7 @@ async fn an_event_delivered_twice_costs_no_call_of_the_load_balancer_the_second_
     assert!(scales.rig.run("w2").await);
     let calls = scales.rig.calls("w2");
     let asked = ["DescribeTargetHealth", "DescribeListeners"];
-    let elb = calls
-        .iter()
-        .filter(|call| asked.contains(call) || MUTATING.contains(call));
+    let elb = calls.iter().filter(|call| asked.contains(call) || MUTATING.contains(call));
     assert_eq!(elb.count(), 0);
 }
 
@@ -296,16 +271,8 @@ async fn a_weight_changed_by_hand_is_put_back_by_the_timer() {
     tokio::time::sleep(INTERVAL + Duration::from_secs(5)).await;
     scales.assert_points_at(2);
     let end = scales.last_end().await;
-    assert_eq!(
-        (end.cause, end.reason),
-        (Cause::Reconcile, Some(Reason::GroupDiffered))
-    );
-    assert!(
-        end.note
-            .contains("before: orders-1 50, orders-2 50, orders-3 0"),
-        "{}",
-        end.note
-    );
+    assert_eq!((end.cause, end.reason), (Cause::Reconcile, Some(Reason::GroupDiffered)));
+    assert!(end.note.contains("before: orders-1 50, orders-2 50, orders-3 0"), "{}", end.note);
     drop(worker);
     scales.sound();
 }
@@ -323,11 +290,7 @@ impl TargetGroups for OneIsHidden {
         self.0.observe(group).await
     }
 
-    async fn register(
-        &self,
-        group: &TargetGroup,
-        targets: &[Target],
-    ) -> Result<Reply<()>, CallError> {
+    async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<Reply<()>, CallError> {
         self.0.register(group, targets).await
     }
 
@@ -359,9 +322,7 @@ async fn a_group_that_cannot_be_read_keeps_no_other_one_cold() {
     scales.deregister_by_hand(3);
     let reconciler = without_sight_of(&scales, 1);
     let (mut watched, mut noted) = (Watched::default(), Vec::new());
-    reconciler
-        .look(scales.route(), &mut watched, &mut noted)
-        .await;
+    reconciler.look(scales.route(), &mut watched, &mut noted).await;
     scales.assert_points_at(2);
     scales.sound();
 }
@@ -376,9 +337,7 @@ async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
     let mut watched = Watched::default();
     let mut look = async || {
         let mut noted = Vec::new();
-        reconciler
-            .look(scales.route(), &mut watched, &mut noted)
-            .await
+        reconciler.look(scales.route(), &mut watched, &mut noted).await
     };
     let acted = look().await;
     assert!(matches!(acted, Look::Acted(_)), "{acted:?}");
@@ -399,15 +358,8 @@ async fn a_target_missing_from_a_group_at_weight_0_is_registered_again_before_an
     tokio::time::sleep(INTERVAL + Duration::from_secs(5)).await;
     scales.assert_points_at(2);
     let end = scales.last_end().await;
-    assert!(
-        end.note.ends_with("registered again: orders-3"),
-        "{}",
-        end.note
-    );
-    assert_eq!(
-        (end.outcome, end.reason),
-        (Some(Outcome::AlreadyThere), Some(Reason::GroupDiffered))
-    );
+    assert!(end.note.ends_with("registered again: orders-3"), "{}", end.note);
+    assert_eq!((end.outcome, end.reason), (Some(Outcome::AlreadyThere), Some(Reason::GroupDiffered)));
     drop(worker);
     scales.sound();
 }
@@ -459,19 +411,14 @@ async fn another_instance_that_cannot_be_registered_does_not_fail_the_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_started_register_makes_the_coming_writer_warm_and_leaves_the_weights_to_its_completion()
-{
+async fn on_started_register_makes_the_coming_writer_warm_and_leaves_the_weights_to_its_completion() {
     let mut scales = Scales::new().await;
     scales.rig.routes[0].on_started = OnStarted::Register;
     scales.deregister_by_hand(2);
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
     scales.assert_points_at(1);
-    scales
-        .rig
-        .fleet
-        .world
-        .deliver(&scales.rig.completed(0, 2, 30));
+    scales.rig.fleet.world.deliver(&scales.rig.completed(0, 2, 30));
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(scales.rig.run("w2").await);
     scales.assert_points_at(2);
@@ -491,10 +438,7 @@ async fn an_instance_without_a_group_is_rejected_with_the_remedy() {
     assert!(scales.rig.run("w1").await);
     assert_eq!(scales.weights(), [100, 0]);
     let end = scales.last_end().await;
-    assert_eq!(
-        (end.outcome, end.reason),
-        (Some(Outcome::Rejected), Some(Reason::UnknownInstance))
-    );
+    assert_eq!((end.outcome, end.reason), (Some(Outcome::Rejected), Some(Reason::UnknownInstance)));
     assert!(end.note.contains("[route.target_groups]"), "{}", end.note);
 }
 
@@ -510,8 +454,7 @@ async fn observing_makes_no_mutating_call_and_says_where_it_would_have_gone() {
     let chain = scales.rig.chain(0).await;
     let told = chain.iter().map(|s| &s.record.entry.note);
     assert!(
-        told.clone()
-            .any(|note| note.contains("would move to orders-2")),
+        told.clone().any(|note| note.contains("would move to orders-2")),
         "{:?}",
         told.collect::<Vec<_>>()
     );
@@ -534,11 +477,7 @@ async fn a_paused_route_makes_no_mutating_call_whatever_is_changed_by_hand() {
     person.order(scales.route(), &order).await.unwrap();
     scales.set_by_hand([0, 0, 100]);
     let worker = scales.rig.start("w1");
-    scales
-        .rig
-        .fleet
-        .world
-        .deliver(&scales.rig.started(0, 1, 60));
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 1, 60));
     tokio::time::sleep(3 * INTERVAL).await;
     assert_eq!(scales.weights(), [0, 0, 100]);
     assert_eq!(scales.mutating_calls("w1"), 0);
@@ -568,10 +507,7 @@ async fn whatever_call_of_a_move_is_struck_the_weight_arrives_and_is_never_nowhe
             points += 1;
         }
     }
-    assert!(
-        points >= 60,
-        "only {points} points: the story lost its calls"
-    );
+    assert!(points >= 60, "only {points} points: the story lost its calls");
 }
 
 /// The calls of the first worker, with their numbers. The desired group is cold at first, so that a registration is
@@ -596,15 +532,10 @@ async fn struck(strike: Option<(u64, &'static str, Fault)>) -> Vec<(u64, &'stati
     scales.assert_points_at(2);
     let (ends, violations) = (scales.rig.told.ends(), scales.violations.lock().unwrap());
     assert!(violations.is_empty(), "{strike:?}: {violations:#?}");
-    assert!(
-        ends.iter().any(|end| ARRIVED.contains(end)),
-        "{strike:?}: {ends:?}"
-    );
+    assert!(ends.iter().any(|end| ARRIVED.contains(end)), "{strike:?}: {ends:?}");
     let journal = scales.rig.fleet.world.fabric.journal();
     let own = journal.iter().filter(|effect| effect.process == "w1");
-    own.take_while(|effect| effect.call != "DeleteMessage")
-        .map(|effect| (effect.nth, effect.call))
-        .collect()
+    own.take_while(|effect| effect.call != "DeleteMessage").map(|effect| (effect.nth, effect.call)).collect()
 }
 
 /// RDS, saying the same to everyone who asks: the second instance writes.
@@ -629,16 +560,11 @@ async fn a_failover_whose_event_is_lost_is_followed_within_an_interval_and_five_
     scales.rig.routes[0].policy.truth = [Witness::Rds].into();
     // Where RDS is asked no map is needed: the addresses of the readers come from it too.
     let members = std::mem::take(&mut scales.rig.routes[0].instances);
-    let members = members.into_iter().map(|(instance, ip)| Member {
-        instance: Some(instance),
-        ip,
-    });
+    let members = members.into_iter().map(|(instance, ip)| Member { instance: Some(instance), ip });
     scales.deregister_by_hand(3);
     let process = scales.rig.fleet.world.process("w1");
-    let ports = Ports {
-        databases: Arc::new(SecondWrites(members.collect())),
-        ..scales.rig.fleet.ports(&process)
-    };
+    let ports =
+        Ports { databases: Arc::new(SecondWrites(members.collect())), ..scales.rig.fleet.ports(&process) };
     let reconciler = Reconciler::new(&ports, Owner::new("w1"), ATTEMPTS);
     let worker = Worker::new(
         &ports,
@@ -662,10 +588,7 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
     };
     scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let event = scales.rig.event(0, EventId::STARTED_CROSS_AZ, 2, 0);
-    let evidence = Evidence {
-        key: EventKey::of(scales.route(), &event),
-        ground: Ground::Event(event),
-    };
+    let evidence = Evidence { key: EventKey::of(scales.route(), &event), ground: Ground::Event(event) };
     let reconciler = scales.reconciler("w1");
     let attempt = reconciler.attempt(scales.route(), &evidence, Cause::Event, &NothingInHand);
     let died = tokio::time::timeout(Duration::from_mins(1), attempt).await;
@@ -679,34 +602,20 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_of_others_in_the_same_action_keep_their_weight_unless_the_listener_is_the_routes_alone()
- {
+async fn groups_of_others_in_the_same_action_keep_their_weight_unless_the_listener_is_the_routes_alone() {
     for exclusive in [false, true] {
         let mut scales = Scales::new().await;
         scales.rig.routes[0].exclusive = exclusive;
-        let stranger = scales
-            .rig
-            .fleet
-            .world
-            .add_route("stranger", &instances("stranger", 1).unwrap());
+        let stranger = scales.rig.fleet.world.add_route("stranger", &instances("stranger", 1).unwrap());
         let stranger = stranger.unwrap().group.arn;
         let mut standing: Weights = scales.elb().weights(&scales.weighted().listener);
-        standing
-            .groups
-            .insert(stranger.clone(), Weight::new(7).unwrap());
+        standing.groups.insert(stranger.clone(), Weight::new(7).unwrap());
         let listener = &scales.weighted().listener;
-        scales
-            .elb()
-            .modify_listener(OPERATOR, listener, &standing)
-            .unwrap();
+        scales.elb().modify_listener(OPERATOR, listener, &standing).unwrap();
         scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
         assert!(scales.rig.run("w1").await);
         scales.assert_points_at(2);
-        let kept = scales
-            .elb()
-            .weights(listener)
-            .of(&stranger)
-            .map(Weight::get);
+        let kept = scales.elb().weights(listener).of(&stranger).map(Weight::get);
         assert_eq!(kept, Some(if exclusive { 0 } else { 7 }));
     }
 }
@@ -718,22 +627,14 @@ async fn a_late_call_of_an_older_move_that_undoes_a_newer_one_is_put_right_by_th
     let mut seen = 0;
     let plan = move |site: &Site| {
         seen += u32::from(site.call == "ModifyListener");
-        if site.call == "ModifyListener" && seen == 1 {
-            Fate::meets(Fault::Late(late))
-        } else {
-            Fate::WORKS
-        }
+        if site.call == "ModifyListener" && seen == 1 { Fate::meets(Fault::Late(late)) } else { Fate::WORKS }
     };
     scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let worker = scales.rig.start("w1");
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     tokio::time::sleep(Duration::from_secs(40)).await;
     scales.assert_points_at(2);
-    scales
-        .rig
-        .fleet
-        .world
-        .deliver(&scales.rig.started(0, 3, 40));
+    scales.rig.fleet.world.deliver(&scales.rig.started(0, 3, 40));
     tokio::time::sleep(Duration::from_secs(10)).await;
     scales.assert_points_at(3);
     let undone = |changes: &[WeightChange]| {

@@ -1,10 +1,5 @@
 //! The program itself, over the wire: its binary against ministack, as a person or ECS would start it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "wire/audit.rs"]
 mod audit;

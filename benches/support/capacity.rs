@@ -43,14 +43,8 @@ impl Sizes {
         };
         let of_record = |item: &Item| format!("{}/{}", text(item, "route"), text(item, "seq"));
         Self {
-            state: state
-                .iter()
-                .map(|item| (text(item, "pk"), size(item)))
-                .collect(),
-            audit: audit
-                .iter()
-                .map(|item| (of_record(item), size(item)))
-                .collect(),
+            state: state.iter().map(|item| (text(item, "pk"), size(item))).collect(),
+            audit: audit.iter().map(|item| (of_record(item), size(item))).collect(),
         }
     }
 
@@ -66,25 +60,12 @@ impl Sizes {
         for effect in journal {
             match effect.call {
                 "ExecuteTransaction" | "ExecuteStatement" => {
-                    let factor = if effect.call == "ExecuteTransaction" {
-                        TRANSACTIONAL
-                    } else {
-                        1
-                    };
-                    units.write += effect
-                        .detail
-                        .split(", ")
-                        .map(|s| self.written(s, factor))
-                        .sum::<u64>();
+                    let factor = if effect.call == "ExecuteTransaction" { TRANSACTIONAL } else { 1 };
+                    units.write += effect.detail.split(", ").map(|s| self.written(s, factor)).sum::<u64>();
                 }
                 "GetItem" => {
                     let key = effect.detail.split(' ').nth(1).unwrap_or_default();
-                    units.read += self
-                        .state
-                        .get(key)
-                        .copied()
-                        .unwrap_or(1)
-                        .div_ceil(READ_UNIT_BYTES);
+                    units.read += self.state.get(key).copied().unwrap_or(1).div_ceil(READ_UNIT_BYTES);
                 }
                 "Query" => units.read += (CHAIN_READ * self.record()).div_ceil(READ_UNIT_BYTES),
                 _ => {}
@@ -99,12 +80,7 @@ impl Sizes {
         if let Some(bytes) = self.audit.get(key) {
             return bytes.div_ceil(WRITE_UNIT_BYTES) * (factor + AUDIT_INDEXES);
         }
-        self.state
-            .get(key)
-            .copied()
-            .unwrap_or(1)
-            .div_ceil(WRITE_UNIT_BYTES)
-            * factor
+        self.state.get(key).copied().unwrap_or(1).div_ceil(WRITE_UNIT_BYTES) * factor
     }
 }
 
@@ -112,20 +88,12 @@ pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
 pub(crate) async fn items(dynamo: &EmbeddedDynamo, table: &str) -> Vec<Item> {
     let client = dynamo.client_outside();
-    let pages = client
-        .scan()
-        .table_name(table)
-        .into_paginator()
-        .items()
-        .send();
+    let pages = client.scan().table_name(table).into_paginator().items().send();
     pages.collect::<Result<Vec<Item>, _>>().await.unwrap()
 }
 
 pub(crate) fn size(item: &Item) -> u64 {
-    let bytes: usize = item
-        .iter()
-        .map(|(name, value)| name.len() + value_size(value))
-        .sum();
+    let bytes: usize = item.iter().map(|(name, value)| name.len() + value_size(value)).sum();
     u64::try_from(bytes).unwrap()
 }
 

@@ -30,12 +30,7 @@ struct Counted {
 
 #[async_trait]
 impl Audit for Counted {
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page, CallError> {
+    async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.ledger.page(query, limit, cursor).await
     }
@@ -43,10 +38,7 @@ impl Audit for Counted {
 
 impl Desk {
     pub(crate) fn at(ledger: Arc<DynamoLedger>) -> Self {
-        let audit = Arc::new(Counted {
-            ledger: Arc::clone(&ledger),
-            requests: AtomicU64::new(0),
-        });
+        let audit = Arc::new(Counted { ledger: Arc::clone(&ledger), requests: AtomicU64::new(0) });
         Self { ledger, audit }
     }
 
@@ -90,10 +82,7 @@ fn environment(name: &str) -> Option<String> {
 #[async_trait(?Send)]
 impl Connect for Desk {
     async fn books(&self, _: &Config) -> Result<Books, Failure> {
-        Ok(Books {
-            audit: Arc::clone(&self.audit) as _,
-            ledger: Arc::clone(&self.ledger) as _,
-        })
+        Ok(Books { audit: Arc::clone(&self.audit) as _, ledger: Arc::clone(&self.ledger) as _ })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {

@@ -36,11 +36,7 @@ impl Stage {
         let old: Vec<Item> = records.into_iter().filter(old).collect();
         remove(&client, audit, &old, &["route", "seq"]).await;
         let is_event = |item: &Item| text(item, "pk").starts_with("event#");
-        let entries: Vec<Item> = items(dynamo, state)
-            .await
-            .into_iter()
-            .filter(is_event)
-            .collect();
+        let entries: Vec<Item> = items(dynamo, state).await.into_iter().filter(is_event).collect();
         remove(&client, state, &entries, &["pk"]).await;
     }
 }
@@ -65,15 +61,9 @@ async fn write(client: &Client, table: &str, batch: Vec<WriteRequest>) {
 
 async fn remove(client: &Client, table: &str, items: &[Item], key: &[&str]) {
     let delete = |item: &Item| {
-        let key = key
-            .iter()
-            .map(|name| ((*name).to_owned(), item[*name].clone()));
-        let delete = DeleteRequest::builder()
-            .set_key(Some(key.collect()))
-            .build();
-        WriteRequest::builder()
-            .delete_request(delete.unwrap())
-            .build()
+        let key = key.iter().map(|name| ((*name).to_owned(), item[*name].clone()));
+        let delete = DeleteRequest::builder().set_key(Some(key.collect())).build();
+        WriteRequest::builder().delete_request(delete.unwrap()).build()
     };
     for batch in items.chunks(BATCH) {
         write(client, table, batch.iter().map(delete).collect()).await;

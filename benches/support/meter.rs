@@ -14,10 +14,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self {
-            wall: now(),
-            cpu: cpu(),
-        }
+        Self { wall: now(), cpu: cpu() }
     }
 
     pub(crate) fn wall(&self) -> Duration {
@@ -50,10 +47,7 @@ pub(crate) fn resident_mib() -> f64 {
     mib(pages * PAGE_BYTES)
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people, with one decimal"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a figure for people, with one decimal")]
 pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
@@ -67,10 +61,7 @@ pub(crate) fn each(total: f64, count: u64) -> f64 {
 /// The value below which this part of them lies, after sorting.
 pub(crate) fn quantile(sorted: &[Duration], percent: usize) -> Duration {
     let last = sorted.len().saturating_sub(1);
-    sorted
-        .get((sorted.len() * percent / 100).min(last))
-        .copied()
-        .unwrap_or_default()
+    sorted.get((sorted.len() * percent / 100).min(last)).copied().unwrap_or_default()
 }
 
 /// Milliseconds with two decimals.

@@ -1,9 +1,6 @@
 //! What the benchmarks share: a world with its workers, meters of time and memory, and plain tables.
 #![allow(dead_code, reason = "each benchmark uses its part")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark whose world cannot be built has nothing to measure"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark whose world cannot be built has nothing to measure")]
 
 pub(crate) mod capacity;
 pub(crate) mod desk;

@@ -64,10 +64,8 @@ pub(crate) struct Stage {
 }
 
 /// The timer as it is, and none.
-pub(crate) const NO_TIMER: Reconciling = Reconciling {
-    interval: None,
-    looks_per_second_max: writerlink::timer::LOOKS_PER_SECOND_MAX,
-};
+pub(crate) const NO_TIMER: Reconciling =
+    Reconciling { interval: None, looks_per_second_max: writerlink::timer::LOOKS_PER_SECOND_MAX };
 
 impl Stage {
     /// A world with so many routes, each of a message group of its own, and so many workers. The API's quotas are
@@ -92,11 +90,7 @@ impl Stage {
             ..WorldConfig::default()
         };
         let config = FleetConfig {
-            attempts: Attempts {
-                attempts_max: 6,
-                moves_per_minute_max: u32::MAX,
-                quota: None,
-            },
+            attempts: Attempts { attempts_max: 6, moves_per_minute_max: u32::MAX, quota: None },
             limits: Limits {
                 groups_max: groups.max(1),
                 groups_min: 1,
@@ -112,13 +106,7 @@ impl Stage {
             fleet.start(&format!("w{n}"), &routes, Until::Stopped, observer)
         };
         let workers = (0..workers).map(start).collect();
-        let stage = Self {
-            fleet,
-            routes,
-            moved,
-            workers,
-            rounds: 0,
-        };
+        let stage = Self { fleet, routes, moved, workers, rounds: 0 };
         // The workers read every route's state first, as in production, where that is long over at the first event.
         tokio::time::sleep(Duration::from_secs(1)).await;
         stage
@@ -160,10 +148,7 @@ impl Stage {
             id: Some(EventId::STARTED_CROSS_AZ),
             source: SourceId::new(name).unwrap(),
             kind: SourceKind::Cluster,
-            source_arn: SourceArn::parse(&format!(
-                "arn:aws:rds:us-east-1:123456789012:cluster:{name}"
-            ))
-            .ok(),
+            source_arn: SourceArn::parse(&format!("arn:aws:rds:us-east-1:123456789012:cluster:{name}")).ok(),
             at: self.fleet.world.fabric.time.now(),
             message: format!("Started cross AZ failover to DB instance: {name}-{writer}"),
         }
@@ -182,9 +167,6 @@ fn route(fleet: &Fleet, n: usize) -> Route {
     let name = format!("orders{n:03}");
     let members = instances(&name, 2).unwrap();
     let route = fleet.world.add_route(&name, &members).unwrap();
-    let policy = Policy {
-        flap_moves_max: 0,
-        ..route.policy
-    };
+    let policy = Policy { flap_moves_max: 0, ..route.policy };
     Route { policy, ..route }
 }

@@ -24,9 +24,7 @@ pub async fn compared_end(
     audit: &dyn Audit,
     route: &RouteName,
 ) -> Result<Option<ChainEnd>, CallError> {
-    let query = AuditQuery::Newest {
-        route: route.clone(),
-    };
+    let query = AuditQuery::Newest { route: route.clone() };
     let mut before = None;
     for reading in 0..READINGS {
         let limit = if reading == 0 { 1 } else { ROWS_READ };
@@ -49,11 +47,7 @@ impl Verification {
     ///
     /// # Errors
     /// When state or records cannot be read.
-    pub async fn compare_end(
-        &mut self,
-        ledger: &dyn Ledger,
-        audit: &dyn Audit,
-    ) -> Result<(), CallError> {
+    pub async fn compare_end(&mut self, ledger: &dyn Ledger, audit: &dyn Audit) -> Result<(), CallError> {
         if self.fault.is_some() || self.chain.verified().seq <= self.head.seq {
             return Ok(());
         }

@@ -43,11 +43,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: CONNECT_TIMEOUT,
-            attempt: ATTEMPT_TIMEOUT,
-            operation: CALL_TIMEOUT,
-        }
+        Self { connect: CONNECT_TIMEOUT, attempt: ATTEMPT_TIMEOUT, operation: CALL_TIMEOUT }
     }
 }
 
@@ -67,9 +63,7 @@ pub async fn sdk_config(region: &str) -> SdkConfig {
 #[must_use]
 pub fn loader(timeouts: Timeouts) -> ConfigLoader {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(ring)
-        .build_https();
+    let http_client = aws_smithy_http_client::Builder::new().tls_provider(ring).build_https();
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS_MAX)
         .with_initial_backoff(BACKOFF_FIRST)
@@ -139,10 +133,7 @@ mod tests {
             .operation_timeout(CALL_TIMEOUT)
             .build();
         let longer = longer_by(Some(&limits), Duration::from_secs(20));
-        assert_eq!(
-            longer.operation_attempt_timeout(),
-            Some(Duration::from_secs(22))
-        );
+        assert_eq!(longer.operation_attempt_timeout(), Some(Duration::from_secs(22)));
         assert_eq!(longer.operation_timeout(), Some(Duration::from_secs(25)));
     }
 }

@@ -25,10 +25,7 @@ impl AwsDatabases {
     /// Asks RDS by way of this client, and these servers for names.
     #[must_use]
     pub fn new(client: aws_sdk_rds::Client, names: Names) -> Self {
-        Self {
-            rds: RdsWitness::new(client, names.clone()),
-            dns: DnsWitness::new(names),
-        }
+        Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names) }
     }
 
     async fn testimony(&self, route: &Route, witness: Witness) -> Option<(Witness, Testimony)> {
@@ -48,11 +45,7 @@ impl Databases for AwsDatabases {
     /// From the route's map, which a person wrote; else from RDS, which knows who is a member; else from the
     /// name that the instance has to have. A route that asks RDS gets no address by name alone: what RDS does
     /// not know, or cannot say now, must not come in by another door (I5).
-    async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, AddressError> {
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
         if let Some(ip) = route.instances.get(instance) {
             return Ok(Some(*ip));
         }
@@ -68,10 +61,8 @@ impl Databases for AwsDatabases {
 
     async fn ask(&self, route: &Route) -> Reading {
         // At the same time: two that speak of different moments would seem to differ.
-        let (rds, dns) = tokio::join!(
-            self.testimony(route, Witness::Rds),
-            self.testimony(route, Witness::Dns),
-        );
+        let (rds, dns) =
+            tokio::join!(self.testimony(route, Witness::Rds), self.testimony(route, Witness::Dns),);
         Reading([rds, dns].into_iter().flatten().collect())
     }
 

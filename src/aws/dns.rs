@@ -95,20 +95,13 @@ impl DnsWitness {
 }
 
 fn testimony(route: &Route, found: &Located) -> Testimony {
-    let names: Vec<&str> = found
-        .names
-        .iter()
-        .map(|alias| alias.name.as_str())
-        .collect();
+    let names: Vec<&str> = found.names.iter().map(|alias| alias.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| is_not_the_writers(name)) {
         return Testimony::Unclear(format!(
             "{name} is a reader or custom endpoint, which never tells the writer: set the cluster endpoint"
         ));
     }
-    let writer = Member {
-        instance: instance_named(route, found),
-        ip: found.ip,
-    };
+    let writer = Member { instance: instance_named(route, found), ip: found.ip };
     let readers = Vec::new();
     Testimony::Members { writer, readers }
 }
@@ -116,9 +109,7 @@ fn testimony(route: &Route, found: &Located) -> Testimony {
 /// For how long what RDS says of a name may be kept: the longest TTL from the cluster's endpoint on, since an alias of
 /// one's own in front of it may have any, and does not change with the writer.
 pub(super) fn kept_for(names: &[Alias]) -> Duration {
-    let endpoint = names
-        .iter()
-        .position(|alias| domain_of(&alias.name).is_some());
+    let endpoint = names.iter().position(|alias| domain_of(&alias.name).is_some());
     let of_rds = names.iter().skip(endpoint.unwrap_or_default());
     of_rds.map(|alias| alias.ttl).max().unwrap_or_default()
 }
@@ -140,23 +131,17 @@ fn instance_named(route: &Route, found: &Located) -> Option<InstanceId> {
 /// The instance whose endpoint a cluster endpoint is an alias of. Only the two names together tell: an
 /// instance that is publicly accessible has further aliases, whose labels look like identifiers, too.
 fn instance_on_the_way(names: &[Alias]) -> Option<InstanceId> {
-    let cluster = names
-        .iter()
-        .position(|alias| domain_of(&alias.name).is_some())?;
+    let cluster = names.iter().position(|alias| domain_of(&alias.name).is_some())?;
     let domain = domain_of(&names.get(cluster)?.name)?;
     let (instance, behind) = names.get(cluster + 1)?.name.split_once('.')?;
-    (behind == domain)
-        .then(|| InstanceId::new(instance).ok())
-        .flatten()
+    (behind == domain).then(|| InstanceId::new(instance).ok()).flatten()
 }
 
 /// What stands behind the label of an instance in the name of its own endpoint:
 /// `c1a2.us-east-1.rds.amazonaws.com`, from `aurora.cluster-c1a2.us-east-1.rds.amazonaws.com`.
 fn domain_of(cluster_endpoint: &str) -> Option<&str> {
     let (_, rest) = cluster_endpoint.split_once('.')?;
-    (!is_not_the_writers(cluster_endpoint))
-        .then(|| rest.strip_prefix(CLUSTER))
-        .flatten()
+    (!is_not_the_writers(cluster_endpoint)).then(|| rest.strip_prefix(CLUSTER)).flatten()
 }
 
 fn is_not_the_writers(endpoint: &str) -> bool {
@@ -187,10 +172,7 @@ mod tests {
     const CLUSTER_ENDPOINT: &str = "aurora.cluster-c1a2.us-east-1.rds.amazonaws.com";
 
     fn way(names: &[&str]) -> Option<String> {
-        let alias = |name: &&str| Alias {
-            name: (*name).to_owned(),
-            ttl: Duration::from_secs(5),
-        };
+        let alias = |name: &&str| Alias { name: (*name).to_owned(), ttl: Duration::from_secs(5) };
         let names: Vec<Alias> = names.iter().map(alias).collect();
         instance_on_the_way(&names).map(|instance| instance.to_string())
     }
@@ -216,11 +198,7 @@ mod tests {
         };
         let instance = "db-2.c1a2.us-east-1.rds.amazonaws.com";
         let kept = |own, cluster, at| {
-            let all = [
-                ("db.example.com", own),
-                (CLUSTER_ENDPOINT, cluster),
-                (instance, at),
-            ];
+            let all = [("db.example.com", own), (CLUSTER_ENDPOINT, cluster), (instance, at)];
             kept_for(&names(&all)).as_secs()
         };
         assert_eq!(kept(3600, 5, 5), 5);
@@ -233,10 +211,7 @@ mod tests {
     #[test]
     fn an_instance_may_be_called_like_its_cluster() {
         let instance = "aurora.c1a2.us-east-1.rds.amazonaws.com";
-        assert_eq!(
-            way(&[CLUSTER_ENDPOINT, instance]).as_deref(),
-            Some("aurora")
-        );
+        assert_eq!(way(&[CLUSTER_ENDPOINT, instance]).as_deref(), Some("aurora"));
     }
 
     #[test]
@@ -259,9 +234,6 @@ mod tests {
             assert_eq!(domain_of(endpoint), None);
         }
         assert!(!is_not_the_writers(CLUSTER_ENDPOINT));
-        assert_eq!(
-            domain_of(CLUSTER_ENDPOINT),
-            Some("c1a2.us-east-1.rds.amazonaws.com")
-        );
+        assert_eq!(domain_of(CLUSTER_ENDPOINT), Some("c1a2.us-east-1.rds.amazonaws.com"));
     }
 }

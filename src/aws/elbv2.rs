@@ -45,11 +45,7 @@ impl TargetGroups for Elbv2TargetGroups {
         Ok(reply(&output, observed))
     }
 
-    async fn register(
-        &self,
-        group: &TargetGroup,
-        targets: &[Target],
-    ) -> Result<Reply<()>, CallError> {
+    async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<Reply<()>, CallError> {
         if targets.is_empty() {
             return Ok(nothing_to_do());
         }
@@ -75,9 +71,8 @@ impl TargetGroups for Elbv2TargetGroups {
         if targets.is_empty() {
             return Ok(nothing_to_do());
         }
-        let descriptions = targets
-            .iter()
-            .map(|row| description(row.target, row.availability_zone.as_deref()));
+        let descriptions =
+            targets.iter().map(|row| description(row.target, row.availability_zone.as_deref()));
         self.client
             .deregister_targets()
             .target_group_arn(group.arn.as_str())
@@ -95,10 +90,7 @@ fn keep_the_desired_target(targets: &[ObservedTarget], present: &Present) -> Res
     if targets.iter().all(|row| row.target != present.target()) {
         return Ok(());
     }
-    let message = format!(
-        "{} is the desired target and must not be deregistered",
-        present.target()
-    );
+    let message = format!("{} is the desired target and must not be deregistered", present.target());
     Err(invalid(DEREGISTER_TARGETS, "DesiredTarget", message))
 }
 
@@ -113,7 +105,8 @@ fn with_remedy(error: CallError, zone: Option<&str>) -> CallError {
     }
     let remedy = match zone {
         None => {
-            "if the address is outside the target group's VPC, set availability_zone = \"all\" for the route".to_owned()
+            "if the address is outside the target group's VPC, set availability_zone = \"all\" for the route"
+                .to_owned()
         }
         Some(zone) => format!(
             "the route registers with availability_zone = {zone:?}, which is right only for an address outside the target \
@@ -121,18 +114,12 @@ fn with_remedy(error: CallError, zone: Option<&str>) -> CallError {
         ),
     };
     let said = error.message.trim_end_matches('.');
-    CallError {
-        message: format!("{said}; {remedy}"),
-        ..error
-    }
+    CallError { message: format!("{said}; {remedy}"), ..error }
 }
 
 /// The API refuses an empty list of targets, and there is nothing to ask it for.
 fn nothing_to_do() -> Reply<()> {
-    Reply {
-        value: (),
-        request_id: None,
-    }
+    Reply { value: (), request_id: None }
 }
 
 /// Always with its port: `DeregisterTargets` without one answers 200 and does nothing
@@ -150,16 +137,13 @@ fn observed(row: &TargetHealthDescription) -> Result<ObservedTarget, CallError> 
     let id = target.and_then(TargetDescription::id).unwrap_or_default();
     let port = target.and_then(TargetDescription::port);
     let ip: IpAddr = id.parse().map_err(|_| {
-        let message =
-            format!("the group holds {id:?}, which is no address: it has to be of target type ip");
+        let message = format!("the group holds {id:?}, which is no address: it has to be of target type ip");
         invalid(DESCRIBE_TARGET_HEALTH, "TargetTypeNotIp", message)
     })?;
-    let port = port
-        .and_then(|port| u16::try_from(port).ok())
-        .ok_or_else(|| {
-            let message = format!("the group holds {ip} with port {port:?}");
-            invalid(DESCRIBE_TARGET_HEALTH, "TargetWithoutPort", message)
-        })?;
+    let port = port.and_then(|port| u16::try_from(port).ok()).ok_or_else(|| {
+        let message = format!("the group holds {ip} with port {port:?}");
+        invalid(DESCRIBE_TARGET_HEALTH, "TargetWithoutPort", message)
+    })?;
     let health = row.target_health();
     let state = health.and_then(|health| health.state());
     let reason = health.and_then(|health| health.reason());
@@ -168,8 +152,6 @@ fn observed(row: &TargetHealthDescription) -> Result<ObservedTarget, CallError> 
         // A row without a state is taken for a state we do not know: the target is in the group.
         health: TargetHealth::parse(state.map_or("", |state| state.as_str())),
         reason: reason.map(|reason| reason.as_str().to_owned()),
-        availability_zone: target
-            .and_then(TargetDescription::availability_zone)
-            .map(str::to_owned),
+        availability_zone: target.and_then(TargetDescription::availability_zone).map(str::to_owned),
     })
 }

@@ -118,38 +118,28 @@ where
         call,
         kind: kind(error),
         code: error.code().unwrap_or_default().to_owned(),
-        message: error
-            .message()
-            .map_or_else(|| with_sources(error), str::to_owned),
+        message: error.message().map_or_else(|| with_sources(error), str::to_owned),
         request_id: error.request_id().map(str::to_owned),
     }
 }
 
 /// What a call gave, with the request id of its reply.
 pub fn reply<T>(output: &impl RequestId, value: T) -> Reply<T> {
-    Reply {
-        value,
-        request_id: output.request_id().map(str::to_owned),
-    }
+    Reply { value, request_id: output.request_id().map(str::to_owned) }
 }
 
 /// A refusal of ours, before or after the service was asked: what it was given, or gave, cannot be.
 pub(crate) fn invalid(call: &'static str, code: &str, message: String) -> CallError {
-    CallError {
-        code: code.to_owned(),
-        ..CallError::without_a_reply(call, ErrorKind::Invalid, message)
-    }
+    CallError { code: code.to_owned(), ..CallError::without_a_reply(call, ErrorKind::Invalid, message) }
 }
 
 fn kind<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorKind {
     match error {
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
-        SdkError::DispatchFailure(failure) => failure
-            .as_connector_error()
-            .map_or(ErrorKind::Unreachable, unsent),
-        SdkError::ServiceError(service) => {
-            refused(service.err().code(), service.raw().status().as_u16())
+        SdkError::DispatchFailure(failure) => {
+            failure.as_connector_error().map_or(ErrorKind::Unreachable, unsent)
         }
+        SdkError::ServiceError(service) => refused(service.err().code(), service.raw().status().as_u16()),
         // A time-out, or a reply that cannot be read: it may have taken effect. (The SDK's enum may grow.)
         _ => ErrorKind::Unreachable,
     }
@@ -161,10 +151,7 @@ fn is_nobodys<E>(error: &SdkError<E, HttpResponse>) -> bool {
         return false;
     };
     let connecting = failure.as_connector_error();
-    matches!(
-        connecting.and_then(of_credentials),
-        Some(CredentialsError::CredentialsNotLoaded(_))
-    )
+    matches!(connecting.and_then(of_credentials), Some(CredentialsError::CredentialsNotLoaded(_)))
 }
 
 fn of_credentials(error: &ConnectorError) -> Option<&CredentialsError> {
@@ -177,9 +164,9 @@ fn unsent(error: &ConnectorError) -> ErrorKind {
         return ErrorKind::Invalid;
     }
     match of_credentials(error) {
-        Some(
-            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
-        ) => ErrorKind::Denied,
+        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
+            ErrorKind::Denied
+        }
         // Any other failure of a provider may be its endpoint's bad minute, and is worth another try.
         Some(_) | None => ErrorKind::Unreachable,
     }
@@ -207,9 +194,7 @@ fn refused(code: Option<&str>, status: u16) -> ErrorKind {
 }
 
 /// The error and everything behind it.
-fn sources<'e>(
-    error: &'e (dyn Error + 'static),
-) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+fn sources<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())
 }
 
@@ -230,10 +215,7 @@ mod tests {
     type Failure = SdkError<ErrorMetadata, HttpResponse>;
 
     fn answered(code: &str, status: u16) -> CallError {
-        let metadata = ErrorMetadata::builder()
-            .code(code)
-            .message("said so")
-            .build();
+        let metadata = ErrorMetadata::builder().code(code).message("said so").build();
         let status = StatusCode::try_from(status).unwrap();
         let mut response = HttpResponse::new(status, SdkBody::empty());
         response.headers_mut().insert("x-amzn-requestid", "r-1");
@@ -260,26 +242,17 @@ mod tests {
     fn the_code_decides_and_not_the_status() {
         // SQS and DynamoDB throttle with 400, SQS times a request out with 400.
         assert_eq!(kind_of("RequestThrottled"), ErrorKind::Throttled);
-        assert_eq!(
-            kind_of("ProvisionedThroughputExceededException"),
-            ErrorKind::Throttled
-        );
+        assert_eq!(kind_of("ProvisionedThroughputExceededException"), ErrorKind::Throttled);
         assert_eq!(kind_of("RequestTimeout"), ErrorKind::Unreachable);
         assert_eq!(kind_of("InvalidClientTokenId"), ErrorKind::Denied);
         assert_eq!(kind_of("TargetGroupNotFound"), ErrorKind::Missing);
-        assert_eq!(
-            answered("ThrottlingException", 503).kind,
-            ErrorKind::Throttled
-        );
+        assert_eq!(answered("ThrottlingException", 503).kind, ErrorKind::Throttled);
     }
 
     #[test]
     fn both_spellings_of_an_sqs_code_are_one() {
         assert_eq!(kind_of("QueueDoesNotExist"), ErrorKind::Missing);
-        assert_eq!(
-            kind_of("AWS.SimpleQueueService.NonExistentQueue"),
-            ErrorKind::Missing
-        );
+        assert_eq!(kind_of("AWS.SimpleQueueService.NonExistentQueue"), ErrorKind::Missing);
     }
 
     #[test]
@@ -299,11 +272,7 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::Unreachable);
         assert_eq!(error.code, "");
         assert_eq!(error.request_id, None);
-        assert!(
-            error.message.ends_with("connection reset by peer"),
-            "{}",
-            error.message
-        );
+        assert!(error.message.ends_with("connection reset by peer"), "{}", error.message);
 
         let error = call_error("Call", &Failure::timeout_error("too slow"));
         assert_eq!(error.kind, ErrorKind::Unreachable);

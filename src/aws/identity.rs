@@ -48,14 +48,7 @@ pub(super) async fn seen(client: &Client, clock: &dyn Clock) -> Identity {
         Err(error) => Err(call_error(CALL, &error)),
     };
     let said = date.read().ok_or(NO_DATE);
-    Identity {
-        arn: arn.map_err(Unseen::from),
-        clock: said.map(|said| ClockReading {
-            before,
-            said,
-            after,
-        }),
-    }
+    Identity { arn: arn.map_err(Unseen::from), clock: said.map(|said| ClockReading { before, said, after }) }
 }
 
 /// Where there was no reply, or none with a time in it.

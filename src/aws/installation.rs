@@ -21,8 +21,8 @@ use super::identity;
 use super::rds::RdsWitness;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, NameFacts,
-    QueueFacts, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
+    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, NameFacts, QueueFacts,
+    Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
 use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 use crate::ports::Clock;
@@ -86,10 +86,7 @@ impl AwsInstallation {
 #[async_trait]
 impl Installation for AwsInstallation {
     fn environment(&self) -> Environment {
-        Environment {
-            endpoints: self.what.endpoints.clone(),
-            region: self.clients.region.clone(),
-        }
+        Environment { endpoints: self.what.endpoints.clone(), region: self.clients.region.clone() }
     }
 
     async fn identity(&self) -> Identity {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, Listener, ProtocolEnum,
-    TargetGroupStickinessConfig, TargetGroupTuple,
+    Action, ActionTypeEnum, ForwardActionConfig, Listener, ProtocolEnum, TargetGroupStickinessConfig,
+    TargetGroupTuple,
 };
 
 use super::error::{call_error, invalid, reply};
@@ -53,20 +53,13 @@ impl Listeners for Elbv2Listeners {
             .map_err(|error| call_error(DESCRIBE_LISTENERS, &error))?;
         let found = output.listeners().first().ok_or_else(|| CallError {
             kind: ErrorKind::Missing,
-            ..refused(
-                "ListenerNotFound",
-                format!("there is no listener {listener}"),
-            )
+            ..refused("ListenerNotFound", format!("there is no listener {listener}"))
         })?;
         let weights = weights_of(listener, found)?;
         Ok(reply(&output, weights))
     }
 
-    async fn set_weights(
-        &self,
-        listener: &ListenerArn,
-        shift: &Shift,
-    ) -> Result<Reply<()>, CallError> {
+    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError> {
         carries_something(shift)?;
         self.client
             .modify_listener()
@@ -134,15 +127,12 @@ fn forwarded(action: &Action) -> Result<Weights, CallError> {
         groups.insert(arn, weight);
     }
     let stickiness = config.and_then(ForwardActionConfig::target_group_stickiness_config);
-    Ok(Weights {
-        groups,
-        stickiness: stickiness.map(stickiness_of),
-    })
+    Ok(Weights { groups, stickiness: stickiness.map(stickiness_of) })
 }
 
 fn weighed(arn: &str, weight: i32) -> Result<(TargetGroupArn, Weight), CallError> {
-    let group = TargetGroupArn::new(arn)
-        .map_err(|error| refused("TargetGroupUnreadable", error.to_string()))?;
+    let group =
+        TargetGroupArn::new(arn).map_err(|error| refused("TargetGroupUnreadable", error.to_string()))?;
     let number = u16::try_from(weight).ok().and_then(Weight::new);
     let weight = number.ok_or_else(|| {
         let message = format!("{group} has weight {weight}, which is none from 0 to 999");
@@ -163,20 +153,14 @@ fn stickiness_of(config: &TargetGroupStickinessConfig) -> Stickiness {
 
 fn action_of(weights: &Weights) -> Action {
     let tuples = weights.groups.iter().map(|(group, weight)| {
-        TargetGroupTuple::builder()
-            .target_group_arn(group.as_str())
-            .weight(weight.get().into())
-            .build()
+        TargetGroupTuple::builder().target_group_arn(group.as_str()).weight(weight.get().into()).build()
     });
     let config = ForwardActionConfig::builder()
         .set_target_groups(Some(tuples.collect()))
         .set_target_group_stickiness_config(weights.stickiness.map(stickiness_config))
         .build();
     // No `TargetGroupArn`: beside a `ForwardConfig` it allows a single group ("Action", ELB API reference).
-    Action::builder()
-        .r#type(ActionTypeEnum::Forward)
-        .forward_config(config)
-        .build()
+    Action::builder().r#type(ActionTypeEnum::Forward).forward_config(config).build()
 }
 
 fn stickiness_config(stickiness: Stickiness) -> TargetGroupStickinessConfig {
@@ -185,8 +169,5 @@ fn stickiness_config(stickiness: Stickiness) -> TargetGroupStickinessConfig {
         Stickiness::On(duration) => (true, duration),
     };
     let seconds = duration.and_then(|duration| i32::try_from(duration.as_secs()).ok());
-    TargetGroupStickinessConfig::builder()
-        .enabled(enabled)
-        .set_duration_seconds(seconds)
-        .build()
+    TargetGroupStickinessConfig::builder().enabled(enabled).set_duration_seconds(seconds).build()
 }

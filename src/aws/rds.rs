@@ -55,13 +55,7 @@ const INSTANCE_STANDS: &[&str] = &[
 ];
 
 /// The statuses of an instance that does not serve yet, or no more: it is no reader.
-const INSTANCE_IS_NONE: &[&str] = &[
-    "creating",
-    "delete-precheck",
-    "deleting",
-    "failed",
-    "restore-error",
-];
+const INSTANCE_IS_NONE: &[&str] = &["creating", "delete-precheck", "deleting", "failed", "restore-error"];
 
 /// The witness [`Rds`](crate::domain::truth::Witness::Rds).
 #[derive(Clone, Debug)]
@@ -105,11 +99,7 @@ impl RdsWitness {
     ///
     /// # Errors
     /// When RDS or the name servers cannot be asked, or the instance has no address.
-    pub async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, CallError> {
+    pub async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, CallError> {
         let Ok(source) = route.source_of_rds() else {
             return Ok(None);
         };
@@ -201,10 +191,7 @@ impl RdsWitness {
     ///
     /// # Errors
     /// When RDS cannot be asked.
-    pub async fn addresses(
-        &self,
-        route: &Route,
-    ) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+    pub async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
         let Ok(source) = route.source_of_rds() else {
             return Ok(BTreeMap::new());
         };
@@ -228,26 +215,15 @@ impl RdsWitness {
         if let (Role::Writer, Some(ip)) = (route.policy.role, route.instances.get(&named)) {
             // The route's own map says where; RDS was asked who. One call less, and no name that lags behind.
             return Ok(Testimony::Members {
-                writer: Member {
-                    instance: Some(named),
-                    ip: *ip,
-                },
+                writer: Member { instance: Some(named), ip: *ip },
                 readers: Vec::new(),
             });
         }
         let rows = match route.policy.role {
-            Role::Writer => vec![
-                self.describe(named.as_str())
-                    .await
-                    .map_err(|error| error.to_string())?,
-            ],
-            Role::Readers => self
-                .members(source)
-                .await
-                .map_err(|error| error.to_string())?,
+            Role::Writer => vec![self.describe(named.as_str()).await.map_err(|error| error.to_string())?],
+            Role::Readers => self.members(source).await.map_err(|error| error.to_string())?,
         };
-        let (writers, readers): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| row.instance == named);
+        let (writers, readers): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.instance == named);
         let Some(writer) = writers.first() else {
             return Err(format!(
                 "the cluster {source} has the writer {named}, which is not among its instances"
@@ -261,10 +237,7 @@ impl RdsWitness {
     }
 
     async fn instance(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {
-        let row = self
-            .describe(source.as_str())
-            .await
-            .map_err(|error| error.to_string())?;
+        let row = self.describe(source.as_str()).await.map_err(|error| error.to_string())?;
         let families = Families::of(&route.allowed_cidrs);
         let writer = self.standing(&row, families).await?;
         let readers = Vec::new();
@@ -317,12 +290,8 @@ impl RdsWitness {
     /// All instances of a cluster.
     async fn members(&self, source: &SourceId) -> Result<Vec<Row>, CallError> {
         let of_cluster = Filter::builder().name(OF_CLUSTER).values(source.as_str());
-        let mut pages = self
-            .client
-            .describe_db_instances()
-            .filters(of_cluster.build())
-            .into_paginator()
-            .send();
+        let mut pages =
+            self.client.describe_db_instances().filters(of_cluster.build()).into_paginator().send();
         let mut rows = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| call_error(DESCRIBE_DB_INSTANCES, &error))?;
@@ -336,9 +305,7 @@ impl RdsWitness {
     /// An instance that keeps its role and address, and where it is.
     async fn standing(&self, row: &Row, families: Families) -> Result<Member, String> {
         if !INSTANCE_STANDS.contains(&row.status.as_str()) {
-            let Row {
-                instance, status, ..
-            } = row;
+            let Row { instance, status, .. } = row;
             return Err(format!("the instance {instance} is {status:?}"));
         }
         member(&self.names, row, families).await
@@ -368,10 +335,7 @@ async fn member(names: &Names, row: &Row, families: Families) -> Result<Member, 
     };
     let found = names.look_up(endpoint, families).await;
     let found = found.map_err(|why| why.to_string())?;
-    Ok(Member {
-        instance: Some(row.instance.clone()),
-        ip: found.ip,
-    })
+    Ok(Member { instance: Some(row.instance.clone()), ip: found.ip })
 }
 
 fn unlisted(source: &SourceId) -> String {
@@ -393,9 +357,7 @@ fn only_writer(cluster: &DbCluster) -> Result<InstanceId, String> {
         .collect();
     match names.as_slice() {
         [] => Err("no writer".to_owned()),
-        [name] => {
-            InstanceId::new(name).map_err(|error| format!("a writer without a name: {error}"))
-        }
+        [name] => InstanceId::new(name).map_err(|error| format!("a writer without a name: {error}")),
         names => Err(format!("{} writers: {}", names.len(), names.join(", "))),
     }
 }
@@ -414,13 +376,8 @@ struct Row {
 impl Row {
     fn read(row: &DbInstance) -> Result<Self, CallError> {
         let id = row.db_instance_identifier().unwrap_or_default();
-        let instance = InstanceId::new(id).map_err(|error| {
-            invalid(
-                DESCRIBE_DB_INSTANCES,
-                "InvalidIdentifier",
-                error.to_string(),
-            )
-        })?;
+        let instance = InstanceId::new(id)
+            .map_err(|error| invalid(DESCRIBE_DB_INSTANCES, "InvalidIdentifier", error.to_string()))?;
         let endpoint = row.endpoint().and_then(|endpoint| endpoint.address());
         let subnets = row.db_subnet_group();
         Ok(Self {
@@ -442,9 +399,7 @@ impl Row {
     }
 
     fn homeless(&self) -> String {
-        let Self {
-            instance, status, ..
-        } = self;
+        let Self { instance, status, .. } = self;
         format!("the instance {instance} has no endpoint (its status is {status:?})")
     }
 }

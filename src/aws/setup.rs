@@ -8,9 +8,7 @@ use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::error::call_error;
-use super::sqs::facts::{
-    Attributes, GET_QUEUE_ATTRIBUTES, QueueFacts, RedrivePolicy, attributes, queue_url,
-};
+use super::sqs::facts::{Attributes, GET_QUEUE_ATTRIBUTES, QueueFacts, RedrivePolicy, attributes, queue_url};
 use super::sqs::unreadable;
 use crate::ports::{CallError, ErrorKind};
 
@@ -79,20 +77,14 @@ pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueFacts, Se
         .remove(&QueueAttributeName::QueueArn)
         .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, "QueueArn", None))?;
     let url = ensure(client, name, queue_attributes(arn)).await?;
-    Ok(QueueFacts {
-        url,
-        dead_letter_url,
-        visibility: VISIBILITY,
-    })
+    Ok(QueueFacts { url, dead_letter_url, visibility: VISIBILITY })
 }
 
 /// `failovers.fifo` has `failovers-dlq.fifo`.
 pub fn dead_letter_name(name: &str) -> Result<String, SetupError> {
     match name.strip_suffix(FIFO_SUFFIX) {
         Some(stem) if !stem.is_empty() => Ok(format!("{stem}-dlq{FIFO_SUFFIX}")),
-        Some(_) | None => Err(SetupError::NotAFifoName {
-            name: name.to_owned(),
-        }),
+        Some(_) | None => Err(SetupError::NotAFifoName { name: name.to_owned() }),
     }
 }
 
@@ -101,27 +93,15 @@ pub fn dead_letter_name(name: &str) -> Result<String, SetupError> {
 fn dead_letter_attributes() -> Attributes {
     HashMap::from([
         (QueueAttributeName::FifoQueue, "true".to_owned()),
-        (
-            QueueAttributeName::ContentBasedDeduplication,
-            "true".to_owned(),
-        ),
-        (
-            QueueAttributeName::MessageRetentionPeriod,
-            RETENTION.as_secs().to_string(),
-        ),
+        (QueueAttributeName::ContentBasedDeduplication, "true".to_owned()),
+        (QueueAttributeName::MessageRetentionPeriod, RETENTION.as_secs().to_string()),
     ])
 }
 
 fn queue_attributes(dead_letter_target_arn: String) -> Attributes {
-    let redrive = RedrivePolicy {
-        dead_letter_target_arn,
-        max_receive_count: RECEIVES_MAX,
-    };
+    let redrive = RedrivePolicy { dead_letter_target_arn, max_receive_count: RECEIVES_MAX };
     let mut wanted = dead_letter_attributes();
-    wanted.insert(
-        QueueAttributeName::VisibilityTimeout,
-        VISIBILITY.as_secs().to_string(),
-    );
+    wanted.insert(QueueAttributeName::VisibilityTimeout, VISIBILITY.as_secs().to_string());
     wanted.insert(QueueAttributeName::RedrivePolicy, redrive.to_json());
     wanted
 }
@@ -129,21 +109,10 @@ fn queue_attributes(dead_letter_target_arn: String) -> Attributes {
 /// Creates a queue or finds it the same. `CreateQueue` itself is idempotent, but it compares the redrive
 /// policy as text: a queue that a template made with other spaces would count as different.
 async fn ensure(client: &Client, name: &str, wanted: Attributes) -> Result<String, SetupError> {
-    let created = client
-        .create_queue()
-        .queue_name(name)
-        .set_attributes(Some(wanted.clone()))
-        .send()
-        .await;
+    let created = client.create_queue().queue_name(name).set_attributes(Some(wanted.clone())).send().await;
     match created {
-        Ok(output) => Ok(output
-            .queue_url
-            .ok_or_else(|| unreadable(CREATE_QUEUE, "QueueUrl", None))?),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(CreateQueueError::is_queue_name_exists) =>
-        {
+        Ok(output) => Ok(output.queue_url.ok_or_else(|| unreadable(CREATE_QUEUE, "QueueUrl", None))?),
+        Err(error) if error.as_service_error().is_some_and(CreateQueueError::is_queue_name_exists) => {
             let url = queue_url(client, name, None).await?;
             let found = attributes(client, &url).await?;
             match difference(name, &found, &wanted) {
@@ -184,10 +153,7 @@ mod tests {
 
     #[test]
     fn the_dead_letter_queue_is_named_after_its_queue() {
-        assert_eq!(
-            dead_letter_name("failovers.fifo").unwrap(),
-            "failovers-dlq.fifo"
-        );
+        assert_eq!(dead_letter_name("failovers.fifo").unwrap(), "failovers-dlq.fifo");
         assert!(dead_letter_name("failovers").is_err());
         assert!(dead_letter_name(".fifo").is_err());
     }
@@ -197,8 +163,7 @@ mod tests {
         let arn = "arn:aws:sqs:us-east-1:1:failovers-dlq.fifo";
         let wanted = queue_attributes(arn.to_owned());
         let mut found = wanted.clone();
-        let other_text =
-            format!(r#"{{ "maxReceiveCount": "1000", "deadLetterTargetArn": "{arn}" }}"#);
+        let other_text = format!(r#"{{ "maxReceiveCount": "1000", "deadLetterTargetArn": "{arn}" }}"#);
         found.insert(QueueAttributeName::RedrivePolicy, other_text);
         assert_eq!(difference("failovers.fifo", &found, &wanted), None);
         found.insert(QueueAttributeName::RedrivePolicy, "{}".to_owned());

@@ -4,10 +4,8 @@ use super::facts::{BalancerFacts, RouteFacts, RouteGroup, Switch};
 use super::finding::{Check, Lines, Sheet};
 use super::group::subject;
 
-const KIND: Check = Check::aws(
-    "load balancer",
-    "PrivateLink guide, \"Create a service powered by AWS PrivateLink\"",
-);
+const KIND: Check =
+    Check::aws("load balancer", "PrivateLink guide, \"Create a service powered by AWS PrivateLink\"");
 const ZONES: Check = Check::aws(
     "Availability Zones",
     "Network Load Balancer guide, \"Update the Availability Zones for your Network Load Balancer\"",
@@ -46,12 +44,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
     }
 }
 
-fn reaches(
-    facts: &RouteFacts,
-    group: &RouteGroup,
-    balancer: &BalancerFacts,
-    lines: &mut Lines<'_>,
-) {
+fn reaches(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     lines.require(
         KIND,
         (balancer.kind == "network", balancer.kind.clone()),
@@ -87,27 +80,15 @@ fn inbound_rules(balancer: &BalancerFacts, lines: &mut Lines<'_>) {
 fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     let members = facts.members.iter().flatten();
     let by_rds = members
-        .filter(|member| {
-            group
-                .instance
-                .as_ref()
-                .is_none_or(|of| *of == member.instance)
-        })
+        .filter(|member| group.instance.as_ref().is_none_or(|of| *of == member.instance))
         .filter_map(|member| Some((member.instance.to_string(), member.zone.as_deref()?)));
     let rows = group.observed.iter().flatten();
     let by_balancer = rows
         .filter(|row| row.is_registered())
         .filter_map(|row| Some((row.target.to_string(), row.availability_zone.as_deref()?)));
-    let known: Vec<(String, &str)> = by_rds
-        .chain(by_balancer)
-        .filter(|(_, zone)| *zone != ZONE_ALL)
-        .collect();
-    let has = balancer
-        .zones
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let known: Vec<(String, &str)> =
+        by_rds.chain(by_balancer).filter(|(_, zone)| *zone != ZONE_ALL).collect();
+    let has = balancer.zones.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     if known.is_empty() {
         return lines.unknown(
             ZONES,
@@ -124,10 +105,7 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
         ZONES,
         (outside.is_empty(), format!("has {has}")),
         (
-            &format!(
-                "not the zone of {}, which gets no connection there",
-                outside.join(", ")
-            ),
+            &format!("not the zone of {}, which gets no connection there", outside.join(", ")),
             "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
         ),
     );

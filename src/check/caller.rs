@@ -8,10 +8,8 @@ use crate::domain::identity::Location;
 use crate::domain::lease::CLOCK_SKEW_MAX;
 use crate::ports::{CallError, ErrorKind};
 
-const ENDPOINTS: Check = Check::aws(
-    "endpoints",
-    "AWS SDKs and Tools Reference Guide, \"Service-specific endpoints\"",
-);
+const ENDPOINTS: Check =
+    Check::aws("endpoints", "AWS SDKs and Tools Reference Guide, \"Service-specific endpoints\"");
 const REGION: Check = Check::ours("Region");
 const IDENTITY: Check = Check::aws("identity", "STS API reference, \"GetCallerIdentity\"");
 const ACCOUNT: Check = Check::ours("account of the routes");
@@ -38,10 +36,7 @@ fn endpoints(facts: &Facts, lines: &mut Lines<'_>) {
         lines.pass(ENDPOINTS, "no variable points elsewhere than to AWS");
         return;
     }
-    let set: Vec<String> = endpoints
-        .iter()
-        .map(|(variable, url)| format!("{variable}={url}"))
-        .collect();
+    let set: Vec<String> = endpoints.iter().map(|(variable, url)| format!("{variable}={url}")).collect();
     lines.warn(
         ENDPOINTS,
         format!(
@@ -63,16 +58,8 @@ pub(super) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(super) fn of(location: Location<'a>) -> Self {
-        let Location {
-            partition,
-            account,
-            region,
-        } = location;
-        Self {
-            partition,
-            region,
-            account,
-        }
+        let Location { partition, account, region } = location;
+        Self { partition, region, account }
     }
 }
 
@@ -81,11 +68,7 @@ pub(super) fn place_of(arn: &str) -> Option<Place<'_>> {
     let partition = parts.next()?;
     let region = parts.nth(1)?;
     let account = parts.next()?;
-    Some(Place {
-        partition,
-        region,
-        account,
-    })
+    Some(Place { partition, region, account })
 }
 
 /// What an ARN is of, without its account and Region: those have lines of their own.
@@ -129,9 +112,8 @@ fn region(facts: &Facts, lines: &mut Lines<'_>) {
 #[must_use]
 pub fn other_region(calls: &str, groups: &str) -> Vec<Finding> {
     let mut sheet = Sheet::default();
-    let why = format!(
-        "calls would go to {calls}, and the target groups are in {groups}: nothing was looked at"
-    );
+    let why =
+        format!("calls would go to {calls}, and the target groups are in {groups}: nothing was looked at");
     let fix = format!(
         "set AWS_REGION={groups}, or correct the ARNs in the configuration; one worker serves one Region"
     );
@@ -169,7 +151,9 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
         ACCOUNT,
         (others.is_empty(), format!("the caller is of {account}")),
         (
-            &format!("the target groups of {others} are in another account, where these calls do not find them"),
+            &format!(
+                "the target groups of {others} are in another account, where these calls do not find them"
+            ),
             "use credentials of the account of the target groups, or correct their ARNs",
         ),
     );

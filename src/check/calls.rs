@@ -11,10 +11,8 @@ use crate::config::Config;
 /// The `detail-type` of such records.
 const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
 
-const CALLS: Check = Check::aws(
-    "nothing but events",
-    "EventBridge reference, \"Amazon Relational Database Service events\"",
-);
+const CALLS: Check =
+    Check::aws("nothing but events", "EventBridge reference, \"Amazon Relational Database Service events\"");
 
 /// One line about all rules that send to the queue; none where nobody could list them, which each route's line says.
 pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
@@ -57,9 +55,7 @@ fn brings_calls(rule: &RuleFacts, call: &Value) -> bool {
 
 /// A record of a call, as EventBridge gets it from `CloudTrail`.
 fn call(place: Place<'_>) -> Value {
-    let Place {
-        region, account, ..
-    } = place;
+    let Place { region, account, .. } = place;
     json!({
         "version": "0",
         "id": "36eb8523-97d0-4518-b33d-ee3579ff19f0",

@@ -9,14 +9,9 @@ use crate::ports::ErrorKind;
 
 const ADDRESS: Check = Check::ours("address");
 const TRUTH: Check = Check::ours("truth");
-const NETWORKING: Check = Check::aws(
-    "VPC networking",
-    "RDS API reference, \"DBCluster\", VPCNetworkingEnabled",
-);
-const MAP: Check = Check::aws(
-    "instances",
-    "Aurora user guide, \"High availability for Amazon Aurora\"",
-);
+const NETWORKING: Check =
+    Check::aws("VPC networking", "RDS API reference, \"DBCluster\", VPCNetworkingEnabled");
+const MAP: Check = Check::aws("instances", "Aurora user guide, \"High availability for Amazon Aurora\"");
 
 pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
@@ -44,12 +39,7 @@ fn networking(facts: &RouteFacts, lines: &mut Lines<'_>) {
 }
 
 fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
-    let cidrs: Vec<String> = facts
-        .route
-        .allowed_cidrs
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let cidrs: Vec<String> = facts.route.allowed_cidrs.iter().map(ToString::to_string).collect();
     for (instance, found) in &facts.addresses {
         match found {
             Ok(Some(ip)) if facts.route.admit(*ip).is_some() => {
@@ -92,9 +82,7 @@ fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
         }
         Truth::Members { writer, .. } => lines.fail(
             TRUTH,
-            format!(
-                "the writer is {writer}, outside allowed_cidrs: the route would not be moved there"
-            ),
+            format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
             "add its subnet to the route's allowed_cidrs, if that is where it belongs",
         ),
         // Nobody can, and the line of its networking says why.
@@ -130,10 +118,8 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
             "correct the route's source, or the account and Region of the credentials",
         );
     }
-    let wrong: Vec<String> = strangers(route, members)
-        .chain(forgotten(route, members))
-        .chain(moved(route, members))
-        .collect();
+    let wrong: Vec<String> =
+        strangers(route, members).chain(forgotten(route, members)).chain(moved(route, members)).collect();
     let open: Vec<String> = unresolved(route, members).collect();
     if wrong.is_empty() && !open.is_empty() {
         return lines.unknown(
@@ -143,28 +129,18 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
         );
     }
     if wrong.is_empty() {
-        let names: Vec<&str> = members
-            .iter()
-            .map(|member| member.instance.as_str())
-            .collect();
+        let names: Vec<&str> = members.iter().map(|member| member.instance.as_str()).collect();
         return lines.pass(MAP, format!("as RDS has them: {}", names.join(", ")));
     }
     lines.fail(
         MAP,
-        format!(
-            "{}: a failover there would not be followed, or to the wrong place",
-            wrong.join("; ")
-        ),
+        format!("{}: a failover there would not be followed, or to the wrong place", wrong.join("; ")),
         "bring [route.instances] up to date; with truth = \"rds\" and no map there is none to keep",
     );
 }
 
 fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
-    let known = move |name: &str| {
-        members
-            .iter()
-            .any(|member| member.instance.as_str() == name)
-    };
+    let known = move |name: &str| members.iter().any(|member| member.instance.as_str() == name);
     let named = route.instances.keys();
     named
         .filter(move |instance| !known(instance.as_str()))

@@ -24,13 +24,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, for whoever counts them.
-    pub const ALL: [Self; 5] = [
-        Self::Fail,
-        Self::Warn,
-        Self::Unknown,
-        Self::Skipped,
-        Self::Pass,
-    ];
+    pub const ALL: [Self; 5] = [Self::Fail, Self::Warn, Self::Unknown, Self::Skipped, Self::Pass];
 
     /// Its name, as written.
     #[must_use]
@@ -121,10 +115,7 @@ pub(super) struct Sheet {
 impl Sheet {
     /// The lines that follow are about this.
     pub(super) fn about(&mut self, subject: Subject) -> Lines<'_> {
-        Lines {
-            sheet: self,
-            subject,
-        }
+        Lines { sheet: self, subject }
     }
 }
 
@@ -156,12 +147,7 @@ impl Lines<'_> {
     }
 
     /// Passes if it holds; else fails like this.
-    pub(super) fn require(
-        &mut self,
-        check: Check,
-        (holds, found): (bool, String),
-        (why, fix): (&str, &str),
-    ) {
+    pub(super) fn require(&mut self, check: Check, (holds, found): (bool, String), (why, fix): (&str, &str)) {
         if holds {
             self.pass(check, found);
         } else {
@@ -219,11 +205,7 @@ impl Lines<'_> {
                 "run check with the operator's role of infra/people.yaml, which may make this call",
             ),
             ErrorKind::Unreachable | ErrorKind::Throttled => {
-                self.unknown(
-                    check,
-                    why,
-                    "run check again; if it stays, check the network and the endpoint",
-                );
+                self.unknown(check, why, "run check again; if it stays, check the network and the endpoint");
             }
             ErrorKind::Invalid => self.unknown(
                 check,
@@ -234,12 +216,6 @@ impl Lines<'_> {
     }
 
     fn line(&mut self, check: Check, verdict: Verdict, why: String, remedy: Option<String>) {
-        self.sheet.findings.push(Finding {
-            subject: self.subject.clone(),
-            check,
-            verdict,
-            why,
-            remedy,
-        });
+        self.sheet.findings.push(Finding { subject: self.subject.clone(), check, verdict, why, remedy });
     }
 }

@@ -55,16 +55,7 @@ pub async fn look(installation: &dyn Installation, ports: &Ports, wanted: Wanted
     for route in wanted.routes {
         routes.push(look_at(route, installation, ports).await);
     }
-    Facts {
-        environment: installation.environment(),
-        identity,
-        rights,
-        queue,
-        rules,
-        state,
-        audit,
-        routes,
-    }
+    Facts { environment: installation.environment(), identity, rights, queue, rules, state, audit, routes }
 }
 
 async fn rights(
@@ -81,12 +72,7 @@ async fn rights(
             rights.push((right, read.map(drop).map_err(Unseen::from)));
         }
     }
-    for right in [
-        Right::UpdateState,
-        Right::InsertState,
-        Right::AppendAudit,
-        Right::ChangeAudit,
-    ] {
+    for right in [Right::UpdateState, Right::InsertState, Right::AppendAudit, Right::ChangeAudit] {
         let seen = match wanted.writes {
             Writes::Tried => installation.may(right).await,
             Writes::Left => Err(LEFT),
@@ -98,12 +84,8 @@ async fn rights(
 
 /// A question to the audit's table and to each of its indexes.
 fn questions(route: &Route, ports: &Ports) -> Vec<(Right, AuditQuery)> {
-    let newest = AuditQuery::Newest {
-        route: route.name.clone(),
-    };
-    let day = AuditQuery::Day {
-        day: ports.clock.wall().day(),
-    };
+    let newest = AuditQuery::Newest { route: route.name.clone() };
+    let day = AuditQuery::Day { day: ports.clock.wall().day() };
     let event = EventKey::parse(NO_EVENT).map(|key| AuditQuery::Event { key });
     let mut questions = vec![(Right::ReadAudit, newest), (Right::ReadAuditByDay, day)];
     questions.extend(event.map(|event| (Right::ReadAuditByEvent, event)));
@@ -124,12 +106,8 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
             listener_rules = Some(installation.listener_rules(&weighted.listener).await);
         }
     }
-    let described = groups
-        .iter()
-        .filter_map(|group| group.facts.described.as_ref().ok());
-    let arns: BTreeSet<String> = described
-        .flat_map(|group| group.balancers.clone())
-        .collect();
+    let described = groups.iter().filter_map(|group| group.facts.described.as_ref().ok());
+    let arns: BTreeSet<String> = described.flat_map(|group| group.balancers.clone()).collect();
     let mut balancers = BTreeMap::new();
     for arn in arns {
         let balancer = installation.balancer(&arn).await;

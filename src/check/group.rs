@@ -22,10 +22,7 @@ const TYPE: Check = Check::aws("target type", groups_page!());
 const PROTOCOL: Check = Check::aws("protocol", groups_page!());
 const PORT: Check = Check::ours("port");
 const FAMILY: Check = Check::aws("address family", groups_page!());
-const VPC: Check = Check::aws(
-    "VPC",
-    "ELB API reference, \"TargetDescription\", AvailabilityZone",
-);
+const VPC: Check = Check::aws("VPC", "ELB API reference, \"TargetDescription\", AvailabilityZone");
 const IN_USE: Check = Check::ours("in use");
 const HOLDS: Check = Check::aws(
     "targets",
@@ -104,12 +101,7 @@ pub(super) fn subject(facts: &RouteFacts, group: &RouteGroup) -> Subject {
     }
 }
 
-fn described_as(
-    facts: &RouteFacts,
-    group: &RouteGroup,
-    described: &DescribedGroup,
-    lines: &mut Lines<'_>,
-) {
+fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let route = &facts.route;
     lines.require(
         TYPE,
@@ -160,12 +152,7 @@ fn port(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
     }
 }
 
-fn family(
-    facts: &RouteFacts,
-    group: &RouteGroup,
-    described: &DescribedGroup,
-    lines: &mut Lines<'_>,
-) {
+fn family(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let family = |ip: &IpAddr| if ip.is_ipv4() { "ipv4" } else { "ipv6" };
     let own = facts
         .addresses
@@ -203,10 +190,8 @@ fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines
     let (inside, outside): (Vec<_>, Vec<_>) = known.partition(|(_, vpc)| *vpc == own);
     let by_all = facts.route.group.availability_zone.as_deref() == Some(ZONE_ALL);
     let shown = |of: &[(&MemberFacts, &str)]| {
-        let of: Vec<String> = of
-            .iter()
-            .map(|(member, vpc)| format!("{} in {vpc}", member.instance))
-            .collect();
+        let of: Vec<String> =
+            of.iter().map(|(member, vpc)| format!("{} in {vpc}", member.instance)).collect();
         of.join(", ")
     };
     match (by_all, inside.is_empty(), outside.is_empty()) {
@@ -227,15 +212,9 @@ fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines
 }
 
 fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
-    let DescribedGroup {
-        health_port: port,
-        health_protocol: protocol,
-        ..
-    } = described;
+    let DescribedGroup { health_port: port, health_protocol: protocol, .. } = described;
     let every = described.health_interval;
-    let every = every.map_or(String::new(), |every| {
-        format!(" every {} s", every.as_secs())
-    });
+    let every = every.map_or(String::new(), |every| format!(" every {} s", every.as_secs()));
     let found = format!("{protocol} on {port}{every}");
     let on_database = port == TRAFFIC_PORT || *port == route.port.to_string();
     match (on_database, route.policy.serving_when) {
@@ -270,10 +249,7 @@ fn value<'a>(attributes: &'a Attributes, key: &str, default: &'a str) -> &'a str
 fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     termination(route, attributes, lines);
     let unhealthy = "target_health_state.unhealthy.connection_termination.enabled";
-    match (
-        value(attributes, unhealthy, "true"),
-        route.policy.serving_when,
-    ) {
+    match (value(attributes, unhealthy, "true"), route.policy.serving_when) {
         ("true", ServingWhen::Registered) => lines.fail(
             UNHEALTHY,
             "on, and the route's checks never pass by design: every session is cut",
@@ -322,7 +298,8 @@ fn on_off(value: &str) -> &'static str {
 
 fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     if matches!(route.strategy, Strategy::Weighted(_)) {
-        let why = "a weighted route deregisters nothing; what becomes of old sessions at weight 0 is to be tried";
+        let why =
+            "a weighted route deregisters nothing; what becomes of old sessions at weight 0 is to be tried";
         return lines.skipped(TERMINATION, why, None);
     }
     let key = "deregistration_delay.connection_termination.enabled";
@@ -364,10 +341,7 @@ fn holds(route: &Route, group: &RouteGroup, lines: &mut Lines<'_>) {
         return lines.warn(
             HOLDS,
             "none is registered: nobody is served until the first event, or look of the timer",
-            format!(
-                "writerlink swap {} --to INSTANCE --reason \"first target\"",
-                route.name
-            ),
+            format!("writerlink swap {} --to INSTANCE --reason \"first target\"", route.name),
         );
     }
     let shown = |row: &&ObservedTarget| format!("{} {}", row.target, row.health.as_str());
@@ -391,10 +365,7 @@ fn may_move(route: &Route, lines: &mut Lines<'_>) {
             "elasticloadbalancing:RegisterTargets elasticloadbalancing:DeregisterTargets",
             route.group.arn.as_str(),
         ),
-        Strategy::Weighted(weighted) => (
-            "elasticloadbalancing:ModifyListener",
-            weighted.listener.as_str(),
-        ),
+        Strategy::Weighted(weighted) => ("elasticloadbalancing:ModifyListener", weighted.listener.as_str()),
     };
     lines.skipped(
         MAY_MOVE,

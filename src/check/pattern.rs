@@ -59,11 +59,7 @@ impl Lets {
     }
 
     fn unless(open: BTreeSet<String>, settled: Self) -> Self {
-        if open.is_empty() {
-            settled
-        } else {
-            Self::Unknown(open)
-        }
+        if open.is_empty() { settled } else { Self::Unknown(open) }
     }
 }
 
@@ -89,9 +85,7 @@ enum Found<'e> {
 impl Found<'_> {
     fn below(self, key: &str) -> Self {
         match self {
-            Self::Here(Value::Object(fields)) => {
-                fields.get(key).map_or(Self::Unforeseen, Found::Here)
-            }
+            Self::Here(Value::Object(fields)) => fields.get(key).map_or(Self::Unforeseen, Found::Here),
             Self::Here(_) | Self::Absent => Self::Absent,
             Self::Unforeseen => Self::Unforeseen,
         }
@@ -119,9 +113,7 @@ fn object(pattern: &Map<String, Value>, event: Found<'_>, path: &str) -> Lets {
 
 /// The patterns of an `$or`, which is one only with two objects or more; anything else of this name is a field.
 fn alternatives<'p>(key: &str, wanted: &'p Value) -> Option<Vec<&'p Map<String, Value>>> {
-    let ways = wanted
-        .as_array()
-        .filter(|ways| key == "$or" && ways.len() > 1)?;
+    let ways = wanted.as_array().filter(|ways| key == "$or" && ways.len() > 1)?;
     ways.iter().map(Value::as_object).collect()
 }
 
@@ -138,9 +130,7 @@ fn field(way: &Value, found: Found<'_>, path: &str) -> Lets {
     match found {
         Found::Unforeseen => Lets::unknown(path),
         Found::Absent => Lets::Not,
-        Found::Here(Value::Array(elements)) => {
-            Lets::any(elements.iter().map(|one| value(way, one, path)))
-        }
+        Found::Here(Value::Array(elements)) => Lets::any(elements.iter().map(|one| value(way, one, path))),
         Found::Here(one) => value(way, one, path),
     }
 }
@@ -209,13 +199,8 @@ fn anything_but(wanted: &Value, found: &Value) -> Option<bool> {
             let (Some((name, wanted)), None) = (operators.next(), operators.next()) else {
                 return None;
             };
-            let several = wanted
-                .as_array()
-                .map_or(std::slice::from_ref(wanted), Vec::as_slice);
-            let fits: Option<Vec<bool>> = several
-                .iter()
-                .map(|one| compare_text(name, one, found))
-                .collect();
+            let several = wanted.as_array().map_or(std::slice::from_ref(wanted), Vec::as_slice);
+            let fits: Option<Vec<bool>> = several.iter().map(|one| compare_text(name, one, found)).collect();
             fits.map(|fits| !fits.contains(&true))
         }
         Value::Null | Value::Bool(_) => None,

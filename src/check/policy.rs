@@ -7,10 +7,8 @@ use super::facts::{Facts, QueueFacts, RuleFacts};
 use super::finding::{Check, Lines};
 use super::rules;
 
-const POLICY: Check = Check::aws(
-    "policy",
-    "EventBridge user guide, \"Using resource-based policies for Amazon EventBridge\"",
-);
+const POLICY: Check =
+    Check::aws("policy", "EventBridge user guide, \"Using resource-based policies for Amazon EventBridge\"");
 
 /// What is missing where nothing lets them.
 const LET_RULES_SEND: &str = "allow events.amazonaws.com to sqs:SendMessage on this queue, with the rules' ARNs as aws:SourceArn \
@@ -39,10 +37,7 @@ pub(super) fn judge(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
     let judged: Vec<_> = senders
         .into_iter()
         .map(|rule| {
-            let sending = Sending {
-                queue: &queue.arn,
-                rule: rule.and_then(|rule| rule.arn.as_deref()),
-            };
+            let sending = Sending { queue: &queue.arn, rule: rule.and_then(|rule| rule.arn.as_deref()) };
             (rule, decide(policy, &sending))
         })
         .collect();

@@ -29,9 +29,7 @@ fn wordings(id: u16) -> &'static [&'static str] {
         50 => &["Multi-AZ instance activation started"],
         51 => &["Multi-AZ instance activation completed"],
         65 => &["Recovered from partial failover"],
-        69 => {
-            &["Cluster failover failed, check the health of your cluster instances and try again"]
-        }
+        69 => &["Cluster failover failed, check the health of your cluster instances and try again"],
         70 => &["Promoting previous primary again: {name}"],
         71 => &[
             "Completed failover to DB instance: {name}",
@@ -73,21 +71,15 @@ impl Probe {
         for wording in wordings(id) {
             let asks = wording.contains(NAME);
             let known = names.iter().map(|name| (*name, false));
-            let known: Vec<_> = if asks && !names.is_empty() {
-                known.collect()
-            } else {
-                vec![(NOBODY, asks)]
-            };
+            let known: Vec<_> =
+                if asks && !names.is_empty() { known.collect() } else { vec![(NOBODY, asks)] };
             for (name, made_up) in known {
                 let text = wording.replace(NAME, name);
                 let stopped = format!("{text}.");
                 texts.extend([text, stopped].map(|text| Text { text, made_up }));
             }
         }
-        Self {
-            bare: event(source, facts.route.policy.database, place, id),
-            texts,
-        }
+        Self { bare: event(source, facts.route.policy.database, place, id), texts }
     }
 
     pub(super) fn texts(&self) -> &[Text] {
@@ -125,11 +117,7 @@ fn event(source: &str, database: Database, place: Place<'_>, id: u16) -> Value {
         Database::Cluster => ("cluster", "RDS DB Cluster Event", "CLUSTER"),
         Database::Instance => ("db", "RDS DB Instance Event", "DB_INSTANCE"),
     };
-    let Place {
-        partition,
-        region,
-        account,
-    } = place;
+    let Place { partition, region, account } = place;
     let arn = format!("arn:{partition}:rds:{region}:{account}:{kind}:{source}");
     json!({
         "version": "0",

@@ -11,18 +11,11 @@ use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 
 const THERE: Check = Check::ours("is there");
 const FIFO: Check = Check::aws("FIFO", "SQS developer guide, \"FIFO queues\"");
-const DEDUPLICATION: Check = Check::aws(
-    "content-based deduplication",
-    "EventBridge API reference, \"SqsParameters\"",
-);
-const VISIBILITY: Check = Check::aws(
-    "visibility timeout",
-    "SQS developer guide, \"Visibility timeout\"",
-);
-const DEAD_LETTERS: Check = Check::aws(
-    "dead-letter queue",
-    "SQS developer guide, \"Using dead-letter queues in Amazon SQS\"",
-);
+const DEDUPLICATION: Check =
+    Check::aws("content-based deduplication", "EventBridge API reference, \"SqsParameters\"");
+const VISIBILITY: Check = Check::aws("visibility timeout", "SQS developer guide, \"Visibility timeout\"");
+const DEAD_LETTERS: Check =
+    Check::aws("dead-letter queue", "SQS developer guide, \"Using dead-letter queues in Amazon SQS\"");
 const RECEIVES: Check = Check::ours("maxReceiveCount");
 const LETTERS: Check = Check::ours("dead letters");
 const ENCRYPTION: Check = Check::aws(
@@ -31,8 +24,7 @@ const ENCRYPTION: Check = Check::aws(
 );
 /// The least visibility: the longest that the lease of a worker which died can block its route, so that the next
 /// delivery finds the route free.
-const VISIBILITY_MIN: Duration =
-    Duration::from_secs(LEASE_DURATION.as_secs() + CLOCK_SKEW_MAX.as_secs());
+const VISIBILITY_MIN: Duration = Duration::from_secs(LEASE_DURATION.as_secs() + CLOCK_SKEW_MAX.as_secs());
 
 /// From how many receives on SQS's own redrive is a backstop: while the ledger is away a message comes back every
 /// thirty seconds, and this many of them are an hour.
@@ -57,10 +49,7 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
     );
     lines.require(
         DEDUPLICATION,
-        (
-            queue.content_based_deduplication,
-            on_off(queue.content_based_deduplication).to_owned(),
-        ),
+        (queue.content_based_deduplication, on_off(queue.content_based_deduplication).to_owned()),
         (
             "EventBridge takes no FIFO queue without it, since a rule gives no deduplication id",
             "set ContentBasedDeduplication of the queue to true",
@@ -76,11 +65,7 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
 }
 
 fn kind(fifo: bool) -> &'static str {
-    if fifo {
-        "a FIFO queue"
-    } else {
-        "a standard queue"
-    }
+    if fifo { "a FIFO queue" } else { "a standard queue" }
 }
 
 fn on_off(on: bool) -> &'static str {
@@ -119,10 +104,7 @@ fn redrive(redrive: Option<&Redrive>, config: &Config, lines: &mut Lines<'_>) {
         Ok(letters) => {
             lines.require(
                 DEAD_LETTERS,
-                (
-                    letters.fifo,
-                    format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo)),
-                ),
+                (letters.fifo, format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo))),
                 (
                     "the dead-letter queue of a FIFO queue has to be a FIFO queue too",
                     "name a FIFO queue in the redrive policy",
@@ -160,10 +142,7 @@ fn receives(found: u32, attempts: u32, lines: &mut Lines<'_>) {
             fix,
         );
     } else {
-        lines.pass(
-            RECEIVES,
-            format!("{found}, a backstop behind {attempts} attempts"),
-        );
+        lines.pass(RECEIVES, format!("{found}, a backstop behind {attempts} attempts"));
     }
 }
 

@@ -36,11 +36,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
 }
 
 /// Whether a resolver answers, and for how long it keeps what it answers.
-fn keeps<'f>(
-    resolver: SocketAddr,
-    names: impl Iterator<Item = &'f NameFacts>,
-    lines: &mut Lines<'_>,
-) {
+fn keeps<'f>(resolver: SocketAddr, names: impl Iterator<Item = &'f NameFacts>, lines: &mut Lines<'_>) {
     let mut longest: Option<(Duration, &str)> = None;
     for name in names {
         match &name.answer {
@@ -95,16 +91,11 @@ fn agree(names: &[NameFacts], lines: &mut Lines<'_>) {
         return lines.pass(AGREEMENT, "all that answer say the same");
     }
     for (name, places) in told {
-        let places: Vec<String> = places
-            .iter()
-            .map(|(resolver, ip)| format!("{resolver} says {ip}"))
-            .collect();
+        let places: Vec<String> =
+            places.iter().map(|(resolver, ip)| format!("{resolver} says {ip}")).collect();
         lines.warn(
             AGREEMENT,
-            format!(
-                "they differ about {name}: {}; the first that answers is believed",
-                places.join(", ")
-            ),
+            format!("they differ about {name}: {}; the first that answers is believed", places.join(", ")),
             "run check again in a minute; if they still differ, take out the one that is wrong",
         );
     }

@@ -13,26 +13,17 @@ use crate::config::Config;
 use crate::domain::policy::Database;
 use crate::domain::route::{OnStarted, Route, Source, SourceId};
 
-const RULE: Check = Check::aws(
-    "rule",
-    "EventBridge user guide, \"Creating Amazon EventBridge event patterns\"",
-);
-const IDS: Check = Check::aws(
-    "event ids",
-    "RDS user guide, \"Amazon RDS event categories and event messages\"",
-);
-const GROUP: Check = Check::aws(
-    "message group",
-    "EventBridge API reference, \"SqsParameters\"",
-);
+const RULE: Check =
+    Check::aws("rule", "EventBridge user guide, \"Creating Amazon EventBridge event patterns\"");
+const IDS: Check =
+    Check::aws("event ids", "RDS user guide, \"Amazon RDS event categories and event messages\"");
+const GROUP: Check = Check::aws("message group", "EventBridge API reference, \"SqsParameters\"");
 const LETTERS: Check = Check::aws(
     "rule's dead-letter queue",
     "EventBridge user guide, \"Using dead-letter queues to process undelivered events\"",
 );
-const WHOLE: Check = Check::aws(
-    "event as it is",
-    "EventBridge user guide, \"Amazon EventBridge input transformation\"",
-);
+const WHOLE: Check =
+    Check::aws("event as it is", "EventBridge user guide, \"Amazon EventBridge input transformation\"");
 
 /// What an enabled rule says. (`ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS` is the other way of being so.)
 const ENABLED: &str = "ENABLED";
@@ -67,21 +58,13 @@ pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mu
             None => none(&facts.route, &seen, config, &mut lines),
         };
     }
-    let (on, off): (Vec<_>, Vec<_>) = brought
-        .rules
-        .iter()
-        .partition(|rule| rule.state.starts_with(ENABLED));
+    let (on, off): (Vec<_>, Vec<_>) = brought.rules.iter().partition(|rule| rule.state.starts_with(ENABLED));
     if on.is_empty() {
         let why = format!("{} is disabled: no event arrives", named(&off));
         let fix = format!("aws events enable-rule --name {}", named(&off));
         return without_events(RULE, (why, fix), (&facts.route, config), &mut lines);
     }
-    let asked = Asked {
-        facts,
-        config,
-        rules: &on,
-        place: &brought.place,
-    };
+    let asked = Asked { facts, config, rules: &on, place: &brought.place };
     asked.enabled(&mut lines);
     asked.ids(&mut lines);
     let targets: Vec<&RuleTarget> = on.iter().flat_map(|rule| &rule.targets).collect();
@@ -199,8 +182,7 @@ impl Asked<'_> {
             let why = format!("{why}: a failover that RDS tells in such words is not heard of");
             lines.warn(IDS, why, fix);
         } else {
-            let why =
-                format!("{why}: what they tell is learnt later, from other events or the timer");
+            let why = format!("{why}: what they tell is learnt later, from other events or the timer");
             lines.warn(IDS, why, fix);
         }
     }
@@ -230,12 +212,11 @@ fn told(missing: &[u16], partly: &[(u16, String)]) -> String {
         told.push(format!("{} do not arrive", ids.join(", ")));
     }
     let partly = partly.iter();
-    told.extend(partly.map(|(id, text)| {
-        format!(
-            "{} arrives with some texts, and \"{text}\" does not pass",
-            shown(*id)
-        )
-    }));
+    told.extend(
+        partly.map(|(id, text)| {
+            format!("{} arrives with some texts, and \"{text}\" does not pass", shown(*id))
+        }),
+    );
     told.join("; ")
 }
 
@@ -272,10 +253,7 @@ fn follows_anyway(route: &Route, config: &Config) -> bool {
 
 /// How the events are sent.
 fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
-    let groups: Vec<&str> = targets
-        .iter()
-        .filter_map(|target| target.message_group.as_deref())
-        .collect();
+    let groups: Vec<&str> = targets.iter().filter_map(|target| target.message_group.as_deref()).collect();
     if groups.len() < targets.len() {
         lines.fail(
             GROUP,
@@ -285,20 +263,14 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     } else if groups.iter().any(|group| group.starts_with(PATH)) {
         lines.warn(
             GROUP,
-            format!(
-                "{}: documents and reports disagree whether a path is filled in here",
-                groups.join(", ")
-            ),
+            format!("{}: documents and reports disagree whether a path is filled in here", groups.join(", ")),
             "write the route's name: one group a route is what is wanted",
         );
     } else {
         lines.pass(GROUP, groups.join(", "));
     }
     letters(targets, lines);
-    let reshaped: Vec<&str> = targets
-        .iter()
-        .filter_map(|target| target.reshaped_by)
-        .collect();
+    let reshaped: Vec<&str> = targets.iter().filter_map(|target| target.reshaped_by).collect();
     if reshaped.is_empty() {
         lines.pass(WHOLE, "sent whole");
     } else {
@@ -314,10 +286,8 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
 }
 
 fn letters(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
-    let queues: Vec<&str> = targets
-        .iter()
-        .filter_map(|target| target.dead_letters.as_deref().map(name_of))
-        .collect();
+    let queues: Vec<&str> =
+        targets.iter().filter_map(|target| target.dead_letters.as_deref().map(name_of)).collect();
     if queues.len() < targets.len() {
         lines.warn(
             LETTERS,

@@ -12,18 +12,11 @@ const PROTECTION: Check = Check::aws(
     "deletion protection",
     "DynamoDB developer guide, \"Using deletion protection to protect your table\"",
 );
-const RECOVERY: Check = Check::aws(
-    "point-in-time recovery",
-    "DynamoDB developer guide, \"Point-in-time backups for DynamoDB\"",
-);
-const GLOBAL: Check = Check::aws(
-    "global table",
-    "DynamoDB developer guide, \"Global tables: How it works\"",
-);
-const EXPIRY: Check = Check::aws(
-    "time to live",
-    "DynamoDB developer guide, \"Using time to live (TTL) in DynamoDB\"",
-);
+const RECOVERY: Check =
+    Check::aws("point-in-time recovery", "DynamoDB developer guide, \"Point-in-time backups for DynamoDB\"");
+const GLOBAL: Check = Check::aws("global table", "DynamoDB developer guide, \"Global tables: How it works\"");
+const EXPIRY: Check =
+    Check::aws("time to live", "DynamoDB developer guide, \"Using time to live (TTL) in DynamoDB\"");
 
 /// What a table is in when it takes calls. While an index or a setting is changed it takes them, too.
 const USABLE: [&str; 2] = ["ACTIVE", "UPDATING"];
@@ -52,10 +45,7 @@ fn table((name, wanted): (&str, &Table), found: &TableFacts, lines: &mut Lines<'
     };
     lines.require(
         THERE,
-        (
-            USABLE.contains(&described.status.as_str()),
-            described.status.clone(),
-        ),
+        (USABLE.contains(&described.status.as_str()), described.status.clone()),
         (
             "it takes no calls",
             "wait until it is ACTIVE; a table that is being deleted has to be created again",
@@ -80,16 +70,11 @@ fn table((name, wanted): (&str, &Table), found: &TableFacts, lines: &mut Lines<'
 }
 
 fn wanted_keys(keys: &Keys) -> Vec<(String, String)> {
-    keys.attributes()
-        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
-        .collect()
+    keys.attributes().map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
 
 fn listed(keys: &[(String, String)]) -> String {
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|(name, kind)| format!("{name} ({kind})"))
-        .collect();
+    let keys: Vec<String> = keys.iter().map(|(name, kind)| format!("{name} ({kind})")).collect();
     keys.join(", ")
 }
 
@@ -102,15 +87,12 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
             let wanted = wanted_keys(keys);
             match found.indexes.get(*name) {
                 None => Some(format!("{name} is missing")),
-                Some(index) if index.keys != wanted => Some(format!(
-                    "{name} has {}, not {}",
-                    listed(&index.keys),
-                    listed(&wanted)
-                )),
-                Some(index) if index.projection != WHOLE => Some(format!(
-                    "{name} holds {} of a record, not {WHOLE}",
-                    index.projection
-                )),
+                Some(index) if index.keys != wanted => {
+                    Some(format!("{name} has {}, not {}", listed(&index.keys), listed(&wanted)))
+                }
+                Some(index) if index.projection != WHOLE => {
+                    Some(format!("{name} holds {} of a record, not {WHOLE}", index.projection))
+                }
                 Some(_) => None,
             }
         })

@@ -68,10 +68,7 @@ fn refusal<T>(seen: &Seen<T>) -> Option<ErrorKind> {
 }
 
 pub(super) fn explained(facts: &Facts) -> Explained {
-    let mut explained = Explained {
-        facts: facts.clone(),
-        routes: BTreeMap::new(),
-    };
+    let mut explained = Explained { facts: facts.clone(), routes: BTreeMap::new() };
     if let Some(root) = root_of_all(facts) {
         shared(&mut explained.facts, root);
     }
@@ -182,10 +179,9 @@ fn of_group(group: &mut RouteGroup) {
 
 /// What the caller may not read has a line of its own; a line for each route would repeat it.
 fn chain_ends(routes: &mut [RouteFacts], rights: &[(Right, Seen<()>)]) {
-    for (right, at) in [
-        (Right::ReadState, "caller: may read the state"),
-        (Right::ReadAudit, "caller: may read the audit"),
-    ] {
+    for (right, at) in
+        [(Right::ReadState, "caller: may read the state"), (Right::ReadAudit, "caller: may read the audit")]
+    {
         let seen = rights.iter().find(|(of, _)| *of == right);
         let Some(kind) = seen.and_then(|(_, seen)| refusal(seen)) else {
             continue;
@@ -207,10 +203,9 @@ fn rights(facts: &mut Facts) {
             Right::ReadState | Right::UpdateState | Right::InsertState => [state, None],
             // One transaction of both tables.
             Right::AppendAudit => [audit, state],
-            Right::ReadAudit
-            | Right::ReadAuditByDay
-            | Right::ReadAuditByEvent
-            | Right::ChangeAudit => [audit, None],
+            Right::ReadAudit | Right::ReadAuditByDay | Right::ReadAuditByEvent | Right::ChangeAudit => {
+                [audit, None]
+            }
         };
         for table in tables {
             told_if_alike(seen, table, "its table: is there");

@@ -8,14 +8,10 @@ use crate::domain::target::Target;
 use crate::domain::weights::{Stickiness, Weights};
 use crate::ports::ErrorKind;
 
-const LISTENER: Check = Check::aws(
-    "listener",
-    "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"",
-);
-const WEIGHTS: Check = Check::aws(
-    "weights",
-    "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"",
-);
+const LISTENER: Check =
+    Check::aws("listener", "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"");
+const WEIGHTS: Check =
+    Check::aws("weights", "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"");
 const RULES: Check = Check::aws(
     "listener rules",
     "Network Load Balancer guide, \"Listeners for your Network Load Balancers\", listener rules",
@@ -55,15 +51,9 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         .collect();
     lines.require(
         LISTENER,
+        (missing.is_empty(), format!("forwards to {} groups", weights.groups.len())),
         (
-            missing.is_empty(),
-            format!("forwards to {} groups", weights.groups.len()),
-        ),
-        (
-            &format!(
-                "not to the group of {}, so a failover there cannot be followed",
-                missing.join(", ")
-            ),
+            &format!("not to the group of {}, so a failover there cannot be followed", missing.join(", ")),
             "add the group to the listener's forward action, with weight 0",
         ),
     );
@@ -84,27 +74,18 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         ),
     }
     stickiness(weights, lines);
-    let strangers = weights
-        .groups
-        .keys()
-        .filter(|arn| own().all(|group| group.arn != **arn));
+    let strangers = weights.groups.keys().filter(|arn| own().all(|group| group.arn != **arn));
     let strangers: Vec<&str> = strangers.map(TargetGroupArn::as_str).collect();
     if strangers.is_empty() {
         lines.pass(OTHERS, "none");
     } else if facts.route.exclusive {
         lines.warn(
             OTHERS,
-            format!(
-                "{}: the route sets their weight to 0 when it moves",
-                strangers.join(", ")
-            ),
+            format!("{}: the route sets their weight to 0 when it moves", strangers.join(", ")),
             "give them a listener of their own, or set exclusive = false",
         );
     } else {
-        lines.pass(
-            OTHERS,
-            format!("{}, left alone (exclusive = false)", strangers.join(", ")),
-        );
+        lines.pass(OTHERS, format!("{}, left alone (exclusive = false)", strangers.join(", ")));
     }
 }
 
@@ -153,13 +134,8 @@ fn warm(facts: &RouteFacts, group: &RouteGroup, lines: &mut Lines<'_>) {
     let Some(Ok(Some(ip))) = facts.addresses.get(instance) else {
         return;
     };
-    let target = Target {
-        ip: *ip,
-        port: facts.route.port,
-    };
-    let there = rows
-        .iter()
-        .any(|row| row.target == target && row.is_registered());
+    let target = Target { ip: *ip, port: facts.route.port };
+    let there = rows.iter().any(|row| row.target == target && row.is_registered());
     if there {
         lines.pass(WARM, format!("{target} is registered"));
     } else {

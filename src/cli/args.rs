@@ -78,23 +78,11 @@ pub struct Global {
     pub config: Option<PathBuf>,
 
     /// How results are written
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
 
     /// How the log is written, on standard error
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub log: LogFormat,
 }
 
@@ -223,9 +211,7 @@ pub enum Command {
     ///
     /// Each route is stopped for itself, and one that is in other hands holds up none of the others. The worst
     /// of them decides how this ends.
-    #[command(
-        after_help = "Example:\n  writerlink freeze --for 1d --reason \"the Region is in trouble\""
-    )]
+    #[command(after_help = "Example:\n  writerlink freeze --for 1d --reason \"the Region is in trouble\"")]
     Freeze(Freeze),
     /// End a freeze, on every configured route
     #[command(after_help = "Example:\n  writerlink unfreeze --reason \"all clear\"")]
@@ -242,10 +228,7 @@ pub enum Command {
     )]
     Adopt(Adopt),
     /// Read what is recorded
-    #[command(
-        subcommand,
-        after_help = "Example:\n  writerlink audit list --since 2h"
-    )]
+    #[command(subcommand, after_help = "Example:\n  writerlink audit list --since 2h")]
     Audit(Audit),
     /// Check a whole installation, and say what to do about it
     ///
@@ -267,9 +250,7 @@ pub enum Command {
     )]
     Healthcheck,
     /// Print a completion script
-    #[command(
-        after_help = "Example:\n  writerlink completions bash > /etc/bash_completion.d/writerlink"
-    )]
+    #[command(after_help = "Example:\n  writerlink completions bash > /etc/bash_completion.d/writerlink")]
     Completions {
         /// For which shell
         shell: Shell,
@@ -341,9 +322,7 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             let help = command.get_after_help().map(ToString::to_string);
             let example = help.is_some_and(|help| help.contains("Example"));
-            let below = command
-                .get_subcommands()
-                .flat_map(|sub| missing(sub, &path));
+            let below = command.get_subcommands().flat_map(|sub| missing(sub, &path));
             below.chain((!example).then(|| path.clone())).collect()
         }
         assert_eq!(missing(&Args::command(), ""), Vec::<String>::new());

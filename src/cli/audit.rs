@@ -39,10 +39,7 @@ pub(super) async fn run(
     }
     let config = session.config(global)?;
     let books = session.connect.books(&config).await?;
-    let desk = Desk {
-        books: &books,
-        config: &config,
-    };
+    let desk = Desk { books: &books, config: &config };
     match command {
         AuditCommand::List(wanted) => desk.list(&wanted, output, session).await,
         AuditCommand::Show { id } => show::run(books.audit.as_ref(), &id, output, session).await,
@@ -97,9 +94,7 @@ impl Desk<'_> {
     /// Whether nothing is recorded of a route that is configured. One that is not configured (any more) has to have
     /// records: an unknown name has none and no fault either, and must not be called empty, or intact.
     async fn is_without_records(&self, route: &RouteName) -> Result<bool, Failure> {
-        let newest = AuditQuery::Newest {
-            route: route.clone(),
-        };
+        let newest = AuditQuery::Newest { route: route.clone() };
         let newest = page(self.books.audit.as_ref(), &newest, 1, None).await?;
         let configured = self.configured();
         if newest.rows.is_empty() && !configured.contains(route) {
@@ -139,9 +134,7 @@ fn places(after: &[Place], routes: &[RouteName]) -> Result<BTreeMap<RouteName, u
         let route = match (&place.route, routes) {
             (Some(route), routes) if routes.contains(route) => route,
             (Some(route), _) => {
-                return Err(unplaced(&format!(
-                    "{route} is none of the routes asked for"
-                )));
+                return Err(unplaced(&format!("{route} is none of the routes asked for")));
             }
             (None, [only]) => only,
             (None, _) => return Err(unplaced("a number says nothing about several routes")),
@@ -163,10 +156,7 @@ fn unplaced(why: &str) -> Failure {
 
 /// `--after` for whoever goes on here.
 fn go_on_after(places: &BTreeMap<RouteName, u64>) -> String {
-    let places: Vec<String> = places
-        .iter()
-        .map(|(route, seq)| format!("{route}/{seq}"))
-        .collect();
+    let places: Vec<String> = places.iter().map(|(route, seq)| format!("{route}/{seq}")).collect();
     format!("--after {}", places.join(","))
 }
 
@@ -174,8 +164,7 @@ fn go_on_after(places: &BTreeMap<RouteName, u64>) -> String {
 fn no_such_output(command: &str, output: &str, instead: &str) -> Failure {
     Failure::Told {
         what: format!("{command} does not write {output}"),
-        why: "it writes records as it reads them, and that form needs all of them at once"
-            .to_owned(),
+        why: "it writes records as it reads them, and that form needs all of them at once".to_owned(),
         fix: format!("write --output {instead}"),
         exit: Exit::Usage,
     }

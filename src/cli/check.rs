@@ -40,25 +40,15 @@ impl FindingRow {
 
 impl Row for FindingRow {
     const COLUMNS: &'static [&'static str] = &["SUBJECT", "VERDICT", "WHAT", "WHY"];
-    const FIELDS: &'static [&'static str] =
-        &["subject", "verdict", "what", "why", "remedy", "source"];
+    const FIELDS: &'static [&'static str] = &["subject", "verdict", "what", "why", "remedy", "source"];
 
     fn cells(&self) -> Vec<String> {
-        vec![
-            self.subject.clone(),
-            self.verdict.to_owned(),
-            self.what.to_owned(),
-            self.why.clone(),
-        ]
+        vec![self.subject.clone(), self.verdict.to_owned(), self.what.to_owned(), self.why.clone()]
     }
 }
 
 /// Looks at everything, and says what is wrong with it.
-pub(super) async fn run(
-    asked: &Asked,
-    global: &Global,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let config = session.config(global)?;
     let routes = match &asked.route {
         Some(name) => vec![configured(&config, name)?],
@@ -73,11 +63,7 @@ pub(super) async fn run(
         Output::Table => Page::new(session.out, session.look).tell(&findings)?,
         output @ (Output::Json | Output::Jsonl | Output::Csv) => {
             let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
-            let rows = Listing {
-                name: "findings",
-                rows: &rows,
-                next: None,
-            };
+            let rows = Listing { name: "findings", rows: &rows, next: None };
             rows.write(output, session.out)?;
         }
     }
@@ -91,15 +77,8 @@ async fn findings(
 ) -> Result<Vec<Finding>, Failure> {
     let ports = session.connect.ports(config).await?;
     let installation = session.connect.installation(config).await?;
-    let wanted = Wanted {
-        config,
-        routes,
-        writes: if asked.read_only {
-            Writes::Left
-        } else {
-            Writes::Tried
-        },
-    };
+    let wanted =
+        Wanted { config, routes, writes: if asked.read_only { Writes::Left } else { Writes::Tried } };
     let facts = check::look(installation.as_ref(), &ports, wanted).await;
     // Without credentials every other line would say the same.
     if let Err(check::facts::Unseen::Refused(error)) = &facts.identity.arn
@@ -116,11 +95,7 @@ fn exit(findings: &[Finding], asked: &Asked) -> Exit {
         Verdict::Warn | Verdict::Unknown => asked.strict,
         Verdict::Pass | Verdict::Skipped => false,
     };
-    if findings.iter().any(|finding| bad(finding.verdict)) {
-        Exit::Error
-    } else {
-        Exit::Done
-    }
+    if findings.iter().any(|finding| bad(finding.verdict)) { Exit::Error } else { Exit::Done }
 }
 
 /// Where the verdict, what was checked, and what was found begin.
@@ -153,15 +128,9 @@ impl<'a> Page<'a> {
             self.line(finding)?;
         }
         writeln!(self.out, "\n{}", count(findings))?;
-        for verdict in [
-            Verdict::Fail,
-            Verdict::Warn,
-            Verdict::Unknown,
-            Verdict::Skipped,
-        ] {
+        for verdict in [Verdict::Fail, Verdict::Warn, Verdict::Unknown, Verdict::Skipped] {
             let of = findings.iter().filter(|finding| finding.verdict == verdict);
-            of.filter(|finding| finding.remedy.is_some())
-                .try_for_each(|finding| self.remedy(finding))?;
+            of.filter(|finding| finding.remedy.is_some()).try_for_each(|finding| self.remedy(finding))?;
         }
         Ok(())
     }
@@ -173,11 +142,7 @@ impl<'a> Page<'a> {
         let why = folded(&clean(&finding.why), WHY_AT);
         for (n, why) in why.iter().enumerate() {
             if n == 0 {
-                writeln!(
-                    self.out,
-                    "{:VERDICT_AT$}{verdict}{:space$}{what}{why}",
-                    "", ""
-                )?;
+                writeln!(self.out, "{:VERDICT_AT$}{verdict}{:space$}{what}{why}", "", "")?;
             } else {
                 writeln!(self.out, "{:WHY_AT$}{why}", "")?;
             }
@@ -197,12 +162,7 @@ impl<'a> Page<'a> {
 
     fn remedy(&mut self, finding: &Finding) -> io::Result<()> {
         let title = format!("{}: {}", finding.subject, finding.check.what);
-        writeln!(
-            self.out,
-            "\n{} {}",
-            self.painted(finding.verdict),
-            clean(&title)
-        )?;
+        writeln!(self.out, "\n{} {}", self.painted(finding.verdict), clean(&title))?;
         self.told("why", &finding.why)?;
         if let Some(remedy) = &finding.remedy {
             self.told("fix", remedy)?;

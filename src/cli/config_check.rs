@@ -22,20 +22,12 @@ impl Row for SettingRow<'_> {
     const FIELDS: &'static [&'static str] = &["field", "value", "from"];
 
     fn cells(&self) -> Vec<String> {
-        vec![
-            self.field.to_owned(),
-            self.value.to_owned(),
-            self.from.clone(),
-        ]
+        vec![self.field.to_owned(), self.value.to_owned(), self.from.clone()]
     }
 }
 
 /// Reads the configuration and shows it.
-pub(super) fn check(
-    file: Option<&Path>,
-    output: Output,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) fn check(file: Option<&Path>, output: Output, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let loaded = match config::read(file, session.env) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -44,11 +36,7 @@ pub(super) fn check(
         }
     };
     let rows: Vec<_> = loaded.settings.iter().map(row).collect();
-    let rows = Listing {
-        name: "settings",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "settings", rows: &rows, next: None };
     rows.write(output, session.out)?;
     session.remark(&summary(&loaded))?;
     Ok(Exit::Done)
@@ -70,12 +58,7 @@ impl Row for FaultRow {
 
     fn cells(&self) -> Vec<String> {
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        vec![
-            self.place.clone(),
-            or_dash(&self.field),
-            or_dash(&self.value),
-            self.why.clone(),
-        ]
+        vec![self.place.clone(), or_dash(&self.field), or_dash(&self.value), self.why.clone()]
     }
 }
 
@@ -101,11 +84,7 @@ fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> R
             fix: "check the path and its permissions".to_owned(),
         }],
     };
-    let rows = Listing {
-        name: "faults",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "faults", rows: &rows, next: None };
     rows.write(output, session.out)?;
     Ok(())
 }
@@ -121,11 +100,7 @@ fn fault(fault: &Fault) -> FaultRow {
 }
 
 fn row(setting: &Setting) -> SettingRow<'_> {
-    SettingRow {
-        field: &setting.field,
-        value: &setting.value,
-        from: setting.origin.to_string(),
-    }
+    SettingRow { field: &setting.field, value: &setting.value, from: setting.origin.to_string() }
 }
 
 fn summary(loaded: &Loaded) -> String {

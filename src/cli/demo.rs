@@ -52,20 +52,12 @@ struct TargetView {
 
 impl TargetView {
     fn of(row: &ObservedTarget) -> Self {
-        Self {
-            id: row.target.ip.to_string(),
-            port: row.target.port,
-            state: row.health.as_str().to_owned(),
-        }
+        Self { id: row.target.ip.to_string(), port: row.target.port, state: row.health.as_str().to_owned() }
     }
 }
 
 /// Plays the story and tells it.
-pub(super) async fn run(
-    wanted: &Demo,
-    output: Output,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) async fn run(wanted: &Demo, output: Output, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let by_the_clock = || u64::try_from(session.now.as_millis()).unwrap_or_default() % SEEDS;
     let seed = wanted.seed.unwrap_or_else(by_the_clock);
     let listener = wanted.serve.map(serve::listen).transpose()?;
@@ -106,10 +98,8 @@ impl Drop for Time {
 /// the world's time, so it is handed back with it.
 fn on_a_clock_of_its_own(seed: u64) -> Result<(Story, Time), Failure> {
     let play = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
         let story = runtime.block_on(Story::play(seed))?;
         Ok((story, Time(Some(runtime))))
     };
@@ -123,10 +113,7 @@ fn books(story: &Story) -> Books {
     let dynamo = &story.stage.fleet.dynamo;
     let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
     let ledger = Arc::new(ledger);
-    Books {
-        audit: Arc::clone(&ledger) as _,
-        ledger,
-    }
+    Books { audit: Arc::clone(&ledger) as _, ledger }
 }
 
 fn summary<'a>(story: &'a Story, seed: u64, verdict: &verify::Verdict) -> Summary<'a> {
@@ -149,13 +136,7 @@ async fn text(
     tell::story(story, seed, look, session.out)?;
     let title = "The audit records, newest first (as `writerlink audit list` shows them)";
     writeln!(session.out, "{}\n", look.paint(Tone::Strong, title))?;
-    list::run(
-        books.audit.as_ref(),
-        &everything(story),
-        Output::Table,
-        session,
-    )
-    .await?;
+    list::run(books.audit.as_ref(), &everything(story), Output::Table, session).await?;
     if verdict.intact {
         let (records, head) = (verdict.records, &verdict.head_hash);
         let verified = look.paint(Tone::Good, "audit verified");
@@ -210,9 +191,7 @@ mod tests {
     use crate::cli::render::Look;
 
     async fn verdict(story: &Story) -> verify::Verdict {
-        verify::verify(&books(story), &story.stage.route.name)
-            .await
-            .unwrap()
+        verify::verify(&books(story), &story.stage.route.name).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,10 +220,7 @@ mod tests {
         let failure = judge(&story, 7, &verdict).unwrap_err();
         assert_eq!(failure.exit(), Exit::Error);
         let told = failure.to_string();
-        assert!(
-            told.contains("seed 7") && told.contains(violation),
-            "{told}"
-        );
+        assert!(told.contains("seed 7") && told.contains(violation), "{told}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,9 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::config::{
-    CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN,
-};
+use crate::config::{CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN};
 use crate::ports::{CallError, ErrorKind, NO_CREDENTIALS};
 use crate::telemetry::TelemetryError;
 
@@ -175,8 +173,7 @@ fn config(f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
             ),
         ),
         ConfigError::Unreadable { source, .. } => {
-            let fix =
-                "check the path and its permissions; in a container, that the file is mounted";
+            let fix = "check the path and its permissions; in a container, that the file is mounted";
             told(f, error, source, fix)
         }
         ConfigError::Faulty { faults, .. } => {
@@ -201,9 +198,7 @@ fn call_fix(error: &CallError) -> &'static str {
         ErrorKind::Invalid if error.call.contains("Listener") => {
             "name a TCP or TLS listener whose one default action forwards to the route's target groups"
         }
-        ErrorKind::Unreachable => {
-            "check the network, AWS_REGION and AWS_ENDPOINT_URL, and try again"
-        }
+        ErrorKind::Unreachable => "check the network, AWS_REGION and AWS_ENDPOINT_URL, and try again",
         ErrorKind::Throttled => "wait some seconds and try again",
         ErrorKind::Denied => {
             "check the credentials (aws sts get-caller-identity) and that their role allows the call"

@@ -23,11 +23,7 @@ impl Row for HealthRow {
     const FIELDS: &'static [&'static str] = &["address", "status", "answer"];
 
     fn cells(&self) -> Vec<String> {
-        vec![
-            self.address.to_string(),
-            self.status.to_owned(),
-            self.answer.clone(),
-        ]
+        vec![self.address.to_string(), self.status.to_owned(), self.answer.clone()]
     }
 }
 
@@ -41,16 +37,8 @@ pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Ex
         Ok(answer) => answer.clone(),
         Err(error) => error.to_string(),
     };
-    let rows = [HealthRow {
-        address,
-        status,
-        answer,
-    }];
-    let listing = Listing {
-        name: "health",
-        rows: &rows,
-        next: None,
-    };
+    let rows = [HealthRow { address, status, answer }];
+    let listing = Listing { name: "health", rows: &rows, next: None };
     listing.write(global.output, session.out)?;
     asked.map(|_| Exit::Done).map_err(|error| Failure::Told {
         what: format!("the worker at {address} is not well"),

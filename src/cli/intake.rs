@@ -66,9 +66,7 @@ pub(super) fn followed<'a>(
 /// The routes that an event concerns, with the event as evidence about each.
 pub(super) fn concerned<'a>(event: &RdsEvent, config: &'a Config) -> Vec<(&'a Route, Evidence)> {
     let concerned = routing::concerned(&config.routes, event).into_iter();
-    concerned
-        .map(|(route, _)| (route, Evidence::new(route, event.clone())))
-        .collect()
+    concerned.map(|(route, _)| (route, Evidence::new(route, event.clone()))).collect()
 }
 
 /// The failure of handing in an event that concerns no route.
@@ -94,8 +92,7 @@ pub(super) fn unconcerned(event: &RdsEvent, config: &Config) -> Failure {
     Failure::Told {
         what,
         why,
-        fix: fix
-            .unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
+        fix: fix.unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
         exit: Exit::Error,
     }
 }

@@ -32,18 +32,14 @@ pub(super) fn run(wanted: &ManPages, session: &mut Session<'_>) -> Result<Exit, 
 fn named<'a>(root: &'a clap::Command, words: &[String]) -> Result<&'a clap::Command, Failure> {
     let mut command = root;
     for word in words {
-        command = below(command)
-            .find(|sub| sub.get_name() == word)
-            .ok_or_else(|| unknown(command, word))?;
+        command = below(command).find(|sub| sub.get_name() == word).ok_or_else(|| unknown(command, word))?;
     }
     Ok(command)
 }
 
 /// What can be typed after a command. Its `help` repeats the pages and has none of its own.
 fn below(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
-    command
-        .get_subcommands()
-        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+    command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
 }
 
 fn unknown(command: &clap::Command, word: &str) -> Failure {

@@ -53,28 +53,21 @@ impl From<Swap> for Wanted {
 impl From<Pin> for Wanted {
     fn from(pin: Pin) -> Self {
         let Pin { swap, within } = pin;
-        let act = Act::Pin {
-            instance: swap.to.clone(),
-            within,
-        };
+        let act = Act::Pin { instance: swap.to.clone(), within };
         Self { act, ..swap.into() }
     }
 }
 
 impl From<Pause> for Wanted {
     fn from(pause: Pause) -> Self {
-        let act = Act::Pause {
-            within: pause.within,
-        };
+        let act = Act::Pause { within: pause.within };
         Self::about(Some(pause.route), act, pause.saying)
     }
 }
 
 impl From<Freeze> for Wanted {
     fn from(freeze: Freeze) -> Self {
-        let act = Act::Freeze {
-            within: freeze.within,
-        };
+        let act = Act::Freeze { within: freeze.within };
         Self::about(None, act, freeze.saying)
     }
 }
@@ -93,12 +86,7 @@ impl Lift {
 
 impl Wanted {
     fn about(route: Option<RouteName>, act: Act, saying: Saying) -> Self {
-        Self {
-            route,
-            act,
-            overrides: Vec::new(),
-            saying,
-        }
+        Self { route, act, overrides: Vec::new(), saying }
     }
 
     fn routes<'a>(&self, config: &'a Config) -> Result<Vec<&'a Route>, Failure> {
@@ -110,31 +98,16 @@ impl Wanted {
 }
 
 /// Shows, asks, carries out, and tells.
-pub(super) async fn run(
-    wanted: Wanted,
-    global: &Global,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let config = session.config(global)?;
     let routes = wanted.routes(&config)?;
-    let Wanted {
-        act,
-        overrides,
-        saying,
-        ..
-    } = wanted;
+    let Wanted { act, overrides, saying, .. } = wanted;
     if !saying.yes && !saying.dry_run && session.answers == Answers::Nobody {
         return Err(nobody_to_ask(act.as_str()));
     }
     let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
-    let mut order = Order {
-        at: ports.clock.wall(),
-        by,
-        reason: saying.reason,
-        act,
-        overrides,
-    };
+    let mut order = Order { at: ports.clock.wall(), by, reason: saying.reason, act, overrides };
     if !saying.yes {
         let reconciler = super::run::reconciler(&config, &ports, Owner::new("plan"));
         let foreseen = foresee(&reconciler, &ports, &routes, &order).await?;
@@ -173,11 +146,7 @@ fn show(
 
 fn table(foreseen: &[Foreseen<'_>], output: Output, out: &mut dyn Write) -> std::io::Result<()> {
     let rows: Vec<&PlanRow> = foreseen.iter().flat_map(|one| &one.rows).collect();
-    let rows = Listing {
-        name: "plan",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "plan", rows: &rows, next: None };
     rows.write(output, out)
 }
 

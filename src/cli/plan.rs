@@ -31,11 +31,9 @@ pub(super) struct PlanRow {
 }
 
 impl Row for PlanRow {
-    const COLUMNS: &'static [&'static str] =
-        &["ROUTE", "DECISION", "ACTION", "TARGET", "STATE", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route", "decision", "reason", "action", "target", "state", "instance", "note",
-    ];
+    const COLUMNS: &'static [&'static str] = &["ROUTE", "DECISION", "ACTION", "TARGET", "STATE", "NOTE"];
+    const FIELDS: &'static [&'static str] =
+        &["route", "decision", "reason", "action", "target", "state", "instance", "note"];
 
     fn cells(&self) -> Vec<String> {
         let or_dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
@@ -89,29 +87,16 @@ pub(super) async fn run(
         // Wrong usage, which the arguments' own rules refuse.
         (None, None) => Vec::new(),
     };
-    let rows: Vec<PlanRow> = previews
-        .iter()
-        .flat_map(|(route, outlook)| outlook_rows(route, outlook))
-        .collect();
-    let rows = Listing {
-        name: "plan",
-        rows: &rows,
-        next: None,
-    };
+    let rows: Vec<PlanRow> =
+        previews.iter().flat_map(|(route, outlook)| outlook_rows(route, outlook)).collect();
+    let rows = Listing { name: "plan", rows: &rows, next: None };
     rows.write(global.output, session.out)?;
     let to_do = previews.iter().any(|(_, outlook)| !outlook.is_clear());
-    Ok(if to_do && wanted.detailed_exitcode {
-        Exit::PlanNotEmpty
-    } else {
-        Exit::Done
-    })
+    Ok(if to_do && wanted.detailed_exitcode { Exit::PlanNotEmpty } else { Exit::Done })
 }
 
 /// A reconciler that only looks.
-pub(super) async fn reconciler(
-    config: &Config,
-    session: &Session<'_>,
-) -> Result<Reconciler, Failure> {
+pub(super) async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler, Failure> {
     let ports = session.connect.ports(config).await?;
     let nobody = Owner::new("plan");
     Ok(super::run::reconciler(config, &ports, nobody))
@@ -123,12 +108,7 @@ pub(super) fn looking(route: &Route, error: CallError) -> Failure {
 
 impl PlanRow {
     /// A row without a target.
-    pub(super) fn new(
-        route: &Route,
-        decision: &'static str,
-        action: &'static str,
-        note: String,
-    ) -> Self {
+    pub(super) fn new(route: &Route, decision: &'static str, action: &'static str, note: String) -> Self {
         Self {
             route: route.name.to_string(),
             decision,
@@ -146,9 +126,7 @@ impl PlanRow {
 fn outlook_rows(route: &Route, outlook: &RouteOutlook) -> Vec<PlanRow> {
     let mut rows = rows(route, outlook.preview.as_ref());
     let unresolved = outlook.unresolved.as_ref();
-    rows.extend(
-        unresolved.map(|open| PlanRow::new(route, "Unresolved", "nothing", open.why.clone())),
-    );
+    rows.extend(unresolved.map(|open| PlanRow::new(route, "Unresolved", "nothing", open.why.clone())));
     rows
 }
 
@@ -156,15 +134,12 @@ fn outlook_rows(route: &Route, outlook: &RouteOutlook) -> Vec<PlanRow> {
 pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
     let row = |decision, action, note| PlanRow::new(route, decision, action, note);
     let Some(preview) = preview else {
-        let note = "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+        let note =
+            "nothing has moved this route yet, so nobody knows where it should point; an event will say";
         return vec![row("Unknown", "nothing", note.to_owned())];
     };
     // Where nothing is to be called the route is where it should be.
-    let decision = if preview.is_in_place() {
-        "InPlace"
-    } else {
-        "Move"
-    };
+    let decision = if preview.is_in_place() { "InPlace" } else { "Move" };
     match &preview.decision {
         Decision::Settle(verdict) | Decision::Ask(verdict) => vec![PlanRow {
             reason: Some(verdict.reason.as_str()),
@@ -203,10 +178,7 @@ fn actions(preview: &Preview, desired: &Desired) -> Vec<(&'static str, Target, S
         let state = state_of(*target).map_or("absent", |row| row.health.as_str());
         ("register", *target, state.to_owned())
     });
-    let rest = preview
-        .observed
-        .iter()
-        .filter(|row| !preview.plan.register.contains(&row.target));
+    let rest = preview.observed.iter().filter(|row| !preview.plan.register.contains(&row.target));
     let rest = rest.map(|row| {
         let action = if preview.plan.deregister.contains(row) {
             "deregister"
@@ -229,10 +201,7 @@ fn note(preview: &Preview, desired: &Desired) -> String {
         Reach::Swap => "alone",
         Reach::Register => "beside the others",
     };
-    let wanted = format!(
-        "{} {how}, by evidence of {}",
-        desired.instance, desired.evidence.at
-    );
+    let wanted = format!("{} {how}, by evidence of {}", desired.instance, desired.evidence.at);
     match &preview.held {
         None => wanted,
         Some((owner, wait)) => {

@@ -87,9 +87,7 @@ impl<R: Row> Listing<'_, R> {
 
 /// Comma-separated values under the names of their fields.
 pub(super) fn csv(fields: &[&str], rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(out);
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     // By hand, since a heading belongs over an empty list too.
     writer.write_record(fields)?;
     for row in rows {
@@ -169,9 +167,9 @@ pub(super) fn wrapped(text: &str, indent: usize) -> Vec<String> {
     let width = usize::from(WIDTH_MAX).saturating_sub(indent);
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let full = lines.last().is_some_and(|line| {
-            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width
-        });
+        let full = lines
+            .last()
+            .is_some_and(|line| !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width);
         if full {
             lines.push(String::new());
         }
@@ -191,11 +189,7 @@ pub(super) fn folded(text: &str, indent: usize) -> Vec<String> {
     let cut = |line: String| {
         let chars: Vec<char> = line.chars().collect();
         let pieces = chars.chunks(width).map(|piece| piece.iter().collect());
-        if chars.is_empty() {
-            vec![line]
-        } else {
-            pieces.collect()
-        }
+        if chars.is_empty() { vec![line] } else { pieces.collect() }
     };
     wrapped(text, indent).into_iter().flat_map(cut).collect()
 }
@@ -274,19 +268,12 @@ mod tests {
     }
 
     fn word(word: &'static str) -> Word {
-        Word {
-            word,
-            length: word.len(),
-        }
+        Word { word, length: word.len() }
     }
 
     fn written(rows: &[Word], output: Output) -> String {
         let mut out = Vec::new();
-        let rows = Listing {
-            name: "words",
-            rows,
-            next: Some("c"),
-        };
+        let rows = Listing { name: "words", rows, next: Some("c") };
         rows.write(output, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -294,10 +281,7 @@ mod tests {
     #[test]
     fn the_same_rows_are_written_in_every_format() {
         let rows = [word("a,b"), word("say \"x\"\nthen")];
-        assert_eq!(
-            written(&rows, Output::Csv),
-            "word,length\n\"a,b\",3\n\"say \"\"x\"\"\nthen\",12\n"
-        );
+        assert_eq!(written(&rows, Output::Csv), "word,length\n\"a,b\",3\n\"say \"\"x\"\"\nthen\",12\n");
         assert_eq!(
             written(&rows, Output::Jsonl),
             "{\"word\":\"a,b\",\"length\":3}\n{\"word\":\"say \\\"x\\\"\\nthen\",\"length\":12}\n"

@@ -37,8 +37,7 @@ struct ReplayRow {
 }
 
 impl Row for ReplayRow {
-    const COLUMNS: &'static [&'static str] =
-        &["ROUTE", "OUTCOME", "REASON", "TARGET", "TOOK", "NOTE"];
+    const COLUMNS: &'static [&'static str] = &["ROUTE", "OUTCOME", "REASON", "TARGET", "TOOK", "NOTE"];
     const FIELDS: &'static [&'static str] = &[
         "route",
         "outcome",
@@ -120,9 +119,7 @@ fn exit(ended: &Ended) -> Exit {
         (_, Disposition::Delete) => Exit::Done,
         (Ended::Duplicate(Outcome::Rejected), _) => Exit::Refused,
         (Ended::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
-        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => {
-            Exit::NotConverged
-        }
+        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => Exit::NotConverged,
         (Ended::Busy(..), _) => Exit::LeaseHeld,
         (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
     }
@@ -136,19 +133,11 @@ pub(super) fn worse(one: Exit, other: Exit) -> Exit {
         Exit::Refused => 2,
         _ => 3,
     };
-    if weight(other) > weight(one) {
-        other
-    } else {
-        one
-    }
+    if weight(other) > weight(one) { other } else { one }
 }
 
 /// Hands in an event to every route that follows its source.
-pub(super) async fn run(
-    file: &Path,
-    global: &Global,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let config = session.config(global)?;
     let events = match intake::read(file, session)? {
         Parsed::Events(events) => events,
@@ -173,17 +162,10 @@ pub(super) async fn run(
         exit_by = worse(exit_by, exit(&report.ended));
         rows.push(ReplayRow::of(&report, attempts));
         if let Ended::Unavailable(error, _) = report.ended {
-            failures.push(Failure::call(
-                &format!("replaying the event on route {}", route.name),
-                error,
-            ));
+            failures.push(Failure::call(&format!("replaying the event on route {}", route.name), error));
         }
     }
-    let rows = Listing {
-        name: "replayed",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "replayed", rows: &rows, next: None };
     rows.write(global.output, session.out)?;
     for failure in &failures {
         super::tell(failure, session);
@@ -199,11 +181,7 @@ struct Replay {
 }
 
 impl Replay {
-    async fn open(
-        config: &Config,
-        global: &Global,
-        session: &Session<'_>,
-    ) -> Result<Self, Failure> {
+    async fn open(config: &Config, global: &Global, session: &Session<'_>) -> Result<Self, Failure> {
         let process = session.connect.process()?;
         let ports = session.connect.ports(config).await?;
         let clock = Arc::clone(&ports.clock);
@@ -224,10 +202,7 @@ impl Replay {
             return (report, attempts);
         };
         let key = evidence.key.again(self.clock.random());
-        let again = Evidence {
-            key,
-            ground: evidence.ground.clone(),
-        };
+        let again = Evidence { key, ground: evidence.ground.clone() };
         self.bring_to_an_end(route, &again).await
     }
 
@@ -236,9 +211,7 @@ impl Replay {
     async fn bring_to_an_end(&self, route: &Route, evidence: &Evidence) -> (Report, u32) {
         let mut attempts = 1;
         loop {
-            let attempt = self
-                .reconciler
-                .attempt(route, evidence, Cause::Replay, &NothingInHand);
+            let attempt = self.reconciler.attempt(route, evidence, Cause::Replay, &NothingInHand);
             let report = attempt.await;
             self.lines.tell(&Happening::Attempt(&report));
             let Ended::Deferred(_, pause) = report.ended else {
@@ -247,10 +220,7 @@ impl Replay {
             if attempts >= self.attempts_max {
                 return (report, attempts);
             }
-            let note = format!(
-                "attempt {attempts} failed; the next one is in {} ms",
-                pause.as_millis()
-            );
+            let note = format!("attempt {attempts} failed; the next one is in {} ms", pause.as_millis());
             self.lines.say("info", "waiting", &note);
             self.clock.sleep(pause).await;
             attempts += 1;

@@ -21,11 +21,7 @@ use crate::web;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
-pub(super) async fn run(
-    until: Until,
-    global: &Global,
-    session: &mut Session<'_>,
-) -> Result<Exit, Failure> {
+pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let mut config = session.config(global)?;
     let process = session.connect.process()?;
     let ports = session.connect.ports(&config).await?;
@@ -34,10 +30,7 @@ pub(super) async fn run(
     visible_late_enough(&queue)?;
     let lines = Arc::new(lines(&config, &ports, global.log, process.log));
     let started = started(&config, &process.owner, &queue);
-    let ports = Ports {
-        queue: queue.port,
-        ..ports
-    };
+    let ports = Ports { queue: queue.port, ..ports };
     // Moved, not copied: a thousand of them are a megabyte.
     let routes: Arc<[Route]> = std::mem::take(&mut config.routes).into();
     let terms = Terms {

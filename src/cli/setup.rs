@@ -19,11 +19,7 @@ impl Row for ResourceRow<'_> {
     const FIELDS: &'static [&'static str] = &["kind", "name", "state"];
 
     fn cells(&self) -> Vec<String> {
-        vec![
-            self.kind.to_owned(),
-            self.name.to_owned(),
-            self.state.to_owned(),
-        ]
+        vec![self.kind.to_owned(), self.name.to_owned(), self.state.to_owned()]
     }
 }
 
@@ -32,11 +28,7 @@ pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Ex
     let config = session.config(global)?;
     let resources = session.connect.set_up(&config).await?;
     let rows: Vec<_> = resources.iter().map(row).collect();
-    let rows = Listing {
-        name: "resources",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "resources", rows: &rows, next: None };
     rows.write(global.output, session.out)?;
     Ok(Exit::Done)
 }

@@ -37,10 +37,7 @@ pub(super) async fn run(
         queue: None,
         surveyor: None,
     };
-    let style = Style {
-        detailed: wanted.routes.len() == 1,
-        reader: &config.provenance,
-    };
+    let style = Style { detailed: wanted.routes.len() == 1, reader: &config.provenance };
     let Some(seconds) = wanted.watch else {
         let survey = reader.survey().await;
         show(&survey, style, global.output, session)?;
@@ -66,9 +63,7 @@ fn routes(wanted: &Wanted, config: &Config) -> Result<Vec<Route>, Failure> {
         return Ok(config.routes.clone());
     }
     let named = wanted.routes.iter();
-    named
-        .map(|name| configured(config, name).cloned())
-        .collect()
+    named.map(|name| configured(config, name).cloned()).collect()
 }
 
 /// How a survey is shown.
@@ -103,11 +98,7 @@ impl Reader<'_> {
     }
 }
 
-async fn open(
-    connect: &dyn Connect,
-    config: &Config,
-    opened: &mut Option<Arc<dyn Queue>>,
-) -> QueueSurvey {
+async fn open(connect: &dyn Connect, config: &Config, opened: &mut Option<Arc<dyn Queue>>) -> QueueSurvey {
     let queue = match opened {
         Some(queue) => Arc::clone(queue),
         None => match connect.queue(config).await {
@@ -176,11 +167,7 @@ impl Watching {
             return session.out.flush();
         }
         let mut text = Vec::new();
-        let heading = format!(
-            "{}, every {} s; Ctrl-C ends",
-            survey.at,
-            self.every.as_secs()
-        );
+        let heading = format!("{}, every {} s; Ctrl-C ends", survey.at, self.every.as_secs());
         writeln!(text, "{heading}\n")?;
         people(survey, style, session.look, &mut text)?;
         session.out.write_all(&redrawn(&text))?;
@@ -211,12 +198,7 @@ fn redrawn(text: &[u8]) -> Vec<u8> {
     drawn
 }
 
-fn show(
-    survey: &Survey,
-    style: Style<'_>,
-    output: Output,
-    session: &mut Session<'_>,
-) -> io::Result<()> {
+fn show(survey: &Survey, style: Style<'_>, output: Output, session: &mut Session<'_>) -> io::Result<()> {
     match output {
         Output::Table => people(survey, style, session.look, session.out),
         Output::Json => json(&SurveyView::of(survey, style.reader), session.out),

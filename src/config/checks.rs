@@ -42,8 +42,7 @@ pub(super) fn no_instances(place: &Place, findings: &mut Findings) {
 pub(super) fn no_bounds(place: &Place, findings: &mut Findings) {
     let why = "without [route.instances] these ranges alone say where the route may point, and the \
          default ones hold every address that a load balancer takes";
-    let fix =
-        "write the ranges of the database's subnets, such as [\"10.0.1.0/24\", \"10.0.2.0/24\"]";
+    let fix = "write the ranges of the database's subnets, such as [\"10.0.1.0/24\", \"10.0.2.0/24\"]";
     findings.fault(place, None, why, fix);
 }
 
@@ -95,15 +94,10 @@ fn member<'a>(written: &'a Written, findings: &mut Findings) -> Option<Member<'a
     }
     let ip = address.parse::<IpAddr>();
     if ip.is_err() {
-        let why =
-            "this is no IP address (nor may it be a host name, whose address moves by itself)";
+        let why = "this is no IP address (nor may it be a host name, whose address moves by itself)";
         findings.fault(&written.place, Some(&quote), why, INSTANCE_FIX);
     }
-    Some(Member {
-        instance: instance.ok()?,
-        ip: ip.ok()?,
-        written,
-    })
+    Some(Member { instance: instance.ok()?, ip: ip.ok()?, written })
 }
 
 fn unlike(member: &Member<'_>, known: &[Member<'_>], findings: &mut Findings) {
@@ -114,9 +108,7 @@ fn unlike(member: &Member<'_>, known: &[Member<'_>], findings: &mut Findings) {
         return;
     }
     if let Some(Member { instance, .. }) = known.iter().find(|other| other.ip == member.ip) {
-        let why = format!(
-            "{instance} has the same address: a failover between the two would move nothing"
-        );
+        let why = format!("{instance} has the same address: a failover between the two would move nothing");
         let fix = "look up both endpoints again (dig +short, from inside the VPC)";
         member.fault(why, fix, findings);
     }
@@ -179,10 +171,7 @@ pub(super) fn between_routes(routes: &[Identity], findings: &mut Findings) {
         if routes.len() > 1 && route.source.is_none() {
             let why = "there are several routes, and this one does not say whose events move it";
             let fix = "write source = \"CLUSTER\", the identifier of its cluster or instance";
-            let place = Place {
-                field: format!("{}.source", route.place.field),
-                origin: route.place.origin,
-            };
+            let place = Place { field: format!("{}.source", route.place.field), origin: route.place.origin };
             findings.fault(&place, None, why, fix);
         }
     }
@@ -214,19 +203,15 @@ fn elsewhere(
     let differs = |part: &Part| location.part(*part) != first.part(*part);
     let differs = Part::ALL.into_iter().filter(differs).map(|part| {
         let of = |location: Location<'_>| location.part(part).unwrap_or_default().to_owned();
-        format!(
-            "its {part} is {}, and that of {} is {}",
-            of(location),
-            at.origin,
-            of(first)
-        )
+        format!("its {part} is {}, and that of {} is {}", of(location), at.origin, of(first))
     });
     let differs: Vec<String> = differs.collect();
     let why = format!(
         "{}: a worker calls, listens and keeps its ledger in one account and Region",
         differs.join("; ")
     );
-    let fix = "correct the ARN, or give the routes of another account or Region a worker and a file of their own";
+    let fix =
+        "correct the ARN, or give the routes of another account or Region a worker and a file of their own";
     findings.fault(place, Some(&format!("{arn:?}")), why, fix);
 }
 
@@ -235,12 +220,7 @@ fn same_name(name: &Found<RouteName>, earlier: &[Identity], findings: &mut Findi
     if let Some(other) = earlier.iter().find(|other| twin(other)) {
         let why = format!("the route of {} has this name too", other.place.origin);
         let fix = "write another name; without one a route is called like its source";
-        findings.fault(
-            &name.place,
-            Some(&format!("{:?}", name.value.as_str())),
-            why,
-            fix,
-        );
+        findings.fault(&name.place, Some(&format!("{:?}", name.value.as_str())), why, fix);
     }
 }
 
@@ -256,12 +236,7 @@ fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &mu
             other.place.origin
         );
         let fix = "give each route a target group of its own";
-        findings.fault(
-            &group.place,
-            Some(&format!("{:?}", group.value.as_str())),
-            why,
-            fix,
-        );
+        findings.fault(&group.place, Some(&format!("{:?}", group.value.as_str())), why, fix);
     }
 }
 

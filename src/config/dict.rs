@@ -14,10 +14,7 @@ pub(super) struct NotADict {
 
 /// The pairs in the order in which they are written.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, NotADict> {
-    let mut reader = Reader {
-        rest: text,
-        whole: text,
-    };
+    let mut reader = Reader { rest: text, whole: text };
     let mut pairs = Vec::new();
     reader.expect('{', "an opening brace")?;
     loop {
@@ -51,11 +48,7 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, wanted: char, name: &'static str) -> Result<(), NotADict> {
-        if self.take(wanted) {
-            Ok(())
-        } else {
-            Err(self.missing(name))
-        }
+        if self.take(wanted) { Ok(()) } else { Err(self.missing(name)) }
     }
 
     /// A string in either kind of quotes. Neither an identifier nor an address has a character that needs
@@ -81,19 +74,12 @@ impl<'a> Reader<'a> {
 
     fn end(&mut self) -> Result<(), NotADict> {
         self.rest = self.rest.trim_start();
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.missing("nothing more after the closing brace"))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(self.missing("nothing more after the closing brace")) }
     }
 
     fn missing(&self, expected: &'static str) -> NotADict {
         let read = &self.whole[..self.whole.len() - self.rest.len()];
-        NotADict {
-            at: read.chars().count() + 1,
-            expected,
-        }
+        NotADict { at: read.chars().count() + 1, expected }
     }
 }
 
@@ -110,10 +96,7 @@ mod tests {
         let json = pairs(r#"{"db-1": "10.0.1.10", "db-2": "10.0.1.11"}"#);
         assert_eq!(json.len(), 2);
         assert_eq!(json, pairs("{'db-1': '10.0.1.10', 'db-2':\n'10.0.1.11',}"));
-        assert_eq!(
-            json,
-            pairs(r#" {'db-1':"10.0.1.10" , "db-2":'10.0.1.11'} "#)
-        );
+        assert_eq!(json, pairs(r#" {'db-1':"10.0.1.10" , "db-2":'10.0.1.11'} "#));
     }
 
     #[test]
@@ -131,10 +114,7 @@ mod tests {
         assert_eq!(fault(""), "1: an opening brace");
         assert_eq!(fault("{'a' '1'}"), "6: a colon");
         assert_eq!(fault("{'a': 1}"), "7: a string in quotes");
-        assert_eq!(
-            fault("{'a': '1' 'b': '2'}"),
-            "11: a comma or a closing brace"
-        );
+        assert_eq!(fault("{'a': '1' 'b': '2'}"), "11: a comma or a closing brace");
         assert_eq!(fault("{'a': '1"), "8: a closing quote somewhere after this");
         assert_eq!(fault(r"{'a\x': '1'}"), "4: a string without backslashes");
         assert_eq!(fault("{}}"), "3: nothing more after the closing brace");

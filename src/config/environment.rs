@@ -9,15 +9,12 @@ use super::policy::shown;
 use super::strategy::Kind;
 use super::words::Word as _;
 use super::{
-    ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef,
-    ROUTE_NAME_DEFAULT, ReadFrom, Resolver, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict,
-    file,
+    ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef, ROUTE_NAME_DEFAULT,
+    ReadFrom, Resolver, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
 };
 use crate::domain::policy::Policy;
 use crate::domain::provenance::{ConfigHash, Provenance};
-use crate::domain::route::{
-    OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn,
-};
+use crate::domain::route::{OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn};
 use crate::domain::turns::Quota;
 use crate::reconcile::MOVES_PER_MINUTE_MAX;
 use crate::timer::Reconciling;
@@ -33,17 +30,13 @@ pub const TARGET_PORT: &str = "TARGET_PORT";
 
 const ARN_FIX: &str =
     "copy the ARN from the target group's page, or unset the variable and use --config FILE";
-const DICT_FIX: &str =
-    "write a JSON object, as in {\"db-1\": \"10.0.1.10\", \"db-2\": \"10.0.1.11\"}";
+const DICT_FIX: &str = "write a JSON object, as in {\"db-1\": \"10.0.1.10\", \"db-2\": \"10.0.1.11\"}";
 const PORT_FIX: &str = "write a number from 1 to 65535, or unset the variable for 3306";
 
 /// The Lambda's variables that are set. One that is set to nothing is not.
 pub(super) fn set_variables(env: Env<'_>) -> Vec<&'static str> {
     let set = |name: &&'static str| get(env, name).is_some();
-    [TARGET_GROUP_ARN, IP_DICT]
-        .into_iter()
-        .filter(set)
-        .collect()
+    [TARGET_GROUP_ARN, IP_DICT].into_iter().filter(set).collect()
 }
 
 fn get(env: Env<'_>, name: &str) -> Option<String> {
@@ -59,10 +52,7 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
         return findings.conclude(None);
     };
     let config = Config {
-        provenance: Provenance {
-            installation: name.value,
-            config: ConfigHash::of(&text(env)),
-        },
+        provenance: Provenance { installation: name.value, config: ConfigHash::of(&text(env)) },
         queue: QueueRef::default(),
         ledger: tables,
         worker: WorkerSettings::default(),
@@ -74,10 +64,7 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
     };
     file::show_defaults(&config, name.place.origin, &mut findings);
     let route = route(env, &mut findings);
-    findings.conclude(route.map(|route| Config {
-        routes: vec![route],
-        ..config
-    }))
+    findings.conclude(route.map(|route| Config { routes: vec![route], ..config }))
 }
 
 /// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each that is set.
@@ -93,8 +80,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     default_of("name", ROUTE_NAME_DEFAULT, findings);
     default_of("source", SOURCE_ANY, findings);
     default_of("strategy", Kind::default().word(), findings);
-    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
-        .and_then(|text| self::arn(&text, findings));
+    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings).and_then(|text| self::arn(&text, findings));
     let port = self::port(env, findings);
     default_of("exclusive", true, findings);
     default_of("availability_zone", ZONE_NONE, findings);
@@ -112,10 +98,7 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
         name: RouteName::new(ROUTE_NAME_DEFAULT).ok()?,
         source: Source::Any,
         strategy: Strategy::default(),
-        group: TargetGroup {
-            arn: arn?,
-            availability_zone: None,
-        },
+        group: TargetGroup { arn: arn?, availability_zone: None },
         port: port?,
         instances: instances?,
         allowed_cidrs: cidrs,
@@ -127,33 +110,18 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
 
 /// Shows what the Lambda's variables cannot say.
 fn default_of(field: &str, value: impl Display, findings: &mut Findings) {
-    let place = Place {
-        field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"),
-        origin: Origin::Default,
-    };
+    let place = Place { field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"), origin: Origin::Default };
     findings.understood(&place, value);
 }
 
 fn place(name: &'static str) -> Place {
-    Place {
-        field: name.to_owned(),
-        origin: Origin::Variable(name),
-    }
+    Place { field: name.to_owned(), origin: Origin::Variable(name) }
 }
 
-fn variable(
-    env: Env<'_>,
-    name: &'static str,
-    fix: &str,
-    findings: &mut Findings,
-) -> Option<String> {
+fn variable(env: Env<'_>, name: &'static str, fix: &str, findings: &mut Findings) -> Option<String> {
     let value = get(env, name);
     if value.is_none() {
-        let other = if name == IP_DICT {
-            TARGET_GROUP_ARN
-        } else {
-            IP_DICT
-        };
+        let other = if name == IP_DICT { TARGET_GROUP_ARN } else { IP_DICT };
         let why = format!("the variable is not set, and {other} is: the Lambda had both");
         findings.fault(&place(name), None, why, fix);
     }
@@ -187,22 +155,14 @@ fn port(env: Env<'_>, findings: &mut Findings) -> Option<u16> {
         }
         Ok(_) | Err(_) => {
             let quote = format!("{text:?}");
-            findings.fault(
-                &place(TARGET_PORT),
-                Some(&quote),
-                "this is no port",
-                PORT_FIX,
-            );
+            findings.fault(&place(TARGET_PORT), Some(&quote), "this is no port", PORT_FIX);
             None
         }
     }
 }
 
 fn route_place(field: &str, variable: &'static str) -> Place {
-    Place {
-        field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"),
-        origin: Origin::Variable(variable),
-    }
+    Place { field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"), origin: Origin::Variable(variable) }
 }
 
 fn pairs(text: &str, findings: &mut Findings) -> Option<Vec<checks::Written>> {

@@ -50,21 +50,8 @@ fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded
     findings.conclude(config.flatten())
 }
 
-fn config(
-    root: &Section<'_>,
-    hash: ConfigHash,
-    env: Env<'_>,
-    findings: &mut Findings,
-) -> Option<Config> {
-    let known = [
-        "queue",
-        "ledger",
-        "worker",
-        "reconcile",
-        "safety",
-        "dns",
-        "route",
-    ];
+fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Findings) -> Option<Config> {
+    let known = ["queue", "ledger", "worker", "reconcile", "safety", "dns", "route"];
     root.knows(&known, findings);
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
@@ -81,10 +68,7 @@ fn config(
     let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
     let resolver = dns::resolver(&root.table("dns", findings), findings);
     let routes = routes(root, findings);
-    let provenance = Provenance {
-        installation: installation?.value,
-        config: hash,
-    };
+    let provenance = Provenance { installation: installation?.value, config: hash };
     Some(Config {
         provenance,
         queue,
@@ -100,49 +84,23 @@ fn config(
 
 /// A configuration's values outside of its routes, shown as defaults but for the installation's name.
 pub(super) fn show_defaults(config: &Config, name_from: Origin, findings: &mut Findings) {
-    let WorkerSettings {
-        max_attempts,
-        drain_timeout,
-        parallel_groups,
-        health_address,
-        page_address,
-    } = &config.worker;
+    let WorkerSettings { max_attempts, drain_timeout, parallel_groups, health_address, page_address } =
+        &config.worker;
     let values = [
         ("queue.name", config.queue.to_string()),
         ("ledger.state_table", config.ledger.state.to_string()),
         ("ledger.audit_table", config.ledger.audit.to_string()),
-        (
-            "worker.installation",
-            config.provenance.installation.to_string(),
-        ),
+        ("worker.installation", config.provenance.installation.to_string()),
         ("worker.max_attempts", max_attempts.to_string()),
-        (
-            "worker.drain_timeout_s",
-            drain_timeout.as_secs().to_string(),
-        ),
+        ("worker.drain_timeout_s", drain_timeout.as_secs().to_string()),
         ("worker.parallel_groups", parallel_groups.to_string()),
         ("worker.health_address", health_address.to_string()),
         ("worker.page_address", page_address.to_string()),
-        (
-            "reconcile.interval_seconds",
-            timer::shown(config.reconciling.interval),
-        ),
-        (
-            "reconcile.looks_per_second_max",
-            config.reconciling.looks_per_second_max.to_string(),
-        ),
-        (
-            "reconcile.registrations_per_second",
-            config.quota.map_or(0, |q| q.per_second).to_string(),
-        ),
-        (
-            "reconcile.registrations_burst",
-            config.quota.map_or(0, |q| q.burst).to_string(),
-        ),
-        (
-            "safety.moves_per_minute_max",
-            config.moves_per_minute_max.to_string(),
-        ),
+        ("reconcile.interval_seconds", timer::shown(config.reconciling.interval)),
+        ("reconcile.looks_per_second_max", config.reconciling.looks_per_second_max.to_string()),
+        ("reconcile.registrations_per_second", config.quota.map_or(0, |q| q.per_second).to_string()),
+        ("reconcile.registrations_burst", config.quota.map_or(0, |q| q.burst).to_string()),
+        ("safety.moves_per_minute_max", config.moves_per_minute_max.to_string()),
         ("dns.resolver", config.resolver.to_string()),
     ];
     for (field, value) in values {
@@ -163,25 +121,19 @@ const QUEUE_NAME_LENGTH_MAX: usize = 80;
 const QUEUE_NAME: Rule<QueueRef> = Rule {
     parse: |text| {
         let stem = text.strip_suffix(".fifo").unwrap_or_default();
-        let plain = stem
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let plain = stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !stem.is_empty() && plain && text.len() <= QUEUE_NAME_LENGTH_MAX {
             return Ok(QueueRef::Name(text.to_owned()));
         }
-        Err(
-            "the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo"
-                .to_owned(),
-        )
+        Err("the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo"
+            .to_owned())
     },
     fix: "write a name such as \"writerlink.fifo\"; a standard queue would lose the order of events",
 };
 
 const QUEUE_URL: Rule<QueueRef> = Rule {
     parse: |text| {
-        let rest = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"));
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         match rest.and_then(|rest| rest.rsplit_once('/')) {
             Some((before, queue)) if !before.is_empty() => {
                 (QUEUE_NAME.parse)(queue).map(|_| QueueRef::Url(text.to_owned()))
@@ -270,18 +222,8 @@ fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettin
     let drain_default = u32::try_from(default.drain_timeout.as_secs()).ok()?;
     let max_attempts = section.number_or("max_attempts", &attempts, default.max_attempts, findings);
     let drain_s = section.number_or("drain_timeout_s", &drain, drain_default, findings);
-    let parallel_groups = section.number_or(
-        "parallel_groups",
-        &groups,
-        default.parallel_groups,
-        findings,
-    );
-    let health_address = section.text_or(
-        "health_address",
-        &HEALTH_ADDRESS,
-        default.health_address,
-        findings,
-    );
+    let parallel_groups = section.number_or("parallel_groups", &groups, default.parallel_groups, findings);
+    let health_address = section.text_or("health_address", &HEALTH_ADDRESS, default.health_address, findings);
     // On the same socket if nothing is said: a second port would be one more that can be taken.
     let page_default = PageAddress::At(health_address);
     let page_address = section.text_or("page_address", &PAGE_ADDRESS, page_default, findings);
@@ -304,16 +246,10 @@ fn routes(root: &Section<'_>, findings: &mut Findings) -> Option<Vec<Route>> {
     if sections.is_empty() && !root.has("route") {
         let place = root.place("route", root.origin);
         let fix = "write [[route]] with target_group and, below [route.instances], the instances";
-        findings.fault(
-            &place,
-            None,
-            "there is no route, so nothing would ever move",
-            fix,
-        );
+        findings.fault(&place, None, "there is no route, so nothing would ever move", fix);
     }
     let drafts = sections.into_iter().map(|section| draft(section, findings));
-    let (identities, routes): (Vec<_>, Vec<_>) =
-        drafts.map(|draft| (draft.identity, draft.route)).unzip();
+    let (identities, routes): (Vec<_>, Vec<_>) = drafts.map(|draft| (draft.identity, draft.route)).unzip();
     checks::between_routes(&identities, findings);
     routes.into_iter().collect()
 }

@@ -104,20 +104,13 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn new(from: ReadFrom) -> Self {
-        Self {
-            from,
-            settings: Some(Vec::new()),
-            faults: Vec::new(),
-        }
+        Self { from, settings: Some(Vec::new()), faults: Vec::new() }
     }
 
     /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would keep 4 MB
     /// for.
     pub(super) fn of_faults(from: ReadFrom) -> Self {
-        Self {
-            settings: None,
-            ..Self::new(from)
-        }
+        Self { settings: None, ..Self::new(from) }
     }
 
     pub(super) fn understood(&mut self, place: &Place, value: impl fmt::Display) {
@@ -163,10 +156,7 @@ impl Findings {
             }),
             _ => {
                 self.faults.sort_by_key(|fault| fault.origin);
-                Err(ConfigError::Faulty {
-                    from: self.from,
-                    faults: self.faults,
-                })
+                Err(ConfigError::Faulty { from: self.from, faults: self.faults })
             }
         }
     }

@@ -42,8 +42,7 @@ pub(super) fn installation(
     Some(match (written, given) {
         (Some(written), Some(given)) if written.value != given => {
             let quote = format!("{:?}", written.value.as_str());
-            let why =
-                format!("{INSTALLATION_VARIABLE} says {given}, and an installation has one name");
+            let why = format!("{INSTALLATION_VARIABLE} says {given}, and an installation has one name");
             let fix = "remove the field, or write the same name: the parameter Name of its stack";
             findings.fault(&written.place, Some(&quote), why, fix);
             return None;

@@ -65,10 +65,7 @@ const ENDPOINT: Rule<String> = Rule {
         if !fits || address || !name.split('.').all(label) {
             return Err("this is no host name".to_owned());
         }
-        if ENDPOINTS_OF_ANY_MEMBER
-            .iter()
-            .any(|kind| name.contains(kind))
-        {
+        if ENDPOINTS_OF_ANY_MEMBER.iter().any(|kind| name.contains(kind)) {
             return Err("this endpoint leads to readers, and does not tell the writer".to_owned());
         }
         Ok(name)
@@ -80,9 +77,7 @@ const ALLOWED_FIX: &str = "write a list of DB instance identifiers, such as [\"d
      or remove the line for any instance of the source";
 
 const ALLOWED: Rule<InstanceId> = Rule {
-    parse: |text| {
-        InstanceId::new(text).map_err(|error| format!("this is no {}: {}", error.what, error.rule))
-    },
+    parse: |text| InstanceId::new(text).map_err(|error| format!("this is no {}: {}", error.what, error.rule)),
     fix: ALLOWED_FIX,
 };
 
@@ -107,10 +102,8 @@ const EVIDENCE_AGE_OF_EVENTS_ALONE: Limits = Limits::within(
      away for a night has to follow it, and after 14 days SQS has dropped it",
 );
 
-const SERVING_LIMIT: Limits = Limits::within(
-    30..=3600,
-    "a load balancer needs minutes to serve a new target, and not an hour",
-);
+const SERVING_LIMIT: Limits =
+    Limits::within(30..=3600, "a load balancer needs minutes to serve a new target, and not an hour");
 
 const FLAP_MOVES: Limits = Limits {
     range: 1..=20,
@@ -135,20 +128,13 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
     let default = Policy::default();
     let policy = Policy {
         truth: truth.clone().unwrap_or_default(),
-        endpoint: section
-            .text("endpoint", &ENDPOINT, findings)
-            .map(|found| found.value),
+        endpoint: section.text("endpoint", &ENDPOINT, findings).map(|found| found.value),
         map_check: word(section, "map_check", findings),
         database: word(section, "database", findings),
         role: word(section, "role", findings),
         mode: word(section, "mode", findings),
         allowed_instances: allowed_instances(section, findings),
-        trust_event: seconds(
-            section,
-            ("trust_event_seconds", &TRUST_EVENT),
-            default.trust_event,
-            findings,
-        ),
+        trust_event: seconds(section, ("trust_event_seconds", &TRUST_EVENT), default.trust_event, findings),
         evidence_age_max: evidence_age_max(section, truth.as_ref(), findings),
         flap_moves_max: section
             .number("flap_moves_max", &FLAP_MOVES, FLAP_MOVES_MAX, findings)
@@ -174,11 +160,8 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
     }
     old_evidence_is_not_trusted(section, &policy, findings);
     for (field, value) in shown(&policy) {
-        let place = if section.has(field) {
-            section.place_of(field)
-        } else {
-            section.place(field, Origin::Default)
-        };
+        let place =
+            if section.has(field) { section.place_of(field) } else { section.place(field, Origin::Default) };
         findings.understood(&place, value);
     }
     (policy, asks)
@@ -258,10 +241,9 @@ fn evidence_age_max(
     findings: &mut Findings,
 ) -> Option<Duration> {
     let (limits, default) = match truth {
-        Some(nobody) if nobody.is_empty() => (
-            &EVIDENCE_AGE_OF_EVENTS_ALONE,
-            EVIDENCE_AGE_MAX_OF_EVENTS_ALONE,
-        ),
+        Some(nobody) if nobody.is_empty() => {
+            (&EVIDENCE_AGE_OF_EVENTS_ALONE, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE)
+        }
         Some(_) | None => (&EVIDENCE_AGE, EVIDENCE_AGE_MAX),
     };
     let shown = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
@@ -270,10 +252,7 @@ fn evidence_age_max(
     Some(Duration::from_secs(found.value.into())).filter(|age| *age != default)
 }
 
-fn allowed_instances(
-    section: &Section<'_>,
-    findings: &mut Findings,
-) -> Option<BTreeSet<InstanceId>> {
+fn allowed_instances(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<InstanceId>> {
     let found = section.texts("allowed_instances", &ALLOWED, findings)?;
     if found.value.is_empty() {
         let why = "an empty list allows no instance, so the route could never move";

@@ -24,13 +24,7 @@ pub(super) struct Draft {
 
 /// What is read here, before and after the [strategy], and before the [policy].
 const FIELDS: [&str; 2] = ["name", "source"];
-const MORE_FIELDS: [&str; 5] = [
-    "port",
-    "exclusive",
-    "availability_zone",
-    "allowed_cidrs",
-    "on_started",
-];
+const MORE_FIELDS: [&str; 5] = ["port", "exclusive", "availability_zone", "allowed_cidrs", "on_started"];
 const MAP: &str = "instances";
 
 const PORT: Limits = Limits::within(1..=65_535, "this is no port of a database");
@@ -51,9 +45,7 @@ const CIDR: Rule<IpNet> = Rule {
 
 const ZONE: Rule<String> = Rule {
     parse: |text| {
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if plain && !text.is_empty() {
             return Ok(text.to_owned());
         }
@@ -70,14 +62,7 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         Some(name) => section.named(format!("route.{}", name.value)),
         None => section,
     };
-    let known = [
-        &FIELDS[..],
-        &strategy::FIELDS,
-        &MORE_FIELDS,
-        &policy::FIELDS,
-        &[MAP],
-    ]
-    .concat();
+    let known = [&FIELDS[..], &strategy::FIELDS, &MORE_FIELDS, &policy::FIELDS, &[MAP]].concat();
     section.knows(&known, findings);
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
     let written = strategy::written(&section, findings);
@@ -164,10 +149,7 @@ fn zone(section: &Section<'_>, findings: &mut Findings) -> Option<String> {
     let zone = section.text("availability_zone", &ZONE, findings);
     let (place, shown) = match &zone {
         Some(zone) => (zone.place.clone(), zone.value.as_str()),
-        None => (
-            section.place("availability_zone", Origin::Default),
-            ZONE_NONE,
-        ),
+        None => (section.place("availability_zone", Origin::Default), ZONE_NONE),
     };
     findings.understood(&place, shown);
     zone.map(|zone| zone.value)
@@ -184,12 +166,7 @@ fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<I
     let found = section.texts(field, &CIDR, findings)?;
     if found.value.is_empty() {
         let why = "an empty list allows no address at all";
-        findings.fault(
-            &found.place,
-            Some("[]"),
-            why,
-            "name a range, or remove the line",
-        );
+        findings.fault(&found.place, Some("[]"), why, "name a range, or remove the line");
         return None;
     }
     findings.understood(&found.place, checks::join(&found.value));

@@ -78,12 +78,7 @@ type Value<'a> = &'a Spanned<DeValue<'a>>;
 impl<'a> Section<'a> {
     /// The whole file.
     pub(super) fn root(document: Document<'a>, table: &'a DeTable<'a>) -> Self {
-        Self {
-            path: String::new(),
-            origin: Origin::Line(1),
-            document,
-            table: Some(table),
-        }
+        Self { path: String::new(), origin: Origin::Line(1), document, table: Some(table) }
     }
 
     /// A table under this one.
@@ -91,11 +86,7 @@ impl<'a> Section<'a> {
         let path = self.place(field, self.origin).field;
         match self.get(field) {
             Some(value) => self.as_section(path, value, findings),
-            None => Section {
-                path,
-                table: None,
-                ..*self
-            },
+            None => Section { path, table: None, ..*self },
         }
     }
 
@@ -107,10 +98,7 @@ impl<'a> Section<'a> {
         };
         let Some(array) = value.get_ref().as_array() else {
             let place = self.place(field, self.document.line(value.span().start));
-            let why = format!(
-                "there may be several {field}s, and this is {}",
-                type_of(value)
-            );
+            let why = format!("there may be several {field}s, and this is {}", type_of(value));
             let fix = format!("write [[{field}]], with two brackets");
             findings.fault(&place, None, why, fix);
             return Vec::new();
@@ -130,20 +118,12 @@ impl<'a> Section<'a> {
         let origin = self.document.line(value.span().start);
         let table = value.get_ref().as_table();
         if table.is_none() {
-            let place = Place {
-                field: path.clone(),
-                origin,
-            };
+            let place = Place { field: path.clone(), origin };
             let why = of_type("a table", value);
             let fix = "write its header on a line of its own, as in writerlink.example.toml";
             findings.fault(&place, Some(self.document.quote(value)), why, fix);
         }
-        Section {
-            path,
-            origin,
-            document: self.document,
-            table,
-        }
+        Section { path, origin, document: self.document, table }
     }
 
     /// Reports every field that is none of `known`: a misspelt field must not be a default in silence.
@@ -165,27 +145,18 @@ impl<'a> Section<'a> {
 
     /// A field where it is written, else where it could be.
     pub(super) fn place_of(&self, field: &str) -> Place {
-        let line = self
-            .get(field)
-            .map(|value| self.document.line(value.span().start));
+        let line = self.get(field).map(|value| self.document.line(value.span().start));
         self.place(field, line.unwrap_or(self.origin))
     }
 
     pub(super) fn place(&self, field: &str, origin: Origin) -> Place {
-        let field = if self.path.is_empty() {
-            field.to_owned()
-        } else {
-            format!("{}.{field}", self.path)
-        };
+        let field = if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) };
         Place { field, origin }
     }
 
     /// The table itself, where it begins.
     pub(super) fn header(&self) -> Place {
-        Place {
-            field: self.path.clone(),
-            origin: self.origin,
-        }
+        Place { field: self.path.clone(), origin: self.origin }
     }
 
     /// Whether it is there and has no field.
@@ -203,12 +174,7 @@ impl<'a> Section<'a> {
     }
 
     /// A string that keeps `rule`; nothing when it is absent or a fault was reported.
-    pub(super) fn text<T>(
-        &self,
-        field: &str,
-        rule: &Rule<T>,
-        findings: &mut Findings,
-    ) -> Option<Found<T>> {
+    pub(super) fn text<T>(&self, field: &str, rule: &Rule<T>, findings: &mut Findings) -> Option<Found<T>> {
         let value = self.get(field)?;
         let place = self.place(field, self.document.line(value.span().start));
         self.parsed(place, value, rule, findings)
@@ -253,10 +219,8 @@ impl<'a> Section<'a> {
         default: T,
         findings: &mut Findings,
     ) -> T {
-        let found = found.unwrap_or_else(|| Found {
-            value: default,
-            place: self.place(field, Origin::Default),
-        });
+        let found =
+            found.unwrap_or_else(|| Found { value: default, place: self.place(field, Origin::Default) });
         findings.understood(&found.place, &found.value);
         found.value
     }

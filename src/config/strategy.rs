@@ -46,22 +46,17 @@ pub(super) fn rule_of(error: &InvalidName) -> String {
     format!("this is no {}: {}", error.what, error.rule)
 }
 
-const GROUP_RULE: Rule<TargetGroupArn> = Rule {
-    parse: |text| TargetGroupArn::new(text).map_err(|error| rule_of(&error)),
-    fix: GROUP_FIX,
-};
+const GROUP_RULE: Rule<TargetGroupArn> =
+    Rule { parse: |text| TargetGroupArn::new(text).map_err(|error| rule_of(&error)), fix: GROUP_FIX };
 
 const GROUP_FIX: &str = "copy the ARN from the target group's page in the EC2 console";
 
-const LISTENER_RULE: Rule<ListenerArn> = Rule {
-    parse: |text| ListenerArn::new(text).map_err(|error| rule_of(&error)),
-    fix: LISTENER_FIX,
-};
+const LISTENER_RULE: Rule<ListenerArn> =
+    Rule { parse: |text| ListenerArn::new(text).map_err(|error| rule_of(&error)), fix: LISTENER_FIX };
 
 const LISTENER_FIX: &str = "copy the ARN from the listener's page in the EC2 console";
 
-const GROUPS_FIX: &str =
-    "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
+const GROUPS_FIX: &str = "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
 
 /// Where a route's targets live, as far as that could be read.
 pub(super) struct Written {
@@ -74,11 +69,7 @@ pub(super) struct Written {
 /// Reads the strategy and its groups.
 pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written {
     let kind = kind(section, findings);
-    let mut written = Written {
-        kind,
-        groups: Vec::new(),
-        listener: None,
-    };
+    let mut written = Written { kind, groups: Vec::new(), listener: None };
     match kind {
         Some(Kind::Swap) => {
             only_with(Kind::Weighted, &[LISTENER, GROUPS], section, findings);
@@ -166,10 +157,7 @@ fn groups(
         };
         let instance = InstanceId::new(name);
         if let Err(error) = &instance {
-            fault(
-                format!("{name:?} is no {}: {}", error.what, error.rule),
-                GROUPS_FIX,
-            );
+            fault(format!("{name:?} is no {}: {}", error.what, error.rule), GROUPS_FIX);
         }
         let group = TargetGroupArn::new(arn);
         if let Err(error) = &group {
@@ -178,10 +166,7 @@ fn groups(
         let (Ok(instance), Ok(group)) = (instance, group) else {
             continue;
         };
-        if groups
-            .iter()
-            .any(|(known, _)| known.as_ref() == Some(&instance))
-        {
+        if groups.iter().any(|(known, _)| known.as_ref() == Some(&instance)) {
             let why = "is listed twice (RDS does not tell upper from lower case)";
             fault(format!("{instance} {why}"), "remove one of the two");
         } else if groups.iter().any(|(_, known)| known.value == group) {
@@ -190,13 +175,7 @@ fn groups(
         }
         let place = written.place;
         findings.understood(&place, &group);
-        groups.push((
-            Some(instance),
-            Found {
-                value: group,
-                place,
-            },
-        ));
+        groups.push((Some(instance), Found { value: group, place }));
     }
     groups
 }
@@ -204,10 +183,8 @@ fn groups(
 impl Written {
     /// The strategy, and the group by which the route is known; nothing when there was a fault in them.
     pub(super) fn strategy(&self, zone: Option<&String>) -> Option<(Strategy, TargetGroup)> {
-        let group_at = |arn: &TargetGroupArn| TargetGroup {
-            arn: arn.clone(),
-            availability_zone: zone.cloned(),
-        };
+        let group_at =
+            |arn: &TargetGroupArn| TargetGroup { arn: arn.clone(), availability_zone: zone.cloned() };
         match self.kind? {
             Kind::Swap => {
                 let (_, group) = self.groups.first()?;
@@ -263,9 +240,7 @@ impl Written {
 }
 
 fn groupless(instance: &InstanceId, place: &Place, findings: &mut Findings) {
-    let why = format!(
-        "[route.target_groups] has no group for {instance}, so it could never get the weight"
-    );
+    let why = format!("[route.target_groups] has no group for {instance}, so it could never get the weight");
     let fix = "make a target group for it and add its line, or remove the instance";
     findings.fault(place, None, why, fix);
 }
@@ -276,13 +251,8 @@ fn one_writer_among_several(section: &Section<'_>, policy: &Policy, findings: &m
         findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
     };
     if policy.role == Role::Readers {
-        let why =
-            "several readers stand in one group, and a weighted route has one for each instance";
-        fault(
-            "role",
-            why,
-            "write strategy = \"swap\", or role = \"writer\"",
-        );
+        let why = "several readers stand in one group, and a weighted route has one for each instance";
+        fault("role", why, "write strategy = \"swap\", or role = \"writer\"");
     }
     if policy.database == Database::Instance {
         let why = "a failover of a Multi-AZ instance gives the same instance another address: there are no two groups \

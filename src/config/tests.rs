@@ -6,10 +6,8 @@ use crate::domain::provenance::ConfigHash;
 use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
 use crate::domain::truth::Witness;
 
-const ARN_A: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067";
-const ARN_B: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/1111111111111111";
+const ARN_A: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067";
+const ARN_B: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/1111111111111111";
 
 fn file(text: &str) -> Result<Loaded, ConfigError> {
     file_with(text, &[])
@@ -38,10 +36,7 @@ fn told(read: Result<Loaded, ConfigError>) -> String {
     match read {
         Err(ConfigError::Faulty { faults, .. }) => {
             let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            texts
-                .join("\n")
-                .replace(ARN_A, "ARN-A")
-                .replace(ARN_B, "ARN-B")
+            texts.join("\n").replace(ARN_A, "ARN-A").replace(ARN_B, "ARN-B")
         }
         other => panic!("no faults: {other:?}"),
     }
@@ -71,14 +66,7 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
         .lines()
         .filter(|line| !without_default.iter().any(|field| line.starts_with(field)))
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest)
-                if rest
-                    .split(" = ")
-                    .next()
-                    .is_some_and(|key| !key.contains(' ')) =>
-            {
-                rest
-            }
+            Some(rest) if rest.split(" = ").next().is_some_and(|key| !key.contains(' ')) => rest,
             _ => line,
         })
         .collect();
@@ -87,18 +75,9 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
     assert_ne!(shown.config.provenance, written.config.provenance);
     let provenance = shown.config.provenance.clone();
     let written_by_hand = written.config.clone();
-    assert_eq!(
-        shown.config,
-        Config {
-            provenance,
-            ..written_by_hand
-        }
-    );
+    assert_eq!(shown.config, Config { provenance, ..written_by_hand });
     let from_the_file = |loaded: &Loaded| {
-        let lines = loaded
-            .settings
-            .iter()
-            .filter(|s| s.origin != Origin::Default);
+        let lines = loaded.settings.iter().filter(|s| s.origin != Origin::Default);
         lines.count()
     };
     assert_eq!(
@@ -112,18 +91,13 @@ fn the_example_parses_and_its_comments_are_the_defaults() {
 #[test]
 fn a_worker_reads_the_same_configuration_without_its_values() {
     let text = route(INSTANCES);
-    let (shown, to_work) = (
-        file(&text).unwrap(),
-        file::parse_to_work(Path::new("w.toml"), &text, &|_| None).unwrap(),
-    );
+    let (shown, to_work) =
+        (file(&text).unwrap(), file::parse_to_work(Path::new("w.toml"), &text, &|_| None).unwrap());
     assert_eq!(shown.config, to_work.config);
     assert!(!shown.settings.is_empty());
     assert_eq!(to_work.settings, []);
     let faulty = file::parse_to_work(Path::new("w.toml"), "[[route]]\nport = 0\n", &|_| None);
-    assert_eq!(
-        faulty.unwrap_err().to_string(),
-        file("[[route]]\nport = 0\n").unwrap_err().to_string()
-    );
+    assert_eq!(faulty.unwrap_err().to_string(), file("[[route]]\nport = 0\n").unwrap_err().to_string());
 }
 
 #[test]
@@ -140,10 +114,7 @@ fn the_least_file_is_one_route_that_any_source_moves() {
     let db_2 = InstanceId::new("db-2").unwrap();
     assert_eq!(route.instances[&db_2].to_string(), "10.0.1.11");
     assert_eq!(loaded.config.worker, WorkerSettings::default());
-    assert_eq!(
-        loaded.config.queue,
-        QueueRef::Name("writerlink.fifo".to_owned())
-    );
+    assert_eq!(loaded.config.queue, QueueRef::Name("writerlink.fifo".to_owned()));
 }
 
 #[test]
@@ -153,18 +124,12 @@ fn a_route_is_called_like_its_source_unless_it_says_otherwise() {
         loaded.config.routes[0].name.to_string()
     };
     assert_eq!(named("source = \"Aurora-Source\"\n"), "aurora-source");
-    assert_eq!(
-        named("source = \"aurora-source\"\nname = \"orders\"\n"),
-        "orders"
-    );
+    assert_eq!(named("source = \"aurora-source\"\nname = \"orders\"\n"), "orders");
 }
 
 #[test]
 fn every_value_is_shown_with_the_place_it_came_from() {
-    let loaded = file(&route(&format!(
-        "source = \"c\"\nport = 3_307\n{INSTANCES}"
-    )))
-    .unwrap();
+    let loaded = file(&route(&format!("source = \"c\"\nport = 3_307\n{INSTANCES}"))).unwrap();
     let shown: Vec<String> = loaded
         .settings
         .iter()
@@ -423,10 +388,7 @@ fn a_queue_has_a_name_or_a_url_and_is_a_fifo_queue() {
 
 #[test]
 fn the_two_tables_of_the_ledger_differ() {
-    let text = format!(
-        "[ledger]\nstate_table = \"writerlink-audit\"\n{}",
-        route(INSTANCES)
-    );
+    let text = format!("[ledger]\nstate_table = \"writerlink-audit\"\n{}", route(INSTANCES));
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:1: ledger.audit_table = "writerlink-audit"
       why: this is the state table too, and the two have different keys
@@ -466,9 +428,7 @@ db-4 = \"169.254.169.254\"
 
 #[test]
 fn faulty_ranges_accuse_no_address() {
-    let text = route(&format!(
-        "allowed_cidrs = [\"192.168.0.0/33\"]\n{INSTANCES}"
-    ));
+    let text = route(&format!("allowed_cidrs = [\"192.168.0.0/33\"]\n{INSTANCES}"));
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:3: route.default.allowed_cidrs = "192.168.0.0/33"
       why: this is no range of addresses
@@ -531,10 +491,7 @@ fn a_target_group_under_a_misspelt_account_or_region_is_still_the_same_group() {
             &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
             &format!("source = \"d\"\ntarget_group = \"{misspelt}\""),
         );
-        assert!(
-            faults(&text).contains("has this target group too"),
-            "{misspelt}"
-        );
+        assert!(faults(&text).contains("has this target group too"), "{misspelt}");
     }
 }
 
@@ -543,10 +500,7 @@ fn two_accounts_regions_or_partitions_in_one_file_are_refused() {
     let other = |from: &str, to: &str| {
         two_routes(
             &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
-            &format!(
-                "source = \"d\"\ntarget_group = \"{}\"",
-                ARN_B.replace(from, to)
-            ),
+            &format!("source = \"d\"\ntarget_group = \"{}\"", ARN_B.replace(from, to)),
         )
     };
     insta::assert_snapshot!(faults(&other("us-east-1", "eu-west-1")), @r#"
@@ -587,9 +541,7 @@ fn a_listener_or_a_group_of_another_region_is_refused_within_one_route() {
 }
 
 fn source_of(lines: &str) -> Source {
-    let mut config = file(&route(&format!("{lines}\n{INSTANCES}")))
-        .unwrap()
-        .config;
+    let mut config = file(&route(&format!("{lines}\n{INSTANCES}"))).unwrap().config;
     config.routes.remove(0).source
 }
 
@@ -612,10 +564,7 @@ fn a_source_is_a_name_where_the_group_is_or_an_arn_anywhere() {
     let loaded = file(&text).unwrap();
     assert_eq!(loaded.config.routes[0].name.as_str(), "aurora-source");
     assert_eq!(loaded.config.region(), "us-east-1");
-    let shown = loaded
-        .settings
-        .iter()
-        .find(|s| s.field.ends_with(".source"));
+    let shown = loaded.settings.iter().find(|s| s.field.ends_with(".source"));
     assert_eq!(shown.unwrap().value, own);
 }
 
@@ -665,11 +614,7 @@ fn two_faulty_sources_are_no_shared_name() {
         &format!("source = \"a b\"\ntarget_group = \"{ARN_A}\""),
         &format!("source = \"c d\"\ntarget_group = \"{ARN_B}\""),
     );
-    assert!(
-        !faults(&text).contains("has this name too"),
-        "{}",
-        faults(&text)
-    );
+    assert!(!faults(&text).contains("has this name too"), "{}", faults(&text));
 }
 
 #[test]
@@ -690,10 +635,7 @@ fn the_lambdas_variables_make_the_lambdas_route() {
     assert_eq!(route.instances.len(), 2);
     assert_eq!(route.policy, Policy::default());
     assert_eq!(loaded.config.reconciling, Reconciling::default());
-    let from_variables = loaded
-        .settings
-        .iter()
-        .filter(|s| s.origin != Origin::Default);
+    let from_variables = loaded.settings.iter().filter(|s| s.origin != Origin::Default);
     assert_eq!(from_variables.count(), 4);
 }
 
@@ -759,10 +701,7 @@ fn a_file_wins_over_the_variables_and_says_which_it_did_not_look_at() {
     assert_eq!(loaded.from, ReadFrom::File(path.clone()));
     assert_eq!(loaded.unused, [TARGET_GROUP_ARN]);
     let other = directory.path().join("absent.toml");
-    assert!(matches!(
-        read(Some(&other), &env),
-        Err(ConfigError::Unreadable { .. })
-    ));
+    assert!(matches!(read(Some(&other), &env), Err(ConfigError::Unreadable { .. })));
 }
 
 #[test]
@@ -773,10 +712,7 @@ fn the_text_in_a_variable_is_read_like_a_file_and_a_file_wins_over_it() {
     assert_eq!(loaded.from.to_string(), CONFIG_TEXT_VARIABLE);
     assert_eq!(loaded.config.routes.len(), 1);
     let absent = Path::new("/absent.toml");
-    assert!(matches!(
-        read(Some(absent), &env),
-        Err(ConfigError::Unreadable { .. })
-    ));
+    assert!(matches!(read(Some(absent), &env), Err(ConfigError::Unreadable { .. })));
 }
 
 #[test]
@@ -785,11 +721,7 @@ fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
     let Err(ConfigError::Faulty { faults, .. }) = read(None, &env) else {
         panic!("it has a fault");
     };
-    assert!(
-        faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"),
-        "{}",
-        faults[0].place
-    );
+    assert!(faults[0].place.starts_with("WRITERLINK_CONFIG_TEXT"), "{}", faults[0].place);
 }
 
 #[test]
@@ -798,26 +730,17 @@ fn the_limits_keep_their_relations() {
     assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
     assert!((DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX).contains(&default.drain_timeout));
     assert!((1..=PARALLEL_GROUPS_MAX).contains(&default.parallel_groups));
-    assert!(
-        default.drain_timeout < Duration::from_secs(30),
-        "Fargate's stopTimeout, if unsaid"
-    );
+    assert!(default.drain_timeout < Duration::from_secs(30), "Fargate's stopTimeout, if unsaid");
     assert!(DRAIN_TIMEOUT_MIN > RECEIVE_WAIT && DRAIN_TIMEOUT_MIN > LEASE_DURATION);
 }
 
 #[test]
 fn a_drain_that_is_shorter_than_a_receive_is_refused() {
     let drain = |seconds: u32| {
-        let text = format!(
-            "[worker]\ndrain_timeout_s = {seconds}\n{}",
-            route(INSTANCES)
-        );
+        let text = format!("[worker]\ndrain_timeout_s = {seconds}\n{}", route(INSTANCES));
         file(&text).is_ok()
     };
-    assert_eq!(
-        [20, 24, 25, 115, 116].map(drain),
-        [false, false, true, true, false]
-    );
+    assert_eq!([20, 24, 25, 115, 116].map(drain), [false, false, true, true, false]);
 }
 
 #[test]
@@ -838,17 +761,12 @@ fn the_template_kills_no_task_that_may_still_drain() {
 fn a_long_value_is_quoted_short() {
     let long = "x".repeat(500);
     let told = faults(&route(&format!("name = \"{long}\"\n{INSTANCES}")));
-    assert!(
-        told.lines().all(|line| line.chars().count() < 220),
-        "{told}"
-    );
+    assert!(told.lines().all(|line| line.chars().count() < 220), "{told}");
 }
 
 /// A route that asks, with ranges and without a map.
 fn asking(lines: &str) -> String {
-    route(&format!(
-        "source = \"c\"\nallowed_cidrs = [\"10.0.1.0/24\"]\n{lines}"
-    ))
+    route(&format!("source = \"c\"\nallowed_cidrs = [\"10.0.1.0/24\"]\n{lines}"))
 }
 
 #[test]
@@ -884,10 +802,8 @@ serving_limit_seconds = 60
         serving_limit: Duration::from_mins(1),
     };
     assert_eq!(loaded.config.routes[0].policy, expected);
-    let from_defaults = loaded
-        .settings
-        .iter()
-        .filter(|s| s.field.starts_with("route.") && s.origin == Origin::Default);
+    let from_defaults =
+        loaded.settings.iter().filter(|s| s.field.starts_with("route.") && s.origin == Origin::Default);
     let fields: Vec<&str> = from_defaults.map(|s| s.field.as_str()).collect();
     assert_eq!(
         fields,
@@ -1024,10 +940,7 @@ fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
     for (lines, map_check) in [
         (endpoint.to_owned(), MapCheck::Auto),
         (format!("{endpoint}map_check = \"dns\"\n"), MapCheck::Dns),
-        (
-            "source = \"c\"\nmap_check = \"rds\"\n".to_owned(),
-            MapCheck::Rds,
-        ),
+        ("source = \"c\"\nmap_check = \"rds\"\n".to_owned(), MapCheck::Rds),
         ("map_check = \"off\"\n".to_owned(), MapCheck::Off),
     ] {
         let policy = &file(&mapped(&lines)).unwrap().config.routes[0].policy;
@@ -1070,13 +983,7 @@ fn an_endpoint_that_leads_to_any_member_is_refused() {
       why: this endpoint leads to readers, and does not tell the writer
       fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
     "#);
-    for no_name in [
-        "c.example.com:3306",
-        "localhost",
-        "https://c.example.com",
-        "a..b",
-        "",
-    ] {
+    for no_name in ["c.example.com:3306", "localhost", "https://c.example.com", "a..b", ""] {
         assert!(with(no_name).contains("this is no host name"), "{no_name}");
     }
 }
@@ -1119,10 +1026,7 @@ fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
         limit
     };
     assert_eq!(age(""), Duration::from_hours(14 * 24));
-    assert_eq!(
-        age("evidence_age_max_seconds = 86400\n"),
-        Duration::from_hours(24)
-    );
+    assert_eq!(age("evidence_age_max_seconds = 86400\n"), Duration::from_hours(24));
     let loaded = file(&asking("truth = \"rds\"\n")).unwrap();
     let limit = loaded.config.routes[0].policy.evidence_age_limit();
     assert_eq!(limit, Duration::from_mins(15));
@@ -1136,9 +1040,7 @@ fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
 
 #[test]
 fn an_allowed_instance_of_a_static_route_has_an_address() {
-    let text = route(&format!(
-        "allowed_instances = [\"db-2\", \"db-3\"]\n{INSTANCES}"
-    ));
+    let text = route(&format!("allowed_instances = [\"db-2\", \"db-3\"]\n{INSTANCES}"));
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:3: route.default.allowed_instances = "db-3"
       why: [route.instances] has no such instance, and nobody is asked for its address
@@ -1154,22 +1056,13 @@ fn worker_wide(lines: &str) -> String {
 fn the_timer_can_be_turned_off_and_says_what_is_lost() {
     let loaded = file(&worker_wide("[reconcile]\ninterval_seconds = 0\n")).unwrap();
     assert_eq!(loaded.config.reconciling.interval, None);
-    let shown = loaded
-        .settings
-        .iter()
-        .find(|s| s.field == "reconcile.interval_seconds");
-    assert_eq!(
-        shown.unwrap().value,
-        "0: no timer, so nothing mends a lost event"
-    );
+    let shown = loaded.settings.iter().find(|s| s.field == "reconcile.interval_seconds");
+    assert_eq!(shown.unwrap().value, "0: no timer, so nothing mends a lost event");
     let loaded = file(&worker_wide(
         "[reconcile]\ninterval_seconds = 5\nlooks_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
     .unwrap();
-    let expected = Reconciling {
-        interval: Some(Duration::from_secs(5)),
-        looks_per_second_max: 50,
-    };
+    let expected = Reconciling { interval: Some(Duration::from_secs(5)), looks_per_second_max: 50 };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
 }
@@ -1209,15 +1102,14 @@ fn weighted(lines: &str) -> String {
     )
 }
 
-const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab2";
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
 #[test]
 fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
     let loaded = file(&weighted("availability_zone = \"all\"\n")).unwrap();
     let route = &loaded.config.routes[0];
-    let Strategy::Weighted(weighted) = &route.strategy else {
-        panic!("{:?}", route.strategy)
-    };
+    let Strategy::Weighted(weighted) = &route.strategy else { panic!("{:?}", route.strategy) };
     assert_eq!(weighted.listener.as_str(), LISTENER);
     let arn_of = |instance: &str| {
         let group = route.group_of(&InstanceId::new(instance).unwrap());
@@ -1226,35 +1118,25 @@ fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
     assert_eq!(arn_of("db-2").as_deref(), Some(ARN_B));
     assert_eq!(arn_of("db-3"), None);
     let zones = weighted.groups.values();
-    assert!(
-        zones
-            .map(|group| &group.availability_zone)
-            .all(|zone| zone.as_deref() == Some("all"))
-    );
+    assert!(zones.map(|group| &group.availability_zone).all(|zone| zone.as_deref() == Some("all")));
     let shown = loaded.settings.iter();
     let shown = shown.filter(|s| s.field.contains("target_group") || s.field.contains("listener"));
     let shown: Vec<&str> = shown.map(|s| s.field.as_str()).collect();
-    assert_eq!(
-        shown,
-        [
-            "route.c.listener",
-            "route.c.target_groups.db-1",
-            "route.c.target_groups.db-2"
-        ]
-    );
+    assert_eq!(shown, ["route.c.listener", "route.c.target_groups.db-1", "route.c.target_groups.db-2"]);
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "most of them are what is expected")]
 fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
-    let group = format!(
-        "target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n"
-    );
+    let group =
+        format!("target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n");
     let texts = [
         weighted(&group),
-        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n".to_owned(),
+        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n"
+            .to_owned(),
         route(&format!("listener = \"{LISTENER}\"\n[route.target_groups]\ndb-1 = \"{ARN_B}\"\n{INSTANCES}")),
-        weighted("allowed_instances = [\"db-2\", \"db-9\"]\n").replace("\ndb-2 = \"10.0.1.11\"", "\ndb-3 = \"10.0.1.12\""),
+        weighted("allowed_instances = [\"db-2\", \"db-9\"]\n")
+            .replace("\ndb-2 = \"10.0.1.11\"", "\ndb-3 = \"10.0.1.12\""),
         weighted("").replace(ARN_B, ARN_A).replace("listener/net", "listener/app"),
         weighted("").replace("weighted", "canary"),
         format!("{}{}", weighted(""), weighted("name = \"d\"\n").replace("targetgroup/a", "targetgroup/c")),
@@ -1353,23 +1235,14 @@ fn a_file_or_a_variable_names_an_installation() {
     let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
     let written = format!("[worker]\ninstallation = \"mine\"\n{}", route(INSTANCES));
     assert_eq!(named(&written, &[]), "mine (line 2)");
-    assert_eq!(
-        named(&route(INSTANCES), &variable),
-        "from-the-stack (WRITERLINK_INSTALLATION)"
-    );
-    assert_eq!(
-        named(&written, &[(INSTALLATION_VARIABLE, "mine")]),
-        "mine (line 2)"
-    );
+    assert_eq!(named(&route(INSTANCES), &variable), "from-the-stack (WRITERLINK_INSTALLATION)");
+    assert_eq!(named(&written, &[(INSTALLATION_VARIABLE, "mine")]), "mine (line 2)");
     assert_eq!(
         named(&written, &[(INSTALLATION_VARIABLE, " ")]),
         "mine (line 2)",
         "what is set to nothing is not set"
     );
-    let lambdas = [
-        (TARGET_GROUP_ARN, ARN_A),
-        (IP_DICT, "{\"db-1\": \"10.0.1.10\"}"),
-    ];
+    let lambdas = [(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "{\"db-1\": \"10.0.1.10\"}")];
     let with_name = [&lambdas[..], &variable].concat();
     for (pairs, name) in [(&lambdas[..], "writerlink"), (&with_name, "from-the-stack")] {
         let config = environment(pairs).unwrap().config;
@@ -1390,10 +1263,7 @@ fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
 
 #[test]
 fn a_name_that_no_metric_could_have_is_a_fault() {
-    let text = format!(
-        "[worker]\ninstallation = \"two words\"\n{}",
-        route(INSTANCES)
-    );
+    let text = format!("[worker]\ninstallation = \"two words\"\n{}", route(INSTANCES));
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:2: worker.installation = "two words"
       why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
@@ -1415,11 +1285,7 @@ fn a_configurations_hash_is_that_of_the_text_as_it_was_read() {
     assert_ne!(hash(&text), hash(&format!("# a comment\n{text}")));
     let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
     assert_eq!(
-        file_with(&text, &variable)
-            .unwrap()
-            .config
-            .provenance
-            .config,
+        file_with(&text, &variable).unwrap().config.provenance.config,
         ConfigHash::of(&text),
         "the template's variable is no part of the file that a person holds"
     );
@@ -1427,8 +1293,5 @@ fn a_configurations_hash_is_that_of_the_text_as_it_was_read() {
         let pairs = [(TARGET_GROUP_ARN, ARN_A), (IP_DICT, ip)];
         environment(&pairs).unwrap().config.provenance.config
     };
-    assert_ne!(
-        of_lambda("{\"db-1\": \"10.0.1.10\"}"),
-        of_lambda("{\"db-1\": \"10.0.1.11\"}")
-    );
+    assert_ne!(of_lambda("{\"db-1\": \"10.0.1.10\"}"), of_lambda("{\"db-1\": \"10.0.1.11\"}"));
 }

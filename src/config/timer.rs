@@ -49,11 +49,7 @@ pub(super) fn quota(section: &Section<'_>, findings: &mut Findings) -> Option<Qu
     let default = REGISTRATIONS_PER_SECOND;
     let per_second = section.number_or(RATE, &RATES, default, findings);
     let burst = section.number_or(BURST, &BURSTS, REGISTRATIONS_BURST, findings);
-    (per_second > 0).then(|| Quota {
-        burst,
-        per_second,
-        ..Quota::default()
-    })
+    (per_second > 0).then(|| Quota { burst, per_second, ..Quota::default() })
 }
 
 /// Reads `[reconcile]`.
@@ -63,10 +59,8 @@ pub(super) fn reconciling(section: &Section<'_>, findings: &mut Findings) -> Rec
     let default = u32::try_from(INTERVAL.as_secs()).unwrap_or(u32::MAX);
     let field = "interval_seconds";
     let found = section.number(field, &INTERVALS, default, findings);
-    let found = found.unwrap_or_else(|| Found {
-        value: default,
-        place: section.place(field, Origin::Default),
-    });
+    let found =
+        found.unwrap_or_else(|| Found { value: default, place: section.place(field, Origin::Default) });
     let interval = (found.value > 0).then(|| Duration::from_secs(found.value.into()));
     findings.understood(&found.place, shown(interval));
     Reconciling {

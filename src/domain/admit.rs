@@ -24,10 +24,7 @@ pub(super) fn admit(
     let known = is_known(route, instance, address, tell);
     let ip = trail.ask(Question::AddressKnown, known)?;
     trail.ask(Question::HasAGroup, has_a_group(route, instance, tell))?;
-    trail.ask(
-        Question::AddressAllowed,
-        lies_inside(route, instance, ip, tell),
-    )
+    trail.ask(Question::AddressAllowed, lies_inside(route, instance, ip, tell))
 }
 
 fn is_allowed(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
@@ -39,30 +36,17 @@ fn is_allowed(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
         let named = format_args!("instance {instance} is one of allowed_instances");
         return Ok(((), tell.words(named)));
     }
-    let note = format!(
-        "instance {instance} is not one of allowed_instances of route {}",
-        route.name
-    );
+    let note = format!("instance {instance} is not one of allowed_instances of route {}", route.name);
     rejected(Reason::InstanceNotAllowed, note)
 }
 
-fn is_known(
-    route: &Route,
-    instance: &InstanceId,
-    address: Option<IpAddr>,
-    tell: Tell,
-) -> Ruled<IpAddr> {
+fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>, tell: Tell) -> Ruled<IpAddr> {
     let Some(ip) = address else {
-        let note = format!(
-            "instance {instance} is not one of route {}; add it under [route.instances]",
-            route.name
-        );
+        let note =
+            format!("instance {instance} is not one of route {}; add it under [route.instances]", route.name);
         return rejected(Reason::UnknownInstance, note);
     };
-    Ok((
-        ip,
-        tell.words(format_args!("instance {instance} is at {ip}")),
-    ))
+    Ok((ip, tell.words(format_args!("instance {instance} is at {ip}"))))
 }
 
 fn has_a_group(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {

@@ -53,18 +53,10 @@ pub enum Aim {
 /// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
 /// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
 #[must_use]
-pub fn aim(
-    route: &Route,
-    control: &Control,
-    key: EventKey,
-    seen: &Sighting,
-    now: Timestamp,
-) -> Aim {
+pub fn aim(route: &Route, control: &Control, key: EventKey, seen: &Sighting, now: Timestamp) -> Aim {
     let pinned = control.safety.pinned(now).is_some();
     match aim_by_what_is_known(route, control, key, seen, now) {
-        Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => {
-            Aim::LeftToEvent
-        }
+        Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => Aim::LeftToEvent,
         aimed @ (Aim::Keep(_)
         | Aim::Follow(_)
         | Aim::Confirm
@@ -142,12 +134,7 @@ fn aim_by_what_is_known(
 /// The newest evidence, where it is applied already and where it was held back; if the route may still point
 /// there, since its configuration may be another one by now (I5).
 fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
-    if let Err(verdict) = admit(
-        route,
-        &known.instance,
-        Some(known.target.ip),
-        &mut Trail::default(),
-    ) {
+    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip), &mut Trail::default()) {
         return Aim::Wait(verdict);
     }
     if control.desired.as_ref() == Some(known) {
@@ -220,12 +207,8 @@ pub fn contradiction(
     let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
     let why = match seen.worth.since {
         _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
-        Since::Unchanged => {
-            "their answer has not changed since before that, so it may be an old one"
-        }
-        Since::Unknown => {
-            "this worker started later and cannot tell whether their answer is an old one"
-        }
+        Since::Unchanged => "their answer has not changed since before that, so it may be an old one",
+        Since::Unknown => "this worker started later and cannot tell whether their answer is an old one",
         Since::Changed => "their answer has yet to stand for a while",
     };
     let note = format!(
@@ -250,21 +233,12 @@ fn stood_long_enough(known: Option<&Desired>, seen: &Sighting, now: Timestamp) -
         known.evidence.rank == RANK_TRUTH
             && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
     });
-    let needed = if just_moved {
-        STEADY_AFTER_A_MOVE
-    } else {
-        Duration::ZERO
-    };
+    let needed = if just_moved { STEADY_AFTER_A_MOVE } else { Duration::ZERO };
     seen.stood.is_some_and(|stood| stood >= needed)
 }
 
 /// Whom the route's role wants in the group: first the one that the group is known by.
-fn wanted(
-    route: &Route,
-    known: Option<&Desired>,
-    writer: &Member,
-    readers: &[Member],
-) -> Vec<Member> {
+fn wanted(route: &Route, known: Option<&Desired>, writer: &Member, readers: &[Member]) -> Vec<Member> {
     match route.policy.role {
         Role::Writer => vec![writer.clone()],
         Role::Readers if readers.is_empty() => vec![writer.clone()],

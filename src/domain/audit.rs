@@ -211,15 +211,10 @@ impl From<&Ground> for Told {
     fn from(ground: &Ground) -> Self {
         match ground {
             Ground::Event(event) => Self::Event(event.clone()),
-            Ground::Truth(sighting) => Self::Truth {
-                at: sighting.at,
-                said: sighting.said.clone(),
-            },
-            Ground::Order(order) => Self::Order {
-                at: order.at,
-                by: order.by.clone(),
-                said: order.to_string(),
-            },
+            Ground::Truth(sighting) => Self::Truth { at: sighting.at, said: sighting.said.clone() },
+            Ground::Order(order) => {
+                Self::Order { at: order.at, by: order.by.clone(), said: order.to_string() }
+            }
         }
     }
 }
@@ -370,10 +365,7 @@ impl ChainVerifier {
     pub fn take(&mut self, seq: u64, prev: Hash, hash: Hash) -> Result<(), BrokenChain> {
         let expected = self.at.seq.saturating_add(1);
         if seq != expected {
-            return Err(BrokenChain::Gap {
-                expected,
-                found: seq,
-            });
+            return Err(BrokenChain::Gap { expected, found: seq });
         }
         if prev != self.at.hash {
             return Err(BrokenChain::WrongPrevious(seq));
@@ -389,10 +381,7 @@ impl ChainVerifier {
     /// [`BrokenChain`] when records are missing at the end, or the last one is another.
     pub fn finish(self, head: ChainHead) -> Result<ChainHead, BrokenChain> {
         if self.at.seq < head.seq {
-            return Err(BrokenChain::Truncated {
-                expected: head.seq,
-                found: self.at.seq,
-            });
+            return Err(BrokenChain::Truncated { expected: head.seq, found: self.at.seq });
         }
         if self.at.seq == head.seq && self.at.hash != head.hash {
             return Err(BrokenChain::WrongHead(head.seq));

@@ -60,12 +60,8 @@ impl TokenBucket {
     #[must_use]
     pub fn wait_for(&mut self, now: Duration, tokens: usize) -> Duration {
         self.refill(now);
-        let wanted = u128::try_from(tokens)
-            .unwrap_or(u128::MAX)
-            .saturating_mul(TOKEN);
-        let micros = wanted
-            .saturating_sub(self.level)
-            .div_ceil(u128::from(self.rate.max(1)));
+        let wanted = u128::try_from(tokens).unwrap_or(u128::MAX).saturating_mul(TOKEN);
+        let micros = wanted.saturating_sub(self.level).div_ceil(u128::from(self.rate.max(1)));
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 

@@ -102,17 +102,10 @@ impl ChainEnd {
             };
         }
         if newest < head.seq {
-            return Self::RowsMissing {
-                head: head.seq,
-                newest,
-            };
+            return Self::RowsMissing { head: head.seq, newest };
         }
         let is_head = |row: EndRow| row.link.is_some_and(|link| link.hash == head.hash);
-        if rows.newest().is_none_or(is_head) {
-            Self::Matches
-        } else {
-            Self::OtherRecord { seq: newest }
-        }
+        if rows.newest().is_none_or(is_head) { Self::Matches } else { Self::OtherRecord { seq: newest } }
     }
 
     /// Whether there is nothing to tell.
@@ -125,10 +118,9 @@ impl ChainEnd {
     #[must_use]
     pub fn behind(&self) -> Option<BrokenChain> {
         match self {
-            Self::RowsBeyond { head, newest, .. } => Some(BrokenChain::Beyond {
-                expected: head.unwrap_or(0),
-                found: *newest,
-            }),
+            Self::RowsBeyond { head, newest, .. } => {
+                Some(BrokenChain::Beyond { expected: head.unwrap_or(0), found: *newest })
+            }
             Self::Matches | Self::RowsMissing { .. } | Self::OtherRecord { .. } => None,
         }
     }
@@ -147,13 +139,7 @@ impl ChainEnd {
     /// Whether the worker continues this chain without a person.
     #[must_use]
     pub fn mends_itself(&self) -> bool {
-        matches!(
-            self,
-            Self::RowsBeyond {
-                rows: Continuation::Follows,
-                ..
-            }
-        )
+        matches!(self, Self::RowsBeyond { rows: Continuation::Follows, .. })
     }
 
     /// What differs, and since what; nothing if they match.
@@ -163,9 +149,9 @@ impl ChainEnd {
             Self::Matches => return None,
             Self::RowsBeyond { head, newest, rows } => {
                 let state = match head {
-                    Some(head) => format!(
-                        "the audit has records up to {newest}, the route's state ends at {head}"
-                    ),
+                    Some(head) => {
+                        format!("the audit has records up to {newest}, the route's state ends at {head}")
+                    }
                     None => format!(
                         "the audit has records up to {newest}, and the route has no state: it was deleted"
                     ),
@@ -223,20 +209,13 @@ impl ChainEnd {
     #[must_use]
     pub fn judgement(&self, route: &RouteName) -> Option<Judgement> {
         let standing = match self {
-            Self::RowsBeyond {
-                rows: Continuation::BreaksAt(_),
-                ..
-            } => Standing::Wrong,
-            Self::Matches
-            | Self::RowsBeyond { .. }
-            | Self::RowsMissing { .. }
-            | Self::OtherRecord { .. } => Standing::Unknown,
+            Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => Standing::Wrong,
+            Self::Matches | Self::RowsBeyond { .. } | Self::RowsMissing { .. } | Self::OtherRecord { .. } => {
+                Standing::Unknown
+            }
         };
         let (difference, remedy) = (self.difference()?, self.remedy(route)?);
-        Some(Judgement::new(
-            standing,
-            format!("{difference}; to do: {remedy}"),
-        ))
+        Some(Judgement::new(standing, format!("{difference}; to do: {remedy}")))
     }
 }
 
@@ -251,10 +230,7 @@ fn continuation(head: ChainHead, rows: &EndRows) -> Continuation {
         let is_next = row.seq == at.seq.saturating_add(1);
         match row.link {
             Some(link) if is_next && link.prev == at.hash => {
-                at = ChainHead {
-                    seq: row.seq,
-                    hash: link.hash,
-                };
+                at = ChainHead { seq: row.seq, hash: link.hash };
             }
             Some(_) | None => return Continuation::BreaksAt(row.seq),
         }

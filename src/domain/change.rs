@@ -20,9 +20,7 @@ use super::safety::{Pin, Rule, Safety};
 use super::sources::Known;
 use super::target::Target;
 use super::time::Timestamp;
-use super::transition::{
-    ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId,
-};
+use super::transition::{ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId};
 use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
@@ -51,10 +49,7 @@ impl EventWrite {
     fn of(known: Option<&EventEntry>, to: EventEntry) -> Self {
         match known {
             None => Self::Insert(to),
-            Some(from) => Self::Replace {
-                from: from.clone(),
-                to,
-            },
+            Some(from) => Self::Replace { from: from.clone(), to },
         }
     }
 }
@@ -146,10 +141,7 @@ impl Change {
     /// What the record keeps of the change, so that the state can be rebuilt from it.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        let at = self
-            .entry
-            .as_ref()
-            .map_or(Timestamp::EPOCH, |entry| entry.at);
+        let at = self.entry.as_ref().map_or(Timestamp::EPOCH, |entry| entry.at);
         let event = self.event.as_ref().map(EventWrite::entry);
         Changes::between(&self.from.control, &self.to, at, event)
     }
@@ -161,25 +153,15 @@ impl Change {
         entry: Option<Entry>,
         event: Option<EventWrite>,
     ) -> Result<Self, IllegalChange> {
-        let change = Self {
-            from: from.clone(),
-            to,
-            entry,
-            event,
-            base: from.chain,
-            skipped: 0,
-            restored: Vec::new(),
-        };
+        let change =
+            Self { from: from.clone(), to, entry, event, base: from.chain, skipped: 0, restored: Vec::new() };
         change.checked()
     }
 
     fn checked(self) -> Result<Self, IllegalChange> {
         let (before, after) = (&self.from.control, &self.to);
         if after.generation < before.generation {
-            return Err(IllegalChange::GenerationFalls(
-                before.generation,
-                after.generation,
-            ));
+            return Err(IllegalChange::GenerationFalls(before.generation, after.generation));
         }
         // Newer evidence that waits is no licence to go back behind what is applied.
         let applied = (before.desired.as_ref(), after.desired.as_ref());
@@ -188,10 +170,7 @@ impl Change {
                 && new.evidence < old.evidence
                 && !planted(Bug::OrderDoesNotMatter)
             {
-                return Err(IllegalChange::EvidenceRegresses(
-                    new.evidence.at,
-                    old.evidence.at,
-                ));
+                return Err(IllegalChange::EvidenceRegresses(new.evidence.at, old.evidence.at));
             }
         }
         if let Some(EventWrite::Replace { from, .. }) = &self.event
@@ -218,23 +197,14 @@ impl Arrival {
     /// Which attempt at this event the next one is, counting from 1.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
-        self.known
-            .as_ref()
-            .map_or(1, |entry| entry.attempts.saturating_add(1))
+        self.known.as_ref().map_or(1, |entry| entry.attempts.saturating_add(1))
     }
 
-    fn entry(
-        &self,
-        transition: TransitionId,
-        at: Timestamp,
-        settled: Option<Outcome>,
-    ) -> EventEntry {
+    fn entry(&self, transition: TransitionId, at: Timestamp, settled: Option<Outcome>) -> EventEntry {
         let known = self.known.as_ref();
         EventEntry {
             key: self.key,
-            source_arn: known
-                .and_then(|e| e.source_arn.clone())
-                .or_else(|| self.source_arn.clone()),
+            source_arn: known.and_then(|e| e.source_arn.clone()).or_else(|| self.source_arn.clone()),
             first_seen: known.map_or(at, |e| e.first_seen),
             transition,
             attempts: self.next_attempt(),
@@ -242,12 +212,7 @@ impl Arrival {
         }
     }
 
-    fn write(
-        &self,
-        transition: TransitionId,
-        at: Timestamp,
-        settled: Option<Outcome>,
-    ) -> EventWrite {
+    fn write(&self, transition: TransitionId, at: Timestamp, settled: Option<Outcome>) -> EventWrite {
         EventWrite::of(self.known.as_ref(), self.entry(transition, at, settled))
     }
 }
@@ -273,25 +238,14 @@ pub struct Taking<'a> {
 pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Change, IllegalChange> {
     let (now, transition) = (entry.at, entry.transition);
     let before = &from.control;
-    let Taking {
-        owner,
-        desired,
-        arrival,
-        order,
-    } = taking;
-    let lease = Lease {
-        owner: owner.clone(),
-        transition,
-        deadline: now.plus(LEASE_DURATION),
-    };
+    let Taking { owner, desired, arrival, order } = taking;
+    let lease = Lease { owner: owner.clone(), transition, deadline: now.plus(LEASE_DURATION) };
     let moves = before.is_moved_by(&desired);
     let waits = before.waiting.as_ref();
     let to = Control {
         generation: before.generation.next(),
         lease: Some(lease),
-        waiting: waits
-            .filter(|waiting| waiting.evidence > desired.evidence)
-            .cloned(),
+        waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
         ask_truth: before.ask_truth,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
@@ -323,11 +277,7 @@ fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
         RANK_ORDER => known_agreed || started,
         _ => known_agreed && started && same_place,
     };
-    if agrees {
-        Some(accepted.event)
-    } else {
-        before.agreed_with
-    }
+    if agrees { Some(accepted.event) } else { before.agreed_with }
 }
 
 /// What had happened before evidence that tells of nothing that happened.
@@ -335,14 +285,8 @@ fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
     if Known::is_fact_of(accepted.evidence.rank) {
         return None;
     }
-    let again = before
-        .newest()
-        .is_some_and(|known| known.event == accepted.event);
-    if again {
-        before.replaced_fact
-    } else {
-        Known::newest_fact(before)
-    }
+    let again = before.newest().is_some_and(|known| known.event == accepted.event);
+    if again { before.replaced_fact } else { Known::newest_fact(before) }
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to
@@ -362,11 +306,8 @@ fn safety_after(
     };
     match &order.act {
         Act::Pin { instance, .. } => {
-            safety.pin = Some(Pin {
-                instance: instance.clone(),
-                target: desired.target,
-                stop: stop_of(order),
-            });
+            safety.pin =
+                Some(Pin { instance: instance.clone(), target: desired.target, stop: stop_of(order) });
         }
         Act::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
         Act::Swap(_)
@@ -384,17 +325,10 @@ fn safety_after(
 ///
 /// # Errors
 /// [`IllegalChange::LeaseNotHeld`] when `transition` does not hold the lease of `from`.
-pub fn extend(
-    from: &RouteState,
-    transition: TransitionId,
-    now: Timestamp,
-) -> Result<Change, IllegalChange> {
+pub fn extend(from: &RouteState, transition: TransitionId, now: Timestamp) -> Result<Change, IllegalChange> {
     let mut lease = held(from, transition)?.clone();
     lease.deadline = now.plus(LEASE_DURATION);
-    let to = Control {
-        lease: Some(lease),
-        ..from.control.clone()
-    };
+    let to = Control { lease: Some(lease), ..from.control.clone() };
     Change::new(from, to, None, None)
 }
 
@@ -404,11 +338,7 @@ pub fn extend(
 ///
 /// # Errors
 /// [`IllegalChange::LeaseNotHeld`] when the attempt does not hold the lease of `from`.
-pub fn finish(
-    from: &RouteState,
-    event: Option<&EventEntry>,
-    entry: Entry,
-) -> Result<Change, IllegalChange> {
+pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Result<Change, IllegalChange> {
     held(from, entry.transition)?;
     if event.is_some_and(|event| event.transition != entry.transition) {
         return Err(IllegalChange::LeaseNotHeld(entry.transition));
@@ -429,11 +359,7 @@ pub fn finish(
     }));
     let event = event.map(|event| EventWrite::Replace {
         from: event.clone(),
-        to: EventEntry {
-            settled: entry.outcome,
-            attempts: event.attempts - only_waited,
-            ..event.clone()
-        },
+        to: EventEntry { settled: entry.outcome, attempts: event.attempts - only_waited, ..event.clone() },
     });
     Change::new(from, to, Some(entry), event)
 }
@@ -503,14 +429,9 @@ pub fn note(from: &RouteState, effect: Effect, entry: Entry) -> Result<Change, I
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.
 fn fenced_off(from: &RouteState) -> Control {
-    Control {
-        generation: from.control.generation.next(),
-        lease: None,
-        ..from.control.clone()
-    }
+    Control { generation: from.control.generation.next(), lease: None, ..from.control.clone() }
 }
 
 fn held(from: &RouteState, transition: TransitionId) -> Result<&Lease, IllegalChange> {
-    from.lease_of(transition)
-        .ok_or(IllegalChange::LeaseNotHeld(transition))
+    from.lease_of(transition).ok_or(IllegalChange::LeaseNotHeld(transition))
 }

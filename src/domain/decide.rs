@@ -57,11 +57,7 @@ impl Verdict {
     /// A verdict.
     #[must_use]
     pub fn new(outcome: Outcome, reason: Reason, note: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            reason,
-            note: note.into(),
-        }
+        Self { outcome, reason, note: note.into() }
     }
 }
 
@@ -96,15 +92,9 @@ pub fn walk(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Walk {
-    let mut trail = Trail {
-        tell: Tell::Aloud,
-        ..Trail::default()
-    };
+    let mut trail = Trail { tell: Tell::Aloud, ..Trail::default() };
     let decision = decided((route, control), evidence, address, now, &mut trail);
-    Walk {
-        asked: trail.asked,
-        decision,
-    }
+    Walk { asked: trail.asked, decision }
 }
 
 fn decided(
@@ -117,15 +107,7 @@ fn decided(
     let key = evidence.key;
     match &evidence.ground {
         Ground::Event(event) => {
-            let about = About {
-                route,
-                control,
-                key,
-                event,
-                address,
-                now,
-                tell: trail.tell,
-            };
+            let about = About { route, control, key, event, address, now, tell: trail.tell };
             about_event(&about, trail)
         }
         Ground::Truth(seen) => about_truth((route, control), key, seen, now, trail),
@@ -158,27 +140,16 @@ fn about_event(about: &About<'_>, trail: &mut Trail) -> Decision {
 /// can be true, whether it is news, what it asks for; whether something holds the route back comes after them.
 fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<Decision>> {
     let claim = trail.ask(Question::NamesAnInstance, names_an_instance(about))?;
-    let evidence = EvidenceOrder {
-        at: about.event.at,
-        rank: claim.rank(),
-    };
+    let evidence = EvidenceOrder { at: about.event.at, rank: claim.rank() };
     let asked = trail.ask(Question::AsksForSomething, what_it_asks(about, claim))?;
     // Before the witnesses are asked, too: a failover that failed ends the trust in those that started before its
     // time, and one from the future would end it for good.
     trail.ask(Question::NotFromTheFuture, is_credible(about))?;
-    let (instance, reach) =
-        trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
+    let (instance, reach) = trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
     trail.ask(Question::News, is_news(about, (evidence, &instance)))?;
     trail.ask(Question::Young, is_young(about, &instance))?;
     let target = admit(about.route, &instance, about.address, trail)?;
-    Ok(Desired {
-        instance,
-        target,
-        beside: BTreeSet::new(),
-        reach,
-        evidence,
-        event: about.key,
-    })
+    Ok(Desired { instance, target, beside: BTreeSet::new(), reach, evidence, event: about.key })
 }
 
 /// Moves, unless a safety rule that is not overridden holds the route back (I7).
@@ -234,22 +205,13 @@ fn lets_go(
         return Ok(((), tell.words(format_args!("{free}"))));
     };
     if !held.keeps_from(desired.target) {
-        return Ok((
-            (),
-            tell.words(format_args!("{held}; that is where it goes")),
-        ));
+        return Ok(((), tell.words(format_args!("{held}; that is where it goes"))));
     }
     if overrides.contains(&rule) {
-        return Ok((
-            (),
-            tell.words(format_args!("{held}; the order overrides it")),
-        ));
+        return Ok(((), tell.words(format_args!("{held}; the order overrides it"))));
     }
     let note = held.to_string();
-    Err(Box::new(Decision::Hold(
-        desired.clone(),
-        Brake { rule, note },
-    )))
+    Err(Box::new(Decision::Hold(desired.clone(), Brake { rule, note })))
 }
 
 fn few_moves(
@@ -267,17 +229,11 @@ fn few_moves(
     let (safety, max) = (&control.safety, route.policy.flap_moves_max);
     let flaps = safety.flaps(now, max);
     if flaps && !overrides.contains(&Rule::Flapping) {
-        let brake = Brake {
-            rule: Rule::Flapping,
-            note: format!("flapping: {}", Safety::flap_stop(now).reason),
-        };
+        let brake =
+            Brake { rule: Rule::Flapping, note: format!("flapping: {}", Safety::flap_stop(now).reason) };
         return Err(Box::new(Decision::Hold(desired.clone(), brake)));
     }
-    let overridden = if flaps {
-        "; the order overrides it"
-    } else {
-        ""
-    };
+    let overridden = if flaps { "; the order overrides it" } else { "" };
     let compared = tell.words(format_args!(
         "changes of target in the last {} minutes: {}; flap_moves_max = {max}{overridden}",
         FLAP_WITHIN.as_secs() / 60,
@@ -297,10 +253,7 @@ impl Brake {
             Rule::Flapping => (Outcome::Paused, Reason::Flapping),
             Rule::Observing => (Outcome::Observed, Reason::Observing),
         };
-        let note = format!(
-            "{}; would move to {} at {}",
-            self.note, desired.instance, desired.target
-        );
+        let note = format!("{}; would move to {} at {}", self.note, desired.instance, desired.target);
         Verdict::new(outcome, reason, note)
     }
 }
@@ -346,9 +299,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let settled = |reason, note| Err(ignored(reason, note).into());
     let ask = |note: &str| {
         let asked = Asks::Witnesses(ignored(Reason::WitnessesAsked, note.to_owned()));
-        let compared = about
-            .tell
-            .words(format_args!("it is a reason to ask the witnesses"));
+        let compared = about.tell.words(format_args!("it is a reason to ask the witnesses"));
         Ok((asked, compared))
     };
     let point = |instance: InstanceId, reach, why: &str| {
@@ -369,26 +320,19 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
         (Claim::Completed(instance) | Claim::Restored(instance), _) => {
             point(instance, Reach::Swap, "it is over")
         }
-        (Claim::Started(instance), OnStarted::Swap) => {
-            point(instance, Reach::Swap, "on_started = \"swap\"")
-        }
+        (Claim::Started(instance), OnStarted::Swap) => point(instance, Reach::Swap, "on_started = \"swap\""),
         (Claim::Started(instance), OnStarted::Register) => {
             point(instance, Reach::Register, "on_started = \"register\"")
         }
         (Claim::Started(instance), OnStarted::Wait) => settled(
             Reason::WaitsForCompletion,
-            format!(
-                "failover to {instance} started; on_started = \"wait\" waits for its completion"
-            ),
+            format!("failover to {instance} started; on_started = \"wait\" waits for its completion"),
         ),
         (Claim::AskTruth, _) if about.route.policy.truth.is_empty() => settled(
             Reason::TruthUnknown,
-            "the event does not say who writes, or where; a static map cannot tell either"
-                .to_owned(),
+            "the event does not say who writes, or where; a static map cannot tell either".to_owned(),
         ),
-        (Claim::AskTruth, _) => {
-            ask("the event does not say who writes, or where: the witnesses are asked")
-        }
+        (Claim::AskTruth, _) => ask("the event does not say who writes, or where: the witnesses are asked"),
         (Claim::Nothing, _) => {
             let what = match about.event.id {
                 Some(id) => format!("{id} of a {}", about.event.kind),
@@ -459,8 +403,7 @@ fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
     let age = about.now.since(about.event.at);
     let (seconds, max) = (age.as_secs(), policy.evidence_age_limit().as_secs());
     let passed = |but: &str| {
-        let compared =
-            format_args!("the event is {seconds} s old; evidence_age_max_seconds = {max}{but}");
+        let compared = format_args!("the event is {seconds} s old; evidence_age_max_seconds = {max}{but}");
         Ok(((), about.tell.words(compared)))
     };
     if age <= policy.evidence_age_limit() {

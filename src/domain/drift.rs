@@ -43,15 +43,8 @@ pub struct Drifted {
 
 impl fmt::Display for Drifted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            instance,
-            mapped,
-            actual,
-        } = self;
-        write!(
-            f,
-            "{instance} is at {actual}, not at {mapped} as the map says"
-        )
+        let Self { instance, mapped, actual } = self;
+        write!(f, "{instance} is at {actual}, not at {mapped} as the map says")
     }
 }
 
@@ -62,11 +55,7 @@ pub fn drifted(route: &Route, found: &BTreeMap<InstanceId, IpAddr>) -> Vec<Drift
     mapped
         .filter_map(|(instance, mapped)| {
             let actual = found.get(instance).filter(|actual| *actual != mapped)?;
-            Some(Drifted {
-                instance: instance.clone(),
-                mapped: *mapped,
-                actual: *actual,
-            })
+            Some(Drifted { instance: instance.clone(), mapped: *mapped, actual: *actual })
         })
         .collect()
 }
@@ -128,9 +117,7 @@ impl Comparisons {
 #[must_use]
 pub fn first_after(route: &Route, every: Duration) -> Duration {
     let name = route.name.as_str().bytes();
-    let hash = name.fold(0_u32, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
+    let hash = name.fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     // Names of one fleet differ by a digit: a large odd factor spreads their hashes over the upper ten bits.
     every * (hash.wrapping_mul(0x9E37_79B9) >> 22) / 1024
 }

@@ -38,11 +38,7 @@ impl EventId {
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(EVENT_ID_PREFIX)?;
         let four_digits = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit());
-        if four_digits {
-            digits.parse().ok().map(Self)
-        } else {
-            None
-        }
+        if four_digits { digits.parse().ok().map(Self) } else { None }
     }
 }
 
@@ -67,12 +63,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 4] = [
-        Self::Cluster,
-        Self::Instance,
-        Self::BlueGreenDeployment,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 4] = [Self::Cluster, Self::Instance, Self::BlueGreenDeployment, Self::Other];
 
     /// Its name, as EventBridge spells it.
     #[must_use]
@@ -128,17 +119,16 @@ pub const RANK_COMPLETED: u8 = 2;
 /// Events of a cluster after which its writer has to be asked for (Aurora User Guide, "Amazon RDS event
 /// categories and event messages"): a failover that failed, a cluster that was started or renamed, Global
 /// Database switchovers and failovers (0181 to 0187, 0238, 0239, 0397), volume replacement (0512, 0513).
-const CLUSTER_IDS_THAT_ASK: [u16; 15] = [
-    69, 151, 153, 172, 181, 182, 184, 185, 186, 187, 238, 239, 397, 512, 513,
-];
+const CLUSTER_IDS_THAT_ASK: [u16; 15] =
+    [69, 151, 153, 172, 181, 182, 184, 185, 186, 187, 238, 239, 397, 512, 513];
 
 /// Events of an instance after which its address may be another one (RDS User Guide, same title): Multi-AZ
 /// failover and activation (0013, 0015, 0049 to 0051, 0065), recovery, restarts, a replaced host (0422),
 /// patches, changes of class or of Multi-AZ, stop and start. None of them says which address, and the names
 /// lag behind them, so none is evidence: each is a reason to ask.
 const INSTANCE_IDS_THAT_ASK: [u16; 30] = [
-    4, 6, 12, 13, 14, 15, 20, 21, 24, 25, 26, 27, 29, 30, 47, 49, 50, 51, 52, 53, 65, 87, 88, 154,
-    178, 266, 361, 362, 385, 422,
+    4, 6, 12, 13, 14, 15, 20, 21, 24, 25, 26, 27, 29, 30, 47, 49, 50, 51, 52, 53, 65, 87, 88, 154, 178, 266,
+    361, 362, 385, 422,
 ];
 
 /// Events of a blue/green deployment: a switchover that completed, or did not. The identifiers are renamed
@@ -192,10 +182,8 @@ impl RdsEvent {
             return Ok(Claim::Nothing);
         }
         let named = || {
-            instance_named_in(&self.message).ok_or_else(|| NoInstanceNamed {
-                id,
-                message: self.message.clone(),
-            })
+            instance_named_in(&self.message)
+                .ok_or_else(|| NoInstanceNamed { id, message: self.message.clone() })
         };
         Ok(match id {
             EventId::STARTED_SAME_AZ | EventId::STARTED_CROSS_AZ => Claim::Started(named()?),
@@ -220,9 +208,7 @@ impl Claim {
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceId> {
         match self {
-            Self::Started(instance) | Self::Completed(instance) | Self::Restored(instance) => {
-                Some(instance)
-            }
+            Self::Started(instance) | Self::Completed(instance) | Self::Restored(instance) => Some(instance),
             Self::AskTruth | Self::Nothing => None,
         }
     }
@@ -245,9 +231,7 @@ const NAME_FOLLOWS: &str = "instance:";
 /// The identifier after `instance:`, else what follows the last `": "` without its final full stop.
 #[must_use]
 pub fn instance_named_in(message: &str) -> Option<InstanceId> {
-    let after_label = message
-        .find(NAME_FOLLOWS)
-        .map(|at| &message[at + NAME_FOLLOWS.len()..]);
+    let after_label = message.find(NAME_FOLLOWS).map(|at| &message[at + NAME_FOLLOWS.len()..]);
     let labelled = after_label.map(|rest| {
         let rest = rest.trim_start();
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
@@ -257,10 +241,7 @@ pub fn instance_named_in(message: &str) -> Option<InstanceId> {
         let rest = message[at + 2..].trim();
         rest.strip_suffix('.').unwrap_or(rest)
     });
-    [labelled, trailing]
-        .into_iter()
-        .flatten()
-        .find_map(|name| InstanceId::new(name).ok())
+    [labelled, trailing].into_iter().flatten().find_map(|name| InstanceId::new(name).ok())
 }
 
 /// The place of a piece of evidence in the order of events: by the event's own time, then by rank. Arrival
@@ -365,20 +346,14 @@ impl Evidence {
     /// The event as evidence about `route`.
     #[must_use]
     pub fn new(route: &Route, event: RdsEvent) -> Self {
-        Self {
-            key: EventKey::of(route, &event),
-            ground: Ground::Event(event),
-        }
+        Self { key: EventKey::of(route, &event), ground: Ground::Event(event) }
     }
 
     /// What was seen or ordered just now as evidence about `route`. Nobody delivers it twice, so `random`
     /// alone makes its identity.
     #[must_use]
     pub fn now(route: &RouteName, ground: Ground, random: u128) -> Self {
-        Self {
-            key: EventKey::drawn(route, ground.at(), random),
-            ground,
-        }
+        Self { key: EventKey::drawn(route, ground.at(), random), ground }
     }
 }
 
@@ -418,13 +393,7 @@ mod tests {
 
     #[test]
     fn a_message_without_a_name_gives_none() {
-        for message in [
-            "",
-            "Cluster failover failed.",
-            "instance: ",
-            "instance: 10.0.0.9",
-            "a: b: ",
-        ] {
+        for message in ["", "Cluster failover failed.", "instance: ", "instance: 10.0.0.9", "a: b: "] {
             assert_eq!(named(message), None, "{message}");
         }
     }
@@ -436,33 +405,20 @@ mod tests {
         assert_eq!(event(71, text).claim(), Ok(Claim::Completed(db2.clone())));
         assert_eq!(event(73, text).claim(), Ok(Claim::Started(db2)));
         assert_eq!(event(6, text).claim(), Ok(Claim::Nothing));
-        assert_eq!(
-            RdsEvent {
-                id: None,
-                ..event(71, text)
-            }
-            .claim(),
-            Ok(Claim::Nothing)
-        );
+        assert_eq!(RdsEvent { id: None, ..event(71, text) }.claim(), Ok(Claim::Nothing));
     }
 
     #[test]
     fn a_failover_event_without_a_name_is_an_error_that_quotes_it() {
         let error = event(73, "Started").claim().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no instance is named in the message \"Started\" of RDS-EVENT-0073"
-        );
+        assert_eq!(error.to_string(), "no instance is named in the message \"Started\" of RDS-EVENT-0073");
     }
 
     #[test]
     fn what_completed_beats_what_started_at_the_same_instant() {
         let at = Timestamp::from_millis(7);
         let name = InstanceId::new("a").unwrap();
-        let order = |claim: Claim| EvidenceOrder {
-            at,
-            rank: claim.rank(),
-        };
+        let order = |claim: Claim| EvidenceOrder { at, rank: claim.rank() };
         assert!(order(Claim::Completed(name.clone())) > order(Claim::Started(name)));
     }
 }

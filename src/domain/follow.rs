@@ -91,23 +91,13 @@ pub enum Seen {
 impl Follow {
     /// The next thing that is to be said about the move, by what the load balancer shows now.
     #[must_use]
-    pub fn look(
-        &self,
-        policy: &Policy,
-        observed: &[ObservedTarget],
-        now: Timestamp,
-    ) -> Option<Sign> {
+    pub fn look(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
         self.arrived(policy, observed, now)
             .or_else(|| self.drained(observed, now))
             .or_else(|| self.overdue(policy, observed, now))
     }
 
-    fn arrived(
-        &self,
-        policy: &Policy,
-        observed: &[ObservedTarget],
-        now: Timestamp,
-    ) -> Option<Sign> {
+    fn arrived(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
         let row = row_of(self.target, observed)?;
         if self.arrival == Arrival::Serving || !serves(policy.serving_when, &row.health) {
             return None;
@@ -135,20 +125,12 @@ impl Follow {
         rest.leaving.retain(|left| *left != target);
         Some(Sign {
             what: Seen::Drained(took),
-            note: format!(
-                "{target} is gone, {} s after it was deregistered",
-                took.as_secs()
-            ),
+            note: format!("{target} is gone, {} s after it was deregistered", took.as_secs()),
             rest: rest.unless_done(),
         })
     }
 
-    fn overdue(
-        &self,
-        policy: &Policy,
-        observed: &[ObservedTarget],
-        now: Timestamp,
-    ) -> Option<Sign> {
+    fn overdue(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
         let waited = now.since(self.moved_at);
         if self.arrival != Arrival::Awaited || waited < policy.serving_limit {
             return None;
@@ -171,10 +153,7 @@ impl Follow {
     }
 
     fn with_arrival(&self, arrival: Arrival) -> Self {
-        Self {
-            arrival,
-            ..self.clone()
-        }
+        Self { arrival, ..self.clone() }
     }
 
     fn unless_done(self) -> Option<Self> {
@@ -222,21 +201,13 @@ pub fn advice(reason: Option<&str>) -> &'static str {
             "no enabled zone reaches it: enable its Availability Zone on the load balancer or turn cross-zone \
              load balancing on, and see that a listener forwards to the group"
         }
-        Some("Target.IpUnusable") => {
-            "its address is the load balancer's own: correct the instance map"
-        }
+        Some("Target.IpUnusable") => "its address is the load balancer's own: correct the instance map",
         Some("Target.InvalidState") => "the instance behind it is stopped: start it, or fail over",
         Some("Target.NotRegistered") => {
             "somebody deregistered it: the timer registers it again unless the route is held back"
         }
-        Some("Target.HealthCheckDisabled") => {
-            "health checks are off: set serving_when = \"registered\""
-        }
-        Some("Elb.InternalError") => {
-            "the load balancer reports an error of its own: ask AWS Support"
-        }
-        Some(_) | None => {
-            "look at the target in the console: Target Groups, Targets, Health status details"
-        }
+        Some("Target.HealthCheckDisabled") => "health checks are off: set serving_when = \"registered\"",
+        Some("Elb.InternalError") => "the load balancer reports an error of its own: ask AWS Support",
+        Some(_) | None => "look at the target in the console: Target Groups, Targets, Health status details",
     }
 }

@@ -26,13 +26,7 @@ pub enum Part {
 
 impl Part {
     /// Every part, in the order in which they are compared.
-    pub const ALL: [Self; 5] = [
-        Self::Kind,
-        Self::Name,
-        Self::Partition,
-        Self::Account,
-        Self::Region,
-    ];
+    pub const ALL: [Self; 5] = [Self::Kind, Self::Name, Self::Partition, Self::Account, Self::Region];
 
     /// Its name.
     #[must_use]
@@ -69,11 +63,7 @@ impl<'a> Location<'a> {
     pub(super) fn in_arn(arn: &'a str) -> Self {
         let mut fields = arn.split(':');
         let mut field = |n| fields.nth(n).unwrap_or_default();
-        Self {
-            partition: field(1),
-            region: field(1),
-            account: field(0),
-        }
+        Self { partition: field(1), region: field(1), account: field(0) }
     }
 
     /// One of its parts, if it is known; kind and name are no part of a location.
@@ -91,9 +81,7 @@ impl<'a> Location<'a> {
     /// Whether every part that is known has the form of one.
     fn can_be(self) -> bool {
         let fits = |text: &str, rule: fn(&str) -> bool| text.is_empty() || rule(text);
-        fits(self.partition, is_partition)
-            && fits(self.account, is_account)
-            && fits(self.region, is_region)
+        fits(self.partition, is_partition) && fits(self.account, is_account) && fits(self.region, is_region)
     }
 }
 
@@ -118,8 +106,7 @@ fn is_resource(text: &str) -> bool {
 }
 
 fn is_lower_case_word(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// The ARN of what an event is about: `arn:aws:rds:us-east-1:123456789012:cluster:aurora-source`.
@@ -157,23 +144,10 @@ impl SourceArn {
     /// When it is no ARN of RDS.
     pub fn parse_known(text: &str) -> Result<Self, InvalidName> {
         let fields: Vec<&str> = text.split(':').collect();
-        let [
-            "arn",
-            partition,
-            "rds",
-            region,
-            account,
-            resource @ ..,
-            name,
-        ] = fields.as_slice()
-        else {
+        let ["arn", partition, "rds", region, account, resource @ .., name] = fields.as_slice() else {
             return Err(invalid(text));
         };
-        let location = Location {
-            partition,
-            account,
-            region,
-        };
+        let location = Location { partition, account, region };
         let types = !resource.is_empty() && resource.iter().all(|word| is_resource(word));
         if !types || !location.can_be() {
             return Err(invalid(text));
@@ -217,11 +191,7 @@ impl SourceArn {
             return Ok(None);
         }
         let arn = Self::at(location, resource.to_owned(), name.clone());
-        if location.can_be() {
-            Ok(Some(arn))
-        } else {
-            Err(invalid(&arn.to_string()))
-        }
+        if location.can_be() { Ok(Some(arn)) } else { Err(invalid(&arn.to_string())) }
     }
 
     /// What it is the ARN of.
@@ -244,19 +214,13 @@ impl SourceArn {
     /// Partition, account and Region.
     #[must_use]
     pub fn location(&self) -> Location<'_> {
-        Location {
-            partition: &self.partition,
-            account: &self.account,
-            region: &self.region,
-        }
+        Location { partition: &self.partition, account: &self.account, region: &self.region }
     }
 
     /// Whether no part is missing.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        [&self.partition, &self.region, &self.account]
-            .iter()
-            .all(|part| !part.is_empty())
+        [&self.partition, &self.region, &self.account].iter().all(|part| !part.is_empty())
     }
 }
 
@@ -266,26 +230,13 @@ const INSTANCE: &str = "db";
 const DEPLOYMENT: &str = "deployment";
 
 fn invalid(text: &str) -> InvalidName {
-    InvalidName {
-        what: "ARN of RDS",
-        value: text.to_owned(),
-        rule: ARN_RULE,
-    }
+    InvalidName { what: "ARN of RDS", value: text.to_owned(), rule: ARN_RULE }
 }
 
 impl fmt::Display for SourceArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            partition,
-            region,
-            account,
-            resource,
-            name,
-        } = self;
-        write!(
-            f,
-            "arn:{partition}:rds:{region}:{account}:{resource}:{name}"
-        )
+        let Self { partition, region, account, resource, name } = self;
+        write!(f, "arn:{partition}:rds:{region}:{account}:{resource}:{name}")
     }
 }
 
@@ -366,14 +317,10 @@ impl<'a> Comparison<'a> {
         Self(Part::ALL.map(|part| {
             let (event, route) = match part {
                 Part::Kind => (Some(event.kind.as_str()), Some(route.kind.as_str())),
-                Part::Name => (
-                    Some(event.source.as_str()),
-                    route.name.map(SourceId::as_str),
-                ),
-                Part::Partition | Part::Account | Part::Region => (
-                    said.and_then(|said| said.part(part)),
-                    route.location.part(part),
-                ),
+                Part::Name => (Some(event.source.as_str()), route.name.map(SourceId::as_str)),
+                Part::Partition | Part::Account | Part::Region => {
+                    (said.and_then(|said| said.part(part)), route.location.part(part))
+                }
             };
             Compared { part, event, route }
         }))
@@ -455,10 +402,7 @@ pub fn not_followed(routes: &[Route], event: &RdsEvent) -> NotFollowed {
     let differs: Vec<String> = differs.collect();
     let (name, kind, source) = (&route.name, event.kind, &event.source);
     NotFollowed {
-        why: format!(
-            "route {name} does not follow {kind} {source}: {}",
-            differs.join(", ")
-        ),
+        why: format!("route {name} does not follow {kind} {source}: {}", differs.join(", ")),
         fix: Some(remedy(event, &comparison)),
     }
 }

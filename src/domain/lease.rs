@@ -105,19 +105,11 @@ pub fn acquire(stored: Option<&Lease>, now: Timestamp, unchanged_for: Duration) 
     let Some(lease) = stored else {
         return Acquire::Free;
     };
-    let skew = if planted(Bug::TakesOverAtTheDeadline) {
-        Duration::ZERO
-    } else {
-        CLOCK_SKEW_MAX
-    };
+    let skew = if planted(Bug::TakesOverAtTheDeadline) { Duration::ZERO } else { CLOCK_SKEW_MAX };
     let by_wall = lease.deadline.plus(skew).since(now);
     let by_standing_still = (LEASE_DURATION + CONTENDER_MARGIN).saturating_sub(unchanged_for);
     let wait = by_wall.min(by_standing_still);
-    if wait.is_zero() || planted(Bug::TakesOverAtOnce) {
-        Acquire::TakeOver
-    } else {
-        Acquire::Wait(wait)
-    }
+    if wait.is_zero() || planted(Bug::TakesOverAtOnce) { Acquire::TakeOver } else { Acquire::Wait(wait) }
 }
 
 /// What a holder may still do, on its own monotonic clock, counted from *before* the write that granted
@@ -131,17 +123,13 @@ impl Hold {
     /// A lease granted by a write that began at `before_write` of the holder's monotonic clock.
     #[must_use]
     pub fn granted(before_write: Duration) -> Self {
-        Self {
-            granted: before_write,
-        }
+        Self { granted: before_write }
     }
 
     /// What is left at `monotonic` before the holder has to stop.
     #[must_use]
     pub fn left(&self, monotonic: Duration) -> Duration {
-        (self.granted + LEASE_DURATION)
-            .saturating_sub(HOLDER_MARGIN)
-            .saturating_sub(monotonic)
+        (self.granted + LEASE_DURATION).saturating_sub(HOLDER_MARGIN).saturating_sub(monotonic)
     }
 
     /// Whether a whole call, retries included, fits in what is left (I6). If not it is not made.
@@ -168,10 +156,7 @@ mod tests {
 
     #[test]
     fn a_free_route_is_taken_at_once() {
-        assert_eq!(
-            acquire(None, Timestamp::EPOCH, Duration::ZERO),
-            Acquire::Free
-        );
+        assert_eq!(acquire(None, Timestamp::EPOCH, Duration::ZERO), Acquire::Free);
     }
 
     #[test]
@@ -197,14 +182,9 @@ mod tests {
         let held = lease(115_000);
         for second in 100..140_u32 {
             let monotonic = Duration::from_secs(second.into());
-            let contender_wall =
-                Timestamp::from_millis(i64::from(second) * 1000).plus(CLOCK_SKEW_MAX);
+            let contender_wall = Timestamp::from_millis(i64::from(second) * 1000).plus(CLOCK_SKEW_MAX);
             if acquire(Some(&held), contender_wall, Duration::ZERO) == Acquire::TakeOver {
-                assert_eq!(
-                    Hold::granted(granted).left(monotonic),
-                    Duration::ZERO,
-                    "{second} s"
-                );
+                assert_eq!(Hold::granted(granted).left(monotonic), Duration::ZERO, "{second} s");
             }
         }
     }
@@ -219,9 +199,6 @@ mod tests {
     #[test]
     fn the_constants_keep_their_relations() {
         assert!(LEASE_DURATION >= HOLDER_MARGIN + 2 * CALL_TIMEOUT);
-        assert!(
-            LEASE_DURATION + CLOCK_SKEW_MAX < Duration::from_secs(30),
-            "the queue's visibility"
-        );
+        assert!(LEASE_DURATION + CLOCK_SKEW_MAX < Duration::from_secs(30), "the queue's visibility");
     }
 }

@@ -34,9 +34,5 @@ pub fn verdict(
          (`writerlink replay`) once the name exists, or add the instance under [route.instances]",
         route.name
     );
-    Some(Verdict::new(
-        Outcome::Rejected,
-        Reason::UnknownInstance,
-        note,
-    ))
+    Some(Verdict::new(Outcome::Rejected, Reason::UnknownInstance, note))
 }

@@ -51,16 +51,10 @@ impl LastMove {
     /// The last move among a route's newest records, newest first.
     #[must_use]
     pub fn among(newest_first: &[&AuditRecord]) -> Option<Self> {
-        let newest = newest_first
-            .iter()
-            .find(|record| took_the_route(&record.entry))?;
+        let newest = newest_first.iter().find(|record| took_the_route(&record.entry))?;
         let transition = newest.entry.transition;
         let of_it = |record: &&&AuditRecord| record.entry.transition == transition;
-        let mut records: Vec<&Entry> = newest_first
-            .iter()
-            .filter(of_it)
-            .map(|r| &r.entry)
-            .collect();
+        let mut records: Vec<&Entry> = newest_first.iter().filter(of_it).map(|r| &r.entry).collect();
         records.reverse();
         let entry = &newest.entry;
         let told = records.iter().find_map(|entry| entry.told.as_ref());
@@ -131,10 +125,9 @@ pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
             RecordKind::Serving => "serving",
             RecordKind::NotServing => "not serving",
             RecordKind::Drained => "old target gone",
-            RecordKind::Ordered
-            | RecordKind::Noticed
-            | RecordKind::Recovered
-            | RecordKind::Adopted => continue,
+            RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
+                continue;
+            }
         };
         phases.push(Phase { name, at: entry.at });
     }

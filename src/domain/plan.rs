@@ -63,29 +63,18 @@ impl Reach {
 #[must_use]
 pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Plan {
     let belongs = |target: Target| is(target, desired.target) || desired.beside.contains(&target);
-    let wanted = std::iter::once(&desired.target)
-        .chain(&desired.beside)
-        .copied();
-    let register = wanted
-        .filter(|target| Present::observed(*target, observed).is_none())
-        .collect();
+    let wanted = std::iter::once(&desired.target).chain(&desired.beside).copied();
+    let register = wanted.filter(|target| Present::observed(*target, observed).is_none()).collect();
     let deregister = match desired.reach {
         Reach::Register => Vec::new(),
         Reach::Swap => observed
             .iter()
-            .take(if planted(Bug::TrustsTheFirstRow) {
-                1
-            } else {
-                usize::MAX
-            })
+            .take(if planted(Bug::TrustsTheFirstRow) { 1 } else { usize::MAX })
             .filter(|row| row.is_registered() && !belongs(row.target) && route.owns(row.target))
             .cloned()
             .collect(),
     };
-    Plan {
-        register,
-        deregister,
-    }
+    Plan { register, deregister }
 }
 
 /// Proof that the desired target is registered and not draining. Without one nothing can be deregistered:
@@ -97,9 +86,7 @@ impl Present {
     /// Proof by having seen it.
     #[must_use]
     pub fn observed(desired: Target, observed: &[ObservedTarget]) -> Option<Self> {
-        let seen = observed
-            .iter()
-            .any(|row| is(row.target, desired) && row.is_registered());
+        let seen = observed.iter().any(|row| is(row.target, desired) && row.is_registered());
         seen.then_some(Self(desired))
     }
 

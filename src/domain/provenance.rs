@@ -19,8 +19,7 @@ pub struct InstallationName(String);
 
 impl InstallationName {
     /// What a name may be.
-    pub const RULE: &'static str =
-        "an installation's name has 1 to 255 letters, digits, '-', '_' or '.'";
+    pub const RULE: &'static str = "an installation's name has 1 to 255 letters, digits, '-', '_' or '.'";
 
     /// A name that is good for a metric's dimension, a Prometheus label and a log.
     ///
@@ -29,11 +28,7 @@ impl InstallationName {
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let fits = (1..=NAME_LENGTH_MAX).contains(&text.len());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if fits && text.bytes().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Self::RULE)
-        }
+        if fits && text.bytes().all(plain) { Ok(Self(text.to_owned())) } else { Err(Self::RULE) }
     }
 
     /// The name as text.

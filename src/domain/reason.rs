@@ -177,9 +177,7 @@ impl Reason {
         match self {
             Self::WriterMoved => "the event says who writes, and the group follows",
             Self::NothingToDo => "the group already held the desired target alone",
-            Self::RegisteredFirst => {
-                "on_started says to register the coming writer and to keep the old one"
-            }
+            Self::RegisteredFirst => "on_started says to register the coming writer and to keep the old one",
             Self::WaitsForCompletion => "on_started says to wait until the failover completes",
             Self::NotAFailover => "an event with this id moves no route",
             Self::TruthUnknown => "who writes has to be asked for, and the route has nobody to ask",
@@ -195,9 +193,7 @@ impl Reason {
             Self::TruthMoved => "the witnesses agree on another writer than the route pointed at",
             Self::GroupDiffered => "the group was not what the route points at, and was put right",
             Self::WitnessesAsked => "the event does not say who writes, so the witnesses are asked",
-            Self::EvidenceTooOld => {
-                "an event of long ago says who wrote then, and not who writes now"
-            }
+            Self::EvidenceTooOld => "an event of long ago says who wrote then, and not who writes now",
             Self::TruthUnclear => "the witnesses differ or cannot tell, which is waited out",
             Self::EventTrusted => "a young event outranks the witnesses, whose word lags behind it",
             Self::SourcesAgree => "the discovery sources agree with the newest evidence",
@@ -222,9 +218,7 @@ impl Reason {
             Self::TargetDoesNotServe => "the new target does not serve in time",
             Self::TargetGone => "an old target is gone",
             Self::AddressUnavailable => "the address of the named instance could not be looked up",
-            Self::MapDiffers => {
-                "an address in the route's map is not the one that the instance has"
-            }
+            Self::MapDiffers => "an address in the route's map is not the one that the instance has",
         }
     }
 

@@ -75,12 +75,7 @@ pub struct CannotRebuild(pub u64);
 impl Changes {
     /// What a commit at `at` changes that replaces `from` by `to` and writes this entry of an event.
     #[must_use]
-    pub fn between(
-        from: &Control,
-        to: &Control,
-        at: Timestamp,
-        event: Option<&EventEntry>,
-    ) -> Self {
+    pub fn between(from: &Control, to: &Control, at: Timestamp, event: Option<&EventEntry>) -> Self {
         let (before, after) = (&from.safety, &to.safety);
         let mut route = Vec::new();
         let mut set = |differs: bool, field: Field| {
@@ -88,30 +83,12 @@ impl Changes {
                 route.push(field);
             }
         };
-        set(
-            from.desired != to.desired,
-            Field::Desired(to.desired.clone()),
-        );
-        set(
-            from.waiting != to.waiting,
-            Field::Waiting(to.waiting.clone()),
-        );
-        set(
-            from.ask_truth != to.ask_truth,
-            Field::AskTruth(to.ask_truth),
-        );
-        set(
-            before.pause != after.pause,
-            Field::Pause(after.pause.clone()),
-        );
-        set(
-            before.freeze != after.freeze,
-            Field::Freeze(after.freeze.clone()),
-        );
-        set(
-            before.flapping != after.flapping,
-            Field::Flapping(after.flapping.clone()),
-        );
+        set(from.desired != to.desired, Field::Desired(to.desired.clone()));
+        set(from.waiting != to.waiting, Field::Waiting(to.waiting.clone()));
+        set(from.ask_truth != to.ask_truth, Field::AskTruth(to.ask_truth));
+        set(before.pause != after.pause, Field::Pause(after.pause.clone()));
+        set(before.freeze != after.freeze, Field::Freeze(after.freeze.clone()));
+        set(before.flapping != after.flapping, Field::Flapping(after.flapping.clone()));
         set(before.pin != after.pin, Field::Pin(after.pin.clone()));
         let moves = if before.moved(at).moves == after.moves {
             Field::Moved
@@ -128,10 +105,7 @@ impl Changes {
             from.unresolved_event != to.unresolved_event,
             Field::UnresolvedEvent(to.unresolved_event.clone()),
         );
-        set(
-            from.source_conflict != to.source_conflict,
-            Field::SourceConflict(to.source_conflict.clone()),
-        );
+        set(from.source_conflict != to.source_conflict, Field::SourceConflict(to.source_conflict.clone()));
         let event = event.map(|entry| EventChange {
             source_arn: entry.source_arn.clone(),
             first_seen: entry.first_seen,
@@ -177,14 +151,7 @@ impl AuditRecord {
         }
         control.generation = control.generation.max(entry.generation);
         control.lease = lease_after(entry, control.lease);
-        Ok(RouteState {
-            route: before.route.clone(),
-            control,
-            chain: ChainHead {
-                seq: self.seq,
-                hash,
-            },
-        })
+        Ok(RouteState { route: before.route.clone(), control, chain: ChainHead { seq: self.seq, hash } })
     }
 
     /// The entry of the record's event once it was committed, if it wrote one.
@@ -230,7 +197,5 @@ pub fn rebuilt<'a>(
     records: impl IntoIterator<Item = (&'a AuditRecord, Hash)>,
 ) -> Result<RouteState, CannotRebuild> {
     let mut records = records.into_iter();
-    records.try_fold(state.clone(), |state, (record, hash)| {
-        record.applied_to(&state, hash)
-    })
+    records.try_fold(state.clone(), |state, (record, hash)| record.applied_to(&state, hash))
 }

@@ -32,13 +32,7 @@ impl Room {
     #[must_use]
     pub fn new(least: usize, most: usize) -> Self {
         let most = most.max(1);
-        Self {
-            least: least.clamp(1, most),
-            most,
-            places: most,
-            answered: 0,
-            cut: None,
-        }
+        Self { least: least.clamp(1, most), most, places: most, answered: 0, cut: None }
     }
 
     /// For how many groups there is room.

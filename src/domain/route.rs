@@ -77,9 +77,8 @@ impl RouteName {
     /// When it is empty, too long, or has other characters than lower-case letters, digits, `-` and `_`.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
         let fits = !text.is_empty() && text.len() <= ROUTE_NAME_LENGTH_MAX;
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+        let plain =
+            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
         if fits && plain {
             return Ok(Self(text.to_owned()));
         }
@@ -92,27 +91,17 @@ impl RouteName {
 }
 
 /// The rule of RDS for identifiers of clusters and instances, and the length of the longest kind we meet.
-const RDS_IDENTIFIER_RULE: &str =
-    "a letter first, then letters, digits and '-', at most 63 characters";
+const RDS_IDENTIFIER_RULE: &str = "a letter first, then letters, digits and '-', at most 63 characters";
 const RDS_IDENTIFIER_LENGTH_MAX: usize = 63;
 
 fn rds_identifier(what: &'static str, text: &str) -> Result<String, InvalidName> {
     let lower = text.to_ascii_lowercase();
-    let starts = lower
-        .bytes()
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic());
-    let plain = lower
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let starts = lower.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+    let plain = lower.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if starts && plain && lower.len() <= RDS_IDENTIFIER_LENGTH_MAX {
         return Ok(lower);
     }
-    Err(InvalidName {
-        what,
-        value: text.to_owned(),
-        rule: RDS_IDENTIFIER_RULE,
-    })
+    Err(InvalidName { what, value: text.to_owned(), rule: RDS_IDENTIFIER_RULE })
 }
 
 impl SourceId {
@@ -121,11 +110,7 @@ impl SourceId {
     /// # Errors
     /// When it is no RDS identifier.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
-        rds_identifier(
-            "source identifier",
-            text.strip_prefix("rds:").unwrap_or(text),
-        )
-        .map(Self)
+        rds_identifier("source identifier", text.strip_prefix("rds:").unwrap_or(text)).map(Self)
     }
 }
 
@@ -143,20 +128,11 @@ impl InstanceId {
 fn is_load_balancing_arn(text: &str, kind: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
-        [
-            "arn",
-            partition,
-            "elasticloadbalancing",
-            region,
-            account,
-            resource,
-        ] => {
+        ["arn", partition, "elasticloadbalancing", region, account, resource] => {
             !partition.is_empty()
                 && !region.is_empty()
                 && is_account(account)
-                && resource
-                    .strip_prefix(kind)
-                    .is_some_and(|rest| rest.contains('/'))
+                && resource.strip_prefix(kind).is_some_and(|rest| rest.contains('/'))
         }
         _ => false,
     }
@@ -301,11 +277,7 @@ impl Route {
             Source::Elsewhere(arn) => arn.location(),
         };
         let name = self.source_name();
-        Followed {
-            kind,
-            name,
-            location,
-        }
+        Followed { kind, name, location }
     }
 
     /// An event held against what the route follows.
@@ -360,18 +332,13 @@ impl Route {
     #[must_use]
     pub fn admit(&self, ip: IpAddr) -> Option<Target> {
         let allowed = self.allowed_cidrs.iter().any(|cidr| cidr.contains(&ip));
-        (allowed || planted(Bug::CidrsDoNotMatter)).then_some(Target {
-            ip,
-            port: self.port,
-        })
+        (allowed || planted(Bug::CidrsDoNotMatter)).then_some(Target { ip, port: self.port })
     }
 
     /// Whether a registered target is this route's to deregister: every one of an exclusive group, else
     /// only the addresses of its own instances, whatever their port.
     #[must_use]
     pub fn owns(&self, target: Target) -> bool {
-        self.exclusive
-            || planted(Bug::StrangersGoToo)
-            || self.instances.values().any(|ip| *ip == target.ip)
+        self.exclusive || planted(Bug::StrangersGoToo) || self.instances.values().any(|ip| *ip == target.ip)
     }
 }

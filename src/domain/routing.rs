@@ -57,9 +57,7 @@ pub fn is_named_in(route: &Route, event: &RdsEvent) -> bool {
     let is_own = |named: &NamedDatabase| {
         named.id == *source && named.kind.is_none_or(|kind| kind == route.policy.database)
     };
-    asks_by_name(event)
-        && is_beside(route, event)
-        && databases_named_in(&event.message).iter().any(is_own)
+    asks_by_name(event) && is_beside(route, event) && databases_named_in(&event.message).iter().any(is_own)
 }
 
 /// Whether what `event` asks is asked of whom its text names.
@@ -87,10 +85,7 @@ pub struct NamedDatabase {
 /// "read replica", 0260 and 0261 "DB cluster" (RDS and Aurora User Guide, "Blue/green deployment events").
 const OPENINGS: [(&str, Option<Database>); 5] = [
     ("Switchover from DB cluster ", Some(Database::Cluster)),
-    (
-        "Switchover from primary/read replica ",
-        Some(Database::Instance),
-    ),
+    ("Switchover from primary/read replica ", Some(Database::Instance)),
     ("Switchover from primary ", Some(Database::Instance)),
     ("Switchover from read replica ", Some(Database::Instance)),
     ("Switchover from ", None),
@@ -155,10 +150,7 @@ pub fn why_no_route(routes: &[Route], event: &RdsEvent) -> NotFollowed {
     // A deployment is nobody's source: what it renames has a name of its own.
     let fix = "nothing is to be done, unless a route should follow one of these databases: then compare its source with \
                this account and Region";
-    NotFollowed {
-        why: why_unnamed(event),
-        fix: Some(fix.to_owned()),
-    }
+    NotFollowed { why: why_unnamed(event), fix: Some(fix.to_owned()) }
 }
 
 /// Why a blue/green deployment names no route.

@@ -30,22 +30,11 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, for whoever lists or parses them.
-    pub const ALL: [Self; 5] = [
-        Self::Paused,
-        Self::Frozen,
-        Self::Pinned,
-        Self::Observing,
-        Self::Flapping,
-    ];
+    pub const ALL: [Self; 5] = [Self::Paused, Self::Frozen, Self::Pinned, Self::Observing, Self::Flapping];
 
     /// Every rule, in the order in which they are asked: the first that holds gives the reason.
-    pub const IN_ORDER: [Self; 5] = [
-        Self::Frozen,
-        Self::Paused,
-        Self::Flapping,
-        Self::Pinned,
-        Self::Observing,
-    ];
+    pub const IN_ORDER: [Self; 5] =
+        [Self::Frozen, Self::Paused, Self::Flapping, Self::Pinned, Self::Observing];
 
     /// Its name, as ordered and recorded.
     #[must_use]
@@ -186,9 +175,7 @@ impl Safety {
     #[must_use]
     pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<InForce<'_>> {
         let rules = Rule::IN_ORDER.into_iter();
-        rules
-            .filter_map(|rule| self.held_by(rule, route, now))
-            .collect()
+        rules.filter_map(|rule| self.held_by(rule, route, now)).collect()
     }
 
     /// The rule, if it is in force now.
@@ -246,10 +233,7 @@ impl Safety {
         moves.push(now);
         let dropped = moves.len().saturating_sub(MOVES_KEPT);
         moves.drain(..dropped);
-        Self {
-            moves,
-            ..self.clone()
-        }
+        Self { moves, ..self.clone() }
     }
 
     /// The stop of a route that was moved too often.

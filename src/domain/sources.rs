@@ -72,20 +72,13 @@ impl Known {
     pub(super) fn newest_fact(control: &Control) -> Option<Fact> {
         let newest = control.newest().zip(Self::of(control));
         let binding = newest.filter(|(_, known)| known.binds());
-        let fact = binding.map(|(newest, known)| Fact {
-            event: newest.event,
-            ip: known.ip,
-        });
+        let fact = binding.map(|(newest, known)| Fact { event: newest.event, ip: known.ip });
         fact.or(control.replaced_fact)
     }
 
     /// What a first answer is worth against it that contradicts it.
     fn against_a_first_answer(self) -> Since {
-        if self.agreed {
-            Since::Unknown
-        } else {
-            Since::Unchanged
-        }
+        if self.agreed { Since::Unknown } else { Since::Unchanged }
     }
 }
 
@@ -114,10 +107,7 @@ impl Against {
     #[must_use]
     pub fn of(control: &Control, news: News, of_replaced: News) -> Option<Self> {
         let known = Known::of(control)?;
-        Some(Self {
-            newest: (known, news),
-            fact: control.replaced_fact.map(|fact| (fact.ip, of_replaced)),
-        })
+        Some(Self { newest: (known, news), fact: control.replaced_fact.map(|fact| (fact.ip, of_replaced)) })
     }
 }
 
@@ -139,22 +129,14 @@ impl Answer {
     /// The first answer after evidence was accepted is not newer than it, even if it is another one than at the look
     /// before: between two looks the answer may have changed first, and the evidence come after.
     #[must_use]
-    pub fn after(
-        before: Option<Self>,
-        named: Option<IpAddr>,
-        against: Option<Against>,
-    ) -> Option<Self> {
+    pub fn after(before: Option<Self>, named: Option<IpAddr>, against: Option<Against>) -> Option<Self> {
         let ip = named.or(before.map(|answer| answer.ip))?;
         let answer = match before {
             Some(answer) if answer.ip == ip => answer,
             Some(_) => Self::changed(ip),
             None => Self::first(ip, against.map(|against| against.newest.0)),
         };
-        let Some(Against {
-            newest: (known, news),
-            fact,
-        }) = against
-        else {
+        let Some(Against { newest: (known, news), fact }) = against else {
             return Some(answer);
         };
         let since = |named: IpAddr, news: News, stood: Since| {
@@ -176,11 +158,7 @@ impl Answer {
     }
 
     fn changed(ip: IpAddr) -> Self {
-        Self {
-            ip,
-            newest: Since::Changed,
-            fact: Since::Changed,
-        }
+        Self { ip, newest: Since::Changed, fact: Since::Changed }
     }
 
     /// The first answer that this worker hears. What the ledger knows of the answers before decides.
@@ -201,11 +179,7 @@ impl Answer {
     /// What it is worth against the newest evidence.
     #[must_use]
     pub fn worth(self, known: Known) -> Since {
-        if known.binds() {
-            self.newest
-        } else {
-            self.fact
-        }
+        if known.binds() { self.newest } else { self.fact }
     }
 }
 
@@ -256,12 +230,7 @@ impl Sources {
                 self.answers.insert(*witness, answer);
             }
         }
-        let heard = Heard {
-            route,
-            newest: control.newest().zip(known),
-            reading,
-            now: at,
-        };
+        let heard = Heard { route, newest: control.newest().zip(known), reading, now: at };
         let truth = self.truth(heard);
         // What was read before the last move says nothing about it, and this reading was taken at the same time as the
         // ledger was read (I3).
@@ -275,10 +244,7 @@ impl Sources {
             truth,
             stood: self.readings.stood(),
             said: reading.to_string(),
-            worth: Worth {
-                against: control.newest().map(|newest| newest.event),
-                since: self.worth(heard),
-            },
+            worth: Worth { against: control.newest().map(|newest| newest.event), since: self.worth(heard) },
         }
     }
 
@@ -354,15 +320,10 @@ impl Sources {
         };
         let lags = |witness: Witness| self.worth_of(witness, heard) > Some(Since::Changed);
         let mut asked = heard.reading.0.iter();
-        let all = asked
-            .all(|(witness, said)| agrees(said) || (said.writer().is_some() && lags(*witness)));
+        let all = asked.all(|(witness, said)| agrees(said) || (said.writer().is_some() && lags(*witness)));
         let agreeing = heard.reading.0.iter().filter(|(_, said)| agrees(said));
         let rest = Reading(agreeing.cloned().collect());
-        if all && !rest.0.is_empty() {
-            rest.truth()
-        } else {
-            together
-        }
+        if all && !rest.0.is_empty() { rest.truth() } else { together }
     }
 }
 

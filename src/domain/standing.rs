@@ -90,11 +90,8 @@ impl Judgement {
         if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
             return self;
         }
-        let standing = if other.standing.gravity() > self.standing.gravity() {
-            other.standing
-        } else {
-            self.standing
-        };
+        let standing =
+            if other.standing.gravity() > self.standing.gravity() { other.standing } else { self.standing };
         let why = format!("{}; besides, {}", self.why, other.why);
         Self { standing, why }
     }
@@ -146,10 +143,8 @@ fn held_against(
     }
     let found = match shown {
         Shown::Nothing => {
-            let why = format!(
-                "it should point at {}; what the load balancer has could not be read",
-                place(goal)
-            );
+            let why =
+                format!("it should point at {}; what the load balancer has could not be read", place(goal));
             return Judgement::new(Standing::Unknown, why);
         }
         Shown::Group(rows) => found_in_group(route, goal, rows),
@@ -177,11 +172,8 @@ pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Ju
     let event = event.map(|event| open_event(route, control, event, now));
     let conflict = control.source_conflict.as_ref().map(|conflict| {
         // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
-        let standing = if conflict.reason == Reason::MapDiffers {
-            Standing::Wrong
-        } else {
-            Standing::Unknown
-        };
+        let standing =
+            if conflict.reason == Reason::MapDiffers { Standing::Wrong } else { Standing::Unknown };
         Judgement::new(standing, conflict.note.clone())
     });
     match (event, conflict) {
@@ -195,17 +187,11 @@ pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Ju
 #[must_use]
 pub fn is_open(control: &Control, now: Timestamp) -> bool {
     let event = control.unresolved_event.as_ref();
-    let in_line =
-        |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
+    let in_line = |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
     control.source_conflict.is_some() || event.is_some_and(|event| !in_line(&event))
 }
 
-fn open_event(
-    route: &Route,
-    control: &Control,
-    event: &UnresolvedEvent,
-    now: Timestamp,
-) -> Judgement {
+fn open_event(route: &Route, control: &Control, event: &UnresolvedEvent, now: Timestamp) -> Judgement {
     let (awaits, at, note) = (event.awaits(), event.at, &event.note);
     let under_way = match awaits {
         Awaits::APerson => false,
@@ -280,45 +266,28 @@ fn found_in_group<'a>(route: &Route, goal: &Desired, rows: &'a [ObservedTarget])
         format!("{target} is {}", state.unwrap_or("not registered"))
     });
     let extra = plan.deregister.iter();
-    let extra = extra.map(|row| {
-        format!(
-            "{} is still registered ({})",
-            row.target,
-            row.health.as_str()
-        )
-    });
+    let extra = extra.map(|row| format!("{} is still registered ({})", row.target, row.health.as_str()));
     Found::Differs(missing.chain(extra).collect::<Vec<_>>().join(", "))
 }
 
-fn found_in_scene<'a>(
-    route: &Route,
-    weighted: &Weighted,
-    goal: &Desired,
-    scene: &'a Scene,
-) -> Found<'a> {
+fn found_in_scene<'a>(route: &Route, weighted: &Weighted, goal: &Desired, scene: &'a Scene) -> Found<'a> {
     let mut targets = warm_targets(route, weighted, goal, None);
     targets.retain(|instance, _| scene.rows.contains_key(instance));
     let missing = scene.missing(route, weighted, goal, &targets);
     if !missing.is_empty() {
         let weights = missing.weights.iter();
-        let weights = weights
-            .map(|wanted| format!("the weights are {} and should be {wanted}", scene.weights));
+        let weights =
+            weights.map(|wanted| format!("the weights are {} and should be {wanted}", scene.weights));
         let cold = missing.register.iter();
-        let cold = cold.map(|(instance, target)| {
-            format!("{target} is not registered in the group of {instance}")
-        });
+        let cold =
+            cold.map(|(instance, target)| format!("{target} is not registered in the group of {instance}"));
         return Found::Differs(weights.chain(cold).collect::<Vec<_>>().join(", "));
     }
     let mut unread = weighted.groups.keys();
     if let Some(unread) = unread.find(|instance| !scene.rows.contains_key(*instance)) {
         return Found::Unread(unread.clone());
     }
-    scene
-        .rows
-        .get(&goal.instance)
-        .map_or(Found::Unread(goal.instance.clone()), |rows| {
-            Found::There(rows)
-        })
+    scene.rows.get(&goal.instance).map_or(Found::Unread(goal.instance.clone()), |rows| Found::There(rows))
 }
 
 /// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is
@@ -331,11 +300,7 @@ fn differs(
     (last, now): (Option<&LastMove>, Timestamp),
 ) -> Judgement {
     if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
-        let why = format!(
-            "it should point at {}: {how}; held back: {}",
-            place(goal),
-            brake.note
-        );
+        let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);
         return Judgement::new(Standing::Wrong, why);
     }
     let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
@@ -363,11 +328,7 @@ fn there(
     if let Some(pin) = control.safety.pinned(now)
         && pin.target != goal.target
     {
-        let why = format!(
-            "it points at {}, but is pinned to {}",
-            place(goal),
-            pin.instance
-        );
+        let why = format!("it points at {}, but is pinned to {}", place(goal), pin.instance);
         return Judgement::new(Standing::Wrong, why);
     }
     let Some(row) = row_of(goal.target, rows) else {
@@ -385,32 +346,17 @@ fn there(
     if serves(route.policy.serving_when, &row.health) {
         return Judgement::new(Standing::Right, format!("{} is {state}", place(goal)));
     }
-    let follow = control
-        .follow
-        .as_ref()
-        .filter(|follow| follow.target == goal.target);
+    let follow = control.follow.as_ref().filter(|follow| follow.target == goal.target);
     if may_serve_yet(follow, row, route.policy.serving_limit, now) {
-        let why = format!(
-            "{} is registered and does not serve yet: {state}",
-            place(goal)
-        );
+        let why = format!("{} is registered and does not serve yet: {state}", place(goal));
         return Judgement::new(Standing::Moving, why);
     }
-    let why = format!(
-        "{} does not serve: {state}; {}",
-        place(goal),
-        advice(row.reason.as_deref())
-    );
+    let why = format!("{} does not serve: {state}; {}", place(goal), advice(row.reason.as_deref()));
     Judgement::new(Standing::Wrong, why)
 }
 
 /// Whether the load balancer may still be on its way. What was never followed shows it by its state alone.
-fn may_serve_yet(
-    follow: Option<&Follow>,
-    row: &ObservedTarget,
-    limit: Duration,
-    now: Timestamp,
-) -> bool {
+fn may_serve_yet(follow: Option<&Follow>, row: &ObservedTarget, limit: Duration, now: Timestamp) -> bool {
     match follow {
         Some(follow) => follow.arrival == Arrival::Awaited && now.since(follow.moved_at) < limit,
         None => row.health == TargetHealth::Initial,

@@ -27,10 +27,7 @@ pub fn superseded_by(
     if desired.reach != Reach::Swap {
         return None;
     }
-    let after = Control {
-        desired: Some(desired),
-        ..control.clone()
-    };
+    let after = Control { desired: Some(desired), ..control.clone() };
     // What address the older one names is not asked: it comes after the question whether it is news.
     match decide(route, &after, older, None, now) {
         Decision::Settle(verdict) if verdict.outcome == Outcome::Superseded => {

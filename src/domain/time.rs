@@ -66,17 +66,12 @@ impl Timestamp {
     #[must_use]
     pub fn parse_civil(text: &str) -> Option<Self> {
         let (_day, time) = text.split_once([' ', 'T'])?;
-        let zoneless = time
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b == b':' || b == b'.');
+        let zoneless = time.bytes().all(|b| b.is_ascii_digit() || b == b':' || b == b'.');
         if !zoneless || !time.contains(':') {
             return None;
         }
         let civil: jiff::civil::DateTime = text.parse().ok()?;
-        let instant = civil
-            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
-            .ok()?
-            .timestamp();
+        let instant = civil.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp();
         Some(Self::from_millis(instant.as_millisecond()))
     }
 
@@ -84,10 +79,7 @@ impl Timestamp {
     #[must_use]
     pub fn parse_day(text: &str) -> Option<Self> {
         let day: jiff::civil::Date = text.parse().ok()?;
-        let midnight = day
-            .to_zoned_datetime(jiff::tz::TimeZone::UTC)
-            .ok()?
-            .timestamp();
+        let midnight = day.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp();
         Some(Self::from_millis(midnight.as_millisecond()))
     }
 }
@@ -115,14 +107,8 @@ mod tests {
 
     #[test]
     fn a_time_never_leaves_what_can_be_shown() {
-        assert_eq!(
-            Timestamp::from_millis(i64::MAX).to_string(),
-            "9999-12-30T21:59:59.999Z"
-        );
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-30T21:59:59.999Z");
         assert_eq!(Timestamp::from_millis(-1), Timestamp::EPOCH);
-        assert_eq!(
-            Timestamp::EPOCH.since(Timestamp::from_millis(5)),
-            Duration::ZERO
-        );
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::from_millis(5)), Duration::ZERO);
     }
 }

@@ -39,20 +39,15 @@ impl TransitionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
-        let shaped = text.len() == 36
-            && text.char_indices().all(|(i, c)| {
-                if dashes.contains(&i) {
-                    c == '-'
-                } else {
-                    c.is_ascii_hexdigit()
-                }
-            });
+        let shaped =
+            text.len() == 36
+                && text
+                    .char_indices()
+                    .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
         if !shaped {
             return None;
         }
-        u128::from_str_radix(&text.replace('-', ""), 16)
-            .ok()
-            .map(Self)
+        u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Self)
     }
 
     /// When the transition began.
@@ -65,13 +60,7 @@ impl TransitionId {
 impl fmt::Display for TransitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = format!("{:032x}", self.0);
-        let parts = [
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..],
-        ];
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
         f.write_str(&parts.join("-"))
     }
 }
@@ -142,9 +131,7 @@ impl Outcome {
     /// Reads a recorded name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == text)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }
 }
 
@@ -171,9 +158,7 @@ impl Disposition {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::RetryAfter(one), Self::RetryAfter(another)) => {
-                Self::RetryAfter(one.min(another))
-            }
+            (Self::RetryAfter(one), Self::RetryAfter(another)) => Self::RetryAfter(one.min(another)),
             _ => self.max(other),
         }
     }
@@ -355,11 +340,7 @@ impl RouteState {
     /// A route that the ledger has never seen.
     #[must_use]
     pub fn new(route: RouteName) -> Self {
-        Self {
-            route,
-            control: Control::default(),
-            chain: ChainHead::default(),
-        }
+        Self { route, control: Control::default(), chain: ChainHead::default() }
     }
 
     /// The lease, if it is held for this attempt.

@@ -40,9 +40,7 @@ impl Witness {
     /// Reads a configured name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|witness| witness.as_str() == text)
+        Self::ALL.into_iter().find(|witness| witness.as_str() == text)
     }
 }
 
@@ -242,10 +240,7 @@ mod tests {
     use super::*;
 
     fn member(name: &str, last: u8) -> Member {
-        Member {
-            instance: InstanceId::new(name).ok(),
-            ip: IpAddr::from([10, 0, 0, last]),
-        }
+        Member { instance: InstanceId::new(name).ok(), ip: IpAddr::from([10, 0, 0, last]) }
     }
 
     fn says(witness: Witness, writer: Member) -> (Witness, Testimony) {
@@ -264,50 +259,31 @@ mod tests {
 
     #[test]
     fn witnesses_that_agree_on_the_address_are_one_and_the_name_comes_from_whoever_knows_it() {
-        let nameless = Member {
-            instance: None,
-            ..member("db-2", 2)
-        };
-        let reading = Reading(vec![
-            says(Witness::Dns, nameless),
-            says(Witness::Rds, member("db-2", 2)),
-        ]);
-        let expected = Truth::Members {
-            writer: member("db-2", 2),
-            readers: Vec::new(),
-        };
+        let nameless = Member { instance: None, ..member("db-2", 2) };
+        let reading = Reading(vec![says(Witness::Dns, nameless), says(Witness::Rds, member("db-2", 2))]);
+        let expected = Truth::Members { writer: member("db-2", 2), readers: Vec::new() };
         assert_eq!(reading.truth(), expected);
     }
 
     #[test]
     fn witnesses_that_differ_are_waited_out() {
-        let reading = Reading(vec![
-            says(Witness::Rds, member("db-2", 2)),
-            says(Witness::Dns, member("db-1", 1)),
-        ]);
+        let reading =
+            Reading(vec![says(Witness::Rds, member("db-2", 2)), says(Witness::Dns, member("db-1", 1))]);
         let Truth::Unclear(why) = reading.truth() else {
             panic!("they differ");
         };
-        assert_eq!(
-            why,
-            "the witnesses differ: rds says db-2 at 10.0.0.2, dns says db-1 at 10.0.0.1"
-        );
+        assert_eq!(why, "the witnesses differ: rds says db-2 at 10.0.0.2, dns says db-1 at 10.0.0.1");
     }
 
     #[test]
     fn one_witness_that_cannot_tell_is_enough_to_wait() {
-        let reading = Reading(vec![
-            says(Witness::Rds, member("db-2", 2)),
-            (Witness::Dns, unclear("NXDOMAIN")),
-        ]);
+        let reading =
+            Reading(vec![says(Witness::Rds, member("db-2", 2)), (Witness::Dns, unclear("NXDOMAIN"))]);
         assert_eq!(reading.truth(), Truth::Unclear("dns: NXDOMAIN".to_owned()));
     }
 
     fn writer(last: u8) -> Truth {
-        Truth::Members {
-            writer: member("db", last),
-            readers: Vec::new(),
-        }
+        Truth::Members { writer: member("db", last), readers: Vec::new() }
     }
 
     #[test]

@@ -165,11 +165,7 @@ impl Line {
         let needed = self.ahead_of(now, &place) + 1;
         let goes_last = call == Call::Deregister && place.0 > 0;
         let stands_back = goes_last && self.stand_back(now);
-        let least = if stands_back {
-            MORE_MAY_COME
-        } else {
-            Duration::ZERO
-        };
+        let least = if stands_back { MORE_MAY_COME } else { Duration::ZERO };
         let about = self.bucket.wait_for(now, needed).max(least);
         // What a full bucket holds nobody has asked for in a long while, whoever may have a place: more would be lost.
         if about.is_zero() || (self.bucket.is_full(now) && !stands_back) {
@@ -181,10 +177,7 @@ impl Line {
         self.tickets.insert(route.clone(), Ticket { call, place });
         let mut whole = self.bucket.clone();
         whole.set_rate(now, self.whole_rate());
-        Turn::In {
-            about,
-            at_least: whole.wait_for(now, needed).max(least),
-        }
+        Turn::In { about, at_least: whole.wait_for(now, needed).max(least) }
     }
 
     /// The route goes away and asks again after `pause`.
@@ -251,8 +244,7 @@ impl Line {
         if rate < whole {
             let gain = u128::from(whole) * since.as_micros() / RECOVERY.as_micros();
             let gain = u64::try_from(gain).unwrap_or(u64::MAX);
-            self.bucket
-                .set_rate(now, rate.saturating_add(gain).min(whole));
+            self.bucket.set_rate(now, rate.saturating_add(gain).min(whole));
         }
     }
 
@@ -281,10 +273,8 @@ impl Line {
             None => {}
         }
         let kind = match (self.quota.precedence, call) {
-            (Precedence::RegistersFirst, Call::Register)
-            | (Precedence::RouteByRoute, Call::Deregister) => 0,
-            (Precedence::RegistersFirst, Call::Deregister)
-            | (Precedence::RouteByRoute, Call::Register) => 1,
+            (Precedence::RegistersFirst, Call::Register) | (Precedence::RouteByRoute, Call::Deregister) => 0,
+            (Precedence::RegistersFirst, Call::Deregister) | (Precedence::RouteByRoute, Call::Register) => 1,
         };
         (kind, since, route.clone())
     }
@@ -306,11 +296,7 @@ fn is_in_time(now: Duration, due: Duration) -> bool {
 mod tests {
     use super::*;
 
-    const QUOTA: Quota = Quota {
-        burst: 2,
-        per_second: 4,
-        precedence: Precedence::RegistersFirst,
-    };
+    const QUOTA: Quota = Quota { burst: 2, per_second: 4, precedence: Precedence::RegistersFirst };
 
     fn millis(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -374,10 +360,7 @@ mod tests {
 
     #[test]
     fn route_by_route_the_one_that_has_begun_is_finished_first() {
-        let mut line = Line::new(Quota {
-            precedence: Precedence::RouteByRoute,
-            ..QUOTA
-        });
+        let mut line = Line::new(Quota { precedence: Precedence::RouteByRoute, ..QUOTA });
         for n in [1, 2] {
             assert_eq!(ask(&mut line, 0, n, Call::Register), Turn::Now);
         }
@@ -456,10 +439,7 @@ mod tests {
         assert_eq!(line.bucket.rate(), 2 * PER_TOKEN);
         assert_eq!(
             ask(&mut line, 0, 1, Call::Register),
-            Turn::In {
-                about: millis(500),
-                at_least: millis(250),
-            }
+            Turn::In { about: millis(500), at_least: millis(250) }
         );
         line.grow(RECOVERY);
         assert_eq!(line.bucket.rate(), 4 * PER_TOKEN, "and not more");

@@ -117,12 +117,7 @@ impl UnresolvedEvent {
     ) -> Option<Self> {
         let verdict = decision.leaves_unresolved()?;
         let settled = Some(verdict.outcome);
-        Self::of(
-            control,
-            evidence,
-            now,
-            (settled, verdict.reason, &verdict.note),
-        )
+        Self::of(control, evidence, now, (settled, verdict.reason, &verdict.note))
     }
 
     /// The event of `evidence`, whose message comes back, if a record of that changes anything: not if the state says
@@ -136,9 +131,7 @@ impl UnresolvedEvent {
     ) -> Option<Self> {
         let waiting = Self::of(control, evidence, now, (None, reason, note))?;
         let known = control.unresolved_event.as_ref();
-        known
-            .is_none_or(|known| known.at < waiting.at)
-            .then_some(waiting)
+        known.is_none_or(|known| known.at < waiting.at).then_some(waiting)
     }
 
     fn of(

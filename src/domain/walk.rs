@@ -189,15 +189,8 @@ impl Walk {
     /// The walk of evidence that does not get past this question.
     #[must_use]
     pub fn stopped(question: Question, verdict: Verdict) -> Self {
-        let asked = Asked {
-            question,
-            answer: Answer::Stop,
-            compared: verdict.note.clone(),
-        };
-        Self {
-            asked: vec![asked],
-            decision: verdict.into(),
-        }
+        let asked = Asked { question, answer: Answer::Stop, compared: verdict.note.clone() };
+        Self { asked: vec![asked], decision: verdict.into() }
     }
 
     /// The same walk with another verdict where it stopped.
@@ -213,11 +206,7 @@ impl Walk {
     /// The same walk behind a question that was passed before it.
     #[must_use]
     pub fn behind(mut self, question: Question, compared: impl Into<String>) -> Self {
-        let asked = Asked {
-            question,
-            answer: Answer::Pass,
-            compared: compared.into(),
-        };
+        let asked = Asked { question, answer: Answer::Pass, compared: compared.into() };
         self.asked.insert(0, asked);
         self
     }
@@ -294,11 +283,7 @@ impl Trail {
             Ok((value, compared)) => (Answer::Pass, compared, Ok(value)),
             Err(stop) => (Answer::Stop, stop.words().to_owned(), Err(stop)),
         };
-        self.asked.push(Asked {
-            question,
-            answer,
-            compared,
-        });
+        self.asked.push(Asked { question, answer, compared });
         answered
     }
 }

@@ -124,10 +124,7 @@ impl Warm {
     }
 
     fn holds(group: &TargetGroup, present: Present) -> Self {
-        Self {
-            group: group.arn.clone(),
-            present,
-        }
+        Self { group: group.arn.clone(), present }
     }
 
     /// The target that is there.
@@ -160,12 +157,7 @@ impl Shift {
 /// others in the same action keep theirs unless the listener is the route's alone: then they are set to 0, and
 /// stay in the action, so that whoever put them there finds them. A group that the action lost comes back, since
 /// outside of it nothing is health-checked.
-fn wanted(
-    desired: &TargetGroupArn,
-    route: &Route,
-    weighted: &Weighted,
-    standing: &Weights,
-) -> Weights {
+fn wanted(desired: &TargetGroupArn, route: &Route, weighted: &Weighted, standing: &Weights) -> Weights {
     let mut wanted = standing.clone();
     if route.exclusive {
         for weight in wanted.groups.values_mut() {
@@ -303,20 +295,15 @@ mod tests {
         let arn = format!(
             "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
         );
-        TargetGroup {
-            arn: TargetGroupArn::new(&arn).unwrap(),
-            availability_zone: None,
-        }
+        TargetGroup { arn: TargetGroupArn::new(&arn).unwrap(), availability_zone: None }
     }
 
     /// A route of three instances, each with its group, and where they are known to be.
     fn route(exclusive: bool) -> (Route, Weighted) {
         let listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
         let own = |n: u8| (instance(n), group(&format!("db-{n}")));
-        let weighted = Weighted {
-            listener: ListenerArn::new(listener).unwrap(),
-            groups: (1..=3).map(own).collect(),
-        };
+        let weighted =
+            Weighted { listener: ListenerArn::new(listener).unwrap(), groups: (1..=3).map(own).collect() };
         let route = Route {
             name: RouteName::new("orders").unwrap(),
             source: Source::Any,
@@ -338,21 +325,13 @@ mod tests {
             target: target(n),
             beside: BTreeSet::new(),
             reach,
-            evidence: EvidenceOrder {
-                at: Timestamp::EPOCH,
-                rank: 1,
-            },
+            evidence: EvidenceOrder { at: Timestamp::EPOCH, rank: 1 },
             event: EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
         }
     }
 
     fn row(n: u8, health: TargetHealth) -> ObservedTarget {
-        ObservedTarget {
-            target: target(n),
-            health,
-            reason: None,
-            availability_zone: None,
-        }
+        ObservedTarget { target: target(n), health, reason: None, availability_zone: None }
     }
 
     /// Weights of the route's groups and of a stranger's, some of them absent.
@@ -361,17 +340,9 @@ mod tests {
         let groups = btree_map(names.prop_map(|name| group(name).arn), 0..=999_u16, 0..=4);
         let stickiness = prop::option::of(prop::bool::ANY);
         (groups, stickiness).prop_map(|(groups, sticky)| Weights {
-            groups: groups
-                .into_iter()
-                .map(|(group, weight)| (group, Weight::new(weight).unwrap()))
-                .collect(),
-            stickiness: sticky.map(|on| {
-                if on {
-                    Stickiness::On(Some(Duration::from_mins(5)))
-                } else {
-                    Stickiness::Off
-                }
-            }),
+            groups: groups.into_iter().map(|(group, weight)| (group, Weight::new(weight).unwrap())).collect(),
+            stickiness: sticky
+                .map(|on| if on { Stickiness::On(Some(Duration::from_mins(5))) } else { Stickiness::Off }),
         })
     }
 
@@ -429,10 +400,7 @@ mod tests {
     #[test]
     fn a_target_that_drains_or_stands_in_another_group_is_no_proof() {
         let own = group("db-1");
-        let rows = [
-            row(1, TargetHealth::Draining),
-            row(2, TargetHealth::Healthy),
-        ];
+        let rows = [row(1, TargetHealth::Draining), row(2, TargetHealth::Healthy)];
         assert_eq!(Warm::observed(&own, target(1), &rows), None);
         let rows = [row(1, TargetHealth::Unhealthy)];
         let warm = Warm::observed(&own, target(1), &rows);
@@ -452,10 +420,7 @@ mod tests {
     #[test]
     fn addresses_come_from_the_map_else_from_the_witnesses_and_never_from_outside_the_ranges() {
         let (mut route, weighted) = route(true);
-        let member = |n: u8, ip: [u8; 4]| Member {
-            instance: Some(instance(n)),
-            ip: ip.into(),
-        };
+        let member = |n: u8, ip: [u8; 4]| Member { instance: Some(instance(n)), ip: ip.into() };
         let truth = Truth::Members {
             writer: member(1, [10, 0, 9, 9]),
             readers: vec![member(2, [10, 0, 2, 99]), member(3, [192, 168, 0, 1])],
@@ -475,10 +440,7 @@ mod tests {
     #[test]
     fn weights_are_told_by_the_names_of_their_groups() {
         let weight = |name: &str, weight| (group(name).arn, Weight::new(weight).unwrap());
-        let weights = Weights {
-            groups: [weight("db-2", 100), weight("db-1", 0)].into(),
-            stickiness: None,
-        };
+        let weights = Weights { groups: [weight("db-2", 100), weight("db-1", 0)].into(), stickiness: None };
         assert_eq!(weights.to_string(), "db-1 0, db-2 100");
         assert_eq!(Weights::default().to_string(), "no group");
         assert_eq!(Weight::new(1000), None);

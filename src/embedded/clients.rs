@@ -24,8 +24,8 @@ use crate::domain::route::{InstanceId, Route, SourceId, TargetGroup, TargetGroup
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::truth::{Member, Reading, Testimony, Witness};
 use crate::ports::{
-    AddressError, CallError, Databases, Depth, ErrorKind, Kept, Message, NO_SUCH_NAME, Queue,
-    Reply, TargetGroups,
+    AddressError, CallError, Databases, Depth, ErrorKind, Kept, Message, NO_SUCH_NAME, Queue, Reply,
+    TargetGroups,
 };
 
 /// A process's client of the queue.
@@ -59,17 +59,11 @@ impl Queue for QueueClient {
         }
     }
 
-    async fn change_visibility(
-        &self,
-        message: &Message,
-        visibility: Duration,
-    ) -> Result<Kept, CallError> {
+    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError> {
         let (queue, message) = (Arc::clone(&self.queue), message.clone());
         let detail = format!("{} for {} s", message.id, visibility.as_secs());
         let change = move || queue.change_visibility(&message, visibility);
-        self.process
-            .call("ChangeMessageVisibility", detail, change)
-            .await
+        self.process.call("ChangeMessageVisibility", detail, change).await
     }
 
     async fn delete(&self, message: &Message) -> Result<Kept, CallError> {
@@ -86,8 +80,7 @@ impl Queue for QueueClient {
         let letter = message.clone();
         // Two calls, and a process can die between them: the message is then in both queues until its
         // next delivery, when the copy is dropped by its deduplication id.
-        let send =
-            move || Ok(dead_letters.send_with_dedup(&letter.group, &letter.body, &letter.id));
+        let send = move || Ok(dead_letters.send_with_dedup(&letter.group, &letter.body, &letter.id));
         let detail = format!("{} to the dead-letter queue", message.id);
         self.process.call("SendMessage", detail, send).await?;
         self.delete(message).await
@@ -126,13 +119,7 @@ type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl LongPoll {
     fn open(process: &Arc<Process>, queue: &Arc<FifoQueue>, max: u32, deadline: Duration) -> Self {
         let (process, queue) = (Arc::clone(process), Arc::clone(queue));
-        let mut poll = Self {
-            process,
-            queue,
-            max,
-            deadline,
-            wait: None,
-        };
+        let mut poll = Self { process, queue, max, deadline, wait: None };
         poll.wait = Some(poll.wait());
         poll
     }
@@ -211,11 +198,7 @@ impl TargetGroups for LoadBalancerClient {
         self.process.call(DESCRIBE, detail, describe).await
     }
 
-    async fn register(
-        &self,
-        group: &TargetGroup,
-        targets: &[Target],
-    ) -> Result<Reply<()>, CallError> {
+    async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<Reply<()>, CallError> {
         let (load_balancer, arn) = (Arc::clone(&self.load_balancer), group.arn.clone());
         let zone = &group.availability_zone;
         let described = |target: &Target| TargetDescription::of(*target, zone.clone());
@@ -259,10 +242,7 @@ pub(super) struct ClustersClient {
 /// The name of an instance's own endpoint.
 fn own_name(instance: &InstanceId) -> String {
     let source = SourceId::new(instance.as_str());
-    source.map_or_else(
-        |_| instance.to_string(),
-        |source| endpoint(Database::Instance, &source),
-    )
+    source.map_or_else(|_| instance.to_string(), |source| endpoint(Database::Instance, &source))
 }
 
 /// What the look-up of a derived name comes to, told as the adapter for AWS tells it.
@@ -270,20 +250,13 @@ fn unresolved(error: CallError, name: &str) -> AddressError {
     if error.code != NO_SUCH_NAME {
         return AddressError::Failed(error);
     }
-    AddressError::NoSuchName(CallError {
-        message: format!("{name} does not exist (NXDOMAIN)"),
-        ..error
-    })
+    AddressError::NoSuchName(CallError { message: format!("{name} does not exist (NXDOMAIN)"), ..error })
 }
 
 #[async_trait]
 impl Databases for ClustersClient {
     /// From the route's map, else from those whom the route asks. A route that asks nobody costs no call.
-    async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, AddressError> {
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
         if let Some(ip) = route.instances.get(instance) {
             return Ok(Some(*ip));
         }
@@ -311,10 +284,8 @@ impl Databases for ClustersClient {
 
     async fn ask(&self, route: &Route) -> Reading {
         // At the same time, as the worker in AWS does: two that speak of different moments would seem to differ.
-        let (rds, dns) = tokio::join!(
-            self.testimony(route, Witness::Rds),
-            self.testimony(route, Witness::Dns),
-        );
+        let (rds, dns) =
+            tokio::join!(self.testimony(route, Witness::Rds), self.testimony(route, Witness::Dns),);
         Reading([rds, dns].into_iter().flatten().collect())
     }
 
@@ -333,10 +304,7 @@ impl Databases for ClustersClient {
                     let members: Result<Vec<_>, _> = mapped.keys().map(member).collect();
                     Ok(members?.into_iter().flatten().collect())
                 };
-                found = self
-                    .process
-                    .call(DESCRIBE_INSTANCES, detail, describe)
-                    .await?;
+                found = self.process.call(DESCRIBE_INSTANCES, detail, describe).await?;
             }
             (Some(Witness::Dns), _) => {
                 for instance in route.instances.keys().cloned() {
@@ -365,8 +333,7 @@ impl ClustersClient {
         let said = said.unwrap_or_else(|error| Testimony::Unclear(error.to_string()));
         if let Some(writer) = said.writer() {
             let heard = (witness, writer.ip);
-            self.clusters
-                .note_heard(&self.process.name, &route.name, heard);
+            self.clusters.note_heard(&self.process.name, &route.name, heard);
         }
         Some((witness, said))
     }

@@ -20,15 +20,9 @@ pub struct WorldTime {
 impl WorldTime {
     /// A world that begins now, at `start` of its own calendar.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the embedded world's clock is tokio's paused one"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the embedded world's clock is tokio's paused one")]
     pub fn starting(start: Timestamp) -> Self {
-        Self {
-            origin: Instant::now(),
-            start,
-        }
+        Self { origin: Instant::now(), start }
     }
 
     /// How long the world has run.
@@ -63,11 +57,7 @@ impl SkewedClock {
     #[must_use]
     pub fn new(world: WorldTime, seed: u64) -> Self {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
-        Self {
-            world,
-            skew_ms: AtomicI64::new(0),
-            random,
-        }
+        Self { world, skew_ms: AtomicI64::new(0), random }
     }
 
     /// Sets how far the wall clock is off. The monotonic clock never jumps.
@@ -92,10 +82,7 @@ impl Clock for SkewedClock {
     }
 
     fn random(&self) -> u128 {
-        let mut random = self
-            .random
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut random = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         random.u128(..)
     }
 }

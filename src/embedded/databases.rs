@@ -179,9 +179,7 @@ impl Clusters {
     /// The writer of a cluster now: what I2 compares a group with.
     #[must_use]
     pub fn writer(&self, cluster: &SourceId) -> Option<Instance> {
-        self.with_cluster(cluster, |found, now| {
-            found.instance(found.writers.now(now)?, now)
-        })
+        self.with_cluster(cluster, |found, now| found.instance(found.writers.now(now)?, now))
     }
 
     /// The instances of a cluster.
@@ -218,14 +216,11 @@ impl Clusters {
             };
             let last_promotion = found.writers.last_change();
             let promoted_at = (now + self.draw(PROMOTION_MS)).max(last_promotion + NEXT_FAILOVER);
-            let completed_at =
-                (now + self.draw(COMPLETION_MS)).max(found.last_completed + NEXT_FAILOVER);
+            let completed_at = (now + self.draw(COMPLETION_MS)).max(found.last_completed + NEXT_FAILOVER);
             let lag = self.lag();
             found.writers.push(promoted_at, to.clone(), lag);
             found.last_completed = completed_at;
-            found
-                .seen
-                .busy(self.shows("failing-over"), promoted_at + lag.api);
+            found.seen.busy(self.shows("failing-over"), promoted_at + lag.api);
             let started = format!("Started {place} failover to DB instance: {to}");
             let completed = format!("Completed failover to DB instance: {to}");
             let event = |due, id, message| self.event(cluster, due, id, message);
@@ -245,8 +240,7 @@ impl Clusters {
             found.seen.busy(None, now);
             Some(())
         });
-        let message =
-            "Cluster failover failed, check the health of your cluster instances and try again.";
+        let message = "Cluster failover failed, check the health of your cluster instances and try again.";
         self.event(cluster, now, EventId::FAILOVER_FAILED, message.to_owned())
     }
 
@@ -302,10 +296,7 @@ mod tests {
     }
 
     fn seeded(seed: u64) -> World {
-        let world = World::new(WorldConfig {
-            seed,
-            ..WorldConfig::default()
-        });
+        let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
         world.rds.add(&cluster(), &instances("aurora", 3).unwrap());
         world
     }
@@ -327,23 +318,14 @@ mod tests {
         assert_eq!(failover.started.event.claim(), Ok(Claim::Started(named(2))));
         assert_eq!(failover.started.event.id, Some(EventId::STARTED_CROSS_AZ));
         assert_eq!(failover.started.event.at, world.fabric.time.now());
-        until(
-            &world,
-            failover
-                .promoted_at
-                .saturating_sub(Duration::from_millis(1)),
-        )
-        .await;
+        until(&world, failover.promoted_at.saturating_sub(Duration::from_millis(1))).await;
         assert_eq!(writer(&world), named(1));
         until(&world, failover.promoted_at).await;
         assert_eq!(writer(&world), named(2));
         let took = failover.completed.due.saturating_sub(failover.started.due);
         assert!((20..40).contains(&took.as_secs()), "{took:?}");
         assert!(failover.promoted_at < failover.completed.due);
-        assert_eq!(
-            failover.completed.event.claim(),
-            Ok(Claim::Completed(named(2)))
-        );
+        assert_eq!(failover.completed.event.claim(), Ok(Claim::Completed(named(2))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -384,22 +366,14 @@ mod tests {
         let world = world();
         assert_eq!(world.rds.promote_previous_primary(&cluster()), None);
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
-        let event = world
-            .rds
-            .promote_previous_primary(&cluster())
-            .unwrap()
-            .event;
+        let event = world.rds.promote_previous_primary(&cluster()).unwrap().event;
         assert_eq!(event.claim(), Ok(Claim::Restored(named(1))));
         until(&world, failover.completed.due).await;
         assert_eq!(writer(&world), named(1));
 
         let failover = world.rds.fail_over(&cluster(), &named(3)).unwrap();
         until(&world, failover.promoted_at).await;
-        let event = world
-            .rds
-            .promote_previous_primary(&cluster())
-            .unwrap()
-            .event;
+        let event = world.rds.promote_previous_primary(&cluster()).unwrap().event;
         assert_eq!(event.claim(), Ok(Claim::Restored(named(1))));
         assert_eq!(writer(&world), named(1));
     }
@@ -410,11 +384,7 @@ mod tests {
         let route = world.add_route("other", &members).unwrap();
         let mut policy = route.policy.clone();
         policy.truth = truth.iter().copied().collect();
-        Route {
-            instances: BTreeMap::new(),
-            policy,
-            ..route
-        }
+        Route { instances: BTreeMap::new(), policy, ..route }
     }
 
     #[tokio::test(start_paused = true)]
@@ -431,10 +401,7 @@ mod tests {
         world.rds.set_address(&source, &own, moved);
         assert_eq!(databases.address(&route, &own).await, Ok(Some(moved)));
         assert_eq!(world.fabric.journal()[0].call, "DescribeDBInstances");
-        let any = Route {
-            source: Source::Any,
-            ..route
-        };
+        let any = Route { source: Source::Any, ..route };
         assert_eq!(databases.address(&any, &own).await, Ok(None));
     }
 

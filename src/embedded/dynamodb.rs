@@ -68,9 +68,7 @@ pub struct EmbeddedDynamo {
 
 impl fmt::Debug for EmbeddedDynamo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedDynamo")
-            .field("tables", &self.tables)
-            .finish_non_exhaustive()
+        f.debug_struct("EmbeddedDynamo").field("tables", &self.tables).finish_non_exhaustive()
     }
 }
 
@@ -94,15 +92,10 @@ impl EmbeddedDynamo {
     /// The tables are made by the code of `writerlink setup`, by nobody's process: no fault can meet it and
     /// no call is counted.
     async fn with_tables(opened: dynoxide::Result<Database>) -> Result<Self, CallError> {
-        let engine = opened.map_err(|error| {
-            CallError::without_a_reply(NO_ENGINE, ErrorKind::Invalid, error.to_string())
-        })?;
+        let engine = opened
+            .map_err(|error| CallError::without_a_reply(NO_ENGINE, ErrorKind::Invalid, error.to_string()))?;
         let tables = TableNames::default();
-        let dynamo = Self {
-            engine,
-            tables,
-            tokens: true,
-        };
+        let dynamo = Self { engine, tables, tokens: true };
         create_tables(&dynamo.client_outside(), &dynamo.tables).await?;
         Ok(dynamo)
     }
@@ -111,10 +104,7 @@ impl EmbeddedDynamo {
     /// token for ten minutes of *real* time and looks through all of them at each transaction.
     #[must_use]
     pub fn without_tokens(self) -> Self {
-        Self {
-            tokens: false,
-            ..self
-        }
+        Self { tokens: false, ..self }
     }
 
     /// The tables' names.
@@ -143,23 +133,16 @@ impl EmbeddedDynamo {
 
     fn client_of(&self, process: Option<Arc<Process>>) -> Client {
         let time = ProcessTime(process.clone());
-        let connector = SharedHttpConnector::new(Connector {
-            engine: self.engine.clone(),
-            tokens: self.tokens,
-            process,
-        });
+        let connector =
+            SharedHttpConnector::new(Connector { engine: self.engine.clone(), tokens: self.tokens, process });
         // The SDK keeps one budget of retries per service and Region in a static, so what one simulated world
         // spends another would lack. A partition of our own, without limit, keeps worlds apart.
-        let partition = RetryPartition::custom("embedded")
-            .token_bucket(TokenBucket::unlimited())
-            .build();
+        let partition = RetryPartition::custom("embedded").token_bucket(TokenBucket::unlimited()).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(BACKOFF)
             .with_max_backoff(BACKOFF);
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(CALL_TIMEOUT)
-            .build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
@@ -184,10 +167,7 @@ struct ProcessTime(Option<Arc<Process>>);
 
 impl TimeSource for ProcessTime {
     fn now(&self) -> SystemTime {
-        let wall = self
-            .0
-            .as_ref()
-            .map_or(Timestamp::EPOCH, |process| process.clock.wall());
+        let wall = self.0.as_ref().map_or(Timestamp::EPOCH, |process| process.clock.wall());
         let millis = u64::try_from(wall.as_millis()).unwrap_or(0);
         SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
     }
@@ -245,21 +225,14 @@ impl Action {
             "GetItem" => Self::new("GetItem", body, get_words, get_item),
             "BatchGetItem" => Self::new("BatchGetItem", body, batch_words, batch_get_item),
             "Query" => Self::new("Query", body, query_words, query),
-            "ExecuteStatement" => Self::new(
-                "ExecuteStatement",
-                body,
-                one_statement_words,
-                Database::execute_statement,
-            ),
+            "ExecuteStatement" => {
+                Self::new("ExecuteStatement", body, one_statement_words, Database::execute_statement)
+            }
             "ExecuteTransaction" => Self::new(
                 "ExecuteTransaction",
                 body,
                 transaction_words,
-                if tokens {
-                    Database::execute_transaction
-                } else {
-                    transact_without_token
-                },
+                if tokens { Database::execute_transaction } else { transact_without_token },
             ),
             _ => Self::of_setup(name, body),
         }
@@ -271,29 +244,18 @@ impl Action {
             "CreateTable" => Self::new("CreateTable", body, no_words, Database::create_table),
             "DescribeTable" => Self::new("DescribeTable", body, no_words, Database::describe_table),
             "DeleteTable" => Self::new("DeleteTable", body, no_words, Database::delete_table),
-            "UpdateTimeToLive" => Self::new(
-                "UpdateTimeToLive",
-                body,
-                no_words,
-                Database::update_time_to_live,
-            ),
-            "DescribeTimeToLive" => Self::new(
-                "DescribeTimeToLive",
-                body,
-                no_words,
-                Database::describe_time_to_live,
-            ),
+            "UpdateTimeToLive" => {
+                Self::new("UpdateTimeToLive", body, no_words, Database::update_time_to_live)
+            }
+            "DescribeTimeToLive" => {
+                Self::new("DescribeTimeToLive", body, no_words, Database::describe_time_to_live)
+            }
             "PutItem" => Self::new("PutItem", body, no_words, Database::put_item),
             "UpdateItem" => Self::new("UpdateItem", body, no_words, Database::update_item),
             "DeleteItem" => Self::new("DeleteItem", body, no_words, Database::delete_item),
-            "BatchWriteItem" => {
-                Self::new("BatchWriteItem", body, no_words, Database::batch_write_item)
-            }
+            "BatchWriteItem" => Self::new("BatchWriteItem", body, no_words, Database::batch_write_item),
             "Scan" => Self::new("Scan", body, no_words, Database::scan),
-            other => Err(Reply::refused(
-                "UnknownOperationException",
-                &format!("{other} is not served here"),
-            )),
+            other => Err(Reply::refused("UnknownOperationException", &format!("{other} is not served here"))),
         }
     }
 
@@ -326,12 +288,8 @@ fn get_item(engine: &Database, get: GetItemRequest) -> dynoxide::Result<GetItemR
 }
 
 /// The same for the tables of a batch, each of which asks for itself.
-fn batch_get_item(
-    engine: &Database,
-    mut get: BatchGetItemRequest,
-) -> dynoxide::Result<BatchGetItemResponse> {
-    get.request_items
-        .retain(|_, table| table.consistent_read == Some(true));
+fn batch_get_item(engine: &Database, mut get: BatchGetItemRequest) -> dynoxide::Result<BatchGetItemResponse> {
+    get.request_items.retain(|_, table| table.consistent_read == Some(true));
     if get.request_items.is_empty() {
         return Ok(BatchGetItemResponse::default());
     }
@@ -350,10 +308,7 @@ fn transact_without_token(
     engine: &Database,
     transaction: ExecuteTransactionRequest,
 ) -> dynoxide::Result<ExecuteTransactionResponse> {
-    engine.execute_transaction(ExecuteTransactionRequest {
-        client_request_token: None,
-        ..transaction
-    })
+    engine.execute_transaction(ExecuteTransactionRequest { client_request_token: None, ..transaction })
 }
 
 fn no_words<I>(_: &I) -> String {
@@ -419,10 +374,7 @@ struct Reply {
 impl Reply {
     fn refused(code: &str, message: &str) -> Self {
         let body = serde_json::json!({ "__type": code, "message": message });
-        Self {
-            status: 400,
-            body: body.to_string(),
-        }
+        Self { status: 400, body: body.to_string() }
     }
 
     /// What a fault looks like on the wire: an error of DynamoDB's own, or no reply at all.
@@ -438,8 +390,8 @@ impl Reply {
     }
 
     fn into_response(self) -> Result<HttpResponse, ConnectorError> {
-        let status = StatusCode::try_from(self.status)
-            .map_err(|error| ConnectorError::other(error.into(), None))?;
+        let status =
+            StatusCode::try_from(self.status).map_err(|error| ConnectorError::other(error.into(), None))?;
         let mut response = HttpResponse::new(status, SdkBody::from(self.body));
         let headers = response.headers_mut();
         headers.insert("content-type", "application/x-amz-json-1.0");
@@ -455,10 +407,7 @@ impl<O: Serialize> From<dynoxide::Result<O>> for Reply {
         });
         match reply {
             Ok(body) => Self { status: 200, body },
-            Err(error) => Self {
-                status: error.status_code(),
-                body: error.to_json(),
-            },
+            Err(error) => Self { status: error.status_code(), body: error.to_json() },
         }
     }
 }

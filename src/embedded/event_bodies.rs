@@ -25,9 +25,7 @@ pub fn eventbridge(event: &RdsEvent) -> String {
         SourceKind::Other => "RDS DB Parameter Group Event",
     };
     let source_type = match event.kind {
-        SourceKind::Cluster | SourceKind::Instance | SourceKind::BlueGreenDeployment => {
-            event.kind.as_str()
-        }
+        SourceKind::Cluster | SourceKind::Instance | SourceKind::BlueGreenDeployment => event.kind.as_str(),
         SourceKind::Other => "DB_PARAM",
     };
     // EventBridge keeps the account and Region of the database, on whichever bus the event ends.
@@ -126,18 +124,9 @@ pub(crate) fn cluster_arn(cluster: &SourceId) -> Option<SourceArn> {
 
 /// An id in the shape of a UUID, the same for the same event: a second delivery is a copy to the letter.
 fn envelope_id(event: &RdsEvent) -> String {
-    let text = format!(
-        "{} {:?} {} {}",
-        event.source, event.id, event.at, event.message
-    );
+    let text = format!("{} {:?} {} {}", event.source, event.id, event.at, event.message);
     let hex = Hash::of(&text).to_string();
-    let parts = [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..32],
-    ];
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
     parts.join("-")
 }
 
@@ -155,8 +144,7 @@ mod tests {
             kind: SourceKind::Cluster,
             source_arn: None,
             at: Timestamp::parse("2026-05-06T23:07:45.884Z").unwrap(),
-            message: "Started cross AZ failover to DB instance: aurora-source-instance-2"
-                .to_owned(),
+            message: "Started cross AZ failover to DB instance: aurora-source-instance-2".to_owned(),
         }
     }
 
@@ -185,10 +173,7 @@ mod tests {
 
     #[test]
     fn an_event_without_an_id_has_no_such_key() {
-        let nameless = RdsEvent {
-            id: None,
-            ..event()
-        };
+        let nameless = RdsEvent { id: None, ..event() };
         let body = read(&eventbridge(&nameless));
         assert_eq!(body["detail"].get("EventID"), None);
         assert_eq!(body["detail"]["EventCategories"][0], "empty");
@@ -199,12 +184,7 @@ mod tests {
         let body = read(&rds_sns(&event()));
         assert_eq!(body["Event Source"], "db-cluster");
         assert_eq!(body["Event Time"], "2026-05-06 23:07:45.884");
-        assert!(
-            body["Event ID"]
-                .as_str()
-                .unwrap()
-                .ends_with("#RDS-EVENT-0073")
-        );
+        assert!(body["Event ID"].as_str().unwrap().ends_with("#RDS-EVENT-0073"));
         assert_eq!(body["Source ID"], "aurora-source");
     }
 
@@ -217,15 +197,9 @@ mod tests {
 
     #[test]
     fn the_same_event_has_the_same_body_and_another_one_has_another_id() {
-        let later = RdsEvent {
-            at: Timestamp::EPOCH,
-            ..event()
-        };
+        let later = RdsEvent { at: Timestamp::EPOCH, ..event() };
         assert_eq!(eventbridge(&event()), eventbridge(&event()));
-        assert_ne!(
-            read(&eventbridge(&event()))["id"],
-            read(&eventbridge(&later))["id"]
-        );
+        assert_ne!(read(&eventbridge(&event()))["id"], read(&eventbridge(&later))["id"]);
     }
 
     #[test]
@@ -255,12 +229,8 @@ mod tests {
     #[test]
     fn a_notice_of_an_instance_has_its_category_and_the_arn_of_an_instance() {
         let notice = Notice::StandbyFailoverStarted;
-        let told = RdsEvent {
-            id: notice.id(),
-            kind: SourceKind::Instance,
-            message: notice.message(),
-            ..event()
-        };
+        let told =
+            RdsEvent { id: notice.id(), kind: SourceKind::Instance, message: notice.message(), ..event() };
         let body = read(&eventbridge(&told));
         assert_eq!(body["detail-type"], "RDS DB Instance Event");
         assert_eq!(body["detail"]["EventID"], "RDS-EVENT-0013");

@@ -60,29 +60,18 @@ pub struct Fate {
 
 impl Fate {
     /// A call that works at once.
-    pub const WORKS: Self = Self {
-        before: Duration::ZERO,
-        fault: Fault::None,
-        after: Duration::ZERO,
-    };
+    pub const WORKS: Self = Self { before: Duration::ZERO, fault: Fault::None, after: Duration::ZERO };
 
     /// A call that meets `fault` and takes no time otherwise.
     #[must_use]
     pub const fn meets(fault: Fault) -> Self {
-        Self {
-            fault,
-            ..Self::WORKS
-        }
+        Self { fault, ..Self::WORKS }
     }
 
     /// A call that works and takes `round_trip` as a whole.
     #[must_use]
     pub fn in_a_round_trip(round_trip: Duration) -> Self {
-        Self {
-            before: round_trip / 2,
-            fault: Fault::None,
-            after: round_trip.saturating_sub(round_trip / 2),
-        }
+        Self { before: round_trip / 2, fault: Fault::None, after: round_trip.saturating_sub(round_trip / 2) }
     }
 }
 
@@ -136,9 +125,7 @@ pub struct Fabric {
 
 impl fmt::Debug for Fabric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fabric")
-            .field("time", &self.time)
-            .finish_non_exhaustive()
+        f.debug_struct("Fabric").field("time", &self.time).finish_non_exhaustive()
     }
 }
 
@@ -219,8 +206,5 @@ pub fn refused(call: &'static str, kind: ErrorKind) -> CallError {
         ErrorKind::Invalid => ("InvalidTarget", "the specified target is not valid"),
         ErrorKind::Unreachable => ("", "no answer"),
     };
-    CallError {
-        code: code.into(),
-        ..CallError::without_a_reply(call, kind, message)
-    }
+    CallError { code: code.into(), ..CallError::without_a_reply(call, kind, message) }
 }

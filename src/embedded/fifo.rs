@@ -74,11 +74,7 @@ impl State {
 
     /// Remembers a message for as long as its copies are to be dropped.
     pub(super) fn remember(&mut self, message: &Stored, now: Duration) {
-        let Stored {
-            id,
-            deduplication_id,
-            ..
-        } = message;
+        let Stored { id, deduplication_id, .. } = message;
         let Seen { ids, by_age } = &mut self.seen;
         ids.insert(deduplication_id.clone(), id.clone());
         by_age.push_back((now, deduplication_id.clone()));
@@ -118,8 +114,7 @@ impl State {
         let until = receive.invisible_until;
         let before = message.receive.replace(receive);
         let group = message.group.clone();
-        let flew =
-            before.is_some_and(|before| self.returns.remove(&(before.invisible_until, place)));
+        let flew = before.is_some_and(|before| self.returns.remove(&(before.invisible_until, place)));
         self.returns.insert((until, place));
         self.regroup(&group, |group| {
             group.in_flight += usize::from(!flew);
@@ -247,11 +242,7 @@ mod tests {
     }
 
     fn hold(state: &mut State, place: u64, now: Duration, by: u64) {
-        let receive = Receive {
-            receipt: place.to_string(),
-            at: now,
-            invisible_until: now + seconds(by),
-        };
+        let receive = Receive { receipt: place.to_string(), at: now, invisible_until: now + seconds(by) };
         state.hold(place, receive);
     }
 

@@ -79,12 +79,7 @@ impl Fleet {
     /// The same on this engine.
     #[must_use]
     pub fn on(dynamo: EmbeddedDynamo, world: WorldConfig, config: FleetConfig) -> Self {
-        Self {
-            world: World::new(world),
-            dynamo,
-            config,
-            provenance: None,
-        }
+        Self { world: World::new(world), dynamo, config, provenance: None }
     }
 
     /// The ports of a process of this world.
@@ -103,13 +98,7 @@ impl Fleet {
     }
 
     /// Starts a worker for `routes` in a new process. Its name has to be new too: faults are planned by name.
-    pub fn start(
-        &self,
-        name: &str,
-        routes: &[Route],
-        until: Until,
-        observer: Arc<dyn Observer>,
-    ) -> Running {
+    pub fn start(&self, name: &str, routes: &[Route], until: Until, observer: Arc<dyn Observer>) -> Running {
         let process = self.world.process(name);
         let ports = self.ports(&process);
         let owner = Owner::new(name);
@@ -118,13 +107,7 @@ impl Fleet {
             Some(provenance) => reconciler.under(provenance.clone()),
             None => reconciler,
         };
-        let worker = Worker::new(
-            &ports,
-            Arc::new(reconciler),
-            routes.into(),
-            observer,
-            self.config.limits,
-        );
+        let worker = Worker::new(&ports, Arc::new(reconciler), routes.into(), observer, self.config.limits);
         let (stop, mut stopped) = watch::channel(false);
         let life = Arc::clone(&process);
         let task = tokio::spawn(async move {
@@ -136,11 +119,7 @@ impl Fleet {
             };
             life.run(worker.run(until, shutdown)).await
         });
-        Running {
-            process,
-            stop,
-            task,
-        }
+        Running { process, stop, task }
     }
 }
 

@@ -70,13 +70,7 @@ impl Answers {
     }
 
     /// The state of an address on which the first verdict is at `first`.
-    pub(super) fn health(
-        &self,
-        checks: &HealthChecks,
-        ip: IpAddr,
-        first: Duration,
-        now: Duration,
-    ) -> Health {
+    pub(super) fn health(&self, checks: &HealthChecks, ip: IpAddr, first: Duration, now: Duration) -> Health {
         match self.verdict(checks, ip, first, now) {
             None => (TargetHealth::Initial, Some("Elb.InitialHealthChecking")),
             Some((Answer::Answers, _)) => (TargetHealth::Healthy, None),

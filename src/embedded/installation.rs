@@ -13,9 +13,8 @@ use super::queue::FifoQueue;
 use crate::aws::installation::tables;
 use crate::check::Installation;
 use crate::check::facts::{
-    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule,
-    MemberFacts, NameFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts,
-    Unseen,
+    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule, MemberFacts,
+    NameFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
 use crate::domain::route::{ListenerArn, Route, TargetGroupArn};
 
@@ -62,10 +61,7 @@ impl Installation for WorldInstallation {
     }
 
     async fn identity(&self) -> Identity {
-        Identity {
-            arn: Err(NO_ACCOUNT),
-            clock: Err(NO_CLOCK),
-        }
+        Identity { arn: Err(NO_ACCOUNT), clock: Err(NO_CLOCK) }
     }
 
     async fn queue(&self) -> Seen<QueueFacts> {
@@ -94,10 +90,7 @@ impl Installation for WorldInstallation {
     }
 
     async fn table(&self, name: &str) -> TableFacts {
-        TableFacts {
-            recovery: Err(NO_BACKUPS),
-            ..tables::look(&self.tables, name).await
-        }
+        TableFacts { recovery: Err(NO_BACKUPS), ..tables::look(&self.tables, name).await }
     }
 
     async fn may(&self, _: Right) -> Seen<()> {

@@ -106,10 +106,7 @@ impl LoadBalancer {
         let request_id = next_request(&mut state);
         *state.mutating_calls.entry(by.to_owned()).or_default() += 1;
         let admitted = self.admitted(MODIFY_LISTENER, state.modifications.take(at));
-        let unknown = weights
-            .groups
-            .keys()
-            .any(|group| !state.groups.contains_key(group));
+        let unknown = weights.groups.keys().any(|group| !state.groups.contains_key(group));
         let done = admitted.and_then(|()| {
             if unknown {
                 return Err(refused(MODIFY_LISTENER, ErrorKind::Missing));
@@ -189,16 +186,10 @@ impl Listeners for ListenersClient {
         let (load_balancer, arn) = (Arc::clone(&self.load_balancer), listener.clone());
         let detail = arn.to_string();
         let describe = move || load_balancer.describe_listener(&arn);
-        self.process
-            .call(DESCRIBE_LISTENERS, detail, describe)
-            .await
+        self.process.call(DESCRIBE_LISTENERS, detail, describe).await
     }
 
-    async fn set_weights(
-        &self,
-        listener: &ListenerArn,
-        shift: &Shift,
-    ) -> Result<Reply<()>, CallError> {
+    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError> {
         let (load_balancer, arn) = (Arc::clone(&self.load_balancer), listener.clone());
         let (by, weights) = (self.process.name.clone(), shift.weights().clone());
         let detail = format!("{arn} {weights}");
@@ -221,9 +212,7 @@ mod tests {
         let world = World::new(WorldConfig::default());
         let members = instances("db", 2).unwrap();
         let route = world.add_weighted_route("db", &members).unwrap();
-        let Strategy::Weighted(weighted) = route.strategy else {
-            panic!("the route is weighted")
-        };
+        let Strategy::Weighted(weighted) = route.strategy else { panic!("the route is weighted") };
         (world, weighted)
     }
 
@@ -231,9 +220,7 @@ mod tests {
     fn weights(weighted: &Weighted, numbers: [u16; 2]) -> Weights {
         let groups = weighted.groups.values().zip(numbers);
         Weights {
-            groups: groups
-                .map(|(group, number)| (group.arn.clone(), Weight::new(number).unwrap()))
-                .collect(),
+            groups: groups.map(|(group, number)| (group.arn.clone(), Weight::new(number).unwrap())).collect(),
             stickiness: None,
         }
     }
@@ -262,10 +249,7 @@ mod tests {
         set([100, 0]).unwrap();
         tokio::time::sleep(WEIGHTS_PROPAGATION).await;
         let first = weighted.groups.values().next().unwrap();
-        assert_eq!(
-            world.elb.reached_through(listener),
-            world.elb.serving(&first.arn)
-        );
+        assert_eq!(world.elb.reached_through(listener), world.elb.serving(&first.arn));
         let changes = world.elb.weight_changes();
         assert_eq!(changes.len(), 2);
         assert_eq!(changes[1].before, weights(&weighted, [0, 100]));
@@ -273,17 +257,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_that_stick_to_a_group_come_back_to_it_after_any_switch() {
-        for (stickiness, reached) in [
-            (None, 1),
-            (Some(Stickiness::Off), 1),
-            (Some(Stickiness::On(None)), 2),
-        ] {
+        for (stickiness, reached) in [(None, 1), (Some(Stickiness::Off), 1), (Some(Stickiness::On(None)), 2)]
+        {
             let (world, weighted) = world();
             for numbers in [[100, 0], [0, 100]] {
-                let weights = Weights {
-                    stickiness,
-                    ..weights(&weighted, numbers)
-                };
+                let weights = Weights { stickiness, ..weights(&weighted, numbers) };
                 let listener = &weighted.listener;
                 let set = world.elb.modify_listener(OPERATOR, listener, &weights);
                 set.unwrap();
@@ -302,40 +280,25 @@ mod tests {
         let even = weights(&weighted, [50, 50]);
         let errors = [
             world.elb.describe_listener(&elsewhere).unwrap_err(),
-            world
-                .elb
-                .modify_listener(OPERATOR, &elsewhere, &even)
-                .unwrap_err(),
+            world.elb.modify_listener(OPERATOR, &elsewhere, &even).unwrap_err(),
         ];
         for error in errors {
-            assert_eq!(
-                (error.kind, error.code.as_str()),
-                (ErrorKind::Missing, "ListenerNotFound")
-            );
+            assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Missing, "ListenerNotFound"));
         }
         let mut strange = even;
         let stranger = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/other/1";
         let stranger = TargetGroupArn::new(stranger).unwrap();
         strange.groups.insert(stranger, Weight::WHOLE);
-        let refused = world
-            .elb
-            .modify_listener(OPERATOR, &weighted.listener, &strange);
+        let refused = world.elb.modify_listener(OPERATOR, &weighted.listener, &strange);
         assert_eq!(refused.unwrap_err().code, "TargetGroupNotFound");
-        assert_eq!(
-            world.elb.weights(&weighted.listener),
-            weights(&weighted, [100, 0])
-        );
+        assert_eq!(world.elb.weights(&weighted.listener), weights(&weighted, [100, 0]));
     }
 
     #[tokio::test(start_paused = true)]
     async fn modifications_have_a_bucket_of_their_own_that_refills_at_three_a_second() {
         let (world, weighted) = world();
         let even = weights(&weighted, [50, 50]);
-        let set = || {
-            world
-                .elb
-                .modify_listener(OPERATOR, &weighted.listener, &even)
-        };
+        let set = || world.elb.modify_listener(OPERATOR, &weighted.listener, &even);
         for _ in 0..20 {
             set().unwrap();
         }

@@ -16,9 +16,7 @@ use super::health::Probe;
 use super::health::{Answer, Answers, HealthChecks};
 use super::listener::{Listening, WeightChange};
 use super::quota::{self, Throttling};
-use super::target_group::{
-    Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec,
-};
+use super::target_group::{Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec};
 use crate::domain::bucket::TokenBucket;
 use crate::domain::route::TargetGroupArn;
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
@@ -118,11 +116,7 @@ impl LoadBalancer {
             mutating_calls: BTreeMap::new(),
             requests: 0,
         });
-        Arc::new(Self {
-            time,
-            config,
-            state,
-        })
+        Arc::new(Self { time, config, state })
     }
 
     /// Creates an empty target group, or empties it.
@@ -185,9 +179,7 @@ impl LoadBalancer {
     pub fn zones(&self) -> BTreeSet<String> {
         let state = lock(&self.state);
         let specs = state.groups.values().map(Group::spec);
-        specs
-            .flat_map(|spec| spec.subnets.values().cloned())
-            .collect()
+        specs.flat_map(|spec| spec.subnets.values().cloned()).collect()
     }
 
     /// What its health checks ask.
@@ -228,10 +220,8 @@ impl LoadBalancer {
     ) -> Result<Reply<()>, CallError> {
         let now = self.time.elapsed();
         let registered_by = now + self.config.registration_delay;
-        let progress = Progress {
-            registered_by,
-            checked_by: registered_by + self.config.checks.first_verdict,
-        };
+        let progress =
+            Progress { registered_by, checked_by: registered_by + self.config.checks.first_verdict };
         self.mutate((by, Action::Register), arn, |group| {
             let placed: Option<Vec<_>> = targets.iter().map(|t| group.place(t)).collect();
             let placed = placed.ok_or_else(|| refused(REGISTER, ErrorKind::Invalid))?;
@@ -257,9 +247,7 @@ impl LoadBalancer {
                 let ip = description.ip;
                 description.port.map(|port| Target { ip, port })
             });
-            Ok(named
-                .map(|target| (target, group.dismiss(target, now)))
-                .collect())
+            Ok(named.map(|target| (target, group.dismiss(target, now))).collect())
         })
     }
 
@@ -319,9 +307,7 @@ impl LoadBalancer {
     #[must_use]
     pub fn registered(&self, arn: &TargetGroupArn) -> BTreeSet<Target> {
         let rows = self.rows(arn).into_iter();
-        rows.filter(ObservedTarget::is_registered)
-            .map(|row| row.target)
-            .collect()
+        rows.filter(ObservedTarget::is_registered).map(|row| row.target).collect()
     }
 
     /// The targets that new connections go to. When none is healthy the load balancer fails open: all that
@@ -329,10 +315,8 @@ impl LoadBalancer {
     #[must_use]
     pub fn serving(&self, arn: &TargetGroupArn) -> BTreeSet<Target> {
         let rows = self.rows(arn).into_iter();
-        let healthy: BTreeSet<Target> = rows
-            .filter(|row| row.health == TargetHealth::Healthy)
-            .map(|row| row.target)
-            .collect();
+        let healthy: BTreeSet<Target> =
+            rows.filter(|row| row.health == TargetHealth::Healthy).map(|row| row.target).collect();
         if healthy.is_empty() {
             return self.of_group(arn, Group::ready);
         }
@@ -383,17 +367,11 @@ pub(super) fn next_request(state: &mut State) -> String {
     format!("req-{:06}", state.requests)
 }
 
-pub(super) fn answered<T>(
-    request_id: String,
-    answer: Result<T, CallError>,
-) -> Result<Reply<T>, CallError> {
+pub(super) fn answered<T>(request_id: String, answer: Result<T, CallError>) -> Result<Reply<T>, CallError> {
     let request_id = Some(request_id);
     match answer {
         Ok(value) => Ok(Reply { value, request_id }),
-        Err(error) => Err(CallError {
-            request_id,
-            ..error
-        }),
+        Err(error) => Err(CallError { request_id, ..error }),
     }
 }
 
@@ -417,13 +395,8 @@ mod tests {
 
     /// A world with one route of two instances; the first one writes and is registered.
     fn world(config: LoadBalancerConfig) -> (World, Route) {
-        let world = World::new(WorldConfig {
-            load_balancer: config,
-            ..WorldConfig::default()
-        });
-        let route = world
-            .add_route("aurora", &instances("aurora", 2).unwrap())
-            .unwrap();
+        let world = World::new(WorldConfig { load_balancer: config, ..WorldConfig::default() });
+        let route = world.add_route("aurora", &instances("aurora", 2).unwrap()).unwrap();
         (world, route)
     }
 
@@ -439,9 +412,7 @@ mod tests {
     fn row(world: &World, route: &Route, n: u8) -> Option<(String, Option<String>)> {
         let rows = world.elb.rows(&route.group.arn).into_iter();
         let mut of_target = rows.filter(|row| row.target == target(n));
-        of_target
-            .next()
-            .map(|row| (row.health.as_str().to_owned(), row.reason))
+        of_target.next().map(|row| (row.health.as_str().to_owned(), row.reason))
     }
 
     fn state(health: &str, reason: &str) -> (String, Option<String>) {
@@ -449,16 +420,12 @@ mod tests {
     }
 
     fn register(world: &World, route: &Route, n: u8) {
-        let done = world
-            .elb
-            .register(OPERATOR, &route.group.arn, &described(n));
+        let done = world.elb.register(OPERATOR, &route.group.arn, &described(n));
         done.unwrap();
     }
 
     fn deregister(world: &World, route: &Route, n: u8) {
-        let done = world
-            .elb
-            .deregister(OPERATOR, &route.group.arn, &described(n));
+        let done = world.elb.deregister(OPERATOR, &route.group.arn, &described(n));
         done.unwrap();
     }
 
@@ -467,16 +434,10 @@ mod tests {
         let (world, route) = world(LoadBalancerConfig::default());
         let arn = &route.group.arn;
         register(&world, &route, 2);
-        assert_eq!(
-            row(&world, &route, 2).unwrap(),
-            state("initial", "Elb.RegistrationInProgress")
-        );
+        assert_eq!(row(&world, &route, 2).unwrap(), state("initial", "Elb.RegistrationInProgress"));
         assert_eq!(world.elb.registered(arn), [target(1), target(2)].into());
         after(seconds(180)).await;
-        assert_eq!(
-            row(&world, &route, 2).unwrap(),
-            state("initial", "Elb.InitialHealthChecking")
-        );
+        assert_eq!(row(&world, &route, 2).unwrap(), state("initial", "Elb.InitialHealthChecking"));
         assert_eq!(world.elb.serving(arn), [target(1)].into());
         after(seconds(10)).await;
         assert_eq!(row(&world, &route, 2), Some(("healthy".to_owned(), None)));
@@ -489,10 +450,7 @@ mod tests {
         world.elb.set_answer(target(2).ip, Answer::Silent);
         register(&world, &route, 2);
         after(seconds(190)).await;
-        assert_eq!(
-            row(&world, &route, 2).unwrap(),
-            state("unhealthy", "Target.FailedHealthChecks")
-        );
+        assert_eq!(row(&world, &route, 2).unwrap(), state("unhealthy", "Target.FailedHealthChecks"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -524,22 +482,12 @@ mod tests {
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
         world.elb.set_answer(target(1).ip, Answer::Silent);
-        assert_eq!(
-            row(&world, &route, 1).unwrap(),
-            state("unhealthy.draining", "Target.FailedHealthChecks")
-        );
+        assert_eq!(row(&world, &route, 1).unwrap(), state("unhealthy.draining", "Target.FailedHealthChecks"));
         assert_eq!(world.elb.registered(&route.group.arn), [target(1)].into());
         after(seconds(39)).await;
-        assert_eq!(
-            row(&world, &route, 1).unwrap().0,
-            "unhealthy.draining",
-            "until the interval is over"
-        );
+        assert_eq!(row(&world, &route, 1).unwrap().0, "unhealthy.draining", "until the interval is over");
         after(seconds(1)).await;
-        assert_eq!(
-            row(&world, &route, 1).unwrap(),
-            state("unhealthy", "Target.FailedHealthChecks")
-        );
+        assert_eq!(row(&world, &route, 1).unwrap(), state("unhealthy", "Target.FailedHealthChecks"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -565,16 +513,9 @@ mod tests {
         let arn = &route.group.arn;
         register(&world, &route, 2);
         after(seconds(179)).await;
-        assert_eq!(
-            world.elb.serving(arn),
-            [target(1)].into(),
-            "the other one registers still"
-        );
+        assert_eq!(world.elb.serving(arn), [target(1)].into(), "the other one registers still");
         after(seconds(11)).await;
-        assert_eq!(
-            row(&world, &route, 2).unwrap(),
-            state("unhealthy", "Target.FailedHealthChecks")
-        );
+        assert_eq!(row(&world, &route, 2).unwrap(), state("unhealthy", "Target.FailedHealthChecks"));
         assert_eq!(world.elb.serving(arn), [target(1), target(2)].into());
         deregister(&world, &route, 1);
         assert_eq!(world.elb.serving(arn), [target(2)].into());
@@ -593,29 +534,20 @@ mod tests {
     async fn a_deregistered_target_drains_for_the_delay_and_is_gone() {
         let (world, route) = world(LoadBalancerConfig::default());
         deregister(&world, &route, 1);
-        assert_eq!(
-            row(&world, &route, 1).unwrap(),
-            state("draining", "Target.DeregistrationInProgress")
-        );
+        assert_eq!(row(&world, &route, 1).unwrap(), state("draining", "Target.DeregistrationInProgress"));
         assert!(world.elb.registered(&route.group.arn).is_empty());
         after(seconds(200)).await;
         deregister(&world, &route, 1);
         after(seconds(99)).await;
         assert!(row(&world, &route, 1).is_some());
         after(seconds(1)).await;
-        assert_eq!(
-            row(&world, &route, 1),
-            None,
-            "a second call prolongs no drain"
-        );
+        assert_eq!(row(&world, &route, 1), None, "a second call prolongs no drain");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_target_drains_for_two_minutes_at_least() {
-        let config = LoadBalancerConfig {
-            deregistration_delay: Duration::ZERO,
-            ..LoadBalancerConfig::default()
-        };
+        let config =
+            LoadBalancerConfig { deregistration_delay: Duration::ZERO, ..LoadBalancerConfig::default() };
         let (world, route) = world(config);
         deregister(&world, &route, 1);
         after(seconds(119)).await;
@@ -633,11 +565,7 @@ mod tests {
         deregister(&world, &route, 1);
         deregister(&world, &route, 2);
         assert!(world.elb.serving(arn).is_empty());
-        assert_eq!(
-            world.elb.may_still_serve(arn),
-            [target(1)].into(),
-            "2 never served"
-        );
+        assert_eq!(world.elb.may_still_serve(arn), [target(1)].into(), "2 never served");
         after(seconds(120)).await;
         assert!(world.elb.may_still_serve(arn).is_empty());
         assert!(row(&world, &route, 1).is_some(), "it drains on");
@@ -661,10 +589,7 @@ mod tests {
         deregister(&world, &route, 1);
         after(seconds(300)).await;
         register(&world, &route, 1);
-        assert_eq!(
-            row(&world, &route, 1).unwrap(),
-            state("initial", "Elb.RegistrationInProgress")
-        );
+        assert_eq!(row(&world, &route, 1).unwrap(), state("initial", "Elb.RegistrationInProgress"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -679,13 +604,8 @@ mod tests {
     async fn deregistering_without_a_port_does_nothing() {
         let (world, route) = world(LoadBalancerConfig::default());
         let arn = &route.group.arn;
-        let nameless = TargetDescription {
-            port: None,
-            ..described(1)[0].clone()
-        };
-        let done = world
-            .elb
-            .deregister(OPERATOR, arn, std::slice::from_ref(&nameless));
+        let nameless = TargetDescription { port: None, ..described(1)[0].clone() };
+        let done = world.elb.deregister(OPERATOR, arn, std::slice::from_ref(&nameless));
         assert!(done.is_ok());
         assert_eq!(world.elb.registered(arn), [target(1)].into());
         assert!(world.elb.mutations().is_empty());
@@ -698,10 +618,7 @@ mod tests {
     async fn one_address_with_two_ports_is_two_targets() {
         let (world, route) = world(LoadBalancerConfig::default());
         let arn = &route.group.arn;
-        let other = Target {
-            port: 3307,
-            ..target(1)
-        };
+        let other = Target { port: 3307, ..target(1) };
         let description = [TargetDescription::of(other, None)];
         world.elb.register(OPERATOR, arn, &description).unwrap();
         deregister(&world, &route, 1);
@@ -714,16 +631,10 @@ mod tests {
         let arn = &route.group.arn;
         let zone_of = |n: usize| world.elb.rows(arn)[n].availability_zone.clone();
         assert_eq!(zone_of(0).as_deref(), Some("us-east-1a"));
-        let peered = Target {
-            ip: IpAddr::from([192, 168, 7, 7]),
-            port: PORT,
-        };
+        let peered = Target { ip: IpAddr::from([192, 168, 7, 7]), port: PORT };
         let without = [TargetDescription::of(peered, None)];
         let error = world.elb.register(OPERATOR, arn, &without).unwrap_err();
-        assert_eq!(
-            (error.kind, error.code.as_str()),
-            (ErrorKind::Invalid, "InvalidTarget")
-        );
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Invalid, "InvalidTarget"));
         let with = [TargetDescription::of(peered, Some("all".to_owned()))];
         world.elb.register(OPERATOR, arn, &with).unwrap();
         assert_eq!(zone_of(1).as_deref(), Some("all"));
@@ -751,51 +662,31 @@ mod tests {
         let arn = TargetGroupArn::new(other).unwrap();
         let errors = [
             world.elb.describe(&arn).unwrap_err(),
-            world
-                .elb
-                .register(OPERATOR, &arn, &described(1))
-                .unwrap_err(),
-            world
-                .elb
-                .deregister(OPERATOR, &arn, &described(1))
-                .unwrap_err(),
+            world.elb.register(OPERATOR, &arn, &described(1)).unwrap_err(),
+            world.elb.deregister(OPERATOR, &arn, &described(1)).unwrap_err(),
         ];
         for error in errors {
-            assert_eq!(
-                (error.kind, error.code.as_str()),
-                (ErrorKind::Missing, "TargetGroupNotFound")
-            );
+            assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Missing, "TargetGroupNotFound"));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_twenty_first_registration_in_a_burst_is_throttled_and_a_quarter_second_later_one_passes()
-     {
+    async fn the_twenty_first_registration_in_a_burst_is_throttled_and_a_quarter_second_later_one_passes() {
         let (world, route) = world(LoadBalancerConfig::default());
         let arn = &route.group.arn;
         for _ in 0..10 {
             register(&world, &route, 2);
             deregister(&world, &route, 2);
         }
-        let error = world
-            .elb
-            .register(OPERATOR, arn, &described(2))
-            .unwrap_err();
-        assert_eq!(
-            (error.kind, error.code.as_str()),
-            (ErrorKind::Throttled, "ThrottlingException")
-        );
+        let error = world.elb.register(OPERATOR, arn, &described(2)).unwrap_err();
+        assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Throttled, "ThrottlingException"));
         assert!(error.request_id.is_some());
         after(Duration::from_millis(249)).await;
         assert!(world.elb.register(OPERATOR, arn, &described(2)).is_err());
         after(Duration::from_millis(1)).await;
         register(&world, &route, 2);
         assert!(world.elb.register(OPERATOR, arn, &described(2)).is_err());
-        assert_eq!(
-            world.elb.mutating_calls(OPERATOR),
-            24,
-            "refused ones included"
-        );
+        assert_eq!(world.elb.mutating_calls(OPERATOR), 24, "refused ones included");
         assert_eq!(world.elb.mutations().len(), 21);
     }
 
@@ -818,10 +709,7 @@ mod tests {
         for _ in 0..200 {
             world.elb.describe(arn).unwrap();
         }
-        assert_eq!(
-            world.elb.describe(arn).unwrap_err().kind,
-            ErrorKind::Throttled
-        );
+        assert_eq!(world.elb.describe(arn).unwrap_err().kind, ErrorKind::Throttled);
         register(&world, &route, 2);
         after(Duration::from_millis(20)).await;
         assert!(world.elb.describe(arn).is_ok());
@@ -829,10 +717,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_throttling_nothing_is_throttled() {
-        let (world, route) = world(LoadBalancerConfig {
-            throttling: Throttling::Off,
-            ..LoadBalancerConfig::default()
-        });
+        let (world, route) =
+            world(LoadBalancerConfig { throttling: Throttling::Off, ..LoadBalancerConfig::default() });
         for _ in 0..100 {
             register(&world, &route, 2);
         }
@@ -847,31 +733,12 @@ mod tests {
         assert_eq!(registered.request_id.as_deref(), Some("req-000001"));
         let rows = groups.observe(&route.group).await.unwrap().value;
         let present = Present::observed(target(2), &rows).unwrap();
-        groups
-            .deregister(&route.group, &rows, &present)
-            .await
-            .unwrap();
+        groups.deregister(&route.group, &rows, &present).await.unwrap();
         assert_eq!(world.elb.registered(&route.group.arn), [target(2)].into());
-        let log: Vec<_> = world
-            .elb
-            .mutations()
-            .into_iter()
-            .map(|m| (m.by, m.action, m.target))
-            .collect();
+        let log: Vec<_> = world.elb.mutations().into_iter().map(|m| (m.by, m.action, m.target)).collect();
         let by = || "w1".to_owned();
-        assert_eq!(
-            log,
-            [
-                (by(), Action::Register, target(2)),
-                (by(), Action::Deregister, target(1))
-            ]
-        );
-        let calls: Vec<_> = world
-            .fabric
-            .journal()
-            .iter()
-            .map(|line| line.call)
-            .collect();
+        assert_eq!(log, [(by(), Action::Register, target(2)), (by(), Action::Deregister, target(1))]);
+        let calls: Vec<_> = world.fabric.journal().iter().map(|line| line.call).collect();
         assert_eq!(calls, [REGISTER, DESCRIBE, DEREGISTER]);
     }
 }

@@ -63,11 +63,7 @@ impl Renaming {
     }
 
     fn completed(&self, what: &str) -> String {
-        let Self {
-            blue,
-            green,
-            blue_old,
-        } = self;
+        let Self { blue, green, blue_old } = self;
         format!(
             "Switchover from {what}{blue} to {green} completed. Renamed {blue} to {blue_old} and {green} to {blue}."
         )
@@ -140,8 +136,8 @@ pub fn category(id: Option<EventId>) -> &'static str {
     match id.to_string().as_str() {
         "RDS-EVENT-0004" | "RDS-EVENT-0006" => "availability",
         "RDS-EVENT-0422" => "maintenance",
-        "RDS-EVENT-0247" | "RDS-EVENT-0248" | "RDS-EVENT-0249" | "RDS-EVENT-0250"
-        | "RDS-EVENT-0251" | "RDS-EVENT-0259" | "RDS-EVENT-0260" => "notification",
+        "RDS-EVENT-0247" | "RDS-EVENT-0248" | "RDS-EVENT-0249" | "RDS-EVENT-0250" | "RDS-EVENT-0251"
+        | "RDS-EVENT-0259" | "RDS-EVENT-0260" => "notification",
         _ => "failover",
     }
 }
@@ -155,11 +151,8 @@ mod tests {
     #[test]
     fn every_notice_has_an_id_and_a_text_of_its_own() {
         let source = |name: &str| SourceId::new(name).unwrap();
-        let renaming = Renaming {
-            blue: source("blue"),
-            green: source("green"),
-            blue_old: source("blue-old1"),
-        };
+        let renaming =
+            Renaming { blue: source("blue"), green: source("green"), blue_old: source("blue-old1") };
         let names = || renaming.clone();
         let all = [
             Notice::Shutdown,

@@ -82,11 +82,7 @@ impl Seeded {
     /// Weather over a world, by a seed.
     #[must_use]
     pub fn new(seed: u64, time: WorldTime, weather: Weather) -> Self {
-        Self {
-            random: fastrand::Rng::with_seed(seed),
-            time,
-            weather,
-        }
+        Self { random: fastrand::Rng::with_seed(seed), time, weather }
     }
 
     fn draw(&mut self, milliseconds: Range<u64>) -> Duration {
@@ -116,11 +112,7 @@ impl FaultPlan for Seeded {
         Fate {
             before: self.draw(self.weather.latency_ms.clone()),
             after: self.draw(self.weather.latency_ms.clone()),
-            fault: if stormy && struck {
-                self.fault()
-            } else {
-                Fault::None
-            },
+            fault: if stormy && struck { self.fault() } else { Fault::None },
         }
     }
 }

@@ -57,8 +57,7 @@ impl Lifeline {
     }
 
     async fn going_on(&self) -> Life {
-        self.until(|life| !matches!(life, Life::StandingStill { .. }))
-            .await
+        self.until(|life| !matches!(life, Life::StandingStill { .. })).await
     }
 }
 
@@ -84,10 +83,7 @@ impl Process {
             clock: Arc::new(SkewedClock::new(fabric.time, seed)),
             fabric: Arc::clone(fabric),
             calls: Mutex::new(0),
-            life: Arc::new(Lifeline {
-                now: Mutex::new(Life::Running),
-                changed: Notify::new(),
-            }),
+            life: Arc::new(Lifeline { now: Mutex::new(Life::Running), changed: Notify::new() }),
         })
     }
 
@@ -167,12 +163,7 @@ impl Process {
         }
     }
 
-    async fn make<T, E>(
-        &self,
-        call: &'static str,
-        detail: String,
-        effect: E,
-    ) -> Result<T, CallError>
+    async fn make<T, E>(&self, call: &'static str, detail: String, effect: E) -> Result<T, CallError>
     where
         E: FnOnce() -> Result<T, CallError> + Send + 'static,
         T: Send + 'static,
@@ -189,11 +180,7 @@ impl Process {
                 self.kill();
                 return std::future::pending().await;
             }
-            Fault::None
-            | Fault::Refused(_)
-            | Fault::ReplyLost
-            | Fault::Late(_)
-            | Fault::DiesAfter => {}
+            Fault::None | Fault::Refused(_) | Fault::ReplyLost | Fault::Late(_) | Fault::DiesAfter => {}
         }
         let request = Request {
             fabric: Arc::clone(&self.fabric),
@@ -210,11 +197,7 @@ impl Process {
     /// Notes what came of a request whose answer nobody waits for any more: its process died, or, without a fault,
     /// dropped it.
     pub(super) fn note_abandoned(&self, call: &'static str, detail: String) {
-        let fault = if self.is_alive() {
-            Fault::None
-        } else {
-            Fault::DiesAfter
-        };
+        let fault = if self.is_alive() { Fault::None } else { Fault::DiesAfter };
         self.fabric.record(self.next_site(call), detail, fault);
     }
 
@@ -228,11 +211,7 @@ impl Process {
         let mut calls = lock(&self.calls);
         let nth = *calls;
         *calls += 1;
-        Site {
-            process: self.name.clone(),
-            call,
-            nth,
-        }
+        Site { process: self.name.clone(), call, nth }
     }
 }
 
@@ -369,10 +348,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_process_that_dies_after_a_call_leaves_its_effect_and_never_learns_of_it() {
         for before in [Duration::ZERO, seconds(1)] {
-            let fate = Fate {
-                before,
-                ..Fate::meets(Fault::DiesAfter)
-            };
+            let fate = Fate { before, ..Fate::meets(Fault::DiesAfter) };
             let (fabric, process) = fabric(fate);
             assert_eq!(process.run(count(&process)).await, None);
             assert_eq!(effects(&fabric), [(before, Fault::DiesAfter)]);
@@ -382,10 +358,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_whose_reply_is_lost_took_effect() {
         let (fabric, process) = fabric(Fate::meets(Fault::ReplyLost));
-        assert_eq!(
-            count(&process).await.unwrap_err().kind,
-            ErrorKind::Unreachable
-        );
+        assert_eq!(count(&process).await.unwrap_err().kind, ErrorKind::Unreachable);
         assert_eq!(fabric.time.elapsed(), Duration::ZERO);
         assert_eq!(effects(&fabric).len(), 1);
     }
@@ -401,10 +374,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_late_request_takes_effect_after_its_caller_gave_up() {
         let (fabric, process) = fabric(Fate::meets(Fault::Late(seconds(40))));
-        assert_eq!(
-            count(&process).await.unwrap_err().kind,
-            ErrorKind::Unreachable
-        );
+        assert_eq!(count(&process).await.unwrap_err().kind, ErrorKind::Unreachable);
         assert_eq!(fabric.time.elapsed(), CALL_TIMEOUT);
         assert!(effects(&fabric).is_empty());
         tokio::time::sleep(seconds(36)).await;
@@ -464,11 +434,8 @@ mod tests {
         };
         let calling = process.run(count(&process));
         // The timers run before the process stops: the stalled one runs out meanwhile, unnoticed.
-        let (.., called) = tokio::join!(
-            ticks(Arc::clone(&process), "stalled"),
-            ticks(neighbour, "neighbour"),
-            calling,
-        );
+        let (.., called) =
+            tokio::join!(ticks(Arc::clone(&process), "stalled"), ticks(neighbour, "neighbour"), calling,);
         assert_eq!(called, Some(Ok(1)));
         let expected = [("neighbour", seconds(10)), ("stalled", seconds(20))];
         assert_eq!(*lock(&seen), expected);
@@ -519,10 +486,7 @@ mod tests {
     async fn the_same_seed_gives_the_same_fates() {
         let history = async |seed| {
             let fabric = Fabric::new(WorldTime::starting(Timestamp::EPOCH));
-            let weather = Weather {
-                faults_per_mille: 500,
-                ..Weather::default()
-            };
+            let weather = Weather { faults_per_mille: 500, ..Weather::default() };
             fabric.set_plan(Box::new(Seeded::new(seed, fabric.time, weather)));
             for name in ["a", "b", "c", "d"] {
                 let process = Process::start(&fabric, name, 1);

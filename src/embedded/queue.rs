@@ -114,12 +114,7 @@ impl FifoQueue {
     /// An empty queue whose messages go to `redrive_to` when they were received too often. `name` is part
     /// of its messages' ids.
     #[must_use]
-    pub fn new(
-        name: &str,
-        time: WorldTime,
-        config: QueueConfig,
-        redrive_to: Option<Arc<Self>>,
-    ) -> Arc<Self> {
+    pub fn new(name: &str, time: WorldTime, config: QueueConfig, redrive_to: Option<Arc<Self>>) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             time,
@@ -176,9 +171,7 @@ impl FifoQueue {
             receive_count: stored.receive_count,
             sent_at: stored.sent_at,
             state: match &stored.receive {
-                Some(receive) if flies => MessageState::InFlight {
-                    until: receive.invisible_until,
-                },
+                Some(receive) if flies => MessageState::InFlight { until: receive.invisible_until },
                 _ => MessageState::Visible,
             },
         };
@@ -188,10 +181,7 @@ impl FifoQueue {
     /// What lies in the dead-letter queue; nothing when there is none.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<QueuedMessage> {
-        self.redrive_to
-            .as_ref()
-            .map(|queue| queue.messages())
-            .unwrap_or_default()
+        self.redrive_to.as_ref().map(|queue| queue.messages()).unwrap_or_default()
     }
 
     /// The ids of the messages deleted so far, in order.
@@ -210,10 +200,7 @@ impl FifoQueue {
     pub fn depth(&self) -> Depth {
         let (visible, in_flight) = self.state_now().depth();
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        Depth {
-            visible: count(visible),
-            in_flight: count(in_flight),
-        }
+        Depth { visible: count(visible), in_flight: count(in_flight) }
     }
 
     /// The state at this moment: what has come back by itself is back.
@@ -290,9 +277,7 @@ impl FifoQueue {
             receipt: format!("{}#{}", stored.id, stored.receive_count),
             receive_count: stored.receive_count,
             sent_at: stored.sent_at,
-            first_received_at: *stored
-                .first_received_at
-                .get_or_insert_with(|| self.time.now()),
+            first_received_at: *stored.first_received_at.get_or_insert_with(|| self.time.now()),
         };
         let receive = Receive {
             receipt: message.receipt.clone(),
@@ -318,11 +303,7 @@ impl FifoQueue {
         dead_letters.append(&mut lock(&dead_letters.state), moved);
     }
 
-    pub(super) fn change_visibility(
-        &self,
-        message: &Message,
-        by: Duration,
-    ) -> Result<Kept, CallError> {
+    pub(super) fn change_visibility(&self, message: &Message, by: Duration) -> Result<Kept, CallError> {
         let now = self.time.elapsed();
         let mut state = self.state_now();
         let Some((place, receive)) = state.receive_of(message) else {
@@ -332,10 +313,7 @@ impl FifoQueue {
             let message = "the total visibility timeout is beyond the limit of 12 hours";
             return Err(invalid("ChangeMessageVisibility", message));
         }
-        let receive = Receive {
-            invisible_until: now + by,
-            ..receive.clone()
-        };
+        let receive = Receive { invisible_until: now + by, ..receive.clone() };
         state.hold(place, receive);
         self.changed.notify_waiters();
         Ok(Kept::Ours)
@@ -485,19 +463,13 @@ mod tests {
         world.sqs.send("a", "1");
         let taken = queue.receive(1, AT_ONCE).await.unwrap();
         after(seconds(20)).await;
-        queue
-            .change_visibility(&taken[0], seconds(60))
-            .await
-            .unwrap();
+        queue.change_visibility(&taken[0], seconds(60)).await.unwrap();
         after(seconds(59)).await;
         assert!(queue.receive(1, AT_ONCE).await.unwrap().is_empty());
         after(seconds(1)).await;
         queue.receive(1, AT_ONCE).await.unwrap();
         let until = world.fabric.time.elapsed() + seconds(30);
-        assert_eq!(
-            world.sqs.messages()[0].state,
-            MessageState::InFlight { until }
-        );
+        assert_eq!(world.sqs.messages()[0].state, MessageState::InFlight { until });
     }
 
     #[tokio::test(start_paused = true)]
@@ -505,9 +477,7 @@ mod tests {
         let (world, queue) = world();
         world.sqs.send("a", "1");
         let taken = queue.receive(1, AT_ONCE).await.unwrap();
-        let error = queue
-            .change_visibility(&taken[0], INVISIBLE_MAX + seconds(1))
-            .await;
+        let error = queue.change_visibility(&taken[0], INVISIBLE_MAX + seconds(1)).await;
         assert_eq!(error.unwrap_err().kind, ErrorKind::Invalid);
     }
 
@@ -520,13 +490,7 @@ mod tests {
         assert_eq!(queue.delete(&taken[0]).await, Ok(Kept::Gone));
         let change = queue.change_visibility(&taken[0], seconds(9)).await;
         assert_eq!(change, Ok(Kept::Gone));
-        assert_eq!(
-            world.sqs.depth(),
-            Depth {
-                visible: 1,
-                in_flight: 0
-            }
-        );
+        assert_eq!(world.sqs.depth(), Depth { visible: 1, in_flight: 0 });
     }
 
     #[tokio::test(start_paused = true)]
@@ -585,8 +549,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_is_in_both_queues_when_its_worker_dies_between_the_two_and_in_one_afterwards()
-     {
+    async fn a_message_is_in_both_queues_when_its_worker_dies_between_the_two_and_in_one_afterwards() {
         let (world, _) = world();
         // Calls 0 and 1 are the receive and the send; the delete is where it dies.
         let script = Script::new().at("w2", 2, Fault::DiesBefore);
@@ -671,8 +634,7 @@ mod tests {
             after(seconds(5)).await;
             world.sqs.send("b", "2");
         };
-        let (one, two, ()) =
-            tokio::join!(one.receive(10, WAIT_MAX), two.receive(10, WAIT_MAX), send);
+        let (one, two, ()) = tokio::join!(one.receive(10, WAIT_MAX), two.receive(10, WAIT_MAX), send);
         let taken = [one.unwrap(), two.unwrap()].concat();
         let mut got = bodies(&taken);
         got.sort_unstable();
@@ -769,20 +731,8 @@ mod tests {
         world.fabric.set_plan(Box::new(plan));
         world.sqs.send("a", "1");
         assert_eq!(process.run(queue.receive(1, AT_ONCE)).await, None);
-        assert_eq!(
-            world.sqs.depth(),
-            Depth {
-                visible: 0,
-                in_flight: 1
-            }
-        );
+        assert_eq!(world.sqs.depth(), Depth { visible: 0, in_flight: 1 });
         after(seconds(30)).await;
-        assert_eq!(
-            world.sqs.depth(),
-            Depth {
-                visible: 1,
-                in_flight: 0
-            }
-        );
+        assert_eq!(world.sqs.depth(), Depth { visible: 1, in_flight: 0 });
     }
 }

@@ -14,12 +14,7 @@ use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 pub const PROPAGATION: Duration = Duration::from_mins(2);
 
 /// Where an address has to lie to be a target (`RegisterTargets` in the API reference).
-const TARGET_RANGES: [&str; 4] = [
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-];
+const TARGET_RANGES: [&str; 4] = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"];
 
 /// A target as the API takes it. The port may be left out, and that is the trap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +31,7 @@ impl TargetDescription {
     /// A target with its port, and the zone if there is one to send.
     #[must_use]
     pub fn of(target: Target, availability_zone: Option<String>) -> Self {
-        Self {
-            ip: target.ip,
-            port: Some(target.port),
-            availability_zone,
-        }
+        Self { ip: target.ip, port: Some(target.port), availability_zone }
     }
 }
 
@@ -73,10 +64,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// That of a target which has been there since before the world began.
-    pub(super) const COMPLETE: Self = Self {
-        registered_by: Duration::ZERO,
-        checked_by: Duration::ZERO,
-    };
+    pub(super) const COMPLETE: Self = Self { registered_by: Duration::ZERO, checked_by: Duration::ZERO };
 }
 
 #[derive(Clone, Debug)]
@@ -134,11 +122,7 @@ impl Group {
                 None => Difference::Unchanged,
             };
         }
-        let row = Row {
-            zone,
-            progress,
-            draining_since: None,
-        };
+        let row = Row { zone, progress, draining_since: None };
         self.rows.insert(target, row);
         Difference::Changed
     }
@@ -156,8 +140,7 @@ impl Group {
 
     /// Forgets the targets whose drain is over.
     pub(super) fn settle(&mut self, now: Duration, drain: Duration) {
-        self.rows
-            .retain(|_, row| row.draining_since.is_none_or(|since| now < since + drain));
+        self.rows.retain(|_, row| row.draining_since.is_none_or(|since| now < since + drain));
     }
 
     pub(super) fn observed(
@@ -187,9 +170,8 @@ impl Group {
     /// The targets that were in service and left less than [`PROPAGATION`] ago.
     pub(super) fn lingering(&self, now: Duration) -> BTreeSet<Target> {
         let left = |row: &Row| {
-            row.draining_since.is_some_and(|since| {
-                row.progress.registered_by <= since && now < since + PROPAGATION
-            })
+            row.draining_since
+                .is_some_and(|since| row.progress.registered_by <= since && now < since + PROPAGATION)
         };
         let lingering = self.rows.iter().filter(|(_, row)| left(row));
         lingering.map(|(target, _)| *target).collect()

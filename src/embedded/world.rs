@@ -88,9 +88,7 @@ pub struct World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World")
-            .field("fabric", &self.fabric)
-            .finish_non_exhaustive()
+        f.debug_struct("World").field("fabric", &self.fabric).finish_non_exhaustive()
     }
 }
 
@@ -123,37 +121,25 @@ impl World {
     /// The queue as a process sees it.
     #[must_use]
     pub fn queue(&self, process: &Arc<Process>) -> Arc<dyn Queue> {
-        Arc::new(QueueClient {
-            process: Arc::clone(process),
-            queue: Arc::clone(&self.sqs),
-        })
+        Arc::new(QueueClient { process: Arc::clone(process), queue: Arc::clone(&self.sqs) })
     }
 
     /// The load balancer as a process sees it.
     #[must_use]
     pub fn target_groups(&self, process: &Arc<Process>) -> Arc<dyn TargetGroups> {
-        Arc::new(LoadBalancerClient {
-            process: Arc::clone(process),
-            load_balancer: Arc::clone(&self.elb),
-        })
+        Arc::new(LoadBalancerClient { process: Arc::clone(process), load_balancer: Arc::clone(&self.elb) })
     }
 
     /// The load balancer's listeners as a process sees them.
     #[must_use]
     pub fn listeners(&self, process: &Arc<Process>) -> Arc<dyn Listeners> {
-        Arc::new(ListenersClient {
-            process: Arc::clone(process),
-            load_balancer: Arc::clone(&self.elb),
-        })
+        Arc::new(ListenersClient { process: Arc::clone(process), load_balancer: Arc::clone(&self.elb) })
     }
 
     /// The databases as a process sees them.
     #[must_use]
     pub fn databases(&self, process: &Arc<Process>) -> Arc<dyn Databases> {
-        Arc::new(ClustersClient {
-            process: Arc::clone(process),
-            clusters: Arc::clone(&self.rds),
-        })
+        Arc::new(ClustersClient { process: Arc::clone(process), clusters: Arc::clone(&self.rds) })
     }
 
     /// Makes a cluster and a target group of the same name, and the route between them. The first instance
@@ -191,23 +177,14 @@ impl World {
     }
 
     /// Makes a target group in which the target at `ip` has been for long.
-    fn add_group(
-        &self,
-        name: &str,
-        ip: IpAddr,
-        instances: &[Instance],
-    ) -> Result<TargetGroup, NoRoute> {
+    fn add_group(&self, name: &str, ip: IpAddr, instances: &[Instance]) -> Result<TargetGroup, NoRoute> {
         let arn = TargetGroupArn::new(&format!(
             "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
         ))?;
         let (port, subnets) = (PORT, subnets(instances));
-        self.elb
-            .create_group(&arn, TargetGroupSpec { port, subnets });
+        self.elb.create_group(&arn, TargetGroupSpec { port, subnets });
         self.elb.install(&arn, Target { ip, port })?;
-        Ok(TargetGroup {
-            arn,
-            availability_zone: None,
-        })
+        Ok(TargetGroup { arn, availability_zone: None })
     }
 
     /// Makes a cluster, a target group for each of its instances, a listener, and the weighted route between them.
@@ -253,16 +230,9 @@ impl World {
         let both = [instance.clone(), at(&format!("{name}-standby"), &standby)?];
         let route = self.add_route(name, &both)?;
         self.rds.add_instance(&instance, Some(standby));
-        let policy = Policy {
-            database: Database::Instance,
-            truth: [Witness::Rds].into(),
-            ..Policy::default()
-        };
-        Ok(Route {
-            instances: BTreeMap::new(),
-            policy,
-            ..route
-        })
+        let policy =
+            Policy { database: Database::Instance, truth: [Witness::Rds].into(), ..Policy::default() };
+        Ok(Route { instances: BTreeMap::new(), policy, ..route })
     }
 
     /// Drops what the world keeps for whoever inspects it: its journal, the ids of deleted messages, the load
@@ -283,10 +253,7 @@ impl World {
 /// The subnet of each instance, 256 addresses around its own, in its zone.
 fn subnets(instances: &[Instance]) -> BTreeMap<IpNet, String> {
     let around = |ip: IpAddr| IpNet::new(ip, if ip.is_ipv4() { 24 } else { 64 });
-    instances
-        .iter()
-        .filter_map(|i| Some((around(i.ip).ok()?.trunc(), i.zone.clone())))
-        .collect()
+    instances.iter().filter_map(|i| Some((around(i.ip).ok()?.trunc(), i.zone.clone()))).collect()
 }
 
 /// The instances `name-1`, `name-2` and so on of a cluster, each in a zone and a subnet of its own:
@@ -317,23 +284,14 @@ mod tests {
         let world = World::new(WorldConfig::default());
         let members = instances("aurora", 3).unwrap();
         let route = world.add_route("aurora", &members).unwrap();
-        let writer = Target {
-            ip: members[0].ip,
-            port: PORT,
-        };
+        let writer = Target { ip: members[0].ip, port: PORT };
         assert_eq!(world.elb.serving(&route.group.arn), [writer].into());
-        assert_eq!(
-            world.rds.writer(&SourceId::new("aurora").unwrap()).as_ref(),
-            members.first()
-        );
+        assert_eq!(world.rds.writer(&SourceId::new("aurora").unwrap()).as_ref(), members.first());
         for member in &members {
             assert_eq!(route.instances.get(&member.id), Some(&member.ip));
             assert!(route.admit(member.ip).is_some());
         }
-        assert_eq!(
-            world.fabric.time.now().to_string(),
-            "2026-05-06T23:00:00.000Z"
-        );
+        assert_eq!(world.fabric.time.now().to_string(), "2026-05-06T23:00:00.000Z");
         assert!(world.elb.mutations().is_empty());
     }
 
@@ -344,19 +302,11 @@ mod tests {
             ip: IpAddr::from([10, 0, n, 11]),
             zone: format!("us-east-1{}", char::from(b'a' + n)),
         };
-        let route = world
-            .add_instance_route("orders", [place(1), place(2)])
-            .unwrap();
-        let failover = world
-            .rds
-            .fail_over_instance(&SourceId::new("orders").unwrap())
-            .unwrap();
+        let route = world.add_instance_route("orders", [place(1), place(2)]).unwrap();
+        let failover = world.rds.fail_over_instance(&SourceId::new("orders").unwrap()).unwrap();
         tokio::time::sleep(failover.promoted_at + Duration::from_secs(30)).await;
         let reading = world.databases(&world.process("w1")).ask(&route).await;
-        let writer = Member {
-            instance: InstanceId::new("orders").ok(),
-            ip: place(2).ip,
-        };
+        let writer = Member { instance: InstanceId::new("orders").ok(), ip: place(2).ip };
         let readers = Vec::new();
         assert_eq!(reading.truth(), Truth::Members { writer, readers });
         let target = route.admit(place(2).ip).unwrap();
@@ -375,9 +325,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_event_delivered_twice_is_one_message_in_its_sources_group() {
         let world = World::new(WorldConfig::default());
-        world
-            .add_route("aurora", &instances("aurora", 2).unwrap())
-            .unwrap();
+        world.add_route("aurora", &instances("aurora", 2).unwrap()).unwrap();
         let cluster = SourceId::new("aurora").unwrap();
         let to = InstanceId::new("aurora-2").unwrap();
         let failover = world.rds.fail_over(&cluster, &to).unwrap();
@@ -392,10 +340,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_same_seed_makes_the_same_world() {
         let drawn = |seed| {
-            let world = World::new(WorldConfig {
-                seed,
-                ..WorldConfig::default()
-            });
+            let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
             let clock = Arc::clone(&world.process("w1").clock);
             crate::ports::Clock::random(clock.as_ref())
         };

@@ -41,10 +41,7 @@ fn started(with_timer: bool) -> (Arc<Still>, Liveness) {
 }
 
 fn summary(oldest_look: Option<Duration>) -> Happening<'static> {
-    Happening::Summary(Summary {
-        oldest_look,
-        ..Summary::default()
-    })
+    Happening::Summary(Summary { oldest_look, ..Summary::default() })
 }
 
 fn silent(liveness: &Liveness) -> Vec<Part> {
@@ -118,10 +115,7 @@ fn a_stopping_worker_is_well_until_it_should_have_ended() {
     let (clock, liveness) = started(true);
     let within = Duration::from_secs(115);
     clock.advance(RECEIVING_SILENT_MAX);
-    liveness.tell(&Happening::Stopping {
-        within,
-        receive_ends_within: Some(20 * SECOND),
-    });
+    liveness.tell(&Happening::Stopping { within, receive_ends_within: Some(20 * SECOND) });
     clock.advance(within);
     assert_eq!(silent(&liveness), [], "it finishes what is in hand");
     clock.advance(ENDS_LATE_MAX);
@@ -133,29 +127,16 @@ fn a_silence_is_told_with_its_length_and_its_limit() {
     let (clock, liveness) = started(false);
     clock.advance(RECEIVING_SILENT_MAX + 10 * SECOND);
     let told = liveness.silences()[0].to_string();
-    assert_eq!(
-        told,
-        "the receiving loop has not turned for 130 s (120 s at most)"
-    );
+    assert_eq!(told, "the receiving loop has not turned for 130 s (120 s at most)");
 }
 
 #[test]
 fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_waits_for() {
     let readiness = Readiness::default();
     assert_eq!(readiness.waits_for(), ["ledger", "queue"]);
-    let minute = |looks, failed| {
-        Happening::Summary(Summary {
-            looks,
-            failed,
-            ..Default::default()
-        })
-    };
+    let minute = |looks, failed| Happening::Summary(Summary { looks, failed, ..Default::default() });
     readiness.tell(&minute(3, 3));
-    assert_eq!(
-        readiness.waits_for(),
-        ["ledger", "queue"],
-        "no look went well"
-    );
+    assert_eq!(readiness.waits_for(), ["ledger", "queue"], "no look went well");
     readiness.tell(&minute(3, 2));
     assert_eq!(readiness.waits_for(), ["queue"]);
     readiness.tell(&Happening::Received(0));

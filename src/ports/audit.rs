@@ -128,22 +128,13 @@ pub struct Page {
 fn end_row(row: &Row) -> EndRow {
     match row {
         Ok(stored) => {
-            let link = Link {
-                prev: stored.record.prev,
-                hash: Hash::of(&stored.canonical),
-            };
+            let link = Link { prev: stored.record.prev, hash: Hash::of(&stored.canonical) };
             EndRow {
                 seq: stored.record.seq,
-                link: stored
-                    .altered_if_hashed(link.hash)
-                    .is_none()
-                    .then_some(link),
+                link: stored.altered_if_hashed(link.hash).is_none().then_some(link),
             }
         }
-        Err(row) => EndRow {
-            seq: row.seq,
-            link: None,
-        },
+        Err(row) => EndRow { seq: row.seq, link: None },
     }
 }
 
@@ -151,10 +142,7 @@ impl Page {
     /// The rows of a page of [`AuditQuery::Newest`], as the end of their chain.
     #[must_use]
     pub fn end(&self) -> EndRows {
-        EndRows {
-            newest_first: self.rows.iter().map(end_row).collect(),
-            more: self.next.is_some(),
-        }
+        EndRows { newest_first: self.rows.iter().map(end_row).collect(), more: self.next.is_some() }
     }
 
     /// The records, for those who can do nothing without one of them.
@@ -182,10 +170,5 @@ pub enum NoRecords {
 pub trait Audit: Send + Sync {
     /// A page of at most `limit` rows. What the service refuses is an error, and what a row holds is a value: the two are
     /// never taken for each other.
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page, CallError>;
+    async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError>;
 }

@@ -64,18 +64,13 @@ impl Adoption {
         match &self.trouble {
             Some(Trouble::Behind(broken)) => {
                 let last = self.newest;
-                format!(
-                    "{broken}; rows {} to {last} do not verify",
-                    self.rebuilt.chain.seq + 1
-                )
+                format!("{broken}; rows {} to {last} do not verify", self.rebuilt.chain.seq + 1)
             }
             Some(Trouble::TooMany(records)) => format!(
                 "{records} records are behind the state, and verify; a worker applies at most {RECOVERED_MAX} by itself"
             ),
             Some(Trouble::Missing { from, to }) => {
-                format!(
-                    "records {from} to {to} are missing: the audit was restored, or rows were deleted"
-                )
+                format!("records {from} to {to} are missing: the audit was restored, or rows were deleted")
             }
             Some(Trouble::Altered(broken)) => format!("{broken}; the route moves all the same"),
             None if self.recovers > 0 => format!(
@@ -116,29 +111,20 @@ impl Reconciler {
         let name = &route.name;
         let state = self.ledger.peek(name).await?;
         let state = state.unwrap_or_else(|| RouteState::new(name.clone()));
-        let query = AuditQuery::Newest {
-            route: name.clone(),
-        };
+        let query = AuditQuery::Newest { route: name.clone() };
         let rows = self.audit.page(&query, 1, None).await?.end();
         let newest = rows.newest().map_or(0, |row| row.seq);
-        let mut adoption = Adoption {
-            rebuilt: state.clone(),
-            state,
-            newest,
-            trouble: None,
-            skipped: 0,
-            recovers: 0,
-        };
+        let mut adoption =
+            Adoption { rebuilt: state.clone(), state, newest, trouble: None, skipped: 0, recovers: 0 };
         let head = adoption.state.chain;
         adoption.trouble = match ChainEnd::of(Some(head), &rows) {
             ChainEnd::RowsBeyond { .. } => {
                 let behind = self.follow_what_verifies(&mut adoption.rebuilt).await?;
                 adoption.take(behind)
             }
-            ChainEnd::RowsMissing { head, newest } => Some(Trouble::Missing {
-                from: newest.saturating_add(1),
-                to: head,
-            }),
+            ChainEnd::RowsMissing { head, newest } => {
+                Some(Trouble::Missing { from: newest.saturating_add(1), to: head })
+            }
             ChainEnd::OtherRecord { seq } => Some(Trouble::Altered(BrokenChain::WrongHead(seq))),
             ChainEnd::Matches => self.altered(route, head).await?,
         };
@@ -171,12 +157,7 @@ impl Reconciler {
                 adoption.rebuilt.chain.seq,
                 adoption.what()
             ),
-            ..self.entry_of_recovery(
-                RecordKind::Adopted,
-                state,
-                route.group.arn.clone(),
-                Cause::Operator,
-            )
+            ..self.entry_of_recovery(RecordKind::Adopted, state, route.group.arn.clone(), Cause::Operator)
         };
         // Reading made no row of a route that has none; the updates need one.
         let mut state = self.ledger.load(&route.name).await?;
@@ -205,10 +186,7 @@ impl Reconciler {
 
 impl Reconciler {
     /// Applies every record that continues the state, without writing anything; what stops them.
-    async fn follow_what_verifies(
-        &self,
-        state: &mut RouteState,
-    ) -> Result<Option<BrokenChain>, CallError> {
+    async fn follow_what_verifies(&self, state: &mut RouteState) -> Result<Option<BrokenChain>, CallError> {
         loop {
             let behind = self.rows_behind(state, RECOVERED_MAX).await?;
             let hashed = behind.records.iter();
@@ -225,8 +203,7 @@ impl Reconciler {
 }
 
 fn meanwhile() -> CallError {
-    let why =
-        "another process wrote to the route meanwhile; nothing was adopted: look at the plan again";
+    let why = "another process wrote to the route meanwhile; nothing was adopted: look at the plan again";
     CallError::without_a_reply("Adopt", ErrorKind::Unreachable, why)
 }
 

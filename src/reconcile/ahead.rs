@@ -46,9 +46,7 @@ impl Reconciler {
                 continue;
             }
             let newest = (&newer.evidence, newer.address);
-            let Some(verdict) =
-                superseded_by(task.route, &from.control, task.evidence, newest, now)
-            else {
+            let Some(verdict) = superseded_by(task.route, &from.control, task.evidence, newest, now) else {
                 continue;
             };
             // One that was settled before moves nothing any more, whatever it was settled as.

@@ -99,9 +99,7 @@ impl Reconciler {
         if held.pointed_here {
             return Ok((None, self.observe(task, held).await?));
         }
-        let leave = self
-            .turn_within_the_lease(task, held, Call::Register)
-            .await?;
+        let leave = self.turn_within_the_lease(task, held, Call::Register).await?;
         self.ensure_lease(task, held).await?;
         let looking = self.groups.observe(&task.route.group);
         let targets = held.desired.targets();
@@ -113,11 +111,7 @@ impl Reconciler {
         Ok((Some(Present::registered(held.desired.target)), observed?))
     }
 
-    async fn observe(
-        &self,
-        task: &Task<'_>,
-        held: &mut Held,
-    ) -> Result<Vec<ObservedTarget>, Stopped> {
+    async fn observe(&self, task: &Task<'_>, held: &mut Held) -> Result<Vec<ObservedTarget>, Stopped> {
         self.ensure_lease(task, held).await?;
         let looking = self.groups.observe(&task.route.group);
         Ok(task.steps.call("DescribeTargetHealth", looking).await?)
@@ -137,9 +131,7 @@ impl Reconciler {
         {
             return Ok(seen);
         }
-        let leave = self
-            .turn_within_the_lease(task, held, Call::Register)
-            .await?;
+        let leave = self.turn_within_the_lease(task, held, Call::Register).await?;
         self.ensure_lease(task, held).await?;
         self.send_registration(task, &plan.register, leave).await?;
         Ok(Present::registered(held.desired.target))
@@ -168,9 +160,7 @@ impl Reconciler {
         others: &[ObservedTarget],
         present: Present,
     ) -> Result<(), Stopped> {
-        let leave = self
-            .turn_within_the_lease(task, held, Call::Deregister)
-            .await?;
+        let leave = self.turn_within_the_lease(task, held, Call::Deregister).await?;
         self.ensure_lease(task, held).await?;
         leave.used();
         let leaving = self.groups.deregister(&task.route.group, others, &present);
@@ -190,11 +180,7 @@ impl Reconciler {
     /// Makes sure that a whole call fits in what is left of the lease (I6): lengthens it in time, together
     /// with the visibility of the message. A worker that finds its lease over (it stood still) stops here:
     /// somebody else may hold the route by now, and the load balancer would not know the difference.
-    pub(super) async fn ensure_lease(
-        &self,
-        task: &Task<'_>,
-        held: &mut Held,
-    ) -> Result<(), Stopped> {
+    pub(super) async fn ensure_lease(&self, task: &Task<'_>, held: &mut Held) -> Result<(), Stopped> {
         let now = self.lease_time();
         if held.hold.fits_a_call(now) {
             return Ok(());
@@ -218,11 +204,7 @@ impl Reconciler {
             }
         }
         // A lost reply is found out about in several calls, and those may have used up what was gained.
-        if held.hold.fits_a_call(self.lease_time()) {
-            Ok(())
-        } else {
-            Err(Stopped::LeaseLost)
-        }
+        if held.hold.fits_a_call(self.lease_time()) { Ok(()) } else { Err(Stopped::LeaseLost) }
     }
 
     /// The clock that a lease is measured on: one that never jumps.
@@ -243,8 +225,6 @@ fn missing(task: &Task<'_>, held: &Held, observed: &[ObservedTarget]) -> Plan {
 /// `initial`, and stays so for minutes.
 fn was_there(held: &Held, observed: &[ObservedTarget]) -> bool {
     let desired = held.desired.target;
-    let row = observed
-        .iter()
-        .find(|row| row.target == desired && row.is_registered());
+    let row = observed.iter().find(|row| row.target == desired && row.is_registered());
     row.is_some_and(|row| row.health != TargetHealth::Initial)
 }

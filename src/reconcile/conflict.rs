@@ -65,10 +65,7 @@ impl Contradicted {
         let same = self.so.filter(|(reason, _)| *reason == against.reason);
         let (_, so) = *self.so.insert(same.unwrap_or((against.reason, monotonic)));
         let lasts = |from: Duration| monotonic.saturating_sub(from) >= CONFLICT_AFTER;
-        lasts(first).then_some(Lasting {
-            since,
-            for_one_reason: lasts(so),
-        })
+        lasts(first).then_some(Lasting { since, for_one_reason: lasts(so) })
     }
 }
 
@@ -99,12 +96,7 @@ impl Reconciler {
             None => self.no_conflict(control, said),
         };
         let news = agreement(control, said).or(news);
-        if let Some(News {
-            reason,
-            note,
-            effect,
-        }) = news
-        {
+        if let Some(News { reason, note, effect }) = news {
             let mut entry = self.entry_of_note(&looking.task, &looking.state, RecordKind::Noticed);
             entry.event_key = newest.unwrap_or(entry.event_key);
             entry.reason = Some(reason);
@@ -113,12 +105,7 @@ impl Reconciler {
                 looking.state = state;
                 let kind = RecordKind::Noticed;
                 let took = None;
-                noted.push(Noted {
-                    kind,
-                    reason,
-                    note,
-                    took,
-                });
+                noted.push(Noted { kind, reason, note, took });
             }
         }
         watched.contradicted.lasts = lasts.is_some();
@@ -168,15 +155,8 @@ impl Reconciler {
         let said_by_sources = !said.reading.0.is_empty();
         let (now, _) = said.times;
         if self.may_end(told, now) {
-            let note = format!(
-                "the sources say nothing against it any more: {}",
-                said.reading
-            );
-            return Some(News {
-                reason: Reason::SourcesAgree,
-                note,
-                effect: Effect::Conflicts(None),
-            });
+            let note = format!("the sources say nothing against it any more: {}", said.reading);
+            return Some(News { reason: Reason::SourcesAgree, note, effect: Effect::Conflicts(None) });
         }
         if told.reason == Reason::WorkersDisagree || !said_by_sources {
             return None;
@@ -214,11 +194,7 @@ fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
         now.since(newest.evidence.at).as_secs(),
         said.reading
     );
-    Some(News {
-        reason: Reason::SourcesAgree,
-        note,
-        effect: Effect::Agrees(newest.event),
-    })
+    Some(News { reason: Reason::SourcesAgree, note, effect: Effect::Agrees(newest.event) })
 }
 
 #[cfg(test)]

@@ -104,11 +104,7 @@ impl Reconciler {
         if watched.map.comparisons.agrees() && !watched.map.differs {
             return Ok(());
         }
-        let compared = Compared {
-            route,
-            by,
-            found: &found,
-        };
+        let compared = Compared { route, by, found: &found };
         // What the ledger could not take now the next comparison finds again, and its failure the next look tells.
         drop(self.note_drift(&compared, watched, noted).await);
         Ok(())
@@ -133,8 +129,7 @@ impl Reconciler {
             return Ok(());
         };
         let differs = differs.to_vec();
-        if differs.is_empty() && known.is_some_and(|known| !compared.has_found_all_of(&known.note))
-        {
+        if differs.is_empty() && known.is_some_and(|known| !compared.has_found_all_of(&known.note)) {
             return Ok(());
         }
         let finding = match (by, differs.as_slice()) {
@@ -147,18 +142,14 @@ impl Reconciler {
                     note: told(route, by, differs),
                     by: self.owner.clone(),
                 };
-                Finding {
-                    said: conflict.note.clone(),
-                    conflict: Some(conflict),
-                }
+                Finding { said: conflict.note.clone(), conflict: Some(conflict) }
             }
         };
         let note = finding.conflict.as_ref().map(|conflict| &conflict.note);
         let now = self.clock.monotonic();
         let recorded = watched.map.recorded.as_ref();
-        let lately = recorded.is_some_and(|(recorded, at)| {
-            *recorded == differs && now.saturating_sub(*at) < RECORDED_FOR
-        });
+        let lately = recorded
+            .is_some_and(|(recorded, at)| *recorded == differs && now.saturating_sub(*at) < RECORDED_FOR);
         if note == known.map(|known| &known.note) || (lately && known.is_none()) {
             return Ok(());
         }
@@ -182,10 +173,7 @@ impl Reconciler {
             truth: Truth::Silent,
             stood: None,
             said: said.clone(),
-            worth: Worth {
-                against: None,
-                since: Since::Changed,
-            },
+            worth: Worth { against: None, since: Since::Changed },
         };
         let evidence = Evidence::now(&route.name, Ground::Truth(sighting), self.clock.random());
         let task: Task<'_> = self.task(route, &evidence, (Cause::Reconcile, now), &NothingInHand);
@@ -195,22 +183,16 @@ impl Reconciler {
         let change = change::note(from, Effect::Conflicts(conflict), entry).map_err(|e| bug(&e))?;
         Ok(match self.commit(&task.steps, "Note", &change).await? {
             Committed::Refused { .. } => None,
-            Committed::Done(_) => Some(Noted {
-                kind: RecordKind::Noticed,
-                reason: Reason::MapDiffers,
-                note: said,
-                took: None,
-            }),
+            Committed::Done(_) => {
+                Some(Noted { kind: RecordKind::Noticed, reason: Reason::MapDiffers, note: said, took: None })
+            }
         })
     }
 }
 
 impl Finding {
     fn over(said: &str) -> Self {
-        Self {
-            conflict: None,
-            said: said.to_owned(),
-        }
+        Self { conflict: None, said: said.to_owned() }
     }
 }
 
@@ -236,12 +218,7 @@ pub(super) struct Denied(std::sync::Mutex<Option<Duration>>);
 
 impl Denied {
     fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
-        look(
-            &mut self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        look(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     pub(super) fn is_denied(&self, now: Duration) -> bool {

@@ -43,10 +43,7 @@ impl Reconciler {
         match memory.get(&state.route) {
             Some(sighting) if sighting.state == state => sighting.clone(),
             Some(_) | None => {
-                let sighting = Sighting {
-                    since: self.clock.monotonic(),
-                    state,
-                };
+                let sighting = Sighting { since: self.clock.monotonic(), state };
                 memory.insert(sighting.state.route.clone(), sighting.clone());
                 sighting
             }

@@ -57,11 +57,7 @@ struct Try<'a> {
 
 impl Reconciler {
     /// Takes the route and announces the move, or settles the evidence without a call.
-    pub(super) async fn open(
-        &self,
-        task: &Task<'_>,
-        report: &mut Report,
-    ) -> Result<Opening, CallError> {
+    pub(super) async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Opening, CallError> {
         let mut leave = None;
         loop {
             match self.open_with(task, report, &mut leave).await? {
@@ -87,12 +83,8 @@ impl Reconciler {
             task.in_hand.keep().await;
             let arrival = arrival_of(task.evidence, known.take());
             report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
-            let attempt = Try {
-                arrival: arrival.as_ref(),
-                address: &address,
-                behind: &mut behind,
-                leave: &mut *leave,
-            };
+            let attempt =
+                Try { arrival: arrival.as_ref(), address: &address, behind: &mut behind, leave: &mut *leave };
             match self.try_to_open(task, attempt).await? {
                 Opening::LookAgain(event) => {
                     known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
@@ -129,11 +121,7 @@ impl Reconciler {
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
-    async fn try_to_open(
-        &self,
-        task: &Task<'_>,
-        mut attempt: Try<'_>,
-    ) -> Result<Opening, CallError> {
+    async fn try_to_open(&self, task: &Task<'_>, mut attempt: Try<'_>) -> Result<Opening, CallError> {
         let arrival = attempt.arrival;
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
@@ -164,23 +152,15 @@ impl Reconciler {
             return Ok(paced);
         }
         let leave = attempt.leave;
-        if let Some(waits) = self
-            .wait_for_a_turn(task, &seen.state, &decision, leave)
-            .await
-        {
-            self.tell_that_its_turn_is_away(task, &seen.state, &waits)
-                .await?;
+        if let Some(waits) = self.wait_for_a_turn(task, &seen.state, &decision, leave).await {
+            self.tell_that_its_turn_is_away(task, &seen.state, &waits).await?;
             return Ok(waits);
         }
         self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
         let before_write = self.lease_time();
         if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
-            drop(
-                self.groups
-                    .register(&task.route.group, &[desired.target])
-                    .await,
-            );
+            drop(self.groups.register(&task.route.group, &[desired.target]).await);
         }
         match self.commit(&task.steps, "Begin", &change).await? {
             Committed::Refused { event, .. } => Ok(Opening::LookAgain(event)),
@@ -338,20 +318,14 @@ struct Opened {
 impl Opened {
     fn leads(self, task: &Task<'_>, decision: Decision, leave: &mut Option<Leave>) -> Opening {
         match decision {
-            Decision::Settle(verdict) | Decision::Ask(verdict) => {
-                Opening::Ended(Ended::Settled(verdict))
-            }
-            Decision::Hold(desired, brake) => {
-                Opening::Ended(Ended::Settled(brake.verdict(&desired)))
-            }
+            Decision::Settle(verdict) | Decision::Ask(verdict) => Opening::Ended(Ended::Settled(verdict)),
+            Decision::Hold(desired, brake) => Opening::Ended(Ended::Settled(brake.verdict(&desired))),
             // Ours was committed, its reply was lost, and somebody has taken the route over since.
-            Decision::Move(_) if self.state.lease_of(task.transition).is_none() => {
-                Opening::LookAgain(None)
-            }
+            Decision::Move(_) if self.state.lease_of(task.transition).is_none() => Opening::LookAgain(None),
             Decision::Move(desired) => {
-                let pointed_here = self.pointed.is_some_and(|old| {
-                    old.target == desired.target && old.beside == desired.beside
-                });
+                let pointed_here = self
+                    .pointed
+                    .is_some_and(|old| old.target == desired.target && old.beside == desired.beside);
                 Opening::Held(Box::new(Held {
                     state: self.state,
                     hold: self.hold,
@@ -406,9 +380,5 @@ fn told(
 /// An event's arrival; nothing else arrives twice.
 pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Option<Arrival> {
     let event = evidence.ground.event()?;
-    Some(Arrival {
-        key: evidence.key,
-        source_arn: event.source_arn.as_ref().map(ToString::to_string),
-        known,
-    })
+    Some(Arrival { key: evidence.key, source_arn: event.source_arn.as_ref().map(ToString::to_string), known })
 }

@@ -50,12 +50,7 @@ impl Reconciler {
         }
     }
 
-    async fn obey(
-        &self,
-        route: &Route,
-        order: &Order,
-        evidence: &Evidence,
-    ) -> Result<Ordered, CallError> {
+    async fn obey(&self, route: &Route, order: &Order, evidence: &Evidence) -> Result<Ordered, CallError> {
         let began = (Cause::Operator, self.clock.wall());
         let task = self.task(route, evidence, began, &NothingInHand);
         let mut refused = None;

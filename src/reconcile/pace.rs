@@ -32,11 +32,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Whether there is room for one more move in this minute; how long until there is if there is none.
     fn has_room(&mut self, now: Duration, max: u32) -> Result<(), Duration> {
-        while self
-            .moves
-            .front()
-            .is_some_and(|at| now.saturating_sub(*at) >= WINDOW)
-        {
+        while self.moves.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW) {
             self.moves.pop_front();
         }
         if self.moves.len() < usize::try_from(max).unwrap_or(usize::MAX) {

@@ -75,9 +75,7 @@ impl Reconciler {
         };
         let arrival = arrival_of(evidence, known);
         let walk = match &arrival {
-            Some(arrival) if let Some(verdict) = not_new(arrival) => {
-                Walk::stopped(Question::New, verdict)
-            }
+            Some(arrival) if let Some(verdict) = not_new(arrival) => Walk::stopped(Question::New, verdict),
             Some(_) | None => {
                 let address = self.resolve(route, evidence).await;
                 let found = address.as_ref().copied().unwrap_or_default();
@@ -113,25 +111,16 @@ impl Reconciler {
         let unresolved = unresolved(route, &state.control, now);
         let Some(desired) = goal(&state.control, now).cloned() else {
             let preview = None;
-            return Ok(RouteOutlook {
-                preview,
-                unresolved,
-            });
+            return Ok(RouteOutlook { preview, unresolved });
         };
         let decision = if state.control.desired.as_ref() == Some(&desired) {
             Decision::Move(desired)
         } else {
             unless_held_back(route, &state.control, desired, now, &[])
         };
-        let walk = Walk {
-            asked: Vec::new(),
-            decision,
-        };
+        let walk = Walk { asked: Vec::new(), decision };
         let preview = Some(self.foreseen(route, &state, walk).await?);
-        Ok(RouteOutlook {
-            preview,
-            unresolved,
-        })
+        Ok(RouteOutlook { preview, unresolved })
     }
 
     async fn foreseen(
@@ -150,17 +139,9 @@ impl Reconciler {
                 Some(sight)
             }
         };
-        let (observed, plan, weights) = sight.map_or_else(Default::default, |sight| {
-            (sight.rows, sight.plan, sight.weights)
-        });
-        Ok(Preview {
-            asked,
-            decision,
-            observed,
-            plan,
-            weights,
-            held: self.held(state),
-        })
+        let (observed, plan, weights) =
+            sight.map_or_else(Default::default, |sight| (sight.rows, sight.plan, sight.weights));
+        Ok(Preview { asked, decision, observed, plan, weights, held: self.held(state) })
     }
 
     fn held(&self, state: &RouteState) -> Option<(Owner, Duration)> {
@@ -176,11 +157,7 @@ impl Reconciler {
 fn not_new(arrival: &Arrival) -> Option<Verdict> {
     let settled = arrival.known.as_ref()?.settled?;
     let note = format!("the event was settled before, as {settled}");
-    Some(Verdict::new(
-        Outcome::Duplicate,
-        Reason::SettledBefore,
-        note,
-    ))
+    Some(Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note))
 }
 
 /// What is added to the verdict on an event that is delivered: a worker does not give it at once.

@@ -9,9 +9,6 @@ impl Reconciler {
     /// The same for an installation and its configuration, which every record then names.
     #[must_use]
     pub fn under(self, provenance: Provenance) -> Self {
-        Self {
-            provenance: Some(Arc::new(provenance)),
-            ..self
-        }
+        Self { provenance: Some(Arc::new(provenance)), ..self }
     }
 }

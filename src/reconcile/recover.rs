@@ -39,10 +39,7 @@ pub(super) enum Committed {
     /// As [`Commit::Done`].
     Done(RouteState),
     /// As [`Commit::Refused`].
-    Refused {
-        state: RouteState,
-        event: Option<EventEntry>,
-    },
+    Refused { state: RouteState, event: Option<EventEntry> },
 }
 
 /// What was found out about a route's ledger, for the log and the metrics.
@@ -87,9 +84,8 @@ impl Reconciler {
         let now = self.clock.monotonic();
         self.news.with(route, |told| {
             let last = told.last.as_ref();
-            let lately = last.is_some_and(|(last, at)| {
-                last == broken && now.saturating_sub(*at) < REPORTED_EVERY
-            });
+            let lately =
+                last.is_some_and(|(last, at)| last == broken && now.saturating_sub(*at) < REPORTED_EVERY);
             if !lately {
                 told.last = Some((broken.clone(), now));
                 told.next = Some(LedgerNews::Broken(broken.clone()));
@@ -228,11 +224,7 @@ impl Reconciler {
         &self,
         mut state: RouteState,
         records: &[StoredRecord],
-        last: impl Fn(
-            &RouteState,
-            &RouteState,
-            Vec<EventWrite>,
-        ) -> Result<Change, change::IllegalChange>,
+        last: impl Fn(&RouteState, &RouteState, Vec<EventWrite>) -> Result<Change, change::IllegalChange>,
     ) -> Result<Committed, CallError> {
         let mut rest = records;
         loop {
@@ -266,11 +258,8 @@ impl Reconciler {
         if planted(Bug::ForgetsRestoredEvents) {
             return Ok(Vec::new());
         }
-        let entries = records
-            .iter()
-            .filter_map(|stored| stored.record.event_entry());
-        let newest: BTreeMap<EventKey, EventEntry> =
-            entries.map(|entry| (entry.key, entry)).collect();
+        let entries = records.iter().filter_map(|stored| stored.record.event_entry());
+        let newest: BTreeMap<EventKey, EventEntry> = entries.map(|entry| (entry.key, entry)).collect();
         let mut writes = Vec::new();
         for (key, entry) in newest {
             match self.ledger.event(&key).await? {
@@ -316,11 +305,7 @@ impl Reconciler {
     }
 
     /// The first `most` records behind the head of a state that continue it, and what stops them.
-    pub(super) async fn rows_behind(
-        &self,
-        state: &RouteState,
-        most: usize,
-    ) -> Result<Behind, CallError> {
+    pub(super) async fn rows_behind(&self, state: &RouteState, most: usize) -> Result<Behind, CallError> {
         let first = state.chain.seq.saturating_add(1);
         let mut walk = Walk::from(state.route.clone(), first);
         let mut chain = Follower::after(state.chain);
@@ -357,12 +342,7 @@ impl Behind {
         self.fault.clone().or(too_many)
     }
 
-    fn take(
-        &mut self,
-        records: Vec<StoredRecord>,
-        chain: &mut Follower,
-        most: usize,
-    ) -> Option<BrokenChain> {
+    fn take(&mut self, records: Vec<StoredRecord>, chain: &mut Follower, most: usize) -> Option<BrokenChain> {
         for stored in records {
             if self.records.len() >= most {
                 self.more = true;

@@ -65,21 +65,16 @@ impl Ended {
             Self::Settled(verdict) => verdict.outcome.disposition(),
             // As the event's own outcome asks: a worker may have died between settling it as Failed and
             // sending its message to the dead-letter queue.
-            Self::Duplicate(settled)
-            | Self::LeaseLost {
-                settled: Some(settled),
-                ..
-            } => settled.disposition(),
+            Self::Duplicate(settled) | Self::LeaseLost { settled: Some(settled), .. } => {
+                settled.disposition()
+            }
             Self::Nothing(_) => Disposition::Delete,
             Self::Deferred(_, after)
             | Self::Paced(after)
             | Self::Waits(after, _)
             | Self::Busy(_, after)
             | Self::Unavailable(_, after)
-            | Self::LeaseLost {
-                settled: None,
-                again_after: after,
-            } => Disposition::RetryAfter(*after),
+            | Self::LeaseLost { settled: None, again_after: after } => Disposition::RetryAfter(*after),
         }
     }
 
@@ -107,15 +102,11 @@ impl Ended {
                 verdict.note.clone()
             }
             Self::Paced(_) => {
-                "the worker has moved as many routes this minute as moves_per_minute_max allows"
-                    .to_owned()
+                "the worker has moved as many routes this minute as moves_per_minute_max allows".to_owned()
             }
             Self::Waits(after, refused) => {
                 let why = refused.as_ref().map_or_else(
-                    || {
-                        "others have their turn first at the account's bucket of registrations"
-                            .to_owned()
-                    },
+                    || "others have their turn first at the account's bucket of registrations".to_owned(),
                     CallError::to_string,
                 );
                 format!("{why}; it comes back in {} s", rounded_up(*after))
@@ -182,10 +173,7 @@ impl Report {
             steps: Vec::new(),
             took: Duration::ZERO,
             event_age: now.since(evidence.ground.at()),
-            ended: Ended::LeaseLost {
-                settled: None,
-                again_after: Duration::ZERO,
-            },
+            ended: Ended::LeaseLost { settled: None, again_after: Duration::ZERO },
         }
     }
 
@@ -204,10 +192,7 @@ impl Report {
 
     /// When calls of this name were accepted.
     fn accepted<'a>(&'a self, call: &'a str) -> impl Iterator<Item = Duration> + 'a {
-        let accepted = self
-            .steps
-            .iter()
-            .filter(move |s| s.name == call && s.error.is_none());
+        let accepted = self.steps.iter().filter(move |s| s.name == call && s.error.is_none());
         accepted.map(|step| step.start + step.took)
     }
 }

@@ -16,11 +16,7 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn begin(clock: Arc<dyn Clock>) -> Self {
         let origin = clock.monotonic();
-        Self {
-            clock,
-            origin,
-            taken: Mutex::default(),
-        }
+        Self { clock, origin, taken: Mutex::default() }
     }
 
     /// Since the attempt began.
@@ -41,33 +37,18 @@ impl Steps {
             Err(error) => (error.request_id.clone(), Some(error.to_string())),
         };
         let took = self.elapsed().saturating_sub(start);
-        let step = Step {
-            name: name.to_owned(),
-            start,
-            took,
-            request_id,
-            error,
-        };
-        self.taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(step);
+        let step = Step { name: name.to_owned(), start, took, request_id, error };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(step);
         reply.map(|reply| reply.value)
     }
 
     /// The steps so far, in the order in which they ended.
     pub(super) fn so_far(&self) -> Vec<Step> {
-        self.taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// A reply of a port whose calls have no request id to keep.
 pub(super) fn without_id<T>(value: T) -> Reply<T> {
-    Reply {
-        value,
-        request_id: None,
-    }
+    Reply { value, request_id: None }
 }

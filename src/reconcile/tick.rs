@@ -165,23 +165,17 @@ impl Reconciler {
         let times = (now, monotonic);
         let seen = watched.sources.take((route, control), &reading, times);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
-        let evidence = Evidence {
-            key,
-            ground: Ground::Truth(seen.clone()),
-        };
+        let evidence = Evidence { key, ground: Ground::Truth(seen.clone()) };
         let began = (Cause::Reconcile, now);
-        let mut looking = Looking {
-            task: self.task(route, &evidence, began, &NothingInHand),
-            state: sighting.state,
-        };
+        let mut looking =
+            Looking { task: self.task(route, &evidence, began, &NothingInHand), state: sighting.state };
         let said = Said {
             reading: &reading,
             against: contradiction(route, &looking.state.control, (&reading, &seen), now),
             times,
         };
         let aimed = aim(route, &looking.state.control, key, &seen, now);
-        self.tell_of_sources(&mut looking, watched, &said, noted)
-            .await?;
+        self.tell_of_sources(&mut looking, watched, &said, noted).await?;
         match aimed {
             Aim::Unknown => Ok(Look::Right),
             Aim::Confirm => Ok(Look::Confirm),
@@ -195,11 +189,7 @@ impl Reconciler {
             }
             Aim::Wait(verdict) => {
                 self.tell_of_last_move(&mut looking, noted).await?;
-                let held = HeldBack {
-                    verdict,
-                    target: None,
-                    effect: Effect::None,
-                };
+                let held = HeldBack { verdict, target: None, effect: Effect::None };
                 self.wait(looking, watched, held, noted).await
             }
             Aim::Keep(desired) | Aim::Follow(desired) => {
@@ -262,11 +252,7 @@ impl Reconciler {
                 };
                 self.wait(looking, watched, held, noted).await
             }
-            Decision::Move(desired)
-                if watched
-                    .failed
-                    .hold_back(desired.target, self.clock.monotonic()) =>
-            {
+            Decision::Move(desired) if watched.failed.hold_back(desired.target, self.clock.monotonic()) => {
                 let note = "repairs failed one after another; the next one follows";
                 let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, note);
                 Ok(Look::Waits(verdict))
@@ -295,13 +281,7 @@ impl Reconciler {
         let entry = self.ledger.event(&desired.event).await?;
         let now = self.clock.wall();
         let entry = entry.filter(|entry| entry.is_in_hand(now));
-        Ok(entry.map(|entry| {
-            if entry.is_left_to_newer(now) {
-                Look::LeftToNewer
-            } else {
-                Look::Busy
-            }
-        }))
+        Ok(entry.map(|entry| if entry.is_left_to_newer(now) { Look::LeftToNewer } else { Look::Busy }))
     }
 
     /// Records once why a route that differs is not put right.
@@ -312,11 +292,7 @@ impl Reconciler {
         held: HeldBack,
         noted: &mut Vec<Noted>,
     ) -> Result<Look, CallError> {
-        let HeldBack {
-            verdict,
-            target,
-            effect,
-        } = held;
+        let HeldBack { verdict, target, effect } = held;
         let what = Some((verdict.reason, target));
         if watched.noticed != what {
             let mut entry = self.entry_of_note(&looking.task, &looking.state, RecordKind::Noticed);
@@ -366,9 +342,7 @@ impl Reconciler {
             let Sign { what, note, rest } = sign;
             let (kind, reason, took) = match what {
                 Seen::Serving(took) => (RecordKind::Serving, Reason::TargetServes, took),
-                Seen::NotServing(took) => {
-                    (RecordKind::NotServing, Reason::TargetDoesNotServe, took)
-                }
+                Seen::NotServing(took) => (RecordKind::NotServing, Reason::TargetDoesNotServe, took),
                 Seen::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
             };
             let mut entry = self.entry_of_note(&looking.task, &looking.state, kind);
@@ -386,12 +360,7 @@ impl Reconciler {
                 Some(state) => looking.state = state,
             }
             let took = Some(took);
-            noted.push(Noted {
-                kind,
-                reason,
-                note,
-                took,
-            });
+            noted.push(Noted { kind, reason, note, took });
         }
         Ok(())
     }
@@ -446,11 +415,7 @@ impl FailedRepairs {
                     None | Some(0) => Duration::ZERO,
                     Some(beyond) => doubled(REPAIR_AGAIN, beyond).min(REPAIR_AGAIN_MOST),
                 };
-                *self = Self {
-                    to,
-                    times,
-                    not_before: now + wait,
-                };
+                *self = Self { to, times, not_before: now + wait };
             }
             // It did not come to a call, or nobody knows.
             _ => {}
@@ -501,10 +466,7 @@ mod tests {
     /// The report of a repair that was to bring the route to the `last` address, and ended like this.
     fn repair_of(last: u8, ended: Ended) -> Report {
         let name = RouteName::new("orders").unwrap();
-        let target = Target {
-            ip: [10, 0, 1, last].into(),
-            port: 3306,
-        };
+        let target = Target { ip: [10, 0, 1, last].into(), port: 3306 };
         let (at, said) = (Timestamp::EPOCH, String::new());
         Report {
             event_key: EventKey::drawn(&name, at, 1),

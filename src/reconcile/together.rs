@@ -29,10 +29,7 @@ impl Together {
     /// Of these routes.
     #[must_use]
     pub fn of(routes: Vec<RouteName>) -> Arc<Self> {
-        Arc::new(Self {
-            routes,
-            states: OnceCell::new(),
-        })
+        Arc::new(Self { routes, states: OnceCell::new() })
     }
 }
 

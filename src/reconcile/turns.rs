@@ -120,12 +120,7 @@ impl Reconciler {
     }
 
     /// Asks for a turn while no lease is held.
-    pub(super) async fn turn_before_the_lease(
-        &self,
-        task: &Task<'_>,
-        call: Call,
-        since: Timestamp,
-    ) -> Asked {
+    pub(super) async fn turn_before_the_lease(&self, task: &Task<'_>, call: Call, since: Timestamp) -> Asked {
         let began = self.clock.monotonic();
         let mut waited = false;
         loop {
@@ -196,11 +191,7 @@ impl Reconciler {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
         // A weighted route stands in no line, so there is no place that it could keep. Nobody needs one to look.
         let in_line = matches!(task.route.strategy, Strategy::Swap) && self.line.is_some();
-        let may_wait = if call_of(error).is_some() {
-            in_line
-        } else {
-            LOOKS.contains(&error.call)
-        };
+        let may_wait = if call_of(error).is_some() { in_line } else { LOOKS.contains(&error.call) };
         comes_back
             && may_wait
             && task.in_hand.deliveries() < GIVEN_UP_AFTER
@@ -220,12 +211,7 @@ impl Reconciler {
 
     /// Takes a place for the call that was refused, and comes first again by its age; says after how long the route is to
     /// come back. Looks have a bucket of their own, and no line before it.
-    pub(super) fn after_a_refusal(
-        &self,
-        task: &Task<'_>,
-        held: &Held,
-        error: &CallError,
-    ) -> Duration {
+    pub(super) fn after_a_refusal(&self, task: &Task<'_>, held: &Held, error: &CallError) -> Duration {
         let Some(call) = call_of(error) else {
             return self.before_another_look(task);
         };
@@ -271,14 +257,12 @@ impl Reconciler {
         route: &RouteName,
         (call, since): (Call, Timestamp),
     ) -> Result<Leave, (Duration, Duration)> {
-        let turn = self.line.as_deref().map_or(Turn::Now, |line| {
-            locked(line).ask(self.clock.monotonic(), route, call, since)
-        });
+        let turn = self
+            .line
+            .as_deref()
+            .map_or(Turn::Now, |line| locked(line).ask(self.clock.monotonic(), route, call, since));
         match turn {
-            Turn::Now => Ok(Leave {
-                line: self.line.clone(),
-                call,
-            }),
+            Turn::Now => Ok(Leave { line: self.line.clone(), call }),
             Turn::In { about, at_least } => Err((about, at_least)),
         }
     }

@@ -55,11 +55,7 @@ impl Reconciler {
             return Err(no_group(task.route, &desired.instance).into());
         };
         let truth = truth_of(&task.evidence.ground);
-        let moving = Moving {
-            weighted,
-            group,
-            targets: warm_targets(task.route, weighted, desired, truth),
-        };
+        let moving = Moving { weighted, group, targets: warm_targets(task.route, weighted, desired, truth) };
         let mut moved = self.move_weights(task, &moving, held, report).await?;
         match self.warm_the_others(task, &moving, held).await {
             Ok(rewarmed) => moved.rewarmed = rewarmed,
@@ -96,9 +92,7 @@ impl Reconciler {
             };
             if let Some(shift) = shift {
                 self.ensure_lease(task, held).await?;
-                let setting = self
-                    .listeners
-                    .set_weights(&moving.weighted.listener, &shift);
+                let setting = self.listeners.set_weights(&moving.weighted.listener, &shift);
                 task.steps.call("ModifyListener", setting).await?;
             }
             scene = self.look_at_desired(task, moving, held).await?;
@@ -108,13 +102,7 @@ impl Reconciler {
         if !left.is_empty() {
             return Err(Stopped::NotConverged(still_missing(&left, &scene)));
         }
-        Ok(Moved {
-            before,
-            after: scene.weights,
-            changed,
-            rewarmed: Vec::new(),
-            cold: None,
-        })
+        Ok(Moved { before, after: scene.weights, changed, rewarmed: Vec::new(), cold: None })
     }
 
     /// The weights and the desired instance's group, at the same time.
@@ -126,12 +114,8 @@ impl Reconciler {
     ) -> Result<Scene, Stopped> {
         self.ensure_lease(task, held).await?;
         let (rows, weights) = tokio::join!(
-            task.steps
-                .call("DescribeTargetHealth", self.groups.observe(moving.group)),
-            task.steps.call(
-                "DescribeListeners",
-                self.listeners.weights(&moving.weighted.listener)
-            ),
+            task.steps.call("DescribeTargetHealth", self.groups.observe(moving.group)),
+            task.steps.call("DescribeListeners", self.listeners.weights(&moving.weighted.listener)),
         );
         let rows = [(held.desired.instance.clone(), rows?)].into();
         let weights = weights?;
@@ -204,19 +188,12 @@ impl Reconciler {
             Strategy::Swap => {
                 let rows = self.groups.observe(&route.group).await?.value;
                 let plan = plan(route, desired, &rows);
-                return Ok(Sight {
-                    rows,
-                    plan,
-                    weights: None,
-                    unread: None,
-                });
+                return Ok(Sight { rows, plan, weights: None, unread: None });
             }
             Strategy::Weighted(weighted) => weighted,
         };
-        let mut scene = Scene {
-            weights: self.listeners.weights(&weighted.listener).await?.value,
-            rows: BTreeMap::new(),
-        };
+        let mut scene =
+            Scene { weights: self.listeners.weights(&weighted.listener).await?.value, rows: BTreeMap::new() };
         let mut unread = None;
         for (instance, group) in &weighted.groups {
             match self.groups.observe(group).await {
@@ -230,10 +207,7 @@ impl Reconciler {
         let missing = scene.missing(route, weighted, desired, &targets);
         Ok(Sight {
             rows: scene.all_rows(),
-            plan: Plan {
-                register: missing.register.into_values().collect(),
-                deregister: Vec::new(),
-            },
+            plan: Plan { register: missing.register.into_values().collect(), deregister: Vec::new() },
             weights: missing.weights.map(|wanted| (scene.weights, wanted)),
             unread,
         })
@@ -275,10 +249,10 @@ fn missing(route: &Route, moving: &Moving<'_>, held: &Held, scene: &Scene) -> Mi
 }
 
 fn still_missing(left: &Missing, scene: &Scene) -> String {
-    let wanted = left.weights.as_ref().map_or_else(
-        || "which is right".to_owned(),
-        |wanted| format!("wanted: {wanted}"),
-    );
+    let wanted = left
+        .weights
+        .as_ref()
+        .map_or_else(|| "which is right".to_owned(), |wanted| format!("wanted: {wanted}"));
     format!(
         "after every round of calls {} targets to register were left, and the weights were {} ({wanted})",
         left.register.len(),
@@ -310,37 +284,26 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
         [_, ..] => Reason::GroupDiffered,
     };
     let (outcome, reason, what) = match (moved.changed, desired.reach) {
-        (false, Reach::Swap) => (
-            Outcome::AlreadyThere,
-            in_place,
-            format!("the listener already gives everything to {to}"),
-        ),
+        (false, Reach::Swap) => {
+            (Outcome::AlreadyThere, in_place, format!("the listener already gives everything to {to}"))
+        }
         (false, Reach::Register) => (
             Outcome::AlreadyThere,
             in_place,
-            format!(
-                "{to} is registered already, and the weights stay until the failover completes"
-            ),
+            format!("{to} is registered already, and the weights stay until the failover completes"),
         ),
-        (true, Reach::Swap) => (
-            Outcome::Swapped,
-            why_moved(task, held),
-            format!("the listener gives everything to {to}"),
-        ),
+        (true, Reach::Swap) => {
+            (Outcome::Swapped, why_moved(task, held), format!("the listener gives everything to {to}"))
+        }
         (true, Reach::Register) => (
             Outcome::Registered,
             Reason::RegisteredFirst,
             format!("{to} is registered; the weights stay until the failover completes"),
         ),
     };
-    let strangers = after
-        .iter()
-        .filter(|row| row.is_registered() && row.target != desired.target);
+    let strangers = after.iter().filter(|row| row.is_registered() && row.target != desired.target);
     let strangers = strangers.map(|row| {
-        format!(
-            "its group also holds {}, which no weighted route deregisters: do so by hand",
-            row.target
-        )
+        format!("its group also holds {}, which no weighted route deregisters: do so by hand", row.target)
     });
     let mut parts = vec![what, weights_told(moved)];
     parts.extend(others_told(moved));
@@ -350,17 +313,11 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
 
 fn others_told(moved: &Moved) -> Option<String> {
     if let Some(error) = &moved.cold {
-        return Some(format!(
-            "the other instances' groups are left to the timer: {error}"
-        ));
+        return Some(format!("the other instances' groups are left to the timer: {error}"));
     }
     let names: Vec<&str> = moved.rewarmed.iter().map(InstanceId::as_str).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "missing from their own groups and registered again: {}",
-            names.join(", ")
-        )
-    })
+    (!names.is_empty())
+        .then(|| format!("missing from their own groups and registered again: {}", names.join(", ")))
 }
 
 fn weights_told(moved: &Moved) -> String {

@@ -24,10 +24,7 @@ pub(super) struct Pace {
 impl Pace {
     /// A full bucket.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            full_at: Mutex::default(),
-        }
+        Self { clock, full_at: Mutex::default() }
     }
 
     /// Waits until a call may be made.
@@ -63,10 +60,6 @@ mod tests {
         assert_eq!(take(&mut full_at, now), Duration::from_millis(100));
         assert_eq!(take(&mut full_at, now), Duration::from_millis(200));
         let later = now + Duration::from_mins(1);
-        assert_eq!(
-            take(&mut full_at, later),
-            Duration::ZERO,
-            "it fills up again"
-        );
+        assert_eq!(take(&mut full_at, later), Duration::ZERO, "it fills up again");
     }
 }

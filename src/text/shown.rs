@@ -44,11 +44,7 @@ impl<W: Write> Shown<W> {
 
     fn new(out: W, form: Form) -> Self {
         let unfinished = Vec::new();
-        Self {
-            out,
-            form,
-            unfinished,
-        }
+        Self { out, form, unfinished }
     }
 }
 
@@ -59,9 +55,9 @@ impl<W: Write> Write for Shown<W> {
         self.unfinished = all.split_off(all.len() - unfinished(&all));
         let text = String::from_utf8_lossy(&all);
         let shown = match self.form {
-            Form::Terminal => super::escaped(&text, |c| {
-                is_visible(c) || matches!(c, '\n' | '\t' | '\r' | '\u{1b}')
-            }),
+            Form::Terminal => {
+                super::escaped(&text, |c| is_visible(c) || matches!(c, '\n' | '\t' | '\r' | '\u{1b}'))
+            }
             Form::Lines => clean_lines(&text),
             Form::Json => clean_json(&text),
         };
@@ -100,14 +96,8 @@ mod tests {
     fn each_form_escapes_what_cannot_be_seen_in_its_own_way() {
         let text = "\u{1b}[1ma\u{200B}\r\n".as_bytes();
         assert_eq!(written(Form::Terminal, &[text]), "\u{1b}[1ma\\u{200b}\r\n");
-        assert_eq!(
-            written(Form::Lines, &[text]),
-            "\\u{1b}[1ma\\u{200b}\\u{d}\n"
-        );
-        assert_eq!(
-            written(Form::Json, &["\"a\u{200B}\"\n".as_bytes()]),
-            "\"a\\u200b\"\n"
-        );
+        assert_eq!(written(Form::Lines, &[text]), "\\u{1b}[1ma\\u{200b}\\u{d}\n");
+        assert_eq!(written(Form::Json, &["\"a\u{200B}\"\n".as_bytes()]), "\"a\\u200b\"\n");
     }
 
     #[test]
@@ -121,9 +111,6 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_shown_as_that() {
-        assert_eq!(
-            written(Form::Lines, &[b"a\xffb\xe2\x80", b"c"]),
-            "a\u{FFFD}b\u{FFFD}c"
-        );
+        assert_eq!(written(Form::Lines, &[b"a\xffb\xe2\x80", b"c"]), "a\u{FFFD}b\u{FFFD}c");
     }
 }

@@ -98,17 +98,11 @@ fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
-                observer.tell(&Happening::ChainBroken {
-                    route,
-                    broken: &broken,
-                });
+                observer.tell(&Happening::ChainBroken { route, broken: &broken });
                 Some(true)
             }
             Err(error) => {
-                observer.tell(&Happening::LookFailed {
-                    route,
-                    error: &error,
-                });
+                observer.tell(&Happening::LookFailed { route, error: &error });
                 (error.code == CHAIN_BROKEN).then_some(true)
             }
         };

@@ -77,11 +77,7 @@ pub(super) struct Stretch {
 
 /// A bar as wide as `whole`.
 pub(super) fn bar(page: &mut Html, whole: Duration, stretches: &[Stretch]) {
-    let attributes = [
-        ("class", "bar"),
-        ("height", HEIGHT),
-        ("aria-hidden", "true"),
-    ];
+    let attributes = [("class", "bar"), ("height", HEIGHT), ("aria-hidden", "true")];
     page.element("svg", &attributes, |page| {
         for stretch in stretches {
             let (y, height) = stretch.shape.place();

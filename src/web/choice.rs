@@ -25,10 +25,7 @@ impl Wanted {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let find = value("find").chars().filter(plain);
         let find: String = find.take(ROUTE_NAME_LENGTH_MAX).collect();
-        Self {
-            page: value("page").parse().unwrap_or(1),
-            find: find.to_ascii_lowercase(),
-        }
+        Self { page: value("page").parse().unwrap_or(1), find: find.to_ascii_lowercase() }
     }
 }
 
@@ -47,20 +44,11 @@ impl Choice {
     pub(super) fn of(routes: &[Route], wanted: &Wanted, on_a_page: usize) -> Self {
         let fits = |route: &Route| route.name.as_str().contains(&wanted.find);
         let numbered = routes.iter().enumerate();
-        let found: Vec<usize> = numbered
-            .filter(|(_, route)| fits(route))
-            .map(|(place, _)| place)
-            .collect();
+        let found: Vec<usize> = numbered.filter(|(_, route)| fits(route)).map(|(place, _)| place).collect();
         let pages = found.len().div_ceil(on_a_page).max(1);
         let page = wanted.page.clamp(1, pages);
         let shown = found.iter().skip((page - 1) * on_a_page).take(on_a_page);
-        Self {
-            places: shown.copied().collect(),
-            page,
-            pages,
-            found: found.len(),
-            find: wanted.find.clone(),
-        }
+        Self { places: shown.copied().collect(), page, pages, found: found.len(), find: wanted.find.clone() }
     }
 
     fn href(&self, page: usize) -> String {
@@ -79,19 +67,10 @@ pub(super) fn chooser(page: &mut Html, choice: &Choice) {
     let attributes = [("method", "get"), ("action", "/"), ("class", "chooser")];
     page.element("form", &attributes, |page| {
         page.text_element("label", &[("for", "find")], "Names that contain");
-        let attributes = [
-            ("id", "find"),
-            ("name", "find"),
-            ("value", choice.find.as_str()),
-        ];
+        let attributes = [("id", "find"), ("name", "find"), ("value", choice.find.as_str())];
         page.void("input", &attributes);
         page.text_element("button", &[], "Show");
-        let Choice {
-            found,
-            page: n,
-            pages,
-            ..
-        } = choice;
+        let Choice { found, page: n, pages, .. } = choice;
         dim(page, &format!("{found} routes, page {n} of {pages}"));
     });
 }

@@ -48,8 +48,7 @@ pub(super) fn day(page: &mut Html, moves: &[Move], now: Timestamp) {
     let more = lanes.len().saturating_sub(LANES_MAX);
     let shown = &lanes[..lanes.len().min(LANES_MAX)];
     let heads = &["Route", "24 hours ago … now (a line every 6 hours)", "What"];
-    let caption =
-        "Each mark is a transition, as long as it took from its evidence to its last sign";
+    let caption = "Each mark is a transition, as long as it took from its evidence to its last sign";
     parts::table(page, caption, heads, shown, |row, lane| {
         row.name(|page| page.text(lane.route.as_str()));
         row.cell(|page| drawn(page, lane, now));
@@ -67,10 +66,7 @@ fn lanes(moves: &[Move]) -> Vec<Lane<'_>> {
     for moved in moves {
         match lanes.iter_mut().find(|lane| *lane.route == moved.route) {
             Some(lane) => lane.moves.push(moved),
-            None => lanes.push(Lane {
-                route: &moved.route,
-                moves: vec![moved],
-            }),
+            None => lanes.push(Lane { route: &moved.route, moves: vec![moved] }),
         }
     }
     lanes.sort_by_key(|lane| !lane.has(Tone::Bad));
@@ -116,13 +112,8 @@ fn mark(page: &mut Html, moved: &Move, now: Timestamp) {
             });
             return;
         }
-        let attributes = [
-            ("class", tone.class()),
-            ("x", x.as_str()),
-            ("y", y),
-            ("width", &width),
-            ("height", height),
-        ];
+        let attributes =
+            [("class", tone.class()), ("x", x.as_str()), ("y", y), ("width", &width), ("height", height)];
         page.element("rect", &attributes, |page| {
             page.text_element("title", &[], &title);
         });

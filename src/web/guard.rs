@@ -18,11 +18,7 @@ pub(super) enum Reach {
 
 impl Reach {
     pub(super) fn of(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() {
-            Self::Loopback
-        } else {
-            Self::Network
-        }
+        if address.ip().is_loopback() { Self::Loopback } else { Self::Network }
     }
 }
 
@@ -37,10 +33,7 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
     (header::REFERRER_POLICY, "no-referrer"),
     // Events and addresses belong in nobody's cache, and a state that is shown again must be today's.
     (header::CACHE_CONTROL, "no-store"),
-    (
-        header::HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// Lets through what only reads and was meant for this machine.
@@ -50,9 +43,7 @@ pub(super) async fn guard(reach: Reach, request: Request, next: Next) -> Respons
         None => next.run(request).await,
     };
     for (name, value) in HEADERS {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     answer
 }
@@ -89,9 +80,7 @@ fn names_this_machine(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         Some(_) | None => host,
     };
-    let bare = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let address: Result<IpAddr, _> = bare.unwrap_or(name).parse();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
 }
@@ -102,13 +91,7 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered_to() {
-        for host in [
-            "localhost",
-            "LOCALHOST:8089",
-            "127.0.0.1:9",
-            "[::1]:8089",
-            "[::1]",
-        ] {
+        for host in ["localhost", "LOCALHOST:8089", "127.0.0.1:9", "[::1]:8089", "[::1]"] {
             assert!(names_this_machine(host), "{host}");
         }
         for host in [

@@ -23,24 +23,15 @@ const ROOM: usize = 80_000;
 impl Html {
     /// A whole document.
     pub(super) fn document(title: &str, body: impl FnOnce(&mut Self)) -> String {
-        let mut page = Self {
-            text: "<!DOCTYPE html>\n".to_owned(),
-            room: ROOM,
-        };
+        let mut page = Self { text: "<!DOCTYPE html>\n".to_owned(), room: ROOM };
         page.element("html", &[("lang", "en")], |page| {
             page.element("head", &[], |page| {
                 page.void("meta", &[("charset", "utf-8")]);
                 let viewport = "width=device-width, initial-scale=1";
                 page.void("meta", &[("name", "viewport"), ("content", viewport)]);
-                page.void(
-                    "meta",
-                    &[("name", "color-scheme"), ("content", "light dark")],
-                );
+                page.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
                 page.text_element("title", &[], title);
-                page.void(
-                    "link",
-                    &[("rel", "stylesheet"), ("href", super::STYLE_PATH)],
-                );
+                page.void("link", &[("rel", "stylesheet"), ("href", super::STYLE_PATH)]);
                 page.void("link", &[("rel", "icon"), ("href", super::ICON_PATH)]);
             });
             page.element("body", &[], body);
@@ -75,12 +66,7 @@ impl Html {
     }
 
     /// An element with a text and nothing else.
-    pub(super) fn text_element(
-        &mut self,
-        tag: &'static str,
-        attributes: Attributes<'_>,
-        text: &str,
-    ) {
+    pub(super) fn text_element(&mut self, tag: &'static str, attributes: Attributes<'_>, text: &str) {
         self.element(tag, attributes, |page| page.text(text));
     }
 

@@ -144,10 +144,8 @@ impl Move {
     /// What its bar shows, in words.
     pub(super) fn in_words(&self) -> String {
         let after = |at: Timestamp| span(at.since(self.origin()));
-        let mut words = vec![
-            format!("heard after {}", after(self.began)),
-            format!("calls {}", span(self.took)),
-        ];
+        let mut words =
+            vec![format!("heard after {}", after(self.began)), format!("calls {}", span(self.took))];
         let mut add = |at: Option<Timestamp>, what: &str| {
             words.extend(at.map(|at| format!("{what} after {}", after(at))));
         };
@@ -206,9 +204,9 @@ impl Tone {
             Some(Outcome::Swapped | Outcome::Registered) => Self::Good,
             Some(Outcome::Failed | Outcome::Rejected) => Self::Bad,
             Some(Outcome::Paused | Outcome::Observed) => Self::Held,
-            Some(
-                Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored,
-            ) => Self::Plain,
+            Some(Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored) => {
+                Self::Plain
+            }
             None => Self::of_kind(kind),
         }
     }

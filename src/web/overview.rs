@@ -89,24 +89,12 @@ fn queue(page: &mut Html, queue: &QueueSurvey) {
         }
         Err(why) => format!("{name}: could not be read ({why})"),
     };
-    let text = format!(
-        "{}. {}.",
-        told("Queue", &queue.depth),
-        told("Dead letters", &queue.dead_letters)
-    );
+    let text = format!("{}. {}.", told("Queue", &queue.depth), told("Dead letters", &queue.dead_letters));
     page.text(&text);
 }
 
 fn routes(page: &mut Html, survey: &Survey, now: Timestamp) {
-    let heads = &[
-        "Route",
-        "Stands",
-        "Should point at",
-        "Load balancer has",
-        "Last move",
-        "Lease",
-        "Chain",
-    ];
+    let heads = &["Route", "Stands", "Should point at", "Load balancer has", "Last move", "Lease", "Chain"];
     let caption = "Where each route should point, by the ledger, and what the load balancer says";
     table(page, caption, heads, &survey.routes, |row, survey| {
         let view = RouteView::of(survey);
@@ -164,10 +152,7 @@ fn desired(page: &mut Html, survey: &RouteSurvey, now: Timestamp) {
         line(page, |page| code(page, &target.to_string()));
     }
     line(page, |page| {
-        dim(
-            page,
-            &format!("said {} ago", span(now.since(desired.evidence.at))),
-        );
+        dim(page, &format!("said {} ago", span(now.since(desired.evidence.at))));
     });
     if let Some(waiting) = control.and_then(|control| control.waiting.as_ref()) {
         let text = format!("held back: {} at {}", waiting.instance, waiting.target);
@@ -185,11 +170,7 @@ fn groups(page: &mut Html, view: &RouteView) {
             line(page, |page| page.text(&text));
         }
         let asked = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
-        let marked = if asked {
-            Marked::Strangers
-        } else {
-            Marked::Nothing
-        };
+        let marked = if asked { Marked::Strangers } else { Marked::Nothing };
         targets(page, group, marked);
     }
     let more = groups.len().saturating_sub(GROUPS_SHOWN);
@@ -239,9 +220,7 @@ fn last_move(page: &mut Html, survey: &RouteSurvey, now: Timestamp) {
         return;
     };
     let tone = Tone::of(last.kind, last.outcome);
-    let word = last
-        .outcome
-        .map_or(last.kind.as_str(), |outcome| outcome.as_str());
+    let word = last.outcome.map_or(last.kind.as_str(), |outcome| outcome.as_str());
     transition_link(page, last.transition, |page| badge(page, tone, word));
     line(page, |page| time(page, last.at, now));
 }
@@ -273,11 +252,7 @@ fn chain(page: &mut Html, view: &RouteView) {
     };
     line(page, |page| page.text(&format!("record {}", chain.seq)));
     let short: String = chain.hash.chars().take(HASH_CHARS).collect();
-    page.text_element(
-        "code",
-        &[("title", &chain.hash), ("class", "whole")],
-        &format!("{short}…"),
-    );
+    page.text_element("code", &[("title", &chain.hash), ("class", "whole")], &format!("{short}…"));
 }
 
 fn shortened(text: &str) -> String {

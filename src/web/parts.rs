@@ -43,11 +43,8 @@ pub(super) fn section(page: &mut Html, title: &str, inner: impl FnOnce(&mut Html
 pub(super) fn time(page: &mut Html, at: Timestamp, now: Timestamp) {
     instant(page, at);
     page.text(" ");
-    let ago = if at > now {
-        format!("in {}", span(at.since(now)))
-    } else {
-        format!("{} ago", span(now.since(at)))
-    };
+    let ago =
+        if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) };
     page.text_element("span", &[("class", "dim")], &ago);
 }
 
@@ -104,12 +101,7 @@ impl Row<'_> {
         self.any("td", &[("role", "cell")], inner);
     }
 
-    fn any(
-        &mut self,
-        tag: &'static str,
-        attributes: &[(&'static str, &str)],
-        inner: impl FnOnce(&mut Html),
-    ) {
+    fn any(&mut self, tag: &'static str, attributes: &[(&'static str, &str)], inner: impl FnOnce(&mut Html)) {
         // On a narrow screen each cell stands on a line of its own, and its heading beside it.
         let head = self.heads.get(self.filled).copied().unwrap_or_default();
         let mut attributes = attributes.to_vec();
@@ -149,14 +141,7 @@ pub(super) fn table<T>(
                 written += 1;
                 page.element("tr", &[("role", "row")], |page| {
                     let filled = 0;
-                    fill(
-                        &mut Row {
-                            page,
-                            heads,
-                            filled,
-                        },
-                        row,
-                    );
+                    fill(&mut Row { page, heads, filled }, row);
                 });
             }
         });

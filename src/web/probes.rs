@@ -19,10 +19,7 @@ use crate::tally::{self, Tally};
 use crate::worker::{Happening, Observer};
 
 /// How often the ledger is asked for the sake of `/readyz`, and only until it has answered once.
-const FIRST_READ: Pace = Pace {
-    keep: Duration::from_secs(5),
-    gap: Duration::from_secs(5),
-};
+const FIRST_READ: Pace = Pace { keep: Duration::from_secs(5), gap: Duration::from_secs(5) };
 
 /// The worker as machines see it. It has to be told what happens.
 pub struct Probes {
@@ -94,11 +91,7 @@ fn json(status: StatusCode, text: String) -> Answer {
 
 /// How it is: which of its parts has been silent for how long, and why that is too long.
 fn vital(liveness: &Liveness) -> Answer {
-    let silences: Vec<String> = liveness
-        .silences()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let silences: Vec<String> = liveness.silences().iter().map(ToString::to_string).collect();
     let receiving = liveness.receiving_silent_for().as_secs();
     let timer = liveness.timer_silent_for();
     let timer = timer.map_or("\"off\"".to_owned(), |silent| silent.as_secs().to_string());
@@ -107,10 +100,7 @@ fn vital(liveness: &Liveness) -> Answer {
         return json(StatusCode::OK, format!("{{\"status\":\"ok\",{silent}}}\n"));
     }
     let why = silences.join("; ");
-    json(
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("{{\"status\":\"stuck\",\"why\":\"{why}\",{silent}}}\n"),
-    )
+    json(StatusCode::SERVICE_UNAVAILABLE, format!("{{\"status\":\"stuck\",\"why\":\"{why}\",{silent}}}\n"))
 }
 
 async fn healthz(State(probes): State<Arc<Probes>>) -> Answer {
@@ -134,10 +124,7 @@ async fn readyz(State(probes): State<Arc<Probes>>) -> Answer {
     }
     let quoted: Vec<String> = waits_for.iter().map(|what| format!("\"{what}\"")).collect();
     let waits_for = quoted.join(",");
-    json(
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("{{\"status\":\"waiting\",\"for\":[{waits_for}]}}\n"),
-    )
+    json(StatusCode::SERVICE_UNAVAILABLE, format!("{{\"status\":\"waiting\",\"for\":[{waits_for}]}}\n"))
 }
 
 async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
@@ -153,11 +140,7 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
     let alive = f64::from(u8::from(probes.liveness.silences().is_empty()));
     let help = "Whether receiving loop and timer are as they should be, as /healthz says.";
     text += &tally.gauge("alive", help, None, alive);
-    let ready = if probes.readiness.is_ready() && alive > 0.0 {
-        1.0
-    } else {
-        0.0
-    };
+    let ready = if probes.readiness.is_ready() && alive > 0.0 { 1.0 } else { 0.0 };
     let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop.";
     text += &tally.gauge("ready", help, None, ready);
     let version = Some(("version", env!("CARGO_PKG_VERSION")));

@@ -37,19 +37,9 @@ pub(super) fn happened(page: &mut Html, recent: &Recent, now: Timestamp) {
 fn newest(page: &mut Html, moves: &[Move], now: Timestamp) {
     let shown = &moves[..moves.len().min(MOVES_SHOWN)];
     let scale = day::scale(shown);
-    let caption = format!(
-        "Of all routes; a bar is {} wide and begins with the evidence",
-        span(scale)
-    );
+    let caption = format!("Of all routes; a bar is {} wide and begins with the evidence", span(scale));
     legend(page);
-    let heads = &[
-        "Began",
-        "Route",
-        "Outcome",
-        "Cause",
-        "To",
-        "From evidence to effect",
-    ];
+    let heads = &["Began", "Route", "Outcome", "Cause", "To", "From evidence to effect"];
     table(page, &caption, heads, shown, |row, moved| {
         row.name(|page| {
             transition_link(page, moved.transition, |page| {

@@ -56,10 +56,7 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self {
-            connections_max: CONNECTIONS_MAX,
-            head_within: Some(HEAD_WITHIN),
-        }
+        Self { connections_max: CONNECTIONS_MAX, head_within: Some(HEAD_WITHIN) }
     }
 }
 
@@ -69,10 +66,7 @@ impl ConnectionLimits {
     pub fn for_files(open_files_max: Option<u64>) -> Self {
         let part = open_files_max.map(|files| usize::try_from(files / PART_OF_FILES));
         let part = part.and_then(Result::ok).unwrap_or(CONNECTIONS_MAX);
-        Self {
-            connections_max: part.clamp(1, CONNECTIONS_MAX),
-            ..Self::default()
-        }
+        Self { connections_max: part.clamp(1, CONNECTIONS_MAX), ..Self::default() }
     }
 }
 
@@ -91,12 +85,7 @@ impl HttpServer {
         observer: Arc<dyn Observer>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let door = Door {
-            address,
-            app,
-            limits,
-            observer,
-        };
+        let door = Door { address, app, limits, observer };
         let accepting = tokio::spawn(door.accept_from(listener));
         Ok(Self { address, accepting })
     }
@@ -111,10 +100,9 @@ impl HttpServer {
     fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<String> {
         match Pin::new(&mut self.accepting).poll(cx) {
             Poll::Ready(Ok(never)) => match never {},
-            Poll::Ready(Err(error)) => Poll::Ready(format!(
-                "the HTTP server at {} ended: {error}",
-                self.address
-            )),
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(format!("the HTTP server at {} ended: {error}", self.address))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -192,9 +180,7 @@ impl Door {
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
 }
 
@@ -258,12 +244,7 @@ impl Drop for Busy {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    app: Router,
-    is_busy: Arc<AtomicBool>,
-    head_within: Option<Duration>,
-) {
+async fn serve(stream: TcpStream, app: Router, is_busy: Arc<AtomicBool>, head_within: Option<Duration>) {
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |request| {
         let busy = Busy::begin(&is_busy);

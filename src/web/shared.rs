@@ -38,24 +38,13 @@ where
     V: Send + Sync + 'static,
 {
     pub(super) fn new(clock: Arc<dyn Clock>, pace: Pace) -> Self {
-        let kept = Kept {
-            answers: VecDeque::new(),
-            next_read: Duration::ZERO,
-        };
-        Self {
-            clock,
-            pace,
-            kept: Arc::new(Mutex::new(kept)),
-        }
+        let kept = Kept { answers: VecDeque::new(), next_read: Duration::ZERO };
+        Self { clock, pace, kept: Arc::new(Mutex::new(kept)) }
     }
 
     /// The answer to `key`: the one that is kept while it is fresh, else what `read` gives. None when the read
     /// panicked.
-    pub(super) async fn get(
-        &self,
-        key: K,
-        read: impl Future<Output = V> + Send + 'static,
-    ) -> Option<Arc<V>> {
+    pub(super) async fn get(&self, key: K, read: impl Future<Output = V> + Send + 'static) -> Option<Arc<V>> {
         let mut kept = Arc::clone(&self.kept).lock_owned().await;
         if let Some(fresh) = kept.fresh(&key, self.clock.monotonic(), self.pace.keep) {
             return Some(fresh);
@@ -120,10 +109,7 @@ mod tests {
         }
     }
 
-    const PACE: Pace = Pace {
-        keep: Duration::from_secs(10),
-        gap: Duration::from_secs(2),
-    };
+    const PACE: Pace = Pace { keep: Duration::from_secs(10), gap: Duration::from_secs(2) };
 
     struct Desk {
         shared: Arc<Shared<u32, usize>>,
@@ -132,15 +118,9 @@ mod tests {
 
     impl Desk {
         fn new() -> Self {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "tokio's clock, paused by the test"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "tokio's clock, paused by the test")]
             let clock = Arc::new(Paused(tokio::time::Instant::now()));
-            Self {
-                shared: Arc::new(Shared::new(clock, PACE)),
-                reads: Arc::default(),
-            }
+            Self { shared: Arc::new(Shared::new(clock, PACE)), reads: Arc::default() }
         }
 
         async fn ask(&self, key: u32) -> Option<Arc<usize>> {

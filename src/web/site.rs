@@ -26,10 +26,7 @@ pub const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
 /// within one is the survey's own pace.
-const PACE: Pace = Pace {
-    keep: KEPT_FOR,
-    gap: Duration::from_secs(1),
-};
+const PACE: Pace = Pace { keep: KEPT_FOR, gap: Duration::from_secs(1) };
 
 /// How many routes a page has: with the longest names there are, it stays below [`super::PAGE_BYTES_MAX`].
 pub(super) const ROUTES_ON_A_PAGE: usize = 25;
@@ -188,10 +185,7 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
             shown(StatusCode::OK, page)
         }
         Some(Err(error)) => unreadable(from, &error.to_string()),
-        None => unreadable(
-            from,
-            "a read came to no end; this should not happen: please report it",
-        ),
+        None => unreadable(from, "a read came to no end; this should not happen: please report it"),
     }
 }
 

@@ -3,9 +3,7 @@
 use super::bars::{self, Shape, Stretch, bar};
 use super::html::Html;
 use super::moves::{Move, Tone, moves};
-use super::parts::{
-    self, badge, code, dim, fact, facts, line, section, table, time, transition_link,
-};
+use super::parts::{self, badge, code, dim, fact, facts, line, section, table, time, transition_link};
 use super::recent::legend;
 use super::site::SCAN_MAX;
 use crate::domain::audit::{Entry, Step, Told};
@@ -88,10 +86,8 @@ pub(super) fn not_found(from: Option<&Provenance>, id: TransitionId) -> String {
 pub(super) fn no_id(from: Option<&Provenance>, text: &str) -> String {
     parts::page(from, "No such transition", |page| {
         page.text_element("h1", &[], "No such transition");
-        let text = format!(
-            "{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.",
-            cut(text)
-        );
+        let text =
+            format!("{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
         page.text_element("p", &[], &text);
         parts::way_back(page);
     })
@@ -161,11 +157,7 @@ fn steps(page: &mut Html, stored: &StoredRecord) {
 }
 
 fn stretch(step: &Step) -> Stretch {
-    Stretch {
-        shape: Shape::of(step),
-        from: step.start,
-        to: step.start + step.took,
-    }
+    Stretch { shape: Shape::of(step), from: step.start, to: step.start + step.took }
 }
 
 /// The group before and after, as the last record that has seen it says.
@@ -189,23 +181,13 @@ fn sets(page: &mut Html, own: &[&StoredRecord]) {
 fn rows(page: &mut Html, caption: &str, rows: &[ObservedTarget]) {
     let heads = &["Target", "State", "Reason", "Zone"];
     page.element("div", &[], |page| {
-        let nothing = if rows.is_empty() {
-            ": nothing was seen"
-        } else {
-            ""
-        };
-        table(
-            page,
-            &format!("{caption}{nothing}"),
-            heads,
-            rows,
-            |row, seen| {
-                row.name(|page| code(page, &seen.target.to_string()));
-                row.cell(|page| page.text(&cut(seen.health.as_str())));
-                row.cell(|page| page.text(&cut(seen.reason.as_deref().unwrap_or("-"))));
-                row.cell(|page| page.text(&cut(seen.availability_zone.as_deref().unwrap_or("-"))));
-            },
-        );
+        let nothing = if rows.is_empty() { ": nothing was seen" } else { "" };
+        table(page, &format!("{caption}{nothing}"), heads, rows, |row, seen| {
+            row.name(|page| code(page, &seen.target.to_string()));
+            row.cell(|page| page.text(&cut(seen.health.as_str())));
+            row.cell(|page| page.text(&cut(seen.reason.as_deref().unwrap_or("-"))));
+            row.cell(|page| page.text(&cut(seen.availability_zone.as_deref().unwrap_or("-"))));
+        });
     });
 }
 
@@ -252,9 +234,7 @@ fn record(page: &mut Html, stored: &StoredRecord, now: Timestamp) {
     page.element("article", &[], |page| {
         page.element("h3", &[], |page| {
             page.text(&format!("{}/{} ", record.route, record.seq));
-            let word = entry
-                .outcome
-                .map_or(entry.kind.as_str(), |outcome| outcome.as_str());
+            let word = entry.outcome.map_or(entry.kind.as_str(), |outcome| outcome.as_str());
             badge(page, Tone::of(entry.kind, entry.outcome), word);
         });
         if !entry.note.is_empty() {
@@ -278,11 +258,7 @@ fn record(page: &mut Html, stored: &StoredRecord, now: Timestamp) {
 fn about(page: &mut Html, entry: &Entry) {
     fact(page, "Kind", |page| {
         let reason = entry.reason.map(|reason| format!(", {}", reason.as_str()));
-        page.text(&format!(
-            "{}{}",
-            entry.kind.as_str(),
-            reason.unwrap_or_default()
-        ));
+        page.text(&format!("{}{}", entry.kind.as_str(), reason.unwrap_or_default()));
     });
     if let Some((instance, target)) = &entry.desired {
         fact(page, "Desired", |page| {
@@ -301,11 +277,7 @@ fn about(page: &mut Html, entry: &Entry) {
         });
     }
     fact(page, "Attempt", |page| {
-        let Entry {
-            attempt,
-            generation,
-            ..
-        } = entry;
+        let Entry { attempt, generation, .. } = entry;
         page.text(&format!("{attempt}, generation {generation}"));
     });
     fact(page, "Event key", |page| {

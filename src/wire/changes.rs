@@ -19,10 +19,7 @@ const EVENT: &str = "event";
 pub(super) fn text(changes: &Changes) -> ChangesText {
     let fields = changes.route.iter().map(field_text);
     let event = changes.event.as_ref().map(event_text);
-    fields
-        .chain(event.map(|event| (EVENT, event)))
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+    fields.chain(event.map(|event| (EVENT, event))).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn field_text(field: &Field) -> (&'static str, Value) {
@@ -73,17 +70,11 @@ pub(super) fn read(mut text: ChangesText) -> Result<Changes, UnreadableRecord> {
         let read = field_of(key, value);
         read.ok_or_else(|| impossible(key, value))
     });
-    Ok(Changes {
-        route: route.collect::<Result<_, _>>()?,
-        event: event.transpose()?,
-    })
+    Ok(Changes { route: route.collect::<Result<_, _>>()?, event: event.transpose()? })
 }
 
 fn impossible(key: &str, value: &Value) -> UnreadableRecord {
-    UnreadableRecord::Value {
-        field: "changes",
-        value: format!("{key}: {value}"),
-    }
+    UnreadableRecord::Value { field: "changes", value: format!("{key}: {value}") }
 }
 
 fn field_of(key: &str, value: &Value) -> Option<Field> {
@@ -95,10 +86,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
         "freeze" => Field::Freeze(of_kept(value)?),
         "flapping" => Field::Flapping(of_kept(value)?),
         "pin" => Field::Pin(of_kept(value)?),
-        "moved" => value
-            .as_bool()
-            .filter(|moved| *moved)
-            .map(|_| Field::Moved)?,
+        "moved" => value.as_bool().filter(|moved| *moved).map(|_| Field::Moved)?,
         "moves" => Field::Moves(of_kept(value)??),
         "follow" => Field::Follow(of_kept(value)?),
         "agreed_with" => Field::AgreedWith(of_shown(value, EventKey::parse)?),
@@ -169,10 +157,7 @@ mod tests {
     }
 
     fn target(last: u8) -> Target {
-        Target {
-            ip: [10, 0, 0, last].into(),
-            port: 3306,
-        }
+        Target { ip: [10, 0, 0, last].into(), port: 3306 }
     }
 
     fn db_2() -> InstanceId {
@@ -191,21 +176,12 @@ mod tests {
     }
 
     fn stop(until: Option<Timestamp>) -> Stop {
-        Stop {
-            by: "ada".into(),
-            reason: "a \"drill\"".into(),
-            since: at(2),
-            until,
-        }
+        Stop { by: "ada".into(), reason: "a \"drill\"".into(), since: at(2), until }
     }
 
     /// One value of every field.
     fn every_field() -> Vec<Field> {
-        let pin = Pin {
-            instance: db_2(),
-            target: target(2),
-            stop: stop(None),
-        };
+        let pin = Pin { instance: db_2(), target: target(2), stop: stop(None) };
         let follow = Follow {
             transition: TransitionId::from_parts(at(3), 7),
             key: key(),
@@ -252,11 +228,7 @@ mod tests {
         let changes = Changes { route, event };
         let written = serde_json::to_string(&text(&changes)).unwrap();
         let sorted: Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(
-            sorted.to_string(),
-            written,
-            "keys are sorted at every depth"
-        );
+        assert_eq!(sorted.to_string(), written, "keys are sorted at every depth");
         let back = read(serde_json::from_str(&written).unwrap()).unwrap();
         assert_eq!(back, changes, "{written}");
     }
@@ -284,11 +256,7 @@ mod tests {
             comes_back(vec![field], None);
         }
         for source_arn in [None, Some("arn:aws:rds:us-east-1:1:cluster:c".to_owned())] {
-            let event = EventChange {
-                source_arn,
-                first_seen: at(1),
-                attempts: 3,
-            };
+            let event = EventChange { source_arn, first_seen: at(1), attempts: 3 };
             comes_back(Vec::new(), Some(event));
         }
     }

@@ -76,10 +76,7 @@ pub(super) fn read(place: &Place<'_>, json: &str) -> Result<Parsed, Malformed> {
     let source = place.field("source", envelope.source).required_text()?;
     let drill = source == DRILL_SOURCE;
     if source != SOURCE && !drill {
-        let reason = format!(
-            "an EventBridge event of {}, not of {SOURCE}",
-            quoted(&source)
-        );
+        let reason = format!("an EventBridge event of {}, not of {SOURCE}", quoted(&source));
         return Ok(Parsed::Ignored(reason));
     }
     let detail_type = place.field("detail-type", envelope.detail_type);

@@ -71,19 +71,11 @@ impl Facts<'_> {
                     "an event of neither a cluster, an instance nor a deployment ({odd})"
                 )));
             }
-            (
-                Err(odd),
-                SourceKind::Cluster | SourceKind::Instance | SourceKind::BlueGreenDeployment,
-            ) => return Err(odd),
+            (Err(odd), SourceKind::Cluster | SourceKind::Instance | SourceKind::BlueGreenDeployment) => {
+                return Err(odd);
+            }
         };
-        Ok(Parsed::Events(vec![RdsEvent {
-            id,
-            source,
-            kind,
-            source_arn,
-            at,
-            message,
-        }]))
+        Ok(Parsed::Events(vec![RdsEvent { id, source, kind, source_arn, at, message }]))
     }
 
     /// What the event is about: by its ARN, else by identifier and envelope. Where the same thing is said twice the
@@ -128,10 +120,7 @@ impl Facts<'_> {
         if kind != SourceKind::Other && kind != arn.kind() {
             return differs(&self.kind, format!("the kind of {named}"), kind.as_str());
         }
-        for (field, part) in [
-            (&self.sender.account, Part::Account),
-            (&self.sender.region, Part::Region),
-        ] {
+        for (field, part) in [(&self.sender.account, Part::Account), (&self.sender.region, Part::Region)] {
             let of_arn = arn.location().part(part).unwrap_or_default();
             if let Some(found) = field.text()?.filter(|found| found != of_arn) {
                 return differs(field, format!("the {part} of {named}"), &found);
@@ -141,11 +130,7 @@ impl Facts<'_> {
     }
 
     /// What the envelope says of an event without an ARN.
-    fn of_envelope(
-        &self,
-        kind: SourceKind,
-        name: &SourceId,
-    ) -> Result<Option<SourceArn>, Malformed> {
+    fn of_envelope(&self, kind: SourceKind, name: &SourceId) -> Result<Option<SourceArn>, Malformed> {
         let (account, region) = (self.sender.account.text()?, self.sender.region.text()?);
         let arn = SourceArn::of_envelope(kind, name, account.as_deref(), region.as_deref());
         arn.map_err(|invalid| {
@@ -180,15 +165,13 @@ fn kept(field: &Field<'_>, text: String) -> Result<String, Malformed> {
 /// Either spelling of a time: ISO 8601 with a zone (EventBridge), or without one and then UTC (SNS).
 fn time(field: &Field<'_>) -> Result<Timestamp, Malformed> {
     let text = field.required_text()?;
-    Timestamp::parse(&text)
-        .or_else(|| Timestamp::parse_civil(&text))
-        .ok_or_else(|| {
-            Malformed::at(
-                &field.place,
-                "a time such as 2026-05-06T23:07:45.884Z or 2026-05-06 23:07:45.884",
-                quoted(&text),
-            )
-        })
+    Timestamp::parse(&text).or_else(|| Timestamp::parse_civil(&text)).ok_or_else(|| {
+        Malformed::at(
+            &field.place,
+            "a time such as 2026-05-06T23:07:45.884Z or 2026-05-06 23:07:45.884",
+            quoted(&text),
+        )
+    })
 }
 
 /// The event's id, or nothing if there is none. SNS bodies give it as the fragment of a documentation URL
@@ -199,6 +182,5 @@ fn event_id(field: &Field<'_>) -> Result<Option<EventId>, Malformed> {
         return Ok(None);
     };
     let id = text.rsplit('#').next().and_then(EventId::parse);
-    id.map(Some)
-        .ok_or_else(|| Malformed::at(&field.place, "an id such as RDS-EVENT-0073", quoted(&text)))
+    id.map(Some).ok_or_else(|| Malformed::at(&field.place, "an id such as RDS-EVENT-0073", quoted(&text)))
 }

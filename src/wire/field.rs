@@ -18,16 +18,8 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    pub(super) fn at(
-        place: &Place<'_>,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
-        Self {
-            place: place.to_string(),
-            expected: expected.into(),
-            found: found.into(),
-        }
+    pub(super) fn at(place: &Place<'_>, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { place: place.to_string(), expected: expected.into(), found: found.into() }
     }
 }
 
@@ -50,23 +42,16 @@ impl<'a> Place<'a> {
     pub(super) const BODY: Place<'static> = Place { step: Step::Body };
 
     pub(super) fn key(&'a self, key: &'a str) -> Place<'a> {
-        Place {
-            step: Step::Key(self, key),
-        }
+        Place { step: Step::Key(self, key) }
     }
 
     pub(super) fn index(&'a self, index: usize) -> Place<'a> {
-        Place {
-            step: Step::Index(self, index),
-        }
+        Place { step: Step::Index(self, index) }
     }
 
     /// The value under `key` of the object that stands here.
     pub(super) fn field(&'a self, key: &'a str, raw: Option<&'a RawValue>) -> Field<'a> {
-        Field {
-            place: self.key(key),
-            raw,
-        }
+        Field { place: self.key(key), raw }
     }
 }
 
@@ -109,9 +94,7 @@ impl<'a> Field<'a> {
 
     /// The JSON that has to stand here, unread.
     pub(super) fn required_json(&self, expected: &str) -> Result<&'a str, Malformed> {
-        self.raw
-            .map(RawValue::get)
-            .ok_or_else(|| self.absent(expected))
+        self.raw.map(RawValue::get).ok_or_else(|| self.absent(expected))
     }
 
     pub(super) fn absent(&self, expected: &str) -> Malformed {
@@ -125,10 +108,7 @@ impl<'a> Field<'a> {
 ///
 /// # Errors
 /// When `json` is anything else than one object.
-pub(super) fn object<'a, T: Deserialize<'a>>(
-    place: &Place<'_>,
-    json: &'a str,
-) -> Result<T, Malformed> {
+pub(super) fn object<'a, T: Deserialize<'a>>(place: &Place<'_>, json: &'a str) -> Result<T, Malformed> {
     let expected = "a JSON object";
     // serde would also read a struct from an array, by position.
     if !json.trim_start().starts_with('{') {

@@ -59,12 +59,7 @@ impl StopText {
             None => None,
             Some(text) => Some(Timestamp::parse(&text)?),
         };
-        Some(Stop {
-            by: self.by,
-            reason: self.reason,
-            since: Timestamp::parse(&self.since)?,
-            until,
-        })
+        Some(Stop { by: self.by, reason: self.reason, since: Timestamp::parse(&self.since)?, until })
     }
 }
 
@@ -98,12 +93,7 @@ impl Kept for Pin {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let PinText {
-            instance,
-            ip,
-            port,
-            stop,
-        } = serde_json::from_str(text).ok()?;
+        let PinText { instance, ip, port, stop } = serde_json::from_str(text).ok()?;
         Some(Self {
             instance: InstanceId::new(&instance).ok()?,
             target: Target { ip, port },
@@ -129,10 +119,7 @@ fn address(target: &Target) -> SocketAddr {
 }
 
 fn target(address: &SocketAddr) -> Target {
-    Target {
-        ip: address.ip(),
-        port: address.port(),
-    }
+    Target { ip: address.ip(), port: address.port() }
 }
 
 impl Kept for Desired {
@@ -155,10 +142,7 @@ impl Kept for Desired {
             target: target(&read.target),
             beside: read.beside.iter().map(target).collect(),
             reach: Reach::parse(&read.reach)?,
-            evidence: EvidenceOrder {
-                at: Timestamp::parse(&read.at)?,
-                rank: read.rank,
-            },
+            evidence: EvidenceOrder { at: Timestamp::parse(&read.at)?, rank: read.rank },
             event: EventKey::parse(&read.key)?,
         })
     }
@@ -174,10 +158,7 @@ struct FactText {
 
 impl Kept for Fact {
     fn text(&self) -> String {
-        written(&FactText {
-            key: self.event.to_string(),
-            ip: self.ip,
-        })
+        written(&FactText { key: self.event.to_string(), ip: self.ip })
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -138,9 +138,7 @@ fn sniff(place: &Place<'_>, json: &str) -> Result<Form, Malformed> {
 fn read(place: &Place<'_>, text: &str, depth: Depth) -> Result<Parsed, Malformed> {
     let text = text.trim();
     if sns::is_first_message(text) {
-        return Ok(Parsed::Ignored(
-            "the greeting of RDS on a new subscription".to_owned(),
-        ));
+        return Ok(Parsed::Ignored("the greeting of RDS on a new subscription".to_owned()));
     }
     match sniff(place, text)? {
         Form::EventBridge => eventbridge::read(place, text),

@@ -191,26 +191,16 @@ impl From<&AuditRecord> for Text {
             cause: entry.cause.as_str().to_owned(),
             changes: record.changes.as_ref().map(changes::text),
             config_hash: entry.provenance.as_ref().map(|p| p.config.to_string()),
-            desired: entry
-                .desired
-                .as_ref()
-                .map(|(instance, target)| DesiredText {
-                    instance: instance.to_string(),
-                    ip: target.ip,
-                    port: target.port,
-                }),
-            event: entry
-                .told
-                .as_ref()
-                .and_then(Told::event)
-                .map(EventText::from),
+            desired: entry.desired.as_ref().map(|(instance, target)| DesiredText {
+                instance: instance.to_string(),
+                ip: target.ip,
+                port: target.port,
+            }),
+            event: entry.told.as_ref().and_then(Told::event).map(EventText::from),
             event_key: entry.event_key.to_string(),
             format: FORMAT_VERSION,
             generation: entry.generation.0,
-            installation: entry
-                .provenance
-                .as_ref()
-                .map(|p| p.installation.to_string()),
+            installation: entry.provenance.as_ref().map(|p| p.installation.to_string()),
             kind: entry.kind.as_str().to_owned(),
             note: entry.note.clone(),
             order: entry.told.as_ref().and_then(order_text),
@@ -231,21 +221,16 @@ impl From<&AuditRecord> for Text {
 
 fn order_text(told: &Told) -> Option<OrderText> {
     match told {
-        Told::Order { at, by, said } => Some(OrderText {
-            at: at.to_string(),
-            by: by.clone(),
-            said: said.clone(),
-        }),
+        Told::Order { at, by, said } => {
+            Some(OrderText { at: at.to_string(), by: by.clone(), said: said.clone() })
+        }
         Told::Event(_) | Told::Truth { .. } => None,
     }
 }
 
 fn truth_text(told: &Told) -> Option<TruthText> {
     match told {
-        Told::Truth { at, said } => Some(TruthText {
-            at: at.to_string(),
-            said: said.clone(),
-        }),
+        Told::Truth { at, said } => Some(TruthText { at: at.to_string(), said: said.clone() }),
         Told::Event(_) | Told::Order { .. } => None,
     }
 }
@@ -310,15 +295,9 @@ impl TryFrom<Text> for Entry {
     type Error = UnreadableRecord;
 
     fn try_from(text: Text) -> Result<Self, UnreadableRecord> {
-        let outcome = text
-            .outcome
-            .map(|value| valid("outcome", value, Outcome::parse));
-        let reason = text
-            .reason
-            .map(|value| valid("reason", value, Reason::parse));
-        let target_group = valid("target_group", text.target_group, |t| {
-            TargetGroupArn::new(t).ok()
-        })?;
+        let outcome = text.outcome.map(|value| valid("outcome", value, Outcome::parse));
+        let reason = text.reason.map(|value| valid("reason", value, Reason::parse));
+        let target_group = valid("target_group", text.target_group, |t| TargetGroupArn::new(t).ok())?;
         Ok(Self {
             kind: valid("kind", text.kind, RecordKind::parse)?,
             at: valid("at", text.at, Timestamp::parse)?,
@@ -351,9 +330,7 @@ fn provenance(
     match (installation, config_hash) {
         (None, None) => Ok(None),
         (Some(installation), Some(config)) => Ok(Some(Arc::new(Provenance {
-            installation: valid("installation", installation, |t| {
-                InstallationName::new(t).ok()
-            })?,
+            installation: valid("installation", installation, |t| InstallationName::new(t).ok())?,
             config: valid("config_hash", config, ConfigHash::parse)?,
         }))),
         (Some(only), None) | (None, Some(only)) => Err(UnreadableRecord::Value {
@@ -391,13 +368,8 @@ fn told(
 
 impl DesiredText {
     fn value(self) -> Result<(InstanceId, Target), UnreadableRecord> {
-        let instance = valid("desired.instance", self.instance, |t| {
-            InstanceId::new(t).ok()
-        })?;
-        let target = Target {
-            ip: self.ip,
-            port: self.port,
-        };
+        let instance = valid("desired.instance", self.instance, |t| InstanceId::new(t).ok())?;
+        let target = Target { ip: self.ip, port: self.port };
         Ok((instance, target))
     }
 }
@@ -406,14 +378,8 @@ impl TryFrom<EventText> for RdsEvent {
     type Error = UnreadableRecord;
 
     fn try_from(text: EventText) -> Result<Self, UnreadableRecord> {
-        let id = text
-            .id
-            .map(|value| valid("event.id", value, EventId::parse));
-        let read_arn = |value| {
-            valid("event.source_arn", value, |t| {
-                SourceArn::parse_known(t).ok()
-            })
-        };
+        let id = text.id.map(|value| valid("event.id", value, EventId::parse));
+        let read_arn = |value| valid("event.source_arn", value, |t| SourceArn::parse_known(t).ok());
         Ok(Self {
             id: id.transpose()?,
             source: valid("event.source", text.source, |t| SourceId::new(t).ok())?,
@@ -428,10 +394,7 @@ impl TryFrom<EventText> for RdsEvent {
 impl From<RowText> for ObservedTarget {
     fn from(text: RowText) -> Self {
         Self {
-            target: Target {
-                ip: text.ip,
-                port: text.port,
-            },
+            target: Target { ip: text.ip, port: text.port },
             health: TargetHealth::parse(&text.health),
             reason: text.reason,
             availability_zone: text.availability_zone,
@@ -482,40 +445,21 @@ mod tests {
     }
 
     fn rows() -> impl Strategy<Value = Vec<ObservedTarget>> {
-        let health = prop_oneof![
-            "healthy|unhealthy.draining|draining|unused",
-            any::<String>()
-        ];
-        let row = (
-            target(),
-            health,
-            option::of(any::<String>()),
-            option::of(any::<String>()),
-        )
-            .prop_map(|(target, health, reason, availability_zone)| {
+        let health = prop_oneof!["healthy|unhealthy.draining|draining|unused", any::<String>()];
+        let row = (target(), health, option::of(any::<String>()), option::of(any::<String>())).prop_map(
+            |(target, health, reason, availability_zone)| {
                 let health = TargetHealth::parse(&health);
-                ObservedTarget {
-                    target,
-                    health,
-                    reason,
-                    availability_zone,
-                }
-            });
+                ObservedTarget { target, health, reason, availability_zone }
+            },
+        );
         vec(row, 0..3)
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let micros = || any::<u64>().prop_map(Duration::from_micros);
         let text = || option::of(any::<String>());
-        let step = (any::<String>(), micros(), micros(), text(), text()).prop_map(
-            |(name, start, took, request_id, error)| Step {
-                name,
-                start,
-                took,
-                request_id,
-                error,
-            },
-        );
+        let step = (any::<String>(), micros(), micros(), text(), text())
+            .prop_map(|(name, start, took, request_id, error)| Step { name, start, took, request_id, error });
         vec(step, 0..3)
     }
 
@@ -526,12 +470,10 @@ mod tests {
         let part = |text: &'static str| prop_oneof![Just(""), Just(text)];
         let arn = (part("aws"), part("eu-west-1"), part("123456789012"));
         let arn = (arn, "cluster|db|pg", "[a-z][a-z0-9-]{0,20}");
-        let arn = option::of(
-            arn.prop_map(|((partition, region, account), resource, name)| {
-                let text = format!("arn:{partition}:rds:{region}:{account}:{resource}:{name}");
-                SourceArn::parse_known(&text).unwrap()
-            }),
-        );
+        let arn = option::of(arn.prop_map(|((partition, region, account), resource, name)| {
+            let text = format!("arn:{partition}:rds:{region}:{account}:{resource}:{name}");
+            SourceArn::parse_known(&text).unwrap()
+        }));
         (id, source, kind, arn, time(), any::<String>()).prop_map(
             |(id, source, kind, source_arn, at, message)| RdsEvent {
                 id,
@@ -546,8 +488,11 @@ mod tests {
 
     fn said() -> impl Strategy<Value = Told> {
         let truth = (time(), any::<String>()).prop_map(|(at, said)| Told::Truth { at, said });
-        let order = (time(), any::<String>(), any::<String>())
-            .prop_map(|(at, by, said)| Told::Order { at, by, said });
+        let order = (time(), any::<String>(), any::<String>()).prop_map(|(at, by, said)| Told::Order {
+            at,
+            by,
+            said,
+        });
         prop_oneof![event().prop_map(Told::Event), truth, order]
     }
 
@@ -566,42 +511,34 @@ mod tests {
         );
         let words = (any::<String>(), any::<String>(), from());
         let group = (rows(), rows(), steps(), desired());
-        (who, what, words, group, said(), time()).prop_map(|(who, what, words, group, said, at)| {
-            Entry {
-                kind: what.0,
-                at,
-                transition: TransitionId::from_parts(at, who.0),
-                attempt: who.1,
-                generation: Generation(who.2),
-                owner: Owner::new(who.3),
-                version: words.0,
-                provenance: words.2,
-                cause: what.1,
-                event_key: EventKey::drawn(&RouteName::new("r").unwrap(), at, who.0),
-                told: Some(said),
-                target_group: group_arn(),
-                desired: group.3,
-                before: group.0,
-                after: group.1,
-                steps: group.2,
-                outcome: what.2,
-                reason: what.3,
-                note: words.1,
-            }
+        (who, what, words, group, said(), time()).prop_map(|(who, what, words, group, said, at)| Entry {
+            kind: what.0,
+            at,
+            transition: TransitionId::from_parts(at, who.0),
+            attempt: who.1,
+            generation: Generation(who.2),
+            owner: Owner::new(who.3),
+            version: words.0,
+            provenance: words.2,
+            cause: what.1,
+            event_key: EventKey::drawn(&RouteName::new("r").unwrap(), at, who.0),
+            told: Some(said),
+            target_group: group_arn(),
+            desired: group.3,
+            before: group.0,
+            after: group.1,
+            steps: group.2,
+            outcome: what.2,
+            reason: what.3,
+            note: words.1,
         })
     }
 
     fn from() -> impl Strategy<Value = Option<Arc<Provenance>>> {
         let name = "[a-zA-Z0-9._-]{1,40}".prop_map(|text| InstallationName::new(&text).unwrap());
         let hash = any::<String>().prop_map(|text| ConfigHash::of(&text));
-        option::of((name, hash)).prop_map(|from| {
-            from.map(|(installation, config)| {
-                Arc::new(Provenance {
-                    installation,
-                    config,
-                })
-            })
-        })
+        option::of((name, hash))
+            .prop_map(|from| from.map(|(installation, config)| Arc::new(Provenance { installation, config })))
     }
 
     fn record() -> impl Strategy<Value = AuditRecord> {
@@ -645,17 +582,11 @@ mod tests {
             id: Some(EventId::FAILOVER_COMPLETED),
             source: SourceId::new("aurora-source").unwrap(),
             kind: SourceKind::Cluster,
-            source_arn: SourceArn::parse(
-                "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source",
-            )
-            .ok(),
+            source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source").ok(),
             at: Timestamp::from_millis(1_778_108_865_884),
             message: "Completed failover to DB instance: \"db-2\"\\\u{e9}\n".into(),
         };
-        let target = |last| Target {
-            ip: IpAddr::from([10, 0, 0, last]),
-            port: 3306,
-        };
+        let target = |last| Target { ip: IpAddr::from([10, 0, 0, last]), port: 3306 };
         let row = |last, health| ObservedTarget {
             target: target(last),
             health,
@@ -673,10 +604,8 @@ mod tests {
             version: "0.1.0".into(),
             provenance: None,
             cause: Cause::Event,
-            event_key: EventKey::parse(
-                "34450385ef1aee92097c86507594e8163547fe1be7311058f49ffdd74a1ac7ce",
-            )
-            .unwrap(),
+            event_key: EventKey::parse("34450385ef1aee92097c86507594e8163547fe1be7311058f49ffdd74a1ac7ce")
+                .unwrap(),
             told: Some(Told::Event(event)),
             target_group: group_arn(),
             desired: Some((InstanceId::new("db-2").unwrap(), target(12))),
@@ -693,22 +622,13 @@ mod tests {
             reason: Some(Reason::WriterMoved),
             note: "db-2 serves".into(),
         };
-        AuditRecord {
-            route,
-            seq: 17,
-            prev: Hash::of("before"),
-            entry,
-            changes: None,
-        }
+        AuditRecord { route, seq: 17, prev: Hash::of("before"), entry, changes: None }
     }
 
     /// If this fails, do not change the text: it is what stored chains were hashed over. Raise the format.
     #[test]
     fn the_text_of_a_record_is_this_one() {
-        assert_eq!(
-            canonical(&golden_record()),
-            include_str!("record.golden.json").trim_end()
-        );
+        assert_eq!(canonical(&golden_record()), include_str!("record.golden.json").trim_end());
     }
 
     fn golden_record_of_an_installation() -> AuditRecord {
@@ -733,14 +653,8 @@ mod tests {
     fn an_installation_without_a_configuration_is_refused_and_so_is_the_contrary() {
         let text = canonical(&golden_record_of_an_installation());
         for (part, value) in [
-            (
-                "\"installation\":\"orders-prod\",",
-                "c509168e37b9 without the other",
-            ),
-            (
-                "\"config_hash\":\"c509168e37b9\",",
-                "orders-prod without the other",
-            ),
+            ("\"installation\":\"orders-prod\",", "c509168e37b9 without the other"),
+            ("\"config_hash\":\"c509168e37b9\",", "orders-prod without the other"),
         ] {
             let error = parse(&text.replace(part, "")).unwrap_err();
             assert!(error.to_string().contains(value), "{error}");

@@ -62,11 +62,7 @@ struct Envelope<'a> {
 }
 
 /// Takes a message out of the envelope of SNS and reads it.
-pub(super) fn read_envelope(
-    place: &Place<'_>,
-    json: &str,
-    depth: Depth,
-) -> Result<Parsed, Malformed> {
+pub(super) fn read_envelope(place: &Place<'_>, json: &str, depth: Depth) -> Result<Parsed, Malformed> {
     let envelope: Envelope<'_> = object(place, json)?;
     let kind = place.field("Type", envelope.r#type);
     match kind.required_text()?.as_str() {
@@ -75,15 +71,9 @@ pub(super) fn read_envelope(
             let text = message.required_text()?;
             super::read(&message.place, &text, depth.deeper(&message.place)?)
         }
-        confirmation @ ("SubscriptionConfirmation" | "UnsubscribeConfirmation") => {
-            Ok(Parsed::Ignored(format!(
-                "a {confirmation} of SNS; the owner of the queue has to open its SubscribeURL"
-            )))
-        }
-        other => Err(Malformed::at(
-            &kind.place,
-            "\"Notification\" or a confirmation of SNS",
-            quoted(other),
+        confirmation @ ("SubscriptionConfirmation" | "UnsubscribeConfirmation") => Ok(Parsed::Ignored(
+            format!("a {confirmation} of SNS; the owner of the queue has to open its SubscribeURL"),
         )),
+        other => Err(Malformed::at(&kind.place, "\"Notification\" or a confirmation of SNS", quoted(other))),
     }
 }

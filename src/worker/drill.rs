@@ -8,11 +8,7 @@ use crate::reconcile::{Preview, Reconciler};
 
 /// What each route would do, a sentence a route and event. Nothing is written and nothing is moved, and one that
 /// cannot be told is not tried again: whoever drills is there to do that.
-pub(super) async fn told(
-    reconciler: &Reconciler,
-    routes: &[Route],
-    events: &[RdsEvent],
-) -> Vec<String> {
+pub(super) async fn told(reconciler: &Reconciler, routes: &[Route], events: &[RdsEvent]) -> Vec<String> {
     let mut told = Vec::new();
     for event in events {
         let concerned = routing::concerned(routes, event);

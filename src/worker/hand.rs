@@ -30,10 +30,7 @@ struct Held {
 impl<'a> Hand<'a> {
     pub(super) fn new(worker: &'a Worker, messages: Vec<Message>) -> Self {
         let renewed = worker.clock.monotonic();
-        Self {
-            worker,
-            held: Mutex::new(Held { messages, renewed }),
-        }
+        Self { worker, held: Mutex::new(Held { messages, renewed }) }
     }
 
     pub(super) fn first(&self) -> Option<Message> {
@@ -75,11 +72,7 @@ impl<'a> Hand<'a> {
 #[async_trait]
 impl InHand for Hand<'_> {
     fn deliveries(&self) -> u32 {
-        self.with(|held| {
-            held.messages
-                .first()
-                .map_or(1, |message| message.receive_count)
-        })
+        self.with(|held| held.messages.first().map_or(1, |message| message.receive_count))
     }
 
     fn first_delivery(&self) -> Option<Timestamp> {
@@ -98,9 +91,7 @@ impl InHand for Hand<'_> {
             Ok(Parsed::Drill(_) | Parsed::Ignored(_)) | Err(_) => Vec::new(),
         });
         let concerning = events.filter(|event| routing::concern(route, event).is_some());
-        concerning
-            .map(|event| Evidence::new(route, event))
-            .collect()
+        concerning.map(|event| Evidence::new(route, event)).collect()
     }
 
     async fn keep(&self) {

@@ -128,11 +128,7 @@ impl<'a> Happening<'a> {
     pub fn of_ledger(route: &'a Route, news: &'a LedgerNews) -> Self {
         match news {
             LedgerNews::Broken(broken) => Self::ChainBroken { route, broken },
-            LedgerNews::Recovered { from, to } => Self::LedgerRecovered {
-                route,
-                from: *from,
-                to: *to,
-            },
+            LedgerNews::Recovered { from, to } => Self::LedgerRecovered { route, from: *from, to: *to },
         }
     }
 }

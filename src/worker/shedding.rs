@@ -37,12 +37,8 @@ impl Worker {
     pub(super) fn learn(&self, report: &Report) {
         let now = self.clock.monotonic();
         let changed = match &report.ended {
-            Ended::Unavailable(error, _) if is_too_much(error) => {
-                self.with_room(|room| room.unanswered(now))
-            }
-            Ended::Settled(_) | Ended::Duplicate(_) | Ended::Deferred(..) => {
-                self.with_room(Room::answered)
-            }
+            Ended::Unavailable(error, _) if is_too_much(error) => self.with_room(|room| room.unanswered(now)),
+            Ended::Settled(_) | Ended::Duplicate(_) | Ended::Deferred(..) => self.with_room(Room::answered),
             // Only the first time something is recorded, and the others may have asked nobody.
             Ended::Waits(..) if !report.steps.is_empty() => self.with_room(Room::answered),
             Ended::Waits(..)

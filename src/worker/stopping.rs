@@ -60,10 +60,7 @@ impl Worker {
         let (now, within) = (self.clock.monotonic(), self.limits.drain_timeout);
         self.ends_at.get_or_init(|| now + within);
         let receive_ends_within = open.as_ref().map(|open| open.ends_at.saturating_sub(now));
-        self.tell(&Happening::Stopping {
-            within,
-            receive_ends_within,
-        });
+        self.tell(&Happening::Stopping { within, receive_ends_within });
         if planted(Bug::StopsAtOnce) {
             return 0;
         }
@@ -95,10 +92,7 @@ impl Worker {
             self.note_panic(Some(ended));
         }
         let let_go = groups.len();
-        self.tell(&Happening::LetGo {
-            groups: let_go,
-            receive_is_open,
-        });
+        self.tell(&Happening::LetGo { groups: let_go, receive_is_open });
         let_go
     }
 }

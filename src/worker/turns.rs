@@ -7,9 +7,7 @@ use crate::domain::lease::CALL_TIMEOUT;
 use crate::domain::transition::RETRY_LONGEST;
 
 /// The longest that one receive keeps the loop: the pause after one that failed, then a long poll and its reply.
-const RECEIVE_LONGEST: Duration = RETRY_LONGEST
-    .saturating_add(RECEIVE_WAIT)
-    .saturating_add(CALL_TIMEOUT);
+const RECEIVE_LONGEST: Duration = RETRY_LONGEST.saturating_add(RECEIVE_WAIT).saturating_add(CALL_TIMEOUT);
 
 /// So many calls an attempt makes at most between two signs of progress (`InHand::keep`, or its end): the entries of the
 /// events in hand behind it, and half a dozen calls of its own.
@@ -26,11 +24,7 @@ pub const TURN_LONGEST: Duration = longer(RECEIVE_LONGEST, PROGRESS_LONGEST);
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 const fn longer(one: Duration, other: Duration) -> Duration {
-    if one.as_millis() > other.as_millis() {
-        one
-    } else {
-        other
-    }
+    if one.as_millis() > other.as_millis() { one } else { other }
 }
 
 /// The turns that were not told yet.

@@ -15,10 +15,7 @@ async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {
     let stub = Stub::answering(Answer::dynamodb_error("SomethingNewException"));
     let sdk = Account::fresh().config(&stub.endpoint()).await;
     let ledger = DynamoLedger::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::default());
-    let head = ChainHead {
-        seq: 2,
-        hash: Hash::of("a record"),
-    };
+    let head = ChainHead { seq: 2, hash: Hash::of("a record") };
     let route = RouteName::new("orders").unwrap();
     let error = verify_newest(&ledger, route, head).await.unwrap_err();
     assert_eq!(error.code, "SomethingNewException");

@@ -9,9 +9,7 @@ use hickory_resolver::proto::rr::RecordType;
 use writerlink::aws::databases::AwsDatabases;
 use writerlink::aws::dns::names::{Names, Patience};
 use writerlink::domain::policy::{Database, Policy};
-use writerlink::domain::route::{
-    InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy,
-};
+use writerlink::domain::route::{InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy};
 use writerlink::domain::truth::{Member, Reading, Readings, Testimony, Witness};
 use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
 
@@ -34,10 +32,7 @@ pub(crate) fn instance(name: &str) -> InstanceId {
 }
 
 pub(crate) fn member(name: &str, ip: &str) -> Member {
-    Member {
-        instance: Some(instance(name)),
-        ip: ip.parse().unwrap(),
-    }
+    Member { instance: Some(instance(name)), ip: ip.parse().unwrap() }
 }
 
 pub(crate) fn says(writer: Member, readers: Vec<Member>) -> Testimony {
@@ -98,11 +93,7 @@ async fn unclear(server: &NameServer, route: &Route) -> String {
     }
 }
 
-async fn address(
-    server: &NameServer,
-    route: &Route,
-    name: &str,
-) -> Result<Option<IpAddr>, AddressError> {
+async fn address(server: &NameServer, route: &Route, name: &str) -> Result<Option<IpAddr>, AddressError> {
     let databases = databases(NO_RDS, server).await;
     databases.address(route, &instance(name)).await
 }
@@ -145,15 +136,10 @@ async fn an_endpoint_without_an_alias_takes_the_instance_from_the_routes_map() {
     let server = NameServer::start();
     server.addresses(ENDPOINT, &["10.0.2.10"]);
     let mut route = route(&[Witness::Dns]);
-    let nameless = Member {
-        instance: None,
-        ip: "10.0.2.10".parse().unwrap(),
-    };
+    let nameless = Member { instance: None, ip: "10.0.2.10".parse().unwrap() };
     assert_eq!(testimony(&server, &route).await, says(nameless, vec![]));
     let known = [("db-1", "10.0.1.10"), ("db-2", "10.0.2.10")];
-    route.instances = known
-        .map(|(name, ip)| (instance(name), ip.parse().unwrap()))
-        .into();
+    route.instances = known.map(|(name, ip)| (instance(name), ip.parse().unwrap())).into();
     let told = testimony(&server, &route).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
 }
@@ -192,9 +178,7 @@ async fn what_is_no_single_address_is_unclear_in_words() {
     server.addresses(ENDPOINT, &["10.0.2.10", "10.0.1.10"]);
     assert_eq!(
         unclear(&server, &route).await,
-        format!(
-            "{ENDPOINT} has 2 addresses (10.0.1.10, 10.0.2.10): which one counts cannot be told"
-        )
+        format!("{ENDPOINT} has 2 addresses (10.0.1.10, 10.0.2.10): which one counts cannot be told")
     );
     for (code, name) in [
         (ResponseCode::ServFail, "SERVFAIL"),
@@ -202,10 +186,7 @@ async fn what_is_no_single_address_is_unclear_in_words() {
         (ResponseCode::NotAuth, "NOTAUTH"),
     ] {
         server.code(ENDPOINT, code);
-        assert_eq!(
-            unclear(&server, &route).await,
-            format!("the name server answers {name} for {ENDPOINT}")
-        );
+        assert_eq!(unclear(&server, &route).await, format!("the name server answers {name} for {ENDPOINT}"));
     }
 }
 
@@ -215,10 +196,9 @@ async fn a_name_server_that_says_nothing_is_not_waited_for_longer_than_a_call_ma
     server.silence(ENDPOINT);
     let route = route(&[Witness::Dns]);
     let short = Duration::from_millis(50);
-    for (attempt, whole, why) in [
-        (short, short * 100, "request timed out"),
-        (short * 100, short, "it took longer than 50ms"),
-    ] {
+    for (attempt, whole, why) in
+        [(short, short * 100, "request timed out"), (short * 100, short, "it took longer than 50ms")]
+    {
         let databases = patient(NO_RDS, &server, Patience { attempt, whole }).await;
         let expected = Testimony::Unclear(format!("no answer for {ENDPOINT}: {why}"));
         let Reading(said) = databases.ask(&route).await;
@@ -285,10 +265,9 @@ async fn a_route_is_asked_for_in_the_families_that_it_allows_and_no_other() {
     let server = NameServer::start();
     server.addresses(ENDPOINT, &["10.0.2.10", "2001:db8::10"]);
     let mut route = route(&[Witness::Dns]);
-    for (cidr, ip, family) in [
-        ("10.0.0.0/8", "10.0.2.10", RecordType::A),
-        ("2001:db8::/32", "2001:db8::10", RecordType::AAAA),
-    ] {
+    for (cidr, ip, family) in
+        [("10.0.0.0/8", "10.0.2.10", RecordType::A), ("2001:db8::/32", "2001:db8::10", RecordType::AAAA)]
+    {
         let before = server.asked().len();
         route.allowed_cidrs = vec![cidr.parse().unwrap()];
         let Testimony::Members { writer, .. } = testimony(&server, &route).await else {
@@ -305,10 +284,7 @@ async fn a_route_is_asked_for_in_the_families_that_it_allows_and_no_other() {
 async fn a_route_of_both_families_takes_the_one_that_there_is_and_never_chooses() {
     let server = NameServer::start();
     let mut route = route(&[Witness::Dns]);
-    route.allowed_cidrs = vec![
-        "10.0.0.0/8".parse().unwrap(),
-        "2001:db8::/32".parse().unwrap(),
-    ];
+    route.allowed_cidrs = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     for ip in ["10.0.2.10", "2001:db8::10"] {
         server.addresses(ENDPOINT, &[ip]);
         let Testimony::Members { writer, .. } = testimony(&server, &route).await else {
@@ -318,10 +294,7 @@ async fn a_route_of_both_families_takes_the_one_that_there_is_and_never_chooses(
     }
     server.addresses(ENDPOINT, &["10.0.2.10", "2001:db8::10"]);
     let why = unclear(&server, &route).await;
-    assert!(
-        why.contains("2 addresses (10.0.2.10, 2001:db8::10)"),
-        "{why}"
-    );
+    assert!(why.contains("2 addresses (10.0.2.10, 2001:db8::10)"), "{why}");
     server.addresses(ENDPOINT, &[]);
     assert!(unclear(&server, &route).await.contains("an empty answer"));
 }
@@ -368,10 +341,7 @@ async fn a_derived_name_that_does_not_exist_is_told_apart_from_a_stranger() {
     let Err(AddressError::NoSuchName(error)) = address(&server, &route, "db-9").await else {
         panic!("the name is missing");
     };
-    assert_eq!(
-        (error.kind, error.code.as_str()),
-        (ErrorKind::Missing, NO_SUCH_NAME)
-    );
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Missing, NO_SUCH_NAME));
     let missing = format!("{} does not exist (NXDOMAIN)", at_home("db-9"));
     assert_eq!(error.message, missing);
     // What a later answer says counts, whatever an earlier one said.
@@ -399,16 +369,10 @@ async fn an_address_that_cannot_be_had_now_is_an_error_and_not_nobody() {
     );
     server.addresses(&at_home("db-1"), &["10.0.1.10", "10.0.1.11"]);
     let error = failed(&server, &route, "db-1").await;
-    assert_eq!(
-        (error.kind, error.code.as_str()),
-        (ErrorKind::Invalid, "ManyAddresses")
-    );
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Invalid, "ManyAddresses"));
     server.addresses(&at_home("db-1"), &[]);
     let error = failed(&server, &route, "db-1").await;
-    assert_eq!(
-        (error.kind, error.code.as_str()),
-        (ErrorKind::Missing, "NODATA")
-    );
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Missing, "NODATA"));
 }
 
 #[tokio::test]

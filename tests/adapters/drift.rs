@@ -16,11 +16,7 @@ use crate::support::stub::{Answer, Stub};
 /// A static route of three instances whose map is compared with whom this says.
 fn mapped(map_check: MapCheck) -> Route {
     let entry = |(name, ip): (&str, &str)| (instance(name), ip.parse().unwrap());
-    let map = [
-        ("db-1", "10.0.1.10"),
-        ("db-2", "10.0.2.99"),
-        ("db-7", "10.0.7.10"),
-    ];
+    let map = [("db-1", "10.0.1.10"), ("db-2", "10.0.2.99"), ("db-7", "10.0.7.10")];
     let mut route = route(&[]);
     route.instances = map.into_iter().map(entry).collect();
     route.policy.map_check = map_check;
@@ -37,19 +33,14 @@ async fn found(
     server: &NameServer,
     route: &Route,
 ) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
-    databases(&stub.endpoint(), server)
-        .await
-        .addresses(route)
-        .await
+    databases(&stub.endpoint(), server).await.addresses(route).await
 }
 
 #[tokio::test]
 async fn rds_tells_in_one_call_where_the_instances_of_a_map_are() {
     let rows = ["db-1", "db-2", "db-3"].map(|name| row(name, "available"));
     let stub = Stub::scripted(vec![(INSTANCES, instances(&rows))]);
-    let found = found(&stub, &names(), &mapped(MapCheck::Rds))
-        .await
-        .unwrap();
+    let found = found(&stub, &names(), &mapped(MapCheck::Rds)).await.unwrap();
     // db-3 is not in the map, and db-7 is none of RDS's.
     assert_eq!(found, at(&[("db-1", "10.0.1.10"), ("db-2", "10.0.2.10")]));
     let asked = stub.asked();
@@ -60,10 +51,7 @@ async fn rds_tells_in_one_call_where_the_instances_of_a_map_are() {
 
 #[tokio::test]
 async fn an_instance_without_an_endpoint_or_a_name_that_resolves_is_left_out() {
-    let rows = [
-        homeless("aurora", "db-1", "creating"),
-        row("db-2", "available"),
-    ];
+    let rows = [homeless("aurora", "db-1", "creating"), row("db-2", "available")];
     let stub = Stub::scripted(vec![(INSTANCES, instances(&rows))]);
     let server = names();
     server.code(&at_home("db-2"), ResponseCode::ServFail);
@@ -75,13 +63,8 @@ async fn an_instance_without_an_endpoint_or_a_name_that_resolves_is_left_out() {
 async fn a_role_that_may_not_ask_rds_is_denied_and_not_told_that_all_is_well() {
     let denied = Answer::rds_error(403, "AccessDenied", "is not authorized to perform");
     let stub = Stub::scripted(vec![(INSTANCES, denied)]);
-    let error = found(&stub, &names(), &mapped(MapCheck::Rds))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.call, error.kind),
-        ("DescribeDBInstances", ErrorKind::Denied)
-    );
+    let error = found(&stub, &names(), &mapped(MapCheck::Rds)).await.unwrap_err();
+    assert_eq!((error.call, error.kind), ("DescribeDBInstances", ErrorKind::Denied));
 }
 
 #[tokio::test]
@@ -96,10 +79,7 @@ async fn names_tell_where_the_instances_are_without_a_call_of_rds() {
 
 #[tokio::test]
 async fn a_map_that_nobody_is_to_be_asked_about_costs_no_call() {
-    let any_source = Route {
-        source: Source::Any,
-        ..mapped(MapCheck::Rds)
-    };
+    let any_source = Route { source: Source::Any, ..mapped(MapCheck::Rds) };
     let stub = Stub::scripted(Vec::new());
     for route in [mapped(MapCheck::Off), any_source] {
         let found = found(&stub, &NameServer::start(), &route).await;

@@ -16,17 +16,11 @@ pub(crate) const NOWHERE: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
 
 pub(crate) fn group(arn: &str) -> TargetGroup {
-    TargetGroup {
-        arn: TargetGroupArn::new(arn).unwrap(),
-        availability_zone: None,
-    }
+    TargetGroup { arn: TargetGroupArn::new(arn).unwrap(), availability_zone: None }
 }
 
 pub(crate) fn target(ip: &str) -> Target {
-    Target {
-        ip: ip.parse().unwrap(),
-        port: 3306,
-    }
+    Target { ip: ip.parse().unwrap(), port: 3306 }
 }
 
 /// An empty target group of type ip, in an account of its own.
@@ -74,10 +68,7 @@ async fn what_is_registered_is_observed_until_it_is_deregistered() {
     assert!(observed.iter().all(ObservedTarget::is_registered));
 
     let present = Present::observed(new, &observed).unwrap();
-    let leaving: Vec<_> = observed
-        .into_iter()
-        .filter(|row| row.target == old)
-        .collect();
+    let leaving: Vec<_> = observed.into_iter().filter(|row| row.target == old).collect();
     groups.deregister(&group, &leaving, &present).await.unwrap();
     let left = groups.observe(&group).await.unwrap().value;
     assert_eq!(targets(&left), [new]);
@@ -92,10 +83,7 @@ async fn registering_and_deregistering_again_changes_nothing() {
     let present = Present::observed(new, &observed).unwrap();
     for _ in 0..2 {
         groups.register(&group, &[new]).await.unwrap();
-        groups
-            .deregister(&group, &observed[..1], &present)
-            .await
-            .unwrap();
+        groups.deregister(&group, &observed[..1], &present).await.unwrap();
         let left = groups.observe(&group).await.unwrap().value;
         assert_eq!(targets(&left), [new]);
     }
@@ -108,10 +96,7 @@ async fn the_desired_target_is_never_deregistered() {
     groups.register(&group, &[desired]).await.unwrap();
     let observed = groups.observe(&group).await.unwrap().value;
     let present = Present::observed(desired, &observed).unwrap();
-    let refused = groups
-        .deregister(&group, &observed, &present)
-        .await
-        .unwrap_err();
+    let refused = groups.deregister(&group, &observed, &present).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Invalid);
     assert_eq!(refused.code, "DesiredTarget");
     let left = groups.observe(&group).await.unwrap().value;
@@ -131,16 +116,9 @@ async fn a_group_that_does_not_exist_is_missing_whatever_is_asked_of_it() {
     let errors = [
         groups.observe(&group).await.unwrap_err(),
         groups.register(&group, &[new]).await.unwrap_err(),
-        groups
-            .deregister(&group, &[old], &Present::registered(new))
-            .await
-            .unwrap_err(),
+        groups.deregister(&group, &[old], &Present::registered(new)).await.unwrap_err(),
     ];
-    let calls = [
-        "DescribeTargetHealth",
-        "RegisterTargets",
-        "DeregisterTargets",
-    ];
+    let calls = ["DescribeTargetHealth", "RegisterTargets", "DeregisterTargets"];
     for (error, call) in errors.iter().zip(calls) {
         assert_eq!((error.call, error.kind), (call, ErrorKind::Missing));
         assert_eq!(error.code, "TargetGroupNotFound");
@@ -153,10 +131,7 @@ async fn an_empty_list_of_targets_asks_the_service_nothing() {
     let (groups, stub) = scripted("RegisterTargets", "").await;
     let present = Present::registered(target("10.0.2.10"));
     groups.register(&group(NOWHERE), &[]).await.unwrap();
-    groups
-        .deregister(&group(NOWHERE), &[], &present)
-        .await
-        .unwrap();
+    groups.deregister(&group(NOWHERE), &[], &present).await.unwrap();
     assert_eq!(stub.asked(), Vec::<String>::new());
 }
 
@@ -179,24 +154,15 @@ fn row(id: &str, state: &str) -> String {
 #[tokio::test]
 async fn a_target_is_registered_in_the_zone_that_the_group_asks_for() {
     let (groups, stub) = scripted("RegisterTargets", "").await;
-    let peered = TargetGroup {
-        availability_zone: Some("all".to_owned()),
-        ..group(NOWHERE)
-    };
+    let peered = TargetGroup { availability_zone: Some("all".to_owned()), ..group(NOWHERE) };
     let new = target("10.0.2.10");
     groups.register(&peered, &[new]).await.unwrap();
     groups.register(&group(NOWHERE), &[new]).await.unwrap();
     let asked = stub.asked();
-    assert!(
-        asked[0].contains("Targets.member.1.AvailabilityZone=all"),
-        "{asked:?}"
-    );
+    assert!(asked[0].contains("Targets.member.1.AvailabilityZone=all"), "{asked:?}");
     assert!(!asked[1].contains("AvailabilityZone"), "{asked:?}");
     for body in asked {
-        assert!(
-            body.contains("Targets.member.1.Id=10.0.2.10&Targets.member.1.Port=3306"),
-            "{body}"
-        );
+        assert!(body.contains("Targets.member.1.Id=10.0.2.10&Targets.member.1.Port=3306"), "{body}");
     }
 }
 
@@ -214,16 +180,10 @@ async fn a_target_is_deregistered_with_its_port_and_the_zone_that_was_read_back(
 
     let (groups, stub) = scripted("DeregisterTargets", "").await;
     let present = Present::registered(target("10.0.2.10"));
-    groups
-        .deregister(&group(NOWHERE), &observed, &present)
-        .await
-        .unwrap();
+    groups.deregister(&group(NOWHERE), &observed, &present).await.unwrap();
     let asked = stub.asked();
     for part in ["Id=10.0.1.10", "Port=3306", "AvailabilityZone=all"] {
-        assert!(
-            asked[0].contains(&format!("Targets.member.1.{part}")),
-            "{asked:?}"
-        );
+        assert!(asked[0].contains(&format!("Targets.member.1.{part}")), "{asked:?}");
     }
 }
 
@@ -231,10 +191,7 @@ async fn a_target_is_deregistered_with_its_port_and_the_zone_that_was_read_back(
 async fn a_health_state_that_is_younger_than_this_code_is_kept_and_counts_as_registered() {
     let (groups, _stub) = scripted("DescribeTargetHealth", &row("10.0.1.10", "resting")).await;
     let observed = groups.observe(&group(NOWHERE)).await.unwrap().value;
-    assert_eq!(
-        observed[0].health,
-        TargetHealth::Other("resting".to_owned())
-    );
+    assert_eq!(observed[0].health, TargetHealth::Other("resting".to_owned()));
     assert!(observed[0].is_registered());
 }
 
@@ -243,45 +200,23 @@ async fn a_group_of_instances_is_refused_with_the_type_it_has_to_be() {
     let instance = row("i-0598c7d356eba48d7", "healthy");
     let (groups, _stub) = scripted("DescribeTargetHealth", &instance).await;
     let refused = groups.observe(&group(NOWHERE)).await.unwrap_err();
-    assert_eq!(
-        (refused.kind, refused.code.as_str()),
-        (ErrorKind::Invalid, "TargetTypeNotIp")
-    );
+    assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Invalid, "TargetTypeNotIp"));
     assert!(refused.message.contains("target type ip"), "{refused}");
 }
 
 /// The words are AWS's own (aws-load-balancer-controller issues 561 and 3714).
 #[tokio::test]
 async fn an_address_that_is_refused_is_told_with_what_its_zone_has_to_be() {
-    let outside =
-        "The Availability Zone is required for IP address '10.9.0.7' because it is not in the VPC";
+    let outside = "The Availability Zone is required for IP address '10.9.0.7' because it is not in the VPC";
     let inside = "The IP address '10.0.2.10' is within the VPC, and cannot have its Availability Zone overridden to 'all'";
     let cases = [
-        (
-            None,
-            "ValidationError",
-            outside,
-            "set availability_zone = \"all\"",
-        ),
-        (
-            None,
-            "InvalidTarget",
-            outside,
-            "set availability_zone = \"all\"",
-        ),
-        (
-            Some("all"),
-            "ValidationError",
-            inside,
-            "availability_zone = \"all\", which is right only",
-        ),
+        (None, "ValidationError", outside, "set availability_zone = \"all\""),
+        (None, "InvalidTarget", outside, "set availability_zone = \"all\""),
+        (Some("all"), "ValidationError", inside, "availability_zone = \"all\", which is right only"),
     ];
     for (zone, code, said, remedy) in cases {
         let refused = refused(zone, code, said).await;
-        assert_eq!(
-            (refused.kind, refused.code.as_str()),
-            (ErrorKind::Invalid, code)
-        );
+        assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Invalid, code));
         assert!(refused.message.starts_with(said), "{refused}");
         assert!(refused.message.contains(remedy), "{refused}");
     }
@@ -293,12 +228,6 @@ async fn an_address_that_is_refused_is_told_with_what_its_zone_has_to_be() {
 async fn refused(zone: Option<&str>, code: &str, said: &str) -> CallError {
     let stub = Stub::answering(Answer::rds_error(400, code, said));
     let groups = target_groups(&Account::fresh(), &stub.endpoint()).await;
-    let group = TargetGroup {
-        availability_zone: zone.map(str::to_owned),
-        ..group(NOWHERE)
-    };
-    groups
-        .register(&group, &[target("10.9.0.7")])
-        .await
-        .unwrap_err()
+    let group = TargetGroup { availability_zone: zone.map(str::to_owned), ..group(NOWHERE) };
+    groups.register(&group, &[target("10.9.0.7")]).await.unwrap_err()
 }

@@ -39,11 +39,7 @@ impl Fixture {
         let endpoint = Microburst::shared().endpoint();
         let config = account.config_within(&endpoint, timeouts).await;
         let groups = Elbv2TargetGroups::new(Client::new(&config));
-        Self {
-            groups,
-            group,
-            account,
-        }
+        Self { groups, group, account }
     }
 
     fn befall(&self, operation: &str, fault: &serde_json::Value) -> Rule {
@@ -112,10 +108,7 @@ async fn a_connection_that_is_reset_every_time_is_unreachable() {
     let error = fixture.register().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert_eq!(error.request_id, None);
-    assert!(
-        Microburst::shared().times_fired(&rule) > 1,
-        "the SDK tries again"
-    );
+    assert!(Microburst::shared().times_fired(&rule) > 1, "the SDK tries again");
 }
 
 #[tokio::test]
@@ -154,9 +147,5 @@ async fn a_reply_that_is_lost_is_unreachable_though_the_call_took_effect() {
     fixture.befall("RegisterTargets", &json!({"response": {"abort_bytes": 0}}));
     let error = fixture.register().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
-    assert_eq!(
-        fixture.registered().await,
-        1,
-        "so the group has to be observed again"
-    );
+    assert_eq!(fixture.registered().await, 1, "so the group has to be observed again");
 }

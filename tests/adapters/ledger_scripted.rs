@@ -38,10 +38,7 @@ async fn every_read_of_a_route_and_of_an_event_is_consistent() {
     assert_eq!(ledger.peek(&orders()).await.unwrap(), None);
     assert_eq!(ledger.event(&key).await.unwrap(), None);
     ledger.load(&orders()).await.unwrap_err();
-    let reads: Vec<Value> = asked(&stub)
-        .into_iter()
-        .filter(|body| body.get("Key").is_some())
-        .collect();
+    let reads: Vec<Value> = asked(&stub).into_iter().filter(|body| body.get("Key").is_some()).collect();
     assert_eq!(reads.len(), 4, "load reads before and after it creates");
     for read in reads {
         assert_eq!(read["ConsistentRead"], true, "{read}");
@@ -52,10 +49,7 @@ async fn every_read_of_a_route_and_of_an_event_is_consistent() {
 #[tokio::test]
 async fn an_item_that_another_worker_made_first_is_read_and_no_error() {
     for code in ["DuplicateItemException", "ConditionalCheckFailedException"] {
-        let stub = Stub::scripted(vec![
-            ("INSERT", Answer::dynamodb_error(code)),
-            ("", Answer::sqs("{}")),
-        ]);
+        let stub = Stub::scripted(vec![("INSERT", Answer::dynamodb_error(code)), ("", Answer::sqs("{}"))]);
         let sdk = Account::fresh().config(&stub.endpoint()).await;
         let ledger = DynamoLedger::new(Client::new(&sdk), TableNames::default());
         let error = ledger.load(&orders()).await.unwrap_err();
@@ -68,15 +62,8 @@ async fn an_item_that_another_worker_made_first_is_read_and_no_error() {
 async fn every_read_of_a_chain_is_consistent_and_in_the_order_it_promises() {
     let (route, seq, day) = (orders(), 7, Timestamp::EPOCH.day());
     let (at, record) = (Timestamp::EPOCH, None);
-    let chain = AuditQuery::Chain {
-        route: route.clone(),
-        from_seq: 1,
-        to_seq: None,
-    };
-    let newest_from = AuditQuery::NewestFrom {
-        route: route.clone(),
-        seq,
-    };
+    let chain = AuditQuery::Chain { route: route.clone(), from_seq: 1, to_seq: None };
+    let newest_from = AuditQuery::NewestFrom { route: route.clone(), seq };
     let key = EventKey::parse(&Hash::of("an event").to_string()).unwrap();
     // Whether it is of the table, which alone can be read consistently, and whether the oldest comes first.
     let expected = [

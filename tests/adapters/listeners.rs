@@ -18,11 +18,10 @@ use crate::support::Account;
 use crate::support::ministack::Ministack;
 use crate::support::stub::{Answer, Stub};
 
-const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
-const DB_1: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db-1/73e2d6bc24d8a067";
-const DB_2: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db-2/1111111111111111";
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
+const DB_1: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db-1/73e2d6bc24d8a067";
+const DB_2: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db-2/1111111111111111";
 
 fn listener() -> ListenerArn {
     ListenerArn::new(LISTENER).unwrap()
@@ -39,10 +38,7 @@ async fn standing(protocol: &str, actions: &str) -> (Elbv2Listeners, Stub) {
          <DefaultActions>{actions}</DefaultActions></member></Listeners>"
     );
     let stub = Stub::scripted(vec![
-        (
-            "Action=DescribeListeners",
-            Answer::elbv2("DescribeListeners", &result),
-        ),
+        ("Action=DescribeListeners", Answer::elbv2("DescribeListeners", &result)),
         ("Action=ModifyListener", Answer::elbv2("ModifyListener", "")),
     ]);
     (listeners(&stub.endpoint()).await, stub)
@@ -64,10 +60,7 @@ fn forward(weights: &[(&str, i32)]) -> String {
 /// A shift to the second of two groups.
 fn shift(standing: &Weights) -> Shift {
     let own = |name: &str, arn: &str| (InstanceId::new(name).unwrap(), group(arn));
-    let weighted = Weighted {
-        listener: listener(),
-        groups: [own("db-1", DB_1), own("db-2", DB_2)].into(),
-    };
+    let weighted = Weighted { listener: listener(), groups: [own("db-1", DB_1), own("db-2", DB_2)].into() };
     let route = Route {
         name: RouteName::new("orders").unwrap(),
         source: Source::Any,
@@ -94,10 +87,7 @@ async fn weights_are_read_and_written_with_everything_else_of_the_action() {
         let hour = Some(Duration::from_hours(1));
         assert_eq!(weights.stickiness, Some(Stickiness::On(hour)));
 
-        listeners
-            .set_weights(&listener(), &shift(&weights))
-            .await
-            .unwrap();
+        listeners.set_weights(&listener(), &shift(&weights)).await.unwrap();
         let asked = stub.asked().pop().unwrap();
         let action = "DefaultActions.member.1";
         let config = format!("{action}.ForwardConfig");
@@ -122,8 +112,7 @@ async fn weights_are_read_and_written_with_everything_else_of_the_action() {
 
 #[tokio::test]
 async fn a_listener_that_forwards_to_one_group_in_the_old_spelling_gives_it_everything() {
-    let action =
-        format!("<member><Type>forward</Type><TargetGroupArn>{DB_1}</TargetGroupArn></member>");
+    let action = format!("<member><Type>forward</Type><TargetGroupArn>{DB_1}</TargetGroupArn></member>");
     let (listeners, _stub) = standing("TCP", &action).await;
     let weights = listeners.weights(&listener()).await.unwrap().value;
     assert_eq!(weights.in_service(), [&group(DB_1).arn].into());
@@ -146,32 +135,14 @@ async fn a_listener_that_no_route_can_weigh_is_refused_with_what_it_has_to_be() 
     let cases = [
         ("UDP", good.clone(), "ListenerProtocol", "TCP or TLS"),
         ("TCP", redirect.to_owned(), "ListenerActions", "forward"),
-        (
-            "TCP",
-            format!("{good}{good}"),
-            "ListenerActions",
-            "needs one",
-        ),
-        (
-            "TCP",
-            forward(&[(DB_1, 1000)]),
-            "WeightUnreadable",
-            "0 to 999",
-        ),
-        (
-            "TCP",
-            forward(&[("no-arn", 1)]),
-            "TargetGroupUnreadable",
-            "ARN",
-        ),
+        ("TCP", format!("{good}{good}"), "ListenerActions", "needs one"),
+        ("TCP", forward(&[(DB_1, 1000)]), "WeightUnreadable", "0 to 999"),
+        ("TCP", forward(&[("no-arn", 1)]), "TargetGroupUnreadable", "ARN"),
     ];
     for (protocol, actions, code, remedy) in cases {
         let (listeners, _stub) = standing(protocol, &actions).await;
         let refused = listeners.weights(&listener()).await.unwrap_err();
-        assert_eq!(
-            (refused.kind, refused.code.as_str()),
-            (ErrorKind::Invalid, code)
-        );
+        assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Invalid, code));
         assert!(refused.message.contains(remedy), "{refused}");
     }
 }
@@ -182,10 +153,7 @@ async fn a_listener_that_does_not_exist_is_missing_whatever_is_asked_of_it() {
     let shift = shift(&Weights::default());
     let errors = [
         listeners.weights(&listener()).await.unwrap_err(),
-        listeners
-            .set_weights(&listener(), &shift)
-            .await
-            .unwrap_err(),
+        listeners.set_weights(&listener(), &shift).await.unwrap_err(),
     ];
     for (error, call) in errors.iter().zip(["DescribeListeners", "ModifyListener"]) {
         assert_eq!((error.call, error.kind), (call, ErrorKind::Missing));

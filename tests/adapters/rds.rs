@@ -80,10 +80,7 @@ pub(crate) fn names() -> NameServer {
 /// A cluster in which `db-2` writes, and this about the instances.
 fn standing(rows: &[String]) -> Stub {
     Stub::scripted(vec![
-        cluster(
-            "available",
-            &[("db-1", false), ("db-2", true), ("db-3", false)],
-        ),
+        cluster("available", &[("db-1", false), ("db-2", true), ("db-3", false)]),
         (INSTANCES, instances(rows)),
     ])
 }
@@ -123,29 +120,16 @@ async fn the_writer_is_who_rds_says_at_the_address_of_its_own_endpoint() {
     let told = testimony(&stub, &asks_rds()).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
     let asked = stub.asked();
-    assert_eq!(
-        asked.len(),
-        2,
-        "two calls, whatever the size of the cluster"
-    );
+    assert_eq!(asked.len(), 2, "two calls, whatever the size of the cluster");
     assert!(asked[0].contains("DBClusterIdentifier=aurora"), "{asked:?}");
     assert!(asked[1].contains("DBInstanceIdentifier=db-2"), "{asked:?}");
 }
 
 #[tokio::test]
 async fn a_cluster_whose_roles_are_changing_is_unclear_with_its_status() {
-    for status in [
-        "failing-over",
-        "promoting",
-        "upgrading",
-        "stopped",
-        "invented-tomorrow",
-    ] {
+    for status in ["failing-over", "promoting", "upgrading", "stopped", "invented-tomorrow"] {
         let stub = Stub::scripted(vec![cluster(status, &[("db-1", true)])]);
-        assert_eq!(
-            unclear(&stub, &asks_rds()).await,
-            format!("the cluster aurora is {status:?}")
-        );
+        assert_eq!(unclear(&stub, &asks_rds()).await, format!("the cluster aurora is {status:?}"));
     }
 }
 
@@ -179,10 +163,7 @@ async fn a_writer_whose_endpoint_does_not_resolve_is_unclear() {
         cluster("available", &[("db-9", true)]),
         (INSTANCES, instances(&[row("db-9", "available")])),
     ]);
-    assert_eq!(
-        unclear(&stub, &asks_rds()).await,
-        format!("{} does not exist (NXDOMAIN)", at_home("db-9"))
-    );
+    assert_eq!(unclear(&stub, &asks_rds()).await, format!("{} does not exist (NXDOMAIN)", at_home("db-9")));
 }
 
 #[tokio::test]
@@ -193,27 +174,18 @@ async fn what_rds_refuses_is_unclear_in_its_own_words() {
     let missing = "DBCluster aurora not found.";
     let missing = Answer::rds_error(404, "DBClusterNotFoundFault", missing);
     for (answer, words) in [
-        (
-            throttled.clone(),
-            "DescribeDBClusters failed (throttled, Throttling): Rate exceeded",
-        ),
+        (throttled.clone(), "DescribeDBClusters failed (throttled, Throttling): Rate exceeded"),
         (
             denied,
             "DescribeDBClusters failed (denied, AccessDenied): User: arn:aws:sts::1:assumed-role/w/t \
              is not authorized to perform: rds:DescribeDBClusters",
         ),
-        (
-            missing,
-            "DescribeDBClusters failed (missing, DBClusterNotFoundFault): DBCluster aurora not found.",
-        ),
+        (missing, "DescribeDBClusters failed (missing, DBClusterNotFoundFault): DBCluster aurora not found."),
     ] {
         let stub = Stub::scripted(vec![(CLUSTERS, answer)]);
         assert_eq!(unclear(&stub, &asks_rds()).await, words);
     }
-    let stub = Stub::scripted(vec![
-        cluster("available", &[("db-1", true)]),
-        (INSTANCES, throttled),
-    ]);
+    let stub = Stub::scripted(vec![cluster("available", &[("db-1", true)]), (INSTANCES, throttled)]);
     assert_eq!(
         unclear(&stub, &asks_rds()).await,
         "DescribeDBInstances failed (throttled, Throttling): Rate exceeded"
@@ -222,10 +194,7 @@ async fn what_rds_refuses_is_unclear_in_its_own_words() {
 
 #[tokio::test]
 async fn a_route_of_any_source_is_told_that_it_cannot_be_asked_for() {
-    let route = Route {
-        source: Source::Any,
-        ..asks_rds()
-    };
+    let route = Route { source: Source::Any, ..asks_rds() };
     let stub = standing(&[]);
     assert_eq!(
         unclear(&stub, &route).await,
@@ -238,10 +207,7 @@ async fn a_route_of_any_source_is_told_that_it_cannot_be_asked_for() {
 #[tokio::test]
 async fn a_source_of_another_region_is_never_asked_about_by_its_name() {
     let arn = "arn:aws:rds:eu-west-1:123456789012:cluster:aurora";
-    let route = Route {
-        source: Source::Elsewhere(SourceArn::parse(arn).unwrap()),
-        ..asks_rds()
-    };
+    let route = Route { source: Source::Elsewhere(SourceArn::parse(arn).unwrap()), ..asks_rds() };
     let stub = standing(&[]);
     let why = unclear(&stub, &route).await;
     assert!(why.contains("another account or Region"), "{why}");
@@ -253,18 +219,9 @@ async fn a_source_of_another_region_is_never_asked_about_by_its_name() {
 async fn a_route_of_readers_hears_of_every_reader_in_one_call_and_its_pages() {
     let marker = "<Marker>m-1</Marker>";
     let stub = Stub::scripted(vec![
-        cluster(
-            "available",
-            &[("db-1", false), ("db-2", true), ("db-3", false)],
-        ),
+        cluster("available", &[("db-1", false), ("db-2", true), ("db-3", false)]),
         ("Marker=m-1", instances(&[row("db-1", "available")])),
-        (
-            INSTANCES,
-            page(
-                &[row("db-3", "available"), row("db-2", "available")],
-                marker,
-            ),
-        ),
+        (INSTANCES, page(&[row("db-3", "available"), row("db-2", "available")], marker)),
     ]);
     let mut route = asks_rds();
     route.policy.role = Role::Readers;
@@ -288,11 +245,7 @@ async fn a_reader_that_restarts_keeps_its_place_and_one_that_is_made_or_deleted_
         ("deleting", false),
         ("failed", false),
     ] {
-        let stub = standing(&[
-            row("db-1", status),
-            row("db-2", "available"),
-            row("db-3", "available"),
-        ]);
+        let stub = standing(&[row("db-1", status), row("db-2", "available"), row("db-3", "available")]);
         let mut readers = vec![member("db-3", "10.0.3.10")];
         if counts {
             readers.insert(0, member("db-1", "10.0.1.10"));
@@ -307,10 +260,7 @@ async fn a_reader_whose_address_is_not_to_be_had_makes_all_unclear() {
     let mut route = asks_rds();
     route.policy.role = Role::Readers;
     let stub = standing(&[row("db-2", "available"), row("db-9", "available")]);
-    assert_eq!(
-        unclear(&stub, &route).await,
-        format!("{} does not exist (NXDOMAIN)", at_home("db-9"))
-    );
+    assert_eq!(unclear(&stub, &route).await, format!("{} does not exist (NXDOMAIN)", at_home("db-9")));
     let unborn = homeless("aurora", "db-3", "rebooting");
     let stub = standing(&[row("db-2", "available"), unborn]);
     let expected = r#"the instance db-3 has no endpoint (its status is "rebooting")"#;
@@ -367,28 +317,19 @@ async fn what_rds_cannot_say_now_is_an_error_and_never_looked_for_in_names() {
     let stub = Stub::scripted(vec![(INSTANCES, throttled)]);
     let both = route(&[Witness::Rds, Witness::Dns]);
     let error = failed(address(&stub, &both, "db-1").await);
-    assert_eq!(
-        (error.call, error.kind),
-        ("DescribeDBInstances", ErrorKind::Throttled)
-    );
+    assert_eq!((error.call, error.kind), ("DescribeDBInstances", ErrorKind::Throttled));
     assert_eq!(error.request_id.as_deref(), Some("r-1"));
 
     let stub = standing(&[homeless("aurora", "db-1", "creating")]);
     let error = failed(address(&stub, &both, "db-1").await);
-    assert_eq!(
-        (error.kind, error.code.as_str()),
-        (ErrorKind::Invalid, "NoEndpoint")
-    );
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Invalid, "NoEndpoint"));
 }
 
 #[tokio::test]
 async fn a_member_of_rds_is_never_given_up_for_its_name() {
     let stub = standing(&[row("db-9", "available")]);
     let error = failed(address(&stub, &asks_rds(), "db-9").await);
-    assert_eq!(
-        error.message,
-        format!("{} does not exist (NXDOMAIN)", at_home("db-9"))
-    );
+    assert_eq!(error.message, format!("{} does not exist (NXDOMAIN)", at_home("db-9")));
 }
 
 #[tokio::test]
@@ -401,15 +342,9 @@ async fn both_witnesses_of_a_route_are_heard() {
     let Truth::Unclear(why) = databases.ask(&both).await.truth() else {
         panic!("the endpoint still leads to the old writer");
     };
-    assert_eq!(
-        why,
-        "the witnesses differ: rds says db-2 at 10.0.2.10, dns says db-1 at 10.0.1.10"
-    );
+    assert_eq!(why, "the witnesses differ: rds says db-2 at 10.0.2.10, dns says db-1 at 10.0.1.10");
     server.alias(ENDPOINT, &at_home("db-2"));
-    let expected = Truth::Members {
-        writer: member("db-2", "10.0.2.10"),
-        readers: vec![],
-    };
+    let expected = Truth::Members { writer: member("db-2", "10.0.2.10"), readers: vec![] };
     assert_eq!(databases.ask(&both).await.truth(), expected);
 }
 
@@ -450,10 +385,7 @@ async fn a_failover_over_the_wire_changes_the_writer_and_nothing_else() {
     route.policy.role = Role::Readers;
     for (writer, reader) in [("db-1", "db-2"), ("db-2", "db-1")] {
         let Reading(said) = databases.ask(&route).await;
-        let expected = says(
-            member(writer, "127.0.0.1"),
-            vec![member(reader, "127.0.0.1")],
-        );
+        let expected = says(member(writer, "127.0.0.1"), vec![member(reader, "127.0.0.1")]);
         assert_eq!(said, [(Witness::Rds, expected)]);
         client
             .failover_db_cluster()

@@ -50,10 +50,7 @@ fn fresh() -> NameServer {
 }
 
 fn asking(servers: &[SocketAddr]) -> Names {
-    let patience = Patience {
-        attempt: Duration::from_secs(1),
-        ..Patience::default()
-    };
+    let patience = Patience { attempt: Duration::from_secs(1), ..Patience::default() };
     Names::of(servers, patience).unwrap()
 }
 
@@ -79,11 +76,7 @@ async fn the_first_server_is_believed_though_the_second_is_faster() {
 
 #[tokio::test]
 async fn the_second_server_is_asked_when_the_first_fails_to_answer() {
-    for code in [
-        ResponseCode::ServFail,
-        ResponseCode::Refused,
-        ResponseCode::NotImp,
-    ] {
+    for code in [ResponseCode::ServFail, ResponseCode::Refused, ResponseCode::NotImp] {
         let (first, second) = (stale(), fresh());
         first.code(ENDPOINT, code);
         let names = asking(&[first.address(), second.address()]);
@@ -158,11 +151,7 @@ async fn an_answer_tells_how_long_each_name_on_the_way_may_be_kept() {
     server.ttls(&[299]);
     let names = asking(&[server.address()]);
     let found = names.look_up(ENDPOINT, Families::V4).await.unwrap();
-    let told: Vec<_> = found
-        .names
-        .iter()
-        .map(|alias| (alias.name.as_str(), alias.ttl.as_secs()))
-        .collect();
+    let told: Vec<_> = found.names.iter().map(|alias| (alias.name.as_str(), alias.ttl.as_secs())).collect();
     assert_eq!(told, [(ENDPOINT, 299), (at_home("db-2").as_str(), 299)]);
 }
 
@@ -172,10 +161,8 @@ async fn each_server_can_be_asked_by_itself() {
     let servers = [first.address(), silent.address(), second.address()];
     let names = asking(&servers);
     let said = names.look_up_at_each(ENDPOINT, Families::V4).await.unwrap();
-    let said: Vec<_> = said
-        .into_iter()
-        .map(|(server, found)| (server, found.ok().map(|found| found.ip)))
-        .collect();
+    let said: Vec<_> =
+        said.into_iter().map(|(server, found)| (server, found.ok().map(|found| found.ip))).collect();
     assert_eq!(
         said,
         [
@@ -211,11 +198,7 @@ async fn a_raised_ttl_is_seen_in_the_first_answer_or_the_second() {
     let servers = [fresh.address(), unbound.address(), dnsmasq.address()];
     assert_eq!(
         seen(&servers, &route).await,
-        [
-            (servers[0], Some((new, 5))),
-            (servers[1], Some((old, 299))),
-            (servers[2], Some((old, 300))),
-        ]
+        [(servers[0], Some((new, 5))), (servers[1], Some((old, 299))), (servers[2], Some((old, 300))),]
     );
 }
 

@@ -54,10 +54,7 @@ async fn client() -> Client {
 }
 
 fn bodies(messages: &[Message]) -> Vec<&str> {
-    messages
-        .iter()
-        .map(|message| message.body.as_str())
-        .collect()
+    messages.iter().map(|message| message.body.as_str()).collect()
 }
 
 #[tokio::test]
@@ -132,20 +129,12 @@ async fn a_dead_lettered_message_leaves_the_queue_and_keeps_its_body_and_group()
     let fixture = Fixture::fresh().await;
     fixture.send("orders", r#"{"not":"an event"}"#).await;
     let message = fixture.receive_one().await;
-    assert_eq!(
-        fixture.queue.dead_letter(&message).await.unwrap(),
-        Kept::Ours
-    );
+    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Kept::Ours);
     assert_eq!(fixture.queue.depth().await.unwrap(), Depth::default());
 
     let facts = fixture.queue.facts().clone();
-    let dead_letters = SqsQueue::new(
-        fixture.client.clone(),
-        QueueFacts {
-            url: facts.dead_letter_url.clone(),
-            ..facts
-        },
-    );
+    let dead_letters =
+        SqsQueue::new(fixture.client.clone(), QueueFacts { url: facts.dead_letter_url.clone(), ..facts });
     let dead = dead_letters.receive(10, NOW).await.unwrap();
     assert_eq!(bodies(&dead), [r#"{"not":"an event"}"#]);
     assert_eq!(dead[0].group, "orders");
@@ -157,16 +146,10 @@ async fn a_message_dead_lettered_twice_is_in_the_dead_letter_queue_once() {
     fixture.send("orders", "poison").await;
     let message = fixture.receive_one().await;
     fixture.queue.dead_letter(&message).await.unwrap();
-    assert_eq!(
-        fixture.queue.dead_letter(&message).await.unwrap(),
-        Kept::Gone
-    );
+    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Kept::Gone);
 
     let url = fixture.queue.facts().dead_letter_url.clone();
-    let facts = QueueFacts {
-        url,
-        ..fixture.queue.facts().clone()
-    };
+    let facts = QueueFacts { url, ..fixture.queue.facts().clone() };
     let depth = SqsQueue::new(fixture.client.clone(), facts).depth().await;
     assert_eq!(depth.unwrap().visible, 1);
 }
@@ -190,10 +173,7 @@ async fn the_depth_tells_waiting_messages_from_those_in_hand() {
     fixture.send("orders", "failover").await;
     fixture.send("billing", "failover of another route").await;
     fixture.receive_one().await;
-    let expected = Depth {
-        visible: 1,
-        in_flight: 1,
-    };
+    let expected = Depth { visible: 1, in_flight: 1 };
     assert_eq!(fixture.queue.depth().await.unwrap(), expected);
 }
 
@@ -226,12 +206,7 @@ async fn a_queue_is_opened_by_its_name_or_its_url_alike() {
 #[tokio::test]
 async fn a_queue_that_keeps_no_order_is_refused() {
     let client = client().await;
-    client
-        .create_queue()
-        .queue_name("plain")
-        .send()
-        .await
-        .unwrap();
+    client.create_queue().queue_name("plain").send().await.unwrap();
     let refused = SqsQueue::open(client, "plain").await.unwrap_err();
     assert!(matches!(refused, OpenError::NotFifo { .. }), "{refused}");
 }
@@ -243,17 +218,12 @@ async fn a_queue_without_a_dead_letter_queue_is_refused() {
     let create = create.attributes(QueueAttributeName::FifoQueue, "true");
     create.send().await.unwrap();
     let refused = SqsQueue::open(client, NAME).await.unwrap_err();
-    assert!(
-        matches!(refused, OpenError::NoDeadLetterQueue { .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::NoDeadLetterQueue { .. }), "{refused}");
 }
 
 #[tokio::test]
 async fn a_queue_that_does_not_exist_is_missing_in_the_services_own_words() {
-    let refused = SqsQueue::open(client().await, "nowhere.fifo")
-        .await
-        .unwrap_err();
+    let refused = SqsQueue::open(client().await, "nowhere.fifo").await.unwrap_err();
     let OpenError::Call(error) = refused else {
         panic!("{refused}");
     };

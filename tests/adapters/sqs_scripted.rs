@@ -43,19 +43,12 @@ fn message() -> Message {
 async fn every_way_in_which_aws_refuses_a_stale_handle_is_gone() {
     let refusals = [
         ("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
-        (
-            "MessageNotInflight",
-            "AWS.SimpleQueueService.MessageNotInflight",
-        ),
+        ("MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"),
         ("InvalidParameterValueException", "InvalidParameterValue"),
     ];
     for (shape, code) in refusals {
         let (queue, _stub) = scripted(Answer::sqs_error(shape, code)).await;
-        assert_eq!(
-            queue.delete(&message()).await.unwrap(),
-            Kept::Gone,
-            "{code}"
-        );
+        assert_eq!(queue.delete(&message()).await.unwrap(), Kept::Gone, "{code}");
         let kept = queue.change_visibility(&message(), NOW).await;
         assert_eq!(kept.unwrap(), Kept::Gone, "{code}");
     }
@@ -63,16 +56,10 @@ async fn every_way_in_which_aws_refuses_a_stale_handle_is_gone() {
 
 #[tokio::test]
 async fn a_dead_letter_that_cannot_be_sent_leaves_the_message_where_it_is() {
-    let refusal = Answer::sqs_error(
-        "QueueDoesNotExist",
-        "AWS.SimpleQueueService.NonExistentQueue",
-    );
+    let refusal = Answer::sqs_error("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue");
     let (queue, stub) = scripted(refusal).await;
     let error = queue.dead_letter(&message()).await.unwrap_err();
-    assert_eq!(
-        (error.call, error.kind),
-        ("SendMessage", ErrorKind::Missing)
-    );
+    assert_eq!((error.call, error.kind), ("SendMessage", ErrorKind::Missing));
     assert_eq!(stub.asked().len(), 1, "no DeleteMessage follows");
 }
 
@@ -80,10 +67,7 @@ async fn a_dead_letter_that_cannot_be_sent_leaves_the_message_where_it_is() {
 async fn a_visibility_is_rounded_up_to_whole_seconds_and_held_inside_what_sqs_takes() {
     let (queue, stub) = scripted(Answer::sqs("{}")).await;
     for visibility in [NOW, Duration::from_millis(1_200), Duration::from_hours(13)] {
-        queue
-            .change_visibility(&message(), visibility)
-            .await
-            .unwrap();
+        queue.change_visibility(&message(), visibility).await.unwrap();
     }
     let sent: Vec<u64> = stub
         .asked()
@@ -139,10 +123,7 @@ async fn a_receive_that_the_sdk_repeats_keeps_its_attempt_id() {
 async fn a_dead_letter_is_deduplicated_by_its_message_and_ordered_by_its_group() {
     let sent = r#"{"MessageId":"d-1","MD5OfMessageBody":"x"}"#;
     let (queue, stub) = scripted(Answer::sqs(sent)).await;
-    let other = Message {
-        id: "m-2".to_owned(),
-        ..message()
-    };
+    let other = Message { id: "m-2".to_owned(), ..message() };
     for message in [message(), other] {
         queue.dead_letter(&message).await.unwrap();
     }

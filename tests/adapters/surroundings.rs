@@ -18,14 +18,11 @@ use crate::support::Account;
 use crate::support::dns::NameServer;
 use crate::support::stub::{Answer, Stub};
 
-const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
 async fn on(stub: &Stub) -> AwsInstallation {
-    let what = What {
-        queue: NAME.to_owned(),
-        tables: TableNames::default(),
-        endpoints: Vec::new(),
-    };
+    let what = What { queue: NAME.to_owned(), tables: TableNames::default(), endpoints: Vec::new() };
     let sdk = Account::fresh().config(&stub.endpoint()).await;
     let names = dns::names(&NameServer::start());
     AwsInstallation::new(&sdk, what, Some(names), Arc::new(SystemClock::start()))
@@ -40,9 +37,8 @@ fn refused<T: std::fmt::Debug>(seen: Seen<T>) -> ErrorKind {
 
 /// A rule that forwards to several groups, by their weights.
 fn rule(priority: &str, is_default: bool, groups: &[&str]) -> String {
-    let tuple = |arn: &&str| {
-        format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>1</Weight></member>")
-    };
+    let tuple =
+        |arn: &&str| format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>1</Weight></member>");
     let tuples: String = groups.iter().map(tuple).collect();
     format!(
         "<member><Priority>{priority}</Priority><IsDefault>{is_default}</IsDefault><Actions><member><Type>forward</Type>\
@@ -60,10 +56,7 @@ async fn the_rules_of_a_listener_are_read_to_the_last_page_but_for_the_default()
     let first = rule("7", false, &["first", "second"]) + &rule("default", true, &["first"]);
     let stub = Stub::scripted(vec![
         ("Marker=next", page(old, "")),
-        (
-            "Action=DescribeRules",
-            page(&first, "<NextMarker>next</NextMarker>"),
-        ),
+        ("Action=DescribeRules", page(&first, "<NextMarker>next</NextMarker>")),
     ]);
     let listener = ListenerArn::new(LISTENER).unwrap();
     let rules = on(&stub).await.listener_rules(&listener).await;
@@ -71,15 +64,8 @@ async fn the_rules_of_a_listener_are_read_to_the_last_page_but_for_the_default()
         priority: priority.to_owned(),
         groups: groups.iter().map(|&group| group.to_owned()).collect(),
     };
-    assert_eq!(
-        rules,
-        Ok(vec![rule("7", &["first", "second"]), rule("9", &["third"])])
-    );
-    assert!(
-        stub.asked()[0].contains("ListenerArn=arn"),
-        "{:?}",
-        stub.asked()
-    );
+    assert_eq!(rules, Ok(vec![rule("7", &["first", "second"]), rule("9", &["third"])]));
+    assert!(stub.asked()[0].contains("ListenerArn=arn"), "{:?}", stub.asked());
 }
 
 /// What RDS says of a cluster with this among its fields.
@@ -95,11 +81,7 @@ async fn only_a_cluster_that_says_so_is_without_vpc_networking() {
     let of = |field: &str| {
         format!("<DBCluster><DBClusterIdentifier>aurora</DBClusterIdentifier>{field}</DBCluster>")
     };
-    let said = |value: &str| {
-        of(&format!(
-            "<VPCNetworkingEnabled>{value}</VPCNetworkingEnabled>"
-        ))
-    };
+    let said = |value: &str| of(&format!("<VPCNetworkingEnabled>{value}</VPCNetworkingEnabled>"));
     assert_eq!(networking(&route, &of("")).await, Ok(Switch::On));
     assert_eq!(networking(&route, &said("true")).await, Ok(Switch::On));
     assert_eq!(networking(&route, &said("false")).await, Ok(Switch::Off));

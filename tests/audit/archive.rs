@@ -80,10 +80,7 @@ pub(crate) fn redacted(text: &str) -> String {
 }
 
 fn key(route: &str, seq: u64) -> [(&'static str, AttributeValue); 2] {
-    [
-        ("route", AttributeValue::S(route.to_owned())),
-        ("seq", AttributeValue::N(seq.to_string())),
-    ]
+    [("route", AttributeValue::S(route.to_owned())), ("seq", AttributeValue::N(seq.to_string()))]
 }
 
 /// Overwrites a column of a record, as somebody with a key to the table could.
@@ -105,10 +102,7 @@ pub(crate) async fn overwrite(desk: &Desk, (route, seq): (&str, u64), column: &s
 /// Takes a record away.
 pub(crate) async fn remove(desk: &Desk, route: &str, seq: u64) {
     let dynamo = &desk.rig.fleet.dynamo;
-    let mut delete = dynamo
-        .client_outside()
-        .delete_item()
-        .table_name(&dynamo.tables().audit);
+    let mut delete = dynamo.client_outside().delete_item().table_name(&dynamo.tables().audit);
     for (name, value) in key(route, seq) {
         delete = delete.key(name, value);
     }

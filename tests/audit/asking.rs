@@ -24,10 +24,7 @@ async fn a_list_looks_like_this() {
     2026-05-06T23:02:31.000Z  orders/2  Swapped  WriterMoved  orders-2  0 ms
     "#);
     insta::assert_snapshot!(said.err, @"there may be more; go on with --cursor 2026-05-06T23:02:31.000Z/orders/2");
-    let said = done(
-        desk.says("audit list --route orders --limit 1 --output json")
-            .await,
-    );
+    let said = done(desk.says("audit list --route orders --limit 1 --output json").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
     {
       "version": 1,
@@ -70,11 +67,7 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
     let whole = done(desk.says("audit list --output jsonl").await);
     let whole = ids(&whole.out);
     assert_eq!(whole.len(), 40);
-    for (options, of_all) in [
-        ("", 40),
-        ("--route orders", 20),
-        ("--route orders --outcome swapped", 10),
-    ] {
+    for (options, of_all) in [("", 40), ("--route orders", 20), ("--route orders --outcome swapped", 10)] {
         let (mut joined, mut cursor) = (Vec::new(), String::new());
         loop {
             let before = queries(&desk);
@@ -82,18 +75,10 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
             let said = done(desk.says(&line).await);
             let page: serde_json::Value = serde_json::from_str(&said.out).unwrap();
             // Over all routes there is yesterday, too.
-            let days = if options.is_empty() && page["next"].is_null() {
-                2
-            } else {
-                1
-            };
+            let days = if options.is_empty() && page["next"].is_null() { 2 } else { 1 };
             assert_eq!(queries(&desk) - before, days, "{line}");
-            let lines: Vec<String> = page["records"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
+            let lines: Vec<String> =
+                page["records"].as_array().unwrap().iter().map(ToString::to_string).collect();
             joined.extend(ids(&lines.join("\n")));
             match page["next"].as_str() {
                 Some(next) => cursor = format!("--cursor {next}"),
@@ -109,10 +94,7 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_time_is_found_in_a_long_chain_without_reading_it() {
     let desk = moved(&["orders"], 64).await;
-    let all = done(
-        desk.says("audit list --route orders --limit 1000 --output jsonl")
-            .await,
-    );
+    let all = done(desk.says("audit list --route orders --limit 1000 --output jsonl").await);
     let row = |seq: usize| -> serde_json::Value {
         serde_json::from_str(all.out.lines().rev().nth(seq - 1).unwrap()).unwrap()
     };
@@ -191,14 +173,9 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
     let order = "swap orders --to orders-3 --reason \"sick zone\" --yes";
     done(desk.says(order).await);
     let said = done(desk.says("audit show orders/2 --output jsonl").await);
-    let finished: serde_json::Value =
-        serde_json::from_str(said.out.lines().nth(1).unwrap()).unwrap();
-    let fields: Vec<String> = finished
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
+    let finished: serde_json::Value = serde_json::from_str(said.out.lines().nth(1).unwrap()).unwrap();
+    let fields: Vec<String> =
+        finished.as_object().unwrap().iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let text = std::fs::read_to_string(desk.file()).unwrap();
     let fields = fields.join("\n");
     let fields = fields.replace(ConfigHash::of(&text).as_str(), "CONFIG");
@@ -250,18 +227,10 @@ async fn a_route_that_is_not_there_is_told() {
       why: it is not in the configuration, and nothing is recorded of it
       fix: configured are: orders
     "#);
-    let said = desk
-        .says("audit list --route orders --outcome failed --output jsonl")
-        .await;
+    let said = desk.says("audit list --route orders --outcome failed --output jsonl").await;
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));
     assert_eq!(
-        (said.code, said.out.as_str(), said.err.as_str()),
-        (0, "", "")
-    );
-    assert_eq!(
-        ids(&desk
-            .says("audit list --route orders --output jsonl")
-            .await
-            .out),
+        ids(&desk.says("audit list --route orders --output jsonl").await.out),
         numbered("orders", [2, 1])
     );
 }
@@ -287,42 +256,20 @@ async fn what_answers_cost_stands_in_the_document() {
             .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let answer = query.send().await.unwrap();
-        let units = answer
-            .consumed_capacity()
-            .unwrap()
-            .capacity_units()
-            .unwrap();
+        let units = answer.consumed_capacity().unwrap().capacity_units().unwrap();
         (answer.count(), units)
     };
     let costs = [
-        (
-            "`audit list --route R`, with 50 records",
-            ask(None, "route", "orders", 51).await,
-        ),
-        (
-            "a page of `audit verify` or `audit export`",
-            ask(None, "route", "orders", 100).await,
-        ),
+        ("`audit list --route R`, with 50 records", ask(None, "route", "orders", 51).await),
+        ("a page of `audit verify` or `audit export`", ask(None, "route", "orders", 100).await),
         (
             "a page of `audit list` over all routes, with a filter",
             ask(Some("by-day"), "day", &day, 100).await,
         ),
-        (
-            "`audit show` of an event",
-            ask(Some("by-event"), "event_key", &key, 100).await,
-        ),
-        (
-            "one record, or a step of looking for a time",
-            ask(None, "route", "orders", 1).await,
-        ),
-        (
-            "a look of `audit tail` at a route, nothing being new",
-            ask(None, "route", "none", 100).await,
-        ),
-        (
-            "a day without a record",
-            ask(Some("by-day"), "day", "2020-01-01", 100).await,
-        ),
+        ("`audit show` of an event", ask(Some("by-event"), "event_key", &key, 100).await),
+        ("one record, or a step of looking for a time", ask(None, "route", "orders", 1).await),
+        ("a look of `audit tail` at a route, nothing being new", ask(None, "route", "none", 100).await),
+        ("a day without a record", ask(Some("by-day"), "day", "2020-01-01", 100).await),
     ];
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
     let document = std::fs::read_to_string(path).unwrap();

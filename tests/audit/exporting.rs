@@ -15,10 +15,7 @@ impl Shelf {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.export").display().to_string();
-        Self {
-            _folder: folder,
-            path,
-        }
+        Self { _folder: folder, path }
     }
 
     fn text(&self) -> String {
@@ -26,9 +23,7 @@ impl Shelf {
     }
 
     async fn verified(&self, desk: &Desk) -> crate::desk::Said {
-        let said = desk
-            .says(&format!("audit verify --file {}", self.path))
-            .await;
+        let said = desk.says(&format!("audit verify --file {}", self.path)).await;
         crate::desk::Said {
             out: said.out.replace(&self.path, "FILE"),
             err: said.err.replace(&self.path, "FILE"),
@@ -66,10 +61,8 @@ async fn an_export_holds_every_record_to_the_byte() {
     let desk = moved(&["orders"], 60).await;
     let said = done(desk.says("audit export --route orders").await);
     let chain = desk.rig.chain(0).await;
-    let lines: Vec<String> = chain
-        .iter()
-        .map(|s| format!("{{\"hash\":\"{}\",\"record\":{}}}", s.hash, s.canonical))
-        .collect();
+    let lines: Vec<String> =
+        chain.iter().map(|s| format!("{{\"hash\":\"{}\",\"record\":{}}}", s.hash, s.canonical)).collect();
     assert_eq!(said.out.lines().collect::<Vec<_>>(), lines);
 }
 
@@ -89,12 +82,7 @@ async fn a_file_goes_on_after_its_last_whole_line_wherever_it_was_torn() {
             let said = done(desk.says(&line).await);
             assert_eq!(shelf.text(), whole, "{form} cut at {cut}");
             let torn = cut > 0 && !whole[..cut].ends_with('\n');
-            assert_eq!(
-                said.err.contains("dropped a torn line"),
-                torn,
-                "{cut}: {}",
-                said.err
-            );
+            assert_eq!(said.err.contains("dropped a torn line"), torn, "{cut}: {}", said.err);
         }
     }
 }
@@ -135,16 +123,8 @@ async fn what_is_passed_to_go_on_is_said_and_goes_on() {
     more(&desk, 1, 1).await;
     let rest = done(desk.says(&format!("audit export --all {after}")).await);
     assert_eq!(ids(&rest.out), numbered("billing", 5..=6));
-    let rest = done(
-        desk.says("audit export --route orders --after 3 --output csv")
-            .await,
-    );
-    assert_eq!(
-        rest.out.lines().count(),
-        1,
-        "no second heading: {}",
-        rest.out
-    );
+    let rest = done(desk.says("audit export --route orders --after 3 --output csv").await);
+    assert_eq!(rest.out.lines().count(), 1, "no second heading: {}", rest.out);
     let said = desk.says("audit export --all --after 3").await;
     assert_eq!(said.code, 2);
     insta::assert_snapshot!(said.err, @r#"
@@ -199,10 +179,7 @@ async fn a_table_that_was_tampered_with_is_exported_and_told() {
     remove(&desk, "orders", 2).await;
     overwrite(&desk, ("orders", 5), "record", "{}").await;
     let said = desk.says("audit export --all").await;
-    assert_eq!(
-        (said.code, ids(&said.out)),
-        (3, numbered("orders", [1, 3, 4, 6, 7, 8]))
-    );
+    assert_eq!((said.code, ids(&said.out)), (3, numbered("orders", [1, 3, 4, 6, 7, 8])));
     assert!(said.err.contains("from orders/2 on"), "{}", said.err);
 }
 
@@ -238,17 +215,10 @@ async fn a_file_that_is_no_export_is_left_as_it_is() {
     for form in ["jsonl", "csv"] {
         let text = "name,date\nada,today\nno end of line";
         fs::write(&shelf.path, text).unwrap();
-        let said = desk
-            .says(&format!(
-                "audit export --all --output {form} --to {}",
-                shelf.path
-            ))
-            .await;
+        let said = desk.says(&format!("audit export --all --output {form} --to {}", shelf.path)).await;
         assert_eq!((said.code, shelf.text().as_str()), (1, text));
     }
-    let said = desk
-        .says("audit export --all --to /nowhere/audit.jsonl")
-        .await;
+    let said = desk.says("audit export --all --to /nowhere/audit.jsonl").await;
     assert_eq!(said.code, 1);
     insta::assert_snapshot!(said.err, @r#"
     error: the export cannot go on in /nowhere/audit.jsonl
@@ -261,10 +231,7 @@ async fn a_file_that_is_no_export_is_left_as_it_is() {
 async fn every_way_to_tamper_with_a_file_is_found_at_its_first_record() {
     let desk = moved(&["orders"], 4).await;
     let shelf = Shelf::new();
-    done(
-        desk.says(&format!("audit export --all --to {}", shelf.path))
-            .await,
-    );
+    done(desk.says(&format!("audit export --all --to {}", shelf.path)).await);
     let whole = shelf.text();
     let lines: Vec<&str> = whole.lines().collect();
     let hash_of = |n: usize| &lines[n][9..73];
@@ -287,21 +254,13 @@ async fn every_way_to_tamper_with_a_file_is_found_at_its_first_record() {
         fs::write(&shelf.path, text).unwrap();
         let said = shelf.verified(&desk).await;
         assert_eq!(said.code, 3, "{seq}: {}", said.out);
-        assert!(
-            said.err.contains(&format!("from orders/{seq} on")),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains(&format!("from orders/{seq} on")), "{}", said.err);
     }
     for text in [with(3, "{}"), with(3, "what?")] {
         fs::write(&shelf.path, text).unwrap();
         let said = shelf.verified(&desk).await;
         assert_eq!(said.code, 3);
-        assert!(
-            said.err.contains("line 4 of FILE is no record"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("line 4 of FILE is no record"), "{}", said.err);
     }
     fs::write(&shelf.path, with(3, &another)).unwrap();
     let said = shelf.verified(&desk).await;

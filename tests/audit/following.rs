@@ -14,8 +14,7 @@ async fn an_hour_of_moves(desk: &Desk) {
     for n in 0..40 {
         let (route, instance) = (n % 2, if n % 4 < 2 { 2 } else { 3 });
         failover(desk, route, instance);
-        desk.pass(Duration::from_millis(1_000 + n as u64 * 377))
-            .await;
+        desk.pass(Duration::from_millis(1_000 + n as u64 * 377)).await;
     }
     worker.stop();
     assert!(worker.ended().await);
@@ -67,8 +66,7 @@ async fn who_stops_and_goes_on_later_misses_nothing() {
             desk.stop.send_replace(0);
             let line = format!("audit tail --output jsonl {after}");
             let stopping = async {
-                desk.pass(Duration::from_millis(61_300 + round * 7_100))
-                    .await;
+                desk.pass(Duration::from_millis(61_300 + round * 7_100)).await;
                 desk.stop.send_replace(1);
             };
             let (said, ()) = tokio::join!(desk.says(&line), stopping);
@@ -136,11 +134,7 @@ async fn without_a_time_it_begins_with_what_comes_next() {
     };
     let (said, ()) = tokio::join!(desk.says("audit tail --output csv"), moving);
     let said = done(said);
-    let seqs: Vec<&str> = said
-        .out
-        .lines()
-        .map(|line| line.split(',').nth(2).unwrap())
-        .collect();
+    let seqs: Vec<&str> = said.out.lines().map(|line| line.split(',').nth(2).unwrap()).collect();
     assert_eq!(seqs, ["seq", "5", "6"]);
 }
 
@@ -184,10 +178,7 @@ async fn what_was_taken_away_is_told_and_the_rest_comes() {
         desk.pass(Duration::from_secs(5)).await;
         desk.stop.send_replace(1);
     };
-    let (said, ()) = tokio::join!(
-        desk.says("audit tail --after orders/0 --output jsonl"),
-        stopping
-    );
+    let (said, ()) = tokio::join!(desk.says("audit tail --after orders/0 --output jsonl"), stopping);
     let said = done(said);
     assert_eq!(ids(&said.out), numbered("orders", [1, 3, 5, 6]));
     insta::assert_snapshot!(said.err, @r#"

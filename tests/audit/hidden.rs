@@ -32,17 +32,10 @@ async fn what_cannot_be_seen_is_shown_to_a_person_as_its_number() {
 async fn json_has_escapes_that_a_parser_reads_as_the_same_text() {
     let (desk, key) = told().await;
     for output in ["json", "jsonl"] {
-        let said = done(
-            desk.says(&format!("audit show {key} --output {output}"))
-                .await,
-        );
+        let said = done(desk.says(&format!("audit show {key} --output {output}")).await);
         assert!(said.out.contains(&format!("a{IN_JSON}b")), "{}", said.out);
         assert!(!said.out.contains(|c| HIDDEN.contains(c)));
-        let text = if output == "json" {
-            said.out.as_str()
-        } else {
-            said.out.lines().next().unwrap()
-        };
+        let text = if output == "json" { said.out.as_str() } else { said.out.lines().next().unwrap() };
         let read: serde_json::Value = serde_json::from_str(text).unwrap();
         assert!(any_text(&read, &format!(" a{HIDDEN}b")), "{read}");
     }

@@ -28,22 +28,13 @@ impl Harmed {
         if !self.spoiled.contains(&seq) {
             return Ok(stored.clone());
         }
-        Err(UnreadableRow {
-            route: stored.record.route.to_string(),
-            seq,
-            why: "no record".to_owned(),
-        })
+        Err(UnreadableRow { route: stored.record.route.to_string(), seq, why: "no record".to_owned() })
     }
 }
 
 #[async_trait]
 impl Audit for Harmed {
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        _: Option<&str>,
-    ) -> Result<Page, CallError> {
+    async fn page(&self, query: &AuditQuery, limit: u32, _: Option<&str>) -> Result<Page, CallError> {
         let AuditQuery::Chain { from_seq, .. } = query else {
             panic!("a walk reads a chain");
         };
@@ -65,11 +56,7 @@ async fn table(records: u64) -> Harmed {
     let desk = moved(&["orders"], records.div_ceil(2)).await;
     let mut records_there = desk.rig.chain(0).await;
     records_there.truncate(usize::try_from(records).unwrap());
-    Harmed {
-        records: records_there,
-        reply_holds: 5,
-        ..Harmed::default()
-    }
+    Harmed { records: records_there, reply_holds: 5, ..Harmed::default() }
 }
 
 /// What a walk meets, in short.
@@ -95,15 +82,8 @@ fn from_the_first() -> Walk {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_a_query_missed_is_not_missing() {
     for unseen in 1..=4 {
-        let audit = Harmed {
-            unseen,
-            ..table(4).await
-        };
-        let expected: &[&str] = if unseen == 4 {
-            &["1", "2", "3"]
-        } else {
-            &["1", "2", "3", "4"]
-        };
+        let audit = Harmed { unseen, ..table(4).await };
+        let expected: &[&str] = if unseen == 4 { &["1", "2", "3"] } else { &["1", "2", "3", "4"] };
         assert_eq!(met(&audit, from_the_first()).await, expected, "{unseen}");
     }
 }
@@ -111,34 +91,17 @@ async fn a_record_that_a_query_missed_is_not_missing() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_missing_twice_is_missing() {
     let mut audit = table(6).await;
-    audit
-        .records
-        .retain(|stored| ![1, 4].contains(&stored.record.seq));
+    audit.records.retain(|stored| ![1, 4].contains(&stored.record.seq));
     let expected = ["1..2", "2", "3", "4..5", "5", "6"];
     assert_eq!(met(&audit, from_the_first()).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_no_records_cost_no_request_and_hide_no_other_row() {
-    for spoiled in [
-        vec![1],
-        vec![2, 3],
-        vec![5, 6],
-        vec![12],
-        (1..=12).collect(),
-    ] {
-        let audit = Harmed {
-            spoiled: spoiled.iter().copied().collect(),
-            ..table(12).await
-        };
+    for spoiled in [vec![1], vec![2, 3], vec![5, 6], vec![12], (1..=12).collect()] {
+        let audit = Harmed { spoiled: spoiled.iter().copied().collect(), ..table(12).await };
         let expected: Vec<String> = (1..=12)
-            .map(|seq| {
-                if spoiled.contains(&seq) {
-                    format!("{seq}?")
-                } else {
-                    seq.to_string()
-                }
-            })
+            .map(|seq| if spoiled.contains(&seq) { format!("{seq}?") } else { seq.to_string() })
             .collect();
         assert_eq!(met(&audit, from_the_first()).await, expected);
         assert_eq!(audit.asked.load(Ordering::Relaxed), 3, "five rows a page");

@@ -50,21 +50,11 @@ async fn the_timer_and_verify_find_a_restored_table_alike() {
     for (harm, words) in [
         ("state restored", format!("{BEYOND}4")),
         ("state deleted", format!("{BEYOND}0")),
-        (
-            "foreign row",
-            "record 7 was changed after it was written (".to_owned(),
-        ),
-        (
-            "audit restored",
-            "the chain ends at record 4, the route's state says 6".to_owned(),
-        ),
+        ("foreign row", "record 7 was changed after it was written (".to_owned()),
+        ("audit restored", "the chain ends at record 4, the route's state says 6".to_owned()),
         ("another head", "record 6 was changed after it".to_owned()),
     ] {
-        let desk = if harm == "state restored" {
-            behind().await
-        } else {
-            moved(&["orders"], 3).await
-        };
+        let desk = if harm == "state restored" { behind().await } else { moved(&["orders"], 3).await };
         match harm {
             "state deleted" => desk.rig.delete_state_row(0).await,
             "foreign row" => desk.rig.copy_audit_row(0, 5, 7).await,
@@ -85,11 +75,7 @@ async fn the_timer_and_verify_find_a_restored_table_alike() {
 #[tokio::test(start_paused = true)]
 async fn what_a_person_has_to_do_about_a_chains_end_stands_beside_it() {
     for (harm, adopts) in [("state restored", false), ("foreign", true), ("rows", true)] {
-        let desk = if harm == "state restored" {
-            behind().await
-        } else {
-            moved(&["orders"], 3).await
-        };
+        let desk = if harm == "state restored" { behind().await } else { moved(&["orders"], 3).await };
         match harm {
             "foreign" => desk.rig.copy_audit_row(0, 5, 7).await,
             "rows" => desk.rig.delete_audit_row(0, 6).await,

@@ -33,16 +33,10 @@ async fn the_timer_and_verify_find_the_same_and_say_it_in_the_same_words() {
     let cannot_be_read =
         "record 4 was changed after it was written (record 4 of route orders cannot be read: ";
     for (harm, words) in [
-        (
-            "edited",
-            "record 4 was changed after it was written (outcome)",
-        ),
+        ("edited", "record 4 was changed after it was written (outcome)"),
         ("no record", cannot_be_read),
         ("missing", "record 4 is missing (the next one is 5)"),
-        (
-            "end",
-            "the chain ends at record 5, the route's state says 6",
-        ),
+        ("end", "the chain ends at record 5, the route's state says 6"),
         ("first", "record 1 is missing (the next one is 2)"),
         ("none", ""),
     ] {
@@ -71,12 +65,7 @@ async fn the_text_of_another_record_is_none_and_ends_no_export() {
     let why = "it stands in place 5, its text is that of record 3 of route orders";
     assert!(timer.unwrap().contains(why));
     let said = desk.says("audit export --route orders").await;
-    assert_eq!(
-        (said.code, said.out.lines().count()),
-        (3, 5),
-        "{}",
-        said.err
-    );
+    assert_eq!((said.code, said.out.lines().count()), (3, 5), "{}", said.err);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,12 +76,8 @@ async fn a_refused_query_is_an_error_and_no_broken_chain() {
         _ => Fate::WORKS,
     };
     desk.rig.fleet.world.fabric.set_plan(Box::new(plan));
-    for command in [
-        "audit verify orders",
-        "audit export --route orders",
-        "audit show orders/1",
-        "audit list",
-    ] {
+    for command in ["audit verify orders", "audit export --route orders", "audit show orders/1", "audit list"]
+    {
         let said = desk.says(command).await;
         assert_eq!(said.code, 1, "{command}: {}{}", said.out, said.err);
         let call = "why: Query failed (invalid, ValidationException)";
@@ -104,26 +89,15 @@ async fn a_refused_query_is_an_error_and_no_broken_chain() {
 async fn a_row_that_is_no_record_is_told_as_such_by_every_command() {
     let desk = moved(&["orders"], 3).await;
     overwrite(&desk, ("orders", 4), "record", "{}").await;
-    for command in [
-        "audit verify orders",
-        "audit show orders/4",
-        "audit list --route orders",
-    ] {
+    for command in ["audit verify orders", "audit show orders/4", "audit list --route orders"] {
         let said = desk.says(command).await;
         assert_eq!(said.code, 3, "{command}: {}", said.err);
         let what = "error: records are not as they were written, from orders/4 on";
         assert!(said.err.starts_with(what), "{command}: {}", said.err);
     }
     // Nor does it hide the time of the others.
-    let said = desk
-        .says("audit export --route orders --since 1970-01-01 --output jsonl")
-        .await;
-    assert_eq!(
-        (said.code, said.out.lines().count()),
-        (3, 5),
-        "{}",
-        said.err
-    );
+    let said = desk.says("audit export --route orders --since 1970-01-01 --output jsonl").await;
+    assert_eq!((said.code, said.out.lines().count()), (3, 5), "{}", said.err);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,13 +129,7 @@ async fn a_broken_chain_looks_like_this() {
     let desk = moved(&["orders", "billing"], 3).await;
     overwrite(&desk, ("orders", 4), "outcome", "Failed").await;
     let text = &desk.rig.chain(1).await[2].canonical;
-    overwrite(
-        &desk,
-        ("billing", 3),
-        "record",
-        &text.replace("billing-3", "billing-1"),
-    )
-    .await;
+    overwrite(&desk, ("billing", 3), "record", &text.replace("billing-3", "billing-1")).await;
     let said = desk.says("audit verify").await;
     assert_eq!(said.code, 3);
     insta::assert_snapshot!(redacted(&said.out), @r#"
@@ -227,19 +195,13 @@ async fn a_range_finds_what_is_in_it_and_nothing_else() {
 async fn a_range_has_to_continue_the_record_before_it() {
     let desk = moved(&["orders"], 3).await;
     // Another text with a hash that fits it: only what follows it can tell.
-    let text = desk.rig.chain(0).await[2]
-        .canonical
-        .replace("orders-3", "orders-1");
+    let text = desk.rig.chain(0).await[2].canonical.replace("orders-3", "orders-1");
     overwrite(&desk, ("orders", 3), "record", &text).await;
-    let said = desk
-        .says("audit verify orders --from 4 --output jsonl")
-        .await;
+    let said = desk.says("audit verify orders --from 4 --output jsonl").await;
     assert_eq!(said.code, 3, "{}", said.out);
     assert!(said.out.contains("\"first_bad_seq\":4"), "{}", said.out);
     remove(&desk, "orders", 3).await;
-    let said = desk
-        .says("audit verify orders --from 4 --output jsonl")
-        .await;
+    let said = desk.says("audit verify orders --from 4 --output jsonl").await;
     assert_eq!(said.code, 3);
     assert!(said.out.contains("\"first_bad_seq\":3"), "{}", said.out);
 }
@@ -272,10 +234,7 @@ async fn a_row_that_is_no_record_any_more_is_a_broken_chain_and_no_error() {
 #[tokio::test(start_paused = true)]
 async fn a_person_at_a_terminal_sees_how_far_it_is_and_nobody_else_does() {
     let desk = moved(&["orders"], 2).await;
-    for (command, far) in [
-        ("audit verify", "orders: 4 of 4 records"),
-        ("audit export --all", "4 records"),
-    ] {
+    for (command, far) in [("audit verify", "orders: 4 of 4 records"), ("audit export --all", "4 records")] {
         let seen = desk.answers(command, "").await;
         let unseen = done(desk.says(command).await);
         let wiped = " ".repeat(far.len());

@@ -29,11 +29,7 @@ impl Backup {
         for item in now.0.iter().filter(|item| !self.0.contains(item)) {
             let key = ["pk"].map(|name| (name.to_owned(), item[name].clone()));
             let delete = dynamodb.delete_item().table_name(STATE);
-            delete
-                .set_key(Some(HashMap::from(key)))
-                .send()
-                .await
-                .unwrap();
+            delete.set_key(Some(HashMap::from(key))).send().await.unwrap();
             changed += 1;
         }
         for item in self.0.iter().filter(|item| !now.0.contains(item)) {

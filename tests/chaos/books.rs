@@ -43,10 +43,7 @@ impl Books {
     /// Reads them all with the program.
     pub(crate) fn read(trial: &Trial) -> Self {
         let route = |route| {
-            let list = format!(
-                "audit list --route {} --limit 10000 --output jsonl",
-                source(route)
-            );
+            let list = format!("audit list --route {} --limit 10000 --output jsonl", source(route));
             let said = trial.says(&list);
             assert_eq!(said.code, 0, "{}", said.err);
             let row = |line: &str| Record::of(&serde_json::from_str(line).unwrap());
@@ -82,15 +79,10 @@ impl Books {
                 _ => false,
             };
             if !right {
-                wrong.push(format!(
-                    "event {event:?}, to be {fate:?}, ended as {found:?}"
-                ));
+                wrong.push(format!("event {event:?}, to be {fate:?}, ended as {found:?}"));
             }
         }
-        wrong.extend(
-            ends.keys()
-                .map(|event| format!("nobody told event {event:?}")),
-        );
+        wrong.extend(ends.keys().map(|event| format!("nobody told event {event:?}")));
     }
 
     /// What the timer put right: only where the last attempt had pointed the route, and only if a late call may have
@@ -132,9 +124,7 @@ impl Books {
     ) -> bool {
         // An attempt that died, or was refused, may not have got so far as to look.
         let ended = |begun: &&Record| {
-            let mut same = before
-                .iter()
-                .filter(|record| record.transition == begun.transition);
+            let mut same = before.iter().filter(|record| record.transition == begun.transition);
             same.any(|record| record.kind == "finished")
         };
         let begun = before.iter().filter(|record| record.begins());
@@ -164,14 +154,10 @@ impl Books {
                     record.transition == begun.transition
                         && matches!(record.kind.as_str(), "finished" | "deferred")
                 };
-                records
-                    .iter()
-                    .find(ends)
-                    .is_none_or(|end| end.at > still.from)
+                records.iter().find(ends).is_none_or(|end| end.at > still.from)
             });
-            let mut meanwhile = records
-                .iter()
-                .filter(|record| still.from < record.at && record.at < still.to);
+            let mut meanwhile =
+                records.iter().filter(|record| still.from < record.at && record.at < still.to);
             let taken = meanwhile.any(|record| record.process != still.process);
             if open {
                 routes.push((route, taken));
@@ -192,26 +178,18 @@ impl Books {
     /// balancer can be fenced, so one of a worker that had the route in hand when it stood still may take effect
     /// when the route is another's.
     fn may_be_late_by(&self, route: usize, stills: &[Standstill], then: Timestamp) -> bool {
-        let mut near = stills
-            .iter()
-            .filter(|still| still.to <= then && then <= still.to.plus(LATE_WITHIN));
+        let mut near = stills.iter().filter(|still| still.to <= then && then <= still.to.plus(LATE_WITHIN));
         near.any(|still| self.in_hand(still).contains(&(route, true)))
     }
 
     /// Whether it may have left the route astray in the end: only if the last that was recorded of the group is
     /// that it held the `writer`, and if no attempt has begun since, because every attempt looks again.
-    pub(crate) fn may_be_astray(
-        &self,
-        (route, writer): (usize, &str),
-        stills: &[Standstill],
-    ) -> bool {
+    pub(crate) fn may_be_astray(&self, (route, writer): (usize, &str), stills: &[Standstill]) -> bool {
         let mut moves = self.0[route].iter().filter(|record| {
             let outcome = record.outcome.as_deref();
             matches!(outcome, Some("Swapped" | "AlreadyThere"))
         });
-        let arrived = moves
-            .next()
-            .is_some_and(|newest| newest.target == format!("{writer}:3306"));
+        let arrived = moves.next().is_some_and(|newest| newest.target == format!("{writer}:3306"));
         let begun = self.0[route].iter().filter(|record| record.begins());
         let last = begun.map(|record| record.at).max();
         arrived
@@ -252,9 +230,7 @@ impl Record {
 fn was_left_alone(before: &[Record], then: Timestamp) -> bool {
     let newest = before.iter().find(|record| record.cause == "event");
     newest.is_none_or(|newest| {
-        let mut same = before
-            .iter()
-            .filter(|record| record.transition == newest.transition);
+        let mut same = before.iter().filter(|record| record.transition == newest.transition);
         let began = same.next_back().map_or(newest.at, |first| first.at);
         then >= began.plus(IN_HAND_FOR.saturating_sub(RECORDED_WITHIN))
     })
@@ -274,15 +250,9 @@ fn tale(records: &[Record]) -> String {
 
 /// The processes that hold a route, as the ledger has it.
 pub(crate) async fn holders(trial: &Trial) -> Vec<u32> {
-    let scan = trial
-        .dynamodb()
-        .scan()
-        .table_name("writerlink-state")
-        .send();
+    let scan = trial.dynamodb().scan().table_name("writerlink-state").send();
     let items = scan.await.unwrap().items.unwrap_or_default();
-    let owners = items
-        .iter()
-        .filter_map(|item| item.get("owner")?.as_s().ok());
+    let owners = items.iter().filter_map(|item| item.get("owner")?.as_s().ok());
     owners.filter_map(|owner| process_of(owner)).collect()
 }
 
@@ -312,10 +282,7 @@ pub(crate) async fn dead_letters(trial: &Trial) -> BTreeMap<String, usize> {
     let url = asked.await.unwrap().queue_url.unwrap();
     let mut letters = BTreeMap::new();
     loop {
-        let some = sqs
-            .receive_message()
-            .queue_url(&url)
-            .max_number_of_messages(AT_ONCE);
+        let some = sqs.receive_message().queue_url(&url).max_number_of_messages(AT_ONCE);
         let some = some.send().await.unwrap().messages.unwrap_or_default();
         if some.is_empty() {
             return letters;
@@ -342,9 +309,7 @@ pub(crate) async fn check_dead_letters(trial: &Trial, story: &Story, wrong: &mut
     for body in wanted.keys().chain(found.keys()) {
         let (wanted, found) = (wanted.get(body), found.get(body));
         if wanted != found {
-            wrong.push(format!(
-                "as dead letters {found:?} instead of {wanted:?} of {body}"
-            ));
+            wrong.push(format!("as dead letters {found:?} instead of {wanted:?} of {body}"));
         }
     }
 }
@@ -383,10 +348,7 @@ pub(crate) fn check_never_empty(
 pub(crate) fn check_with_the_program(trial: &Trial, story: &Story, wrong: &mut Vec<String>) {
     let verify = trial.says("audit verify");
     if verify.code != 0 {
-        wrong.push(format!(
-            "audit verify ended with {}: {}{}",
-            verify.code, verify.out, verify.err
-        ));
+        wrong.push(format!("audit verify ended with {}: {}{}", verify.code, verify.out, verify.err));
     }
     let unresolved = story.unresolved();
     for route in 0..ROUTES {
@@ -395,11 +357,8 @@ pub(crate) fn check_with_the_program(trial: &Trial, story: &Story, wrong: &mut V
         let shown: Value = serde_json::from_str(&plan.out).unwrap_or_default();
         let rows = shown["plan"].as_array().into_iter().flatten();
         let decisions: Vec<_> = rows.filter_map(|row| row["decision"].as_str()).collect();
-        let (code, wanted): (i32, &[&str]) = if unresolved.contains(&route) {
-            (2, &["InPlace", "Unresolved"])
-        } else {
-            (0, &["InPlace"])
-        };
+        let (code, wanted): (i32, &[&str]) =
+            if unresolved.contains(&route) { (2, &["InPlace", "Unresolved"]) } else { (0, &["InPlace"]) };
         if plan.code != code || decisions != wanted {
             wrong.push(format!(
                 "plan {name} ended with {} instead of {code}, to be {wanted:?}: {}{}",

@@ -133,11 +133,7 @@ impl Story {
 
     /// One more failover of a route to where it is: what repairs what a late call has undone.
     pub(crate) fn once_more(&mut self, route: usize) -> String {
-        let (at, ip) = self
-            .newest
-            .get(&route)
-            .copied()
-            .unwrap_or((self.begins, OLD));
+        let (at, ip) = self.newest.get(&route).copied().unwrap_or((self.begins, OLD));
         let instance = if ip == NEW { 2 } else { 1 };
         let event = completed(route, instance, at + 1000);
         self.newest.insert(route, (event.at, ip));
@@ -148,11 +144,7 @@ impl Story {
 
     /// The first message to each route is a failover, so that no route is left out.
     fn go_on(&mut self, n: usize) {
-        let route = if n < ROUTES {
-            n
-        } else {
-            self.rng.usize(..ROUTES)
-        };
+        let route = if n < ROUTES { n } else { self.rng.usize(..ROUTES) };
         let dice = if n < ROUTES { 0 } else { self.rng.u32(..100) };
         match dice {
             0..56 => self.failover(route, n),
@@ -169,16 +161,7 @@ impl Story {
             90..94 => {
                 let (id, text) = (6, "Database cluster restarted".to_owned());
                 let at = self.fresh_time(route);
-                self.tell(
-                    Event {
-                        route,
-                        id,
-                        at,
-                        text,
-                    },
-                    Fate::Settled,
-                    n,
-                );
+                self.tell(Event { route, id, at, text }, Fate::Settled, n);
             }
             _ => self.malformed(route, n),
         }
@@ -257,25 +240,14 @@ impl Story {
 
 fn completed(route: usize, instance: u32, at: i64) -> Event {
     let source = source(route);
-    let text =
-        format!("Completed RDS initiated failover to DB instance: {source}-instance-{instance}");
-    Event {
-        route,
-        id: 71,
-        at,
-        text,
-    }
+    let text = format!("Completed RDS initiated failover to DB instance: {source}-instance-{instance}");
+    Event { route, id: 71, at, text }
 }
 
 fn started(route: usize, instance: u32, at: i64) -> Event {
     let source = source(route);
     let text = format!("Started cross AZ failover to DB instance: {source}-instance-{instance}");
-    Event {
-        route,
-        id: 73,
-        at,
-        text,
-    }
+    Event { route, id: 73, at, text }
 }
 
 fn arn(route: usize) -> String {

@@ -70,11 +70,7 @@ pub(crate) fn schedule(seed: u64, messages: usize) -> Vec<(Duration, Act)> {
     }
     // One worker after another, so that two stalls in a row, which may overlap, are of two workers.
     for (nth, worker) in (0..few).zip((0..WORKERS).cycle()) {
-        let least = if nth.is_multiple_of(2) {
-            STALL_PAST_VISIBILITY
-        } else {
-            STALL_PAST_LEASE
-        };
+        let least = if nth.is_multiple_of(2) { STALL_PAST_VISIBILITY } else { STALL_PAST_LEASE };
         let long = least + Duration::from_millis(rng.u64(..STALL_MORE_MS));
         let when = whole / few * nth + within(&mut rng, whole / few / 3);
         acts.push((when, Act::Stall(worker, long)));

@@ -66,12 +66,7 @@ impl Wire {
             wire.add(account, operation, "reply lost", (0.07, &lost));
         }
         for operation in CHANGING.into_iter().chain(READING) {
-            wire.add(
-                account,
-                operation,
-                "throttled",
-                (0.08, &throttled(operation)),
-            );
+            wire.add(account, operation, "throttled", (0.08, &throttled(operation)));
             wire.add(account, operation, "503", (0.06, &unavailable));
             wire.add(account, operation, "reset", (0.05, &reset));
             wire.add(account, operation, "slow", (0.50, &slow));
@@ -81,13 +76,7 @@ impl Wire {
         wire
     }
 
-    fn add(
-        &mut self,
-        account: &Account,
-        operation: &str,
-        kind: &'static str,
-        fault: (f64, &Value),
-    ) {
+    fn add(&mut self, account: &Account, operation: &str, kind: &'static str, fault: (f64, &Value)) {
         let (probability, fault) = fault;
         let mut fault = fault.clone();
         fault["probability"] = json!(probability);

@@ -120,19 +120,12 @@ impl<'a> Workers<'a> {
         self.started += 1;
         let log = self.logs.join(format!("worker-{}.log", self.started));
         // The faults pass; an event that is given up in spite of that would say nothing about the worker.
-        let patient = self
-            .trial
-            .config()
-            .replace("[worker]", "[worker]\nmax_attempts = 50");
+        let patient = self.trial.config().replace("[worker]", "[worker]\nmax_attempts = 50");
         let health = health_address(&patient);
         let plain = self.trial.command("run --log json");
         let mut command = under_a_watcher(&plain);
         command.env_clear();
-        command.envs(
-            plain
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("AWS_ENDPOINT_URL", Microburst::shared().endpoint());
         command.env("WRITERLINK_CONFIG", self.trial.file_with(&patient));
         let mut command = with_few_descriptors(&command);
@@ -188,9 +181,7 @@ impl<'a> Workers<'a> {
         let process = &mut self.working[place];
         for _ in 0..HALF_OPEN {
             // Who is refused has shown that the worker minds its descriptors.
-            process
-                .silent
-                .extend(TcpStream::connect(process.health).ok());
+            process.silent.extend(TcpStream::connect(process.health).ok());
         }
         self.deeds.half_open += process.silent.len();
     }
@@ -208,46 +199,34 @@ impl<'a> Workers<'a> {
 
     /// The place of the first of these processes that is one of the workers, and awake.
     pub(crate) fn place_of(&self, processes: &[u32]) -> Option<usize> {
-        self.working.iter().position(|process| {
-            process.stands_still.is_none() && processes.contains(&process.child.id())
-        })
+        self.working
+            .iter()
+            .position(|process| process.stands_still.is_none() && processes.contains(&process.child.id()))
     }
 
     /// SIGSTOP, for this long.
     pub(crate) fn stall(&mut self, place: usize, long: Duration) {
         let place = self.awake(place);
         self.working[place].signal("-STOP");
-        self.working[place].stands_still = Some(Stall {
-            from: self.clock.wall(),
-            until: self.clock.monotonic() + long,
-        });
+        self.working[place].stands_still =
+            Some(Stall { from: self.clock.wall(), until: self.clock.monotonic() + long });
     }
 
     /// Whether any of them stands still.
     pub(crate) fn any_stands_still(&self) -> bool {
-        self.working
-            .iter()
-            .any(|process| process.stands_still.is_some())
+        self.working.iter().any(|process| process.stands_still.is_some())
     }
 
     /// Lets those go on whose time has come, and replaces those that have ended.
     pub(crate) fn look_after(&mut self) {
         let now = self.clock.monotonic();
         for process in &mut self.working {
-            if process
-                .stands_still
-                .as_ref()
-                .is_some_and(|stall| stall.until <= now)
-            {
+            if process.stands_still.as_ref().is_some_and(|stall| stall.until <= now) {
                 let stall = process.stands_still.take().unwrap();
                 // Noted first: nothing that it does afterwards may seem to be from before.
                 let to = self.clock.wall();
                 process.signal("-CONT");
-                self.deeds.standstills.push(Standstill {
-                    process: process.child.id(),
-                    from: stall.from,
-                    to,
-                });
+                self.deeds.standstills.push(Standstill { process: process.child.id(), from: stall.from, to });
             }
         }
         for place in 0..WORKERS {
@@ -280,15 +259,9 @@ impl<'a> Workers<'a> {
             match process.child.try_wait().unwrap() {
                 // Whoever is told before it began has nobody yet to hear it.
                 Some(status) if status.success() || !process.log().contains("\"started\"") => {}
-                Some(status) => self
-                    .deeds
-                    .bad_ends
-                    .push(format!("{log}: {status} after SIGTERM")),
+                Some(status) => self.deeds.bad_ends.push(format!("{log}: {status} after SIGTERM")),
                 None if now < told + ENDS_WITHIN => self.leaving.push(process),
-                None => self
-                    .deeds
-                    .bad_ends
-                    .push(format!("{log} did not end after SIGTERM")),
+                None => self.deeds.bad_ends.push(format!("{log} did not end after SIGTERM")),
             }
         }
     }
@@ -326,15 +299,8 @@ fn with_few_descriptors(command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
     limited.arg("-c");
     limited.arg(format!("ulimit -n {DESCRIPTORS}; exec \"$@\""));
-    limited
-        .arg("sh")
-        .arg(command.get_program())
-        .args(command.get_args());
+    limited.arg("sh").arg(command.get_program()).args(command.get_args());
     limited.env_clear();
-    limited.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited
 }

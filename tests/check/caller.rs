@@ -13,34 +13,21 @@ use crate::seen::{Case, unseen};
 fn a_variable_that_points_elsewhere_is_warned_of_by_its_name() {
     let mut case = Case::good();
     assert_eq!(case.says("endpoints"), Pass);
-    let stand_in = (
-        "AWS_ENDPOINT_URL_SQS".to_owned(),
-        "http://127.0.0.1:4566".to_owned(),
-    );
+    let stand_in = ("AWS_ENDPOINT_URL_SQS".to_owned(), "http://127.0.0.1:4566".to_owned());
     case.facts.environment.endpoints.push(stand_in);
     assert_eq!(case.says("endpoints"), Warn);
     let why = case.why("endpoints");
-    assert!(
-        why.contains("AWS_ENDPOINT_URL_SQS=http://127.0.0.1:4566"),
-        "{why}"
-    );
+    assert!(why.contains("AWS_ENDPOINT_URL_SQS=http://127.0.0.1:4566"), "{why}");
     assert!(why.contains("not AWS"), "{why}");
 }
 
 #[test]
 fn groups_of_another_region_or_account_are_not_found_by_these_credentials() {
     let mut case = Case::good();
-    assert_eq!(
-        (case.says("Region"), case.says("account of the routes")),
-        (Pass, Pass)
-    );
+    assert_eq!((case.says("Region"), case.says("account of the routes")), (Pass, Pass));
     case.facts.environment.region = Some("eu-west-1".to_owned());
     assert_eq!(case.says("Region"), Fail);
-    assert!(
-        case.why("Region").contains("orders"),
-        "{}",
-        case.why("Region")
-    );
+    assert!(case.why("Region").contains("orders"), "{}", case.why("Region"));
     case.facts.environment.region = None;
     assert_eq!(case.says("Region"), Skipped);
 
@@ -58,11 +45,7 @@ fn who_calls_is_named_and_credentials_that_do_not_hold_fail() {
     case.facts.identity.arn = Err(unseen(ErrorKind::Unreachable));
     assert_eq!(case.says("identity"), Unknown);
     case.facts.queue = Err(unseen(ErrorKind::Unreachable));
-    assert_eq!(
-        case.says("identity"),
-        Fail,
-        "where nothing answers nothing is well"
-    );
+    assert_eq!(case.says("identity"), Fail, "where nothing answers nothing is well");
 }
 
 #[test]
@@ -86,10 +69,7 @@ fn a_clock_is_warned_of_when_it_is_more_than_five_seconds_off_whichever_way() {
     let mut case = Case::good();
     case.facts.identity.clock = Err(Unseen::NotHere("no reply"));
     assert_eq!(case.says("clock"), Skipped);
-    assert_eq!(
-        Duration::from_secs(5) * 2,
-        writerlink::domain::lease::CLOCK_SKEW_MAX
-    );
+    assert_eq!(Duration::from_secs(5) * 2, writerlink::domain::lease::CLOCK_SKEW_MAX);
 }
 
 fn with(right: Right, seen: Result<(), Unseen>) -> Case {
@@ -111,18 +91,9 @@ fn a_right_that_is_denied_is_a_warning_since_another_role_may_have_it() {
     ] {
         assert_eq!(with(right, Ok(())).says(what), Pass);
         assert_eq!(with(right, Err(unseen(ErrorKind::Denied))).says(what), Warn);
-        assert_eq!(
-            with(right, Err(unseen(ErrorKind::Unreachable))).says(what),
-            Unknown
-        );
-        assert_eq!(
-            with(right, Err(unseen(ErrorKind::Missing))).says(what),
-            Fail
-        );
-        assert_eq!(
-            with(right, Err(Unseen::NotHere("not tried"))).says(what),
-            Skipped
-        );
+        assert_eq!(with(right, Err(unseen(ErrorKind::Unreachable))).says(what), Unknown);
+        assert_eq!(with(right, Err(unseen(ErrorKind::Missing))).says(what), Fail);
+        assert_eq!(with(right, Err(Unseen::NotHere("not tried"))).says(what), Skipped);
     }
 }
 

@@ -45,11 +45,7 @@ fn a_rule_that_also_brings_records_of_calls_is_named_with_its_remedy() {
         assert_eq!(case.says(WHAT), Warn, "{pattern}");
         let lines = case.lines(WHAT);
         assert_eq!(lines.len(), 1, "one line for all routes");
-        assert!(
-            lines[0].why.starts_with("audit-everything "),
-            "{}",
-            lines[0].why
-        );
+        assert!(lines[0].why.starts_with("audit-everything "), "{}", lines[0].why);
         // What it names is what the worker ignores by that name.
         assert!(lines[0].why.contains(CALL_RECORDED), "{}", lines[0].why);
         assert!(lines[0].remedy.as_ref().unwrap().contains("detail-type"));
@@ -60,10 +56,7 @@ fn a_rule_that_also_brings_records_of_calls_is_named_with_its_remedy() {
 fn a_rule_that_sends_nothing_brings_nothing() {
     let everything = json!({"source": ["aws.rds"]});
     let mut case = beside(&everything);
-    case.facts.rules.as_mut().unwrap()[1]
-        .as_mut()
-        .unwrap()
-        .state = "DISABLED".to_owned();
+    case.facts.rules.as_mut().unwrap()[1].as_mut().unwrap().state = "DISABLED".to_owned();
     assert_eq!(case.says(WHAT), Pass);
     let mut case = beside(&everything);
     let rule = case.facts.rules.as_mut().unwrap()[1].as_mut().unwrap();

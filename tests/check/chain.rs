@@ -16,11 +16,7 @@ fn case(end: ChainEnd) -> Case {
 }
 
 fn beyond(rows: Continuation) -> ChainEnd {
-    ChainEnd::RowsBeyond {
-        head: Some(5),
-        newest: 7,
-        rows,
-    }
+    ChainEnd::RowsBeyond { head: Some(5), newest: 7, rows }
 }
 
 #[test]

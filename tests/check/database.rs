@@ -26,19 +26,11 @@ fn an_instances_address_has_to_be_known_and_to_lie_where_the_route_may_point() {
 fn a_witness_that_is_asked_has_to_answer_with_an_address_the_route_may_have() {
     let says = |testimony: Option<Testimony>| {
         let mut case = Case::good();
-        case.route().reading = Reading(
-            testimony
-                .map(|said| (Witness::Rds, said))
-                .into_iter()
-                .collect(),
-        );
+        case.route().reading = Reading(testimony.map(|said| (Witness::Rds, said)).into_iter().collect());
         case.says("truth")
     };
     let writer = |ip: &str| Testimony::Members {
-        writer: Member {
-            instance: Some(instance("orders-1")),
-            ip: ip.parse().unwrap(),
-        },
+        writer: Member { instance: Some(instance("orders-1")), ip: ip.parse().unwrap() },
         readers: Vec::new(),
     };
     assert_eq!(says(None), Pass);
@@ -62,8 +54,7 @@ fn a_map_that_is_not_what_rds_has_fails_and_says_where() {
         ),
         (
             |case| {
-                case.route().members.as_mut().unwrap()[1].address =
-                    Ok("10.0.2.99".parse().unwrap());
+                case.route().members.as_mut().unwrap()[1].address = Ok("10.0.2.99".parse().unwrap());
             },
             "orders-2 is at 10.0.2.99, not at 10.0.2.10",
         ),
@@ -74,10 +65,7 @@ fn a_map_that_is_not_what_rds_has_fails_and_says_where() {
             },
             "orders-2 is missing in the map",
         ),
-        (
-            |case| case.route().members = Ok(Vec::new()),
-            "RDS has no instance",
-        ),
+        (|case| case.route().members = Ok(Vec::new()), "RDS has no instance"),
     ] {
         let (verdict, why) = map(change);
         assert_eq!(verdict, Fail, "{told}");

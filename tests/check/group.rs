@@ -12,10 +12,7 @@ const UNHEALTHY: &str = "target_health_state.unhealthy.connection_termination.en
 #[test]
 fn a_group_that_cannot_hold_a_database_fails() {
     let mut case = Case::good();
-    assert_eq!(
-        (case.says("target type"), case.says("protocol")),
-        (Pass, Pass)
-    );
+    assert_eq!((case.says("target type"), case.says("protocol")), (Pass, Pass));
     case.group().target_type = "instance".to_owned();
     assert_eq!(case.says("target type"), Fail);
     for protocol in ["TLS", "HTTP", "UDP"] {
@@ -73,11 +70,7 @@ fn a_session_must_not_stay_on_the_demoted_writer() {
 #[test]
 fn a_long_deregistration_delay_is_a_long_time_of_stale_reads() {
     for (delay, verdict) in [("0", Pass), ("30", Pass), ("31", Warn), ("300", Warn)] {
-        assert_eq!(
-            attributed(DELAY, delay, "deregistration delay"),
-            verdict,
-            "{delay}"
-        );
+        assert_eq!(attributed(DELAY, delay, "deregistration delay"), verdict, "{delay}");
     }
 }
 
@@ -132,35 +125,22 @@ fn a_group_ought_to_hold_a_target_and_the_load_balancer_to_use_it() {
 
 #[test]
 fn moving_is_not_tried_and_the_command_that_would_tell_is_named() {
-    for (case, on) in [
-        (Case::good(), "targetgroup/orders/73e2d6bc24d8a067"),
-        (Case::weighted(), "listener/net/orders"),
-    ] {
+    for (case, on) in
+        [(Case::good(), "targetgroup/orders/73e2d6bc24d8a067"), (Case::weighted(), "listener/net/orders")]
+    {
         assert_eq!(case.says("may move"), Skipped);
         let line = &case.lines("may move")[0];
         let fix = line.remedy.as_ref().unwrap();
-        assert!(
-            fix.contains("simulate-principal-policy") && fix.contains(on),
-            "{fix}"
-        );
+        assert!(fix.contains("simulate-principal-policy") && fix.contains(on), "{fix}");
     }
 }
 
 #[test]
 fn each_group_of_a_weighted_route_has_lines_of_its_own() {
     let case = Case::weighted();
-    let subjects: Vec<String> = case
-        .lines("target type")
-        .iter()
-        .map(|line| line.subject.to_string())
-        .collect();
-    assert_eq!(
-        subjects,
-        [
-            "route orders, group of orders-1",
-            "route orders, group of orders-2"
-        ]
-    );
+    let subjects: Vec<String> =
+        case.lines("target type").iter().map(|line| line.subject.to_string()).collect();
+    assert_eq!(subjects, ["route orders, group of orders-1", "route orders, group of orders-2"]);
     let of_route = |line: &writerlink::check::Finding| matches!(line.subject, Subject::Route(_));
     assert!(Case::good().lines("target type").iter().all(of_route));
 }

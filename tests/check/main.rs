@@ -1,9 +1,5 @@
 //! What the preflight makes of what it saw: one promise a test, both sides.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod balancer;
 mod caller;

@@ -47,10 +47,8 @@ fn a_rule_by_the_text_is_judged_by_the_wordings_that_are_known() {
     ] {
         assert!(why.contains(told), "{told} in {why}");
     }
-    let every = asking(
-        &json!({"Message": [{"prefix": "Completed "}, {"prefix": "Started "},
-        {"prefix": "Promoting "}, {"prefix": "Cluster failover failed"}]}),
-    );
+    let every = asking(&json!({"Message": [{"prefix": "Completed "}, {"prefix": "Started "},
+        {"prefix": "Promoting "}, {"prefix": "Cluster failover failed"}]}));
     assert_eq!(says(&every), (Pass, Pass));
 }
 
@@ -70,8 +68,7 @@ fn a_rule_by_the_name_of_one_instance_misses_the_failover_to_another() {
 #[test]
 fn a_name_that_nobody_knows_cannot_be_compared() {
     let text = |text: &str| {
-        let mut case =
-            asking(&json!({"Message": [{"wildcard": text}], "EventID": ["RDS-EVENT-0071"]}));
+        let mut case = asking(&json!({"Message": [{"wildcard": text}], "EventID": ["RDS-EVENT-0071"]}));
         let route = case.route();
         route.route.instances.clear();
         route.addresses.clear();
@@ -147,11 +144,7 @@ fn a_field_that_no_event_of_rds_is_known_to_have_is_named() {
 
 #[test]
 fn an_operator_that_is_not_understood_leaves_it_open() {
-    for way in [
-        json!({"fuzzy": "RDS"}),
-        json!({"prefix": 7}),
-        json!(["RDS"]),
-    ] {
+    for way in [json!({"fuzzy": "RDS"}), json!({"prefix": 7}), json!(["RDS"])] {
         let case = asking(&json!({"EventID": [way]}));
         assert_eq!(case.says("rule"), Unknown, "{way}");
         assert!(case.why("rule").contains("detail.EventID"));

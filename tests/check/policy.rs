@@ -61,16 +61,8 @@ fn the_policies_of_the_field_that_let_nothing_through_fail() {
     }
     let why = |name: &str| judged(policies[name].as_array().unwrap()).why("policy");
     assert!(why("deny-all").contains("denied"), "{}", why("deny-all"));
-    assert!(
-        why("another-rule").contains("rule/another-rule"),
-        "{}",
-        why("another-rule")
-    );
-    assert!(
-        why("another-queue").contains("other.fifo"),
-        "{}",
-        why("another-queue")
-    );
+    assert!(why("another-rule").contains("rule/another-rule"), "{}", why("another-rule"));
+    assert!(why("another-queue").contains("other.fifo"), "{}", why("another-queue"));
 }
 
 #[test]
@@ -84,18 +76,12 @@ fn the_policy_of_the_templates_passes() {
                 "ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:123456789012:rule/writerlink-*"},
             }),
         ),
-        any(
-            json!("sqs:SendMessage"),
-            json!({"Bool": {"aws:PrincipalIsAWSService": "false"}}),
-        ),
+        any(json!("sqs:SendMessage"), json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})),
         any(
             json!(["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
             json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/worker"}}),
         ),
-        any(
-            json!("sqs:*"),
-            json!({"Bool": {"aws:SecureTransport": "false"}}),
-        ),
+        any(json!("sqs:*"), json!({"Bool": {"aws:SecureTransport": "false"}})),
     ]);
     assert_eq!(verdict, Pass);
 }
@@ -111,24 +97,11 @@ fn a_statement_counts_only_for_this_queue() {
         (json!(other), Fail),
         (json!([]), Fail),
     ] {
-        assert_eq!(
-            says(&[but("Resource", resource.clone())]),
-            verdict,
-            "{resource}"
-        );
+        assert_eq!(says(&[but("Resource", resource.clone())]), verdict, "{resource}");
     }
-    assert_eq!(
-        says(&[instead("Resource", "NotResource", json!(other))]),
-        Pass
-    );
-    assert_eq!(
-        says(&[instead("Resource", "NotResource", json!(QUEUE))]),
-        Fail
-    );
-    assert_eq!(
-        says(&[allows(), denies(but("Resource", json!(other)))]),
-        Pass
-    );
+    assert_eq!(says(&[instead("Resource", "NotResource", json!(other))]), Pass);
+    assert_eq!(says(&[instead("Resource", "NotResource", json!(QUEUE))]), Fail);
+    assert_eq!(says(&[allows(), denies(but("Resource", json!(other)))]), Pass);
 }
 
 #[test]
@@ -142,14 +115,8 @@ fn a_statement_counts_only_for_sending() {
     ] {
         assert_eq!(says(&[but("Action", action.clone())]), verdict, "{action}");
     }
-    assert_eq!(
-        says(&[instead("Action", "NotAction", json!("sqs:DeleteQueue"))]),
-        Pass
-    );
-    assert_eq!(
-        says(&[instead("Action", "NotAction", json!("sqs:Send*"))]),
-        Fail
-    );
+    assert_eq!(says(&[instead("Action", "NotAction", json!("sqs:DeleteQueue"))]), Pass);
+    assert_eq!(says(&[instead("Action", "NotAction", json!("sqs:Send*"))]), Fail);
     let denied = denies(instead("Action", "NotAction", json!("sqs:ReceiveMessage")));
     assert_eq!(says(&[allows(), denied]), Fail);
 }
@@ -163,11 +130,7 @@ fn a_statement_counts_only_for_whom_it_names() {
         (json!({"Service": "sns.amazonaws.com"}), Fail),
         (json!({"AWS": "arn:aws:iam::123456789012:root"}), Fail),
     ] {
-        assert_eq!(
-            says(&[but("Principal", principal.clone())]),
-            verdict,
-            "{principal}"
-        );
+        assert_eq!(says(&[but("Principal", principal.clone())]), verdict, "{principal}");
     }
     let all_but = |who: Value| denies(instead("Principal", "NotPrincipal", who));
     assert_eq!(says(&[allows(), all_but(json!({"Service": EVENTS}))]), Pass);
@@ -178,73 +141,31 @@ fn a_statement_counts_only_for_whom_it_names() {
 #[test]
 fn a_condition_on_the_source_has_to_admit_the_rule() {
     let other = RULE.replace("orders", "billing");
-    for operator in [
-        "ArnEquals",
-        "ArnLike",
-        "StringEquals",
-        "StringLike",
-        "ForAnyValue:ArnLike",
-        "ArnLikeIfExists",
-    ] {
-        assert_eq!(
-            when(json!({operator: {"AWS:sourcearn": RULE}})),
-            Pass,
-            "{operator}"
-        );
-        assert_eq!(
-            when(json!({operator: {"aws:SourceArn": [other, RULE]}})),
-            Pass,
-            "{operator}"
-        );
-        assert_eq!(
-            when(json!({operator: {"aws:SourceArn": other}})),
-            Fail,
-            "{operator}"
-        );
+    for operator in
+        ["ArnEquals", "ArnLike", "StringEquals", "StringLike", "ForAnyValue:ArnLike", "ArnLikeIfExists"]
+    {
+        assert_eq!(when(json!({operator: {"AWS:sourcearn": RULE}})), Pass, "{operator}");
+        assert_eq!(when(json!({operator: {"aws:SourceArn": [other, RULE]}})), Pass, "{operator}");
+        assert_eq!(when(json!({operator: {"aws:SourceArn": other}})), Fail, "{operator}");
     }
     let any = RULE.replace("writerlink-orders", "writerlink-*");
-    for (operator, verdict) in [
-        ("ArnEquals", Pass),
-        ("ArnLike", Pass),
-        ("StringLike", Pass),
-        ("StringEquals", Fail),
-    ] {
-        assert_eq!(
-            when(json!({operator: {"aws:SourceArn": any}})),
-            verdict,
-            "{operator}"
-        );
+    for (operator, verdict) in
+        [("ArnEquals", Pass), ("ArnLike", Pass), ("StringLike", Pass), ("StringEquals", Fail)]
+    {
+        assert_eq!(when(json!({operator: {"aws:SourceArn": any}})), verdict, "{operator}");
     }
-    for operator in [
-        "ArnNotEquals",
-        "ArnNotLike",
-        "StringNotEquals",
-        "StringNotLike",
-    ] {
-        assert_eq!(
-            denied_when(json!({operator: {"aws:SourceArn": RULE}})),
-            Pass,
-            "{operator}"
-        );
-        assert_eq!(
-            denied_when(json!({operator: {"aws:SourceArn": other}})),
-            Fail,
-            "{operator}"
-        );
+    for operator in ["ArnNotEquals", "ArnNotLike", "StringNotEquals", "StringNotLike"] {
+        assert_eq!(denied_when(json!({operator: {"aws:SourceArn": RULE}})), Pass, "{operator}");
+        assert_eq!(denied_when(json!({operator: {"aws:SourceArn": other}})), Fail, "{operator}");
     }
     let account = |id: &str| when(json!({"StringEqualsIgnoreCase": {"aws:SourceAccount": id}}));
-    assert_eq!(
-        (account("123456789012"), account("999999999999")),
-        (Pass, Fail)
-    );
+    assert_eq!((account("123456789012"), account("999999999999")), (Pass, Fail));
 }
 
 #[test]
 fn every_condition_of_a_statement_has_to_hold() {
     let both = |account: &str| {
-        when(
-            json!({"ArnLike": {"aws:SourceArn": RULE}, "StringEquals": {"aws:SourceAccount": account}}),
-        )
+        when(json!({"ArnLike": {"aws:SourceArn": RULE}, "StringEquals": {"aws:SourceAccount": account}}))
     };
     assert_eq!((both("123456789012"), both("999999999999")), (Pass, Fail));
 }
@@ -285,10 +206,7 @@ fn what_is_not_understood_is_neither_good_nor_bad() {
     }
     assert_eq!(says(&[but("Effect", json!("Perhaps"))]), Unknown);
     // Somebody else lets it through, and nobody denies it.
-    let unclear = but(
-        "Condition",
-        json!({"ArnResembles": {"aws:SourceArn": RULE}}),
-    );
+    let unclear = but("Condition", json!({"ArnResembles": {"aws:SourceArn": RULE}}));
     assert_eq!(says(&[unclear.clone(), allows()]), Pass);
     // What is denied is denied, whatever else is said.
     assert_eq!(says(&[unclear, allows(), denies(allows())]), Fail);
@@ -302,11 +220,7 @@ fn the_rules_that_bring_a_routes_events_are_the_ones_that_count() {
     stranger.name = "of-somebody-else".to_owned();
     stranger.arn = Some(RULE.replace("writerlink-orders", "of-somebody-else"));
     stranger.pattern = Some(json!({"source": ["aws.ec2"]}).to_string());
-    case.facts
-        .rules
-        .as_mut()
-        .unwrap()
-        .push(Ok(stranger.clone()));
+    case.facts.rules.as_mut().unwrap().push(Ok(stranger.clone()));
     assert_eq!(case.says("policy"), Pass);
     // Where none brings any, each is held against the policy.
     case.rule().pattern.clone_from(&stranger.pattern);
@@ -316,10 +230,7 @@ fn the_rules_that_bring_a_routes_events_are_the_ones_that_count() {
 
 #[test]
 fn without_a_rule_a_policy_by_rules_cannot_be_judged() {
-    let mut case = judged(&[but(
-        "Condition",
-        json!({"ArnEquals": {"aws:SourceArn": RULE}}),
-    )]);
+    let mut case = judged(&[but("Condition", json!({"ArnEquals": {"aws:SourceArn": RULE}}))]);
     case.facts.rules = Ok(Vec::new());
     assert_eq!(case.says("policy"), Unknown);
     let mut case = judged(&[allows()]);

@@ -41,10 +41,7 @@ fn a_queue_without_a_dead_letter_queue_or_with_a_standard_one_fails() {
     let mut case = Case::good();
     assert_eq!(case.says("dead-letter queue"), Pass);
     let redrive = case.queue().redrive.as_mut().unwrap();
-    redrive.seen = Ok(DeadLetters {
-        fifo: false,
-        messages: 0,
-    });
+    redrive.seen = Ok(DeadLetters { fifo: false, messages: 0 });
     assert_eq!(case.says("dead-letter queue"), Fail);
     let redrive = case.queue().redrive.as_mut().unwrap();
     redrive.seen = Err(unseen(ErrorKind::Missing));
@@ -58,10 +55,7 @@ fn dead_letters_are_told_as_long_as_they_lie_there() {
     let mut case = Case::good();
     assert_eq!(case.says("dead letters"), Pass);
     let redrive = case.queue().redrive.as_mut().unwrap();
-    redrive.seen = Ok(DeadLetters {
-        fifo: true,
-        messages: 2,
-    });
+    redrive.seen = Ok(DeadLetters { fifo: true, messages: 2 });
     assert_eq!(case.says("dead letters"), Warn);
 }
 
@@ -80,10 +74,7 @@ fn the_key_that_eventbridge_cannot_use_fails_and_one_that_nobody_knows_of_is_a_w
     let key = |name: &str| Encryption::Kms(name.to_owned());
     for (encryption, verdict) in [
         (key("alias/aws/sqs"), Fail),
-        (
-            key("arn:aws:kms:us-east-1:123456789012:alias/aws/sqs"),
-            Fail,
-        ),
+        (key("arn:aws:kms:us-east-1:123456789012:alias/aws/sqs"), Fail),
         (key("alias/writerlink"), Pass),
         (Encryption::Sqs, Warn),
         (Encryption::Nothing, Pass),
@@ -105,23 +96,11 @@ fn somebody_has_to_let_eventbridge_send() {
         ))
     };
     for (policy, verdict) in [
-        (
-            statement("events.amazonaws.com", "SQS:SendMessage", "Allow"),
-            Pass,
-        ),
+        (statement("events.amazonaws.com", "SQS:SendMessage", "Allow"), Pass),
         (statement("events.amazonaws.com", "sqs:*", "Allow"), Pass),
-        (
-            statement("events.amazonaws.com", "sqs:SendMessage", "Deny"),
-            Fail,
-        ),
-        (
-            statement("events.amazonaws.com", "sqs:ReceiveMessage", "Allow"),
-            Fail,
-        ),
-        (
-            statement("sns.amazonaws.com", "sqs:SendMessage", "Allow"),
-            Fail,
-        ),
+        (statement("events.amazonaws.com", "sqs:SendMessage", "Deny"), Fail),
+        (statement("events.amazonaws.com", "sqs:ReceiveMessage", "Allow"), Fail),
+        (statement("sns.amazonaws.com", "sqs:SendMessage", "Allow"), Fail),
         (Some("no JSON".to_owned()), Fail),
         (None, Fail),
     ] {

@@ -16,18 +16,12 @@ fn says(resolver: &str, ip: &str, seconds: u64) -> NameFacts {
     NameFacts {
         resolver: resolver.parse().unwrap(),
         name: ENDPOINT.to_owned(),
-        answer: Ok(NameAnswer {
-            ip: ip.parse().unwrap(),
-            kept: Duration::from_secs(seconds),
-        }),
+        answer: Ok(NameAnswer { ip: ip.parse().unwrap(), kept: Duration::from_secs(seconds) }),
     }
 }
 
 fn fails(resolver: &str) -> NameFacts {
-    NameFacts {
-        answer: Err(unseen(ErrorKind::Unreachable)),
-        ..says(resolver, "10.0.1.10", 0)
-    }
+    NameFacts { answer: Err(unseen(ErrorKind::Unreachable)), ..says(resolver, "10.0.1.10", 0) }
 }
 
 fn case(names: Vec<NameFacts>) -> Case {
@@ -47,9 +41,7 @@ fn a_resolver_that_keeps_names_for_more_than_30_s_is_a_warning() {
     }
     let why = case(vec![says("10.0.0.2:53", "10.0.1.10", 299)]).why("resolver");
     assert!(
-        why.ends_with(&format!(
-            "({ENDPOINT}): after a failover it names the old writer for as long"
-        )),
+        why.ends_with(&format!("({ENDPOINT}): after a failover it names the old writer for as long")),
         "{why}"
     );
 }
@@ -61,28 +53,17 @@ fn each_resolver_is_judged_by_itself_also_the_one_that_is_asked_last() {
         says("10.0.0.3:53", "10.0.1.10", 299),
         fails("10.0.0.4:53"),
     ]);
-    let verdicts: Vec<_> = all
-        .lines("resolver")
-        .iter()
-        .map(|line| line.verdict)
-        .collect();
+    let verdicts: Vec<_> = all.lines("resolver").iter().map(|line| line.verdict).collect();
     assert_eq!(verdicts, [Warn, Unknown, Pass]);
     assert_eq!(all.says("resolvers agree"), Pass);
 }
 
 #[test]
 fn resolvers_that_differ_are_a_warning_that_names_both() {
-    let differing = case(vec![
-        says("10.0.0.2:53", "10.0.2.10", 5),
-        says("10.0.0.3:53", "10.0.1.10", 5),
-    ]);
+    let differing = case(vec![says("10.0.0.2:53", "10.0.2.10", 5), says("10.0.0.3:53", "10.0.1.10", 5)]);
     assert_eq!(differing.says("resolvers agree"), Warn);
     let why = differing.why("resolvers agree");
-    for part in [
-        ENDPOINT,
-        "10.0.0.2:53 says 10.0.2.10",
-        "10.0.0.3:53 says 10.0.1.10",
-    ] {
+    for part in [ENDPOINT, "10.0.0.2:53 says 10.0.2.10", "10.0.0.3:53 says 10.0.1.10"] {
         assert!(why.contains(part), "{why}");
     }
 }

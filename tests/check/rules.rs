@@ -31,10 +31,7 @@ fn a_rule_for_another_database_brings_nothing() {
         let case = with_pattern(Case::good(), from, to);
         assert_eq!(case.says("rule"), Fail, "{to}");
         let why = case.why("rule");
-        assert!(
-            why.contains("writerlink-orders") && why.contains("orders through"),
-            "{why}"
-        );
+        assert!(why.contains("writerlink-orders") && why.contains("orders through"), "{why}");
     }
 }
 
@@ -54,13 +51,7 @@ fn a_disabled_rule_brings_nothing_and_one_of_two_is_enough() {
     let enabled = case.rule().clone();
     case.rule().state = "DISABLED".to_owned();
     assert_eq!(case.says("rule"), Fail);
-    assert!(
-        case.lines("rule")[0]
-            .remedy
-            .as_ref()
-            .unwrap()
-            .contains("enable-rule")
-    );
+    assert!(case.lines("rule")[0].remedy.as_ref().unwrap().contains("enable-rule"));
     case.facts.rules.as_mut().unwrap().push(Ok(enabled));
     assert_eq!(case.says("rule"), Pass);
 }

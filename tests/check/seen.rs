@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use writerlink::check::facts::{
-    BalancerFacts, ClockReading, DeadLetters, DescribedGroup, DescribedTable, Encryption,
-    Environment, Facts, GroupFacts, Identity, IndexFacts, MemberFacts, QueueFacts, Redrive, Right,
-    RouteFacts, RouteGroup, RuleFacts, RuleTarget, Switch, TableFacts, Unseen,
+    BalancerFacts, ClockReading, DeadLetters, DescribedGroup, DescribedTable, Encryption, Environment, Facts,
+    GroupFacts, Identity, IndexFacts, MemberFacts, QueueFacts, Redrive, Right, RouteFacts, RouteGroup,
+    RuleFacts, RuleTarget, Switch, TableFacts, Unseen,
 };
 use writerlink::check::{Finding, Verdict, judge};
 use writerlink::config::{self, CONFIG_TEXT_VARIABLE, Config};
@@ -86,10 +86,7 @@ impl Case {
         let config = config::read(None, &env).unwrap().config;
         let routes = config.routes.iter().map(route).collect();
         let facts = Facts {
-            environment: Environment {
-                endpoints: Vec::new(),
-                region: Some("us-east-1".to_owned()),
-            },
+            environment: Environment { endpoints: Vec::new(), region: Some("us-east-1".to_owned()) },
             identity: identity(),
             rights: rights(),
             queue: Ok(queue()),
@@ -144,9 +141,7 @@ impl Case {
     #[track_caller]
     pub(crate) fn says(&self, what: &str) -> Verdict {
         let lines = self.lines(what);
-        let Some(line) = lines.first() else {
-            panic!("no line of {what}")
-        };
+        let Some(line) = lines.first() else { panic!("no line of {what}") };
         let told = matches!(line.verdict, Verdict::Pass | Verdict::Skipped);
         assert!(told || line.remedy.is_some(), "{line:?} has no remedy");
         line.verdict
@@ -163,13 +158,7 @@ pub(crate) fn unseen(kind: ErrorKind) -> Unseen {
 }
 
 pub(crate) fn error(kind: ErrorKind) -> CallError {
-    CallError {
-        call: "Call",
-        kind,
-        code: "Code".to_owned(),
-        message: "said so".to_owned(),
-        request_id: None,
-    }
+    CallError { call: "Call", kind, code: "Code".to_owned(), message: "said so".to_owned(), request_id: None }
 }
 
 pub(crate) fn instance(name: &str) -> InstanceId {
@@ -179,14 +168,8 @@ pub(crate) fn instance(name: &str) -> InstanceId {
 fn identity() -> Identity {
     let now = Timestamp::parse("2026-05-06T12:00:00Z").unwrap();
     Identity {
-        arn: Ok(
-            "arn:aws:sts::123456789012:assumed-role/writerlink-operator-us-east-1/ada".to_owned(),
-        ),
-        clock: Ok(ClockReading {
-            before: now,
-            said: now,
-            after: now.plus(Duration::from_millis(200)),
-        }),
+        arn: Ok("arn:aws:sts::123456789012:assumed-role/writerlink-operator-us-east-1/ada".to_owned()),
+        clock: Ok(ClockReading { before: now, said: now, after: now.plus(Duration::from_millis(200)) }),
     }
 }
 
@@ -221,23 +204,17 @@ fn queue() -> QueueFacts {
         redrive: Some(Redrive {
             dead_letters: "arn:aws:sqs:us-east-1:123456789012:writerlink-dlq.fifo".to_owned(),
             receives_max: 1000,
-            seen: Ok(DeadLetters {
-                fifo: true,
-                messages: 0,
-            }),
+            seen: Ok(DeadLetters { fifo: true, messages: 0 }),
         }),
-        encryption: Ok(Encryption::Kms(
-            "arn:aws:kms:us-east-1:123456789012:key/k".to_owned(),
-        )),
+        encryption: Ok(Encryption::Kms("arn:aws:kms:us-east-1:123456789012:key/k".to_owned())),
         policy: Ok(Some(policy.to_string())),
     }
 }
 
 /// The rule of infra/route.yaml.
 fn rule() -> RuleFacts {
-    let ids: Vec<String> = [69, 70, 71, 72, 73, 13, 15, 49, 50, 51, 65]
-        .map(|id| format!("RDS-EVENT-{id:04}"))
-        .into();
+    let ids: Vec<String> =
+        [69, 70, 71, 72, 73, 13, 15, 49, 50, 51, 65].map(|id| format!("RDS-EVENT-{id:04}")).into();
     let pattern = serde_json::json!({
         "source": ["aws.rds", "writerlink.drill"],
         "detail-type": ["RDS DB Cluster Event", "RDS DB Instance Event"],
@@ -256,9 +233,7 @@ fn rule() -> RuleFacts {
         pattern: Some(pattern.to_string()),
         targets: vec![RuleTarget {
             message_group: Some("orders".to_owned()),
-            dead_letters: Some(
-                "arn:aws:sqs:us-east-1:123456789012:writerlink-orders-rule-dlq".to_owned(),
-            ),
+            dead_letters: Some("arn:aws:sqs:us-east-1:123456789012:writerlink-orders-rule-dlq".to_owned()),
             role: None,
             reshaped_by: None,
         }],
@@ -266,17 +241,12 @@ fn rule() -> RuleFacts {
 }
 
 fn keys(keys: &Keys) -> Vec<(String, String)> {
-    keys.attributes()
-        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
-        .collect()
+    keys.attributes().map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
 
 fn table(wanted: &Table) -> TableFacts {
     let index = |(name, of): &(&str, Keys)| {
-        let facts = IndexFacts {
-            keys: keys(of),
-            projection: "ALL".to_owned(),
-        };
+        let facts = IndexFacts { keys: keys(of), projection: "ALL".to_owned() };
         ((*name).to_owned(), facts)
     };
     TableFacts {
@@ -325,11 +295,7 @@ fn route(route: &Route) -> RouteFacts {
         balancers: [(BALANCER.to_owned(), Ok(balancer()))].into(),
         members: Ok(members.collect()),
         vpc_networking: Ok(Switch::On),
-        addresses: route
-            .instances
-            .iter()
-            .map(|(instance, ip)| (instance.clone(), Ok(Some(*ip))))
-            .collect(),
+        addresses: route.instances.iter().map(|(instance, ip)| (instance.clone(), Ok(Some(*ip)))).collect(),
         reading: Reading::default(),
         names: Ok(Vec::new()),
         chain_end: Ok(Some(ChainEnd::Matches)),
@@ -352,18 +318,12 @@ fn group(instance: Option<&InstanceId>, arn: &TargetGroupArn, ip: &str) -> Route
     let attributes = [
         (DELAY, "0"),
         (TERMINATION, "true"),
-        (
-            "target_health_state.unhealthy.connection_termination.enabled",
-            "false",
-        ),
+        ("target_health_state.unhealthy.connection_termination.enabled", "false"),
         (CROSS_ZONE, "true"),
         ("preserve_client_ip.enabled", "false"),
         ("proxy_protocol_v2.enabled", "false"),
     ];
-    let target = Target {
-        ip: ip.parse().unwrap(),
-        port: 3306,
-    };
+    let target = Target { ip: ip.parse().unwrap(), port: 3306 };
     RouteGroup {
         instance: instance.cloned(),
         arn: arn.clone(),
@@ -379,9 +339,7 @@ fn group(instance: Option<&InstanceId>, arn: &TargetGroupArn, ip: &str) -> Route
                 health_interval: Some(Duration::from_secs(30)),
                 balancers: vec![BALANCER.to_owned()],
             }),
-            attributes: Ok(attributes
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into()),
+            attributes: Ok(attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         },
         observed: Ok(vec![ObservedTarget {
             target,
@@ -451,11 +409,7 @@ fn a_line_about_how_aws_behaves_names_the_page_that_says_so() {
 /// The table has a column for them.
 #[test]
 fn what_is_checked_is_said_in_a_few_words() {
-    for line in Case::good()
-        .findings()
-        .iter()
-        .chain(&Case::weighted().findings())
-    {
+    for line in Case::good().findings().iter().chain(&Case::weighted().findings()) {
         let what = line.check.what;
         assert!(what.chars().count() <= 27, "{what}");
     }

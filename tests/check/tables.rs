@@ -12,12 +12,7 @@ fn audit(case: &mut Case) -> &mut DescribedTable {
 
 #[test]
 fn a_table_that_is_not_active_takes_no_calls() {
-    for (status, verdict) in [
-        ("ACTIVE", Pass),
-        ("UPDATING", Pass),
-        ("CREATING", Fail),
-        ("DELETING", Fail),
-    ] {
+    for (status, verdict) in [("ACTIVE", Pass), ("UPDATING", Pass), ("CREATING", Fail), ("DELETING", Fail)] {
         let mut case = Case::good();
         status.clone_into(&mut audit(&mut case).status);
         assert_eq!(case.says("is there"), verdict, "{status}");
@@ -88,11 +83,7 @@ fn a_lease_in_a_table_of_two_regions_is_no_lease() {
     let says = |of_state: bool, replicas: &[&str], consistency: Option<&str>| {
         let mut case = Case::good();
         let facts = &mut case.facts;
-        let table = if of_state {
-            &mut facts.state
-        } else {
-            &mut facts.audit
-        };
+        let table = if of_state { &mut facts.state } else { &mut facts.audit };
         let table = table.described.as_mut().unwrap();
         table.replicas = replicas.iter().map(|&region| region.to_owned()).collect();
         table.consistency = consistency.map(str::to_owned);
@@ -104,10 +95,7 @@ fn a_lease_in_a_table_of_two_regions_is_no_lease() {
     for consistency in [None, Some("EVENTUAL")] {
         let (verdict, why) = says(true, &["eu-west-1"], consistency);
         assert_eq!(verdict, Fail);
-        assert!(
-            why.contains("eu-west-1") && why.contains("same lease"),
-            "{why}"
-        );
+        assert!(why.contains("eu-west-1") && why.contains("same lease"), "{why}");
         // Records may be read in another Region.
         assert_eq!(says(false, &["eu-west-1"], consistency).0, Pass);
     }

@@ -43,28 +43,20 @@ fn failing(mut case: Case, kind: ErrorKind) -> Case {
 }
 
 fn error(kind: ErrorKind, message: &str) -> CallError {
-    CallError {
-        message: message.to_owned(),
-        ..crate::seen::error(kind)
-    }
+    CallError { message: message.to_owned(), ..crate::seen::error(kind) }
 }
 
 /// The lines that are not right, as `what: verdict`.
 fn complaints(case: &Case) -> Vec<String> {
     let findings = case.findings();
-    let told = findings
-        .iter()
-        .filter(|line| !matches!(line.verdict, Pass | Skipped));
-    told.map(|line| format!("{}: {}", line.check.what, line.verdict.as_str()))
-        .collect()
+    let told = findings.iter().filter(|line| !matches!(line.verdict, Pass | Skipped));
+    told.map(|line| format!("{}: {}", line.check.what, line.verdict.as_str())).collect()
 }
 
 /// How many lines say that they were not read.
 fn unread(case: &Case) -> usize {
     let findings = case.findings();
-    let unread = findings
-        .iter()
-        .filter(|line| line.why.starts_with("not read"));
+    let unread = findings.iter().filter(|line| line.why.starts_with("not read"));
     unread.count()
 }
 
@@ -91,10 +83,7 @@ fn that_nothing_answers_is_one_finding() {
     group.facts.attributes = Err(unseen(ErrorKind::Unreachable));
     case.route().groups[0] = group;
     assert_eq!(case.says("target type"), Pass);
-    assert_eq!(
-        case.why("connection termination"),
-        "not read (see caller: identity)"
-    );
+    assert_eq!(case.why("connection termination"), "not read (see caller: identity)");
 }
 
 #[test]
@@ -117,11 +106,7 @@ fn a_caller_of_another_account_is_one_finding() {
     for kind in [ErrorKind::Missing, ErrorKind::Denied] {
         let mut case = failing(Case::good(), kind);
         case.facts.identity.arn = Ok("arn:aws:iam::999999999999:user/ada".to_owned());
-        assert_eq!(
-            complaints(&case),
-            ["account of the routes: fail"],
-            "{kind:?}"
-        );
+        assert_eq!(complaints(&case), ["account of the routes: fail"], "{kind:?}");
     }
 }
 
@@ -131,22 +116,11 @@ fn one_route_of_two_in_another_region_explains_its_own_failures_alone() {
     let mut there = Case::good().facts.routes.remove(0);
     there.route.name = writerlink::domain::route::RouteName::new("there").unwrap();
     case.facts.routes.push(there);
-    let here = case.facts.routes[0].groups[0]
-        .arn
-        .as_str()
-        .replace("us-east-1", "eu-west-1");
-    case.facts.routes[0].groups[0].arn =
-        writerlink::domain::route::TargetGroupArn::new(&here).unwrap();
+    let here = case.facts.routes[0].groups[0].arn.as_str().replace("us-east-1", "eu-west-1");
+    case.facts.routes[0].groups[0].arn = writerlink::domain::route::TargetGroupArn::new(&here).unwrap();
     let complaints = complaints(&case);
-    assert!(
-        complaints.contains(&"Region: fail".to_owned()),
-        "{complaints:?}"
-    );
-    assert_eq!(
-        case.says("is there"),
-        Fail,
-        "the other route's worker needs them"
-    );
+    assert!(complaints.contains(&"Region: fail".to_owned()), "{complaints:?}");
+    assert_eq!(case.says("is there"), Fail, "the other route's worker needs them");
     assert_eq!(case.says("target group"), Skipped);
     assert_eq!(case.says("target type"), Pass);
 }
@@ -160,12 +134,7 @@ fn right(case: &Case, right: Right) -> usize {
 fn a_table_that_is_not_there_is_told_by_its_own_line_alone() {
     let mut case = Case::good();
     case.facts.state.described = Err(unseen(ErrorKind::Missing));
-    for of in [
-        Right::ReadState,
-        Right::UpdateState,
-        Right::InsertState,
-        Right::AppendAudit,
-    ] {
+    for of in [Right::ReadState, Right::UpdateState, Right::InsertState, Right::AppendAudit] {
         let at = right(&case, of);
         case.facts.rights[at].1 = Err(unseen(ErrorKind::Missing));
     }
@@ -203,11 +172,7 @@ fn a_service_that_does_not_answer_is_told_where_it_was_met_first() {
         group.facts.described = Err(unseen(ErrorKind::Unreachable));
         group.observed = Err(unseen(ErrorKind::Unreachable));
     }
-    let verdicts: Vec<Verdict> = case
-        .lines("target group")
-        .iter()
-        .map(|l| l.verdict)
-        .collect();
+    let verdicts: Vec<Verdict> = case.lines("target group").iter().map(|l| l.verdict).collect();
     assert_eq!(verdicts, [Unknown, Skipped]);
     let why = &case.lines("target group")[1].why;
     assert!(why.contains("group of orders-1: target group"), "{why}");
@@ -215,8 +180,5 @@ fn a_service_that_does_not_answer_is_told_where_it_was_met_first() {
     let other = Unseen::Refused(error(ErrorKind::Unreachable, "refused by a proxy"));
     case.route().groups[1].facts.described = Err(other);
     let lines = case.lines("target group");
-    assert!(
-        lines.iter().all(|line| line.verdict == Unknown),
-        "{lines:?}"
-    );
+    assert!(lines.iter().all(|line| line.verdict == Unknown), "{lines:?}");
 }

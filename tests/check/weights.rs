@@ -33,11 +33,7 @@ fn every_instances_group_has_its_place_in_the_listener() {
     let second = case.route().groups[1].arn.clone();
     weights(&mut case).groups.remove(&second);
     assert_eq!(case.says("listener"), Fail);
-    assert!(
-        case.why("listener").contains("orders-2"),
-        "{}",
-        case.why("listener")
-    );
+    assert!(case.why("listener").contains("orders-2"), "{}", case.why("listener"));
 }
 
 #[test]
@@ -93,10 +89,7 @@ fn a_listener_to_whose_groups_clients_stick_fails() {
 
 #[test]
 fn a_rule_that_forwards_to_a_group_of_the_route_goes_past_its_weights() {
-    let rule = |group: &str| ListenerRule {
-        priority: "7".to_owned(),
-        groups: [group.to_owned()].into(),
-    };
+    let rule = |group: &str| ListenerRule { priority: "7".to_owned(), groups: [group.to_owned()].into() };
     let with = |rules| {
         let mut case = Case::weighted();
         case.route().listener_rules = Some(rules);

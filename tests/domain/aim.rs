@@ -16,8 +16,8 @@ use writerlink::domain::transition::{Control, Desired, Outcome};
 use writerlink::domain::truth::{Member, Readings, STEADY_AFTER_A_MOVE, Sighting, Truth};
 
 use super::values::{
-    address, asking_route, desired, instance, key, member, members, newer, order, pointing_at,
-    second, seen_once, steady, target,
+    address, asking_route, desired, instance, key, member, members, newer, order, pointing_at, second,
+    seen_once, steady, target,
 };
 
 /// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
@@ -58,13 +58,7 @@ fn just_before(at: Timestamp) -> Timestamp {
 
 fn readers_route() -> Route {
     let route = asking_route();
-    Route {
-        policy: Policy {
-            role: Role::Readers,
-            ..route.policy
-        },
-        ..route
-    }
+    Route { policy: Policy { role: Role::Readers, ..route.policy }, ..route }
 }
 
 pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) -> Safety {
@@ -72,12 +66,7 @@ pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) 
         pin: Some(Pin {
             instance: instance(number),
             target: target(number),
-            stop: Stop {
-                by: "ana".to_owned(),
-                reason: "a drill".to_owned(),
-                since,
-                until,
-            },
+            stop: Stop { by: "ana".to_owned(), reason: "a drill".to_owned(), since, until },
         }),
         ..Safety::default()
     }
@@ -88,30 +77,21 @@ pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) 
 #[test]
 fn a_route_that_nobody_ever_spoke_about_points_nowhere() {
     let silent = steady(Truth::Silent, second(100));
-    assert_eq!(
-        aimed(&asking_route(), &Control::default(), &silent),
-        Aim::Unknown
-    );
+    assert_eq!(aimed(&asking_route(), &Control::default(), &silent), Aim::Unknown);
 }
 
 #[test]
 fn a_route_that_asks_nobody_keeps_what_it_was_told() {
     let control = pointing_at(2, order(10, 1));
     let silent = seen_once(Truth::Silent, second(100_000));
-    assert_eq!(
-        Some(kept(aimed(&asking_route(), &control, &silent))),
-        control.desired
-    );
+    assert_eq!(Some(kept(aimed(&asking_route(), &control, &silent))), control.desired);
 }
 
 #[test]
 fn witnesses_that_confirm_the_route_change_nothing_and_make_no_evidence_newer() {
     let control = pointing_at(2, order(10, 1));
     let same = steady(members(2, &[1, 3]), second(100_000));
-    assert_eq!(
-        Some(kept(aimed(&asking_route(), &control, &same))),
-        control.desired
-    );
+    assert_eq!(Some(kept(aimed(&asking_route(), &control, &same))), control.desired);
 }
 
 #[test]
@@ -119,15 +99,8 @@ fn a_route_without_any_event_follows_what_three_readings_say() {
     let fresh = Control::default();
     let once = seen_once(members(2, &[]), second(100));
     assert_eq!(aimed(&asking_route(), &fresh, &once), Aim::Confirm);
-    let desired = followed(aimed(
-        &asking_route(),
-        &fresh,
-        &steady(members(2, &[]), second(104)),
-    ));
-    let expected = Desired {
-        event: key(50),
-        ..self::desired(2, order(104, RANK_TRUTH), key(0))
-    };
+    let desired = followed(aimed(&asking_route(), &fresh, &steady(members(2, &[]), second(104))));
+    let expected = Desired { event: key(50), ..self::desired(2, order(104, RANK_TRUTH), key(0)) };
     assert_eq!(desired, expected);
 }
 
@@ -141,10 +114,7 @@ fn a_single_reading_moves_no_route_and_neither_do_two() {
     for reading in 0..4_u32 {
         let at = Duration::from_secs(1000) + Duration::from_secs(2) * reading;
         readings.take(members(2, &[]), at);
-        let seen = Sighting {
-            stood: readings.stood(),
-            ..seen_once(members(2, &[]), second(0).plus(at))
-        };
+        let seen = Sighting { stood: readings.stood(), ..seen_once(members(2, &[]), second(0).plus(at)) };
         aims.push(aimed(&asking_route(), &control, &seen));
     }
     assert_eq!(aims[..2], [Aim::Confirm, Aim::Confirm]);
@@ -157,19 +127,12 @@ fn after_a_move_by_truth_the_next_one_takes_thirty_five_seconds_of_agreement() {
     let control = pointing_at(2, order(1000, RANK_TRUTH));
     assert_eq!(STEADY_AFTER_A_MOVE, Duration::from_secs(35));
     let stood_for = |seconds, now: Timestamp| {
-        let seen = Sighting {
-            stood: Some(Duration::from_secs(seconds)),
-            ..seen_once(members(1, &[]), now)
-        };
+        let seen = Sighting { stood: Some(Duration::from_secs(seconds)), ..seen_once(members(1, &[]), now) };
         aimed(&asking_route(), &control, &seen)
     };
     assert_eq!(stood_for(4, second(1030)), Aim::Confirm);
     assert_eq!(stood_for(34, second(1040)), Aim::Confirm);
-    assert_eq!(
-        followed(stood_for(35, second(1040))).target,
-        target(1),
-        "a failback that stood is followed"
-    );
+    assert_eq!(followed(stood_for(35, second(1040))).target, target(1), "a failback that stood is followed");
     // Long after the move four seconds are enough again.
     let calm = second(1000).plus(STEADY_AFTER_A_MOVE * 2);
     assert_eq!(stood_for(4, just_before(calm)), Aim::Confirm);
@@ -203,10 +166,7 @@ fn what_a_person_ordered_is_trusted_as_long_as_an_event() {
 fn an_event_of_a_clock_that_runs_ahead_is_trusted_too() {
     let control = pointing_at(2, order(1030, 1));
     let seen = steady(members(1, &[]), second(1000));
-    assert_eq!(
-        kept(aimed(&asking_route(), &control, &seen)).target,
-        target(2)
-    );
+    assert_eq!(kept(aimed(&asking_route(), &control, &seen)).target, target(2));
 }
 
 #[test]
@@ -215,23 +175,14 @@ fn the_configured_trust_is_the_one_that_counts() {
     route.policy.trust_event = Duration::from_secs(10);
     let control = pointing_at(2, order(1000, 2));
     let seen = |at| steady(members(1, &[]), at);
-    assert_eq!(
-        kept(aimed(&route, &control, &seen(second(1009)))).target,
-        target(2)
-    );
-    assert_eq!(
-        followed(aimed(&route, &control, &seen(second(1010)))).target,
-        target(1)
-    );
+    assert_eq!(kept(aimed(&route, &control, &seen(second(1009)))).target, target(2));
+    assert_eq!(followed(aimed(&route, &control, &seen(second(1010)))).target, target(1));
 }
 
 #[test]
 fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
     let seen = steady(members(1, &[]), second(1010));
-    let failed_at = |seconds| Control {
-        ask_truth: Some(second(seconds)),
-        ..pointing_at(2, order(1000, 1))
-    };
+    let failed_at = |seconds| Control { ask_truth: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
     let aim = |control| aimed(&asking_route(), &control, &seen);
     assert_eq!(followed(aim(failed_at(1001))).target, target(1));
     assert_eq!(kept(aim(failed_at(1000))).target, target(2));
@@ -242,10 +193,7 @@ fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
 fn nothing_but_time_ends_the_trust_in_a_failover_that_completed_or_an_order() {
     let seen = steady(members(1, &[]), second(1010));
     for rank in [RANK_COMPLETED, RANK_ORDER] {
-        let control = Control {
-            ask_truth: Some(second(1002)),
-            ..pointing_at(2, order(1000, rank))
-        };
+        let control = Control { ask_truth: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
         let aim = aimed(&asking_route(), &control, &seen);
         assert_eq!(kept(aim).target, target(2), "{rank}");
     }
@@ -253,10 +201,7 @@ fn nothing_but_time_ends_the_trust_in_a_failover_that_completed_or_an_order() {
 
 #[test]
 fn a_reading_by_a_clock_that_lags_makes_nothing_older_and_is_no_event_for_it() {
-    let control = Control {
-        ask_truth: Some(second(1031)),
-        ..pointing_at(2, order(1030, 1))
-    };
+    let control = Control { ask_truth: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(desired.evidence, order(1030, RANK_TRUTH));
@@ -264,10 +209,7 @@ fn a_reading_by_a_clock_that_lags_makes_nothing_older_and_is_no_event_for_it() {
 
 #[test]
 fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
-    let control = Control {
-        ask_truth: Some(second(1001)),
-        ..pointing_at(2, order(1000, 1))
-    };
+    let control = Control { ask_truth: Some(second(1001)), ..pointing_at(2, order(1000, 1)) };
     let once = seen_once(members(1, &[]), second(1010));
     assert_eq!(aimed(&asking_route(), &control, &once), Aim::Confirm);
 }
@@ -301,19 +243,11 @@ fn witnesses_that_cannot_tell_move_nothing_and_empty_nothing() {
 
 #[test]
 fn an_address_without_a_name_is_named_by_the_map_or_waited_out() {
-    let nameless = |last| Truth::Members {
-        writer: Member {
-            instance: None,
-            ip: address(last),
-        },
-        readers: Vec::new(),
-    };
+    let nameless =
+        |last| Truth::Members { writer: Member { instance: None, ip: address(last) }, readers: Vec::new() };
     let control = pointing_at(1, order(0, 2));
     let known = steady(nameless(2), second(1000));
-    assert_eq!(
-        followed(aimed(&asking_route(), &control, &known)).instance,
-        instance(2)
-    );
+    assert_eq!(followed(aimed(&asking_route(), &control, &known)).instance, instance(2));
     let unknown = steady(nameless(9), second(1000));
     let aim = aimed(&asking_route(), &control, &unknown);
     let note = assert_waits(aim, Outcome::Rejected, Reason::UnknownInstance);
@@ -323,10 +257,7 @@ fn an_address_without_a_name_is_named_by_the_map_or_waited_out() {
 #[test]
 fn an_address_outside_the_allowed_ranges_is_never_followed() {
     let outside = Truth::Members {
-        writer: Member {
-            instance: Some(instance(2)),
-            ip: "192.0.2.7".parse().unwrap(),
-        },
+        writer: Member { instance: Some(instance(2)), ip: "192.0.2.7".parse().unwrap() },
         readers: vec![member(1)],
     };
     let control = pointing_at(1, order(0, 2));
@@ -354,49 +285,28 @@ fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
         safety: pinned_to(2, second(1000), Some(second(2000))),
         ..pointing_at(1, order(500, 2))
     };
-    for truth in [
-        members(1, &[]),
-        Truth::Silent,
-        Truth::Unclear("dns: NXDOMAIN".to_owned()),
-    ] {
+    for truth in [members(1, &[]), Truth::Silent, Truth::Unclear("dns: NXDOMAIN".to_owned())] {
         let aim = aimed(&asking_route(), &control, &steady(truth, second(1999)));
         let desired = followed(aim);
         assert_eq!((desired.instance, desired.target), (instance(2), target(2)));
         assert_eq!(desired.evidence, order(1000, RANK_ORDER));
     }
-    let expired = aimed(
-        &asking_route(),
-        &control,
-        &steady(Truth::Silent, second(2000)),
-    );
+    let expired = aimed(&asking_route(), &control, &steady(Truth::Silent, second(2000)));
     assert_eq!(Some(followed(expired)), control.waiting);
 }
 
 #[test]
 fn a_route_that_stands_where_it_is_pinned_is_only_repaired() {
-    let control = Control {
-        safety: pinned_to(2, second(1000), None),
-        ..pointing_at(2, order(1000, RANK_ORDER))
-    };
-    let aim = aimed(
-        &asking_route(),
-        &control,
-        &steady(members(1, &[]), second(9000)),
-    );
+    let control =
+        Control { safety: pinned_to(2, second(1000), None), ..pointing_at(2, order(1000, RANK_ORDER)) };
+    let aim = aimed(&asking_route(), &control, &steady(members(1, &[]), second(9000)));
     assert_eq!(Some(kept(aim)), control.desired);
 }
 
 #[test]
 fn a_pin_never_makes_evidence_older() {
-    let control = Control {
-        safety: pinned_to(2, second(1000), None),
-        ..pointing_at(1, order(1005, 2))
-    };
-    let aim = aimed(
-        &asking_route(),
-        &control,
-        &steady(Truth::Silent, second(1010)),
-    );
+    let control = Control { safety: pinned_to(2, second(1000), None), ..pointing_at(1, order(1005, 2)) };
+    let aim = aimed(&asking_route(), &control, &steady(Truth::Silent, second(1010)));
     assert_eq!(followed(aim).evidence, order(1005, RANK_ORDER));
 }
 
@@ -404,10 +314,8 @@ fn a_pin_never_makes_evidence_older() {
 
 #[test]
 fn evidence_that_was_held_back_moves_the_route_when_nothing_holds_it_back_any_more() {
-    let control = Control {
-        waiting: Some(desired(3, order(1000, 2), key(3))),
-        ..pointing_at(1, order(500, 2))
-    };
+    let control =
+        Control { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     for seen in [
         seen_once(Truth::Silent, second(90_000)),
         seen_once(members(3, &[]), second(90_000)),
@@ -420,10 +328,8 @@ fn evidence_that_was_held_back_moves_the_route_when_nothing_holds_it_back_any_mo
 
 #[test]
 fn witnesses_outrank_what_was_held_back_for_too_long() {
-    let control = Control {
-        waiting: Some(desired(3, order(1000, 2), key(3))),
-        ..pointing_at(1, order(500, 2))
-    };
+    let control =
+        Control { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     let seen = steady(members(1, &[]), second(90_000));
     let back = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(back.target, target(1));
@@ -443,10 +349,7 @@ fn a_readers_route_holds_the_readers_without_the_writer() {
 #[test]
 fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
     let control = Control {
-        desired: Some(Desired {
-            beside: [target(3)].into(),
-            ..desired(2, order(0, RANK_TRUTH), key(1))
-        }),
+        desired: Some(Desired { beside: [target(3)].into(), ..desired(2, order(0, RANK_TRUTH), key(1)) }),
         ..Control::default()
     };
     let alone = steady(members(1, &[]), second(1000));
@@ -457,10 +360,7 @@ fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
 #[test]
 fn the_reader_that_a_group_is_known_by_stays_its_first_while_it_reads() {
     let standing = |beside: BTreeSet<_>| Control {
-        desired: Some(Desired {
-            beside,
-            ..desired(3, order(0, RANK_TRUTH), key(1))
-        }),
+        desired: Some(Desired { beside, ..desired(3, order(0, RANK_TRUTH), key(1)) }),
         ..Control::default()
     };
     let seen = steady(members(1, &[2, 3]), second(1000));
@@ -470,11 +370,7 @@ fn the_reader_that_a_group_is_known_by_stays_its_first_while_it_reads() {
     assert_eq!(kept(complete).targets(), [target(3), target(2)]);
     // It became the writer: it leaves.
     let promoted = steady(members(3, &[1, 2]), second(1000));
-    let left = followed(aimed(
-        &readers_route(),
-        &standing([target(2)].into()),
-        &promoted,
-    ));
+    let left = followed(aimed(&readers_route(), &standing([target(2)].into()), &promoted));
     assert_eq!(left.targets(), [target(1), target(2)]);
 }
 

@@ -9,16 +9,14 @@ use writerlink::domain::change::Effect;
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::{Claim, EventId, Evidence, RdsEvent, SourceKind};
 use writerlink::domain::ground::Ground;
-use writerlink::domain::policy::{
-    EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role,
-};
+use writerlink::domain::policy::{EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Outcome};
 
 use super::values::{
-    COMPLETED, STARTED, address, asking_route, event, evidence, instance, key, order, pointing_at,
-    route, second, target,
+    COMPLETED, STARTED, address, asking_route, event, evidence, instance, key, order, pointing_at, route,
+    second, target,
 };
 
 /// What an id is expected to claim.
@@ -92,10 +90,7 @@ fn id(number: u16) -> EventId {
 
 /// An event of that kind whose English is about a completed failover, whatever its id.
 fn told(kind: SourceKind, number: u16, at: Timestamp) -> RdsEvent {
-    RdsEvent {
-        kind,
-        ..event(id(number), "Completed failover to DB instance: db-2", at)
-    }
+    RdsEvent { kind, ..event(id(number), "Completed failover to DB instance: db-2", at) }
 }
 
 fn expected(says: Says) -> Claim {
@@ -116,10 +111,7 @@ fn about(route: &Route, control: &Control, event: RdsEvent, now: Timestamp) -> D
 fn assert_asks(decision: Decision, reason: Reason) {
     match decision {
         Decision::Ask(verdict) => {
-            assert_eq!(
-                (verdict.outcome, verdict.reason),
-                (Outcome::Ignored, reason)
-            );
+            assert_eq!((verdict.outcome, verdict.reason), (Outcome::Ignored, reason));
             assert!(verdict.note.contains("witnesses"), "{}", verdict.note);
         }
         other => panic!("expected the witnesses to be asked, got {other:?}"),
@@ -158,10 +150,7 @@ fn every_id_that_asks_asks_the_witnesses_and_settles_where_there_are_none() {
         for number in asking.flat_map(|(_, numbers)| *numbers) {
             let event = || told(kind, *number, second(5));
             let control = pointing_at(1, order(0, 1));
-            assert_asks(
-                about(&asking_route(), &control, event(), second(6)),
-                Reason::WitnessesAsked,
-            );
+            assert_asks(about(&asking_route(), &control, event(), second(6)), Reason::WitnessesAsked);
             assert_settled(
                 about(&route(), &control, event(), second(6)),
                 Outcome::Ignored,
@@ -235,13 +224,7 @@ fn an_old_event_only_makes_the_witnesses_be_asked() {
     let old = Timestamp::from_millis(at.plus(EVIDENCE_AGE_MAX).as_millis() + 1);
     let decided = |route: &Route, now| {
         let evidence = evidence(STARTED, 2, at);
-        decide(
-            route,
-            &pointing_at(1, order(10, 1)),
-            &evidence,
-            Some(address(2)),
-            now,
-        )
+        decide(route, &pointing_at(1, order(10, 1)), &evidence, Some(address(2)), now)
     };
     let just_in_time = decided(&asking_route(), at.plus(EVIDENCE_AGE_MAX));
     assert!(matches!(just_in_time, Decision::Move(desired) if desired.target == target(2)));
@@ -262,15 +245,8 @@ fn a_static_map_follows_an_event_for_two_weeks_and_then_refuses_it() {
         assert!(matches!(followed, Decision::Move(desired) if desired.target == target(2)));
     }
     let a_moment = Duration::from_millis(1);
-    for age in [
-        EVIDENCE_AGE_MAX_OF_EVENTS_ALONE + a_moment,
-        Duration::from_hours(207 * 24),
-    ] {
-        assert_settled(
-            decided(&route(), age),
-            Outcome::Rejected,
-            Reason::EvidenceTooOld,
-        );
+    for age in [EVIDENCE_AGE_MAX_OF_EVENTS_ALONE + a_moment, Duration::from_hours(207 * 24)] {
+        assert_settled(decided(&route(), age), Outcome::Rejected, Reason::EvidenceTooOld);
     }
     let Decision::Settle(refused) = decided(&route(), Duration::from_hours(207 * 24)) else {
         panic!("moved by an event of 207 days ago");
@@ -305,33 +281,17 @@ fn an_old_event_that_already_points_the_route_is_resumed() {
 #[test]
 fn an_old_event_that_is_no_news_is_superseded_and_asks_nobody() {
     let control = pointing_at(3, order(2000, 1));
-    let decision = about(
-        &asking_route(),
-        &control,
-        told(SourceKind::Cluster, 73, second(1000)),
-        second(100_000),
-    );
+    let decision =
+        about(&asking_route(), &control, told(SourceKind::Cluster, 73, second(1000)), second(100_000));
     assert_settled(decision, Outcome::Superseded, Reason::EvidenceNotNewer);
 }
 
 #[test]
 fn a_readers_route_asks_who_the_readers_are_whenever_the_writer_moves() {
-    let readers = Route {
-        policy: Policy {
-            role: Role::Readers,
-            ..asking_route().policy
-        },
-        ..asking_route()
-    };
+    let readers = Route { policy: Policy { role: Role::Readers, ..asking_route().policy }, ..asking_route() };
     for id in [STARTED, COMPLETED, EventId::PREVIOUS_PRIMARY_PROMOTED] {
         let evidence = evidence(id, 2, second(5));
-        let decision = decide(
-            &readers,
-            &pointing_at(3, order(0, 3)),
-            &evidence,
-            Some(address(2)),
-            second(6),
-        );
+        let decision = decide(&readers, &pointing_at(3, order(0, 3)), &evidence, Some(address(2)), second(6));
         assert_asks(decision, Reason::WitnessesAsked);
     }
 }
@@ -340,13 +300,8 @@ fn a_readers_route_asks_who_the_readers_are_whenever_the_writer_moves() {
 fn an_instance_outside_allowed_instances_is_rejected_by_its_name() {
     let mut narrow = route();
     narrow.policy.allowed_instances = Some([instance(1)].into());
-    let decision = decide(
-        &narrow,
-        &Control::default(),
-        &evidence(STARTED, 2, second(5)),
-        Some(address(2)),
-        second(6),
-    );
+    let decision =
+        decide(&narrow, &Control::default(), &evidence(STARTED, 2, second(5)), Some(address(2)), second(6));
     assert_settled(decision, Outcome::Rejected, Reason::InstanceNotAllowed);
 }
 
@@ -355,12 +310,7 @@ fn an_instance_outside_allowed_instances_is_rejected_by_its_name() {
 #[test]
 fn an_event_from_the_future_cannot_end_the_trust_in_all_that_comes_before_it() {
     let future = told(SourceKind::Cluster, 69, second(100_000));
-    let decision = about(
-        &asking_route(),
-        &pointing_at(2, order(1000, 1)),
-        future,
-        second(1010),
-    );
+    let decision = about(&asking_route(), &pointing_at(2, order(1000, 1)), future, second(1010));
     assert_settled(decision, Outcome::Rejected, Reason::FromTheFuture);
 }
 

@@ -16,26 +16,16 @@ struct Link {
 fn chain(length: u64) -> (Vec<Link>, ChainHead) {
     let mut head = ChainHead::default();
     let links = (1..=length).map(|seq| {
-        let link = Link {
-            seq,
-            prev: head.hash,
-            hash: Hash::of(&format!("record {seq} after {}", head.hash)),
-        };
-        head = ChainHead {
-            seq,
-            hash: link.hash,
-        };
+        let link =
+            Link { seq, prev: head.hash, hash: Hash::of(&format!("record {seq} after {}", head.hash)) };
+        head = ChainHead { seq, hash: link.hash };
         link
     });
     let links = links.collect();
     (links, head)
 }
 
-fn verify_after(
-    trusted: ChainHead,
-    links: &[Link],
-    head: ChainHead,
-) -> Result<ChainHead, BrokenChain> {
+fn verify_after(trusted: ChainHead, links: &[Link], head: ChainHead) -> Result<ChainHead, BrokenChain> {
     let mut verifier = ChainVerifier::after(trusted);
     for link in links {
         verifier.take(link.seq, link.prev, link.hash)?;
@@ -53,28 +43,16 @@ fn a_sound_chain_verifies_from_its_beginning_and_an_empty_one_too() {
         let (links, head) = chain(length);
         assert_eq!(verify(&links, head), Ok(head));
     }
-    assert_eq!(
-        ChainVerifier::default(),
-        ChainVerifier::after(ChainHead::default())
-    );
+    assert_eq!(ChainVerifier::default(), ChainVerifier::after(ChainHead::default()));
 }
 
 #[test]
 fn a_chain_verifies_behind_a_record_that_is_trusted() {
     let (links, head) = chain(5);
-    let trusted = ChainHead {
-        seq: 3,
-        hash: links[2].hash,
-    };
+    let trusted = ChainHead { seq: 3, hash: links[2].hash };
     assert_eq!(verify_after(trusted, &links[3..], head), Ok(head));
-    let lying = ChainHead {
-        hash: Hash::of("x"),
-        ..trusted
-    };
-    assert_eq!(
-        verify_after(lying, &links[3..], head),
-        Err(BrokenChain::WrongPrevious(4))
-    );
+    let lying = ChainHead { hash: Hash::of("x"), ..trusted };
+    assert_eq!(verify_after(lying, &links[3..], head), Err(BrokenChain::WrongPrevious(4)));
 }
 
 #[test]
@@ -82,39 +60,18 @@ fn a_missing_record_is_a_gap_and_named() {
     let (mut links, head) = chain(5);
     links.remove(2);
     let broken = verify(&links, head).unwrap_err();
-    assert_eq!(
-        broken,
-        BrokenChain::Gap {
-            expected: 3,
-            found: 4
-        }
-    );
+    assert_eq!(broken, BrokenChain::Gap { expected: 3, found: 4 });
     assert_eq!(broken.seq(), 3);
-    assert_eq!(
-        broken.to_string(),
-        "record 3 is missing (the next one is 4)"
-    );
+    assert_eq!(broken.to_string(), "record 3 is missing (the next one is 4)");
 }
 
 #[test]
 fn a_record_that_comes_twice_or_out_of_order_is_a_gap() {
     let (links, head) = chain(3);
     let twice = [links[0].clone(), links[0].clone()];
-    assert_eq!(
-        verify(&twice, head),
-        Err(BrokenChain::Gap {
-            expected: 2,
-            found: 1
-        })
-    );
+    assert_eq!(verify(&twice, head), Err(BrokenChain::Gap { expected: 2, found: 1 }));
     let swapped = [links[1].clone(), links[0].clone()];
-    assert_eq!(
-        verify(&swapped, head),
-        Err(BrokenChain::Gap {
-            expected: 1,
-            found: 2
-        })
-    );
+    assert_eq!(verify(&swapped, head), Err(BrokenChain::Gap { expected: 1, found: 2 }));
 }
 
 #[test]
@@ -148,13 +105,7 @@ fn a_changed_record_is_found_by_the_next_one_and_a_changed_last_one_by_the_head(
 fn a_chain_that_ends_before_its_head_is_truncated_and_says_where() {
     let (links, head) = chain(4);
     let broken = verify(&links[..2], head).unwrap_err();
-    assert_eq!(
-        broken,
-        BrokenChain::Truncated {
-            expected: 4,
-            found: 2
-        }
-    );
+    assert_eq!(broken, BrokenChain::Truncated { expected: 4, found: 2 });
     assert_eq!(broken.seq(), 3);
     assert!(verify(&[], head).is_err(), "an emptied chain");
 }

@@ -12,8 +12,7 @@ use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, Outcome};
 
 use super::values::{
-    COMPLETED, STARTED, address, desired, event, evidence, key, order, pointing_at, route, second,
-    target,
+    COMPLETED, STARTED, address, desired, event, evidence, key, order, pointing_at, route, second, target,
 };
 
 /// The decision for an instance at its own address, an hour after everything.
@@ -46,17 +45,11 @@ fn assert_settled(decision: Decision, outcome: Outcome, reason: Reason) -> Strin
 }
 
 fn waiting() -> Route {
-    Route {
-        on_started: OnStarted::Wait,
-        ..route()
-    }
+    Route { on_started: OnStarted::Wait, ..route() }
 }
 
 fn registering() -> Route {
-    Route {
-        on_started: OnStarted::Register,
-        ..route()
-    }
+    Route { on_started: OnStarted::Register, ..route() }
 }
 
 #[test]
@@ -64,10 +57,7 @@ fn a_started_failover_moves_a_fresh_route_to_the_named_instance() {
     let evidence = evidence(STARTED, 2, second(5));
     assert_eq!(
         moved(decided(&route(), &Control::default(), &evidence)),
-        Desired {
-            event: evidence.key,
-            ..desired(2, order(5, 1), key(0))
-        }
+        Desired { event: evidence.key, ..desired(2, order(5, 1), key(0)) }
     );
 }
 
@@ -75,10 +65,7 @@ fn a_started_failover_moves_a_fresh_route_to_the_named_instance() {
 fn both_ids_of_a_started_failover_move_alike() {
     for id in [EventId::STARTED_SAME_AZ, EventId::STARTED_CROSS_AZ] {
         let evidence = evidence(id, 2, second(5));
-        assert_eq!(
-            moved(decided(&route(), &Control::default(), &evidence)).target,
-            target(2)
-        );
+        assert_eq!(moved(decided(&route(), &Control::default(), &evidence)).target, target(2));
     }
 }
 
@@ -87,28 +74,19 @@ fn evidence_is_ordered_by_its_own_time_and_not_by_its_arrival() {
     let control = pointing_at(3, order(10, 1));
     for seconds in [0, 9] {
         let late = evidence(COMPLETED, 2, second(seconds));
-        let note = assert_settled(
-            decided(&route(), &control, &late),
-            Outcome::Superseded,
-            Reason::EvidenceNotNewer,
-        );
+        let note =
+            assert_settled(decided(&route(), &control, &late), Outcome::Superseded, Reason::EvidenceNotNewer);
         assert!(note.contains("db-3"), "{note}");
     }
     let newer = evidence(STARTED, 2, second(11));
-    assert_eq!(
-        moved(decided(&route(), &control, &newer)).evidence,
-        order(11, 1)
-    );
+    assert_eq!(moved(decided(&route(), &control, &newer)).evidence, order(11, 1));
 }
 
 #[test]
 fn what_completed_beats_what_started_at_the_same_instant_and_not_the_other_way_round() {
     let completed = evidence(COMPLETED, 2, second(10));
     let started = evidence(STARTED, 3, second(10));
-    assert_eq!(
-        moved(decided(&route(), &pointing_at(3, order(10, 1)), &completed)).target,
-        target(2)
-    );
+    assert_eq!(moved(decided(&route(), &pointing_at(3, order(10, 1)), &completed)).target, target(2));
     assert_settled(
         decided(&route(), &pointing_at(2, order(10, 2)), &started),
         Outcome::Superseded,
@@ -120,11 +98,7 @@ fn what_completed_beats_what_started_at_the_same_instant_and_not_the_other_way_r
 fn of_two_claims_of_equal_order_the_first_to_come_stands() {
     for (id, rank) in [(STARTED, 1), (COMPLETED, 2)] {
         assert_settled(
-            decided(
-                &route(),
-                &pointing_at(3, order(10, rank)),
-                &evidence(id, 2, second(10)),
-            ),
+            decided(&route(), &pointing_at(3, order(10, rank)), &evidence(id, 2, second(10))),
             Outcome::Superseded,
             Reason::EvidenceNotNewer,
         );
@@ -134,14 +108,8 @@ fn of_two_claims_of_equal_order_the_first_to_come_stands() {
 #[test]
 fn the_event_that_points_the_route_is_let_through_again_to_resume_what_it_began() {
     let evidence = evidence(STARTED, 2, second(10));
-    let control = Control {
-        desired: Some(desired(2, order(10, 1), evidence.key)),
-        ..Control::default()
-    };
-    assert_eq!(
-        Some(moved(decided(&route(), &control, &evidence))),
-        control.desired
-    );
+    let control = Control { desired: Some(desired(2, order(10, 1), evidence.key)), ..Control::default() };
+    assert_eq!(Some(moved(decided(&route(), &control, &evidence))), control.desired);
 }
 
 #[test]
@@ -157,11 +125,7 @@ fn what_a_person_hands_in_again_is_let_through_though_it_is_no_news() {
 #[test]
 fn an_instance_that_the_route_does_not_know_is_rejected_by_name() {
     let note = assert_settled(
-        decided(
-            &route(),
-            &Control::default(),
-            &evidence(STARTED, 8, second(5)),
-        ),
+        decided(&route(), &Control::default(), &evidence(STARTED, 8, second(5))),
         Outcome::Rejected,
         Reason::UnknownInstance,
     );
@@ -170,32 +134,17 @@ fn an_instance_that_the_route_does_not_know_is_rejected_by_name() {
 
 #[test]
 fn an_address_outside_the_allowed_ranges_is_rejected_whoever_names_it() {
-    let outside: [IpAddr; 3] = [
-        "10.0.1.2".parse().unwrap(),
-        "169.254.169.254".parse().unwrap(),
-        "::ffff:10.0.0.2".parse().unwrap(),
-    ];
+    let outside: [IpAddr; 3] =
+        ["10.0.1.2".parse().unwrap(), "169.254.169.254".parse().unwrap(), "::ffff:10.0.0.2".parse().unwrap()];
     for ip in outside {
-        let decision = decide(
-            &route(),
-            &Control::default(),
-            &evidence(STARTED, 2, second(5)),
-            Some(ip),
-            second(6),
-        );
+        let decision =
+            decide(&route(), &Control::default(), &evidence(STARTED, 2, second(5)), Some(ip), second(6));
         let note = assert_settled(decision, Outcome::Rejected, Reason::AddressNotAllowed);
         assert!(note.contains(&ip.to_string()), "{note}");
     }
-    let nowhere = Route {
-        allowed_cidrs: Vec::new(),
-        ..route()
-    };
+    let nowhere = Route { allowed_cidrs: Vec::new(), ..route() };
     assert_settled(
-        decided(
-            &nowhere,
-            &Control::default(),
-            &evidence(STARTED, 2, second(5)),
-        ),
+        decided(&nowhere, &Control::default(), &evidence(STARTED, 2, second(5))),
         Outcome::Rejected,
         Reason::AddressNotAllowed,
     );
@@ -204,13 +153,7 @@ fn an_address_outside_the_allowed_ranges_is_rejected_whoever_names_it() {
 #[test]
 fn an_event_more_than_ten_seconds_ahead_of_the_clock_is_rejected() {
     let at = |now: Timestamp| {
-        decide(
-            &route(),
-            &Control::default(),
-            &evidence(STARTED, 2, second(600)),
-            Some(address(2)),
-            now,
-        )
+        decide(&route(), &Control::default(), &evidence(STARTED, 2, second(600)), Some(address(2)), now)
     };
     assert_eq!(EVENT_AHEAD_MAX.as_secs(), 10);
     assert_eq!(moved(at(second(590))).target, target(2));
@@ -234,58 +177,30 @@ fn an_event_half_a_minute_ahead_does_not_supersede_a_real_failover() {
 
 #[test]
 fn on_started_register_registers_first_and_swaps_when_it_completed() {
-    let started = decided(
-        &registering(),
-        &Control::default(),
-        &evidence(STARTED, 2, second(5)),
-    );
+    let started = decided(&registering(), &Control::default(), &evidence(STARTED, 2, second(5)));
     let started = moved(started);
-    assert_eq!(
-        (started.target, started.reach),
-        (target(2), Reach::Register)
-    );
-    let control = Control {
-        desired: Some(started),
-        ..Control::default()
-    };
-    let completed = moved(decided(
-        &registering(),
-        &control,
-        &evidence(COMPLETED, 2, second(40)),
-    ));
-    assert_eq!(
-        (completed.target, completed.reach),
-        (target(2), Reach::Swap)
-    );
+    assert_eq!((started.target, started.reach), (target(2), Reach::Register));
+    let control = Control { desired: Some(started), ..Control::default() };
+    let completed = moved(decided(&registering(), &control, &evidence(COMPLETED, 2, second(40))));
+    assert_eq!((completed.target, completed.reach), (target(2), Reach::Swap));
 }
 
 #[test]
 fn on_started_wait_moves_at_completion_only() {
     let note = assert_settled(
-        decided(
-            &waiting(),
-            &Control::default(),
-            &evidence(STARTED, 2, second(5)),
-        ),
+        decided(&waiting(), &Control::default(), &evidence(STARTED, 2, second(5))),
         Outcome::Ignored,
         Reason::WaitsForCompletion,
     );
     assert!(note.contains("db-2"), "{note}");
-    let completed = decided(
-        &waiting(),
-        &Control::default(),
-        &evidence(COMPLETED, 2, second(5)),
-    );
+    let completed = decided(&waiting(), &Control::default(), &evidence(COMPLETED, 2, second(5)));
     assert_eq!(moved(completed).reach, Reach::Swap);
 }
 
 #[test]
 fn a_promotion_of_the_previous_primary_moves_back_at_once_whatever_on_started_says() {
-    let back = event(
-        EventId::PREVIOUS_PRIMARY_PROMOTED,
-        "Promoting previous primary again: db-1.",
-        second(30),
-    );
+    let back =
+        event(EventId::PREVIOUS_PRIMARY_PROMOTED, "Promoting previous primary again: db-1.", second(30));
     let back = Evidence::new(&route(), back);
     for route in [route(), registering(), waiting()] {
         let desired = moved(decided(&route, &pointing_at(2, order(10, 1)), &back));
@@ -298,11 +213,7 @@ fn a_failed_failover_is_ignored_since_a_static_map_cannot_tell_the_truth() {
     let text = "Cluster failover failed, check the health of your cluster instances and try again.";
     let failed = event(EventId::FAILOVER_FAILED, text, second(5));
     assert_settled(
-        decided(
-            &route(),
-            &Control::default(),
-            &Evidence::new(&route(), failed),
-        ),
+        decided(&route(), &Control::default(), &Evidence::new(&route(), failed)),
         Outcome::Ignored,
         Reason::TruthUnknown,
     );
@@ -331,11 +242,7 @@ fn an_event_with_another_id_another_source_or_none_moves_nothing_whatever_its_en
 fn a_failover_that_names_nobody_is_rejected_and_its_text_quoted() {
     let unnamed = event(COMPLETED, "Completed failover", second(5));
     let note = assert_settled(
-        decided(
-            &route(),
-            &Control::default(),
-            &Evidence::new(&route(), unnamed),
-        ),
+        decided(&route(), &Control::default(), &Evidence::new(&route(), unnamed)),
         Outcome::Rejected,
         Reason::NoInstanceNamed,
     );
@@ -345,11 +252,7 @@ fn a_failover_that_names_nobody_is_rejected_and_its_text_quoted() {
 #[test]
 fn old_evidence_about_an_unknown_instance_is_old_rather_than_unknown() {
     assert_settled(
-        decided(
-            &route(),
-            &pointing_at(1, order(10, 1)),
-            &evidence(STARTED, 8, second(5)),
-        ),
+        decided(&route(), &pointing_at(1, order(10, 1)), &evidence(STARTED, 8, second(5))),
         Outcome::Superseded,
         Reason::EvidenceNotNewer,
     );
@@ -357,10 +260,7 @@ fn old_evidence_about_an_unknown_instance_is_old_rather_than_unknown() {
 
 #[test]
 fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move() {
-    let (older, newer) = (
-        evidence(STARTED, 2, second(5)),
-        evidence(COMPLETED, 3, second(9)),
-    );
+    let (older, newer) = (evidence(STARTED, 2, second(5)), evidence(COMPLETED, 3, second(9)));
     let route = route();
     let control = Control {
         // The older one is half done: it moves nothing any more all the same.
@@ -368,24 +268,12 @@ fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move()
         ..Control::default()
     };
     let now = second(10);
-    let asked =
-        |older, newer, address| superseded_by(&route, &control, older, (newer, address), now);
+    let asked = |older, newer, address| superseded_by(&route, &control, older, (newer, address), now);
     let verdict = asked(&older, &newer, Some(target(3).ip)).unwrap();
-    assert_eq!(
-        (verdict.outcome, verdict.reason),
-        (Outcome::Superseded, Reason::EvidenceNotNewer)
-    );
+    assert_eq!((verdict.outcome, verdict.reason), (Outcome::Superseded, Reason::EvidenceNotNewer));
     assert!(verdict.note.contains("received behind"), "{}", verdict.note);
-    assert_eq!(
-        asked(&newer, &older, Some(target(2).ip)),
-        None,
-        "older evidence"
-    );
-    assert_eq!(
-        asked(&older, &newer, None),
-        None,
-        "an instance that is not the route's"
-    );
+    assert_eq!(asked(&newer, &older, Some(target(2).ip)), None, "older evidence");
+    assert_eq!(asked(&older, &newer, None), None, "an instance that is not the route's");
 }
 
 #[test]

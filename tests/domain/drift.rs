@@ -44,10 +44,7 @@ fn a_map_is_compared_with_dns_where_there_is_an_endpoint_and_else_with_rds() {
 #[test]
 fn a_route_that_asks_or_has_no_map_is_compared_with_nobody() {
     assert_eq!(compared_with(&asking_route()), None);
-    let without = Route {
-        instances: BTreeMap::new(),
-        ..route()
-    };
+    let without = Route { instances: BTreeMap::new(), ..route() };
     assert_eq!(compared_with(&without), None);
 }
 
@@ -58,19 +55,12 @@ fn found(pairs: &[(u8, u8)]) -> BTreeMap<InstanceId, IpAddr> {
 }
 
 fn elsewhere(number: u8, last: u8) -> Drifted {
-    Drifted {
-        instance: instance(number),
-        mapped: address(number),
-        actual: address(last),
-    }
+    Drifted { instance: instance(number), mapped: address(number), actual: address(last) }
 }
 
 #[test]
 fn an_instance_that_is_elsewhere_differs_and_one_that_was_not_found_does_not() {
-    assert_eq!(
-        drifted(&route(), &found(&[(1, 1), (2, 9)])),
-        [elsewhere(2, 9)]
-    );
+    assert_eq!(drifted(&route(), &found(&[(1, 1), (2, 9)])), [elsewhere(2, 9)]);
     assert_eq!(drifted(&route(), &found(&[(1, 1), (2, 2), (3, 3)])), []);
     assert_eq!(drifted(&route(), &found(&[(7, 7)])), [], "not in the map");
 }
@@ -101,10 +91,7 @@ fn a_difference_is_believed_after_three_comparisons_in_a_row() {
     let three = after(&[&same, &moved, &moved, &moved]);
     assert_eq!(three.stands(), Some(&[elsewhere(2, 9)][..]));
     assert_eq!(after(&[&moved, &moved, &further]).stands(), None);
-    assert_eq!(
-        after(&[&moved, &same, &same, &same]).stands(),
-        Some(&[][..])
-    );
+    assert_eq!(after(&[&moved, &same, &same, &same]).stands(), Some(&[][..]));
     assert!(after(&[&moved, &same]).agrees() && !after(&[&moved]).agrees());
 }
 
@@ -119,18 +106,12 @@ fn a_comparison_that_does_not_find_what_differed_says_nothing() {
 #[test]
 fn the_routes_of_a_worker_are_spread_over_the_time_between_two_comparisons() {
     let every = Duration::from_mins(5);
-    let named = |n: u32| Route {
-        name: RouteName::new(&format!("route-{n:03}")).unwrap(),
-        ..route()
-    };
+    let named = |n: u32| Route { name: RouteName::new(&format!("route-{n:03}")).unwrap(), ..route() };
     let firsts: Vec<Duration> = (0..100).map(|n| first_after(&named(n), every)).collect();
     assert!(firsts.iter().all(|first| *first < every));
     for quarter in 0..4 {
         let within = every * quarter / 4..every * (quarter + 1) / 4;
-        let share = firsts
-            .iter()
-            .filter(|first| within.contains(*first))
-            .count();
+        let share = firsts.iter().filter(|first| within.contains(*first)).count();
         assert!(share > 5, "quarter {quarter}: {share} of 100");
     }
 }

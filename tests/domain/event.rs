@@ -15,10 +15,7 @@ use super::values::{group_arn, second};
 
 #[test]
 fn an_event_id_has_exactly_four_digits() {
-    assert_eq!(
-        EventId::parse("RDS-EVENT-0071"),
-        Some(EventId::FAILOVER_COMPLETED)
-    );
+    assert_eq!(EventId::parse("RDS-EVENT-0071"), Some(EventId::FAILOVER_COMPLETED));
     for text in [
         "",
         "RDS-EVENT-",
@@ -97,24 +94,12 @@ fn every_state_of_a_target_is_read_back_even_one_younger_than_this_program() {
     ] {
         assert_eq!(TargetHealth::parse(state).as_str(), state);
     }
-    assert_eq!(
-        TargetHealth::parse("hibernating"),
-        TargetHealth::Other("hibernating".to_owned())
-    );
+    assert_eq!(TargetHealth::parse("hibernating"), TargetHealth::Other("hibernating".to_owned()));
 }
 
 #[test]
 fn an_address_is_never_an_identifier() {
-    for text in [
-        "10.0.0.9",
-        "::1",
-        "db.example.com",
-        "1db",
-        "-db",
-        "",
-        "db_1",
-        "dé",
-    ] {
+    for text in ["10.0.0.9", "::1", "db.example.com", "1db", "-db", "", "db_1", "dé"] {
         assert!(InstanceId::new(text).is_err(), "{text:?}");
         assert!(SourceId::new(text).is_err(), "{text:?}");
     }
@@ -199,8 +184,5 @@ proptest! {
 
 #[test]
 fn two_transitions_of_one_instant_differ_by_their_random_bits() {
-    assert_ne!(
-        TransitionId::from_parts(second(0), 1),
-        TransitionId::from_parts(second(0), 2)
-    );
+    assert_ne!(TransitionId::from_parts(second(0), 1), TransitionId::from_parts(second(0), 2));
 }

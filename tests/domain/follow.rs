@@ -25,10 +25,7 @@ fn moved() -> Follow {
 }
 
 fn with_reason(number: u8, health: TargetHealth, reason: &str) -> ObservedTarget {
-    ObservedTarget {
-        reason: Some(reason.to_owned()),
-        ..row(target(number), health)
-    }
+    ObservedTarget { reason: Some(reason.to_owned()), ..row(target(number), health) }
 }
 
 fn initial(number: u8) -> ObservedTarget {
@@ -61,10 +58,7 @@ fn secs(seconds: u64) -> Duration {
 fn serving_is_said_once_with_its_time_since_the_evidence() {
     let sign = look(&moved(), &[draining(1), healthy(2)], second(160)).unwrap();
     assert_eq!(sign.what, Seen::Serving(secs(60)));
-    assert_eq!(
-        sign.note,
-        "db-2 at 10.0.0.2:3306 serves, 60 s after the evidence (healthy)"
-    );
+    assert_eq!(sign.note, "db-2 at 10.0.0.2:3306 serves, 60 s after the evidence (healthy)");
     let rest = sign.rest.unwrap();
     assert_eq!(rest.arrival, Arrival::Serving);
     assert_eq!(look(&rest, &[draining(1), healthy(2)], second(165)), None);
@@ -72,16 +66,10 @@ fn serving_is_said_once_with_its_time_since_the_evidence() {
 
 #[test]
 fn drained_is_said_once_for_each_old_target_with_its_time_since_the_move() {
-    let follow = Follow {
-        leaving: vec![target(1), target(3)],
-        ..moved()
-    };
+    let follow = Follow { leaving: vec![target(1), target(3)], ..moved() };
     let sign = look(&follow, &[initial(2), draining(3)], second(405)).unwrap();
     assert_eq!(sign.what, Seen::Drained(secs(300)));
-    assert_eq!(
-        sign.note,
-        "10.0.0.1:3306 is gone, 300 s after it was deregistered"
-    );
+    assert_eq!(sign.note, "10.0.0.1:3306 is gone, 300 s after it was deregistered");
     let rest = sign.rest.unwrap();
     assert_eq!(rest.leaving, [target(3)]);
     assert_eq!(look(&rest, &[initial(2), draining(3)], second(410)), None);
@@ -116,24 +104,14 @@ fn a_target_that_is_overdue_is_said_once_and_may_still_serve() {
         (500, vec![failing()]),
         (900, vec![healthy(2)]),
     ]);
-    assert_eq!(
-        said,
-        [
-            Seen::Drained(secs(359)),
-            Seen::NotServing(secs(365)),
-            Seen::Serving(secs(800)),
-        ]
-    );
+    assert_eq!(said, [Seen::Drained(secs(359)), Seen::NotServing(secs(365)), Seen::Serving(secs(800)),]);
     assert_eq!(rest, None);
 }
 
 #[test]
 fn a_target_that_does_not_serve_is_followed_on_though_the_old_one_is_gone() {
     let (said, rest) = story(&[(480, vec![initial(2)])]);
-    assert_eq!(
-        said,
-        [Seen::Drained(secs(375)), Seen::NotServing(secs(380))]
-    );
+    assert_eq!(said, [Seen::Drained(secs(375)), Seen::NotServing(secs(380))]);
     let rest = rest.unwrap();
     assert_eq!((rest.arrival, rest.leaving), (Arrival::Overdue, vec![]));
 }
@@ -157,10 +135,7 @@ fn what_is_overdue_says_state_reason_and_what_to_do() {
 
 #[test]
 fn the_limit_is_the_routes_own() {
-    let policy = Policy {
-        serving_limit: secs(30),
-        ..Policy::default()
-    };
+    let policy = Policy { serving_limit: secs(30), ..Policy::default() };
     let rows = [draining(1), initial(2)];
     let sign = |at| moved().look(&policy, &rows, second(at));
     assert_eq!(sign(134), None);
@@ -169,10 +144,7 @@ fn the_limit_is_the_routes_own() {
 
 #[test]
 fn a_group_that_fails_open_serves_as_soon_as_the_target_is_out_of_initial() {
-    let registered = Policy {
-        serving_when: ServingWhen::Registered,
-        ..Policy::default()
-    };
+    let registered = Policy { serving_when: ServingWhen::Registered, ..Policy::default() };
     let serves = |policy: &Policy, health: TargetHealth| {
         let rows = [draining(1), row(target(2), health)];
         moved().look(policy, &rows, second(160)).is_some()
@@ -189,11 +161,7 @@ fn a_group_that_fails_open_serves_as_soon_as_the_target_is_out_of_initial() {
     ];
     for (health, when_healthy, when_registered) in cases {
         let name = health.as_str().to_owned();
-        assert_eq!(
-            serves(&Policy::default(), health.clone()),
-            when_healthy,
-            "{name}"
-        );
+        assert_eq!(serves(&Policy::default(), health.clone()), when_healthy, "{name}");
         assert_eq!(serves(&registered, health), when_registered, "{name}");
     }
 }

@@ -37,55 +37,30 @@ impl Ledger {
     fn commit(&mut self, change: &Change) {
         assert_eq!(change.from(), &self.state);
         let (before, after) = (&self.state.control, change.to());
-        assert!(
-            after.generation >= before.generation,
-            "I6: the generation never falls"
-        );
-        let order = |control: &writerlink::domain::transition::Control| {
-            control.newest().map(|known| known.evidence)
-        };
-        assert!(
-            order(after) >= order(before),
-            "I3: evidence never regresses"
-        );
+        assert!(after.generation >= before.generation, "I6: the generation never falls");
+        let order =
+            |control: &writerlink::domain::transition::Control| control.newest().map(|known| known.evidence);
+        assert!(order(after) >= order(before), "I3: evidence never regresses");
         if let Some(write) = change.event() {
             let entry = write.entry();
             let old = self.events.insert(entry.key, entry.clone());
-            assert_eq!(
-                old.and_then(|old| old.settled),
-                None,
-                "I4: settled once, settled for good"
-            );
+            assert_eq!(old.and_then(|old| old.settled), None, "I4: settled once, settled for good");
         }
         self.state.control = after.clone();
     }
 }
 
 /// Handles one delivery as a worker would; gives it back when it has to come again.
-fn handle(
-    ledger: &mut Ledger,
-    route: &Route,
-    mut delivery: Delivery,
-    number: u128,
-) -> Option<Delivery> {
+fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u128) -> Option<Delivery> {
     let evidence = &delivery.evidence;
-    let arrival = Arrival {
-        key: evidence.key,
-        source_arn: None,
-        known: ledger.events.get(&evidence.key).cloned(),
-    };
-    if arrival
-        .known
-        .as_ref()
-        .is_some_and(|known| known.settled.is_some())
-    {
+    let arrival =
+        Arrival { key: evidence.key, source_arn: None, known: ledger.events.get(&evidence.key).cloned() };
+    if arrival.known.as_ref().is_some_and(|known| known.settled.is_some()) {
         return None;
     }
     let now = second(10_000);
     let claim = evidence.ground.event().unwrap().claim().unwrap();
-    let address = claim
-        .instance()
-        .and_then(|name| route.instances.get(name).copied());
+    let address = claim.instance().and_then(|name| route.instances.get(name).copied());
     let desired = match decide(route, &ledger.state.control, evidence, address, now) {
         Decision::Settle(verdict) => {
             let told = entry(number, now, Some(verdict.outcome));
@@ -104,12 +79,7 @@ fn handle(
         Decision::Move(desired) => desired,
     };
     let told = entry(number, now, None);
-    let taking = Taking {
-        owner: &owner(),
-        desired,
-        arrival: Some(&arrival),
-        order: None,
-    };
+    let taking = Taking { owner: &owner(), desired, arrival: Some(&arrival), order: None };
     let change = begin(&ledger.state, taking, told).unwrap();
     ledger.commit(&change);
     let ending = delivery.endings.pop().unwrap_or(Ending::Finished);
@@ -128,10 +98,7 @@ fn handle(
 
 /// Folds deliveries until none is left.
 fn fold(route: &Route, deliveries: Vec<Delivery>) -> Ledger {
-    let mut ledger = Ledger {
-        state: RouteState::new(route.name.clone()),
-        events: BTreeMap::new(),
-    };
+    let mut ledger = Ledger { state: RouteState::new(route.name.clone()), events: BTreeMap::new() };
     let mut queue = VecDeque::from(deliveries);
     let mut number = 0;
     while let Some(delivery) = queue.pop_front() {
@@ -145,52 +112,29 @@ fn fold(route: &Route, deliveries: Vec<Delivery>) -> Ledger {
 fn moving_orders(route: &Route, deliveries: &[Delivery]) -> Vec<(EvidenceOrder, EventKey)> {
     let moves = |delivery: &&Delivery| {
         let claim = delivery.evidence.ground.event().unwrap().claim().unwrap();
-        let known = claim
-            .instance()
-            .is_some_and(|name| route.instances.contains_key(name));
+        let known = claim.instance().is_some_and(|name| route.instances.contains_key(name));
         known && (claim.rank() == 2 || route.on_started != OnStarted::Wait)
     };
     let moving = deliveries.iter().filter(moves);
     let order = |delivery: &Delivery| EvidenceOrder {
         at: delivery.evidence.ground.at(),
-        rank: delivery
-            .evidence
-            .ground
-            .event()
-            .unwrap()
-            .claim()
-            .unwrap()
-            .rank(),
+        rank: delivery.evidence.ground.event().unwrap().claim().unwrap().rank(),
     };
-    moving
-        .map(|delivery| (order(delivery), delivery.evidence.key))
-        .collect()
+    moving.map(|delivery| (order(delivery), delivery.evidence.key)).collect()
 }
 
 fn any_delivery() -> impl Strategy<Value = Delivery> {
     let id = prop_oneof![Just(STARTED), Just(COMPLETED)];
-    let ending = prop_oneof![
-        Just(Ending::Finished),
-        Just(Ending::Deferred),
-        Just(Ending::Died)
-    ];
+    let ending = prop_oneof![Just(Ending::Finished), Just(Ending::Deferred), Just(Ending::Died)];
     // Instance 4 is none of the route's; few instants, so that many deliveries share one.
-    let evidence =
-        (id, 1..=4_u8, 0..8_i64).prop_map(|(id, number, at)| evidence(id, number, second(at)));
+    let evidence = (id, 1..=4_u8, 0..8_i64).prop_map(|(id, number, at)| evidence(id, number, second(at)));
     (evidence, prop::collection::vec(ending, 0..3))
         .prop_map(|(evidence, endings)| Delivery { evidence, endings })
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
-    let on_started = prop_oneof![
-        Just(OnStarted::Swap),
-        Just(OnStarted::Register),
-        Just(OnStarted::Wait)
-    ];
-    on_started.prop_map(|on_started| Route {
-        on_started,
-        ..route()
-    })
+    let on_started = prop_oneof![Just(OnStarted::Swap), Just(OnStarted::Register), Just(OnStarted::Wait)];
+    on_started.prop_map(|on_started| Route { on_started, ..route() })
 }
 
 proptest! {

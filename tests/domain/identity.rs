@@ -29,10 +29,7 @@ fn following(source: Source) -> Route {
 }
 
 fn instance_route() -> Route {
-    let policy = Policy {
-        database: Database::Instance,
-        ..Policy::default()
-    };
+    let policy = Policy { database: Database::Instance, ..Policy::default() };
     Route { policy, ..route() }
 }
 
@@ -78,16 +75,12 @@ fn what_an_event_does_not_say_counts_as_the_routes() {
 
 #[test]
 fn what_a_half_told_event_says_is_compared() {
-    for (account, region, part) in [
-        (Some("210987654321"), None, Part::Account),
-        (None, Some("eu-west-1"), Part::Region),
-    ] {
+    for (account, region, part) in
+        [(Some("210987654321"), None, Part::Account), (None, Some("eu-west-1"), Part::Region)]
+    {
         let own = SourceId::new("aurora-source").unwrap();
         let told = SourceArn::of_envelope(SourceKind::Cluster, &own, account, region);
-        let stranger = RdsEvent {
-            source_arn: told.unwrap(),
-            ..of(&arn(OWN))
-        };
+        let stranger = RdsEvent { source_arn: told.unwrap(), ..of(&arn(OWN)) };
         assert_eq!(differing(&route(), &stranger), [part]);
     }
 }
@@ -117,11 +110,7 @@ fn an_instance_route_does_not_follow_the_cluster_of_its_name() {
     assert!(instance_route().follows(&of(&other(Part::Kind))));
     assert_eq!(differing(&instance_route(), &of(&arn(OWN))), [Part::Kind]);
     for kind in [SourceKind::BlueGreenDeployment, SourceKind::Other] {
-        let told = RdsEvent {
-            kind,
-            source_arn: None,
-            ..of(&arn(OWN))
-        };
+        let told = RdsEvent { kind, source_arn: None, ..of(&arn(OWN)) };
         assert!(!instance_route().follows(&told) && !route().follows(&told));
     }
 }
@@ -136,54 +125,30 @@ fn an_unfollowed_event_names_the_part_that_differs_and_the_remedy() {
     route orders does not follow CLUSTER aurora-source: its account is 210987654321, not 123456789012; if a route is to follow it, write source = "arn:aws:rds:us-east-1:210987654321:cluster:aurora-source"
     route orders does not follow CLUSTER aurora-source: its Region is eu-west-1, not us-east-1; if a route is to follow it, write source = "arn:aws:rds:eu-west-1:123456789012:cluster:aurora-source"
     "#);
-    let unsaid = RdsEvent {
-        kind: SourceKind::Instance,
-        source_arn: None,
-        ..of(&arn(OWN))
-    };
+    let unsaid = RdsEvent { kind: SourceKind::Instance, source_arn: None, ..of(&arn(OWN)) };
     let why = not_followed(&[route()], &unsaid).why;
-    assert!(
-        why.ends_with("its kind is DB_INSTANCE, not CLUSTER"),
-        "{why}"
-    );
-    let half = SourceArn::of_envelope(
-        SourceKind::Cluster,
-        &arn(OWN).name().clone(),
-        None,
-        Some("eu-west-1"),
-    );
-    let half = RdsEvent {
-        source_arn: half.unwrap(),
-        ..of(&arn(OWN))
-    };
+    assert!(why.ends_with("its kind is DB_INSTANCE, not CLUSTER"), "{why}");
+    let half = SourceArn::of_envelope(SourceKind::Cluster, &arn(OWN).name().clone(), None, Some("eu-west-1"));
+    let half = RdsEvent { source_arn: half.unwrap(), ..of(&arn(OWN)) };
     let fix = not_followed(&[route()], &half).fix.unwrap();
     assert!(fix.ends_with("write the whole ARN as its source"), "{fix}");
 }
 
 #[test]
 fn the_nearest_route_has_the_name_before_it_has_anything_else() {
-    let named = |name: &str, source: Source| Route {
-        name: RouteName::new(name).unwrap(),
-        ..following(source)
-    };
+    let named =
+        |name: &str, source: Source| Route { name: RouteName::new(name).unwrap(), ..following(source) };
     let routes = [
         named("another", Source::Named(SourceId::new("sink").unwrap())),
         named("far", Source::Elsewhere(other(Part::Account))),
-        named(
-            "near",
-            Source::Named(SourceId::new("aurora-source").unwrap()),
-        ),
+        named("near", Source::Named(SourceId::new("aurora-source").unwrap())),
     ];
     let stranger = of(&other(Part::Region));
     let near = nearest(&routes, &stranger);
     let found: Vec<&str> = near.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(found, ["near"]);
     assert_eq!(
-        not_followed(
-            &routes,
-            &of(&arn("arn:aws:rds:us-east-1:123456789012:cluster:who"))
-        )
-        .why,
+        not_followed(&routes, &of(&arn("arn:aws:rds:us-east-1:123456789012:cluster:who"))).why,
         "no route has source who"
     );
 }
@@ -193,24 +158,12 @@ fn the_event_key_tells_every_part_apart_and_ignores_the_envelope() {
     let key = |event: &RdsEvent| EventKey::of(&route(), event);
     let own = of(&arn(OWN));
     let half = |account, region| RdsEvent {
-        source_arn: SourceArn::of_envelope(SourceKind::Cluster, &own.source, account, region)
-            .unwrap(),
+        source_arn: SourceArn::of_envelope(SourceKind::Cluster, &own.source, account, region).unwrap(),
         ..own.clone()
     };
-    let unsaid = RdsEvent {
-        source_arn: None,
-        ..own.clone()
-    };
-    for same in [
-        unsaid,
-        half(Some("123456789012"), None),
-        half(None, Some("us-east-1")),
-    ] {
-        assert_eq!(
-            key(&same),
-            key(&own),
-            "the route says what {same:?} does not"
-        );
+    let unsaid = RdsEvent { source_arn: None, ..own.clone() };
+    for same in [unsaid, half(Some("123456789012"), None), half(None, Some("us-east-1"))] {
+        assert_eq!(key(&same), key(&own), "the route says what {same:?} does not");
     }
     let message = own.message.clone();
     let later = event(COMPLETED, &message, second(6));
@@ -218,18 +171,12 @@ fn the_event_key_tells_every_part_apart_and_ignores_the_envelope() {
         event(STARTED, &message, second(5)),
         event(COMPLETED, "n", second(5)),
         later,
-        RdsEvent {
-            id: None,
-            ..own.clone()
-        },
+        RdsEvent { id: None, ..own.clone() },
     ];
     others.extend(Part::ALL.map(|part| of(&other(part))));
     others.push(own.clone());
     let mut keys: Vec<EventKey> = others.iter().map(key).collect();
-    let elsewhere = Route {
-        name: RouteName::new("s").unwrap(),
-        ..route()
-    };
+    let elsewhere = Route { name: RouteName::new("s").unwrap(), ..route() };
     keys.push(EventKey::of(&elsewhere, &own));
     let number = keys.len();
     keys.sort_unstable();
@@ -313,9 +260,7 @@ fn arns() -> impl Strategy<Value = SourceArn> {
         part_of(["aurora-source", "sink"]),
     );
     parts.prop_map(|(partition, region, account, resource, name)| {
-        arn(&format!(
-            "arn:{partition}:rds:{region}:{account}:{resource}:{name}"
-        ))
+        arn(&format!("arn:{partition}:rds:{region}:{account}:{resource}:{name}"))
     })
 }
 

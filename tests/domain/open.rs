@@ -30,10 +30,7 @@ fn refused_event(names: Option<u8>) -> UnresolvedEvent {
 }
 
 fn with_event(event: UnresolvedEvent) -> Control {
-    Control {
-        unresolved_event: Some(event),
-        ..pointing()
-    }
+    Control { unresolved_event: Some(event), ..pointing() }
 }
 
 fn with_conflict(reason: Reason) -> Control {
@@ -68,17 +65,11 @@ fn an_event_that_names_nobody_or_the_same_instance_makes_a_route_unknown() {
 
 #[test]
 fn a_refused_event_is_seen_on_a_route_that_has_never_moved() {
-    let never = |names| Control {
-        unresolved_event: Some(refused_event(names)),
-        ..Control::default()
-    };
+    let never = |names| Control { unresolved_event: Some(refused_event(names)), ..Control::default() };
     let wrong = judged(&never(Some(9)), &[healthy(1)]);
     assert_eq!(wrong.standing, Standing::Wrong, "{}", wrong.why);
     assert!(!wrong.why.contains(NOBODY_KNOWS), "{}", wrong.why);
-    assert_eq!(
-        judged(&never(None), &[healthy(1)]).standing,
-        Standing::Unknown
-    );
+    assert_eq!(judged(&never(None), &[healthy(1)]).standing, Standing::Unknown);
 }
 
 #[test]
@@ -87,11 +78,7 @@ fn a_group_that_differs_is_told_beside_the_event() {
     assert_eq!(both.standing, Standing::Wrong);
     let parts: Vec<&str> = both.why.split("; besides, ").collect();
     assert!(parts[0].starts_with("the event of"), "{}", both.why);
-    assert!(
-        parts[1].starts_with("it should point at db-2"),
-        "{}",
-        both.why
-    );
+    assert!(parts[1].starts_with("it should point at db-2"), "{}", both.why);
 }
 
 #[test]
@@ -104,11 +91,7 @@ fn a_group_that_could_not_be_read_hides_no_refused_event() {
 #[test]
 fn a_pin_does_not_hide_an_event_that_came_after_it() {
     let mut control = with_event(refused_event(Some(9)));
-    control.safety.pin = Some(Pin {
-        instance: instance(2),
-        target: target(2),
-        stop: stop(),
-    });
+    control.safety.pin = Some(Pin { instance: instance(2), target: target(2), stop: stop() });
     assert_eq!(judged(&control, &[healthy(2)]).standing, Standing::Wrong);
 }
 
@@ -128,10 +111,7 @@ fn an_event_that_waits_is_moving_for_as_long_as_its_message_is_expected() {
         (Reason::TooManyMoves, turn, false),
         (Reason::AddressUnavailable, address, true),
     ] {
-        assert_eq!(
-            waits(reason, limit.minus(just)),
-            (Standing::Moving, counted)
-        );
+        assert_eq!(waits(reason, limit.minus(just)), (Standing::Moving, counted));
         assert_eq!(waits(reason, limit), (Standing::Wrong, true), "{reason}");
     }
 }
@@ -152,15 +132,9 @@ fn sources_in_conflict_leave_a_route_unknown_and_a_map_that_differs_wrong() {
 
 #[test]
 fn an_event_and_a_conflict_are_both_told() {
-    let control = Control {
-        unresolved_event: Some(refused_event(None)),
-        ..with_conflict(Reason::TruthUnclear)
-    };
+    let control =
+        Control { unresolved_event: Some(refused_event(None)), ..with_conflict(Reason::TruthUnclear) };
     let both = judged(&control, &[healthy(2)]);
     assert_eq!(both.standing, Standing::Unknown);
-    assert!(
-        both.why.ends_with("; besides, dns says db-1"),
-        "{}",
-        both.why
-    );
+    assert!(both.why.ends_with("; besides, dns says db-1"), "{}", both.why);
 }

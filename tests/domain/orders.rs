@@ -6,9 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use writerlink::domain::aim::RANK_ORDER;
 use writerlink::domain::audit::{Entry, Reason, Told};
-use writerlink::domain::change::{
-    Change, Effect, IllegalChange, Taking, begin, finish, note, settle,
-};
+use writerlink::domain::change::{Change, Effect, IllegalChange, Taking, begin, finish, note, settle};
 use writerlink::domain::decide::{Decision, decide};
 use writerlink::domain::event::EvidenceOrder;
 use writerlink::domain::follow::Follow;
@@ -20,28 +18,21 @@ use writerlink::domain::safety::{Pin, Rule, Safety, Stop};
 use writerlink::domain::transition::{Control, Desired, Outcome, RouteState};
 
 use super::values::{
-    desired, draining, entry, evidence_of, healthy, instance, key, members, new_arrival, order,
-    ordered, owner, pointing_at, route, second, steady, target, transition_id,
+    desired, draining, entry, evidence_of, healthy, instance, key, members, new_arrival, order, ordered,
+    owner, pointing_at, route, second, steady, target, transition_id,
 };
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 
 pub(crate) fn state_of(control: Control) -> RouteState {
-    RouteState {
-        control,
-        ..RouteState::new(route().name)
-    }
+    RouteState { control, ..RouteState::new(route().name) }
 }
 
 /// A route that a dead worker's attempt 1 holds, and that points at `db-1`.
 fn dead_lease() -> RouteState {
     state_of(Control {
         generation: Generation(7),
-        lease: Some(Lease {
-            owner: Owner::new("dead"),
-            transition: transition_id(1),
-            deadline: second(30),
-        }),
+        lease: Some(Lease { owner: Owner::new("dead"), transition: transition_id(1), deadline: second(30) }),
         ..pointing_at(1, order(10, 1))
     })
 }
@@ -56,10 +47,7 @@ fn swap(number: u8) -> Act {
 }
 
 fn pin(number: u8, within: Option<Duration>) -> Act {
-    Act::Pin {
-        instance: instance(number),
-        within,
-    }
+    Act::Pin { instance: instance(number), within }
 }
 
 /// What is decided about an order at the second at which it was given.
@@ -75,28 +63,14 @@ fn begun(control: &Control, order: &Order) -> Change {
     let Decision::Move(desired) = decided(&route(), control, order) else {
         panic!("the order is refused");
     };
-    let taking = Taking {
-        owner: &OWNER,
-        desired,
-        arrival: None,
-        order: Some(order),
-    };
+    let taking = Taking { owner: &OWNER, desired, arrival: None, order: Some(order) };
     let told = entry(5, order.at, None);
     begin(&state_of(control.clone()), taking, told).unwrap()
 }
 
 /// Begins a move or a repair that nobody ordered.
-pub(crate) fn begun_for(
-    from: &RouteState,
-    desired: Desired,
-    at: i64,
-) -> Result<Change, IllegalChange> {
-    let taking = Taking {
-        owner: &OWNER,
-        desired,
-        arrival: None,
-        order: None,
-    };
+pub(crate) fn begun_for(from: &RouteState, desired: Desired, at: i64) -> Result<Change, IllegalChange> {
+    let taking = Taking { owner: &OWNER, desired, arrival: None, order: None };
     begin(from, taking, entry(5, second(at), None))
 }
 
@@ -111,21 +85,13 @@ fn pinned(number: u8, at: i64) -> Pin {
     Pin {
         instance: instance(number),
         target: target(number),
-        stop: Stop {
-            by: "ana".to_owned(),
-            reason: "a drill".to_owned(),
-            since: second(at),
-            until: None,
-        },
+        stop: Stop { by: "ana".to_owned(), reason: "a drill".to_owned(), since: second(at), until: None },
     }
 }
 
 fn pinned_route(number: u8) -> Control {
     Control {
-        safety: Safety {
-            pin: Some(pinned(number, 50)),
-            ..Safety::default()
-        },
+        safety: Safety { pin: Some(pinned(number, 50)), ..Safety::default() },
         ..pointing_at(number, order(50, RANK_ORDER))
     }
 }
@@ -134,10 +100,7 @@ fn pinned_route(number: u8) -> Control {
 
 #[test]
 fn a_swap_by_hand_is_evidence_of_its_own_that_outranks_every_event_of_its_instant() {
-    let change = begun(
-        &pointing_at(1, order(100, 2)),
-        &ordered(swap(2), second(100), &[]),
-    );
+    let change = begun(&pointing_at(1, order(100, 2)), &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
     assert_eq!((desired.target, desired.reach), (target(2), Reach::Swap));
     assert_eq!(desired.evidence, order(100, RANK_ORDER));
@@ -153,33 +116,21 @@ fn an_order_given_by_a_clock_that_lags_still_moves_and_makes_nothing_older() {
     let ahead = pointing_at(1, order(130, 2));
     let change = begun(&ahead, &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
-    assert_eq!(
-        (desired.target, desired.evidence),
-        (target(2), order(130, RANK_ORDER))
-    );
+    assert_eq!((desired.target, desired.evidence), (target(2), order(130, RANK_ORDER)));
 }
 
 #[test]
 fn a_pin_takes_effect_with_the_move_that_it_orders() {
     let order = ordered(pin(2, Some(Duration::from_mins(1))), second(100), &[]);
     let change = begun(&pointing_at(1, order_of(10)), &order);
-    let expected = Pin {
-        stop: Stop {
-            until: Some(second(160)),
-            ..pinned(2, 100).stop
-        },
-        ..pinned(2, 100)
-    };
+    let expected = Pin { stop: Stop { until: Some(second(160)), ..pinned(2, 100).stop }, ..pinned(2, 100) };
     assert_eq!(change.to().safety.pin, Some(expected));
     assert_eq!(change.to().desired.clone().unwrap().target, target(2));
 }
 
 #[test]
 fn a_pin_where_the_route_points_already_counts_no_move() {
-    let change = begun(
-        &pointing_at(2, order_of(10)),
-        &ordered(pin(2, None), second(100), &[]),
-    );
+    let change = begun(&pointing_at(2, order_of(10)), &ordered(pin(2, None), second(100), &[]));
     assert_eq!(change.to().safety.pin, Some(pinned(2, 100)));
     assert_eq!(change.to().safety.moves, []);
 }
@@ -187,29 +138,17 @@ fn a_pin_where_the_route_points_already_counts_no_move() {
 #[test]
 fn a_rule_refuses_an_order_that_does_not_name_it_and_says_how_to_go_past_it() {
     let paused = Control {
-        safety: Safety {
-            pause: Some(pinned(1, 50).stop),
-            ..Safety::default()
-        },
+        safety: Safety { pause: Some(pinned(1, 50).stop), ..Safety::default() },
         ..pointing_at(1, order_of(10))
     };
-    let cases = [
-        (paused, Rule::Paused, Reason::Paused),
-        (pinned_route(1), Rule::Pinned, Reason::Pinned),
-    ];
+    let cases = [(paused, Rule::Paused, Reason::Paused), (pinned_route(1), Rule::Pinned, Reason::Pinned)];
     for (control, rule, reason) in cases {
         let plain = ordered(swap(2), second(100), &[]);
         let (outcome, why, note) = refused(decided(&route(), &control, &plain));
         assert_eq!((outcome, why), (Outcome::Rejected, reason));
-        assert!(
-            note.ends_with(&format!("--override {rule} goes past it")),
-            "{note}"
-        );
+        assert!(note.ends_with(&format!("--override {rule} goes past it")), "{note}");
         let named = ordered(swap(2), second(100), &[rule]);
-        assert!(matches!(
-            decided(&route(), &control, &named),
-            Decision::Move(_)
-        ));
+        assert!(matches!(decided(&route(), &control, &named), Decision::Move(_)));
     }
 }
 
@@ -219,14 +158,8 @@ fn an_order_cannot_bring_an_address_or_an_instance_that_the_route_does_not_allow
     narrow.policy.allowed_instances = Some([instance(1)].into());
     let order = ordered(swap(2), second(100), &Rule::ALL);
     let (outcome, why, _) = refused(decided(&narrow, &Control::default(), &order));
-    assert_eq!(
-        (outcome, why),
-        (Outcome::Rejected, Reason::InstanceNotAllowed)
-    );
-    let elsewhere = Route {
-        allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()],
-        ..route()
-    };
+    assert_eq!((outcome, why), (Outcome::Rejected, Reason::InstanceNotAllowed));
+    let elsewhere = Route { allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()], ..route() };
     let (_, why, _) = refused(decided(&elsewhere, &Control::default(), &order));
     assert_eq!(why, Reason::AddressNotAllowed);
     let unknown = ordered(swap(9), second(100), &Rule::ALL);
@@ -258,10 +191,7 @@ fn a_pin_that_overrides_a_pin_takes_its_place() {
 
 #[test]
 fn an_order_that_moves_nothing_sets_and_lifts_its_own_stop_alone() {
-    let control = Control {
-        lease: None,
-        ..pinned_route(1)
-    };
+    let control = Control { lease: None, ..pinned_route(1) };
     let obey = |control: Control, act: Act| {
         let order = ordered(act, second(100), &[]);
         let told = entry(5, second(100), None);
@@ -271,28 +201,17 @@ fn an_order_that_moves_nothing_sets_and_lifts_its_own_stop_alone() {
     let within = Some(Duration::from_mins(1));
     let paused = obey(control.clone(), Act::Pause { within });
     let frozen = obey(paused.clone(), Act::Freeze { within: None });
-    let stop = |until| {
-        Some(Stop {
-            until,
-            ..pinned(1, 100).stop
-        })
-    };
+    let stop = |until| Some(Stop { until, ..pinned(1, 100).stop });
     assert_eq!(frozen.safety.pause, stop(Some(second(160))));
     assert_eq!(frozen.safety.freeze, stop(None));
     assert_eq!(frozen.safety.pin, control.safety.pin);
     let resumed = obey(frozen.clone(), Act::Resume);
-    assert_eq!(
-        (resumed.safety.pause, resumed.safety.freeze),
-        (None, stop(None))
-    );
+    assert_eq!((resumed.safety.pause, resumed.safety.freeze), (None, stop(None)));
     let thawed = obey(frozen.clone(), Act::Unfreeze);
     assert_eq!(thawed.safety, paused.safety);
     let unpinned = obey(frozen, Act::Unpin);
     assert_eq!(unpinned.safety.pin, None);
-    assert_eq!(
-        unpinned.desired, control.desired,
-        "no order forgets evidence"
-    );
+    assert_eq!(unpinned.desired, control.desired, "no order forgets evidence");
 }
 
 // --- what is counted ----------------------------------------------------------------------------
@@ -311,10 +230,7 @@ fn a_repair_keeps_the_evidence_and_counts_as_no_move() {
 
 #[test]
 fn a_move_counts_and_ends_what_was_to_be_seen_of_the_one_before() {
-    let control = Control {
-        follow: Some(seen_of_the_last_move()),
-        ..pointing_at(1, order_of(10))
-    };
+    let control = Control { follow: Some(seen_of_the_last_move()), ..pointing_at(1, order_of(10)) };
     let wanted = desired(2, order_of(20), key(2));
     let change = begun_for(&state_of(control), wanted, 21).unwrap();
     assert_eq!(change.to().safety.moves, [second(21)]);
@@ -338,23 +254,14 @@ fn seen_of_the_last_move() -> Follow {
         after: vec![draining(2), draining(3), healthy(1)],
         ..entry(1, second(25), Some(Outcome::Swapped))
     };
-    finish(&dead_lease(), None, ended)
-        .unwrap()
-        .to()
-        .follow
-        .clone()
-        .unwrap()
+    finish(&dead_lease(), None, ended).unwrap().to().follow.clone().unwrap()
 }
 
 #[test]
 fn only_a_move_that_changed_something_is_followed() {
     let ended = |outcome| {
         let told = entry(1, second(25), Some(outcome));
-        finish(&dead_lease(), None, told)
-            .unwrap()
-            .to()
-            .follow
-            .clone()
+        finish(&dead_lease(), None, told).unwrap().to().follow.clone()
     };
     for outcome in Outcome::ALL {
         let changed = matches!(outcome, Outcome::Swapped | Outcome::Registered);
@@ -371,21 +278,14 @@ fn a_repair_is_counted_from_when_it_was_seen_to_be_needed_and_not_from_evidence_
         reason: Some(Reason::GroupDiffered),
         ..entry(1, second(90_002), Some(Outcome::Swapped))
     };
-    let follow = finish(&dead_lease(), None, repaired)
-        .unwrap()
-        .to()
-        .follow
-        .clone();
+    let follow = finish(&dead_lease(), None, repaired).unwrap().to().follow.clone();
     assert_eq!(follow.map(|follow| follow.since), Some(second(90_000)));
 }
 
 // --- what waits ---------------------------------------------------------------------------------
 
 fn with_waiting(at: i64) -> RouteState {
-    state_of(Control {
-        waiting: Some(desired(3, order_of(at), key(3))),
-        ..pointing_at(1, order_of(10))
-    })
+    state_of(Control { waiting: Some(desired(3, order_of(at), key(3))), ..pointing_at(1, order_of(10)) })
 }
 
 #[test]
@@ -408,10 +308,7 @@ fn evidence_older_than_what_is_applied_begins_no_move_even_while_newer_evidence_
 fn the_move_that_was_held_back_begins_under_its_own_evidence() {
     let waited = with_waiting(20).control.waiting.unwrap();
     let change = begun_for(&with_waiting(20), waited.clone(), 900).unwrap();
-    assert_eq!(
-        (&change.to().desired, &change.to().waiting),
-        (&Some(waited), &None)
-    );
+    assert_eq!((&change.to().desired, &change.to().waiting), (&Some(waited), &None));
 }
 
 #[test]
@@ -460,11 +357,7 @@ fn any_effect() -> impl Strategy<Value = Effect> {
         Just(Act::Acknowledge),
         (1..=3_u8).prop_map(swap),
     ];
-    let kept = (
-        1..=3_u8,
-        0..40_i64,
-        prop::sample::select(Rule::ALL.to_vec()),
-    );
+    let kept = (1..=3_u8, 0..40_i64, prop::sample::select(Rule::ALL.to_vec()));
     prop_oneof![
         Just(Effect::None),
         Just(Effect::Follows(None)),

@@ -25,11 +25,7 @@ fn among(entries: Vec<Entry>) -> Option<LastMove> {
 }
 
 fn of_kind(kind: RecordKind, began: i64, at: i64, outcome: Option<Outcome>) -> Entry {
-    let told = event(
-        COMPLETED,
-        "Completed failover to DB instance: db-2",
-        second(100),
-    );
+    let told = event(COMPLETED, "Completed failover to DB instance: db-2", second(100));
     Entry {
         kind,
         transition: TransitionId::from_parts(second(began), 1),
@@ -50,17 +46,9 @@ fn step(name: &str, start_ms: u64, took_ms: u64) -> Step {
 }
 
 fn swapped(began: i64) -> Vec<Entry> {
-    let mut finished = of_kind(
-        RecordKind::Finished,
-        began,
-        began + 1,
-        Some(Outcome::Swapped),
-    );
-    finished.steps = vec![
-        step("Begin", 0, 10),
-        step("RegisterTargets", 10, 40),
-        step("DeregisterTargets", 60, 40),
-    ];
+    let mut finished = of_kind(RecordKind::Finished, began, began + 1, Some(Outcome::Swapped));
+    finished.steps =
+        vec![step("Begin", 0, 10), step("RegisterTargets", 10, 40), step("DeregisterTargets", 60, 40)];
     vec![of_kind(RecordKind::Started, began, began, None), finished]
 }
 
@@ -69,18 +57,13 @@ pub(crate) fn deferred(at: Timestamp) -> LastMove {
     let mut entry = of_kind(RecordKind::Deferred, 100, 100, None);
     entry.at = at;
     entry.attempt = 2;
-    entry
-        .note
-        .push_str("RegisterTargets failed (throttled): Rate exceeded");
+    entry.note.push_str("RegisterTargets failed (throttled): Rate exceeded");
     among(vec![entry]).unwrap()
 }
 
 fn phases(last: &LastMove) -> Vec<(&'static str, Duration)> {
     let after = |at: Timestamp| at.since(last.said_at);
-    last.phases
-        .iter()
-        .map(|phase| (phase.name, after(phase.at)))
-        .collect()
+    last.phases.iter().map(|phase| (phase.name, after(phase.at))).collect()
 }
 
 #[test]
@@ -89,10 +72,7 @@ fn the_phases_of_a_move_count_from_its_evidence_to_the_old_targets_end() {
     story.push(of_kind(RecordKind::Serving, 102, 280, None));
     story.push(of_kind(RecordKind::Drained, 102, 400, None));
     let last = among(story).unwrap();
-    assert_eq!(
-        (last.seq, last.kind, last.outcome),
-        (2, RecordKind::Finished, Some(Outcome::Swapped))
-    );
+    assert_eq!((last.seq, last.kind, last.outcome), (2, RecordKind::Finished, Some(Outcome::Swapped)));
     let ms = Duration::from_millis;
     assert_eq!(
         phases(&last),
@@ -120,13 +100,9 @@ fn a_call_that_was_refused_reached_nothing() {
 #[test]
 fn what_moved_nothing_does_not_hide_the_last_move() {
     let mut story = swapped(102);
-    for outcome in [
-        Outcome::Superseded,
-        Outcome::Ignored,
-        Outcome::Rejected,
-        Outcome::Paused,
-        Outcome::Observed,
-    ] {
+    for outcome in
+        [Outcome::Superseded, Outcome::Ignored, Outcome::Rejected, Outcome::Paused, Outcome::Observed]
+    {
         let began = 500;
         story.push(of_kind(RecordKind::Finished, began, began, Some(outcome)));
     }
@@ -139,12 +115,7 @@ fn what_moved_nothing_does_not_hide_the_last_move() {
 #[test]
 fn a_move_that_failed_is_told_as_retried_until_it_is_finished() {
     assert!(deferred(second(100)).is_retried());
-    let failed = vec![of_kind(
-        RecordKind::Finished,
-        102,
-        103,
-        Some(Outcome::Failed),
-    )];
+    let failed = vec![of_kind(RecordKind::Finished, 102, 103, Some(Outcome::Failed))];
     assert!(!among(failed).unwrap().is_retried());
 }
 

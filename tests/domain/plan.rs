@@ -9,24 +9,17 @@ use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::transition::Desired;
 
 use super::values::{
-    PORT, address, desired, draining, healthy, instance, key, order, route, row, shared_route,
-    target,
+    PORT, address, desired, draining, healthy, instance, key, order, route, row, shared_route, target,
 };
 
 /// A route that should point at `db-{number}`, alone or beside the old one.
 fn wanted(number: u8, reach: Reach) -> Desired {
-    Desired {
-        reach,
-        ..desired(number, order(0, 1), key(1))
-    }
+    Desired { reach, ..desired(number, order(0, 1), key(1)) }
 }
 
 /// The same with further readers beside it.
 fn with_readers(number: u8, beside: &[u8]) -> Desired {
-    Desired {
-        beside: beside.iter().copied().map(target).collect(),
-        ..wanted(number, Reach::Swap)
-    }
+    Desired { beside: beside.iter().copied().map(target).collect(), ..wanted(number, Reach::Swap) }
 }
 
 fn swap(observed: &[ObservedTarget]) -> Plan {
@@ -34,10 +27,7 @@ fn swap(observed: &[ObservedTarget]) -> Plan {
 }
 
 fn calls(register: &[Target], deregister: &[ObservedTarget]) -> Plan {
-    Plan {
-        register: register.to_vec(),
-        deregister: deregister.to_vec(),
-    }
+    Plan { register: register.to_vec(), deregister: deregister.to_vec() }
 }
 
 #[test]
@@ -64,19 +54,13 @@ fn a_draining_row_is_absent_and_is_not_deregistered_again() {
 
 #[test]
 fn a_draining_target_that_is_desired_is_registered_again() {
-    assert_eq!(
-        swap(&[healthy(1), draining(2)]),
-        calls(&[target(2)], &[healthy(1)])
-    );
+    assert_eq!(swap(&[healthy(1), draining(2)]), calls(&[target(2)], &[healthy(1)]));
 }
 
 #[test]
 fn a_target_that_is_unhealthy_and_draining_is_still_registered_and_has_to_leave() {
     let demoted = row(target(1), TargetHealth::UnhealthyDraining);
-    assert_eq!(
-        swap(&[demoted.clone(), healthy(2)]),
-        calls(&[], std::slice::from_ref(&demoted))
-    );
+    assert_eq!(swap(&[demoted.clone(), healthy(2)]), calls(&[], std::slice::from_ref(&demoted)));
     let wanted = row(target(2), TargetHealth::UnhealthyDraining);
     assert!(swap(&[wanted]).is_empty());
 }
@@ -87,10 +71,7 @@ fn a_row_that_says_it_is_not_registered_is_absent() {
         reason: Some("Target.NotRegistered".to_owned()),
         ..row(target(number), TargetHealth::Unused)
     };
-    assert_eq!(
-        swap(&[not_registered(1), not_registered(2)]),
-        calls(&[target(2)], &[])
-    );
+    assert_eq!(swap(&[not_registered(1), not_registered(2)]), calls(&[target(2)], &[]));
 }
 
 #[test]
@@ -103,64 +84,35 @@ fn every_old_target_leaves_in_the_order_observed() {
 
 #[test]
 fn the_right_address_with_the_wrong_port_is_another_target() {
-    let wrong = row(
-        Target {
-            ip: address(2),
-            port: PORT + 1,
-        },
-        TargetHealth::Healthy,
-    );
+    let wrong = row(Target { ip: address(2), port: PORT + 1 }, TargetHealth::Healthy);
     let expected = calls(&[target(2)], std::slice::from_ref(&wrong));
     assert_eq!(swap(std::slice::from_ref(&wrong)), expected);
-    assert_eq!(
-        plan(&shared_route(), &wanted(2, Reach::Swap), &[wrong]),
-        expected
-    );
+    assert_eq!(plan(&shared_route(), &wanted(2, Reach::Swap), &[wrong]), expected);
 }
 
 #[test]
 fn a_deregistered_row_keeps_the_zone_it_was_observed_with() {
-    let old = ObservedTarget {
-        availability_zone: Some("us-east-1b".to_owned()),
-        ..healthy(1)
-    };
-    assert_eq!(
-        swap(std::slice::from_ref(&old)).deregister[0].availability_zone,
-        old.availability_zone
-    );
+    let old = ObservedTarget { availability_zone: Some("us-east-1b".to_owned()), ..healthy(1) };
+    assert_eq!(swap(std::slice::from_ref(&old)).deregister[0].availability_zone, old.availability_zone);
 }
 
 #[test]
 fn targets_of_others_are_left_alone_when_the_group_is_not_exclusive() {
     let observed = [healthy(1), healthy(77)];
-    assert_eq!(
-        plan(&shared_route(), &wanted(2, Reach::Swap), &observed).deregister,
-        [healthy(1)]
-    );
+    assert_eq!(plan(&shared_route(), &wanted(2, Reach::Swap), &observed).deregister, [healthy(1)]);
     assert_eq!(swap(&observed).deregister, observed);
 }
 
 #[test]
 fn registering_only_lets_nobody_leave() {
     let observed = [healthy(1), draining(2), healthy(3)];
-    assert_eq!(
-        plan(&route(), &wanted(2, Reach::Register), &observed),
-        calls(&[target(2)], &[])
-    );
+    assert_eq!(plan(&route(), &wanted(2, Reach::Register), &observed), calls(&[target(2)], &[]));
 }
 
 #[test]
 fn presence_cannot_be_proved_by_a_draining_row_or_by_another_port() {
-    let other_port = Target {
-        ip: address(2),
-        port: 1,
-    };
-    for rows in [
-        vec![],
-        vec![draining(2)],
-        vec![healthy(1)],
-        vec![row(other_port, TargetHealth::Healthy)],
-    ] {
+    let other_port = Target { ip: address(2), port: 1 };
+    for rows in [vec![], vec![draining(2)], vec![healthy(1)], vec![row(other_port, TargetHealth::Healthy)]] {
         assert_eq!(Present::observed(target(2), &rows), None, "{rows:?}");
     }
     let present = Present::observed(target(2), &[draining(1), healthy(2)]);
@@ -192,10 +144,7 @@ impl Group {
     fn apply(&mut self, call: &Call) {
         let row = match call {
             Call::Register(target) => row(*target, TargetHealth::Initial),
-            Call::Deregister(gone) => ObservedTarget {
-                health: TargetHealth::Draining,
-                ..gone.clone()
-            },
+            Call::Deregister(gone) => ObservedTarget { health: TargetHealth::Draining, ..gone.clone() },
         };
         self.0.insert(row.target, row);
     }
@@ -215,10 +164,7 @@ fn any_health() -> impl Strategy<Value = (TargetHealth, Option<String>)> {
         Just((TargetHealth::UnhealthyDraining, None)),
         Just((TargetHealth::Unused, None)),
         Just((TargetHealth::Unused, Some("Target.NotInUse".to_owned()))),
-        Just((
-            TargetHealth::Unused,
-            Some("Target.NotRegistered".to_owned())
-        )),
+        Just((TargetHealth::Unused, Some("Target.NotRegistered".to_owned()))),
         Just((TargetHealth::Draining, None)),
         Just((TargetHealth::Draining, None)),
         Just((TargetHealth::Unavailable, None)),
@@ -227,17 +173,11 @@ fn any_health() -> impl Strategy<Value = (TargetHealth, Option<String>)> {
 }
 
 fn any_group() -> impl Strategy<Value = Group> {
-    let target =
-        (1..=6_u8, prop_oneof![4 => Just(PORT), 1 => Just(3307)]).prop_map(|(ip, port)| Target {
-            ip: address(ip),
-            port,
-        });
+    let target = (1..=6_u8, prop_oneof![4 => Just(PORT), 1 => Just(3307)])
+        .prop_map(|(ip, port)| Target { ip: address(ip), port });
     prop::collection::btree_map(target, any_health(), 0..8).prop_map(|rows| {
         let rows = rows.into_iter().map(|(target, (health, reason))| {
-            let row = ObservedTarget {
-                reason,
-                ..row(target, health)
-            };
+            let row = ObservedTarget { reason, ..row(target, health) };
             (target, row)
         });
         Group(rows.collect())
@@ -253,11 +193,7 @@ fn any_desired() -> impl Strategy<Value = Desired> {
     let reach = prop_oneof![Just(Reach::Swap), Just(Reach::Register)];
     let beside = prop::collection::btree_set(1..=3_u8, 0..3);
     (1..=3_u8, reach, beside).prop_map(|(number, reach, beside)| Desired {
-        beside: beside
-            .into_iter()
-            .filter(|other| *other != number)
-            .map(target)
-            .collect(),
+        beside: beside.into_iter().filter(|other| *other != number).map(target).collect(),
         ..wanted(number, reach)
     })
 }
@@ -348,13 +284,7 @@ fn an_instance_of_a_shared_group_is_owned_by_its_address_whatever_the_port() {
     let route = shared_route();
     assert!(route.instances.contains_key(&instance(1)));
     for port in [1, PORT, u16::MAX] {
-        assert!(route.owns(Target {
-            ip: address(1),
-            port
-        }));
-        assert!(!route.owns(Target {
-            ip: address(77),
-            port
-        }));
+        assert!(route.owns(Target { ip: address(1), port }));
+        assert!(!route.owns(Target { ip: address(77), port }));
     }
 }

@@ -9,15 +9,7 @@ fn an_installations_name_is_what_a_dimension_and_a_label_can_hold() {
         assert_eq!(InstallationName::new(name).unwrap().as_str(), name);
     }
     let too_long = "n".repeat(256);
-    for text in [
-        "",
-        "two words",
-        "a:b",
-        "a\"b",
-        "a\nb",
-        "größe",
-        too_long.as_str(),
-    ] {
+    for text in ["", "two words", "a:b", "a\"b", "a\nb", "größe", too_long.as_str()] {
         let rule = InstallationName::new(text).unwrap_err();
         assert_eq!(rule, InstallationName::RULE, "{text:?}");
     }
@@ -39,14 +31,7 @@ fn a_comment_changes_a_configurations_hash() {
 
 #[test]
 fn only_twelve_small_hexadecimal_digits_are_a_recorded_hash() {
-    for text in [
-        "",
-        "0123456789a",
-        "0123456789abc",
-        "0123456789AB",
-        "0123456789ag",
-        "0123456789é",
-    ] {
+    for text in ["", "0123456789a", "0123456789abc", "0123456789AB", "0123456789ag", "0123456789é"] {
         assert_eq!(ConfigHash::parse(text), None, "{text:?}");
     }
     assert!(ConfigHash::parse("0123456789ab").is_some());

@@ -33,10 +33,7 @@ fn begun(from: &RouteState) -> (AuditRecord, Hash) {
 }
 
 fn told(kind: RecordKind, at: i64) -> Entry {
-    Entry {
-        kind,
-        ..entry(9, second(at), None)
-    }
+    Entry { kind, ..entry(9, second(at), None) }
 }
 
 #[test]

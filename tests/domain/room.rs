@@ -37,18 +37,10 @@ fn there_is_always_room_for_one() {
 fn room_for_one_more_comes_with_a_few_answers_and_never_above_the_most() {
     let mut room = Room::new(1, 4);
     cut_at(&mut room, 1);
-    let answered = |room: &mut Room| {
-        (0..ANSWERED_EACH)
-            .map(|_| room.answered())
-            .collect::<Vec<_>>()
-    };
+    let answered = |room: &mut Room| (0..ANSWERED_EACH).map(|_| room.answered()).collect::<Vec<_>>();
     assert_eq!(answered(&mut room), [false; ANSWERED_EACH]);
     assert_eq!((room.places(), room.is_cut()), (3, true));
-    assert_eq!(
-        answered(&mut room).last(),
-        Some(&true),
-        "it is told once that all the room is back"
-    );
+    assert_eq!(answered(&mut room).last(), Some(&true), "it is told once that all the room is back");
     assert_eq!(answered(&mut room), [false; ANSWERED_EACH]);
     assert_eq!((room.places(), room.is_cut()), (4, false));
 }

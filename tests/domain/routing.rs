@@ -20,23 +20,14 @@ fn switched(id: u16, message: &str) -> RdsEvent {
     RdsEvent {
         source: SourceId::new("bgd-hdqs3ik6vrwgutsn").unwrap(),
         kind: SourceKind::BlueGreenDeployment,
-        source_arn: SourceArn::parse(
-            "arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn",
-        )
-        .ok(),
-        ..event(
-            EventId::parse(&format!("RDS-EVENT-{id:04}")).unwrap(),
-            message,
-            second(5),
-        )
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn")
+            .ok(),
+        ..event(EventId::parse(&format!("RDS-EVENT-{id:04}")).unwrap(), message, second(5))
     }
 }
 
 fn from(arn: &str) -> RdsEvent {
-    RdsEvent {
-        source_arn: SourceArn::parse(arn).ok(),
-        ..switched(260, COMPLETED_TEXT)
-    }
+    RdsEvent { source_arn: SourceArn::parse(arn).ok(), ..switched(260, COMPLETED_TEXT) }
 }
 
 fn route_of(source: &str) -> Route {
@@ -56,19 +47,11 @@ fn names(message: &str) -> Vec<String> {
 fn every_wording_of_a_switchover_names_its_databases() {
     let instance = Some(Database::Instance);
     for (text, kind, named) in [
-        (
-            "Switchover from blue to green started.",
-            None,
-            &["blue", "green"][..],
-        ),
+        ("Switchover from blue to green started.", None, &["blue", "green"][..]),
         (
             COMPLETED_TEXT,
             Some(Database::Cluster),
-            &[
-                "aurora-source",
-                "aurora-source-green-abc123",
-                "aurora-source-old1",
-            ],
+            &["aurora-source", "aurora-source-green-abc123", "aurora-source-old1"],
         ),
         (
             "Switchover from DB cluster blue to green was canceled due to a long transaction on red.",
@@ -91,16 +74,8 @@ fn every_wording_of_a_switchover_names_its_databases() {
             &["blue", "green"],
         ),
         // A database may be called what the wording calls its role.
-        (
-            "Switchover from primary to primary-green-x1 started.",
-            None,
-            &["primary", "primary-green-x1"],
-        ),
-        (
-            "Switchover from DB cluster Blue to GREEN started",
-            Some(Database::Cluster),
-            &["blue", "green"],
-        ),
+        ("Switchover from primary to primary-green-x1 started.", None, &["primary", "primary-green-x1"]),
+        ("Switchover from DB cluster Blue to GREEN started", Some(Database::Cluster), &["blue", "green"]),
     ] {
         assert_eq!(names(text), named, "{text}");
         let kinds = databases_named_in(text);
@@ -130,20 +105,10 @@ fn a_text_that_is_worded_otherwise_names_nobody() {
 
 #[test]
 fn an_event_concerns_the_route_of_its_source_and_no_other() {
-    let completed = event(
-        COMPLETED,
-        "Completed failover to DB instance: db-2",
-        second(5),
-    );
+    let completed = event(COMPLETED, "Completed failover to DB instance: db-2", second(5));
     let routes = [route_of("orders"), route_of("aurora-source")];
-    assert_eq!(
-        concerned(&routes, &completed),
-        [(&routes[1], Concern::Source)]
-    );
-    assert_eq!(
-        why_no_route(&routes[..1], &completed).why,
-        "no route has source aurora-source"
-    );
+    assert_eq!(concerned(&routes, &completed), [(&routes[1], Concern::Source)]);
+    assert_eq!(why_no_route(&routes[..1], &completed).why, "no route has source aurora-source");
 }
 
 #[test]
@@ -163,8 +128,7 @@ fn a_switchover_concerns_the_routes_whose_source_it_names() {
 
 #[test]
 fn a_name_inside_another_name_is_no_name() {
-    let text =
-        "Switchover from DB cluster aurora-source-green-abc123 to x-aurora-source completed.";
+    let text = "Switchover from DB cluster aurora-source-green-abc123 to x-aurora-source completed.";
     assert_eq!(concern(&route(), &switched(260, text)), None);
 }
 
@@ -172,18 +136,13 @@ fn a_name_inside_another_name_is_no_name() {
 fn a_deployment_of_another_place_or_of_none_concerns_nobody() {
     let own = "arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn";
     assert_eq!(concern(&route(), &from(own)), Some(Concern::NamedInText));
-    for (part, other) in [
-        ("us-east-1", "eu-west-1"),
-        ("123456789012", "210987654321"),
-        ("arn:aws:", "arn:aws-cn:"),
-    ] {
+    for (part, other) in
+        [("us-east-1", "eu-west-1"), ("123456789012", "210987654321"), ("arn:aws:", "arn:aws-cn:")]
+    {
         let elsewhere = from(&own.replace(part, other));
         assert_eq!(concern(&route(), &elsewhere), None, "{other}");
     }
-    let nowhere = RdsEvent {
-        source_arn: None,
-        ..switched(260, COMPLETED_TEXT)
-    };
+    let nowhere = RdsEvent { source_arn: None, ..switched(260, COMPLETED_TEXT) };
     assert_eq!(concern(&route(), &nowhere), None);
     let mut there = route();
     let arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
@@ -203,10 +162,7 @@ fn a_cluster_and_an_instance_of_one_name_are_two_databases() {
         ("read replica ", false, true),
         ("", true, true),
     ] {
-        let event = switched(
-            251,
-            &format!("Switchover from {what}aurora-source to b completed."),
-        );
+        let event = switched(251, &format!("Switchover from {what}aurora-source to b completed."));
         assert_eq!(concern(&route(), &event).is_some(), cluster, "{what}");
         assert_eq!(concern(&of_instance, &event).is_some(), instance, "{what}");
     }
@@ -217,10 +173,7 @@ fn a_deployments_event_that_asks_nothing_concerns_nobody_by_name() {
     let started = "Switchover from DB cluster aurora-source to green started.";
     assert_eq!(concern(&route(), &switched(259, started)), None);
     let note = why_no_route(&[], &switched(259, started)).why;
-    assert_eq!(
-        note,
-        "RDS-EVENT-0259 of blue/green deployment bgd-hdqs3ik6vrwgutsn is no reason to ask"
-    );
+    assert_eq!(note, "RDS-EVENT-0259 of blue/green deployment bgd-hdqs3ik6vrwgutsn is no reason to ask");
     // A cluster's event names nobody but its source, whatever its text.
     let other = RdsEvent {
         source: SourceId::new("orders").unwrap(),

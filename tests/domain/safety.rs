@@ -13,35 +13,18 @@ use writerlink::domain::safety::{Brake, FLAP_MOVES_MAX, FLAP_WITHIN, Pin, Rule, 
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{Control, Desired, Outcome, RouteState};
 
-use super::values::{
-    desired, entry, instance, key, order, ordered, pointing_at, route, second, target,
-};
+use super::values::{desired, entry, instance, key, order, ordered, pointing_at, route, second, target};
 
 fn stop(until: Option<Timestamp>) -> Stop {
-    Stop {
-        by: "ana".to_owned(),
-        reason: "maintenance".to_owned(),
-        since: second(100),
-        until,
-    }
+    Stop { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(100), until }
 }
 
 fn pin_to(number: u8) -> Pin {
-    Pin {
-        instance: instance(number),
-        target: target(number),
-        stop: stop(None),
-    }
+    Pin { instance: instance(number), target: target(number), stop: stop(None) }
 }
 
 fn observing() -> Route {
-    Route {
-        policy: Policy {
-            mode: Mode::Observe,
-            ..Policy::default()
-        },
-        ..route()
-    }
+    Route { policy: Policy { mode: Mode::Observe, ..Policy::default() }, ..route() }
 }
 
 /// Five changes of target, a minute apart, the last one at second 1000.
@@ -64,10 +47,7 @@ fn held_back_by(rules: &[Rule]) -> (Route, Control) {
             Rule::Flapping => safety.moves = five_moves().moves,
         }
     }
-    let control = Control {
-        safety,
-        ..pointing_at(1, order(10, 1))
-    };
+    let control = Control { safety, ..pointing_at(1, order(10, 1)) };
     (served, control)
 }
 
@@ -112,10 +92,7 @@ fn each_rule_holds_the_route_back_under_its_own_reason_and_says_what_it_would_ha
         let verdict = brake.verdict(&wanted());
         assert_eq!((verdict.outcome, verdict.reason), (outcome, reason));
         let note = verdict.note;
-        assert!(
-            note.ends_with("would move to db-2 at 10.0.0.2:3306"),
-            "{note}"
-        );
+        assert!(note.ends_with("would move to db-2 at 10.0.0.2:3306"), "{note}");
         let told_by_a_person = matches!(rule, Rule::Paused | Rule::Frozen | Rule::Pinned);
         assert_eq!(note.contains("ana"), told_by_a_person, "{note}");
     }
@@ -155,16 +132,10 @@ fn a_stop_ends_at_its_time_and_one_without_a_time_never_does() {
         pause: expired.clone(),
         freeze: expired.clone(),
         flapping: expired,
-        pin: Some(Pin {
-            stop: stop(Some(second(1010))),
-            ..pin_to(1)
-        }),
+        pin: Some(Pin { stop: stop(Some(second(1010))), ..pin_to(1) }),
         moves: Vec::new(),
     };
-    let control = Control {
-        safety: safety.clone(),
-        ..pointing_at(1, order(10, 1))
-    };
+    let control = Control { safety: safety.clone(), ..pointing_at(1, order(10, 1)) };
     let stage = (route(), control);
     assert_eq!(decided(&stage, &[]), Decision::Move(wanted()));
     assert_eq!(safety.pinned(second(1010)), None);
@@ -174,20 +145,13 @@ fn a_stop_ends_at_its_time_and_one_without_a_time_never_does() {
 
 #[test]
 fn the_words_of_a_stop_say_who_since_when_until_when_and_why() {
-    let safety = Safety {
-        pause: Some(stop(Some(second(2000)))),
-        ..Safety::default()
-    };
+    let safety = Safety { pause: Some(stop(Some(second(2000)))), ..Safety::default() };
     let route = route();
     let in_force = safety.in_force(&route, second(1010));
     assert_eq!(in_force.len(), 1);
     assert_eq!(
         in_force[0].to_string(),
-        format!(
-            "paused by ana since {} until {}: maintenance",
-            second(100),
-            second(2000)
-        )
+        format!("paused by ana since {} until {}: maintenance", second(100), second(2000))
     );
 }
 
@@ -205,10 +169,7 @@ fn the_sixth_change_of_target_within_ten_minutes_is_held_back() {
     assert!(safety.flaps(second(1001), FLAP_MOVES_MAX));
     let just_in = Timestamp::from_millis(oldest_is_out.as_millis() - 1);
     assert!(safety.flaps(just_in, FLAP_MOVES_MAX));
-    assert!(
-        !safety.flaps(just_in, FLAP_MOVES_MAX + 1),
-        "as it is configured"
-    );
+    assert!(!safety.flaps(just_in, FLAP_MOVES_MAX + 1), "as it is configured");
     assert!(!safety.flaps(just_in, 0), "0 never stops a route");
     assert!(!safety.flaps(oldest_is_out, FLAP_MOVES_MAX));
 }
@@ -224,10 +185,7 @@ fn only_the_newest_changes_are_remembered_and_they_stay_in_order() {
 fn a_route_that_flapped_stops_until_somebody_acknowledges_it() {
     let (route, control) = held_back_by(&[Rule::Flapping]);
     let brake = held(decided(&(route.clone(), control.clone()), &[]));
-    let from = RouteState {
-        control,
-        ..RouteState::new(route.name.clone())
-    };
+    let from = RouteState { control, ..RouteState::new(route.name.clone()) };
     let kept = Effect::Keeps(wanted(), brake.rule);
     let told = note(&from, kept, entry(5, second(1010), None)).unwrap();
     let stopped = told.to().clone();
@@ -236,21 +194,11 @@ fn a_route_that_flapped_stops_until_somebody_acknowledges_it() {
     let later = second(100_000);
     let still = unless_held_back(&route, &stopped, wanted(), later, &[]);
     assert_eq!(held(still).rule, Rule::Flapping);
-    let from = RouteState {
-        control: stopped,
-        ..from
-    };
+    let from = RouteState { control: stopped, ..from };
     let acknowledged = Effect::Obeys(ordered(Act::Acknowledge, later, &[]));
     let told = note(&from, acknowledged, entry(6, later, None)).unwrap();
-    assert_eq!(
-        told.to().safety,
-        Safety::default(),
-        "the count starts again"
-    );
-    assert_eq!(
-        unless_held_back(&route, told.to(), wanted(), second(1010), &[]),
-        Decision::Move(wanted())
-    );
+    assert_eq!(told.to().safety, Safety::default(), "the count starts again");
+    assert_eq!(unless_held_back(&route, told.to(), wanted(), second(1010), &[]), Decision::Move(wanted()));
 }
 
 // --- all together -------------------------------------------------------------------------------

@@ -14,9 +14,7 @@ use writerlink::domain::truth::{Since, Truth, Witness};
 
 use super::orders::{begun_for, state_of};
 use super::values::{address, desired, instance, key, order, second, target};
-use super::watch::{
-    DAY, DNS_1, DNS_2, DNS_3, DNS_SILENT, MINUTE, RANK_STARTED, RDS_1, Watch, numbered,
-};
+use super::watch::{DAY, DNS_1, DNS_2, DNS_3, DNS_SILENT, MINUTE, RANK_STARTED, RDS_1, Watch, numbered};
 
 // --- lagging ------------------------------------------------------------------------------------
 
@@ -230,19 +228,11 @@ fn a_worker_that_started_later_follows_what_stood_and_was_recorded_for_long() {
     watch.now += DAY;
     // All workers were down, and the writer failed back meanwhile.
     watch.restart();
-    assert_eq!(
-        watch.for_seconds(10 * MINUTE, DNS_1),
-        [2],
-        "nobody was told"
-    );
+    assert_eq!(watch.for_seconds(10 * MINUTE, DNS_1), [2], "nobody was told");
     watch.conflict(Reason::SourcesContradict);
     let wait = (TRUST_EVENT + CONFLICT_AFTER).as_secs();
     let wait = i64::try_from(wait).unwrap();
-    assert_eq!(
-        watch.for_seconds(wait - 30, DNS_1),
-        [2],
-        "others may object"
-    );
+    assert_eq!(watch.for_seconds(wait - 30, DNS_1), [2], "others may object");
     assert_eq!(watch.for_seconds(MINUTE, DNS_1), [2, 1]);
 }
 
@@ -287,10 +277,7 @@ fn rds_is_believed_once_no_api_lags_for_so_long_and_a_name_never_is() {
 #[test]
 fn an_address_that_rds_gives_of_the_same_instance_comes_from_a_name_and_may_lag() {
     let mut watch = Watch::of(&[Witness::Rds]);
-    let moved = Desired {
-        instance: instance(1),
-        ..desired(2, order(watch.now, RANK_TRUTH), key(70))
-    };
+    let moved = Desired { instance: instance(1), ..desired(2, order(watch.now, RANK_TRUTH), key(70)) };
     watch.begin(moved);
     assert_eq!(watch.for_seconds(DAY, RDS_1), [2]);
 }
@@ -352,10 +339,7 @@ fn where_one_source_lags_the_other_one_tells() {
     assert!(matches!(watch.aim(&seen), Aim::Keep(_)));
     // It is shown all the same.
     let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
-    assert_eq!(
-        against.map(|verdict| verdict.reason),
-        Some(Reason::TruthUnclear)
-    );
+    assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::TruthUnclear));
     // To take the old target out of the group both have to agree, as for any move.
     let mut registered = watch.control.clone();
     if let Some(known) = &mut registered.desired {
@@ -395,11 +379,8 @@ fn a_route_of_readers_follows_its_sources_whatever_they_said_before() {
 fn agreed_after(before: (u8, u8, bool), accepted: (u8, u8)) -> Option<EventKey> {
     let (number, rank, agreed) = before;
     let known = desired(number, order(10, rank), key(7));
-    let control = Control {
-        agreed_with: agreed.then_some(known.event),
-        desired: Some(known),
-        ..Control::default()
-    };
+    let control =
+        Control { agreed_with: agreed.then_some(known.event), desired: Some(known), ..Control::default() };
     let (number, rank) = accepted;
     let accepted = desired(number, order(20, rank), key(8));
     let change = begun_for(&state_of(control), accepted, 20).unwrap();
@@ -427,14 +408,8 @@ fn an_order_leaves_the_sources_what_they_were_against_the_evidence_before_it() {
     assert_eq!(ordered((1, RANK_ORDER, true)), new);
     assert_eq!(ordered((1, RANK_ORDER, false)), None);
     // What only started has to be agreed with by itself.
-    assert_eq!(
-        agreed_after((2, RANK_STARTED, false), (2, RANK_COMPLETED)),
-        None
-    );
-    assert_eq!(
-        agreed_after((2, RANK_STARTED, true), (3, RANK_COMPLETED)),
-        old
-    );
+    assert_eq!(agreed_after((2, RANK_STARTED, false), (2, RANK_COMPLETED)), None);
+    assert_eq!(agreed_after((2, RANK_STARTED, true), (3, RANK_COMPLETED)), old);
 }
 
 // --- for any history ----------------------------------------------------------------------------

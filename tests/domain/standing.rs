@@ -8,9 +8,7 @@ use writerlink::domain::lease::{CLOCK_SKEW_MAX, Lease};
 use writerlink::domain::past::LastMove;
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::{Mode, SERVING_LIMIT, ServingWhen};
-use writerlink::domain::route::{
-    ListenerArn, Route, Strategy, TargetGroup, TargetGroupArn, Weighted,
-};
+use writerlink::domain::route::{ListenerArn, Route, Strategy, TargetGroup, TargetGroupArn, Weighted};
 use writerlink::domain::safety::{Pin, Stop};
 use writerlink::domain::standing::{Judgement, NOBODY_KNOWS, Shown, Standing, judge};
 use writerlink::domain::target::{ObservedTarget, TargetHealth};
@@ -20,8 +18,8 @@ use writerlink::domain::weights::{Scene, Weight, Weights};
 
 use super::past::deferred;
 use super::values::{
-    desired, draining, healthy, instance, key, order, owner, pointing_at, route, row, second,
-    target, transition_id,
+    desired, draining, healthy, instance, key, order, owner, pointing_at, route, row, second, target,
+    transition_id,
 };
 
 pub(crate) const NOW: i64 = 1000;
@@ -64,12 +62,7 @@ fn following(arrival: Arrival, moved_at: Timestamp) -> Follow {
 }
 
 pub(crate) fn stop() -> Stop {
-    Stop {
-        by: "ada".to_owned(),
-        reason: "drill".to_owned(),
-        since: second(1),
-        until: None,
-    }
+    Stop { by: "ada".to_owned(), reason: "drill".to_owned(), since: second(1), until: None }
 }
 
 /// Newer evidence for `db-3` that is held back.
@@ -94,24 +87,11 @@ fn a_route_that_nothing_has_moved_is_unknown() {
 
 #[test]
 fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
-    let lease = |deadline| Lease {
-        owner: owner(),
-        transition: transition_id(1),
-        deadline,
-    };
-    let held = |deadline| Control {
-        lease: Some(lease(deadline)),
-        ..pointing()
-    };
+    let lease = |deadline| Lease { owner: owner(), transition: transition_id(1), deadline };
+    let held = |deadline| Control { lease: Some(lease(deadline)), ..pointing() };
     let moving = judged(&held(second(NOW + 5)), &[healthy(1)]);
     assert_eq!(moving.standing, Standing::Moving);
-    let unread = judge(
-        &route(),
-        Some(&held(second(NOW))),
-        Shown::Nothing,
-        None,
-        second(NOW),
-    );
+    let unread = judge(&route(), Some(&held(second(NOW))), Shown::Nothing, None, second(NOW));
     assert_eq!(unread.standing, Standing::Moving);
     // Its holder is gone for certain: what the group holds counts again.
     let skew = i64::try_from(CLOCK_SKEW_MAX.as_secs()).unwrap();
@@ -123,32 +103,16 @@ fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
 fn what_is_missing_and_what_is_too_many_is_named() {
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is not registered, 10.0.0.1:3306 is still \
                registered (healthy)";
-    assert_eq!(
-        judged(&pointing(), &[healthy(1)]),
-        says(Standing::Wrong, why)
-    );
+    assert_eq!(judged(&pointing(), &[healthy(1)]), says(Standing::Wrong, why));
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is draining";
-    assert_eq!(
-        judged(&pointing(), &[draining(2)]),
-        says(Standing::Wrong, why)
-    );
+    assert_eq!(judged(&pointing(), &[draining(2)]), says(Standing::Wrong, why));
 }
 
 #[test]
 fn a_group_that_could_not_be_read_is_unknown_and_says_where_the_route_should_point() {
-    let unread = judge(
-        &route(),
-        Some(&pointing()),
-        Shown::Nothing,
-        None,
-        second(NOW),
-    );
+    let unread = judge(&route(), Some(&pointing()), Shown::Nothing, None, second(NOW));
     assert_eq!(unread.standing, Standing::Unknown);
-    assert!(
-        unread.why.contains("db-2 at 10.0.0.2:3306"),
-        "{}",
-        unread.why
-    );
+    assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
 }
 
 #[test]
@@ -158,11 +122,7 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
     assert_eq!(held.standing, Standing::Wrong);
-    assert!(
-        held.why.starts_with("it should point at db-3"),
-        "{}",
-        held.why
-    );
+    assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
     assert!(held.why.ends_with(&format!("held back: paused {}", stop())));
     assert_eq!(judged(&control, &[healthy(3)]).standing, Standing::Right);
 }
@@ -171,11 +131,7 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
 fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
     let mut control = pointing();
     control.waiting = Some(waiting());
-    let pin = |number| Pin {
-        instance: instance(number),
-        target: target(number),
-        stop: stop(),
-    };
+    let pin = |number| Pin { instance: instance(number), target: target(number), stop: stop() };
     control.safety.pin = Some(pin(2));
     assert_eq!(judged(&control, &[healthy(2)]).standing, Standing::Right);
     control.safety.pin = Some(pin(1));
@@ -186,31 +142,18 @@ fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
 fn an_observing_route_is_judged_by_where_it_would_have_gone() {
     let mut observing = route();
     observing.policy.mode = Mode::Observe;
-    let control = Control {
-        waiting: Some(waiting()),
-        ..Control::default()
-    };
+    let control = Control { waiting: Some(waiting()), ..Control::default() };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
     assert_eq!(wrong.standing, Standing::Wrong);
-    assert!(
-        wrong.why.ends_with("held back: the route only observes"),
-        "{}",
-        wrong.why
-    );
-    assert_eq!(
-        judged_on(&observing, &control, &[healthy(3)]).standing,
-        Standing::Right
-    );
+    assert!(wrong.why.ends_with("held back: the route only observes"), "{}", wrong.why);
+    assert_eq!(judged_on(&observing, &control, &[healthy(3)]).standing, Standing::Right);
 }
 
 #[test]
 fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
     let limit = i64::try_from(SERVING_LIMIT.as_secs()).unwrap();
     let late = second(NOW - limit);
-    let follow = |arrival, moved_at| Control {
-        follow: Some(following(arrival, moved_at)),
-        ..pointing()
-    };
+    let follow = |arrival, moved_at| Control { follow: Some(following(arrival, moved_at)), ..pointing() };
     let young = late.plus(Duration::from_millis(1));
     for (control, standing) in [
         (follow(Arrival::Awaited, young), Standing::Moving),
@@ -219,11 +162,7 @@ fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
         (follow(Arrival::Serving, young), Standing::Wrong),
         (pointing(), Standing::Moving),
     ] {
-        assert_eq!(
-            judged(&control, &[initial(2)]).standing,
-            standing,
-            "{control:?}"
-        );
+        assert_eq!(judged(&control, &[initial(2)]).standing, standing, "{control:?}");
     }
 }
 
@@ -238,10 +177,7 @@ fn a_target_that_fails_its_checks_is_wrong_with_advice_unless_checks_do_not_coun
     assert!(wrong.why.contains("security group"), "{}", wrong.why);
     let mut fails_open = route();
     fails_open.policy.serving_when = ServingWhen::Registered;
-    assert_eq!(
-        judged_on(&fails_open, &pointing(), &[failing]).standing,
-        Standing::Right
-    );
+    assert_eq!(judged_on(&fails_open, &pointing(), &[failing]).standing, Standing::Right);
 }
 
 #[test]
@@ -250,11 +186,7 @@ fn a_target_that_only_joined_is_moving_until_the_failover_completes() {
     control.desired.as_mut().unwrap().reach = Reach::Register;
     let joined = judged(&control, &[healthy(1), healthy(2)]);
     assert_eq!(joined.standing, Standing::Moving);
-    assert!(
-        joined.why.contains("until the failover completes"),
-        "{}",
-        joined.why
-    );
+    assert!(joined.why.contains("until the failover completes"), "{}", joined.why);
 }
 
 #[test]
@@ -262,13 +194,7 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
     let last: LastMove = deferred(second(NOW - 30));
     let judged = |now| {
         let shown = [healthy(1)];
-        judge(
-            &route(),
-            Some(&pointing()),
-            Shown::Group(&shown),
-            Some(&last),
-            second(now),
-        )
+        judge(&route(), Some(&pointing()), Shown::Group(&shown), Some(&last), second(now))
     };
     let moving = judged(NOW);
     assert_eq!(moving.standing, Standing::Moving);
@@ -279,19 +205,13 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
 
 /// The same three instances on a weighted route, each in a group of its own.
 fn weighted_route() -> (Route, Weighted) {
-    let group = |number: u8| TargetGroup {
-        arn: arn(number),
-        availability_zone: None,
-    };
+    let group = |number: u8| TargetGroup { arn: arn(number), availability_zone: None };
     let listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";
     let weighted = Weighted {
         listener: ListenerArn::new(listener).unwrap(),
         groups: (1..=3).map(|n| (instance(n), group(n))).collect(),
     };
-    let route = Route {
-        strategy: Strategy::Weighted(weighted.clone()),
-        ..route()
-    };
+    let route = Route { strategy: Strategy::Weighted(weighted.clone()), ..route() };
     (route, weighted)
 }
 
@@ -304,21 +224,11 @@ fn arn(number: u8) -> TargetGroupArn {
 
 fn scene(in_service: u8, rows: &[u8]) -> Scene {
     let weight = |n: u8| {
-        if n == in_service {
-            Weight::WHOLE
-        } else {
-            Weight::NONE
-        }
+        if n == in_service { Weight::WHOLE } else { Weight::NONE }
     };
     Scene {
-        weights: Weights {
-            groups: (1..=3).map(|n| (arn(n), weight(n))).collect(),
-            stickiness: None,
-        },
-        rows: rows
-            .iter()
-            .map(|n| (instance(*n), vec![healthy(*n)]))
-            .collect::<BTreeMap<_, _>>(),
+        weights: Weights { groups: (1..=3).map(|n| (arn(n), weight(n))).collect(), stickiness: None },
+        rows: rows.iter().map(|n| (instance(*n), vec![healthy(*n)])).collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -338,29 +248,17 @@ fn a_weighted_route_is_right_when_its_instance_has_the_weight_and_every_group_is
 fn weights_that_differ_are_named_as_they_are_and_as_they_should_be() {
     let why = "it should point at db-2 at 10.0.0.2:3306: the weights are db-1 100, db-2 0, db-3 0 and should be db-1 0, \
                db-2 100, db-3 0";
-    assert_eq!(
-        judged_weighted(&scene(1, &[1, 2, 3])),
-        says(Standing::Wrong, why)
-    );
+    assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(Standing::Wrong, why));
 }
 
 #[test]
-fn a_group_of_a_weighted_route_that_could_not_be_read_leaves_it_unknown_unless_something_is_wrong()
-{
+fn a_group_of_a_weighted_route_that_could_not_be_read_leaves_it_unknown_unless_something_is_wrong() {
     let unread = judged_weighted(&scene(2, &[1, 2]));
-    assert_eq!(
-        unread,
-        says(
-            Standing::Unknown,
-            "the target group of db-3 could not be read"
-        )
-    );
-    assert_eq!(
-        judged_weighted(&scene(1, &[1, 2])).standing,
-        Standing::Wrong
-    );
+    assert_eq!(unread, says(Standing::Unknown, "the target group of db-3 could not be read"));
+    assert_eq!(judged_weighted(&scene(1, &[1, 2])).standing, Standing::Wrong);
     let mut cold = scene(2, &[1, 2, 3]);
     cold.rows.insert(instance(3), Vec::new());
-    let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.3:3306 is not registered in the group of db-3";
+    let why =
+        "it should point at db-2 at 10.0.0.2:3306: 10.0.0.3:3306 is not registered in the group of db-3";
     assert_eq!(judged_weighted(&cold), says(Standing::Wrong, why));
 }

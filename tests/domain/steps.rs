@@ -5,9 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use writerlink::domain::aim::{Aim, aim};
 use writerlink::domain::audit::{AuditRecord, Entry, Hash, RecordKind};
-use writerlink::domain::change::{
-    Arrival, Change, Effect, Taking, begin, extend, finish, note, settle,
-};
+use writerlink::domain::change::{Arrival, Change, Effect, Taking, begin, extend, finish, note, settle};
 use writerlink::domain::decide::{Decision, decide, unless_held_back};
 use writerlink::domain::event::{EventId, Evidence};
 use writerlink::domain::ground::{Act, Ground, Order};
@@ -20,8 +18,8 @@ use writerlink::domain::transition::{Control, Desired, Outcome, RouteState};
 use writerlink::domain::truth::{Member, Sighting, Since, Truth};
 
 use super::values::{
-    COMPLETED, STARTED, address, asking_route, entry, event, evidence, evidence_of, instance, key,
-    members, ordered, owner, second, seen_once, transition_id, worth,
+    COMPLETED, STARTED, address, asking_route, entry, event, evidence, evidence_of, instance, key, members,
+    ordered, owner, second, seen_once, transition_id, worth,
 };
 
 /// What may happen to a route.
@@ -76,15 +74,9 @@ impl Ledger {
         prop_assert_eq!(change.from(), &self.state);
         let (before, after) = (&self.state.control, change.to());
         let newest = |control: &Control| control.newest().map(|known| known.evidence);
-        prop_assert!(
-            newest(after) >= newest(before),
-            "I3: the newest evidence regresses"
-        );
+        prop_assert!(newest(after) >= newest(before), "I3: the newest evidence regresses");
         let applied = |control: &Control| control.desired.as_ref().map(|d| d.evidence);
-        prop_assert!(
-            applied(after) >= applied(before),
-            "I3: what is applied regresses"
-        );
+        prop_assert!(applied(after) >= applied(before), "I3: what is applied regresses");
         if let (Some(desired), Some(waiting)) = (&after.desired, &after.waiting) {
             prop_assert!(waiting.evidence > desired.evidence, "what waits is newer");
         }
@@ -116,11 +108,7 @@ impl Ledger {
             route: self.route.name.clone(),
             seq: change.seq(),
             prev: change.base().hash,
-            entry: Entry {
-                kind,
-                generation: change.to().generation,
-                ..entry.clone()
-            },
+            entry: Entry { kind, generation: change.to().generation, ..entry.clone() },
             changes: Some(change.changes()),
         }
     }
@@ -140,10 +128,7 @@ impl Ledger {
             let records = records.filter_map(|(_, record)| record.as_ref());
             let hashed = records.map(|record| (record, hash_of(record.seq)));
             let rebuilt = rebuilt(earlier, hashed).unwrap();
-            prop_assert_eq!(
-                without_extensions(&rebuilt),
-                without_extensions(&self.state)
-            );
+            prop_assert_eq!(without_extensions(&rebuilt), without_extensions(&self.state));
         }
         Ok(())
     }
@@ -159,10 +144,7 @@ impl Ledger {
                 self.attempt(&told(id, number, at), ending)
             }
             Step::Looks(truth, stood, since) => {
-                let seen = Sighting {
-                    stood: stood.map(Duration::from_secs),
-                    ..seen_once(truth, self.now)
-                };
+                let seen = Sighting { stood: stood.map(Duration::from_secs), ..seen_once(truth, self.now) };
                 self.look(worth(seen, self.control(), since), ending)
             }
             Step::Orders(act, overrides) => {
@@ -189,15 +171,10 @@ impl Ledger {
         let pinned = self.control().safety.pinned(self.now).is_some();
         let newest = self.control().newest();
         let news = newest.is_some_and(|newest| newest.target != desired.target);
-        prop_assert!(
-            !(lags && news && !pinned),
-            "I3: a lagging source moves the route"
-        );
+        prop_assert!(!(lags && news && !pinned), "I3: a lagging source moves the route");
         match unless_held_back(&self.route, self.control(), desired, self.now, &[]) {
             Decision::Move(_) if differs => self.attempt(&evidence_of(Ground::Truth(seen)), ending),
-            Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => {
-                Ok(())
-            }
+            Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => Ok(()),
         }
     }
 
@@ -208,10 +185,7 @@ impl Ledger {
             Ground::Event(_) | Ground::Truth(_) => None,
         };
         let ordered = order.and_then(|order| order.act.instance());
-        let named = claim
-            .as_ref()
-            .and_then(|claim| claim.instance())
-            .or(ordered);
+        let named = claim.as_ref().and_then(|claim| claim.instance()).or(ordered);
         let address = named.and_then(|name| self.route.instances.get(name).copied());
         let decision = decide(&self.route, self.control(), evidence, address, self.now);
         match decision {
@@ -222,17 +196,11 @@ impl Ledger {
             }
             Decision::Hold(desired, brake) => {
                 let verdict = brake.verdict(&desired);
-                self.tell(
-                    evidence,
-                    verdict.outcome,
-                    Effect::Keeps(desired, brake.rule),
-                )
+                self.tell(evidence, verdict.outcome, Effect::Keeps(desired, brake.rule))
             }
-            Decision::Ask(verdict) => self.tell(
-                evidence,
-                verdict.outcome,
-                Effect::of_asking(&evidence.ground),
-            ),
+            Decision::Ask(verdict) => {
+                self.tell(evidence, verdict.outcome, Effect::of_asking(&evidence.ground))
+            }
             Decision::Settle(verdict) => self.tell(evidence, verdict.outcome, Effect::None),
         }
     }
@@ -250,45 +218,23 @@ impl Ledger {
             (Rule::Frozen, &safety.freeze),
             (Rule::Flapping, &safety.flapping),
         ] {
-            let stopped = stop
-                .as_ref()
-                .is_some_and(|stop| stop.until.is_none_or(|end| now < end));
+            let stopped = stop.as_ref().is_some_and(|stop| stop.until.is_none_or(|end| now < end));
             prop_assert!(!(stopped && stands(rule)), "{rule} and moved");
         }
-        let pin = safety
-            .pin
-            .as_ref()
-            .filter(|pin| pin.stop.until.is_none_or(|end| now < end));
+        let pin = safety.pin.as_ref().filter(|pin| pin.stop.until.is_none_or(|end| now < end));
         let elsewhere = pin.is_some_and(|pin| pin.target != desired.target);
-        prop_assert!(
-            !(elsewhere && stands(Rule::Pinned)),
-            "pinned and moved elsewhere"
-        );
+        prop_assert!(!(elsewhere && stands(Rule::Pinned)), "pinned and moved elsewhere");
         let observes = self.route.policy.mode == Mode::Observe;
-        prop_assert!(
-            !(observes && stands(Rule::Observing)),
-            "observing and moved"
-        );
-        let recent = safety
-            .moves
-            .iter()
-            .filter(|at| now.since(**at) < Duration::from_mins(10));
+        prop_assert!(!(observes && stands(Rule::Observing)), "observing and moved");
+        let recent = safety.moves.iter().filter(|at| now.since(**at) < Duration::from_mins(10));
         let flaps = recent.count() >= 5 && changes;
-        prop_assert!(
-            !(flaps && stands(Rule::Flapping)),
-            "a sixth move within ten minutes"
-        );
+        prop_assert!(!(flaps && stands(Rule::Flapping)), "a sixth move within ten minutes");
         Ok(())
     }
 
     fn carry_out(&mut self, desired: Desired, order: Option<&Order>, ending: Ending) -> Checked {
         let told = self.entry(None);
-        let taking = Taking {
-            owner: &owner(),
-            desired,
-            arrival: None,
-            order,
-        };
+        let taking = Taking { owner: &owner(), desired, arrival: None, order };
         let change = begin(&self.state, taking, told).unwrap();
         self.commit(&change)?;
         let number = transition_id(self.attempts);
@@ -308,11 +254,7 @@ impl Ledger {
         let told = self.entry(Some(outcome));
         let change = match &evidence.ground {
             Ground::Event(_) => {
-                let arrival = Arrival {
-                    key: evidence.key,
-                    source_arn: None,
-                    known: None,
-                };
+                let arrival = Arrival { key: evidence.key, source_arn: None, known: None };
                 settle(&self.state, &arrival, effect, told)
             }
             Ground::Truth(_) | Ground::Order(_) => note(&self.state, effect, told),
@@ -343,40 +285,23 @@ fn told(id: EventId, number: u8, at: Timestamp) -> Evidence {
 
 /// Instance 4 is in the map, and its address is not where the route may point.
 fn any_route() -> impl Strategy<Value = Route> {
-    let on_started = prop::sample::select(vec![
-        OnStarted::Swap,
-        OnStarted::Swap,
-        OnStarted::Register,
-        OnStarted::Wait,
-    ]);
+    let on_started =
+        prop::sample::select(vec![OnStarted::Swap, OnStarted::Swap, OnStarted::Register, OnStarted::Wait]);
     let mode = prop_oneof![5 => Just(Mode::Enforce), 1 => Just(Mode::Observe)];
     let role = prop_oneof![5 => Just(Role::Writer), 1 => Just(Role::Readers)];
     (on_started, mode, role, any::<bool>()).prop_map(|(on_started, mode, role, asks)| {
         let mut route = asking_route();
-        route
-            .instances
-            .insert(instance(4), "192.0.2.4".parse().unwrap());
+        route.instances.insert(instance(4), "192.0.2.4".parse().unwrap());
         if !asks {
             route.policy.truth.clear();
         }
-        Route {
-            on_started,
-            policy: Policy {
-                mode,
-                role,
-                ..route.policy
-            },
-            ..route
-        }
+        Route { on_started, policy: Policy { mode, role, ..route.policy }, ..route }
     })
 }
 
 fn any_truth() -> impl Strategy<Value = Truth> {
     let strange = Truth::Members {
-        writer: Member {
-            instance: Some(instance(2)),
-            ip: "192.0.2.9".parse().unwrap(),
-        },
+        writer: Member { instance: Some(instance(2)), ip: "192.0.2.9".parse().unwrap() },
         readers: Vec::new(),
     };
     let readers = prop::collection::btree_set(1..=3_u8, 0..3);
@@ -404,10 +329,7 @@ fn any_act() -> impl Strategy<Value = Act> {
     let within = || prop::option::of((1..400_u64).prop_map(Duration::from_secs));
     prop_oneof![
         (1..=5_u8).prop_map(|number| Act::Swap(instance(number))),
-        (1..=5_u8, within()).prop_map(|(number, within)| Act::Pin {
-            instance: instance(number),
-            within
-        }),
+        (1..=5_u8, within()).prop_map(|(number, within)| Act::Pin { instance: instance(number), within }),
         Just(Act::Unpin),
         within().prop_map(|within| Act::Pause { within }),
         Just(Act::Resume),
@@ -477,10 +399,8 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
     }
     let points_at = |ledger: &Ledger| ledger.control().desired.as_ref().map(|d| d.target.ip);
     assert_eq!(points_at(&ledger), Some(address(1)));
-    let resumes = [
-        Step::Orders(Act::Resume, Vec::new()),
-        Step::Looks(members(2, &[1]), None, Since::Unchanged),
-    ];
+    let resumes =
+        [Step::Orders(Act::Resume, Vec::new()), Step::Looks(members(2, &[1]), None, Since::Unchanged)];
     for step in resumes {
         ledger.take(step, Ending::Finished).unwrap();
     }

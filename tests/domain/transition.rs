@@ -18,8 +18,8 @@ use writerlink::domain::transition::{
 };
 
 use super::values::{
-    desired, draining, entry, healthy, instance, key, known_arrival, new_arrival, order, owner,
-    route, second, target, transition_id,
+    desired, draining, entry, healthy, instance, key, known_arrival, new_arrival, order, owner, route,
+    second, target, transition_id,
 };
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
@@ -47,12 +47,7 @@ fn held_by(number: u128) -> RouteState {
 
 /// Takes the route for an event.
 fn taking(desired: Desired, arrival: &Arrival) -> Taking<'_> {
-    Taking {
-        owner: &OWNER,
-        desired,
-        arrival: Some(arrival),
-        order: None,
-    }
+    Taking { owner: &OWNER, desired, arrival: Some(arrival), order: None }
 }
 
 /// The event that attempt `number` has in hand.
@@ -85,20 +80,13 @@ fn a_begun_move_takes_the_lease_announces_itself_and_takes_the_event_in_hand() {
                 transition: transition_id(5),
                 deadline: second(21).plus(LEASE_DURATION),
             }),
-            safety: Safety {
-                moves: vec![second(21)],
-                ..Safety::default()
-            },
+            safety: Safety { moves: vec![second(21)], ..Safety::default() },
             desired: Some(wanted),
             ..Control::default()
         }
     );
     assert_eq!(change.entry(), Some(&told));
-    let taken = EventEntry {
-        key: key(2),
-        first_seen: second(21),
-        ..in_hand(5, None)
-    };
+    let taken = EventEntry { key: key(2), first_seen: second(21), ..in_hand(5, None) };
     assert_eq!(change.event(), Some(&EventWrite::Insert(taken)));
 }
 
@@ -112,14 +100,7 @@ fn a_second_attempt_keeps_what_the_first_one_saw_and_counts_on() {
         panic!("expected a replacement, got {:?}", change.event());
     };
     assert_eq!(Some(from), arrival.known.as_ref());
-    assert_eq!(
-        to,
-        &EventEntry {
-            transition: transition_id(5),
-            attempts: 2,
-            ..from.clone()
-        }
-    );
+    assert_eq!(to, &EventEntry { transition: transition_id(5), attempts: 2, ..from.clone() });
     assert_eq!(change.to().generation, Generation(8));
 }
 
@@ -157,10 +138,7 @@ fn a_settled_event_cannot_begin_again() {
     let wanted = desired(2, order(20, 1), key(2));
     let arrival = known_arrival(2, Some(Outcome::Swapped));
     let told = entry(5, second(21), None);
-    assert_eq!(
-        begin(&fresh(), taking(wanted, &arrival), told),
-        Err(IllegalChange::EventSettled(key(2)))
-    );
+    assert_eq!(begin(&fresh(), taking(wanted, &arrival), told), Err(IllegalChange::EventSettled(key(2))));
 }
 
 // --- extend -------------------------------------------------------------------------------------
@@ -180,15 +158,9 @@ fn a_holder_lengthens_its_lease_and_nothing_else() {
 fn nobody_but_the_holder_lengthens_or_ends_a_lease() {
     let refused = IllegalChange::LeaseNotHeld(transition_id(5));
     for state in [fresh(), held_by(4)] {
-        assert_eq!(
-            extend(&state, transition_id(5), second(25)),
-            Err(refused.clone())
-        );
+        assert_eq!(extend(&state, transition_id(5), second(25)), Err(refused.clone()));
         let told = entry(5, second(25), Some(Outcome::Swapped));
-        assert_eq!(
-            finish(&state, Some(&in_hand(5, None)), told),
-            Err(refused.clone())
-        );
+        assert_eq!(finish(&state, Some(&in_hand(5, None)), told), Err(refused.clone()));
     }
 }
 
@@ -220,10 +192,7 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
     assert_eq!(change.entry(), Some(&told));
     assert_eq!(
         change.event(),
-        Some(&EventWrite::Replace {
-            from: in_hand(5, None),
-            to: in_hand(5, Some(Outcome::Swapped)),
-        })
+        Some(&EventWrite::Replace { from: in_hand(5, None), to: in_hand(5, Some(Outcome::Swapped)) })
     );
 }
 
@@ -233,30 +202,16 @@ fn a_deferred_attempt_frees_the_lease_keeps_the_evidence_and_leaves_its_event_in
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told).unwrap();
     assert_eq!(change.to().lease, None);
     assert_eq!(change.to().desired, held_by(5).control.desired);
-    assert_eq!(
-        change.to().follow,
-        None,
-        "nothing moved, nothing is followed"
-    );
-    assert_eq!(
-        change.event().map(EventWrite::entry),
-        Some(&in_hand(5, None))
-    );
+    assert_eq!(change.to().follow, None, "nothing moved, nothing is followed");
+    assert_eq!(change.event().map(EventWrite::entry), Some(&in_hand(5, None)));
 }
 
 /// What is left of an event's two attempts when one of them ends like this.
 fn attempts_after(reason: Reason, steps: Vec<Step>, moved: Option<Timestamp>) -> u32 {
     let mut state = held_by(5);
     state.control.safety.moves.extend(moved);
-    let twice = EventEntry {
-        attempts: 2,
-        ..in_hand(5, None)
-    };
-    let told = Entry {
-        reason: Some(reason),
-        steps,
-        ..entry(5, second(25), None)
-    };
+    let twice = EventEntry { attempts: 2, ..in_hand(5, None) };
+    let told = Entry { reason: Some(reason), steps, ..entry(5, second(25), None) };
     let change = finish(&state, Some(&twice), told).unwrap();
     change.event().unwrap().entry().attempts
 }
@@ -286,32 +241,18 @@ fn an_attempt_that_only_waited_is_not_counted_and_a_refused_one_is() {
 
 #[test]
 fn an_event_that_was_never_attempted_has_no_attempt_to_give_back() {
-    let none = EventEntry {
-        attempts: 0,
-        ..in_hand(5, None)
-    };
-    let told = Entry {
-        reason: Some(Reason::AwaitsTurn),
-        ..entry(5, second(25), None)
-    };
+    let none = EventEntry { attempts: 0, ..in_hand(5, None) };
+    let told = Entry { reason: Some(Reason::AwaitsTurn), ..entry(5, second(25), None) };
     let change = finish(&held_by(5), Some(&none), told).unwrap();
     assert_eq!(change.event().unwrap().entry().attempts, 0);
 }
 
 #[test]
 fn a_move_that_is_followed_no_more_leaves_the_state() {
-    let moved = finish(
-        &held_by(5),
-        None,
-        entry(5, second(25), Some(Outcome::Swapped)),
-    );
+    let moved = finish(&held_by(5), None, entry(5, second(25), Some(Outcome::Swapped)));
     let control = moved.unwrap().to().clone();
     assert!(control.follow.is_some());
-    let over = note(
-        &RouteState { control, ..fresh() },
-        Effect::Follows(None),
-        entry(6, second(30), None),
-    );
+    let over = note(&RouteState { control, ..fresh() }, Effect::Follows(None), entry(6, second(30), None));
     assert_eq!(over.unwrap().to().follow, None);
 }
 
@@ -339,11 +280,7 @@ fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
 fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
     let change = settle(&held_by(1), &new_arrival(2), Effect::None, told).unwrap();
-    let expected = Control {
-        generation: Generation(8),
-        lease: None,
-        ..held_by(1).control
-    };
+    let expected = Control { generation: Generation(8), lease: None, ..held_by(1).control };
     assert_eq!(change.to(), &expected, "a dead holder is fenced off");
     let settled = change.event().and_then(|write| write.entry().settled);
     assert_eq!(settled, Some(Outcome::Ignored));
@@ -352,10 +289,7 @@ fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
 #[test]
 fn an_event_is_not_settled_without_an_outcome() {
     let told = entry(5, second(60), None);
-    assert_eq!(
-        settle(&fresh(), &new_arrival(2), Effect::None, told),
-        Err(IllegalChange::NoOutcome(key(2)))
-    );
+    assert_eq!(settle(&fresh(), &new_arrival(2), Effect::None, told), Err(IllegalChange::NoOutcome(key(2))));
 }
 
 #[test]
@@ -381,16 +315,11 @@ fn the_pause_after_a_failure_doubles_up_to_half_a_minute_and_never_by_more_than_
 
 #[test]
 fn only_what_needs_a_person_goes_to_the_dead_letter_queue() {
-    let dead: Vec<Outcome> = Outcome::ALL
-        .into_iter()
-        .filter(|outcome| outcome.disposition() == Disposition::DeadLetter)
-        .collect();
+    let dead: Vec<Outcome> =
+        Outcome::ALL.into_iter().filter(|outcome| outcome.disposition() == Disposition::DeadLetter).collect();
     assert_eq!(dead, [Outcome::Rejected, Outcome::Failed]);
     let kept = Disposition::RetryAfter(Duration::ZERO);
-    assert!(
-        kept > Disposition::DeadLetter,
-        "the worst of several decides"
-    );
+    assert!(kept > Disposition::DeadLetter, "the worst of several decides");
     assert!(Disposition::DeadLetter > Disposition::Delete);
 }
 
@@ -398,10 +327,7 @@ fn only_what_needs_a_person_goes_to_the_dead_letter_queue() {
 fn a_settled_event_is_not_settled_again() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
     let arrival = known_arrival(2, Some(Outcome::Swapped));
-    assert_eq!(
-        settle(&fresh(), &arrival, Effect::None, told),
-        Err(IllegalChange::EventSettled(key(2)))
-    );
+    assert_eq!(settle(&fresh(), &arrival, Effect::None, told), Err(IllegalChange::EventSettled(key(2))));
 }
 
 #[test]
@@ -425,17 +351,15 @@ fn any_state() -> impl Strategy<Value = RouteState> {
         prop::option::of(parts.prop_map(|(n, at, rank)| desired(n, order(at, rank), key(n))))
     };
     let generation = prop_oneof![0..5_u64, Just(u64::MAX)];
-    (generation, lease, wanted(), wanted()).prop_map(|(generation, lease, desired, waiting)| {
-        RouteState {
-            control: Control {
-                generation: Generation(generation),
-                lease,
-                desired,
-                waiting,
-                ..Control::default()
-            },
-            ..fresh()
-        }
+    (generation, lease, wanted(), wanted()).prop_map(|(generation, lease, desired, waiting)| RouteState {
+        control: Control {
+            generation: Generation(generation),
+            lease,
+            desired,
+            waiting,
+            ..Control::default()
+        },
+        ..fresh()
     })
 }
 
@@ -456,45 +380,31 @@ fn any_outcome() -> impl Strategy<Value = Option<Outcome>> {
 }
 
 fn any_arrival() -> impl Strategy<Value = Arrival> {
-    prop_oneof![
-        Just(new_arrival(2)),
-        any_outcome().prop_map(|settled| known_arrival(2, settled))
-    ]
+    prop_oneof![Just(new_arrival(2)), any_outcome().prop_map(|settled| known_arrival(2, settled))]
 }
 
 /// One of the five changes, each with arbitrary arguments.
 fn any_change() -> impl Strategy<Value = (RouteState, Result<Change, IllegalChange>)> {
     let numbers = (0..5_u8, 0..3_u128, 0..4_i64, 0..=2_u8);
-    (
-        any_state(),
-        any_arrival(),
-        any_outcome(),
-        any_effect(),
-        numbers,
+    (any_state(), any_arrival(), any_outcome(), any_effect(), numbers).prop_map(
+        |(state, arrival, outcome, effect, (which, number, at, rank))| {
+            let told = entry(number, second(at), outcome);
+            let change = match which {
+                0 => {
+                    let wanted = desired(2, order(at, rank), key(2));
+                    begin(&state, taking(wanted, &arrival), entry(number, second(at), None))
+                }
+                1 => extend(&state, transition_id(number), second(at)),
+                2 => {
+                    let event = arrival.known.unwrap_or_else(|| in_hand(number, None));
+                    finish(&state, Some(&event), told)
+                }
+                3 => settle(&state, &arrival, effect, told),
+                _ => note(&state, effect, told),
+            };
+            (state, change)
+        },
     )
-        .prop_map(
-            |(state, arrival, outcome, effect, (which, number, at, rank))| {
-                let told = entry(number, second(at), outcome);
-                let change = match which {
-                    0 => {
-                        let wanted = desired(2, order(at, rank), key(2));
-                        begin(
-                            &state,
-                            taking(wanted, &arrival),
-                            entry(number, second(at), None),
-                        )
-                    }
-                    1 => extend(&state, transition_id(number), second(at)),
-                    2 => {
-                        let event = arrival.known.unwrap_or_else(|| in_hand(number, None));
-                        finish(&state, Some(&event), told)
-                    }
-                    3 => settle(&state, &arrival, effect, told),
-                    _ => note(&state, effect, told),
-                };
-                (state, change)
-            },
-        )
 }
 
 proptest! {
@@ -529,23 +439,14 @@ proptest! {
 #[test]
 fn an_event_that_only_waited_and_changed_no_target_cannot_have_moved_the_route() {
     let moved_at = |seconds| Control {
-        safety: Safety {
-            moves: vec![second(seconds)],
-            ..Safety::default()
-        },
+        safety: Safety { moves: vec![second(seconds)], ..Safety::default() },
         ..Control::default()
     };
-    let seen_at = |seconds, attempts| EventEntry {
-        first_seen: second(seconds),
-        attempts,
-        ..in_hand(1, None)
-    };
-    for (moved, seen, attempts, may_be) in [
-        (10, 20, 0, false),
-        (10, 20, 1, true),
-        (20, 20, 0, true),
-        (30, 20, 0, true),
-    ] {
+    let seen_at =
+        |seconds, attempts| EventEntry { first_seen: second(seconds), attempts, ..in_hand(1, None) };
+    for (moved, seen, attempts, may_be) in
+        [(10, 20, 0, false), (10, 20, 1, true), (20, 20, 0, true), (30, 20, 0, true)]
+    {
         let event = seen_at(seen, attempts);
         assert_eq!(moved_at(moved).may_be_moved_by(&event), may_be);
     }
@@ -560,17 +461,10 @@ fn an_event_that_has_moved_nothing_is_left_to_its_message_or_to_what_superseded_
     let is_left = |settled, after: Duration| in_hand(1, settled).is_in_hand(began.plus(after));
     for outcome in Outcome::ALL {
         let superseded = outcome == Outcome::Superseded;
-        assert_eq!(
-            is_left(Some(outcome), Duration::ZERO),
-            superseded,
-            "{outcome}"
-        );
+        assert_eq!(is_left(Some(outcome), Duration::ZERO), superseded, "{outcome}");
     }
     let millisecond = Duration::from_millis(1);
-    for (settled, left_for) in [
-        (None, IN_HAND_FOR),
-        (Some(Outcome::Superseded), LEFT_TO_NEWER_FOR),
-    ] {
+    for (settled, left_for) in [(None, IN_HAND_FOR), (Some(Outcome::Superseded), LEFT_TO_NEWER_FOR)] {
         assert!(is_left(settled, left_for.saturating_sub(millisecond)));
         assert!(!is_left(settled, left_for));
     }
@@ -579,8 +473,7 @@ fn an_event_that_has_moved_nothing_is_left_to_its_message_or_to_what_superseded_
 #[test]
 fn only_what_was_superseded_is_left_to_newer_evidence() {
     let began = transition_id(1).began();
-    let is_left =
-        |settled, after: Duration| in_hand(1, settled).is_left_to_newer(began.plus(after));
+    let is_left = |settled, after: Duration| in_hand(1, settled).is_left_to_newer(began.plus(after));
     assert!(is_left(Some(Outcome::Superseded), Duration::ZERO));
     assert!(!is_left(Some(Outcome::Superseded), LEFT_TO_NEWER_FOR));
     assert!(!is_left(None, Duration::ZERO), "its own message moves it");
@@ -595,11 +488,7 @@ fn a_message_of_two_routes_comes_back_as_early_as_either_asks() {
         (back(soon), back(late), back(soon)),
         (Disposition::Delete, back(late), back(late)),
         (Disposition::DeadLetter, back(late), back(late)),
-        (
-            Disposition::Delete,
-            Disposition::DeadLetter,
-            Disposition::DeadLetter,
-        ),
+        (Disposition::Delete, Disposition::DeadLetter, Disposition::DeadLetter),
     ] {
         assert_eq!((one.and(other), other.and(one)), (both, both));
     }

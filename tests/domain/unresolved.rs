@@ -14,8 +14,8 @@ use writerlink::domain::unresolved::{Awaits, SourceConflict, UnresolvedEvent};
 
 use crate::orders::{begun_for, order_of, state_of};
 use crate::values::{
-    COMPLETED, STARTED, address, desired, entry, event, evidence, evidence_of, instance, key,
-    new_arrival, ordered, owner, pointing_at, route, second,
+    COMPLETED, STARTED, address, desired, entry, event, evidence, evidence_of, instance, key, new_arrival,
+    ordered, owner, pointing_at, route, second,
 };
 
 fn refused(seconds: i64) -> UnresolvedEvent {
@@ -76,10 +76,7 @@ fn newer_accepted_evidence_answers_a_refused_event_and_a_conflict() {
     assert_eq!(change.to().unresolved_event, None);
     assert_eq!(change.to().source_conflict, None);
     let held = noted(unresolved(), Effect::Keeps(newer, Rule::Paused));
-    assert_eq!(
-        held.unresolved_event, None,
-        "held evidence is accepted, too"
-    );
+    assert_eq!(held.unresolved_event, None, "held evidence is accepted, too");
 }
 
 #[test]
@@ -129,10 +126,7 @@ fn every_reason_that_leaves_the_writer_open_is_unresolved_and_no_other_is() {
         let asked = Decision::Ask(Verdict::new(Outcome::Ignored, reason, ""));
         assert_eq!(asked.leaves_unresolved(), None, "the sources answer it");
     }
-    let brake = Brake {
-        rule: Rule::Paused,
-        note: String::new(),
-    };
+    let brake = Brake { rule: Rule::Paused, note: String::new() };
     let held = Decision::Hold(desired(2, order_of(10), key(1)), brake);
     assert_eq!(held.leaves_unresolved(), None, "it moves the route later");
 }
@@ -150,18 +144,11 @@ fn left_open(evidence: &Evidence, now: i64) -> Option<UnresolvedEvent> {
 fn an_event_about_a_stranger_keeps_its_key_its_name_and_the_reason() {
     let evidence = evidence(COMPLETED, 9, second(20));
     let open = left_open(&evidence, 30).unwrap();
-    assert_eq!(
-        (open.key, open.at, open.since),
-        (evidence.key, second(20), second(30))
-    );
+    assert_eq!((open.key, open.at, open.since), (evidence.key, second(20), second(30)));
     assert_eq!(open.names, Some(instance(9)));
     assert_eq!(
         (open.outcome, open.reason, open.awaits()),
-        (
-            Some(Outcome::Rejected),
-            Reason::UnknownInstance,
-            Awaits::APerson
-        )
+        (Some(Outcome::Rejected), Reason::UnknownInstance, Awaits::APerson)
     );
     assert!(open.note.contains("db-9"), "{}", open.note);
 }
@@ -169,14 +156,8 @@ fn an_event_about_a_stranger_keeps_its_key_its_name_and_the_reason() {
 #[test]
 fn an_unreadable_name_and_an_event_that_asks_name_nobody() {
     let unreadable = Evidence::new(&route(), event(COMPLETED, "Completed", second(20)));
-    let asks = Evidence::new(
-        &route(),
-        event(EventId::FAILOVER_FAILED, "failed", second(20)),
-    );
-    for (evidence, reason) in [
-        (unreadable, Reason::NoInstanceNamed),
-        (asks, Reason::TruthUnknown),
-    ] {
+    let asks = Evidence::new(&route(), event(EventId::FAILOVER_FAILED, "failed", second(20)));
+    for (evidence, reason) in [(unreadable, Reason::NoInstanceNamed), (asks, Reason::TruthUnknown)] {
         let open = left_open(&evidence, 30).unwrap();
         assert_eq!((open.names, open.reason), (None, reason));
     }
@@ -185,10 +166,7 @@ fn an_unreadable_name_and_an_event_that_asks_name_nobody() {
 #[test]
 fn what_is_acted_on_or_says_nothing_about_the_writer_leaves_nothing_open() {
     let nothing = event(EventId::parse("RDS-EVENT-0006").unwrap(), "", second(20));
-    for evidence in [
-        evidence(COMPLETED, 2, second(20)),
-        Evidence::new(&route(), nothing),
-    ] {
+    for evidence in [evidence(COMPLETED, 2, second(20)), Evidence::new(&route(), nothing)] {
         assert_eq!(left_open(&evidence, 30), None);
     }
 }
@@ -229,20 +207,14 @@ fn an_event_that_waits_is_recorded_once_and_not_over_a_newer_one() {
     assert_eq!((open.outcome, open.awaits()), (None, Awaits::ItsTurn));
     let after = noted(before, Effect::Refuses(open));
     assert_eq!(waiting(&after, Reason::AwaitsTurn, 40), None);
-    let newer = Control {
-        unresolved_event: Some(refused(25)),
-        ..after
-    };
+    let newer = Control { unresolved_event: Some(refused(25)), ..after };
     assert_eq!(waiting(&newer, Reason::AwaitsTurn, 40), None);
 }
 
 #[test]
 fn an_event_that_the_route_points_by_waits_for_nothing_new() {
     let evidence = evidence(COMPLETED, 3, second(20));
-    let control = Control {
-        desired: Some(desired(3, order_of(20), evidence.key)),
-        ..Control::default()
-    };
+    let control = Control { desired: Some(desired(3, order_of(20), evidence.key)), ..Control::default() };
     assert_eq!(waiting(&control, Reason::AwaitsTurn, 40), None);
 }
 
@@ -265,23 +237,13 @@ fn the_message_of_an_event_that_waits_is_expected_for_a_quarter_of_an_hour() {
 
 #[test]
 fn what_waited_and_then_fails_keeps_since_when_it_is_open() {
-    let open = waiting(
-        &pointing_at(1, order_of(10)),
-        Reason::AddressUnavailable,
-        30,
-    );
-    let control = Control {
-        unresolved_event: open,
-        ..pointing_at(1, order_of(10))
-    };
+    let open = waiting(&pointing_at(1, order_of(10)), Reason::AddressUnavailable, 30);
+    let control = Control { unresolved_event: open, ..pointing_at(1, order_of(10)) };
     let evidence = evidence(COMPLETED, 3, second(20));
     let verdict = Verdict::new(Outcome::Failed, Reason::AddressUnavailable, "it waits");
     let failed = UnresolvedEvent::refused(&control, &evidence, &verdict.into(), second(99));
     let failed = failed.unwrap();
-    assert_eq!(
-        (failed.since, failed.awaits()),
-        (second(30), Awaits::APerson)
-    );
+    assert_eq!((failed.since, failed.awaits()), (second(30), Awaits::APerson));
 }
 
 // --- what resolves it ---------------------------------------------------------------------------
@@ -309,10 +271,7 @@ fn settled(outcome: Outcome, effect: Effect) -> Control {
 
 #[test]
 fn an_event_that_is_settled_with_nothing_left_open_is_unresolved_no_more() {
-    assert_eq!(
-        settled(Outcome::Ignored, Effect::None).unresolved_event,
-        None
-    );
+    assert_eq!(settled(Outcome::Ignored, Effect::None).unresolved_event, None);
     let again = settled(Outcome::Failed, Effect::Refuses(refused(20)));
     assert_eq!(again.unresolved_event, Some(refused(20)));
 }
@@ -328,14 +287,8 @@ fn an_event_that_is_superseded_stays_open_until_the_newer_one_moves_the_route() 
 
 #[test]
 fn no_move_mends_the_map() {
-    let differs = SourceConflict {
-        reason: Reason::MapDiffers,
-        ..conflict()
-    };
-    let control = Control {
-        source_conflict: Some(differs.clone()),
-        ..pointing_at(1, order_of(10))
-    };
+    let differs = SourceConflict { reason: Reason::MapDiffers, ..conflict() };
+    let control = Control { source_conflict: Some(differs.clone()), ..pointing_at(1, order_of(10)) };
     let newer = desired(2, order_of(21), key(8));
     let moved = begun_for(&state_of(control), newer, 40).unwrap();
     assert_eq!(moved.to().source_conflict, Some(differs));

@@ -12,8 +12,7 @@ use writerlink::domain::lease::{Generation, Owner};
 use writerlink::domain::plan::Reach;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::{
-    InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy, TargetGroup,
-    TargetGroupArn,
+    InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy, TargetGroup, TargetGroupArn,
 };
 use writerlink::domain::safety::Rule;
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
@@ -33,19 +32,11 @@ pub(crate) fn instance(number: u8) -> InstanceId {
 
 /// The target of `db-{number}`.
 pub(crate) fn target(number: u8) -> Target {
-    Target {
-        ip: address(number),
-        port: PORT,
-    }
+    Target { ip: address(number), port: PORT }
 }
 
 pub(crate) fn row(target: Target, health: TargetHealth) -> ObservedTarget {
-    ObservedTarget {
-        target,
-        health,
-        reason: None,
-        availability_zone: Some("all".to_owned()),
-    }
+    ObservedTarget { target, health, reason: None, availability_zone: Some("all".to_owned()) }
 }
 
 pub(crate) fn healthy(number: u8) -> ObservedTarget {
@@ -65,10 +56,7 @@ pub(crate) fn route() -> Route {
     Route {
         name: RouteName::new("orders").unwrap(),
         source: Source::Named(SourceId::new("aurora-source").unwrap()),
-        group: TargetGroup {
-            arn: group_arn(),
-            availability_zone: Some("all".to_owned()),
-        },
+        group: TargetGroup { arn: group_arn(), availability_zone: Some("all".to_owned()) },
         port: PORT,
         instances: (1..=3).map(|n| (instance(n), address(n))).collect(),
         allowed_cidrs: vec!["10.0.0.0/24".parse().unwrap()],
@@ -80,10 +68,7 @@ pub(crate) fn route() -> Route {
 }
 
 pub(crate) fn shared_route() -> Route {
-    Route {
-        exclusive: false,
-        ..route()
-    }
+    Route { exclusive: false, ..route() }
 }
 
 /// A second of the tests' time, which begins on 6 May 2026.
@@ -123,10 +108,7 @@ pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desire
 }
 
 pub(crate) fn order(seconds: i64, rank: u8) -> EvidenceOrder {
-    EvidenceOrder {
-        at: second(seconds),
-        rank,
-    }
+    EvidenceOrder { at: second(seconds), rank }
 }
 
 pub(crate) fn key(number: u8) -> EventKey {
@@ -154,11 +136,7 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         provenance: None,
         cause: Cause::Event,
         event_key: key(1),
-        told: Some(Told::Event(event(
-            STARTED,
-            "failover to DB instance: db-2",
-            second(0),
-        ))),
+        told: Some(Told::Event(event(STARTED, "failover to DB instance: db-2", second(0)))),
         target_group: group_arn(),
         desired: None,
         before: Vec::new(),
@@ -172,11 +150,7 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
 
 /// An event that the ledger has not met.
 pub(crate) fn new_arrival(number: u8) -> Arrival {
-    Arrival {
-        key: key(number),
-        source_arn: None,
-        known: None,
-    }
+    Arrival { key: key(number), source_arn: None, known: None }
 }
 
 /// An event that the ledger has met once.
@@ -197,36 +171,21 @@ pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> Arrival {
 
 /// The same route with somebody to ask about its writer.
 pub(crate) fn asking_route() -> Route {
-    Route {
-        policy: Policy {
-            truth: [Witness::Rds].into(),
-            ..Policy::default()
-        },
-        ..route()
-    }
+    Route { policy: Policy { truth: [Witness::Rds].into(), ..Policy::default() }, ..route() }
 }
 
 /// A route that points at `db-{number}` by evidence of that order, told by event 99.
 pub(crate) fn pointing_at(number: u8, order: EvidenceOrder) -> Control {
-    Control {
-        desired: Some(desired(number, order, key(99))),
-        ..Control::default()
-    }
+    Control { desired: Some(desired(number, order, key(99))), ..Control::default() }
 }
 
 pub(crate) fn member(number: u8) -> Member {
-    Member {
-        instance: Some(instance(number)),
-        ip: address(number),
-    }
+    Member { instance: Some(instance(number)), ip: address(number) }
 }
 
 /// What the witnesses say when they agree.
 pub(crate) fn members(writer: u8, readers: &[u8]) -> Truth {
-    Truth::Members {
-        writer: member(writer),
-        readers: readers.iter().copied().map(member).collect(),
-    }
+    Truth::Members { writer: member(writer), readers: readers.iter().copied().map(member).collect() }
 }
 
 /// The first reading of something new: nobody has confirmed it yet.
@@ -236,20 +195,14 @@ pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Sighting {
         truth,
         stood: None,
         said: "rds says so".to_owned(),
-        worth: Worth {
-            against: None,
-            since: Since::Changed,
-        },
+        worth: Worth { against: None, since: Since::Changed },
     }
 }
 
 /// The same, worth this much against the newest evidence of that route.
 pub(crate) fn worth(seen: Sighting, control: &Control, since: Since) -> Sighting {
     let against = control.newest().map(|newest| newest.event);
-    Sighting {
-        worth: Worth { against, since },
-        ..seen
-    }
+    Sighting { worth: Worth { against, since }, ..seen }
 }
 
 /// The same, from sources that have changed since the newest evidence of that route.
@@ -259,21 +212,12 @@ pub(crate) fn newer(seen: Sighting, control: &Control) -> Sighting {
 
 /// Three readings that agreed, the last of them at `at`.
 pub(crate) fn steady(truth: Truth, at: Timestamp) -> Sighting {
-    Sighting {
-        stood: Some(Duration::from_secs(4)),
-        ..seen_once(truth, at)
-    }
+    Sighting { stood: Some(Duration::from_secs(4)), ..seen_once(truth, at) }
 }
 
 /// An order of somebody at `at` that goes past these rules.
 pub(crate) fn ordered(act: Act, at: Timestamp, overrides: &[Rule]) -> Order {
-    Order {
-        at,
-        by: "ana".to_owned(),
-        reason: "a drill".to_owned(),
-        act,
-        overrides: overrides.to_vec(),
-    }
+    Order { at, by: "ana".to_owned(), reason: "a drill".to_owned(), act, overrides: overrides.to_vec() }
 }
 
 /// Something that was seen or ordered just now, as evidence about the route.

@@ -12,19 +12,15 @@ use writerlink::domain::walk::{Answer, Asked, Question, Walk};
 
 use super::aim::{any_control, any_truth};
 use super::values::{
-    COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, newer,
-    order, ordered, pointing_at, route, second, steady,
+    COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, newer, order, ordered,
+    pointing_at, route, second, steady,
 };
 
 const NOW: i64 = 700;
 
 fn told(walk: &Walk) -> String {
     let line = |asked: &Asked| {
-        let Asked {
-            question,
-            answer,
-            compared,
-        } = asked;
+        let Asked { question, answer, compared } = asked;
         format!("{} {question}: {compared}\n", answer.as_str())
     };
     walk.asked.iter().map(line).collect()
@@ -59,10 +55,7 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
 #[test]
 fn a_walk_ends_with_the_question_that_stops_it_and_with_the_words_that_are_recorded() {
     let control = Control {
-        safety: Safety {
-            pause: Some(stop()),
-            ..Safety::default()
-        },
+        safety: Safety { pause: Some(stop()), ..Safety::default() },
         ..pointing_at(1, order(650, 2))
     };
     let late = evidence(COMPLETED, 2, second(600));
@@ -83,10 +76,7 @@ fn a_walk_ends_with_the_question_that_stops_it_and_with_the_words_that_are_recor
 #[test]
 fn what_an_order_overrides_is_passed_and_told() {
     let control = Control {
-        safety: Safety {
-            freeze: Some(stop()),
-            ..Safety::default()
-        },
+        safety: Safety { freeze: Some(stop()), ..Safety::default() },
         ..pointing_at(1, order(100, 2))
     };
     let order = ordered(Act::Swap(instance(2)), second(690), &[Rule::Frozen]);
@@ -94,37 +84,21 @@ fn what_an_order_overrides_is_passed_and_told() {
     let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
     assert!(matches!(walk.decision, Decision::Move(_)));
     let frozen = Question::Free(Rule::Frozen);
-    let asked = walk
-        .asked
-        .iter()
-        .find(|asked| asked.question == frozen)
-        .unwrap();
+    let asked = walk.asked.iter().find(|asked| asked.question == frozen).unwrap();
     assert_eq!(asked.answer, Answer::Pass);
-    assert!(
-        asked.compared.ends_with("; the order overrides it"),
-        "{}",
-        asked.compared
-    );
+    assert!(asked.compared.ends_with("; the order overrides it"), "{}", asked.compared);
 }
 
 #[test]
 fn every_question_has_a_name_of_its_own_and_its_place() {
-    let mut names: Vec<&str> = Question::ALL
-        .iter()
-        .map(|question| question.as_str())
-        .collect();
+    let mut names: Vec<&str> = Question::ALL.iter().map(|question| question.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Question::ALL.len());
 }
 
 fn stop() -> Stop {
-    Stop {
-        by: "ana".to_owned(),
-        reason: "maintenance".to_owned(),
-        since: second(50),
-        until: None,
-    }
+    Stop { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(50), until: None }
 }
 
 fn place(question: Question) -> usize {
@@ -133,11 +107,7 @@ fn place(question: Question) -> usize {
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
-    let on_started = prop_oneof![
-        Just(OnStarted::Swap),
-        Just(OnStarted::Register),
-        Just(OnStarted::Wait)
-    ];
+    let on_started = prop_oneof![Just(OnStarted::Swap), Just(OnStarted::Register), Just(OnStarted::Wait)];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (on_started, flags).prop_map(|(on_started, (asks, readers, observes, choosy))| {
         let mut route = if asks { asking_route() } else { route() };
@@ -191,16 +161,12 @@ fn any_event() -> impl Strategy<Value = Evidence> {
 }
 
 fn any_evidence() -> impl Strategy<Value = Evidence> {
-    let order = (
-        1..=4_u8,
-        prop::sample::subsequence(Rule::ALL.to_vec(), 0..=5),
-    );
+    let order = (1..=4_u8, prop::sample::subsequence(Rule::ALL.to_vec(), 0..=5));
     let order = order.prop_map(|(number, overrides)| {
         let order = ordered(Act::Swap(instance(number)), second(NOW), &overrides);
         evidence_of(Ground::Order(order))
     });
-    let truth =
-        any_truth().prop_map(|truth| evidence_of(Ground::Truth(steady(truth, second(NOW)))));
+    let truth = any_truth().prop_map(|truth| evidence_of(Ground::Truth(steady(truth, second(NOW)))));
     prop_oneof![4 => any_event(), 1 => order, 1 => truth]
 }
 

@@ -37,10 +37,7 @@ impl Watch {
     pub(crate) fn of(witnesses: &[Witness]) -> Self {
         let mut watch = Self {
             route: Route {
-                policy: Policy {
-                    truth: witnesses.iter().copied().collect(),
-                    ..Policy::default()
-                },
+                policy: Policy { truth: witnesses.iter().copied().collect(), ..Policy::default() },
                 ..asking_route()
             },
             control: Control::default(),
@@ -84,21 +81,13 @@ impl Watch {
             };
             let testimony = match number {
                 0 => Testimony::Unclear("no answer".to_owned()),
-                number => Testimony::Members {
-                    writer: nameless(member(*number)),
-                    readers: Vec::new(),
-                },
+                number => Testimony::Members { writer: nameless(member(*number)), readers: Vec::new() },
             };
             (*witness, testimony)
         });
         let reading = Reading(said.collect());
-        let times = (
-            second(self.now),
-            Duration::from_secs(self.now.unsigned_abs()),
-        );
-        let seen = self
-            .sources
-            .take((&self.route, &self.control), &reading, times);
+        let times = (second(self.now), Duration::from_secs(self.now.unsigned_abs()));
+        let seen = self.sources.take((&self.route, &self.control), &reading, times);
         (reading, seen)
     }
 
@@ -115,13 +104,7 @@ impl Watch {
 
     pub(crate) fn aim(&mut self, seen: &Sighting) -> Aim {
         self.own += 1;
-        aim(
-            &self.route,
-            &self.control,
-            numbered(self.own),
-            seen,
-            seen.at,
-        )
+        aim(&self.route, &self.control, numbered(self.own), seen, seen.at)
     }
 
     /// Looks every half minute for so long; the instances that the route pointed at in turn, the first one included.
@@ -131,9 +114,7 @@ impl Watch {
         while self.now < end {
             let again = match self.hear(said) {
                 Aim::Confirm => 2,
-                Aim::Keep(_) | Aim::Follow(_) | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {
-                    30
-                }
+                Aim::Keep(_) | Aim::Follow(_) | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => 30,
             };
             self.now += again;
             pointed.push(self.points_at());

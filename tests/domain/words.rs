@@ -37,10 +37,7 @@ fn an_attempt_took_until_the_end_of_the_step_that_ended_last() {
     let mut told: Entry = entry(1, second(0), None);
     assert_eq!(told.took(), Duration::ZERO);
     // Two calls at the same time: the first one ends after the second.
-    told.steps = vec![
-        step("RegisterTargets", (5, 90), None),
-        step("DescribeTargetHealth", (40, 20), None),
-    ];
+    told.steps = vec![step("RegisterTargets", (5, 90), None), step("DescribeTargetHealth", (40, 20), None)];
     assert_eq!(told.took(), Duration::from_millis(95));
 }
 
@@ -53,14 +50,7 @@ fn a_record_keeps_what_was_said_and_only_an_event_is_one() {
     assert_eq!(told.event(), Some(&event));
     let (at, by) = (second(3), "ana".to_owned());
     let said = || "rds says so".to_owned();
-    for told in [
-        Told::Truth { at, said: said() },
-        Told::Order {
-            at,
-            by,
-            said: said(),
-        },
-    ] {
+    for told in [Told::Truth { at, said: said() }, Told::Order { at, by, said: said() }] {
         assert_eq!(told.said(), "rds says so");
         assert_eq!((told.event(), told.at()), (None, at));
     }

@@ -62,10 +62,7 @@ async fn every_alarm_looks_at_a_series_that_the_code_writes() {
         let Some(series) = series(&alarm) else {
             continue;
         };
-        assert!(
-            written.contains(&series),
-            "{name}: {series:?} is not among {written:?}"
-        );
+        assert!(written.contains(&series), "{name}: {series:?} is not among {written:?}");
         looked_at += 1;
     }
     assert!(looked_at >= OF_OURS_MIN, "{looked_at}");
@@ -73,22 +70,14 @@ async fn every_alarm_looks_at_a_series_that_the_code_writes() {
 
 #[test]
 fn the_dashboard_shows_only_metrics_that_the_code_writes() {
-    let dashboard =
-        &templates()["writerlink.yaml"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
+    let dashboard = &templates()["writerlink.yaml"]["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
     let text = dashboard["Fn::Sub"].as_str().unwrap();
     // Without its variables it has to be JSON, or CloudWatch would show an empty page.
     let body: Value = serde_json::from_str(text).expect("the dashboard's body is JSON");
-    let known: BTreeSet<&str> = measure::metrics()
-        .iter()
-        .map(|metric| metric.name)
-        .collect();
+    let known: BTreeSet<&str> = measure::metrics().iter().map(|metric| metric.name).collect();
     let mut shown = BTreeSet::new();
     for widget in body["widgets"].as_array().unwrap() {
-        for metric in widget["properties"]["metrics"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
             if let (Some(namespace), Some(name)) = (metric[0].as_str(), metric[1].as_str())
                 && namespace == emf::NAMESPACE
             {
@@ -117,22 +106,14 @@ fn every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() {
     let runbook = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbook.md");
     let runbook = std::fs::read_to_string(runbook).unwrap();
     let anchor = |heading: &str| heading.to_lowercase().replace(' ', "-");
-    let sections: BTreeSet<String> = runbook
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "))
-        .map(anchor)
-        .collect();
+    let sections: BTreeSet<String> =
+        runbook.lines().filter_map(|line| line.strip_prefix("### ")).map(anchor).collect();
     let mut named = BTreeSet::new();
     for (name, alarm) in alarms() {
         let text = alarm["AlarmDescription"].as_str().unwrap();
-        let (_, section) = text
-            .split_once("docs/runbook.md#")
-            .unwrap_or_else(|| panic!("{name}: {text}"));
+        let (_, section) = text.split_once("docs/runbook.md#").unwrap_or_else(|| panic!("{name}: {text}"));
         let said = alarm["AlarmName"].to_string();
-        assert!(
-            said.contains(section),
-            "{name} is called {said} and points to {section}"
-        );
+        assert!(said.contains(section), "{name} is called {said} and points to {section}");
         named.insert(section.to_owned());
     }
     assert_eq!(named, sections);
@@ -144,9 +125,6 @@ fn an_alarm_on_silence_takes_no_data_for_the_worst_and_the_others_for_good_news(
         let about_silence = alarm["ComparisonOperator"] == "LessThanThreshold";
         let worst = alarm["TreatMissingData"] == "breaching";
         assert_eq!(about_silence, worst, "{name}");
-        assert_eq!(
-            alarm["AlarmActions"]["Fn::If"][0], "HasAlarmTopic",
-            "{name}"
-        );
+        assert_eq!(alarm["AlarmActions"]["Fn::If"][0], "HasAlarmTopic", "{name}");
     }
 }

@@ -15,11 +15,7 @@ const ROLES: [&str; 5] = ["worker", "reader", "operator", "execution", "break-gl
 const OTHERS: [&str; 3] = ["deployment", "root", "administrator"];
 
 /// A resource with its policy, the actions that are guarded, and who is not denied them.
-type Guarded = (
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
+type Guarded = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const GUARDED: &[Guarded] = &[
     // PutItem and BatchWriteItem can overwrite a row.
@@ -37,17 +33,9 @@ const GUARDED: &[Guarded] = &[
         &["break-glass"],
     ),
     // INSERT fails on a key that exists.
-    (
-        "AuditTable",
-        &["dynamodb:PartiQLInsert"],
-        &["worker", "operator", "break-glass"],
-    ),
+    ("AuditTable", &["dynamodb:PartiQLInsert"], &["worker", "operator", "break-glass"]),
     ("AuditTable", SETTINGS, DEPLOYERS),
-    (
-        "StateTable",
-        &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
-        &["worker", "operator"],
-    ),
+    ("StateTable", &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], &["worker", "operator"]),
     (
         "StateTable",
         &[
@@ -64,15 +52,7 @@ const GUARDED: &[Guarded] = &[
     ("Queue", ATTRIBUTES, DEPLOYERS),
     ("DeadLetterQueue", ATTRIBUTES, DEPLOYERS),
     ("RuleDeadLetterQueue", ATTRIBUTES, DEPLOYERS),
-    (
-        "Key",
-        &[
-            "kms:ScheduleKeyDeletion",
-            "kms:DisableKey",
-            "kms:PutKeyPolicy",
-        ],
-        DEPLOYERS,
-    ),
+    ("Key", &["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy"], DEPLOYERS),
 ];
 
 /// What changes a table or takes its protection away. A TTL deletes rows by itself; without backups nothing brings them back.
@@ -122,9 +102,7 @@ fn guard(made: &Value, resource: &str) -> (Policy, String) {
     let document = match resource {
         "RuleDeadLetterQueue" => &made["route"]["RuleDeadLetterQueuePolicy"]["PolicyDocument"],
         "Key" => &made["writerlink"]["Key"]["KeyPolicy"],
-        "Queue" | "DeadLetterQueue" => {
-            &made["writerlink"][format!("{resource}Policy")]["PolicyDocument"]
-        }
+        "Queue" | "DeadLetterQueue" => &made["writerlink"][format!("{resource}Policy")]["PolicyDocument"],
         table => &made["writerlink"][table]["ResourcePolicy"]["PolicyDocument"],
     };
     let arn = match resource {
@@ -158,10 +136,8 @@ fn request_of(who: &str) -> Context {
 /// Who may, of those who have every permission of their own.
 fn not_denied(made: &Value, resource: &str, action: &str) -> BTreeSet<&'static str> {
     let (policy, arn) = guard(made, resource);
-    let own =
-        Policy::of(&json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}));
-    let may =
-        |who: &&str| own.decide_with(&policy, action, &arn, &request_of(who)) == Decision::Allowed;
+    let own = Policy::of(&json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}));
+    let may = |who: &&str| own.decide_with(&policy, action, &arn, &request_of(who)) == Decision::Allowed;
     ROLES.into_iter().chain(OTHERS).filter(may).collect()
 }
 
@@ -173,9 +149,7 @@ fn a_guarded_call_is_left_to_those_whom_it_is_for() {
     let mut expect = |resource: &str, action: &str, who: BTreeSet<&str>| {
         let found = not_denied(&made, resource, action);
         if found != who {
-            wrong.push(format!(
-                "{action} on {resource}: {found:?} may, not {who:?}"
-            ));
+            wrong.push(format!("{action} on {resource}: {found:?} may, not {who:?}"));
         }
     };
     for (resource, actions, who) in GUARDED {
@@ -201,11 +175,7 @@ fn without_a_break_glass_principal_there_is_no_exception_at_all() {
         for action in *actions {
             let mut who: BTreeSet<&str> = who.iter().copied().collect();
             who.remove("break-glass");
-            assert_eq!(
-                not_denied(&made, resource, action),
-                who,
-                "{action} on {resource}"
-            );
+            assert_eq!(not_denied(&made, resource, action), who, "{action} on {resource}");
         }
     }
 }
@@ -224,10 +194,7 @@ fn every_exception_is_the_whole_arn_of_a_principal() {
             for arn in list {
                 let arn = arn.as_str().unwrap();
                 let of_account = format!("arn:aws:iam::{ACCOUNT}:");
-                assert!(
-                    arn.starts_with(&of_account) && !arn.contains('*'),
-                    "{arn:?}"
-                );
+                assert!(arn.starts_with(&of_account) && !arn.contains('*'), "{arn:?}");
                 found += 1;
             }
         });
@@ -260,10 +227,7 @@ fn a_user_takes_a_role_of_people_with_mfa_alone_and_a_role_without() {
         with["writerlink"]["BreakGlassPrincipalArn"] = json!(principal);
         with["people"]["OperatorPrincipalArn"] = json!(principal);
         let made = resolved(&with);
-        for role in [
-            &made["writerlink"]["BreakGlassRole"],
-            &made["people"]["OperatorRole"],
-        ] {
+        for role in [&made["writerlink"]["BreakGlassRole"], &made["people"]["OperatorRole"]] {
             let statement = &role["AssumeRolePolicyDocument"]["Statement"][0];
             assert_eq!(statement["Principal"]["AWS"], principal);
             let asked = statement["Condition"]["Bool"]["aws:MultiFactorAuthPresent"] == "true";
@@ -292,10 +256,9 @@ fn two_roles_may_deploy_while_one_follows_the_other() {
 #[test]
 fn who_deploys_and_who_operates_has_to_be_said() {
     let templates = templates();
-    for (template, parameter) in [
-        ("writerlink.yaml", "DeploymentPrincipalArns"),
-        ("people.yaml", "OperatorPrincipalArn"),
-    ] {
+    for (template, parameter) in
+        [("writerlink.yaml", "DeploymentPrincipalArns"), ("people.yaml", "OperatorPrincipalArn")]
+    {
         let parameter = &templates[template]["Parameters"][parameter];
         assert!(parameter["Default"].is_null(), "{parameter}");
         let pattern = parameter["AllowedPattern"].as_str().unwrap();
@@ -321,8 +284,7 @@ async fn no_role_but_the_break_glass_one_can_change_a_row_of_the_audit() {
     let trial = Trial::bare(&[ROUTE]).await;
     let stacks = Stacks::deployed_for(&trial);
     let account = trial.account().id();
-    let table =
-        |name: &str| format!("arn:aws:dynamodb:us-east-1:{account}:table/writerlink-{name}");
+    let table = |name: &str| format!("arn:aws:dynamodb:us-east-1:{account}:table/writerlink-{name}");
     let may = |role: &str, action: &str, on: &str| {
         let context = Context::from([("aws:RequestedRegion", "us-east-1".to_owned())]);
         stacks.may(role, action, &table(on), &context)
@@ -349,26 +311,19 @@ async fn no_role_but_the_break_glass_one_can_change_a_row_of_the_audit() {
 }
 
 #[tokio::test]
-async fn only_a_rule_of_this_account_puts_events_into_the_queue_and_only_the_worker_takes_them_out()
-{
+async fn only_a_rule_of_this_account_puts_events_into_the_queue_and_only_the_worker_takes_them_out() {
     let trial = Trial::bare(&[ROUTE]).await;
     let stacks = Stacks::deployed_for(&trial);
     let account = trial.account().id();
     let attributes = &stacks.0["queues"]["writerlink.fifo"];
     let policy = serde_json::from_str(attributes["Policy"].as_str().unwrap()).unwrap();
-    let (policy, queue) = (
-        Policy::of(&policy),
-        attributes["QueueArn"].as_str().unwrap(),
-    );
+    let (policy, queue) = (Policy::of(&policy), attributes["QueueArn"].as_str().unwrap());
     let service = |rule: &str, of: &str| {
         Context::from([
             ("aws:PrincipalIsAWSService", "true".to_owned()),
             ("aws:SecureTransport", "true".to_owned()),
             ("aws:SourceAccount", of.to_owned()),
-            (
-                "aws:SourceArn",
-                format!("arn:aws:events:us-east-1:{of}:rule/{rule}"),
-            ),
+            ("aws:SourceArn", format!("arn:aws:events:us-east-1:{of}:rule/{rule}")),
         ])
     };
     let role = |name: &str, tls: &str| {
@@ -381,23 +336,13 @@ async fn only_a_rule_of_this_account_puts_events_into_the_queue_and_only_the_wor
     };
     let send = |context: &Context| policy.decide("sqs:SendMessage", queue, context);
     let receive = |context: &Context| policy.decide("sqs:ReceiveMessage", queue, context);
-    assert_eq!(
-        send(&service("writerlink-orders", account)),
-        Decision::Allowed
-    );
+    assert_eq!(send(&service("writerlink-orders", account)), Decision::Allowed);
     assert_eq!(send(&service("other", account)), Decision::NotMentioned);
-    assert_eq!(
-        send(&service("writerlink-orders", "999999999999")),
-        Decision::NotMentioned
-    );
+    assert_eq!(send(&service("writerlink-orders", "999999999999")), Decision::NotMentioned);
     let worker = "writerlink-worker-us-east-1";
     assert_eq!(send(&role(worker, "true")), Decision::Denied);
     assert_eq!(send(&role("administrator", "true")), Decision::Denied);
     assert_eq!(receive(&role("administrator", "true")), Decision::Denied);
     assert_eq!(receive(&role(worker, "false")), Decision::Denied);
-    assert_eq!(
-        receive(&role(worker, "true")),
-        Decision::NotMentioned,
-        "its own role allows it"
-    );
+    assert_eq!(receive(&role(worker, "true")), Decision::NotMentioned, "its own role allows it");
 }

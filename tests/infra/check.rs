@@ -7,8 +7,7 @@ use std::process::Command;
 
 use aws_sdk_dynamodb::types::{PointInTimeRecoverySpecification, TimeToLiveSpecification};
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, LoadBalancerAttribute, LoadBalancerTypeEnum, ProtocolEnum,
-    TargetGroupAttribute,
+    Action, ActionTypeEnum, LoadBalancerAttribute, LoadBalancerTypeEnum, ProtocolEnum, TargetGroupAttribute,
 };
 use writerlink::aws::dynamodb::TableNames;
 
@@ -20,14 +19,8 @@ use crate::trial::{Said, Trial, said};
 /// The attributes of infra/privatelink.yaml.
 const ATTRIBUTES: [(&str, &str); 6] = [
     ("deregistration_delay.timeout_seconds", "0"),
-    (
-        "deregistration_delay.connection_termination.enabled",
-        "true",
-    ),
-    (
-        "target_health_state.unhealthy.connection_termination.enabled",
-        "false",
-    ),
+    ("deregistration_delay.connection_termination.enabled", "true"),
+    ("target_health_state.unhealthy.connection_termination.enabled", "false"),
     ("load_balancing.cross_zone.enabled", "true"),
     ("preserve_client_ip.enabled", "false"),
     ("proxy_protocol_v2.enabled", "false"),
@@ -56,11 +49,7 @@ impl Installed {
             (id(&trial.groups[0]), "73e2d6bc24d8a067".to_owned()),
             (id(&balancer), "50dc6c495c0c9188".to_owned()),
         ];
-        Self {
-            databases: databases(),
-            trial,
-            changing,
-        }
+        Self { databases: databases(), trial, changing }
     }
 
     fn command(&self, line: &str) -> Command {
@@ -72,14 +61,8 @@ impl Installed {
     fn says(&self, line: &str) -> Said {
         let said = said(&mut self.command(line));
         let mut out = said.out.replace(self.trial.account().id(), "123456789012");
-        let ministack = (
-            Ministack::shared().endpoint(),
-            "http://127.0.0.1:45661".to_owned(),
-        );
-        let rds = (
-            self.databases.endpoint(),
-            "http://127.0.0.1:45662".to_owned(),
-        );
+        let ministack = (Ministack::shared().endpoint(), "http://127.0.0.1:45661".to_owned());
+        let rds = (self.databases.endpoint(), "http://127.0.0.1:45662".to_owned());
         for (changing, fixed) in self.changing.iter().chain([&ministack, &rds]) {
             out = out.replace(changing, fixed);
         }
@@ -97,17 +80,9 @@ impl Installed {
         let said = said(command.envs(variables.iter().copied()));
         assert!([0, 1].contains(&said.code), "{}", said.err);
         let rows = said.json()["findings"].as_array().unwrap().clone();
-        let told = rows
-            .iter()
-            .filter(|row| !["pass", "skipped"].contains(&row["verdict"].as_str().unwrap()));
-        told.map(|row| {
-            format!(
-                "{}: {}",
-                row["what"].as_str().unwrap(),
-                row["verdict"].as_str().unwrap()
-            )
-        })
-        .collect()
+        let told = rows.iter().filter(|row| !["pass", "skipped"].contains(&row["verdict"].as_str().unwrap()));
+        told.map(|row| format!("{}: {}", row["what"].as_str().unwrap(), row["verdict"].as_str().unwrap()))
+            .collect()
     }
 }
 
@@ -119,19 +94,12 @@ fn databases() -> Stub {
              <DBInstanceStatus>available</DBInstanceStatus><AvailabilityZone>{zone}</AvailabilityZone></DBInstance>"
         )
     };
-    let rows = format!(
-        "<DBInstances>{}{}</DBInstances>",
-        row(1, "us-east-1a"),
-        row(2, "us-east-1a")
-    );
+    let rows = format!("<DBInstances>{}{}</DBInstances>", row(1, "us-east-1a"), row(2, "us-east-1a"));
     let cluster = format!(
         "<DBClusters><DBCluster><DBClusterIdentifier>{ROUTE}</DBClusterIdentifier></DBCluster></DBClusters>"
     );
     Stub::scripted(vec![
-        (
-            "Action=DescribeDBClusters",
-            Answer::rds("DescribeDBClusters", &cluster),
-        ),
+        ("Action=DescribeDBClusters", Answer::rds("DescribeDBClusters", &cluster)),
         ("", Answer::rds("DescribeDBInstances", &rows)),
     ])
 }
@@ -148,41 +116,27 @@ pub(crate) async fn in_front(trial: &Trial) -> String {
         .send()
         .await
         .unwrap();
-    let balancer = made.load_balancers()[0]
-        .load_balancer_arn()
-        .unwrap()
-        .to_owned();
-    let cross_zone = LoadBalancerAttribute::builder()
-        .key("load_balancing.cross_zone.enabled")
-        .value("true")
-        .build();
-    let modify = client
-        .modify_load_balancer_attributes()
-        .load_balancer_arn(&balancer);
+    let balancer = made.load_balancers()[0].load_balancer_arn().unwrap().to_owned();
+    let cross_zone =
+        LoadBalancerAttribute::builder().key("load_balancing.cross_zone.enabled").value("true").build();
+    let modify = client.modify_load_balancer_attributes().load_balancer_arn(&balancer);
     modify.attributes(cross_zone).send().await.unwrap();
-    let forward = Action::builder()
-        .r#type(ActionTypeEnum::Forward)
-        .target_group_arn(&trial.groups[0])
-        .build();
+    let forward =
+        Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(&trial.groups[0]).build();
     let listener = client.create_listener().load_balancer_arn(&balancer);
     let listener = listener.protocol(ProtocolEnum::Tcp).port(3306);
     listener.default_actions(forward).send().await.unwrap();
     for (key, value) in ATTRIBUTES {
         set(trial, key, value).await;
     }
-    let modify = client
-        .modify_target_group()
-        .target_group_arn(&trial.groups[0]);
+    let modify = client.modify_target_group().target_group_arn(&trial.groups[0]);
     let modify = modify.health_check_protocol(ProtocolEnum::Tcp);
     modify.send().await.unwrap();
     balancer
 }
 
 async fn set(trial: &Trial, key: &str, value: &str) {
-    let attribute = TargetGroupAttribute::builder()
-        .key(key)
-        .value(value)
-        .build();
+    let attribute = TargetGroupAttribute::builder().key(key).value(value).build();
     let client = trial.elbv2();
     let modify = client.modify_target_group_attributes();
     let modify = modify.target_group_arn(&trial.groups[0]);
@@ -207,11 +161,7 @@ async fn recovery(trial: &Trial, table: &str, on: bool) {
     let recovery = recovery.point_in_time_recovery_enabled(on).build().unwrap();
     let client = trial.dynamodb();
     let update = client.update_continuous_backups().table_name(table);
-    update
-        .point_in_time_recovery_specification(recovery)
-        .send()
-        .await
-        .unwrap();
+    update.point_in_time_recovery_specification(recovery).send().await.unwrap();
 }
 
 #[tokio::test]
@@ -227,24 +177,11 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
     let installed = Installed::by_the_templates().await;
     let trial = &installed.trial;
     // ministack knows no IAM, so whoever calls could change a record; and no name server knows its databases.
-    let on_ministack = [
-        "endpoints: warn",
-        "may change no record: warn",
-        "instances: unknown",
-    ];
+    let on_ministack = ["endpoints: warn", "may change no record: warn", "instances: unknown"];
     assert_eq!(installed.complains(), on_ministack);
-    let disable = trial
-        .events()
-        .disable_rule()
-        .name(format!("writerlink-{ROUTE}"))
-        .send();
+    let disable = trial.events().disable_rule().name(format!("writerlink-{ROUTE}")).send();
     disable.await.unwrap();
-    set(
-        trial,
-        "deregistration_delay.connection_termination.enabled",
-        "false",
-    )
-    .await;
+    set(trial, "deregistration_delay.connection_termination.enabled", "false").await;
     recovery(trial, &TableNames::default().audit, false).await;
     let broken = [
         "endpoints: warn",
@@ -277,11 +214,7 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
 #[tokio::test]
 async fn after_setup_alone_what_is_missing_for_failovers_to_arrive_fails() {
     let trial = Trial::ready().await;
-    let installed = Installed {
-        trial,
-        databases: databases(),
-        changing: Vec::new(),
-    };
+    let installed = Installed { trial, databases: databases(), changing: Vec::new() };
     assert_eq!(installed.says("check").code, 1);
     insta::assert_snapshot!(installed.complains().join("\n"), @r#"
     endpoints: warn
@@ -302,24 +235,11 @@ async fn after_setup_alone_what_is_missing_for_failovers_to_arrive_fails() {
 
 #[tokio::test]
 async fn before_setup_what_is_not_there_fails_and_nothing_is_asked_of_it() {
-    let installed = Installed {
-        trial: Trial::bare(&[ROUTE]).await,
-        databases: databases(),
-        changing: Vec::new(),
-    };
+    let installed =
+        Installed { trial: Trial::bare(&[ROUTE]).await, databases: databases(), changing: Vec::new() };
     let complaints = installed.complains();
-    assert_eq!(
-        complaints
-            .iter()
-            .filter(|line| *line == "is there: fail")
-            .count(),
-        3,
-        "{complaints:?}"
-    );
-    assert!(
-        !complaints.iter().any(|line| line.starts_with("keys")),
-        "{complaints:?}"
-    );
+    assert_eq!(complaints.iter().filter(|line| *line == "is there: fail").count(), 3, "{complaints:?}");
+    assert!(!complaints.iter().any(|line| line.starts_with("keys")), "{complaints:?}");
 }
 
 #[tokio::test]
@@ -337,11 +257,8 @@ async fn where_nothing_answers_one_line_fails_and_the_others_say_where_to_look()
 
 #[tokio::test]
 async fn in_the_wrong_region_the_region_is_what_fails() {
-    let installed = Installed {
-        trial: Trial::bare(&[ROUTE]).await,
-        databases: databases(),
-        changing: Vec::new(),
-    };
+    let installed =
+        Installed { trial: Trial::bare(&[ROUTE]).await, databases: databases(), changing: Vec::new() };
     let complaints = installed.complains_with(&[("AWS_REGION", "eu-west-1")]);
     assert_eq!(complaints, ["Region: fail"], "nothing else is looked at");
 }

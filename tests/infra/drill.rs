@@ -10,8 +10,7 @@ use crate::trial::{OLD, Trial, sample};
 
 /// Puts a failover to the second instance on the default bus, as a person who drills would.
 async fn put(trial: &Trial, source: &str, source_arn: &str) {
-    let event: Value =
-        serde_json::from_str(&sample("aurora-failover-started.eventbridge")).unwrap();
+    let event: Value = serde_json::from_str(&sample("aurora-failover-started.eventbridge")).unwrap();
     let mut detail = event["detail"].clone();
     detail["SourceArn"] = json!(source_arn);
     detail["SourceIdentifier"] = json!(source_arn.rsplit(':').next().unwrap());
@@ -20,13 +19,7 @@ async fn put(trial: &Trial, source: &str, source_arn: &str) {
         .detail_type(event["detail-type"].as_str().unwrap())
         .detail(detail.to_string())
         .build();
-    let put = trial
-        .events()
-        .put_events()
-        .entries(entry)
-        .send()
-        .await
-        .unwrap();
+    let put = trial.events().put_events().entries(entry).send().await.unwrap();
     assert_eq!(put.failed_entry_count(), 0, "{put:?}");
 }
 
@@ -36,21 +29,13 @@ async fn a_drill_comes_through_the_rule_in_its_group_and_ends_in_a_dry_run() {
     Stacks::deployed_for(&trial);
     put(&trial, "writerlink.drill", &source_arn(&trial)).await;
     // Neither another database nor another application's event is this rule's business.
-    put(
-        &trial,
-        "writerlink.drill",
-        &source_arn(&trial).replace(ROUTE, "other"),
-    )
-    .await;
+    put(&trial, "writerlink.drill", &source_arn(&trial).replace(ROUTE, "other")).await;
     put(&trial, "somebody.else", &source_arn(&trial)).await;
 
     let worked = trial.says("run --drain --log json");
     assert_eq!(worked.code, 0, "{}", worked.err);
     let log = worked.log();
-    let ignored: Vec<&Value> = log
-        .iter()
-        .filter(|line| line["event"] == "message_ignored")
-        .collect();
+    let ignored: Vec<&Value> = log.iter().filter(|line| line["event"] == "message_ignored").collect();
     assert_eq!(ignored.len(), 1, "{}", worked.err);
     assert_eq!(ignored[0]["message_group"], ROUTE);
     assert_eq!(
@@ -66,8 +51,7 @@ async fn a_drill_comes_through_the_rule_in_its_group_and_ends_in_a_dry_run() {
 #[tokio::test]
 async fn a_drill_cannot_be_replayed_into_a_move() {
     let trial = Trial::ready().await;
-    let event =
-        sample("aurora-failover-started.eventbridge").replace("aws.rds", "writerlink.drill");
+    let event = sample("aurora-failover-started.eventbridge").replace("aws.rds", "writerlink.drill");
     let file = trial.file_with(&event);
     let replayed = trial.says(&format!("replay {file}"));
     assert_eq!(replayed.code, 0, "{}", replayed.err);
@@ -83,10 +67,7 @@ async fn the_templates_queue_and_tables_are_those_that_setup_makes() {
     let stacks = Stacks::deployed_for(&trial);
     let queue = &stacks.0["queues"]["writerlink.fifo"];
     assert_eq!(queue["VisibilityTimeout"], VISIBILITY.as_secs().to_string());
-    assert_eq!(
-        queue["MessageRetentionPeriod"],
-        RETENTION.as_secs().to_string()
-    );
+    assert_eq!(queue["MessageRetentionPeriod"], RETENTION.as_secs().to_string());
     let redrive: Value = serde_json::from_str(queue["RedrivePolicy"].as_str().unwrap()).unwrap();
     assert_eq!(redrive["maxReceiveCount"], RECEIVES_MAX);
     // `setup` compares what is there with what it would make, and refuses what differs.
@@ -95,10 +76,7 @@ async fn the_templates_queue_and_tables_are_those_that_setup_makes() {
 
     let made = Trial::ready().await;
     for table in [TableNames::default().state, TableNames::default().audit] {
-        assert_eq!(
-            described(&trial, &table).await,
-            described(&made, &table).await
-        );
+        assert_eq!(described(&trial, &table).await, described(&made, &table).await);
     }
 }
 
@@ -108,19 +86,9 @@ async fn described(trial: &Trial, table: &str) -> Vec<String> {
     let described = described.send().await.unwrap().table.unwrap();
     let mut parts = vec![format!("{:?}", described.key_schema())];
     for index in described.global_secondary_indexes() {
-        parts.push(format!(
-            "{:?} {:?} {:?}",
-            index.index_name(),
-            index.key_schema(),
-            index.projection()
-        ));
+        parts.push(format!("{:?} {:?} {:?}", index.index_name(), index.key_schema(), index.projection()));
     }
-    parts.extend(
-        described
-            .attribute_definitions()
-            .iter()
-            .map(|a| format!("{a:?}")),
-    );
+    parts.extend(described.attribute_definitions().iter().map(|a| format!("{a:?}")));
     parts.sort();
     parts
 }

@@ -52,15 +52,10 @@ pub(crate) fn series_of(line: &Value) -> Vec<Series> {
     let Some(about) = line.get("_aws") else {
         return Vec::new();
     };
-    let at = about["Timestamp"]
-        .as_i64()
-        .expect("milliseconds since 1970, a whole number");
+    let at = about["Timestamp"].as_i64().expect("milliseconds since 1970, a whole number");
     assert!(at > 1_000_000_000_000, "{at} are no milliseconds");
     let directives = about["CloudWatchMetrics"].as_array().expect("a list");
-    directives
-        .iter()
-        .flat_map(|directive| directive_of(line, directive))
-        .collect()
+    directives.iter().flat_map(|directive| directive_of(line, directive)).collect()
 }
 
 fn directive_of(line: &Value, directive: &Value) -> Vec<Series> {
@@ -69,11 +64,7 @@ fn directive_of(line: &Value, directive: &Value) -> Vec<Series> {
     assert!(!sets.is_empty(), "without a set no metric comes of it");
     let sets: Vec<BTreeSet<String>> = sets.iter().map(|set| dimensions_of(line, set)).collect();
     let metrics = directive["Metrics"].as_array().expect("a list of metrics");
-    assert!(
-        (1..=100).contains(&metrics.len()),
-        "{} metrics",
-        metrics.len()
-    );
+    assert!((1..=100).contains(&metrics.len()), "{} metrics", metrics.len());
     let mut series = Vec::new();
     for metric in metrics {
         let metric_name = name(&metric["Name"], 1024);
@@ -81,10 +72,7 @@ fn directive_of(line: &Value, directive: &Value) -> Vec<Series> {
         let unit = metric["Unit"].as_str().expect("a unit");
         assert!(UNITS.contains(&unit), "{unit}");
         let value = line[&metric_name].as_f64().expect("a number at the root");
-        assert!(
-            value.is_finite() && value.abs() < 1e108,
-            "{metric_name} is {value}"
-        );
+        assert!(value.is_finite() && value.abs() < 1e108, "{metric_name} is {value}");
         series.extend(sets.iter().map(|set| (metric_name.clone(), set.clone())));
     }
     let names: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
@@ -108,10 +96,7 @@ fn dimensions_of(line: &Value, set: &Value) -> BTreeSet<String> {
 /// A text of so many characters of ASCII at most, that is not blank.
 fn name(value: &Value, most: usize) -> String {
     let text = value.as_str().unwrap_or_else(|| panic!("no text: {value}"));
-    assert!(
-        (1..=most).contains(&text.len()) && text.is_ascii(),
-        "{text:?}"
-    );
+    assert!((1..=most).contains(&text.len()) && text.is_ascii(), "{text:?}");
     assert!(!text.trim().is_empty());
     text.to_owned()
 }
@@ -138,18 +123,12 @@ async fn every_line_of_a_real_worker_keeps_the_specification() {
     }
     let series: BTreeSet<Series> = lines.iter().flat_map(series_of).collect();
     let seen: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
-    for metric in [
-        measure::ATTEMPTS,
-        measure::SWAPPED_MS,
-        measure::MESSAGES_IGNORED,
-        measure::MESSAGES_MALFORMED,
-    ] {
+    for metric in
+        [measure::ATTEMPTS, measure::SWAPPED_MS, measure::MESSAGES_IGNORED, measure::MESSAGES_MALFORMED]
+    {
         assert!(seen.contains(metric.name), "{} in {seen:?}", metric.name);
     }
-    let known: BTreeSet<&str> = measure::metrics()
-        .iter()
-        .map(|metric| metric.name)
-        .collect();
+    let known: BTreeSet<&str> = measure::metrics().iter().map(|metric| metric.name).collect();
     assert!(seen.is_subset(&known), "{seen:?} of {known:?}");
     // Route and outcome have a handful of values each, the installation one; an id would make every event a metric of
     // its own.

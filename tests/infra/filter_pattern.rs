@@ -10,19 +10,9 @@ const LENGTH_MAX: usize = 1_024;
 
 /// Whether a pattern picks an event.
 pub(crate) fn picks(pattern: &str, event: &Value) -> bool {
-    assert!(
-        pattern.len() <= LENGTH_MAX,
-        "{} characters: {pattern}",
-        pattern.len()
-    );
-    let inner = pattern
-        .trim()
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'));
-    let mut reader = Reader {
-        rest: inner.unwrap_or_else(|| panic!("no braces: {pattern}")),
-        event,
-    };
+    assert!(pattern.len() <= LENGTH_MAX, "{} characters: {pattern}", pattern.len());
+    let inner = pattern.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let mut reader = Reader { rest: inner.unwrap_or_else(|| panic!("no braces: {pattern}")), event };
     let picked = reader.either();
     assert_eq!(reader.rest.trim(), "", "left over of {pattern}");
     picked
@@ -89,10 +79,7 @@ fn a_pattern_picks_what_it_says() {
         (r#"{ $.c != "x" }"#, false),
         (r#"{ ($.a.b = "one*") && ($.c = "x") }"#, true),
         (r#"{ ($.a.b = "*one") && ($.c = "x") }"#, false),
-        (
-            r#"{ ($.c = "y") || (($.c = "x") && ($.a.b = "*two")) }"#,
-            true,
-        ),
+        (r#"{ ($.c = "y") || (($.c = "x") && ($.a.b = "*two")) }"#, true),
         (r#"{ ($.none = "*") || ($.none != "x") }"#, false),
     ] {
         assert_eq!(picks(pattern, &event), picked, "{pattern}");

@@ -32,9 +32,7 @@ const REGION: &str = "ap-northeast-1";
 
 /// The longest target group that there is, or one with this name and Region.
 fn group(n: usize, name: &str, region: &str) -> String {
-    format!(
-        "arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup/{name}{n:03}/73e2d6bc24d8a{n:03}"
-    )
+    format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup/{name}{n:03}/73e2d6bc24d8a{n:03}")
 }
 
 fn longest(n: usize) -> String {
@@ -73,11 +71,7 @@ fn one_stack_of_grants_takes_as_many_routes_as_it_says() {
     assert!(swaps(&of(SWAPS)) <= MANAGED_MAX, "{}", swaps(&of(SWAPS)));
     assert!(swaps(&of(SWAPS + 1)) > MANAGED_MAX);
     // A name of twelve characters in us-east-1.
-    let of = |n: usize| {
-        (0..n)
-            .map(|n| group(n, "orders-db", "us-east-1"))
-            .collect::<Vec<_>>()
-    };
+    let of = |n: usize| (0..n).map(|n| group(n, "orders-db", "us-east-1")).collect::<Vec<_>>();
     let short = SWAPS_WITH_SHORT_NAMES;
     assert!(swaps(&of(short)) <= MANAGED_MAX, "{}", swaps(&of(short)));
     assert!(swaps(&of(short + 1)) > MANAGED_MAX);
@@ -98,11 +92,7 @@ fn one_stack_of_grants_takes_as_many_weighted_routes_as_it_says() {
         assert!(listeners.len() <= PARAMETER_MAX && groups.len() <= PARAMETER_MAX);
         grants(&json!({"ListenerArns": listeners, "InstanceGroupArns": groups}))
     };
-    assert!(
-        of(WEIGHTED_OF_TWO) <= MANAGED_MAX,
-        "{}",
-        of(WEIGHTED_OF_TWO)
-    );
+    assert!(of(WEIGHTED_OF_TWO) <= MANAGED_MAX, "{}", of(WEIGHTED_OF_TWO));
     assert!(of(WEIGHTED_OF_TWO + 1) > MANAGED_MAX);
 }
 
@@ -113,10 +103,7 @@ fn grants_that_would_grant_less_than_they_say_are_refused() {
     let assertions = &template["Rules"]["Something"]["Assertions"];
     let set = |name: &str| json!({"Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]});
     let unset = |name: &str| json!({"Fn::Equals": [{"Ref": name}, ""]});
-    assert_eq!(
-        assertions[0]["Assert"],
-        json!({"Fn::Or": [set("TargetGroupArns"), set("ListenerArns")]})
-    );
+    assert_eq!(assertions[0]["Assert"], json!({"Fn::Or": [set("TargetGroupArns"), set("ListenerArns")]}));
     assert_eq!(
         assertions[1]["Assert"],
         json!({"Fn::Or": [set("TargetGroupArns"), unset("MoreTargetGroupArns")]})
@@ -142,16 +129,11 @@ fn an_installation_takes_as_many_routes_as_its_roles_have_attachments() {
         let always = attached_to("writerlink", &name) + attached_to("people", &name);
         assert_eq!(always, others, "{role}");
         assert_eq!(attached_to("grants", &name), 1, "{role}");
-        assert_eq!(
-            attached_to("route", &name),
-            0,
-            "{role}: a policy a route is nine routes"
-        );
+        assert_eq!(attached_to("route", &name), 0, "{role}: a policy a route is nine routes");
     }
     assert_eq!((ATTACHED - 1) * SWAPS, INSTALLATION);
     assert_eq!((ATTACHED_ON_REQUEST - 1) * SWAPS, INSTALLATION_ON_REQUEST);
-    let said =
-        ["infra/grants.yaml", "docs/deploy.md"].map(|file| std::fs::read_to_string(file).unwrap());
+    let said = ["infra/grants.yaml", "docs/deploy.md"].map(|file| std::fs::read_to_string(file).unwrap());
     for text in said {
         for number in [SWAPS, INSTALLATION] {
             assert!(text.contains(&number.to_string()), "{number}");
@@ -192,17 +174,9 @@ fn with_gateway_endpoints_the_tasks_reach_their_prefix_lists_on_443() {
         let mut to = Vec::new();
         let mut add = |rule: &Value| {
             assert_eq!(rule["IpProtocol"], "tcp");
-            assert_eq!(
-                (&rule["FromPort"], &rule["ToPort"]),
-                (&json!(443), &json!(443))
-            );
+            assert_eq!((&rule["FromPort"], &rule["ToPort"]), (&json!(443), &json!(443)));
             let place = [&rule["CidrIp"], &rule["DestinationPrefixListId"]];
-            to.extend(
-                place
-                    .into_iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned),
-            );
+            to.extend(place.into_iter().filter_map(Value::as_str).map(str::to_owned));
         };
         for (name, resource) in made["writerlink"].as_object().unwrap() {
             let inside = resource["SecurityGroupEgress"].as_array();
@@ -216,10 +190,7 @@ fn with_gateway_endpoints_the_tasks_reach_their_prefix_lists_on_443() {
         to
     };
     assert_eq!(reached("", ""), ["10.0.0.0/16"]);
-    assert_eq!(
-        reached("pl-63a5400a", "pl-02cd2c6b"),
-        ["10.0.0.0/16", "pl-02cd2c6b", "pl-63a5400a"]
-    );
+    assert_eq!(reached("pl-63a5400a", "pl-02cd2c6b"), ["10.0.0.0/16", "pl-02cd2c6b", "pl-63a5400a"]);
     assert_eq!(
         reached("", "pl-02cd2c6b0123456789".get(..20).unwrap()),
         ["10.0.0.0/16", "pl-02cd2c6b012345678"]

@@ -38,9 +38,7 @@ fn group(protocol: &str, attributes: &[&str]) -> String {
 
 /// A listener that forwards to groups with these weights.
 fn listener(weights: &[&str]) -> String {
-    let line = |weight: &&str| {
-        format!("              - {{TargetGroupArn: !Ref Group, Weight: {weight}}}\n")
-    };
+    let line = |weight: &&str| format!("              - {{TargetGroupArn: !Ref Group, Weight: {weight}}}\n");
     let lines: String = weights.iter().map(line).collect();
     format!(
         "  Listener:\n    Type: AWS::ElasticLoadBalancingV2::Listener\n    Properties:\n      Protocol: TCP\n      \
@@ -54,11 +52,7 @@ fn the_templates_of_infra_have_no_finding() {
     let entries = std::fs::read_dir(infra).unwrap();
     let paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     let is_template = |path: &&Path| path.extension().is_some_and(|kind| kind == "yaml");
-    let paths: Vec<&Path> = paths
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(is_template)
-        .collect();
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).filter(is_template).collect();
     assert!(paths.len() >= 6, "{paths:?}");
     assert_eq!(says(&paths), "");
 }
@@ -125,10 +119,7 @@ fn a_weight_that_no_group_can_have_and_a_sixth_group_are_found() {
     t.yaml:11: Listener: weight -1 is out of the range 0 to 999
     "#);
     let rule = listener(&["1000"])
-        .replace(
-            "ElasticLoadBalancingV2::Listener\n",
-            "ElasticLoadBalancingV2::ListenerRule\n",
-        )
+        .replace("ElasticLoadBalancingV2::Listener\n", "ElasticLoadBalancingV2::ListenerRule\n")
         .replace("DefaultActions", "Actions");
     assert!(finds(&rule).contains("weight 1000 is out of the range"));
 }
@@ -172,17 +163,14 @@ fn a_name_beside_its_spelling_in_china_is_right_everywhere() {
     assert_eq!(finds(&condition(&both)), "");
     let service = "!Sub \"com.amazonaws.vpce.${AWS::Region}.s\"";
     assert!(finds(&condition(service)).contains("begin with cn."));
-    let chosen =
-        format!("!If [InChina, !Sub \"cn.com.amazonaws.vpce.${{AWS::Region}}.s\", {service}]");
+    let chosen = format!("!If [InChina, !Sub \"cn.com.amazonaws.vpce.${{AWS::Region}}.s\", {service}]");
     assert_eq!(finds(&condition(&chosen)), "");
 }
 
 #[test]
 fn a_policy_that_counts_inside_its_role_is_found() {
     let policy = |kind: &str| {
-        finds(&format!(
-            "  Move:\n    Type: AWS::IAM::{kind}\n    Properties: {{Roles: [worker]}}\n"
-        ))
+        finds(&format!("  Move:\n    Type: AWS::IAM::{kind}\n    Properties: {{Roles: [worker]}}\n"))
     };
     assert_eq!(policy("ManagedPolicy"), "");
     assert!(policy("Policy").contains("10,240 characters in all"));
@@ -217,11 +205,7 @@ fn a_principal_that_may_be_nobody_is_found_unless_a_condition_chooses_it() {
         std::fs::write(&path, template).unwrap();
         says(&[&path])
     };
-    let except = |arn: &str| {
-        policy(&format!(
-            "{{Condition: {{ArnNotEquals: {{aws:PrincipalArn: {arn}}}}}}}"
-        ))
-    };
+    let except = |arn: &str| policy(&format!("{{Condition: {{ArnNotEquals: {{aws:PrincipalArn: {arn}}}}}}}"));
     let role = "!Sub \"arn:${AWS::Partition}:iam::1:role/${Name}-glass\"";
     assert!(except("!Ref Glass").contains("Glass names who is meant and may be empty"));
     assert!(except(&format!("[!Ref Owner, {role}]")).contains("need not be there"));

@@ -27,26 +27,13 @@ const NOT_SEEN_HERE: &[(&str, &str, &str, &str)] = &[
         "*:table/writerlink-state",
         "the timer reads the states of five routes or more together, and here are fewer",
     ),
-    (
-        "operator",
-        "sqs:ReceiveMessage",
-        "*",
-        "a person reads dead letters with the AWS CLI (docs/runbook.md)",
-    ),
-    (
-        "operator",
-        "sqs:DeleteMessage",
-        "*",
-        "and deletes them once they are dealt with",
-    ),
+    ("operator", "sqs:ReceiveMessage", "*", "a person reads dead letters with the AWS CLI (docs/runbook.md)"),
+    ("operator", "sqs:DeleteMessage", "*", "and deletes them once they are dealt with"),
 ];
 
 /// Asked for to be refused: `check` sees by it that records cannot be changed.
-const ASKED_TO_BE_REFUSED: &[(&str, &str, &str)] = &[(
-    "operator",
-    "dynamodb:PartiQLUpdate",
-    "*:table/writerlink-audit",
-)];
+const ASKED_TO_BE_REFUSED: &[(&str, &str, &str)] =
+    &[("operator", "dynamodb:PartiQLUpdate", "*:table/writerlink-audit")];
 
 /// Asked for, and allowed to everybody, even where a policy denies it (STS API reference, `GetCallerIdentity`).
 const NEEDS_NO_PERMISSION: &[&str] = &["sts:GetCallerIdentity"];
@@ -145,9 +132,7 @@ fn as_reader(trial: &Trial) -> BTreeSet<Call> {
         recorded.says(&format!("plan --event {event}"));
     }
     recorded.does("audit list");
-    let list = recorded
-        .does("audit list --route aurora-source --output json")
-        .json();
+    let list = recorded.does("audit list --route aurora-source --output json").json();
     let key = list["records"][0]["event_key"].as_str().unwrap();
     recorded.does(&format!("audit show {key}"));
     recorded.does(&format!("explain {key}"));
@@ -243,11 +228,7 @@ async fn every_role_has_what_the_code_asks_for_and_nothing_that_it_does_not() {
     let operator = as_operator(&trial);
     assert_eq!(trial.group_holds().await, [OLD]);
     let mut wrong = Vec::new();
-    for (role, calls) in [
-        ("worker", worker),
-        ("reader", reader),
-        ("operator", operator),
-    ] {
+    for (role, calls) in [("worker", worker), ("reader", reader), ("operator", operator)] {
         wrong.extend(missing(role, &stacks, &calls));
         wrong.extend(unused(role, &stacks.role(role), &calls));
     }
@@ -257,9 +238,8 @@ async fn every_role_has_what_the_code_asks_for_and_nothing_that_it_does_not() {
 /// What a role asks for and may not, by its own policies and by those of tables and queues.
 fn missing(role: &str, stacks: &Stacks, calls: &BTreeSet<Call>) -> Vec<String> {
     let to_be_refused = |action: &str, on: &str| {
-        let is = |(who, what, place): &&(&str, &str, &str)| {
-            *who == role && *what == action && matches(place, on)
-        };
+        let is =
+            |(who, what, place): &&(&str, &str, &str)| *who == role && *what == action && matches(place, on);
         ASKED_TO_BE_REFUSED.iter().any(|asked| is(&asked))
     };
     let denied = |(action, on): &&Call| {
@@ -268,11 +248,7 @@ fn missing(role: &str, stacks: &Stacks, calls: &BTreeSet<Call>) -> Vec<String> {
         allowed == to_be_refused(action, on) && !free
     };
     let say = |(action, on): &Call| {
-        let may = if to_be_refused(action, on) {
-            "may"
-        } else {
-            "may not"
-        };
+        let may = if to_be_refused(action, on) { "may" } else { "may not" };
         format!("{role} asks for {action} on {on} and {may}")
     };
     let mut wrong: Vec<String> = calls.iter().filter(denied).map(say).collect();
@@ -290,19 +266,13 @@ fn missing(role: &str, stacks: &Stacks, calls: &BTreeSet<Call>) -> Vec<String> {
 fn unused(role: &str, policy: &Policy, calls: &BTreeSet<Call>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (action, on) in policy.grants() {
-        let used = calls
-            .iter()
-            .any(|(a, o)| matches(&action, a) && matches(&on, o));
+        let used = calls.iter().any(|(a, o)| matches(&action, a) && matches(&on, o));
         let excused = excuses(role).any(|(a, o)| a == action && matches(o, &on));
         if used && excused {
-            wrong.push(format!(
-                "{role}: {action} on {on} is asked for now; take it off its list"
-            ));
+            wrong.push(format!("{role}: {action} on {on} is asked for now; take it off its list"));
         }
         if !used && !excused && !is_implied(role, &action, calls) {
-            wrong.push(format!(
-                "{role} may {action} on {on}, and nothing asks for it"
-            ));
+            wrong.push(format!("{role} may {action} on {on}, and nothing asks for it"));
         }
     }
     wrong
@@ -311,16 +281,9 @@ fn unused(role: &str, policy: &Policy, calls: &BTreeSet<Call>) -> Vec<String> {
 /// What the lists excuse of a role. The operator has what the reader has.
 fn excuses(role: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let is = move |of: &str| of == role || (role == "operator" && of == "reader");
-    let pending = PENDING
-        .iter()
-        .map(|(role, action, on)| (*role, *action, *on));
-    let others = NOT_SEEN_HERE
-        .iter()
-        .map(|(role, action, on, _)| (*role, *action, *on));
-    pending
-        .chain(others)
-        .filter(move |(role, ..)| is(role))
-        .map(|(_, action, on)| (action, on))
+    let pending = PENDING.iter().map(|(role, action, on)| (*role, *action, *on));
+    let others = NOT_SEEN_HERE.iter().map(|(role, action, on, _)| (*role, *action, *on));
+    pending.chain(others).filter(move |(role, ..)| is(role)).map(|(_, action, on)| (action, on))
 }
 
 fn is_implied(role: &str, action: &str, calls: &BTreeSet<Call>) -> bool {
@@ -372,23 +335,13 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
         "setup",
     ];
     let ask_nothing = ["demo", "config check", "healthcheck", "man", "completions"];
-    let known: BTreeSet<String> = run
-        .into_iter()
-        .chain(ask_nothing)
-        .map(str::to_owned)
-        .collect();
+    let known: BTreeSet<String> = run.into_iter().chain(ask_nothing).map(str::to_owned).collect();
     let mut there = BTreeSet::new();
     for command in Args::command().get_subcommands() {
         let name = command.get_name();
-        let below: Vec<String> = command
-            .get_subcommands()
-            .map(|below| format!("{name} {}", below.get_name()))
-            .collect();
-        there.extend(if below.is_empty() {
-            vec![name.to_owned()]
-        } else {
-            below
-        });
+        let below: Vec<String> =
+            command.get_subcommands().map(|below| format!("{name} {}", below.get_name())).collect();
+        there.extend(if below.is_empty() { vec![name.to_owned()] } else { below });
     }
     assert_eq!(there, known);
 }
@@ -401,9 +354,7 @@ async fn a_weighted_route_may_turn_its_listener_register_in_its_groups_and_dereg
         "arn:aws:elasticloadbalancing:us-east-1:{account}:listener/net/orders/50dc6c495c0c9188/f2f7dc8efc522ab2"
     );
     let group = |n: u32| {
-        format!(
-            "arn:aws:elasticloadbalancing:us-east-1:{account}:targetgroup/orders-{n}/73e2d6bc24d8a067"
-        )
+        format!("arn:aws:elasticloadbalancing:us-east-1:{account}:targetgroup/orders-{n}/73e2d6bc24d8a067")
     };
     let groups = format!("{},{}", group(1), group(2));
     let grants = json!({"ListenerArns": listener, "InstanceGroupArns": groups});
@@ -430,12 +381,7 @@ async fn setup_asks_for_what_the_readme_says_and_no_more() {
     let recorded = Recorded::new(&trial);
     recorded.does("setup");
     recorded.does("setup");
-    let asked: BTreeSet<String> = recorded
-        .recorder
-        .calls()
-        .into_iter()
-        .map(|(a, _)| a)
-        .collect();
+    let asked: BTreeSet<String> = recorded.recorder.calls().into_iter().map(|(a, _)| a).collect();
     let told: BTreeSet<String> = [
         "dynamodb:CreateTable",
         "dynamodb:DescribeTable",

@@ -36,11 +36,7 @@ impl Policy {
         };
         let statements: Vec<Statement> = documents
             .iter()
-            .flat_map(|document| {
-                document["Statement"]
-                    .as_array()
-                    .expect("a list of statements")
-            })
+            .flat_map(|document| document["Statement"].as_array().expect("a list of statements"))
             .map(Statement::of)
             .collect();
         assert!(!statements.is_empty(), "a policy without a statement");
@@ -74,9 +70,7 @@ impl Policy {
     ) -> Decision {
         let both = [self, of_resource].map(|policy| policy.decide(action, resource, context));
         let of_any = |decision| both.contains(&decision).then_some(decision);
-        of_any(Decision::Denied)
-            .or_else(|| of_any(Decision::Allowed))
-            .unwrap_or(Decision::NotMentioned)
+        of_any(Decision::Denied).or_else(|| of_any(Decision::Allowed)).unwrap_or(Decision::NotMentioned)
     }
 
     /// Every action with every resource that is allowed, as they are written.
@@ -131,10 +125,7 @@ impl Statement {
 
     fn is_about(&self, action: &str, resource: &str) -> bool {
         self.actions.iter().any(|pattern| matches(pattern, action))
-            && self
-                .resources
-                .iter()
-                .any(|pattern| matches(pattern, resource))
+            && self.resources.iter().any(|pattern| matches(pattern, resource))
     }
 }
 
@@ -142,10 +133,7 @@ impl Statement {
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
-        Value::Array(list) => list
-            .iter()
-            .map(|text| text.as_str().unwrap().to_owned())
-            .collect(),
+        Value::Array(list) => list.iter().map(|text| text.as_str().unwrap().to_owned()).collect(),
         other => panic!("neither a text nor a list: {other}"),
     }
 }
@@ -192,14 +180,8 @@ fn an_explicit_deny_wins_and_what_nobody_mentions_is_not_allowed() {
     ]}));
     let nobody = Context::new();
     let me = Context::from([("aws:PrincipalArn", "arn:me".to_owned())]);
-    assert_eq!(
-        policy.decide("s:Get", "arn:1:x", &nobody),
-        Decision::Allowed
-    );
-    assert_eq!(
-        policy.decide("s:Get", "arn:2:x", &nobody),
-        Decision::NotMentioned
-    );
+    assert_eq!(policy.decide("s:Get", "arn:1:x", &nobody), Decision::Allowed);
+    assert_eq!(policy.decide("s:Get", "arn:2:x", &nobody), Decision::NotMentioned);
     assert_eq!(policy.decide("s:Put", "arn:1:x", &nobody), Decision::Denied);
     assert_eq!(policy.decide("s:Put", "arn:1:x", &me), Decision::Allowed);
 }

@@ -32,8 +32,7 @@ impl Recorder {
         let keep = Arc::clone(&calls);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (upstream, account, keep) =
-                    (upstream.clone(), account.clone(), Arc::clone(&keep));
+                let (upstream, account, keep) = (upstream.clone(), account.clone(), Arc::clone(&keep));
                 thread::spawn(move || {
                     // A client that went away in the middle of a call is no fault of the recorder.
                     let request = pass_on(stream, &upstream).unwrap_or_default();
@@ -73,10 +72,7 @@ fn pass_on(client: TcpStream, upstream: &str) -> std::io::Result<Request> {
         if reader.read_line(&mut line)? == 0 || line.trim_end().is_empty() {
             break;
         }
-        let (name, value) = line
-            .trim_end()
-            .split_once(':')
-            .unwrap_or((line.trim_end(), ""));
+        let (name, value) = line.trim_end().split_once(':').unwrap_or((line.trim_end(), ""));
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().unwrap_or(0),
             "x-amz-target" => value.trim().clone_into(&mut request.target),
@@ -105,8 +101,7 @@ impl Request {
         let Some(service) = self.scope.split('/').nth(3) else {
             return Vec::new();
         };
-        let arn =
-            |service: &str, rest: &str| format!("arn:aws:{service}:us-east-1:{account}:{rest}");
+        let arn = |service: &str, rest: &str| format!("arn:aws:{service}:us-east-1:{account}:{rest}");
         let Some((_, operation)) = self.target.rsplit_once('.') else {
             return self.query_protocol(service, account);
         };
@@ -121,9 +116,7 @@ impl Request {
             }
             "events" => {
                 let rule = body["Name"].as_str().or(body["Rule"].as_str());
-                let on = rule.map_or("*".to_owned(), |name| {
-                    arn("events", &format!("rule/{name}"))
-                });
+                let on = rule.map_or("*".to_owned(), |name| arn("events", &format!("rule/{name}")));
                 vec![(format!("events:{operation}"), on)]
             }
             _ => vec![(format!("{service}:{operation}"), "*".to_owned())],

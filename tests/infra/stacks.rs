@@ -61,10 +61,7 @@ impl Stacks {
         parameters["grants"] = grants.clone();
         parameters["route"] = json!({"RouteName": ROUTE, "SourceArn": source_arn(trial)});
         let endpoint = Ministack::shared().endpoint();
-        Self(python(
-            &["deploy", &endpoint, account],
-            &parameters.to_string(),
-        ))
+        Self(python(&["deploy", &endpoint, account], &parameters.to_string()))
     }
 
     /// A role, by what it is for.

@@ -75,12 +75,7 @@ fn ours() -> Vec<(&'static str, Value)> {
             let what = json!({"resourceArn": table(name)});
             records.push(("ledger_unprotected", record("dynamodb", call, &what)));
         }
-        for call in [
-            "DeleteTable",
-            "UpdateTable",
-            "UpdateContinuousBackups",
-            "UpdateTimeToLive",
-        ] {
+        for call in ["DeleteTable", "UpdateTable", "UpdateContinuousBackups", "UpdateTimeToLive"] {
             for spelling in [name.to_owned(), table(name)] {
                 let what = json!({"tableName": spelling});
                 records.push(("ledger_unprotected", record("dynamodb", call, &what)));
@@ -97,23 +92,13 @@ fn ours() -> Vec<(&'static str, Value)> {
     for (call, what) in [
         ("DisableRule", json!({"name": "writerlink-orders"})),
         ("DeleteRule", json!({"name": "writerlink-orders"})),
-        (
-            "PutRule",
-            json!({"name": "writerlink-orders", "state": "DISABLED"}),
-        ),
-        (
-            "RemoveTargets",
-            json!({"rule": "writerlink-orders", "ids": ["queue"]}),
-        ),
+        ("PutRule", json!({"name": "writerlink-orders", "state": "DISABLED"})),
+        ("RemoveTargets", json!({"rule": "writerlink-orders", "ids": ["queue"]})),
     ] {
         records.push(("rule_ended", record("events", call, &what)));
     }
     for call in ["PurgeQueue", "DeleteQueue"] {
-        for queue in [
-            "writerlink.fifo",
-            "writerlink-dlq.fifo",
-            "writerlink-orders-rule-dlq",
-        ] {
+        for queue in ["writerlink.fifo", "writerlink-dlq.fifo", "writerlink-orders-rule-dlq"] {
             let what = json!({"queueUrl": url(ACCOUNT, queue)});
             records.push(("queue_emptied", record("sqs", call, &what)));
         }
@@ -125,18 +110,10 @@ fn ours() -> Vec<(&'static str, Value)> {
 fn what_is_done_to_ours_is_counted_by_the_one_alarm_that_is_about_it() {
     let made = made();
     for (metric, record) in ours() {
-        assert_eq!(
-            counted(&made, &record),
-            BTreeSet::from([metric.to_owned()]),
-            "{record}"
-        );
+        assert_eq!(counted(&made, &record), BTreeSet::from([metric.to_owned()]), "{record}");
         let mut denied = record.clone();
         denied["errorCode"] = json!("AccessDenied");
-        assert_eq!(
-            counted(&made, &denied).len(),
-            1,
-            "who tries is worth a look: {denied}"
-        );
+        assert_eq!(counted(&made, &denied).len(), 1, "who tries is worth a look: {denied}");
     }
 }
 
@@ -163,47 +140,22 @@ fn others() -> Vec<Value> {
     let key = "99999999-12ab-34cd-56ef-1234567890ab";
     let enabled = json!({"name": "writerlink-orders", "state": "ENABLED"});
     let calls: [(&str, &str, Vec<Value>); 13] = [
-        (
-            "sts",
-            "AssumeRole",
-            arns("roleArn", &roles.each_ref().map(String::as_str)),
-        ),
+        ("sts", "AssumeRole", arns("roleArn", &roles.each_ref().map(String::as_str))),
         ("sts", "AssumeRole", vec![Value::Null]),
-        (
-            "dynamodb",
-            "PutResourcePolicy",
-            arns("resourceArn", &[&orders, &table_of_others]),
-        ),
-        (
-            "dynamodb",
-            "UpdateTable",
-            arns("tableName", &["orders", "my-writerlink-audit"]),
-        ),
-        (
-            "dynamodb",
-            "DescribeTable",
-            arns("tableName", &["writerlink-audit"]),
-        ),
-        (
-            "dynamodb",
-            "CreateTable",
-            arns("tableName", &["writerlink-audit"]),
-        ),
+        ("dynamodb", "PutResourcePolicy", arns("resourceArn", &[&orders, &table_of_others])),
+        ("dynamodb", "UpdateTable", arns("tableName", &["orders", "my-writerlink-audit"])),
+        ("dynamodb", "DescribeTable", arns("tableName", &["writerlink-audit"])),
+        ("dynamodb", "CreateTable", arns("tableName", &["writerlink-audit"])),
         ("kms", "DisableKey", arns("keyId", &[key])),
         ("kms", "Decrypt", arns("keyId", &[KEY])),
         ("events", "DisableRule", arns("name", &["nightly-report"])),
         ("events", "PutRule", vec![enabled]),
         ("events", "RemoveTargets", arns("rule", &["nightly-report"])),
-        (
-            "sqs",
-            "PurgeQueue",
-            arns("queueUrl", &queues.each_ref().map(String::as_str)),
-        ),
+        ("sqs", "PurgeQueue", arns("queueUrl", &queues.each_ref().map(String::as_str))),
         ("sqs", "ReceiveMessage", arns("queueUrl", &[&ours])),
     ];
     let each = calls.into_iter().flat_map(|(source, name, all)| {
-        all.into_iter()
-            .map(move |parameters| record(source, name, &parameters))
+        all.into_iter().map(move |parameters| record(source, name, &parameters))
     });
     let waf = record("wafv2", "DeleteRule", &json!({"name": "writerlink-orders"}));
     each.chain([waf]).collect()
@@ -249,11 +201,7 @@ fn every_filter_counts_for_an_alarm_of_this_installation_alone() {
     }
     let mut written = BTreeSet::new();
     for resource in resources.values() {
-        for metric in resource["MetricTransformations"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for metric in resource["MetricTransformations"].as_array().into_iter().flatten() {
             assert_eq!(metric["MetricNamespace"], "writerlink-trail");
             written.insert(metric["MetricName"].to_string());
             assert_eq!(resource["LogGroupName"], "trail");

@@ -52,21 +52,13 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) async fn new(installation: &InstallationName) -> Self {
-        Self {
-            rig: Rig::new(&["orders"]).await,
-            log: Log::default(),
-            installation: installation.clone(),
-        }
+        Self { rig: Rig::new(&["orders"]).await, log: Log::default(), installation: installation.clone() }
     }
 
     pub(crate) fn worker(&self, name: &str) -> Running {
         let clock = Arc::clone(&self.rig.fleet.world.process("log").clock);
-        let lines = LineWriter::new(
-            clock,
-            Style::Json,
-            self.installation.clone(),
-            Box::new(self.log.clone()),
-        );
+        let lines =
+            LineWriter::new(clock, Style::Json, self.installation.clone(), Box::new(self.log.clone()));
         let lines: Arc<dyn Observer> = Arc::new(lines);
         let fleet = &self.rig.fleet;
         fleet.start(name, &self.rig.routes, Until::Stopped, lines)

@@ -58,9 +58,7 @@ impl Installed {
         let outputs = &installed.templates["writerlink.yaml"]["Outputs"]["Name"];
         let export = installed.rendered(&outputs["Export"]["Name"]);
         let value = installed.rendered(&outputs["Value"]);
-        installed
-            .exports
-            .insert(export.as_str().unwrap().to_owned(), value);
+        installed.exports.insert(export.as_str().unwrap().to_owned(), value);
         installed
     }
 
@@ -81,9 +79,7 @@ impl Installed {
             }
             Value::Object(fields) => {
                 let rendered = fields.iter();
-                rendered
-                    .map(|(key, value)| (key.clone(), self.rendered(value)))
-                    .collect()
+                rendered.map(|(key, value)| (key.clone(), self.rendered(value))).collect()
             }
             Value::Array(parts) => parts.iter().map(|part| self.rendered(part)).collect(),
             plain => plain.clone(),
@@ -104,9 +100,7 @@ impl Installed {
         for template in self.templates.as_object().unwrap().values() {
             for (name, resource) in template["Resources"].as_object().unwrap() {
                 let properties = &resource["Properties"];
-                if resource["Type"] == "AWS::CloudWatch::Alarm"
-                    && properties["Namespace"] == emf::NAMESPACE
-                {
+                if resource["Type"] == "AWS::CloudWatch::Alarm" && properties["Namespace"] == emf::NAMESPACE {
                     alarms.insert(name.clone(), Alarm::of(&self.rendered(properties)));
                 }
             }
@@ -151,15 +145,12 @@ impl Alarm {
     fn of(properties: &Value) -> Self {
         let text = |value: &Value| {
             let text = value.as_str();
-            text.unwrap_or_else(|| panic!("not rendered: {value}"))
-                .to_owned()
+            text.unwrap_or_else(|| panic!("not rendered: {value}")).to_owned()
         };
         let dimensions = properties["Dimensions"].as_array().into_iter().flatten();
         Self {
             metric: text(&properties["MetricName"]),
-            dimensions: dimensions
-                .map(|d| (text(&d["Name"]), text(&d["Value"])))
-                .collect(),
+            dimensions: dimensions.map(|d| (text(&d["Name"]), text(&d["Value"]))).collect(),
             period: Duration::from_secs(properties["Period"].as_u64().unwrap()),
             periods: usize::try_from(properties["EvaluationPeriods"].as_u64().unwrap()).unwrap(),
             threshold: properties["Threshold"].as_f64().unwrap(),
@@ -181,11 +172,7 @@ impl Alarm {
             };
             directive["Namespace"] == emf::NAMESPACE
                 && directive["Metrics"].as_array().unwrap().iter().any(named)
-                && directive["Dimensions"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .any(dimensions)
+                && directive["Dimensions"].as_array().unwrap().iter().any(dimensions)
         })?;
         Some((about["Timestamp"].as_i64()?, line[&self.metric].as_f64()?))
     }
@@ -197,11 +184,7 @@ impl Alarm {
         let breaches = |n: usize| {
             let end = now - period * i64::try_from(n).unwrap();
             let within = |(at, _): &&(i64, f64)| (end - period..end).contains(at);
-            let values: Vec<f64> = seen
-                .iter()
-                .filter(within)
-                .map(|(_, value)| *value)
-                .collect();
+            let values: Vec<f64> = seen.iter().filter(within).map(|(_, value)| *value).collect();
             let sum: f64 = values.iter().sum();
             if values.is_empty() {
                 self.silence_is_bad
@@ -220,14 +203,10 @@ fn blind(alarm: &Alarm, lines: &[Value]) -> (Alarm, Vec<Value>) {
     let mut alarm = alarm.clone();
     alarm.dimensions.remove(emf::INSTALLATION);
     let mut lines = lines.to_vec();
-    let directives = lines
-        .iter_mut()
-        .filter_map(|line| line["_aws"]["CloudWatchMetrics"].as_array_mut());
+    let directives = lines.iter_mut().filter_map(|line| line["_aws"]["CloudWatchMetrics"].as_array_mut());
     for directive in directives.flatten() {
         for set in directive["Dimensions"].as_array_mut().unwrap() {
-            set.as_array_mut()
-                .unwrap()
-                .retain(|name| name != emf::INSTALLATION);
+            set.as_array_mut().unwrap().retain(|name| name != emf::INSTALLATION);
         }
     }
     (alarm, lines)
@@ -262,10 +241,7 @@ fn lines_of_an_idle_worker(of: &InstallationName, minutes: u32) -> Vec<Value> {
 fn an_alarm_sees_what_its_own_installation_writes_and_nothing_else() {
     let installed = ["writerlink", "orders-prod"].map(Installed::under);
     let names = installed.each_ref().map(Installed::worker);
-    assert_eq!(
-        names.each_ref().map(InstallationName::as_str),
-        ["writerlink", "orders-prod"]
-    );
+    assert_eq!(names.each_ref().map(InstallationName::as_str), ["writerlink", "orders-prod"]);
     let written = names.each_ref().map(lines);
     for (own, other) in [(0, 1), (1, 0)] {
         for (alarm_name, alarm) in installed[own].alarms() {
@@ -295,15 +271,9 @@ fn a_silent_worker_is_noticed_while_another_installations_goes_on() {
                 continue;
             }
             let others = &installed[going_on].alarms()[&name];
-            assert_eq!(
-                alarm.metric, others.metric,
-                "one metric, told apart by dimension alone"
-            );
+            assert_eq!(alarm.metric, others.metric, "one metric, told apart by dimension alone");
             for (minute, mine) in [(5, false), (9, false), (16, true), (19, true)] {
-                let off = (
-                    alarm.is_off_at(at(minute), &lines),
-                    others.is_off_at(at(minute), &lines),
-                );
+                let off = (alarm.is_off_at(at(minute), &lines), others.is_off_at(at(minute), &lines));
                 assert_eq!(off, (mine, false), "{name} at minute {minute}");
             }
             let (alarm, lines) = blind(&alarm, &lines);

@@ -53,10 +53,7 @@ fn member(n: u8) -> InstanceId {
 }
 
 fn min_ttl(seconds: u64) -> Arc<Resolver> {
-    Resolver::new(ResolverConfig {
-        min_ttl: Duration::from_secs(seconds),
-        ..ResolverConfig::default()
-    })
+    Resolver::new(ResolverConfig { min_ttl: Duration::from_secs(seconds), ..ResolverConfig::default() })
 }
 
 fn put_behind(rig: &Rig, process: &str, resolver: &Arc<Resolver>) {

@@ -26,10 +26,7 @@ async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far_it_raises_t
 #[tokio::test(start_paused = true)]
 async fn a_resolver_that_serves_stale_answers_moves_no_route_back_while_its_upstream_is_away() {
     let rig = asking(&[Witness::Dns]).await;
-    let resolver = Resolver::new(ResolverConfig {
-        serve_stale: true,
-        ..ResolverConfig::default()
-    });
+    let resolver = Resolver::new(ResolverConfig { serve_stale: true, ..ResolverConfig::default() });
     put_behind(&rig, "w1", &resolver);
     let _worker = rig.start("w1");
     pass(MINUTE).await;
@@ -39,10 +36,7 @@ async fn a_resolver_that_serves_stale_answers_moves_no_route_back_while_its_upst
     pass(4 * HOUR).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(moves(&rig).await, 1);
-    assert_eq!(
-        control(&rig).await.agreed_with,
-        control(&rig).await.desired.map(|d| d.event)
-    );
+    assert_eq!(control(&rig).await.agreed_with, control(&rig).await.desired.map(|d| d.event));
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,11 +20,7 @@ async fn two_workers_behind_resolvers_that_differ_move_a_route_once() {
     pass(20 * MINUTE).await;
     assert_eq!(moves(&rig).await, 1);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    let told = [
-        Reason::SourcesAgree,
-        Reason::SourcesContradict,
-        Reason::WorkersDisagree,
-    ];
+    let told = [Reason::SourcesAgree, Reason::SourcesContradict, Reason::WorkersDisagree];
     let over = Reason::SourcesAgree;
     assert_eq!(noticed(&rig).await, [&told[..], &[over]].concat());
     assert_eq!(conflict(&rig).await, None);

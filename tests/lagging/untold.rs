@@ -28,11 +28,7 @@ async fn what_no_source_can_tell_is_shown_until_a_person_says() {
     pass(RECORDED_WITHIN).await;
     let told = conflict(&rig).await.unwrap();
     assert!(told.note.contains("dns says 10.0.1.11"), "{}", told.note);
-    assert!(
-        told.note.contains("writerlink swap orders --to orders-1"),
-        "{}",
-        told.note
-    );
+    assert!(told.note.contains("writerlink swap orders --to orders-1"), "{}", told.note);
     pass(5 * HOUR).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(noticed(&rig).await, [Reason::SourcesContradict], "once");
@@ -103,16 +99,10 @@ async fn sources_that_cannot_tell_are_recorded_once_they_cannot_for_a_minute() {
     rds.break_names(&orders(), NameFault::NoAnswer, 5 * MINUTE);
     pass(3 * MINUTE).await;
     assert_eq!(noticed(&rig).await, [Reason::TruthUnclear]);
-    assert_eq!(
-        conflict(&rig).await.map(|told| told.reason),
-        Some(Reason::TruthUnclear)
-    );
+    assert_eq!(conflict(&rig).await.map(|told| told.reason), Some(Reason::TruthUnclear));
     assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
     pass(4 * MINUTE).await;
-    assert_eq!(
-        noticed(&rig).await,
-        [Reason::TruthUnclear, Reason::SourcesAgree]
-    );
+    assert_eq!(noticed(&rig).await, [Reason::TruthUnclear, Reason::SourcesAgree]);
     assert_eq!(conflict(&rig).await, None);
     assert!(summary(&rig).contains("diverged: 0"), "{}", summary(&rig));
 }

@@ -58,10 +58,7 @@ fn lengthening(state: &State, worker: usize) -> Option<(Carrying, Call, u8)> {
     match state.workers[worker].doing {
         Doing::Carrying(carrying) => match carrying.phase {
             Phase::Lengthening { call, age } => Some((carrying, call, age)),
-            Phase::About(_)
-            | Phase::Sent { .. }
-            | Phase::StandsStill(_)
-            | Phase::Finishing { .. } => None,
+            Phase::About(_) | Phase::Sent { .. } | Phase::StandsStill(_) | Phase::Finishing { .. } => None,
         },
         Doing::Nothing | Doing::Opening(_) | Doing::Ending(..) => None,
     }
@@ -119,8 +116,7 @@ impl Protocol {
         carrying.hold = age;
         carrying.lengthened = true;
         let fits = Hold::granted(ticks(0)).fits_a_call(ticks(age));
-        if matches!(committed, Commit::Refused(_)) || !(fits || self.has(Bug::TrustsASlowExtension))
-        {
+        if matches!(committed, Commit::Refused(_)) || !(fits || self.has(Bug::TrustsASlowExtension)) {
             return lease_lost(state, worker, &carrying);
         }
         watch_call(state, &carrying);
@@ -204,11 +200,7 @@ impl Protocol {
                 carrying.proof = others;
                 carrying.phase = Phase::About(if others { Call::Deregister } else { Call::Look });
             }
-            Call::Look
-            | Call::Deregister
-            | Call::Shift
-            | Call::LookAtOther
-            | Call::RegisterOther => {
+            Call::Look | Call::Deregister | Call::Shift | Call::LookAtOther | Call::RegisterOther => {
                 carrying.proof = false;
                 carrying.phase = Phase::About(Call::Look);
             }
@@ -237,17 +229,10 @@ impl Protocol {
             state.marks.set(Mark::EffectBeforeIntent);
         }
         if !state.recorded().held_for(carrying.transition) {
-            let late = if stood_still {
-                Mark::LateCall
-            } else {
-                Mark::CallWithoutLease
-            };
+            let late = if stood_still { Mark::LateCall } else { Mark::CallWithoutLease };
             state.marks.set(late);
         }
-        let may = self
-            .world
-            .named(carrying.hand.matter)
-            .contains(&Rule::Paused);
+        let may = self.world.named(carrying.hand.matter).contains(&Rule::Paused);
         if state.recorded().paused && !may && state.recorded().held_for(carrying.transition) {
             state.marks.set(Mark::CallWhilePaused);
         }
@@ -357,11 +342,7 @@ impl Protocol {
         end(state, worker, carrying.hand, again);
     }
 
-    fn finishing(
-        &self,
-        state: &State,
-        worker: usize,
-    ) -> Option<(Carrying, Option<Outcome>, Change)> {
+    fn finishing(&self, state: &State, worker: usize) -> Option<(Carrying, Option<Outcome>, Change)> {
         let Doing::Carrying(carrying) = state.workers[worker].doing else {
             return None;
         };
@@ -377,9 +358,7 @@ impl Protocol {
                 gives_up.then_some(Outcome::Failed)
             }
         };
-        let mut told = self
-            .world
-            .told(worker, carrying.hand.matter, carrying.transition, 0);
+        let mut told = self.world.told(worker, carrying.hand.matter, carrying.transition, 0);
         told.kind = match outcome {
             Some(_) => RecordKind::Finished,
             None => RecordKind::Deferred,

@@ -28,15 +28,7 @@ pub struct Worth {
 impl Look {
     /// A look that nobody has heard yet.
     pub fn new(reading: Reading, trusts: bool) -> Self {
-        Self {
-            reading,
-            number: 0,
-            trusts,
-            worth: Worth {
-                against: None,
-                since: Since::Changed,
-            },
-        }
+        Self { reading, number: 0, trusts, worth: Worth { against: None, since: Since::Changed } }
     }
 }
 
@@ -89,18 +81,11 @@ impl Protocol {
         // The model's route has no facts but the newest evidence.
         let against = Against::of(&control, news, News::None);
         let answer = Answer::after(before, named.map(|place| ADDRESSES[place]), against);
-        *memory = Some(Memory {
-            newest: now,
-            own: None,
-            answer: answer.map(small),
-        });
+        *memory = Some(Memory { newest: now, own: None, answer: answer.map(small) });
         let since = known.zip(answer).map(|(known, answer)| answer.worth(known));
         let believed = self.has(Bug::BelievesALaggingSource);
         Look {
-            worth: Worth {
-                against: now,
-                since: since.filter(|_| !believed).unwrap_or(Since::Changed),
-            },
+            worth: Worth { against: now, since: since.filter(|_| !believed).unwrap_or(Since::Changed) },
             ..look
         }
     }
@@ -139,12 +124,7 @@ impl Protocol {
 
     /// I3, I10: watches evidence that is accepted. What the sources say against a failover that took place, or against
     /// what they said themselves, is said by a worker that has heard another answer since before that was accepted.
-    pub fn watch_evidence(
-        &self,
-        state: &mut State,
-        worker: usize,
-        (before, after): (&Route, &Route),
-    ) {
+    pub fn watch_evidence(&self, state: &mut State, worker: usize, (before, after): (&Route, &Route)) {
         let key = |route: &Route| route.newest().map(|newest| newest.key);
         let Some(accepted) = after.newest().filter(|_| key(before) != key(after)) else {
             return;
@@ -164,13 +144,7 @@ impl Protocol {
         }
         for worker in &mut state.workers {
             let last = worker.heard.last;
-            worker.heard = Hearsay {
-                last,
-                only: last,
-                there: last.is_some(),
-                varied: false,
-                shown: false,
-            };
+            worker.heard = Hearsay { last, only: last, there: last.is_some(), varied: false, shown: false };
         }
         if rank(accepted) == RANK_TRUTH
             && let Some(memory) = &mut state.workers[worker].memory

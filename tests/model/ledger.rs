@@ -14,13 +14,7 @@ pub enum Commit {
 
 impl Protocol {
     /// Commits a change for `worker`, and watches what is written (I3, I4, I6).
-    pub fn commit(
-        &self,
-        state: &mut State,
-        worker: usize,
-        event: Option<usize>,
-        change: &Change,
-    ) -> Commit {
+    pub fn commit(&self, state: &mut State, worker: usize, event: Option<usize>, change: &Change) -> Commit {
         let control = &change.from().control;
         let from = self.world.small_route(control, state.route.seq);
         let same_lease = from.lease == state.route.lease || self.has(Bug::LengtheningGoesUnseen);
@@ -53,14 +47,10 @@ impl Protocol {
 
     fn write(&self, state: &mut State, worker: usize, event: Option<usize>, change: &Change) {
         let recorded = u8::from(change.entry().is_some());
-        let after = self
-            .world
-            .small_route(change.to(), state.route.seq + recorded);
+        let after = self.world.small_route(change.to(), state.route.seq + recorded);
         let order = |desired: Option<Desired>| desired.map(|desired| desired.order);
         let before = state.route;
-        if order(after.desired) < order(before.desired)
-            || order(after.newest()) < order(before.newest())
-        {
+        if order(after.desired) < order(before.desired) || order(after.newest()) < order(before.newest()) {
             state.marks.set(Mark::EvidenceWentBack);
         }
         if let Some(entry) = change.entry() {

@@ -7,16 +7,8 @@
 //! ```text
 //! cargo test --profile sim --test model -- --ignored --nocapture
 //! ```
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail by panicking"
-)]
-#![expect(
-    unreachable_pub,
-    reason = "the modules of a test are seen by the test alone"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
+#![expect(unreachable_pub, reason = "the modules of a test are seen by the test alone")]
 #![expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the states are small to be many; how they are passed is no matter here"
@@ -82,12 +74,7 @@ fn explore(bound: &Bound) -> Figures {
     let mut figures = Figures::default();
     let checker = model.checker().threads(threads()).spawn_bfs();
     checker.join_and_report(&mut figures).assert_properties();
-    let Figures {
-        unique,
-        total,
-        depth,
-        seconds,
-    } = figures;
+    let Figures { unique, total, depth, seconds } = figures;
     let name = bound.name;
     tell(&format!(
         "model: {name}: {unique} unique states, {total} total, depth {depth}, {seconds:.1} s, \
@@ -103,79 +90,37 @@ fn tell(line: &str) {
 
 #[test]
 fn the_promises_hold_when_workers_crash_and_events_are_lost() {
-    explore(&Bound::new(
-        "crash, lost event",
-        Story::ThereAndBack,
-        Faults {
-            crashes: 1,
-            lost: 1,
-            ..NONE
-        },
-    ));
+    explore(&Bound::new("crash, lost event", Story::ThereAndBack, Faults { crashes: 1, lost: 1, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_when_an_event_is_delivered_twice() {
-    explore(&Bound::new(
-        "duplicate, register first",
-        Story::RegisterFirst,
-        Faults {
-            duplicates: 1,
-            ..NONE
-        },
-    ));
+    explore(&Bound::new("duplicate, register first", Story::RegisterFirst, Faults { duplicates: 1, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_but_for_one_late_call_when_a_worker_stands_still_past_its_lease() {
-    explore(&Bound::new(
-        "stall",
-        Story::Stranger,
-        Faults { stalls: 1, ..NONE },
-    ));
+    explore(&Bound::new("stall", Story::Stranger, Faults { stalls: 1, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_when_a_reply_is_lost() {
-    explore(&Bound::new(
-        "unanswered",
-        Story::Stranger,
-        Faults {
-            unanswered: 1,
-            ..NONE
-        },
-    ));
+    explore(&Bound::new("unanswered", Story::Stranger, Faults { unanswered: 1, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_when_a_person_pauses_the_route_and_lets_it_go_on() {
-    explore(&Bound::new(
-        "pause, resume",
-        Story::ThereAndBack,
-        Faults { toggles: 2, ..NONE },
-    ));
+    explore(&Bound::new("pause, resume", Story::ThereAndBack, Faults { toggles: 2, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_when_the_witnesses_lag_behind_and_an_event_is_lost() {
-    explore(&Bound::new(
-        "stale truth, lost event",
-        Story::Witnessed,
-        Faults {
-            looks: 1,
-            lost: 1,
-            ..NONE
-        },
-    ));
+    explore(&Bound::new("stale truth, lost event", Story::Witnessed, Faults { looks: 1, lost: 1, ..NONE }));
 }
 
 #[test]
 fn the_promises_hold_when_the_witnesses_name_a_stranger() {
-    explore(&Bound::new(
-        "stale truth, stranger",
-        Story::StrangerWitnessed,
-        Faults { looks: 1, ..NONE },
-    ));
+    explore(&Bound::new("stale truth, stranger", Story::StrangerWitnessed, Faults { looks: 1, ..NONE }));
 }
 
 #[test]
@@ -183,11 +128,7 @@ fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
     explore(&Bound::new(
         "failover failed, lost event",
         Story::FailoverFails,
-        Faults {
-            looks: 1,
-            lost: 1,
-            ..NONE
-        },
+        Faults { looks: 1, lost: 1, ..NONE },
     ));
 }
 
@@ -202,25 +143,13 @@ fn the_promises_hold_when_a_worker_dies_in_a_move_of_its_timer() {
     explore(&Bound::new(
         "lost event, crash of the timer",
         Story::Witnessed,
-        Faults {
-            lost: 1,
-            crashes: 1,
-            ..NONE
-        },
+        Faults { lost: 1, crashes: 1, ..NONE },
     ));
 }
 
 #[test]
 fn the_promises_hold_when_a_route_is_paused_while_a_worker_stands_still() {
-    explore(&Bound::new(
-        "pause, stall",
-        Story::Stranger,
-        Faults {
-            toggles: 1,
-            stalls: 1,
-            ..NONE
-        },
-    ));
+    explore(&Bound::new("pause, stall", Story::Stranger, Faults { toggles: 1, stalls: 1, ..NONE }));
 }
 
 #[test]
@@ -228,11 +157,7 @@ fn the_promises_hold_on_a_weighted_route_when_workers_crash_and_events_are_lost(
     explore(&Bound::new(
         "weighted, crash, lost event",
         Story::Weighted,
-        Faults {
-            crashes: 1,
-            lost: 1,
-            ..NONE
-        },
+        Faults { crashes: 1, lost: 1, ..NONE },
     ));
 }
 
@@ -247,10 +172,7 @@ fn the_promises_hold_on_a_weighted_route_when_a_reply_is_lost() {
     explore(&Bound::new(
         "weighted, register first, unanswered",
         Story::WeightedRegisterFirst,
-        Faults {
-            unanswered: 1,
-            ..NONE
-        },
+        Faults { unanswered: 1, ..NONE },
     ));
 }
 
@@ -262,11 +184,7 @@ fn the_promises_hold_when_a_person_pins_the_route_and_another_goes_past_the_pin(
 
 #[test]
 fn the_promises_hold_when_an_order_goes_past_a_pause() {
-    let faults = Faults {
-        toggles: 1,
-        orders: 1,
-        ..NONE
-    };
+    let faults = Faults { toggles: 1, orders: 1, ..NONE };
     explore(&Bound::new("pause, override", Story::ThereAndBack, faults).ordered(FORCE));
 }
 
@@ -278,19 +196,13 @@ fn the_promises_hold_when_a_route_flaps_and_a_person_takes_note() {
 
 #[test]
 fn the_promises_hold_when_a_routes_row_is_put_back_or_deleted() {
-    let faults = Faults {
-        restores: 1,
-        ..NONE
-    };
+    let faults = Faults { restores: 1, ..NONE };
     explore(&Bound::new("restore", Story::Stranger, faults));
 }
 
 #[test]
 fn the_promises_hold_on_a_weighted_route_whose_row_is_put_back_or_deleted() {
-    let faults = Faults {
-        restores: 1,
-        ..NONE
-    };
+    let faults = Faults { restores: 1, ..NONE };
     explore(&Bound::new("weighted, restore", Story::Weighted, faults));
 }
 

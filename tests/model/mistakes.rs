@@ -11,10 +11,7 @@ use super::story::Story;
 
 /// Plants a mistake and expects the property that must notice.
 fn caught(bug: Bug, faults: Faults, property: &'static str) {
-    finds(
-        Protocol::new(Story::ThereAndBack, faults).with(bug),
-        property,
-    );
+    finds(Protocol::new(Story::ThereAndBack, faults).with(bug), property);
 }
 
 fn finds(model: Protocol, property: &'static str) {
@@ -66,10 +63,7 @@ fn the_model_catches_a_worker_that_ignores_the_order_of_evidence() {
 #[test]
 fn the_model_catches_a_worker_that_takes_draining_for_registered() {
     // The registration that comes first hides the mistake, unless it fails.
-    let faults = Faults {
-        unanswered: 1,
-        ..NONE
-    };
+    let faults = Faults { unanswered: 1, ..NONE };
     caught(Bug::TakesDrainingForRegistered, faults, I1);
 }
 
@@ -144,19 +138,13 @@ fn the_model_catches_a_worker_without_a_timer_as_soon_as_an_event_is_lost() {
 
 #[test]
 fn the_model_catches_a_recovery_that_moves_the_head_alone() {
-    let faults = Faults {
-        restores: 1,
-        ..NONE
-    };
+    let faults = Faults { restores: 1, ..NONE };
     caught(Bug::RebuildsTheHeadAlone, faults, I3);
 }
 
 #[test]
 fn the_model_catches_a_recovery_that_forgets_the_lease() {
-    let faults = Faults {
-        restores: 1,
-        ..NONE
-    };
+    let faults = Faults { restores: 1, ..NONE };
     caught(Bug::RebuildsNoLease, faults, I6);
 }
 
@@ -188,11 +176,7 @@ fn the_model_catches_a_worker_that_follows_events_away_from_a_pin() {
 
 #[test]
 fn the_model_catches_an_override_that_goes_past_a_rule_it_does_not_name() {
-    let faults = Faults {
-        toggles: 1,
-        orders: 1,
-        ..NONE
-    };
+    let faults = Faults { toggles: 1, orders: 1, ..NONE };
     let model = Protocol::new(Story::ThereAndBack, faults).ordered(FORCE);
     finds(model.with(Bug::OverridesEveryRule), PAUSED);
 }

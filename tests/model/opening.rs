@@ -52,11 +52,7 @@ impl Protocol {
         opening.sent = Some(0);
         // The timer saw a reason to act that is gone: nothing is written.
         let is_gone = self.opening_change(worker, &opening, &seen.route).is_none();
-        state.workers[worker].doing = if is_gone {
-            Doing::Nothing
-        } else {
-            Doing::Opening(opening)
-        };
+        state.workers[worker].doing = if is_gone { Doing::Nothing } else { Doing::Opening(opening) };
     }
 
     pub fn write_lands(&self, state: &mut State, worker: usize) {
@@ -90,8 +86,7 @@ impl Protocol {
         let from = state.route;
         let desired = from.desired.unwrap();
         let pointed_here = before.desired.is_some_and(|old| old.place == desired.place);
-        let looks_first =
-            pointed_here || self.world.weighted().is_some() || self.has(Bug::DeregistersFirst);
+        let looks_first = pointed_here || self.world.weighted().is_some() || self.has(Bug::DeregistersFirst);
         let first = if looks_first { Call::Look } else { Call::First };
         let why = match opening.hand.matter {
             Matter::Told(_) => Why::Event,
@@ -136,12 +131,7 @@ impl Protocol {
     }
 
     /// What is written, by the domain's own decision; nothing where the timer has no reason any more.
-    fn opening_change(
-        &self,
-        worker: usize,
-        opening: &Opening,
-        before: &Route,
-    ) -> Option<(Change, Decision)> {
+    fn opening_change(&self, worker: usize, opening: &Opening, before: &Route) -> Option<(Change, Decision)> {
         let matter = opening.hand.matter;
         let mut from = self.world.state(before);
         let mut judged = self.world.state_for(matter, before).control;
@@ -215,12 +205,9 @@ fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &R
     };
     let known = before.newest().map(|known| world.evidence_of(known));
     let told = known.filter(|evidence| evidence.rank != RANK_TRUTH);
-    let asked = before
-        .asked
-        .map(|event| world.evidence[usize::from(event)].ground.at());
-    let stands = told.is_some_and(|told| {
-        told.rank >= RANK_COMPLETED || asked.is_none_or(|asked| asked <= told.at)
-    });
+    let asked = before.asked.map(|event| world.evidence[usize::from(event)].ground.at());
+    let stands =
+        told.is_some_and(|told| told.rank >= RANK_COMPLETED || asked.is_none_or(|asked| asked <= told.at));
     if trusted && stands && carrying.why == Why::Witnesses {
         state.marks.set(Mark::FoughtAYoungEvent);
     }
@@ -234,12 +221,7 @@ fn settled(state: &mut State, worker: usize, opening: &Opening, verdict: &Verdic
 
 /// The ledger stands differently than remembered: once more on what it said, a bounded number of times.
 fn look_again(state: &mut State, worker: usize, opening: Opening, known: Option<Entry>) {
-    let opening = Opening {
-        known: known.or(opening.known),
-        tries: opening.tries + 1,
-        sent: None,
-        ..opening
-    };
+    let opening = Opening { known: known.or(opening.known), tries: opening.tries + 1, sent: None, ..opening };
     if opening.tries < COMMIT_TRIES {
         state.workers[worker].doing = Doing::Opening(opening);
     } else {

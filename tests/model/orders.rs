@@ -11,9 +11,7 @@ use writerlink::domain::truth::Since;
 
 use super::hearing::Worth;
 use super::protocol::{Bug, Protocol};
-use super::state::{
-    Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS,
-};
+use super::state::{Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS};
 use super::story::Does;
 use super::world::{World, ticks};
 
@@ -27,8 +25,7 @@ impl Protocol {
         let process = &state.workers[OF_THE_PEOPLE];
         let is_free = process.doing == Doing::Nothing && !process.stands_still;
         let wishes = self.world.wishes.iter().enumerate();
-        let possible =
-            wishes.filter(|(_, wish)| state.left.orders > 0 && (is_free || !wish.moves()));
+        let possible = wishes.filter(|(_, wish)| state.left.orders > 0 && (is_free || !wish.moves()));
         possible.map(|(n, _)| n).collect()
     }
 
@@ -89,11 +86,7 @@ impl Protocol {
 
     /// A person pauses the route, or ends the pause, where no attempt is under way.
     pub fn toggle(&self, state: &mut State) {
-        let act = if state.people.paused {
-            Act::Resume
-        } else {
-            Act::Pause { within: None }
-        };
+        let act = if state.people.paused { Act::Resume } else { Act::Pause { within: None } };
         let order = Order {
             at: World::wall(OF_THE_PEOPLE, 0),
             by: String::new(),
@@ -194,8 +187,5 @@ pub const NOBODYS: Matter = Matter::Seen(Look {
     reading: Reading::Silent,
     number: 0,
     trusts: true,
-    worth: Worth {
-        against: None,
-        since: Since::Changed,
-    },
+    worth: Worth { against: None, since: Since::Changed },
 });

@@ -6,8 +6,8 @@ use writerlink::domain::safety::Rule;
 
 use super::protocol::Protocol;
 use super::state::{
-    Call, Carrying, Desired, Doing, EVENTS, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS,
-    Phase, Reading, Row, STRANGER, Settled, State, Why, Worker,
+    Call, Carrying, Desired, Doing, EVENTS, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS, Phase,
+    Reading, Row, STRANGER, Settled, State, Why, Worker,
 };
 use super::story::{Does, When, Wish};
 
@@ -45,92 +45,56 @@ const ALWAYS: [(&str, Condition); 20] = [
         // Not even a late call takes the last weight away.
         model.world.weighted().is_none() || !state.populated || state.weights.contains(&true)
     }),
-    (
-        "I1 a group has weight only with its instance's target in it",
-        |model, state| {
-            let is_filled = |place: usize| state.group[place] == Row::Registered;
-            let weighty = (0..OTHERS).filter(|place| state.weights[*place]);
-            model.world.weighted().is_none() || weighty.into_iter().all(is_filled)
-        },
-    ),
-    (
-        "I2 at rest the group is where the newest evidence says",
-        |model, state| {
-            // By events alone, without the timer. A late call takes the timer, and so does a lost event.
-            let faults = &model.faults;
-            let by_events_alone = !model.world.has_witnesses()
-                && (faults.looks, faults.toggles, faults.orders) == (0, 0, 0)
-                && model.world.flap_moves_max == 0
-                && !state.marks.has(Mark::LateCall);
-            !(by_events_alone && state.is_at_rest()) || converged(model, state)
-        },
-    ),
-    (
-        "I2 where the timer has nothing to do the group is right",
-        |model, state| {
-            let busy = state.route.lease.is_some_and(|lease| !lease.is_over());
-            // A row that is behind its records is something to do.
-            let rests = state.is_at_rest() && !busy && state.records.is_none();
-            let content = rests.then(|| model.content_after_looks(state)).flatten();
-            content.is_none_or(|state| converged(model, &state) && is_looked_after(model, &state))
-        },
-    ),
-    ("I3 evidence never goes back", |_, state| {
-        !state.marks.has(Mark::EvidenceWentBack)
+    ("I1 a group has weight only with its instance's target in it", |model, state| {
+        let is_filled = |place: usize| state.group[place] == Row::Registered;
+        let weighty = (0..OTHERS).filter(|place| state.weights[*place]);
+        model.world.weighted().is_none() || weighty.into_iter().all(is_filled)
     }),
-    ("I3, I10 a lagging source moves nothing", |_, state| {
-        !state.marks.has(Mark::MovedByALaggingSource)
+    ("I2 at rest the group is where the newest evidence says", |model, state| {
+        // By events alone, without the timer. A late call takes the timer, and so does a lost event.
+        let faults = &model.faults;
+        let by_events_alone = !model.world.has_witnesses()
+            && (faults.looks, faults.toggles, faults.orders) == (0, 0, 0)
+            && model.world.flap_moves_max == 0
+            && !state.marks.has(Mark::LateCall);
+        !(by_events_alone && state.is_at_rest()) || converged(model, state)
     }),
-    ("a young event outranks the witnesses", |_, state| {
-        !state.marks.has(Mark::FoughtAYoungEvent)
+    ("I2 where the timer has nothing to do the group is right", |model, state| {
+        let busy = state.route.lease.is_some_and(|lease| !lease.is_over());
+        // A row that is behind its records is something to do.
+        let rests = state.is_at_rest() && !busy && state.records.is_none();
+        let content = rests.then(|| model.content_after_looks(state)).flatten();
+        content.is_none_or(|state| converged(model, &state) && is_looked_after(model, &state))
     }),
-    ("I4 intent before effect", |_, state| {
-        !state.marks.has(Mark::EffectBeforeIntent)
-    }),
-    ("I4 one terminal record", |_, state| {
-        !state.marks.has(Mark::TwoTerminalRecords)
-    }),
-    ("I4 deleted only when settled", |_, state| {
-        !state.marks.has(Mark::DeletedUnsettled)
-    }),
-    ("I5 no target but the route's own", |_, state| {
-        state.group[STRANGER] == Row::Absent
-    }),
+    ("I3 evidence never goes back", |_, state| !state.marks.has(Mark::EvidenceWentBack)),
+    ("I3, I10 a lagging source moves nothing", |_, state| !state.marks.has(Mark::MovedByALaggingSource)),
+    ("a young event outranks the witnesses", |_, state| !state.marks.has(Mark::FoughtAYoungEvent)),
+    ("I4 intent before effect", |_, state| !state.marks.has(Mark::EffectBeforeIntent)),
+    ("I4 one terminal record", |_, state| !state.marks.has(Mark::TwoTerminalRecords)),
+    ("I4 deleted only when settled", |_, state| !state.marks.has(Mark::DeletedUnsettled)),
+    ("I5 no target but the route's own", |_, state| state.group[STRANGER] == Row::Absent),
     ("I6 writes conditional, calls under a lease", |_, state| {
         !state.marks.has(Mark::UnconditionalWrite) && !state.marks.has(Mark::CallWithoutLease)
     }),
-    (
-        "I7 no call of an attempt that began after the pause",
-        |_, state| !state.marks.has(Mark::CallWhilePaused),
-    ),
-    (
-        "a paused route is moved by nothing but an order that names the pause",
-        |_, state| !state.marks.has(Mark::MovedPastAPause),
-    ),
-    (
-        "a pinned route is moved elsewhere by nothing but an order that names the pin",
-        |_, state| !state.marks.has(Mark::MovedPastAPin),
-    ),
-    (
-        "a route that flaps stops until somebody takes note",
-        |_, state| !state.marks.has(Mark::MovedWhileFlapping),
-    ),
-    (
-        "the flap rule stops no route that may still move",
-        |_, state| !state.marks.has(Mark::StoppedTooSoon),
-    ),
-    (
-        "what a person holds is held until a person lets it go",
-        |_, state| {
-            let (route, people) = (state.recorded(), &state.people);
-            let pinned = route.pin.map(|pin| pin.place);
-            (route.paused, pinned, route.flapping)
-                == (people.paused, people.pinned, people.flapping)
-        },
-    ),
-    ("I8 a settled event costs no call", |_, state| {
-        !state.marks.has(Mark::CallForSettledEvent)
+    ("I7 no call of an attempt that began after the pause", |_, state| {
+        !state.marks.has(Mark::CallWhilePaused)
     }),
+    ("a paused route is moved by nothing but an order that names the pause", |_, state| {
+        !state.marks.has(Mark::MovedPastAPause)
+    }),
+    ("a pinned route is moved elsewhere by nothing but an order that names the pin", |_, state| {
+        !state.marks.has(Mark::MovedPastAPin)
+    }),
+    ("a route that flaps stops until somebody takes note", |_, state| {
+        !state.marks.has(Mark::MovedWhileFlapping)
+    }),
+    ("the flap rule stops no route that may still move", |_, state| !state.marks.has(Mark::StoppedTooSoon)),
+    ("what a person holds is held until a person lets it go", |_, state| {
+        let (route, people) = (state.recorded(), &state.people);
+        let pinned = route.pin.map(|pin| pin.place);
+        (route.paused, pinned, route.flapping) == (people.paused, people.pinned, people.flapping)
+    }),
+    ("I8 a settled event costs no call", |_, state| !state.marks.has(Mark::CallForSettledEvent)),
 ];
 
 const SOMETIMES: [Sight; 16] = [
@@ -142,17 +106,13 @@ const SOMETIMES: [Sight; 16] = [
             state.workers.iter().all(moves)
         },
     ),
-    ("a lease is taken over", is_cut_short, |_, state| {
-        carrying(state).any(|carrying| carrying.took_over)
-    }),
+    ("a lease is taken over", is_cut_short, |_, state| carrying(state).any(|carrying| carrying.took_over)),
     (
         "a lease is lengthened",
         |model| model.faults.stalls > 0 || model.faults.slow >= 2,
         |_, state| carrying(state).any(|carrying| carrying.lengthened),
     ),
-    ("a move is resumed", is_cut_short, |_, state| {
-        carrying(state).any(|carrying| carrying.attempts() > 1)
-    }),
+    ("a move is resumed", is_cut_short, |_, state| carrying(state).any(|carrying| carrying.attempts() > 1)),
     (
         "a lease is lost",
         |model| model.faults.stalls > 0 || model.faults.slow >= 3,
@@ -179,11 +139,7 @@ const SOMETIMES: [Sight; 16] = [
             state.events.iter().flatten().any(superseded)
         },
     ),
-    (
-        "a late call takes effect",
-        |model| model.faults.stalls > 0,
-        |_, state| state.marks.has(Mark::LateCall),
-    ),
+    ("a late call takes effect", |model| model.faults.stalls > 0, |_, state| state.marks.has(Mark::LateCall)),
     (
         "the timer repairs a late effect",
         |model| model.faults.stalls > 0,
@@ -213,8 +169,7 @@ const SOMETIMES: [Sight; 16] = [
         |model, state| {
             // The last event points the route at the writer, the witnesses lag behind it, and the timer waits.
             let writer = model.world.writer();
-            let is_right =
-                |desired: Desired| usize::from(desired.place) == writer && is_told(desired);
+            let is_right = |desired: Desired| usize::from(desired.place) == writer && is_told(desired);
             let mut stale = Look::new(Reading::Early, true);
             stale.worth.against = state.route.newest().map(|newest| newest.key);
             let aim = model.aims_at(&state.route, (0, 0), stale);
@@ -250,19 +205,12 @@ const OF_WEIGHTS: [Sight; 5] = [
     ("the weight moves", is_weighted, |_, state| {
         carrying(state).any(|carrying| is_sent(carrying, Call::Shift))
     }),
-    (
-        "a group that was emptied by hand is filled before it gets the weight",
-        is_weighted,
-        |_, state| {
-            carrying(state)
-                .any(|carrying| carrying.proof && carrying.phase == Phase::About(Call::Shift))
-        },
-    ),
-    (
-        "the other instance's group is filled again",
-        is_weighted,
-        |_, state| carrying(state).any(|carrying| is_sent(carrying, Call::RegisterOther)),
-    ),
+    ("a group that was emptied by hand is filled before it gets the weight", is_weighted, |_, state| {
+        carrying(state).any(|carrying| carrying.proof && carrying.phase == Phase::About(Call::Shift))
+    }),
+    ("the other instance's group is filled again", is_weighted, |_, state| {
+        carrying(state).any(|carrying| is_sent(carrying, Call::RegisterOther))
+    }),
     (
         "the weight moves while a stale writer is about to wake up",
         |model| is_weighted(model) && model.faults.stalls > 0,
@@ -295,9 +243,7 @@ const OF_ORDERS: [Sight; 8] = [
         "an event is held back by a pin",
         |model| {
             let outranked = |wish: &Wish| wish.when == When::BeforeTheSecond;
-            wishes(model, |wish| {
-                matches!(wish.act, Does::Pin(_)) && outranked(wish)
-            })
+            wishes(model, |wish| matches!(wish.act, Does::Pin(_)) && outranked(wish))
         },
         |_, state| {
             let elsewhere = |waiting: Desired| state.people.pinned != Some(waiting.place);
@@ -332,23 +278,13 @@ const OF_ORDERS: [Sight; 8] = [
             let refused = |worker: &Worker| {
                 matches!(
                     worker.doing,
-                    Doing::Ending(
-                        Hand {
-                            matter: Matter::Ordered(_),
-                            ..
-                        },
-                        End::DeadLetter
-                    )
+                    Doing::Ending(Hand { matter: Matter::Ordered(_), .. }, End::DeadLetter)
                 )
             };
             state.workers.iter().any(refused)
         },
     ),
-    (
-        "the flap rule stops a route",
-        |model| model.world.flap_moves_max > 0,
-        |_, state| state.route.flapping,
-    ),
+    ("the flap rule stops a route", |model| model.world.flap_moves_max > 0, |_, state| state.route.flapping),
     (
         "the flap rule stops a route, and an ack lets it go on",
         |model| {
@@ -381,23 +317,17 @@ fn ordered(state: &State) -> impl Iterator<Item = &Carrying> {
 }
 
 fn carrying(state: &State) -> impl Iterator<Item = &Carrying> {
-    state
-        .workers
-        .iter()
-        .filter_map(|worker| match &worker.doing {
-            Doing::Carrying(carrying) => Some(carrying),
-            Doing::Nothing | Doing::Opening(_) | Doing::Ending(..) => None,
-        })
+    state.workers.iter().filter_map(|worker| match &worker.doing {
+        Doing::Carrying(carrying) => Some(carrying),
+        Doing::Nothing | Doing::Opening(_) | Doing::Ending(..) => None,
+    })
 }
 
 fn ending(state: &State) -> impl Iterator<Item = End> {
-    state
-        .workers
-        .iter()
-        .filter_map(|worker| match worker.doing {
-            Doing::Ending(_, end) => Some(end),
-            Doing::Nothing | Doing::Opening(_) | Doing::Carrying(_) => None,
-        })
+    state.workers.iter().filter_map(|worker| match worker.doing {
+        Doing::Ending(_, end) => Some(end),
+        Doing::Nothing | Doing::Opening(_) | Doing::Carrying(_) => None,
+    })
 }
 
 fn is_empty(group: &Group) -> bool {

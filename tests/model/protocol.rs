@@ -12,8 +12,8 @@ use stateright::{Model, Property};
 
 use super::carrying::Written;
 use super::state::{
-    Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row,
-    Scene, State, TARGETS, WORKERS, Waiting, Weights, Worker,
+    Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row, Scene,
+    State, TARGETS, WORKERS, Waiting, Weights, Worker,
 };
 use super::story::{Story, Wish};
 use super::world::World;
@@ -62,12 +62,7 @@ impl Protocol {
     const ATTEMPTS_MAX: u32 = 9;
 
     pub fn new(story: Story, faults: Faults) -> Self {
-        Self {
-            world: World::new(story),
-            faults,
-            attempts_max: Self::ATTEMPTS_MAX,
-            bug: None,
-        }
+        Self { world: World::new(story), faults, attempts_max: Self::ATTEMPTS_MAX, bug: None }
     }
 
     /// What people may order.
@@ -138,11 +133,7 @@ impl Model for Protocol {
             0 => &[0],
             _ => &[0, 1, 2, 4],
         };
-        let starts = if self.world.weighted().is_some() {
-            weighted_starts()
-        } else {
-            swap_starts()
-        };
+        let starts = if self.world.weighted().is_some() { weighted_starts() } else { swap_starts() };
         let start = |never_told: u8, scene: Scene| State {
             route: super::state::Route::default(),
             before: None,
@@ -162,9 +153,7 @@ impl Model for Protocol {
             left: self.faults,
             marks: super::state::Marks::default(),
         };
-        let starts = told
-            .iter()
-            .flat_map(|told| starts.iter().map(|scene| start(*told, *scene)));
+        let starts = told.iter().flat_map(|told| starts.iter().map(|scene| start(*told, *scene)));
         starts.collect()
     }
 
@@ -204,10 +193,7 @@ impl Model for Protocol {
 fn swap_starts() -> Vec<Scene> {
     let mut full = [Row::Absent; TARGETS];
     full[0] = Row::Registered;
-    let scene = |group| Scene {
-        group,
-        weights: Weights::default(),
-    };
+    let scene = |group| Scene { group, weights: Weights::default() };
     vec![scene(full), scene([Row::Absent; TARGETS])]
 }
 
@@ -284,16 +270,11 @@ fn faults(state: &State, worker: usize, actions: &mut Vec<Action>) {
     let unanswered = left.unanswered > 0;
     match doing {
         Doing::Opening(Opening { sent: Some(_), .. }) if unanswered => {
-            actions.extend([
-                Action::WriteLandsUnheard(worker),
-                Action::WriteFails(worker),
-            ]);
+            actions.extend([Action::WriteLandsUnheard(worker), Action::WriteFails(worker)]);
         }
         Doing::Carrying(carrying) => match carrying.phase {
             // The registration is answered; the look beside it may still fail.
-            Phase::Sent {
-                call: Call::First, ..
-            } if unanswered && carrying.proof => {
+            Phase::Sent { call: Call::First, .. } if unanswered && carrying.proof => {
                 actions.push(Action::CallFails(worker));
             }
             Phase::Sent { .. } if unanswered => {

@@ -40,14 +40,8 @@ impl Protocol {
         };
         let from = self.world.state(&state.route);
         let rebuilt = match self.bug {
-            Some(Bug::RebuildsTheHeadAlone) => Route {
-                generation: records.generation,
-                ..state.route
-            },
-            Some(Bug::RebuildsNoLease) => Route {
-                lease: None,
-                ..records
-            },
+            Some(Bug::RebuildsTheHeadAlone) => Route { generation: records.generation, ..state.route },
+            Some(Bug::RebuildsNoLease) => Route { lease: None, ..records },
             _ => records,
         };
         let mut told = self.world.told(worker, NOBODYS, Transition::default(), 0);

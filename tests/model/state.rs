@@ -117,8 +117,7 @@ impl Route {
     }
 
     pub fn held_for(&self, transition: Transition) -> bool {
-        self.lease
-            .is_some_and(|lease| lease.transition == transition)
+        self.lease.is_some_and(|lease| lease.transition == transition)
     }
 }
 
@@ -390,13 +389,8 @@ impl Worker {
 
     /// Whether it is at work, so that time that passes now is time that its work takes.
     fn is_at_work(&self) -> bool {
-        let past_its_check = matches!(
-            &self.doing,
-            Doing::Carrying(Carrying {
-                phase: Phase::StandsStill(_),
-                ..
-            })
-        );
+        let past_its_check =
+            matches!(&self.doing, Doing::Carrying(Carrying { phase: Phase::StandsStill(_), .. }));
         !(self.doing == Doing::Nothing || self.stands_still || past_its_check)
     }
 
@@ -564,10 +558,7 @@ impl State {
     }
 
     pub fn scene(&self) -> Scene {
-        Scene {
-            group: self.group,
-            weights: self.weights,
-        }
+        Scene { group: self.group, weights: self.weights }
     }
 
     pub fn is_told(&self, event: usize) -> bool {

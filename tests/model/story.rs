@@ -52,10 +52,7 @@ const FLAP_MOVES_MAX: u8 = 1;
 
 impl Story {
     fn is_weighted(self) -> bool {
-        matches!(
-            self,
-            Self::Weighted | Self::WeightedRegisterFirst | Self::WeightedWitnessed
-        )
+        matches!(self, Self::Weighted | Self::WeightedRegisterFirst | Self::WeightedWitnessed)
     }
 
     fn has_witnesses(self) -> bool {
@@ -117,11 +114,7 @@ pub enum When {
 
 impl Wish {
     pub const fn new(act: Does, when: When) -> Self {
-        Self {
-            act,
-            overrides: &[],
-            when,
-        }
+        Self { act, overrides: &[], when }
     }
 
     /// An order of `--override`.
@@ -144,10 +137,7 @@ impl Wish {
     pub fn act(&self) -> Act {
         match self.act {
             Does::Swap(place) => Act::Swap(instance(place)),
-            Does::Pin(place) => Act::Pin {
-                instance: instance(place),
-                within: None,
-            },
+            Does::Pin(place) => Act::Pin { instance: instance(place), within: None },
             Does::Unpin => Act::Unpin,
             Does::Acknowledge => Act::Acknowledge,
         }
@@ -173,13 +163,9 @@ pub fn instance(place: usize) -> InstanceId {
 /// The target group of an instance on a weighted route; the last one is another's.
 pub fn group_at(place: usize) -> TargetGroup {
     let name = INSTANCES[place];
-    let arn = format!(
-        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067"
-    );
-    TargetGroup {
-        arn: TargetGroupArn::new(&arn).unwrap(),
-        availability_zone: None,
-    }
+    let arn =
+        format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
+    TargetGroup { arn: TargetGroupArn::new(&arn).unwrap(), availability_zone: None }
 }
 
 fn strategy(story: Story) -> Strategy {
@@ -190,45 +176,25 @@ fn strategy(story: Story) -> Strategy {
     let own = (0..TARGETS).filter(|place| *place != OTHERS);
     Strategy::Weighted(Weighted {
         listener: ListenerArn::new(listener).unwrap(),
-        groups: own
-            .map(|place| (instance(place), group_at(place)))
-            .collect(),
+        groups: own.map(|place| (instance(place), group_at(place))).collect(),
     })
 }
 
 pub fn served(story: Story) -> Route {
-    let allowed = if story == Story::StrangerAdmitted {
-        "0.0.0.0/0"
-    } else {
-        "10.0.0.0/8"
-    };
+    let allowed = if story == Story::StrangerAdmitted { "0.0.0.0/0" } else { "10.0.0.0/8" };
     let registers = matches!(story, Story::RegisterFirst | Story::WeightedRegisterFirst);
-    let truth: BTreeSet<_> = story
-        .has_witnesses()
-        .then_some(Witness::Rds)
-        .into_iter()
-        .collect();
+    let truth: BTreeSet<_> = story.has_witnesses().then_some(Witness::Rds).into_iter().collect();
     Route {
         name: RouteName::new("r").unwrap(),
         source: Source::Any,
         group: group_at(0),
         port: 3306,
-        instances: (0..TARGETS)
-            .map(|place| (instance(place), ADDRESSES[place]))
-            .collect(),
+        instances: (0..TARGETS).map(|place| (instance(place), ADDRESSES[place])).collect(),
         allowed_cidrs: vec![allowed.parse().unwrap()],
         exclusive: true,
-        on_started: if registers {
-            OnStarted::Register
-        } else {
-            OnStarted::Swap
-        },
+        on_started: if registers { OnStarted::Register } else { OnStarted::Swap },
         strategy: strategy(story),
-        policy: Policy {
-            truth,
-            flap_moves_max: story.flap_moves_max().into(),
-            ..Policy::default()
-        },
+        policy: Policy { truth, flap_moves_max: story.flap_moves_max().into(), ..Policy::default() },
     }
 }
 
@@ -247,17 +213,11 @@ pub fn told(story: Story) -> [RdsEvent; EVENTS] {
         Story::Stranger | Story::StrangerAdmitted | Story::StrangerWitnessed => {
             [(completed, "db-b"), (completed, "db-x"), (restored, "db-a")]
         }
-        Story::FailoverFails => [
-            (started, "db-b"),
-            (EventId::FAILOVER_FAILED, "none"),
-            (restored, "db-a"),
-        ],
+        Story::FailoverFails => [(started, "db-b"), (EventId::FAILOVER_FAILED, "none"), (restored, "db-a")],
         Story::Asked => [(completed, "db-b"), (asks, "none"), (restored, "db-a")],
-        Story::Flapping | Story::FlappingWitnessed => [
-            (completed, "db-b"),
-            (completed, "db-a"),
-            (completed, "db-b"),
-        ],
+        Story::Flapping | Story::FlappingWitnessed => {
+            [(completed, "db-b"), (completed, "db-a"), (completed, "db-b")]
+        }
     };
     let mut tick = BEFORE_THE_FIRST;
     told.map(|(id, instance)| {

@@ -11,9 +11,7 @@ use writerlink::domain::transition::Desired;
 
 use super::ledger::remember;
 use super::protocol::{Bug, Protocol};
-use super::state::{
-    Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition, WORKERS,
-};
+use super::state::{Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition, WORKERS};
 use super::world::{World, ticks};
 
 impl Protocol {
@@ -47,11 +45,7 @@ impl Protocol {
 
     /// What the timer sees in the end: the truth, once no event is young any more.
     fn last_look(&self) -> Look {
-        let reading = if self.world.has_witnesses() {
-            Reading::True
-        } else {
-            Reading::Silent
-        };
+        let reading = if self.world.has_witnesses() { Reading::True } else { Reading::Silent };
         Look::new(reading, false)
     }
 
@@ -59,10 +53,7 @@ impl Protocol {
     /// What is only noticed is written where it changes more than the chain, which a settled event's record moves too.
     pub fn look(&self, state: &mut State, worker: usize, look: Look) {
         remember(state, worker);
-        let look = Look {
-            number: self.world.next_number(&state.route),
-            ..look
-        };
+        let look = Look { number: self.world.next_number(&state.route), ..look };
         let since = state.workers[worker].seen.map_or(0, |seen| seen.since);
         if self.is_busy(&state.route, (worker, since)) {
             return;
@@ -73,10 +64,7 @@ impl Protocol {
         let Some(desired) = self.aims_at(&state.route, (worker, since), look) else {
             return;
         };
-        let control = self
-            .world
-            .state_for(Matter::Seen(look), &state.route)
-            .control;
+        let control = self.world.state_for(Matter::Seen(look), &state.route).control;
         let points_there = control.desired.as_ref().is_none_or(|old| *old == desired);
         let served = self.served(Matter::Seen(look));
         let observed = self.world.observed(&state.group);
@@ -92,11 +80,7 @@ impl Protocol {
         match decision {
             Decision::Move(_) => {
                 state.workers[worker].doing = Doing::Opening(Opening {
-                    hand: Hand {
-                        matter: Matter::Seen(look),
-                        ours: false,
-                        settled_before: false,
-                    },
+                    hand: Hand { matter: Matter::Seen(look), ours: false, settled_before: false },
                     known: None,
                     tries: 0,
                     sent: None,
@@ -114,8 +98,7 @@ impl Protocol {
         let from = self.world.state(&state.route);
         let told = self.noticed(worker, look);
         let change = change::note(&from, effect, told).unwrap();
-        let news = change.to().waiting != from.control.waiting
-            || change.to().safety != from.control.safety;
+        let news = change.to().waiting != from.control.waiting || change.to().safety != from.control.safety;
         if news && !self.has(Bug::ForgetsWhatItHoldsBack) {
             self.commit(state, worker, None, &change);
             remember(state, worker);
@@ -126,29 +109,18 @@ impl Protocol {
     pub fn noticed(&self, worker: usize, look: Look) -> Told {
         let none = Transition::default();
         let told = self.world.told(worker, Matter::Seen(look), none, 0);
-        Told {
-            kind: RecordKind::Noticed,
-            ..told
-        }
+        Told { kind: RecordKind::Noticed, ..told }
     }
 
     /// Whether somebody moves the route.
     fn is_busy(&self, route: &Route, (worker, since): (usize, u8)) -> bool {
         let control = self.world.state(route).control;
         let now = World::wall(worker, 0);
-        matches!(
-            acquire(control.lease.as_ref(), now, ticks(since)),
-            Acquire::Wait(_)
-        )
+        matches!(acquire(control.lease.as_ref(), now, ticks(since)), Acquire::Wait(_))
     }
 
     /// Where a look sees the route point, if it sees it anywhere; not while somebody moves it.
-    pub fn aims_at(
-        &self,
-        route: &Route,
-        (worker, since): (usize, u8),
-        look: Look,
-    ) -> Option<Desired> {
+    pub fn aims_at(&self, route: &Route, (worker, since): (usize, u8), look: Look) -> Option<Desired> {
         if self.is_busy(route, (worker, since)) {
             return None;
         }

@@ -28,13 +28,7 @@ impl World {
         });
         let weight = |has| if has { Weight::WHOLE } else { Weight::NONE };
         let groups = (0..TARGETS).map(|place| (group_at(place).arn, weight(scene.weights[place])));
-        Seen {
-            weights: Weights {
-                groups: groups.collect(),
-                stickiness: None,
-            },
-            rows: rows.collect(),
-        }
+        Seen { weights: Weights { groups: groups.collect(), stickiness: None }, rows: rows.collect() }
     }
 
     fn small_weights(weights: &Weights) -> super::state::Weights {
@@ -137,8 +131,7 @@ impl Protocol {
             Call::RegisterOther => state.group[other_than(place)] = Row::Registered,
             Call::Shift => {
                 if let Some(shift) = self.shift(carrying) {
-                    let hasty =
-                        self.has(Bug::TakesTheWeightAwayFirst) && state.weights[other_than(place)];
+                    let hasty = self.has(Bug::TakesTheWeightAwayFirst) && state.weights[other_than(place)];
                     state.weights = if hasty {
                         super::state::Weights::default()
                     } else {
@@ -155,12 +148,7 @@ impl Protocol {
     fn shift(&self, carrying: &Carrying) -> Option<Shift> {
         let weighted = self.world.weighted()?;
         let standing = self.world.seen(&carrying.observed?).weights;
-        Shift::to(
-            &self.warm(carrying)?,
-            &self.world.route,
-            weighted,
-            &standing,
-        )
+        Shift::to(&self.warm(carrying)?, &self.world.route, weighted, &standing)
     }
 
     /// Which call follows an answer on a weighted route.
@@ -187,9 +175,7 @@ impl Protocol {
             return;
         };
         let desired = self.desired(carrying);
-        let targets = self
-            .world
-            .warm_targets(weighted, &desired, carrying.hand.matter);
+        let targets = self.world.warm_targets(weighted, &desired, carrying.hand.matter);
         let other = instance(other_than(self.world.place(desired.target)));
         let rows = self.world.seen(&scene).rows;
         let is_warm = Warm::observed(&weighted.groups[&other], targets[&other], &rows[&other]);

@@ -17,19 +17,16 @@ use writerlink::domain::safety::{Pin, Rule, Safety, Stop};
 use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
 use writerlink::domain::time::Timestamp;
 use writerlink::domain::transition::{
-    ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId,
-    retry_after,
+    ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
 use writerlink::domain::truth::{Member, Sighting, Truth, Worth};
 use writerlink::domain::unresolved::SourceConflict;
 
 use super::state::{
-    self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row,
-    Settled, TARGETS, Transition, WORKERS,
+    self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row, Settled,
+    TARGETS, Transition, WORKERS,
 };
-use super::story::{
-    ADDRESSES, BEFORE_THE_FIRST, INSTANCES, Story, When, Wish, instance, served, told,
-};
+use super::story::{ADDRESSES, BEFORE_THE_FIRST, INSTANCES, Story, When, Wish, instance, served, told};
 
 /// One tick of the model: the longest a call of the load balancer may take, and a third of a lease.
 pub const TICK: Duration = lease::CALL_TIMEOUT;
@@ -121,9 +118,7 @@ pub fn small_outcome(outcome: Outcome) -> Settled {
         Outcome::Superseded => Settled::Superseded,
         Outcome::Rejected => Settled::Rejected,
         Outcome::Failed => Settled::Failed,
-        Outcome::Duplicate | Outcome::Ignored | Outcome::Paused | Outcome::Observed => {
-            Settled::Other
-        }
+        Outcome::Duplicate | Outcome::Ignored | Outcome::Paused | Outcome::Observed => Settled::Other,
     }
 }
 
@@ -148,28 +143,17 @@ impl World {
             // A failover that failed leaves the first one the writer.
             let named = claim.instance().map_or(INSTANCES[0], InstanceId::as_str);
             let place = INSTANCES.iter().position(|name| *name == named).unwrap();
-            Member {
-                instance: InstanceId::new(named).ok(),
-                ip: ADDRESSES[place],
-            }
+            Member { instance: InstanceId::new(named).ok(), ip: ADDRESSES[place] }
         });
-        let trust_for = |trust_event| Served {
-            policy: Policy {
-                trust_event,
-                ..route.policy.clone()
-            },
-            ..route.clone()
-        };
+        let trust_for =
+            |trust_event| Served { policy: Policy { trust_event, ..route.policy.clone() }, ..route.clone() };
         Self {
             trusting: trust_for(Duration::from_hours(24)),
             doubting: trust_for(Duration::ZERO),
             orders: orders(&evidence),
             keys: keys(&evidence),
             writers,
-            targets: ADDRESSES.map(|ip| Target {
-                ip,
-                port: route.port,
-            }),
+            targets: ADDRESSES.map(|ip| Target { ip, port: route.port }),
             route,
             evidence,
             addresses,
@@ -177,9 +161,7 @@ impl World {
             owners: ["w0", "w1"].map(Owner::new),
             wishes: &[],
             flap_moves_max: story.flap_moves_max(),
-            transitions: (0..=last)
-                .map(|n| TransitionId::from_parts(Timestamp::EPOCH, n.into()))
-                .collect(),
+            transitions: (0..=last).map(|n| TransitionId::from_parts(Timestamp::EPOCH, n.into())).collect(),
         }
     }
 
@@ -221,16 +203,12 @@ impl World {
     pub fn speaks(&self, matter: Matter) -> Evidence {
         match matter {
             Matter::Told(event) => self.evidence[usize::from(event)].clone(),
-            Matter::Seen(look) => Evidence {
-                key: self.key(Self::key_of(matter)),
-                ground: Ground::Truth(self.sighting(look)),
-            },
+            Matter::Seen(look) => {
+                Evidence { key: self.key(Self::key_of(matter)), ground: Ground::Truth(self.sighting(look)) }
+            }
             Matter::Ordered(given) => {
                 let order = Self::order(self.wish(given), self.order_at(given.at).at);
-                Evidence {
-                    key: self.key(Self::key_of(matter)),
-                    ground: Ground::Order(order),
-                }
+                Evidence { key: self.key(Self::key_of(matter)), ground: Ground::Order(order) }
             }
         }
     }
@@ -272,10 +250,7 @@ impl World {
             When::BeforeTheSecond => early(),
             When::Last => late(self.next_number(route)),
         };
-        Given {
-            wish: u8::try_from(wish).unwrap(),
-            at: self.place_of(at, RANK_ORDER),
-        }
+        Given { wish: u8::try_from(wish).unwrap(), at: self.place_of(at, RANK_ORDER) }
     }
 
     fn place_of(&self, at: Timestamp, rank: u8) -> u8 {
@@ -295,28 +270,20 @@ impl World {
 
     pub fn sighting(&self, look: Look) -> Sighting {
         let truth = match self.writer_by(look) {
-            Some(writer) => Truth::Members {
-                writer: writer.clone(),
-                readers: Vec::new(),
-            },
+            Some(writer) => Truth::Members { writer: writer.clone(), readers: Vec::new() },
             None if look.reading == Reading::Silent => Truth::Silent,
             None => Truth::Unclear(String::new()),
         };
         let at = match look.reading {
             Reading::Early => early(),
-            Reading::Silent | Reading::Stale | Reading::Unclear | Reading::True => {
-                late(look.number)
-            }
+            Reading::Silent | Reading::Stale | Reading::Unclear | Reading::True => late(look.number),
         };
         Sighting {
             at,
             truth,
             stood: Some(Duration::from_mins(1)),
             said: String::new(),
-            worth: Worth {
-                against: look.worth.against.map(|key| self.key(key)),
-                since: look.worth.since,
-            },
+            worth: Worth { against: look.worth.against.map(|key| self.key(key)), since: look.worth.since },
         }
     }
 
@@ -352,9 +319,7 @@ impl World {
     /// The number of the next reading on a route that knows this already.
     pub fn next_number(&self, route: &Route) -> u8 {
         let known = route.newest().map(|known| self.evidence_of(known).at);
-        (0..READINGS)
-            .find(|number| known.is_none_or(|known| late(*number) > known))
-            .unwrap()
+        (0..READINGS).find(|number| known.is_none_or(|known| late(*number) > known)).unwrap()
     }
 
     fn desired(&self, desired: state::Desired) -> Desired {
@@ -363,11 +328,7 @@ impl World {
             instance: instance(place),
             target: self.targets[place],
             beside: BTreeSet::new(),
-            reach: if desired.registers {
-                Reach::Register
-            } else {
-                Reach::Swap
-            },
+            reach: if desired.registers { Reach::Register } else { Reach::Swap },
             evidence: self.orders[usize::from(desired.order)],
             event: self.key(desired.key),
         }
@@ -411,20 +372,12 @@ impl World {
                 lease,
                 desired: route.desired.map(|desired| self.desired(desired)),
                 waiting: route.waiting.map(|waiting| self.desired(waiting)),
-                ask_truth: route
-                    .asked
-                    .map(|event| self.evidence[usize::from(event)].ground.at()),
-                agreed_with: route
-                    .newest()
-                    .filter(|_| route.agreed)
-                    .map(|newest| self.key(newest.key)),
+                ask_truth: route.asked.map(|event| self.evidence[usize::from(event)].ground.at()),
+                agreed_with: route.newest().filter(|_| route.agreed).map(|newest| self.key(newest.key)),
                 safety: self.safety(route),
                 ..Control::default()
             },
-            chain: ChainHead {
-                seq: route.seq.into(),
-                ..ChainHead::default()
-            },
+            chain: ChainHead { seq: route.seq.into(), ..ChainHead::default() },
         }
     }
 
@@ -447,10 +400,7 @@ impl World {
         let pin = route.pin.map(|pin| Pin {
             instance: instance(pin.place.into()),
             target: self.targets[usize::from(pin.place)],
-            stop: Stop {
-                since: self.orders[usize::from(pin.since)].at,
-                ..stop()
-            },
+            stop: Stop { since: self.orders[usize::from(pin.since)].at, ..stop() },
         });
         Safety {
             pause: route.paused.then(stop),
@@ -488,9 +438,7 @@ impl World {
                 since: self.place_of(pin.stop.since, RANK_ORDER),
             }),
             flapping: control.safety.flapping.is_some(),
-            moves: u8::try_from(control.safety.moves.len())
-                .unwrap()
-                .min(self.flap_moves_max),
+            moves: u8::try_from(control.safety.moves.len()).unwrap().min(self.flap_moves_max),
         }
     }
 
@@ -576,10 +524,9 @@ fn late(number: u8) -> Timestamp {
 
 /// Every evidence, oldest first.
 fn orders(evidence: &[Evidence; EVENTS]) -> Vec<EvidenceOrder> {
-    let told = evidence.iter().map(|evidence| EvidenceOrder {
-        at: evidence.ground.at(),
-        rank: claim(evidence).rank(),
-    });
+    let told = evidence
+        .iter()
+        .map(|evidence| EvidenceOrder { at: evidence.ground.at(), rank: claim(evidence).rank() });
     // A reading, or an order, that moves a route against newer evidence takes that one's time.
     let times = evidence.iter().map(|evidence| evidence.ground.at());
     let said = (0..READINGS).map(late).chain([early()]).chain(times);
@@ -605,10 +552,5 @@ fn keys(evidence: &[Evidence; EVENTS]) -> Vec<EventKey> {
 }
 
 fn stop() -> Stop {
-    Stop {
-        by: String::new(),
-        reason: String::new(),
-        since: now(),
-        until: None,
-    }
+    Stop { by: String::new(), reason: String::new(), since: now(), until: None }
 }

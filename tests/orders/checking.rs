@@ -28,9 +28,7 @@ async fn one_route_is_checked_with_what_all_share_and_one_that_is_not_configured
     let subjects = |said: &crate::desk::Said| {
         let rows = said.rows("findings");
         let subject = |row: &serde_json::Value| row["subject"].as_str().unwrap().to_owned();
-        rows.iter()
-            .map(subject)
-            .collect::<std::collections::BTreeSet<_>>()
+        rows.iter().map(subject).collect::<std::collections::BTreeSet<_>>()
     };
     let one = desk.says("check --route billing --output json").await;
     let all = desk.says("check --output json").await;
@@ -39,11 +37,7 @@ async fn one_route_is_checked_with_what_all_share_and_one_that_is_not_configured
     assert_eq!(Vec::from_iter(missing), ["route orders"]);
     let none = desk.says("check --route nobody").await;
     assert_eq!((none.code, none.out.as_str()), (1, ""));
-    assert!(
-        none.err.contains("there is no route nobody"),
-        "{}",
-        none.err
-    );
+    assert!(none.err.contains("there is no route nobody"), "{}", none.err);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,11 +52,7 @@ async fn a_warning_ends_with_0_unless_it_is_to_be_strict_and_a_failure_always_wi
     clusters.set_address(&source, first, "10.0.9.9".parse().unwrap());
     let said = desk.says("check").await;
     assert_eq!(said.code, 1, "{}", said.out);
-    assert!(
-        said.out.contains("fail route orders: instances"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("fail route orders: instances"), "{}", said.out);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,10 +63,7 @@ async fn the_same_lines_are_written_for_programs_with_a_version() {
     assert_eq!(json["version"], 1);
     let rows = said.rows("findings");
     let fields: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
-    assert_eq!(
-        fields,
-        ["remedy", "source", "subject", "verdict", "what", "why"]
-    );
+    assert_eq!(fields, ["remedy", "source", "subject", "verdict", "what", "why"]);
     let lines = desk.says("check --output jsonl").await.out.lines().count();
     let csv = desk.says("check --output csv").await.out.lines().count();
     assert_eq!((lines, csv), (rows.len(), rows.len() + 1));

@@ -87,10 +87,7 @@ struct Person<'a> {
 
 impl<'a> Person<'a> {
     fn quick(answer: &'a str) -> Self {
-        Self {
-            thinks: Duration::ZERO,
-            says: answer.as_bytes(),
-        }
+        Self { thinks: Duration::ZERO, says: answer.as_bytes() }
     }
 }
 
@@ -161,16 +158,12 @@ impl Desk {
 
     /// Types a command at a terminal, and this when it asks.
     pub(crate) async fn answers(&self, line: &str, answer: &str) -> Said {
-        self.typed(line, Answers::Person, Person::quick(answer))
-            .await
+        self.typed(line, Answers::Person, Person::quick(answer)).await
     }
 
     /// The same by somebody who thinks it over for so long.
     pub(crate) async fn answers_after(&self, thinks: Duration, line: &str, answer: &str) -> Said {
-        let person = Person {
-            thinks,
-            ..Person::quick(answer)
-        };
+        let person = Person { thinks, ..Person::quick(answer) };
         self.typed(line, Answers::Person, person).await
     }
 
@@ -178,10 +171,7 @@ impl Desk {
         let config = self.file().display().to_string();
         let words = words(line);
         let args = Args::try_parse_from(
-            ["writerlink".to_owned()]
-                .into_iter()
-                .chain(words)
-                .chain(["--config".to_owned(), config]),
+            ["writerlink".to_owned()].into_iter().chain(words).chain(["--config".to_owned(), config]),
         );
         let args = args.unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -212,13 +202,7 @@ impl Desk {
 
     /// Lets time pass in the world.
     pub(crate) async fn pass(&self, time: Duration) {
-        self.rig
-            .fleet
-            .world
-            .process("clock")
-            .clock
-            .sleep(time)
-            .await;
+        self.rig.fleet.world.process("clock").clock.sleep(time).await;
     }
 
     /// Calls of the load balancer that would change something, by anyone.
@@ -283,10 +267,7 @@ impl Connect for Desk {
     async fn books(&self, _: &Config) -> Result<Books, Failure> {
         let process = self.rig.fleet.world.process(DESK);
         let ledger = Arc::new(self.rig.fleet.dynamo.ledger(&process));
-        Ok(Books {
-            audit: Arc::clone(&ledger) as _,
-            ledger,
-        })
+        Ok(Books { audit: Arc::clone(&ledger) as _, ledger })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {

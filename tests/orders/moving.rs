@@ -33,10 +33,7 @@ async fn a_swap_moves_the_route_and_records_who_and_why() {
         assert_eq!(said, format!("swap to orders-3 by {WHO}: sick zone"));
     }
     let entry = &chain[1].record.entry;
-    assert_eq!(
-        (entry.outcome, entry.reason),
-        (Some(Outcome::Swapped), Some(Reason::Ordered))
-    );
+    assert_eq!((entry.outcome, entry.reason), (Some(Outcome::Swapped), Some(Reason::Ordered)));
     let shown = desk.rig_shows(&said).await;
     assert!(shown.contains("sick zone"), "{shown}");
 }
@@ -60,10 +57,7 @@ async fn a_swap_to_where_the_route_is_changes_nothing() {
     desk.pass(5 * MINUTE).await;
     let calls = desk.mutating_calls();
     let again = desk.says(line).await;
-    assert_eq!(
-        (again.code, again.outcomes()),
-        (0, vec!["AlreadyThere".to_owned()])
-    );
+    assert_eq!((again.code, again.outcomes()), (0, vec!["AlreadyThere".to_owned()]));
     assert_eq!(desk.mutating_calls(), calls);
 }
 
@@ -71,9 +65,7 @@ async fn a_swap_to_where_the_route_is_changes_nothing() {
 async fn a_pin_keeps_the_route_and_unpin_lets_it_follow_what_was_held_back() {
     let desk = Desk::with(&["orders"]).await;
     let worker = desk.rig.start("w1");
-    let said = desk
-        .says("pin orders --to orders-1 --reason upgrade --yes")
-        .await;
+    let said = desk.says("pin orders --to orders-1 --reason upgrade --yes").await;
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     desk.pass(Duration::from_secs(10)).await;
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 5));
@@ -114,9 +106,7 @@ async fn refused_then_let_through(desk: &Desk, rule: &str, since: &str) {
     for part in [
         "error: route orders was not moved",
         since,
-        &format!(
-            "`writerlink swap orders --to orders-3 --override {rule} --reason 'urgent'` goes past it"
-        ),
+        &format!("`writerlink swap orders --to orders-3 --override {rule} --reason 'urgent'` goes past it"),
     ] {
         assert!(said.err.contains(part), "{rule} {part}: {}", said.err);
     }
@@ -128,16 +118,7 @@ async fn refused_then_let_through(desk: &Desk, rule: &str, since: &str) {
     assert_eq!(past.outcomes(), ["Swapped"]);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 3)]);
     let chain = desk.rig.chain(0).await;
-    let told = chain
-        .last()
-        .unwrap()
-        .record
-        .entry
-        .told
-        .as_ref()
-        .unwrap()
-        .said()
-        .to_owned();
+    let told = chain.last().unwrap().record.entry.told.as_ref().unwrap().said().to_owned();
     assert!(told.contains(&format!("overriding {rule}")), "{told}");
 }
 
@@ -152,13 +133,9 @@ async fn a_pause_refuses_a_swap_unless_it_is_overridden() {
 #[tokio::test(start_paused = true)]
 async fn a_freeze_refuses_a_swap_unless_it_is_overridden() {
     let desk = Desk::with(&["orders"]).await;
-    assert_eq!(
-        desk.says("freeze --for 1h --reason drill --yes").await.code,
-        0
-    );
-    let since = format!(
-        "frozen by {WHO} since 2026-05-06T23:00:00.000Z until 2026-05-07T00:00:00.000Z: drill"
-    );
+    assert_eq!(desk.says("freeze --for 1h --reason drill --yes").await.code, 0);
+    let since =
+        format!("frozen by {WHO} since 2026-05-06T23:00:00.000Z until 2026-05-07T00:00:00.000Z: drill");
     refused_then_let_through(&desk, "frozen", &since).await;
 }
 
@@ -169,9 +146,7 @@ async fn a_pin_refuses_a_swap_elsewhere_unless_it_is_overridden_and_is_gone_then
     assert_eq!(desk.says(pin).await.code, 0);
     let since = format!("pinned to orders-2 by {WHO} since 2026-05-06T23:00:00.000Z: drill");
     refused_then_let_through(&desk, "pinned", &since).await;
-    let unpin = desk
-        .says("unpin orders --reason x --yes --output json")
-        .await;
+    let unpin = desk.says("unpin orders --reason x --yes --output json").await;
     assert_eq!(unpin.outcomes(), ["Nothing"]);
 }
 
@@ -188,9 +163,7 @@ async fn the_sixth_swap_in_ten_minutes_is_refused_unless_it_is_overridden_or_ack
     let since = "flapping: moved too often in 10 minutes";
     refused_then_let_through(&desk, "flapping", since).await;
     assert_eq!(swap(1).await, 5);
-    let ack = desk
-        .says("ack orders --reason \"on purpose\" --yes --output json")
-        .await;
+    let ack = desk.says("ack orders --reason \"on purpose\" --yes --output json").await;
     assert_eq!((ack.code, ack.outcomes()), (0, vec!["InForce".to_owned()]));
     assert_eq!(swap(1).await, 0);
 }
@@ -204,9 +177,7 @@ async fn the_routes_own_limit_of_moves_is_the_one_that_an_acknowledgement_lifts(
         let line = format!("swap orders --to orders-{n} --reason x --yes");
         assert_eq!(desk.says(&line).await.code, 0);
     }
-    let ack = desk
-        .says("ack orders --reason \"on purpose\" --yes --output json")
-        .await;
+    let ack = desk.says("ack orders --reason \"on purpose\" --yes --output json").await;
     assert_eq!((ack.code, ack.outcomes()), (0, vec!["InForce".to_owned()]));
     let swap = "swap orders --to orders-2 --reason x --yes";
     assert_eq!(desk.says(swap).await.code, 0);
@@ -220,8 +191,7 @@ async fn every_rule_has_to_be_named_and_the_refusal_keeps_those_that_were() {
     let line = "swap orders --to orders-2 --reason x --yes --override frozen";
     let said = desk.says(line).await;
     assert_eq!(said.code, 5, "{}", said.out);
-    let both =
-        "`writerlink swap orders --to orders-2 --override frozen --override paused --reason 'x'`";
+    let both = "`writerlink swap orders --to orders-2 --override frozen --override paused --reason 'x'`";
     assert!(said.err.contains(both), "{}", said.err);
     let said = desk.says(&format!("{line} --override paused")).await;
     assert_eq!(said.code, 0, "{}", said.err);
@@ -230,16 +200,13 @@ async fn every_rule_has_to_be_named_and_the_refusal_keeps_those_that_were() {
 #[tokio::test(start_paused = true)]
 async fn no_override_goes_past_an_instance_that_is_not_the_routes() {
     let desk = Desk::with(&["orders"]).await;
-    let every = "--override paused --override frozen --override pinned --override observing --override flapping";
+    let every =
+        "--override paused --override frozen --override pinned --override observing --override flapping";
     for order in ["swap", "pin"] {
         let line = format!("{order} orders --to stranger-1 --reason x --yes {every}");
         let said = desk.says(&line).await;
         assert_eq!(said.code, 5, "{}", said.out);
-        assert!(
-            said.err.contains("fix: no --override goes past this"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("fix: no --override goes past this"), "{}", said.err);
     }
     assert_eq!(desk.mutating_calls(), 0);
     let chain = desk.rig.chain(0).await;
@@ -250,9 +217,7 @@ async fn no_override_goes_past_an_instance_that_is_not_the_routes() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_shows_the_calls_and_writes_nothing() {
     let desk = Desk::with(&["orders"]).await;
-    let swap = desk
-        .says("swap orders --to orders-2 --reason x --dry-run")
-        .await;
+    let swap = desk.says("swap orders --to orders-2 --reason x --dry-run").await;
     assert_eq!((swap.code, swap.err.as_str()), (0, ""));
     insta::assert_snapshot!(swap.out, @r#"
     ROUTE   DECISION  ACTION      TARGET          STATE    NOTE
@@ -261,15 +226,8 @@ async fn a_dry_run_shows_the_calls_and_writes_nothing() {
     orders  Move      deregister  10.0.1.11:3306  healthy  orders-2 alone, by evidence of
                                                            2026-05-06T23:00:00.000Z
     "#);
-    for line in [
-        "pin orders --to orders-2",
-        "pause orders --for 2h",
-        "freeze",
-        "resume orders",
-    ] {
-        let said = desk
-            .says(&format!("{line} --reason x --dry-run --output json"))
-            .await;
+    for line in ["pin orders --to orders-2", "pause orders --for 2h", "freeze", "resume orders"] {
+        let said = desk.says(&format!("{line} --reason x --dry-run --output json")).await;
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{line}");
         assert_eq!(said.rows("plan").last().unwrap()["route"], "orders");
     }
@@ -288,16 +246,9 @@ async fn a_call_that_fails_is_told_with_1_and_the_timer_brings_the_order_to_its_
         }
     };
     desk.rig.fleet.world.fabric.set_plan(Box::new(plan));
-    let said = desk
-        .says("swap orders --to orders-2 --reason x --yes")
-        .await;
+    let said = desk.says("swap orders --to orders-2 --reason x --yes").await;
     assert_eq!(said.code, 1, "{}", said.out);
-    assert!(
-        said.err
-            .contains("route orders is not where it was ordered to be"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("route orders is not where it was ordered to be"), "{}", said.err);
     let worker = desk.rig.start("w1");
     desk.pass(MINUTE).await;
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 2)]);
@@ -312,12 +263,9 @@ async fn a_group_that_somebody_else_keeps_changing_ends_with_7() {
     let old = TargetDescription::of(desk.rig.target(0, 1), None);
     world.fabric.watch(Box::new(move |effect: &Effect| {
         if effect.process == DESK && effect.call == "DeregisterTargets" {
-            elb.register("somebody", &arn, std::slice::from_ref(&old))
-                .unwrap();
+            elb.register("somebody", &arn, std::slice::from_ref(&old)).unwrap();
         }
     }));
-    let said = desk
-        .says("swap orders --to orders-2 --reason x --yes")
-        .await;
+    let said = desk.says("swap orders --to orders-2 --reason x --yes").await;
     assert_eq!(said.code, 7, "{}{}", said.out, said.err);
 }

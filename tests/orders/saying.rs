@@ -23,11 +23,7 @@ async fn without_a_terminal_and_without_yes_nothing_is_asked_or_done() {
     for line in LINES {
         let said = desk.says(&format!("{line} --reason x")).await;
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{line}");
-        assert!(
-            said.err.contains("fix: pass --yes to go ahead"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("fix: pass --yes to go ahead"), "{}", said.err);
     }
     assert_eq!(desk.asked.get(), 0);
     assert!(desk.rig.calls("desk").is_empty());
@@ -37,21 +33,13 @@ async fn without_a_terminal_and_without_yes_nothing_is_asked_or_done() {
 async fn at_a_terminal_the_plan_is_shown_and_only_a_yes_carries_it_out() {
     let desk = Desk::with(&["orders"]).await;
     for answer in ["n\n", "", "nay\n", "\n"] {
-        let said = desk
-            .answers("swap orders --to orders-2 --reason x", answer)
-            .await;
+        let said = desk.answers("swap orders --to orders-2 --reason x", answer).await;
         assert_eq!((said.code, said.out.as_str()), (1, ""), "{answer:?}");
         assert!(said.err.contains("register"), "{}", said.err);
-        assert!(
-            said.err.contains("error: nothing was ordered"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("error: nothing was ordered"), "{}", said.err);
     }
     assert_eq!((desk.writes(), desk.mutating_calls()), (0, 0));
-    let said = desk
-        .answers("swap orders --to orders-2 --reason x", "Yes\n")
-        .await;
+    let said = desk.answers("swap orders --to orders-2 --reason x", "Yes\n").await;
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.err, @r#"
     ROUTE   DECISION  ACTION      TARGET          STATE    NOTE
@@ -76,9 +64,7 @@ async fn what_would_be_refused_is_not_asked_about() {
     let desk = Desk::with(&["orders"]).await;
     let pause = "pause orders --for 1h --reason drill --yes";
     assert_eq!(desk.says(pause).await.code, 0);
-    let said = desk
-        .answers("swap orders --to orders-2 --reason x", "y\n")
-        .await;
+    let said = desk.answers("swap orders --to orders-2 --reason x", "y\n").await;
     assert_eq!(said.code, 5, "{}", said.out);
     insta::assert_snapshot!(said.out, @r#"
     ROUTE   DECISION  ACTION   TARGET  STATE  NOTE
@@ -129,23 +115,15 @@ async fn what_an_order_replaces_or_lifts_is_shown_before() {
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 0));
     desk.pass(Duration::from_secs(5)).await;
     let note = async |line: &str| {
-        let said = desk
-            .says(&format!("{line} --reason x --dry-run --output json"))
-            .await;
+        let said = desk.says(&format!("{line} --reason x --dry-run --output json")).await;
         said.rows("plan")[0]["note"].as_str().unwrap().to_owned()
     };
     let first = format!("paused by {WHO} since 2026-05-06T23:00:00.000Z: first");
     let replaced = note("pause orders").await;
-    assert!(
-        replaced.contains(&format!("; replaces: {first}")),
-        "{replaced}"
-    );
+    assert!(replaced.contains(&format!("; replaces: {first}")), "{replaced}");
     let lifted = note("resume orders").await;
     assert!(lifted.contains(&format!("lifts: {first}")), "{lifted}");
-    assert!(
-        lifted.contains("held back is a move to orders-2"),
-        "{lifted}"
-    );
+    assert!(lifted.contains("held back is a move to orders-2"), "{lifted}");
     drop(worker);
 }
 

@@ -10,28 +10,18 @@ use crate::rig::say;
 use crate::world::Shown;
 
 /// What Chromium is called where.
-const NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-];
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// Set by `make page`: there, no browser is a failure.
 const REQUIRED: &str = "PAGE_IN_CHROMIUM";
 
 /// What the schemes are called in `--blink-settings`.
-const SCHEMES: [(&str, &str); 2] = [
-    ("light", "preferredColorScheme=1"),
-    ("dark", "preferredColorScheme=0"),
-];
+const SCHEMES: [(&str, &str); 2] = [("light", "preferredColorScheme=1"), ("dark", "preferredColorScheme=0")];
 
 fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut places = NAMES
-        .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let mut places = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     places.find(|place| place.is_file())
 }
 
@@ -44,10 +34,7 @@ struct Browser {
 impl Browser {
     fn found() -> Option<Self> {
         let Some(program) = chromium() else {
-            assert!(
-                std::env::var_os(REQUIRED).is_none(),
-                "no {NAMES:?} on the PATH"
-            );
+            assert!(std::env::var_os(REQUIRED).is_none(), "no {NAMES:?} on the PATH");
             say("page: skipped in a browser, since there is no Chromium here (make page)\n");
             return None;
         };
@@ -59,19 +46,10 @@ impl Browser {
     async fn does(&self, arguments: &[String]) -> Output {
         let mut command = Command::new(&self.program);
         command
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-            ])
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
             .args(["--disable-dev-shm-usage", "--enable-logging=stderr"])
             // What it asks its maker for would only fail here, noisily.
-            .args([
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-            ])
+            .args(["--disable-background-networking", "--disable-component-update", "--no-first-run"])
             .arg(format!("--user-data-dir={}", self.profile.path().display()))
             .args(arguments);
         elsewhere(move || command.output()).await.unwrap()
@@ -116,10 +94,7 @@ async fn a_browser_has_nothing_to_say_against_the_pages() {
         return;
     };
     let told = browser
-        .does(&[
-            "--dump-dom".to_owned(),
-            "data:text/html,<script>console.log(1)</script>".to_owned(),
-        ])
+        .does(&["--dump-dom".to_owned(), "data:text/html,<script>console.log(1)</script>".to_owned()])
         .await;
     assert_eq!(complaints(&told).len(), 1, "it is heard: {told:?}");
     let shown = Shown::after_a_day().await;
@@ -129,13 +104,8 @@ async fn a_browser_has_nothing_to_say_against_the_pages() {
         let document = browser.document(&shown.client.url(&path)).await;
         assert!(document.contains("writerlink</title>"), "{document}");
     }
-    let document = browser
-        .document(&shown.client.url(&format!("/transitions/{hostile}")))
-        .await;
-    assert!(
-        !document.contains("<script") && !document.contains("<img"),
-        "{document}"
-    );
+    let document = browser.document(&shown.client.url(&format!("/transitions/{hostile}"))).await;
+    assert!(!document.contains("<script") && !document.contains("<img"), "{document}");
     assert!(!document.contains("<title>owned"), "{document}");
 }
 

@@ -24,9 +24,7 @@ async fn server(limits: ConnectionLimits) -> (HttpServer, Arc<Notify>) {
         told.notify_one();
         std::future::pending::<&'static str>().await
     };
-    let app = Router::new()
-        .route("/", get(|| async { "here" }))
-        .route("/never", get(never));
+    let app = Router::new().route("/", get(|| async { "here" })).route("/never", get(never));
     let server = web::listen("127.0.0.1:0".parse().unwrap(), app, limits, nobody());
     (server.await.unwrap(), asked)
 }
@@ -57,18 +55,12 @@ async fn answer(mut stream: TcpStream) -> (TcpStream, String) {
     elsewhere(move || {
         let mut bytes = [0; 1024];
         let length = stream.read(&mut bytes).unwrap();
-        (
-            stream,
-            String::from_utf8_lossy(&bytes[..length]).into_owned(),
-        )
+        (stream, String::from_utf8_lossy(&bytes[..length]).into_owned())
     })
     .await
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokio's clock, paused by the test"
-)]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, paused by the test")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -119,10 +111,7 @@ async fn one_connection_too_many_takes_the_place_of_the_oldest_silent_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_being_answered_makes_room_last() {
-    let limits = ConnectionLimits {
-        connections_max: 2,
-        ..UNHURRIED
-    };
+    let limits = ConnectionLimits { connections_max: 2, ..UNHURRIED };
     let (server, asked) = server(limits).await;
     let never = "GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let first = connection(server.address(), never).await;

@@ -20,8 +20,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
 use writerlink::ports::{
-    AddressError, CallError, Commit, Databases, Depth, ErrorKind, Kept, Ledger, Message, Ports,
-    Queue,
+    AddressError, CallError, Commit, Databases, Depth, ErrorKind, Kept, Ledger, Message, Ports, Queue,
 };
 use writerlink::reconcile::Reconciler;
 use writerlink::worker::{Observers, Until, Worker};
@@ -80,11 +79,7 @@ impl Queue for Hanging<dyn Queue> {
 
 #[async_trait]
 impl Databases for Hanging<dyn Databases> {
-    async fn address(
-        &self,
-        route: &Route,
-        instance: &InstanceId,
-    ) -> Result<Option<IpAddr>, AddressError> {
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
         Hangs::at(&self.hangs.address).await;
         self.inner.address(route, instance).await
     }
@@ -132,12 +127,7 @@ impl Stage {
         let shown = Shown::of(rig).await;
         let hangs = Arc::<Hangs>::default();
         let (stop, worker) = start(&shown, &hangs);
-        Self {
-            shown,
-            hangs,
-            stop: Some(stop),
-            worker,
-        }
+        Self { shown, hangs, stop: Some(stop), worker }
     }
 
     async fn health(&self) -> Answer {
@@ -166,14 +156,8 @@ fn start(shown: &Shown, hangs: &Arc<Hangs>) -> (oneshot::Sender<()>, JoinHandle<
     let process = fleet.world.process("worker");
     let ports = fleet.ports(&process);
     let ports = Ports {
-        queue: Arc::new(Hanging {
-            inner: Arc::clone(&ports.queue),
-            hangs: Arc::clone(hangs),
-        }),
-        databases: Arc::new(Hanging {
-            inner: Arc::clone(&ports.databases),
-            hangs: Arc::clone(hangs),
-        }),
+        queue: Arc::new(Hanging { inner: Arc::clone(&ports.queue), hangs: Arc::clone(hangs) }),
+        databases: Arc::new(Hanging { inner: Arc::clone(&ports.databases), hangs: Arc::clone(hangs) }),
         ..ports
     };
     let reconciler = Reconciler::new(&ports, Owner::new("worker"), fleet.config.attempts);
@@ -250,10 +234,7 @@ async fn a_hand_that_never_ends_in_the_last_place_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_long_hand_in_the_last_place_is_no_silence() {
     let stage = Stage::new(|fleet| fleet.limits.groups_max = 1).await;
-    stage
-        .shown
-        .rig
-        .every_call_takes(Duration::from_millis(4_900));
+    stage.shown.rig.every_call_takes(Duration::from_millis(4_900));
     for (n, second) in (0..10).zip(0..) {
         let event = stage.shown.rig.completed(0, 2 + n % 2, second);
         stage.shown.rig.fleet.world.deliver(&stage.shown.now(event));
@@ -303,10 +284,7 @@ async fn a_stopping_worker_is_well_until_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn readyz_answers_while_the_ledger_never_does() {
     let rig = Rig::new(&["orders"]).await;
-    let shown = Shown::with(rig, |ports| Ports {
-        ledger: Arc::new(DeadLedger),
-        ..ports
-    });
+    let shown = Shown::with(rig, |ports| Ports { ledger: Arc::new(DeadLedger), ..ports });
     let shown = shown.await;
     for _ in 0..2 {
         let waiting = shown.get("/readyz").await;

@@ -31,18 +31,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn of(address: SocketAddr) -> Self {
-        Self {
-            address,
-            host: address.to_string(),
-        }
+        Self { address, host: address.to_string() }
     }
 
     /// The same with another name for the machine, as a browser has it whom a name was rebound.
     pub(crate) fn calling_it(&self, host: &str) -> Self {
-        Self {
-            host: host.to_owned(),
-            ..self.clone()
-        }
+        Self { host: host.to_owned(), ..self.clone() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -91,9 +85,5 @@ fn exchange(address: SocketAddr, request: &str) -> Answer {
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }

@@ -57,28 +57,19 @@ fn tag(inside: &str) -> Tag {
         let (name, after) = rest.split_once("=\"").expect("a value in quotes");
         let (value, after) = after.split_once('"').expect("an end of the value");
         assert!(plain(name), "<{inside}>");
-        assert!(
-            attributes.iter().all(|(known, _)| known != name),
-            "{name} twice"
-        );
+        assert!(attributes.iter().all(|(known, _)| known != name), "{name} twice");
         is_text(value);
         attributes.push((name.to_owned(), value.to_owned()));
         rest = after.strip_prefix(' ').unwrap_or(after);
     }
-    Tag {
-        name: name.to_owned(),
-        attributes,
-    }
+    Tag { name: name.to_owned(), attributes }
 }
 
 fn is_text(text: &str) {
     assert!(!text.contains(['<', '>']), "{text}");
     for after in text.split('&').skip(1) {
         let known = ["amp;", "lt;", "gt;", "quot;", "#39;"];
-        assert!(
-            known.iter().any(|entity| after.starts_with(entity)),
-            "&{after}"
-        );
+        assert!(known.iter().any(|entity| after.starts_with(entity)), "&{after}");
     }
     let control = |c: char| c.is_control() && c != '\n';
     assert!(!text.contains(control), "{text:?}");

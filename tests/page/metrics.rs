@@ -34,10 +34,7 @@ impl Samples {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 let (name, sentence) = help.split_once(' ').unwrap();
                 assert!(helped.insert(name), "{line}");
-                assert!(
-                    !sentence.trim().is_empty() && !sentence.contains('\\'),
-                    "{line}"
-                );
+                assert!(!sentence.trim().is_empty() && !sentence.contains('\\'), "{line}");
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = kind.split_once(' ').unwrap();
                 assert!(helped.contains(name), "{line}");
@@ -59,13 +56,9 @@ impl Samples {
         let (last, _) = self.kinds.last_key_value().expect("a type before a sample");
         let of_a_histogram = ["_bucket", "_sum", "_count"].into_iter();
         let stems = of_a_histogram.filter_map(|ending| name.strip_suffix(ending));
-        let known = stems
-            .chain([name])
-            .any(|name| self.kinds.contains_key(name));
+        let known = stems.chain([name]).any(|name| self.kinds.contains_key(name));
         assert!(known, "{line} after {last}");
-        let twice = self
-            .values
-            .insert(series.to_owned(), value.parse().unwrap());
+        let twice = self.values.insert(series.to_owned(), value.parse().unwrap());
         assert_eq!(twice, None, "{line}");
     }
 
@@ -107,17 +100,9 @@ async fn the_metrics_are_those_of_the_log_in_prometheus_own_words() {
                 (format!("writerlink_{stem}_seconds"), "histogram")
             }
         };
-        assert_eq!(
-            samples.kinds.get(&name).map(String::as_str),
-            Some(kind),
-            "{name}"
-        );
+        assert_eq!(samples.kinds.get(&name).map(String::as_str), Some(kind), "{name}");
     }
-    let version = concat!(
-        "writerlink_build_info{version=\"",
-        env!("CARGO_PKG_VERSION"),
-        "\"}"
-    );
+    let version = concat!("writerlink_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     assert_eq!(samples.value(version), Some(1.0));
 }
 
@@ -129,9 +114,7 @@ async fn every_series_has_the_label_of_the_installation() {
     for series in samples.values.keys() {
         let (_, labels) = series.split_once('{').unwrap_or_default();
         let labels = labels.trim_end_matches('}').split(',');
-        let of_installation: Vec<&str> = labels
-            .filter(|label| label.starts_with("installation="))
-            .collect();
+        let of_installation: Vec<&str> = labels.filter(|label| label.starts_with("installation=")).collect();
         assert_eq!(of_installation, [OF_INSTALLATION], "{series}");
     }
 }
@@ -143,15 +126,9 @@ async fn what_is_counted_here_is_what_the_log_counted() {
     let log = shown.log.0.lock().unwrap().clone();
     let mut happened = 0;
     for metric in measure::metrics() {
-        let values: Vec<f64> = log
-            .iter()
-            .filter_map(|line| line[metric.name].as_f64())
-            .collect();
+        let values: Vec<f64> = log.iter().filter_map(|line| line[metric.name].as_f64()).collect();
         let (found, expected) = match metric.kind {
-            Kind::Counter => (
-                samples.sum(&format!("writerlink_{}_total", metric.name)),
-                values.iter().sum(),
-            ),
+            Kind::Counter => (samples.sum(&format!("writerlink_{}_total", metric.name)), values.iter().sum()),
             Kind::Gauge => {
                 let last = values.last().copied().unwrap_or_default();
                 (samples.sum(&format!("writerlink_{}", metric.name)), last)
@@ -159,17 +136,10 @@ async fn what_is_counted_here_is_what_the_log_counted() {
             Kind::Time => {
                 let stem = metric.name.strip_suffix("_ms").unwrap();
                 let seconds = values.iter().sum::<f64>() / 1000.0;
-                (
-                    samples.sum(&format!("writerlink_{stem}_seconds_sum")),
-                    seconds,
-                )
+                (samples.sum(&format!("writerlink_{stem}_seconds_sum")), seconds)
             }
         };
-        assert!(
-            (found - expected).abs() < 0.001,
-            "{}: {found} {expected}",
-            metric.name
-        );
+        assert!((found - expected).abs() < 0.001, "{}: {found} {expected}", metric.name);
         happened += usize::from(expected > 0.0);
     }
     assert!(happened >= 12, "{happened}");
@@ -181,18 +151,12 @@ async fn what_is_counted_here_is_what_the_log_counted() {
 async fn a_histogram_only_grows_towards_its_end_and_ends_with_all() {
     let shown = Shown::after_a_day().await;
     let samples = metrics(&shown).await;
-    let histograms = samples
-        .kinds
-        .iter()
-        .filter(|(_, kind)| *kind == "histogram");
+    let histograms = samples.kinds.iter().filter(|(_, kind)| *kind == "histogram");
     let mut filled = 0;
     for (name, _) in histograms {
         let all = samples.value(&format!("{name}_count")).unwrap();
         let start = format!("{name}_bucket{{{OF_INSTALLATION},le=\"");
-        let buckets = samples
-            .values
-            .iter()
-            .filter(|(series, _)| series.starts_with(&start));
+        let buckets = samples.values.iter().filter(|(series, _)| series.starts_with(&start));
         let mut by_bound: Vec<(f64, f64)> = buckets
             .map(|(series, count)| {
                 let bound = series.strip_prefix(&start).unwrap();
@@ -218,41 +182,24 @@ async fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_
     shown.rig.fleet.world.fabric.set_plan(Box::new(down));
     let waiting = shown.get("/readyz").await;
     assert_eq!(waiting.status, 503);
-    assert_eq!(
-        waiting.body,
-        "{\"status\":\"waiting\",\"for\":[\"ledger\",\"queue\"]}\n"
-    );
+    assert_eq!(waiting.body, "{\"status\":\"waiting\",\"for\":[\"ledger\",\"queue\"]}\n");
     let asked = shown.rig.calls("page").len();
     shown.get("/readyz").await;
-    assert_eq!(
-        shown.rig.calls("page").len(),
-        asked,
-        "asking is not asking AWS"
-    );
+    assert_eq!(shown.rig.calls("page").len(), asked, "asking is not asking AWS");
     shown.rig.fleet.world.fabric.set_plan(no_faults());
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     let waiting = shown.get("/readyz").await;
-    assert_eq!(
-        waiting.body,
-        "{\"status\":\"waiting\",\"for\":[\"queue\"]}\n"
-    );
+    assert_eq!(waiting.body, "{\"status\":\"waiting\",\"for\":[\"queue\"]}\n");
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
     shown.probes.tell(&Happening::Received(0));
     let ready = shown.get("/readyz").await;
-    assert_eq!(
-        (ready.status, ready.body.as_str()),
-        (200, "{\"status\":\"ready\"}\n")
-    );
+    assert_eq!((ready.status, ready.body.as_str()), (200, "{\"status\":\"ready\"}\n"));
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(1.0));
-    shown.probes.tell(&Happening::Stopping {
-        within: std::time::Duration::from_secs(25),
-        receive_ends_within: None,
-    });
+    shown
+        .probes
+        .tell(&Happening::Stopping { within: std::time::Duration::from_secs(25), receive_ends_within: None });
     let stopping = shown.get("/readyz").await;
-    assert_eq!(
-        (stopping.status, stopping.body.as_str()),
-        (503, "{\"status\":\"stopping\"}\n")
-    );
+    assert_eq!((stopping.status, stopping.body.as_str()), (503, "{\"status\":\"stopping\"}\n"));
     assert_eq!(shown.get("/healthz").await.status, 200);
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
 }

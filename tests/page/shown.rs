@@ -25,36 +25,23 @@ pub(crate) fn is_guarded(answer: &Answer) {
     }
     let policy = answer.header("content-security-policy").unwrap();
     let parts: Vec<&str> = policy.split("; ").collect();
-    for part in [
-        "default-src 'none'",
-        "style-src 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ] {
+    for part in ["default-src 'none'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
         assert!(parts.contains(&part), "{part}: {policy}");
     }
-    assert!(
-        !policy.contains("unsafe") && !policy.contains("script-src"),
-        "{policy}"
-    );
+    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
 }
 
 /// A page as anybody may see it: well formed, small, and without anything that runs or is somebody else's.
 pub(crate) fn is_harmless(answer: &Answer) -> Vec<Tag> {
     let kind = answer.header("content-type");
     assert_eq!(kind, Some("text/html; charset=utf-8"));
-    assert!(
-        answer.body.len() < PAGE_BYTES_MAX,
-        "{} bytes",
-        answer.body.len()
-    );
+    assert!(answer.body.len() < PAGE_BYTES_MAX, "{} bytes", answer.body.len());
     let tags = tags(&answer.body);
     for tag in &tags {
         assert!(!["script", "img", "iframe", "style", "object"].contains(&tag.name.as_str()));
         for (name, value) in &tag.attributes {
             assert!(!name.starts_with("on") && name != "style", "{name}={value}");
-            let leads_away =
-                ["href", "src", "action"].contains(&name.as_str()) && !value.starts_with('/');
+            let leads_away = ["href", "src", "action"].contains(&name.as_str()) && !value.starts_with('/');
             assert!(!leads_away, "{name}={value}");
         }
     }
@@ -145,10 +132,7 @@ async fn the_page_of_a_transition_says_under_which_configuration_each_record_was
     let shown = Shown::after_a_day().await;
     let moved = shown.transition_with(0, "Swapped").await;
     let page = text(&shown.get(&format!("/transitions/{moved}")).await);
-    let named = format!(
-        "Installation orders-prod, configuration {}",
-        provenance().config
-    );
+    let named = format!("Installation orders-prod, configuration {}", provenance().config);
     assert!(page.matches(&named).count() >= 2, "{page}");
 }
 
@@ -175,19 +159,10 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
         assert!(page.contains(part), "{part}\n{page}");
     }
     let metrics = shown.get("/metrics").await.body;
-    assert!(
-        metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"),
-        "{metrics}"
-    );
+    assert!(metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"), "{metrics}");
     let log = shown.log.0.lock().unwrap();
-    let mut counted = log
-        .iter()
-        .filter_map(|line| line["route_diverged"].as_u64());
-    assert_eq!(
-        counted.next_back(),
-        Some(1),
-        "the log's metric says the same"
-    );
+    let mut counted = log.iter().filter_map(|line| line["route_diverged"].as_u64());
+    assert_eq!(counted.next_back(), Some(1), "the log's metric says the same");
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,9 +171,7 @@ async fn a_transition_has_its_calls_its_sets_its_evidence_and_its_place_in_the_c
     let id = shown.transition_with(0, "Started cross AZ").await;
     let page = text(&shown.get(&format!("/transitions/{id}")).await);
     let chain = shown.rig.chain(0).await;
-    let own = chain
-        .iter()
-        .filter(|s| s.record.entry.transition.to_string() == id);
+    let own = chain.iter().filter(|s| s.record.entry.transition.to_string() == id);
     for stored in own {
         let hash = stored.hash.to_string();
         assert!(page.contains(&hash), "the hash of {}", stored.record.seq);
@@ -240,9 +213,7 @@ async fn what_an_event_says_stays_text() {
         .replace('\u{202E}', "\\u{202e}")
         .replace('\u{7}', "\\u{7}");
     assert!(answer.body.contains(&escaped), "{}", answer.body);
-    let echoed = shown
-        .get("/transitions/%3Cscript%3Ealert(1)%3C/script%3E")
-        .await;
+    let echoed = shown.get("/transitions/%3Cscript%3Ealert(1)%3C/script%3E").await;
     assert_eq!(echoed.status, 404);
     is_harmless(&echoed);
     let echoed = shown.get("/transitions/%3Cscript%3Ealert(1)").await;
@@ -254,9 +225,7 @@ async fn what_an_event_says_stays_text() {
 #[tokio::test(start_paused = true)]
 async fn nothing_can_be_changed_here() {
     let shown = Shown::of(crate::rig::Rig::new(&["orders"]).await).await;
-    for method in [
-        "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE",
-    ] {
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
         for path in ["/", "/metrics", "/healthz", "/nowhere"] {
             let answer = shown.client.ask(method, path).await;
             assert_eq!(answer.status, 405, "{method} {path}");
@@ -291,11 +260,7 @@ async fn a_transition_that_nobody_knows_is_not_found_and_says_what_to_do() {
     let answer = shown.get(path).await;
     assert_eq!(answer.status, 404);
     is_harmless(&answer);
-    assert!(
-        text(&answer).contains("writerlink audit show 01977f2e"),
-        "{}",
-        text(&answer)
-    );
+    assert!(text(&answer).contains("writerlink audit show 01977f2e"), "{}", text(&answer));
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,10 +44,8 @@ pub(crate) struct Shown {
 }
 
 /// The clock of these worlds would run ahead to the end of any time that a viewer is given.
-pub(crate) const UNHURRIED: ConnectionLimits = ConnectionLimits {
-    connections_max: web::CONNECTIONS_MAX,
-    head_within: None,
-};
+pub(crate) const UNHURRIED: ConnectionLimits =
+    ConnectionLimits { connections_max: web::CONNECTIONS_MAX, head_within: None };
 
 /// Nobody is told of a server in a test that tells nothing.
 pub(crate) fn nobody() -> Arc<dyn Observer> {
@@ -84,13 +82,7 @@ impl Shown {
         let server = web::listen(anywhere, app, UNHURRIED, nobody());
         let server = server.await.unwrap();
         let client = Client::of(server.address());
-        Self {
-            rig,
-            client,
-            probes,
-            log: Arc::default(),
-            _server: server,
-        }
+        Self { rig, client, probes, log: Arc::default(), _server: server }
     }
 
     /// A day on which routes are moved, held back and broken, and somebody sends markup for an event.
@@ -100,33 +92,20 @@ impl Shown {
         rig.every_call_takes(Duration::from_millis(14));
         let shown = Self::of(rig).await;
         shown.events(&[shown.rig.started(0, 2, 1)]).await;
-        shown
-            .events(&[shown.now(shown.rig.completed(0, 2, 0))])
-            .await;
+        shown.events(&[shown.now(shown.rig.completed(0, 2, 0))]).await;
         tokio::time::sleep(5 * HOUR).await;
-        shown
-            .events(&[shown.now(shown.rig.completed(1, 3, 0))])
-            .await;
+        shown.events(&[shown.now(shown.rig.completed(1, 3, 0))]).await;
         tokio::time::sleep(5 * HOUR).await;
-        shown
-            .events(&[shown.now(shown.rig.completed(0, 1, 0))])
-            .await;
-        shown
-            .order(1, Act::Pause { within: None }, "maintenance <b>tonight</b>")
-            .await;
-        shown
-            .events(&[shown.now(shown.rig.completed(1, 2, 0))])
-            .await;
+        shown.events(&[shown.now(shown.rig.completed(0, 1, 0))]).await;
+        shown.order(1, Act::Pause { within: None }, "maintenance <b>tonight</b>").await;
+        shown.events(&[shown.now(shown.rig.completed(1, 2, 0))]).await;
         tokio::time::sleep(3 * HOUR).await;
         let unknown = RdsEvent {
             message: "Completed failover to DB instance: somebody-elses".to_owned(),
             ..shown.now(shown.rig.completed(2, 2, 0))
         };
         shown.events(&[unknown]).await;
-        let hostile = RdsEvent {
-            message: HOSTILE.to_owned(),
-            ..shown.now(shown.rig.completed(0, 2, 0))
-        };
+        let hostile = RdsEvent { message: HOSTILE.to_owned(), ..shown.now(shown.rig.completed(0, 2, 0)) };
         shown.events(&[hostile]).await;
         shown
     }
@@ -153,12 +132,8 @@ impl Shown {
             Arc::clone(&self.log) as _,
         ]);
         let at = self.rig.fleet.world.fabric.time.elapsed().as_secs();
-        let worker = self.rig.fleet.start(
-            &format!("worker-{at}"),
-            routes,
-            Until::Stopped,
-            Arc::new(observers),
-        );
+        let worker =
+            self.rig.fleet.start(&format!("worker-{at}"), routes, Until::Stopped, Arc::new(observers));
         tokio::time::sleep(12 * MINUTE).await;
         worker.stop();
         assert!(worker.ended().await, "it ends when it is told to");

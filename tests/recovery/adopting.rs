@@ -24,20 +24,14 @@ impl Story {
     /// Adopts, and checks what the plan says before it: the first row that does not verify.
     async fn adopts(&self, first_bad: u64) {
         let before = self.rows().await;
-        let plan = self
-            .desk
-            .says("adopt orders --reason restored --dry-run --output json")
-            .await;
+        let plan = self.desk.says("adopt orders --reason restored --dry-run --output json").await;
         assert_eq!(plan.code, 0, "{}{}", plan.out, plan.err);
         let row = plan.rows("adoptions").remove(0);
         assert_eq!(row["action"], "adopt", "{row}");
         let note = row["note"].as_str().unwrap();
         assert!(note.contains(&first_bad.to_string()), "{note}");
         assert_eq!(self.rows().await, before, "a plan writes nothing");
-        let adopted = self
-            .desk
-            .says("adopt orders --reason restored --yes --output json")
-            .await;
+        let adopted = self.desk.says("adopt orders --reason restored --yes --output json").await;
         assert_eq!(adopted.code, 0, "{}{}", adopted.out, adopted.err);
         let done = adopted.rows("adoptions").remove(0);
         assert_eq!(done["record_seq"], row["record_seq"], "as the plan said");
@@ -60,22 +54,11 @@ async fn an_adopted_foreign_row_stays_named_and_the_route_moves_again() {
     assert_eq!(verify.code, 3, "{}", verify.out);
     let row = verify.rows("routes").remove(0);
     assert_eq!(row["first_bad_seq"], foreign, "{row}");
-    let adopted = format!(
-        "record {} adopted that, and from there on the chain is intact",
-        foreign + 1
-    );
+    let adopted = format!("record {} adopted that, and from there on the chain is intact", foreign + 1);
     assert!(row["fault"].as_str().unwrap().contains(&adopted), "{row}");
     // What a person has taken on is no alarm any more, and nothing is left to adopt.
-    let again = story
-        .desk
-        .says("adopt orders --reason again --yes --output json")
-        .await;
-    assert_eq!(
-        again.rows("adoptions")[0]["action"],
-        "nothing",
-        "{}",
-        again.out
-    );
+    let again = story.desk.says("adopt orders --reason again --yes --output json").await;
+    assert_eq!(again.rows("adoptions")[0]["action"], "nothing", "{}", again.out);
     assert_eq!(again.code, 0);
     story.kept_its_rows().await;
 }
@@ -101,10 +84,7 @@ async fn adoption_takes_on_the_records_that_verify_before_the_foreign_row() {
     story.gets_a_foreign_row().await;
     story.restore(&early);
     story.adopts(later.chain.seq + 1).await;
-    assert_eq!(
-        story.state().unwrap().control.desired,
-        later.control.desired
-    );
+    assert_eq!(story.state().unwrap().control.desired, later.control.desired);
     // I3: what the records that verify show as accepted is not undone by something older.
     story.fails_over("w3", 2, 10).await;
     assert_eq!(story.rig().told.ends().last(), Some(&"Superseded"));
@@ -135,10 +115,7 @@ async fn a_ledger_that_nothing_is_wrong_with_is_not_adopted() {
             story.restore(&early);
         }
         story.remembers_its_rows().await;
-        let said = story
-            .desk
-            .says("adopt orders --reason x --yes --output json")
-            .await;
+        let said = story.desk.says("adopt orders --reason x --yes --output json").await;
         let row = said.rows("adoptions").remove(0);
         assert_eq!((said.code, row["action"].as_str()), (0, Some("nothing")));
         assert!(row["note"].as_str().unwrap().contains(says), "{row}");

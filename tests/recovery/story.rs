@@ -29,10 +29,7 @@ impl Story {
     /// A world with one route, at which nothing has happened.
     pub(crate) async fn new() -> Self {
         tokio::time::sleep(SECOND).await;
-        Self {
-            desk: Desk::with(&["orders"]).await,
-            rows: BTreeMap::new(),
-        }
+        Self { desk: Desk::with(&["orders"]).await, rows: BTreeMap::new() }
     }
 
     pub(crate) fn rig(&self) -> &Rig {
@@ -62,16 +59,8 @@ impl Story {
     }
 
     pub(crate) async fn rows(&self) -> BTreeMap<u64, String> {
-        let ledger = self
-            .rig()
-            .fleet
-            .dynamo
-            .ledger(&self.rig().fleet.world.process("reader"));
-        let query = AuditQuery::Chain {
-            route: self.rig().routes[0].name.clone(),
-            from_seq: 1,
-            to_seq: None,
-        };
+        let ledger = self.rig().fleet.dynamo.ledger(&self.rig().fleet.world.process("reader"));
+        let query = AuditQuery::Chain { route: self.rig().routes[0].name.clone(), from_seq: 1, to_seq: None };
         let page = writerlink::ports::Audit::page(&ledger, &query, 1000, None).await;
         let rows = page.unwrap().rows.into_iter();
         rows.map(|row: Row| match row {
@@ -89,10 +78,7 @@ impl Story {
     /// What every ledger has to do once it has recovered: `swap` and `pause` work, the group follows, an event has one
     /// terminal record, and no row was lost or rewritten.
     pub(crate) async fn works_again(&self) {
-        let swap = self
-            .desk
-            .says("swap orders --to orders-1 --reason drill --yes")
-            .await;
+        let swap = self.desk.says("swap orders --to orders-1 --reason drill --yes").await;
         assert_eq!(swap.code, 0, "{}{}", swap.out, swap.err);
         assert_eq!(self.rig().registered(0), [self.rig().target(0, 1)]);
         let pause = self.desk.says("pause orders --reason drill --yes").await;
@@ -116,26 +102,17 @@ impl Story {
             if let Ok(record) = writerlink::wire::record::parse(&text)
                 && record.entry.outcome.is_some()
             {
-                terminal
-                    .entry(record.entry.event_key)
-                    .or_default()
-                    .push(seq);
+                terminal.entry(record.entry.event_key).or_default().push(seq);
             }
         }
         for (key, rows) in terminal {
-            assert_eq!(
-                rows.len(),
-                1,
-                "I4: event {key} has terminal records {rows:?}"
-            );
+            assert_eq!(rows.len(), 1, "I4: event {key} has terminal records {rows:?}");
         }
     }
 
     pub(crate) async fn kinds(&self) -> Vec<RecordKind> {
         let rows = self.rows().await;
-        let records = rows
-            .values()
-            .filter_map(|text| writerlink::wire::record::parse(text).ok());
+        let records = rows.values().filter_map(|text| writerlink::wire::record::parse(text).ok());
         records.map(|record| record.entry.kind).collect()
     }
 

@@ -41,13 +41,8 @@ pub(crate) const CONVERGES_WITHIN: Duration = VISIBILITY
     .saturating_add(CALL_TIMEOUT.saturating_mul(10));
 
 /// The calls of the load balancer.
-pub(crate) const ELB: [&str; 5] = [
-    "DescribeTargetHealth",
-    "RegisterTargets",
-    "DeregisterTargets",
-    "DescribeListeners",
-    "ModifyListener",
-];
+pub(crate) const ELB: [&str; 5] =
+    ["DescribeTargetHealth", "RegisterTargets", "DeregisterTargets", "DescribeListeners", "ModifyListener"];
 
 /// Those of them that change something: each has to be announced (I4). The timer looks without a word.
 pub(crate) const MUTATING: [&str; 3] = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];
@@ -78,11 +73,7 @@ impl Invariants {
         let watching = Arc::clone(&checker);
         let watcher = move |effect: &Effect| watching.lock().unwrap().check(effect);
         world.fabric.watch(Box::new(watcher));
-        Self {
-            fabric: Arc::clone(&world.fabric),
-            checker,
-            standstill: Arc::default(),
-        }
+        Self { fabric: Arc::clone(&world.fabric), checker, standstill: Arc::default() }
     }
 
     /// Sets the plan of the world, and notes when each call is sent and which faults it meets.

@@ -1,9 +1,6 @@
 //! The stage of the tests in the embedded world: a fleet, its routes, and what its workers told.
 #![allow(dead_code, reason = "each test binary uses its part of the rig")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a rig that cannot be built fails the test that wanted it"
-)]
+#![expect(clippy::unwrap_used, reason = "a rig that cannot be built fails the test that wanted it")]
 
 pub(crate) mod invariants;
 pub(crate) mod tables;
@@ -38,10 +35,7 @@ impl Observer for Told {
     fn tell(&self, happening: &Happening<'_>) {
         match happening {
             Happening::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
-            Happening::Started { .. }
-            | Happening::Turned
-            | Happening::Turns(_)
-            | Happening::Received(_) => {}
+            Happening::Started { .. } | Happening::Turned | Happening::Turns(_) | Happening::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }
     }
@@ -54,10 +48,7 @@ impl Told {
 
     /// How the attempts ended, in order, one word each.
     pub(crate) fn ends(&self) -> Vec<&'static str> {
-        self.reports()
-            .iter()
-            .map(|report| report.ended.as_str())
-            .collect()
+        self.reports().iter().map(|report| report.ended.as_str()).collect()
     }
 }
 
@@ -91,28 +82,14 @@ impl Rig {
 
     pub(crate) async fn with(names: &[&str], world: WorldConfig, fleet: FleetConfig) -> Self {
         let fleet = Fleet::new(world, fleet).await.unwrap();
-        let route = |name: &&str| {
-            fleet
-                .world
-                .add_route(name, &instances(name, 3).unwrap())
-                .unwrap()
-        };
+        let route = |name: &&str| fleet.world.add_route(name, &instances(name, 3).unwrap()).unwrap();
         let routes = names.iter().map(route).collect();
-        Self {
-            fleet,
-            routes,
-            told: Arc::default(),
-        }
+        Self { fleet, routes, told: Arc::default() }
     }
 
     /// Starts a worker that waits for more.
     pub(crate) fn start(&self, name: &str) -> Running {
-        self.fleet.start(
-            name,
-            &self.routes,
-            Until::Stopped,
-            Arc::clone(&self.told) as _,
-        )
+        self.fleet.start(name, &self.routes, Until::Stopped, Arc::clone(&self.told) as _)
     }
 
     /// Runs a worker until the queue is empty; `true` when it ended by itself, `false` when it died.
@@ -132,10 +109,7 @@ impl Rig {
     }
 
     pub(crate) fn target(&self, route: usize, n: usize) -> Target {
-        Target {
-            ip: self.instance(route, n).ip,
-            port: self.routes[route].port,
-        }
+        Target { ip: self.instance(route, n).ip, port: self.routes[route].port }
     }
 
     /// The event with this id about instance `n`, `seconds` after the world began.
@@ -177,12 +151,7 @@ impl Rig {
         if let Strategy::Weighted(weighted) = &self.routes[route].strategy {
             return self.weighed(route, weighted);
         }
-        self.fleet
-            .world
-            .elb
-            .registered(&self.routes[route].group.arn)
-            .into_iter()
-            .collect()
+        self.fleet.world.elb.registered(&self.routes[route].group.arn).into_iter().collect()
     }
 
     fn weighed(&self, route: usize, weighted: &Weighted) -> Vec<Target> {
@@ -191,12 +160,7 @@ impl Rig {
         let serves = |group: &TargetGroup| in_service.contains(&group.arn);
         let route = &self.routes[route];
         let groups = weighted.groups.iter().filter(|(_, group)| serves(group));
-        groups
-            .map(|(instance, _)| Target {
-                ip: route.instances[instance],
-                port: route.port,
-            })
-            .collect()
+        groups.map(|(instance, _)| Target { ip: route.instances[instance], port: route.port }).collect()
     }
 
     /// Makes a route weighted that nothing has happened to yet.
@@ -210,27 +174,13 @@ impl Rig {
     /// Whole calls of a process by API name, in the order they took effect.
     pub(crate) fn calls(&self, process: &str) -> Vec<&'static str> {
         let journal = self.fleet.world.fabric.journal();
-        journal
-            .iter()
-            .filter(|e| e.process == process)
-            .map(|e| e.call)
-            .collect()
+        journal.iter().filter(|e| e.process == process).map(|e| e.call).collect()
     }
 
     /// How many calls of the load balancer there were, by anyone.
     pub(crate) fn load_balancer_calls(&self) -> usize {
-        let elb = [
-            "DescribeTargetHealth",
-            "RegisterTargets",
-            "DeregisterTargets",
-        ];
-        self.fleet
-            .world
-            .fabric
-            .journal()
-            .iter()
-            .filter(|e| elb.contains(&e.call))
-            .count()
+        let elb = ["DescribeTargetHealth", "RegisterTargets", "DeregisterTargets"];
+        self.fleet.world.fabric.journal().iter().filter(|e| elb.contains(&e.call)).count()
     }
 
     /// Lets every call take this long, there and back.
@@ -242,18 +192,11 @@ impl Rig {
     /// A route's whole chain, verified on the way: no gap, nothing altered, and it ends at the head (I8).
     pub(crate) async fn chain(&self, route: usize) -> Vec<StoredRecord> {
         let outsider = self.fleet.world.process("outsider");
-        self.fleet
-            .world
-            .fabric
-            .set_plan(writerlink::embedded::faults::no_faults());
+        self.fleet.world.fabric.set_plan(writerlink::embedded::faults::no_faults());
         let ledger = self.fleet.dynamo.ledger(&outsider);
         let name = self.routes[route].name.clone();
         let head = ledger.load(&name).await.unwrap().chain;
-        let query = AuditQuery::Chain {
-            route: name,
-            from_seq: 1,
-            to_seq: None,
-        };
+        let query = AuditQuery::Chain { route: name, from_seq: 1, to_seq: None };
         let (mut records, mut cursor, mut verifier) = (Vec::new(), None, ChainVerifier::default());
         loop {
             let page = ledger.page(&query, 100, cursor.as_deref()).await.unwrap();
@@ -261,9 +204,7 @@ impl Rig {
                 let stored = row.unwrap();
                 assert_eq!(stored.altered, Vec::<String>::new());
                 assert_eq!(Hash::of(&stored.canonical), stored.hash);
-                verifier
-                    .take(stored.record.seq, stored.record.prev, stored.hash)
-                    .unwrap();
+                verifier.take(stored.record.seq, stored.record.prev, stored.hash).unwrap();
                 records.push(stored);
             }
             cursor = page.next;
@@ -278,19 +219,13 @@ impl Rig {
     /// A route's records in short: kind, and outcome where there is one.
     pub(crate) async fn story(&self, route: usize) -> Vec<(RecordKind, Option<Outcome>)> {
         let chain = self.chain(route).await;
-        chain
-            .iter()
-            .map(|s| (s.record.entry.kind, s.record.entry.outcome))
-            .collect()
+        chain.iter().map(|s| (s.record.entry.kind, s.record.entry.outcome)).collect()
     }
 }
 
 /// Runs a world to its end on a runtime of its own, whose clock is paused.
 pub(crate) fn in_its_own_runtime<T>(world: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(world)
 }
 
@@ -304,10 +239,7 @@ pub(crate) fn trace(journal: &[Effect], reports: &[Report]) -> String {
         };
         let at = effect.at.as_secs_f64();
         let detail = &effect.detail;
-        format!(
-            "{at:9.3} {process}:{nth:<4} {} {detail}{fault}\n",
-            effect.call
-        )
+        format!("{at:9.3} {process}:{nth:<4} {} {detail}{fault}\n", effect.call)
     };
     let report = |report: &Report| {
         let (route, ended) = (&report.route, report.ended.as_str());

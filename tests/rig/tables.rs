@@ -36,19 +36,12 @@ impl Rig {
         let dynamo = &self.fleet.dynamo;
         let delete = dynamo.client_outside().delete_item();
         let delete = delete.table_name(&dynamo.tables().state);
-        delete
-            .key("pk", self.state_key(route))
-            .send()
-            .await
-            .unwrap();
+        delete.key("pk", self.state_key(route)).send().await.unwrap();
     }
 
     fn audit_key(&self, route: usize, seq: u64) -> [(&'static str, AttributeValue); 2] {
         let name = self.routes[route].name.to_string();
-        [
-            ("route", AttributeValue::S(name)),
-            ("seq", AttributeValue::N(seq.to_string())),
-        ]
+        [("route", AttributeValue::S(name)), ("seq", AttributeValue::N(seq.to_string()))]
     }
 
     /// A row of the audit.

@@ -1,10 +1,7 @@
 //! After the storm: what the timer alone makes right, what is left to a person, and whether every route is where it
 //! belongs in the end.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a world without a writer is a fault of the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a world without a writer is a fault of the test")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -108,18 +105,13 @@ impl Stage {
         }
         if !route.policy.truth.is_empty() {
             let writer = self.rig.fleet.world.rds.writer(&source(n)).unwrap();
-            let target = Target {
-                ip: writer.ip,
-                port: route.port,
-            };
+            let target = Target { ip: writer.ip, port: route.port };
             return (target, true);
         }
         let newest = self.newest(n);
         // Nobody delivers a person's word: what the ledger knows of it is all there is.
         let ordered = self.invariants.desired(n).filter(|desired| {
-            let older = newest
-                .as_ref()
-                .is_none_or(|(order, _)| *order < desired.evidence);
+            let older = newest.as_ref().is_none_or(|(order, _)| *order < desired.evidence);
             desired.evidence.rank == RANK_ORDER && older
         });
         match (ordered, newest) {
@@ -160,22 +152,14 @@ fn lifted(rule: Rule) -> PersonsAct {
 fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (Target, bool))> {
     let claim = event.claim().ok()?;
     let alone = match (&claim, route.on_started) {
-        (Claim::Completed(_) | Claim::Restored(_), _) | (Claim::Started(_), OnStarted::Swap) => {
-            true
-        }
+        (Claim::Completed(_) | Claim::Restored(_), _) | (Claim::Started(_), OnStarted::Swap) => true,
         (Claim::Started(_), OnStarted::Register) => false,
         (Claim::Started(_), OnStarted::Wait) | (Claim::AskTruth | Claim::Nothing, _) => {
             return None;
         }
     };
     let ip = *route.instances.get(claim.instance()?)?;
-    let order = EvidenceOrder {
-        at: event.at,
-        rank: claim.rank(),
-    };
-    let target = Target {
-        ip,
-        port: route.port,
-    };
+    let order = EvidenceOrder { at: event.at, rank: claim.rank() };
+    let target = Target { ip, port: route.port };
     Some((order, (target, alone)))
 }

@@ -37,11 +37,8 @@ impl Figures {
     }
 
     pub(crate) fn line(&self, failures: usize, took: Duration) -> String {
-        let by_kind: Vec<String> = self
-            .faults
-            .iter()
-            .map(|(kind, count)| format!("{kind} {count}"))
-            .collect();
+        let by_kind: Vec<String> =
+            self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         format!(
             "simulation: {} seeds, {} simulated hours, {} faults injected ({}), {} attempts, {} moves, \
              {} late effects, {} events lost, {} orders, {} routes made right by the timer alone, {} by a person, \

@@ -37,18 +37,12 @@ const THREADS: u64 = 2;
 /// How many failed seeds are told in full.
 const TOLD_MAX: usize = 5;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a person says here which seeds to run"
-)]
+#[expect(clippy::disallowed_methods, reason = "a person says here which seeds to run")]
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long the tests themselves take"
-)]
+#[expect(clippy::disallowed_methods, reason = "how long the tests themselves take")]
 fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
@@ -87,19 +81,11 @@ fn every_seed_keeps_the_invariants_and_converges_when_faults_stop() {
     let told: Vec<String> = failed
         .iter()
         .take(TOLD_MAX)
-        .map(|(seed, violations)| {
-            format!("SEED={seed} {replay}\n    {}", violations.join("\n    "))
-        })
+        .map(|(seed, violations)| format!("SEED={seed} {replay}\n    {}", violations.join("\n    ")))
         .collect();
     let line = figures.line(failed.len(), began.elapsed());
     rig::say(&line);
-    assert!(
-        failed.is_empty(),
-        "{} seeds failed: {:?}\n{}",
-        failed.len(),
-        failed.keys(),
-        told.join("\n")
-    );
+    assert!(failed.is_empty(), "{} seeds failed: {:?}\n{}", failed.len(), failed.keys(), told.join("\n"));
 }
 
 #[test]

@@ -32,8 +32,5 @@ pub(crate) fn restores(seed: u64, routes: usize, storm: Duration) -> Vec<(Durati
     };
     let at = storm.mul_f64(0.95 * random.f64());
     let since = Duration::from_millis(random.u64(1..LOST_MS_MAX));
-    vec![
-        (at.saturating_sub(since), Act::Backup),
-        (at, Act::Restore(loss)),
-    ]
+    vec![(at.saturating_sub(since), Act::Backup), (at, Act::Restore(loss))]
 }

@@ -28,17 +28,9 @@ struct Scale {
     failovers: std::ops::RangeInclusive<u8>,
 }
 
-const SMALL: Scale = Scale {
-    storm: 30..150,
-    clusters: 1..=2,
-    failovers: 1..=2,
-};
+const SMALL: Scale = Scale { storm: 30..150, clusters: 1..=2, failovers: 1..=2 };
 
-const LARGE: Scale = Scale {
-    storm: 120..600,
-    clusters: 1..=3,
-    failovers: 1..=4,
-};
+const LARGE: Scale = Scale { storm: 120..600, clusters: 1..=3, failovers: 1..=4 };
 
 /// The latest that an event arrives, in seconds: RDS events have been seen minutes late.
 const LATE_SECONDS: u64 = 420;
@@ -140,22 +132,10 @@ impl Script {
         let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
         let outage = match random.u8(0..3) {
-            0 => (
-                outage_at,
-                storm.min(outage_at + Duration::from_secs(random.u64(30..300))),
-            ),
+            0 => (outage_at, storm.min(outage_at + Duration::from_secs(random.u64(30..300)))),
             _ => (Duration::ZERO, Duration::ZERO),
         };
-        Self {
-            random,
-            clusters,
-            resolvers,
-            fleet,
-            storm,
-            acts,
-            weather,
-            outage,
-        }
+        Self { random, clusters, resolvers, fleet, storm, acts, weather, outage }
     }
 
     /// Draws which routes are weighted: one in eight.
@@ -183,11 +163,7 @@ impl Script {
             };
             route.exclusive = self.random.u8(0..4) > 0;
             if n > 0 && self.random.u8(0..4) == 0 {
-                route.source = if self.random.bool() {
-                    Source::Any
-                } else {
-                    first.source.clone()
-                };
+                route.source = if self.random.bool() { Source::Any } else { first.source.clone() };
                 route.instances.extend(first.instances.clone());
             } else {
                 route.policy.truth = witnesses(&mut self.random);
@@ -220,10 +196,7 @@ impl Script {
                 return Fate::in_a_round_trip(CALM);
             }
             if LEDGER.contains(&site.call) && from <= now && now < to {
-                return Fate {
-                    fault: Fault::Refused(ErrorKind::Unreachable),
-                    ..fate
-                };
+                return Fate { fault: Fault::Refused(ErrorKind::Unreachable), ..fate };
             }
             fate
         })
@@ -258,12 +231,7 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
         2 => (800..2_450, [0, 20][random.usize(0..2)]),
         _ => (1..40, 50),
     };
-    Weather {
-        latency_ms,
-        faults_per_mille,
-        faults_until: storm,
-        ..Weather::default()
-    }
+    Weather { latency_ms, faults_per_mille, faults_until: storm, ..Weather::default() }
 }
 
 fn witnesses(random: &mut Rng) -> BTreeSet<Witness> {
@@ -284,22 +252,14 @@ fn resolver(random: &mut Rng) -> Option<ResolverConfig> {
         2 => Duration::from_secs(random.u64(180..=MIN_TTL_MAX.as_secs())),
         _ => return None,
     };
-    Some(ResolverConfig {
-        min_ttl,
-        serve_stale: random.bool(),
-        negative_ttl: Duration::ZERO,
-    })
+    Some(ResolverConfig { min_ttl, serve_stale: random.bool(), negative_ttl: Duration::ZERO })
 }
 
 fn skew_ms(random: &mut Rng) -> i64 {
     random.i64(-SKEW_MS..=SKEW_MS)
 }
 
-fn acts_of_clusters(
-    random: &mut Rng,
-    clusters: usize,
-    failovers: std::ops::RangeInclusive<u8>,
-) -> Vec<Act> {
+fn acts_of_clusters(random: &mut Rng, clusters: usize, failovers: std::ops::RangeInclusive<u8>) -> Vec<Act> {
     let mut acts = Vec::new();
     for cluster in 0..clusters {
         for _ in 0..random.u8(failovers.clone()) {

@@ -1,9 +1,6 @@
 //! Plays one seed: performs what its script says, keeps workers alive, and judges the end.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a script that cannot be played is a fault of the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a script that cannot be played is a fault of the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,17 +70,8 @@ impl Played {
     /// What happened, to be read.
     pub(crate) fn trace(&self) -> String {
         let heard = self.heard.iter().map(|heard| {
-            let Heard {
-                at,
-                by,
-                route,
-                of,
-                ip,
-            } = heard;
-            format!(
-                "{:9.3} {by} heard of {route}: {of} says {ip}\n",
-                at.as_secs_f64()
-            )
+            let Heard { at, by, route, of, ip } = heard;
+            format!("{:9.3} {by} heard of {route}: {of} says {ip}\n", at.as_secs_f64())
         });
         let heard: String = heard.collect();
         trace(&self.journal, &self.reports) + &heard
@@ -118,10 +106,7 @@ pub(crate) struct Stage {
 /// Plays a seed in a world of its own.
 pub(crate) async fn play(seed: u64) -> Played {
     let mut script = Script::of(seed);
-    let world = WorldConfig {
-        seed,
-        ..WorldConfig::default()
-    };
+    let world = WorldConfig { seed, ..WorldConfig::default() };
     let mut rig = Rig::with(&NAMES[..script.clusters], world, script.fleet).await;
     for route in script.weighted() {
         rig.make_weighted(route);
@@ -225,10 +210,7 @@ impl Stage {
                 self.invariants.deliver(&self.rig, NAMES[cluster], &body);
             }
             Act::Malformed { cluster } => {
-                let body = format!(
-                    r#"{{"detail-type": "RDS DB Cluster Event", "n": {}}}"#,
-                    self.acts
-                );
+                let body = format!(r#"{{"detail-type": "RDS DB Cluster Event", "n": {}}}"#, self.acts);
                 self.invariants.deliver(&self.rig, NAMES[cluster], &body);
             }
             Act::Order { route, act } => self.order(route, act),
@@ -253,13 +235,7 @@ impl Stage {
 
     fn fail_over(&mut self, cluster: usize, to: usize) {
         let to = InstanceId::new(&format!("{}-{to}", NAMES[cluster])).unwrap();
-        let failover = self
-            .rig
-            .fleet
-            .world
-            .rds
-            .fail_over(&source(cluster), &to)
-            .unwrap();
+        let failover = self.rig.fleet.world.rds.fail_over(&source(cluster), &to).unwrap();
         self.tell(failover.started);
         self.tell(failover.completed);
     }
@@ -277,15 +253,10 @@ impl Stage {
     /// A failover that did not happen is not completed either.
     fn forget_completions(&mut self, cluster: usize) {
         let now = self.rig.fleet.world.fabric.time.now();
-        let dropped: Vec<RdsEvent> = self
-            .told
-            .extract_if(.., |event| {
-                event.source == source(cluster) && event.at > now
-            })
-            .collect();
+        let dropped: Vec<RdsEvent> =
+            self.told.extract_if(.., |event| event.source == source(cluster) && event.at > now).collect();
         let bodies: BTreeSet<String> = dropped.iter().flat_map(forms).collect();
-        self.timeline
-            .retain(|_, act| !matches!(act, Act::Deliver { body, .. } if bodies.contains(body)));
+        self.timeline.retain(|_, act| !matches!(act, Act::Deliver { body, .. } if bodies.contains(body)));
     }
 
     /// RDS tells an event: as EventBridge does, and often by SNS too, each copy with a delay of its own.
@@ -343,11 +314,8 @@ impl Stage {
         self.orders += 1;
         let name = format!("person-{}", self.orders);
         let process = self.rig.fleet.world.process(&name);
-        let reconciler = Reconciler::new(
-            &self.rig.fleet.ports(&process),
-            Owner::new(&name),
-            self.script.fleet.attempts,
-        );
+        let reconciler =
+            Reconciler::new(&self.rig.fleet.ports(&process), Owner::new(&name), self.script.fleet.attempts);
         let order = self.order_of(route, act);
         let route = self.rig.routes[route].clone();
         let life = Arc::clone(&process);
@@ -363,10 +331,7 @@ impl Stage {
             PersonsAct::Resume => order::Act::Resume,
             PersonsAct::Freeze => order::Act::Freeze { within },
             PersonsAct::Unfreeze => order::Act::Unfreeze,
-            PersonsAct::Pin(n) => order::Act::Pin {
-                instance: member(n),
-                within,
-            },
+            PersonsAct::Pin(n) => order::Act::Pin { instance: member(n), within },
             PersonsAct::Unpin => order::Act::Unpin,
             PersonsAct::Swap(n) => order::Act::Swap(member(n)),
             PersonsAct::Acknowledge => order::Act::Acknowledge,
@@ -389,9 +354,7 @@ impl Stage {
         let rds = &self.rig.fleet.world.rds;
         let heard = routes.flat_map(|route| rds.heard(&route.name, Duration::ZERO));
         let heard = heard.collect();
-        let moves = reports
-            .iter()
-            .filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
+        let moves = reports.iter().filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
         Played {
             violations: self.invariants.verdict(&self.rig),
             simulated,
@@ -415,9 +378,5 @@ pub(crate) fn source(cluster: usize) -> SourceId {
 
 /// The forms in which an event may arrive.
 fn forms(event: &RdsEvent) -> [String; 3] {
-    [
-        event_bodies::eventbridge(event),
-        event_bodies::rds_sns(event),
-        event_bodies::sns_envelope(event),
-    ]
+    [event_bodies::eventbridge(event), event_bodies::rds_sns(event), event_bodies::sns_envelope(event)]
 }

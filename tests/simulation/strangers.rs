@@ -1,9 +1,6 @@
 //! Events that no route of the world may move by.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "an event that cannot be made is a fault of the test"
-)]
+#![expect(clippy::unwrap_used, reason = "an event that cannot be made is a fault of the test")]
 
 use writerlink::domain::event::{EventId, RdsEvent};
 use writerlink::domain::identity::SourceArn;
@@ -18,23 +15,11 @@ pub(crate) fn stranger(event: RdsEvent, n: u64) -> RdsEvent {
             let message = "Started same AZ failover to DB instance: stranger-1".to_owned();
             return RdsEvent { message, ..event };
         }
-        1 => (
-            71,
-            to(3),
-            format!("arn:aws:rds:eu-west-1:123456789012:cluster:{name}"),
-        ),
-        2 => (
-            73,
-            to(2),
-            format!("arn:aws:rds:us-east-1:210987654321:cluster:{name}"),
-        ),
+        1 => (71, to(3), format!("arn:aws:rds:eu-west-1:123456789012:cluster:{name}")),
+        2 => (73, to(2), format!("arn:aws:rds:us-east-1:210987654321:cluster:{name}")),
         _ => {
             let restarted = "DB instance restarted".to_owned();
-            (
-                6,
-                restarted,
-                format!("arn:aws:rds:us-east-1:123456789012:db:{name}"),
-            )
+            (6, restarted, format!("arn:aws:rds:us-east-1:123456789012:db:{name}"))
         }
     };
     let arn = SourceArn::parse(&arn).unwrap();

@@ -72,44 +72,26 @@ async fn the_walk_ends_where_the_evidence_is_stopped() {
         let explained = said.rows("explained");
         let asked = explained[0]["asked"].as_array().unwrap().clone();
         let (last, before) = asked.split_last().unwrap();
-        assert!(
-            before.iter().all(|asked| asked["answer"] == "pass"),
-            "{asked:?}"
-        );
+        assert!(before.iter().all(|asked| asked["answer"] == "pass"), "{asked:?}");
         assert_eq!(last["answer"], "stop");
-        (
-            last["question"].as_str().unwrap().to_owned(),
-            explained[0]["reason"].clone(),
-        )
+        (last["question"].as_str().unwrap().to_owned(), explained[0]["reason"].clone())
     };
     let same = desk.file_with(&eventbridge(&desk.rig.completed(0, 2, 59)));
-    assert_eq!(
-        stopped_at(&same).await,
-        ("new".to_owned(), "SettledBefore".into())
-    );
+    assert_eq!(stopped_at(&same).await, ("new".to_owned(), "SettledBefore".into()));
     // The other envelopes hold the same event.
     let late = desk.rig.completed(0, 1, 30);
     for body in [eventbridge(&late), rds_sns(&late), sns_envelope(&late)] {
         let file = desk.file_with(&body);
-        assert_eq!(
-            stopped_at(&file).await,
-            ("news".to_owned(), "EvidenceNotNewer".into())
-        );
+        assert_eq!(stopped_at(&file).await, ("news".to_owned(), "EvidenceNotNewer".into()));
     }
     let mut stranger = desk.rig.completed(0, 1, 100);
     stranger.message = "Completed failover to DB instance: parts-1".to_owned();
     let file = desk.file_with(&eventbridge(&stranger));
-    assert_eq!(
-        stopped_at(&file).await,
-        ("address-known".to_owned(), "UnknownInstance".into())
-    );
+    assert_eq!(stopped_at(&file).await, ("address-known".to_owned(), "UnknownInstance".into()));
     assert_eq!(desk.says("pause orders --reason drill --yes").await.code, 0);
     let writes = desk.writes();
     let file = desk.file_with(&eventbridge(&desk.rig.completed(0, 3, 100)));
-    assert_eq!(
-        stopped_at(&file).await,
-        ("not-paused".to_owned(), "Paused".into())
-    );
+    assert_eq!(stopped_at(&file).await, ("not-paused".to_owned(), "Paused".into()));
     assert_eq!(desk.writes(), writes);
 }
 
@@ -137,10 +119,7 @@ async fn a_recorded_event_is_explained_by_its_records() {
       before    10.0.1.11:3306 healthy, 10.0.2.11:3306 initial
       after     10.0.1.11:3306 draining, 10.0.2.11:3306 initial
     "#);
-    let decided = desk
-        .says(&format!("explain {key} --output json"))
-        .await
-        .rows("decided");
+    let decided = desk.says(&format!("explain {key} --output json")).await.rows("decided");
     let last = decided.last().unwrap();
     assert_eq!(decided[1]["outcome"], "Swapped");
     assert_eq!(last["meaning"].is_string(), last["reason"].is_string());
@@ -148,16 +127,9 @@ async fn a_recorded_event_is_explained_by_its_records() {
     let by_id = desk.says(&format!("explain {id}")).await;
     assert_eq!(by_id.out, said.out);
     for format in ["jsonl", "csv"] {
-        let lines = desk
-            .says(&format!("explain {key} --output {format}"))
-            .await
-            .out;
+        let lines = desk.says(&format!("explain {key} --output {format}")).await.out;
         let heading = usize::from(format == "csv");
-        assert_eq!(
-            lines.lines().count(),
-            decided.len() + heading,
-            "{format}: {lines}"
-        );
+        assert_eq!(lines.lines().count(), decided.len() + heading, "{format}: {lines}");
     }
     assert_eq!(desk.writes(), 0);
 }
@@ -190,10 +162,7 @@ async fn an_event_that_moved_nothing_names_the_question_that_stopped_it() {
 async fn an_event_of_another_region_is_explained_part_by_part_and_moves_nothing() {
     let desk = Desk::with(&["orders", "billing"]).await;
     let arn = "arn:aws:rds:eu-west-1:123456789012:cluster:orders";
-    let elsewhere = RdsEvent {
-        source_arn: SourceArn::parse(arn).ok(),
-        ..desk.rig.completed(0, 2, 59)
-    };
+    let elsewhere = RdsEvent { source_arn: SourceArn::parse(arn).ok(), ..desk.rig.completed(0, 2, 59) };
     let file = desk.file_with(&eventbridge(&elsewhere));
     let said = desk.says(&format!("explain {file}")).await;
     assert_eq!(said.code, 1);
@@ -245,11 +214,8 @@ async fn an_event_that_no_route_has_the_name_of_is_held_against_the_nearest() {
     let desk = Desk::with(&["orders", "billing"]).await;
     let arn = "arn:aws:rds:us-east-1:123456789012:cluster:stock";
     let arn = SourceArn::parse(arn).unwrap();
-    let stranger = RdsEvent {
-        source: arn.name().clone(),
-        source_arn: Some(arn),
-        ..desk.rig.completed(0, 2, 59)
-    };
+    let stranger =
+        RdsEvent { source: arn.name().clone(), source_arn: Some(arn), ..desk.rig.completed(0, 2, 59) };
     let file = desk.file_with(&eventbridge(&stranger));
     let said = desk.says(&format!("explain {file} --output csv")).await;
     assert_eq!(said.code, 1);
@@ -257,10 +223,7 @@ async fn an_event_that_no_route_has_the_name_of_is_held_against_the_nearest() {
     let stops = said.out.lines().filter(|line| line.contains(",stop,"));
     let stops: Vec<&str> = stops.collect();
     assert_eq!(stops.len(), 2, "{}", said.out);
-    assert!(
-        stops.iter().all(|line| line.contains("same-name")),
-        "{stops:?}"
-    );
+    assert!(stops.iter().all(|line| line.contains("same-name")), "{stops:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,16 +231,8 @@ async fn what_is_not_there_is_told_with_what_to_do() {
     let desk = Desk::with(&["orders"]).await;
     let said = desk.says(&format!("explain {}", "0".repeat(64))).await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.contains("there is no record of event 0000"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("there is no record of event 0000"), "{}", said.err);
     let said = desk.says("explain nowhere.json").await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.contains("nowhere.json cannot be read"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("nowhere.json cannot be read"), "{}", said.err);
 }

@@ -24,8 +24,7 @@ async fn moved_under(installation: &str, config: impl Fn(&str) -> String) -> Des
 /// The heading, with the hash of the desk's own file by a word.
 fn heading(desk: &Desk, said: &crate::desk::Said) -> String {
     let text = std::fs::read_to_string(desk.file()).unwrap();
-    said.heading
-        .replace(ConfigHash::of(&text).as_str(), "HASH-OF-MINE")
+    said.heading.replace(ConfigHash::of(&text).as_str(), "HASH-OF-MINE")
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,21 +51,14 @@ async fn a_worker_with_another_file_is_said_to_run_it() {
     configuration  HASH-OF-MINE; the worker runs another configuration, HASH-OF-ELSE (its newest record:
                    orders/4, 4m ago), or has recorded nothing since it was given this one
     "#);
-    let json: serde_json::Value =
-        serde_json::from_str(&desk.says("status --output json").await.out).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&desk.says("status --output json").await.out).unwrap();
     assert_eq!(json["installation"], "writerlink");
     assert_eq!(json["config_hash"], ConfigHash::of(&text).as_str());
     let worker = &json["worker"];
     assert_eq!(worker["config_hash"], other.as_str());
     assert_eq!(worker["installation"], "writerlink");
-    assert_eq!(
-        (&worker["same"], &worker["owner"]),
-        (&false.into(), &"w1".into())
-    );
-    assert_eq!(
-        said.code, 0,
-        "another configuration is no fault of the routes"
-    );
+    assert_eq!((&worker["same"], &worker["owner"]), (&false.into(), &"w1".into()));
+    assert_eq!(said.code, 0, "another configuration is no fault of the routes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,8 +77,7 @@ async fn a_persons_record_says_nothing_of_the_workers_configuration() {
     let desk = moved_under("writerlink", |text| format!("# older\n{text}")).await;
     let pause = desk.says("pause orders --reason maintenance --yes").await;
     assert_eq!(pause.code, 0, "{}", pause.err);
-    let json: serde_json::Value =
-        serde_json::from_str(&desk.says("status --output json").await.out).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&desk.says("status --output json").await.out).unwrap();
     assert_eq!(json["worker"]["same"], false, "{}", json["worker"]);
     let chain = desk.rig.chain(0).await;
     let newest = &chain.last().unwrap().record.entry;

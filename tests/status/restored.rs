@@ -38,11 +38,7 @@ async fn differs(desk: &Desk) -> Value {
 fn shows(route: &Value, (standing, found, newest): (&str, &str, u64), adopts: bool) {
     assert_eq!(route["standing"], standing, "{route}");
     let end = &route["chain_end"];
-    assert_eq!(
-        (&end["found"], &end["newest_seq"]),
-        (&found.into(), &newest.into()),
-        "{route}"
-    );
+    assert_eq!((&end["found"], &end["newest_seq"]), (&found.into(), &newest.into()), "{route}");
     let difference = end["difference"].as_str().unwrap();
     let why = route["why"].as_str().unwrap();
     assert!(why.starts_with(difference), "{route}");
@@ -57,38 +53,18 @@ async fn a_chain_that_ends_at_the_head_says_so_for_programs() {
     let said = desk.says("status --detailed-exitcode --output json").await;
     assert_eq!(said.code, 0, "{}", said.out);
     let end = &said.rows("routes")[0]["chain_end"];
-    assert_eq!(
-        (&end["found"], &end["newest_seq"]),
-        (&"matches".into(), &4.into())
-    );
-    assert_eq!(
-        (&end["difference"], &end["remedy"]),
-        (&Value::Null, &Value::Null)
-    );
+    assert_eq!((&end["found"], &end["newest_seq"]), (&"matches".into(), &4.into()));
+    assert_eq!((&end["difference"], &end["remedy"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_state_restored_to_an_earlier_point_is_not_right_and_mends_itself() {
     let (desk, row) = moved().await;
     desk.rig.restore_state_row(&row).await;
-    shows(
-        &differs(&desk).await,
-        ("unknown", "records_beyond_head", 4),
-        false,
-    );
+    shows(&differs(&desk).await, ("unknown", "records_beyond_head", 4), false);
     let said = desk.says("status orders").await;
-    assert!(
-        said.out
-            .contains("the audit has records up to 4, the route's state ends at 3"),
-        "{}",
-        said.out
-    );
-    assert!(
-        said.out
-            .contains("audit      ends at 4 (records_beyond_head)"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("the audit has records up to 4, the route's state ends at 3"), "{}", said.out);
+    assert!(said.out.contains("audit      ends at 4 (records_beyond_head)"), "{}", said.out);
     let csv = desk.says("status --output csv").await;
     assert!(csv.out.contains(",records_beyond_head,"), "{}", csv.out);
 }
@@ -100,10 +76,7 @@ async fn a_deleted_state_of_a_route_with_records_is_not_a_route_never_moved() {
     let route = differs(&desk).await;
     shows(&route, ("unknown", "records_beyond_head", 4), false);
     let why = route["why"].as_str().unwrap();
-    assert!(
-        why.contains("the route has no state: it was deleted"),
-        "{why}"
-    );
+    assert!(why.contains("the route has no state: it was deleted"), "{why}");
     assert!(!why.contains("nothing has moved this route yet"), "{why}");
 }
 
@@ -114,29 +87,18 @@ async fn a_foreign_row_at_the_next_number_makes_a_route_wrong_until_somebody_ado
     let route = differs(&desk).await;
     shows(&route, ("wrong", "records_beyond_head", 5), true);
     let why = route["why"].as_str().unwrap();
-    assert!(
-        why.contains("record 5 does not continue the one before it"),
-        "{why}"
-    );
+    assert!(why.contains("record 5 does not continue the one before it"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_audit_that_ends_before_the_head_is_not_right() {
     let (desk, _) = moved().await;
     desk.rig.delete_audit_row(0, 4).await;
-    shows(
-        &differs(&desk).await,
-        ("unknown", "records_missing", 3),
-        true,
-    );
+    shows(&differs(&desk).await, ("unknown", "records_missing", 3), true);
     for seq in 1..=3 {
         desk.rig.delete_audit_row(0, seq).await;
     }
-    shows(
-        &differs(&desk).await,
-        ("unknown", "records_missing", 0),
-        true,
-    );
+    shows(&differs(&desk).await, ("unknown", "records_missing", 0), true);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,10 +120,7 @@ async fn records_that_may_not_be_read_leave_no_route_right() {
     };
     desk.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let route = differs(&desk).await;
-    assert_eq!(
-        (&route["standing"], &route["chain_end"]),
-        (&"unknown".into(), &Value::Null)
-    );
+    assert_eq!((&route["standing"], &route["chain_end"]), (&"unknown".into(), &Value::Null));
     assert_eq!(route["unread"].as_array().unwrap().len(), 1, "{route}");
 }
 

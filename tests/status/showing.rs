@@ -100,10 +100,9 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 1, 0));
     desk.rig.fleet.world.deliver(&desk.rig.completed(1, 1, 0));
     desk.pass(Duration::from_secs(5)).await;
-    for order in [
-        "pause orders --for 1h --reason maintenance --yes",
-        "pin users --to users-1 --reason upgrade --yes",
-    ] {
+    for order in
+        ["pause orders --for 1h --reason maintenance --yes", "pin users --to users-1 --reason upgrade --yes"]
+    {
         assert_eq!(desk.says(order).await.code, 0, "{order}");
     }
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 2, 4));
@@ -125,11 +124,7 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     queue  0 waiting, 0 in flight; dead letters: 0
     "#);
     let pinned = desk.says("status users --detailed-exitcode").await;
-    assert_eq!(
-        pinned.code, 0,
-        "pinned where it stands is right: {}",
-        pinned.out
-    );
+    assert_eq!(pinned.code, 0, "pinned where it stands is right: {}", pinned.out);
     drop(worker);
 }
 
@@ -137,12 +132,7 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
 async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
     let desk = failed_over().await;
     let arn = &desk.rig.routes[0].group.arn;
-    desk.rig
-        .fleet
-        .world
-        .elb
-        .install(arn, desk.rig.target(0, 1))
-        .unwrap();
+    desk.rig.fleet.world.elb.install(arn, desk.rig.target(0, 1)).unwrap();
     let said = desk.says("status orders users --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
     insta::assert_snapshot!(said.out, @r#"
@@ -213,25 +203,17 @@ async fn the_formats_carry_the_same_routes() {
     let config = ConfigHash::of(&text);
     insta::assert_snapshot!("json", json.out.replace(config.as_str(), "CONFIG"));
     let lines = desk.says("status --output jsonl").await.out;
-    let lines: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut routes = json.rows("routes");
     // Only the time of the look is another one.
     assert_eq!(lines.len(), routes.len());
     for (line, route) in lines.iter().zip(&mut routes) {
-        assert_eq!(
-            (&line["route"], &line["groups"]),
-            (&route["route"], &route["groups"])
-        );
+        assert_eq!((&line["route"], &line["groups"]), (&route["route"], &route["groups"]));
     }
     let csv = desk.says("status --output csv").await.out;
     assert_eq!(csv.lines().count(), 3);
-    assert!(
-        csv.starts_with("at,route,standing,why,strategy,mode,instance,target,nlb,"),
-        "{csv}"
-    );
+    assert!(csv.starts_with("at,route,standing,why,strategy,mode,instance,target,nlb,"), "{csv}");
     assert!(csv.contains(",orders,right,"), "{csv}");
 }
 
@@ -240,16 +222,8 @@ async fn on_a_terminal_the_standing_has_its_colour_and_no_line_is_too_wide() {
     let desk = failed_over().await;
     desk.look.set(writerlink::cli::Look::Colour);
     let said = desk.says("status").await;
-    assert!(
-        said.out.contains("\u{1b}[32mright\u{1b}[0m"),
-        "{:?}",
-        said.out
-    );
-    assert!(
-        said.out.contains("\u{1b}[1munknown\u{1b}[0m"),
-        "{:?}",
-        said.out
-    );
+    assert!(said.out.contains("\u{1b}[32mright\u{1b}[0m"), "{:?}", said.out);
+    assert!(said.out.contains("\u{1b}[1munknown\u{1b}[0m"), "{:?}", said.out);
     desk.look.set(writerlink::cli::Look::Plain);
     for line in ["status", "status orders"] {
         let said = desk.says(line).await;

@@ -46,10 +46,7 @@ async fn a_fleet_is_read_in_a_burst_and_then_no_faster_than_ten_a_second() {
     let began = time.elapsed();
     let said = desk.says("status --output jsonl").await;
     assert_eq!(said.out.lines().count(), names.len());
-    assert_eq!(
-        time.elapsed().checked_sub(began),
-        Some(Duration::from_secs(2))
-    );
+    assert_eq!(time.elapsed().checked_sub(began), Some(Duration::from_secs(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,8 +61,5 @@ async fn whoever_asks_to_stop_does_not_wait_for_the_load_balancer() {
     };
     let (said, ()) = tokio::join!(desk.says("status --watch 5"), stopping);
     assert_eq!((said.code, said.out.as_str()), (0, ""));
-    assert_eq!(
-        time.elapsed().checked_sub(began),
-        Some(Duration::from_secs(1))
-    );
+    assert_eq!(time.elapsed().checked_sub(began), Some(Duration::from_secs(1)));
 }

@@ -11,10 +11,7 @@ async fn desk() -> Desk {
     let desk = Desk::with(&["orders", "users"]).await;
     let worker = desk.rig.start("w1");
     for route in 0..2 {
-        desk.rig
-            .fleet
-            .world
-            .deliver(&desk.rig.completed(route, 2, 0));
+        desk.rig.fleet.world.deliver(&desk.rig.completed(route, 2, 0));
     }
     desk.pass(Duration::from_mins(10)).await;
     drop(worker);

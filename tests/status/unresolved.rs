@@ -28,17 +28,11 @@ const PROMOTED: &str = include_str!("cases/promoted-instance-not-in-map.json");
 /// A cluster of two whose third member nobody wrote into the map, a minute after the failover to it.
 async fn promoted() -> (Desk, String) {
     let start = Timestamp::parse("2026-11-30T14:43:00Z").unwrap();
-    let world = WorldConfig {
-        start,
-        ..WorldConfig::default()
-    };
+    let world = WorldConfig { start, ..WorldConfig::default() };
     let mut rig = Rig::with(&["aurora-source"], world, FleetConfig::default()).await;
     let member = |n: u8| {
         let name = format!("aurora-source-instance-{n}");
-        (
-            InstanceId::new(&name).unwrap(),
-            IpAddr::from([10, 0, n, 10]),
-        )
+        (InstanceId::new(&name).unwrap(), IpAddr::from([10, 0, n, 10]))
     };
     rig.routes[0].instances = BTreeMap::from([member(1), member(2)]);
     let desk = Desk::in_front_of(rig);
@@ -46,10 +40,7 @@ async fn promoted() -> (Desk, String) {
     let said = desk.says(&format!("replay {file} --output json")).await;
     assert_eq!(said.code, 5, "{}{}", said.out, said.err);
     let replayed = &said.rows("replayed")[0];
-    assert_eq!(
-        (&replayed["outcome"], &replayed["reason"]),
-        (&"Rejected".into(), &"UnknownInstance".into())
-    );
+    assert_eq!((&replayed["outcome"], &replayed["reason"]), (&"Rejected".into(), &"UnknownInstance".into()));
     let key = replayed["event_key"].as_str().unwrap().to_owned();
     (desk, key)
 }
@@ -79,16 +70,9 @@ async fn a_promoted_instance_that_is_not_in_the_map_is_shown_with_what_resolves_
     let open = &route["unresolved_event"];
     assert_eq!(
         (&open["outcome"], &open["reason"], &open["event_key"]),
-        (
-            &"Rejected".into(),
-            &"UnknownInstance".into(),
-            &key.as_str().into()
-        )
+        (&"Rejected".into(), &"UnknownInstance".into(), &key.as_str().into())
     );
-    assert_eq!(
-        open["instance"],
-        "application-autoscaling-0b6a1d6e-6c3f-4d9e-8f0a-3f0f2d1c9b7a"
-    );
+    assert_eq!(open["instance"], "application-autoscaling-0b6a1d6e-6c3f-4d9e-8f0a-3f0f2d1c9b7a");
     let csv = desk.says("status --output csv").await.out;
     assert!(csv.contains(",UnknownInstance,"), "{csv}");
 }
@@ -101,28 +85,14 @@ async fn plan_and_explain_say_that_it_is_unresolved() {
     assert_eq!(said.code, 2, "{}", said.out);
     let rows = said.rows("plan");
     let last = rows.last().unwrap();
-    assert_eq!(
-        (&last["decision"], &last["action"]),
-        (&"Unresolved".into(), &"nothing".into())
-    );
+    assert_eq!((&last["decision"], &last["action"]), (&"Unresolved".into(), &"nothing".into()));
     let note = last["note"].as_str().unwrap();
-    assert!(
-        note.contains("`writerlink swap aurora-source --to INSTANCE`"),
-        "{note}"
-    );
+    assert!(note.contains("`writerlink swap aurora-source --to INSTANCE`"), "{note}");
     let said = desk.says(&format!("explain {key}")).await;
-    assert!(
-        said.out.contains("  unresolved  since 2026-11-30T14:43:00"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("  unresolved  since 2026-11-30T14:43:00"), "{}", said.out);
     let file = desk.file_with(&PROMOTED.replace("14:42:08.488Z", "14:42:09.000Z"));
     let said = desk.says(&format!("explain {file}")).await;
-    assert!(
-        said.out.contains("part of the route's state"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("part of the route's state"), "{}", said.out);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,12 +105,7 @@ async fn a_swap_resolves_it_and_the_route_is_right_again() {
     desk.pass(10 * MINUTE).await;
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!(said.code, 0, "{}", said.out);
-    assert_eq!(
-        desk.says("plan aurora-source --detailed-exitcode")
-            .await
-            .code,
-        0
-    );
+    assert_eq!(desk.says("plan aurora-source --detailed-exitcode").await.code, 0);
     drop(worker);
 }
 
@@ -225,10 +190,7 @@ async fn standing(desk: &Desk) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_only_asks_leaves_a_static_route_unknown() {
-    for id in [
-        EventId::FAILOVER_FAILED,
-        EventId::parse("RDS-EVENT-0172").unwrap(),
-    ] {
+    for id in [EventId::FAILOVER_FAILED, EventId::parse("RDS-EVENT-0172").unwrap()] {
         let desk = left_open_by(|rig| rig.event(0, id, 1, 600)).await;
         assert_eq!(standing(&desk).await, "unknown", "{id}");
         assert_eq!(desk.says("status --detailed-exitcode").await.code, 2);
@@ -237,10 +199,8 @@ async fn an_event_that_only_asks_leaves_a_static_route_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_name_leaves_a_route_unknown_until_an_event_that_can_be_read() {
-    let unreadable = |rig: &Rig| RdsEvent {
-        message: "Completed failover".to_owned(),
-        ..rig.completed(0, 2, 600)
-    };
+    let unreadable =
+        |rig: &Rig| RdsEvent { message: "Completed failover".to_owned(), ..rig.completed(0, 2, 600) };
     let desk = left_open_by(unreadable).await;
     assert_eq!(standing(&desk).await, "unknown");
     let worker = desk.rig.start("w2");
@@ -271,10 +231,7 @@ async fn an_ack_resolves_an_event_on_a_route_that_does_not_flap() {
     assert_eq!(standing(&desk).await, "wrong");
     let said = desk.says("ack orders --reason seen --dry-run").await;
     assert_eq!(said.code, 0, "{}", said.err);
-    for part in [
-        "acknowledges: the event of",
-        "stranger-1 is not one of route orders",
-    ] {
+    for part in ["acknowledges: the event of", "stranger-1 is not one of route orders"] {
         let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(part), "{}", said.out);
     }

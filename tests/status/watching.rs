@@ -24,11 +24,8 @@ async fn without_a_terminal_every_look_is_one_document_on_a_line() {
         let line = format!("status --watch 5 --output {output}");
         let said = watched(&desk, &line, Duration::from_secs(12)).await;
         assert_eq!((said.code, said.err.as_str()), (0, ""));
-        let documents: Vec<serde_json::Value> = said
-            .out
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let documents: Vec<serde_json::Value> =
+            said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(documents.len(), 3, "at 0, 5 and 10 seconds");
         assert!(documents.iter().all(|document| document["version"] == 1));
         assert_ne!(documents[0]["at"], documents[1]["at"]);

@@ -82,9 +82,7 @@ impl NameServer {
 
     /// From now on, `name` has these addresses; with none, it exists and has none.
     pub fn addresses(&self, name: &str, ips: &[&str]) {
-        let ips = ips
-            .iter()
-            .map(|ip| ip.parse().expect("a test knows addresses"));
+        let ips = ips.iter().map(|ip| ip.parse().expect("a test knows addresses"));
         self.set(name, Entry::Addresses(ips.collect()));
     }
 
@@ -128,11 +126,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The first of several, which the next one follows; the last one stays.
 fn next(ttls: &mut Vec<u32>) -> u32 {
-    if ttls.len() > 1 {
-        ttls.remove(0)
-    } else {
-        ttls[0]
-    }
+    if ttls.len() > 1 { ttls.remove(0) } else { ttls[0] }
 }
 
 fn plain(name: &Name) -> String {
@@ -144,11 +138,7 @@ fn absolute(name: &str) -> Name {
     Name::from_ascii(format!("{name}.")).expect("a test knows names")
 }
 
-fn answer(
-    zone: &BTreeMap<String, Entry>,
-    asking: &Message,
-    (query, ttl): (Query, u32),
-) -> Option<Message> {
+fn answer(zone: &BTreeMap<String, Entry>, asking: &Message, (query, ttl): (Query, u32)) -> Option<Message> {
     let mut answer = Message::response(asking.metadata.id, asking.metadata.op_code);
     answer.metadata.recursion_desired = true;
     answer.metadata.recursion_available = true;
@@ -166,8 +156,7 @@ fn answer(
             Some(Entry::Addresses(ips)) => {
                 let records = ips.iter().map(|ip| RData::from(*ip));
                 let of_family = records.filter(|data| data.record_type() == family);
-                answer
-                    .add_answers(of_family.map(|data| Record::from_rdata(name.clone(), ttl, data)));
+                answer.add_answers(of_family.map(|data| Record::from_rdata(name.clone(), ttl, data)));
             }
             Some(Entry::Alias(target)) => {
                 let target = absolute(target);

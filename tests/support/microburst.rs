@@ -19,10 +19,7 @@ impl Microburst {
     }
 
     fn start() -> Self {
-        let program = Program {
-            name: "microburst",
-            health: "/_microburst/health",
-        };
+        let program = Program { name: "microburst", health: "/_microburst/health" };
         let upstream = Ministack::shared().endpoint();
         Self(Standin::start(&program, |command, port| {
             command.args(["--upstream", &upstream, "--host", "127.0.0.1"]);

@@ -20,10 +20,7 @@ impl Ministack {
     }
 
     fn start() -> Self {
-        let program = Program {
-            name: "ministack",
-            health: "/_ministack/health",
-        };
+        let program = Program { name: "ministack", health: "/_ministack/health" };
         Self(Standin::start(&program, |command, port| {
             command
                 .env("BIND_HOST", "127.0.0.1")

@@ -1,9 +1,5 @@
 //! What the wire tests share: AWS stand-ins on loopback, and clients that talk to them.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test binary includes this module and uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "every test binary includes this module and uses a part of it")]
 
 pub mod dns;
 pub mod microburst;

@@ -31,16 +31,9 @@ const UNDER_A_WATCHER: &str =
 pub fn under_a_watcher(command: &Command) -> Command {
     let mut watched = Command::new("/bin/sh");
     let program = command.get_program();
-    watched
-        .args(["-c", UNDER_A_WATCHER])
-        .arg(program)
-        .arg(program);
+    watched.args(["-c", UNDER_A_WATCHER]).arg(program).arg(program);
     watched.args(command.get_args());
-    watched.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    watched.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     watched
 }
 
@@ -71,13 +64,8 @@ impl Standin {
             File::create(&log).expect("the target directory is writable");
             let mut plain = Command::new(&script);
             configure(&mut plain, port);
-            let started = Self {
-                port,
-                health: program.health,
-                child: Mutex::new(launched(&plain, &log)),
-                log,
-                plain,
-            };
+            let started =
+                Self { port, health: program.health, child: Mutex::new(launched(&plain, &log)), log, plain };
             if started.becomes_ready() {
                 return started;
             }
@@ -92,8 +80,7 @@ impl Standin {
     /// Waits until it answers; `false` if it ends before.
     fn becomes_ready(&self) -> bool {
         for _ in 0..POLLS_MAX {
-            if http(self.port, "GET", self.health, "")
-                .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            if http(self.port, "GET", self.health, "").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
             {
                 return true;
             }
@@ -102,11 +89,7 @@ impl Standin {
             }
             thread::sleep(POLL_EVERY);
         }
-        panic!(
-            "no answer on port {} in time; see {}",
-            self.port,
-            self.log.display()
-        );
+        panic!("no answer on port {} in time; see {}", self.port, self.log.display());
     }
 
     /// Sends a signal to the program.
@@ -126,11 +109,7 @@ impl Standin {
         drop(watched);
         *child = launched(&self.plain, &self.log);
         drop(child);
-        assert!(
-            self.becomes_ready(),
-            "port {} was taken meanwhile",
-            self.port
-        );
+        assert!(self.becomes_ready(), "port {} was taken meanwhile", self.port);
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -160,23 +139,14 @@ fn launched(plain: &Command, log: &Path) -> Child {
 /// A script of the virtual environment. A missing one fails the test: a wire test that is skipped proves
 /// nothing and looks green.
 fn script(name: &str) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(".venv/bin")
-        .join(name);
-    assert!(
-        script.exists(),
-        "{} is missing: run `make venv` first",
-        script.display()
-    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin").join(name);
+    assert!(script.exists(), "{} is missing: run `make venv` first", script.display());
     script
 }
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn log_file(name: &str, port: u16) -> PathBuf {

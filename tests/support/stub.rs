@@ -25,20 +25,12 @@ impl Answer {
 
     /// A service that cannot answer now, and is asked again.
     pub fn unavailable() -> Self {
-        Self {
-            status: 503,
-            headers: String::new(),
-            body: "{}".to_owned(),
-        }
+        Self { status: 503, headers: String::new(), body: "{}".to_owned() }
     }
 
     /// A reply of SQS.
     pub fn sqs(body: &str) -> Self {
-        Self {
-            status: 200,
-            headers: "x-amzn-requestid: r-1\r\n".to_owned(),
-            body: body.to_owned(),
-        }
+        Self { status: 200, headers: "x-amzn-requestid: r-1\r\n".to_owned(), body: body.to_owned() }
     }
 
     /// A reply of ELBv2 to `call`, with this inside its result.
@@ -70,9 +62,7 @@ impl Answer {
         Self {
             status: 400,
             headers: "x-amzn-requestid: r-1\r\n".to_owned(),
-            body: format!(
-                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"said so"}}"#
-            ),
+            body: format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"said so"}}"#),
         }
     }
 
@@ -126,8 +116,7 @@ impl Stub {
 
     /// An endpoint that gives the first answer whose words are in the request's body.
     pub fn scripted(script: Vec<(&'static str, Answer)>) -> Self {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let port = listener.local_addr().expect("it has an address").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&asked);
@@ -138,9 +127,7 @@ impl Stub {
                 let mut fitting = script.iter().filter(|(words, _)| body.contains(words));
                 let (_, answer) = fitting.next().expect("the script has an answer");
                 // Before it is answered: whoever has the answer may look at once.
-                keep.lock()
-                    .expect("no test panics while it reads")
-                    .push(body);
+                keep.lock().expect("no test panics while it reads").push(body);
                 write(stream.get_mut(), answer).expect("the SDK takes an answer");
             }
         });
@@ -154,10 +141,7 @@ impl Stub {
 
     /// The bodies of all requests so far.
     pub fn asked(&self) -> Vec<String> {
-        self.asked
-            .lock()
-            .expect("no test panics while it writes")
-            .clone()
+        self.asked.lock().expect("no test panics while it writes").clone()
     }
 }
 
@@ -181,11 +165,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<String> {
 }
 
 fn write(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
-    let Answer {
-        status,
-        headers,
-        body,
-    } = answer;
+    let Answer { status, headers, body } = answer;
     write!(
         stream,
         "HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",

@@ -21,12 +21,6 @@ pub(crate) fn all() -> Vec<(String, String)> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert!(
-        names.len() >= 20,
-        "a corpus this small would prove little: {names:?}"
-    );
-    names
-        .into_iter()
-        .map(|name| (name.clone(), text(&name)))
-        .collect()
+    assert!(names.len() >= 20, "a corpus this small would prove little: {names:?}");
+    names.into_iter().map(|name| (name.clone(), text(&name))).collect()
 }

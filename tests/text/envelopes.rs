@@ -9,8 +9,7 @@ use writerlink::wire::{Parsed, parse};
 
 use super::corpus;
 use super::samples::{
-    STARTED, envelope, event, eventbridge, events, ignored, notification, refused, route, sample,
-    with,
+    STARTED, envelope, event, eventbridge, events, ignored, notification, refused, route, sample, with,
 };
 
 #[test]
@@ -19,8 +18,7 @@ fn four_deliveries_of_one_started_failover_are_one_event() {
         id: Some(EventId::STARTED_CROSS_AZ),
         source: SourceId::new("aurora-source").unwrap(),
         kind: SourceKind::Cluster,
-        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source")
-            .ok(),
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source").ok(),
         at: Timestamp::parse("2026-05-06T23:07:45.884Z").unwrap(),
         message: "Started cross AZ failover to DB instance: aurora-source-instance-2".to_owned(),
     };
@@ -28,10 +26,7 @@ fn four_deliveries_of_one_started_failover_are_one_event() {
     for name in STARTED {
         let found = event(&sample(name));
         assert_eq!(found, expected, "{name}");
-        assert_eq!(
-            EventKey::of(&route, &found),
-            EventKey::of(&route, &expected)
-        );
+        assert_eq!(EventKey::of(&route, &found), EventKey::of(&route, &expected));
     }
 }
 
@@ -44,18 +39,13 @@ fn the_completed_failover_claims_the_same_instance_later_and_is_another_event() 
     assert_eq!(completed.claim(), Ok(Claim::Completed(writer)));
     assert_eq!(completed.at.since(started.at).as_millis(), 38_368);
     let route = route();
-    assert_ne!(
-        EventKey::of(&route, &started),
-        EventKey::of(&route, &completed)
-    );
+    assert_ne!(EventKey::of(&route, &started), EventKey::of(&route, &completed));
 }
 
 #[test]
 fn every_delivery_of_the_corpus_is_read_as_what_it_is() {
     let deliveries = corpus::all();
-    let read = deliveries
-        .iter()
-        .map(|(name, text)| format!("{name}: {}", told(text)));
+    let read = deliveries.iter().map(|(name, text)| format!("{name}: {}", told(text)));
     insta::assert_snapshot!("corpus", read.collect::<Vec<_>>().join("\n"));
 }
 
@@ -68,10 +58,7 @@ fn told(text: &str) -> String {
             let told = events.iter().map(|event| {
                 let id = event.id.map_or("no id".to_owned(), |id| id.to_string());
                 let claim = event.claim().unwrap();
-                format!(
-                    "{id} of {} {} at {}: {claim:?}",
-                    event.kind, event.source, event.at
-                )
+                format!("{id} of {} {} at {}: {claim:?}", event.kind, event.source, event.at)
             });
             told.collect::<Vec<_>>().join("; ")
         }
@@ -92,17 +79,9 @@ fn several_records_of_a_lambda_invocation_are_several_events_in_their_order() {
         .iter()
         .map(|message| json!({"EventSource": "aws:sns", "Sns": envelope(message)}))
         .collect();
-    let ids: Vec<_> = events(&json!({"Records": records}).to_string())
-        .into_iter()
-        .map(|event| event.id)
-        .collect();
-    assert_eq!(
-        ids,
-        [
-            Some(EventId::STARTED_CROSS_AZ),
-            Some(EventId::FAILOVER_COMPLETED)
-        ]
-    );
+    let ids: Vec<_> =
+        events(&json!({"Records": records}).to_string()).into_iter().map(|event| event.id).collect();
+    assert_eq!(ids, [Some(EventId::STARTED_CROSS_AZ), Some(EventId::FAILOVER_COMPLETED)]);
 }
 
 #[test]
@@ -110,10 +89,7 @@ fn one_unreadable_record_refuses_the_invocation_and_is_named() {
     let good = json!({"Sns": envelope(&notification().to_string())});
     let bad = json!({"Sns": envelope(&with("Event Time", json!(17)).to_string())});
     let error = refused(&json!({"Records": [good, bad]}));
-    assert_eq!(
-        error.to_string(),
-        "Records[1].Sns.Message.Event Time: expected a string, found 17"
-    );
+    assert_eq!(error.to_string(), "Records[1].Sns.Message.Event Time: expected a string, found 17");
 }
 
 #[test]
@@ -136,10 +112,7 @@ fn a_drill_says_what_the_event_says_and_is_told_apart_in_every_envelope() {
     let drill = text.replace("\"aws.rds\"", "\"writerlink.drill\"");
     assert_eq!(parse(&drill), Ok(Parsed::Drill(events(&text))));
     let envelope = json!({"Type": "Notification", "Message": drill});
-    assert_eq!(
-        parse(&envelope.to_string()),
-        Ok(Parsed::Drill(events(&text)))
-    );
+    assert_eq!(parse(&envelope.to_string()), Ok(Parsed::Drill(events(&text))));
     let invocation = json!({"Records": [{"Sns": envelope}]});
     assert!(ignored(&invocation.to_string()).contains("a drill"));
 }

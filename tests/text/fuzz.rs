@@ -164,20 +164,11 @@ fn millions_of_spoiled_deliveries_never_panic_and_never_say_more_than_stands_in_
         figures.take(&spoiled(text, &mutations));
     }
     let seconds = began.elapsed().as_secs_f64();
-    let Figures {
-        inputs,
-        parsed,
-        ignored,
-        malformed,
-        panics,
-    } = figures;
+    let Figures { inputs, parsed, ignored, malformed, panics } = figures;
     say(&format!(
         "inputs {inputs}, parsed {parsed}, ignored {ignored}, malformed {malformed}, panics {panics}, \
          seconds {seconds:.1}"
     ));
     assert_eq!(panics, 0);
-    assert!(
-        parsed > 0 && ignored > 0 && malformed > 0,
-        "inputs that all end alike prove nothing"
-    );
+    assert!(parsed > 0 && ignored > 0 && malformed > 0, "inputs that all end alike prove nothing");
 }

@@ -7,8 +7,8 @@ use writerlink::wire::{Parsed, parse};
 
 use super::corpus;
 use super::samples::{
-    STARTED, event, eventbridge, ignored, notification, refused, route, sample, with, with_detail,
-    without, without_detail,
+    STARTED, event, eventbridge, ignored, notification, refused, route, sample, with, with_detail, without,
+    without_detail,
 };
 
 const OWN: &str = "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source";
@@ -39,10 +39,7 @@ fn an_envelope_of_another_account_or_region_than_the_arns_is_refused() {
         let error = refused(&with_envelope(eventbridge(), key, found));
         assert_eq!(error.place, key);
         let expected = format!("{named} the source that \"{OWN}\" names");
-        assert_eq!(
-            (error.expected, error.found),
-            (expected, format!("\"{found}\""))
-        );
+        assert_eq!((error.expected, error.found), (expected, format!("\"{found}\"")));
     }
 }
 
@@ -62,10 +59,7 @@ fn an_arn_of_another_kind_than_the_source_type_is_refused() {
 #[test]
 fn what_moves_no_route_is_ignored_however_it_contradicts_itself() {
     let snapshot = sample("cluster-snapshot.eventbridge.json").to_string();
-    let elsewhere = snapshot.replace(
-        "\"account\":\"123456789012\"",
-        "\"account\":\"210987654321\"",
-    );
+    let elsewhere = snapshot.replace("\"account\":\"123456789012\"", "\"account\":\"210987654321\"");
     assert_ne!(snapshot, elsewhere);
     assert!(ignored(&elsewhere).starts_with("an event of neither a cluster"));
 }
@@ -73,9 +67,7 @@ fn what_moves_no_route_is_ignored_however_it_contradicts_itself() {
 #[test]
 fn an_event_that_was_forwarded_to_a_hub_keeps_its_account_and_region() {
     let text = eventbridge().to_string();
-    let forwarded = text
-        .replace("123456789012", "210987654321")
-        .replace("us-east-1", "eu-west-1");
+    let forwarded = text.replace("123456789012", "210987654321").replace("us-east-1", "eu-west-1");
     let forwarded: Value = serde_json::from_str(&forwarded).unwrap();
     let arn = "arn:aws:rds:eu-west-1:210987654321:cluster:aurora-source";
     assert_eq!(arn_of(&forwarded).as_deref(), Some(arn));
@@ -112,16 +104,11 @@ fn without_an_arn_the_envelope_says_account_and_region() {
 fn an_sns_message_without_an_arn_says_kind_and_name_alone() {
     let old = event(&without(notification(), "Source ARN"));
     assert_eq!(old.source_arn, None);
-    assert_eq!(
-        (old.kind, old.source.as_str()),
-        (SourceKind::Cluster, "aurora-source")
-    );
+    assert_eq!((old.kind, old.source.as_str()), (SourceKind::Cluster, "aurora-source"));
     let route = route();
     assert!(route.follows(&old));
     let unsaid = route.compare(&old).0;
-    let unsaid = unsaid
-        .iter()
-        .filter(|part| part.agreement() == Agreement::NotSaid);
+    let unsaid = unsaid.iter().filter(|part| part.agreement() == Agreement::NotSaid);
     assert_eq!(unsaid.count(), 3);
 }
 
@@ -131,10 +118,7 @@ fn one_failover_has_one_key_with_and_without_its_arn_in_every_envelope() {
     let mut told: Vec<_> = STARTED.iter().map(|name| event(&sample(name))).collect();
     told.push(event(&without(notification(), "Source ARN")));
     told.push(event(&without_detail("SourceArn")));
-    let mut keys: Vec<EventKey> = told
-        .iter()
-        .map(|event| EventKey::of(&route, event))
-        .collect();
+    let mut keys: Vec<EventKey> = told.iter().map(|event| EventKey::of(&route, event)).collect();
     keys.dedup();
     assert_eq!(keys.len(), 1, "{told:?}");
 }

@@ -23,10 +23,7 @@ fn a_body_of_the_allowed_size_is_read_and_a_byte_more_is_refused() {
     let full = format!("{body}{}", " ".repeat(BODY_BYTES_MAX - body.len()));
     assert_eq!(events(&full).len(), 1);
     let error = parse(&format!("{full} ")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the body: expected at most 1048576 bytes, found 1048577 bytes"
-    );
+    assert_eq!(error.to_string(), "the body: expected at most 1048576 bytes, found 1048577 bytes");
 }
 
 #[test]
@@ -60,10 +57,7 @@ fn an_error_quotes_little_and_nothing_that_a_terminal_would_obey() {
     ] {
         let told = error.to_string();
         assert!(told.len() < 1200, "{} bytes", told.len());
-        assert!(
-            told.chars().all(|c| !c.is_control() && c != '\u{202e}'),
-            "{told:?}"
-        );
+        assert!(told.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{told:?}");
     }
 }
 

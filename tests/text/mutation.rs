@@ -68,17 +68,10 @@ impl Mutation {
     pub(crate) fn from_numbers(numbers: [u64; 4]) -> Self {
         let [kind, a, b, c] = numbers.map(|n| usize::try_from(n >> 1).unwrap_or(usize::MAX));
         match kind % 8 {
-            0 => Self::Flip {
-                at: a,
-                bit: u32::try_from(b % 8).unwrap_or(0),
-            },
+            0 => Self::Flip { at: a, bit: u32::try_from(b % 8).unwrap_or(0) },
             1 => Self::Punctuate { at: a, with: b },
             2 => Self::Truncate { at: a },
-            3 => Self::Duplicate {
-                from: a,
-                len: b,
-                to: c,
-            },
+            3 => Self::Duplicate { from: a, len: b, to: c },
             4 => Self::Delete { from: a, len: b },
             5 => Self::Remove { nth: a },
             6 => Self::Replace { nth: a, with: b },
@@ -169,11 +162,7 @@ fn edit(value: &mut Value, nth: &mut usize, change: &mut dyn FnMut(Value) -> Opt
     }
 }
 
-fn edited(
-    value: Value,
-    nth: &mut usize,
-    change: &mut dyn FnMut(Value) -> Option<Value>,
-) -> Option<Value> {
+fn edited(value: Value, nth: &mut usize, change: &mut dyn FnMut(Value) -> Option<Value>) -> Option<Value> {
     let here = *nth == 0;
     *nth = nth.wrapping_sub(1);
     if here {
@@ -181,19 +170,15 @@ fn edited(
     }
     Some(match value {
         Value::Object(map) => Value::Object(
-            map.into_iter()
-                .filter_map(|(key, value)| Some((key, edited(value, nth, change)?)))
-                .collect(),
+            map.into_iter().filter_map(|(key, value)| Some((key, edited(value, nth, change)?))).collect(),
         ),
-        Value::Array(list) => Value::Array(
-            list.into_iter()
-                .filter_map(|value| edited(value, nth, change))
-                .collect(),
-        ),
+        Value::Array(list) => {
+            Value::Array(list.into_iter().filter_map(|value| edited(value, nth, change)).collect())
+        }
         Value::String(text) => match inside(&text) {
-            Some(value) => Value::String(
-                edited(value, nth, change).map_or_else(String::new, |v| v.to_string()),
-            ),
+            Some(value) => {
+                Value::String(edited(value, nth, change).map_or_else(String::new, |v| v.to_string()))
+            }
             None => Value::String(text),
         },
         Value::Null | Value::Bool(_) | Value::Number(_) => value,

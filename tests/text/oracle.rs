@@ -25,10 +25,7 @@ fn check_event(body: &[u8], event: &RdsEvent) {
     let text = String::from_utf8_lossy(body);
     let mut told = Told::default();
     told.read(text.trim_start_matches('\u{feff}').trim());
-    assert!(
-        told.messages.contains(&event.message),
-        "{event:?} against {told:?}"
-    );
+    assert!(told.messages.contains(&event.message), "{event:?} against {told:?}");
     assert!(told.times.contains(&event.at), "{event:?} against {told:?}");
     assert!(
         told.sources.iter().any(|text| text
@@ -44,17 +41,11 @@ fn check_event(body: &[u8], event: &RdsEvent) {
     );
     if let Some(id) = event.id {
         let id = id.to_string();
-        assert!(
-            told.ids.iter().any(|text| text.ends_with(&id)),
-            "{event:?} against {told:?}"
-        );
+        assert!(told.ids.iter().any(|text| text.ends_with(&id)), "{event:?} against {told:?}");
     }
     if let Some(arn) = &event.source_arn {
         let text = arn.to_string();
-        let stands = told
-            .sources
-            .iter()
-            .any(|told| told.eq_ignore_ascii_case(&text));
+        let stands = told.sources.iter().any(|told| told.eq_ignore_ascii_case(&text));
         // Without an ARN the envelope may say account and Region, and never the partition.
         let (said, location) = (|part: &str| told.senders.contains(part), arn.location());
         let envelope = location.partition.is_empty()
@@ -87,8 +78,7 @@ impl Told {
     fn read(&mut self, json: &str) {
         match json.as_bytes().first() {
             Some(b'{') => {
-                let map: BTreeMap<String, &RawValue> =
-                    serde_json::from_str(json).unwrap_or_default();
+                let map: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
                 for (key, value) in map {
                     self.read_key(&key, value.get());
                 }

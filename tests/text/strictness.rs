@@ -55,21 +55,12 @@ fn an_event_id_that_cannot_be_read_is_refused_and_quoted() {
         "0073",
         "RDS-EVENT-0073#",
     ] {
-        for error in [
-            refused(&with_detail("EventID", json!(id))),
-            refused(&with("Event ID", json!(id))),
-        ] {
+        for error in [refused(&with_detail("EventID", json!(id))), refused(&with("Event ID", json!(id)))] {
             let told = error.to_string();
-            assert!(
-                told.contains("RDS-EVENT-0073") && told.contains(id),
-                "{told}"
-            );
+            assert!(told.contains("RDS-EVENT-0073") && told.contains(id), "{told}");
         }
     }
-    assert_eq!(
-        refused(&with_detail("EventID", json!(73))).place,
-        "detail.EventID"
-    );
+    assert_eq!(refused(&with_detail("EventID", json!(73))).place, "detail.EventID");
 }
 
 #[test]
@@ -86,26 +77,10 @@ fn whatever_decides_must_be_there_and_be_a_string() {
             format!("{key}: expected a string, found nothing")
         );
     }
-    for value in [
-        json!(1),
-        json!(true),
-        json!(["x"]),
-        json!({"x": 1}),
-        json!(-0.5),
-    ] {
-        for key in [
-            "SourceType",
-            "SourceArn",
-            "SourceIdentifier",
-            "Date",
-            "Message",
-            "EventID",
-        ] {
+    for value in [json!(1), json!(true), json!(["x"]), json!({"x": 1}), json!(-0.5)] {
+        for key in ["SourceType", "SourceArn", "SourceIdentifier", "Date", "Message", "EventID"] {
             let error = refused(&with_detail(key, value.clone()));
-            assert_eq!(
-                error.to_string(),
-                format!("detail.{key}: expected a string, found {value}")
-            );
+            assert_eq!(error.to_string(), format!("detail.{key}: expected a string, found {value}"));
         }
     }
 }
@@ -116,11 +91,7 @@ fn an_event_of_a_known_type_that_lacks_what_decides_is_refused() {
         for key in ["SourceType", "Message"] {
             let mut body = without_detail(key);
             body["detail-type"] = json!(detail_type);
-            assert_eq!(
-                refused(&body).place,
-                format!("detail.{key}"),
-                "{detail_type}"
-            );
+            assert_eq!(refused(&body).place, format!("detail.{key}"), "{detail_type}");
         }
         let mut body = without(eventbridge(), "detail");
         body["detail-type"] = json!(detail_type);
@@ -130,19 +101,11 @@ fn an_event_of_a_known_type_that_lacks_what_decides_is_refused() {
 
 #[test]
 fn a_detail_type_that_is_no_string_is_refused() {
-    for value in [
-        json!(1),
-        json!(true),
-        json!(["RDS DB Cluster Event"]),
-        json!({}),
-    ] {
+    for value in [json!(1), json!(true), json!(["RDS DB Cluster Event"]), json!({})] {
         let mut body = eventbridge();
         body["detail-type"] = value.clone();
         let error = refused(&body).to_string();
-        assert_eq!(
-            error,
-            format!("detail-type: expected a string, found {value}")
-        );
+        assert_eq!(error, format!("detail-type: expected a string, found {value}"));
     }
 }
 
@@ -163,20 +126,13 @@ fn without_a_detail_type_nothing_is_an_eventbridge_event() {
 #[test]
 fn a_time_that_neither_date_nor_time_gives_is_refused() {
     let body = without(without_detail("Date"), "time");
-    assert_eq!(
-        refused(&body).to_string(),
-        "detail.Date: expected a string, found nothing"
-    );
+    assert_eq!(refused(&body).to_string(), "detail.Date: expected a string, found nothing");
 }
 
 #[test]
 fn a_key_that_decides_and_comes_twice_is_refused() {
     let once = notification().to_string();
-    let twice = once.replacen(
-        '{',
-        r#"{"Event Message":"failover to DB instance: evil","#,
-        1,
-    );
+    let twice = once.replacen('{', r#"{"Event Message":"failover to DB instance: evil","#, 1);
     let error = parse(&twice).unwrap_err().to_string();
     assert!(error.contains("duplicate field `Event Message`"), "{error}");
 }
@@ -196,14 +152,7 @@ fn an_array_in_the_place_of_an_object_is_refused() {
 #[test]
 fn what_is_none_of_the_forms_is_refused_and_told_which_there_are() {
     let error = refused(&json!({"hello": "world"})).to_string();
-    for part in [
-        "the body",
-        "detail-type",
-        "Event Source",
-        "Type",
-        "Records",
-        r#"{"hello":"world"}"#,
-    ] {
+    for part in ["the body", "detail-type", "Event Source", "Type", "Records", r#"{"hello":"world"}"#] {
         assert!(error.contains(part), "{error}");
     }
     for text in ["", " ", "null", "hello", "\"x\"", "[]", "{", "{}{}"] {
@@ -214,11 +163,7 @@ fn what_is_none_of_the_forms_is_refused_and_told_which_there_are() {
 #[test]
 fn an_unknown_type_of_sns_message_is_refused() {
     let error = refused(&json!({"Type": "Fanfare", "Message": "m"}));
-    assert_eq!(
-        (error.place.as_str(), error.found.as_str()),
-        ("Type", "\"Fanfare\"")
-    );
-    let error =
-        refused(&json!({"Type": "Notification", "Message": {"Event Source": "db-cluster"}}));
+    assert_eq!((error.place.as_str(), error.found.as_str()), ("Type", "\"Fanfare\""));
+    let error = refused(&json!({"Type": "Notification", "Message": {"Event Source": "db-cluster"}}));
     assert_eq!(error.place, "Message");
 }

@@ -6,8 +6,8 @@ use writerlink::domain::time::Timestamp;
 use writerlink::wire::DETAIL_TYPES;
 
 use super::samples::{
-    envelope, event, eventbridge, events, ignored, notification, refused, sample, with,
-    with_detail, without, without_detail,
+    envelope, event, eventbridge, events, ignored, notification, refused, sample, with, with_detail, without,
+    without_detail,
 };
 
 #[test]
@@ -19,23 +19,15 @@ fn an_event_without_tags_or_with_unknown_keys_is_the_same_event() {
     let mut body = eventbridge();
     body["replay-name"] = unknown;
     assert_eq!(event(&body), expected);
-    assert_eq!(
-        event(&without(notification(), "Identifier Link")),
-        event(&notification())
-    );
-    assert_eq!(
-        event(&without(notification(), "Tags")),
-        event(&notification())
-    );
+    assert_eq!(event(&without(notification(), "Identifier Link")), event(&notification()));
+    assert_eq!(event(&without(notification(), "Tags")), event(&notification()));
 }
 
 #[test]
 fn an_event_without_event_id_has_none_and_claims_nothing() {
-    for body in [
-        without_detail("EventID"),
-        with_detail("EventID", Value::Null),
-        without(notification(), "Event ID"),
-    ] {
+    for body in
+        [without_detail("EventID"), with_detail("EventID", Value::Null), without(notification(), "Event ID")]
+    {
         let event = event(&body);
         assert_eq!(event.id, None, "{body}");
         assert_eq!(event.claim(), Ok(Claim::Nothing));
@@ -44,29 +36,17 @@ fn an_event_without_event_id_has_none_and_claims_nothing() {
 
 #[test]
 fn an_event_without_arn_takes_its_source_from_the_identifier() {
-    let expected = RdsEvent {
-        source_arn: None,
-        ..event(&eventbridge())
-    };
+    let expected = RdsEvent { source_arn: None, ..event(&eventbridge()) };
     assert_eq!(event(&without(notification(), "Source ARN")), expected);
     // EventBridge's envelope has account and Region besides.
-    let bare = RdsEvent {
-        source_arn: None,
-        ..event(&without_detail("SourceArn"))
-    };
+    let bare = RdsEvent { source_arn: None, ..event(&without_detail("SourceArn")) };
     assert_eq!(bare, expected);
 }
 
 #[test]
 fn an_event_without_identifier_takes_its_source_from_the_arn() {
-    assert_eq!(
-        event(&without_detail("SourceIdentifier")),
-        event(&eventbridge())
-    );
-    assert_eq!(
-        event(&without(notification(), "Source ID")),
-        event(&notification())
-    );
+    assert_eq!(event(&without_detail("SourceIdentifier")), event(&eventbridge()));
+    assert_eq!(event(&without(notification(), "Source ID")), event(&notification()));
 }
 
 #[test]
@@ -79,11 +59,7 @@ fn every_url_in_front_of_an_event_id_is_read_over() {
         "",
     ] {
         let id = json!(format!("{url}RDS-EVENT-0073"));
-        assert_eq!(
-            event(&with("Event ID", id)).id,
-            Some(EventId::STARTED_CROSS_AZ),
-            "{url}"
-        );
+        assert_eq!(event(&with("Event ID", id)).id, Some(EventId::STARTED_CROSS_AZ), "{url}");
     }
 }
 
@@ -144,10 +120,7 @@ fn a_date_that_cannot_be_read_is_not_replaced_by_the_coarser_time() {
 #[test]
 fn a_time_with_an_offset_is_that_instant_in_both_forms() {
     let at = Timestamp::parse("2026-05-06T23:07:45.884Z").unwrap();
-    for text in [
-        "2026-05-07T01:07:45.884+02:00",
-        "2026-05-06 19:07:45.884-04:00",
-    ] {
+    for text in ["2026-05-07T01:07:45.884+02:00", "2026-05-06 19:07:45.884-04:00"] {
         assert_eq!(event(&with_detail("Date", json!(text))).at, at, "{text}");
         assert_eq!(event(&with("Event Time", json!(text))).at, at, "{text}");
     }
@@ -156,14 +129,8 @@ fn a_time_with_an_offset_is_that_instant_in_both_forms() {
 #[test]
 fn a_day_without_a_time_is_no_time_since_midnight_would_be_a_guess() {
     for text in ["2026-05-06", "23:07:45", "", "1778108865884"] {
-        assert_eq!(
-            refused(&with_detail("Date", json!(text))).place,
-            "detail.Date"
-        );
-        assert_eq!(
-            refused(&with("Event Time", json!(text))).place,
-            "Event Time"
-        );
+        assert_eq!(refused(&with_detail("Date", json!(text))).place, "detail.Date");
+        assert_eq!(refused(&with("Event Time", json!(text))).place, "Event Time");
     }
 }
 
@@ -200,10 +167,7 @@ fn the_greeting_of_a_new_subscription_is_ignored_raw_or_wrapped() {
 fn a_confirmation_of_sns_is_ignored_and_says_who_has_to_act() {
     for kind in ["SubscriptionConfirmation", "UnsubscribeConfirmation"] {
         let reason = ignored(&json!({"Type": kind, "Message": "You have chosen"}).to_string());
-        assert!(
-            reason.contains(kind) && reason.contains("SubscribeURL"),
-            "{reason}"
-        );
+        assert!(reason.contains(kind) && reason.contains("SubscribeURL"), "{reason}");
     }
 }
 
@@ -212,10 +176,7 @@ fn an_event_of_another_service_is_ignored_whatever_its_detail() {
     let mut body = eventbridge();
     body["source"] = json!("custom.rds");
     body["detail"] = json!(7);
-    assert_eq!(
-        ignored(&body.to_string()),
-        "an EventBridge event of \"custom.rds\", not of aws.rds"
-    );
+    assert_eq!(ignored(&body.to_string()), "an EventBridge event of \"custom.rds\", not of aws.rds");
 }
 
 #[test]
@@ -230,12 +191,7 @@ fn a_record_of_a_call_to_rds_is_ignored_and_says_what_it_is() {
 
 #[test]
 fn a_detail_type_that_is_not_known_is_ignored_whatever_its_detail() {
-    for detail_type in [
-        "RDS Recommendation Event",
-        "rds db cluster event",
-        "RDS DB Cluster Event ",
-        "",
-    ] {
+    for detail_type in ["RDS Recommendation Event", "rds db cluster event", "RDS DB Cluster Event ", ""] {
         let mut body = eventbridge();
         body["detail-type"] = json!(detail_type);
         let whole = ignored(&body.to_string());
@@ -270,10 +226,7 @@ fn a_snapshot_whose_name_is_no_identifier_is_ignored_and_quoted() {
     body["Event Source"] = json!("db-snapshot");
     body["Source ID"] = json!("rds:a:b.c");
     let reason = ignored(&body.to_string());
-    assert!(
-        reason.contains("Source ID") && reason.contains("\"rds:a:b.c\""),
-        "{reason}"
-    );
+    assert!(reason.contains("Source ID") && reason.contains("\"rds:a:b.c\""), "{reason}");
 }
 
 #[test]

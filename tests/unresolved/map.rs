@@ -56,20 +56,13 @@ async fn an_address_that_changes_without_an_event_is_recorded_once_and_shown() {
         pass(17 * MINUTE).await;
         let differs = judged(&rig, 0).await;
         assert_eq!(differs.standing, Standing::Wrong, "{}", differs.why);
-        for part in [
-            "orders-2 is at 10.0.2.99, not at 10.0.2.11",
-            "[route.instances]",
-        ] {
+        for part in ["orders-2 is at 10.0.2.99, not at 10.0.2.11", "[route.instances]"] {
             assert!(differs.why.contains(part), "{}", differs.why);
         }
         assert_eq!(diverged(&rig), 1);
         pass(60 * MINUTE).await;
         assert_eq!(told(&rig).await, 1, "{map_check:?}");
-        assert_eq!(
-            rig.fleet.world.elb.mutations().len(),
-            mutations,
-            "it moves nothing"
-        );
+        assert_eq!(rig.fleet.world.elb.mutations().len(), mutations, "it moves nothing");
     }
 }
 
@@ -146,18 +139,13 @@ async fn a_worker_that_may_not_ask_rds_says_so_once_and_asks_no_more_that_day() 
     pass(60 * MINUTE).await;
     let said = || {
         let lines = rig.told.lines.lock().unwrap();
-        let refused = lines
-            .iter()
-            .filter(|line| line.starts_with("MapNotCompared"));
+        let refused = lines.iter().filter(|line| line.starts_with("MapNotCompared"));
         refused.count()
     };
     assert_eq!(said(), 1);
     let calls = rig.calls("w1").into_iter();
     let asked = calls.filter(|call| *call == "DescribeDBInstances").count();
-    assert!(
-        asked <= 1,
-        "a refused call may or may not be in the journal: {asked}"
-    );
+    assert!(asked <= 1, "a refused call may or may not be in the journal: {asked}");
     assert_eq!(diverged(&rig), 0);
     rig.fleet.world.fabric.set_plan(no_faults());
     move_subnets(&rig, 99);

@@ -57,10 +57,7 @@ pub(crate) fn diverged(rig: &Rig) -> usize {
 pub(crate) async fn reasons(rig: &Rig, route: usize, kind: RecordKind) -> Vec<Option<Reason>> {
     let chain = rig.chain(route).await;
     let entries = chain.into_iter().map(|stored| stored.record.entry);
-    entries
-        .filter(|entry| entry.kind == kind)
-        .map(|entry| entry.reason)
-        .collect()
+    entries.filter(|entry| entry.kind == kind).map(|entry| entry.reason).collect()
 }
 
 /// The event as if it were said now.
@@ -77,24 +74,14 @@ pub(crate) fn without_timer(rig: &Rig, name: &str, attempts: Attempts) -> JoinHa
     let mut limits = FleetConfig::default().limits;
     limits.reconciling.interval = None;
     let told = Arc::clone(&rig.told) as _;
-    let worker = Worker::new(
-        &ports,
-        reconciler,
-        rig.routes.as_slice().into(),
-        told,
-        limits,
-    );
+    let worker = Worker::new(&ports, reconciler, rig.routes.as_slice().into(), told, limits);
     tokio::spawn(async move { worker.run(Until::Stopped, std::future::pending()).await })
 }
 
 /// From now on this call fails for this reason, whoever makes it.
 pub(crate) fn refuse(rig: &Rig, call: &'static str, kind: ErrorKind) {
     let plan = move |site: &Site| {
-        if site.call == call {
-            Fate::meets(Fault::Refused(kind))
-        } else {
-            Fate::WORKS
-        }
+        if site.call == call { Fate::meets(Fault::Refused(kind)) } else { Fate::WORKS }
     };
     rig.fleet.world.fabric.set_plan(Box::new(plan));
 }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
-use crate::stage::{
-    MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer,
-};
+use crate::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer};
 use writerlink::domain::audit::{Cause, Reason, RecordKind};
 use writerlink::domain::event::Evidence;
 use writerlink::domain::ground::Act;
@@ -33,11 +31,7 @@ const LAST: usize = ROUTES - 1;
 /// An account that has hardly any room.
 fn little_room() -> FleetConfig {
     let mut fleet = FleetConfig::default();
-    fleet.attempts.quota = Some(Quota {
-        burst: 2,
-        per_second: 1,
-        ..Quota::default()
-    });
+    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1, ..Quota::default() });
     fleet
 }
 
@@ -79,9 +73,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     pass(SECOND).await;
     others_fail_over(&rig);
     pass(SECOND).await;
-    rig.fleet
-        .world
-        .deliver(&now(&rig, rig.completed(LAST, 3, 0)));
+    rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(10 * SECOND).await;
     let waits = judged(&rig, LAST).await;
     assert_eq!(waits.standing, Standing::Moving, "{}", waits.why);
@@ -93,13 +85,8 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     assert_eq!(control(&rig, LAST).await.unresolved_event, None);
     assert_eq!(rig.registered(LAST), [rig.target(LAST, 3)]);
     let told = reasons(&rig, LAST, RecordKind::Deferred).await;
-    let waited = told
-        .iter()
-        .filter(|reason| **reason == Some(Reason::AwaitsTurn));
-    assert!(
-        waited.count() <= 2,
-        "before it was announced, and after: {told:?}"
-    );
+    let waited = told.iter().filter(|reason| **reason == Some(Reason::AwaitsTurn));
+    assert!(waited.count() <= 2, "before it was announced, and after: {told:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,14 +96,9 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     rig.order(LAST, Act::Pause { within: None }).await;
     let worker = rig.start("w1");
     pass(SECOND).await;
-    rig.fleet
-        .world
-        .deliver(&now(&rig, rig.completed(LAST, 2, 0)));
+    rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 2, 0)));
     pass(MINUTE).await;
-    assert!(
-        control(&rig, LAST).await.waiting.is_some(),
-        "it is held back"
-    );
+    assert!(control(&rig, LAST).await.waiting.is_some(), "it is held back");
     worker.stop();
     assert!(worker.ended().await);
     // Only events are worked on, so that nobody carries out what was held back before the next event is there.
@@ -124,9 +106,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     others_fail_over(&rig);
     pass(SECOND).await;
     rig.order(LAST, Act::Resume).await;
-    rig.fleet
-        .world
-        .deliver(&now(&rig, rig.completed(LAST, 3, 0)));
+    rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(4 * SECOND).await;
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
     assert_eq!(open.reason, Reason::AwaitsTurn, "the newer event waits");
@@ -170,16 +150,11 @@ async fn an_event_over_the_pace_of_moves_is_seen_while_it_waits() {
     let _worker = rig.start("w1");
     pass(SECOND).await;
     for route in 0..2 {
-        rig.fleet
-            .world
-            .deliver(&now(&rig, rig.completed(route, 2, 0)));
+        rig.fleet.world.deliver(&now(&rig, rig.completed(route, 2, 0)));
         pass(SECOND).await;
     }
     let open = control(&rig, 1).await.unresolved_event.unwrap();
-    assert_eq!(
-        (open.reason, open.awaits()),
-        (Reason::TooManyMoves, Awaits::ItsTurn)
-    );
+    assert_eq!((open.reason, open.awaits()), (Reason::TooManyMoves, Awaits::ItsTurn));
     assert_eq!(standing(&rig, 1).await, Standing::Moving);
     pass(2 * MINUTE).await;
     assert_eq!(control(&rig, 1).await.unresolved_event, None);

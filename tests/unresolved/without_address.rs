@@ -1,9 +1,7 @@
 //! Events whose instance has no address that could be looked up, and those whose calls fail.
 
 use crate::rig::Rig;
-use crate::stage::{
-    MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing,
-};
+use crate::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing};
 use writerlink::domain::audit::{Reason, RecordKind};
 use writerlink::domain::standing::Standing;
 use writerlink::domain::transition::Outcome;
@@ -33,27 +31,15 @@ async fn a_look_up_that_fails_is_recorded_once_and_every_reader_knows_of_it() {
     pass(20 * SECOND).await;
     let waits = judged(&rig, 0).await;
     assert_eq!(waits.standing, Standing::Moving, "{}", waits.why);
-    for part in [
-        "waits for its address: the address of orders-2",
-        "DescribeDBInstances failed",
-    ] {
+    for part in ["waits for its address: the address of orders-2", "DescribeDBInstances failed"] {
         assert!(waits.why.contains(part), "{}", waits.why);
     }
     pass(5 * MINUTE).await;
     let late = judged(&rig, 0).await;
     assert_eq!(late.standing, Standing::Wrong, "{}", late.why);
-    assert!(
-        late.why.contains("`writerlink swap orders --to INSTANCE`"),
-        "{}",
-        late.why
-    );
+    assert!(late.why.contains("`writerlink swap orders --to INSTANCE`"), "{}", late.why);
     assert_eq!(diverged(&rig), 1);
-    let tries = rig
-        .told
-        .ends()
-        .iter()
-        .filter(|end| **end == "Unavailable")
-        .count();
+    let tries = rig.told.ends().iter().filter(|end| **end == "Unavailable").count();
     assert!(tries > 5, "it was tried all the time: {tries}");
     let open = control(&rig, 0).await.unresolved_event.unwrap();
     assert_eq!((open.awaits(), open.outcome), (Awaits::ItsAddress, None));
@@ -93,23 +79,12 @@ async fn an_event_whose_look_ups_fail_for_hours_is_settled_before_the_queue_drop
     let last = rig.chain(0).await.pop().unwrap().record.entry;
     assert_eq!(
         (last.kind, last.outcome, last.reason),
-        (
-            RecordKind::Finished,
-            Some(Outcome::Failed),
-            Some(Reason::AddressUnavailable)
-        )
+        (RecordKind::Finished, Some(Outcome::Failed), Some(Reason::AddressUnavailable))
     );
     let letters = rig.fleet.world.dead_letters.messages();
-    assert_eq!(
-        letters.len(),
-        1,
-        "handed over by the worker, with its record"
-    );
+    assert_eq!(letters.len(), 1, "handed over by the worker, with its record");
     let open = control(&rig, 0).await.unresolved_event.unwrap();
-    assert_eq!(
-        (open.awaits(), open.outcome),
-        (Awaits::APerson, Some(Outcome::Failed))
-    );
+    assert_eq!((open.awaits(), open.outcome), (Awaits::APerson, Some(Outcome::Failed)));
     assert_eq!(standing(&rig, 0).await, Standing::Wrong);
 }
 

@@ -17,12 +17,8 @@ use crate::trial::{Trial, completed, signal};
 async fn moved() -> Trial {
     let trial = Trial::bare(&["orders", "billing"]).await;
     assert_eq!(trial.says("setup").code, 0);
-    for (route, instance, second) in [
-        ("orders", 2, 1),
-        ("orders", 1, 2),
-        ("billing", 2, 3),
-        ("orders", 2, 4),
-    ] {
+    for (route, instance, second) in [("orders", 2, 1), ("orders", 1, 2), ("billing", 2, 3), ("orders", 2, 4)]
+    {
         moves(&trial, route, instance, second);
     }
     let stranger = trial.file_with(&completed("orders", 9, 5));
@@ -65,11 +61,7 @@ async fn lists_join_at_their_cursors_and_an_unknown_route_is_an_error() {
     assert_eq!(joined, whole);
     let said = trial.says("audit list --route ordres");
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.contains("configured are: orders, billing"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("configured are: orders, billing"), "{}", said.err);
 }
 
 #[tokio::test]
@@ -118,18 +110,12 @@ async fn an_export_grows_with_the_table_and_is_verified_without_it() {
     assert!(grown.starts_with(&first) && grown.lines().count() == first.lines().count() + 2);
     // Without a configuration and without AWS.
     let offline = crate::trial::said(
-        Command::new(env!("CARGO_BIN_EXE_writerlink"))
-            .env_clear()
-            .args(verify.split_whitespace()),
+        Command::new(env!("CARGO_BIN_EXE_writerlink")).env_clear().args(verify.split_whitespace()),
     );
     assert_eq!(offline.code, 0, "{}", offline.err);
     let from_the_table = trial.says("audit verify billing orders --output csv");
     assert_eq!(offline.out, from_the_table.out);
-    fs::write(
-        &file,
-        grown.replacen("orders-instance-2", "orders-instance-1", 1),
-    )
-    .unwrap();
+    fs::write(&file, grown.replacen("orders-instance-2", "orders-instance-1", 1)).unwrap();
     let said = trial.says(&verify);
     assert_eq!(said.code, 3);
     assert!(said.err.contains("from orders/1 on"), "{}", said.err);
@@ -139,24 +125,13 @@ async fn an_export_grows_with_the_table_and_is_verified_without_it() {
 async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
     let trial = moved().await;
     let mut command = trial.command("audit tail orders --every 1 --output jsonl");
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (send, told) = channel();
-    std::thread::spawn(move || {
-        lines
-            .map_while(Result::ok)
-            .try_for_each(|line| send.send(line))
-    });
-    let head = || {
-        trial.says("audit verify orders --output json").json()["routes"][0]["head_seq"]
-            .as_u64()
-            .unwrap()
-    };
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+    let head =
+        || trial.says("audit verify orders --output json").json()["routes"][0]["head_seq"].as_u64().unwrap();
     let before = head();
     // It may begin before or after the first of these; from the first that it tells on there is no gap.
     let patience = Duration::from_mins(1);
@@ -180,10 +155,7 @@ async fn a_tail_prints_what_comes_and_ends_with_ctrl_c() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(
-        said.contains(&format!("goes on with --after orders/{last}\n")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("goes on with --after orders/{last}\n")), "{said}");
 }
 
 /// A block of commands, each as a shell reads it.
@@ -196,10 +168,7 @@ fn blocks(document: &str) -> Vec<Block> {
     for line in document.lines() {
         match &mut inside {
             None if line == "```console" => inside = Some(Block::new()),
-            None => assert!(
-                !line.starts_with("$ "),
-                "a command outside of a block: {line}"
-            ),
+            None => assert!(!line.starts_with("$ "), "a command outside of a block: {line}"),
             Some(_) if line == "```" => blocks.extend(inside.take()),
             Some(block) => {
                 if let Some(command) = line.strip_prefix("$ ") {
@@ -236,9 +205,7 @@ impl Shell<'_> {
         ];
         // What the trial's commands find in their environment, found by a shell.
         let environment = self.trial.command("");
-        let environment = environment
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?)));
+        let environment = environment.get_envs().filter_map(|(name, value)| Some((name, value?)));
         let output = Command::new("bash")
             .args(["-e", "-o", "pipefail", "-c", command])
             .current_dir(self.folder.path())
@@ -282,18 +249,9 @@ fn hashes(text: &str) -> BTreeSet<String> {
 /// The document with what happened in this trial instead of what happened in its example.
 fn of_today(document: &str, trial: &Trial) -> Option<String> {
     let all = trial.says("audit list --output jsonl").out;
-    let all: Vec<Value> = all
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
-    let days: BTreeSet<&str> = all
-        .iter()
-        .map(|row| &row["at"].as_str().unwrap()[..10])
-        .collect();
-    let swapped = all
-        .iter()
-        .find(|row| row["route"] == "orders" && row["outcome"] == "Swapped")
-        .unwrap();
+    let all: Vec<Value> = all.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let days: BTreeSet<&str> = all.iter().map(|row| &row["at"].as_str().unwrap()[..10]).collect();
+    let swapped = all.iter().find(|row| row["route"] == "orders" && row["outcome"] == "Swapped").unwrap();
     let text = |field: &str| swapped[field].as_str().unwrap();
     let key = "1d9d3a4fa3d54917f4f680acf213986c93c6fa3370483ab261afb17fa2b8db7f";
     let transition = "019dff8c-1dd0-7000-8000-000000000002";
@@ -317,10 +275,7 @@ async fn every_command_of_the_documents_works_and_answers_as_ours_do() {
             break (trial, document);
         }
     };
-    let shell = Shell {
-        trial: &trial,
-        folder: tempfile::tempdir().unwrap(),
-    };
+    let shell = Shell { trial: &trial, folder: tempfile::tempdir().unwrap() };
     let (mut compared, mut hashed) = (0, 0);
     for block in blocks(&document) {
         let answers: Vec<String> = block.iter().map(|command| shell.run(command)).collect();
@@ -328,22 +283,13 @@ async fn every_command_of_the_documents_works_and_answers_as_ours_do() {
             let ours = ids(&answers[0]);
             assert!(!ours.is_empty(), "{}", block[0]);
             for (command, answer) in block.iter().zip(&answers).skip(1) {
-                assert_eq!(
-                    in_order(command, rows(answer)),
-                    in_order(command, ours.clone())
-                );
+                assert_eq!(in_order(command, rows(answer)), in_order(command, ours.clone()));
                 compared += 1;
             }
         } else if block.iter().any(|command| command.ends_with("sha256sum")) {
             let found: Vec<BTreeSet<String>> = answers.iter().map(|a| hashes(a)).collect();
-            assert!(
-                found.iter().all(|set| set.len() == 1),
-                "{block:?}: {answers:?}"
-            );
-            assert!(
-                found.windows(2).all(|pair| pair[0] == pair[1]),
-                "{answers:?}"
-            );
+            assert!(found.iter().all(|set| set.len() == 1), "{block:?}: {answers:?}");
+            assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
             hashed += 1;
         } else if let [command] = &block[..]
             && command.contains("writerlink-state")

@@ -13,11 +13,7 @@ fn states(trial: &Trial) -> Vec<String> {
     assert_eq!(said.code, 0, "{}", said.err);
     let state = |line: &str| {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        format!(
-            "{} {}",
-            row["name"].as_str().unwrap(),
-            row["state"].as_str().unwrap()
-        )
+        format!("{} {}", row["name"].as_str().unwrap(), row["state"].as_str().unwrap())
     };
     said.out.lines().map(state).collect()
 }
@@ -25,20 +21,11 @@ fn states(trial: &Trial) -> Vec<String> {
 #[tokio::test]
 async fn setup_creates_what_is_missing_and_finds_it_the_second_time() {
     let trial = Trial::bare(&["aurora-source"]).await;
-    let names = [
-        "writerlink-dlq.fifo",
-        "writerlink.fifo",
-        "writerlink-state",
-        "writerlink-audit",
-    ];
+    let names = ["writerlink-dlq.fifo", "writerlink.fifo", "writerlink-state", "writerlink-audit"];
     assert_eq!(states(&trial), names.map(|name| format!("{name} created")));
     assert_eq!(states(&trial), names.map(|name| format!("{name} found")));
     let url = trial.queue_url().await;
-    let deleted = trial
-        .dynamodb()
-        .delete_table()
-        .table_name("writerlink-audit")
-        .send();
+    let deleted = trial.dynamodb().delete_table().table_name("writerlink-audit").send();
     deleted.await.unwrap();
     assert_eq!(states(&trial)[3], "writerlink-audit created", "{url} stays");
 }
@@ -56,27 +43,14 @@ async fn a_plan_shows_the_calls_and_makes_none_of_them() {
         let act = |row: &serde_json::Value| (row["action"].clone(), row["target"].clone());
         let acts: Vec<_> = rows.iter().map(act).collect();
         let wanted = [("register", NEW), ("deregister", OLD)];
-        assert_eq!(
-            acts,
-            wanted.map(|(act, ip)| (act.into(), format!("{ip}:3306").into()))
-        );
+        assert_eq!(acts, wanted.map(|(act, ip)| (act.into(), format!("{ip}:3306").into())));
     }
     assert_eq!(trial.group_holds().await, [OLD]);
-    let count = trial
-        .dynamodb()
-        .scan()
-        .table_name("writerlink-state")
-        .send()
-        .await
-        .unwrap();
+    let count = trial.dynamodb().scan().table_name("writerlink-state").send().await.unwrap();
     assert_eq!(count.count, 0, "not even the item of a route never seen");
     let unknown = trial.says("plan aurora-source --detailed-exitcode");
     assert_eq!(unknown.code, 0, "{}", unknown.err);
-    assert!(
-        unknown.out.contains("nothing has moved this route yet"),
-        "{}",
-        unknown.out
-    );
+    assert!(unknown.out.contains("nothing has moved this route yet"), "{}", unknown.out);
 }
 
 #[tokio::test]
@@ -87,22 +61,12 @@ async fn a_plan_of_a_route_shows_what_somebody_else_changed() {
     let plan = "plan aurora-source --detailed-exitcode --output csv";
     let settled = trial.says(plan);
     assert_eq!(settled.code, 0, "{}{}", settled.out, settled.err);
-    assert!(
-        settled.out.contains(",keep,10.0.2.10:3306,"),
-        "{}",
-        settled.out
-    );
+    assert!(settled.out.contains(",keep,10.0.2.10:3306,"), "{}", settled.out);
     trial.put_into_group(OLD).await;
     let drifted = trial.says(plan);
     assert_eq!(drifted.code, 2);
-    assert!(
-        drifted.out.contains(",deregister,10.0.1.10:3306,"),
-        "{}",
-        drifted.out
-    );
-    let again = trial
-        .says(&format!("plan --event {event} --output json"))
-        .json();
+    assert!(drifted.out.contains(",deregister,10.0.1.10:3306,"), "{}", drifted.out);
+    let again = trial.says(&format!("plan --event {event} --output json")).json();
     assert_eq!(again["plan"][0]["decision"], "Duplicate", "{again}");
 }
 
@@ -116,20 +80,13 @@ async fn what_cannot_be_decided_is_told_with_the_same_words_by_plan_and_replay()
     let replay = trial.says(&format!("replay {file} --output json"));
     assert_eq!(replay.code, 5, "{}", replay.err);
     let row = &replay.json()["replayed"][0];
-    assert_eq!(
-        (&row["outcome"], &row["reason"]),
-        (&"Rejected".into(), &"UnknownInstance".into())
-    );
+    assert_eq!((&row["outcome"], &row["reason"]), (&"Rejected".into(), &"UnknownInstance".into()));
     assert!(plan.out.contains("Rejected"), "{}", plan.out);
     let unfollowed = trial.file_with(&completed("somebody-elses", 1, 1));
     for command in ["plan --event", "replay"] {
         let said = trial.says(&format!("{command} {unfollowed}"));
         assert_eq!(said.code, 1);
-        assert!(
-            said.err.contains("no route follows somebody-elses"),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("no route follows somebody-elses"), "{}", said.err);
     }
 }
 
@@ -141,20 +98,13 @@ async fn an_event_on_standard_input_is_replayed_and_a_second_time_it_is_a_duplic
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let body = sample("aurora-failover-started.sqs-sns-envelope");
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(trial.here(&body).as_bytes())
-            .unwrap();
+        child.stdin.take().unwrap().write_all(trial.here(&body).as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json["replayed"][0]["outcome"], outcome);
     }
-    let causes = trial
-        .says("audit list --cause replay --route aurora-source --output json")
-        .json();
+    let causes = trial.says("audit list --cause replay --route aurora-source --output json").json();
     assert_eq!(causes["records"].as_array().unwrap().len(), 2, "{causes}");
 }
 
@@ -179,10 +129,7 @@ async fn a_replay_of_a_route_in_other_hands_ends_with_6_at_once() {
     let said = trial.says(&format!("replay {second} --output json"));
     assert_eq!(said.code, 6, "{}{}", said.out, said.err);
     let note = said.json()["replayed"][0]["note"].to_string();
-    assert!(
-        note.contains("held by") && note.contains("for at most"),
-        "{note}"
-    );
+    assert!(note.contains("held by") && note.contains("for at most"), "{note}");
     drop(holder);
 }
 
@@ -210,13 +157,7 @@ async fn a_changed_record_makes_verify_end_with_3_and_name_its_place() {
 #[tokio::test]
 async fn with_a_log_in_json_every_line_on_standard_error_is_json() {
     let trial = Trial::ready().await;
-    for line in [
-        "audit list",
-        "config check",
-        "plan nowhere",
-        "healthcheck",
-        "audit show aurora-source/1",
-    ] {
+    for line in ["audit list", "config check", "plan nowhere", "healthcheck", "audit show aurora-source/1"] {
         let said = trial.says(&format!("{line} --log json"));
         assert!(!said.log().is_empty(), "{line}");
     }
@@ -236,19 +177,11 @@ async fn setup_makes_its_ledger_in_the_region_of_the_groups_or_nowhere() {
         let listed = client.list_tables().send().await.unwrap();
         listed.table_names.unwrap_or_default().len()
     };
-    assert_eq!(
-        (tables("eu-west-1").await, tables("us-east-1").await),
-        (0, 0)
-    );
+    assert_eq!((tables("eu-west-1").await, tables("us-east-1").await), (0, 0));
     // Without any Region it is the groups'.
     let mut command = trial.command("setup");
-    command
-        .env_remove("AWS_REGION")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env_remove("AWS_REGION").env("AWS_EC2_METADATA_DISABLED", "true");
     let here = said(&mut command);
     assert_eq!(here.code, 0, "{}", here.err);
-    assert_eq!(
-        (tables("eu-west-1").await, tables("us-east-1").await),
-        (0, 2)
-    );
+    assert_eq!((tables("eu-west-1").await, tables("us-east-1").await), (0, 2));
 }

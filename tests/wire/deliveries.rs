@@ -14,11 +14,7 @@ async fn moves_its_group_once(name: &str) {
     assert_eq!(first.code, 0, "{}", first.err);
     assert_eq!(trial.group_holds().await, [NEW], "{}", first.err);
     let log = first.log();
-    assert!(
-        log.iter().any(|line| line["outcome"] == "Swapped"),
-        "{}",
-        first.err
-    );
+    assert!(log.iter().any(|line| line["outcome"] == "Swapped"), "{}", first.err);
 
     trial.send("aurora-source", &body).await;
     let load_balancer = Stub::answering(Answer::elbv2("DescribeTargetHealth", ""));
@@ -26,11 +22,7 @@ async fn moves_its_group_once(name: &str) {
     let again = said(again.env(ELB_ENDPOINT, load_balancer.endpoint()));
     assert_eq!(again.code, 0, "{}", again.err);
     let log = again.log();
-    assert!(
-        log.iter().any(|line| line["outcome"] == "Duplicate"),
-        "{}",
-        again.err
-    );
+    assert!(log.iter().any(|line| line["outcome"] == "Duplicate"), "{}", again.err);
     assert_eq!(load_balancer.asked(), Vec::<String>::new());
     // The proof is worth something only if a call would have gone there.
     let mut plan = trial.command("plan aurora-source");
@@ -41,25 +33,16 @@ async fn moves_its_group_once(name: &str) {
 }
 
 fn reads_back(trial: &Trial) {
-    let list = trial
-        .says("audit list --route aurora-source --output json")
-        .json();
+    let list = trial.says("audit list --route aurora-source --output json").json();
     let records = list["records"].as_array().unwrap();
-    let kinds: Vec<_> = records
-        .iter()
-        .map(|r| r["kind"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<_> = records.iter().map(|r| r["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["finished", "started"], "{list}");
     assert_eq!(records[0]["outcome"], "Swapped");
     assert_eq!(records[0]["target"], format!("{NEW}:3306"));
     assert_eq!(records[0]["instance"], "aurora-source-instance-2");
     let show = trial.says("audit show aurora-source/2");
     assert_eq!(show.code, 0, "{}", show.err);
-    for step in [
-        "RegisterTargets",
-        "DeregisterTargets",
-        "DescribeTargetHealth",
-    ] {
+    for step in ["RegisterTargets", "DeregisterTargets", "DescribeTargetHealth"] {
         assert!(show.out.contains(step), "{step}: {}", show.out);
     }
     let verify = trial.says("audit verify");
@@ -101,18 +84,9 @@ async fn one_failover_in_four_forms_and_its_completion_are_two_events() {
     let completed = sample("aurora-failover-completed.eventbridge");
     trial.send("aurora-source", &completed).await;
     let said = trial.says("run --drain --log json");
-    let outcomes: Vec<_> = said
-        .log()
-        .iter()
-        .filter_map(|l| l["outcome"].as_str().map(str::to_owned))
-        .collect();
-    let wanted = [
-        "Swapped",
-        "Duplicate",
-        "Duplicate",
-        "Duplicate",
-        "AlreadyThere",
-    ];
+    let outcomes: Vec<_> =
+        said.log().iter().filter_map(|l| l["outcome"].as_str().map(str::to_owned)).collect();
+    let wanted = ["Swapped", "Duplicate", "Duplicate", "Duplicate", "AlreadyThere"];
     assert_eq!(outcomes, wanted, "{}", said.err);
     assert_eq!(trial.group_holds().await, [NEW]);
 }

@@ -69,9 +69,7 @@ async fn an_event_that_comes_while_one_of_two_workers_stops_is_not_hidden() {
 #[tokio::test]
 async fn a_second_signal_ends_the_worker_at_once_with_work_in_hand() {
     let trial = Trial::ready().await;
-    trial
-        .send("aurora-source", &completed("aurora-source", 2, 1))
-        .await;
+    trial.send("aurora-source", &completed("aurora-source", 2, 1)).await;
     let silence = Silence::start();
     let mut command = trial.command("run");
     let worker = Background::start(command.env(ELB_ENDPOINT, silence.endpoint()));
@@ -110,11 +108,7 @@ async fn a_port_in_use_stops_the_start_and_says_what_to_do() {
     let _taken = TcpListener::bind(("127.0.0.1", trial.health_port())).unwrap();
     let said = trial.says("run");
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("worker.health_address to a free port"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("worker.health_address to a free port"), "{}", said.err);
     let said = trial.says("run --log json");
     assert_eq!(said.log()[0]["event"], "failed", "{}", said.err);
 }
@@ -122,19 +116,12 @@ async fn a_port_in_use_stops_the_start_and_says_what_to_do() {
 #[tokio::test]
 async fn a_queue_that_shows_messages_again_before_a_dead_workers_lease_is_over_is_refused() {
     let trial = Trial::ready().await;
-    let hasty = trial
-        .sqs()
-        .set_queue_attributes()
-        .queue_url(trial.queue_url().await);
+    let hasty = trial.sqs().set_queue_attributes().queue_url(trial.queue_url().await);
     let hasty = hasty.attributes(QueueAttributeName::VisibilityTimeout, "29");
     hasty.send().await.unwrap();
     let said = trial.says("run --drain");
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("--attributes VisibilityTimeout=30"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("--attributes VisibilityTimeout=30"), "{}", said.err);
 }
 
 #[tokio::test]

@@ -66,9 +66,7 @@ async fn with_200_half_open_connections_and_few_files_failovers_go_on() {
     worker.wait_for("started");
     let port = trial.health_port();
     let held: Vec<TcpStream> = (0..HALF_OPEN).filter_map(|_| half_open(port)).collect();
-    trial
-        .send("aurora-source", &completed("aurora-source", 2, 1))
-        .await;
+    trial.send("aurora-source", &completed("aurora-source", 2, 1)).await;
     let clock = SystemClock::start();
     worker.wait_for("Swapped");
     let took = clock.monotonic();

@@ -9,14 +9,11 @@ async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() 
     let trial = Trial::bare(&["whatever-the-source"]).await;
     let with = |dict: String, line: &str| -> Command {
         let mut command = trial.bare_command(line);
-        command
-            .env("TARGET_GROUP_ARN", &trial.groups[0])
-            .env("IP_DICT", dict);
+        command.env("TARGET_GROUP_ARN", &trial.groups[0]).env("IP_DICT", dict);
         command
     };
     let old = || format!("{{'aurora-source-instance-1': '{OLD}'}}");
-    let both =
-        || format!("{{'aurora-source-instance-1': '{OLD}', 'aurora-source-instance-2': '{NEW}'}}");
+    let both = || format!("{{'aurora-source-instance-1': '{OLD}', 'aurora-source-instance-2': '{NEW}'}}");
     let event = trial.sample_path("aurora-failover-started.lambda-sns");
     assert_eq!(said(&mut with(old(), "setup")).code, 0);
     let rejected = said(with(old(), "replay").arg(&event));
@@ -34,12 +31,9 @@ async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() 
 async fn the_lambdas_two_variables_and_its_event_move_its_group() {
     let trial = Trial::bare(&["whatever-the-source"]).await;
     let lambda = |line: &str| -> Command {
-        let dict =
-            format!("{{'aurora-source-instance-1': '{OLD}', 'aurora-source-instance-2': '{NEW}'}}");
+        let dict = format!("{{'aurora-source-instance-1': '{OLD}', 'aurora-source-instance-2': '{NEW}'}}");
         let mut command = trial.bare_command(line);
-        command
-            .env("TARGET_GROUP_ARN", &trial.groups[0])
-            .env("IP_DICT", dict);
+        command.env("TARGET_GROUP_ARN", &trial.groups[0]).env("IP_DICT", dict);
         command
     };
     let setup = said(&mut lambda("setup"));

@@ -18,14 +18,8 @@ async fn a_swap_moves_the_group_and_records_the_callers_arn() {
     assert!(by.contains(trial.account().id()), "{by}");
     let shown = trial.says(&format!("audit show {}", row["id"].as_str().unwrap()));
     assert_eq!(shown.code, 0, "{}", shown.err);
-    assert!(
-        shown.out.contains(by) && shown.out.contains("drill"),
-        "{}",
-        shown.out
-    );
-    let listed = trial
-        .says("audit list --cause operator --output json")
-        .json();
+    assert!(shown.out.contains(by) && shown.out.contains("drill"), "{}", shown.out);
+    let listed = trial.says("audit list --cause operator --output json").json();
     assert_eq!(listed["records"].as_array().unwrap().len(), 2, "{listed}");
     assert_eq!(trial.says("audit verify").code, 0);
 }
@@ -61,11 +55,7 @@ async fn a_pin_outlives_the_process_that_gave_it() {
     assert_eq!(pinned.code, 0, "{}", pinned.err);
     let refused = trial.says(&format!("{SWAP} --dry-run"));
     assert_eq!(refused.code, 5, "{}", refused.out);
-    assert!(
-        refused.err.contains("pinned to aurora-source-instance-1"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("pinned to aurora-source-instance-1"), "{}", refused.err);
     let unpinned = trial.says("unpin aurora-source --reason done --yes");
     assert_eq!(unpinned.code, 0, "{}", unpinned.err);
     let said = trial.says(&format!("{SWAP} --dry-run --output json"));
@@ -84,10 +74,7 @@ async fn a_freeze_covers_every_configured_route() {
     let rows = frozen.json();
     let rows = rows["ordered"].as_array().unwrap();
     for (row, source) in rows.iter().zip(sources) {
-        assert_eq!(
-            (&row["route"], &row["outcome"]),
-            (&source.into(), &"InForce".into())
-        );
+        assert_eq!((&row["route"], &row["outcome"]), (&source.into(), &"InForce".into()));
     }
     assert_eq!(rows.len(), sources.len());
     assert_eq!(trial.says(&format!("{SWAP} --yes")).code, 5);
@@ -127,15 +114,7 @@ async fn whom_sts_does_not_know_orders_nothing() {
     let mut command = trial.command(&format!("{SWAP} --yes"));
     let said = said(command.env("AWS_ENDPOINT_URL_STS", sts.endpoint()));
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(
-        said.err.starts_with("error: asking who you are failed"),
-        "{}",
-        said.err
-    );
-    assert!(
-        said.err.contains("aws sts get-caller-identity"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.starts_with("error: asking who you are failed"), "{}", said.err);
+    assert!(said.err.contains("aws sts get-caller-identity"), "{}", said.err);
     assert_eq!(trial.group_holds().await, [OLD]);
 }

@@ -42,9 +42,7 @@ fn failover_to(instance: u32) -> String {
     let event = completed("aurora-source", instance, 0);
     let then = event.find("23:00:00.000Z").expect("an event has a time");
     let day = &event[then - "2026-05-06T".len()..then];
-    event
-        .replace(day, &now[..day.len()])
-        .replace("23:00:00.000Z", second)
+    event.replace(day, &now[..day.len()]).replace("23:00:00.000Z", second)
 }
 
 #[tokio::test]
@@ -63,8 +61,7 @@ async fn every_command_asks_the_resolver_of_the_configuration() {
     let known = format!("aurora-source-instance-3 is at {THIRD}");
     assert!(explained.out.contains(&known), "{}", explained.out);
 
-    let swapped =
-        trial.says("swap aurora-source --to aurora-source-instance-3 --reason test --yes");
+    let swapped = trial.says("swap aurora-source --to aurora-source-instance-3 --reason test --yes");
     assert_eq!(swapped.code, 0, "{}", swapped.err);
     assert_eq!(trial.group_holds().await, [THIRD]);
     let back = trial.file_with(&failover_to(1));

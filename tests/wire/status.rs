@@ -16,30 +16,17 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     let unknown = trial.says(status);
     assert_eq!(unknown.code, 2, "{}{}", unknown.out, unknown.err);
     assert_eq!(unknown.json()["routes"][0]["standing"], "unknown");
-    let items = trial
-        .dynamodb()
-        .scan()
-        .table_name("writerlink-state")
-        .send();
-    assert_eq!(
-        items.await.unwrap().count,
-        0,
-        "not even the item of a route never seen"
-    );
+    let items = trial.dynamodb().scan().table_name("writerlink-state").send();
+    assert_eq!(items.await.unwrap().count, 0, "not even the item of a route never seen");
     let event = trial.sample_path("aurora-failover-completed.eventbridge");
     assert_eq!(trial.says(&format!("replay {event}")).code, 0);
-    trial
-        .send("aurora-source", &completed("aurora-source", 2, 1))
-        .await;
+    trial.send("aurora-source", &completed("aurora-source", 2, 1)).await;
     let right = trial.says(status);
     assert_eq!(right.code, 0, "{}{}", right.out, right.err);
     let json = right.json();
     let route = &json["routes"][0];
     assert_eq!(route["standing"], "right", "{route}");
-    assert_eq!(
-        route["groups"][0]["targets"][0]["target"],
-        format!("{NEW}:3306")
-    );
+    assert_eq!(route["groups"][0]["targets"][0]["target"], format!("{NEW}:3306"));
     assert_eq!(route["last_move"]["outcome"], "Swapped");
     assert_eq!(route["chain"]["seq"], 2);
     assert_eq!(route["unread"], Value::Array(Vec::new()));
@@ -48,11 +35,7 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     trial.put_into_group(OLD).await;
     let wrong = trial.says("status aurora-source --detailed-exitcode");
     assert_eq!(wrong.code, 2);
-    assert!(
-        wrong.out.contains("route aurora-source: wrong"),
-        "{}",
-        wrong.out
-    );
+    assert!(wrong.out.contains("route aurora-source: wrong"), "{}", wrong.out);
 }
 
 #[tokio::test]
@@ -69,10 +52,7 @@ async fn an_event_about_a_stranger_is_shown_until_somebody_resolves_it() {
     assert_eq!(wrong.code, 2, "{}{}", wrong.out, wrong.err);
     let route = &wrong.json()["routes"][0];
     assert_eq!(route["standing"], "wrong", "{route}");
-    assert_eq!(
-        route["unresolved_event"]["reason"], "UnknownInstance",
-        "{route}"
-    );
+    assert_eq!(route["unresolved_event"]["reason"], "UnknownInstance", "{route}");
     assert_eq!(trial.says("plan aurora-source --detailed-exitcode").code, 2);
     let ack = trial.says("ack aurora-source --reason seen --yes");
     assert_eq!(ack.code, 0, "{}", ack.err);
@@ -131,21 +111,11 @@ async fn a_load_balancer_that_may_not_be_asked_hides_nothing_else() {
 async fn a_queue_that_is_not_there_is_told_in_its_place() {
     let trial = Trial::ready().await;
     let sqs = trial.sqs();
-    sqs.delete_queue()
-        .queue_url(trial.queue_url().await)
-        .send()
-        .await
-        .unwrap();
+    sqs.delete_queue().queue_url(trial.queue_url().await).send().await.unwrap();
     let shown = trial.says("status");
     assert_eq!((shown.code, shown.err.as_str()), (0, ""));
     assert!(shown.out.contains("aurora-source"), "{}", shown.out);
-    assert!(
-        shown
-            .out
-            .contains("queue  not read: GetQueueUrl failed (missing"),
-        "{}",
-        shown.out
-    );
+    assert!(shown.out.contains("queue  not read: GetQueueUrl failed (missing"), "{}", shown.out);
 }
 
 #[tokio::test]
@@ -153,13 +123,7 @@ async fn a_ledger_that_is_not_there_is_an_error_with_its_remedy() {
     let trial = Trial::bare(&["aurora-source"]).await;
     let shown = trial.says("status");
     assert_eq!(shown.code, 1, "{}", shown.out);
-    assert!(
-        shown
-            .err
-            .starts_with("error: reading the routes' states failed"),
-        "{}",
-        shown.err
-    );
+    assert!(shown.err.starts_with("error: reading the routes' states failed"), "{}", shown.err);
     assert!(shown.err.contains("writerlink setup"), "{}", shown.err);
 }
 
@@ -176,10 +140,7 @@ async fn watching_prints_documents_and_ends_well_when_it_is_interrupted() {
     }
     signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
-    assert_eq!(
-        (output.status.code(), output.stderr.as_slice()),
-        (Some(0), &b""[..])
-    );
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[tokio::test]
@@ -200,9 +161,5 @@ async fn an_event_is_explained_before_and_after_it_moved_a_route() {
     let key = after["event_key"].as_str().unwrap();
     let recorded = trial.says(&format!("explain {key}"));
     assert_eq!(recorded.code, 0, "{}", recorded.err);
-    assert!(
-        recorded.out.contains("settled  as Swapped, in attempt 1"),
-        "{}",
-        recorded.out
-    );
+    assert!(recorded.out.contains("settled  as Swapped, in attempt 1"), "{}", recorded.out);
 }

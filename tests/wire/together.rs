@@ -14,11 +14,7 @@ const EVENTS_PER_ROUTE: u32 = 10;
 /// Failovers back and forth. The even routes end on the other instance, the odd ones where they began.
 fn instance(route: u32, event: u32) -> u32 {
     let last = EVENTS_PER_ROUTE - 1;
-    if (last - event + route).is_multiple_of(2) {
-        2
-    } else {
-        1
-    }
+    if (last - event + route).is_multiple_of(2) { 2 } else { 1 }
 }
 
 #[tokio::test]
@@ -42,11 +38,7 @@ async fn two_workers_bring_two_hundred_events_over_twenty_routes_to_their_one_en
     assert_eq!((one.ends().0, other.ends().0), (Some(0), Some(0)));
 
     for (route, group) in (0..).zip(&trial.groups) {
-        let writer = if instance(route, EVENTS_PER_ROUTE - 1) == 2 {
-            NEW
-        } else {
-            OLD
-        };
+        let writer = if instance(route, EVENTS_PER_ROUTE - 1) == 2 { NEW } else { OLD };
         assert_eq!(trial.holds(group).await, [writer], "route {route}");
     }
     let ledger = DynamoLedger::new(trial.dynamodb(), TableNames::default());
@@ -68,16 +60,9 @@ async fn two_workers_bring_two_hundred_events_over_twenty_routes_to_their_one_en
 }
 
 async fn chain(ledger: &DynamoLedger, source: &str) -> Vec<writerlink::domain::audit::Entry> {
-    let query = AuditQuery::Chain {
-        route: RouteName::new(source).unwrap(),
-        from_seq: 1,
-        to_seq: None,
-    };
+    let query = AuditQuery::Chain { route: RouteName::new(source).unwrap(), from_seq: 1, to_seq: None };
     let page = ledger.page(&query, 1000, None).await.unwrap();
     assert_eq!(page.next, None);
     let records = page.records().unwrap();
-    records
-        .into_iter()
-        .map(|stored| stored.record.entry)
-        .collect()
+    records.into_iter().map(|stored| stored.record.entry).collect()
 }

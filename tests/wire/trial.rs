@@ -76,12 +76,7 @@ impl Trial {
     pub(crate) async fn bare(sources: &[&str]) -> Self {
         let account = Account::fresh();
         let sdk = account.config(&Ministack::shared().endpoint()).await;
-        let mut trial = Self {
-            account,
-            sdk,
-            directory: tempfile::tempdir().unwrap(),
-            groups: Vec::new(),
-        };
+        let mut trial = Self { account, sdk, directory: tempfile::tempdir().unwrap(), groups: Vec::new() };
         let mut text = format!("[worker]\nhealth_address = \"127.0.0.1:{}\"\n", free_port());
         for source in sources {
             let arn = trial.group_with_the_old_writer(source).await;
@@ -308,12 +303,7 @@ impl Background {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (send, lines) = channel();
-        thread::spawn(move || {
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| send.send(line))
-        });
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         Self { child, lines }
     }
 
@@ -368,12 +358,7 @@ impl Silence {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (send, asked) = channel();
-        thread::spawn(move || {
-            listener
-                .incoming()
-                .flatten()
-                .try_for_each(|stream| send.send(stream))
-        });
+        thread::spawn(move || listener.incoming().flatten().try_for_each(|stream| send.send(stream)));
         Self { port, asked }
     }
 
@@ -406,21 +391,14 @@ pub(crate) fn sample(name: &str) -> String {
     let now = SystemClock::start().wall().as_millis();
     let yesterday = Timestamp::from_millis(now - 24 * 60 * 60 * 1000).to_string();
     let days = ["2026-05-06", "2026-11-30"];
-    days.iter()
-        .fold(text, |text, day| text.replace(day, &yesterday[..10]))
+    days.iter().fold(text, |text, day| text.replace(day, &yesterday[..10]))
 }
 
 /// An event of EventBridge: a failover of `source` to its instance `n`, completed at this second.
 pub(crate) fn completed(source: &str, instance: u32, second: u32) -> String {
     let text = sample("aurora-failover-completed.eventbridge");
     let (minutes, seconds) = (second / 60, second % 60);
-    text.replace(
-        "aurora-source-instance-2",
-        &format!("aurora-source-instance-{instance}"),
-    )
-    .replace("aurora-source", source)
-    .replace(
-        "23:08:24.252Z",
-        &format!("23:{minutes:02}:{seconds:02}.000Z"),
-    )
+    text.replace("aurora-source-instance-2", &format!("aurora-source-instance-{instance}"))
+        .replace("aurora-source", source)
+        .replace("23:08:24.252Z", &format!("23:{minutes:02}:{seconds:02}.000Z"))
 }

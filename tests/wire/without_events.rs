@@ -4,9 +4,7 @@ use crate::trial::{Background, NEW, OLD, Trial};
 
 /// A cluster whose writer is the first instance of the trial's route.
 async fn a_cluster(rds: &aws_sdk_rds::Client) {
-    let create = rds
-        .create_db_cluster()
-        .db_cluster_identifier("aurora-source");
+    let create = rds.create_db_cluster().db_cluster_identifier("aurora-source");
     let create = create.engine("aurora-mysql").master_username("admin");
     let create = create.master_user_password("not-a-secret");
     create.send().await.unwrap();
@@ -14,9 +12,7 @@ async fn a_cluster(rds: &aws_sdk_rds::Client) {
         let create = rds.create_db_instance();
         let create = create.db_instance_identifier(format!("aurora-source-instance-{n}"));
         let create = create.db_cluster_identifier("aurora-source");
-        let create = create
-            .db_instance_class("db.r6g.large")
-            .engine("aurora-mysql");
+        let create = create.db_instance_class("db.r6g.large").engine("aurora-mysql");
         create.send().await.unwrap();
     }
 }
@@ -31,9 +27,7 @@ async fn a_failover_of_which_no_event_tells_moves_the_group() {
     let worker = Background::start(&mut trial.command("run --log json"));
     worker.wait_for("started");
     assert_eq!(trial.group_holds().await, [OLD]);
-    let fail_over = rds
-        .failover_db_cluster()
-        .db_cluster_identifier("aurora-source");
+    let fail_over = rds.failover_db_cluster().db_cluster_identifier("aurora-source");
     let fail_over = fail_over.target_db_instance_identifier("aurora-source-instance-2");
     fail_over.send().await.unwrap();
     let line = worker.wait_for("\"outcome\":\"Swapped\"");

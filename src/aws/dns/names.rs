@@ -39,10 +39,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            attempt: ATTEMPT_TIMEOUT,
-            whole: CALL_TIMEOUT,
-        }
+        Self { attempt: ATTEMPT_TIMEOUT, whole: CALL_TIMEOUT }
     }
 }
 
@@ -50,14 +47,8 @@ impl Patience {
     /// How each of so many servers is asked, so that all attempts together take no longer than two at one.
     fn at_each_of(self, servers: usize) -> Attempts {
         match u32::try_from(servers).unwrap_or(u32::MAX) {
-            0 | 1 => Attempts {
-                within: self.attempt,
-                retries: 1,
-            },
-            several => Attempts {
-                within: self.attempt * ATTEMPTS / several,
-                retries: 0,
-            },
+            0 | 1 => Attempts { within: self.attempt, retries: 1 },
+            several => Attempts { within: self.attempt * ATTEMPTS / several, retries: 0 },
         }
     }
 }
@@ -129,10 +120,8 @@ impl Names {
         let system = read_system_conf().map_err(|error| unopened(&error))?;
         let (config, options) = system;
         let servers = config.name_servers().iter();
-        let servers: Vec<SocketAddr> = servers
-            .map(|server| SocketAddr::new(server.ip, PORT))
-            .take(SERVERS_MAX)
-            .collect();
+        let servers: Vec<SocketAddr> =
+            servers.map(|server| SocketAddr::new(server.ip, PORT)).take(SERVERS_MAX).collect();
         Self::with(&servers, &options, Patience::default()).map_err(|error| unopened(&error))
     }
 
@@ -145,18 +134,11 @@ impl Names {
         Self::with(servers, &options, patience).map_err(|error| unopened(&error))
     }
 
-    fn with(
-        servers: &[SocketAddr],
-        options: &ResolverOpts,
-        patience: Patience,
-    ) -> Result<Self, NetError> {
+    fn with(servers: &[SocketAddr], options: &ResolverOpts, patience: Patience) -> Result<Self, NetError> {
         let attempts = patience.at_each_of(servers.len());
         let servers = servers.iter();
         let servers = servers.map(|address| Server::new(*address, options, attempts));
-        Ok(Self {
-            servers: servers.collect::<Result<_, _>>()?,
-            whole: patience.whole,
-        })
+        Ok(Self { servers: servers.collect::<Result<_, _>>()?, whole: patience.whole })
     }
 
     /// The one address of a name.
@@ -217,17 +199,9 @@ impl Names {
 fn located(answer: Answer, name: &str) -> Result<Located, NoAddress> {
     let name = name.to_owned();
     match answer.ips.as_slice() {
-        [] => Err(NoAddress::Empty(
-            answer.names.last().map_or(name, |last| last.name.clone()),
-        )),
-        [ip] => Ok(Located {
-            ip: *ip,
-            names: answer.names,
-        }),
-        _ => Err(NoAddress::Many {
-            name,
-            ips: answer.ips,
-        }),
+        [] => Err(NoAddress::Empty(answer.names.last().map_or(name, |last| last.name.clone()))),
+        [ip] => Ok(Located { ip: *ip, names: answer.names }),
+        _ => Err(NoAddress::Many { name, ips: answer.ips }),
     }
 }
 

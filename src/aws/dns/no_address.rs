@@ -93,17 +93,11 @@ pub(super) fn nobody(name: &Name, failed: &[(SocketAddr, NoAddress)]) -> NoAddre
     {
         return first.clone();
     }
-    let each = failed
-        .iter()
-        .map(|(server, why)| format!("{server} {}", why.of_a_server()));
+    let each = failed.iter().map(|(server, why)| format!("{server} {}", why.of_a_server()));
     let why = each.collect::<Vec<_>>().join("; ");
     NoAddress::Silent {
         name: plain(name),
-        why: if why.is_empty() {
-            "there is no name server to ask".to_owned()
-        } else {
-            why
-        },
+        why: if why.is_empty() { "there is no name server to ask".to_owned() } else { why },
     }
 }
 
@@ -118,13 +112,7 @@ impl From<NoAddress> for CallError {
             NoAddress::Refused { code, .. } => (ErrorKind::Unreachable, code.as_str()),
             NoAddress::Silent { .. } => (ErrorKind::Unreachable, ""),
         };
-        Self {
-            call: DNS_LOOKUP,
-            kind,
-            code: code.to_owned(),
-            message: why.to_string(),
-            request_id: None,
-        }
+        Self { call: DNS_LOOKUP, kind, code: code.to_owned(), message: why.to_string(), request_id: None }
     }
 }
 
@@ -145,10 +133,7 @@ pub(super) fn no_address(name: &str, error: &NetError) -> NoAddress {
             };
             NoAddress::Refused { name, code }
         }
-        error => NoAddress::Silent {
-            name,
-            why: error.to_string(),
-        },
+        error => NoAddress::Silent { name, why: error.to_string() },
     }
 }
 

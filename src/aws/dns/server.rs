@@ -111,9 +111,8 @@ impl Answer {
             })
         };
         // An alias takes one record, so a chain is never longer than the answer, not even a circle.
-        let names: Vec<Name> = std::iter::successors(Some(asked.clone()), alias_of)
-            .take(records.len() + 1)
-            .collect();
+        let names: Vec<Name> =
+            std::iter::successors(Some(asked.clone()), alias_of).take(records.len() + 1).collect();
         let mut ips: Vec<IpAddr> = records
             .iter()
             .filter(|record| names.last() == Some(&record.name))
@@ -130,10 +129,7 @@ impl Answer {
             let longest = own.map(|record| record.ttl).max();
             Duration::from_secs(longest.unwrap_or_default().into())
         };
-        let alias = |name: &Name| Alias {
-            name: plain(name),
-            ttl: ttl_of(name),
-        };
+        let alias = |name: &Name| Alias { name: plain(name), ttl: ttl_of(name) };
         let names = names.iter().map(alias).collect();
         Self { ips, names }
     }
@@ -141,10 +137,7 @@ impl Answer {
 
 /// What both families say. One that has no address leaves the word to the other one; a fault of either is
 /// a fault, since nobody knows what it would have said.
-fn together(
-    four: Result<Answer, NoAddress>,
-    six: Result<Answer, NoAddress>,
-) -> Result<Answer, NoAddress> {
+fn together(four: Result<Answer, NoAddress>, six: Result<Answer, NoAddress>) -> Result<Answer, NoAddress> {
     match (four, six) {
         (Err(NoAddress::Empty(_)), other) | (other, Err(NoAddress::Empty(_))) => other,
         (Ok(mut answer), Ok(six)) => {

@@ -24,12 +24,7 @@ const QUERY: &str = "Query";
 impl Audit for DynamoLedger {
     /// A page may be shorter than `limit`, and the last one empty: a Query cannot tell that nothing follows.
     /// Only the absence of [`Page::next`] means the end.
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page, CallError> {
+    async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {
         let start = cursor.map(start_key).transpose()?;
         let Some(request) = self.request(query) else {
             return Ok(Page::default());
@@ -51,11 +46,7 @@ impl DynamoLedger {
     fn request(&self, query: &AuditQuery) -> Option<QueryFluentBuilder> {
         let request = self.client.query().table_name(&self.tables.audit);
         Some(match query {
-            AuditQuery::Chain {
-                route,
-                from_seq,
-                to_seq,
-            } => {
+            AuditQuery::Chain { route, from_seq, to_seq } => {
                 let to_seq = to_seq.unwrap_or(u64::MAX);
                 if *from_seq > to_seq {
                     return None;
@@ -69,13 +60,13 @@ impl DynamoLedger {
                     .expression_attribute_values(":to", number(to_seq))
                     .consistent_read(true)
             }
-            AuditQuery::Newest { route } => equal(request, ROUTE, string(route))
-                .scan_index_forward(false)
-                .consistent_read(true),
+            AuditQuery::Newest { route } => {
+                equal(request, ROUTE, string(route)).scan_index_forward(false).consistent_read(true)
+            }
             // An index is read as it is: only a table can be read consistently.
-            AuditQuery::Day { day } => equal(request, "day", string(day))
-                .index_name(BY_DAY)
-                .scan_index_forward(false),
+            AuditQuery::Day { day } => {
+                equal(request, "day", string(day)).index_name(BY_DAY).scan_index_forward(false)
+            }
             AuditQuery::NewestFrom { route, seq } => request
                 .key_condition_expression("#k = :k AND #s <= :from")
                 .expression_attribute_names("#k", ROUTE)
@@ -92,20 +83,14 @@ impl DynamoLedger {
                 .expression_attribute_values(":k", string(day))
                 .expression_attribute_values(":before", string(day_place(*at, record.as_ref())))
                 .scan_index_forward(false),
-            AuditQuery::Event { key } => {
-                equal(request, "event_key", string(key)).index_name(BY_EVENT)
-            }
+            AuditQuery::Event { key } => equal(request, "event_key", string(key)).index_name(BY_EVENT),
         })
     }
 
     /// The hash of the record at the head of `state`'s chain, if there is a record in that place.
     pub(super) async fn hash_at(&self, state: &RouteState) -> Result<Option<Hash>, NoRecords> {
         let seq = state.chain.seq;
-        let query = AuditQuery::Chain {
-            route: state.route.clone(),
-            from_seq: seq,
-            to_seq: Some(seq),
-        };
+        let query = AuditQuery::Chain { route: state.route.clone(), from_seq: seq, to_seq: Some(seq) };
         let records = self.page(&query, 1, None).await?.records()?;
         Ok(records.first().map(|record| record.hash))
     }
@@ -125,21 +110,16 @@ pub(crate) fn row(item: &Item) -> Row {
     let route = text(ROUTE).map_or("?", String::as_str);
     let place = item.get(SEQ).and_then(|value| value.as_n().ok());
     let place = place.map_or("?", String::as_str);
-    let unreadable = |why| UnreadableRow {
-        route: route.to_owned(),
-        seq: place.parse().unwrap_or_default(),
-        why,
-    };
+    let unreadable =
+        |why| UnreadableRow { route: route.to_owned(), seq: place.parse().unwrap_or_default(), why };
     let canonical = text(RECORD).cloned().unwrap_or_default();
     let record = parse(&canonical).map_err(|error| unreadable(error.to_string()))?;
     let (of, seq) = (record.route.as_str(), record.seq.to_string());
     if (of, seq.as_str()) != (route, place) {
-        let why =
-            format!("it stands in place {place}, its text is that of record {seq} of route {of}");
+        let why = format!("it stands in place {place}, its text is that of record {seq} of route {of}");
         return Err(unreadable(why));
     }
-    let mut expected: BTreeMap<&str, AttributeValue> =
-        columns(&record, &canonical).into_iter().collect();
+    let mut expected: BTreeMap<&str, AttributeValue> = columns(&record, &canonical).into_iter().collect();
     let mut altered: Vec<String> = Vec::new();
     for (name, value) in item {
         if expected.remove(name.as_str()).as_ref() != Some(value) {
@@ -150,12 +130,7 @@ pub(crate) fn row(item: &Item) -> Row {
     altered.extend(expected.into_keys().map(str::to_owned));
     altered.sort_unstable();
     let hash = text(HASH).and_then(|text| Hash::parse(text));
-    Ok(StoredRecord {
-        record,
-        canonical,
-        hash: hash.unwrap_or_default(),
-        altered,
-    })
+    Ok(StoredRecord { record, canonical, hash: hash.unwrap_or_default(), altered })
 }
 
 /// A key of a table or an index, all strings and numbers, as text that says nothing to a person.

@@ -55,12 +55,8 @@ const EXECUTE_TRANSACTION: &str = "ExecuteTransaction";
 
 /// Reasons of a cancellation that say nothing against the change itself (API reference of
 /// `TransactionCanceledException`): another transaction was at the same items, or the table was busy.
-const PASSING_REASONS: [&str; 4] = [
-    "None",
-    "TransactionConflict",
-    "ThrottlingError",
-    "ProvisionedThroughputExceeded",
-];
+const PASSING_REASONS: [&str; 4] =
+    ["None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
 
 /// Why a request failed, as far as its reply says.
 pub(super) struct Failed {
@@ -71,10 +67,7 @@ pub(super) struct Failed {
 
 impl From<CallError> for Failed {
     fn from(error: CallError) -> Self {
-        Self {
-            error,
-            place_is_taken: false,
-        }
+        Self { error, place_is_taken: false }
     }
 }
 
@@ -100,34 +93,17 @@ impl<'a> Intent<'a> {
         let record = change.entry().map(|entry| {
             let record = AuditRecord {
                 route: from.route.clone(),
-                seq: change
-                    .seq()
-                    .saturating_add(u64::from(planted(Bug::SkipsASeq))),
-                prev: if planted(Bug::ForgetsThePrevious) {
-                    Hash::default()
-                } else {
-                    chain.hash
-                },
+                seq: change.seq().saturating_add(u64::from(planted(Bug::SkipsASeq))),
+                prev: if planted(Bug::ForgetsThePrevious) { Hash::default() } else { chain.hash },
                 entry: entry.clone(),
                 changes: Some(change.changes()),
             };
             let canonical = canonical(&record);
-            chain = ChainHead {
-                seq: record.seq,
-                hash: Hash::of(&canonical),
-            };
+            chain = ChainHead { seq: record.seq, hash: Hash::of(&canonical) };
             Written { record, canonical }
         });
-        let after = RouteState {
-            route: from.route.clone(),
-            control: change.to().clone(),
-            chain,
-        };
-        Self {
-            change,
-            after,
-            record,
-        }
+        let after = RouteState { route: from.route.clone(), control: change.to().clone(), chain };
+        Self { change, after, record }
     }
 
     fn route_update(&self, tables: &TableNames) -> Statement {
@@ -140,16 +116,10 @@ impl<'a> Intent<'a> {
     }
 
     fn event_writes(&self, tables: &TableNames) -> impl Iterator<Item = Statement> {
-        let writes = self
-            .change
-            .event()
-            .into_iter()
-            .chain(self.change.restored());
+        let writes = self.change.event().into_iter().chain(self.change.restored());
         writes.map(|write| match write {
             EventWrite::Insert(entry) => insert(&tables.state, new_event_columns(entry)),
-            EventWrite::Replace { from, to } => {
-                update(&tables.state, event_columns(to), event_version(from))
-            }
+            EventWrite::Replace { from, to } => update(&tables.state, event_columns(to), event_version(from)),
         })
     }
 
@@ -183,11 +153,7 @@ impl<'a> Intent<'a> {
     }
 
     fn is_done(&self, state: &RouteState) -> bool {
-        if self.record.is_some() {
-            state.chain == self.after.chain
-        } else {
-            *state == self.after
-        }
+        if self.record.is_some() { state.chain == self.after.chain } else { *state == self.after }
     }
 }
 
@@ -210,10 +176,7 @@ impl DynamoLedger {
             .map(ParameterizedStatement::try_from)
             .collect::<Result<_, _>>()
             .map_err(|error| unbuilt(EXECUTE_TRANSACTION, &error))?;
-        let transaction = self
-            .client
-            .execute_transaction()
-            .set_transact_statements(Some(statements));
+        let transaction = self.client.execute_transaction().set_transact_statements(Some(statements));
         match transaction.send().await {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -234,21 +197,12 @@ impl DynamoLedger {
             .statement(statement.text)
             .set_parameters(Some(statement.parameters));
         let reply = execute.send().await;
-        reply
-            .map(drop)
-            .map_err(|error| failed(EXECUTE_STATEMENT, &error))
+        reply.map(drop).map_err(|error| failed(EXECUTE_STATEMENT, &error))
     }
 
     /// Finds out what became of a change whose request ended in `error` (see the module's documentation).
-    pub(super) async fn resolve(
-        &self,
-        intent: &Intent<'_>,
-        failed: Failed,
-    ) -> Result<Commit, CallError> {
-        let Failed {
-            error,
-            place_is_taken,
-        } = failed;
+    pub(super) async fn resolve(&self, intent: &Intent<'_>, failed: Failed) -> Result<Commit, CallError> {
+        let Failed { error, place_is_taken } = failed;
         let Ok((state, event)) = self.standing(intent.change).await else {
             return Err(error);
         };
@@ -270,10 +224,7 @@ impl DynamoLedger {
         Ok(Commit::Refused { state, event })
     }
 
-    async fn standing(
-        &self,
-        change: &Change,
-    ) -> Result<(RouteState, Option<EventEntry>), CallError> {
+    async fn standing(&self, change: &Change) -> Result<(RouteState, Option<EventEntry>), CallError> {
         let event = match change.event() {
             Some(write) => self.event(&write.entry().key).await?,
             None => None,
@@ -303,12 +254,6 @@ fn takes_the_place(reasons: &[CancellationReason]) -> bool {
 /// Used only when nothing was written and the change could still be: whether it is worth trying again. A
 /// lasting reason then means a record that is too large.
 fn kind_of_cancellation(reasons: &[CancellationReason]) -> ErrorKind {
-    let passing = reasons
-        .iter()
-        .all(|reason| PASSING_REASONS.contains(&reason.code().unwrap_or("None")));
-    if passing {
-        ErrorKind::Throttled
-    } else {
-        ErrorKind::Invalid
-    }
+    let passing = reasons.iter().all(|reason| PASSING_REASONS.contains(&reason.code().unwrap_or("None")));
+    if passing { ErrorKind::Throttled } else { ErrorKind::Invalid }
 }

@@ -56,18 +56,12 @@ pub(crate) fn event_pk(key: &EventKey) -> AttributeValue {
     AttributeValue::S(format!("{EVENT_PREFIX}{key}"))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is mapped over values and references alike"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over values and references alike")]
 pub(super) fn string(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is mapped over values and references alike"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over values and references alike")]
 pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -99,28 +93,13 @@ fn lease_columns(lease: Option<&Lease>) -> Columns {
 fn desired_columns(desired: Option<&Desired>) -> Columns {
     let beside = desired.map(|d| &d.beside).filter(|b| !b.is_empty());
     vec![
-        (
-            "desired_instance",
-            or_null(desired.map(|d| string(&d.instance))),
-        ),
+        ("desired_instance", or_null(desired.map(|d| string(&d.instance)))),
         ("desired_ip", or_null(desired.map(|d| string(d.target.ip)))),
-        (
-            "desired_port",
-            or_null(desired.map(|d| number(d.target.port))),
-        ),
+        ("desired_port", or_null(desired.map(|d| number(d.target.port)))),
         ("desired_beside", or_null(beside.map(kept))),
-        (
-            "desired_reach",
-            or_null(desired.map(|d| string(d.reach.as_str()))),
-        ),
-        (
-            "evidence_at",
-            or_null(desired.map(|d| string(d.evidence.at))),
-        ),
-        (
-            "evidence_rank",
-            or_null(desired.map(|d| number(d.evidence.rank))),
-        ),
+        ("desired_reach", or_null(desired.map(|d| string(d.reach.as_str())))),
+        ("evidence_at", or_null(desired.map(|d| string(d.evidence.at)))),
+        ("evidence_rank", or_null(desired.map(|d| number(d.evidence.rank)))),
         ("event_key", or_null(desired.map(|d| string(d.event)))),
     ]
 }
@@ -140,18 +119,9 @@ fn kept_columns(control: &Control) -> Columns {
         ("moves", or_null(moves.map(kept))),
         ("follow", or_null(control.follow.as_ref().map(kept))),
         ("agreed_with", or_null(control.agreed_with.map(string))),
-        (
-            "replaced_fact",
-            or_null(control.replaced_fact.as_ref().map(kept)),
-        ),
-        (
-            "unresolved_event",
-            or_null(control.unresolved_event.as_ref().map(kept)),
-        ),
-        (
-            "source_conflict",
-            or_null(control.source_conflict.as_ref().map(kept)),
-        ),
+        ("replaced_fact", or_null(control.replaced_fact.as_ref().map(kept))),
+        ("unresolved_event", or_null(control.unresolved_event.as_ref().map(kept))),
+        ("source_conflict", or_null(control.source_conflict.as_ref().map(kept))),
     ]
 }
 
@@ -186,11 +156,7 @@ fn lease_until(lease: Option<&Lease>) -> AttributeValue {
 
 /// What changes in an event's item with every attempt.
 pub(super) fn event_columns(entry: &EventEntry) -> Columns {
-    let status = if entry.settled.is_some() {
-        SETTLED
-    } else {
-        STARTED
-    };
+    let status = if entry.settled.is_some() { SETTLED } else { STARTED };
     vec![
         ("status", string(status)),
         ("outcome", or_null(entry.settled.map(string))),
@@ -245,9 +211,7 @@ impl Reader<'_> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, MalformedItem> {
-        self.text(name)
-            .and_then(parse)
-            .ok_or_else(|| self.malformed(name))
+        self.text(name).and_then(parse).ok_or_else(|| self.malformed(name))
     }
 
     fn optional<T>(
@@ -255,11 +219,7 @@ impl Reader<'_> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, MalformedItem> {
-        if self.is_present(name) {
-            self.required(name, parse).map(Some)
-        } else {
-            Ok(None)
-        }
+        if self.is_present(name) { self.required(name, parse).map(Some) } else { Ok(None) }
     }
 
     fn lease(&self) -> Result<Option<Lease>, MalformedItem> {
@@ -275,9 +235,7 @@ impl Reader<'_> {
     }
 
     fn desired(&self) -> Result<Option<Desired>, MalformedItem> {
-        let Some(instance) =
-            self.optional("desired_instance", |text| InstanceId::new(text).ok())?
-        else {
+        let Some(instance) = self.optional("desired_instance", |text| InstanceId::new(text).ok())? else {
             return Ok(None);
         };
         Ok(Some(Desired {
@@ -286,9 +244,7 @@ impl Reader<'_> {
                 ip: self.required("desired_ip", parsed)?,
                 port: self.required("desired_port", parsed)?,
             },
-            beside: self
-                .optional("desired_beside", BTreeSet::read)?
-                .unwrap_or_default(),
+            beside: self.optional("desired_beside", BTreeSet::read)?.unwrap_or_default(),
             reach: self.required("desired_reach", Reach::parse)?,
             evidence: EvidenceOrder {
                 at: self.required("evidence_at", Timestamp::parse)?,

@@ -58,16 +58,9 @@ impl DynamoLedger {
     }
 
     async fn item(&self, pk: AttributeValue) -> Result<Option<Item>, CallError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.tables.state)
-            .key(PK, pk)
-            .consistent_read(true);
+        let get = self.client.get_item().table_name(&self.tables.state).key(PK, pk).consistent_read(true);
         let reply = get.send().await;
-        reply
-            .map(|reply| reply.item)
-            .map_err(|error| failed(GET_ITEM, &error))
+        reply.map(|reply| reply.item).map_err(|error| failed(GET_ITEM, &error))
     }
 
     async fn state(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
@@ -90,14 +83,9 @@ impl DynamoLedger {
             Ok(_) => Ok(()),
             Err(error) => {
                 let lost = error.as_service_error().is_some_and(|service| {
-                    service.is_duplicate_item_exception()
-                        || service.is_conditional_check_failed_exception()
+                    service.is_duplicate_item_exception() || service.is_conditional_check_failed_exception()
                 });
-                if lost {
-                    Ok(())
-                } else {
-                    Err(failed(EXECUTE_STATEMENT, &error))
-                }
+                if lost { Ok(()) } else { Err(failed(EXECUTE_STATEMENT, &error)) }
             }
         }
     }
@@ -124,9 +112,7 @@ impl Ledger for DynamoLedger {
         for route in routes.iter().take(BATCH_MAX) {
             keys = keys.keys(HashMap::from([(PK.to_owned(), route_pk(route))]));
         }
-        let keys = keys
-            .build()
-            .map_err(|error| invalid(BATCH_GET_ITEM, &error))?;
+        let keys = keys.build().map_err(|error| invalid(BATCH_GET_ITEM, &error))?;
         let get = self.client.batch_get_item();
         let reply = get.request_items(&self.tables.state, keys).send().await;
         let reply = reply.map_err(|error| failed(BATCH_GET_ITEM, &error))?;
@@ -162,9 +148,7 @@ where
 {
     let mut failed = call_error(call, error);
     if failed.kind == ErrorKind::Missing {
-        failed
-            .message
-            .push_str("; `writerlink setup` creates the ledger's tables");
+        failed.message.push_str("; `writerlink setup` creates the ledger's tables");
     }
     failed
 }

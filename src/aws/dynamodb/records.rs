@@ -53,15 +53,7 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
         ("reason", entry.reason.map(string)),
         ("instance", desired.map(|(instance, _)| string(instance))),
         ("target", desired.map(|(_, target)| string(target))),
-        (
-            "event_id",
-            entry
-                .told
-                .as_ref()
-                .and_then(Told::event)
-                .and_then(|event| event.id)
-                .map(string),
-        ),
+        ("event_id", entry.told.as_ref().and_then(Told::event).and_then(|event| event.id).map(string)),
     ];
     let present = optional.into_iter();
     columns.extend(present.filter_map(|(name, value)| Some((name, value?))));

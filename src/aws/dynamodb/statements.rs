@@ -21,10 +21,7 @@ pub(in crate::aws) struct Statement {
 /// Inserts an item; DynamoDB refuses it when the key exists.
 pub(in crate::aws) fn insert(table: &str, columns: Columns) -> Statement {
     let fields = listed(&columns, ", ", |name| format!("'{name}': ?"));
-    Statement {
-        text: format!("INSERT INTO \"{table}\" VALUE {{{fields}}}"),
-        parameters: values(columns),
-    }
+    Statement { text: format!("INSERT INTO \"{table}\" VALUE {{{fields}}}"), parameters: values(columns) }
 }
 
 /// Updates the item of which everything in `when`, its key included, is true.
@@ -33,10 +30,7 @@ pub(in crate::aws) fn update(table: &str, set: Columns, when: Columns) -> Statem
     let conditions = listed(&when, " AND ", |name| format!("\"{name}\" = ?"));
     let mut parameters = values(set);
     parameters.extend(values(when));
-    Statement {
-        text: format!("UPDATE \"{table}\" {setting} WHERE {conditions}"),
-        parameters,
-    }
+    Statement { text: format!("UPDATE \"{table}\" {setting} WHERE {conditions}"), parameters }
 }
 
 fn listed(columns: &Columns, between: &str, one: impl Fn(&str) -> String) -> String {
@@ -52,10 +46,7 @@ impl TryFrom<Statement> for ParameterizedStatement {
     type Error = BuildError;
 
     fn try_from(statement: Statement) -> Result<Self, BuildError> {
-        Self::builder()
-            .statement(statement.text)
-            .set_parameters(Some(statement.parameters))
-            .build()
+        Self::builder().statement(statement.text).set_parameters(Some(statement.parameters)).build()
     }
 }
 

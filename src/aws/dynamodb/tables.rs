@@ -27,10 +27,7 @@ pub struct TableNames {
 
 impl Default for TableNames {
     fn default() -> Self {
-        Self {
-            state: "writerlink-state".into(),
-            audit: "writerlink-audit".into(),
-        }
+        Self { state: "writerlink-state".into(), audit: "writerlink-audit".into() }
     }
 }
 
@@ -64,16 +61,10 @@ pub async fn create_tables(client: &Client, names: &TableNames) -> Result<(), Ca
     }
 }
 
-fn table(
-    client: &Client,
-    name: &str,
-    table: &Table,
-) -> Result<CreateTableFluentBuilder, BuildError> {
+fn table(client: &Client, name: &str, table: &Table) -> Result<CreateTableFluentBuilder, BuildError> {
     let indexed = table.indexes.iter().map(|(_, keys)| *keys);
-    let attributes: BTreeSet<Attribute> = std::iter::once(table.keys)
-        .chain(indexed)
-        .flat_map(|keys| keys.attributes())
-        .collect();
+    let attributes: BTreeSet<Attribute> =
+        std::iter::once(table.keys).chain(indexed).flat_map(|keys| keys.attributes()).collect();
     let mut create = client
         .create_table()
         .table_name(name)
@@ -105,9 +96,7 @@ fn key_schema(keys: &Keys) -> Result<Vec<KeySchemaElement>, BuildError> {
 }
 
 fn index(name: &str, keys: &Keys) -> Result<GlobalSecondaryIndex, BuildError> {
-    let all = Projection::builder()
-        .projection_type(ProjectionType::All)
-        .build();
+    let all = Projection::builder().projection_type(ProjectionType::All).build();
     GlobalSecondaryIndex::builder()
         .index_name(name)
         .set_key_schema(Some(key_schema(keys)?))
@@ -121,9 +110,7 @@ async fn create(table: Result<CreateTableFluentBuilder, BuildError>) -> Result<(
         Ok(_) => Ok(()),
         // Somebody else's setup was faster, or our own retry: the wait below is for both.
         Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(CreateTableError::is_resource_in_use_exception) =>
+            if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) =>
         {
             Ok(())
         }
@@ -161,27 +148,17 @@ async fn wait_until_active(client: &Client, table: &str) -> Result<(), CallError
         Err(CallError::without_a_reply(
             DESCRIBE,
             ErrorKind::Unreachable,
-            format!(
-                "table {table} is not ACTIVE after {} s",
-                ACTIVE_WITHIN.as_secs()
-            ),
+            format!("table {table} is not ACTIVE after {} s", ACTIVE_WITHIN.as_secs()),
         ))
     })
 }
 
 async fn expire_events(client: &Client, table: &str, attribute: &str) -> Result<(), CallError> {
     let described = client.describe_time_to_live().table_name(table).send();
-    let described = described
-        .await
-        .map_err(|error| call_error("DescribeTimeToLive", &error))?;
-    let status = described
-        .time_to_live_description
-        .and_then(|ttl| ttl.time_to_live_status);
+    let described = described.await.map_err(|error| call_error("DescribeTimeToLive", &error))?;
+    let status = described.time_to_live_description.and_then(|ttl| ttl.time_to_live_status);
     // Enabling it twice is an error in DynamoDB.
-    if matches!(
-        status,
-        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
-    ) {
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
         return Ok(());
     }
     let ttl = TimeToLiveSpecification::builder()
@@ -189,14 +166,9 @@ async fn expire_events(client: &Client, table: &str, attribute: &str) -> Result<
         .enabled(true)
         .build()
         .map_err(|error| unbuilt("UpdateTimeToLive", &error))?;
-    let update = client
-        .update_time_to_live()
-        .table_name(table)
-        .time_to_live_specification(ttl);
+    let update = client.update_time_to_live().table_name(table).time_to_live_specification(ttl);
     let updated = update.send().await;
-    updated
-        .map(drop)
-        .map_err(|error| call_error("UpdateTimeToLive", &error))
+    updated.map(drop).map_err(|error| call_error("UpdateTimeToLive", &error))
 }
 
 /// A request that could not even be put together.

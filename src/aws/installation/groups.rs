@@ -21,12 +21,8 @@ const ON: &str = "on";
 const FAMILY_UNSAID: &str = "ipv4";
 
 pub(super) async fn group(client: &Client, arn: &TargetGroupArn) -> GroupFacts {
-    let (described, attributes) =
-        tokio::join!(described(client, arn), attributes_of_group(client, arn));
-    GroupFacts {
-        described,
-        attributes,
-    }
+    let (described, attributes) = tokio::join!(described(client, arn), attributes_of_group(client, arn));
+    GroupFacts { described, attributes }
 }
 
 async fn described(client: &Client, arn: &TargetGroupArn) -> Seen<DescribedGroup> {
@@ -47,16 +43,11 @@ fn read(group: &TargetGroup) -> DescribedGroup {
         target_type: text(group.target_type().map(TargetTypeEnum::as_str)),
         protocol: text(group.protocol().map(ProtocolEnum::as_str)),
         port: group.port().and_then(|port| u16::try_from(port).ok()),
-        family: group
-            .ip_address_type()
-            .map_or(FAMILY_UNSAID, |family| family.as_str())
-            .to_owned(),
+        family: group.ip_address_type().map_or(FAMILY_UNSAID, |family| family.as_str()).to_owned(),
         vpc: group.vpc_id().map(str::to_owned),
         health_port: text(group.health_check_port()),
         health_protocol: text(group.health_check_protocol().map(ProtocolEnum::as_str)),
-        health_interval: interval
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .map(Duration::from_secs),
+        health_interval: interval.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs),
         balancers: group.load_balancer_arns().to_vec(),
     }
 }
@@ -65,10 +56,7 @@ async fn attributes_of_group(client: &Client, arn: &TargetGroupArn) -> Seen<Attr
     let said = client.describe_target_group_attributes();
     let said = said.target_group_arn(arn.as_str()).send().await;
     let said = said.map_err(|error| call_error(DESCRIBE_GROUP_ATTRIBUTES, &error))?;
-    let pairs = said
-        .attributes()
-        .iter()
-        .map(|attribute| pair(attribute.key(), attribute.value()));
+    let pairs = said.attributes().iter().map(|attribute| pair(attribute.key(), attribute.value()));
     Ok(pairs.collect())
 }
 
@@ -82,12 +70,8 @@ pub(super) async fn balancer(client: &Client, arn: &str) -> Seen<BalancerFacts> 
     })?;
     let zones = balancer.availability_zones().iter();
     Ok(BalancerFacts {
-        kind: balancer
-            .r#type()
-            .map_or(String::new(), |kind| kind.as_str().to_owned()),
-        zones: zones
-            .filter_map(|zone| zone.zone_name().map(str::to_owned))
-            .collect(),
+        kind: balancer.r#type().map_or(String::new(), |kind| kind.as_str().to_owned()),
+        zones: zones.filter_map(|zone| zone.zone_name().map(str::to_owned)).collect(),
         security_groups: balancer.security_groups().to_vec(),
         inbound_rules_on_private_link: balancer
             .enforce_security_group_inbound_rules_on_private_link_traffic()
@@ -97,15 +81,10 @@ pub(super) async fn balancer(client: &Client, arn: &str) -> Seen<BalancerFacts> 
 }
 
 async fn attributes_of_balancer(client: &Client, arn: &str) -> Seen<Attributes> {
-    let said = client
-        .describe_load_balancer_attributes()
-        .load_balancer_arn(arn);
+    let said = client.describe_load_balancer_attributes().load_balancer_arn(arn);
     let said = said.send().await;
     let said = said.map_err(|error| call_error(DESCRIBE_BALANCER_ATTRIBUTES, &error))?;
-    let pairs = said
-        .attributes()
-        .iter()
-        .map(|attribute| pair(attribute.key(), attribute.value()));
+    let pairs = said.attributes().iter().map(|attribute| pair(attribute.key(), attribute.value()));
     Ok(pairs.collect())
 }
 

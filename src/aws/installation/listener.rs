@@ -24,10 +24,7 @@ pub(super) async fn rules(client: &Client, listener: &ListenerArn) -> Seen<Vec<L
             .send()
             .await
             .map_err(|error| call_error(DESCRIBE_RULES, &error))?;
-        let besides = page
-            .rules()
-            .iter()
-            .filter(|rule| rule.is_default() != Some(true));
+        let besides = page.rules().iter().filter(|rule| rule.is_default() != Some(true));
         rules.extend(besides.map(read));
         marker = page.next_marker;
         if marker.is_none() {
@@ -39,9 +36,7 @@ pub(super) async fn rules(client: &Client, listener: &ListenerArn) -> Seen<Vec<L
 
 fn read(rule: &Rule) -> ListenerRule {
     let forwarded = rule.actions().iter().flat_map(|action| {
-        let several = action
-            .forward_config()
-            .map(ForwardActionConfig::target_groups);
+        let several = action.forward_config().map(ForwardActionConfig::target_groups);
         let several = several.unwrap_or_default().iter();
         let several = several.filter_map(TargetGroupTuple::target_group_arn);
         several.chain(Action::target_group_arn(action))

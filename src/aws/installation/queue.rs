@@ -6,8 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName::{self, self as Name};
 
 use super::super::sqs::facts::{
-    Attributes, GET_QUEUE_ATTRIBUTES, RedrivePolicy, account_and_name, attributes, queue_url,
-    url_of,
+    Attributes, GET_QUEUE_ATTRIBUTES, RedrivePolicy, account_and_name, attributes, queue_url, url_of,
 };
 use super::super::sqs::unreadable;
 use crate::check::facts::{DeadLetters, Encryption, QueueFacts, Redrive, Seen};

@@ -22,11 +22,7 @@ pub(super) async fn look(names: &Names, rds: &RdsWitness, route: &Route) -> Seen
         let second = ask().await.map_err(CallError::from)?;
         for ((resolver, first), (_, second)) in first.into_iter().zip(second) {
             let answer = longer(first, second).map_err(CallError::from);
-            facts.push(NameFacts {
-                resolver,
-                name: name.clone(),
-                answer: answer.map_err(Into::into),
-            });
+            facts.push(NameFacts { resolver, name: name.clone(), answer: answer.map_err(Into::into) });
         }
     }
     Ok(facts)
@@ -52,8 +48,5 @@ fn longer(
 ) -> Result<NameAnswer, NoAddress> {
     let (first, second) = (first?, second?);
     let kept: Duration = kept_for(&first.names).max(kept_for(&second.names));
-    Ok(NameAnswer {
-        ip: second.ip,
-        kept,
-    })
+    Ok(NameAnswer { ip: second.ip, kept })
 }

@@ -46,10 +46,7 @@ async fn rule(client: &Client, name: &str, queue: &str) -> Seen<RuleFacts> {
     // A rule has five targets at most (EventBridge quotas), so there is one page.
     let listed = client.list_targets_by_rule().rule(name).send().await;
     let listed = listed.map_err(|error| call_error(LIST_TARGETS, &error))?;
-    let targets = listed
-        .targets()
-        .iter()
-        .filter(|target| target.arn() == queue);
+    let targets = listed.targets().iter().filter(|target| target.arn() == queue);
     let state = described.state().map(|state| state.as_str().to_owned());
     Ok(RuleFacts {
         name: name.to_owned(),
@@ -73,8 +70,6 @@ fn target(target: &Target) -> RuleTarget {
         message_group: group.filter(|group| !group.is_empty()).map(str::to_owned),
         dead_letters: letters.and_then(|letters| letters.arn()).map(str::to_owned),
         role: target.role_arn().map(str::to_owned),
-        reshaped_by: reshaped_by
-            .into_iter()
-            .find_map(|(by, set)| set.then_some(by)),
+        reshaped_by: reshaped_by.into_iter().find_map(|(by, set)| set.then_some(by)),
     }
 }

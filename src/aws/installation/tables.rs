@@ -15,16 +15,9 @@ const DESCRIBE_TTL: &str = "DescribeTimeToLive";
 
 /// For the embedded world too, whose engine is asked the same way.
 pub(crate) async fn look(client: &Client, name: &str) -> TableFacts {
-    let (described, recovery, expiry) = tokio::join!(
-        described(client, name),
-        recovery(client, name),
-        expiry(client, name)
-    );
-    TableFacts {
-        described,
-        recovery,
-        expiry,
-    }
+    let (described, recovery, expiry) =
+        tokio::join!(described(client, name), recovery(client, name), expiry(client, name));
+    TableFacts { described, recovery, expiry }
 }
 
 async fn described(client: &Client, name: &str) -> Seen<DescribedTable> {
@@ -34,9 +27,7 @@ async fn described(client: &Client, name: &str) -> Seen<DescribedTable> {
         let message = format!("DynamoDB said nothing of the table {name}");
         return Err(invalid(DESCRIBE_TABLE, "NoTable", message).into());
     };
-    let status = table
-        .table_status()
-        .map(|status| status.as_str().to_owned());
+    let status = table.table_status().map(|status| status.as_str().to_owned());
     Ok(DescribedTable {
         status: status.unwrap_or_default(),
         keys: keys(table.key_schema(), table.attribute_definitions()),
@@ -47,9 +38,7 @@ async fn described(client: &Client, name: &str) -> Seen<DescribedTable> {
             .iter()
             .map(|replica| replica.region_name().unwrap_or_default().to_owned())
             .collect(),
-        consistency: table
-            .multi_region_consistency()
-            .map(|consistency| consistency.as_str().to_owned()),
+        consistency: table.multi_region_consistency().map(|consistency| consistency.as_str().to_owned()),
     })
 }
 
@@ -89,9 +78,7 @@ async fn recovery(client: &Client, name: &str) -> Seen<Switch> {
         .continuous_backups_description()
         .and_then(|backups| backups.point_in_time_recovery_description())
         .and_then(|recovery| recovery.point_in_time_recovery_status());
-    Ok(Switch::from(
-        recovery == Some(&PointInTimeRecoveryStatus::Enabled),
-    ))
+    Ok(Switch::from(recovery == Some(&PointInTimeRecoveryStatus::Enabled)))
 }
 
 async fn expiry(client: &Client, name: &str) -> Seen<Option<String>> {
@@ -100,9 +87,7 @@ async fn expiry(client: &Client, name: &str) -> Seen<Option<String>> {
     let Some(expiry) = said.time_to_live_description() else {
         return Ok(None);
     };
-    let on = matches!(
-        expiry.time_to_live_status(),
-        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
-    );
+    let on =
+        matches!(expiry.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
     Ok(on.then(|| expiry.attribute_name().unwrap_or_default().to_owned()))
 }

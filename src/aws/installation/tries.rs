@@ -53,9 +53,7 @@ pub(super) async fn may(client: &Client, tables: &TableNames, right: Right) -> S
             let columns = vec![(PK, AttributeValue::S(NEVER.to_owned() + "#insert"))];
             together(client, insert(&tables.state, columns), &tables.state).await
         }
-        Right::AppendAudit => {
-            together(client, insert(&tables.audit, record_key()), &tables.state).await
-        }
+        Right::AppendAudit => together(client, insert(&tables.audit, record_key()), &tables.state).await,
         // They are tried by being used: by the ledger's own reading side.
         Right::ReadState | Right::ReadAudit | Right::ReadAuditByDay | Right::ReadAuditByEvent => {
             let message = "a right to read is tried by reading".to_owned();
@@ -67,10 +65,7 @@ pub(super) async fn may(client: &Client, tables: &TableNames, right: Right) -> S
 fn impossible_update(table: &str) -> Statement {
     let generation = AttributeValue::N(NO_GENERATION.to_owned());
     let set = vec![("generation", generation.clone())];
-    let when = vec![
-        (PK, AttributeValue::S(NEVER.to_owned())),
-        ("generation", generation),
-    ];
+    let when = vec![(PK, AttributeValue::S(NEVER.to_owned())), ("generation", generation)];
     update(table, set, when)
 }
 
@@ -83,17 +78,12 @@ fn impossible_change(table: &str) -> Statement {
 }
 
 fn record_key() -> Vec<(&'static str, AttributeValue)> {
-    vec![
-        ("route", AttributeValue::S(NO_ROUTE.to_owned())),
-        ("seq", AttributeValue::N("0".to_owned())),
-    ]
+    vec![("route", AttributeValue::S(NO_ROUTE.to_owned())), ("seq", AttributeValue::N("0".to_owned()))]
 }
 
 async fn alone(client: &Client, statement: Statement) -> Seen<()> {
-    let tried = client
-        .execute_statement()
-        .statement(statement.text)
-        .set_parameters(Some(statement.parameters));
+    let tried =
+        client.execute_statement().statement(statement.text).set_parameters(Some(statement.parameters));
     let Err(error) = tried.send().await else {
         return Err(done(EXECUTE_STATEMENT).into());
     };
@@ -112,15 +102,12 @@ async fn together(client: &Client, insert: Statement, state: &str) -> Seen<()> {
         .map(ParameterizedStatement::try_from)
         .collect::<Result<_, _>>()
         .map_err(|error| unbuilt(EXECUTE_TRANSACTION, &error))?;
-    let tried = client
-        .execute_transaction()
-        .set_transact_statements(Some(statements));
+    let tried = client.execute_transaction().set_transact_statements(Some(statements));
     let Err(refusal) = tried.send().await else {
         return Err(done(EXECUTE_TRANSACTION).into());
     };
     let error = call_error(EXECUTE_TRANSACTION, &refusal);
-    let Some(ExecuteTransactionError::TransactionCanceledException(cancelled)) =
-        refusal.as_service_error()
+    let Some(ExecuteTransactionError::TransactionCanceledException(cancelled)) = refusal.as_service_error()
     else {
         return Err(error.into());
     };

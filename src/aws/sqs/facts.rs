@@ -72,10 +72,7 @@ impl RedrivePolicy {
     }
 
     pub(in crate::aws) fn to_json(&self) -> String {
-        let Self {
-            dead_letter_target_arn,
-            max_receive_count,
-        } = self;
+        let Self { dead_letter_target_arn, max_receive_count } = self;
         serde_json::json!({
             "deadLetterTargetArn": dead_letter_target_arn,
             "maxReceiveCount": max_receive_count,
@@ -101,11 +98,7 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::E
 pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueFacts, OpenError> {
     let url = url_of(client, name_or_url).await?;
     let attributes = attributes(client, &url).await?;
-    if attributes
-        .get(&QueueAttributeName::FifoQueue)
-        .map(String::as_str)
-        != Some("true")
-    {
+    if attributes.get(&QueueAttributeName::FifoQueue).map(String::as_str) != Some("true") {
         return Err(OpenError::NotFifo { queue: url });
     }
     Ok(QueueFacts {
@@ -116,10 +109,7 @@ pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueF
 }
 
 /// The URL of a queue that is named by its name or its URL.
-pub(in crate::aws) async fn url_of(
-    client: &Client,
-    name_or_url: &str,
-) -> Result<String, CallError> {
+pub(in crate::aws) async fn url_of(client: &Client, name_or_url: &str) -> Result<String, CallError> {
     if name_or_url.contains("://") {
         return Ok(name_or_url.to_owned());
     }
@@ -138,17 +128,12 @@ pub(in crate::aws) async fn queue_url(
         .send()
         .await
         .map_err(|error| call_error(GET_QUEUE_URL, &error))?;
-    output
-        .queue_url
-        .ok_or_else(|| unreadable(GET_QUEUE_URL, "QueueUrl", None))
+    output.queue_url.ok_or_else(|| unreadable(GET_QUEUE_URL, "QueueUrl", None))
 }
 
 pub(in crate::aws) type Attributes = HashMap<QueueAttributeName, String>;
 
-pub(in crate::aws) async fn attributes(
-    client: &Client,
-    url: &str,
-) -> Result<Attributes, CallError> {
+pub(in crate::aws) async fn attributes(client: &Client, url: &str) -> Result<Attributes, CallError> {
     let output = client
         .get_queue_attributes()
         .queue_url(url)
@@ -167,30 +152,20 @@ pub(in crate::aws) fn account_and_name(arn: &str) -> Option<(&str, &str)> {
 }
 
 /// The dead-letter queue that a queue's redrive policy names.
-async fn dead_letter_url(
-    client: &Client,
-    url: &str,
-    attributes: &Attributes,
-) -> Result<String, OpenError> {
+async fn dead_letter_url(client: &Client, url: &str, attributes: &Attributes) -> Result<String, OpenError> {
     let queue = || url.to_owned();
     let Some(text) = attributes.get(&QueueAttributeName::RedrivePolicy) else {
         return Err(OpenError::NoDeadLetterQueue { queue: queue() });
     };
-    let unreadable = || OpenError::Unreadable {
-        queue: queue(),
-        attribute: "RedrivePolicy",
-        value: text.clone(),
-    };
+    let unreadable =
+        || OpenError::Unreadable { queue: queue(), attribute: "RedrivePolicy", value: text.clone() };
     let policy = RedrivePolicy::parse(text).ok_or_else(unreadable)?;
-    let (account, name) =
-        account_and_name(&policy.dead_letter_target_arn).ok_or_else(unreadable)?;
+    let (account, name) = account_and_name(&policy.dead_letter_target_arn).ok_or_else(unreadable)?;
     Ok(queue_url(client, name, Some(account)).await?)
 }
 
 fn visibility(url: &str, attributes: &Attributes) -> Result<Duration, OpenError> {
-    let text = attributes
-        .get(&QueueAttributeName::VisibilityTimeout)
-        .map_or("", String::as_str);
+    let text = attributes.get(&QueueAttributeName::VisibilityTimeout).map_or("", String::as_str);
     let seconds = text.parse().map_err(|_| OpenError::Unreadable {
         queue: url.to_owned(),
         attribute: "VisibilityTimeout",

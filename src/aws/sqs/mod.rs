@@ -88,9 +88,7 @@ impl Queue for SqsQueue {
             .wait_time_seconds(whole(wait.as_secs()))
             .receive_request_attempt_id(attempt)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .message_system_attribute_names(
-                MessageSystemAttributeName::ApproximateFirstReceiveTimestamp,
-            )
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .customize()
@@ -98,19 +96,10 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|error| call_error(RECEIVE_MESSAGE, &error))?;
-        output
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .map(message)
-            .collect()
+        output.messages.unwrap_or_default().into_iter().map(message).collect()
     }
 
-    async fn change_visibility(
-        &self,
-        message: &Message,
-        visibility: Duration,
-    ) -> Result<Kept, CallError> {
+    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError> {
         let sent = self
             .client
             .change_message_visibility()
@@ -161,13 +150,8 @@ async fn depth_of(client: &Client, url: &str) -> Result<Depth, CallError> {
     let attributes = attributes(client, url).await?;
     let count = |name| {
         let text: Option<&String> = attributes.get(&name);
-        text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-            unreadable(
-                GET_QUEUE_ATTRIBUTES,
-                name.as_str(),
-                text.map(String::as_str),
-            )
-        })
+        text.and_then(|text| text.parse().ok())
+            .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, name.as_str(), text.map(String::as_str)))
     };
     Ok(Depth {
         visible: count(QueueAttributeName::ApproximateNumberOfMessages)?,
@@ -176,10 +160,7 @@ async fn depth_of(client: &Client, url: &str) -> Result<Depth, CallError> {
 }
 
 /// What a call about a handle says about the message.
-fn kept<T, E>(
-    call: &'static str,
-    sent: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<Kept, CallError>
+fn kept<T, E>(call: &'static str, sent: Result<T, SdkError<E, HttpResponse>>) -> Result<Kept, CallError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -198,8 +179,7 @@ fn message(received: SqsMessage) -> Result<Message, CallError> {
         let text = attributes.get(&name);
         text.ok_or_else(|| unreadable(RECEIVE_MESSAGE, name.as_str(), None))
     };
-    let part =
-        |name, text: Option<String>| text.ok_or_else(|| unreadable(RECEIVE_MESSAGE, name, None));
+    let part = |name, text: Option<String>| text.ok_or_else(|| unreadable(RECEIVE_MESSAGE, name, None));
     let count = attribute(MessageSystemAttributeName::ApproximateReceiveCount)?;
     let time = |name: MessageSystemAttributeName| {
         let text = attribute(name.clone())?;

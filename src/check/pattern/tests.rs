@@ -40,14 +40,8 @@ fn open(fields: &[&str]) -> Lets {
 
 #[test]
 fn every_field_of_a_pattern_has_to_fit_and_one_of_its_ways_is_enough() {
-    assert_eq!(
-        of(&json!({"source": ["aws.ec2", "aws.rds"]})),
-        Lets::Through
-    );
-    assert_eq!(
-        of(&json!({"source": ["aws.rds"], "detail": {"EventID": ["RDS-EVENT-0072"]}})),
-        Lets::Not
-    );
+    assert_eq!(of(&json!({"source": ["aws.ec2", "aws.rds"]})), Lets::Through);
+    assert_eq!(of(&json!({"source": ["aws.rds"], "detail": {"EventID": ["RDS-EVENT-0072"]}})), Lets::Not);
     assert_eq!(of(&json!({})), Lets::Through);
 }
 
@@ -55,11 +49,7 @@ fn every_field_of_a_pattern_has_to_fit_and_one_of_its_ways_is_enough() {
 fn a_field_that_the_event_does_not_have_is_named_and_not_judged() {
     let tags = json!({"detail": {"Tags": {"team": ["db"]}, "EventID": ["RDS-EVENT-0071"]}});
     assert_eq!(of(&tags), open(&["detail.Tags.team"]));
-    for way in [
-        json!({"exists": true}),
-        json!({"exists": false}),
-        json!({"anything-but": "x"}),
-    ] {
+    for way in [json!({"exists": true}), json!({"exists": false}), json!({"anything-but": "x"})] {
         assert_eq!(asked("detail.Missing", &way), None, "{way}");
     }
     // What does not fit anyway does not.
@@ -67,10 +57,7 @@ fn a_field_that_the_event_does_not_have_is_named_and_not_judged() {
     assert_eq!(of(&tags), Lets::Not);
     // There is nothing below a text.
     assert_eq!(of(&json!({"source": {"name": ["aws.rds"]}})), Lets::Not);
-    assert_eq!(
-        of(&json!({"source": {"name": [{"exists": false}]}})),
-        Lets::Through
-    );
+    assert_eq!(of(&json!({"source": {"name": [{"exists": false}]}})), Lets::Through);
 }
 
 #[test]
@@ -90,10 +77,7 @@ fn the_operators_that_compare_texts_are_understood() {
         (json!({"prefix": {"equals-ignore-case": "ec2-"}}), false),
         (json!({"suffix": "71"}), true),
         (json!({"suffix": "72"}), false),
-        (
-            json!({"suffix": {"equals-ignore-case": "EVENT-0071"}}),
-            true,
-        ),
+        (json!({"suffix": {"equals-ignore-case": "EVENT-0071"}}), true),
         (json!({"equals-ignore-case": "rds-event-0071"}), true),
         (json!({"equals-ignore-case": "rds-event-0072"}), false),
         (json!({"wildcard": "RDS-*-00*1"}), true),
@@ -141,16 +125,8 @@ fn numbers_and_ranges_of_addresses_are_compared_as_such() {
     // Only JSON's own numbers are numbers.
     let numeric = json!({"numeric": ["=", 7]});
     assert_eq!(asked("detail.EventID", &numeric), Some(false));
-    for (range, fits) in [
-        ("10.0.0.0/24", true),
-        ("10.1.0.0/24", false),
-        ("::/0", false),
-    ] {
-        assert_eq!(
-            asked("address", &json!({"cidr": range})),
-            Some(fits),
-            "{range}"
-        );
+    for (range, fits) in [("10.0.0.0/24", true), ("10.1.0.0/24", false), ("::/0", false)] {
+        assert_eq!(asked("address", &json!({"cidr": range})), Some(fits), "{range}");
     }
     assert_eq!(asked("source", &json!({"cidr": "10.0.0.0/8"})), Some(false));
 }
@@ -163,10 +139,7 @@ fn one_of_several_patterns_is_enough_where_the_pattern_says_or() {
     let tags = json!({"$or": [{"source": ["x"]}, {"detail": {"Tags": {"team": ["db"]}}}]});
     assert_eq!(of(&tags), open(&["detail.Tags.team"]));
     // With less than two it is a field, and nobody knows of such a one.
-    assert_eq!(
-        of(&json!({"$or": [{"source": ["aws.rds"]}]})),
-        open(&["$or"])
-    );
+    assert_eq!(of(&json!({"$or": [{"source": ["aws.rds"]}]})), open(&["$or"]));
 }
 
 #[test]

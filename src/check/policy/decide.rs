@@ -105,26 +105,19 @@ pub(super) fn decide(policy: &str, sending: &Sending<'_>) -> Verdict {
         (true, _, None) => Verdict::Allowed,
         (true, _, Some(why)) | (false, Some(why), _) => Verdict::Unclear(why),
         (false, None, _) => Verdict::Omitted(
-            nearest
-                .unwrap_or_else(|| format!("no statement allows {EVENTBRIDGE} to sqs:SendMessage")),
+            nearest.unwrap_or_else(|| format!("no statement allows {EVENTBRIDGE} to sqs:SendMessage")),
         ),
     }
 }
 
 /// Whether a statement is about the sending: by whom, what, on what, and under which conditions.
 fn about(statement: &Value, sending: &Sending<'_>) -> Fits {
-    let whom = element(statement, "Principal", &|principal| {
-        Fits::when(is_eventbridge(principal))
-    });
+    let whom = element(statement, "Principal", &|principal| Fits::when(is_eventbridge(principal)));
     let action = element(statement, "Action", &|actions| {
-        Fits::when(any(actions, |action| {
-            Glob::of_policy(&action.to_lowercase()).fits(SEND)
-        }))
+        Fits::when(any(actions, |action| Glob::of_policy(&action.to_lowercase()).fits(SEND)))
     });
     let on = element(statement, "Resource", &|resources| {
-        if any(resources, |resource| {
-            Glob::of_policy(resource).fits(sending.queue)
-        }) {
+        if any(resources, |resource| Glob::of_policy(resource).fits(sending.queue)) {
             return Fits::Yes;
         }
         Fits::Not(format!("is about {}", listed(resources)))
@@ -165,11 +158,7 @@ fn any(values: &Value, fits: impl Fn(&str) -> bool) -> bool {
 }
 
 fn listed(values: &Value) -> String {
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let texts: Vec<String> = each(values).iter().map(text).collect();
     if texts.is_empty() {
         return "nothing".to_owned();

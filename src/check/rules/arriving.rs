@@ -29,18 +29,11 @@ pub(super) struct Elsewhere {
 
 impl Elsewhere {
     pub(super) fn of(place: Place<'_>) -> Self {
-        Self {
-            region: place.region.to_owned(),
-            account: place.account.to_owned(),
-        }
+        Self { region: place.region.to_owned(), account: place.account.to_owned() }
     }
 
     pub(super) fn place<'a>(&'a self, home: Place<'a>) -> Place<'a> {
-        Place {
-            partition: home.partition,
-            region: &self.region,
-            account: &self.account,
-        }
+        Place { partition: home.partition, region: &self.region, account: &self.account }
     }
 }
 
@@ -56,9 +49,7 @@ impl<'r> Brought<'r> {
     pub(super) fn of(facts: &RouteFacts, rules: &[&'r RuleFacts]) -> Self {
         let home = home(&facts.route);
         let patterns = rules.iter().filter_map(|rule| rule.pattern.as_deref());
-        let others: BTreeSet<Elsewhere> = patterns
-            .flat_map(|pattern| places_named(pattern, home))
-            .collect();
+        let others: BTreeSet<Elsewhere> = patterns.flat_map(|pattern| places_named(pattern, home)).collect();
         let places = std::iter::once(Elsewhere::of(home)).chain(others);
         let mut brought = places.map(|place| {
             let asked = |rule: &&&RuleFacts| {
@@ -70,10 +61,7 @@ impl<'r> Brought<'r> {
             Self { rules, place }
         });
         let first = brought.find(|brought| !brought.rules.is_empty());
-        first.unwrap_or(Self {
-            rules: Vec::new(),
-            place: Elsewhere::of(home),
-        })
+        first.unwrap_or(Self { rules: Vec::new(), place: Elsewhere::of(home) })
     }
 }
 
@@ -84,23 +72,16 @@ fn places_named(pattern: &str, home: Place<'_>) -> BTreeSet<Elsewhere> {
     };
     let listed = |field: &str, own: &str| {
         let listed = pattern[field].as_array().into_iter().flatten();
-        let mut listed: Vec<String> = listed
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
+        let mut listed: Vec<String> = listed.filter_map(Value::as_str).map(str::to_owned).collect();
         listed.push(own.to_owned());
         listed
     };
-    let (accounts, regions) = (
-        listed("account", home.account),
-        listed("region", home.region),
-    );
+    let (accounts, regions) = (listed("account", home.account), listed("region", home.region));
     let mut places = BTreeSet::new();
     for account in accounts {
-        places.extend(regions.iter().map(|region| Elsewhere {
-            region: region.clone(),
-            account: account.clone(),
-        }));
+        places.extend(
+            regions.iter().map(|region| Elsewhere { region: region.clone(), account: account.clone() }),
+        );
     }
     let mut texts = Vec::new();
     texts_in(&pattern, &mut texts);
@@ -155,9 +136,7 @@ pub(super) fn comes(rules: &[&RuleFacts], facts: &RouteFacts, place: Place<'_>, 
         };
     };
     let probe = Probe::of(facts, source.as_str(), place, id);
-    let patterns: Vec<&str> = patterns()
-        .filter(|pattern| probe.may_pass(pattern))
-        .collect();
+    let patterns: Vec<&str> = patterns().filter(|pattern| probe.may_pass(pattern)).collect();
     if patterns.is_empty() {
         return Comes::No;
     }

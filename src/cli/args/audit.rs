@@ -235,21 +235,15 @@ fn place(text: &str) -> Result<Place, String> {
         let route = Some(route);
         return Ok(Place { route, seq });
     }
-    let seq = text
-        .parse()
-        .map_err(|_| "neither SEQ nor ROUTE/SEQ".to_owned())?;
+    let seq = text.parse().map_err(|_| "neither SEQ nor ROUTE/SEQ".to_owned())?;
     Ok(Place { route: None, seq })
 }
 
 /// `ROUTE/SEQ`.
 fn numbered(text: &str) -> Result<(RouteName, u64), String> {
-    let (route, seq) = text
-        .split_once('/')
-        .ok_or_else(|| "not ROUTE/SEQ".to_owned())?;
+    let (route, seq) = text.split_once('/').ok_or_else(|| "not ROUTE/SEQ".to_owned())?;
     let route = route_name(route)?;
-    let seq = seq
-        .parse()
-        .map_err(|_| "after the / comes a number".to_owned())?;
+    let seq = seq.parse().map_err(|_| "after the / comes a number".to_owned())?;
     Ok((route, seq))
 }
 
@@ -295,10 +289,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_is_written() {
-        for text in [
-            "2026-05-06T23:07:46.200Z/orders/4",
-            "2026-05-06T00:00:00.000Z",
-        ] {
+        for text in ["2026-05-06T23:07:46.200Z/orders/4", "2026-05-06T00:00:00.000Z"] {
             assert_eq!(Cursor::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "x", "2026-05-06T23:07:46Z/orders", "orders/4"] {
@@ -322,10 +313,7 @@ mod tests {
         assert_eq!(at("90s").unwrap(), "2026-05-06T11:58:30.000Z");
         assert_eq!(at("7d").unwrap(), "2026-04-29T12:00:00.000Z");
         assert_eq!(at("2026-05-01").unwrap(), "2026-05-01T00:00:00.000Z");
-        assert_eq!(
-            at("2026-05-01T01:00:00+01:00").unwrap(),
-            "2026-05-01T00:00:00.000Z"
-        );
+        assert_eq!(at("2026-05-01T01:00:00+01:00").unwrap(), "2026-05-01T00:00:00.000Z");
         for wrong in ["", "h", "-2h", "2w", "yesterday", "2é"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }
@@ -334,18 +322,10 @@ mod tests {
     #[test]
     fn a_record_is_named_in_three_ways() {
         let uuid = "01977f2e-8c3a-7b1d-9e0f-112233445566";
-        assert!(
-            matches!(record_ref(uuid), Ok(RecordRef::Transition(id)) if id.to_string() == uuid)
-        );
-        assert!(matches!(
-            record_ref(&"a".repeat(64)),
-            Ok(RecordRef::Event(_))
-        ));
+        assert!(matches!(record_ref(uuid), Ok(RecordRef::Transition(id)) if id.to_string() == uuid));
+        assert!(matches!(record_ref(&"a".repeat(64)), Ok(RecordRef::Event(_))));
         let route = RouteName::new("orders").unwrap();
-        assert_eq!(
-            record_ref("orders/12"),
-            Ok(RecordRef::Record { route, seq: 12 })
-        );
+        assert_eq!(record_ref("orders/12"), Ok(RecordRef::Record { route, seq: 12 }));
         for wrong in ["orders", "orders/", "orders/x", "Orders/1", ""] {
             assert!(record_ref(wrong).is_err(), "{wrong}");
         }

@@ -126,8 +126,7 @@ pub struct Unfreeze {
 }
 
 fn rules() -> impl clap::builder::TypedValueParser<Value = Rule> {
-    PossibleValuesParser::new(Rule::ALL.map(Rule::as_str))
-        .try_map(|text| Rule::parse(&text).ok_or("no rule"))
+    PossibleValuesParser::new(Rule::ALL.map(Rule::as_str)).try_map(|text| Rule::parse(&text).ok_or("no rule"))
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -137,9 +136,7 @@ fn reason(text: &str) -> Result<String, String> {
         return Err("say why, in a few words".to_owned());
     }
     if length > REASON_CHARS_MAX {
-        return Err(format!(
-            "it has {length} characters; say it in at most {REASON_CHARS_MAX}"
-        ));
+        return Err(format!("it has {length} characters; say it in at most {REASON_CHARS_MAX}"));
     }
     if text.chars().any(char::is_control) {
         return Err("say it in one line, without control characters".to_owned());
@@ -188,10 +185,7 @@ mod tests {
         use clap::CommandFactory as _;
         let args = super::super::Args::command();
         let pause = args.find_subcommand("pause").unwrap();
-        let reason = pause
-            .get_arguments()
-            .find(|arg| arg.get_id() == "reason")
-            .unwrap();
+        let reason = pause.get_arguments().find(|arg| arg.get_id() == "reason").unwrap();
         let help = reason.get_help().unwrap().to_string();
         assert!(help.contains(&REASON_CHARS_MAX.to_string()), "{help}");
     }

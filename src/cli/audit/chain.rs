@@ -36,17 +36,12 @@ fn told(faults: &[Broken<'_>], (why, fix): (&str, &str)) -> Failure {
     };
     let mut reasons = vec![why.to_owned()];
     reasons.extend(faults.iter().zip(&places).map(|((_, fault, _), place)| {
-        let Fault {
-            expected, found, ..
-        } = fault;
+        let Fault { expected, found, .. } = fault;
         format!("       {place}: expected {expected}\n       {place}: found    {found}")
     }));
     let mut remedies = vec![fix.to_owned()];
-    remedies.extend(
-        faults
-            .iter()
-            .filter_map(|(name, _, remedy)| Some(format!("       {name}: {}", (*remedy)?))),
-    );
+    remedies
+        .extend(faults.iter().filter_map(|(name, _, remedy)| Some(format!("       {name}: {}", (*remedy)?))));
     Failure::Told {
         what: format!("{what} {} on", places.join(" and ")),
         why: reasons.join("\n"),

@@ -75,10 +75,7 @@ pub(super) async fn run(
     clerk.begin(session)?;
     let mut failed = None;
     for route in &routes {
-        match clerk
-            .write_out(desk.books.audit.as_ref(), route, session)
-            .await
-        {
+        match clerk.write_out(desk.books.audit.as_ref(), route, session).await {
             Ok(Ended::AtTheEnd) => {}
             Ok(Ended::Stopped) => {
                 failed = Some(stopped());
@@ -146,19 +143,11 @@ impl<'a> Clerk<'a> {
             progress: Progress::new(session),
         };
         if let Some(path) = &wanted.to {
-            let Kept {
-                file,
-                places,
-                fresh,
-                torn,
-            } = kept::open(path, form)?;
+            let Kept { file, places, fresh, torn } = kept::open(path, form)?;
             clerk.file = Some(file);
             clerk.fresh = fresh;
             clerk.torn = torn;
-            clerk.places = places
-                .iter()
-                .map(|(r, head)| (r.clone(), head.seq))
-                .collect();
+            clerk.places = places.iter().map(|(r, head)| (r.clone(), head.seq)).collect();
             clerk.had = places;
         }
         Ok(clerk)
@@ -296,20 +285,10 @@ impl<'a> Clerk<'a> {
         if !matches!(failed, Some(Failure::Output(_))) {
             session.remark(&self.summary())?;
         }
-        let faults = self
-            .faults
-            .iter()
-            .map(|(route, fault)| (route.as_str(), fault, None));
+        let faults = self.faults.iter().map(|(route, fault)| (route.as_str(), fault, None));
         // As far as one of them is a fault of the table alone, that is where to look first.
-        let at_the_seam = self
-            .faults
-            .iter()
-            .all(|(route, fault)| self.is_at_the_seam(route, fault));
-        let place = if at_the_seam {
-            AT_THE_SEAM
-        } else {
-            IN_THE_TABLE
-        };
+        let at_the_seam = self.faults.iter().all(|(route, fault)| self.is_at_the_seam(route, fault));
+        let place = if at_the_seam { AT_THE_SEAM } else { IN_THE_TABLE };
         match failed.or_else(|| broken(faults, place)) {
             Some(failure) => Err(failure),
             None => Ok(Exit::Done),
@@ -334,9 +313,6 @@ impl<'a> Clerk<'a> {
         if self.places.is_empty() {
             return format!("{written} written");
         }
-        format!(
-            "{written} written; go on with {}",
-            go_on_after(&self.places)
-        )
+        format!("{written} written; go on with {}", go_on_after(&self.places))
     }
 }

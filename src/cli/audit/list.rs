@@ -49,11 +49,7 @@ pub(super) fn tell(
 ) -> Result<(), Failure> {
     let rows: Vec<RecordRow> = found.records.iter().map(RecordRow::of).collect();
     let next = found.next.as_ref().map(ToString::to_string);
-    let rows = Listing {
-        name: "records",
-        rows: &rows,
-        next: next.as_deref(),
-    };
+    let rows = Listing { name: "records", rows: &rows, next: next.as_deref() };
     rows.write(output, session.out)?;
     if let Some(text) = postscript(found, wanted) {
         session.remark(&text)?;
@@ -97,11 +93,7 @@ impl Found {
     }
 }
 
-pub(super) async fn find(
-    audit: &dyn Audit,
-    wanted: &List,
-    now: Timestamp,
-) -> Result<Found, Failure> {
+pub(super) async fn find(audit: &dyn Audit, wanted: &List, now: Timestamp) -> Result<Found, Failure> {
     let mut found = Found::default();
     let Some(mut pages) = Pages::first(audit, wanted, now).await? else {
         return Ok(found);
@@ -154,9 +146,7 @@ fn page_size(wanted: &List, found: &Found) -> u32 {
 fn fits(stored: &StoredRecord, wanted: &List) -> bool {
     let entry = &stored.record.entry;
     let instance = entry.desired.as_ref().map(|(instance, _)| instance);
-    wanted
-        .outcome
-        .is_none_or(|outcome| entry.outcome == Some(outcome))
+    wanted.outcome.is_none_or(|outcome| entry.outcome == Some(outcome))
         && wanted.cause.is_none_or(|cause| entry.cause == cause)
         && (wanted.instance.is_none() || wanted.instance.as_ref() == instance)
 }
@@ -164,10 +154,7 @@ fn fits(stored: &StoredRecord, wanted: &List) -> bool {
 /// The place behind a record.
 fn behind(stored: &StoredRecord) -> Cursor {
     let record = &stored.record;
-    Cursor {
-        at: record.entry.at,
-        record: Some((record.route.clone(), record.seq)),
-    }
+    Cursor { at: record.entry.at, record: Some((record.route.clone(), record.seq)) }
 }
 
 /// The pages that an answer is read from: those of a route's chain, or those of one day after the other.
@@ -185,19 +172,12 @@ struct Pages {
 
 impl Pages {
     /// None, if there is nothing in front of the place that was asked for.
-    async fn first(
-        audit: &dyn Audit,
-        wanted: &List,
-        now: Timestamp,
-    ) -> Result<Option<Self>, Failure> {
+    async fn first(audit: &dyn Audit, wanted: &List, now: Timestamp) -> Result<Option<Self>, Failure> {
         let since = wanted.since.map(|since| since.instant(now));
         let until = wanted.until.map(|until| until.instant(now));
         // A writer's clock may be ahead of ours, over midnight.
         let end = until.unwrap_or_else(|| now.plus(CLOCK_SKEW_MAX).plus(MILLISECOND));
-        let place = wanted.cursor.clone().unwrap_or(Cursor {
-            at: end,
-            record: None,
-        });
+        let place = wanted.cursor.clone().unwrap_or(Cursor { at: end, record: None });
         let pages = Self {
             query: AuditQuery::Day { day: String::new() },
             inner: None,
@@ -209,11 +189,7 @@ impl Pages {
         match &wanted.route {
             Some(route) => pages.of_route(audit, route, wanted).await,
             None => Ok(Some(
-                Self {
-                    since: since.unwrap_or_else(|| end.minus(DAY * DAYS_DEFAULT)),
-                    ..pages
-                }
-                .of_days(),
+                Self { since: since.unwrap_or_else(|| end.minus(DAY * DAYS_DEFAULT)), ..pages }.of_days(),
             )),
         }
     }
@@ -233,10 +209,7 @@ impl Pages {
         let query = match before {
             None => AuditQuery::Newest { route },
             Some(0 | 1) => return Ok(None),
-            Some(before) => AuditQuery::NewestFrom {
-                route,
-                seq: before - 1,
-            },
+            Some(before) => AuditQuery::NewestFrom { route, seq: before - 1 },
         };
         Ok(Some(Self { query, ..self }))
     }
@@ -244,16 +217,8 @@ impl Pages {
     fn of_days(self) -> Self {
         let Cursor { at, record } = self.place.clone();
         // Behind all of a day is the end of the day before it.
-        let day = if record.is_some() {
-            at
-        } else {
-            at.minus(MILLISECOND)
-        };
-        let query = AuditQuery::DayBefore {
-            day: day.day(),
-            at,
-            record,
-        };
+        let day = if record.is_some() { at } else { at.minus(MILLISECOND) };
+        let query = AuditQuery::DayBefore { day: day.day(), at, record };
         let day = Some(day);
         Self { query, day, ..self }
     }
@@ -277,10 +242,7 @@ impl Pages {
         self.day = Some(day);
         // Everything of the day that was read is behind.
         if let Some(midnight) = Timestamp::parse_day(&day.plus(DAY).day()) {
-            self.place = Cursor {
-                at: midnight,
-                record: None,
-            };
+            self.place = Cursor { at: midnight, record: None };
         }
         true
     }
@@ -293,8 +255,7 @@ fn seq_of(cursor: &Cursor, route: &RouteName) -> Result<u64, Failure> {
         Some(_) | None => Err(Failure::Told {
             what: format!("there is no place {cursor} among the records of {route}"),
             why: "a cursor goes on with the list that printed it".to_owned(),
-            fix: "repeat the command that printed the cursor, with the same options and --cursor"
-                .to_owned(),
+            fix: "repeat the command that printed the cursor, with the same options and --cursor".to_owned(),
             exit: Exit::Usage,
         }),
     }

@@ -69,13 +69,11 @@ fn read(
             Err(why) => break Some(no_record(file, number, &why)),
         };
         let seq = stored.record.seq;
-        let chapter = chapters
-            .entry(stored.record.route.clone())
-            .or_insert_with(|| Chapter {
-                from: seq,
-                chain: Follower::from(seq),
-                fault: None,
-            });
+        let chapter = chapters.entry(stored.record.route.clone()).or_insert_with(|| Chapter {
+            from: seq,
+            chain: Follower::from(seq),
+            fault: None,
+        });
         if chapter.fault.is_none() {
             chapter.fault = chapter.chain.take(&stored).err();
         }

@@ -31,34 +31,23 @@ pub(super) fn write(records: &[StoredRecord], out: &mut dyn Write) -> io::Result
     for Phase { name, start, end } in phases {
         let bar = bar(start, end, total);
         let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
-        writeln!(
-            out,
-            "    {name:<20} {bar} from {start:>8.3} s to {end:>8.3} s"
-        )?;
+        writeln!(out, "    {name:<20} {bar} from {start:>8.3} s to {end:>8.3} s")?;
     }
     Ok(())
 }
 
 fn phases(records: &[StoredRecord]) -> Vec<Phase> {
     let entries = || records.iter().map(|stored| &stored.record.entry);
-    let said = entries()
-        .find_map(|entry| entry.told.as_ref())
-        .map(Told::at);
+    let said = entries().find_map(|entry| entry.told.as_ref()).map(Told::at);
     let first = entries().map(|entry| entry.at).next();
     let ends = |kind| matches!(kind, RecordKind::Finished | RecordKind::Deferred);
     let ended = entries().rfind(|entry| ends(entry.kind));
     let (Some(said), Some(first), Some(ended)) = (said, first, ended) else {
         return Vec::new();
     };
-    let phase = |name, from: Timestamp, to: Timestamp| Phase {
-        name,
-        start: from.since(said),
-        end: to.since(said),
-    };
-    let mut phases = vec![
-        phase("evidence to attempt", said, first),
-        phase("attempt", first, ended.at),
-    ];
+    let phase =
+        |name, from: Timestamp, to: Timestamp| Phase { name, start: from.since(said), end: to.since(said) };
+    let mut phases = vec![phase("evidence to attempt", said, first), phase("attempt", first, ended.at)];
     let after = entries().filter_map(|entry| {
         let name = match entry.kind {
             RecordKind::Serving => "until it serves",
@@ -89,10 +78,5 @@ pub(super) fn bar(start: Duration, end: Duration, total: Duration) -> String {
     // However short it was, it did happen.
     let end = cell(end).clamp(start + 1, BAR_CHARS);
     let (before, during, after) = (start, end - start, BAR_CHARS - end);
-    format!(
-        "{}{}{}",
-        "·".repeat(before),
-        "█".repeat(during),
-        "·".repeat(after)
-    )
+    format!("{}{}{}", "·".repeat(before), "█".repeat(during), "·".repeat(after))
 }

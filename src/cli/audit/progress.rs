@@ -14,10 +14,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(session: &Session<'_>) -> Self {
-        Self {
-            watched: session.answers == Answers::Person && session.log == LogFormat::Text,
-            shown: 0,
-        }
+        Self { watched: session.answers == Answers::Person && session.log == LogFormat::Text, shown: 0 }
     }
 
     /// Shows this instead of what was shown before.

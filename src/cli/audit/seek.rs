@@ -32,9 +32,7 @@ pub(super) async fn all_after(
 
 /// A record that is not older than `edge`, the one before it being older.
 async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Result<u64, Failure> {
-    let newest = AuditQuery::Newest {
-        route: route.clone(),
-    };
+    let newest = AuditQuery::Newest { route: route.clone() };
     let newest = page(audit, &newest, 1, None).await?;
     let Some(newest) = newest.rows.first() else {
         return Ok(1);

@@ -31,21 +31,13 @@ pub(super) async fn run(
     match output {
         Output::Table => text(&records, session.look, session.out)?,
         Output::Json => {
-            let rows = Listing {
-                name: "records",
-                rows: &views,
-                next: None,
-            };
+            let rows = Listing { name: "records", rows: &views, next: None };
             crate::cli::render::json(&rows, session.out)?;
         }
         Output::Jsonl => jsonl(&views, session.out)?,
         Output::Csv => {
             let rows: Vec<RecordRow> = records.iter().map(RecordRow::of).collect();
-            let rows = Listing {
-                name: "records",
-                rows: &rows,
-                next: None,
-            };
+            let rows = Listing { name: "records", rows: &rows, next: None };
             rows.write(output, session.out)?;
         }
     }
@@ -58,9 +50,7 @@ pub(in crate::cli) async fn records_of(
 ) -> Result<Vec<StoredRecord>, Failure> {
     let records = match id {
         RecordRef::Event(key) => records::of_event(audit, *key).await,
-        RecordRef::Record { route, seq } => {
-            records::of_the_transition_at(audit, route.clone(), *seq).await
-        }
+        RecordRef::Record { route, seq } => records::of_the_transition_at(audit, route.clone(), *seq).await,
         RecordRef::Transition(transition) => records::of_transition(audit, *transition).await,
     };
     records.map_err(unreadable)
@@ -77,25 +67,16 @@ pub(in crate::cli) fn not_found(id: &RecordRef) -> Failure {
             "writerlink audit list --output jsonl shows every record's event_key".to_owned(),
         ),
         RecordRef::Transition(id) => (
-            format!(
-                "no record of transition {id} was found on {}",
-                id.began().day()
-            ),
+            format!("no record of transition {id} was found on {}", id.began().day()),
             format!("if the day has more than {SCAN_RECORDS_MAX} records, ask by ROUTE/SEQ"),
         ),
     };
-    Failure::Told {
-        what,
-        why: "the audit table has none under this id".to_owned(),
-        fix,
-        exit: Exit::Error,
-    }
+    Failure::Told { what, why: "the audit table has none under this id".to_owned(), fix, exit: Exit::Error }
 }
 
 /// All records, grouped by transition.
 fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let same =
-        |a: &StoredRecord, b: &StoredRecord| a.record.entry.transition == b.record.entry.transition;
+    let same = |a: &StoredRecord, b: &StoredRecord| a.record.entry.transition == b.record.entry.transition;
     for (n, transition) in records.chunk_by(same).enumerate() {
         if n > 0 {
             writeln!(out)?;
@@ -112,14 +93,7 @@ fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result
 }
 
 fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Entry {
-        transition,
-        told,
-        event_key,
-        target_group,
-        cause,
-        ..
-    } = &stored.record.entry;
+    let Entry { transition, told, event_key, target_group, cause, .. } = &stored.record.entry;
     let title = format!("transition {transition} of route {}", stored.record.route);
     writeln!(out, "{}", look.paint(Tone::Strong, &title))?;
     evidence(cause.as_str(), told.as_ref(), out)?;
@@ -132,9 +106,7 @@ fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result
     match told {
         None => writeln!(out, "  {:<10}{cause}", "cause"),
         Some(Told::Event(event)) => {
-            let id = event
-                .id
-                .map_or_else(|| "no id".to_owned(), |id| id.to_string());
+            let id = event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string());
             let RdsEvent { kind, source, .. } = event;
             writeln!(out, "  {:<10}{cause}, {id} of {kind} {source}", "cause")?;
             writeln!(out, "  {:<10}{}", "event at", event.at)?;
@@ -160,33 +132,16 @@ fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result
 /// The line above a record.
 pub(in crate::cli) fn title(stored: &StoredRecord, look: Look) -> String {
     let (record, entry) = (&stored.record, &stored.record.entry);
-    let title = format!(
-        "{}/{}  {}  {}",
-        record.route,
-        record.seq,
-        entry.at,
-        headline(entry)
-    );
+    let title = format!("{}/{}  {}  {}", record.route, record.seq, entry.at, headline(entry));
     look.paint(tone(entry.outcome), &clean(&title))
 }
 
 fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let entry = &stored.record.entry;
     writeln!(out, "\n{}", title(stored, look))?;
-    let Entry {
-        attempt,
-        generation,
-        owner,
-        version,
-        provenance,
-        ..
-    } = entry;
+    let Entry { attempt, generation, owner, version, provenance, .. } = entry;
     let by = clean(&format!("{owner}, writerlink {version}"));
-    writeln!(
-        out,
-        "  {:<10}{by}; attempt {attempt}, generation {generation}",
-        "by"
-    )?;
+    writeln!(out, "  {:<10}{by}; attempt {attempt}, generation {generation}", "by")?;
     if let Some(from) = provenance {
         let name = clean(from.installation.as_str());
         writeln!(out, "  {:<10}{name}, configuration {}", "of", from.config)?;
@@ -222,17 +177,9 @@ pub(in crate::cli) fn tone(outcome: Option<Outcome>) -> Tone {
 fn targets(label: &str, rows: &[ObservedTarget], out: &mut dyn Write) -> io::Result<()> {
     for (i, row) in rows.iter().enumerate() {
         let label = if i == 0 { label } else { "" };
-        let reason = row
-            .reason
-            .as_ref()
-            .map(|reason| format!(" ({})", clean(reason)));
+        let reason = row.reason.as_ref().map(|reason| format!(" ({})", clean(reason)));
         let health = clean(row.health.as_str());
-        writeln!(
-            out,
-            "  {label:<10}{} {health}{}",
-            row.target,
-            reason.unwrap_or_default()
-        )?;
+        writeln!(out, "  {label:<10}{} {health}{}", row.target, reason.unwrap_or_default())?;
     }
     Ok(())
 }

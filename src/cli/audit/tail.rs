@@ -73,12 +73,7 @@ impl Following {
     ) -> Result<Self, Failure> {
         let mut places = places(&wanted.after, routes)?;
         let since = wanted.since.map(|since| since.instant(now));
-        let mut tail = Self {
-            walks: Vec::new(),
-            output,
-            since: BTreeMap::new(),
-            places: BTreeMap::new(),
-        };
+        let mut tail = Self { walks: Vec::new(), output, since: BTreeMap::new(), places: BTreeMap::new() };
         for route in routes {
             let before = match (places.remove(route), since) {
                 (Some(seq), _) => seq,
@@ -121,10 +116,8 @@ impl Following {
                     Ok(Met::Records(records)) => records,
                     Ok(Met::End) => break,
                     Ok(Met::Missing { expected, found }) => {
-                        let what =
-                            format!("{route}/{expected} is missing, {route}/{found} is there");
-                        session
-                            .remark(&format!("{what}; ask `writerlink audit verify {route}`"))?;
+                        let what = format!("{route}/{expected} is missing, {route}/{found} is there");
+                        session.remark(&format!("{what}; ask `writerlink audit verify {route}`"))?;
                         continue;
                     }
                     Ok(Met::Unreadable(row)) => {

@@ -9,9 +9,7 @@ use tokio::sync::watch;
 
 use crate::check::Installation;
 use crate::cli::args::Args;
-use crate::cli::{
-    self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
-};
+use crate::cli::{self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
 use crate::config::Config;
 use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
 use crate::domain::change::Change;
@@ -22,12 +20,9 @@ use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, EventEntry, Outcome, RouteState, TransitionId};
-use crate::ports::{
-    Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord,
-};
+use crate::ports::{Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord};
 
-const ARN: &str =
-    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
+const ARN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
 
 /// The records in memory. It pages by position, and can be denied.
 #[derive(Default)]
@@ -63,11 +58,7 @@ fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredR
     let mut records: Vec<&StoredRecord> = stored.iter().collect();
     let seq = |stored: &&StoredRecord| stored.record.seq;
     match query {
-        AuditQuery::Chain {
-            route,
-            from_seq,
-            to_seq,
-        } => {
+        AuditQuery::Chain { route, from_seq, to_seq } => {
             let range = *from_seq..=to_seq.unwrap_or(u64::MAX);
             records.retain(|r| r.record.route == *route && range.contains(&r.record.seq));
             records.sort_by_key(seq);
@@ -105,12 +96,7 @@ const REPLY_HOLDS: usize = 100;
 
 #[async_trait]
 impl Audit for Shelf {
-    async fn page(
-        &self,
-        query: &AuditQuery,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page, CallError> {
+    async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {
         self.denied("Query")?;
         self.asked.fetch_add(1, Ordering::Relaxed);
         let stored = self.records.lock().unwrap();
@@ -169,19 +155,11 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn target(address: &str, health: TargetHealth) -> ObservedTarget {
-    ObservedTarget {
-        target: at(address),
-        health,
-        reason: None,
-        availability_zone: None,
-    }
+    ObservedTarget { target: at(address), health, reason: None, availability_zone: None }
 }
 
 fn at(address: &str) -> Target {
-    Target {
-        ip: address.parse().unwrap(),
-        port: 3306,
-    }
+    Target { ip: address.parse().unwrap(), port: 3306 }
 }
 
 fn step(name: &str, start_ms: u64, took_ms: u64) -> Step {
@@ -199,8 +177,7 @@ fn failover(message: &str) -> RdsEvent {
         id: EventId::parse("RDS-EVENT-0073"),
         source: SourceId::new("aurora-source").unwrap(),
         kind: SourceKind::Cluster,
-        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source")
-            .ok(),
+        source_arn: SourceArn::parse("arn:aws:rds:us-east-1:123456789012:cluster:aurora-source").ok(),
         at: time("2026-05-06T23:07:45.884Z"),
         message: message.to_owned(),
     }
@@ -244,10 +221,7 @@ fn finished(begun: &Entry, when: &str, outcome: Outcome, reason: Reason) -> Entr
     Entry {
         kind: RecordKind::Finished,
         at: time(when),
-        after: vec![
-            target("10.0.1.10", TargetHealth::Draining),
-            target("10.0.1.11", TargetHealth::Initial),
-        ],
+        after: vec![target("10.0.1.10", TargetHealth::Draining), target("10.0.1.11", TargetHealth::Initial)],
         steps: vec![
             step("DescribeTargetHealth", 0, 11),
             step("RegisterTargets", 14, 120),
@@ -274,13 +248,7 @@ impl Library {
         let canonical = format!("{{\"route\":\"{name}\",\"seq\":{seq},\"prev\":\"{prev}\"}}");
         let hash = Hash::of(&canonical);
         *head = ChainHead { seq, hash };
-        let record = AuditRecord {
-            route: name,
-            seq,
-            prev,
-            entry,
-            changes: None,
-        };
+        let record = AuditRecord { route: name, seq, prev, entry, changes: None };
         self.shelf.records.get_mut().unwrap().push(StoredRecord {
             record,
             canonical,
@@ -301,9 +269,7 @@ impl Library {
 
     fn edit(&mut self, name: &str, seq: u64, edit: impl FnOnce(&mut StoredRecord)) {
         let (name, records) = (route(name), self.shelf.records.get_mut().unwrap());
-        let found = records
-            .iter_mut()
-            .find(|r| r.record.route == name && r.record.seq == seq);
+        let found = records.iter_mut().find(|r| r.record.route == name && r.record.seq == seq);
         edit(found.unwrap());
     }
 
@@ -326,10 +292,7 @@ struct Open(Books);
 #[async_trait(?Send)]
 impl Connect for Open {
     async fn books(&self, _: &Config) -> Result<Books, Failure> {
-        Ok(Books {
-            audit: Arc::clone(&self.0.audit),
-            ledger: Arc::clone(&self.0.ledger),
-        })
+        Ok(Books { audit: Arc::clone(&self.0.audit), ledger: Arc::clone(&self.0.ledger) })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {
@@ -381,11 +344,7 @@ fn environment(name: &str) -> Option<String> {
 fn says(library: &Open, line: &str) -> Said {
     let mut out = Vec::new();
     let (err, exit) = writes(library, line, &mut out);
-    Said {
-        out: String::from_utf8(out).unwrap(),
-        err,
-        exit,
-    }
+    Said { out: String::from_utf8(out).unwrap(), err, exit }
 }
 
 /// The same with somebody else who takes what it writes.
@@ -405,9 +364,7 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
         look: Look::Plain,
         answers: Answers::Nobody,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let exit = runtime.block_on(cli::run(args, &mut session));
     (String::from_utf8(err).unwrap(), exit)
 }
@@ -415,18 +372,8 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
 fn three_swaps() -> Library {
     let mut library = Library::default();
     library.swap("default", "2026-04-20T08:00:00Z", "2026-04-20T08:00:01Z", 1);
-    library.swap(
-        "default",
-        "2026-05-06T23:07:46Z",
-        "2026-05-06T23:07:46.200Z",
-        2,
-    );
-    library.swap(
-        "orders",
-        "2026-05-07T11:30:00Z",
-        "2026-05-07T11:30:00.300Z",
-        3,
-    );
+    library.swap("default", "2026-05-06T23:07:46Z", "2026-05-06T23:07:46.200Z", 2);
+    library.swap("orders", "2026-05-07T11:30:00Z", "2026-05-07T11:30:00.300Z", 3);
     library
 }
 
@@ -455,14 +402,8 @@ fn a_list_shows_the_last_days_of_all_routes_newest_first() {
 #[test]
 fn a_list_of_one_route_goes_back_to_its_beginning() {
     let library = three_swaps().open();
-    let said = says(
-        &library,
-        "writerlink audit list --route default --output jsonl",
-    );
-    assert_eq!(
-        listed(&said),
-        ["default/4", "default/3", "default/2", "default/1"]
-    );
+    let said = says(&library, "writerlink audit list --route default --output jsonl");
+    assert_eq!(listed(&said), ["default/4", "default/3", "default/2", "default/1"]);
     assert_eq!(said.err, "");
 }
 
@@ -470,17 +411,11 @@ fn a_list_of_one_route_goes_back_to_its_beginning() {
 fn since_ends_a_list_by_age_by_day_and_by_time() {
     let library = three_swaps().open();
     let list = |since: &str| {
-        listed(&says(
-            &library,
-            &format!("writerlink audit list --output jsonl --since {since}"),
-        ))
+        listed(&says(&library, &format!("writerlink audit list --output jsonl --since {since}")))
     };
     assert_eq!(list("2h"), ["orders/2", "orders/1"]);
     assert_eq!(list("2026-05-06").len(), 4);
-    assert_eq!(
-        list("2026-05-06T23:07:46.100Z"),
-        ["orders/2", "orders/1", "default/4"]
-    );
+    assert_eq!(list("2026-05-06T23:07:46.100Z"), ["orders/2", "orders/1", "default/4"]);
     assert_eq!(list("2026-04-01").len(), 6);
     assert_eq!(list("1s"), Vec::<String>::new());
 }
@@ -489,32 +424,17 @@ fn since_ends_a_list_by_age_by_day_and_by_time() {
 fn filters_take_only_what_fits_all_of_them() {
     let mut library = three_swaps();
     let begun = started("orders", "2026-05-07T11:40:00Z", 4);
-    let mut failed = finished(
-        &begun,
-        "2026-05-07T11:40:05Z",
-        Outcome::Failed,
-        Reason::CallFailed,
-    );
+    let mut failed = finished(&begun, "2026-05-07T11:40:05Z", Outcome::Failed, Reason::CallFailed);
     failed.cause = Cause::Replay;
     failed.desired = None;
     library.record("orders", failed);
     let library = library.open();
-    let list = |filters: &str| {
-        listed(&says(
-            &library,
-            &format!("writerlink audit list --output jsonl {filters}"),
-        ))
-    };
+    let list =
+        |filters: &str| listed(&says(&library, &format!("writerlink audit list --output jsonl {filters}")));
     assert_eq!(list("--outcome failed"), ["orders/3"]);
     assert_eq!(list("--cause replay"), ["orders/3"]);
-    assert_eq!(
-        list("--outcome Swapped --instance DB-2"),
-        ["orders/2", "default/4"]
-    );
-    assert_eq!(
-        list("--outcome Failed --instance db-2"),
-        Vec::<String>::new()
-    );
+    assert_eq!(list("--outcome Swapped --instance DB-2"), ["orders/2", "default/4"]);
+    assert_eq!(list("--outcome Failed --instance db-2"), Vec::<String>::new());
 }
 
 #[test]
@@ -522,44 +442,26 @@ fn cursors_join_lists_without_gap_or_repetition_with_filters_and_across_days() {
     let mut library = Library::default();
     for day in 1..=5 {
         for minute in 0..7 {
-            let (from, to) = (
-                format!("2026-05-0{day}T10:{minute:02}:00Z"),
-                format!("2026-05-0{day}T10:{minute:02}:01Z"),
-            );
+            let (from, to) =
+                (format!("2026-05-0{day}T10:{minute:02}:00Z"), format!("2026-05-0{day}T10:{minute:02}:01Z"));
             library.swap("default", &from, &to, day * 100 + minute);
         }
     }
     let library = library.open();
-    for options in [
-        "",
-        "--outcome swapped",
-        "--route default",
-        "--route default --outcome swapped",
-    ] {
-        let whole = says(
-            &library,
-            &format!("writerlink audit list --output jsonl --limit 10000 {options}"),
-        );
+    for options in ["", "--outcome swapped", "--route default", "--route default --outcome swapped"] {
+        let whole = says(&library, &format!("writerlink audit list --output jsonl --limit 10000 {options}"));
         let whole = listed(&whole);
-        assert_eq!(
-            whole.len(),
-            if options.contains("outcome") { 35 } else { 70 },
-            "{options}"
-        );
+        assert_eq!(whole.len(), if options.contains("outcome") { 35 } else { 70 }, "{options}");
         for limit in [1, 3, 7, 14] {
             let (mut joined, mut cursor) = (Vec::new(), String::new());
             loop {
-                let line = format!(
-                    "writerlink audit list --output json --limit {limit} {options} {cursor}"
-                );
+                let line = format!("writerlink audit list --output json --limit {limit} {options} {cursor}");
                 let said = says(&library, &line);
-                let page: serde_json::Value = serde_json::from_str(&said.out)
-                    .unwrap_or_else(|_| panic!("{line}: {}", said.err));
+                let page: serde_json::Value =
+                    serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{line}: {}", said.err));
                 let records = page["records"].as_array().unwrap();
                 assert!(records.len() <= limit);
-                let names = records
-                    .iter()
-                    .map(|r| format!("{}/{}", r["route"].as_str().unwrap(), r["seq"]));
+                let names = records.iter().map(|r| format!("{}/{}", r["route"].as_str().unwrap(), r["seq"]));
                 joined.extend(names);
                 match page["next"].as_str() {
                     Some(next) => cursor = format!("--cursor {next}"),
@@ -578,34 +480,24 @@ fn a_filter_that_nothing_fits_does_not_read_years_of_records() {
         library.swap("default", "2026-05-06T10:00:00Z", "2026-05-06T10:00:01Z", n);
     }
     let library = library.open();
-    let said = says(
-        &library,
-        "writerlink audit list --route default --outcome Failed",
-    );
+    let said = says(&library, "writerlink audit list --route default --outcome Failed");
     assert_eq!(said.exit, Exit::Done);
     insta::assert_snapshot!(said.err, @"read 10000 records with 100 queries; go on with --cursor 2026-05-06T10:00:00.000Z/default/2001");
     let (_, cursor) = said.err.trim().rsplit_once(' ').unwrap();
-    let rest = says(
-        &library,
-        &format!("writerlink audit list --route default --outcome Failed --cursor {cursor}"),
-    );
+    let rest =
+        says(&library, &format!("writerlink audit list --route default --outcome Failed --cursor {cursor}"));
     assert_eq!((rest.exit, rest.err.as_str()), (Exit::Done, ""));
 }
 
 #[test]
 fn years_of_days_without_a_record_are_not_asked_for_one_by_one_unasked() {
     let library = three_swaps().open();
-    let said = says(
-        &library,
-        "writerlink audit list --since 2020-01-01 --output jsonl",
-    );
+    let said = says(&library, "writerlink audit list --since 2020-01-01 --output jsonl");
     assert_eq!(listed(&said).len(), 6);
     insta::assert_snapshot!(said.err, @"read 6 records with 500 queries; go on with --cursor 2024-12-24T00:00:00.000Z");
     let (_, cursor) = said.err.trim().rsplit_once(' ').unwrap();
-    let rest = says(
-        &library,
-        &format!("writerlink audit list --since 2024-06-01 --cursor {cursor} --output jsonl"),
-    );
+    let rest =
+        says(&library, &format!("writerlink audit list --since 2024-06-01 --cursor {cursor} --output jsonl"));
     assert_eq!(listed(&rest), Vec::<String>::new());
     assert_eq!(rest.err, "");
 }
@@ -613,12 +505,8 @@ fn years_of_days_without_a_record_are_not_asked_for_one_by_one_unasked() {
 #[test]
 fn until_begins_a_list_by_age_by_day_and_by_time() {
     let library = three_swaps().open();
-    let list = |options: &str| {
-        listed(&says(
-            &library,
-            &format!("writerlink audit list --output jsonl {options}"),
-        ))
-    };
+    let list =
+        |options: &str| listed(&says(&library, &format!("writerlink audit list --output jsonl {options}")));
     assert_eq!(list("--until 20m --since 2h"), ["orders/2", "orders/1"]);
     let day = ["default/4", "default/3"];
     assert_eq!(list("--since 2026-05-06 --until 2026-05-07"), day);
@@ -629,14 +517,8 @@ fn until_begins_a_list_by_age_by_day_and_by_time() {
         let rest: Vec<String> = (1..=first).rev().map(|n| format!("default/{n}")).collect();
         assert_eq!(of_route, rest);
     }
-    assert_eq!(
-        list("--route default --until 2026-04-20"),
-        Vec::<String>::new()
-    );
-    let early = says(
-        &library,
-        "writerlink audit list --until 2026-05-06 --output csv",
-    );
+    assert_eq!(list("--route default --until 2026-04-20"), Vec::<String>::new());
+    let early = says(&library, "writerlink audit list --until 2026-05-06 --output csv");
     insta::assert_snapshot!(early.err, @"these are the 7 days before; --since goes further back");
 }
 
@@ -655,16 +537,10 @@ fn a_route_without_records_is_told_apart_from_one_that_there_is_not() {
       fix: configured are: default
     "#);
     // Configured no more, and still on record.
-    let gone = says(
-        &library,
-        "writerlink audit list --route orders --output jsonl",
-    );
+    let gone = says(&library, "writerlink audit list --route orders --output jsonl");
     assert_eq!(listed(&gone), ["orders/2", "orders/1"]);
     // What is not there is a question of time, not of the route.
-    let late = says(
-        &library,
-        "writerlink audit list --route orders --since 1s --until 2020-01-01",
-    );
+    let late = says(&library, "writerlink audit list --route orders --since 1s --until 2020-01-01");
     assert_eq!((late.exit, late.err.as_str()), (Exit::Done, ""));
 }
 
@@ -737,12 +613,7 @@ fn a_transition_is_found_by_record_by_uuid_and_by_event() {
     let first = library.swap("default", "2026-05-05T10:00:00Z", "2026-05-05T10:00:01Z", 1);
     // Begun before midnight, recorded after it, and followed by others that day.
     let late = started("default", "2026-05-05T23:59:59.999Z", 2);
-    let mut done = finished(
-        &late,
-        "2026-05-06T00:00:00.100Z",
-        Outcome::AlreadyThere,
-        Reason::NothingToDo,
-    );
+    let mut done = finished(&late, "2026-05-06T00:00:00.100Z", Outcome::AlreadyThere, Reason::NothingToDo);
     let another = failover("Another failover to DB instance: db-2");
     done.event_key = key("default", &another);
     done.told = Some(Told::Event(another));
@@ -751,37 +622,21 @@ fn a_transition_is_found_by_record_by_uuid_and_by_event() {
         library.swap("busy", "2026-05-06T12:00:00Z", "2026-05-06T12:00:01Z", n);
     }
     let library = library.open();
-    let show = |id: &str| {
-        listed(&says(
-            &library,
-            &format!("writerlink audit show {id} --output jsonl"),
-        ))
-    };
+    let show = |id: &str| listed(&says(&library, &format!("writerlink audit show {id} --output jsonl")));
     assert_eq!(show("default/1"), ["default/1", "default/2"]);
     assert_eq!(show(&first.to_string()), ["default/1", "default/2"]);
     assert_eq!(show(&late.transition.to_string()), ["default/3"]);
-    let key = key(
-        "default",
-        &failover("Started cross AZ failover to DB instance: db-2"),
-    );
+    let key = key("default", &failover("Started cross AZ failover to DB instance: db-2"));
     assert_eq!(show(&key.to_string()), ["default/1", "default/2"]);
 }
 
 #[test]
 fn what_is_not_recorded_is_told_with_the_way_to_find_it() {
     let library = three_swaps().open();
-    for id in [
-        "default/9",
-        "01977f2e-8c3a-7b1d-9e0f-112233445566",
-        &"a".repeat(64),
-    ] {
+    for id in ["default/9", "01977f2e-8c3a-7b1d-9e0f-112233445566", &"a".repeat(64)] {
         let said = says(&library, &format!("writerlink audit show {id}"));
         assert_eq!(said.exit, Exit::Error);
-        assert!(
-            said.err.contains("no record") && said.err.contains("fix: "),
-            "{}",
-            said.err
-        );
+        assert!(said.err.contains("no record") && said.err.contains("fix: "), "{}", said.err);
     }
 }
 
@@ -793,11 +648,7 @@ fn an_altered_record_is_shown_as_one() {
     });
     let library = library.open();
     let said = says(&library, "writerlink audit show default/4");
-    assert!(
-        said.out.contains("ALTERED after it was written: outcome"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("ALTERED after it was written: outcome"), "{}", said.out);
     let list = says(&library, "writerlink audit list");
     assert!(list.out.contains("Swapped ALTERED"), "{}", list.out);
 }
@@ -809,12 +660,7 @@ fn an_events_message_cannot_steer_the_terminal() {
     begun.told = Some(Told::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
     library.record("default", begun);
     let said = says(&library.open(), "writerlink audit show default/1");
-    assert!(
-        said.out
-            .contains("\"\\u{1b}]0;pwned\\u{7}\\u{a}route: other\""),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("\"\\u{1b}]0;pwned\\u{7}\\u{a}route: other\""), "{}", said.out);
 }
 
 #[test]
@@ -825,10 +671,7 @@ fn intact_chains_are_verified_to_their_heads() {
     ROUTE    RECORDS  VERDICT  HEAD
     default  4        intact   4 7a90febe5a3543cb…
     "#);
-    let said = says(
-        &three_swaps().open(),
-        "writerlink audit verify orders --output csv",
-    );
+    let said = says(&three_swaps().open(), "writerlink audit verify orders --output csv");
     insta::assert_snapshot!(said.out, @r#"
     route,intact,records,from_seq,to_seq,head_seq,head_hash,first_bad_seq,fault,expected,found,remedy
     orders,true,2,1,2,2,351656e0299e5529c5e780a8f24f2f03f4e258666414aa975bb068b33f905880,,,,,
@@ -855,43 +698,20 @@ fn every_way_to_tamper_is_found_at_its_first_record() {
         stored.hash = Hash::of(&stored.canonical);
     };
     let harms: Vec<(u64, &str, Harm)> = vec![
-        (
-            120,
-            "was changed",
-            Box::new(|l| l.edit("default", 120, |r| r.canonical.push(' '))),
-        ),
-        (
-            120,
-            "was changed",
-            Box::new(|l| l.edit("default", 120, |r| r.altered.push("outcome".into()))),
-        ),
-        (
-            121,
-            "does not continue",
-            Box::new(move |l| l.edit("default", 120, rehash)),
-        ),
+        (120, "was changed", Box::new(|l| l.edit("default", 120, |r| r.canonical.push(' ')))),
+        (120, "was changed", Box::new(|l| l.edit("default", 120, |r| r.altered.push("outcome".into())))),
+        (121, "does not continue", Box::new(move |l| l.edit("default", 120, rehash))),
         (120, "is missing", Box::new(|l| l.remove("default", 120))),
         (1, "is missing", Box::new(|l| l.remove("default", 1))),
-        (
-            250,
-            "ends at record 249",
-            Box::new(|l| l.remove("default", 250)),
-        ),
-        (
-            250,
-            "is not the head",
-            Box::new(move |l| l.edit("default", 250, rehash)),
-        ),
+        (250, "ends at record 249", Box::new(|l| l.remove("default", 250))),
+        (250, "is not the head", Box::new(move |l| l.edit("default", 250, rehash))),
     ];
     for (seq, fault, harm) in harms {
         let (exit, verdict) = verified_after(harm);
         assert_eq!(exit, Exit::Unverified, "{fault}");
         assert_eq!(verdict["first_bad_seq"], seq, "{verdict}");
         assert_eq!(verdict["intact"], false);
-        assert!(
-            verdict["fault"].as_str().unwrap().contains(fault),
-            "{verdict}"
-        );
+        assert!(verdict["fault"].as_str().unwrap().contains(fault), "{verdict}");
     }
     let (exit, verdict) = verified_after(|_| ());
     assert_eq!((exit, &verdict["records"]), (Exit::Done, &250.into()));
@@ -901,10 +721,7 @@ fn every_way_to_tamper_is_found_at_its_first_record() {
 fn a_record_written_while_the_chain_is_read_is_no_fault() {
     let at_248 = |library: &mut Library| {
         let records = library.shelf.records.get_mut().unwrap();
-        ChainHead {
-            seq: 248,
-            hash: records[247].hash,
-        }
+        ChainHead { seq: 248, hash: records[247].hash }
     };
     let (exit, _) = verified_after(|library| library.earlier = Some(at_248(library)));
     assert_eq!(exit, Exit::Done);

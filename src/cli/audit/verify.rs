@@ -105,11 +105,7 @@ pub(super) fn tell(
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let verdicts: Vec<&Verdict> = judged.iter().map(|judged| &judged.verdict).collect();
-    let rows = Listing {
-        name: "routes",
-        rows: &verdicts,
-        next: None,
-    };
+    let rows = Listing { name: "routes", rows: &verdicts, next: None };
     rows.write(output, session.out)?;
     let faults = judged.iter().filter_map(|judged| {
         let (fault, verdict) = (judged.fault.as_ref()?, &judged.verdict);

@@ -91,8 +91,7 @@ fn ordered(entry: &Entry) -> Option<String> {
 }
 
 impl Row for RecordRow {
-    const COLUMNS: &'static [&'static str] =
-        &["AT", "RECORD", "WHAT", "REASON", "INSTANCE", "TOOK"];
+    const COLUMNS: &'static [&'static str] = &["AT", "RECORD", "WHAT", "REASON", "INSTANCE", "TOOK"];
     const FIELDS: &'static [&'static str] = &[
         "at",
         "route",

@@ -24,17 +24,9 @@ pub(super) enum Beat {
     /// Somebody, and what there is to say of it.
     Said(&'static str, String),
     /// An attempt of a worker, and how long after the message's arrival it began.
-    Attempt {
-        worker: &'static str,
-        report: Box<Report>,
-        began: Duration,
-    },
+    Attempt { worker: &'static str, report: Box<Report>, began: Duration },
     /// What a worker did that told nothing any more.
-    LastCalls {
-        worker: &'static str,
-        arrived: Duration,
-        effects: Vec<Effect>,
-    },
+    LastCalls { worker: &'static str, arrived: Duration, effects: Vec<Effect> },
     /// The group, at several times.
     Group(Vec<Sighting>),
 }
@@ -73,22 +65,11 @@ pub(super) struct StepRow {
 
 impl Row for StepRow {
     const COLUMNS: &'static [&'static str] = &["STEP", "OUTCOME", "REGISTERED", "SWAPPED"];
-    const FIELDS: &'static [&'static str] = &[
-        "name",
-        "event_key",
-        "outcome",
-        "registered_ms",
-        "swapped_ms",
-    ];
+    const FIELDS: &'static [&'static str] = &["name", "event_key", "outcome", "registered_ms", "swapped_ms"];
 
     fn cells(&self) -> Vec<String> {
         let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-        vec![
-            self.name.to_owned(),
-            self.outcome.clone(),
-            ms(self.registered_ms),
-            ms(self.swapped_ms),
-        ]
+        vec![self.name.to_owned(), self.outcome.clone(), ms(self.registered_ms), ms(self.swapped_ms)]
     }
 }
 

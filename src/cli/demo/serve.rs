@@ -39,13 +39,8 @@ pub(super) async fn until_stopped(
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serve = move || runtime.block_on(answer(&story, listener, stopped));
-    let server = thread::Builder::new()
-        .name("page".to_owned())
-        .spawn(serve)?;
-    writeln!(
-        session.err,
-        "\nThe page of this world is at http://{address}/ until you stop it (Ctrl-C)."
-    )?;
+    let server = thread::Builder::new().name("page".to_owned()).spawn(serve)?;
+    writeln!(session.err, "\nThe page of this world is at http://{address}/ until you stop it (Ctrl-C).")?;
     session.out.flush()?;
     asked(stops, 1).await;
     drop(stop);
@@ -55,20 +50,13 @@ pub(super) async fn until_stopped(
 }
 
 /// Answers until nobody holds the other end of `stopped` any more.
-async fn answer(
-    story: &Story,
-    listener: TcpListener,
-    stopped: oneshot::Receiver<()>,
-) -> io::Result<()> {
+async fn answer(story: &Story, listener: TcpListener, stopped: oneshot::Receiver<()>) -> io::Result<()> {
     let fleet = &story.stage.fleet;
     let ports = fleet.ports(&fleet.world.process("page"));
     // No configuration was read, and no installation is shown.
     let site = Site::new(&ports, [story.stage.route.clone()].into(), None);
     // The clock of this world would run ahead to the end of any time that a viewer is given.
-    let limits = ConnectionLimits {
-        head_within: None,
-        ..ConnectionLimits::default()
-    };
+    let limits = ConnectionLimits { head_within: None, ..ConnectionLimits::default() };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let nobody = Arc::new(Observers(Vec::new()));
     let _server = web::answer(listener, site.router(), limits, nobody)?;

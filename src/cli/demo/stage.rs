@@ -66,10 +66,7 @@ impl Weather {
             }
             Some(_) | None => Fault::None,
         };
-        Fate {
-            fault,
-            ..Fate::in_a_round_trip(takes)
-        }
+        Fate { fault, ..Fate::in_a_round_trip(takes) }
     }
 }
 
@@ -132,10 +129,7 @@ pub(super) struct Watch {
 impl Stage {
     /// The world as it is before anything happens: the first instance writes, and its target is in service.
     pub(super) async fn open(seed: u64) -> Result<Self, Failure> {
-        let config = WorldConfig {
-            seed,
-            ..WorldConfig::default()
-        };
+        let config = WorldConfig { seed, ..WorldConfig::default() };
         // The story is of events; what the timer would do between them is told by its own scenarios.
         let mut workers = FleetConfig::default();
         workers.limits.reconciling.interval = None;
@@ -156,10 +150,7 @@ impl Stage {
             cast,
             random: fastrand::Rng::with_seed(seed ^ STORY_STREAM),
             weather,
-            notes: Arc::new(Notes {
-                time,
-                taken: Mutex::default(),
-            }),
+            notes: Arc::new(Notes { time, taken: Mutex::default() }),
             watch: Arc::default(),
         };
         stage.watch_the_group();
@@ -249,8 +240,7 @@ impl Stage {
 
     /// Somebody else's deployment in the same account uses up the registrations.
     pub(super) fn empty_the_bucket(&self) -> Result<(), Failure> {
-        let arn =
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0c1d2e3f4a5b6c7d";
+        let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0c1d2e3f4a5b6c7d";
         let arn = TargetGroupArn::new(arn).map_err(broken)?;
         let (elb, port) = (&self.fleet.world.elb, 8080);
         let subnets = std::collections::BTreeMap::new();
@@ -293,19 +283,13 @@ mod tests {
         let done = process.call("RegisterTargets", "", || Ok(())).await;
         done.unwrap();
         assert!(stage.watch().violations.is_empty());
-        let (elb, arn) = (
-            Arc::clone(&stage.fleet.world.elb),
-            stage.route.group.arn.clone(),
-        );
+        let (elb, arn) = (Arc::clone(&stage.fleet.world.elb), stage.route.group.arn.clone());
         let writer = TargetDescription::of(stage.rows()[0].target, None);
         let empty = move || elb.deregister("w", &arn, &[writer]);
         let done = process.call("DeregisterTargets", "", empty).await;
         done.unwrap();
         let watch = stage.watch();
         assert_eq!(watch.effects, 2);
-        assert_eq!(
-            watch.violations,
-            ["the group was empty after DeregisterTargets of w"]
-        );
+        assert_eq!(watch.violations, ["the group was empty after DeregisterTargets of w"]);
     }
 }

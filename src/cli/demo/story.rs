@@ -31,11 +31,7 @@ const DELIVERY_MS: Range<u64> = 400..2_500;
 const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// The calls that an event without news must not cost.
-const LOAD_BALANCER_CALLS: [&str; 3] = [
-    "DescribeTargetHealth",
-    "RegisterTargets",
-    "DeregisterTargets",
-];
+const LOAD_BALANCER_CALLS: [&str; 3] = ["DescribeTargetHealth", "RegisterTargets", "DeregisterTargets"];
 
 pub(super) struct Story {
     pub(super) stage: Stage,
@@ -85,10 +81,7 @@ impl Story {
         let world = &self.stage.fleet.world;
         let writer = world.rds.writer(&cluster()?);
         let writer = writer.ok_or_else(|| broken("there is no writer"))?;
-        let desired = Target {
-            ip: writer.ip,
-            port: self.stage.route.port,
-        };
+        let desired = Target { ip: writer.ip, port: self.stage.route.port };
         let registered = world.elb.registered(&self.stage.route.group.arn);
         let left = world.sqs.messages().len();
         if !registered.iter().eq([&desired]) {
@@ -194,14 +187,8 @@ impl Story {
 
     /// The group before and after.
     fn group(&self, scene: &mut Scene, delivery: &Delivery) {
-        let before = Sighting {
-            when: "before",
-            rows: delivery.before.clone(),
-        };
-        let after = Sighting {
-            when: "after",
-            rows: self.stage.rows(),
-        };
+        let before = Sighting { when: "before", rows: delivery.before.clone() };
+        let after = Sighting { when: "after", rows: self.stage.rows() };
         scene.beats.push(Beat::Group(vec![before, after]));
     }
 
@@ -229,10 +216,7 @@ impl Story {
     /// I8 says it of a repeated event, and I3 makes it true of an old one.
     fn no_load_balancer_call_since(&self, delivery: &Delivery, of: &str) {
         let effects = self.stage.effects_since(delivery.at);
-        if let Some(effect) = effects
-            .iter()
-            .find(|effect| LOAD_BALANCER_CALLS.contains(&effect.call))
-        {
+        if let Some(effect) = effects.iter().find(|effect| LOAD_BALANCER_CALLS.contains(&effect.call)) {
             self.violated(format!("{of} cost a call of {}", effect.call));
         }
     }

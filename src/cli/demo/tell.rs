@@ -50,8 +50,7 @@ pub(super) fn story(story: &Story, seed: u64, look: Look, out: &mut dyn Write) -
 }
 
 fn opening(page: &mut Page<'_>, stage: &Stage, seed: u64) -> io::Result<()> {
-    let title =
-        format!("writerlink demo, seed {seed}: twenty minutes of one route, in a world in memory");
+    let title = format!("writerlink demo, seed {seed}: twenty minutes of one route, in a world in memory");
     writeln!(page.out, "{}\n", page.look.paint(Tone::Strong, &title))?;
     page.paragraph(
         0,
@@ -85,16 +84,8 @@ fn heading(page: &mut Page<'_>, scene: &Scene, number: usize, stage: &Stage) -> 
 fn beat(page: &mut Page<'_>, beat: &Beat) -> io::Result<()> {
     match beat {
         Beat::Said(who, text) => page.labelled(who, None, text),
-        Beat::Attempt {
-            worker,
-            report,
-            began,
-        } => attempt(page, worker, report, *began),
-        Beat::LastCalls {
-            worker,
-            arrived,
-            effects,
-        } => last_calls(page, worker, effects, *arrived),
+        Beat::Attempt { worker, report, began } => attempt(page, worker, report, *began),
+        Beat::LastCalls { worker, arrived, effects } => last_calls(page, worker, effects, *arrived),
         Beat::Group(sightings) => group(page, sightings),
     }
 }
@@ -111,10 +102,7 @@ fn attempt(page: &mut Page<'_>, worker: &str, report: &Report, began: Duration) 
         };
         let (at, took) = (millis(began + step.start), millis(step.took));
         let name = &step.name;
-        writeln!(
-            page.out,
-            "   {label:<10}{at:>+6} ms  {name:<21}{took:>3} ms  {text}"
-        )?;
+        writeln!(page.out, "   {label:<10}{at:>+6} ms  {name:<21}{took:>3} ms  {text}")?;
     }
     let (head, tone) = headline(&report.ended);
     page.labelled("outcome", Some((tone, &head)), &ending(&report.ended))
@@ -130,21 +118,15 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
         "Begin" if steps[nth + 1..].iter().any(is_same) => "ledger: knows this event".to_owned(),
         "Begin" => match &report.ended {
             Ended::Duplicate(_) => "ledger: knows this event".to_owned(),
-            Ended::Settled(_) if desired.is_none() => {
-                "ledger: the event and its outcome".to_owned()
-            }
+            Ended::Settled(_) if desired.is_none() => "ledger: the event and its outcome".to_owned(),
             _ if report.resumed => "ledger: takes the half-done move over".to_owned(),
             _ => INTENT.to_owned(),
         },
         "RegisterTargets" => desired.map_or_else(String::new, |target| format!("{target} joins")),
         "DeregisterTargets" => {
             let leaves = |row: &&ObservedTarget| row.is_registered() && Some(row.target) != desired;
-            let leaving: Vec<String> = report
-                .before
-                .iter()
-                .filter(leaves)
-                .map(|row| format!("{} leaves", row.target))
-                .collect();
+            let leaving: Vec<String> =
+                report.before.iter().filter(leaves).map(|row| format!("{} leaves", row.target)).collect();
             leaving.join(", ")
         }
         "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
@@ -195,12 +177,7 @@ fn ending(ended: &Ended) -> String {
 }
 
 /// The calls of a worker that told nothing any more, as the services saw them.
-fn last_calls(
-    page: &mut Page<'_>,
-    worker: &str,
-    effects: &[Effect],
-    arrived: Duration,
-) -> io::Result<()> {
+fn last_calls(page: &mut Page<'_>, worker: &str, effects: &[Effect], arrived: Duration) -> io::Result<()> {
     let calls = effects.iter().filter_map(|effect| {
         let (name, text) = match (effect.call, effect.fault) {
             ("ReceiveMessage", _) => return None,
@@ -229,23 +206,16 @@ fn last_calls(
 
 /// The group at several times, side by side; or once, if nothing changed.
 fn group(page: &mut Page<'_>, sightings: &[Sighting]) -> io::Result<()> {
-    let targets: BTreeSet<Target> = sightings
-        .iter()
-        .flat_map(|sighting| sighting.rows.iter().map(|row| row.target))
-        .collect();
+    let targets: BTreeSet<Target> =
+        sightings.iter().flat_map(|sighting| sighting.rows.iter().map(|row| row.target)).collect();
     let states = |sighting: &Sighting| -> Vec<String> {
-        targets
-            .iter()
-            .map(|target| state(*target, &sighting.rows))
-            .collect()
+        targets.iter().map(|target| state(*target, &sighting.rows)).collect()
     };
     let columns: Vec<Vec<String>> = sightings.iter().map(states).collect();
     if columns.iter().all(|column| Some(column) == columns.first()) {
         let rows = columns.first().map(Vec::as_slice).unwrap_or_default();
         let rows = targets.iter().zip(rows);
-        let now: Vec<String> = rows
-            .map(|(target, state)| format!("{target} {state}"))
-            .collect();
+        let now: Vec<String> = rows.map(|(target, state)| format!("{target} {state}")).collect();
         return page.labelled("group", None, &format!("as before: {}", now.join(", ")));
     }
     let mut heading = format!("   {:<10}{:<TARGET_WIDTH$}", "group", "");
@@ -275,11 +245,8 @@ fn state(target: Target, rows: &[ObservedTarget]) -> String {
 
 fn closing(page: &mut Page<'_>, story: &Story) -> io::Result<()> {
     let watch = story.stage.watch();
-    let (head, tone) = if watch.violations.is_empty() {
-        ("Held throughout", Tone::Good)
-    } else {
-        ("NOT HELD", Tone::Bad)
-    };
+    let (head, tone) =
+        if watch.violations.is_empty() { ("Held throughout", Tone::Good) } else { ("NOT HELD", Tone::Bad) };
     let letters = story.stage.fleet.world.dead_letters.messages().len();
     let text = format!(
         "after each of {} calls, the group had a target that was not draining. At the end it holds the \

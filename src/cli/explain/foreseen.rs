@@ -65,16 +65,8 @@ struct FlatRow<'a> {
 
 impl Row for FlatRow<'_> {
     const COLUMNS: &'static [&'static str] = &["", "ANSWER", "QUESTION", "COMPARED"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "event_key",
-        "n",
-        "question",
-        "answer",
-        "compared",
-        "decision",
-        "reason",
-    ];
+    const FIELDS: &'static [&'static str] =
+        &["route", "event_key", "n", "question", "answer", "compared", "decision", "reason"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -87,7 +79,8 @@ impl Row for FlatRow<'_> {
 }
 
 /// Said of an event that would not be acted on.
-const STAYS: &str = "unless newer evidence answers it, it stays part of the route's state until a swap, a pin or an ack";
+const STAYS: &str =
+    "unless newer evidence answers it, it stays part of the route's state until a swap, a pin or an ack";
 
 /// Tells what every route that follows the events would decide; of an event that no route follows, what makes it
 /// another database's than that of the routes which come nearest.
@@ -137,19 +130,11 @@ fn write(all: &[Explained], output: Output, session: &mut Session<'_>) -> io::Re
             Ok(())
         }
         Output::Json => {
-            let all = Listing {
-                name: "explained",
-                rows: all,
-                next: None,
-            };
+            let all = Listing { name: "explained", rows: all, next: None };
             json(&all, session.out)
         }
         Output::Jsonl | Output::Csv => {
-            let rows = Listing {
-                name: "asked",
-                rows: &rows,
-                next: None,
-            };
+            let rows = Listing { name: "asked", rows: &rows, next: None };
             rows.write(output, session.out)
         }
     }
@@ -172,9 +157,7 @@ impl Explained {
             lease_owner: preview.held.as_ref().map(|(owner, _)| owner.to_string()),
             ..Self::compared(route, event, note)
         };
-        explained
-            .asked
-            .extend(preview.asked.iter().map(Answered::of));
+        explained.asked.extend(preview.asked.iter().map(Answered::of));
         explained.numbered()
     }
 
@@ -188,8 +171,7 @@ impl Explained {
         let concern = routing::concern(route, event);
         // What an event only names is of another kind and name than the event itself.
         let told = |compared: &&Compared<'_>| {
-            concern != Some(Concern::NamedInText)
-                || !matches!(compared.part, Part::Kind | Part::Name)
+            concern != Some(Concern::NamedInText) || !matches!(compared.part, Part::Kind | Part::Name)
         };
         let comparison = route.compare(event);
         Self {
@@ -206,12 +188,7 @@ impl Explained {
             target: None,
             unresolved: false,
             lease_owner: None,
-            asked: comparison
-                .0
-                .iter()
-                .filter(told)
-                .map(Answered::part)
-                .collect(),
+            asked: comparison.0.iter().filter(told).map(Answered::part).collect(),
         }
     }
 
@@ -249,19 +226,12 @@ impl Explained {
         about.extend(key.map(|key| ("  key".to_owned(), key.clone())));
         pairs(&about, out)?;
         let rows: Vec<FlatRow<'_>> = self.rows().collect();
-        let rows = Listing {
-            name: "asked",
-            rows: &rows,
-            next: None,
-        };
+        let rows = Listing { name: "asked", rows: &rows, next: None };
         writeln!(out)?;
         rows.write(Output::Table, out)?;
         writeln!(out)?;
         let mut end = vec![("  so".to_owned(), self.note.clone())];
-        end.extend(
-            self.unresolved
-                .then(|| ("  then".to_owned(), STAYS.to_owned())),
-        );
+        end.extend(self.unresolved.then(|| ("  then".to_owned(), STAYS.to_owned())));
         end.extend(self.lease_owner.iter().map(|owner| {
             let text = format!("{owner} has the route in hand; an attempt would come back");
             ("  lease".to_owned(), text)
@@ -316,9 +286,5 @@ fn told(preview: &Preview) -> (&'static str, Option<&'static str>, String) {
             };
         }
     };
-    (
-        verdict.outcome.as_str(),
-        Some(verdict.reason.as_str()),
-        verdict.note,
-    )
+    (verdict.outcome.as_str(), Some(verdict.reason.as_str()), verdict.note)
 }

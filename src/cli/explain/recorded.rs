@@ -136,21 +136,13 @@ fn write(
     match output {
         Output::Table => text(records, event, session.look, session.out),
         Output::Json => {
-            let rows = Listing {
-                name: "decided",
-                rows: &decided,
-                next: None,
-            };
+            let rows = Listing { name: "decided", rows: &decided, next: None };
             json(&rows, session.out)
         }
         Output::Jsonl => jsonl(&decided, session.out),
         Output::Csv => {
             let rows: Vec<FlatRow<'_>> = decided.iter().map(Decided::flat).collect();
-            let rows = Listing {
-                name: "decided",
-                rows: &rows,
-                next: None,
-            };
+            let rows = Listing { name: "decided", rows: &rows, next: None };
             rows.write(output, session.out)
         }
     }
@@ -198,22 +190,11 @@ impl Decided {
     }
 }
 
-fn text(
-    records: &[StoredRecord],
-    event: &Explained<'_>,
-    look: Look,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn text(records: &[StoredRecord], event: &Explained<'_>, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let route = records.first().map(|stored| &stored.record.route);
     let title = route.map(|route| format!("event {} on route {route}", event.key));
-    writeln!(
-        out,
-        "{}",
-        look.paint(Tone::Strong, &title.unwrap_or_default())
-    )?;
-    let told = records
-        .iter()
-        .find_map(|stored| stored.record.entry.told.as_ref());
+    writeln!(out, "{}", look.paint(Tone::Strong, &title.unwrap_or_default()))?;
+    let told = records.iter().find_map(|stored| stored.record.entry.told.as_ref());
     let mut lines: Vec<_> = told.into_iter().map(said).collect();
     lines.push(line("settled", settled(event, told)));
     lines.extend(event.unresolved.zip(route).map(|(open, route)| {
@@ -236,16 +217,8 @@ fn said(told: &Told) -> (String, String) {
     let (at, said) = (told.at(), told.said());
     match told {
         Told::Event(event) => {
-            let id = event
-                .id
-                .map_or_else(|| "no id".to_owned(), |id| id.to_string());
-            line(
-                "event",
-                format!(
-                    "{id} of {} {} at {at}: \"{said}\"",
-                    event.kind, event.source
-                ),
-            )
+            let id = event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string());
+            line("event", format!("{id} of {} {} at {at}: \"{said}\"", event.kind, event.source))
         }
         Told::Truth { .. } => line("seen", format!("by the timer at {at}: {said}")),
         Told::Order { .. } => line("order", format!("at {at}: {said}")),
@@ -265,12 +238,9 @@ fn settled(event: &Explained<'_>, told: Option<&Told>) -> String {
             None => format!("not yet; attempts so far: {}", entry.attempts),
         },
         (None, Some(Told::Event(_)) | None) => {
-            "the ledger has no entry of it: entries are kept for 30 days, records for good"
-                .to_owned()
+            "the ledger has no entry of it: entries are kept for 30 days, records for good".to_owned()
         }
-        (None, Some(Told::Truth { .. } | Told::Order { .. })) => {
-            "once: it is not delivered again".to_owned()
-        }
+        (None, Some(Told::Truth { .. } | Told::Order { .. })) => "once: it is not delivered again".to_owned(),
     }
 }
 
@@ -281,10 +251,7 @@ fn one(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()>
     let mut lines = Vec::new();
     if let Some(reason) = entry.reason {
         let question = Question::of(reason).map(|question| format!("{question}: "));
-        lines.push(line(
-            "rule",
-            format!("{}{}", question.unwrap_or_default(), reason.meaning()),
-        ));
+        lines.push(line("rule", format!("{}{}", question.unwrap_or_default(), reason.meaning())));
     }
     lines.push(line("note", &entry.note));
     lines.extend(state(entry));
@@ -296,15 +263,11 @@ fn one(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()>
 
 fn state(entry: &Entry) -> Vec<(String, String)> {
     let desired = entry.desired.iter();
-    let mut lines: Vec<_> = desired
-        .map(|(instance, target)| line("pointing", format!("to {instance} at {target}")))
-        .collect();
+    let mut lines: Vec<_> =
+        desired.map(|(instance, target)| line("pointing", format!("to {instance} at {target}"))).collect();
     for (name, rows) in [("before", &entry.before), ("after", &entry.after)] {
         if !rows.is_empty() {
-            lines.push(line(
-                name,
-                rows.iter().map(row).collect::<Vec<_>>().join(", "),
-            ));
+            lines.push(line(name, rows.iter().map(row).collect::<Vec<_>>().join(", ")));
         }
     }
     lines

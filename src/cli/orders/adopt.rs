@@ -38,9 +38,8 @@ struct AdoptRow {
 }
 
 impl Row for AdoptRow {
-    const COLUMNS: &'static [&'static str] = &[
-        "ROUTE", "ACTION", "HEAD", "NEWEST", "VERIFIED", "RECORD", "DESIRED", "NOTE",
-    ];
+    const COLUMNS: &'static [&'static str] =
+        &["ROUTE", "ACTION", "HEAD", "NEWEST", "VERIFIED", "RECORD", "DESIRED", "NOTE"];
     const FIELDS: &'static [&'static str] = &[
         "route",
         "action",
@@ -134,11 +133,7 @@ pub(in crate::cli) async fn run(
     }
     let process = session.connect.process()?;
     let adopter = reconciler(&config, &ports, process.owner);
-    let adopting = Adopting {
-        at: ports.clock.wall(),
-        by,
-        reason: wanted.reason,
-    };
+    let adopting = Adopting { at: ports.clock.wall(), by, reason: wanted.reason };
     let ended = adopter.adopt(route, &adopting).await;
     let row = match ended.map_err(|error| failed("adopting", route, error))? {
         Adopted::Done(state) => AdoptRow::of_state(&state, &state),
@@ -154,10 +149,6 @@ fn failed(doing: &str, route: &Route, error: crate::ports::CallError) -> Failure
 }
 
 fn write(row: &AdoptRow, output: Output, out: &mut dyn Write) -> std::io::Result<()> {
-    let rows = Listing {
-        name: "adoptions",
-        rows: &[row],
-        next: None,
-    };
+    let rows = Listing { name: "adoptions", rows: &[row], next: None };
     rows.write(output, out)
 }

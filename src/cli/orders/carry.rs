@@ -113,11 +113,8 @@ impl Crew {
                 return done(route, became, took);
             };
             if !told {
-                let note = format!(
-                    "route {} is held by {owner} for at most {} s",
-                    route.name,
-                    most.as_secs() + 1
-                );
+                let note =
+                    format!("route {} is held by {owner} for at most {} s", route.name, most.as_secs() + 1);
                 self.lines.say("info", "waiting", &note);
                 told = true;
             }
@@ -158,11 +155,7 @@ impl Crew {
 }
 
 fn done(route: &Route, became: Became, took: Duration) -> Done {
-    Done {
-        route: route.clone(),
-        became,
-        took,
-    }
+    Done { route: route.clone(), became, took }
 }
 
 /// Who has the route in hand, if that is why the order was not carried out.

@@ -46,11 +46,7 @@ pub(super) async fn foresee<'a>(
                 let evidence = Evidence::now(&route.name, ground, ports.clock.random());
                 let preview = reconciler.preview(route, &evidence).await;
                 let preview = preview.map_err(|error| looking(route, error))?;
-                Foreseen {
-                    route,
-                    rows: rows(route, Some(&preview)),
-                    outlook: outlook(preview.decision),
-                }
+                Foreseen { route, rows: rows(route, Some(&preview)), outlook: outlook(preview.decision) }
             }
             Act::Unpin
             | Act::Pause { .. }
@@ -69,9 +65,7 @@ pub(super) async fn foresee<'a>(
 
 fn outlook(decision: Decision) -> Outlook {
     match decision {
-        Decision::Settle(verdict) if verdict.outcome == Outcome::Rejected => {
-            Outlook::Refused(verdict)
-        }
+        Decision::Settle(verdict) if verdict.outcome == Outcome::Rejected => Outlook::Refused(verdict),
         Decision::Hold(desired, brake) => Outlook::Refused(brake.verdict(&desired)),
         Decision::Settle(_) | Decision::Ask(_) => Outlook::Nothing,
         Decision::Move(_) => Outlook::Acts,
@@ -91,10 +85,10 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
     }
     let mut parts = Vec::new();
     if !lifts {
-        let until = order.act.within().map_or_else(
-            || "it is lifted".to_owned(),
-            |within| order.at.plus(within).to_string(),
-        );
+        let until = order
+            .act
+            .within()
+            .map_or_else(|| "it is lifted".to_owned(), |within| order.at.plus(within).to_string());
         parts.push(format!("no call for the route until {until}"));
     }
     if let Some(standing) = standing {
@@ -108,18 +102,11 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
     if let Some(waiting) = state.and_then(|state| state.control.waiting.as_ref()) {
         let (instance, target) = (&waiting.instance, waiting.target);
         let said_at = waiting.evidence.at;
-        parts.push(format!(
-            "held back is a move to {instance} at {target}, by evidence of {said_at}"
-        ));
+        parts.push(format!("held back is a move to {instance} at {target}, by evidence of {said_at}"));
     }
     Foreseen {
         route,
-        rows: vec![PlanRow::new(
-            route,
-            "Order",
-            order.act.as_str(),
-            parts.join("; "),
-        )],
+        rows: vec![PlanRow::new(route, "Order", order.act.as_str(), parts.join("; "))],
         outlook: Outlook::Acts,
     }
 }
@@ -133,17 +120,9 @@ pub(super) fn lifts(act: &Act) -> bool {
 }
 
 /// What stands now of the kind that the order sets or lifts.
-pub(super) fn standing(
-    route: &Route,
-    act: &Act,
-    control: &Control,
-    now: Timestamp,
-) -> Option<String> {
+pub(super) fn standing(route: &Route, act: &Act, control: &Control, now: Timestamp) -> Option<String> {
     let in_force = in_force(route, act, &control.safety, now);
-    let event = control
-        .unresolved_event
-        .as_ref()
-        .filter(|_| *act == Act::Acknowledge);
+    let event = control.unresolved_event.as_ref().filter(|_| *act == Act::Acknowledge);
     let event = event.map(|event| {
         let (at, note) = (event.at, &event.note);
         format!("the event of {at}, which could not be acted on: {note}")
@@ -155,12 +134,7 @@ pub(super) fn standing(
 }
 
 /// The rule of that kind that holds the route back now.
-pub(super) fn in_force(
-    route: &Route,
-    act: &Act,
-    safety: &Safety,
-    now: Timestamp,
-) -> Option<String> {
+pub(super) fn in_force(route: &Route, act: &Act, safety: &Safety, now: Timestamp) -> Option<String> {
     let holding = |stop: &&crate::domain::safety::Stop| stop.holds(now);
     match act {
         Act::Pause { .. } | Act::Resume => {
@@ -193,8 +167,6 @@ pub(super) fn nothing_to_lift(act: &Act) -> &'static str {
         Act::Unfreeze => "it is not frozen",
         Act::Unpin => "it is not pinned",
         Act::Acknowledge => "it was not moved too often, and no event is unresolved",
-        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => {
-            "there is nothing to do"
-        }
+        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => "there is nothing to do",
     }
 }

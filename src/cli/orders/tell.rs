@@ -38,11 +38,9 @@ struct OrderRow {
 }
 
 impl Row for OrderRow {
-    const COLUMNS: &'static [&'static str] =
-        &["ROUTE", "ORDER", "OUTCOME", "TARGET", "TOOK", "NOTE"];
+    const COLUMNS: &'static [&'static str] = &["ROUTE", "ORDER", "OUTCOME", "TARGET", "TOOK", "NOTE"];
     const FIELDS: &'static [&'static str] = &[
-        "route", "order", "outcome", "reason", "instance", "target", "until", "by", "took_ms",
-        "id", "note",
+        "route", "order", "outcome", "reason", "instance", "target", "until", "by", "took_ms", "id", "note",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -65,11 +63,7 @@ pub(super) fn all(
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let rows: Vec<OrderRow> = done.iter().map(|one| row(one, order)).collect();
-    let rows = Listing {
-        name: "ordered",
-        rows: &rows,
-        next: None,
-    };
+    let rows = Listing { name: "ordered", rows: &rows, next: None };
     rows.write(output, session.out)?;
     let mut exit = Exit::Done;
     for one in done {
@@ -103,21 +97,12 @@ fn row(done: &Done, order: &Order) -> OrderRow {
             note: in_force(&done.route, state, order),
             ..blank
         },
-        Became::Ordered(Ordered::Busy(owner, most)) => OrderRow {
-            outcome: "Busy",
-            note: held_by(owner.as_str(), *most),
-            ..blank
-        },
+        Became::Ordered(Ordered::Busy(owner, most)) => {
+            OrderRow { outcome: "Busy", note: held_by(owner.as_str(), *most), ..blank }
+        }
         Became::Ordered(Ordered::Attempted(report)) => attempted(report, blank),
-        Became::Nothing(why) => OrderRow {
-            outcome: "Nothing",
-            note: (*why).to_owned(),
-            ..blank
-        },
-        Became::Failed(error) => OrderRow {
-            note: error.to_string(),
-            ..blank
-        },
+        Became::Nothing(why) => OrderRow { outcome: "Nothing", note: (*why).to_owned(), ..blank },
+        Became::Failed(error) => OrderRow { note: error.to_string(), ..blank },
     }
 }
 
@@ -125,9 +110,7 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
     let desired = report.desired.as_ref();
     // An attempt that never had the route has left no record to be found.
     let recorded = match report.ended {
-        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(..) | Ended::Unavailable(..) => {
-            desired.is_some()
-        }
+        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(..) | Ended::Unavailable(..) => desired.is_some(),
         Ended::Settled(_)
         | Ended::Duplicate(_)
         | Ended::Nothing(_)
@@ -157,11 +140,7 @@ fn in_force(route: &Route, state: &RouteState, order: &Order) -> String {
     parts.join("; ")
 }
 
-fn still_holding(
-    route: &Route,
-    safety: &Safety,
-    now: Timestamp,
-) -> impl Iterator<Item = String> + use<> {
+fn still_holding(route: &Route, safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> + use<> {
     let kinds = [Act::Unfreeze, Act::Resume, Act::Acknowledge, Act::Unpin];
     let rules = kinds.map(|act| rule_in_force(route, &act, safety, now));
     rules.into_iter().flatten()
@@ -169,10 +148,7 @@ fn still_holding(
 
 fn held_by(owner: &str, most: Duration) -> String {
     // Rounded up: who comes back after that long must not be early.
-    format!(
-        "the route is held by {owner} for at most {} s",
-        most.as_secs() + 1
-    )
+    format!("the route is held by {owner} for at most {} s", most.as_secs() + 1)
 }
 
 /// Why the order is not in force on this route, if it is not.
@@ -187,11 +163,7 @@ fn failure(done: &Done, order: &Order) -> Option<Failure> {
     }
     match &done.became {
         Became::Failed(error) => {
-            let doing = format!(
-                "ordering {} of route {}",
-                order.act.as_str(),
-                done.route.name
-            );
+            let doing = format!("ordering {} of route {}", order.act.as_str(), done.route.name);
             Some(Failure::call(&doing, error.clone()))
         }
         Became::Ordered(Ordered::Attempted(report)) => of_attempt(report, order),
@@ -252,12 +224,7 @@ fn refusal(route: &RouteName, order: &Order, verdict: &Verdict) -> Failure {
                  allowed_instances or allowed_cidrs"
             .to_owned(),
     };
-    Failure::Told {
-        what: not_done(route, &order.act),
-        why: verdict.note.clone(),
-        fix,
-        exit: Exit::Refused,
-    }
+    Failure::Told { what: not_done(route, &order.act), why: verdict.note.clone(), fix, exit: Exit::Refused }
 }
 
 /// How to lift the rule, and how to go past it this once.
@@ -269,10 +236,7 @@ fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
         Rule::Flapping => format!("`writerlink ack {route}` lets it go on"),
         Rule::Observing => format!("mode = \"enforce\" of route {route} lets it act"),
     };
-    format!(
-        "{lift}; `{}` goes past it this once",
-        typed(route, order, rule)
-    )
+    format!("{lift}; `{}` goes past it this once", typed(route, order, rule))
 }
 
 /// The same order with one override more, as it is typed.

@@ -24,19 +24,13 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
     let title = format!("route {}: {}", clean(&view.route), view.standing);
     let title = look.paint(tone(survey.judgement.standing), &title);
     writeln!(out, "{title}")?;
-    let mut lines = vec![
-        line("why", &view.why),
-        line("strategy", format!("{}, mode {}", view.strategy, view.mode)),
-    ];
+    let mut lines =
+        vec![line("why", &view.why), line("strategy", format!("{}, mode {}", view.strategy, view.mode))];
     lines.extend(pointing(survey));
     lines.extend(view.unresolved_event.iter().map(unresolved));
     lines.extend(view.source_conflict.iter().map(conflict));
     lines.extend(hindered(survey, &view));
-    lines.extend(
-        view.listener
-            .iter()
-            .map(|arn| line("listener", resource(arn))),
-    );
+    lines.extend(view.listener.iter().map(|arn| line("listener", resource(arn))));
     lines.extend(view.groups.iter().flat_map(group));
     lines.extend(view.last_move.iter().flat_map(last_move));
     lines.extend(view.follow.iter().map(follow));
@@ -59,14 +53,9 @@ fn pointing(survey: &RouteSurvey) -> Vec<Line> {
     let Some(control) = survey.control() else {
         return Vec::new();
     };
-    let named = [
-        ("points at", &control.desired),
-        ("waiting", &control.waiting),
-    ];
+    let named = [("points at", &control.desired), ("waiting", &control.waiting)];
     let named = named.into_iter();
-    named
-        .filter_map(|(name, desired)| Some(line(name, place(desired.as_ref()?, survey.at))))
-        .collect()
+    named.filter_map(|(name, desired)| Some(line(name, place(desired.as_ref()?, survey.at)))).collect()
 }
 
 fn place(desired: &Desired, now: Timestamp) -> String {
@@ -83,22 +72,14 @@ fn place(desired: &Desired, now: Timestamp) -> String {
 
 /// Which event it is, for `explain`; the judgement has said why it matters.
 fn unresolved(event: &UnresolvedEventView) -> Line {
-    let UnresolvedEventView {
-        event_key,
-        since,
-        outcome,
-        reason,
-        ..
-    } = event;
+    let UnresolvedEventView { event_key, since, outcome, reason, .. } = event;
     let outcome = outcome.unwrap_or("it comes back");
     let text = format!("event {event_key} since {since}: {outcome} ({reason})");
     line("unresolved", text)
 }
 
 fn conflict(conflict: &SourceConflictView) -> Line {
-    let SourceConflictView {
-        since, reason, by, ..
-    } = conflict;
+    let SourceConflictView { since, reason, by, .. } = conflict;
     line("conflict", format!("{reason} since {since}, seen by {by}"))
 }
 
@@ -112,10 +93,7 @@ fn hindered(survey: &RouteSurvey, view: &RouteView) -> Vec<Line> {
             0 => "any number is".to_owned(),
             max => format!("{max} are"),
         };
-        let text = format!(
-            "{} in the last {minutes} minutes; {max} allowed",
-            view.moves_lately
-        );
+        let text = format!("{} in the last {minutes} minutes; {max} allowed", view.moves_lately);
         lines.push(line("moves", text));
     }
     lines.extend(view.lease.iter().map(lease));
@@ -123,23 +101,14 @@ fn hindered(survey: &RouteSurvey, view: &RouteView) -> Vec<Line> {
 }
 
 fn lease(lease: &LeaseView) -> Line {
-    let LeaseView {
-        owner,
-        transition,
-        left_ms,
-        free_in_ms,
-        ..
-    } = lease;
+    let LeaseView { owner, transition, left_ms, free_in_ms, .. } = lease;
     let [left, free_in] = [left_ms, free_in_ms].map(|ms| seconds_up(*ms));
     let text = if *left_ms > 0 {
         format!("{owner} holds it for {left} s more, for {transition}")
     } else {
         format!("{owner} held it for {transition}, and may be gone")
     };
-    line(
-        "lease",
-        format!("{text}; another may take it in {free_in} s"),
-    )
+    line("lease", format!("{text}; another may take it in {free_in} s"))
 }
 
 /// Rounded up: who comes back after that long must not be early.
@@ -188,34 +157,20 @@ fn last_move(last: &MoveView) -> Vec<Line> {
         lines.push(line("", &last.note));
     }
     let phases = last.phases.iter();
-    let phases: Vec<String> = phases
-        .map(|phase| format!("{} +{}", phase.name, after(phase.after_ms)))
-        .collect();
-    let text = format!(
-        "since the evidence of {}: {}",
-        last.evidence_at,
-        phases.join(", ")
-    );
+    let phases: Vec<String> =
+        phases.map(|phase| format!("{} +{}", phase.name, after(phase.after_ms))).collect();
+    let text = format!("since the evidence of {}: {}", last.evidence_at, phases.join(", "));
     lines.push(line("phases", text));
     lines
 }
 
 /// Milliseconds where they matter, which is not where the load balancer takes its minutes.
 fn after(ms: u64) -> String {
-    if ms < 10_000 {
-        format!("{ms} ms")
-    } else {
-        format!("{} s", ms / 1000)
-    }
+    if ms < 10_000 { format!("{ms} ms") } else { format!("{} s", ms / 1000) }
 }
 
 fn follow(follow: &FollowView) -> Line {
-    let FollowView {
-        instance,
-        target,
-        arrival,
-        leaving,
-    } = follow;
+    let FollowView { instance, target, arrival, leaving } = follow;
     let left = match leaving.as_slice() {
         [] => String::new(),
         left => format!("; still to go: {}", left.join(", ")),

@@ -72,9 +72,7 @@ pub(super) fn write(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn row(survey: &RouteSurvey) -> FlatRow {
-    let desired = survey
-        .control()
-        .and_then(|control| control.desired.as_ref());
+    let desired = survey.control().and_then(|control| control.desired.as_ref());
     let nlb = desired.map(|desired| nlb(survey, desired));
     let view = RouteView::of(survey);
     let (instance, target) = view.desired.map(|d| (d.instance, d.target)).unzip();
@@ -105,11 +103,6 @@ fn row(survey: &RouteSurvey) -> FlatRow {
         chain_seq: view.chain.as_ref().map(|chain| chain.seq),
         chain_hash: view.chain.map(|chain| chain.hash),
         chain_end: view.chain_end.map(|end| end.found),
-        unread: view
-            .unread
-            .iter()
-            .map(unread)
-            .collect::<Vec<_>>()
-            .join("; "),
+        unread: view.unread.iter().map(unread).collect::<Vec<_>>().join("; "),
     }
 }

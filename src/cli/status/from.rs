@@ -19,10 +19,7 @@ pub(super) fn write(survey: &Survey, reader: &Provenance, out: &mut dyn Write) -
     };
     let facts = [
         ("installation".to_owned(), reader.installation.to_string()),
-        (
-            "configuration".to_owned(),
-            format!("{}; {worker}", reader.config),
-        ),
+        ("configuration".to_owned(), format!("{}; {worker}", reader.config)),
     ];
     pairs(&facts, out)
 }

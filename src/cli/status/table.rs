@@ -10,15 +10,7 @@ use crate::domain::weights::Weight;
 use crate::survey::view::RouteView;
 use crate::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
 
-const HEADINGS: [&str; 7] = [
-    "ROUTE",
-    "STANDING",
-    "INSTANCE",
-    "TARGET",
-    "NLB",
-    "MOVED",
-    "HELD BACK",
-];
+const HEADINGS: [&str; 7] = ["ROUTE", "STANDING", "INSTANCE", "TARGET", "NLB", "MOVED", "HELD BACK"];
 
 /// The place of [`Standing`] among the columns: the one that is never cut short, and has a colour.
 const STANDING: usize = 1;
@@ -33,11 +25,7 @@ const COLUMN_MIN: usize = 8;
 pub(super) fn write(survey: &Survey, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<[String; 7]> = survey.routes.iter().map(cells).collect();
     let widths = widths(&rows);
-    writeln!(
-        out,
-        "{}",
-        line(&HEADINGS.map(str::to_owned), &widths, |_| None, look)
-    )?;
+    writeln!(out, "{}", line(&HEADINGS.map(str::to_owned), &widths, |_| None, look))?;
     for (route, row) in survey.routes.iter().zip(&rows) {
         let tone = tone(route.judgement.standing);
         let tone_of = |column| (column == STANDING).then_some(tone);
@@ -64,9 +52,7 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let moved = match (&survey.records, &survey.last_move) {
         (Err(_), _) => Some("not read".to_owned()),
-        (Ok(_), last) => last
-            .as_ref()
-            .map(|last| format!("{} ago", span(survey.at.since(last.at)))),
+        (Ok(_), last) => last.as_ref().map(|last| format!("{} ago", span(survey.at.since(last.at)))),
     };
     let cells = [
         survey.route.name.to_string(),
@@ -82,9 +68,8 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
 
 /// How the load balancer sees the desired target, and whatever else is unusual about its group.
 pub(super) fn nlb(survey: &RouteSurvey, desired: &Desired) -> String {
-    let own = |group: &&GroupSurvey| {
-        group.instance.is_none() || group.instance.as_ref() == Some(&desired.instance)
-    };
+    let own =
+        |group: &&GroupSurvey| group.instance.is_none() || group.instance.as_ref() == Some(&desired.instance);
     let Some(group) = survey.groups.iter().find(own) else {
         return "no group".to_owned();
     };
@@ -94,18 +79,13 @@ pub(super) fn nlb(survey: &RouteSurvey, desired: &Desired) -> String {
     let row = rows.iter().find(|row| row.target == desired.target);
     let mut parts = vec![row.map_or("absent", |row| row.health.as_str()).to_owned()];
     let wanted = desired.targets();
-    let others = rows
-        .iter()
-        .filter(|row| row.is_registered() && !wanted.contains(&row.target));
+    let others = rows.iter().filter(|row| row.is_registered() && !wanted.contains(&row.target));
     let others = others.count();
     if others > 0 {
         parts.push(format!("{others} more"));
     }
     let weighted = matches!(survey.route.strategy, Strategy::Weighted(_));
-    if let Some(weight) = group
-        .weight
-        .filter(|weight| weighted && *weight != Weight::WHOLE)
-    {
+    if let Some(weight) = group.weight.filter(|weight| weighted && *weight != Weight::WHOLE) {
         parts.push(format!("weight {weight}"));
     }
     parts.join(", ")
@@ -176,11 +156,7 @@ fn cut(text: &str, width: usize) -> String {
     let kept = width.saturating_sub(1);
     let front = kept / 2;
     let back = chars.len() - (kept - front);
-    chars[..front]
-        .iter()
-        .chain(&['…'])
-        .chain(&chars[back..])
-        .collect()
+    chars[..front].iter().chain(&['…']).chain(&chars[back..]).collect()
 }
 
 /// Why a route is not right, what holds it back, and what could not be read of it.
@@ -192,17 +168,8 @@ fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     }
     // A judgement that names the rule already has said so.
     let said = words.join(" ");
-    words.extend(
-        view.held_back
-            .into_iter()
-            .map(|held| held.note)
-            .filter(|note| !said.contains(note)),
-    );
-    words.extend(
-        view.unread
-            .into_iter()
-            .map(|unread| not_read(&unread.part, &unread.error)),
-    );
+    words.extend(view.held_back.into_iter().map(|held| held.note).filter(|note| !said.contains(note)));
+    words.extend(view.unread.into_iter().map(|unread| not_read(&unread.part, &unread.error)));
     let name = survey.route.name.to_string();
     words.into_iter().map(|text| (name.clone(), text)).collect()
 }

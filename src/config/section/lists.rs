@@ -20,8 +20,7 @@ impl<'a> Section<'a> {
         };
         let mut read = |item: Value<'a>| {
             let place = self.place(field, self.document.line(item.span().start));
-            self.parsed(place, item, rule, findings)
-                .map(|found| found.value)
+            self.parsed(place, item, rule, findings).map(|found| found.value)
         };
         // Every one is read before the first fault counts.
         let values: Vec<Option<T>> = array.iter().map(&mut read).collect();

@@ -38,9 +38,7 @@ impl Effect {
     pub fn of_asking(ground: &Ground) -> Self {
         let called_off = |event: &RdsEvent| event.calls_off_a_failover();
         match ground.event() {
-            Some(event) if called_off(event) || planted(Bug::AskingRetracts) => {
-                Self::Asks(event.at)
-            }
+            Some(event) if called_off(event) || planted(Bug::AskingRetracts) => Self::Asks(event.at),
             Some(_) | None => Self::None,
         }
     }
@@ -49,17 +47,14 @@ impl Effect {
         match self {
             Self::None => control,
             Self::Keeps(desired, rule) => {
-                let newer = control
-                    .newest()
-                    .is_none_or(|k| k.evidence < desired.evidence);
+                let newer = control.newest().is_none_or(|k| k.evidence < desired.evidence);
                 let mut kept = control;
                 kept.unresolved_event = unanswered(&kept, &desired);
                 if newer {
                     let agreed_with = agreed_after(&kept, &desired);
                     kept.replaced_fact = replaced_by(&kept, &desired);
                     kept.agreed_with = agreed_with;
-                    kept.source_conflict =
-                        kept.source_conflict.filter(SourceConflict::outlasts_a_move);
+                    kept.source_conflict = kept.source_conflict.filter(SourceConflict::outlasts_a_move);
                     kept.waiting = Some(desired);
                 }
                 if rule == Rule::Flapping && kept.safety.flapping.is_none() {
@@ -67,10 +62,7 @@ impl Effect {
                 }
                 kept
             }
-            Self::Asks(at) => Control {
-                ask_truth: control.ask_truth.max(Some(at)),
-                ..control
-            },
+            Self::Asks(at) => Control { ask_truth: control.ask_truth.max(Some(at)), ..control },
             Self::Follows(follow) => Control { follow, ..control },
             Self::Obeys(order) => Control {
                 safety: obeyed(&control.safety, &order),
@@ -89,20 +81,10 @@ impl Effect {
             Self::Refuses(event) => {
                 let known = control.unresolved_event;
                 let is_newest = known.as_ref().is_none_or(|known| known.at <= event.at);
-                Control {
-                    unresolved_event: if is_newest { Some(event) } else { known },
-                    ..control
-                }
+                Control { unresolved_event: if is_newest { Some(event) } else { known }, ..control }
             }
-            Self::Agrees(event) => Control {
-                agreed_with: Some(event),
-                source_conflict: None,
-                ..control
-            },
-            Self::Conflicts(source_conflict) => Control {
-                source_conflict,
-                ..control
-            },
+            Self::Agrees(event) => Control { agreed_with: Some(event), source_conflict: None, ..control },
+            Self::Conflicts(source_conflict) => Control { source_conflict, ..control },
         }
     }
 }

@@ -53,13 +53,7 @@ pub fn adopt(
     let rebuilt_lease = lease != from.control.lease;
     let to = Control {
         generation,
-        lease: lease.map(|lease| {
-            if rebuilt_lease {
-                at_its_longest(lease, entry.at)
-            } else {
-                lease
-            }
-        }),
+        lease: lease.map(|lease| if rebuilt_lease { at_its_longest(lease, entry.at) } else { lease }),
         ..control.clone()
     };
     entry.generation = generation;

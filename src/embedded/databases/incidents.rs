@@ -111,9 +111,7 @@ impl Clusters {
             let lag = self.lag();
             found.standby = places.now(now).cloned();
             places.push(serves_at, standby, lag);
-            found
-                .seen
-                .busy(self.shows("rebooting"), serves_at + lag.api);
+            found.seen.busy(self.shows("rebooting"), serves_at + lag.api);
             let event = |due, notice| self.will_say((SourceKind::Instance, instance), due, &notice);
             Some(StandbyFailover {
                 promoted_at: serves_at,
@@ -160,24 +158,18 @@ impl Clusters {
             let same = state.clusters.get(green)?.kind == kind;
             let renamed_at = now + same.then(|| self.draw(SWITCHOVER_MS))?;
             let deployment = self.deployment()?;
-            state.planned.push(Planned {
-                at: renamed_at,
-                renaming: renaming.clone(),
-                lag: self.lag(),
-            });
+            state.planned.push(Planned { at: renamed_at, renaming: renaming.clone(), lag: self.lag() });
             let event = |due, notice: Notice| {
                 self.will_say((SourceKind::BlueGreenDeployment, &deployment), due, &notice)
             };
             let names = || renaming.clone();
             let (started, completed) = match kind {
-                Database::Cluster => (
-                    Notice::ClusterSwitchoverStarted(names()),
-                    Notice::ClusterSwitchoverCompleted(names()),
-                ),
-                Database::Instance => (
-                    Notice::InstanceSwitchoverStarted(names()),
-                    Notice::InstanceSwitchoverCompleted(names()),
-                ),
+                Database::Cluster => {
+                    (Notice::ClusterSwitchoverStarted(names()), Notice::ClusterSwitchoverCompleted(names()))
+                }
+                Database::Instance => {
+                    (Notice::InstanceSwitchoverStarted(names()), Notice::InstanceSwitchoverCompleted(names()))
+                }
             };
             let events = vec![
                 event(now, Notice::SwitchoverStarted(names())),
@@ -185,12 +177,7 @@ impl Clusters {
                 event(renamed_at, completed),
                 event(renamed_at + SWITCHOVER_TOLD, Notice::SwitchoverCompleted),
             ];
-            Some(Switchover {
-                renamed_at,
-                deployment,
-                renaming: names(),
-                events,
-            })
+            Some(Switchover { renamed_at, deployment, renaming: names(), events })
         })
     }
 
@@ -231,10 +218,9 @@ impl State {
     }
 
     fn rename(&mut self, Planned { at, renaming, lag }: Planned) {
-        let (Some(blue), Some(green)) = (
-            self.clusters.remove(&renaming.blue),
-            self.clusters.remove(&renaming.green),
-        ) else {
+        let (Some(blue), Some(green)) =
+            (self.clusters.remove(&renaming.blue), self.clusters.remove(&renaming.green))
+        else {
             return;
         };
         let new = succession(&blue, &green, (at, lag));
@@ -273,17 +259,12 @@ fn blue_name(green: &InstanceId) -> InstanceId {
 
 impl Cluster {
     fn called_old(self) -> Self {
-        let old =
-            |id: &InstanceId| InstanceId::new(&format!("{id}-old1")).unwrap_or_else(|_| id.clone());
+        let old = |id: &InstanceId| InstanceId::new(&format!("{id}-old1")).unwrap_or_else(|_| id.clone());
         let mut members = BTreeMap::new();
         for (id, places) in self.members {
             members.insert(old(&id), places);
         }
-        Self {
-            members,
-            writers: self.writers.renamed(old),
-            ..self
-        }
+        Self { members, writers: self.writers.renamed(old), ..self }
     }
 }
 
@@ -309,11 +290,7 @@ mod tests {
     }
 
     fn told_at(world: &World, database: Database, source: &SourceId) -> Option<IpAddr> {
-        match world
-            .rds
-            .describe("w1", database, source, Role::Writer)
-            .unwrap()
-        {
+        match world.rds.describe("w1", database, source, Role::Writer).unwrap() {
             Testimony::Members { writer, .. } => Some(writer.ip),
             Testimony::Unclear(_) => None,
         }
@@ -321,16 +298,8 @@ mod tests {
 
     fn written(events: &[&TimedEvent]) -> Vec<String> {
         let line = |told: &&TimedEvent| {
-            let RdsEvent {
-                id,
-                source,
-                message,
-                ..
-            } = &told.event;
-            assert!(matches!(
-                told.event.claim(),
-                Ok(Claim::AskTruth | Claim::Nothing)
-            ));
+            let RdsEvent { id, source, message, .. } = &told.event;
+            assert!(matches!(told.event.claim(), Ok(Claim::AskTruth | Claim::Nothing)));
             format!("{} {source}: {message}", id.unwrap())
         };
         events.iter().map(line).collect()
@@ -374,9 +343,7 @@ mod tests {
         world.rds.add_instance(&instance("orders", 1), None);
         let orders = source("orders");
         assert_eq!(world.rds.fail_over_instance(&orders), None);
-        let asked = world
-            .rds
-            .describe("w1", Database::Cluster, &orders, Role::Writer);
+        let asked = world.rds.describe("w1", Database::Cluster, &orders, Role::Writer);
         assert_eq!(asked.unwrap_err().code, "DBClusterNotFoundFault");
     }
 
@@ -405,10 +372,7 @@ mod tests {
         let (blue, green) = (source("aurora"), source("aurora-green-x7f3k2"));
         world.rds.add(&blue, &instances("aurora", 2).unwrap());
         // Green's writer is its second instance: roles are not renamed along.
-        let greens = [
-            instance("aurora-2-green-b", 12),
-            instance("aurora-1-green-a", 11),
-        ];
+        let greens = [instance("aurora-2-green-b", 12), instance("aurora-1-green-a", 11)];
         world.rds.add(&green, &greens);
         let switchover = world.rds.switch_over(&blue, &green).unwrap();
         let moment = Duration::from_millis(1);
@@ -421,13 +385,8 @@ mod tests {
         let old = world.rds.writer(&source("aurora-old1")).unwrap();
         assert_eq!(old.id.as_str(), "aurora-1-old1");
         until(&world, switchover.renamed_at + Duration::from_secs(30)).await;
-        let writer = Member {
-            instance: Some(InstanceId::new("aurora-2").unwrap()),
-            ip: greens[0].ip,
-        };
-        let asked = world
-            .rds
-            .describe("w1", Database::Cluster, &blue, Role::Writer);
+        let writer = Member { instance: Some(InstanceId::new("aurora-2").unwrap()), ip: greens[0].ip };
+        let asked = world.rds.describe("w1", Database::Cluster, &blue, Role::Writer);
         let readers = Vec::new();
         assert_eq!(asked, Ok(Testimony::Members { writer, readers }));
     }
@@ -437,9 +396,7 @@ mod tests {
         let world = World::new(WorldConfig::default());
         let (blue, green) = (source("aurora"), source("aurora-green-x7f3k2"));
         world.rds.add(&blue, &instances("aurora", 1).unwrap());
-        world
-            .rds
-            .add(&green, &instances("aurora-green", 1).unwrap());
+        world.rds.add(&green, &instances("aurora-green", 1).unwrap());
         let switchover = world.rds.switch_over(&blue, &green).unwrap();
         let deployment = switchover.deployment.as_str();
         assert!(deployment.starts_with("bgd-"), "{deployment}");
@@ -464,9 +421,7 @@ mod tests {
         let switchover = world.rds.switch_over(&blue, &green).unwrap();
         until(&world, switchover.renamed_at).await;
         let name = endpoint(Database::Cluster, &blue);
-        let mut seen: Vec<IpAddr> = (0..40)
-            .map(|_| world.rds.resolve("w1", &name).unwrap())
-            .collect();
+        let mut seen: Vec<IpAddr> = (0..40).map(|_| world.rds.resolve("w1", &name).unwrap()).collect();
         seen.sort_unstable();
         seen.dedup();
         let both = [[10, 0, 1, 11], [10, 0, 11, 11]].map(IpAddr::from);

@@ -57,11 +57,7 @@ impl Resolver {
     /// A resolver that knows nothing yet.
     #[must_use]
     pub fn new(config: ResolverConfig) -> Arc<Self> {
-        Arc::new(Self {
-            config,
-            cut_off_until: Mutex::default(),
-            kept: Mutex::default(),
-        })
+        Arc::new(Self { config, cut_off_until: Mutex::default(), kept: Mutex::default() })
     }
 
     /// Until this true time its upstream is away.
@@ -79,15 +75,11 @@ impl Resolver {
         if let Some(kept) = self.fresh(name, now) {
             return kept.ip.ok_or_else(|| NameFault::NoSuchName.error());
         }
-        let told = if now < *lock(&self.cut_off_until) {
-            Err(NameFault::NoAnswer.error())
-        } else {
-            upstream()
-        };
+        let told =
+            if now < *lock(&self.cut_off_until) { Err(NameFault::NoAnswer.error()) } else { upstream() };
         let ip = match told {
             // Most resolvers look the target of an alias up in their own memory.
-            Ok(Resolved { ip, alias_of }) => match alias_of.and_then(|name| self.fresh(&name, now))
-            {
+            Ok(Resolved { ip, alias_of }) => match alias_of.and_then(|name| self.fresh(&name, now)) {
                 Some(kept) => kept.ip,
                 None => Some(ip),
             },
@@ -146,19 +138,8 @@ impl Clusters {
     }
 
     /// Notes what a process heard.
-    pub(in crate::embedded) fn note_heard(
-        &self,
-        by: &str,
-        route: &RouteName,
-        (of, ip): (Witness, IpAddr),
-    ) {
-        let heard = Heard {
-            at: self.time.elapsed(),
-            by: by.to_owned(),
-            route: route.clone(),
-            of,
-            ip,
-        };
+    pub(in crate::embedded) fn note_heard(&self, by: &str, route: &RouteName, (of, ip): (Witness, IpAddr)) {
+        let heard = Heard { at: self.time.elapsed(), by: by.to_owned(), route: route.clone(), of, ip };
         lock(&self.askers.heard).push(heard);
     }
 
@@ -166,9 +147,7 @@ impl Clusters {
     #[must_use]
     pub fn heard(&self, route: &RouteName, since: Duration) -> Vec<Heard> {
         let heard = lock(&self.askers.heard);
-        let of_route = heard
-            .iter()
-            .filter(|heard| heard.at >= since && heard.route == *route);
+        let of_route = heard.iter().filter(|heard| heard.at >= since && heard.route == *route);
         of_route.cloned().collect()
     }
 }
@@ -185,16 +164,10 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it stands for what an upstream answers"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for what an upstream answers")]
     fn says(last: u8) -> Result<Resolved, CallError> {
         let alias_of = Some("db-1".to_owned());
-        Ok(Resolved {
-            ip: ip(last),
-            alias_of,
-        })
+        Ok(Resolved { ip: ip(last), alias_of })
     }
 
     fn absent() -> Result<Resolved, CallError> {
@@ -208,10 +181,8 @@ mod tests {
     #[test]
     fn an_answer_is_kept_for_its_ttl_or_for_longer_if_the_resolver_raises_it() {
         for (min_ttl, kept) in [(0, 5), (300, 300)] {
-            let resolver = Resolver::new(ResolverConfig {
-                min_ttl: seconds(min_ttl),
-                ..ResolverConfig::default()
-            });
+            let resolver =
+                Resolver::new(ResolverConfig { min_ttl: seconds(min_ttl), ..ResolverConfig::default() });
             assert_eq!(resolver.look_up("db", seconds(10), || says(1)), Ok(ip(1)));
             let last = seconds(10 + kept - 1);
             assert_eq!(resolver.look_up("db", last, never), Ok(ip(1)));
@@ -223,10 +194,7 @@ mod tests {
     #[test]
     fn a_resolver_that_serves_stale_answers_does_so_until_its_upstream_is_back() {
         for serve_stale in [true, false] {
-            let resolver = Resolver::new(ResolverConfig {
-                serve_stale,
-                ..ResolverConfig::default()
-            });
+            let resolver = Resolver::new(ResolverConfig { serve_stale, ..ResolverConfig::default() });
             resolver.look_up("db", seconds(0), || says(1)).unwrap();
             resolver.cut_off(seconds(7_200));
             let away = resolver.look_up("db", seconds(7_199), never);
@@ -238,19 +206,14 @@ mod tests {
 
     #[test]
     fn a_name_that_was_asked_for_too_early_stays_absent_and_takes_its_aliases_along() {
-        let resolver = Resolver::new(ResolverConfig {
-            negative_ttl: seconds(900),
-            ..ResolverConfig::default()
-        });
+        let resolver =
+            Resolver::new(ResolverConfig { negative_ttl: seconds(900), ..ResolverConfig::default() });
         let error = resolver.look_up("db-1", seconds(0), absent).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Missing);
         // The cluster's endpoint leads there by now, and the resolver believes itself.
         let cluster = resolver.look_up("db", seconds(100), || says(1));
         assert_eq!(cluster, Err(NameFault::NoSuchName.error()));
         assert!(resolver.look_up("db-1", seconds(899), never).is_err());
-        assert_eq!(
-            resolver.look_up("db-1", seconds(900), || says(1)),
-            Ok(ip(1))
-        );
+        assert_eq!(resolver.look_up("db-1", seconds(900), || says(1)), Ok(ip(1)));
     }
 }

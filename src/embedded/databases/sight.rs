@@ -18,19 +18,13 @@ pub struct Lags {
 
 impl Lags {
     /// Everyone notices at once.
-    pub const NONE: Self = Self {
-        api_ms: 0..0,
-        names_ms: 0..0,
-    };
+    pub const NONE: Self = Self { api_ms: 0..0, names_ms: 0..0 };
 }
 
 impl Default for Lags {
     /// A cluster's endpoint was seen to flap for 20 to 30 s after a failover. Of the API AWS says nothing.
     fn default() -> Self {
-        Self {
-            api_ms: 0..20_000,
-            names_ms: 20_000..30_000,
-        }
+        Self { api_ms: 0..20_000, names_ms: 20_000..30_000 }
     }
 }
 
@@ -98,10 +92,6 @@ impl NameFault {
             // A name that is stale resolves; nothing is wrong with the look-up itself.
             Self::Stale | Self::NoAnswer => return unreachable(RESOLVE, "no server answers"),
         };
-        CallError {
-            kind,
-            code: code.to_owned(),
-            ..unreachable(RESOLVE, message)
-        }
+        CallError { kind, code: code.to_owned(), ..unreachable(RESOLVE, message) }
     }
 }

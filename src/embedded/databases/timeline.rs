@@ -58,10 +58,7 @@ impl<T> Timeline<T> {
 
     /// The same changes of the same things under other names.
     pub(super) fn renamed(self, name: impl Fn(&T) -> T) -> Self {
-        let step = |step: Step<T>| Step {
-            value: name(&step.value),
-            ..step
-        };
+        let step = |step: Step<T>| Step { value: name(&step.value), ..step };
         let steps = self.steps.into_iter().map(step).collect();
         Self { steps }
     }
@@ -107,10 +104,7 @@ mod tests {
 
     fn changed_at_ten() -> Timeline<&'static str> {
         let mut timeline = Timeline::always("old");
-        let lag = Lag {
-            api: seconds(5),
-            names: seconds(20),
-        };
+        let lag = Lag { api: seconds(5), names: seconds(20) };
         timeline.push(seconds(10), "new", lag);
         timeline
     }

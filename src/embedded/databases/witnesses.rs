@@ -66,12 +66,7 @@ impl Names<'_> {
 
 impl Cluster {
     /// What a process is told of an instance's own endpoint.
-    fn place(
-        &self,
-        instance: &InstanceId,
-        now: Duration,
-        names: Names<'_>,
-    ) -> Result<IpAddr, CallError> {
+    fn place(&self, instance: &InstanceId, now: Duration, names: Names<'_>) -> Result<IpAddr, CallError> {
         let upstream = || {
             let ip = self.place_by_name(instance, now, names.coin)?;
             let alias_of = None;
@@ -95,22 +90,14 @@ impl Cluster {
         };
         let place = match fault {
             None => places.and_then(|places| places.by_name(now, coin)),
-            Some(NameFault::Stale) => {
-                places.and_then(|places| places.before(now, 1).or(places.now(now)))
-            }
+            Some(NameFault::Stale) => places.and_then(|places| places.before(now, 1).or(places.now(now))),
             Some(fault) => return Err(fault.error()),
         };
-        place
-            .map(|Place { ip, .. }| *ip)
-            .ok_or_else(|| NameFault::NoSuchName.error())
+        place.map(|Place { ip, .. }| *ip).ok_or_else(|| NameFault::NoSuchName.error())
     }
 
     /// What the name servers say of the source's endpoint.
-    fn behind_the_endpoint(
-        &self,
-        now: Duration,
-        coin: &dyn Fn() -> bool,
-    ) -> Result<Resolved, CallError> {
+    fn behind_the_endpoint(&self, now: Duration, coin: &dyn Fn() -> bool) -> Result<Resolved, CallError> {
         let fault = self.seen.name_fault(now);
         let writer = match (self.kind, fault) {
             (Database::Instance, _) => self.writers.now(now),
@@ -177,10 +164,7 @@ fn not_found(database: Database, source: &SourceId) -> CallError {
     CallError {
         kind: ErrorKind::Missing,
         code: code.to_owned(),
-        ..unreachable(
-            described_by(database),
-            &format!("{what} {source} not found."),
-        )
+        ..unreachable(described_by(database), &format!("{what} {source} not found."))
     }
 }
 
@@ -216,10 +200,7 @@ impl Clusters {
             let drawn = if none { 0 } else { random.u64(range) };
             Duration::from_millis(drawn)
         };
-        Lag {
-            api: draw(lags.api_ms),
-            names: draw(lags.names_ms),
-        }
+        Lag { api: draw(lags.api_ms), names: draw(lags.names_ms) }
     }
 
     /// Whether RDS's API shows that something is under way: it does every other time.
@@ -240,13 +221,9 @@ impl Clusters {
         role: Role,
     ) -> Result<Testimony, CallError> {
         let resolver = self.askers.resolver(by);
-        let names = Names {
-            coin: &|| self.coin(),
-            resolver: resolver.as_deref(),
-        };
-        let asked = self.with_cluster(source, |found, now| {
-            (found.kind == database).then(|| found.by_api(now, names))
-        });
+        let names = Names { coin: &|| self.coin(), resolver: resolver.as_deref() };
+        let asked = self
+            .with_cluster(source, |found, now| (found.kind == database).then(|| found.by_api(now, names)));
         match asked.unwrap_or(Err(Refusal::Error(ErrorKind::Missing))) {
             Ok((writer, readers)) => Ok(Testimony::Members {
                 writer,
@@ -264,10 +241,7 @@ impl Clusters {
     /// The address behind a source's endpoint, or behind the own endpoint of a member, as a process is told.
     pub(in crate::embedded) fn resolve(&self, by: &str, name: &str) -> Result<IpAddr, CallError> {
         let resolver = self.askers.resolver(by);
-        let names = Names {
-            coin: &|| self.coin(),
-            resolver: resolver.as_deref(),
-        };
+        let names = Names { coin: &|| self.coin(), resolver: resolver.as_deref() };
         self.with(|state, now| {
             let is_asked = |(id, found): (&SourceId, &Cluster)| endpoint(found.kind, id) == name;
             let upstream = || {
@@ -302,10 +276,7 @@ impl Clusters {
         instance: &InstanceId,
     ) -> Result<Option<IpAddr>, CallError> {
         let resolver = self.askers.resolver(by);
-        let names = Names {
-            coin: &|| self.coin(),
-            resolver: resolver.as_deref(),
-        };
+        let names = Names { coin: &|| self.coin(), resolver: resolver.as_deref() };
         let found = self.with_cluster(source, |found, now| {
             if let Some(ApiFault::NoAnswer) = found.seen.api_fault(now) {
                 return Some(Err(unreachable(DESCRIBE_INSTANCES, "no answer in time")));
@@ -350,21 +321,13 @@ mod tests {
 
     fn member(n: u8) -> Member {
         let instance = Some(named(n));
-        Member {
-            instance,
-            ip: ip(n),
-        }
+        Member { instance, ip: ip(n) }
     }
 
     /// A cluster of three and a route that asks both witnesses about it.
     fn seeded(seed: u64) -> (World, Route) {
-        let world = World::new(WorldConfig {
-            seed,
-            ..WorldConfig::default()
-        });
-        let mut route = world
-            .add_route("aurora", &instances("aurora", 3).unwrap())
-            .unwrap();
+        let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
+        let mut route = world.add_route("aurora", &instances("aurora", 3).unwrap()).unwrap();
         route.policy.truth = Witness::ALL.into();
         route.policy.endpoint = Some(endpoint(Database::Cluster, &cluster()));
         (world, route)
@@ -394,10 +357,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn witnesses_of_a_quiet_cluster_agree_and_each_is_asked_by_one_call() {
         let (world, route) = seeded(1);
-        let expected = Truth::Members {
-            writer: member(1),
-            readers: Vec::new(),
-        };
+        let expected = Truth::Members { writer: member(1), readers: Vec::new() };
         assert_eq!(asked(&world, &route).await.truth(), expected);
         let journal = world.fabric.journal();
         let calls: Vec<_> = journal.iter().map(|effect| effect.call).collect();
@@ -431,10 +391,7 @@ mod tests {
                 }
             }
             until(&world, failover.promoted_at + Duration::from_secs(20)).await;
-            assert_eq!(
-                writer(&said(&world, &route, Witness::Rds).await),
-                Some(ip(2))
-            );
+            assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(2)));
         }
         assert!(stale > 5 && busy > 5, "{stale} stale, {busy} busy");
     }
@@ -480,10 +437,7 @@ mod tests {
         world.rds.set_lags(Lags::NONE);
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         until(&world, failover.promoted_at).await;
-        let expected = Truth::Members {
-            writer: member(2),
-            readers: Vec::new(),
-        };
+        let expected = Truth::Members { writer: member(2), readers: Vec::new() };
         assert_eq!(asked(&world, &route).await.truth(), expected);
     }
 
@@ -497,58 +451,33 @@ mod tests {
                 ApiFault::NotFound,
                 "DescribeDBClusters failed (missing, DBClusterNotFoundFault): DBCluster aurora not found.",
             ),
-            (
-                ApiFault::NoAnswer,
-                "DescribeDBClusters failed (unreachable): no answer in time",
-            ),
+            (ApiFault::NoAnswer, "DescribeDBClusters failed (unreachable): no answer in time"),
         ];
         for (fault, why) in cases {
-            world
-                .rds
-                .break_api(&cluster(), fault, Duration::from_secs(9));
+            world.rds.break_api(&cluster(), fault, Duration::from_secs(9));
             let told = said(&world, &route, Witness::Rds).await;
             assert_eq!(told, Testimony::Unclear(why.to_owned()));
         }
         tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Rds).await),
-            Some(ip(1))
-        );
+        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_wrong_with_a_name_is_unclear_and_leaves_the_api_alone() {
         let (world, route) = seeded(1);
         let cases = [
-            (
-                NameFault::NoSuchName,
-                "ResolveName failed (missing, NXDOMAIN): there is no such name",
-            ),
-            (
-                NameFault::Empty,
-                "ResolveName failed (missing, NOERROR): the name has no address",
-            ),
-            (
-                NameFault::NoAnswer,
-                "ResolveName failed (unreachable): no server answers",
-            ),
+            (NameFault::NoSuchName, "ResolveName failed (missing, NXDOMAIN): there is no such name"),
+            (NameFault::Empty, "ResolveName failed (missing, NOERROR): the name has no address"),
+            (NameFault::NoAnswer, "ResolveName failed (unreachable): no server answers"),
         ];
         for (fault, why) in cases {
-            world
-                .rds
-                .break_names(&cluster(), fault, Duration::from_secs(9));
+            world.rds.break_names(&cluster(), fault, Duration::from_secs(9));
             let told = said(&world, &route, Witness::Dns).await;
             assert_eq!(told, Testimony::Unclear(why.to_owned()));
-            assert_eq!(
-                writer(&said(&world, &route, Witness::Rds).await),
-                Some(ip(1))
-            );
+            assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
         }
         tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Dns).await),
-            Some(ip(1))
-        );
+        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(1)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -558,38 +487,20 @@ mod tests {
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         until(&world, failover.completed.due).await;
         let half_a_minute = Duration::from_secs(30);
-        world
-            .rds
-            .break_names(&cluster(), NameFault::Stale, half_a_minute);
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Rds).await),
-            Some(ip(2))
-        );
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Dns).await),
-            Some(ip(1))
-        );
+        world.rds.break_names(&cluster(), NameFault::Stale, half_a_minute);
+        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(2)));
+        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(1)));
         tokio::time::sleep(half_a_minute).await;
-        world
-            .rds
-            .break_api(&cluster(), ApiFault::Stale, half_a_minute);
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Rds).await),
-            Some(ip(1))
-        );
-        assert_eq!(
-            writer(&said(&world, &route, Witness::Dns).await),
-            Some(ip(2))
-        );
+        world.rds.break_api(&cluster(), ApiFault::Stale, half_a_minute);
+        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
+        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(2)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_fails_on_its_way_is_unclear_and_the_other_witness_is_heard() {
         let (world, route) = seeded(1);
         let refused = Fate::meets(Fault::Refused(ErrorKind::Throttled));
-        world
-            .fabric
-            .set_plan(Box::new(Script::new().fate_at("w1", 0, refused)));
+        world.fabric.set_plan(Box::new(Script::new().fate_at("w1", 0, refused)));
         let Reading(said) = asked(&world, &route).await;
         let throttled = "DescribeDBClusters failed (throttled, ThrottlingException): Rate exceeded";
         assert_eq!(said[0].1, Testimony::Unclear(throttled.to_owned()));

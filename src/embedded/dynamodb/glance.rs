@@ -47,20 +47,9 @@ impl EmbeddedDynamo {
         Ok(item.as_ref().map(audit::row))
     }
 
-    fn glance<const N: usize>(
-        &self,
-        table: &str,
-        key: [(&str, Sent); N],
-    ) -> Result<Option<Item>, CallError> {
-        let key = key
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), held(value)?)))
-            .collect();
-        let request = GetItemRequest {
-            table_name: table.to_owned(),
-            key,
-            ..GetItemRequest::default()
-        };
+    fn glance<const N: usize>(&self, table: &str, key: [(&str, Sent); N]) -> Result<Option<Item>, CallError> {
+        let key = key.into_iter().filter_map(|(name, value)| Some((name.to_owned(), held(value)?))).collect();
+        let request = GetItemRequest { table_name: table.to_owned(), key, ..GetItemRequest::default() };
         let reply = self.engine.get_item(request);
         let reply = reply.map_err(|error| unreadable(error.to_string()))?;
         reply.item.map(sent).transpose()

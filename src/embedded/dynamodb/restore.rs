@@ -41,10 +41,7 @@ impl EmbeddedDynamo {
     /// # Errors
     /// When the engine refuses.
     pub fn backup(&self, table: LedgerTable) -> Result<Backup, CallError> {
-        Ok(Backup {
-            table,
-            rows: self.rows(table)?,
-        })
+        Ok(Backup { table, rows: self.rows(table)? })
     }
 
     /// Makes the backup's table hold what it held then, and nothing else.
@@ -78,11 +75,7 @@ impl EmbeddedDynamo {
     /// # Errors
     /// When the engine refuses.
     pub fn empty(&self, table: LedgerTable) -> Result<(), CallError> {
-        let keys: Vec<&str> = schema(table)
-            .keys
-            .attributes()
-            .map(|(name, _)| name)
-            .collect();
+        let keys: Vec<&str> = schema(table).keys.attributes().map(|(name, _)| name).collect();
         for mut row in self.rows(table)? {
             row.retain(|name, _| keys.contains(&name.as_str()));
             self.delete(table, row)?;
@@ -110,15 +103,9 @@ impl EmbeddedDynamo {
     ///
     /// # Errors
     /// When the engine refuses.
-    pub fn put_foreign_row(
-        &self,
-        route: &RouteName,
-        seq: u64,
-        text: &str,
-    ) -> Result<(), CallError> {
+    pub fn put_foreign_row(&self, route: &RouteName, seq: u64, text: &str) -> Result<(), CallError> {
         let key = records::key(route, seq).into_iter();
-        let key =
-            key.filter_map(|(name, value)| Some((name.to_owned(), super::glance::held(value)?)));
+        let key = key.filter_map(|(name, value)| Some((name.to_owned(), super::glance::held(value)?)));
         let mut row: Row = key.collect();
         row.insert("record".to_owned(), Held::S(text.to_owned()));
         self.put(LedgerTable::Audit, row)
@@ -153,8 +140,7 @@ impl EmbeddedDynamo {
             item,
             ..PutItemRequest::default()
         });
-        put.map(drop)
-            .map_err(|error| refused("PutItem", &error.to_string()))
+        put.map(drop).map_err(|error| refused("PutItem", &error.to_string()))
     }
 
     fn delete(&self, table: LedgerTable, key: Row) -> Result<(), CallError> {
@@ -163,9 +149,7 @@ impl EmbeddedDynamo {
             key,
             ..DeleteItemRequest::default()
         });
-        delete
-            .map(drop)
-            .map_err(|error| refused("DeleteItem", &error.to_string()))
+        delete.map(drop).map_err(|error| refused("DeleteItem", &error.to_string()))
     }
 
     fn name(&self, table: LedgerTable) -> String {

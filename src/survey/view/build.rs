@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView,
-    MoveView, PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView,
-    UnreadView, UnresolvedEventView, VERSION, WorkerView,
+    ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
+    PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
+    UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::domain::audit::Reason;
 use crate::domain::follow::Follow;
@@ -60,14 +60,9 @@ impl WorkerView {
 
 impl QueueView {
     fn of(queue: &QueueSurvey) -> Self {
-        let QueueSurvey {
-            depth,
-            dead_letters,
-        } = queue;
+        let QueueSurvey { depth, dead_letters } = queue;
         let depths = [("queue", depth), ("dead_letters", dead_letters)];
-        let unread = depths
-            .iter()
-            .filter_map(|(part, depth)| unread(part, depth));
+        let unread = depths.iter().filter_map(|(part, depth)| unread(part, depth));
         let depth = depth.as_ref().ok();
         Self {
             visible: depth.map(|depth| depth.visible),
@@ -79,10 +74,7 @@ impl QueueView {
 }
 
 fn unread<T>(part: &str, read: &Part<T>) -> Option<UnreadView> {
-    read.as_ref().err().map(|why: &Unread| UnreadView {
-        part: part.to_owned(),
-        error: why.to_string(),
-    })
+    read.as_ref().err().map(|why: &Unread| UnreadView { part: part.to_owned(), error: why.to_string() })
 }
 
 impl RouteView {
@@ -108,12 +100,8 @@ impl RouteView {
                 Mode::Enforce => "enforce",
                 Mode::Observe => "observe",
             },
-            desired: control
-                .and_then(|control| control.desired.as_ref())
-                .map(desired),
-            waiting: control
-                .and_then(|control| control.waiting.as_ref())
-                .map(desired),
+            desired: control.and_then(|control| control.desired.as_ref()).map(desired),
+            waiting: control.and_then(|control| control.waiting.as_ref()).map(desired),
             unresolved_event: control
                 .and_then(|control| control.unresolved_event.as_ref())
                 .map(unresolved_event),
@@ -122,22 +110,11 @@ impl RouteView {
                 .map(source_conflict),
             held_back: held_back(route, control, now),
             moves_lately: control.map_or(0, |control| control.safety.moves_lately(now)),
-            lease: control
-                .and_then(|c| c.lease.as_ref())
-                .map(|held| lease(held, now)),
-            follow: control
-                .and_then(|control| control.follow.as_ref())
-                .map(follow),
+            lease: control.and_then(|c| c.lease.as_ref()).map(|held| lease(held, now)),
+            follow: control.and_then(|control| control.follow.as_ref()).map(follow),
             listener,
-            groups: survey
-                .groups
-                .iter()
-                .map(|group| group_view(survey, group))
-                .collect(),
-            last_move: survey
-                .last_move
-                .as_ref()
-                .map(|last| last_move(route, last, now)),
+            groups: survey.groups.iter().map(|group| group_view(survey, group)).collect(),
+            last_move: survey.last_move.as_ref().map(|last| last_move(route, last, now)),
             latest: newest.map(|newest| latest(newest, now)),
             chain: state.map(chain),
             chain_end: chain_end(survey),
@@ -147,21 +124,14 @@ impl RouteView {
 }
 
 fn all_unread(survey: &RouteSurvey) -> Vec<UnreadView> {
-    let listener = survey
-        .weights
-        .as_ref()
-        .and_then(|weights| unread("listener", weights));
+    let listener = survey.weights.as_ref().and_then(|weights| unread("listener", weights));
     let groups = survey.groups.iter();
     let groups = groups.filter_map(|group| unread(group.group.arn.as_str(), &group.rows));
     // What made the comparison impossible stands under its own name already.
     let compared = survey.state.is_ok() && survey.newest_row.is_ok();
     let chain_end = compared.then(|| unread("chain_end", &survey.chain_end));
-    let parts = [
-        unread("state", &survey.state),
-        unread("records", &survey.records),
-        chain_end.flatten(),
-        listener,
-    ];
+    let parts =
+        [unread("state", &survey.state), unread("records", &survey.records), chain_end.flatten(), listener];
     parts.into_iter().flatten().chain(groups).collect()
 }
 
@@ -211,9 +181,7 @@ fn held(held: &InForce<'_>) -> HeldView {
         by: stop.map(|stop| stop.by.clone()),
         reason: stop.map(|stop| stop.reason.clone()),
         since: stop.map(|stop| stop.since.to_string()),
-        until: stop
-            .and_then(|stop| stop.until)
-            .map(|until| until.to_string()),
+        until: stop.and_then(|stop| stop.until).map(|until| until.to_string()),
         instance: held.pin.map(|pin| pin.instance.to_string()),
         note: held.to_string(),
     }
@@ -253,19 +221,11 @@ fn group_view(survey: &RouteSurvey, group: &GroupSurvey) -> GroupView {
 }
 
 fn target(survey: &RouteSurvey, row: &ObservedTarget) -> TargetView {
-    let desired = survey
-        .control()
-        .and_then(|control| control.desired.as_ref());
+    let desired = survey.control().and_then(|control| control.desired.as_ref());
     let is_desired = desired.is_some_and(|desired| desired.targets().contains(&row.target));
-    let named = desired
-        .filter(|desired| desired.target == row.target)
-        .map(|d| &d.instance);
+    let named = desired.filter(|desired| desired.target == row.target).map(|d| &d.instance);
     let mut mapped = survey.route.instances.iter();
-    let mapped = || {
-        mapped
-            .find(|(_, ip)| **ip == row.target.ip)
-            .map(|(instance, _)| instance)
-    };
+    let mapped = || mapped.find(|(_, ip)| **ip == row.target.ip).map(|(instance, _)| instance);
     TargetView {
         target: row.target.to_string(),
         state: row.health.as_str().to_owned(),
@@ -315,10 +275,7 @@ fn latest(stored: &StoredRecord, now: Timestamp) -> LatestView {
 }
 
 fn chain(state: &RouteState) -> ChainView {
-    ChainView {
-        seq: state.chain.seq,
-        hash: state.chain.hash.to_string(),
-    }
+    ChainView { seq: state.chain.seq, hash: state.chain.hash.to_string() }
 }
 
 fn chain_end(survey: &RouteSurvey) -> Option<ChainEndView> {

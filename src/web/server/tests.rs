@@ -28,9 +28,7 @@ where
     }
 }
 
-fn server(
-    plan: impl FnMut() -> io::Error + Send + 'static,
-) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
+fn server(plan: impl FnMut() -> io::Error + Send + 'static) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
     let (told, calls) = (Arc::<Told>::default(), Arc::default());
     let address = "127.0.0.1:1".parse().unwrap();
     let door = Door {
@@ -64,11 +62,7 @@ async fn a_connection_that_was_gone_at_once_is_nothing_to_wait_for() {
     let mut left = 100;
     let (_server, told, calls) = server(move || {
         left -= 1;
-        if left > 0 {
-            io::ErrorKind::ConnectionAborted.into()
-        } else {
-            too_many_open_files()
-        }
+        if left > 0 { io::ErrorKind::ConnectionAborted.into() } else { too_many_open_files() }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(*calls.lock().unwrap(), 100);
@@ -86,9 +80,7 @@ async fn a_server_that_ends_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_goes_on_does_not_end() {
     let (server, ..) = server(too_many_open_files);
-    let ended = tokio::time::timeout(Duration::from_hours(1), async {
-        first_end(&mut [server]).await
-    });
+    let ended = tokio::time::timeout(Duration::from_hours(1), async { first_end(&mut [server]).await });
     assert!(ended.await.is_err());
 }
 

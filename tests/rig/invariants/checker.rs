@@ -82,14 +82,10 @@ impl Checker {
     }
 
     pub(super) fn note(&mut self, effect: &Effect, what: &str) {
-        let Effect {
-            at, process, nth, ..
-        } = effect;
+        let Effect { at, process, nth, .. } = effect;
         let (call, fault) = (effect.call, effect.fault);
-        self.violations.push(format!(
-            "{what}: {call} ({nth} of {process}, {fault:?}) at {at:?}: {}",
-            effect.detail
-        ));
+        self.violations
+            .push(format!("{what}: {call} ({nth} of {process}, {fault:?}) at {at:?}: {}", effect.detail));
     }
 
     pub(super) fn check(&mut self, effect: &Effect) {
@@ -114,11 +110,7 @@ impl Checker {
     fn check_ledger(&mut self, effect: &Effect) {
         let name = |w: &Watched| format!("route#{}", w.route.name);
         let words: Vec<&str> = effect.detail.split([' ', ',']).collect();
-        let Some(n) = self
-            .routes
-            .iter()
-            .position(|w| words.contains(&name(w).as_str()))
-        else {
+        let Some(n) = self.routes.iter().position(|w| words.contains(&name(w).as_str())) else {
             return;
         };
         let route = &self.routes[n].route.name;
@@ -155,10 +147,7 @@ impl Checker {
         let watched = &mut self.routes[n];
         if let Some(lease) = &watched.state.control.lease
             && before.control.lease.as_ref() != Some(lease)
-            && let Some(attempt) = watched
-                .attempts
-                .iter_mut()
-                .find(|a| a.transition == lease.transition)
+            && let Some(attempt) = watched.attempts.iter_mut().find(|a| a.transition == lease.transition)
         {
             attempt.grants.push(effect.at);
         }
@@ -168,10 +157,7 @@ impl Checker {
     fn take_records(&mut self, effect: &Effect, n: usize, from_seq: u64) {
         let now = self.time.at(effect.at);
         for seq in from_seq.. {
-            match self
-                .dynamo
-                .glance_at_record(&self.routes[n].route.name, seq)
-            {
+            match self.dynamo.glance_at_record(&self.routes[n].route.name, seq) {
                 Ok(Some(Ok(stored))) => {
                     if let Err(broken) = self.routes[n].take(&stored, now) {
                         self.note(effect, &broken);
@@ -198,8 +184,7 @@ impl Checker {
             let recorded = watched.settled.contains_key(&key);
             let entry = self.dynamo.glance_at_event(&key);
             // What was recorded before a restore, and is deleted after it, has its entry back once the route has caught up.
-            let known = self.events_restored
-                || matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
+            let known = self.events_restored || matches!(&entry, Ok(Some(entry)) if entry.settled.is_some());
             if !(recorded && known) {
                 let route = &watched.route.name;
                 let what = format!("I4: {call} of {id}, but event {key} is not settled on {route}");
@@ -226,10 +211,7 @@ impl Checker {
         let stood_still = standstills.any(|(from, to)| *to > granted && *from <= effect.at);
         let excused = stood_still || matches!(effect.fault, Fault::Late(_));
         if sent + CALL_TIMEOUT + HOLDER_MARGIN > granted + LEASE_DURATION && !stood_still {
-            self.note(
-                effect,
-                "I6: the call did not fit the lease when it was sent",
-            );
+            self.note(effect, "I6: the call did not fit the lease when it was sent");
         }
         let mutations = self.elb.mutations();
         let new: Vec<Mutation> = mutations[self.mutations..].to_vec();
@@ -271,10 +253,7 @@ impl Checker {
         for group in change.after.in_service() {
             let owner = weighted.groups.iter().find(|(_, own)| own.arn == *group);
             let ip = owner.and_then(|(instance, _)| route.instances.get(instance));
-            let target = ip.map(|ip| Target {
-                ip: *ip,
-                port: route.port,
-            });
+            let target = ip.map(|ip| Target { ip: *ip, port: route.port });
             targets.extend(target.filter(|t| self.elb.registered(group).contains(t)));
         }
         if targets.len() != change.after.in_service().len() || targets.is_empty() {
@@ -358,8 +337,7 @@ impl Checker {
             };
             if let Err(broken) = ended {
                 let route = &watched.route.name;
-                self.violations
-                    .push(format!("I8: chain of {route}: {broken}"));
+                self.violations.push(format!("I8: chain of {route}: {broken}"));
             }
         }
     }

@@ -37,10 +37,7 @@ pub(crate) struct Backups {
 impl Backups {
     pub(crate) fn of(dynamo: &EmbeddedDynamo) -> Self {
         let backup = |table| dynamo.backup(table).unwrap();
-        Self {
-            state: backup(LedgerTable::State),
-            audit: backup(LedgerTable::Audit),
-        }
+        Self { state: backup(LedgerTable::State), audit: backup(LedgerTable::Audit) }
     }
 }
 
@@ -107,10 +104,7 @@ impl Checker {
             known.is_some_and(|known| unleased(&known.control) == unleased(&now.control))
         };
         if !is_one {
-            self.note(
-                effect,
-                "I3: a state that was put back is none that the route has had",
-            );
+            self.note(effect, "I3: a state that was put back is none that the route has had");
         }
         true
     }
@@ -135,9 +129,5 @@ impl Checker {
 
 /// What of a state its records say: a lease may have been extended since, and a recovery counts the generation on.
 fn unleased(control: &Control) -> Control {
-    Control {
-        lease: None,
-        generation: Generation::default(),
-        ..control.clone()
-    }
+    Control { lease: None, generation: Generation::default(), ..control.clone() }
 }

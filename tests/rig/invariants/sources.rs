@@ -30,8 +30,7 @@ impl Checker {
     /// Notes what is new about the route's evidence, and holds it against what was heard if the sources said it.
     pub(super) fn check_evidence(&mut self, effect: &Effect, n: usize, before: &RouteState) {
         let (old, new) = (&before.control, &self.routes[n].state.control);
-        let moved =
-            old.desired.as_ref().map(|d| d.target) != new.desired.as_ref().map(|d| d.target);
+        let moved = old.desired.as_ref().map(|d| d.target) != new.desired.as_ref().map(|d| d.target);
         let newest = |control: &Control| control.newest().map(|known| known.event);
         let accepted = new.newest().filter(|_| newest(old) != newest(new)).cloned();
         if let Some(known) = &accepted
@@ -43,10 +42,7 @@ impl Checker {
         }
         let watched = &mut self.routes[n];
         if let Some(known) = accepted {
-            watched.accepted.push(Accepted {
-                at: effect.at,
-                known,
-            });
+            watched.accepted.push(Accepted { at: effect.at, known });
         }
         if moved {
             watched.moved_at = effect.at;
@@ -63,24 +59,14 @@ impl Checker {
         let watched = &self.routes[n];
         let route = &watched.route;
         let heard = self.rds.heard(&route.name, Duration::ZERO);
-        let heard: Vec<Heard> = heard
-            .into_iter()
-            .filter(|h| h.by == effect.process)
-            .collect();
-        let case = Case {
-            heard: &heard,
-            said,
-            trust: route.policy.trust_event,
-            now: effect.at,
-        };
+        let heard: Vec<Heard> = heard.into_iter().filter(|h| h.by == effect.process).collect();
+        let case = Case { heard: &heard, said, trust: route.policy.trust_event, now: effect.at };
         for of in &route.policy.truth {
             let since_the_move = |h: &&Heard| h.of == *of && h.at > watched.moved_at;
             let readings = heard.iter().filter(since_the_move);
             let agreeing = readings.filter(|h| h.ip == said.target.ip).count();
             if agreeing < STEADY_READINGS {
-                return Err(format!(
-                    "I3: only {agreeing} readings of {of} since the last move"
-                ));
+                return Err(format!("I3: only {agreeing} readings of {of} since the last move"));
             }
         }
         let Some(newest) = watched.accepted.last() else {
@@ -160,10 +146,7 @@ impl Case<'_> {
     /// Whether this is another answer than the one that moves the route, and not from before the last one of its source
     /// that was heard before that time.
     fn is_another(&self, heard: &Heard, since: Duration) -> bool {
-        let before = self
-            .heard
-            .iter()
-            .filter(|h| h.of == heard.of && h.at < since);
+        let before = self.heard.iter().filter(|h| h.of == heard.of && h.at < since);
         let from = before.map(|h| h.at).max().unwrap_or_default();
         heard.at >= from && heard.ip != self.said.target.ip
     }

@@ -9,9 +9,7 @@ use writerlink::domain::lease::CLOCK_SKEW_MAX;
 use writerlink::domain::route::Route;
 use writerlink::domain::target::Target;
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{
-    Control, LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId,
-};
+use writerlink::domain::transition::{Control, LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId};
 use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::ports::StoredRecord;
 
@@ -147,10 +145,7 @@ impl Watched {
         let (Some(event), Some((instance, target))) = (waits, &entry.desired) else {
             return false;
         };
-        let moves = before
-            .desired
-            .as_ref()
-            .is_none_or(|known| known.target != *target);
+        let moves = before.desired.as_ref().is_none_or(|known| known.target != *target);
         before.safety.pin.is_none() && moves && event.names.as_ref() != Some(instance)
     }
 

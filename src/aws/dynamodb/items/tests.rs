@@ -5,9 +5,7 @@ use std::net::IpAddr;
 
 fn item(columns: Columns) -> Item {
     let owned = columns.into_iter();
-    owned
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    owned.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn route_item(state: &RouteState) -> Item {
@@ -42,10 +40,7 @@ fn conflict() -> SourceConflict {
 }
 
 fn held() -> RouteState {
-    let other = Target {
-        ip: IpAddr::from([10, 0, 0, 3]),
-        port: 3306,
-    };
+    let other = Target { ip: IpAddr::from([10, 0, 0, 3]), port: 3306 };
     let stop = Stop {
         by: "arn:aws:iam::123456789012:user/ann".to_owned(),
         reason: "a \"migration\"".to_owned(),
@@ -62,16 +57,10 @@ fn held() -> RouteState {
         }),
         desired: Some(Desired {
             instance: InstanceId::new("db-2").unwrap(),
-            target: Target {
-                ip: "fd00::1".parse::<IpAddr>().unwrap(),
-                port: 3306,
-            },
+            target: Target { ip: "fd00::1".parse::<IpAddr>().unwrap(), port: 3306 },
             beside: [other].into(),
             reach: Reach::Register,
-            evidence: EvidenceOrder {
-                at: Timestamp::from_millis(1_778_108_865_884),
-                rank: 2,
-            },
+            evidence: EvidenceOrder { at: Timestamp::from_millis(1_778_108_865_884), rank: 2 },
             event: key(),
         }),
         waiting: None,
@@ -80,11 +69,7 @@ fn held() -> RouteState {
             pause: Some(stop.clone()),
             freeze: None,
             flapping: None,
-            pin: Some(Pin {
-                instance: InstanceId::new("db-3").unwrap(),
-                target: other,
-                stop,
-            }),
+            pin: Some(Pin { instance: InstanceId::new("db-3").unwrap(), target: other, stop }),
             moves: vec![Timestamp::from_millis(3), Timestamp::from_millis(4)],
         },
         follow: Some(Follow {
@@ -98,17 +83,11 @@ fn held() -> RouteState {
             leaving: vec![other],
         }),
         agreed_with: Some(key()),
-        replaced_fact: Some(Fact {
-            event: key(),
-            ip: other.ip,
-        }),
+        replaced_fact: Some(Fact { event: key(), ip: other.ip }),
         unresolved_event: Some(refused()),
         source_conflict: Some(conflict()),
     };
-    state.chain = ChainHead {
-        seq: 3,
-        hash: Hash::of("x"),
-    };
+    state.chain = ChainHead { seq: 3, hash: Hash::of("x") };
     state
 }
 
@@ -126,10 +105,8 @@ fn a_route_comes_back_as_it_was_written() {
 
 #[test]
 fn an_event_comes_back_as_it_was_written() {
-    for (source_arn, settled) in [
-        (None, None),
-        (Some("arn:aws:rds:…".to_owned()), Some(Outcome::Swapped)),
-    ] {
+    for (source_arn, settled) in [(None, None), (Some("arn:aws:rds:…".to_owned()), Some(Outcome::Swapped))]
+    {
         let entry = EventEntry {
             key: key(),
             source_arn,

@@ -56,9 +56,7 @@ fn carried<'a>(key: &str, sending: &Sending<'a>) -> Carried<'a> {
     let or_unknown = |value: Option<&'a str>| value.map_or(Carried::Unknown, Carried::Value);
     match key.to_lowercase().as_str() {
         "aws:sourcearn" => or_unknown(sending.rule),
-        "aws:sourceaccount" => {
-            or_unknown(sending.rule.and_then(place_of).map(|place| place.account))
-        }
+        "aws:sourceaccount" => or_unknown(sending.rule.and_then(place_of).map(|place| place.account)),
         "aws:principalservicename" => Carried::Value(EVENTBRIDGE),
         "aws:principalisawsservice" | "aws:securetransport" => Carried::Value("true"),
         "aws:requestedregion" => or_unknown(place_of(sending.queue).map(|place| place.region)),
@@ -112,22 +110,14 @@ impl Operator {
             "Null" if !if_exists => (None, false),
             _ => return None,
         };
-        Some(Self {
-            compare,
-            negated,
-            without: if_exists || all.is_some() || (negated && any.is_none()),
-        })
+        Some(Self { compare, negated, without: if_exists || all.is_some() || (negated && any.is_none()) })
     }
 
     /// Whether it holds; `None` when nobody can say.
     fn holds(&self, carried: &Carried<'_>, wanted: &Value) -> Option<bool> {
         let wanted: Vec<String> = each(wanted)
             .iter()
-            .map(|value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            })
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             .collect();
         let Some(compare) = self.compare else {
             let is_there = match carried {

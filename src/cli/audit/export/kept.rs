@@ -55,12 +55,7 @@ pub(super) fn open(path: &Path, form: Form) -> Result<Kept, Failure> {
     let places = places.map_err(refused)?;
     file.set_len(whole).map_err(io)?;
     file.seek(SeekFrom::End(0)).map_err(io)?;
-    Ok(Kept {
-        file: BufWriter::new(file),
-        places,
-        fresh: whole == 0,
-        torn: length - whole,
-    })
+    Ok(Kept { file: BufWriter::new(file), places, fresh: whole == 0, torn: length - whole })
 }
 
 /// Where the last whole line ends. In CSV a line may end within quotes; that is no end.

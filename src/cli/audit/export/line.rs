@@ -23,11 +23,8 @@ struct Line<'a> {
 pub(in crate::cli::audit) fn write(stored: &StoredRecord, out: &mut dyn Write) -> io::Result<()> {
     // No text of ours has the end of a line in it. One that somebody put there must not break this form; that the text
     // is not the one that was hashed shows in the hash.
-    let text = if stored.canonical.contains(['\n', '\r']) {
-        &canonical(&stored.record)
-    } else {
-        &stored.canonical
-    };
+    let text =
+        if stored.canonical.contains(['\n', '\r']) { &canonical(&stored.record) } else { &stored.canonical };
     writeln!(out, "{{\"hash\":\"{}\",\"record\":{text}}}", stored.hash)
 }
 

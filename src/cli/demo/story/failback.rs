@@ -22,8 +22,7 @@ impl Story {
         self.throttled(&failover).await?;
         self.stage.until(FAILOVER_AT + TRIES_FOR).await;
         let moved_at = self.taken_back().await?;
-        let text =
-            "aurora-orders-2 serves all along; what was begun for aurora-orders-3 drains away.";
+        let text = "aurora-orders-2 serves all along; what was begun for aurora-orders-3 drains away.";
         self.minutes_pass(moved_at, None, text).await;
         Ok(())
     }
@@ -53,19 +52,9 @@ impl Story {
 
     async fn taken_back(&mut self) -> Result<Duration, Failure> {
         let mut scene = self.scene("A failback, while the old target still drains");
-        let back = self
-            .stage
-            .fleet
-            .world
-            .rds
-            .promote_previous_primary(&cluster()?);
-        let event = back
-            .ok_or_else(|| broken("there is no writer before"))?
-            .event;
-        scene.say(
-            "rds",
-            format!("{}: the failover did not hold", quoted(&event)),
-        );
+        let back = self.stage.fleet.world.rds.promote_previous_primary(&cluster()?);
+        let event = back.ok_or_else(|| broken("there is no writer before"))?.event;
+        scene.say("rds", format!("{}: the failover did not hold", quoted(&event)));
         let delivery = self.bring(&mut scene, &event).await;
         let expected = Expected("failback-while-draining", Outcome::Swapped);
         self.settle(&mut scene, &delivery, expected).await;

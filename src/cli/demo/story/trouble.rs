@@ -39,9 +39,7 @@ impl Story {
         }
         let letters = self.stage.fleet.world.dead_letters.messages().len();
         if letters != 1 {
-            self.violated(format!(
-                "{letters} messages are in the dead-letter queue, not 1"
-            ));
+            self.violated(format!("{letters} messages are in the dead-letter queue, not 1"));
         }
         self.group(&mut scene, &delivery);
         self.steps.push(StepRow {
@@ -75,10 +73,7 @@ impl Story {
             arrived: delivery.at,
             effects: self.stage.effects_since(delivery.at),
         });
-        let half_done = Sighting {
-            when: "killed",
-            rows: self.stage.rows(),
-        };
+        let half_done = Sighting { when: "killed", rows: self.stage.rows() };
         let gap = seconds(self.stage.pass(REPLACED_MS).await);
         scene.say("ecs", format!("starts {SECOND} in its place {gap} s later"));
         let second = self.stage.start(SECOND);
@@ -103,14 +98,8 @@ impl Story {
         tokio::time::sleep(AFTERMATH).await;
         let expected = Expected("worker-killed", Outcome::Swapped);
         self.conclude(&mut scene, &delivery, notes, expected);
-        let before = Sighting {
-            when: "before",
-            rows: delivery.before.clone(),
-        };
-        let after = Sighting {
-            when: "after",
-            rows: self.stage.rows(),
-        };
+        let before = Sighting { when: "before", rows: delivery.before.clone() };
+        let after = Sighting { when: "after", rows: self.stage.rows() };
         let group = Beat::Group(vec![before, half_done, after]);
         scene.beats.push(group);
         scene.say(
