@@ -269,10 +269,14 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-impl TryFrom<&Item> for RouteState {
-    type Error = MalformedItem;
+/// A value that an item of a table stands for.
+pub(crate) trait FromItem: Sized {
+    /// Reads it.
+    fn from_item(item: &Item) -> Result<Self, MalformedItem>;
+}
 
-    fn try_from(item: &Item) -> Result<Self, MalformedItem> {
+impl FromItem for RouteState {
+    fn from_item(item: &Item) -> Result<Self, MalformedItem> {
         let item = Reader(item);
         Ok(Self {
             route: item.required(PK, |pk| RouteName::new(pk.strip_prefix(ROUTE_PREFIX)?).ok())?,
@@ -297,10 +301,8 @@ impl TryFrom<&Item> for RouteState {
     }
 }
 
-impl TryFrom<&Item> for EventEntry {
-    type Error = MalformedItem;
-
-    fn try_from(item: &Item) -> Result<Self, MalformedItem> {
+impl FromItem for EventEntry {
+    fn from_item(item: &Item) -> Result<Self, MalformedItem> {
         let item = Reader(item);
         let settled = item.optional("outcome", Outcome::parse)?;
         let status = if settled.is_some() { SETTLED } else { STARTED };

@@ -31,7 +31,7 @@ use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
 use crate::domain::transition::{EventEntry, RouteState};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger};
-use items::{Item, MalformedItem, PK, event_pk, route_columns, route_pk};
+use items::{FromItem, Item, MalformedItem, PK, event_pk, route_columns, route_pk};
 pub(super) use tables::unbuilt;
 pub use tables::{TableNames, create_tables, table_exists};
 
@@ -65,7 +65,7 @@ impl DynamoLedger {
 
     async fn state(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
         let item = self.item(route_pk(route)).await?;
-        let state = item.as_ref().map(RouteState::try_from);
+        let state = item.as_ref().map(RouteState::from_item);
         state.transpose().map_err(|error| malformed(&error))
     }
 
@@ -118,7 +118,7 @@ impl Ledger for DynamoLedger {
         let reply = reply.map_err(|error| failed(BATCH_GET_ITEM, &error))?;
         let items = reply.responses.unwrap_or_default().into_values().flatten();
         // An item that cannot be read is told by the look that reads it alone.
-        let states = items.filter_map(|item| RouteState::try_from(&item).ok());
+        let states = items.filter_map(|item| RouteState::from_item(&item).ok());
         Ok(states.collect())
     }
 
@@ -128,7 +128,7 @@ impl Ledger for DynamoLedger {
 
     async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError> {
         let item = self.item(event_pk(key)).await?;
-        let entry = item.as_ref().map(EventEntry::try_from);
+        let entry = item.as_ref().map(EventEntry::from_item);
         entry.transpose().map_err(|error| malformed(&error))
     }
 

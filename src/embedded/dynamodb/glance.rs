@@ -9,7 +9,7 @@ use dynoxide::AttributeValue as Held;
 use dynoxide::actions::get_item::GetItemRequest;
 
 use super::EmbeddedDynamo;
-use crate::aws::dynamodb::items::{Item, PK, event_pk, route_pk};
+use crate::aws::dynamodb::items::{FromItem, Item, PK, event_pk, route_pk};
 use crate::aws::dynamodb::{audit, malformed, records};
 use crate::domain::event::EventKey;
 use crate::domain::route::RouteName;
@@ -24,7 +24,7 @@ impl EmbeddedDynamo {
     pub fn glance_at_route(&self, route: &RouteName) -> Result<Option<RouteState>, CallError> {
         let key = [(PK, route_pk(route))];
         let item = self.glance(&self.tables.state, key)?;
-        let state = item.as_ref().map(RouteState::try_from);
+        let state = item.as_ref().map(RouteState::from_item);
         state.transpose().map_err(|error| malformed(&error))
     }
 
@@ -34,7 +34,7 @@ impl EmbeddedDynamo {
     /// As [`EmbeddedDynamo::glance_at_route`].
     pub fn glance_at_event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError> {
         let item = self.glance(&self.tables.state, [(PK, event_pk(key))])?;
-        let entry = item.as_ref().map(EventEntry::try_from);
+        let entry = item.as_ref().map(EventEntry::from_item);
         entry.transpose().map_err(|error| malformed(&error))
     }
 

@@ -99,7 +99,7 @@ fn a_route_comes_back_as_it_was_written() {
     }
     let fresh = RouteState::new(RouteName::new("orders").unwrap());
     for state in [fresh, held(), swap] {
-        assert_eq!(RouteState::try_from(&route_item(&state)), Ok(state));
+        assert_eq!(RouteState::from_item(&route_item(&state)), Ok(state));
     }
 }
 
@@ -117,7 +117,7 @@ fn an_event_comes_back_as_it_was_written() {
         };
         let stored = item(new_event_columns(&entry));
         assert_eq!(stored["expires_at"], number(1_780_700_865_i64));
-        assert_eq!(EventEntry::try_from(&stored), Ok(entry));
+        assert_eq!(EventEntry::from_item(&stored), Ok(entry));
     }
 }
 
@@ -127,7 +127,7 @@ fn every_attribute_of_a_route_is_needed_or_known_to_be_absent() {
     for attribute in whole.keys() {
         let mut item = whole.clone();
         item.insert(attribute.clone(), AttributeValue::Bool(true));
-        let error = RouteState::try_from(&item).unwrap_err();
+        let error = RouteState::from_item(&item).unwrap_err();
         assert_eq!(error.attribute, attribute, "{error}");
     }
 }
@@ -144,6 +144,6 @@ fn a_settled_event_without_outcome_is_malformed() {
     };
     let mut stored = item(new_event_columns(&entry));
     stored.remove("outcome");
-    let error = EventEntry::try_from(&stored).unwrap_err();
+    let error = EventEntry::from_item(&stored).unwrap_err();
     assert_eq!(error.attribute, "status");
 }
