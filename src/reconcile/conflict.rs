@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use super::Reconciler;
-use super::tick::{Looking, Noted, Watched};
+use super::tick::{Looking, Noted, PeriodicPass};
 use crate::domain::aim::RANK_TRUTH;
-use crate::domain::audit::{Reason, RecordKind};
+use crate::domain::audit::Reason;
 use crate::domain::change::Effect;
 use crate::domain::decide::Verdict;
 use crate::domain::event::EventKey;
@@ -76,40 +75,32 @@ struct News {
     effect: Effect,
 }
 
-impl Reconciler {
+impl PeriodicPass {
     /// Records what is new about the sources: one record when they agree with an event, one when they contradict the
     /// newest evidence for too long, one when that is over.
     pub(super) async fn tell_of_sources(
         &self,
         looking: &mut Looking<'_>,
-        watched: &mut Watched,
         said: &Said<'_>,
-        noted: &mut Vec<Noted>,
     ) -> Result<(), CallError> {
         let control = &looking.state.control;
         let newest = control.newest().map(|newest| newest.event);
-        let lasts = watched.contradicted.take(said, newest);
+        let lasts = looking.watched.contradicted.take(said, newest);
         let news = match &said.against {
             Some(against) => {
-                lasts.and_then(|lasting| self.conflict(control, against, (lasting, said.times.0)))
+                lasts.and_then(|lasting| self.conflict(control, against, lasting, said.times.0))
             }
             None => self.no_conflict(control, said),
         };
         let news = agreement(control, said).or(news);
         if let Some(News { reason, note, effect }) = news {
-            let mut entry = self.entry_of_note(&looking.task, &looking.state, RecordKind::Noticed);
+            let noted = Noted::noticed(reason, note);
+            let mut entry = self.states.entry_of_note(&looking.task, &looking.state, noted.kind);
             entry.event_key = newest.unwrap_or(entry.event_key);
-            entry.reason = Some(reason);
-            entry.note.clone_from(&note);
-            if let Some(state) = self.note(&looking.state, effect, entry).await? {
-                looking.state = state;
-                let kind = RecordKind::Noticed;
-                let took = None;
-                noted.push(Noted { kind, reason, note, took });
-            }
+            self.record(looking, noted, effect, entry).await?;
         }
-        watched.contradicted.lasts = lasts.is_some();
-        watched.see(&looking.state.control, said.times.0);
+        looking.watched.contradicted.lasts = lasts.is_some();
+        looking.watched.see(&looking.state.control, said.times.0);
         Ok(())
     }
 
@@ -119,7 +110,8 @@ impl Reconciler {
         &self,
         control: &Control,
         against: &Verdict,
-        (lasting, now): (Lasting, Timestamp),
+        lasting: Lasting,
+        now: Timestamp,
     ) -> Option<News> {
         let told = control.source_conflict.as_ref();
         let renews = |told: &SourceConflict| {
@@ -136,14 +128,14 @@ impl Reconciler {
                 since: told.map_or(lasting.since, |told| told.since),
                 reason: against.reason,
                 note: against.note.clone(),
-                by: self.owner.clone(),
+                by: self.states.author().owner().clone(),
             })),
         })
     }
 
     /// Who recorded a conflict ends it; after a long time anybody may, since that worker may be gone.
     fn may_end(&self, told: &SourceConflict, now: Timestamp) -> bool {
-        told.by == self.owner || now.since(told.since) >= CONFLICT_FORGOTTEN
+        told.by == *self.states.author().owner() || now.since(told.since) >= CONFLICT_FORGOTTEN
     }
 
     /// Sources that say nothing against the newest evidence end the conflict that this worker recorded, and object to
@@ -164,7 +156,7 @@ impl Reconciler {
         let note = format!(
             "the sources of {} agree with the route ({}), those of {} do not ({}): a resolver in front of one of them \
              lags",
-            self.owner, said.reading, told.by, told.note
+            self.states.author().owner(), said.reading, told.by, told.note
         );
         Some(News {
             reason: Reason::WorkersDisagree,

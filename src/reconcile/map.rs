@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::recover::Committed;
 use super::tick::{Noted, Watched};
-use super::{NothingInHand, Reconciler, Task, bug};
-use crate::domain::audit::{Cause, Reason, RecordKind};
-use crate::domain::change::{self, Effect};
+use super::{NothingInHand, StateStore, Task};
+use crate::domain::audit::{Cause, Reason};
+use crate::domain::change::Effect;
 use crate::domain::drift::{Comparisons, Drifted, compared_with, first_after, told};
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
@@ -18,7 +18,7 @@ use crate::domain::route::{InstanceId, Route};
 use crate::domain::transition::RouteState;
 use crate::domain::truth::{Sighting, Since, Truth, Witness, Worth};
 use crate::domain::unresolved::SourceConflict;
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
 
 /// How often a map is compared: a difference that is no name server's stale answer is believed within a quarter of an
 /// hour.
@@ -69,7 +69,26 @@ struct Finding {
     said: String,
 }
 
-impl Reconciler {
+/// Compares the maps of routes, and records what differs.
+pub struct MapComparison {
+    databases: Arc<dyn Databases>,
+    states: Arc<StateStore>,
+    clock: Arc<dyn Clock>,
+    denied: Denied,
+}
+
+impl MapComparison {
+    /// Comparisons that are recorded by way of `states`.
+    #[must_use]
+    pub fn new(ports: &Ports, states: Arc<StateStore>) -> Self {
+        Self {
+            databases: Arc::clone(&ports.databases),
+            states,
+            clock: Arc::clone(&ports.clock),
+            denied: Denied::default(),
+        }
+    }
+
     /// Compares the map of a route with the addresses that its instances have, if that is due.
     ///
     /// # Errors
@@ -118,9 +137,9 @@ impl Reconciler {
         noted: &mut Vec<Noted>,
     ) -> Result<(), CallError> {
         let Compared { route, by, .. } = *compared;
-        let seen = self.read(&route.name).await?;
+        let seen = self.states.read(&route.name).await?;
         // A record fences off whoever holds the route.
-        if let Acquire::Wait(_) = self.acquirable(&seen) {
+        if let Acquire::Wait(_) = self.states.cache().acquirable(&seen) {
             return Ok(());
         }
         let known = seen.state.control.source_conflict.as_ref();
@@ -140,7 +159,7 @@ impl Reconciler {
                     since: known.map_or_else(|| self.clock.wall(), |known| known.since),
                     reason: Reason::MapDiffers,
                     note: told(route, by, differs),
-                    by: self.owner.clone(),
+                    by: self.states.author().owner().clone(),
                 };
                 Finding { said: conflict.note.clone(), conflict: Some(conflict) }
             }
@@ -176,17 +195,13 @@ impl Reconciler {
             worth: Worth { against: None, since: Since::Changed },
         };
         let evidence = Evidence::now(&route.name, Ground::Truth(sighting), self.clock.random());
-        let task: Task<'_> = self.task(route, &evidence, (Cause::Reconcile, now), &NothingInHand);
-        let mut entry = self.entry_of_note(&task, from, RecordKind::Noticed);
-        entry.reason = Some(Reason::MapDiffers);
-        entry.note.clone_from(&said);
-        let change = change::note(from, Effect::Conflicts(conflict), entry).map_err(|e| bug(&e))?;
-        Ok(match self.commit(&task.steps, "Note", &change).await? {
-            Committed::Refused { .. } => None,
-            Committed::Done(_) => {
-                Some(Noted { kind: RecordKind::Noticed, reason: Reason::MapDiffers, note: said, took: None })
-            }
-        })
+        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NothingInHand);
+        let noted = Noted::noticed(Reason::MapDiffers, said);
+        let mut entry = self.states.entry_of_note(&task, from, noted.kind);
+        entry.reason = Some(noted.reason);
+        entry.note.clone_from(&noted.note);
+        let written = self.states.note(from, Effect::Conflicts(conflict), entry).await?;
+        Ok(written.map(|_| noted))
     }
 }
 

@@ -9,15 +9,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, verify_newest};
+use super::bug;
+use super::provenance::RecordContext;
+use super::states::StateStore;
+use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, RecordKind};
 use crate::domain::chain_end::ChainEnd;
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::{Route, RouteName, TargetGroupArn};
-use crate::domain::transition::{ChainHead, EventEntry, RouteState, TransitionId};
+use crate::domain::transition::{EventEntry, RouteState, TransitionId};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
 
@@ -73,7 +75,7 @@ impl News {
     }
 }
 
-impl Reconciler {
+impl StateStore {
     /// What was found out about the route's ledger since this was asked last.
     #[must_use]
     pub fn take_ledger_news(&self, route: &RouteName) -> Option<LedgerNews> {
@@ -116,48 +118,10 @@ impl Reconciler {
         };
         match &committed {
             Committed::Done(state) | Committed::Refused { state, .. } => {
-                self.remember(state.clone());
+                self.cache().remember(state.clone());
             }
         }
         Ok(committed)
-    }
-
-    /// The first fault among a route's newest records, if there is one that no adoption has taken on: whether they are
-    /// as they were written and end at the head of its state (I8).
-    ///
-    /// # Errors
-    /// When state or records cannot be read.
-    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
-        let head = self.head_of(route).await?;
-        let found = verify_newest(audit, route.clone(), head).await?;
-        if let Some(fault) = found.fault {
-            return Ok(Some(fault.broken));
-        }
-        if found.last.seq <= head.seq {
-            return Ok(None);
-        }
-        let end = compared_end(ledger, audit, route).await?;
-        Ok(end.and_then(|end| end.behind()))
-    }
-
-    /// Where a route's state ends; before the first record if it has none.
-    async fn head_of(&self, route: &RouteName) -> Result<ChainHead, CallError> {
-        let state = self.ledger.peek(route).await?;
-        Ok(state.map_or_else(ChainHead::default, |state| state.chain))
-    }
-
-    /// As [`verify_chain`](Self::verify_chain), and a state that is behind records which are in order is rebuilt.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read or written, or rows do not continue the state.
-    pub async fn keep_chain(&self, route: &Route) -> Result<Option<BrokenChain>, CallError> {
-        let head = self.head_of(&route.name).await?;
-        let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
-        if found.fault.is_none() && found.last.seq > head.seq {
-            self.recover_if_behind(route).await?;
-        }
-        Ok(found.fault.map(|fault| fault.broken))
     }
 
     /// Compares a route's state with its newest audit row, and rebuilds a state that is behind.
@@ -171,7 +135,7 @@ impl Reconciler {
             let state = self.ledger.load(name).await?;
             let group = route.group.arn.clone();
             let state = Box::pin(self.recover(state, group, Cause::Reconcile)).await?;
-            self.remember(state);
+            self.cache().remember(state);
         }
         Ok(())
     }
@@ -281,26 +245,19 @@ impl Reconciler {
     ) -> Entry {
         let (now, random) = (self.clock.wall(), self.clock.random());
         let desired = state.control.desired.as_ref();
-        Entry {
-            kind,
+        let about = RecordContext {
             at: now,
             transition: TransitionId::from_parts(now, random),
-            attempt: 1,
-            generation: state.control.generation.next(),
-            owner: self.owner.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            provenance: self.provenance.clone(),
             cause,
             event_key: EventKey::drawn(&state.route, now, random),
             told: None,
             target_group,
+        };
+        Entry {
+            attempt: 1,
+            generation: state.control.generation.next(),
             desired: desired.map(|desired| (desired.instance.clone(), desired.target)),
-            before: Vec::new(),
-            after: Vec::new(),
-            steps: Vec::new(),
-            outcome: None,
-            reason: None,
-            note: String::new(),
+            ..self.author.entry(about, state, kind)
         }
     }
 

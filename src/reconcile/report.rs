@@ -9,7 +9,6 @@ use crate::domain::event::EventKey;
 use crate::domain::lease::{Generation, Owner};
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::time::Timestamp;
 use crate::domain::transition::{Disposition, Outcome, TransitionId};
 use crate::ports::CallError;
 
@@ -156,7 +155,7 @@ pub struct Report {
 
 impl Report {
     /// The report of an attempt that has done nothing yet.
-    pub(super) fn of(task: &Task<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(task: &Task<'_>) -> Self {
         let evidence = task.evidence;
         Self {
             route: task.route.name.clone(),
@@ -172,7 +171,7 @@ impl Report {
             after: Vec::new(),
             steps: Vec::new(),
             took: Duration::ZERO,
-            event_age: now.since(evidence.ground.at()),
+            event_age: task.began.since(evidence.ground.at()),
             ended: Ended::LeaseLost { settled: None, again_after: Duration::ZERO },
         }
     }
