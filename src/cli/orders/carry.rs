@@ -61,7 +61,8 @@ impl Crew {
         config: &Config,
         ports: &Ports,
         process: Process,
-        (wait, log): (Duration, LogFormat),
+        wait: Duration,
+        log: LogFormat,
     ) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
