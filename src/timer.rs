@@ -22,8 +22,8 @@ use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
 use crate::ports::{Clock, Ports};
 use crate::reconcile::{
-    COMPARE_EVERY, ChainCheck, Ended, Look, MapComparison, Noted, PeriodicPass, Reconciler, StateStore, Together,
-    Watched,
+    COMPARE_EVERY, ChainCheck, Ended, Look, MapComparison, Noted, PeriodicPass, Reconciler, StateStore,
+    Together, Watched,
 };
 use crate::worker::{Happening, Observer};
 

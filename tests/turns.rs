@@ -167,8 +167,11 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
     let _worker = rig.start("w1");
     tokio::time::sleep(REGISTERED_BY / 2).await;
     let person = rig.fleet.world.process("person");
-    let commands =
-        OperatorCommands::new(&rig.fleet.ports(&person), Owner::new("person"), FleetConfig::default().attempts);
+    let commands = OperatorCommands::new(
+        &rig.fleet.ports(&person),
+        Owner::new("person"),
+        FleetConfig::default().attempts,
+    );
     let order = Order {
         at: rig.fleet.world.fabric.time.now(),
         by: "person".to_owned(),

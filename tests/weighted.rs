@@ -32,7 +32,8 @@ use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
 use writerlink::reconcile::{
-    Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler, Watched,
+    Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler,
+    Watched,
 };
 use writerlink::timer::INTERVAL;
 use writerlink::worker::{Until, VISIBILITY, Worker};

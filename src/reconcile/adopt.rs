@@ -177,7 +177,12 @@ impl LedgerRepair {
                 adoption.rebuilt.chain.seq,
                 adoption.what()
             ),
-            ..self.states.entry_of_recovery(RecordKind::Adopted, state, route.group.arn.clone(), Cause::Operator)
+            ..self.states.entry_of_recovery(
+                RecordKind::Adopted,
+                state,
+                route.group.arn.clone(),
+                Cause::Operator,
+            )
         };
         // Reading made no row of a route that has none; the updates need one.
         let mut state = self.ledger.load(&route.name).await?;

@@ -87,9 +87,7 @@ impl PeriodicPass {
         let newest = control.newest().map(|newest| newest.event);
         let lasts = looking.watched.contradicted.take(said, newest);
         let news = match &said.against {
-            Some(against) => {
-                lasts.and_then(|lasting| self.conflict(control, against, lasting, said.times.0))
-            }
+            Some(against) => lasts.and_then(|lasting| self.conflict(control, against, lasting, said.times.0)),
             None => self.no_conflict(control, said),
         };
         let news = agreement(control, said).or(news);
@@ -156,7 +154,10 @@ impl PeriodicPass {
         let note = format!(
             "the sources of {} agree with the route ({}), those of {} do not ({}): a resolver in front of one of them \
              lags",
-            self.states.author().owner(), said.reading, told.by, told.note
+            self.states.author().owner(),
+            said.reading,
+            told.by,
+            told.note
         );
         Some(News {
             reason: Reason::WorkersDisagree,

@@ -7,6 +7,7 @@ use crate::domain::audit::{Cause, Step, Told};
 use crate::domain::decide::Verdict;
 use crate::domain::event::EventKey;
 use crate::domain::lease::{Generation, Owner};
+use crate::domain::past::accepted;
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::{Disposition, Outcome, TransitionId};
@@ -179,20 +180,14 @@ impl Report {
     /// From the start of the attempt to the load balancer's word that the target is registered.
     #[must_use]
     pub fn registered(&self) -> Option<Duration> {
-        self.accepted("RegisterTargets").next()
+        accepted(&self.steps, "RegisterTargets").next()
     }
 
     /// From the start of the attempt to its word that the others are deregistered, or that the weights are moved.
     #[must_use]
     pub fn swapped(&self) -> Option<Duration> {
-        let deregistered = self.accepted("DeregisterTargets").last();
-        deregistered.or_else(|| self.accepted("ModifyListener").last())
-    }
-
-    /// When calls of this name were accepted.
-    fn accepted<'a>(&'a self, call: &'a str) -> impl Iterator<Item = Duration> + 'a {
-        let accepted = self.steps.iter().filter(move |s| s.name == call && s.error.is_none());
-        accepted.map(|step| step.start + step.took)
+        let last = |call| accepted(&self.steps, call).next_back();
+        last("DeregisterTargets").or_else(|| last("ModifyListener"))
     }
 }
 

@@ -10,9 +10,7 @@ use super::conflict::{Contradicted, Said};
 use super::map::MapWatch;
 use super::together::Together;
 use super::weights::{RouteReader, truth_of};
-use super::{
-    Ended, NothingInHand, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
-};
+use super::{Ended, NothingInHand, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
 use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
 use crate::domain::change::Effect;

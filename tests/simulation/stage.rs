@@ -314,8 +314,11 @@ impl Stage {
         self.orders += 1;
         let name = format!("person-{}", self.orders);
         let process = self.rig.fleet.world.process(&name);
-        let commands =
-            OperatorCommands::new(&self.rig.fleet.ports(&process), Owner::new(&name), self.script.fleet.attempts);
+        let commands = OperatorCommands::new(
+            &self.rig.fleet.ports(&process),
+            Owner::new(&name),
+            self.script.fleet.attempts,
+        );
         let order = self.order_of(route, act);
         let route = self.rig.routes[route].clone();
         let life = Arc::clone(&process);
