@@ -339,22 +339,15 @@ impl Worker {
         if let Some(news) = self.reconciler.states().take_ledger_news(&route.name) {
             self.tell(&Happening::of_ledger(route, &news));
         }
-        match report.ended {
-            // It was told when it came first, and nothing has happened since.
-            Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}
-            // Nor is there anything to be seen before its turn.
-            Ended::Waits(..) => self.tell(&Happening::Attempt(&report)),
-            Ended::Settled(_)
-            | Ended::Duplicate(_)
-            | Ended::Nothing(_)
-            | Ended::Paced(_)
-            | Ended::Deferred(..)
-            | Ended::Busy(..)
-            | Ended::Unavailable(..)
-            | Ended::LeaseLost { .. } => {
-                self.tell(&Happening::Attempt(&report));
-                self.nudge(Nudge::Route(route.name.clone()));
-            }
+        let waits = matches!(report.ended, Ended::Waits(..));
+        // It was told when it came first, and nothing has happened since.
+        let is_told = waits && report.steps.is_empty() && hand.deliveries() > 1;
+        if !is_told {
+            self.tell(&Happening::Attempt(&report));
+        }
+        // Nor is there anything to be seen before its turn.
+        if !waits {
+            self.nudge(Nudge::Route(route.name.clone()));
         }
         match report.ended {
             // Whoever holds the route is done long before its lease is over, unless it died.

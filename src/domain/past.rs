@@ -108,54 +108,26 @@ fn took_the_route(entry: &Entry) -> bool {
     }
 }
 
-/// What an attempt, or the target that it moved to, has reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Milestone {
-    Announced,
-    Registered,
-    Deregistered,
-    WeightsMoved,
-    Deferred,
-    Finished,
-    Serving,
-    NotServing,
-    OldTargetGone,
-}
+/// What accepted calls of this name lead to.
+const REACHED_BY_CALLS: [(&str, &str); 3] = [
+    ("RegisterTargets", "registered"),
+    ("DeregisterTargets", "deregistered"),
+    ("ModifyListener", "weights moved"),
+];
 
-impl Milestone {
-    /// What calls of this name lead to, once they are accepted.
-    const OF_CALLS: [(&'static str, Self); 3] = [
-        ("RegisterTargets", Self::Registered),
-        ("DeregisterTargets", Self::Deregistered),
-        ("ModifyListener", Self::WeightsMoved),
-    ];
-
-    /// What a record of this kind tells of.
-    fn of_record(kind: RecordKind) -> Option<Self> {
-        match kind {
-            RecordKind::Started | RecordKind::Resumed => Some(Self::Announced),
-            RecordKind::Deferred => Some(Self::Deferred),
-            RecordKind::Finished => Some(Self::Finished),
-            RecordKind::Serving => Some(Self::Serving),
-            RecordKind::NotServing => Some(Self::NotServing),
-            RecordKind::Drained => Some(Self::OldTargetGone),
-            RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => None,
+/// What a record of this kind tells was reached; and, of what comes after the attempt, the name of the way there.
+fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match kind {
+        RecordKind::Started | RecordKind::Resumed => ("announced", None),
+        RecordKind::Deferred => ("deferred", None),
+        RecordKind::Finished => ("finished", None),
+        RecordKind::Serving => ("serving", Some("until it serves")),
+        RecordKind::NotServing => ("not serving", Some("does not serve yet")),
+        RecordKind::Drained => ("old target gone", Some("until old one is gone")),
+        RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
+            return None;
         }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Announced => "announced",
-            Self::Registered => "registered",
-            Self::Deregistered => "deregistered",
-            Self::WeightsMoved => "weights moved",
-            Self::Deferred => "deferred",
-            Self::Finished => "finished",
-            Self::Serving => "serving",
-            Self::NotServing => "not serving",
-            Self::OldTargetGone => "old target gone",
-        }
-    }
+    })
 }
 
 /// What the records of one transition, oldest first, tell of what was reached when.
@@ -163,14 +135,13 @@ impl Milestone {
 pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
     let mut phases = Vec::new();
     for entry in oldest_first {
-        for (call, what) in Milestone::OF_CALLS {
+        for (call, name) in REACHED_BY_CALLS {
             // Steps count from the attempt's begin, which its id tells.
             let began = entry.transition.began();
             let last = accepted(&entry.steps, call).next_back();
-            phases.extend(last.map(|after| Phase { name: what.name(), at: began.plus(after) }));
+            phases.extend(last.map(|after| Phase { name, at: began.plus(after) }));
         }
-        let of_record = Milestone::of_record(entry.kind);
-        phases.extend(of_record.map(|what| Phase { name: what.name(), at: entry.at }));
+        phases.extend(reached(entry.kind).map(|(name, _)| Phase { name, at: entry.at }));
     }
     // Stable: what is of one instant stays in the order in which it was told.
     phases.sort_by_key(|phase| phase.at);
@@ -201,9 +172,9 @@ pub struct PhaseSpan {
 #[must_use]
 pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
     let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(Told::at);
-    let reached = oldest_first.iter().filter_map(|entry| Some((Milestone::of_record(entry.kind)?, entry.at)));
-    let ended = reached.clone().filter(|(what, _)| matches!(what, Milestone::Finished | Milestone::Deferred));
-    let (Some(said), Some(first), Some((_, ended))) = (said, oldest_first.first(), ended.last()) else {
+    let ends = |entry: &&&Entry| matches!(entry.kind, RecordKind::Finished | RecordKind::Deferred);
+    let ended = oldest_first.iter().rfind(ends);
+    let (Some(said), Some(first), Some(ended)) = (said, oldest_first.first(), ended) else {
         return Vec::new();
     };
     let span = |name, from: Timestamp, to: Timestamp| PhaseSpan {
@@ -211,20 +182,10 @@ pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
         start: from.since(said),
         end: to.since(said),
     };
-    let mut spans = vec![span("evidence to attempt", said, first.at), span("attempt", first.at, ended)];
-    spans.extend(reached.filter_map(|(what, at)| {
-        let name = match what {
-            Milestone::Serving => "until it serves",
-            Milestone::NotServing => "does not serve yet",
-            Milestone::OldTargetGone => "until old one is gone",
-            Milestone::Announced
-            | Milestone::Registered
-            | Milestone::Deregistered
-            | Milestone::WeightsMoved
-            | Milestone::Deferred
-            | Milestone::Finished => return None,
-        };
-        Some(span(name, ended, at))
+    let mut spans = vec![span("evidence to attempt", said, first.at), span("attempt", first.at, ended.at)];
+    spans.extend(oldest_first.iter().filter_map(|entry| {
+        let (_, way) = reached(entry.kind)?;
+        Some(span(way?, ended.at, entry.at))
     }));
     spans
 }

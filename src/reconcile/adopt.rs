@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::provenance::RecordAuthor;
-use super::recover::{Committed, RECOVERED_MAX};
-use super::states::StateStore;
+use super::recover::RECOVERED_MAX;
+use super::states::{Committed, StateStore};
 use crate::audit_chain::verify_newest;
 use crate::domain::audit::{BrokenChain, Cause, Entry, RecordKind, Told};
 use crate::domain::chain_end::ChainEnd;

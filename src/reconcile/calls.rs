@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::recover::Committed;
 use super::report::Report;
+use super::states::Committed;
 use super::{Held, Leave, Reconciler, Task};
 use crate::domain::change;
 use crate::domain::lease::Hold;

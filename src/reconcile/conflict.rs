@@ -4,69 +4,17 @@
 //! Two workers may stand behind different resolvers, so each keeps its own count, and only the one that recorded a
 //! conflict ends it: else they would record and end it in turns. A worker whose sources agree objects once.
 
-use std::time::Duration;
-
 use super::tick::{Looking, Noted, PeriodicPass};
+use super::watched::{Lasting, Said};
 use crate::domain::aim::RANK_TRUTH;
 use crate::domain::audit::Reason;
 use crate::domain::change::Effect;
 use crate::domain::decide::Verdict;
-use crate::domain::event::EventKey;
-use crate::domain::sources::{CONFLICT_AFTER, CONFLICT_FORGOTTEN, one_agrees};
+use crate::domain::sources::{CONFLICT_FORGOTTEN, one_agrees};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired};
-use crate::domain::truth::Reading;
 use crate::domain::unresolved::SourceConflict;
 use crate::ports::CallError;
-
-/// What the sources said at a look.
-pub(super) struct Said<'a> {
-    pub(super) reading: &'a Reading,
-    /// What that says against the newest evidence.
-    pub(super) against: Option<Verdict>,
-    /// The wall clock and the monotonic one.
-    pub(super) times: (Timestamp, Duration),
-}
-
-/// Since when the sources contradict the newest evidence, by one worker's readings.
-#[derive(Debug, Default)]
-pub(super) struct Contradicted {
-    /// The evidence, and when a look saw it first.
-    since: Option<(Option<EventKey>, Timestamp, Duration)>,
-    /// The reason, and since when it has been that one.
-    so: Option<(Reason, Duration)>,
-    /// Whether it is no normal lag any more.
-    pub(super) lasts: bool,
-}
-
-/// A contradiction that is no normal lag any more.
-#[derive(Clone, Copy)]
-struct Lasting {
-    since: Timestamp,
-    /// Whether it has been for this very reason that long.
-    for_one_reason: bool,
-}
-
-impl Contradicted {
-    pub(super) fn is_one(&self) -> bool {
-        self.since.is_some()
-    }
-
-    /// Takes a look.
-    fn take(&mut self, said: &Said<'_>, newest: Option<EventKey>) -> Option<Lasting> {
-        let (wall, monotonic) = said.times;
-        let Some(against) = &said.against else {
-            *self = Self::default();
-            return None;
-        };
-        let same = self.since.filter(|(evidence, ..)| *evidence == newest);
-        let (_, since, first) = *self.since.insert(same.unwrap_or((newest, wall, monotonic)));
-        let same = self.so.filter(|(reason, _)| *reason == against.reason);
-        let (_, so) = *self.so.insert(same.unwrap_or((against.reason, monotonic)));
-        let lasts = |from: Duration| monotonic.saturating_sub(from) >= CONFLICT_AFTER;
-        lasts(first).then_some(Lasting { since, for_one_reason: lasts(so) })
-    }
-}
 
 /// What is to be recorded, and what it changes.
 struct News {
@@ -188,43 +136,4 @@ fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
         said.reading
     );
     Some(News { reason: Reason::SourcesAgree, note, effect: Effect::Agrees(newest.event) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::transition::Outcome;
-
-    fn key(digit: char) -> EventKey {
-        EventKey::parse(&digit.to_string().repeat(64)).unwrap()
-    }
-
-    #[test]
-    fn newer_evidence_and_another_reason_begin_the_minute_anew() {
-        let reading = Reading(Vec::new());
-        let mut contradicted = Contradicted::default();
-        let mut look = |seconds: u64, newest: char, reason: Option<Reason>| {
-            let said = Said {
-                reading: &reading,
-                against: reason.map(|reason| Verdict::new(Outcome::Ignored, reason, "so")),
-                times: (Timestamp::EPOCH, Duration::from_secs(seconds)),
-            };
-            let lasting = contradicted.take(&said, Some(key(newest)));
-            lasting.map(|lasting| lasting.for_one_reason)
-        };
-        let minute = CONFLICT_AFTER.as_secs();
-        let (contradict, unclear) = (Reason::SourcesContradict, Reason::TruthUnclear);
-        assert_eq!(look(0, '1', Some(contradict)), None);
-        assert_eq!(look(minute - 1, '1', Some(contradict)), None);
-        assert_eq!(look(minute, '1', Some(contradict)), Some(true));
-        // Another reason: it lasts, and not for one reason.
-        assert_eq!(look(minute + 1, '1', Some(unclear)), Some(false));
-        // Newer evidence has to be contradicted for as long.
-        assert_eq!(look(minute + 2, '2', Some(unclear)), None);
-        assert_eq!(look(2 * minute + 1, '2', Some(unclear)), None);
-        assert_eq!(look(2 * minute + 2, '2', Some(unclear)), Some(true));
-        // So has what was over in between.
-        assert_eq!(look(2 * minute + 3, '2', None), None);
-        assert_eq!(look(2 * minute + 4, '2', Some(unclear)), None);
-    }
 }

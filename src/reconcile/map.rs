@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tick::{Noted, Watched};
+use super::memory::Denied;
+use super::tick::Noted;
+use super::watched::Watched;
 use super::{NothingInHand, StateStore, Task};
 use crate::domain::audit::{Cause, Reason};
 use crate::domain::change::Effect;
-use crate::domain::drift::{Comparisons, Drifted, compared_with, first_after, told};
+use crate::domain::drift::{compared_with, first_after, told};
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
@@ -27,24 +29,9 @@ pub const COMPARE_EVERY: Duration = Duration::from_mins(5);
 /// How often a map is compared of which the state says that it differs, so that a corrected one is right soon.
 const COMPARE_AGAIN: Duration = Duration::from_mins(1);
 
-/// How long nobody is asked who has refused to answer.
-const DENIED_FOR: Duration = Duration::from_hours(24);
-
 /// For how long the same difference is not recorded a second time, although another worker, whose name server says
 /// otherwise, has taken the first record back.
 const RECORDED_FOR: Duration = Duration::from_hours(1);
-
-/// What one worker's timer remembers of a route's map.
-#[derive(Debug, Default)]
-pub(super) struct MapWatch {
-    /// Whether the route's state says that its map differs.
-    pub(super) differs: bool,
-    comparisons: Comparisons,
-    /// When the next comparison is due; nothing before the first look.
-    due: Option<Duration>,
-    /// What was recorded last, and when.
-    recorded: Option<(Vec<Drifted>, Duration)>,
-}
 
 /// A comparison.
 struct Compared<'a> {
@@ -225,25 +212,4 @@ fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) 
     }
     watched.map.due = Some(now + again);
     true
-}
-
-/// Until when somebody is not asked, who has refused to answer this process.
-#[derive(Debug, Default)]
-pub(super) struct Denied(std::sync::Mutex<Option<Duration>>);
-
-impl Denied {
-    fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    pub(super) fn is_denied(&self, now: Duration) -> bool {
-        self.with(|until| until.is_some_and(|until| now < until))
-    }
-
-    /// Notes a refusal; whether one was noted already, by another route's look.
-    pub(super) fn deny(&self, now: Duration) -> bool {
-        let said_before = self.is_denied(now);
-        self.with(|until| *until = Some(now + DENIED_FOR));
-        said_before
-    }
 }

@@ -1,4 +1,4 @@
-//! What a process remembers of the ledger: a guess that saves a read, never a fact.
+//! What a process remembers: a guess that saves a call, never a fact.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,9 @@ use crate::domain::lease::{Acquire, acquire};
 use crate::domain::route::RouteName;
 use crate::domain::transition::RouteState;
 use crate::ports::Clock;
+
+/// How long nobody is asked who has refused to answer.
+const DENIED_FOR: Duration = Duration::from_hours(24);
 
 /// The routes' states as they were last seen.
 pub(super) struct StateCache {
@@ -53,5 +56,26 @@ impl StateCache {
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<RouteName, Sighting>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until when somebody is not asked, who has refused to answer this process.
+#[derive(Debug, Default)]
+pub(super) struct Denied(Mutex<Option<Duration>>);
+
+impl Denied {
+    fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn is_denied(&self, now: Duration) -> bool {
+        self.with(|until| until.is_some_and(|until| now < until))
+    }
+
+    /// Notes a refusal; whether one was noted already, by another route's look.
+    pub(super) fn deny(&self, now: Duration) -> bool {
+        let said_before = self.is_denied(now);
+        self.with(|until| *until = Some(now + DENIED_FOR));
+        said_before
     }
 }

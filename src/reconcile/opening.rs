@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::Sighting;
-use super::recover::Committed;
 use super::report::{Ended, Report};
+use super::states::Committed;
 use super::turns::{Asked, Leave};
 use super::{Held, Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Entry, Reason, RecordKind};

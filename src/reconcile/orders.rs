@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::opening::COMMIT_TRIES;
-use super::recover::Committed;
+use super::states::Committed;
 use super::{Attempts, NothingInHand, Reconciler, RecordAuthor, Report, StateStore, Task, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change::{self, Effect};

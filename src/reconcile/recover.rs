@@ -6,12 +6,10 @@
 //! (`writerlink adopt`): the state stays, and the fault is reported.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::bug;
 use super::provenance::RecordContext;
-use super::states::StateStore;
+use super::states::{Committed, StateStore};
 use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, RecordKind};
 use crate::domain::chain_end::ChainEnd;
@@ -30,100 +28,10 @@ pub const RECOVERED_MAX: usize = 1000;
 /// statements in a transaction.
 const AT_ONCE: usize = 90;
 
-/// How often the same fault of a route is reported. It is met by every delivery and by every pass.
-const REPORTED_EVERY: Duration = Duration::from_mins(1);
-
 /// The code of a commit that was refused since rows behind the head do not continue it. No service has this code.
 pub const CHAIN_BROKEN: &str = "ChainBroken";
 
-/// What became of a change that was to be committed, once the state knows all of its records.
-pub(super) enum Committed {
-    /// As [`Commit::Done`].
-    Done(RouteState),
-    /// As [`Commit::Refused`].
-    Refused { state: RouteState, event: Option<EventEntry> },
-}
-
-/// What was found out about a route's ledger, for the log and the metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerNews {
-    /// The state was behind its records and was rebuilt from them.
-    Recovered {
-        /// The number of the record that the state ended at.
-        from: u64,
-        /// That of the last record it was rebuilt from.
-        to: u64,
-    },
-    /// Rows do not continue the state.
-    Broken(BrokenChain),
-}
-
-/// What is to be reported of each route's ledger, and which fault was reported last.
-#[derive(Debug, Default)]
-pub(super) struct News(Mutex<BTreeMap<RouteName, Told>>);
-
-#[derive(Debug, Default)]
-struct Told {
-    next: Option<LedgerNews>,
-    last: Option<(BrokenChain, Duration)>,
-}
-
-impl News {
-    fn with<T>(&self, route: &RouteName, take: impl FnOnce(&mut Told) -> T) -> T {
-        let mut news = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        take(news.entry(route.clone()).or_default())
-    }
-}
-
 impl StateStore {
-    /// What was found out about the route's ledger since this was asked last.
-    #[must_use]
-    pub fn take_ledger_news(&self, route: &RouteName) -> Option<LedgerNews> {
-        self.news.with(route, |told| told.next.take())
-    }
-
-    pub(super) fn report_broken(&self, route: &RouteName, broken: &BrokenChain) {
-        let now = self.clock.monotonic();
-        self.news.with(route, |told| {
-            let last = told.last.as_ref();
-            let lately =
-                last.is_some_and(|(last, at)| last == broken && now.saturating_sub(*at) < REPORTED_EVERY);
-            if !lately {
-                told.last = Some((broken.clone(), now));
-                told.next = Some(LedgerNews::Broken(broken.clone()));
-            }
-        });
-    }
-
-    /// Commits a change; a state that turns out to be behind its records is rebuilt, and the change is refused.
-    pub(super) async fn write(&self, change: &Change) -> Result<Committed, CallError> {
-        let committed = match self.ledger.commit(change).await? {
-            Commit::Done(state) => Committed::Done(state),
-            Commit::Refused { state, event } => Committed::Refused { state, event },
-            Commit::PlaceTaken { state } => {
-                let state = match change.entry() {
-                    Some(entry) => {
-                        let group = entry.target_group.clone();
-                        // Seldom met, and large: it must not make the future of every commit larger.
-                        Box::pin(self.recover(state, group, entry.cause)).await?
-                    }
-                    None => state,
-                };
-                let event = match change.event() {
-                    Some(write) => self.ledger.event(&write.entry().key).await?,
-                    None => None,
-                };
-                Committed::Refused { state, event }
-            }
-        };
-        match &committed {
-            Committed::Done(state) | Committed::Refused { state, .. } => {
-                self.cache().remember(state.clone());
-            }
-        }
-        Ok(committed)
-    }
-
     /// Compares a route's state with its newest audit row, and rebuilds a state that is behind.
     ///
     /// # Errors
@@ -140,7 +48,7 @@ impl StateStore {
         Ok(())
     }
 
-    async fn recover(
+    pub(super) async fn recover(
         &self,
         state: RouteState,
         group: TargetGroupArn,
@@ -176,10 +84,7 @@ impl StateStore {
             // Another worker was faster, and this is what it left.
             Committed::Refused { state, .. } => return Ok(state),
         };
-        self.news.with(&route, |told| {
-            told.next = Some(LedgerNews::Recovered { from, to });
-            told.last = None;
-        });
+        self.report_recovered(&route, from, to);
         Ok(state)
     }
 

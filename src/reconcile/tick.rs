@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::conflict::{Contradicted, Said};
-use super::map::MapWatch;
 use super::together::Together;
+use super::watched::{Said, Watched};
 use super::weights::{RouteReader, truth_of};
 use super::{Ended, NothingInHand, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of};
 use crate::domain::aim::{Aim, RANK_TRUTH, aim, contradiction};
@@ -20,71 +19,9 @@ use crate::domain::follow::{Arrival, Seen, Sign};
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
 use crate::domain::route::Route;
-use crate::domain::sources::Sources;
-use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
+use crate::domain::transition::{Desired, Outcome, RouteState};
 use crate::ports::{CallError, Clock, Databases, Ports};
-
-/// What one worker's timer remembers of a route between its looks.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own about the route, and no two of them make a state"
-)]
-#[derive(Debug, Default)]
-pub struct Watched {
-    pub(super) sources: Sources,
-    pub(super) contradicted: Contradicted,
-    /// What was recorded last about a difference that is not acted on, so that it is recorded once.
-    noticed: Option<(Reason, Option<Target>)>,
-    /// Whether the place that the route has in the line is of our own asking: nobody but us comes back for it.
-    waits_itself: bool,
-    /// The repairs that failed, one after another.
-    failed: FailedRepairs,
-    /// Since when the route has been paused or frozen.
-    pub stopped_since: Option<Timestamp>,
-    /// Whether the flap rule stops it.
-    pub is_flapping: bool,
-    /// Whether something about it is unresolved (I9).
-    pub is_unresolved: bool,
-    /// Whether its state was compared with its newest record since this worker began: before that nobody can tell whether
-    /// the state was restored.
-    is_compared: bool,
-    /// The comparisons of its map.
-    pub(super) map: MapWatch,
-}
-
-impl Watched {
-    /// Keeps what the summary tells of the route's state, whatever comes of the look.
-    pub(super) fn see(&mut self, control: &Control, now: Timestamp) {
-        let safety = &control.safety;
-        self.stopped_since = safety.stopped_since(now);
-        self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
-        self.is_unresolved = is_open(control, now);
-        let conflict = control.source_conflict.as_ref();
-        self.map.differs = conflict.is_some_and(|conflict| conflict.reason == Reason::MapDiffers);
-    }
-
-    /// It is as it should be: what was in the way of that is forgotten.
-    fn is_put_right(&mut self) {
-        self.noticed = None;
-        self.waits_itself = false;
-        self.failed = FailedRepairs::default();
-    }
-
-    /// Whether its sources contradict what is desired for long enough, by this worker's own readings.
-    #[must_use]
-    pub fn is_contradicted(&self) -> bool {
-        self.contradicted.lasts
-    }
-
-    /// Whether the sources say something else than what is desired. Counted once that lasts.
-    #[must_use]
-    pub fn waits_for_sources(&self) -> bool {
-        self.contradicted.is_one()
-    }
-}
 
 /// What a look led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,14 +89,8 @@ impl PeriodicPass {
         }
     }
 
-    /// Looks at a route, and puts it right if it has to be and may be. What was recorded on the way goes to
-    /// `noted`.
-    pub async fn look(&self, route: &Route, watched: &mut Watched, noted: &mut Vec<Noted>) -> Look {
-        let alone = Together::default();
-        Box::pin(self.look_with(&alone, route, watched, noted)).await
-    }
-
-    /// The same as one of several looks that begin together.
+    /// Looks at a route, as one of several looks that begin together, and puts it right if it has to be and may be. What
+    /// was recorded on the way goes to `noted`.
     pub async fn look_with(
         &self,
         together: &Together,
@@ -167,10 +98,8 @@ impl PeriodicPass {
         watched: &mut Watched,
         noted: &mut Vec<Noted>,
     ) -> Look {
-        match Box::pin(self.try_to_look(together, route, watched, noted)).await {
-            Ok(look) => look,
-            Err(error) => Look::Failed(error),
-        }
+        let look = Box::pin(self.try_to_look(together, route, watched, noted));
+        look.await.unwrap_or_else(Look::Failed)
     }
 
     async fn try_to_look(
@@ -387,47 +316,6 @@ impl PeriodicPass {
     }
 }
 
-/// So many repairs may fail one after another before the next one has to wait.
-const REPAIRS_AT_ONCE: u32 = 3;
-
-/// The first and the longest wait for it.
-const REPAIR_AGAIN: Duration = Duration::from_secs(10);
-const REPAIR_AGAIN_MOST: Duration = Duration::from_mins(5);
-
-/// Repairs of a route that failed. Nobody counts the attempts of what nobody delivers, each leaves two records for ever,
-/// and the calls are missing elsewhere. The looks go on: there may be news.
-#[derive(Debug, Default)]
-struct FailedRepairs {
-    /// Where they were to bring the route.
-    to: Option<Target>,
-    times: u32,
-    not_before: Duration,
-}
-
-impl FailedRepairs {
-    fn hold_back(&self, to: Target, now: Duration) -> bool {
-        self.to == Some(to) && now < self.not_before
-    }
-
-    fn take(&mut self, report: &Report, now: Duration) {
-        match report.ended {
-            Ended::Settled(_) => *self = Self::default(),
-            Ended::Deferred(..) | Ended::Waits(_, Some(_)) => {
-                let to = report.desired.as_ref().map(|(_, target)| *target);
-                let before = if self.to == to { self.times } else { 0 };
-                let times = before + 1;
-                let wait = match times.checked_sub(REPAIRS_AT_ONCE) {
-                    None | Some(0) => Duration::ZERO,
-                    Some(beyond) => doubled(REPAIR_AGAIN, beyond).min(REPAIR_AGAIN_MOST),
-                };
-                *self = Self { to, times, not_before: now + wait };
-            }
-            // It did not come to a call, or nobody knows.
-            _ => {}
-        }
-    }
-}
-
 /// Why a route that differs is left as it is.
 struct HeldBack {
     verdict: Verdict,
@@ -443,79 +331,4 @@ pub(super) struct Looking<'a> {
     pub(super) state: RouteState,
     pub(super) watched: &'a mut Watched,
     pub(super) noted: &'a mut Vec<Noted>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::audit::Told;
-    use crate::domain::route::{InstanceId, RouteName};
-    use crate::domain::safety::Stop;
-    use crate::domain::transition::TransitionId;
-
-    #[test]
-    fn a_route_flaps_as_long_as_its_protection_holds() {
-        let until = Timestamp::EPOCH.plus(Duration::from_mins(1));
-        let mut control = Control::default();
-        control.safety.flapping = Some(Stop {
-            by: "writerlink".to_owned(),
-            reason: "six moves".to_owned(),
-            since: Timestamp::EPOCH,
-            until: Some(until),
-        });
-        let mut watched = Watched::default();
-        for (now, flaps) in [(Timestamp::EPOCH, true), (until, false)] {
-            watched.see(&control, now);
-            assert_eq!(watched.is_flapping, flaps);
-        }
-    }
-
-    /// The report of a repair that was to bring the route to the `last` address, and ended like this.
-    fn repair_of(last: u8, ended: Ended) -> Report {
-        let name = RouteName::new("orders").unwrap();
-        let target = Target { ip: [10, 0, 1, last].into(), port: 3306 };
-        let (at, said) = (Timestamp::EPOCH, String::new());
-        Report {
-            event_key: EventKey::drawn(&name, at, 1),
-            route: name,
-            cause: Cause::Reconcile,
-            told: Told::Truth { at, said },
-            transition: TransitionId::from_parts(at, 7),
-            attempt: 1,
-            resumed: false,
-            generation: None,
-            desired: Some((InstanceId::new("db-1").unwrap(), target)),
-            before: Vec::new(),
-            after: Vec::new(),
-            steps: Vec::new(),
-            took: Duration::ZERO,
-            event_age: Duration::ZERO,
-            ended,
-        }
-    }
-
-    #[test]
-    fn failed_repairs_count_for_one_target_and_one_that_ended_well_clears_them() {
-        let failed = || {
-            let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, "no");
-            Ended::Deferred(verdict, Duration::ZERO)
-        };
-        let target = |last| repair_of(last, failed()).desired.unwrap().1;
-        let mut repairs = FailedRepairs::default();
-        for _ in 0..REPAIRS_AT_ONCE {
-            assert!(!repairs.hold_back(target(1), Duration::ZERO));
-            repairs.take(&repair_of(1, failed()), Duration::ZERO);
-        }
-        repairs.take(&repair_of(1, failed()), Duration::ZERO);
-        assert!(repairs.hold_back(target(1), Duration::ZERO));
-        assert!(!repairs.hold_back(target(2), Duration::ZERO), "news");
-        // The first failure at another target is the first one of it.
-        repairs.take(&repair_of(2, failed()), Duration::ZERO);
-        assert!(!repairs.hold_back(target(2), Duration::ZERO));
-        assert!(!repairs.hold_back(target(1), Duration::ZERO));
-        repairs.times = REPAIRS_AT_ONCE + 5;
-        let well = Verdict::new(Outcome::Swapped, Reason::GroupDiffered, "there");
-        repairs.take(&repair_of(2, Ended::Settled(well)), Duration::ZERO);
-        assert_eq!(repairs.times, 0);
-    }
 }
