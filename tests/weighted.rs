@@ -33,7 +33,7 @@ use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
 use writerlink::reconcile::{
     Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler,
-    Watched,
+    Together, Watched,
 };
 use writerlink::timer::INTERVAL;
 use writerlink::worker::{Until, VISIBILITY, Worker};

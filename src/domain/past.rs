@@ -149,6 +149,7 @@ pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
 }
 
 /// When the calls of this name were accepted, counted from the attempt's begin.
+#[must_use]
 pub fn accepted(steps: &[Step], call: &str) -> impl DoubleEndedIterator<Item = Duration> {
     let accepted = steps.iter().filter(move |step| step.name == call && step.error.is_none());
     accepted.map(|step| step.start + step.took)

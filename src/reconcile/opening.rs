@@ -139,19 +139,8 @@ impl Reconciler {
             return Ok(Opening::Ended(paced));
         }
         let leave = attempt.leave;
-        if let Some((call, since)) = self.queue.needs_a_turn(task, &seen.state, &decision)
-            && leave.as_ref().is_none_or(|leave| leave.call != call)
-        {
-            *leave = None;
-            match self.queue.turn_before_the_lease(task, call, since).await {
-                Asked::AtOnce(at_once) => *leave = Some(at_once),
-                Asked::Waited(turn) => return Ok(Opening::Turn(turn)),
-                Asked::Away(pause) => {
-                    let waits = Ended::Waits(pause, None);
-                    self.tell_that_its_turn_is_away(task, &seen.state, &waits).await?;
-                    return Ok(Opening::Ended(waits));
-                }
-            }
+        if let Some(opening) = self.wait_for_a_turn(task, &seen.state, &decision, leave).await? {
+            return Ok(opening);
         }
         self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
@@ -187,6 +176,36 @@ impl Reconciler {
             desired,
             leave: leave.take(),
         })))
+    }
+
+    /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
+    /// opening comes to instead.
+    async fn wait_for_a_turn(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+        leave: &mut Option<Leave>,
+    ) -> Result<Option<Opening>, CallError> {
+        let Some((call, since)) = self.queue.needs_a_turn(task, from, decision) else {
+            return Ok(None);
+        };
+        if leave.as_ref().is_some_and(|leave| leave.call == call) {
+            return Ok(None);
+        }
+        *leave = None;
+        Ok(match self.queue.turn_before_the_lease(task, call, since).await {
+            Asked::AtOnce(at_once) => {
+                *leave = Some(at_once);
+                None
+            }
+            Asked::Waited(turn) => Some(Opening::Turn(turn)),
+            Asked::Away(pause) => {
+                let waits = Ended::Waits(pause, None);
+                self.tell_that_its_turn_is_away(task, from, &waits).await?;
+                Some(Opening::Ended(waits))
+            }
+        })
     }
 
     /// What is to be done about the evidence, by the state as it was last seen.

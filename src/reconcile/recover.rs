@@ -162,7 +162,7 @@ impl StateStore {
             attempt: 1,
             generation: state.control.generation.next(),
             desired: desired.map(|desired| (desired.instance.clone(), desired.target)),
-            ..self.author.entry(about, state, kind)
+            ..self.author().entry(about, state, kind)
         }
     }
 

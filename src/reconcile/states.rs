@@ -62,7 +62,7 @@ pub struct StateStore {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) audit: Arc<dyn Audit>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) author: RecordAuthor,
+    author: RecordAuthor,
     cache: StateCache,
     news: News,
     pub(super) reads_alone: Denied,
