@@ -160,14 +160,14 @@ pub struct Fault {
 impl Fault {
     /// Records are missing between two others.
     pub(crate) fn missing(expected: u64, found: u64) -> Self {
-        let numbers = (format!("record {expected}"), format!("record {found}"));
-        Self::of(BrokenChain::Gap { expected, found }, numbers)
+        let broken = BrokenChain::Gap { expected, found };
+        Self::of(broken, format!("record {expected}"), format!("record {found}"))
     }
 
     /// A row that is no record any more.
     pub(crate) fn unreadable(row: &UnreadableRow) -> Self {
         let broken = BrokenChain::Altered(row.seq, row.to_string());
-        Self::of(broken, ("a record".to_owned(), row.to_string()))
+        Self::of(broken, "a record".to_owned(), row.to_string())
     }
 
     /// Whether it lies between the record `last` and the one after it, rather than in either.
@@ -179,10 +179,10 @@ impl Fault {
     fn behind(broken: BrokenChain) -> Self {
         let seq = broken.seq();
         let ends = "nothing after the end of the state".to_owned();
-        Self::of(broken, (ends, format!("record {seq}")))
+        Self::of(broken, ends, format!("record {seq}"))
     }
 
-    fn of(broken: BrokenChain, (expected, found): (String, String)) -> Self {
+    fn of(broken: BrokenChain, expected: String, found: String) -> Self {
         Self { broken, expected, found }
     }
 
@@ -192,7 +192,7 @@ impl Fault {
             (format!("{name} {expected}"), format!("{name} {found}"))
         };
         let now = Hash::of(&stored.canonical);
-        let values = match &broken {
+        let (expected, found) = match &broken {
             BrokenChain::WrongPrevious(_) => hashes("prev_hash", before.hash, stored.record.prev),
             BrokenChain::Altered(..) if now != stored.hash => hashes("hash", stored.hash, now),
             BrokenChain::Altered(_, parts) => {
@@ -206,17 +206,17 @@ impl Fault {
             BrokenChain::WrongHead(_) => hashes("hash", before.hash, now),
             BrokenChain::NotRebuilt(seq, why) => (format!("record {seq}"), why.clone()),
         };
-        Self::of(broken, values)
+        Self::of(broken, expected, found)
     }
 
     fn at_end(broken: BrokenChain, last: ChainHead, head: ChainHead) -> Self {
         let nothing = "nothing after the last record".to_owned();
-        let values = if last.seq == head.seq {
+        let (expected, found) = if last.seq == head.seq {
             (format!("hash {}", head.hash), format!("hash {}", last.hash))
         } else {
             (format!("record {}", head.seq), nothing)
         };
-        Self::of(broken, values)
+        Self::of(broken, expected, found)
     }
 }
 
@@ -350,7 +350,7 @@ pub async fn verify_newest(
     head: ChainHead,
 ) -> Result<Verified, CallError> {
     let first = head.seq.saturating_sub(NEWEST - 1).max(1);
-    let mut verified = verify_from(audit, &route, (first, Follower::from(first)), head).await?;
+    let mut verified = verify_from(audit, &route, first, Follower::from(first), head).await?;
     let mut last = 0;
     while let Some(found) = &verified.fault {
         let adopted = adopted_after(audit, &route, &found.broken).await?;
@@ -358,7 +358,7 @@ pub async fn verify_newest(
             break;
         };
         last = adopted;
-        verified = verify_from(audit, &route, (adopted, Follower::anywhere()), head).await?;
+        verified = verify_from(audit, &route, adopted, Follower::anywhere(), head).await?;
     }
     Ok(verified)
 }
@@ -370,7 +370,8 @@ pub async fn verify_newest(
 pub async fn verify_from(
     audit: &dyn Audit,
     route: &RouteName,
-    (first, chain): (u64, Follower),
+    first: u64,
+    chain: Follower,
     head: ChainHead,
 ) -> Result<Verified, CallError> {
     let walk = Walk::from(route.clone(), first);

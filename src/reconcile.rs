@@ -22,6 +22,7 @@
 mod adopt;
 mod ahead;
 mod calls;
+mod chain_check;
 mod conflict;
 mod map;
 mod memory;
@@ -32,11 +33,13 @@ mod preview;
 mod provenance;
 mod recover;
 mod report;
+mod states;
 mod steps;
 mod tick;
 mod together;
 mod turns;
 mod waiting;
+mod watched;
 mod weights;
 
 use std::sync::Arc;
@@ -44,30 +47,31 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::adopt::{Adopted, Adopting, Adoption, Trouble};
+pub use self::adopt::{Adopted, Adopting, Adoption, LedgerRepair, Trouble};
 use self::calls::Stopped;
-pub use self::map::COMPARE_EVERY;
-use self::map::Denied;
-use self::memory::Memory;
-use self::opening::Opening;
-pub use self::orders::Ordered;
-use self::pace::SharedPace;
-pub use self::preview::{Preview, RouteOutlook};
-pub use self::recover::{CHAIN_BROKEN, LedgerNews, RECOVERED_MAX};
-use self::recover::{Committed, News};
+pub use self::chain_check::ChainCheck;
+pub use self::map::{COMPARE_EVERY, MapComparison};
+pub use self::orders::{OperatorCommands, Ordered};
+use self::pace::Pace;
+pub use self::preview::{DryRun, Preview, RouteOutlook};
+pub use self::provenance::RecordAuthor;
+pub use self::recover::{CHAIN_BROKEN, RECOVERED_MAX};
 pub use self::report::{Ended, Report};
-use self::steps::{Steps, without_id};
-pub use self::tick::{Look, Noted, Watched};
+use self::states::Committed;
+pub use self::states::{LedgerNews, StateStore};
+use self::steps::Steps;
+pub use self::tick::{Look, Noted, PeriodicPass};
 pub use self::together::Together;
-use self::turns::{Leave, SharedLine};
-use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
-use crate::domain::change::{self, Change, IllegalChange};
+use self::turns::Leave;
+pub use self::turns::SharedQuotaQueue;
+pub use self::watched::Watched;
+use crate::domain::audit::{Cause, Entry, Reason, RecordKind};
+use crate::domain::change::{self, IllegalChange};
 use crate::domain::decide::Verdict;
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
-use crate::domain::lease::{Hold, Owner};
+use crate::domain::lease::Hold;
 use crate::domain::plan::Reach;
-use crate::domain::provenance::Provenance;
 use crate::domain::route::{InstanceId, Route, RouteName, Strategy, TargetGroupArn};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{
@@ -75,7 +79,7 @@ use crate::domain::transition::{
 };
 use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use crate::planted::{Bug, planted};
-use crate::ports::{Audit, CallError, Clock, Databases, ErrorKind, Ledger, Listeners, Ports, TargetGroups};
+use crate::ports::{CallError, Clock, Databases, ErrorKind, Listeners, Ports, TargetGroups};
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
 /// that lease and visibility live and die together: one heartbeat, made by the attempt itself between its
@@ -115,23 +119,16 @@ impl InHand for NothingInHand {
     }
 }
 
-/// Makes attempts, and remembers what the ledger said last.
+/// Makes attempts: begin, calls, finish, settle.
 pub struct Reconciler {
-    ledger: Arc<dyn Ledger>,
-    audit: Arc<dyn Audit>,
     groups: Arc<dyn TargetGroups>,
     listeners: Arc<dyn Listeners>,
     databases: Arc<dyn Databases>,
     clock: Arc<dyn Clock>,
-    owner: Owner,
-    provenance: Option<Arc<Provenance>>,
-    limits: Attempts,
-    seen: Memory,
-    pace: SharedPace,
-    line: SharedLine,
-    denied: Denied,
-    news: News,
-    reads_alone: Denied,
+    attempts_max: u32,
+    states: Arc<StateStore>,
+    pace: Pace,
+    queue: Arc<SharedQuotaQueue>,
 }
 
 /// How often an event is tried, and how many routes a worker moves.
@@ -150,6 +147,7 @@ struct Task<'a> {
     route: &'a Route,
     evidence: &'a Evidence,
     cause: Cause,
+    began: Timestamp,
     transition: TransitionId,
     /// Where the route's chain ended when its group was looked at, if that was before the attempt.
     looked_at: Option<ChainHead>,
@@ -176,27 +174,56 @@ struct Held {
 /// its quota is never held back by this, unless somebody sets it lower.
 pub const MOVES_PER_MINUTE_MAX: u32 = REGISTRATIONS_BURST + 60 * REGISTRATIONS_PER_SECOND;
 
-impl Reconciler {
-    /// A reconciler that has seen nothing yet. It writes as `owner`.
-    #[must_use]
-    pub fn new(ports: &Ports, owner: Owner, limits: Attempts) -> Self {
+impl<'a> Task<'a> {
+    /// What an attempt, a look or an order is about that begins now.
+    fn begin(
+        clock: &Arc<dyn Clock>,
+        route: &'a Route,
+        evidence: &'a Evidence,
+        cause: Cause,
+        in_hand: &'a dyn InHand,
+    ) -> Self {
+        let began = clock.wall();
         Self {
-            ledger: Arc::clone(&ports.ledger),
-            audit: Arc::clone(&ports.audit),
+            route,
+            evidence,
+            cause,
+            began,
+            transition: TransitionId::from_parts(began, clock.random()),
+            looked_at: None,
+            in_hand,
+            steps: Steps::begin(Arc::clone(clock)),
+        }
+    }
+}
+
+impl Reconciler {
+    /// A reconciler that has seen nothing yet. It writes as `author`.
+    #[must_use]
+    pub fn new(ports: &Ports, author: impl Into<RecordAuthor>, limits: Attempts) -> Self {
+        let clock = || Arc::clone(&ports.clock);
+        Self {
             groups: Arc::clone(&ports.groups),
             listeners: Arc::clone(&ports.listeners),
             databases: Arc::clone(&ports.databases),
-            clock: Arc::clone(&ports.clock),
-            owner,
-            provenance: None,
-            limits,
-            seen: Memory::default(),
-            pace: SharedPace::default(),
-            line: turns::line_before(limits.quota),
-            denied: Denied::default(),
-            news: News::default(),
-            reads_alone: Denied::default(),
+            clock: clock(),
+            attempts_max: limits.attempts_max,
+            states: Arc::new(StateStore::new(ports, author.into())),
+            pace: Pace::new(limits.moves_per_minute_max),
+            queue: Arc::new(SharedQuotaQueue::new(clock(), limits.quota)),
         }
+    }
+
+    /// The states that its attempts read and write.
+    #[must_use]
+    pub fn states(&self) -> &Arc<StateStore> {
+        &self.states
+    }
+
+    /// The line in which its attempts wait for the account's quota.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<SharedQuotaQueue> {
+        &self.queue
     }
 
     /// Reads the state of `route`, so that its first attempt saves a round trip.
@@ -204,7 +231,7 @@ impl Reconciler {
     /// # Errors
     /// When the ledger cannot be read.
     pub async fn warm_up(&self, route: &RouteName) -> Result<(), CallError> {
-        self.read(route).await.map(drop)
+        self.states.read(route).await.map(drop)
     }
 
     /// Makes one attempt at `evidence` and says how it ended. Never waits for the load balancer's health
@@ -216,51 +243,25 @@ impl Reconciler {
         cause: Cause,
         in_hand: &dyn InHand,
     ) -> Report {
-        self.attempt_seen(route, evidence, (cause, None), in_hand).await
+        self.carry_through(Task::begin(&self.clock, route, evidence, cause, in_hand)).await
     }
 
     /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
     /// elsewhere), what was seen was the middle of somebody's move, and nothing is done.
-    async fn attempt_seen(
-        &self,
-        route: &Route,
-        evidence: &Evidence,
-        (cause, looked_at): (Cause, Option<ChainHead>),
-        in_hand: &dyn InHand,
-    ) -> Report {
-        let now = self.clock.wall();
-        let task = Task { looked_at, ..self.task(route, evidence, (cause, now), in_hand) };
-        let mut report = Report::of(&task, now);
+    async fn attempt_seen(&self, route: &Route, evidence: &Evidence, looked_at: ChainHead) -> Report {
+        let task = Task::begin(&self.clock, route, evidence, Cause::Reconcile, &NothingInHand);
+        self.carry_through(Task { looked_at: Some(looked_at), ..task }).await
+    }
+
+    async fn carry_through(&self, task: Task<'_>) -> Report {
+        let mut report = Report::of(&task);
         report.ended = match self.open(&task, &mut report).await {
-            Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,
-            Ok(Opening::Ended(ended)) => ended,
-            Ok(Opening::LookAgain(_) | Opening::Turn(_)) => {
-                Ended::Busy(Owner::new("other workers"), self.pause(&task, report.attempt))
-            }
-            Err(error) => Ended::Unavailable(error, self.pause(&task, report.attempt)),
+            Ok(held) => self.carry_out(&task, *held, &mut report).await,
+            Err(ended) => ended,
         };
         report.steps = task.steps.so_far();
         report.took = task.steps.elapsed();
         report
-    }
-
-    /// What an attempt, a look or an order is about that begins `now`.
-    fn task<'a>(
-        &self,
-        route: &'a Route,
-        evidence: &'a Evidence,
-        (cause, now): (Cause, Timestamp),
-        in_hand: &'a dyn InHand,
-    ) -> Task<'a> {
-        Task {
-            route,
-            evidence,
-            cause,
-            transition: TransitionId::from_parts(now, self.clock.random()),
-            looked_at: None,
-            in_hand,
-            steps: Steps::begin(Arc::clone(&self.clock)),
-        }
     }
 
     /// Makes the calls and writes down how they went.
@@ -278,11 +279,12 @@ impl Reconciler {
             Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Waits(pause)) => {
-                return self.let_go_for_now(task, &held, (pause, None), report).await;
+                let waits = Ended::Waits(pause, None);
+                return self.let_go_for_now(task, &held, waits, report).await;
             }
-            Err(Stopped::Failed(error)) if self.asks_again(task, &error) => {
-                let pause = self.after_a_refusal(task, &held, &error);
-                let waits = (pause, Some(error));
+            Err(Stopped::Failed(error)) if self.queue.asks_again(task, &error) => {
+                let pause = self.queue.after_a_refusal(task, &held, &error);
+                let waits = Ended::Waits(pause, Some(error));
                 return self.let_go_for_now(task, &held, waits, report).await;
             }
             Err(Stopped::Failed(error)) => {
@@ -298,7 +300,7 @@ impl Reconciler {
         let failed = verdict.outcome == Outcome::Failed;
         // What nobody delivers again is tried again by the next look of the timer, or by the person.
         let attempts = held.event.as_ref().map(|event| event.attempts);
-        let left = attempts.is_none_or(|n| n < self.limits.attempts_max);
+        let left = attempts.is_none_or(|n| n < self.attempts_max);
         let again = failed && (left || planted(Bug::NeverGivesUp));
         let kind = if again { RecordKind::Deferred } else { RecordKind::Finished };
         let mut entry = self.entry_of_calls(task, held, kind, report);
@@ -322,7 +324,7 @@ impl Reconciler {
     ) -> Result<Ended, CallError> {
         let change = change::finish(&held.state, held.event.as_ref(), entry);
         let change = change.map_err(|illegal| bug(&illegal))?;
-        Ok(match self.commit(&task.steps, "Finish", &change).await? {
+        Ok(match self.states.commit(&task.steps, "Finish", &change).await? {
             Committed::Done(_) => ended,
             // Refused by the generation: another attempt took the route over. Its word stands; there is
             // nothing to write again, only to read.
@@ -338,41 +340,8 @@ impl Reconciler {
             before: report.before.clone(),
             after: report.after.clone(),
             steps: task.steps.so_far(),
-            ..self.entry(task, &held.state, kind)
+            ..self.states.entry(task, &held.state, kind)
         }
-    }
-
-    /// What a record of this attempt says, whatever kind it is.
-    fn entry(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
-        Entry {
-            kind,
-            at: self.clock.wall(),
-            transition: task.transition,
-            attempt: 0,
-            generation: state.control.generation,
-            owner: self.owner.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            provenance: self.provenance.clone(),
-            cause: task.cause,
-            event_key: task.evidence.key,
-            told: Some(Told::from(&task.evidence.ground)),
-            target_group: match &state.control.desired {
-                Some(desired) => group_of(task.route, &desired.instance),
-                None => task.route.group.arn.clone(),
-            },
-            desired: None,
-            before: Vec::new(),
-            after: Vec::new(),
-            steps: Vec::new(),
-            outcome: None,
-            reason: None,
-            note: String::new(),
-        }
-    }
-
-    /// The same for a record that nobody's lease stands behind: it fences off whoever held one.
-    fn entry_of_note(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
-        Entry { generation: state.control.generation.next(), attempt: 1, ..self.entry(task, state, kind) }
     }
 
     fn pause(&self, task: &Task<'_>, attempt: u32) -> Duration {
@@ -381,12 +350,6 @@ impl Reconciler {
 
     fn lease_lost(&self, task: &Task<'_>, settled: Option<Outcome>) -> Ended {
         Ended::LeaseLost { settled, again_after: self.pause(task, 1) }
-    }
-
-    async fn commit(&self, steps: &Steps, name: &str, change: &Change) -> Result<Committed, CallError> {
-        // Boxed: an attempt waits for several of them, one after another, and each would be part of its future.
-        let commit = async { Box::pin(self.write(change)).await.map(without_id) };
-        steps.call(name, commit).await
     }
 }
 

@@ -20,8 +20,11 @@ use crate::domain::lease::CALL_TIMEOUT;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::transition::{Outcome, doubled, retry_after};
 use crate::domain::truth::CONFIRM_EVERY;
-use crate::ports::Clock;
-use crate::reconcile::{COMPARE_EVERY, Ended, Look, Noted, Reconciler, Together, Watched};
+use crate::ports::{Clock, Ports};
+use crate::reconcile::{
+    COMPARE_EVERY, ChainCheck, Ended, Look, MapComparison, Noted, PeriodicPass, Reconciler, StateStore,
+    Together, Watched,
+};
 use crate::worker::{Happening, Observer};
 
 /// How often and how fast routes are looked at.
@@ -112,16 +115,14 @@ pub struct Summary {
 
 /// The timer of a worker.
 pub struct Timer {
-    /// What makes the looks.
-    pub reconciler: Arc<Reconciler>,
-    /// What to look at.
-    pub routes: Arc<[Route]>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Who is told.
-    pub observer: Arc<dyn Observer>,
-    /// How often, how fast.
-    pub settings: Reconciling,
+    pass: PeriodicPass,
+    maps: MapComparison,
+    chain_check: ChainCheck,
+    states: Arc<StateStore>,
+    routes: Arc<[Route]>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    settings: Reconciling,
 }
 
 /// A route in the timer's hands.
@@ -154,8 +155,30 @@ struct Looked {
 }
 
 impl Timer {
+    /// A timer that looks at `routes` and acts by way of `reconciler`.
+    #[must_use]
+    pub fn new(
+        ports: &Ports,
+        reconciler: Arc<Reconciler>,
+        routes: Arc<[Route]>,
+        observer: Arc<dyn Observer>,
+        settings: Reconciling,
+    ) -> Self {
+        let states = Arc::clone(reconciler.states());
+        Self {
+            maps: MapComparison::new(ports, Arc::clone(&states)),
+            chain_check: ChainCheck::new(ports, Arc::clone(&states)),
+            states,
+            pass: PeriodicPass::new(ports, reconciler),
+            clock: Arc::clone(&ports.clock),
+            routes,
+            observer,
+            settings,
+        }
+    }
+
     /// Looks at routes until `nudges` closes, then finishes the looks that are under way.
-    pub async fn run(self, mut nudges: UnboundedReceiver<Nudge>) {
+    pub async fn run(self: Arc<Self>, mut nudges: UnboundedReceiver<Nudge>) {
         let Some(interval) = self.settings.interval else {
             return;
         };
@@ -185,26 +208,22 @@ impl Timer {
     }
 
     fn look(
-        &self,
+        self: &Arc<Self>,
         n: usize,
         mut watched: Watched,
         together: Arc<Together>,
     ) -> impl Future<Output = Looked> + use<> {
-        let reconciler = Arc::clone(&self.reconciler);
-        let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&self.routes));
-        let (routes, observer) = (Arc::clone(&self.routes), Arc::clone(&self.observer));
+        let timer = Arc::clone(self);
         async move {
             let mut noted: Vec<Noted> = Vec::new();
-            let route = &routes[n];
-            let look = reconciler.look_with(&together, route, &mut watched, &mut noted);
-            let look = look.await;
-            let compared = reconciler.compare_map(route, every, &mut watched, &mut noted);
+            let (route, observer) = (&timer.routes[n], &timer.observer);
+            let look = timer.pass.look_with(&together, route, &mut watched, &mut noted).await;
+            let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&timer.routes));
+            let compared = timer.maps.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
                 observer.tell(&Happening::MapNotCompared { route, error });
             }
-            if let Some(news) = reconciler.take_ledger_news(&route.name) {
-                observer.tell(&Happening::of_ledger(route, &news));
-            }
+            timer.tell_ledger_news(route);
             for noted in &noted {
                 observer.tell(&Happening::Noted { route, noted });
             }
@@ -220,6 +239,12 @@ impl Timer {
                 | Look::LeftToNewer => {}
             }
             Looked { n, watched, look }
+        }
+    }
+
+    fn tell_ledger_news(&self, route: &Route) {
+        if let Some(news) = self.states.take_ledger_news(&route.name) {
+            self.observer.tell(&Happening::of_ledger(route, &news));
         }
     }
 }
@@ -296,7 +321,7 @@ impl Rounds {
     }
 
     /// Starts the looks that are due, no faster than allowed.
-    fn start(&mut self, timer: &Timer, looks: &mut JoinSet<Looked>, now: Duration) {
+    fn start(&mut self, timer: &Arc<Timer>, looks: &mut JoinSet<Looked>, now: Duration) {
         let mut begun = Vec::new();
         while let Some(&(due, n)) = self.due.first()
             && due <= now

@@ -32,7 +32,7 @@ use crate::domain::routing;
 use crate::domain::transition::{Disposition, retry_after};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::reconcile::{Ended, InHand, Reconciler};
+use crate::reconcile::{DryRun, Ended, InHand, Reconciler};
 use crate::timer::{Nudge, Reconciling, Timer};
 use crate::wire::{self, Parsed};
 
@@ -81,6 +81,8 @@ pub struct Limits {
 pub struct Worker {
     queue: Arc<dyn Queue>,
     reconciler: Arc<Reconciler>,
+    dry_run: Arc<DryRun>,
+    timer: Arc<Timer>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -103,12 +105,15 @@ impl Worker {
         observer: Arc<dyn Observer>,
         limits: Limits,
     ) -> Self {
-        let (queue, clock) = (Arc::clone(&ports.queue), Arc::clone(&ports.clock));
+        let (watching, watched) = (Arc::clone(&reconciler), Arc::clone(&routes));
+        let timer = Timer::new(ports, watching, watched, Arc::clone(&observer), limits.reconciling);
         Self {
-            queue,
+            queue: Arc::clone(&ports.queue),
+            clock: Arc::clone(&ports.clock),
+            dry_run: Arc::new(DryRun::new(ports)),
+            timer: Arc::new(timer),
             reconciler,
             routes,
-            clock,
             observer,
             limits,
             nudges: None,
@@ -179,14 +184,7 @@ impl Worker {
             return self.clone();
         }
         let (nudges, receiver) = mpsc::unbounded_channel();
-        let timer = Timer {
-            reconciler: Arc::clone(&self.reconciler),
-            routes: Arc::clone(&self.routes),
-            clock: Arc::clone(&self.clock),
-            observer: Arc::clone(&self.observer),
-            settings: self.limits.reconciling,
-        };
-        tasks.spawn(timer.run(receiver));
+        tasks.spawn(Arc::clone(&self.timer).run(receiver));
         Self { nudges: Some(nudges), ..self.clone() }
     }
 
@@ -228,7 +226,7 @@ impl Worker {
     fn begin(&self, messages: Vec<Message>, groups: &mut JoinSet<()>) {
         self.tell(&Happening::Received(messages.len()));
         if may_be_more(&messages) {
-            self.reconciler.more_may_come();
+            self.reconciler.queue().more_may_come();
         }
         for group in in_groups(messages) {
             let worker = self.clone();
@@ -283,7 +281,7 @@ impl Worker {
         let events = match wire::parse(&message.body) {
             Ok(Parsed::Events(events)) => events,
             Ok(Parsed::Drill(events)) => {
-                for told in drill::told(&self.reconciler, &self.routes, &events).await {
+                for told in drill::told(&self.dry_run, &self.routes, &events).await {
                     let reason = &told;
                     self.tell(&Happening::Ignored { message, reason });
                 }
@@ -338,25 +336,18 @@ impl Worker {
         let report = self.reconciler.attempt(route, &evidence, Cause::Event, hand).await;
         self.progress.notify_one();
         self.learn(&report);
-        if let Some(news) = self.reconciler.take_ledger_news(&route.name) {
+        if let Some(news) = self.reconciler.states().take_ledger_news(&route.name) {
             self.tell(&Happening::of_ledger(route, &news));
         }
-        match report.ended {
-            // It was told when it came first, and nothing has happened since.
-            Ended::Waits(..) if report.steps.is_empty() && hand.deliveries() > 1 => {}
-            // Nor is there anything to be seen before its turn.
-            Ended::Waits(..) => self.tell(&Happening::Attempt(&report)),
-            Ended::Settled(_)
-            | Ended::Duplicate(_)
-            | Ended::Nothing(_)
-            | Ended::Paced(_)
-            | Ended::Deferred(..)
-            | Ended::Busy(..)
-            | Ended::Unavailable(..)
-            | Ended::LeaseLost { .. } => {
-                self.tell(&Happening::Attempt(&report));
-                self.nudge(Nudge::Route(route.name.clone()));
-            }
+        let waits = matches!(report.ended, Ended::Waits(..));
+        // It was told when it came first, and nothing has happened since.
+        let is_told = waits && report.steps.is_empty() && hand.deliveries() > 1;
+        if !is_told {
+            self.tell(&Happening::Attempt(&report));
+        }
+        // Nor is there anything to be seen before its turn.
+        if !waits {
+            self.nudge(Nudge::Route(route.name.clone()));
         }
         match report.ended {
             // Whoever holds the route is done long before its lease is over, unless it died.

@@ -8,11 +8,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rig::Rig;
 use writerlink::domain::audit::BrokenChain;
-use writerlink::domain::lease::Owner;
 use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::Reconciler;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -68,14 +65,6 @@ async fn remove(rig: &Rig, seq: u64) {
     delete.send().await.unwrap();
 }
 
-/// What a process finds in the first route's chain.
-async fn found(rig: &Rig) -> Option<BrokenChain> {
-    let process = rig.fleet.world.process("auditor");
-    let ports = rig.fleet.ports(&process);
-    let reconciler = Reconciler::new(&ports, Owner::new("auditor"), FleetConfig::default().attempts);
-    reconciler.verify_chain(&rig.routes[0].name).await.unwrap()
-}
-
 fn told(rig: &Rig, happening: &str) -> Vec<String> {
     let lines = rig.told.lines.lock().unwrap();
     let about = lines.iter().filter(|line| line.starts_with(happening));
@@ -117,15 +106,15 @@ async fn every_way_to_tamper_with_a_new_record_is_found() {
     for (seq, broken) in [(59, removed(59, 60)), (12, removed(12, 13)), (11, removed(11, 12))] {
         let rig = with_records(&["orders"], MANY).await;
         remove(&rig, seq).await;
-        assert_eq!(found(&rig).await, Some(broken));
+        assert_eq!(rig.chain_fault("auditor").await, Some(broken));
     }
     let rig = with_records(&["orders"], MANY).await;
     remove(&rig, MANY).await;
     let truncated = BrokenChain::Truncated { expected: MANY, found: MANY - 1 };
-    assert_eq!(found(&rig).await, Some(truncated));
+    assert_eq!(rig.chain_fault("auditor").await, Some(truncated));
     let rig = with_records(&["orders"], MANY).await;
     overwrite(&rig, 33, "record", "{}").await;
-    let broken = found(&rig).await;
+    let broken = rig.chain_fault("auditor").await;
     assert!(
         matches!(&broken, Some(BrokenChain::Altered(33, why)) if why.contains("cannot be read")),
         "{broken:?}"
@@ -136,10 +125,10 @@ async fn every_way_to_tamper_with_a_new_record_is_found() {
 async fn a_chain_of_any_length_is_intact_as_long_as_nobody_touches_it() {
     for records in [2, 49, 50, 51, MANY] {
         let rig = with_records(&["orders"], records).await;
-        assert_eq!(found(&rig).await, None, "{records} records");
+        assert_eq!(rig.chain_fault("auditor").await, None, "{records} records");
     }
     let fresh = Rig::new(&["orders"]).await;
-    assert_eq!(found(&fresh).await, None, "no record at all");
+    assert_eq!(fresh.chain_fault("auditor").await, None, "no record at all");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +145,7 @@ async fn records_written_while_a_chain_is_read_are_no_fault() {
             tokio::time::sleep(SECOND / 2).await;
         }
     };
-    let (broken, ()) = tokio::join!(found(&rig), writing);
+    let (broken, ()) = tokio::join!(rig.chain_fault("auditor"), writing);
     assert_eq!(broken, None);
     assert_eq!(rig.chain(0).await.len(), 30);
 }
@@ -224,8 +213,8 @@ async fn a_state_behind_its_records_is_told_and_one_being_recorded_about_is_not(
     let row = rig.state_row(0).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 20));
     assert!(rig.run("w0").await);
-    assert_eq!(found(&rig).await, None);
+    assert_eq!(rig.chain_fault("auditor").await, None);
     rig.restore_state_row(&row).await;
     let beyond = BrokenChain::Beyond { expected: 10, found: 11 };
-    assert_eq!(found(&rig).await, Some(beyond));
+    assert_eq!(rig.chain_fault("auditor").await, Some(beyond));
 }

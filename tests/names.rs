@@ -10,16 +10,14 @@ use rig::Rig;
 use writerlink::domain::audit::Reason;
 use writerlink::domain::decide::Decision;
 use writerlink::domain::event::{Evidence, RdsEvent};
-use writerlink::domain::lease::Owner;
 use writerlink::domain::policy::Database;
 use writerlink::domain::route::SourceId;
 use writerlink::domain::transition::Outcome;
 use writerlink::domain::truth::Witness;
 use writerlink::embedded::databases::{Lags, endpoint};
-use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::world::instances;
 use writerlink::ports::NO_SUCH_NAME;
-use writerlink::reconcile::{Ended, Reconciler};
+use writerlink::reconcile::{DryRun, Ended};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -161,11 +159,9 @@ async fn a_preview_says_which_name_is_missing_and_that_it_is_asked_for_again() {
     let event: RdsEvent = rig.completed(0, 3, 0);
     let process = rig.fleet.world.process("person");
     let ports = rig.fleet.ports(&process);
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
     let route = &rig.routes[0];
     let evidence = Evidence::new(route, event);
-    let preview = reconciler.preview(route, &evidence).await.unwrap();
+    let preview = DryRun::new(&ports).preview(route, &evidence).await.unwrap();
     let Decision::Settle(verdict) = preview.decision else {
         panic!("{:?}", preview.decision);
     };

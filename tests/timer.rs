@@ -24,8 +24,8 @@ use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
 use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::{Clock, ErrorKind};
-use writerlink::reconcile::{Ended, Ordered, Reconciler};
+use writerlink::ports::{ErrorKind, Ports};
+use writerlink::reconcile::{DryRun, Ended, OperatorCommands, Ordered};
 use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,26 +92,23 @@ async fn outcomes(rig: &Rig) -> Vec<(Cause, Outcome)> {
     entries.filter_map(|entry| Some((entry.cause, entry.outcome?))).collect()
 }
 
-/// A person's process, and its clock.
-fn person(rig: &Rig) -> (Reconciler, Arc<dyn Clock>) {
-    let process = rig.fleet.world.process("person");
-    let ports = rig.fleet.ports(&process);
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
-    (reconciler, ports.clock)
+/// The ports of a person's process.
+fn person(rig: &Rig) -> Ports {
+    rig.fleet.ports(&rig.fleet.world.process("person"))
 }
 
 /// What a person orders, carried out by a process of its own.
 async fn order(rig: &Rig, act: Act, overrides: &[Rule]) -> Ordered {
-    let (reconciler, clock) = person(rig);
+    let ports = person(rig);
+    let commands = OperatorCommands::new(&ports, Owner::new("person"), FleetConfig::default().attempts);
     let order = Order {
-        at: clock.wall(),
+        at: ports.clock.wall(),
         by: "ann".to_owned(),
         reason: "a test".to_owned(),
         act,
         overrides: overrides.to_vec(),
     };
-    reconciler.order(&rig.routes[0], &order).await.unwrap()
+    commands.order(&rig.routes[0], &order).await.unwrap()
 }
 
 fn swapped(ordered: &Ordered) -> Option<Outcome> {
@@ -471,11 +468,11 @@ async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one
     assert_eq!(rig.told.ends().last(), Some(&"Superseded"));
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     // Who only asks what would be done is told the same.
-    let (reconciler, _) = person(&rig);
+    let dry_run = DryRun::new(&person(&rig));
     let foreseen = async |second| {
         let route = &rig.routes[0];
         let evidence = Evidence::new(route, rig.completed(0, 3, second));
-        reconciler.preview(route, &evidence).await
+        dry_run.preview(route, &evidence).await
     };
     let old = foreseen(56).await.unwrap().decision;
     let superseded = |verdict: &Verdict| verdict.outcome == Outcome::Superseded;

@@ -26,7 +26,7 @@ use writerlink::embedded::load_balancer::{Action, Mutation};
 use writerlink::embedded::target_group::{Difference, TargetDescription};
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::{Depth, ErrorKind, Ledger};
-use writerlink::reconcile::{Ordered, Reconciler};
+use writerlink::reconcile::{OperatorCommands, Ordered};
 use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -167,8 +167,11 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
     let _worker = rig.start("w1");
     tokio::time::sleep(REGISTERED_BY / 2).await;
     let person = rig.fleet.world.process("person");
-    let reconciler =
-        Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), FleetConfig::default().attempts);
+    let commands = OperatorCommands::new(
+        &rig.fleet.ports(&person),
+        Owner::new("person"),
+        FleetConfig::default().attempts,
+    );
     let order = Order {
         at: rig.fleet.world.fabric.time.now(),
         by: "person".to_owned(),
@@ -176,7 +179,7 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
         act: Act::Pause { within: None },
         overrides: Vec::new(),
     };
-    let ordered = reconciler.order(&rig.routes[0], &order).await.unwrap();
+    let ordered = commands.order(&rig.routes[0], &order).await.unwrap();
     assert!(matches!(ordered, Ordered::InForce(_)), "{ordered:?}");
     until_drained(&rig, DONE_BY).await;
     assert_eq!(rig.registered(0).len(), 2, "as it was when it was paused");

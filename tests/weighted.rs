@@ -31,7 +31,10 @@ use writerlink::embedded::load_balancer::LoadBalancer;
 use writerlink::embedded::target_group::TargetDescription;
 use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
-use writerlink::reconcile::{Attempts, Look, MOVES_PER_MINUTE_MAX, NothingInHand, Reconciler, Watched};
+use writerlink::reconcile::{
+    Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler,
+    Together, Watched,
+};
 use writerlink::timer::INTERVAL;
 use writerlink::worker::{Until, VISIBILITY, Worker};
 
@@ -124,10 +127,8 @@ impl Scales {
         calls.iter().filter(|call| MUTATING.contains(call)).count()
     }
 
-    fn reconciler(&self, name: &str) -> Reconciler {
-        let process = self.rig.fleet.world.process(name);
-        let ports = self.rig.fleet.ports(&process);
-        Reconciler::new(&ports, Owner::new(name), ATTEMPTS)
+    fn ports(&self, name: &str) -> Ports {
+        self.rig.fleet.ports(&self.rig.fleet.world.process(name))
     }
 
     fn sound(&self) {
@@ -305,13 +306,13 @@ impl TargetGroups for OneIsHidden {
 }
 
 /// Somebody who may not look at the `n`th instance's group.
-fn without_sight_of(scales: &Scales, n: usize) -> Reconciler {
+fn without_sight_of(scales: &Scales, n: usize) -> PeriodicPass {
     let hidden = scales.weighted().groups.values().nth(n - 1).unwrap();
-    let process = scales.rig.fleet.world.process("w2");
-    let ports = scales.rig.fleet.ports(&process);
+    let ports = scales.ports("w2");
     let groups = OneIsHidden(Arc::clone(&ports.groups), hidden.clone());
     let groups = Arc::new(groups);
-    Reconciler::new(&Ports { groups, ..ports }, Owner::new("w2"), ATTEMPTS)
+    let ports = Ports { groups, ..ports };
+    PeriodicPass::new(&ports, Arc::new(Reconciler::new(&ports, Owner::new("w2"), ATTEMPTS)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,9 +321,9 @@ async fn a_group_that_cannot_be_read_keeps_no_other_one_cold() {
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
     scales.deregister_by_hand(3);
-    let reconciler = without_sight_of(&scales, 1);
+    let pass = without_sight_of(&scales, 1);
     let (mut watched, mut noted) = (Watched::default(), Vec::new());
-    reconciler.look(scales.route(), &mut watched, &mut noted).await;
+    pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await;
     scales.assert_points_at(2);
     scales.sound();
 }
@@ -333,11 +334,11 @@ async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
     scales.set_by_hand([100, 0, 0]);
-    let reconciler = without_sight_of(&scales, 3);
+    let pass = without_sight_of(&scales, 3);
     let mut watched = Watched::default();
     let mut look = async || {
         let mut noted = Vec::new();
-        reconciler.look(scales.route(), &mut watched, &mut noted).await
+        pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await
     };
     let acted = look().await;
     assert!(matches!(acted, Look::Acted(_)), "{acted:?}");
@@ -473,8 +474,8 @@ async fn a_paused_route_makes_no_mutating_call_whatever_is_changed_by_hand() {
         act: Act::Pause { within: None },
         overrides: Vec::new(),
     };
-    let person = scales.reconciler("person");
-    person.order(scales.route(), &order).await.unwrap();
+    let commands = OperatorCommands::new(&scales.ports("person"), Owner::new("person"), ATTEMPTS);
+    commands.order(scales.route(), &order).await.unwrap();
     scales.set_by_hand([0, 0, 100]);
     let worker = scales.rig.start("w1");
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 1, 60));
@@ -589,7 +590,7 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
     scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let event = scales.rig.event(0, EventId::STARTED_CROSS_AZ, 2, 0);
     let evidence = Evidence { key: EventKey::of(scales.route(), &event), ground: Ground::Event(event) };
-    let reconciler = scales.reconciler("w1");
+    let reconciler = Reconciler::new(&scales.ports("w1"), Owner::new("w1"), ATTEMPTS);
     let attempt = reconciler.attempt(scales.route(), &evidence, Cause::Event, &NothingInHand);
     let died = tokio::time::timeout(Duration::from_mins(1), attempt).await;
     assert!(died.is_err(), "it never learns of anything again");
@@ -658,7 +659,7 @@ async fn a_plan_shows_the_weights_before_and_after_and_changes_nothing() {
     let scales = Scales::new().await;
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
-    let planner = scales.reconciler("planner");
+    let planner = DryRun::new(&scales.ports("planner"));
     let standing = planner.standing(scales.route()).await.unwrap();
     let standing = standing.preview.unwrap();
     assert!(standing.is_in_place());

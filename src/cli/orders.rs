@@ -23,7 +23,6 @@ use super::replay::worse;
 use super::{Answers, Session, configured};
 use crate::config::Config;
 use crate::domain::ground::{Act, Order};
-use crate::domain::lease::Owner;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::safety::Rule;
 
@@ -109,8 +108,7 @@ pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'
     let ports = session.connect.ports(&config).await?;
     let mut order = Order { at: ports.clock.wall(), by, reason: saying.reason, act, overrides };
     if !saying.yes {
-        let reconciler = super::run::reconciler(&config, &ports, Owner::new("plan"));
-        let foreseen = foresee(&reconciler, &ports, &routes, &order).await?;
+        let foreseen = foresee(&ports, &routes, &order).await?;
         let acts = foreseen.iter().any(|one| one.outlook == Outlook::Acts);
         if saying.dry_run || !acts {
             return show(&foreseen, &order, global.output, session);
@@ -121,7 +119,7 @@ pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'
         order.at = ports.clock.wall();
     }
     let process = session.connect.process()?;
-    let crew = Crew::new(&config, &ports, process, (saying.wait, global.log));
+    let crew = Crew::new(&config, &ports, process, saying.wait, global.log);
     let done = Arc::new(crew).carry_out(&routes, &order).await?;
     tell::all(&done, &order, global.output, session)
 }

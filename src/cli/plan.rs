@@ -8,13 +8,12 @@ use super::render::{Listing, Row};
 use super::{Session, configured, intake};
 use crate::config::Config;
 use crate::domain::decide::Decision;
-use crate::domain::lease::Owner;
 use crate::domain::plan::Reach;
 use crate::domain::route::Route;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::Desired;
 use crate::ports::CallError;
-use crate::reconcile::{Preview, Reconciler, RouteOutlook};
+use crate::reconcile::{DryRun, Preview, RouteOutlook};
 use crate::wire::Parsed;
 
 /// What would happen to one target of a route; a route that would not move has one row without a target.
@@ -58,18 +57,18 @@ pub(super) async fn run(
     let previews = match (&wanted.route, &wanted.event) {
         (Some(name), _) => {
             let route = configured(&config, name)?;
-            let reconciler = reconciler(&config, session).await?;
-            let standing = reconciler.standing(route).await;
+            let dry_run = dry_run(&config, session).await?;
+            let standing = dry_run.standing(route).await;
             let standing = standing.map_err(|error| looking(route, error))?;
             vec![(route, standing)]
         }
         (None, Some(file)) => match intake::read(file, session)? {
             Parsed::Events(events) | Parsed::Drill(events) => {
                 let followed = intake::followed(&events, &config)?;
-                let reconciler = reconciler(&config, session).await?;
+                let dry_run = dry_run(&config, session).await?;
                 let mut previews = Vec::new();
                 for (route, evidence) in followed {
-                    let preview = reconciler.preview(route, &evidence).await;
+                    let preview = dry_run.preview(route, &evidence).await;
                     let outlook = RouteOutlook {
                         preview: Some(preview.map_err(|error| looking(route, error))?),
                         unresolved: None,
@@ -95,11 +94,9 @@ pub(super) async fn run(
     Ok(if to_do && wanted.detailed_exitcode { Exit::PlanNotEmpty } else { Exit::Done })
 }
 
-/// A reconciler that only looks.
-pub(super) async fn reconciler(config: &Config, session: &Session<'_>) -> Result<Reconciler, Failure> {
-    let ports = session.connect.ports(config).await?;
-    let nobody = Owner::new("plan");
-    Ok(super::run::reconciler(config, &ports, nobody))
+/// What only looks.
+pub(super) async fn dry_run(config: &Config, session: &Session<'_>) -> Result<DryRun, Failure> {
+    Ok(DryRun::new(&session.connect.ports(config).await?))
 }
 
 pub(super) fn looking(route: &Route, error: CallError) -> Failure {

@@ -15,7 +15,7 @@ use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::emf::{LineWriter, Style};
 use crate::ports::{ErrorKind, Ports};
-use crate::reconcile::{Attempts, Reconciler};
+use crate::reconcile::{Attempts, Reconciler, RecordAuthor};
 use crate::telemetry::LogFormat;
 use crate::web;
 use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
@@ -101,9 +101,14 @@ pub(super) async fn asked(mut stops: watch::Receiver<u32>, times: u32) {
     }
 }
 
-/// What writes records in the name of this configuration: every command that writes any has it from here.
+/// What makes attempts in the name of this configuration.
 pub(super) fn reconciler(config: &Config, ports: &Ports, owner: Owner) -> Reconciler {
-    Reconciler::new(ports, owner, attempts(config)).under(config.provenance.clone())
+    Reconciler::new(ports, author(config, owner), attempts(config))
+}
+
+/// Who writes records in the name of this configuration: every command that writes any has it from here.
+pub(super) fn author(config: &Config, owner: Owner) -> RecordAuthor {
+    RecordAuthor::new(owner).under(config.provenance.clone())
 }
 
 /// What writes lines in the name of this configuration.
@@ -118,7 +123,7 @@ pub(super) fn lines(
 }
 
 /// How often events are tried, and how fast routes are moved.
-fn attempts(config: &Config) -> Attempts {
+pub(super) fn attempts(config: &Config) -> Attempts {
     Attempts {
         attempts_max: config.worker.max_attempts,
         moves_per_minute_max: config.moves_per_minute_max,

@@ -1,6 +1,8 @@
 //! The last move of a route, out of its newest records.
 
-use super::audit::{AuditRecord, Cause, Entry, Reason, RecordKind, Told};
+use std::time::Duration;
+
+use super::audit::{AuditRecord, Cause, Entry, Reason, RecordKind, Step, Told};
 use super::event::EventKey;
 use super::route::InstanceId;
 use super::target::Target;
@@ -106,39 +108,85 @@ fn took_the_route(entry: &Entry) -> bool {
     }
 }
 
+/// What accepted calls of this name lead to.
+const REACHED_BY_CALLS: [(&str, &str); 3] = [
+    ("RegisterTargets", "registered"),
+    ("DeregisterTargets", "deregistered"),
+    ("ModifyListener", "weights moved"),
+];
+
+/// What a record of this kind tells was reached; and, of what comes after the attempt, the name of the way there.
+fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match kind {
+        RecordKind::Started | RecordKind::Resumed => ("announced", None),
+        RecordKind::Deferred => ("deferred", None),
+        RecordKind::Finished => ("finished", None),
+        RecordKind::Serving => ("serving", Some("until it serves")),
+        RecordKind::NotServing => ("not serving", Some("does not serve yet")),
+        RecordKind::Drained => ("old target gone", Some("until old one is gone")),
+        RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
+            return None;
+        }
+    })
+}
+
 /// What the records of one transition, oldest first, tell of what was reached when.
 #[must_use]
 pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
     let mut phases = Vec::new();
     for entry in oldest_first {
-        for (name, call) in [
-            ("registered", "RegisterTargets"),
-            ("deregistered", "DeregisterTargets"),
-            ("weights moved", "ModifyListener"),
-        ] {
-            phases.extend(accepted(entry, call).map(|at| Phase { name, at }));
+        for (call, name) in REACHED_BY_CALLS {
+            // Steps count from the attempt's begin, which its id tells.
+            let began = entry.transition.began();
+            let last = accepted(&entry.steps, call).next_back();
+            phases.extend(last.map(|after| Phase { name, at: began.plus(after) }));
         }
-        let name = match entry.kind {
-            RecordKind::Started | RecordKind::Resumed => "announced",
-            RecordKind::Deferred => "deferred",
-            RecordKind::Finished => "finished",
-            RecordKind::Serving => "serving",
-            RecordKind::NotServing => "not serving",
-            RecordKind::Drained => "old target gone",
-            RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
-                continue;
-            }
-        };
-        phases.push(Phase { name, at: entry.at });
+        phases.extend(reached(entry.kind).map(|(name, _)| Phase { name, at: entry.at }));
     }
     // Stable: what is of one instant stays in the order in which it was told.
     phases.sort_by_key(|phase| phase.at);
     phases
 }
 
-/// When the last call of this name was accepted. Steps count from the attempt's begin, which its id tells.
-fn accepted(entry: &Entry, call: &str) -> Option<Timestamp> {
-    let accepted = |step: &&super::audit::Step| step.name == call && step.error.is_none();
-    let step = entry.steps.iter().rev().find(accepted)?;
-    Some(entry.transition.began().plus(step.start + step.took))
+/// When the calls of this name were accepted, counted from the attempt's begin.
+#[must_use]
+pub fn accepted(steps: &[Step], call: &str) -> impl DoubleEndedIterator<Item = Duration> {
+    let accepted = steps.iter().filter(move |step| step.name == call && step.error.is_none());
+    accepted.map(|step| step.start + step.took)
+}
+
+/// A part of the way from the evidence to the target that serves, by the time since the evidence was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// What, in a few words.
+    pub name: &'static str,
+    /// When it began.
+    pub start: Duration,
+    /// When it was over.
+    pub end: Duration,
+}
+
+/// The parts of one transition, by its records, oldest first; nothing if it has no evidence, or only begun.
+///
+/// The evidence's time is of another clock than the records' (RDS's, or whoever ordered it): what differs by less than
+/// nothing is nothing.
+#[must_use]
+pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
+    let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(Told::at);
+    let ends = |entry: &&&Entry| matches!(entry.kind, RecordKind::Finished | RecordKind::Deferred);
+    let ended = oldest_first.iter().rfind(ends);
+    let (Some(said), Some(first), Some(ended)) = (said, oldest_first.first(), ended) else {
+        return Vec::new();
+    };
+    let span = |name, from: Timestamp, to: Timestamp| PhaseSpan {
+        name,
+        start: from.since(said),
+        end: to.since(said),
+    };
+    let mut spans = vec![span("evidence to attempt", said, first.at), span("attempt", first.at, ended.at)];
+    spans.extend(oldest_first.iter().filter_map(|entry| {
+        let (_, way) = reached(entry.kind)?;
+        Some(span(way?, ended.at, entry.at))
+    }));
+    spans
 }

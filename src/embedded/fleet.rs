@@ -17,7 +17,7 @@ use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::domain::turns::Quota;
 use crate::ports::{CallError, Ports};
-use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler};
+use crate::reconcile::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler, RecordAuthor};
 use crate::timer::Reconciling;
 use crate::worker::{Limits, Observer, Until, Worker};
 
@@ -101,12 +101,12 @@ impl Fleet {
     pub fn start(&self, name: &str, routes: &[Route], until: Until, observer: Arc<dyn Observer>) -> Running {
         let process = self.world.process(name);
         let ports = self.ports(&process);
-        let owner = Owner::new(name);
-        let reconciler = Reconciler::new(&ports, owner, self.config.attempts);
-        let reconciler = match &self.provenance {
-            Some(provenance) => reconciler.under(provenance.clone()),
-            None => reconciler,
+        let author = RecordAuthor::new(Owner::new(name));
+        let author = match &self.provenance {
+            Some(provenance) => author.under(provenance.clone()),
+            None => author,
         };
+        let reconciler = Reconciler::new(&ports, author, self.config.attempts);
         let worker = Worker::new(&ports, Arc::new(reconciler), routes.into(), observer, self.config.limits);
         let (stop, mut stopped) = watch::channel(false);
         let life = Arc::clone(&process);

@@ -3,8 +3,11 @@
 //! No row is changed or deleted. One new record, behind the newest row, names what could not be verified, and
 //! continues the last record that could.
 
-use super::Reconciler;
-use super::recover::{Committed, RECOVERED_MAX};
+use std::sync::Arc;
+
+use super::provenance::RecordAuthor;
+use super::recover::RECOVERED_MAX;
+use super::states::{Committed, StateStore};
 use crate::audit_chain::verify_newest;
 use crate::domain::audit::{BrokenChain, Cause, Entry, RecordKind, Told};
 use crate::domain::chain_end::ChainEnd;
@@ -13,7 +16,7 @@ use crate::domain::rebuild::rebuilt;
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{ChainHead, RouteState};
-use crate::ports::{AuditQuery, CallError, ErrorKind};
+use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, Ledger, Ports};
 
 /// What is wrong with a route's ledger that a person can take on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +105,24 @@ pub struct Adopting {
     pub reason: String,
 }
 
-impl Reconciler {
+/// Continues chains that no worker continues by itself, as a person asks for it.
+pub struct LedgerRepair {
+    ledger: Arc<dyn Ledger>,
+    audit: Arc<dyn Audit>,
+    states: StateStore,
+}
+
+impl LedgerRepair {
+    /// A repair that writes as `author`.
+    #[must_use]
+    pub fn new(ports: &Ports, author: impl Into<RecordAuthor>) -> Self {
+        Self {
+            ledger: Arc::clone(&ports.ledger),
+            audit: Arc::clone(&ports.audit),
+            states: StateStore::new(ports, author.into()),
+        }
+    }
+
     /// What an adoption of the route's ledger would do. Writes nothing.
     ///
     /// # Errors
@@ -157,7 +177,12 @@ impl Reconciler {
                 adoption.rebuilt.chain.seq,
                 adoption.what()
             ),
-            ..self.entry_of_recovery(RecordKind::Adopted, state, route.group.arn.clone(), Cause::Operator)
+            ..self.states.entry_of_recovery(
+                RecordKind::Adopted,
+                state,
+                route.group.arn.clone(),
+                Cause::Operator,
+            )
         };
         // Reading made no row of a route that has none; the updates need one.
         let mut state = self.ledger.load(&route.name).await?;
@@ -166,8 +191,8 @@ impl Reconciler {
             return Err(meanwhile());
         }
         let adopted = loop {
-            let behind = self.rows_behind(&state, RECOVERED_MAX).await?;
-            let applied = self.apply(state, &behind.records, |state, rebuilt, events| {
+            let behind = self.states.rows_behind(&state, RECOVERED_MAX).await?;
+            let applied = self.states.apply(state, &behind.records, |state, rebuilt, events| {
                 if behind.more {
                     return change::catch_up(state, rebuilt, events);
                 }
@@ -179,16 +204,13 @@ impl Reconciler {
                 Committed::Refused { .. } => return Err(meanwhile()),
             }
         };
-        self.remember(adopted.clone());
         Ok(Adopted::Done(Box::new(adopted)))
     }
-}
 
-impl Reconciler {
     /// Applies every record that continues the state, without writing anything; what stops them.
     async fn follow_what_verifies(&self, state: &mut RouteState) -> Result<Option<BrokenChain>, CallError> {
         loop {
-            let behind = self.rows_behind(state, RECOVERED_MAX).await?;
+            let behind = self.states.rows_behind(state, RECOVERED_MAX).await?;
             let hashed = behind.records.iter();
             let hashed = hashed.map(|stored| (&stored.record, stored.hash));
             *state = rebuilt(state, hashed).map_err(|error| {

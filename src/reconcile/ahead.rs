@@ -4,7 +4,7 @@
 //! the newer one been faster: that it was superseded. Nothing is guessed here. The domain is asked what the newer
 //! evidence would lead to, and then what the older one would be told after that.
 
-use super::opening::Addressed;
+use super::opening::{Addressed, resolve};
 use super::{Reconciler, Task};
 use crate::domain::decide::Verdict;
 use crate::domain::supersede::superseded_by;
@@ -24,7 +24,7 @@ impl Reconciler {
             }
             // A look-up may take as long as a call, and the messages must stay ours meanwhile.
             task.in_hand.keep().await;
-            if let Ok(address) = self.resolve(task.route, &evidence).await {
+            if let Ok(address) = resolve(self.databases.as_ref(), task.route, &evidence).await {
                 behind.push(Addressed { evidence, address });
             }
         }
@@ -50,7 +50,7 @@ impl Reconciler {
                 continue;
             };
             // One that was settled before moves nothing any more, whatever it was settled as.
-            let known = self.ledger.event(&newer.evidence.key).await?;
+            let known = self.states.event(&newer.evidence.key).await?;
             let settled = known.as_ref().is_some_and(|entry| entry.settled.is_some());
             if !settled {
                 return Ok(Some(verdict));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::recover::Committed;
 use super::report::Report;
+use super::states::Committed;
 use super::{Held, Leave, Reconciler, Task};
 use crate::domain::change;
 use crate::domain::lease::Hold;
@@ -173,7 +173,7 @@ impl Reconciler {
         if let Err(error) = reply
             && error.kind == ErrorKind::Throttled
         {
-            self.note_refusal();
+            self.queue.note_refusal();
         }
     }
 
@@ -192,7 +192,7 @@ impl Reconciler {
         let Ok(longer) = change::extend(&held.state, task.transition, wall) else {
             return Err(Stopped::LeaseLost);
         };
-        let extending = async { self.commit(&task.steps, "ExtendLease", &longer).await };
+        let extending = async { self.states.commit(&task.steps, "ExtendLease", &longer).await };
         let (extended, ()) = tokio::join!(extending, task.in_hand.keep());
         match extended {
             Ok(Committed::Done(state)) if state.lease_of(task.transition).is_some() => {

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::recover::Committed;
-use super::tick::{Noted, Watched};
-use super::{NothingInHand, Reconciler, Task, bug};
-use crate::domain::audit::{Cause, Reason, RecordKind};
-use crate::domain::change::{self, Effect};
-use crate::domain::drift::{Comparisons, Drifted, compared_with, first_after, told};
+use super::memory::Denied;
+use super::tick::Noted;
+use super::watched::Watched;
+use super::{NothingInHand, StateStore, Task};
+use crate::domain::audit::{Cause, Reason};
+use crate::domain::change::Effect;
+use crate::domain::drift::{compared_with, first_after, told};
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
@@ -18,7 +20,7 @@ use crate::domain::route::{InstanceId, Route};
 use crate::domain::transition::RouteState;
 use crate::domain::truth::{Sighting, Since, Truth, Witness, Worth};
 use crate::domain::unresolved::SourceConflict;
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
 
 /// How often a map is compared: a difference that is no name server's stale answer is believed within a quarter of an
 /// hour.
@@ -27,24 +29,9 @@ pub const COMPARE_EVERY: Duration = Duration::from_mins(5);
 /// How often a map is compared of which the state says that it differs, so that a corrected one is right soon.
 const COMPARE_AGAIN: Duration = Duration::from_mins(1);
 
-/// How long nobody is asked who has refused to answer.
-const DENIED_FOR: Duration = Duration::from_hours(24);
-
 /// For how long the same difference is not recorded a second time, although another worker, whose name server says
 /// otherwise, has taken the first record back.
 const RECORDED_FOR: Duration = Duration::from_hours(1);
-
-/// What one worker's timer remembers of a route's map.
-#[derive(Debug, Default)]
-pub(super) struct MapWatch {
-    /// Whether the route's state says that its map differs.
-    pub(super) differs: bool,
-    comparisons: Comparisons,
-    /// When the next comparison is due; nothing before the first look.
-    due: Option<Duration>,
-    /// What was recorded last, and when.
-    recorded: Option<(Vec<Drifted>, Duration)>,
-}
 
 /// A comparison.
 struct Compared<'a> {
@@ -69,7 +56,26 @@ struct Finding {
     said: String,
 }
 
-impl Reconciler {
+/// Compares the maps of routes, and records what differs.
+pub struct MapComparison {
+    databases: Arc<dyn Databases>,
+    states: Arc<StateStore>,
+    clock: Arc<dyn Clock>,
+    denied: Denied,
+}
+
+impl MapComparison {
+    /// Comparisons that are recorded by way of `states`.
+    #[must_use]
+    pub fn new(ports: &Ports, states: Arc<StateStore>) -> Self {
+        Self {
+            databases: Arc::clone(&ports.databases),
+            states,
+            clock: Arc::clone(&ports.clock),
+            denied: Denied::default(),
+        }
+    }
+
     /// Compares the map of a route with the addresses that its instances have, if that is due.
     ///
     /// # Errors
@@ -118,9 +124,9 @@ impl Reconciler {
         noted: &mut Vec<Noted>,
     ) -> Result<(), CallError> {
         let Compared { route, by, .. } = *compared;
-        let seen = self.read(&route.name).await?;
+        let seen = self.states.read(&route.name).await?;
         // A record fences off whoever holds the route.
-        if let Acquire::Wait(_) = self.acquirable(&seen) {
+        if let Acquire::Wait(_) = self.states.cache().acquirable(&seen) {
             return Ok(());
         }
         let known = seen.state.control.source_conflict.as_ref();
@@ -140,7 +146,7 @@ impl Reconciler {
                     since: known.map_or_else(|| self.clock.wall(), |known| known.since),
                     reason: Reason::MapDiffers,
                     note: told(route, by, differs),
-                    by: self.owner.clone(),
+                    by: self.states.author().owner().clone(),
                 };
                 Finding { said: conflict.note.clone(), conflict: Some(conflict) }
             }
@@ -176,17 +182,13 @@ impl Reconciler {
             worth: Worth { against: None, since: Since::Changed },
         };
         let evidence = Evidence::now(&route.name, Ground::Truth(sighting), self.clock.random());
-        let task: Task<'_> = self.task(route, &evidence, (Cause::Reconcile, now), &NothingInHand);
-        let mut entry = self.entry_of_note(&task, from, RecordKind::Noticed);
-        entry.reason = Some(Reason::MapDiffers);
-        entry.note.clone_from(&said);
-        let change = change::note(from, Effect::Conflicts(conflict), entry).map_err(|e| bug(&e))?;
-        Ok(match self.commit(&task.steps, "Note", &change).await? {
-            Committed::Refused { .. } => None,
-            Committed::Done(_) => {
-                Some(Noted { kind: RecordKind::Noticed, reason: Reason::MapDiffers, note: said, took: None })
-            }
-        })
+        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NothingInHand);
+        let noted = Noted::noticed(Reason::MapDiffers, said);
+        let mut entry = self.states.entry_of_note(&task, from, noted.kind);
+        entry.reason = Some(noted.reason);
+        entry.note.clone_from(&noted.note);
+        let written = self.states.note(from, Effect::Conflicts(conflict), entry).await?;
+        Ok(written.map(|_| noted))
     }
 }
 
@@ -210,25 +212,4 @@ fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) 
     }
     watched.map.due = Some(now + again);
     true
-}
-
-/// Until when somebody is not asked, who has refused to answer this process.
-#[derive(Debug, Default)]
-pub(super) struct Denied(std::sync::Mutex<Option<Duration>>);
-
-impl Denied {
-    fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    pub(super) fn is_denied(&self, now: Duration) -> bool {
-        self.with(|until| until.is_some_and(|until| now < until))
-    }
-
-    /// Notes a refusal; whether one was noted already, by another route's look.
-    pub(super) fn deny(&self, now: Duration) -> bool {
-        let said_before = self.is_denied(now);
-        self.with(|until| *until = Some(now + DENIED_FOR));
-        said_before
-    }
 }

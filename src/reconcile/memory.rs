@@ -1,17 +1,22 @@
-//! What a reconciler remembers of the ledger: a guess that saves a read, never a fact.
+//! What a process remembers: a guess that saves a call, never a fact.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Reconciler;
 use crate::domain::lease::{Acquire, acquire};
 use crate::domain::route::RouteName;
 use crate::domain::transition::RouteState;
-use crate::ports::CallError;
+use crate::ports::Clock;
 
-/// The routes as they were last seen.
-pub(super) type Memory = Mutex<BTreeMap<RouteName, Sighting>>;
+/// How long nobody is asked who has refused to answer.
+const DENIED_FOR: Duration = Duration::from_hours(24);
+
+/// The routes' states as they were last seen.
+pub(super) struct StateCache {
+    clock: Arc<dyn Clock>,
+    states: Mutex<BTreeMap<RouteName, Sighting>>,
+}
 
 /// A route's state as it was last read, and since when it has stood unchanged by our monotonic clock.
 #[derive(Clone)]
@@ -20,14 +25,13 @@ pub(super) struct Sighting {
     pub(super) since: Duration,
 }
 
-impl Reconciler {
-    pub(super) async fn read(&self, route: &RouteName) -> Result<Sighting, CallError> {
-        let state = self.ledger.load(route).await?;
-        Ok(self.remember(state))
+impl StateCache {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, states: Mutex::default() }
     }
 
     pub(super) fn recall(&self, route: &RouteName) -> Option<Sighting> {
-        self.memory().get(route).cloned()
+        self.states().get(route).cloned()
     }
 
     /// Whether a route can be taken as it was last seen, which may have been long ago.
@@ -39,18 +43,39 @@ impl Reconciler {
 
     /// Remembers a state; one that was remembered already keeps the time it was first seen.
     pub(super) fn remember(&self, state: RouteState) -> Sighting {
-        let mut memory = self.memory();
-        match memory.get(&state.route) {
+        let mut states = self.states();
+        match states.get(&state.route) {
             Some(sighting) if sighting.state == state => sighting.clone(),
             Some(_) | None => {
                 let sighting = Sighting { since: self.clock.monotonic(), state };
-                memory.insert(sighting.state.route.clone(), sighting.clone());
+                states.insert(sighting.state.route.clone(), sighting.clone());
                 sighting
             }
         }
     }
 
-    fn memory(&self) -> MutexGuard<'_, BTreeMap<RouteName, Sighting>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, BTreeMap<RouteName, Sighting>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until when somebody is not asked, who has refused to answer this process.
+#[derive(Debug, Default)]
+pub(super) struct Denied(Mutex<Option<Duration>>);
+
+impl Denied {
+    fn with<T>(&self, look: impl FnOnce(&mut Option<Duration>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn is_denied(&self, now: Duration) -> bool {
+        self.with(|until| until.is_some_and(|until| now < until))
+    }
+
+    /// Notes a refusal; whether one was noted already, by another route's look.
+    pub(super) fn deny(&self, now: Duration) -> bool {
+        let said_before = self.is_denied(now);
+        self.with(|until| *until = Some(now + DENIED_FOR));
+        said_before
     }
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::Sighting;
-use super::recover::Committed;
 use super::report::{Ended, Report};
+use super::states::Committed;
 use super::turns::{Asked, Leave};
 use super::{Held, Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Entry, Reason, RecordKind};
@@ -13,20 +13,20 @@ use crate::domain::change::{self, Arrival, Change, Effect, IllegalChange, Taking
 use crate::domain::decide::{Decision, Verdict, decide};
 use crate::domain::event::Evidence;
 use crate::domain::ground::Ground;
-use crate::domain::lease::{Acquire, Hold};
+use crate::domain::lease::{Acquire, Hold, Owner};
 use crate::domain::missing_name;
 use crate::domain::route::Route;
-use crate::domain::transition::{Desired, EventEntry, Outcome, RouteState};
+use crate::domain::transition::{EventEntry, Outcome, RouteState};
 use crate::domain::unresolved::UnresolvedEvent;
 use crate::planted::{Bug, planted};
-use crate::ports::{AddressError, CallError};
+use crate::ports::{AddressError, CallError, Databases};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
 pub(super) const COMMIT_TRIES: u32 = 4;
 
-/// Where an event led before any call was made.
-pub(super) enum Opening {
+/// Where one try at opening led.
+enum Opening {
     /// It ended there.
     Ended(Ended),
     /// The route is taken and the move announced.
@@ -57,12 +57,18 @@ struct Try<'a> {
 
 impl Reconciler {
     /// Takes the route and announces the move, or settles the evidence without a call.
-    pub(super) async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Opening, CallError> {
+    pub(super) async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Box<Held>, Ended> {
         let mut leave = None;
         loop {
-            match self.open_with(task, report, &mut leave).await? {
-                Opening::Turn(turn) => leave = Some(turn),
-                opened => return Ok(opened),
+            match self.open_with(task, report, &mut leave).await {
+                Ok(Opening::Turn(turn)) => leave = Some(turn),
+                Ok(Opening::Held(held)) => return Ok(held),
+                Ok(Opening::Ended(ended)) => return Err(ended),
+                Ok(Opening::LookAgain(_)) => {
+                    let pause = self.pause(task, report.attempt);
+                    return Err(Ended::Busy(Owner::new("other workers"), pause));
+                }
+                Err(error) => return Err(Ended::Unavailable(error, self.pause(task, report.attempt))),
             }
         }
     }
@@ -73,7 +79,7 @@ impl Reconciler {
         report: &mut Report,
         leave: &mut Option<Leave>,
     ) -> Result<Opening, CallError> {
-        let address = self.resolve(task.route, task.evidence).await;
+        let address = resolve(self.databases.as_ref(), task.route, task.evidence).await;
         let mut behind = None;
         if planted(Bug::LooksBeforeItAnnounces) {
             drop(self.groups.observe(&task.route.group).await);
@@ -99,25 +105,6 @@ impl Reconciler {
         Ok(Opening::LookAgain(known))
     }
 
-    /// The address of the instance that an event or an order names, if it names one.
-    pub(super) async fn resolve(
-        &self,
-        route: &Route,
-        evidence: &Evidence,
-    ) -> Result<Option<IpAddr>, AddressError> {
-        let Some(instance) = evidence.names() else {
-            return Ok(None);
-        };
-        if planted(Bug::AddressFromTheEvent) {
-            let text = evidence.ground.text();
-            let mut words = text.split_whitespace();
-            if let Some(ip) = words.find_map(|word| word.parse().ok()) {
-                return Ok(Some(ip));
-            }
-        }
-        self.databases.address(route, &instance).await
-    }
-
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
@@ -130,9 +117,9 @@ impl Reconciler {
         if let Some(settled) = in_hand.and_then(|e| e.settled) {
             return Ok(Opening::Ended(Ended::Duplicate(settled)));
         }
-        let seen = match self.recall(&task.route.name) {
+        let seen = match self.states.cache().recall(&task.route.name) {
             Some(seen) => seen,
-            None => self.read(&task.route.name).await?,
+            None => self.states.read(&task.route.name).await?,
         };
         if let Some(busy) = self.busy(task, &seen).await? {
             return Ok(busy);
@@ -149,12 +136,11 @@ impl Reconciler {
             return Ok(Opening::Ended(Ended::Nothing(verdict)));
         }
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
-            return Ok(paced);
+            return Ok(Opening::Ended(paced));
         }
         let leave = attempt.leave;
-        if let Some(waits) = self.wait_for_a_turn(task, &seen.state, &decision, leave).await {
-            self.tell_that_its_turn_is_away(task, &seen.state, &waits).await?;
-            return Ok(waits);
+        if let Some(opening) = self.wait_for_a_turn(task, &seen.state, &decision, leave).await? {
+            return Ok(opening);
         }
         self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
@@ -162,19 +148,64 @@ impl Reconciler {
         if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
             drop(self.groups.register(&task.route.group, &[desired.target]).await);
         }
-        match self.commit(&task.steps, "Begin", &change).await? {
-            Committed::Refused { event, .. } => Ok(Opening::LookAgain(event)),
-            Committed::Done(state) => {
-                let opened = Opened {
-                    may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
-                    state,
-                    pointed: seen.state.control.desired,
-                    event: change.event().map(|write| write.entry().clone()),
-                    hold: Hold::granted(before_write),
-                };
-                Ok(opened.leads(task, decision, leave))
+        let state = match self.states.commit(&task.steps, "Begin", &change).await? {
+            Committed::Refused { event, .. } => return Ok(Opening::LookAgain(event)),
+            Committed::Done(state) => state,
+        };
+        let desired = match decision {
+            Decision::Settle(verdict) | Decision::Ask(verdict) => {
+                return Ok(Opening::Ended(Ended::Settled(verdict)));
             }
+            Decision::Hold(desired, brake) => {
+                return Ok(Opening::Ended(Ended::Settled(brake.verdict(&desired))));
+            }
+            Decision::Move(desired) => desired,
+        };
+        // Ours was committed, its reply was lost, and somebody has taken the route over since.
+        if state.lease_of(task.transition).is_none() {
+            return Ok(Opening::LookAgain(None));
         }
+        let pointed = seen.state.control.desired;
+        Ok(Opening::Held(Box::new(Held {
+            may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
+            pointed_here: pointed
+                .is_some_and(|old| old.target == desired.target && old.beside == desired.beside),
+            state,
+            hold: Hold::granted(before_write),
+            event: change.event().map(|write| write.entry().clone()),
+            desired,
+            leave: leave.take(),
+        })))
+    }
+
+    /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
+    /// opening comes to instead.
+    async fn wait_for_a_turn(
+        &self,
+        task: &Task<'_>,
+        from: &RouteState,
+        decision: &Decision,
+        leave: &mut Option<Leave>,
+    ) -> Result<Option<Opening>, CallError> {
+        let Some((call, since)) = self.queue.needs_a_turn(task, from, decision) else {
+            return Ok(None);
+        };
+        if leave.as_ref().is_some_and(|leave| leave.call == call) {
+            return Ok(None);
+        }
+        *leave = None;
+        Ok(match self.queue.turn_before_the_lease(task, call, since).await {
+            Asked::AtOnce(at_once) => {
+                *leave = Some(at_once);
+                None
+            }
+            Asked::Waited(turn) => Some(Opening::Turn(turn)),
+            Asked::Away(pause) => {
+                let waits = Ended::Waits(pause, None);
+                self.tell_that_its_turn_is_away(task, from, &waits).await?;
+                Some(Opening::Ended(waits))
+            }
+        })
     }
 
     /// What is to be done about the evidence, by the state as it was last seen.
@@ -205,40 +236,16 @@ impl Reconciler {
         }
     }
 
-    /// Gets the leave that the move's first call needs, unless it is there; where it is not to be had at once, what the
-    /// opening comes to instead.
-    async fn wait_for_a_turn(
-        &self,
-        task: &Task<'_>,
-        from: &RouteState,
-        decision: &Decision,
-        leave: &mut Option<Leave>,
-    ) -> Option<Opening> {
-        let (call, since) = self.needs_a_turn(task, from, decision)?;
-        if leave.as_ref().is_some_and(|leave| leave.call == call) {
-            return None;
-        }
-        *leave = None;
-        match self.turn_before_the_lease(task, call, since).await {
-            Asked::AtOnce(at_once) => {
-                *leave = Some(at_once);
-                None
-            }
-            Asked::Waited(turn) => Some(Opening::Turn(turn)),
-            Asked::Away(pause) => Some(Opening::Ended(Ended::Waits(pause, None))),
-        }
-    }
-
     /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
     /// done, so the ledger is asked before anyone waits.
     async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
         let Some(lease) = &seen.state.control.lease else {
             return Ok(None);
         };
-        match self.acquirable(seen) {
+        match self.states.cache().acquirable(seen) {
             Acquire::Free | Acquire::TakeOver => Ok(None),
             Acquire::Wait(wait) => {
-                let now = self.read(&task.route.name).await?;
+                let now = self.states.read(&task.route.name).await?;
                 Ok(Some(if now.state == seen.state {
                     Opening::Ended(Ended::Busy(lease.owner.clone(), wait))
                 } else {
@@ -255,7 +262,7 @@ impl Reconciler {
         arrival: Option<&Arrival>,
         decision: &Decision,
     ) -> Result<Change, CallError> {
-        let mut entry = self.entry(task, from, RecordKind::Finished);
+        let mut entry = self.states.entry(task, from, RecordKind::Finished);
         entry.generation = from.control.generation.next();
         entry.attempt = arrival.map_or(1, Arrival::next_attempt);
         let change = match decision {
@@ -273,7 +280,7 @@ impl Reconciler {
                     entry.note.push_str(&note);
                 }
                 let taking = Taking {
-                    owner: &self.owner,
+                    owner: self.states.author().owner(),
                     desired: desired.clone(),
                     arrival,
                     order: match &task.evidence.ground {
@@ -287,57 +294,40 @@ impl Reconciler {
                 entry.target_group = group_of(task.route, &desired.instance);
                 entry.desired = Some((desired.instance.clone(), desired.target));
                 let effect = Effect::Keeps(desired.clone(), brake.rule);
-                told(from, arrival, (brake.verdict(desired), effect), entry)
+                told(from, arrival, brake.verdict(desired), effect, entry)
             }
             Decision::Ask(verdict) => {
                 let effect = Effect::of_asking(&task.evidence.ground);
-                told(from, arrival, (verdict.clone(), effect), entry)
+                told(from, arrival, verdict.clone(), effect, entry)
             }
             Decision::Settle(verdict) => {
                 let (control, evidence) = (&from.control, task.evidence);
                 let refused = UnresolvedEvent::refused(control, evidence, decision, entry.at);
                 let effect = refused.map_or(Effect::None, Effect::Refuses);
-                told(from, arrival, (verdict.clone(), effect), entry)
+                told(from, arrival, verdict.clone(), effect, entry)
             }
         };
         change.map_err(|illegal| bug(&illegal))
     }
 }
 
-/// What a committed opening knows.
-struct Opened {
-    state: RouteState,
-    /// Where the route pointed before.
-    pointed: Option<Desired>,
-    event: Option<EventEntry>,
-    /// Whether an earlier attempt at the event may have moved the route.
-    may_be_moved: bool,
-    hold: Hold,
-}
-
-impl Opened {
-    fn leads(self, task: &Task<'_>, decision: Decision, leave: &mut Option<Leave>) -> Opening {
-        match decision {
-            Decision::Settle(verdict) | Decision::Ask(verdict) => Opening::Ended(Ended::Settled(verdict)),
-            Decision::Hold(desired, brake) => Opening::Ended(Ended::Settled(brake.verdict(&desired))),
-            // Ours was committed, its reply was lost, and somebody has taken the route over since.
-            Decision::Move(_) if self.state.lease_of(task.transition).is_none() => Opening::LookAgain(None),
-            Decision::Move(desired) => {
-                let pointed_here = self
-                    .pointed
-                    .is_some_and(|old| old.target == desired.target && old.beside == desired.beside);
-                Opening::Held(Box::new(Held {
-                    state: self.state,
-                    hold: self.hold,
-                    event: self.event,
-                    desired,
-                    pointed_here,
-                    may_be_moved: self.may_be_moved,
-                    leave: leave.take(),
-                }))
-            }
+/// The address of the instance that an event or an order names, if it names one.
+pub(super) async fn resolve(
+    databases: &dyn Databases,
+    route: &Route,
+    evidence: &Evidence,
+) -> Result<Option<IpAddr>, AddressError> {
+    let Some(instance) = evidence.names() else {
+        return Ok(None);
+    };
+    if planted(Bug::AddressFromTheEvent) {
+        let text = evidence.ground.text();
+        let mut words = text.split_whitespace();
+        if let Some(ip) = words.find_map(|word| word.parse().ok()) {
+            return Ok(Some(ip));
         }
     }
+    databases.address(route, &instance).await
 }
 
 /// Whether it was decided so because no address of the instance is known.
@@ -365,7 +355,8 @@ pub(super) fn nameless(
 fn told(
     from: &RouteState,
     arrival: Option<&Arrival>,
-    (verdict, effect): (Verdict, Effect),
+    verdict: Verdict,
+    effect: Effect,
     mut entry: Entry,
 ) -> Result<Change, IllegalChange> {
     entry.outcome = Some(verdict.outcome);

@@ -1,10 +1,11 @@
 //! A person's orders: the same lease, the same record, the same refusals.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::opening::COMMIT_TRIES;
-use super::recover::Committed;
-use super::{NothingInHand, Reconciler, Report, bug};
+use super::states::Committed;
+use super::{Attempts, NothingInHand, Reconciler, RecordAuthor, Report, StateStore, Task, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
 use crate::domain::change::{self, Effect};
 use crate::domain::event::Evidence;
@@ -12,7 +13,7 @@ use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::lease::{Acquire, Owner};
 use crate::domain::route::Route;
 use crate::domain::transition::RouteState;
-use crate::ports::CallError;
+use crate::ports::{CallError, Clock, Ports};
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,21 @@ pub enum Ordered {
     Busy(Owner, Duration),
 }
 
-impl Reconciler {
+/// Carries out what a person orders: by an attempt where the route moves, else by one record.
+pub struct OperatorCommands {
+    attempts: Reconciler,
+    states: Arc<StateStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl OperatorCommands {
+    /// Those of a process that writes as `author`.
+    #[must_use]
+    pub fn new(ports: &Ports, author: impl Into<RecordAuthor>, limits: Attempts) -> Self {
+        let attempts = Reconciler::new(ports, author, limits);
+        Self { states: Arc::clone(attempts.states()), clock: Arc::clone(&ports.clock), attempts }
+    }
+
     /// Carries out an order about one route.
     ///
     /// A pause takes effect only where no attempt is under way: one that had announced a move could otherwise
@@ -38,7 +53,7 @@ impl Reconciler {
         let evidence = Evidence::now(&route.name, ground, self.clock.random());
         match order.act {
             Act::Swap(_) | Act::Pin { .. } => {
-                let attempt = self.attempt(route, &evidence, Cause::Operator, &NothingInHand);
+                let attempt = self.attempts.attempt(route, &evidence, Cause::Operator, &NothingInHand);
                 Ok(Ordered::Attempted(Box::new(attempt.await)))
             }
             Act::Unpin
@@ -51,21 +66,20 @@ impl Reconciler {
     }
 
     async fn obey(&self, route: &Route, order: &Order, evidence: &Evidence) -> Result<Ordered, CallError> {
-        let began = (Cause::Operator, self.clock.wall());
-        let task = self.task(route, evidence, began, &NothingInHand);
+        let task = Task::begin(&self.clock, route, evidence, Cause::Operator, &NothingInHand);
         let mut refused = None;
         for _ in 0..COMMIT_TRIES {
-            let seen = self.read(&route.name).await?;
+            let seen = self.states.read(&route.name).await?;
             let lease = seen.state.control.lease.as_ref();
-            if let (Some(lease), Acquire::Wait(wait)) = (lease, self.acquirable(&seen)) {
+            if let (Some(lease), Acquire::Wait(wait)) = (lease, self.states.cache().acquirable(&seen)) {
                 return Ok(Ordered::Busy(lease.owner.clone(), wait));
             }
-            let mut entry = self.entry_of_note(&task, &seen.state, RecordKind::Ordered);
+            let mut entry = self.states.entry_of_note(&task, &seen.state, RecordKind::Ordered);
             entry.reason = Some(Reason::Ordered);
             entry.note = order.to_string();
             let effect = Effect::Obeys(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
-            match self.commit(&task.steps, "Order", &change).await? {
+            match self.states.commit(&task.steps, "Order", &change).await? {
                 Committed::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
                 Committed::Refused { state, .. } => refused = Some(state),
             }

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::opening::Opening;
 use super::report::Ended;
 use super::{Reconciler, Task, bug, group_of};
 use crate::domain::audit::{Cause, Reason, RecordKind};
@@ -23,23 +22,55 @@ use crate::ports::CallError;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// The moves of the last minute, and whose wait is on record already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    max: u32,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
     moves: VecDeque<Duration>,
     waiting: BTreeSet<EventKey>,
 }
 
+/// A minute that has no room for one more move.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoRoom {
+    /// How long until there is some.
+    wait: Duration,
+    /// Whether the event waits for the first time.
+    is_first: bool,
+}
+
 impl Pace {
-    /// Whether there is room for one more move in this minute; how long until there is if there is none.
-    fn has_room(&mut self, now: Duration, max: u32) -> Result<(), Duration> {
-        while self.moves.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW) {
-            self.moves.pop_front();
+    pub(super) fn new(max: u32) -> Self {
+        Self { max, counted: Mutex::default() }
+    }
+
+    /// Whether there is room for one more move in this minute, for the sake of this event.
+    fn has_room(&self, now: Duration, key: EventKey) -> Result<(), NoRoom> {
+        let mut counted = self.counted();
+        let moves = &mut counted.moves;
+        while moves.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW) {
+            moves.pop_front();
         }
-        if self.moves.len() < usize::try_from(max).unwrap_or(usize::MAX) {
+        if moves.len() < usize::try_from(self.max).unwrap_or(usize::MAX) {
             return Ok(());
         }
-        let oldest = self.moves.front().copied().unwrap_or(now);
-        Err((oldest + WINDOW).saturating_sub(now))
+        let oldest = moves.front().copied().unwrap_or(now);
+        let wait = (oldest + WINDOW).saturating_sub(now);
+        Err(NoRoom { wait, is_first: counted.waiting.insert(key) })
+    }
+
+    fn count(&self, now: Duration, key: EventKey) {
+        let mut counted = self.counted();
+        counted.moves.push_back(now);
+        counted.waiting.remove(&key);
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,22 +83,17 @@ impl Reconciler {
         from: &RouteState,
         arrival: Option<&Arrival>,
         decision: &Decision,
-    ) -> Result<Option<Opening>, CallError> {
+    ) -> Result<Option<Ended>, CallError> {
         let Some(desired) = counted(task, from, decision) else {
             return Ok(None);
         };
-        let key = task.evidence.key;
         let now = self.clock.monotonic();
-        let (wait, first) = {
-            let mut pace = self.pace();
-            match pace.has_room(now, self.limits.moves_per_minute_max) {
-                Ok(()) => return Ok(None),
-                Err(wait) => (wait, pace.waiting.insert(key)),
-            }
+        let Err(NoRoom { wait, is_first }) = self.pace.has_room(now, task.evidence.key) else {
+            return Ok(None);
         };
         let ended = Ended::Paced(wait.max(Duration::from_secs(1)));
-        if first && arrival.is_some() {
-            let mut entry = self.entry(task, from, RecordKind::Deferred);
+        if is_first && arrival.is_some() {
+            let mut entry = self.states.entry(task, from, RecordKind::Deferred);
             entry.generation = from.control.generation.next();
             entry.target_group = group_of(task.route, &desired.instance);
             entry.desired = Some((desired.instance.clone(), desired.target));
@@ -79,22 +105,16 @@ impl Reconciler {
             let waiting = waiting.filter(|_| task.cause == Cause::Event);
             let effect = waiting.map_or(Effect::None, Effect::Refuses);
             let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
-            self.commit(&task.steps, "Note", &change).await?;
+            self.states.commit(&task.steps, "Note", &change).await?;
         }
-        Ok(Some(Opening::Ended(ended)))
+        Ok(Some(ended))
     }
 
     /// Counts a move that is about to be announced: not before its turn, since what waits moves nothing.
     pub(super) fn count_the_move(&self, task: &Task<'_>, from: &RouteState, decision: &Decision) {
         if counted(task, from, decision).is_some() {
-            let mut pace = self.pace();
-            pace.moves.push_back(self.clock.monotonic());
-            pace.waiting.remove(&task.evidence.key);
+            self.pace.count(self.clock.monotonic(), task.evidence.key);
         }
-    }
-
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,9 +127,6 @@ fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Op
     (moves && !matches!(task.evidence.ground, Ground::Order(_))).then_some(desired)
 }
 
-/// The pace of a reconciler.
-pub(super) type SharedPace = Mutex<Pace>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,13 +134,14 @@ mod tests {
     #[test]
     fn a_minute_has_room_for_so_many_moves_and_says_when_the_next_one_fits() {
         let at = Duration::from_secs;
-        let mut pace = Pace::default();
-        let mut move_at = |second| {
-            let room = pace.has_room(at(second), 2);
+        let pace = Pace::new(2);
+        let key = EventKey::parse(&"1".repeat(64)).unwrap();
+        let move_at = |second| {
+            let room = pace.has_room(at(second), key);
             if room.is_ok() {
-                pace.moves.push_back(at(second));
+                pace.count(at(second), key);
             }
-            room
+            room.map_err(|none| none.wait)
         };
         assert_eq!(move_at(0), Ok(()));
         assert_eq!(move_at(20), Ok(()));

@@ -1,9 +1,10 @@
 //! What an attempt would do now, found out by reading alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Reconciler;
-use super::opening::{arrival_of, nameless, needs_the_address};
+use super::opening::{arrival_of, nameless, needs_the_address, resolve};
+use super::weights::RouteReader;
 use crate::domain::audit::Reason;
 use crate::domain::change::Arrival;
 use crate::domain::decide::{Decision, Verdict, unless_held_back, walk};
@@ -17,7 +18,7 @@ use crate::domain::target::ObservedTarget;
 use crate::domain::transition::{Outcome, RouteState};
 use crate::domain::walk::{Asked, Question, Walk};
 use crate::domain::weights::Weights;
-use crate::ports::CallError;
+use crate::ports::{CallError, Clock, Databases, Ledger, Ports};
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,26 @@ impl Preview {
     }
 }
 
-impl Reconciler {
+/// Tells what would be done, and does none of it.
+pub struct DryRun {
+    ledger: Arc<dyn Ledger>,
+    databases: Arc<dyn Databases>,
+    clock: Arc<dyn Clock>,
+    reader: RouteReader,
+}
+
+impl DryRun {
+    /// One that reads by these ports.
+    #[must_use]
+    pub fn new(ports: &Ports) -> Self {
+        Self {
+            ledger: Arc::clone(&ports.ledger),
+            databases: Arc::clone(&ports.databases),
+            clock: Arc::clone(&ports.clock),
+            reader: RouteReader::new(ports),
+        }
+    }
+
     /// What an attempt at `evidence` would do. Writes nothing, not even the item of a route never seen.
     ///
     /// # Errors
@@ -77,7 +97,7 @@ impl Reconciler {
         let walk = match &arrival {
             Some(arrival) if let Some(verdict) = not_new(arrival) => Walk::stopped(Question::New, verdict),
             Some(_) | None => {
-                let address = self.resolve(route, evidence).await;
+                let address = resolve(self.databases.as_ref(), route, evidence).await;
                 let found = address.as_ref().copied().unwrap_or_default();
                 let now = self.clock.wall();
                 let mut walk = walk(route, &state.control, evidence, found, now);
@@ -132,7 +152,7 @@ impl Reconciler {
         let sight = match &decision {
             Decision::Settle(_) | Decision::Ask(_) => None,
             Decision::Move(desired) | Decision::Hold(desired, _) => {
-                let sight = self.sight(route, desired, None).await?;
+                let sight = self.reader.sight(route, desired, None).await?;
                 if let Some(error) = sight.unread {
                     return Err(error);
                 }

@@ -6,18 +6,18 @@
 //! (`writerlink adopt`): the state stays, and the fault is reported.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use super::{Reconciler, bug};
-use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end, verify_newest};
+use super::bug;
+use super::provenance::RecordContext;
+use super::states::{Committed, StateStore};
+use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end};
 use crate::domain::audit::{AuditRecord, BrokenChain, Cause, Entry, RecordKind};
 use crate::domain::chain_end::ChainEnd;
 use crate::domain::change::{self, Change, EventWrite};
 use crate::domain::event::EventKey;
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::{Route, RouteName, TargetGroupArn};
-use crate::domain::transition::{ChainHead, EventEntry, RouteState, TransitionId};
+use crate::domain::transition::{EventEntry, RouteState, TransitionId};
 use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
 
@@ -28,138 +28,10 @@ pub const RECOVERED_MAX: usize = 1000;
 /// statements in a transaction.
 const AT_ONCE: usize = 90;
 
-/// How often the same fault of a route is reported. It is met by every delivery and by every pass.
-const REPORTED_EVERY: Duration = Duration::from_mins(1);
-
 /// The code of a commit that was refused since rows behind the head do not continue it. No service has this code.
 pub const CHAIN_BROKEN: &str = "ChainBroken";
 
-/// What became of a change that was to be committed, once the state knows all of its records.
-pub(super) enum Committed {
-    /// As [`Commit::Done`].
-    Done(RouteState),
-    /// As [`Commit::Refused`].
-    Refused { state: RouteState, event: Option<EventEntry> },
-}
-
-/// What was found out about a route's ledger, for the log and the metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerNews {
-    /// The state was behind its records and was rebuilt from them.
-    Recovered {
-        /// The number of the record that the state ended at.
-        from: u64,
-        /// That of the last record it was rebuilt from.
-        to: u64,
-    },
-    /// Rows do not continue the state.
-    Broken(BrokenChain),
-}
-
-/// What is to be reported of each route's ledger, and which fault was reported last.
-#[derive(Debug, Default)]
-pub(super) struct News(Mutex<BTreeMap<RouteName, Told>>);
-
-#[derive(Debug, Default)]
-struct Told {
-    next: Option<LedgerNews>,
-    last: Option<(BrokenChain, Duration)>,
-}
-
-impl News {
-    fn with<T>(&self, route: &RouteName, take: impl FnOnce(&mut Told) -> T) -> T {
-        let mut news = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        take(news.entry(route.clone()).or_default())
-    }
-}
-
-impl Reconciler {
-    /// What was found out about the route's ledger since this was asked last.
-    #[must_use]
-    pub fn take_ledger_news(&self, route: &RouteName) -> Option<LedgerNews> {
-        self.news.with(route, |told| told.next.take())
-    }
-
-    pub(super) fn report_broken(&self, route: &RouteName, broken: &BrokenChain) {
-        let now = self.clock.monotonic();
-        self.news.with(route, |told| {
-            let last = told.last.as_ref();
-            let lately =
-                last.is_some_and(|(last, at)| last == broken && now.saturating_sub(*at) < REPORTED_EVERY);
-            if !lately {
-                told.last = Some((broken.clone(), now));
-                told.next = Some(LedgerNews::Broken(broken.clone()));
-            }
-        });
-    }
-
-    /// Commits a change; a state that turns out to be behind its records is rebuilt, and the change is refused.
-    pub(super) async fn write(&self, change: &Change) -> Result<Committed, CallError> {
-        let committed = match self.ledger.commit(change).await? {
-            Commit::Done(state) => Committed::Done(state),
-            Commit::Refused { state, event } => Committed::Refused { state, event },
-            Commit::PlaceTaken { state } => {
-                let state = match change.entry() {
-                    Some(entry) => {
-                        let group = entry.target_group.clone();
-                        // Seldom met, and large: it must not make the future of every commit larger.
-                        Box::pin(self.recover(state, group, entry.cause)).await?
-                    }
-                    None => state,
-                };
-                let event = match change.event() {
-                    Some(write) => self.ledger.event(&write.entry().key).await?,
-                    None => None,
-                };
-                Committed::Refused { state, event }
-            }
-        };
-        match &committed {
-            Committed::Done(state) | Committed::Refused { state, .. } => {
-                self.remember(state.clone());
-            }
-        }
-        Ok(committed)
-    }
-
-    /// The first fault among a route's newest records, if there is one that no adoption has taken on: whether they are
-    /// as they were written and end at the head of its state (I8).
-    ///
-    /// # Errors
-    /// When state or records cannot be read.
-    pub async fn verify_chain(&self, route: &RouteName) -> Result<Option<BrokenChain>, CallError> {
-        let (ledger, audit) = (self.ledger.as_ref(), self.audit.as_ref());
-        let head = self.head_of(route).await?;
-        let found = verify_newest(audit, route.clone(), head).await?;
-        if let Some(fault) = found.fault {
-            return Ok(Some(fault.broken));
-        }
-        if found.last.seq <= head.seq {
-            return Ok(None);
-        }
-        let end = compared_end(ledger, audit, route).await?;
-        Ok(end.and_then(|end| end.behind()))
-    }
-
-    /// Where a route's state ends; before the first record if it has none.
-    async fn head_of(&self, route: &RouteName) -> Result<ChainHead, CallError> {
-        let state = self.ledger.peek(route).await?;
-        Ok(state.map_or_else(ChainHead::default, |state| state.chain))
-    }
-
-    /// As [`verify_chain`](Self::verify_chain), and a state that is behind records which are in order is rebuilt.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read or written, or rows do not continue the state.
-    pub async fn keep_chain(&self, route: &Route) -> Result<Option<BrokenChain>, CallError> {
-        let head = self.head_of(&route.name).await?;
-        let found = verify_newest(self.audit.as_ref(), route.name.clone(), head).await?;
-        if found.fault.is_none() && found.last.seq > head.seq {
-            self.recover_if_behind(route).await?;
-        }
-        Ok(found.fault.map(|fault| fault.broken))
-    }
-
+impl StateStore {
     /// Compares a route's state with its newest audit row, and rebuilds a state that is behind.
     ///
     /// # Errors
@@ -171,12 +43,12 @@ impl Reconciler {
             let state = self.ledger.load(name).await?;
             let group = route.group.arn.clone();
             let state = Box::pin(self.recover(state, group, Cause::Reconcile)).await?;
-            self.remember(state);
+            self.cache().remember(state);
         }
         Ok(())
     }
 
-    async fn recover(
+    pub(super) async fn recover(
         &self,
         state: RouteState,
         group: TargetGroupArn,
@@ -212,10 +84,7 @@ impl Reconciler {
             // Another worker was faster, and this is what it left.
             Committed::Refused { state, .. } => return Ok(state),
         };
-        self.news.with(&route, |told| {
-            told.next = Some(LedgerNews::Recovered { from, to });
-            told.last = None;
-        });
+        self.report_recovered(&route, from, to);
         Ok(state)
     }
 
@@ -281,26 +150,19 @@ impl Reconciler {
     ) -> Entry {
         let (now, random) = (self.clock.wall(), self.clock.random());
         let desired = state.control.desired.as_ref();
-        Entry {
-            kind,
+        let about = RecordContext {
             at: now,
             transition: TransitionId::from_parts(now, random),
-            attempt: 1,
-            generation: state.control.generation.next(),
-            owner: self.owner.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            provenance: self.provenance.clone(),
             cause,
             event_key: EventKey::drawn(&state.route, now, random),
             told: None,
             target_group,
+        };
+        Entry {
+            attempt: 1,
+            generation: state.control.generation.next(),
             desired: desired.map(|desired| (desired.instance.clone(), desired.target)),
-            before: Vec::new(),
-            after: Vec::new(),
-            steps: Vec::new(),
-            outcome: None,
-            reason: None,
-            note: String::new(),
+            ..self.author().entry(about, state, kind)
         }
     }
 

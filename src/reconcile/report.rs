@@ -7,9 +7,9 @@ use crate::domain::audit::{Cause, Step, Told};
 use crate::domain::decide::Verdict;
 use crate::domain::event::EventKey;
 use crate::domain::lease::{Generation, Owner};
+use crate::domain::past::accepted;
 use crate::domain::route::{InstanceId, RouteName};
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::time::Timestamp;
 use crate::domain::transition::{Disposition, Outcome, TransitionId};
 use crate::ports::CallError;
 
@@ -156,7 +156,7 @@ pub struct Report {
 
 impl Report {
     /// The report of an attempt that has done nothing yet.
-    pub(super) fn of(task: &Task<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(task: &Task<'_>) -> Self {
         let evidence = task.evidence;
         Self {
             route: task.route.name.clone(),
@@ -172,7 +172,7 @@ impl Report {
             after: Vec::new(),
             steps: Vec::new(),
             took: Duration::ZERO,
-            event_age: now.since(evidence.ground.at()),
+            event_age: task.began.since(evidence.ground.at()),
             ended: Ended::LeaseLost { settled: None, again_after: Duration::ZERO },
         }
     }
@@ -180,20 +180,14 @@ impl Report {
     /// From the start of the attempt to the load balancer's word that the target is registered.
     #[must_use]
     pub fn registered(&self) -> Option<Duration> {
-        self.accepted("RegisterTargets").next()
+        accepted(&self.steps, "RegisterTargets").next()
     }
 
     /// From the start of the attempt to its word that the others are deregistered, or that the weights are moved.
     #[must_use]
     pub fn swapped(&self) -> Option<Duration> {
-        let deregistered = self.accepted("DeregisterTargets").last();
-        deregistered.or_else(|| self.accepted("ModifyListener").last())
-    }
-
-    /// When calls of this name were accepted.
-    fn accepted<'a>(&'a self, call: &'a str) -> impl Iterator<Item = Duration> + 'a {
-        let accepted = self.steps.iter().filter(move |s| s.name == call && s.error.is_none());
-        accepted.map(|step| step.start + step.took)
+        let last = |call| accepted(&self.steps, call).next_back();
+        last("DeregisterTargets").or_else(|| last("ModifyListener"))
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::Reconciler;
 use super::memory::Sighting;
+use super::states::StateStore;
 use crate::domain::route::RouteName;
 use crate::domain::transition::RouteState;
 use crate::ports::{CallError, ErrorKind};
@@ -33,7 +33,7 @@ impl Together {
     }
 }
 
-impl Reconciler {
+impl StateStore {
     /// The state of a route, read with those of the others or alone.
     pub(super) async fn read_with(
         &self,
@@ -44,7 +44,7 @@ impl Reconciler {
         let read = || Box::pin(self.read_all(together));
         let states = together.states.get_or_init(read);
         match states.await.get(route) {
-            Some(state) => Ok(self.remember(state.clone())),
+            Some(state) => Ok(self.cache().remember(state.clone())),
             None => self.read(route).await,
         }
     }

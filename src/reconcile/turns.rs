@@ -19,7 +19,7 @@ use crate::domain::route::{RouteName, Strategy};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{AWAY_MOST, RouteState, retry_after};
 use crate::domain::turns::{Call, Line, Quota, Turn};
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, Clock, ErrorKind};
 
 /// The longest wait that is stood through: as long as it takes a few calls, and much shorter than a lease.
 const STOOD_THROUGH: Duration = Duration::from_secs(2);
@@ -52,11 +52,11 @@ const LOOKS_DOUBLED: u32 = 4;
 /// How long the timer waits at least before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// The line, shared by all attempts and looks of a process; none when calls are not counted.
-pub(super) type SharedLine = Option<Arc<Mutex<Line>>>;
-
-pub(super) fn line_before(quota: Option<Quota>) -> SharedLine {
-    quota.map(|quota| Arc::new(Mutex::new(Line::new(quota))))
+/// The line, shared by all attempts and looks of a process.
+pub struct SharedQuotaQueue {
+    clock: Arc<dyn Clock>,
+    /// None when calls are not counted.
+    line: Option<Arc<Mutex<Line>>>,
 }
 
 fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
@@ -65,7 +65,7 @@ fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 
 /// Leave to make one call. One that is not used goes to whoever is next.
 pub(super) struct Leave {
-    line: SharedLine,
+    line: Option<Arc<Mutex<Line>>>,
     pub(super) call: Call,
 }
 
@@ -94,7 +94,24 @@ pub(super) enum Asked {
     Away(Duration),
 }
 
-impl Reconciler {
+/// Why a call cannot be made now.
+pub(super) struct Wait {
+    /// How long it takes until its turn, if nobody comes first.
+    pub(super) about: Duration,
+    /// The shortest that it can take.
+    at_least: Duration,
+}
+
+impl SharedQuotaQueue {
+    pub(super) fn new(clock: Arc<dyn Clock>, quota: Option<Quota>) -> Self {
+        let line = quota.map(|quota| Arc::new(Mutex::new(Line::new(quota))));
+        Self { clock, line }
+    }
+
+    fn line(&self) -> Option<MutexGuard<'_, Line>> {
+        self.line.as_deref().map(locked)
+    }
+
     /// The turn that a move needs before it is announced. A route that changes its target registers; one that points
     /// there already may need nothing, so it waits only if it is known to have something left to do.
     pub(super) fn needs_a_turn(
@@ -114,8 +131,7 @@ impl Reconciler {
         if from.control.is_moved_by(desired) {
             return Some((Call::Register, desired.evidence.at));
         }
-        let line = self.line.as_deref().map(locked)?;
-        let call = line.waits_for(&task.route.name)?;
+        let call = self.line()?.waits_for(&task.route.name)?;
         Some((call, desired.evidence.at))
     }
 
@@ -124,14 +140,14 @@ impl Reconciler {
         let began = self.clock.monotonic();
         let mut waited = false;
         loop {
-            match self.ask(&task.route.name, (call, since)) {
+            match self.ask(&task.route.name, call, since) {
                 Ok(leave) if waited => return Asked::Waited(leave),
                 Ok(leave) => return Asked::AtOnce(leave),
-                Err((about, at_least)) if self.is_too_long(task, began, about) => {
-                    return Asked::Away(self.go_away(task, at_least));
+                Err(wait) if self.is_too_long(task, began, wait.about) => {
+                    return Asked::Away(self.go_away(task, wait.at_least));
                 }
-                Err((wait, _)) => {
-                    self.clock.sleep(wait.min(LOOK_EVERY)).await;
+                Err(wait) => {
+                    self.clock.sleep(wait.about.min(LOOK_EVERY)).await;
                     task.in_hand.keep().await;
                     waited = true;
                 }
@@ -139,49 +155,24 @@ impl Reconciler {
         }
     }
 
-    /// Asks for a turn of an attempt that holds its route, unless it has it already: the lease is kept as long as the
-    /// wait is stood through (I6).
-    pub(super) async fn turn_within_the_lease(
-        &self,
-        task: &Task<'_>,
-        held: &mut Held,
-        call: Call,
-    ) -> Result<Leave, Stopped> {
-        if let Some(leave) = held.leave.take().filter(|leave| leave.call == call) {
-            return Ok(leave);
-        }
-        let began = self.clock.monotonic();
-        let since = held.desired.evidence.at;
-        loop {
-            match self.ask(&task.route.name, (call, since)) {
-                Ok(leave) => return Ok(leave),
-                Err((about, at_least)) if self.is_too_long(task, began, about) => {
-                    return Err(Stopped::Waits(self.go_away(task, at_least)));
-                }
-                Err((wait, _)) => self.clock.sleep(wait.min(LOOK_EVERY)).await,
-            }
-            self.ensure_lease(task, held).await?;
-        }
-    }
-
     /// A receive came back full: behind it may be more routes that have to register.
     pub fn more_may_come(&self) {
-        if let Some(line) = &self.line {
-            locked(line).more_may_come(self.clock.monotonic());
+        if let Some(mut line) = self.line() {
+            line.more_may_come(self.clock.monotonic());
         }
     }
 
     /// Counts a call that waits for nobody: what a weighted route has to register is rare.
     pub(super) fn count_a_call(&self) {
-        if let Some(line) = &self.line {
-            locked(line).spend(self.clock.monotonic());
+        if let Some(mut line) = self.line() {
+            line.spend(self.clock.monotonic());
         }
     }
 
     /// A call was refused for its rate: others draw on the same bucket.
     pub(super) fn note_refusal(&self) {
-        if let Some(line) = &self.line {
-            locked(line).refused(self.clock.monotonic());
+        if let Some(mut line) = self.line() {
+            line.refused(self.clock.monotonic());
         }
     }
 
@@ -216,62 +207,35 @@ impl Reconciler {
             return self.before_another_look(task);
         };
         let (route, since) = (&task.route.name, held.desired.evidence.at);
-        match self.ask(route, (call, since)) {
+        match self.ask(route, call, since) {
             Ok(_) => self.patient(task, AWAY_LEAST),
-            Err((about, _)) => self.go_away(task, about),
+            Err(wait) => self.go_away(task, wait.about),
         }
     }
 
     /// Whether the route waits for its turn: its message comes back for it.
     pub(super) fn awaits_its_turn(&self, route: &RouteName) -> bool {
-        let line = self.line.as_deref().map(locked);
-        line.is_some_and(|line| line.awaits(self.clock.monotonic(), route))
+        self.line().is_some_and(|line| line.awaits(self.clock.monotonic(), route))
     }
 
     /// Whether any route waits for its turn.
     pub(super) fn somebody_waits(&self) -> bool {
-        let line = self.line.as_deref().map(locked);
-        line.is_some_and(|mut line| !line.is_idle(self.clock.monotonic()))
+        self.line().is_some_and(|mut line| !line.is_idle(self.clock.monotonic()))
     }
 
-    /// Says in the ledger that the rest of the move waits, for its turn or since a call was refused for its rate, and frees
-    /// the route. No failure: the attempt does not count as one.
-    pub(super) async fn let_go_for_now(
-        &self,
-        task: &Task<'_>,
-        held: &Held,
-        (pause, refused): (Duration, Option<CallError>),
-        report: &Report,
-    ) -> Ended {
-        let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
-        let attempt = entry.attempt;
-        let ended = Ended::Waits(pause, refused);
-        entry.reason = Some(Reason::AwaitsTurn);
-        entry.note = ended.note();
-        let closed = self.close(task, held, entry, ended).await;
-        closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
-    }
-
-    fn ask(
-        &self,
-        route: &RouteName,
-        (call, since): (Call, Timestamp),
-    ) -> Result<Leave, (Duration, Duration)> {
-        let turn = self
-            .line
-            .as_deref()
-            .map_or(Turn::Now, |line| locked(line).ask(self.clock.monotonic(), route, call, since));
-        match turn {
+    fn ask(&self, route: &RouteName, call: Call, since: Timestamp) -> Result<Leave, Wait> {
+        let turn = self.line().map(|mut line| line.ask(self.clock.monotonic(), route, call, since));
+        match turn.unwrap_or(Turn::Now) {
             Turn::Now => Ok(Leave { line: self.line.clone(), call }),
-            Turn::In { about, at_least } => Err((about, at_least)),
+            Turn::In { about, at_least } => Err(Wait { about, at_least }),
         }
     }
 
     fn go_away(&self, task: &Task<'_>, wait: Duration) -> Duration {
         let pause = wait.saturating_sub(EARLIER).clamp(AWAY_LEAST, AWAY_MOST);
         let pause = self.patient(task, pause);
-        if let Some(line) = &self.line {
-            locked(line).go_away(self.clock.monotonic(), &task.route.name, pause);
+        if let Some(mut line) = self.line() {
+            line.go_away(self.clock.monotonic(), &task.route.name, pause);
         }
         pause
     }
@@ -292,6 +256,50 @@ impl Reconciler {
             Cause::Event | Cause::Reconcile => so_far + wait > STOOD_THROUGH,
             Cause::Replay | Cause::Operator => false,
         }
+    }
+}
+
+impl Reconciler {
+    /// Asks for a turn of an attempt that holds its route, unless it has it already: the lease is kept as long as the
+    /// wait is stood through (I6).
+    pub(super) async fn turn_within_the_lease(
+        &self,
+        task: &Task<'_>,
+        held: &mut Held,
+        call: Call,
+    ) -> Result<Leave, Stopped> {
+        if let Some(leave) = held.leave.take().filter(|leave| leave.call == call) {
+            return Ok(leave);
+        }
+        let began = self.clock.monotonic();
+        let since = held.desired.evidence.at;
+        loop {
+            match self.queue.ask(&task.route.name, call, since) {
+                Ok(leave) => return Ok(leave),
+                Err(wait) if self.queue.is_too_long(task, began, wait.about) => {
+                    return Err(Stopped::Waits(self.queue.go_away(task, wait.at_least)));
+                }
+                Err(wait) => self.clock.sleep(wait.about.min(LOOK_EVERY)).await,
+            }
+            self.ensure_lease(task, held).await?;
+        }
+    }
+
+    /// Says in the ledger that the rest of the move waits (`ended`), for its turn or since a call was refused for its
+    /// rate, and frees the route. No failure: the attempt does not count as one.
+    pub(super) async fn let_go_for_now(
+        &self,
+        task: &Task<'_>,
+        held: &Held,
+        ended: Ended,
+        report: &Report,
+    ) -> Ended {
+        let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
+        let attempt = entry.attempt;
+        entry.reason = Some(Reason::AwaitsTurn);
+        entry.note = ended.note();
+        let closed = self.close(task, held, entry, ended).await;
+        closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
     }
 }
 

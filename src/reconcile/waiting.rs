@@ -3,7 +3,7 @@
 //! Its message comes back, so its entry stays as it is. Without the record the route would look right to every other
 //! process, and a timer that knows of older evidence alone would move the route past the event.
 
-use super::opening::{Opening, nameless};
+use super::opening::nameless;
 use super::turns::GIVEN_UP_AFTER;
 use super::{Ended, Reconciler, Task, bug};
 use crate::domain::audit::{Cause, Reason, RecordKind};
@@ -36,7 +36,7 @@ impl Reconciler {
         if task.cause == Cause::Event && task.in_hand.deliveries() >= GIVEN_UP_AFTER {
             return Ok(Verdict::new(Outcome::Failed, reason, note).into());
         }
-        self.tell_that_it_waits(task, from, (reason, note)).await?;
+        self.tell_that_it_waits(task, from, reason, note).await?;
         Err(error)
     }
 
@@ -45,20 +45,17 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        waits: &Opening,
+        waits: &Ended,
     ) -> Result<(), CallError> {
-        let Opening::Ended(ended @ Ended::Waits(..)) = waits else {
-            return Ok(());
-        };
-        let why = (Reason::AwaitsTurn, ended.note());
-        self.tell_that_it_waits(task, from, why).await
+        self.tell_that_it_waits(task, from, Reason::AwaitsTurn, waits.note()).await
     }
 
     async fn tell_that_it_waits(
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        (reason, note): (Reason, String),
+        reason: Reason,
+        note: String,
     ) -> Result<(), CallError> {
         // What a person hands in nobody delivers again.
         if task.cause != Cause::Event {
@@ -69,12 +66,12 @@ impl Reconciler {
         let Some(waiting) = UnresolvedEvent::waiting(&from.control, task.evidence, why, now) else {
             return Ok(());
         };
-        let mut entry = self.entry_of_note(task, from, RecordKind::Deferred);
+        let mut entry = self.states.entry_of_note(task, from, RecordKind::Deferred);
         entry.reason = Some(reason);
         entry.note = note;
         let effect = Effect::Refuses(waiting);
         let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
         // Where another worker was faster the event's next delivery tells it.
-        self.commit(&task.steps, "Note", &change).await.map(drop)
+        self.states.commit(&task.steps, "Note", &change).await.map(drop)
     }
 }

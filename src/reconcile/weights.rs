@@ -5,6 +5,7 @@
 //! Nothing is ever deregistered: what leaves service does so at weight 0, and stays warm for the way back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::calls::{ROUNDS_MAX, Stopped};
 use super::report::Report;
@@ -18,7 +19,7 @@ use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::{Desired, Outcome};
 use crate::domain::truth::Truth;
 use crate::domain::weights::{Missing, Scene, Shift, Warm, Weights, warm_targets};
-use crate::ports::{CallError, ErrorKind};
+use crate::ports::{CallError, ErrorKind, Listeners, Ports, TargetGroups};
 
 /// A weighted route's attempt: what it is about, and what the load balancer showed first.
 struct Moving<'a> {
@@ -135,7 +136,7 @@ impl Reconciler {
             return Ok(warm);
         }
         self.ensure_lease(task, held).await?;
-        self.count_a_call();
+        self.queue.count_a_call();
         let targets = [target];
         let registering = self.groups.register(moving.group, &targets);
         task.steps.call("RegisterTargets", registering).await?;
@@ -167,7 +168,7 @@ impl Reconciler {
             };
             if Warm::observed(group, *target, &rows).is_none() {
                 self.ensure_lease(task, held).await?;
-                self.count_a_call();
+                self.queue.count_a_call();
                 let targets = [*target];
                 let registering = self.groups.register(group, &targets);
                 task.steps.call("RegisterTargets", registering).await?;
@@ -176,8 +177,25 @@ impl Reconciler {
         }
         unread.map_or(Ok(rewarmed), |error| Err(error.into()))
     }
+}
 
-    /// What the load balancer shows of a route, and what is missing of it: for who only looks.
+/// Shows what the load balancer has of a route, to who only looks.
+pub(super) struct RouteReader {
+    groups: Arc<dyn TargetGroups>,
+    listeners: Arc<dyn Listeners>,
+}
+
+impl RouteReader {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self { groups: Arc::clone(&ports.groups), listeners: Arc::clone(&ports.listeners) }
+    }
+
+    /// The rows of one group.
+    pub(super) async fn rows(&self, group: &TargetGroup) -> Result<Vec<ObservedTarget>, CallError> {
+        Ok(self.groups.observe(group).await?.value)
+    }
+
+    /// What the load balancer shows of a route, and what is missing of it.
     pub(super) async fn sight(
         &self,
         route: &Route,
@@ -186,7 +204,7 @@ impl Reconciler {
     ) -> Result<Sight, CallError> {
         let weighted = match &route.strategy {
             Strategy::Swap => {
-                let rows = self.groups.observe(&route.group).await?.value;
+                let rows = self.rows(&route.group).await?;
                 let plan = plan(route, desired, &rows);
                 return Ok(Sight { rows, plan, weights: None, unread: None });
             }
@@ -196,8 +214,8 @@ impl Reconciler {
             Scene { weights: self.listeners.weights(&weighted.listener).await?.value, rows: BTreeMap::new() };
         let mut unread = None;
         for (instance, group) in &weighted.groups {
-            match self.groups.observe(group).await {
-                Ok(reply) => drop(scene.rows.insert(instance.clone(), reply.value)),
+            match self.rows(group).await {
+                Ok(rows) => drop(scene.rows.insert(instance.clone(), rows)),
                 Err(error) if *instance == desired.instance => return Err(error),
                 Err(error) => unread = Some(error),
             }

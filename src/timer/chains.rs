@@ -57,7 +57,7 @@ impl Chains {
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
     /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
-    pub(super) fn go_on(&mut self, timer: &Timer, now: Duration) {
+    pub(super) fn go_on(&mut self, timer: &Arc<Timer>, now: Duration) {
         while let Some(ended) = self.under_way.try_join_next() {
             match ended {
                 Ok(verified) => self.take(verified),
@@ -86,15 +86,12 @@ impl Chains {
     }
 }
 
-fn verify(timer: &Timer, n: usize) -> impl Future<Output = Verified> + use<> {
-    let reconciler = Arc::clone(&timer.reconciler);
-    let (routes, observer) = (Arc::clone(&timer.routes), Arc::clone(&timer.observer));
+fn verify(timer: &Arc<Timer>, n: usize) -> impl Future<Output = Verified> + use<> {
+    let timer = Arc::clone(timer);
     async move {
-        let route = &routes[n];
-        let checked = reconciler.keep_chain(route).await;
-        if let Some(news) = reconciler.take_ledger_news(&route.name) {
-            observer.tell(&Happening::of_ledger(route, &news));
-        }
+        let (route, observer) = (&timer.routes[n], &timer.observer);
+        let checked = timer.chain_check.keep_chain(route).await;
+        timer.tell_ledger_news(route);
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {

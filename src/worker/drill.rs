@@ -4,17 +4,17 @@ use crate::domain::decide::Decision;
 use crate::domain::event::{Evidence, RdsEvent};
 use crate::domain::route::Route;
 use crate::domain::routing;
-use crate::reconcile::{Preview, Reconciler};
+use crate::reconcile::{DryRun, Preview};
 
 /// What each route would do, a sentence a route and event. Nothing is written and nothing is moved, and one that
 /// cannot be told is not tried again: whoever drills is there to do that.
-pub(super) async fn told(reconciler: &Reconciler, routes: &[Route], events: &[RdsEvent]) -> Vec<String> {
+pub(super) async fn told(dry_run: &DryRun, routes: &[Route], events: &[RdsEvent]) -> Vec<String> {
     let mut told = Vec::new();
     for event in events {
         let concerned = routing::concerned(routes, event);
         for (route, _) in &concerned {
             let evidence = Evidence::new(route, event.clone());
-            let would = match reconciler.preview(route, &evidence).await {
+            let would = match dry_run.preview(route, &evidence).await {
                 Ok(preview) => would(&preview),
                 Err(error) => format!("cannot be told: {error}"),
             };

@@ -1,22 +1,15 @@
 //! verify: whole chains, ranges, and what somebody did to them.
 
-use writerlink::domain::lease::Owner;
 use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::Reconciler;
 
 use crate::archive::{done, moved, overwrite, redacted, remove};
 use crate::desk::Desk;
 
 /// What the timer of a worker says of the first route's chain.
 pub(crate) async fn timer_says(desk: &Desk) -> Option<String> {
-    let process = desk.rig.fleet.world.process("timer");
-    let ports = desk.rig.fleet.ports(&process);
-    let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("timer"), attempts);
-    let broken = reconciler.verify_chain(&desk.rig.routes[0].name).await;
-    broken.unwrap().map(|broken| broken.to_string())
+    let broken = desk.rig.chain_fault("timer").await;
+    broken.map(|broken| broken.to_string())
 }
 
 /// What `audit verify` says of it.

@@ -17,7 +17,7 @@ use writerlink::embedded::fleet::{FleetConfig, Running};
 use writerlink::embedded::health::Answer;
 use writerlink::emf::{LineWriter, Style};
 use writerlink::ports::ErrorKind;
-use writerlink::reconcile::Reconciler;
+use writerlink::reconcile::OperatorCommands;
 use writerlink::worker::{Observer, Until};
 
 use crate::rig::{Rig, in_its_own_runtime};
@@ -132,7 +132,7 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
     let process = told.rig.fleet.world.process("person");
     let ports = told.rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
-    let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+    let commands = OperatorCommands::new(&ports, Owner::new("person"), attempts);
     let order = Order {
         at: ports.clock.wall(),
         by: "ann".to_owned(),
@@ -140,7 +140,7 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
         act: Act::Pause { within: None },
         overrides: Vec::new(),
     };
-    reconciler.order(&told.rig.routes[0], &order).await.unwrap();
+    commands.order(&told.rig.routes[0], &order).await.unwrap();
     let dynamo = &told.rig.fleet.dynamo;
     let change = dynamo.client_outside().update_item();
     let change = change

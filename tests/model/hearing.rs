@@ -90,7 +90,7 @@ impl Protocol {
         }
     }
 
-    /// Records the first agreement with evidence (`Reconciler::tell_of_sources`).
+    /// Records the first agreement with evidence (`PeriodicPass::tell_of_sources`).
     pub fn tell_of_agreement(&self, state: &mut State, worker: usize, look: Look) {
         let Some(newest) = state.route.newest() else {
             return;

@@ -85,7 +85,7 @@ fn known(state: &State, event: Option<usize>) -> Option<Entry> {
     state.events[event?]
 }
 
-/// What `Reconciler::remember` does: a state that was known already keeps the time it was first seen.
+/// What `StateCache::remember` does: a state that was known already keeps the time it was first seen.
 pub fn remember(state: &mut State, worker: usize) {
     let route = state.route;
     let seen = &mut state.workers[worker].seen;

@@ -1,4 +1,4 @@
-//! What people order: `Reconciler::order`, with what they are told before and after.
+//! What people order: `OperatorCommands::order`, with what they are told before and after.
 
 use writerlink::domain::audit::RecordKind;
 use writerlink::domain::change::{self, Effect};

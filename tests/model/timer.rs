@@ -1,4 +1,4 @@
-//! What happens without any event: the timer's looks (`Reconciler::look`).
+//! What happens without any event: the timer's looks (`PeriodicPass::look_with`).
 
 use writerlink::domain::aim::{Aim, aim};
 use writerlink::domain::audit::{Entry as Told, RecordKind};
@@ -93,7 +93,7 @@ impl Protocol {
         }
     }
 
-    /// Records what a safety rule holds back (`Reconciler::wait`), if the route does not know it yet.
+    /// Records what a safety rule holds back (`PeriodicPass::wait`), if the route does not know it yet.
     fn keep(&self, state: &mut State, (worker, look): (usize, Look), effect: Effect) {
         let from = self.world.state(&state.route);
         let told = self.noticed(worker, look);

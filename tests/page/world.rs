@@ -12,7 +12,7 @@ use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
 use writerlink::emf;
 use writerlink::ports::Ports;
-use writerlink::reconcile::Reconciler;
+use writerlink::reconcile::OperatorCommands;
 use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
 use writerlink::worker::{Happening, Observer, Observers, Until};
 
@@ -143,7 +143,7 @@ impl Shown {
         let clerk = self.rig.fleet.world.process("clerk");
         let ports = self.rig.fleet.ports(&clerk);
         let attempts = FleetConfig::default().attempts;
-        let reconciler = Reconciler::new(&ports, Owner::new("clerk"), attempts);
+        let commands = OperatorCommands::new(&ports, Owner::new("clerk"), attempts);
         let order = Order {
             at: self.rig.fleet.world.fabric.time.now(),
             by: "arn:aws:iam::123456789012:user/ann".to_owned(),
@@ -152,7 +152,7 @@ impl Shown {
             act,
         };
         let route = &self.rig.routes[route];
-        reconciler.order(route, &order).await.unwrap();
+        commands.order(route, &order).await.unwrap();
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -8,20 +8,21 @@ pub(crate) mod tables;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use writerlink::domain::audit::{ChainVerifier, Hash, RecordKind};
+use writerlink::audit_chain::{compared_end, verify_newest};
+use writerlink::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
 use writerlink::domain::event::{EventId, RdsEvent};
 use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::identity::SourceArn;
 use writerlink::domain::lease::Owner;
 use writerlink::domain::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink::domain::target::Target;
-use writerlink::domain::transition::Outcome;
+use writerlink::domain::transition::{ChainHead, Outcome};
 use writerlink::embedded::databases::Instance;
 use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
 use writerlink::embedded::world::{WorldConfig, instances};
 use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
-use writerlink::reconcile::{Reconciler, Report};
+use writerlink::reconcile::{OperatorCommands, Report};
 use writerlink::worker::{Happening, Observer, Until};
 
 /// Keeps what workers tell, for assertions.
@@ -64,7 +65,7 @@ impl Rig {
     pub(crate) async fn order(&self, route: usize, act: Act) {
         let ports = self.fleet.ports(&self.fleet.world.process("person"));
         let attempts = FleetConfig::default().attempts;
-        let reconciler = Reconciler::new(&ports, Owner::new("person"), attempts);
+        let commands = OperatorCommands::new(&ports, Owner::new("person"), attempts);
         let order = Order {
             at: ports.clock.wall(),
             by: "ann".to_owned(),
@@ -72,8 +73,23 @@ impl Rig {
             act,
             overrides: Vec::new(),
         };
-        let ordered = reconciler.order(&self.routes[route], &order).await;
+        let ordered = commands.order(&self.routes[route], &order).await;
         assert!(ordered.is_ok(), "{ordered:?}");
+    }
+
+    /// The first fault that this process finds in the first route's chain; it puts nothing right.
+    pub(crate) async fn chain_fault(&self, process: &str) -> Option<BrokenChain> {
+        let ports = self.fleet.ports(&self.fleet.world.process(process));
+        let (ledger, audit) = (ports.ledger.as_ref(), ports.audit.as_ref());
+        let route = &self.routes[0].name;
+        let state = ledger.peek(route).await.unwrap();
+        let head = state.map_or_else(ChainHead::default, |state| state.chain);
+        let found = verify_newest(audit, route.clone(), head).await.unwrap();
+        match found.fault {
+            Some(fault) => Some(fault.broken),
+            None if found.last.seq <= head.seq => None,
+            None => compared_end(ledger, audit, route).await.unwrap()?.behind(),
+        }
     }
 
     pub(crate) async fn new(names: &[&str]) -> Self {

@@ -18,7 +18,7 @@ use writerlink::embedded::faults::{Effect, no_faults};
 use writerlink::embedded::fleet::Running;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::Depth;
-use writerlink::reconcile::{Reconciler, Report};
+use writerlink::reconcile::{OperatorCommands, Report};
 
 use crate::rig::invariants::restored::Backups;
 use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
@@ -314,12 +314,15 @@ impl Stage {
         self.orders += 1;
         let name = format!("person-{}", self.orders);
         let process = self.rig.fleet.world.process(&name);
-        let reconciler =
-            Reconciler::new(&self.rig.fleet.ports(&process), Owner::new(&name), self.script.fleet.attempts);
+        let commands = OperatorCommands::new(
+            &self.rig.fleet.ports(&process),
+            Owner::new(&name),
+            self.script.fleet.attempts,
+        );
         let order = self.order_of(route, act);
         let route = self.rig.routes[route].clone();
         let life = Arc::clone(&process);
-        let given = Box::pin(async move { drop(reconciler.order(&route, &order).await) });
+        let given = Box::pin(async move { drop(commands.order(&route, &order).await) });
         tokio::spawn(async move { life.run(given).await });
     }
 

@@ -228,7 +228,7 @@ async fn judge(
     };
     let mut verdict = Verdict::of(route, (from, &chain), head, fault.as_ref());
     if let Some(fault) = &fault {
-        let after = after_adoption(audit, route, (fault, head)).await;
+        let after = after_adoption(audit, route, fault, head).await;
         let after = after.map_err(unreadable)?;
         if let (Some(fault), Some(after)) = (&mut verdict.fault, after) {
             *fault = format!("{fault}; {after}");
@@ -246,13 +246,13 @@ async fn judge(
 async fn after_adoption(
     audit: &dyn Audit,
     route: &RouteName,
-    (fault, head): (&Fault, ChainHead),
+    fault: &Fault,
+    head: ChainHead,
 ) -> Result<Option<String>, CallError> {
     let Some(adopted) = adopted_after(audit, route, &fault.broken).await? else {
         return Ok(None);
     };
-    let chain = (adopted, Follower::anywhere());
-    let next = verify_from(audit, route, chain, head).await?;
+    let next = verify_from(audit, route, adopted, Follower::anywhere(), head).await?;
     let rest = match next.fault {
         None => "and from there on the chain is intact".to_owned(),
         Some(next) => format!("and behind that {}", next.broken),

@@ -100,12 +100,12 @@ pub(super) async fn run(
             continue;
         }
         // Opened when it is needed: an event that no route follows is explained without any call.
-        let reconciler = match &mut opened {
-            Some(reconciler) => reconciler,
-            none @ None => none.insert(plan::reconciler(config, session).await?),
+        let dry_run = match &mut opened {
+            Some(dry_run) => dry_run,
+            none @ None => none.insert(plan::dry_run(config, session).await?),
         };
         for (route, evidence) in &followers {
-            let preview = reconciler.preview(route, evidence).await;
+            let preview = dry_run.preview(route, evidence).await;
             let preview = preview.map_err(|error| looking(route, error))?;
             all.push(Explained::of((route, event), evidence, &preview));
         }

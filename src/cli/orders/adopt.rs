@@ -8,12 +8,12 @@ use super::{confirm, nobody_to_ask};
 use crate::cli::args::{Adopt, Global, Output};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
-use crate::cli::run::reconciler;
+use crate::cli::run::author;
 use crate::cli::{Answers, Session, configured};
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::domain::transition::RouteState;
-use crate::reconcile::{Adopted, Adopting, Adoption};
+use crate::reconcile::{Adopted, Adopting, Adoption, LedgerRepair};
 
 /// What would be adopted, or was.
 #[derive(Serialize)]
@@ -119,7 +119,7 @@ pub(in crate::cli) async fn run(
     let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
     if !wanted.yes {
-        let planner = reconciler(&config, &ports, Owner::new("plan"));
+        let planner = LedgerRepair::new(&ports, Owner::new("plan"));
         let adoption = planner.adoption(route).await;
         let adoption = adoption.map_err(|error| failed("planning", route, error))?;
         let row = AdoptRow::of(&adoption);
@@ -132,7 +132,7 @@ pub(in crate::cli) async fn run(
         confirm(&order, session)?;
     }
     let process = session.connect.process()?;
-    let adopter = reconciler(&config, &ports, process.owner);
+    let adopter = LedgerRepair::new(&ports, author(&config, process.owner));
     let adopting = Adopting { at: ports.clock.wall(), by, reason: wanted.reason };
     let ended = adopter.adopt(route, &adopting).await;
     let row = match ended.map_err(|error| failed("adopting", route, error))? {

@@ -10,14 +10,14 @@ use tokio::task::JoinSet;
 use super::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::Process;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::run::{asked, lines, reconciler};
+use crate::cli::run::{asked, attempts, author, lines};
 use crate::config::Config;
 use crate::domain::ground::Order;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
 use crate::emf::LineWriter;
 use crate::ports::{CallError, Clock, Ledger, Ports};
-use crate::reconcile::{Ended, Ordered, Reconciler};
+use crate::reconcile::{Ended, OperatorCommands, Ordered};
 use crate::telemetry::LogFormat;
 use crate::worker::{Happening, Observer as _};
 
@@ -47,7 +47,7 @@ pub(super) struct Done {
 
 /// What carries an order out.
 pub(super) struct Crew {
-    reconciler: Reconciler,
+    commands: OperatorCommands,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     lines: LineWriter,
@@ -61,11 +61,12 @@ impl Crew {
         config: &Config,
         ports: &Ports,
         process: Process,
-        (wait, log): (Duration, LogFormat),
+        wait: Duration,
+        log: LogFormat,
     ) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
-            reconciler: reconciler(config, ports, process.owner),
+            commands: OperatorCommands::new(ports, author(config, process.owner), attempts(config)),
             ledger: Arc::clone(&ports.ledger),
             lines: lines(config, ports, log, process.log),
             clock,
@@ -140,7 +141,7 @@ impl Crew {
                 }
             }
         }
-        match self.reconciler.order(route, order).await {
+        match self.commands.order(route, order).await {
             Err(error) => Became::Failed(error),
             Ok(ordered) => {
                 if let Ordered::Attempted(report) = &ordered

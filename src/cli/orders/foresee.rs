@@ -10,7 +10,7 @@ use crate::domain::safety::Safety;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Outcome, RouteState};
 use crate::ports::Ports;
-use crate::reconcile::Reconciler;
+use crate::reconcile::DryRun;
 
 /// What an order would do to one route.
 pub(super) struct Foreseen<'a> {
@@ -33,18 +33,18 @@ pub(super) enum Outlook {
 /// What `order` would do to each of the routes. A move is held against the ledger and the group; everything else
 /// against the ledger alone, so that a route can be stopped while the load balancer does not answer.
 pub(super) async fn foresee<'a>(
-    reconciler: &Reconciler,
     ports: &Ports,
     routes: &[&'a Route],
     order: &Order,
 ) -> Result<Vec<Foreseen<'a>>, Failure> {
+    let dry_run = DryRun::new(ports);
     let mut foreseen = Vec::new();
     for route in routes.iter().copied() {
         foreseen.push(match &order.act {
             Act::Swap(_) | Act::Pin { .. } => {
                 let ground = Ground::Order(order.clone());
                 let evidence = Evidence::now(&route.name, ground, ports.clock.random());
-                let preview = reconciler.preview(route, &evidence).await;
+                let preview = dry_run.preview(route, &evidence).await;
                 let preview = preview.map_err(|error| looking(route, error))?;
                 Foreseen { route, rows: rows(route, Some(&preview)), outlook: outlook(preview.decision) }
             }
