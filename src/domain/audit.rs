@@ -11,6 +11,7 @@ pub use super::reason::{Cause, Reason};
 use super::event::{EventKey, RdsEvent};
 use super::ground::Ground;
 use super::lease::{Generation, Owner};
+use super::names::named;
 use super::provenance::Provenance;
 use super::rebuild::Changes;
 use super::route::{InstanceId, RouteName, TargetGroupArn};
@@ -65,6 +66,8 @@ pub(super) fn parse_hex(text: &str) -> Option<[u8; 32]> {
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub enum RecordKind {
     /// An attempt begins; no call has been made yet.
     Started,
@@ -89,47 +92,7 @@ pub enum RecordKind {
     /// A person had the chain continued behind rows that do not verify.
     Adopted,
 }
-
-impl RecordKind {
-    /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 11] = [
-        Self::Started,
-        Self::Resumed,
-        Self::Deferred,
-        Self::Finished,
-        Self::Ordered,
-        Self::Noticed,
-        Self::Serving,
-        Self::NotServing,
-        Self::Drained,
-        Self::Recovered,
-        Self::Adopted,
-    ];
-
-    /// Its name, as recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Resumed => "resumed",
-            Self::Deferred => "deferred",
-            Self::Finished => "finished",
-            Self::Ordered => "ordered",
-            Self::Noticed => "noticed",
-            Self::Serving => "serving",
-            Self::NotServing => "not-serving",
-            Self::Drained => "drained",
-            Self::Recovered => "recovered",
-            Self::Adopted => "adopted",
-        }
-    }
-
-    /// Reads a recorded name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+named!(RecordKind);
 
 /// One step of an attempt: which call, when, how long, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

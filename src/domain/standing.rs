@@ -7,6 +7,7 @@ use super::audit::Reason;
 use super::decide::{Decision, unless_held_back};
 use super::follow::{Arrival, Follow, advice, row_of, serves};
 use super::lease::{Acquire, acquire};
+use super::names::named;
 use super::past::LastMove;
 use super::plan::{Reach, plan};
 use super::route::{InstanceId, Route, Weighted};
@@ -15,11 +16,12 @@ use super::time::Timestamp;
 use super::transition::{Control, Desired, IN_HAND_FOR};
 use super::unresolved::{Awaits, UnresolvedEvent};
 use super::weights::{Scene, warm_targets};
-use std::fmt;
 use std::time::Duration;
 
 /// How a route stands, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Standing {
     /// It points where it should, and its target serves.
     Right,
@@ -30,28 +32,7 @@ pub enum Standing {
     /// Not enough is known to tell.
     Unknown,
 }
-
-impl Standing {
-    /// Every one, for whoever lists them.
-    pub const ALL: [Self; 4] = [Self::Right, Self::Moving, Self::Wrong, Self::Unknown];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Right => "right",
-            Self::Moving => "moving",
-            Self::Wrong => "wrong",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Standing without parse);
 
 /// How a route stands, and why that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]

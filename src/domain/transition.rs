@@ -10,6 +10,7 @@ use super::audit::Hash;
 use super::event::{EventKey, EvidenceOrder};
 use super::follow::Follow;
 use super::lease::{CLOCK_SKEW_MAX, Generation, Lease};
+use super::names::named;
 use super::plan::Reach;
 use super::route::{InstanceId, RouteName};
 use super::safety::Safety;
@@ -39,11 +40,10 @@ impl TransitionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
-        let shaped =
-            text.len() == 36
-                && text
-                    .char_indices()
-                    .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
+        let shaped = text.len() == 36
+            && text
+                .char_indices()
+                .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
         if !shaped {
             return None;
         }
@@ -73,6 +73,7 @@ impl fmt::Debug for TransitionId {
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 pub enum Outcome {
     /// The group holds the desired target and nothing else of the route's.
     Swapped,
@@ -95,51 +96,7 @@ pub enum Outcome {
     /// Every attempt that was allowed failed.
     Failed,
 }
-
-impl Outcome {
-    /// Every outcome, for whoever lists or parses them.
-    pub const ALL: [Self; 10] = [
-        Self::Swapped,
-        Self::AlreadyThere,
-        Self::Registered,
-        Self::Superseded,
-        Self::Duplicate,
-        Self::Ignored,
-        Self::Rejected,
-        Self::Paused,
-        Self::Observed,
-        Self::Failed,
-    ];
-
-    /// Its name, as recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Swapped => "Swapped",
-            Self::AlreadyThere => "AlreadyThere",
-            Self::Registered => "Registered",
-            Self::Superseded => "Superseded",
-            Self::Duplicate => "Duplicate",
-            Self::Ignored => "Ignored",
-            Self::Rejected => "Rejected",
-            Self::Paused => "Paused",
-            Self::Observed => "Observed",
-            Self::Failed => "Failed",
-        }
-    }
-
-    /// Reads a recorded name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Outcome);
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
