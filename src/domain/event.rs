@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use hex::FromHex;
 use sha2::{Digest, Sha256};
 
 use super::ground::Ground;
@@ -288,13 +289,13 @@ impl EventKey {
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        super::audit::parse_hex(text).map(Self)
+        <[u8; 32]>::from_hex(text).ok().map(Self)
     }
 }
 
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::audit::write_hex(f, &self.0)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

@@ -6,6 +6,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
 use super::audit::Hash;
 use super::event::{EventKey, EvidenceOrder};
 use super::follow::Follow;
@@ -21,47 +24,33 @@ use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransitionId(u128);
-
-/// The four version bits and the two variant bits of a UUID (RFC 9562), and where they go.
-const UUID_VERSION_7: u128 = 0x7 << 76;
-const UUID_VARIANT: u128 = 0b10 << 62;
-const UUID_RANDOM_MASK: u128 = (0xFFF << 64) | ((1 << 62) - 1);
+pub struct TransitionId(Uuid);
 
 impl TransitionId {
     /// The id of a transition that begins at `now`; `random` gives its 74 random bits.
     #[must_use]
     pub fn from_parts(now: Timestamp, random: u128) -> Self {
-        let millis = u128::from(u64::try_from(now.as_millis()).unwrap_or(0)) << 80;
-        Self(millis | UUID_VERSION_7 | UUID_VARIANT | (random & UUID_RANDOM_MASK))
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        let [_, _, _, _, _, _, random @ ..] = random.to_be_bytes();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// Reads the usual spelling, `01977f2e-8c3a-7b1d-9e0f-112233445566`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let dashes = [8, 13, 18, 23];
-        let shaped = text.len() == 36
-            && text
-                .char_indices()
-                .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
-        if !shaped {
-            return None;
-        }
-        u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Self)
+        text.parse().ok().map(|id: Hyphenated| Self(id.into_uuid()))
     }
 
     /// When the transition began.
     #[must_use]
     pub fn began(self) -> Timestamp {
-        Timestamp::from_millis(i64::try_from(self.0 >> 80).unwrap_or(0))
+        Timestamp::from_millis(i64::try_from(self.0.as_u128() >> 80).unwrap_or(0))
     }
 }
 
 impl fmt::Display for TransitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = format!("{:032x}", self.0);
-        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-        f.write_str(&parts.join("-"))
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
