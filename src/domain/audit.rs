@@ -52,7 +52,7 @@ impl fmt::Debug for Hash {
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub enum RecordKind {
     /// An attempt begins; no call has been made yet.

@@ -37,7 +37,7 @@ pub struct Follow {
 
 /// What was said about a new target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Arrival {
     /// Nothing yet.

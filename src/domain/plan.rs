@@ -29,7 +29,7 @@ impl Plan {
 
 /// How far a transition goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Reach {
     /// The desired target alone stays.

@@ -98,7 +98,7 @@ impl Reason {
 
 /// What made an attempt happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Cause {
     /// An event from the queue.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -157,11 +158,17 @@ pub fn retry_after(attempt: u32, random: u128) -> Duration {
     pause * (100 - percent) / 100
 }
 
-/// The pause once more for each failure after the first, twice as long each time.
+/// How often a pause is doubled at most: far beyond the longest that any caller waits.
+const DOUBLED_MAX: usize = 32;
+
+/// The pause once more for each failure after the first, twice as long each time. The jitter of `backon` stays off: it
+/// only lengthens pauses, and the callers shorten theirs. The seed keeps it from drawing one from the system.
 #[must_use]
 pub fn doubled(pause: Duration, failures: u32) -> Duration {
-    let times = 2_u32.saturating_pow(failures.saturating_sub(1));
-    pause.saturating_mul(times)
+    let pauses = ExponentialBuilder::new().with_min_delay(pause).without_max_delay();
+    let pauses = pauses.with_max_times(DOUBLED_MAX).with_jitter_seed(0).build();
+    let failures = usize::try_from(failures.max(1)).unwrap_or(usize::MAX);
+    pauses.take(failures).last().unwrap_or(pause)
 }
 
 /// Where a route should point, since when, and on whose word.
