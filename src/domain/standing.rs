@@ -13,7 +13,7 @@ use super::plan::{Reach, plan};
 use super::route::{InstanceId, Route, Weighted};
 use super::target::{ObservedTarget, TargetHealth};
 use super::time::Timestamp;
-use super::transition::{Control, Desired, IN_HAND_FOR};
+use super::transition::{Control, Desired, IN_HAND_FOR, RouteContext};
 use super::unresolved::{Awaits, UnresolvedEvent};
 use super::weights::{Scene, warm_targets};
 use std::time::Duration;
@@ -132,7 +132,7 @@ fn held_against(
         Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
     };
     match found {
-        Found::Differs(how) => differs(route, control, goal, &how, (last, now)),
+        Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
         Found::Unread(instance) => {
             let why = format!("the target group of {instance} could not be read");
             Judgement::new(Standing::Unknown, why)
@@ -274,11 +274,10 @@ fn found_in_scene<'a>(route: &Route, weighted: &Weighted, goal: &Desired, scene:
 /// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is
 /// simply wrong.
 fn differs(
-    route: &Route,
-    control: &Control,
+    RouteContext { route, control, now }: RouteContext<'_>,
     goal: &Desired,
     how: &str,
-    (last, now): (Option<&LastMove>, Timestamp),
+    last: Option<&LastMove>,
 ) -> Judgement {
     if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
         let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);

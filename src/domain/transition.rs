@@ -16,7 +16,7 @@ use super::follow::Follow;
 use super::lease::{CLOCK_SKEW_MAX, Generation, Lease};
 use super::names::named;
 use super::plan::Reach;
-use super::route::{InstanceId, RouteName};
+use super::route::{InstanceId, Route, RouteName};
 use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
@@ -205,6 +205,17 @@ pub struct Fact {
     pub event: EventKey,
     /// The address of the writer that it named.
     pub ip: IpAddr,
+}
+
+/// A route and its state, and when they are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteContext<'a> {
+    /// The route, as configured.
+    pub route: &'a Route,
+    /// Its state.
+    pub control: &'a Control,
+    /// When, by the wall clock.
+    pub now: Timestamp,
 }
 
 /// The part of a route's state that decisions look at.

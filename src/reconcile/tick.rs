@@ -24,7 +24,7 @@ use crate::domain::sources::Sources;
 use crate::domain::standing::is_open;
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::time::Timestamp;
-use crate::domain::transition::{Control, Desired, Outcome, RouteState, doubled};
+use crate::domain::transition::{Control, Desired, Outcome, RouteContext, RouteState, doubled};
 use crate::ports::CallError;
 
 /// What one worker's timer remembers of a route between its looks.
@@ -163,7 +163,7 @@ impl Reconciler {
         }
         let control = &sighting.state.control;
         let times = (now, monotonic);
-        let seen = watched.sources.take((route, control), &reading, times);
+        let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
         let evidence = Evidence { key, ground: Ground::Truth(seen.clone()) };
         let began = (Cause::Reconcile, now);
@@ -171,7 +171,7 @@ impl Reconciler {
             Looking { task: self.task(route, &evidence, began, &NothingInHand), state: sighting.state };
         let said = Said {
             reading: &reading,
-            against: contradiction(route, &looking.state.control, (&reading, &seen), now),
+            against: contradiction(route, &looking.state.control, &reading, &seen, now),
             times,
         };
         let aimed = aim(route, &looking.state.control, key, &seen, now);
