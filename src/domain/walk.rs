@@ -118,13 +118,15 @@ impl Question {
     /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Free(Rule::Frozen) => "not-frozen",
-            Self::Free(Rule::Paused) => "not-paused",
-            Self::Free(Rule::Flapping) => "not-flapping",
-            Self::Free(Rule::Pinned) => "not-pinned",
-            Self::Free(Rule::Observing) => "not-observing",
-            plain => plain.into(),
+        let Self::Free(rule) = self else {
+            return self.into();
+        };
+        match rule {
+            Rule::Frozen => "not-frozen",
+            Rule::Paused => "not-paused",
+            Rule::Flapping => "not-flapping",
+            Rule::Pinned => "not-pinned",
+            Rule::Observing => "not-observing",
         }
     }
 }

@@ -69,6 +69,7 @@ pub(super) mod optional {
     use super::Textual;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub(in crate::wire) fn serialize<S: Serializer>(
         value: &Option<impl Textual>,
         to: S,
