@@ -25,7 +25,8 @@ use crate::domain::truth::Reading;
 use crate::domain::weights::{Shift, Weights};
 
 /// What kind of failure a call met, told by the error's code and never by its English.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum ErrorKind {
     /// No answer, or a server-side fault: the call may or may not have taken effect.
     Unreachable,
@@ -43,13 +44,7 @@ impl ErrorKind {
     /// The kind in one word, for logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Throttled => "throttled",
-            Self::Denied => "denied",
-            Self::Missing => "missing",
-            Self::Invalid => "invalid",
-        }
+        self.into()
     }
 }
 

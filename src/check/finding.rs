@@ -8,7 +8,8 @@ use crate::domain::route::RouteName;
 use crate::ports::{CallError, ErrorKind};
 
 /// What came of one check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// It is as it should be.
     Pass,
@@ -29,13 +30,7 @@ impl Verdict {
     /// Its name, as written.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-            Self::Unknown => "unknown",
-            Self::Skipped => "skipped",
-        }
+        self.into()
     }
 }
 

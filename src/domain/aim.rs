@@ -19,7 +19,7 @@ use super::route::{InstanceId, Route};
 use super::sources::CONFLICT_AFTER;
 use super::target::Target;
 use super::time::Timestamp;
-use super::transition::{Control, Desired, Outcome};
+use super::transition::{Control, Desired, Outcome, RouteContext};
 use super::truth::{Member, Reading, STEADY_AFTER_A_MOVE, Sighting, Since, Truth};
 use super::walk::{Question, Tell, Trail};
 use crate::planted::{Bug, planted};
@@ -186,7 +186,8 @@ fn is_unopposed(route: &Route, control: &Control, seen: &Sighting, now: Timestam
 pub fn contradiction(
     route: &Route,
     control: &Control,
-    (reading, seen): (&Reading, &Sighting),
+    reading: &Reading,
+    seen: &Sighting,
     now: Timestamp,
 ) -> Option<Verdict> {
     if control.safety.pinned(now).is_some() {
@@ -298,13 +299,12 @@ fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder 
 /// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
 /// than when it saw it.
 pub(super) fn about_truth(
-    (route, control): (&Route, &Control),
+    context: RouteContext<'_>,
     key: EventKey,
     seen: &Sighting,
-    now: Timestamp,
     trail: &mut Trail,
 ) -> Decision {
-    let aimed = match aim(route, control, key, seen, now) {
+    let aimed = match aim(context.route, context.control, key, seen, context.now) {
         Aim::Keep(desired) | Aim::Follow(desired) => {
             let said = match seen.said.as_str() {
                 "" => "nobody is asked",
@@ -328,7 +328,7 @@ pub(super) fn about_truth(
         )),
     };
     match trail.ask(Question::Witnesses, aimed) {
-        Ok(desired) => held_back(route, control, desired, (now, &[]), trail),
+        Ok(desired) => held_back(context, desired, &[], trail),
         Err(verdict) => verdict.into(),
     }
 }
@@ -336,15 +336,15 @@ pub(super) fn about_truth(
 /// What is to be done about an order to move. A rule that holds the route back refuses it unless the order
 /// names that rule.
 pub(super) fn about_order(
-    (route, control): (&Route, &Control),
-    (key, order): (EventKey, &Order),
+    context: RouteContext<'_>,
+    key: EventKey,
+    order: &Order,
     address: Option<IpAddr>,
-    now: Timestamp,
     trail: &mut Trail,
 ) -> Decision {
     let ordered = trail
         .ask(Question::OrdersAMove, instance_of(order, trail.tell))
-        .and_then(|instance| Ok((instance, admit(route, instance, address, trail)?)));
+        .and_then(|instance| Ok((instance, admit(context.route, instance, address, trail)?)));
     let (instance, target) = match ordered {
         Ok(ordered) => ordered,
         Err(verdict) => return verdict.into(),
@@ -354,10 +354,10 @@ pub(super) fn about_order(
         target,
         beside: BTreeSet::new(),
         reach: Reach::Swap,
-        evidence: newest_of(control.newest(), order.at, RANK_ORDER),
+        evidence: newest_of(context.control.newest(), order.at, RANK_ORDER),
         event: key,
     };
-    match held_back(route, control, desired, (now, &order.overrides), trail) {
+    match held_back(context, desired, &order.overrides, trail) {
         Decision::Hold(desired, brake) => {
             let held = brake.verdict(&desired);
             let note = format!("{}; --override {} goes past it", held.note, brake.rule);

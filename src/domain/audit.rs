@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hex::FromHex;
 use sha2::{Digest, Sha256};
 
 pub use super::reason::{Cause, Reason};
@@ -11,6 +12,7 @@ pub use super::reason::{Cause, Reason};
 use super::event::{EventKey, RdsEvent};
 use super::ground::Ground;
 use super::lease::{Generation, Owner};
+use super::names::named;
 use super::provenance::Provenance;
 use super::rebuild::Changes;
 use super::route::{InstanceId, RouteName, TargetGroupArn};
@@ -32,13 +34,13 @@ impl Hash {
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        parse_hex(text).map(Self)
+        <[u8; 32]>::from_hex(text).ok().map(Self)
     }
 }
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -48,23 +50,10 @@ impl fmt::Debug for Hash {
     }
 }
 
-pub(super) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8; 32]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-pub(super) fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
-}
-
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
 pub enum RecordKind {
     /// An attempt begins; no call has been made yet.
     Started,
@@ -89,47 +78,7 @@ pub enum RecordKind {
     /// A person had the chain continued behind rows that do not verify.
     Adopted,
 }
-
-impl RecordKind {
-    /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 11] = [
-        Self::Started,
-        Self::Resumed,
-        Self::Deferred,
-        Self::Finished,
-        Self::Ordered,
-        Self::Noticed,
-        Self::Serving,
-        Self::NotServing,
-        Self::Drained,
-        Self::Recovered,
-        Self::Adopted,
-    ];
-
-    /// Its name, as recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Resumed => "resumed",
-            Self::Deferred => "deferred",
-            Self::Finished => "finished",
-            Self::Ordered => "ordered",
-            Self::Noticed => "noticed",
-            Self::Serving => "serving",
-            Self::NotServing => "not-serving",
-            Self::Drained => "drained",
-            Self::Recovered => "recovered",
-            Self::Adopted => "adopted",
-        }
-    }
-
-    /// Reads a recorded name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+named!(RecordKind);
 
 /// One step of an attempt: which call, when, how long, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

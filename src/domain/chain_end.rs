@@ -61,11 +61,13 @@ pub enum Continuation {
 }
 
 /// The newest row of a route's audit, held against the head in its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ChainEnd {
     /// They are the same record, or there is neither.
     Matches,
     /// Rows stand after the head: the state was restored to an earlier point or deleted, or somebody wrote rows.
+    #[strum(serialize = "records_beyond_head")]
     RowsBeyond {
         /// The head's number; absent if the route has no state.
         head: Option<u64>,
@@ -75,6 +77,7 @@ pub enum ChainEnd {
         rows: Continuation,
     },
     /// The newest row stands before the head: the audit was restored to an earlier point, or rows were deleted.
+    #[strum(serialize = "records_missing")]
     RowsMissing {
         /// The head's number.
         head: u64,
@@ -128,12 +131,7 @@ impl ChainEnd {
     /// In one word, for programs.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Matches => "matches",
-            Self::RowsBeyond { .. } => "records_beyond_head",
-            Self::RowsMissing { .. } => "records_missing",
-            Self::OtherRecord { .. } => "other_record",
-        }
+        self.into()
     }
 
     /// Whether the worker continues this chain without a person.

@@ -15,7 +15,7 @@ use super::policy::Role;
 use super::route::{InstanceId, OnStarted, Route};
 use super::safety::{Brake, FLAP_WITHIN, InForce, Rule, Safety};
 use super::time::Timestamp;
-use super::transition::{Control, Desired, Outcome};
+use super::transition::{Control, Desired, Outcome, RouteContext};
 use super::walk::{Question, Tell, Trail, Walk};
 use crate::planted::{Bug, planted};
 
@@ -80,7 +80,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let trail = &mut Trail::default();
-    decided((route, control), evidence, address, now, trail)
+    decided(RouteContext { route, control, now }, evidence, address, trail)
 }
 
 /// Decides, and tells every question that was asked on the way.
@@ -93,25 +93,25 @@ pub fn walk(
     now: Timestamp,
 ) -> Walk {
     let mut trail = Trail { tell: Tell::Aloud, ..Trail::default() };
-    let decision = decided((route, control), evidence, address, now, &mut trail);
+    let decision = decided(RouteContext { route, control, now }, evidence, address, &mut trail);
     Walk { asked: trail.asked, decision }
 }
 
 fn decided(
-    (route, control): (&Route, &Control),
+    context: RouteContext<'_>,
     evidence: &Evidence,
     address: Option<IpAddr>,
-    now: Timestamp,
     trail: &mut Trail,
 ) -> Decision {
     let key = evidence.key;
     match &evidence.ground {
         Ground::Event(event) => {
+            let RouteContext { route, control, now } = context;
             let about = About { route, control, key, event, address, now, tell: trail.tell };
             about_event(&about, trail)
         }
-        Ground::Truth(seen) => about_truth((route, control), key, seen, now, trail),
-        Ground::Order(order) => about_order((route, control), (key, order), address, now, trail),
+        Ground::Truth(seen) => about_truth(context, key, seen, trail),
+        Ground::Order(order) => about_order(context, key, order, address, trail),
     }
 }
 
@@ -131,7 +131,10 @@ type Ruled<T> = Result<(T, String), Box<Decision>>;
 
 fn about_event(about: &About<'_>, trail: &mut Trail) -> Decision {
     match where_it_points(about, trail) {
-        Ok(desired) => held_back(about.route, about.control, desired, (about.now, &[]), trail),
+        Ok(desired) => {
+            let context = RouteContext { route: about.route, control: about.control, now: about.now };
+            held_back(context, desired, &[], trail)
+        }
         Err(decision) => *decision,
     }
 }
@@ -146,7 +149,7 @@ fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<
     // time, and one from the future would end it for good.
     trail.ask(Question::NotFromTheFuture, is_credible(about))?;
     let (instance, reach) = trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
-    trail.ask(Question::News, is_news(about, (evidence, &instance)))?;
+    trail.ask(Question::News, is_news(about, evidence, &instance))?;
     trail.ask(Question::Young, is_young(about, &instance))?;
     let target = admit(about.route, &instance, about.address, trail)?;
     Ok(Desired { instance, target, beside: BTreeSet::new(), reach, evidence, event: about.key })
@@ -162,26 +165,25 @@ pub fn unless_held_back(
     overrides: &[Rule],
 ) -> Decision {
     let trail = &mut Trail::default();
-    held_back(route, control, desired, (now, overrides), trail)
+    held_back(RouteContext { route, control, now }, desired, overrides, trail)
 }
 
 /// The same, telling what was asked.
 pub(super) fn held_back(
-    route: &Route,
-    control: &Control,
+    context: RouteContext<'_>,
     desired: Desired,
-    (now, overrides): (Timestamp, &[Rule]),
+    overrides: &[Rule],
     trail: &mut Trail,
 ) -> Decision {
     let tell = trail.tell;
     for rule in Rule::IN_ORDER {
-        let held = control.safety.held_by(rule, route, now);
-        let free = lets_go((rule, held), &desired, overrides, tell);
+        let held = context.control.safety.held_by(rule, context.route, context.now);
+        let free = lets_go(rule, held, &desired, overrides, tell);
         if let Err(held) = trail.ask(Question::Free(rule), free) {
             return *held;
         }
     }
-    let few = few_moves(route, control, &desired, (now, overrides), tell);
+    let few = few_moves(context, &desired, overrides, tell);
     match trail.ask(Question::FewMoves, few) {
         Ok(()) => Decision::Move(desired),
         Err(held) => *held,
@@ -189,7 +191,8 @@ pub(super) fn held_back(
 }
 
 fn lets_go(
-    (rule, held): (Rule, Option<InForce<'_>>),
+    rule: Rule,
+    held: Option<InForce<'_>>,
     desired: &Desired,
     overrides: &[Rule],
     tell: Tell,
@@ -215,10 +218,9 @@ fn lets_go(
 }
 
 fn few_moves(
-    route: &Route,
-    control: &Control,
+    RouteContext { route, control, now }: RouteContext<'_>,
     desired: &Desired,
-    (now, overrides): (Timestamp, &[Rule]),
+    overrides: &[Rule],
     tell: Tell,
 ) -> Ruled<()> {
     let standing = control.desired.as_ref();
@@ -371,7 +373,7 @@ fn says_who_writes(asks: Asks, tell: Tell) -> Ruled<(InstanceId, Reach)> {
 /// I3: evidence that is not newer than what the route knows never moves it. The event that did is let
 /// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
 /// instance, which a person hands in again after every attempt failed.
-fn is_news(about: &About<'_>, (order, instance): (EvidenceOrder, &InstanceId)) -> Ruled<()> {
+fn is_news(about: &About<'_>, order: EvidenceOrder, instance: &InstanceId) -> Ruled<()> {
     let passed = |words: std::fmt::Arguments<'_>| Ok(((), about.tell.words(words)));
     let Some(known) = about.control.newest() else {
         return passed(format_args!("the route knows of no evidence yet"));

@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use hex::FromHex;
 use sha2::{Digest, Sha256};
 
 use super::ground::Ground;
 use super::identity::SourceArn;
+use super::names::named;
 use super::route::{InstanceId, Route, RouteName, SourceId};
 use super::time::Timestamp;
 use crate::planted::{Bug, planted};
@@ -50,48 +52,28 @@ impl fmt::Display for EventId {
 
 /// What kind of thing an event is about, from either spelling of the source type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum SourceKind {
     /// `CLUSTER`, `db-cluster`.
+    #[strum(to_string = "CLUSTER", serialize = "DB_CLUSTER")]
     Cluster,
     /// `DB_INSTANCE`, `db-instance`.
+    #[strum(serialize = "DB_INSTANCE")]
     Instance,
     /// `BLUE_GREEN_DEPLOYMENT`, `blue-green-deployment`.
     BlueGreenDeployment,
     /// Snapshots, parameter groups, proxies: nothing that moves a route.
     Other,
 }
+named!(SourceKind without parse);
 
 impl SourceKind {
-    /// Every kind, for whoever lists or parses them.
-    pub const ALL: [Self; 4] = [Self::Cluster, Self::Instance, Self::BlueGreenDeployment, Self::Other];
-
-    /// Its name, as EventBridge spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cluster => "CLUSTER",
-            Self::Instance => "DB_INSTANCE",
-            Self::BlueGreenDeployment => "BLUE_GREEN_DEPLOYMENT",
-            Self::Other => "OTHER",
-        }
-    }
-
     /// Reads either spelling, EventBridge's `DB_INSTANCE` or that of SNS, `db-instance`; whatever is not
     /// known is [`SourceKind::Other`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text.to_ascii_uppercase().replace('-', "_").as_str() {
-            "CLUSTER" | "DB_CLUSTER" => Self::Cluster,
-            "DB_INSTANCE" => Self::Instance,
-            "BLUE_GREEN_DEPLOYMENT" => Self::BlueGreenDeployment,
-            _ => Self::Other,
-        }
-    }
-}
-
-impl fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        text.to_ascii_uppercase().replace('-', "_").parse().unwrap_or(Self::Other)
     }
 }
 
@@ -307,13 +289,13 @@ impl EventKey {
     /// Reads 64 hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        super::audit::parse_hex(text).map(Self)
+        <[u8; 32]>::from_hex(text).ok().map(Self)
     }
 }
 
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::audit::write_hex(f, &self.0)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

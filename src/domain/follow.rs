@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::event::EventKey;
+use super::names::named;
 use super::policy::{Policy, ServingWhen};
 use super::route::InstanceId;
 use super::target::{ObservedTarget, Target, TargetHealth};
@@ -36,6 +37,8 @@ pub struct Follow {
 
 /// What was said about a new target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Arrival {
     /// Nothing yet.
     Awaited,
@@ -44,27 +47,7 @@ pub enum Arrival {
     /// That it serves.
     Serving,
 }
-
-impl Arrival {
-    /// Every stage, for whoever parses them.
-    pub const ALL: [Self; 3] = [Self::Awaited, Self::Overdue, Self::Serving];
-
-    /// Its name, as stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Awaited => "awaited",
-            Self::Overdue => "overdue",
-            Self::Serving => "serving",
-        }
-    }
-
-    /// Reads a stored name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
-    }
-}
+named!(Arrival);
 
 /// Something to be recorded about a move, once.
 #[derive(Clone, Debug, PartialEq, Eq)]

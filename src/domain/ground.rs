@@ -68,6 +68,8 @@ pub struct Order {
 
 /// What can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Act {
     /// Point the route at this instance now.
     Swap(InstanceId),
@@ -95,6 +97,7 @@ pub enum Act {
     /// End a freeze.
     Unfreeze,
     /// Take note that the route swapped too often, and let it go on.
+    #[strum(serialize = "ack")]
     Acknowledge,
 }
 
@@ -102,16 +105,7 @@ impl Act {
     /// Its name: that of the command.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Swap(_) => "swap",
-            Self::Pin { .. } => "pin",
-            Self::Unpin => "unpin",
-            Self::Pause { .. } => "pause",
-            Self::Resume => "resume",
-            Self::Freeze { .. } => "freeze",
-            Self::Unfreeze => "unfreeze",
-            Self::Acknowledge => "ack",
-        }
+        self.into()
     }
 
     /// The instance it names.

@@ -7,10 +7,13 @@
 use std::fmt;
 
 use super::event::{RdsEvent, SourceKind};
+use super::names::named;
 use super::route::{InvalidName, Route, SourceId};
 
 /// One part of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Part {
     /// Cluster, instance, deployment.
     Kind,
@@ -21,31 +24,10 @@ pub enum Part {
     /// Twelve digits.
     Account,
     /// `us-east-1`.
+    #[strum(serialize = "Region")]
     Region,
 }
-
-impl Part {
-    /// Every part, in the order in which they are compared.
-    pub const ALL: [Self; 5] = [Self::Kind, Self::Name, Self::Partition, Self::Account, Self::Region];
-
-    /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Kind => "kind",
-            Self::Name => "name",
-            Self::Partition => "partition",
-            Self::Account => "account",
-            Self::Region => "Region",
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Part without parse);
 
 /// Partition, account and Region of something in AWS. An empty part is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

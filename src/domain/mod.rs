@@ -21,6 +21,7 @@ pub mod ground;
 pub mod identity;
 pub mod lease;
 pub mod missing_name;
+mod names;
 pub mod past;
 pub mod plan;
 pub mod policy;

@@ -4,6 +4,7 @@
 //! deregisters first, and so does the Lambda this program replaces; for pods that is a blip, for a database
 //! writer it is an outage when the second call is refused.
 
+use super::names::named;
 use super::route::Route;
 use super::target::{ObservedTarget, Target};
 use super::transition::Desired;
@@ -28,32 +29,15 @@ impl Plan {
 
 /// How far a transition goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Reach {
     /// The desired target alone stays.
     Swap,
     /// The desired target joins; nothing leaves yet (`on_started = "register"`).
     Register,
 }
-
-impl Reach {
-    /// Both, for whoever parses them.
-    pub const ALL: [Self; 2] = [Self::Swap, Self::Register];
-
-    /// Its name, as stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Swap => "swap",
-            Self::Register => "register",
-        }
-    }
-
-    /// Reads a stored name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reach| reach.as_str() == text)
-    }
-}
+named!(Reach);
 
 /// The difference between the group as it should be and as it was observed.
 ///

@@ -14,37 +14,65 @@ use super::time::Timestamp;
 use super::transition::{ChainHead, Control, Desired, EventEntry, Fact, RouteState};
 use super::unresolved::{SourceConflict, UnresolvedEvent};
 
-/// One field of a route's state, with the value that a commit gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field {
+/// The fields that a commit replaces as a whole: each with its place in the route's state.
+macro_rules! fields {
+    ($($(#[$doc:meta])+ $field:ident($value:ty): $($place:ident).+;)+) => {
+        /// One field of a route's state, with the value that a commit gave it.
+        #[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+        #[strum(serialize_all = "snake_case")]
+        pub enum Field {
+            $($(#[$doc])+ $field($value),)+
+            /// One more change of target, at the record's time.
+            Moved,
+        }
+
+        impl Field {
+            /// The fields in which the two differ, as `to` has them.
+            fn changed(from: &Control, to: &Control) -> Vec<Self> {
+                let mut changed = Vec::new();
+                $(if from.$($place).+ != to.$($place).+ {
+                    changed.push(Self::$field(to.$($place).+.clone()));
+                })+
+                changed
+            }
+
+            fn put(&self, control: &mut Control, at: Timestamp) {
+                match self {
+                    $(Self::$field(value) => control.$($place).+.clone_from(value),)+
+                    Self::Moved => control.safety = control.safety.moved(at),
+                }
+            }
+        }
+    };
+}
+
+fields! {
     /// Where the route should point.
-    Desired(Option<Desired>),
+    Desired(Option<Desired>): desired;
     /// Newer evidence that is held back.
-    Waiting(Option<Desired>),
+    Waiting(Option<Desired>): waiting;
     /// When a failover was last reported as failed.
-    AskTruth(Option<Timestamp>),
+    AskTruth(Option<Timestamp>): ask_truth;
     /// A pause of the route.
-    Pause(Option<Stop>),
+    Pause(Option<Stop>): safety.pause;
     /// A pause of every route.
-    Freeze(Option<Stop>),
+    Freeze(Option<Stop>): safety.freeze;
     /// The flap protection's hold.
-    Flapping(Option<Stop>),
+    Flapping(Option<Stop>): safety.flapping;
     /// Where the route is pinned.
-    Pin(Option<Pin>),
-    /// One more change of target, at the record's time.
-    Moved,
+    Pin(Option<Pin>): safety.pin;
     /// Every change of target that flap protection counts.
-    Moves(Vec<Timestamp>),
+    Moves(Vec<Timestamp>): safety.moves;
     /// The last move, while its effect is awaited.
-    Follow(Option<Follow>),
+    Follow(Option<Follow>): follow;
     /// The event with which the sources have agreed.
-    AgreedWith(Option<EventKey>),
+    AgreedWith(Option<EventKey>): agreed_with;
     /// What had happened before the newest evidence.
-    ReplacedFact(Option<Fact>),
+    ReplacedFact(Option<Fact>): replaced_fact;
     /// The newest event that could not be acted on.
-    UnresolvedEvent(Option<UnresolvedEvent>),
+    UnresolvedEvent(Option<UnresolvedEvent>): unresolved_event;
     /// Sources that contradict what is desired.
-    SourceConflict(Option<SourceConflict>),
+    SourceConflict(Option<SourceConflict>): source_conflict;
 }
 
 /// What a commit set in its event's entry, besides what its record says anyway.
@@ -76,64 +104,18 @@ impl Changes {
     /// What a commit at `at` changes that replaces `from` by `to` and writes this entry of an event.
     #[must_use]
     pub fn between(from: &Control, to: &Control, at: Timestamp, event: Option<&EventEntry>) -> Self {
-        let (before, after) = (&from.safety, &to.safety);
-        let mut route = Vec::new();
-        let mut set = |differs: bool, field: Field| {
-            if differs {
-                route.push(field);
+        let mut route = Field::changed(from, to);
+        for field in &mut route {
+            if matches!(field, Field::Moves(moves) if *moves == from.safety.moved(at).moves) {
+                *field = Field::Moved;
             }
-        };
-        set(from.desired != to.desired, Field::Desired(to.desired.clone()));
-        set(from.waiting != to.waiting, Field::Waiting(to.waiting.clone()));
-        set(from.ask_truth != to.ask_truth, Field::AskTruth(to.ask_truth));
-        set(before.pause != after.pause, Field::Pause(after.pause.clone()));
-        set(before.freeze != after.freeze, Field::Freeze(after.freeze.clone()));
-        set(before.flapping != after.flapping, Field::Flapping(after.flapping.clone()));
-        set(before.pin != after.pin, Field::Pin(after.pin.clone()));
-        let moves = if before.moved(at).moves == after.moves {
-            Field::Moved
-        } else {
-            Field::Moves(after.moves.clone())
-        };
-        set(before.moves != after.moves, moves);
-        set(from.follow != to.follow, Field::Follow(to.follow.clone()));
-        let agreed = Field::AgreedWith(to.agreed_with);
-        set(from.agreed_with != to.agreed_with, agreed);
-        let replaced = Field::ReplacedFact(to.replaced_fact);
-        set(from.replaced_fact != to.replaced_fact, replaced);
-        set(
-            from.unresolved_event != to.unresolved_event,
-            Field::UnresolvedEvent(to.unresolved_event.clone()),
-        );
-        set(from.source_conflict != to.source_conflict, Field::SourceConflict(to.source_conflict.clone()));
+        }
         let event = event.map(|entry| EventChange {
             source_arn: entry.source_arn.clone(),
             first_seen: entry.first_seen,
             attempts: entry.attempts,
         });
         Self { route, event }
-    }
-}
-
-impl Field {
-    fn put(&self, control: &mut Control, at: Timestamp) {
-        let safety = &mut control.safety;
-        match self {
-            Self::Desired(desired) => control.desired.clone_from(desired),
-            Self::Waiting(waiting) => control.waiting.clone_from(waiting),
-            Self::AskTruth(ask_truth) => control.ask_truth = *ask_truth,
-            Self::Pause(pause) => safety.pause.clone_from(pause),
-            Self::Freeze(freeze) => safety.freeze.clone_from(freeze),
-            Self::Flapping(flapping) => safety.flapping.clone_from(flapping),
-            Self::Pin(pin) => safety.pin.clone_from(pin),
-            Self::Moved => *safety = safety.moved(at),
-            Self::Moves(moves) => safety.moves.clone_from(moves),
-            Self::Follow(follow) => control.follow.clone_from(follow),
-            Self::AgreedWith(agreed_with) => control.agreed_with = *agreed_with,
-            Self::ReplacedFact(fact) => control.replaced_fact = *fact,
-            Self::UnresolvedEvent(event) => control.unresolved_event.clone_from(event),
-            Self::SourceConflict(conflict) => control.source_conflict.clone_from(conflict),
-        }
     }
 }
 

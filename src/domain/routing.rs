@@ -6,28 +6,21 @@
 
 use super::event::{Claim, RdsEvent, SourceKind};
 use super::identity::{NotFollowed, SourceArn, not_followed};
+use super::names::named;
 use super::policy::Database;
 use super::route::{Route, SourceId};
 
 /// Why an event concerns a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Concern {
     /// It comes from the route's source.
     Source,
     /// It comes from a blue/green deployment, and its text names the route's source.
     NamedInText,
 }
-
-impl Concern {
-    /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::NamedInText => "named-in-text",
-        }
-    }
-}
+named!(Concern without parse);
 
 /// Why `event` concerns `route`; none if it does not.
 #[must_use]

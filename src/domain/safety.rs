@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::names::named;
 use super::policy::Mode;
 use super::route::{InstanceId, Route};
 use super::target::Target;
@@ -15,6 +16,8 @@ use crate::planted::{Bug, planted};
 
 /// A safety rule, as an override names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Rule {
     /// The route is paused.
     Paused,
@@ -27,38 +30,12 @@ pub enum Rule {
     /// The route was moved too often in a short time.
     Flapping,
 }
+named!(Rule);
 
 impl Rule {
-    /// Every rule, for whoever lists or parses them.
-    pub const ALL: [Self; 5] = [Self::Paused, Self::Frozen, Self::Pinned, Self::Observing, Self::Flapping];
-
     /// Every rule, in the order in which they are asked: the first that holds gives the reason.
     pub const IN_ORDER: [Self; 5] =
         [Self::Frozen, Self::Paused, Self::Flapping, Self::Pinned, Self::Observing];
-
-    /// Its name, as ordered and recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Paused => "paused",
-            Self::Frozen => "frozen",
-            Self::Pinned => "pinned",
-            Self::Observing => "observing",
-            Self::Flapping => "flapping",
-        }
-    }
-
-    /// Reads a name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|rule| rule.as_str() == text)
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }
 
 /// A person's word that holds a route back, or the flap rule's.

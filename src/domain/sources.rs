@@ -19,7 +19,7 @@ use super::plan::Reach;
 use super::policy::Role;
 use super::route::Route;
 use super::time::Timestamp;
-use super::transition::{Control, Desired, Fact};
+use super::transition::{Control, Desired, Fact, RouteContext};
 use super::truth::{Reading, Readings, Sighting, Since, Testimony, Truth, Witness, Worth};
 use crate::planted::{Bug, planted};
 
@@ -215,9 +215,9 @@ impl Sources {
     /// Takes what the sources said at a look, at which the ledger said this of the route.
     pub fn take(
         &mut self,
-        (route, control): (&Route, &Control),
+        RouteContext { route, control, now }: RouteContext<'_>,
         reading: &Reading,
-        (at, monotonic): (Timestamp, Duration),
+        monotonic: Duration,
     ) -> Sighting {
         let known = Known::of(control);
         let of_fact = self.news_of_fact(control);
@@ -230,7 +230,7 @@ impl Sources {
                 self.answers.insert(*witness, answer);
             }
         }
-        let heard = Heard { route, newest: control.newest().zip(known), reading, now: at };
+        let heard = Heard { route, newest: control.newest().zip(known), reading, now };
         let truth = self.truth(heard);
         // What was read before the last move says nothing about it, and this reading was taken at the same time as the
         // ledger was read (I3).
@@ -240,7 +240,7 @@ impl Sources {
             self.readings.take(truth.clone(), monotonic);
         }
         Sighting {
-            at,
+            at: now,
             truth,
             stood: self.readings.stood(),
             said: reading.to_string(),

@@ -7,19 +7,21 @@ use super::audit::Reason;
 use super::decide::{Decision, unless_held_back};
 use super::follow::{Arrival, Follow, advice, row_of, serves};
 use super::lease::{Acquire, acquire};
+use super::names::named;
 use super::past::LastMove;
 use super::plan::{Reach, plan};
 use super::route::{InstanceId, Route, Weighted};
 use super::target::{ObservedTarget, TargetHealth};
 use super::time::Timestamp;
-use super::transition::{Control, Desired, IN_HAND_FOR};
+use super::transition::{Control, Desired, IN_HAND_FOR, RouteContext};
 use super::unresolved::{Awaits, UnresolvedEvent};
 use super::weights::{Scene, warm_targets};
-use std::fmt;
 use std::time::Duration;
 
 /// How a route stands, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Standing {
     /// It points where it should, and its target serves.
     Right,
@@ -30,28 +32,7 @@ pub enum Standing {
     /// Not enough is known to tell.
     Unknown,
 }
-
-impl Standing {
-    /// Every one, for whoever lists them.
-    pub const ALL: [Self; 4] = [Self::Right, Self::Moving, Self::Wrong, Self::Unknown];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Right => "right",
-            Self::Moving => "moving",
-            Self::Wrong => "wrong",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Standing without parse);
 
 /// How a route stands, and why that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +132,7 @@ fn held_against(
         Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
     };
     match found {
-        Found::Differs(how) => differs(route, control, goal, &how, (last, now)),
+        Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
         Found::Unread(instance) => {
             let why = format!("the target group of {instance} could not be read");
             Judgement::new(Standing::Unknown, why)
@@ -293,11 +274,10 @@ fn found_in_scene<'a>(route: &Route, weighted: &Weighted, goal: &Desired, scene:
 /// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is
 /// simply wrong.
 fn differs(
-    route: &Route,
-    control: &Control,
+    RouteContext { route, control, now }: RouteContext<'_>,
     goal: &Desired,
     how: &str,
-    (last, now): (Option<&LastMove>, Timestamp),
+    last: Option<&LastMove>,
 ) -> Judgement {
     if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
         let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);

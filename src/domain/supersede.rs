@@ -5,20 +5,17 @@ use std::net::IpAddr;
 use super::decide::{Decision, Verdict, decide};
 use super::event::Evidence;
 use super::plan::Reach;
-use super::route::Route;
-use super::time::Timestamp;
-use super::transition::{Control, Outcome};
+use super::transition::{Control, Outcome, RouteContext};
 
 /// How `older` evidence is settled without a call when `newer` evidence for the same route is at hand already: as it
 /// would be after the newer one had moved the route. Nothing unless the newer one does move it, and unless that would
 /// supersede the older one.
 #[must_use]
 pub fn superseded_by(
-    route: &Route,
-    control: &Control,
+    RouteContext { route, control, now }: RouteContext<'_>,
     older: &Evidence,
-    (newer, address): (&Evidence, Option<IpAddr>),
-    now: Timestamp,
+    newer: &Evidence,
+    address: Option<IpAddr>,
 ) -> Option<Verdict> {
     let Decision::Move(desired) = decide(route, control, newer, address, now) else {
         return None;

@@ -22,6 +22,8 @@ impl fmt::Display for Target {
 
 /// `TargetHealth.State` of `DescribeTargetHealth`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(strum::AsRefStr, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum TargetHealth {
     /// Registering, or before its first health check.
     Initial,
@@ -31,6 +33,7 @@ pub enum TargetHealth {
     Unhealthy,
     /// Failing its checks, in the grace period before its connections are closed. Still registered, and
     /// back to `Healthy` if it recovers: a demoted writer that restarts as a reader does just that.
+    #[strum(serialize = "unhealthy.draining")]
     UnhealthyDraining,
     /// The group is not used by a listener, or the target is not registered (the reason tells).
     Unused,
@@ -39,6 +42,7 @@ pub enum TargetHealth {
     /// Health checks are off.
     Unavailable,
     /// A state younger than this code, kept as the load balancer wrote it.
+    #[strum(default, transparent)]
     Other(String),
 }
 
@@ -46,31 +50,13 @@ impl TargetHealth {
     /// The state as the API spells it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        match self {
-            Self::Initial => "initial",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-            Self::UnhealthyDraining => "unhealthy.draining",
-            Self::Unused => "unused",
-            Self::Draining => "draining",
-            Self::Unavailable => "unavailable",
-            Self::Other(state) => state,
-        }
+        self.as_ref()
     }
 
     /// Reads the API's spelling; an unknown one is kept, since AWS has added states before.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match text {
-            "initial" => Self::Initial,
-            "healthy" => Self::Healthy,
-            "unhealthy" => Self::Unhealthy,
-            "unhealthy.draining" => Self::UnhealthyDraining,
-            "unused" => Self::Unused,
-            "draining" => Self::Draining,
-            "unavailable" => Self::Unavailable,
-            other => Self::Other(other.to_owned()),
-        }
+        text.parse().unwrap_or_else(|_| Self::Other(text.to_owned()))
     }
 }
 

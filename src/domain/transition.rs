@@ -6,12 +6,17 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
 use super::audit::Hash;
 use super::event::{EventKey, EvidenceOrder};
 use super::follow::Follow;
 use super::lease::{CLOCK_SKEW_MAX, Generation, Lease};
+use super::names::named;
 use super::plan::Reach;
-use super::route::{InstanceId, RouteName};
+use super::route::{InstanceId, Route, RouteName};
 use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
@@ -20,47 +25,33 @@ use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransitionId(u128);
-
-/// The four version bits and the two variant bits of a UUID (RFC 9562), and where they go.
-const UUID_VERSION_7: u128 = 0x7 << 76;
-const UUID_VARIANT: u128 = 0b10 << 62;
-const UUID_RANDOM_MASK: u128 = (0xFFF << 64) | ((1 << 62) - 1);
+pub struct TransitionId(Uuid);
 
 impl TransitionId {
     /// The id of a transition that begins at `now`; `random` gives its 74 random bits.
     #[must_use]
     pub fn from_parts(now: Timestamp, random: u128) -> Self {
-        let millis = u128::from(u64::try_from(now.as_millis()).unwrap_or(0)) << 80;
-        Self(millis | UUID_VERSION_7 | UUID_VARIANT | (random & UUID_RANDOM_MASK))
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        let [_, _, _, _, _, _, random @ ..] = random.to_be_bytes();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// Reads the usual spelling, `01977f2e-8c3a-7b1d-9e0f-112233445566`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let dashes = [8, 13, 18, 23];
-        let shaped = text.len() == 36
-            && text
-                .char_indices()
-                .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
-        if !shaped {
-            return None;
-        }
-        u128::from_str_radix(&text.replace('-', ""), 16).ok().map(Self)
+        text.parse().ok().map(|id: Hyphenated| Self(id.into_uuid()))
     }
 
     /// When the transition began.
     #[must_use]
     pub fn began(self) -> Timestamp {
-        Timestamp::from_millis(i64::try_from(self.0 >> 80).unwrap_or(0))
+        Timestamp::from_millis(i64::try_from(self.0.as_u128() >> 80).unwrap_or(0))
     }
 }
 
 impl fmt::Display for TransitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = format!("{:032x}", self.0);
-        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-        f.write_str(&parts.join("-"))
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -72,6 +63,7 @@ impl fmt::Debug for TransitionId {
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 pub enum Outcome {
     /// The group holds the desired target and nothing else of the route's.
     Swapped,
@@ -94,51 +86,7 @@ pub enum Outcome {
     /// Every attempt that was allowed failed.
     Failed,
 }
-
-impl Outcome {
-    /// Every outcome, for whoever lists or parses them.
-    pub const ALL: [Self; 10] = [
-        Self::Swapped,
-        Self::AlreadyThere,
-        Self::Registered,
-        Self::Superseded,
-        Self::Duplicate,
-        Self::Ignored,
-        Self::Rejected,
-        Self::Paused,
-        Self::Observed,
-        Self::Failed,
-    ];
-
-    /// Its name, as recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Swapped => "Swapped",
-            Self::AlreadyThere => "AlreadyThere",
-            Self::Registered => "Registered",
-            Self::Superseded => "Superseded",
-            Self::Duplicate => "Duplicate",
-            Self::Ignored => "Ignored",
-            Self::Rejected => "Rejected",
-            Self::Paused => "Paused",
-            Self::Observed => "Observed",
-            Self::Failed => "Failed",
-        }
-    }
-
-    /// Reads a recorded name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Outcome);
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,11 +158,17 @@ pub fn retry_after(attempt: u32, random: u128) -> Duration {
     pause * (100 - percent) / 100
 }
 
-/// The pause once more for each failure after the first, twice as long each time.
+/// How often a pause is doubled at most: far beyond the longest that any caller waits.
+const DOUBLED_MAX: usize = 32;
+
+/// The pause once more for each failure after the first, twice as long each time. The jitter of `backon` stays off: it
+/// only lengthens pauses, and the callers shorten theirs. The seed keeps it from drawing one from the system.
 #[must_use]
 pub fn doubled(pause: Duration, failures: u32) -> Duration {
-    let times = 2_u32.saturating_pow(failures.saturating_sub(1));
-    pause.saturating_mul(times)
+    let pauses = ExponentialBuilder::new().with_min_delay(pause).without_max_delay();
+    let pauses = pauses.with_max_times(DOUBLED_MAX).with_jitter_seed(0).build();
+    let failures = usize::try_from(failures.max(1)).unwrap_or(usize::MAX);
+    pauses.take(failures).last().unwrap_or(pause)
 }
 
 /// Where a route should point, since when, and on whose word.
@@ -251,6 +205,17 @@ pub struct Fact {
     pub event: EventKey,
     /// The address of the writer that it named.
     pub ip: IpAddr,
+}
+
+/// A route and its state, and when they are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteContext<'a> {
+    /// The route, as configured.
+    pub route: &'a Route,
+    /// Its state.
+    pub control: &'a Control,
+    /// When, by the wall clock.
+    pub now: Timestamp,
 }
 
 /// The part of a route's state that decisions look at.

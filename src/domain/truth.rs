@@ -12,43 +12,21 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::EventKey;
+use super::names::named;
 use super::route::InstanceId;
 use super::time::Timestamp;
 
 /// Whom a route asks about its writer. A route that asks nobody has its static map alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Witness {
     /// RDS's API: who is the writer, and where its own endpoint points.
     Rds,
     /// The name of the cluster's endpoint (of a Multi-AZ instance: the instance's own).
     Dns,
 }
-
-impl Witness {
-    /// Every witness, for whoever lists or parses them.
-    pub const ALL: [Self; 2] = [Self::Rds, Self::Dns];
-
-    /// Its name, as configured and recorded.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rds => "rds",
-            Self::Dns => "dns",
-        }
-    }
-
-    /// Reads a configured name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|witness| witness.as_str() == text)
-    }
-}
-
-impl fmt::Display for Witness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+named!(Witness);
 
 /// An instance and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

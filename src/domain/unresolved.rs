@@ -116,8 +116,8 @@ impl UnresolvedEvent {
         now: Timestamp,
     ) -> Option<Self> {
         let verdict = decision.leaves_unresolved()?;
-        let settled = Some(verdict.outcome);
-        Self::of(control, evidence, now, (settled, verdict.reason, &verdict.note))
+        let event = Self::of(control, evidence, verdict.reason, &verdict.note, now)?;
+        Some(Self { outcome: Some(verdict.outcome), ..event })
     }
 
     /// The event of `evidence`, whose message comes back, if a record of that changes anything: not if the state says
@@ -126,19 +126,22 @@ impl UnresolvedEvent {
     pub fn waiting(
         control: &Control,
         evidence: &Evidence,
-        (reason, note): (Reason, &str),
+        reason: Reason,
+        note: &str,
         now: Timestamp,
     ) -> Option<Self> {
-        let waiting = Self::of(control, evidence, now, (None, reason, note))?;
+        let waiting = Self::of(control, evidence, reason, note, now)?;
         let known = control.unresolved_event.as_ref();
         known.is_none_or(|known| known.at < waiting.at).then_some(waiting)
     }
 
+    /// The event as one that is not settled.
     fn of(
         control: &Control,
         evidence: &Evidence,
+        reason: Reason,
+        note: &str,
         now: Timestamp,
-        (outcome, reason, note): (Option<Outcome>, Reason, &str),
     ) -> Option<Self> {
         let event = evidence.ground.event()?;
         // Held to a time that lies ahead, nothing that is true would ever be newer.
@@ -154,7 +157,7 @@ impl UnresolvedEvent {
             at,
             since: before.map_or(now, |before| before.since),
             names: evidence.names(),
-            outcome,
+            outcome: None,
             reason,
             note: note.to_owned(),
         })

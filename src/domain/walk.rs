@@ -7,10 +7,13 @@ use std::fmt;
 
 use super::audit::Reason;
 use super::decide::{Decision, Verdict};
+use super::names::named;
 use super::safety::Rule;
 
 /// What is asked about a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Question {
     /// Was the event settled before?
     New,
@@ -115,26 +118,15 @@ impl Question {
     /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::NamesAnInstance => "names-an-instance",
-            Self::AsksForSomething => "asks-for-something",
-            Self::NotFromTheFuture => "not-from-the-future",
-            Self::SaysWhoWrites => "says-who-writes",
-            Self::News => "news",
-            Self::Young => "young",
-            Self::Witnesses => "witnesses",
-            Self::OrdersAMove => "orders-a-move",
-            Self::InstanceAllowed => "instance-allowed",
-            Self::AddressKnown => "address-known",
-            Self::HasAGroup => "has-a-group",
-            Self::AddressAllowed => "address-allowed",
-            Self::Free(Rule::Frozen) => "not-frozen",
-            Self::Free(Rule::Paused) => "not-paused",
-            Self::Free(Rule::Flapping) => "not-flapping",
-            Self::Free(Rule::Pinned) => "not-pinned",
-            Self::Free(Rule::Observing) => "not-observing",
-            Self::FewMoves => "few-moves",
+        let Self::Free(rule) = self else {
+            return self.into();
+        };
+        match rule {
+            Rule::Frozen => "not-frozen",
+            Rule::Paused => "not-paused",
+            Rule::Flapping => "not-flapping",
+            Rule::Pinned => "not-pinned",
+            Rule::Observing => "not-observing",
         }
     }
 }
@@ -147,23 +139,15 @@ impl fmt::Display for Question {
 
 /// Whether the evidence got past a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Answer {
     /// It did.
     Pass,
     /// It did not: the decision fell here.
     Stop,
 }
-
-impl Answer {
-    /// The answer in a word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Stop => "stop",
-        }
-    }
-}
+named!(Answer without parse);
 
 /// A question that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

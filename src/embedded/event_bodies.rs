@@ -125,9 +125,9 @@ pub(crate) fn cluster_arn(cluster: &SourceId) -> Option<SourceArn> {
 /// An id in the shape of a UUID, the same for the same event: a second delivery is a copy to the letter.
 fn envelope_id(event: &RdsEvent) -> String {
     let text = format!("{} {:?} {} {}", event.source, event.id, event.at, event.message);
-    let hex = Hash::of(&text).to_string();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
-    parts.join("-")
+    let mut hex = Hash::of(&text).to_string();
+    hex.truncate(32);
+    uuid::Uuid::try_parse(&hex).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

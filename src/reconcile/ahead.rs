@@ -8,7 +8,7 @@ use super::opening::{Addressed, resolve};
 use super::{Reconciler, Task};
 use crate::domain::decide::Verdict;
 use crate::domain::supersede::superseded_by;
-use crate::domain::transition::RouteState;
+use crate::domain::transition::{RouteContext, RouteState};
 use crate::ports::CallError;
 
 impl Reconciler {
@@ -45,8 +45,9 @@ impl Reconciler {
             if said_at.is_none_or(|at| at > now) {
                 continue;
             }
-            let newest = (&newer.evidence, newer.address);
-            let Some(verdict) = superseded_by(task.route, &from.control, task.evidence, newest, now) else {
+            let context = RouteContext { route: task.route, control: &from.control, now };
+            let superseded = superseded_by(context, task.evidence, &newer.evidence, newer.address);
+            let Some(verdict) = superseded else {
                 continue;
             };
             // One that was settled before moves nothing any more, whatever it was settled as.

@@ -99,8 +99,8 @@ impl Reconciler {
             entry.desired = Some((desired.instance.clone(), desired.target));
             entry.reason = Some(Reason::TooManyMoves);
             entry.note = format!("{}; it comes back in {} s", ended.note(), wait.as_secs());
-            let why = (Reason::TooManyMoves, entry.note.as_str());
-            let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, why, entry.at);
+            let why = Reason::TooManyMoves;
+            let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, why, &entry.note, entry.at);
             // What a person hands in nobody delivers again.
             let waiting = waiting.filter(|_| task.cause == Cause::Event);
             let effect = waiting.map_or(Effect::None, Effect::Refuses);

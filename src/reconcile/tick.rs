@@ -20,7 +20,7 @@ use crate::domain::ground::Ground;
 use crate::domain::lease::Acquire;
 use crate::domain::route::Route;
 use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::transition::{Desired, Outcome, RouteState};
+use crate::domain::transition::{Desired, Outcome, RouteContext, RouteState};
 use crate::ports::{CallError, Clock, Databases, Ports};
 
 /// What a look led to.
@@ -128,14 +128,14 @@ impl PeriodicPass {
         }
         let control = &sighting.state.control;
         let times = (now, monotonic);
-        let seen = watched.sources.take((route, control), &reading, times);
+        let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
         let evidence = Evidence { key, ground: Ground::Truth(seen.clone()) };
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NothingInHand);
         let mut looking = Looking { task, state: sighting.state, watched, noted };
         let said = Said {
             reading: &reading,
-            against: contradiction(route, &looking.state.control, (&reading, &seen), now),
+            against: contradiction(route, &looking.state.control, &reading, &seen, now),
             times,
         };
         let aimed = aim(route, &looking.state.control, key, &seen, now);

@@ -62,8 +62,8 @@ impl Reconciler {
             return Ok(());
         }
         let now = self.clock.wall();
-        let why = (reason, note.as_str());
-        let Some(waiting) = UnresolvedEvent::waiting(&from.control, task.evidence, why, now) else {
+        let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, reason, &note, now);
+        let Some(waiting) = waiting else {
             return Ok(());
         };
         let mut entry = self.states.entry_of_note(task, from, RecordKind::Deferred);

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::kept::Kept;
 use super::record::UnreadableRecord;
-use crate::domain::event::EventKey;
 use crate::domain::rebuild::{Changes, EventChange, Field};
 use crate::domain::time::Timestamp;
 
@@ -23,32 +22,26 @@ pub(super) fn text(changes: &Changes) -> ChangesText {
 }
 
 fn field_text(field: &Field) -> (&'static str, Value) {
-    match field {
-        Field::Desired(desired) => ("desired", kept(desired.as_ref())),
-        Field::Waiting(waiting) => ("waiting", kept(waiting.as_ref())),
-        Field::AskTruth(at) => ("ask_truth", shown(*at)),
-        Field::Pause(stop) => ("pause", kept(stop.as_ref())),
-        Field::Freeze(stop) => ("freeze", kept(stop.as_ref())),
-        Field::Flapping(stop) => ("flapping", kept(stop.as_ref())),
-        Field::Pin(pin) => ("pin", kept(pin.as_ref())),
-        Field::Moved => ("moved", Value::Bool(true)),
-        Field::Moves(moves) => ("moves", kept(Some(moves))),
-        Field::Follow(follow) => ("follow", kept(follow.as_ref())),
-        Field::AgreedWith(key) => ("agreed_with", shown(*key)),
-        Field::ReplacedFact(fact) => ("replaced_fact", kept(fact.as_ref())),
-        Field::UnresolvedEvent(event) => ("unresolved_event", kept(event.as_ref())),
-        Field::SourceConflict(conflict) => ("source_conflict", kept(conflict.as_ref())),
-    }
+    let value = match field {
+        Field::Desired(desired) | Field::Waiting(desired) => kept(desired.as_ref()),
+        Field::AskTruth(at) => kept(at.as_ref()),
+        Field::Pause(stop) | Field::Freeze(stop) | Field::Flapping(stop) => kept(stop.as_ref()),
+        Field::Pin(pin) => kept(pin.as_ref()),
+        Field::Moved => Value::Bool(true),
+        Field::Moves(moves) => kept(Some(moves)),
+        Field::Follow(follow) => kept(follow.as_ref()),
+        Field::AgreedWith(key) => kept(key.as_ref()),
+        Field::ReplacedFact(fact) => kept(fact.as_ref()),
+        Field::UnresolvedEvent(event) => kept(event.as_ref()),
+        Field::SourceConflict(conflict) => kept(conflict.as_ref()),
+    };
+    (field.into(), value)
 }
 
 /// The kept text as a value, whose keys are sorted like all others.
 fn kept(value: Option<&impl Kept>) -> Value {
     let value = value.map(|value| serde_json::from_str(&value.text()));
     value.and_then(Result::ok).unwrap_or_default()
-}
-
-fn shown(value: Option<impl ToString>) -> Value {
-    value.map_or(Value::Null, |value| Value::String(value.to_string()))
 }
 
 fn event_text(event: &EventChange) -> Value {
@@ -81,7 +74,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
     Some(match key {
         "desired" => Field::Desired(of_kept(value)?),
         "waiting" => Field::Waiting(of_kept(value)?),
-        "ask_truth" => Field::AskTruth(of_shown(value, Timestamp::parse)?),
+        "ask_truth" => Field::AskTruth(of_kept(value)?),
         "pause" => Field::Pause(of_kept(value)?),
         "freeze" => Field::Freeze(of_kept(value)?),
         "flapping" => Field::Flapping(of_kept(value)?),
@@ -89,7 +82,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
         "moved" => value.as_bool().filter(|moved| *moved).map(|_| Field::Moved)?,
         "moves" => Field::Moves(of_kept(value)??),
         "follow" => Field::Follow(of_kept(value)?),
-        "agreed_with" => Field::AgreedWith(of_shown(value, EventKey::parse)?),
+        "agreed_with" => Field::AgreedWith(of_kept(value)?),
         "replaced_fact" => Field::ReplacedFact(of_kept(value)?),
         "unresolved_event" => Field::UnresolvedEvent(of_kept(value)?),
         "source_conflict" => Field::SourceConflict(of_kept(value)?),
@@ -106,15 +99,6 @@ fn of_kept<T: Kept>(value: &Value) -> Option<Option<T>> {
         return Some(None);
     }
     T::read(&value.to_string()).map(Some)
-}
-
-#[expect(clippy::option_option, reason = "as of `of_kept`")]
-fn of_shown<T>(value: &Value, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
-    match value {
-        Value::Null => Some(None),
-        Value::String(text) => parse(text).map(Some),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 fn event_of(value: &Value) -> Option<EventChange> {
@@ -138,14 +122,14 @@ fn event_of(value: &Value) -> Option<EventChange> {
 mod tests {
     use super::*;
     use crate::domain::audit::{Hash, Reason};
-    use crate::domain::event::EvidenceOrder;
+    use crate::domain::event::{EventKey, EvidenceOrder};
     use crate::domain::follow::{Arrival, Follow};
     use crate::domain::lease::Owner;
     use crate::domain::plan::Reach;
     use crate::domain::route::InstanceId;
     use crate::domain::safety::{Pin, Stop};
     use crate::domain::target::Target;
-    use crate::domain::transition::{Desired, Outcome, TransitionId};
+    use crate::domain::transition::{Desired, Fact, Outcome, TransitionId};
     use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
 
     fn at(seconds: i64) -> Timestamp {
@@ -219,6 +203,7 @@ mod tests {
             Field::Moves(vec![at(1), at(2)]),
             Field::Follow(Some(follow)),
             Field::AgreedWith(Some(key())),
+            Field::ReplacedFact(Some(Fact { event: key(), ip: [10, 0, 0, 1].into() })),
             Field::UnresolvedEvent(Some(unresolved)),
             Field::SourceConflict(Some(conflict)),
         ]
@@ -249,6 +234,7 @@ mod tests {
             Field::Moves(Vec::new()),
             Field::Follow(None),
             Field::AgreedWith(None),
+            Field::ReplacedFact(None),
             Field::UnresolvedEvent(None),
             Field::SourceConflict(None),
         ];

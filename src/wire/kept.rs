@@ -1,12 +1,15 @@
 //! What a route's item keeps as JSON text in an attribute: safety rules, held-back evidence, the move that is
 //! followed. People read these with a plain `GetItem`; no condition looks at them, since every change of them
 //! moves the chain's head.
+//!
+//! Each `…Text` is the form of a value of the domain, field by field (serde's `remote`).
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::{list, optional, string};
 use crate::domain::audit::Reason;
 use crate::domain::event::{EventKey, EvidenceOrder};
 use crate::domain::follow::{Arrival, Follow};
@@ -28,286 +31,165 @@ pub(crate) trait Kept: Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
-fn written(text: &impl Serialize) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+macro_rules! kept {
+    ($($value:ty: $form:ident;)+) => {$(
+        impl Kept for $value {
+            fn text(&self) -> String {
+                let mut json = Vec::new();
+                let written = $form::serialize(self, &mut serde_json::Serializer::new(&mut json));
+                written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                let mut json = serde_json::Deserializer::from_str(text);
+                let value = $form::deserialize(&mut json).ok()?;
+                json.end().ok().map(|()| value)
+            }
+        }
+    )+};
+}
+
+kept! {
+    BTreeSet<Target>: list;
+    Desired: DesiredText;
+    EventKey: string;
+    Fact: FactText;
+    Follow: FollowText;
+    Pin: PinText;
+    SourceConflict: SourceConflictText;
+    Stop: StopText;
+    Timestamp: string;
+    UnresolvedEvent: UnresolvedEventText;
+    Vec<Timestamp>: list;
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Stop", deny_unknown_fields)]
 struct StopText {
     by: String,
     reason: String,
-    since: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-}
-
-impl From<&Stop> for StopText {
-    fn from(stop: &Stop) -> Self {
-        Self {
-            by: stop.by.clone(),
-            reason: stop.reason.clone(),
-            since: stop.since.to_string(),
-            until: stop.until.map(|until| until.to_string()),
-        }
-    }
-}
-
-impl StopText {
-    fn read(self) -> Option<Stop> {
-        let until = match self.until {
-            None => None,
-            Some(text) => Some(Timestamp::parse(&text)?),
-        };
-        Some(Stop { by: self.by, reason: self.reason, since: Timestamp::parse(&self.since)?, until })
-    }
-}
-
-impl Kept for Stop {
-    fn text(&self) -> String {
-        written(&StopText::from(self))
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        serde_json::from_str::<StopText>(text).ok()?.read()
-    }
+    #[serde(with = "string")]
+    since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+    until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Pin", deny_unknown_fields)]
 struct PinText {
-    instance: String,
+    #[serde(with = "string")]
+    instance: InstanceId,
+    #[serde(getter = "pinned_ip")]
     ip: IpAddr,
+    #[serde(getter = "pinned_port")]
     port: u16,
-    stop: StopText,
+    #[serde(with = "StopText")]
+    stop: Stop,
 }
 
-impl Kept for Pin {
-    fn text(&self) -> String {
-        written(&PinText {
-            instance: self.instance.to_string(),
-            ip: self.target.ip,
-            port: self.target.port,
-            stop: StopText::from(&self.stop),
-        })
-    }
+fn pinned_ip(pin: &Pin) -> IpAddr {
+    pin.target.ip
+}
 
-    fn read(text: &str) -> Option<Self> {
-        let PinText { instance, ip, port, stop } = serde_json::from_str(text).ok()?;
-        Some(Self {
-            instance: InstanceId::new(&instance).ok()?,
-            target: Target { ip, port },
-            stop: stop.read()?,
-        })
+fn pinned_port(pin: &Pin) -> u16 {
+    pin.target.port
+}
+
+impl From<PinText> for Pin {
+    fn from(PinText { instance, ip, port, stop }: PinText) -> Self {
+        Self { instance, target: Target { ip, port }, stop }
     }
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Desired", deny_unknown_fields)]
 struct DesiredText {
-    instance: String,
-    target: SocketAddr,
-    beside: Vec<SocketAddr>,
-    reach: String,
-    at: String,
+    #[serde(with = "string")]
+    instance: InstanceId,
+    #[serde(with = "string")]
+    target: Target,
+    #[serde(with = "list")]
+    beside: BTreeSet<Target>,
+    #[serde(with = "string")]
+    reach: Reach,
+    #[serde(getter = "evidence_at", with = "string")]
+    at: Timestamp,
+    #[serde(getter = "evidence_rank")]
     rank: u8,
-    key: String,
+    #[serde(rename = "key", with = "string")]
+    event: EventKey,
 }
 
-fn address(target: &Target) -> SocketAddr {
-    SocketAddr::new(target.ip, target.port)
+fn evidence_at(desired: &Desired) -> Timestamp {
+    desired.evidence.at
 }
 
-fn target(address: &SocketAddr) -> Target {
-    Target { ip: address.ip(), port: address.port() }
+fn evidence_rank(desired: &Desired) -> u8 {
+    desired.evidence.rank
 }
 
-impl Kept for Desired {
-    fn text(&self) -> String {
-        written(&DesiredText {
-            instance: self.instance.to_string(),
-            target: address(&self.target),
-            beside: self.beside.iter().map(address).collect(),
-            reach: self.reach.as_str().to_owned(),
-            at: self.evidence.at.to_string(),
-            rank: self.evidence.rank,
-            key: self.event.to_string(),
-        })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: DesiredText = serde_json::from_str(text).ok()?;
-        Some(Self {
-            instance: InstanceId::new(&read.instance).ok()?,
-            target: target(&read.target),
-            beside: read.beside.iter().map(target).collect(),
-            reach: Reach::parse(&read.reach)?,
-            evidence: EvidenceOrder { at: Timestamp::parse(&read.at)?, rank: read.rank },
-            event: EventKey::parse(&read.key)?,
-        })
+impl From<DesiredText> for Desired {
+    fn from(text: DesiredText) -> Self {
+        let DesiredText { instance, target, beside, reach, at, rank, event } = text;
+        Self { instance, target, beside, reach, evidence: EvidenceOrder { at, rank }, event }
     }
 }
 
-/// The targets beside the desired one.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Fact", deny_unknown_fields)]
 struct FactText {
-    key: String,
+    #[serde(rename = "key", with = "string")]
+    event: EventKey,
     ip: IpAddr,
 }
 
-impl Kept for Fact {
-    fn text(&self) -> String {
-        written(&FactText { key: self.event.to_string(), ip: self.ip })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let FactText { key, ip } = serde_json::from_str(text).ok()?;
-        let event = EventKey::parse(&key)?;
-        Some(Self { event, ip })
-    }
-}
-
-impl Kept for BTreeSet<Target> {
-    fn text(&self) -> String {
-        written(&self.iter().map(address).collect::<Vec<_>>())
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: Vec<SocketAddr> = serde_json::from_str(text).ok()?;
-        Some(read.iter().map(target).collect())
-    }
-}
-
-/// When the route moved.
-impl Kept for Vec<Timestamp> {
-    fn text(&self) -> String {
-        written(&self.iter().map(Timestamp::to_string).collect::<Vec<_>>())
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: Vec<String> = serde_json::from_str(text).ok()?;
-        read.iter().map(|at| Timestamp::parse(at)).collect()
-    }
-}
-
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Follow", deny_unknown_fields)]
 struct FollowText {
-    transition: String,
-    key: String,
-    instance: String,
-    target: SocketAddr,
-    since: String,
-    moved_at: String,
-    arrival: String,
-    leaving: Vec<SocketAddr>,
-}
-
-impl Kept for Follow {
-    fn text(&self) -> String {
-        written(&FollowText {
-            transition: self.transition.to_string(),
-            key: self.key.to_string(),
-            instance: self.instance.to_string(),
-            target: address(&self.target),
-            since: self.since.to_string(),
-            moved_at: self.moved_at.to_string(),
-            arrival: self.arrival.as_str().to_owned(),
-            leaving: self.leaving.iter().map(address).collect(),
-        })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: FollowText = serde_json::from_str(text).ok()?;
-        Some(Self {
-            transition: TransitionId::parse(&read.transition)?,
-            key: EventKey::parse(&read.key)?,
-            instance: InstanceId::new(&read.instance).ok()?,
-            target: target(&read.target),
-            since: Timestamp::parse(&read.since)?,
-            moved_at: Timestamp::parse(&read.moved_at)?,
-            arrival: Arrival::parse(&read.arrival)?,
-            leaving: read.leaving.iter().map(target).collect(),
-        })
-    }
+    #[serde(with = "string")]
+    transition: TransitionId,
+    #[serde(with = "string")]
+    key: EventKey,
+    #[serde(with = "string")]
+    instance: InstanceId,
+    #[serde(with = "string")]
+    target: Target,
+    #[serde(with = "string")]
+    since: Timestamp,
+    #[serde(with = "string")]
+    moved_at: Timestamp,
+    #[serde(with = "string")]
+    arrival: Arrival,
+    #[serde(with = "list")]
+    leaving: Vec<Target>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "UnresolvedEvent", deny_unknown_fields)]
 struct UnresolvedEventText {
-    key: String,
-    at: String,
-    since: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    names: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
-    reason: String,
+    #[serde(with = "string")]
+    key: EventKey,
+    #[serde(with = "string")]
+    at: Timestamp,
+    #[serde(with = "string")]
+    since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+    names: Option<InstanceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+    outcome: Option<Outcome>,
+    #[serde(with = "string")]
+    reason: Reason,
     note: String,
-}
-
-impl Kept for UnresolvedEvent {
-    fn text(&self) -> String {
-        written(&UnresolvedEventText {
-            key: self.key.to_string(),
-            at: self.at.to_string(),
-            since: self.since.to_string(),
-            names: self.names.as_ref().map(ToString::to_string),
-            outcome: self.outcome.map(|outcome| outcome.to_string()),
-            reason: self.reason.to_string(),
-            note: self.note.clone(),
-        })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: UnresolvedEventText = serde_json::from_str(text).ok()?;
-        let names = match read.names {
-            None => None,
-            Some(name) => Some(InstanceId::new(&name).ok()?),
-        };
-        let outcome = match read.outcome {
-            None => None,
-            Some(outcome) => Some(Outcome::parse(&outcome)?),
-        };
-        Some(Self {
-            key: EventKey::parse(&read.key)?,
-            at: Timestamp::parse(&read.at)?,
-            since: Timestamp::parse(&read.since)?,
-            names,
-            outcome,
-            reason: Reason::parse(&read.reason)?,
-            note: read.note,
-        })
-    }
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "SourceConflict", deny_unknown_fields)]
 struct SourceConflictText {
-    since: String,
-    reason: String,
+    #[serde(with = "string")]
+    since: Timestamp,
+    #[serde(with = "string")]
+    reason: Reason,
     note: String,
-    by: String,
-}
-
-impl Kept for SourceConflict {
-    fn text(&self) -> String {
-        written(&SourceConflictText {
-            since: self.since.to_string(),
-            reason: self.reason.to_string(),
-            note: self.note.clone(),
-            by: self.by.to_string(),
-        })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let read: SourceConflictText = serde_json::from_str(text).ok()?;
-        Some(Self {
-            since: Timestamp::parse(&read.since)?,
-            reason: Reason::parse(&read.reason)?,
-            note: read.note,
-            by: Owner::new(&read.by),
-        })
-    }
+    #[serde(with = "string")]
+    by: Owner,
 }

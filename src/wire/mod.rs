@@ -16,6 +16,7 @@ pub(crate) mod kept;
 mod lambda;
 pub mod record;
 mod sns;
+mod text;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -9,7 +9,7 @@ use writerlink::domain::plan::Reach;
 use writerlink::domain::route::{OnStarted, Route};
 use writerlink::domain::supersede::superseded_by;
 use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{Control, Desired, Outcome};
+use writerlink::domain::transition::{Control, Desired, Outcome, RouteContext};
 
 use super::values::{
     COMPLETED, STARTED, address, desired, event, evidence, key, order, pointing_at, route, second, target,
@@ -267,8 +267,8 @@ fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move()
         desired: Some(desired(2, order(5, 1), older.key)),
         ..Control::default()
     };
-    let now = second(10);
-    let asked = |older, newer, address| superseded_by(&route, &control, older, (newer, address), now);
+    let context = RouteContext { route: &route, control: &control, now: second(10) };
+    let asked = |older, newer, address| superseded_by(context, older, newer, address);
     let verdict = asked(&older, &newer, Some(target(3).ip)).unwrap();
     assert_eq!((verdict.outcome, verdict.reason), (Outcome::Superseded, Reason::EvidenceNotNewer));
     assert!(verdict.note.contains("received behind"), "{}", verdict.note);
@@ -280,8 +280,8 @@ fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move()
 fn evidence_that_only_registers_supersedes_no_move() {
     let older = evidence(COMPLETED, 2, second(5));
     let newer = evidence(STARTED, 3, second(9));
-    let newer = (&newer, Some(target(3).ip));
-    let control = Control::default();
-    let asked = superseded_by(&registering(), &control, &older, newer, second(10));
+    let (route, control) = (registering(), Control::default());
+    let context = RouteContext { route: &route, control: &control, now: second(10) };
+    let asked = superseded_by(context, &older, &newer, Some(target(3).ip));
     assert_eq!(asked, None, "the old target would stay in the group");
 }

@@ -290,7 +290,7 @@ fn said_against(after: i64) -> (Option<Verdict>, Option<Verdict>) {
     watch.now += after;
     let mut against = |said| {
         let (reading, seen) = watch.sees(said);
-        contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at)
+        contradiction(&watch.route, &watch.control, &reading, &seen, seen.at)
     };
     (against(DNS_1), against(DNS_3))
 }
@@ -315,7 +315,7 @@ fn sources_that_name_the_desired_target_contradict_nothing() {
     let mut watch = Watch::dns();
     watch.accept(2, RANK_COMPLETED);
     let (reading, seen) = watch.sees(DNS_2);
-    let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
+    let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
     assert_eq!(against, None);
 }
 
@@ -326,7 +326,7 @@ fn another_target_beside_the_desired_one_is_a_contradiction() {
     known.beside = [target(3)].into();
     watch.begin(known);
     let (reading, seen) = watch.sees(DNS_2);
-    let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
+    let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
     assert!(against.is_some());
 }
 
@@ -338,7 +338,7 @@ fn where_one_source_lags_the_other_one_tells() {
     assert!(matches!(&seen.truth, Truth::Members { writer, .. } if writer.ip == address(2)));
     assert!(matches!(watch.aim(&seen), Aim::Keep(_)));
     // It is shown all the same.
-    let against = contradiction(&watch.route, &watch.control, (&reading, &seen), seen.at);
+    let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
     assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::TruthUnclear));
     // To take the old target out of the group both have to agree, as for any move.
     let mut registered = watch.control.clone();

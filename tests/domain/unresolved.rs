@@ -197,7 +197,7 @@ fn only_events_are_unresolved_and_not_what_a_person_was_refused() {
 
 fn waiting(control: &Control, reason: Reason, now: i64) -> Option<UnresolvedEvent> {
     let evidence = evidence(COMPLETED, 3, second(20));
-    UnresolvedEvent::waiting(control, &evidence, (reason, "it waits"), second(now))
+    UnresolvedEvent::waiting(control, &evidence, reason, "it waits", second(now))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use writerlink::domain::lease::Owner;
 use writerlink::domain::policy::Policy;
 use writerlink::domain::route::Route;
 use writerlink::domain::sources::Sources;
-use writerlink::domain::transition::{Control, Desired};
+use writerlink::domain::transition::{Control, Desired, RouteContext};
 use writerlink::domain::truth::{Member, Reading, Sighting, Testimony, Witness};
 use writerlink::domain::unresolved::SourceConflict;
 
@@ -86,8 +86,8 @@ impl Watch {
             (*witness, testimony)
         });
         let reading = Reading(said.collect());
-        let times = (second(self.now), Duration::from_secs(self.now.unsigned_abs()));
-        let seen = self.sources.take((&self.route, &self.control), &reading, times);
+        let context = RouteContext { route: &self.route, control: &self.control, now: second(self.now) };
+        let seen = self.sources.take(context, &reading, Duration::from_secs(self.now.unsigned_abs()));
         (reading, seen)
     }
 

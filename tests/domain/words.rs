@@ -87,6 +87,10 @@ fn stored_names_of_owners_moves_and_concerns_are_these() {
 fn every_reason_has_a_meaning_of_its_own() {
     let meanings: BTreeSet<_> = Reason::ALL.map(Reason::meaning).into();
     assert_eq!(meanings.len(), Reason::ALL.len());
+    // They are the variants' comments: a comment of two lines would bring its line ends along.
+    assert!(meanings.iter().all(|meaning| !meaning.is_empty() && !meaning.contains('\n')));
+    let of_the_longest = Reason::AwaitsTurn.meaning();
+    assert!(of_the_longest.ends_with("this one waits for its own, or was refused"), "{of_the_longest}");
     assert!(meanings.iter().all(|meaning| meaning.contains(' ')));
 }
 
