@@ -113,7 +113,7 @@ fn the_least_file_is_one_route_that_any_source_moves() {
     assert_eq!(route.policy, Policy::default());
     let db_2 = InstanceId::new("db-2").unwrap();
     assert_eq!(route.instances[&db_2].to_string(), "10.0.1.11");
-    assert_eq!(loaded.config.worker, WorkerSettings::default());
+    assert_eq!(loaded.config.worker, WorkerSettings::DEFAULT);
     assert_eq!(loaded.config.queue, QueueRef::Name("writerlink.fifo".to_owned()));
 }
 
@@ -726,7 +726,7 @@ fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
 
 #[test]
 fn the_limits_keep_their_relations() {
-    let default = WorkerSettings::default();
+    let default = WorkerSettings::DEFAULT;
     assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
     assert!((DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX).contains(&default.drain_timeout));
     assert!((1..=PARALLEL_GROUPS_MAX).contains(&default.parallel_groups));
@@ -753,7 +753,7 @@ fn the_template_kills_no_task_that_may_still_drain() {
         Duration::from_secs(seconds)
     };
     assert!(value("MinValue") > DRAIN_TIMEOUT_MIN);
-    assert!(value("Default") > WorkerSettings::default().drain_timeout);
+    assert!(value("Default") > WorkerSettings::DEFAULT.drain_timeout);
     assert!(value("MaxValue") > DRAIN_TIMEOUT_MAX);
 }
 
