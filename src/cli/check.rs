@@ -15,7 +15,7 @@ use crate::domain::route::Route;
 use crate::ports::NO_CREDENTIALS;
 
 /// One line, for programs.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FindingRow {
     subject: String,
     verdict: &'static str,
@@ -39,11 +39,13 @@ impl FindingRow {
 }
 
 impl Row for FindingRow {
-    const COLUMNS: &'static [&'static str] = &["SUBJECT", "VERDICT", "WHAT", "WHY"];
-    const FIELDS: &'static [&'static str] = &["subject", "verdict", "what", "why", "remedy", "source"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.subject.clone(), self.verdict.to_owned(), self.what.to_owned(), self.why.clone()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("SUBJECT", self.subject.clone()),
+            ("VERDICT", self.verdict.to_owned()),
+            ("WHAT", self.what.to_owned()),
+            ("WHY", self.why.clone()),
+        ]
     }
 }
 
@@ -63,8 +65,7 @@ pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_
         Output::Table => Page::new(session.out, session.look).tell(&findings)?,
         output @ (Output::Json | Output::Jsonl | Output::Csv) => {
             let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
-            let rows = Listing { name: "findings", rows: &rows, next: None };
-            rows.write(output, session.out)?;
+            Listing::of("findings", &rows).write(output, session.out)?;
         }
     }
     Ok(exit(&findings, asked))

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::Session;
 use super::args::Output;
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
+use super::render::{Listing, Row, or_dash};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct SettingRow<'a> {
     field: &'a str,
     value: &'a str,
@@ -18,11 +18,8 @@ struct SettingRow<'a> {
 }
 
 impl Row for SettingRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["FIELD", "VALUE", "FROM"];
-    const FIELDS: &'static [&'static str] = &["field", "value", "from"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.field.to_owned(), self.value.to_owned(), self.from.clone()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![("FIELD", self.field.to_owned()), ("VALUE", self.value.to_owned()), ("FROM", self.from.clone())]
     }
 }
 
@@ -36,14 +33,13 @@ pub(super) fn check(file: Option<&Path>, output: Output, session: &mut Session<'
         }
     };
     let rows: Vec<_> = loaded.settings.iter().map(row).collect();
-    let rows = Listing { name: "settings", rows: &rows, next: None };
-    rows.write(output, session.out)?;
+    Listing::of("settings", &rows).write(output, session.out)?;
     session.remark(&summary(&loaded))?;
     Ok(Exit::Done)
 }
 
 /// One thing that is wrong, as people read it on standard error too.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FaultRow {
     place: String,
     field: Option<String>,
@@ -53,12 +49,13 @@ struct FaultRow {
 }
 
 impl Row for FaultRow {
-    const COLUMNS: &'static [&'static str] = &["PLACE", "FIELD", "VALUE", "WHY"];
-    const FIELDS: &'static [&'static str] = &["place", "field", "value", "why", "fix"];
-
-    fn cells(&self) -> Vec<String> {
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        vec![self.place.clone(), or_dash(&self.field), or_dash(&self.value), self.why.clone()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PLACE", self.place.clone()),
+            ("FIELD", or_dash(self.field.as_ref())),
+            ("VALUE", or_dash(self.value.as_ref())),
+            ("WHY", self.why.clone()),
+        ]
     }
 }
 
@@ -84,8 +81,7 @@ fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> R
             fix: "check the path and its permissions".to_owned(),
         }],
     };
-    let rows = Listing { name: "faults", rows: &rows, next: None };
-    rows.write(output, session.out)?;
+    Listing::of("faults", &rows).write(output, session.out)?;
     Ok(())
 }
 

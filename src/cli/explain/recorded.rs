@@ -8,7 +8,7 @@ use crate::cli::args::{Output, RecordRef};
 use crate::cli::audit::show::{not_found, records_of, title};
 use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
+use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, or_dash, pairs};
 use crate::cli::{Books, Session};
 use crate::domain::audit::{Entry, Reason, Told};
 use crate::domain::event::EventKey;
@@ -42,7 +42,7 @@ struct Decided {
 }
 
 /// The same without lists, for spreadsheets.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FlatRow<'a> {
     route: &'a str,
     seq: u64,
@@ -58,29 +58,13 @@ struct FlatRow<'a> {
 }
 
 impl Row for FlatRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["AT", "RECORD", "OUTCOME", "REASON", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "seq",
-        "at",
-        "kind",
-        "outcome",
-        "reason",
-        "question",
-        "meaning",
-        "note",
-        "event_key",
-        "transition",
-    ];
-
-    fn cells(&self) -> Vec<String> {
-        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    fn cells(&self) -> Vec<(&'static str, String)> {
         vec![
-            self.at.to_owned(),
-            format!("{}/{}", self.route, self.seq),
-            self.outcome.unwrap_or(self.kind).to_owned(),
-            or_dash(self.reason),
-            self.note.to_owned(),
+            ("AT", self.at.to_owned()),
+            ("RECORD", format!("{}/{}", self.route, self.seq)),
+            ("OUTCOME", self.outcome.unwrap_or(self.kind).to_owned()),
+            ("REASON", or_dash(self.reason)),
+            ("NOTE", self.note.to_owned()),
         ]
     }
 }
@@ -136,14 +120,13 @@ fn write(
     match output {
         Output::Table => text(records, event, session.look, session.out),
         Output::Json => {
-            let rows = Listing { name: "decided", rows: &decided, next: None };
+            let rows = Listing::of("decided", &decided);
             json(&rows, session.out)
         }
         Output::Jsonl => jsonl(&decided, session.out),
         Output::Csv => {
             let rows: Vec<FlatRow<'_>> = decided.iter().map(Decided::flat).collect();
-            let rows = Listing { name: "decided", rows: &rows, next: None };
-            rows.write(output, session.out)
+            Listing::of("decided", &rows).write(output, session.out)
         }
     }
 }
