@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use super::args::{Audit as AuditCommand, Global, Output, Place};
 use super::failure::{Exit, Failure};
-use super::{Books, Session};
+use super::{Books, Session, no_such_route};
 use crate::config::Config;
 use crate::domain::route::RouteName;
 use crate::ports::{Audit, AuditQuery, NoRecords, Page};
@@ -96,15 +96,9 @@ impl Desk<'_> {
     async fn is_without_records(&self, route: &RouteName) -> Result<bool, Failure> {
         let newest = AuditQuery::Newest { route: route.clone() };
         let newest = page(self.books.audit.as_ref(), &newest, 1, None).await?;
-        let configured = self.configured();
-        if newest.rows.is_empty() && !configured.contains(route) {
-            let known: Vec<&str> = configured.iter().map(RouteName::as_str).collect();
-            return Err(Failure::told(
-                format!("there is no route {route}"),
-                "it is not in the configuration, and nothing is recorded of it",
-                format!("configured are: {}", known.join(", ")),
-                Exit::Error,
-            ));
+        if newest.rows.is_empty() && !self.configured().contains(route) {
+            let why = "it is not in the configuration, and nothing is recorded of it";
+            return Err(no_such_route(self.config, route, why));
         }
         Ok(newest.rows.is_empty())
     }

@@ -260,13 +260,11 @@ fn left_out(command: &str) -> Failure {
 /// The configured route of this name.
 fn configured<'a>(config: &'a Config, name: &RouteName) -> Result<&'a Route, Failure> {
     let route = config.routes.iter().find(|route| route.name == *name);
-    route.ok_or_else(|| {
-        let known: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
-        Failure::told(
-            format!("there is no route {name}"),
-            "it is not in the configuration",
-            format!("configured are: {}", known.join(", ")),
-            Exit::Error,
-        )
-    })
+    route.ok_or_else(|| no_such_route(config, name, "it is not in the configuration"))
+}
+
+fn no_such_route(config: &Config, name: &RouteName, why: &str) -> Failure {
+    let known: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
+    let fix = format!("configured are: {}", known.join(", "));
+    Failure::told(format!("there is no route {name}"), why, fix, Exit::Error)
 }

@@ -144,6 +144,11 @@ pub(super) fn resource(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
+/// As programs read a time.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long ago, or for how long, in the largest unit that fits.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Row, or_dash};
+use super::render::{Listing, Row, millis, or_dash};
 use super::run::{lines, reconciler};
 use super::{Session, intake};
 use crate::config::Config;
@@ -59,7 +59,7 @@ impl ReplayRow {
             instance: desired.map(|(instance, _)| instance.to_string()),
             target: desired.map(|(_, target)| target.to_string()),
             attempts,
-            took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(report.took),
             event_key: report.event_key.to_string(),
             transition: report.transition.to_string(),
             note: note(&report.ended),

@@ -1,10 +1,8 @@
 //! Records as they are shown.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::cli::render::{Row, or_dash};
+use crate::cli::render::{Row, millis, or_dash};
 use crate::domain::audit::{Entry, Reason, RecordKind, Step, Told};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::Outcome;
@@ -200,10 +198,6 @@ fn step(step: &Step) -> StepView {
         request_id: step.request_id.clone(),
         error: step.error.clone(),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a record says in one word.

@@ -75,10 +75,6 @@ impl Row for StepRow {
     }
 }
 
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// `23:00:31`.
 pub(super) fn time_of_day(at: Timestamp) -> String {
     at.to_string().chars().skip(11).take(8).collect()

@@ -9,7 +9,7 @@ use super::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Row, or_dash};
+use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use crate::domain::audit::Reason;
 use crate::domain::decide::Verdict;
@@ -79,7 +79,7 @@ fn row(done: &Done, order: &Order) -> OrderRow {
         target: None,
         until: until.map(|until| until.to_string()),
         by: order.by.clone(),
-        took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+        took_ms: millis(done.took),
         id: None,
         note: String::new(),
     };
