@@ -38,16 +38,7 @@ impl FindingRow {
     }
 }
 
-impl Row for FindingRow {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("SUBJECT", self.subject.clone()),
-            ("VERDICT", self.verdict.to_owned()),
-            ("WHAT", self.what.to_owned()),
-            ("WHY", self.why.clone()),
-        ]
-    }
-}
+impl Row for FindingRow {}
 
 /// Looks at everything, and says what is wrong with it.
 pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Session;
 use super::args::Output;
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Row, or_dash};
+use super::render::{Listing, Row};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
 
 #[derive(Default, Serialize)]
@@ -48,16 +48,7 @@ struct FaultRow {
     fix: String,
 }
 
-impl Row for FaultRow {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("PLACE", self.place.clone()),
-            ("FIELD", or_dash(self.field.as_ref())),
-            ("VALUE", or_dash(self.value.as_ref())),
-            ("WHY", self.why.clone()),
-        ]
-    }
-}
+impl Row for FaultRow {}
 
 /// What is wrong, for programs. People read it on standard error, and a table would say it twice.
 fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> Result<(), Failure> {

@@ -21,8 +21,10 @@ pub(super) const WIDTH_MAX: u16 = 100;
 pub(super) trait Row: Serialize + Default {
     /// The columns whose cells are never broken, so that they can be copied and searched for.
     const WHOLE: &'static [usize] = &[];
-    /// The cells of the table, each with its heading.
-    fn cells(&self) -> Vec<(&'static str, String)>;
+    /// The cells of the table, each with its heading; none of what people are told in another form.
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// What is shown of a value that may be absent.

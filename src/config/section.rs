@@ -78,15 +78,12 @@ const RENAMED: &[(&str, &str)] =
 
 /// Why a field is refused that is none of `known`, and what to do.
 fn unknown(field: &str, known: &[&str], renamed: &[(&str, &str)]) -> (String, String) {
-    match renamed.iter().find(|(old, new)| *old == field && known.contains(new)) {
-        Some((old, new)) => {
-            (format!("`{old}` is now called `{new}`"), format!("write {new} instead of {old}"))
-        }
-        None => {
-            let fix = format!("remove it, or use one of: {}", known.join(", "));
-            ("there is no such field".to_owned(), fix)
-        }
+    let now = renamed.iter().find(|(old, new)| *old == field && known.contains(new));
+    if let Some((old, new)) = now {
+        return (format!("`{old}` is now called `{new}`"), format!("write {new} instead of {old}"));
     }
+    let fix = format!("remove it, or use one of: {}", known.join(", "));
+    ("there is no such field".to_owned(), fix)
 }
 
 /// One table; absent ones read like empty ones.

@@ -34,9 +34,9 @@ struct Explained {
     note: String,
     instance: Option<String>,
     target: Option<String>,
-    /// Who holds the route, so that an attempt would have to come back.
     /// Whether it would stay unresolved.
     unresolved: bool,
+    /// Who holds the route, so that an attempt would have to come back.
     lease_owner: Option<String>,
     asked: Vec<Answered>,
 }

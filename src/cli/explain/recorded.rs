@@ -8,7 +8,7 @@ use crate::cli::args::{Output, RecordRef};
 use crate::cli::audit::show::{not_found, records_of, title};
 use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, or_dash, pairs};
+use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
 use crate::cli::{Books, Session};
 use crate::domain::audit::{Entry, Reason, Told};
 use crate::domain::event::EventKey;
@@ -57,17 +57,7 @@ struct FlatRow<'a> {
     transition: &'a str,
 }
 
-impl Row for FlatRow<'_> {
-    fn cells(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("AT", self.at.to_owned()),
-            ("RECORD", format!("{}/{}", self.route, self.seq)),
-            ("OUTCOME", self.outcome.unwrap_or(self.kind).to_owned()),
-            ("REASON", or_dash(self.reason)),
-            ("NOTE", self.note.to_owned()),
-        ]
-    }
-}
+impl Row for FlatRow<'_> {}
 
 /// Tells what the records of the event say: of every attempt at it, though it was one transition that was named.
 pub(super) async fn run(
