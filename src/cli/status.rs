@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use super::args::{Global, Output, Status as Wanted};
 use super::failure::{Exit, Failure};
 use super::render::{Look, json, jsonl};
-use super::run::asked;
 use super::{Connect, Session, configured};
 use crate::config::Config;
 use crate::domain::provenance::Provenance;
@@ -131,7 +130,7 @@ struct Watching {
 impl Watching {
     /// Shows survey after survey; gives the last one that was shown.
     async fn go_on(
-        self,
+        mut self,
         reader: &mut Reader<'_>,
         style: Style<'_>,
         session: &mut Session<'_>,
@@ -142,7 +141,7 @@ impl Watching {
             // Nothing is written, so a survey may be left in the middle.
             let survey = tokio::select! {
                 biased;
-                () = asked(self.stops.clone(), 1) => return Ok(last),
+                () = asked_to_stop(&mut self.stops) => return Ok(last),
                 survey = reader.survey() => survey,
             };
             self.draw(&survey, style, session)?;
@@ -154,10 +153,10 @@ impl Watching {
     }
 
     /// Waits for the next survey; `false` when nobody wants one.
-    async fn pause(&self, clock: &dyn Clock) -> bool {
+    async fn pause(&mut self, clock: &dyn Clock) -> bool {
         tokio::select! {
             biased;
-            () = asked(self.stops.clone(), 1) => false,
+            () = asked_to_stop(&mut self.stops) => false,
             () = clock.sleep(self.every) => true,
         }
     }
@@ -173,6 +172,13 @@ impl Watching {
         people(survey, style, session.look, &mut text)?;
         session.out.write_all(&redrawn(&text))?;
         session.out.flush()
+    }
+}
+
+/// Returns when somebody asks to stop from now on; never, where nobody can.
+async fn asked_to_stop(stops: &mut watch::Receiver<u32>) {
+    if stops.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
