@@ -72,7 +72,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -283,17 +283,17 @@ impl fmt::Display for PageAddress {
     }
 }
 
-impl Default for WorkerSettings {
-    fn default() -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8089));
-        Self {
-            max_attempts: 6,
-            drain_timeout: Duration::from_secs(25),
-            parallel_groups: 64,
-            health_address: address,
-            page_address: PageAddress::At(address),
-        }
-    }
+impl WorkerSettings {
+    const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8089));
+
+    /// What holds where nothing is said.
+    pub const DEFAULT: Self = Self {
+        max_attempts: 6,
+        drain_timeout: Duration::from_secs(25),
+        parallel_groups: 64,
+        health_address: Self::ADDRESS,
+        page_address: PageAddress::At(Self::ADDRESS),
+    };
 }
 
 /// A configuration and how it came about.

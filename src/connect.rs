@@ -298,7 +298,7 @@ fn open_failure(queue: &str, error: OpenError) -> Failure {
         }
         OpenError::Unreadable { .. } => "this should not happen: please report it",
     };
-    told(&format!("the queue {queue} cannot be used"), &error.to_string(), fix)
+    Failure::told(format!("the queue {queue} cannot be used"), error.to_string(), fix, Exit::Error)
 }
 
 fn set_up_failure(queue: &str, error: &SetupError) -> Failure {
@@ -311,27 +311,25 @@ fn set_up_failure(queue: &str, error: &SetupError) -> Failure {
             "set {attribute} of {name} to {wanted}, or choose another queue under [queue]; nothing was changed"
         ),
     };
-    told(&format!("the queue {queue} was not set up"), &error.to_string(), &fix)
+    Failure::told(format!("the queue {queue} was not set up"), error.to_string(), fix, Exit::Error)
 }
 
 fn other_url(configured: &str, made: &str) -> Failure {
-    told(
-        &format!("the queue {configured} was not set up"),
-        &format!("in the account and Region of the credentials its name stands for {made}"),
+    Failure::told(
+        format!("the queue {configured} was not set up"),
+        format!("in the account and Region of the credentials its name stands for {made}"),
         "use the credentials and the Region of the configured queue, or correct queue.url",
+        Exit::Error,
     )
 }
 
 fn nameless(error: &CallError) -> Failure {
-    told(
+    Failure::told(
         "the names of endpoints cannot be read",
-        &error.message,
+        error.message.as_str(),
         "name a server in /etc/resolv.conf or as resolver under [dns], or let no route ask for the truth",
+        Exit::Error,
     )
-}
-
-fn told(what: &str, why: &str, fix: &str) -> Failure {
-    Failure::Told { what: what.to_owned(), why: why.to_owned(), fix: fix.to_owned(), exit: Exit::Error }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The records that belong together, found in the audit: those of an event, and those of a transition.
 
+use std::ops::ControlFlow;
+
 use crate::domain::event::EventKey;
 use crate::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION};
 use crate::domain::route::RouteName;
@@ -14,19 +16,35 @@ pub const PAGE_RECORDS: u32 = 100;
 /// nothing fits must not read (and pay for) years of records unasked.
 pub const SCAN_RECORDS_MAX: usize = 10_000;
 
-/// Every record of an event, oldest first.
-pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, NoRecords> {
-    let query = AuditQuery::Event { key };
-    let mut records = Vec::new();
+/// Gives the records that answer a query to `take`, page by page, until it has enough or there are no more.
+async fn read(
+    audit: &dyn Audit,
+    query: &AuditQuery,
+    mut take: impl FnMut(Vec<StoredRecord>) -> ControlFlow<()>,
+) -> Result<(), NoRecords> {
     let mut cursor = None;
     loop {
-        let mut page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
+        let mut page = audit.page(query, PAGE_RECORDS, cursor.as_deref()).await?;
         cursor = page.next.take();
-        records.extend(page.records()?);
-        if cursor.is_none() || records.len() >= SCAN_RECORDS_MAX {
-            return Ok(records);
+        if take(page.records()?).is_break() || cursor.is_none() {
+            return Ok(());
         }
     }
+}
+
+fn break_if(enough: bool) -> ControlFlow<()> {
+    if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Every record of an event, oldest first.
+pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, NoRecords> {
+    let mut records = Vec::new();
+    let take = |page| {
+        records.extend(page);
+        break_if(records.len() >= SCAN_RECORDS_MAX)
+    };
+    read(audit, &AuditQuery::Event { key }, take).await?;
+    Ok(records)
 }
 
 /// Every record of a transition, oldest first; none when none was found on the day it began.
@@ -83,23 +101,17 @@ pub async fn any_of(
     let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
     days.dedup();
     for day in days {
-        let query = AuditQuery::Day { day };
-        let (mut cursor, mut looked_at) = (None, 0);
-        loop {
-            let mut page = audit.page(&query, PAGE_RECORDS, cursor.as_deref()).await?;
-            cursor = page.next.take();
-            let records = page.records()?;
-            looked_at += records.len();
-            let of_it = |stored: &&StoredRecord| stored.record.entry.transition == transition;
-            if let Some(stored) = records.iter().find(of_it) {
-                return Ok(Some(stored.clone()));
-            }
+        let (mut found, mut looked_at) = (None, 0);
+        let take = |page: Vec<StoredRecord>| {
+            looked_at += page.len();
             // The day is read from its end: before the transition began there is nothing of it.
-            let last = records.last().map(|stored| stored.record.entry.at);
-            let past = last.is_some_and(|at| at.plus(CLOCK_SKEW_MAX) < began);
-            if cursor.is_none() || past || looked_at >= scan_max {
-                break;
-            }
+            let past = page.last().is_some_and(|last| last.record.entry.at.plus(CLOCK_SKEW_MAX) < began);
+            found = page.into_iter().find(|stored| stored.record.entry.transition == transition);
+            break_if(found.is_some() || past || looked_at >= scan_max)
+        };
+        read(audit, &AuditQuery::Day { day }, take).await?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use super::args::{Audit as AuditCommand, Global, Output, Place};
 use super::failure::{Exit, Failure};
-use super::{Books, Session};
+use super::{Books, Session, no_such_route};
 use crate::config::Config;
 use crate::domain::route::RouteName;
 use crate::ports::{Audit, AuditQuery, NoRecords, Page};
@@ -96,15 +96,9 @@ impl Desk<'_> {
     async fn is_without_records(&self, route: &RouteName) -> Result<bool, Failure> {
         let newest = AuditQuery::Newest { route: route.clone() };
         let newest = page(self.books.audit.as_ref(), &newest, 1, None).await?;
-        let configured = self.configured();
-        if newest.rows.is_empty() && !configured.contains(route) {
-            let known: Vec<&str> = configured.iter().map(RouteName::as_str).collect();
-            return Err(Failure::Told {
-                what: format!("there is no route {route}"),
-                why: "it is not in the configuration, and nothing is recorded of it".to_owned(),
-                fix: format!("configured are: {}", known.join(", ")),
-                exit: Exit::Error,
-            });
+        if newest.rows.is_empty() && !self.configured().contains(route) {
+            let why = "it is not in the configuration, and nothing is recorded of it";
+            return Err(no_such_route(self.config, route, why));
         }
         Ok(newest.rows.is_empty())
     }
@@ -145,13 +139,12 @@ fn places(after: &[Place], routes: &[RouteName]) -> Result<BTreeMap<RouteName, u
 }
 
 fn unplaced(why: &str) -> Failure {
-    Failure::Told {
-        what: "there is no such record to go on after".to_owned(),
-        why: why.to_owned(),
-        fix: "write --after ROUTE/SEQ,ROUTE/SEQ, as it was printed by the command that ended there"
-            .to_owned(),
-        exit: Exit::Usage,
-    }
+    Failure::told(
+        "there is no such record to go on after",
+        why.to_owned(),
+        "write --after ROUTE/SEQ,ROUTE/SEQ, as it was printed by the command that ended there",
+        Exit::Usage,
+    )
 }
 
 /// `--after` for whoever goes on here.
@@ -162,10 +155,10 @@ fn go_on_after(places: &BTreeMap<RouteName, u64>) -> String {
 
 /// A form of output that a command has not.
 fn no_such_output(command: &str, output: &str, instead: &str) -> Failure {
-    Failure::Told {
-        what: format!("{command} does not write {output}"),
-        why: "it writes records as it reads them, and that form needs all of them at once".to_owned(),
-        fix: format!("write --output {instead}"),
-        exit: Exit::Usage,
-    }
+    Failure::told(
+        format!("{command} does not write {output}"),
+        "it writes records as it reads them, and that form needs all of them at once",
+        format!("write --output {instead}"),
+        Exit::Usage,
+    )
 }

@@ -15,7 +15,7 @@ use crate::domain::route::Route;
 use crate::ports::NO_CREDENTIALS;
 
 /// One line, for programs.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FindingRow {
     subject: String,
     verdict: &'static str,
@@ -38,14 +38,7 @@ impl FindingRow {
     }
 }
 
-impl Row for FindingRow {
-    const COLUMNS: &'static [&'static str] = &["SUBJECT", "VERDICT", "WHAT", "WHY"];
-    const FIELDS: &'static [&'static str] = &["subject", "verdict", "what", "why", "remedy", "source"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.subject.clone(), self.verdict.to_owned(), self.what.to_owned(), self.why.clone()]
-    }
-}
+impl Row for FindingRow {}
 
 /// Looks at everything, and says what is wrong with it.
 pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
@@ -63,8 +56,7 @@ pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_
         Output::Table => Page::new(session.out, session.look).tell(&findings)?,
         output @ (Output::Json | Output::Jsonl | Output::Csv) => {
             let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
-            let rows = Listing { name: "findings", rows: &rows, next: None };
-            rows.write(output, session.out)?;
+            Listing::of("findings", &rows).write(output, session.out)?;
         }
     }
     Ok(exit(&findings, asked))

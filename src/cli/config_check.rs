@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct SettingRow<'a> {
     field: &'a str,
     value: &'a str,
@@ -18,11 +18,8 @@ struct SettingRow<'a> {
 }
 
 impl Row for SettingRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["FIELD", "VALUE", "FROM"];
-    const FIELDS: &'static [&'static str] = &["field", "value", "from"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.field.to_owned(), self.value.to_owned(), self.from.clone()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![("FIELD", self.field.to_owned()), ("VALUE", self.value.to_owned()), ("FROM", self.from.clone())]
     }
 }
 
@@ -36,14 +33,13 @@ pub(super) fn check(file: Option<&Path>, output: Output, session: &mut Session<'
         }
     };
     let rows: Vec<_> = loaded.settings.iter().map(row).collect();
-    let rows = Listing { name: "settings", rows: &rows, next: None };
-    rows.write(output, session.out)?;
+    Listing::of("settings", &rows).write(output, session.out)?;
     session.remark(&summary(&loaded))?;
     Ok(Exit::Done)
 }
 
 /// One thing that is wrong, as people read it on standard error too.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FaultRow {
     place: String,
     field: Option<String>,
@@ -52,15 +48,7 @@ struct FaultRow {
     fix: String,
 }
 
-impl Row for FaultRow {
-    const COLUMNS: &'static [&'static str] = &["PLACE", "FIELD", "VALUE", "WHY"];
-    const FIELDS: &'static [&'static str] = &["place", "field", "value", "why", "fix"];
-
-    fn cells(&self) -> Vec<String> {
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        vec![self.place.clone(), or_dash(&self.field), or_dash(&self.value), self.why.clone()]
-    }
-}
+impl Row for FaultRow {}
 
 /// What is wrong, for programs. People read it on standard error, and a table would say it twice.
 fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> Result<(), Failure> {
@@ -84,8 +72,7 @@ fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> R
             fix: "check the path and its permissions".to_owned(),
         }],
     };
-    let rows = Listing { name: "faults", rows: &rows, next: None };
-    rows.write(output, session.out)?;
+    Listing::of("faults", &rows).write(output, session.out)?;
     Ok(())
 }
 

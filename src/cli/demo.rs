@@ -177,12 +177,12 @@ fn judge(story: &Story, seed: u64, verdict: &verify::Verdict) -> Result<Exit, Fa
     if why.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(Failure::Told {
-        what: format!("the demo with seed {seed} did not go as promised"),
-        why: why.join("; "),
-        fix: "this should not happen: please report it, with the seed".to_owned(),
+    Err(Failure::told(
+        format!("the demo with seed {seed} did not go as promised"),
+        why.join("; "),
+        "this should not happen: please report it, with the seed",
         exit,
-    })
+    ))
 }
 
 #[cfg(test)]

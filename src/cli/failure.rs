@@ -97,6 +97,12 @@ impl Failure {
         Self::Call { doing, source }
     }
 
+    /// A failure in the words of a command: what did not happen, why, what to do, and how the process ends.
+    #[must_use]
+    pub fn told(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>, exit: Exit) -> Self {
+        Self::Told { what: what.into(), why: why.into(), fix: fix.into(), exit }
+    }
+
     /// How the process ends. A reader that has seen enough and closed the pipe (`| head`) is no failure.
     #[must_use]
     pub fn exit(&self) -> Exit {

@@ -1,7 +1,5 @@
 //! `healthcheck`: whether the worker on this machine works.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
 
 use super::Session;
@@ -11,19 +9,20 @@ use super::render::{Listing, Row};
 use crate::health;
 
 /// What the worker says of itself.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct HealthRow {
-    address: SocketAddr,
+    address: String,
     status: &'static str,
     answer: String,
 }
 
 impl Row for HealthRow {
-    const COLUMNS: &'static [&'static str] = &["ADDRESS", "STATUS", "ANSWER"];
-    const FIELDS: &'static [&'static str] = &["address", "status", "answer"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.address.to_string(), self.status.to_owned(), self.answer.clone()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ADDRESS", self.address.clone()),
+            ("STATUS", self.status.to_owned()),
+            ("ANSWER", self.answer.clone()),
+        ]
     }
 }
 
@@ -37,13 +36,14 @@ pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Ex
         Ok(answer) => answer.clone(),
         Err(error) => error.to_string(),
     };
-    let rows = [HealthRow { address, status, answer }];
-    let listing = Listing { name: "health", rows: &rows, next: None };
-    listing.write(global.output, session.out)?;
-    asked.map(|_| Exit::Done).map_err(|error| Failure::Told {
-        what: format!("the worker at {address} is not well"),
-        why: error.to_string(),
-        fix: "see its log; it has to run with the same worker.health_address".to_owned(),
-        exit: Exit::Error,
+    let rows = [HealthRow { address: address.to_string(), status, answer }];
+    Listing::of("health", &rows).write(global.output, session.out)?;
+    asked.map(|_| Exit::Done).map_err(|error| {
+        Failure::told(
+            format!("the worker at {address} is not well"),
+            error.to_string(),
+            "see its log; it has to run with the same worker.health_address",
+            Exit::Error,
+        )
     })
 }

@@ -23,19 +23,22 @@ pub(super) fn read(file: &Path, session: &mut Session<'_>) -> Result<Parsed, Fai
     } else {
         File::open(file).and_then(|mut file| bounded(&mut file))
     };
-    let body = body.map_err(|error| Failure::Told {
-        what: format!("the event in {} cannot be read", file.display()),
-        why: error.to_string(),
-        fix: "check the path and its permissions; - is standard input".to_owned(),
-        exit: Exit::Error,
+    let body = body.map_err(|error| {
+        Failure::told(
+            format!("the event in {} cannot be read", file.display()),
+            error.to_string(),
+            "check the path and its permissions; - is standard input",
+            Exit::Error,
+        )
     })?;
-    wire::parse_bytes(&body).map_err(|malformed| Failure::Told {
-        what: format!("the event in {} is malformed", file.display()),
-        why: malformed.to_string(),
-        fix: "hand in the text as it was delivered: an EventBridge event, an RDS message of SNS, or either \
-              in its envelope"
-            .to_owned(),
-        exit: Exit::Error,
+    wire::parse_bytes(&body).map_err(|malformed| {
+        Failure::told(
+            format!("the event in {} is malformed", file.display()),
+            malformed.to_string(),
+            "hand in the text as it was delivered: an EventBridge event, an RDS message of SNS, or either \
+              in its envelope",
+            Exit::Error,
+        )
     })
 }
 
@@ -89,10 +92,10 @@ pub(super) fn unconcerned(event: &RdsEvent, config: &Config) -> Failure {
         Some(_) => why,
         None => format!("{why}; the worker deletes such events"),
     };
-    Failure::Told {
+    Failure::told(
         what,
         why,
-        fix: fix.unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
-        exit: Exit::Error,
-    }
+        fix.unwrap_or_else(|| "name it as the source of a route, or check the event".to_owned()),
+        Exit::Error,
+    )
 }

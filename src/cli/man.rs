@@ -44,16 +44,16 @@ fn below(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
 
 fn unknown(command: &clap::Command, word: &str) -> Failure {
     let known: Vec<&str> = below(command).map(clap::Command::get_name).collect();
-    Failure::Told {
-        what: format!("there is no page for {word}"),
-        why: format!("{} has no such command", command.get_name()),
-        fix: if known.is_empty() {
+    Failure::told(
+        format!("there is no page for {word}"),
+        format!("{} has no such command", command.get_name()),
+        if known.is_empty() {
             format!("leave out what comes after {}", command.get_name())
         } else {
             format!("its commands are: {}", known.join(", "))
         },
-        exit: Exit::Usage,
-    }
+        Exit::Usage,
+    )
 }
 
 fn page(command: &clap::Command) -> std::io::Result<Vec<u8>> {
@@ -80,10 +80,10 @@ fn write_all(command: &clap::Command, directory: &Path) -> std::io::Result<usize
 }
 
 fn unwritable(directory: &Path, error: &std::io::Error) -> Failure {
-    Failure::Told {
-        what: format!("the pages were not written to {}", directory.display()),
-        why: error.to_string(),
-        fix: "name a directory that you may write to: --to DIRECTORY".to_owned(),
-        exit: Exit::Error,
-    }
+    Failure::told(
+        format!("the pages were not written to {}", directory.display()),
+        error.to_string(),
+        "name a directory that you may write to: --to DIRECTORY",
+        Exit::Error,
+    )
 }

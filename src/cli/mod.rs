@@ -249,24 +249,22 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
 /// The world in memory stays out of the container image, and a simulation that ends up in production with it.
 #[cfg(not(feature = "embedded"))]
 fn left_out(command: &str) -> Failure {
-    Failure::Told {
-        what: format!("this build has no {command}"),
-        why: "it was built without the feature \"embedded\", as the container image is".to_owned(),
-        fix: format!("run it from the sources: cargo run --release -- {command}"),
-        exit: Exit::Error,
-    }
+    Failure::told(
+        format!("this build has no {command}"),
+        "it was built without the feature \"embedded\", as the container image is",
+        format!("run it from the sources: cargo run --release -- {command}"),
+        Exit::Error,
+    )
 }
 
 /// The configured route of this name.
 fn configured<'a>(config: &'a Config, name: &RouteName) -> Result<&'a Route, Failure> {
     let route = config.routes.iter().find(|route| route.name == *name);
-    route.ok_or_else(|| {
-        let known: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
-        Failure::Told {
-            what: format!("there is no route {name}"),
-            why: "it is not in the configuration".to_owned(),
-            fix: format!("configured are: {}", known.join(", ")),
-            exit: Exit::Error,
-        }
-    })
+    route.ok_or_else(|| no_such_route(config, name, "it is not in the configuration"))
+}
+
+fn no_such_route(config: &Config, name: &RouteName, why: &str) -> Failure {
+    let known: Vec<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
+    let fix = format!("configured are: {}", known.join(", "));
+    Failure::told(format!("there is no route {name}"), why, fix, Exit::Error)
 }

@@ -143,9 +143,8 @@ fn show(
 }
 
 fn table(foreseen: &[Foreseen<'_>], output: Output, out: &mut dyn Write) -> std::io::Result<()> {
-    let rows: Vec<&PlanRow> = foreseen.iter().flat_map(|one| &one.rows).collect();
-    let rows = Listing { name: "plan", rows: &rows, next: None };
-    rows.write(output, out)
+    let rows: Vec<PlanRow> = foreseen.iter().flat_map(|one| one.rows.clone()).collect();
+    Listing::of("plan", &rows).write(output, out)
 }
 
 /// Asks whether this is what the person wants.
@@ -156,12 +155,12 @@ fn confirm(order: &dyn Display, session: &mut Session<'_>) -> Result<(), Failure
     if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) {
         return Ok(());
     }
-    Err(Failure::Told {
-        what: "nothing was ordered".to_owned(),
-        why: "the plan was not confirmed".to_owned(),
-        fix: "answer y, or give the order with --yes".to_owned(),
-        exit: Exit::Error,
-    })
+    Err(Failure::told(
+        "nothing was ordered",
+        "the plan was not confirmed",
+        "answer y, or give the order with --yes",
+        Exit::Error,
+    ))
 }
 
 /// One line, byte by byte: what follows it is not ours to take.
@@ -175,10 +174,10 @@ fn line(input: &mut dyn Read) -> std::io::Result<String> {
 }
 
 fn nobody_to_ask(act: &str) -> Failure {
-    Failure::Told {
-        what: format!("{act} was not ordered"),
-        why: "there is no terminal on which to confirm the plan".to_owned(),
-        fix: "pass --yes to go ahead without asking, or --dry-run to see the plan".to_owned(),
-        exit: Exit::Usage,
-    }
+    Failure::told(
+        format!("{act} was not ordered"),
+        "there is no terminal on which to confirm the plan",
+        "pass --yes to go ahead without asking, or --dry-run to see the plan",
+        Exit::Usage,
+    )
 }

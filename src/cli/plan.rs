@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::args::{Global, Plan as Wanted};
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
+use super::render::{Listing, Row, or_dash};
 use super::{Session, configured, intake};
 use crate::config::Config;
 use crate::domain::decide::Decision;
@@ -17,7 +17,7 @@ use crate::reconcile::{DryRun, Preview, RouteOutlook};
 use crate::wire::Parsed;
 
 /// What would happen to one target of a route; a route that would not move has one row without a target.
-#[derive(Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub(super) struct PlanRow {
     route: String,
     decision: &'static str,
@@ -30,19 +30,14 @@ pub(super) struct PlanRow {
 }
 
 impl Row for PlanRow {
-    const COLUMNS: &'static [&'static str] = &["ROUTE", "DECISION", "ACTION", "TARGET", "STATE", "NOTE"];
-    const FIELDS: &'static [&'static str] =
-        &["route", "decision", "reason", "action", "target", "state", "instance", "note"];
-
-    fn cells(&self) -> Vec<String> {
-        let or_dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+    fn cells(&self) -> Vec<(&'static str, String)> {
         vec![
-            self.route.clone(),
-            self.decision.to_owned(),
-            self.action.to_owned(),
-            or_dash(&self.target),
-            or_dash(&self.state),
-            self.note.clone(),
+            ("ROUTE", self.route.clone()),
+            ("DECISION", self.decision.to_owned()),
+            ("ACTION", self.action.to_owned()),
+            ("TARGET", or_dash(self.target.as_ref())),
+            ("STATE", or_dash(self.state.as_ref())),
+            ("NOTE", self.note.clone()),
         ]
     }
 }
@@ -88,8 +83,7 @@ pub(super) async fn run(
     };
     let rows: Vec<PlanRow> =
         previews.iter().flat_map(|(route, outlook)| outlook_rows(route, outlook)).collect();
-    let rows = Listing { name: "plan", rows: &rows, next: None };
-    rows.write(global.output, session.out)?;
+    Listing::of("plan", &rows).write(global.output, session.out)?;
     let to_do = previews.iter().any(|(_, outlook)| !outlook.is_clear());
     Ok(if to_do && wanted.detailed_exitcode { Exit::PlanNotEmpty } else { Exit::Done })
 }

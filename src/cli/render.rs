@@ -17,34 +17,34 @@ pub(super) const JSON_VERSION: u32 = 1;
 /// How wide tables and texts are: the least common width of a terminal beside an editor, and of a ticket.
 pub(super) const WIDTH_MAX: u16 = 100;
 
-/// One row: serialized for programs, cut into cells for people.
-pub(super) trait Row: Serialize {
-    /// The headings of the table.
-    const COLUMNS: &'static [&'static str];
-    /// The names of the fields, in the order in which they are serialized.
-    const FIELDS: &'static [&'static str];
+/// One row: serialized for programs, cut into cells for people. Its default shows what it has, where there is no row.
+pub(super) trait Row: Serialize + Default {
     /// The columns whose cells are never broken, so that they can be copied and searched for.
     const WHOLE: &'static [usize] = &[];
-    /// The cells of the table.
-    fn cells(&self) -> Vec<String>;
-}
-
-impl<R: Row> Row for &R {
-    const COLUMNS: &'static [&'static str] = R::COLUMNS;
-    const FIELDS: &'static [&'static str] = R::FIELDS;
-    const WHOLE: &'static [usize] = R::WHOLE;
-
-    fn cells(&self) -> Vec<String> {
-        R::cells(self)
+    /// The cells of the table, each with its heading; none of what people are told in another form.
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 }
 
-/// Listing, under the name they have in JSON.
+/// What is shown of a value that may be absent.
+pub(super) fn or_dash(text: Option<impl ToString>) -> String {
+    text.map_or_else(|| "-".to_owned(), |text| text.to_string())
+}
+
+/// Rows, under the name they have in JSON.
 pub(super) struct Listing<'a, R> {
     pub(super) name: &'static str,
     pub(super) rows: &'a [R],
     /// Where the next page begins, if there is one.
     pub(super) next: Option<&'a str>,
+}
+
+impl<'a, R> Listing<'a, R> {
+    /// All of them.
+    pub(super) fn of(name: &'static str, rows: &'a [R]) -> Self {
+        Self { name, rows, next: None }
+    }
 }
 
 impl<R: Serialize> Serialize for Listing<'_, R> {
@@ -66,15 +66,15 @@ impl<R: Row> Listing<'_, R> {
             Output::Table => self.table(out),
             Output::Json => json(self, out),
             Output::Jsonl => jsonl(self.rows, out),
-            Output::Csv => csv(R::FIELDS, self.rows, out),
+            Output::Csv => csv(self.rows, out),
         }
     }
 
     fn table(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = blank();
-        table.set_header(R::COLUMNS.iter().copied());
+        table.set_header(R::default().cells().into_iter().map(|(heading, _)| heading));
         for row in self.rows {
-            table.add_row(row.cells().iter().map(|cell| clean(cell)));
+            table.add_row(row.cells().iter().map(|(_, cell)| clean(cell)));
         }
         for whole in R::WHOLE {
             if let Some(column) = table.column_mut(*whole) {
@@ -85,14 +85,25 @@ impl<R: Row> Listing<'_, R> {
     }
 }
 
-/// Comma-separated values under the names of their fields.
-pub(super) fn csv(fields: &[&str], rows: &[impl Serialize], out: &mut dyn Write) -> io::Result<()> {
+/// Comma-separated values under the names of their fields, which belong over an empty list too.
+pub(super) fn csv<R: Serialize + Default>(rows: &[R], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", heading::<R>()?)?;
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    // By hand, since a heading belongs over an empty list too.
-    writer.write_record(fields)?;
-    for row in rows {
-        writer.serialize(row)?;
-    }
+    rows.iter().try_for_each(|row| writer.serialize(row))?;
+    writer.flush()
+}
+
+/// The names of a row's fields, in the order in which they are serialized.
+pub(super) fn heading<R: Serialize + Default>() -> io::Result<String> {
+    let mut text = Vec::new();
+    csv::Writer::from_writer(&mut text).serialize(R::default())?;
+    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+}
+
+/// One row as a line of comma-separated values.
+pub(super) fn csv_line(row: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    writer.serialize(row)?;
     writer.flush()
 }
 
@@ -133,6 +144,11 @@ fn write(mut table: comfy_table::Table, out: &mut dyn Write) -> io::Result<()> {
 /// same for all that a configuration names.
 pub(super) fn resource(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
+}
+
+/// As programs read a time.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long ago, or for how long, in the largest unit that fits.
@@ -253,17 +269,15 @@ impl Look {
 mod tests {
     use super::*;
 
-    #[derive(serde::Serialize)]
+    #[derive(Default, serde::Serialize)]
     struct Word {
         word: &'static str,
         length: usize,
     }
 
     impl Row for Word {
-        const COLUMNS: &'static [&'static str] = &["WORD", "LENGTH"];
-        const FIELDS: &'static [&'static str] = &["word", "length"];
-        fn cells(&self) -> Vec<String> {
-            vec![self.word.to_owned(), self.length.to_string()]
+        fn cells(&self) -> Vec<(&'static str, String)> {
+            vec![("WORD", self.word.to_owned()), ("LENGTH", self.length.to_string())]
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
+use super::render::{Listing, Row, millis, or_dash};
 use super::run::{lines, reconciler};
 use super::{Session, intake};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::wire::{DRILL_SOURCE, Parsed};
 use crate::worker::{Happening, Observer as _};
 
 /// What became of an event on one route.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct ReplayRow {
     route: String,
     outcome: &'static str,
@@ -37,28 +37,14 @@ struct ReplayRow {
 }
 
 impl Row for ReplayRow {
-    const COLUMNS: &'static [&'static str] = &["ROUTE", "OUTCOME", "REASON", "TARGET", "TOOK", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "outcome",
-        "reason",
-        "instance",
-        "target",
-        "attempts",
-        "took_ms",
-        "event_key",
-        "transition",
-        "note",
-    ];
-
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<(&'static str, String)> {
         vec![
-            self.route.clone(),
-            self.outcome.to_owned(),
-            self.reason.unwrap_or("-").to_owned(),
-            self.target.clone().unwrap_or_else(|| "-".to_owned()),
-            format!("{} ms", self.took_ms),
-            self.note.clone(),
+            ("ROUTE", self.route.clone()),
+            ("OUTCOME", self.outcome.to_owned()),
+            ("REASON", or_dash(self.reason)),
+            ("TARGET", or_dash(self.target.as_ref())),
+            ("TOOK", format!("{} ms", self.took_ms)),
+            ("NOTE", self.note.clone()),
         ]
     }
 }
@@ -73,7 +59,7 @@ impl ReplayRow {
             instance: desired.map(|(instance, _)| instance.to_string()),
             target: desired.map(|(_, target)| target.to_string()),
             attempts,
-            took_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(report.took),
             event_key: report.event_key.to_string(),
             transition: report.transition.to_string(),
             note: note(&report.ended),
@@ -165,8 +151,7 @@ pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>)
             failures.push(Failure::call(&format!("replaying the event on route {}", route.name), error));
         }
     }
-    let rows = Listing { name: "replayed", rows: &rows, next: None };
-    rows.write(global.output, session.out)?;
+    Listing::of("replayed", &rows).write(global.output, session.out)?;
     for failure in &failures {
         super::tell(failure, session);
     }

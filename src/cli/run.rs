@@ -174,16 +174,16 @@ fn visible_late_enough(queue: &OpenQueue) -> Result<(), Failure> {
         return Ok(());
     }
     let (found, least) = (queue.visibility.as_secs(), VISIBILITY.as_secs());
-    Err(Failure::Told {
-        what: format!("the queue {} cannot be used", queue.url),
-        why: format!(
+    Err(Failure::told(
+        format!("the queue {} cannot be used", queue.url),
+        format!(
             "its messages are visible again after {found} s, and the lease of a worker that died may be in the \
              way for up to {least} s"
         ),
-        fix: format!(
+        format!(
             "aws sqs set-queue-attributes --queue-url {} --attributes VisibilityTimeout={least}",
             queue.url
         ),
-        exit: Exit::Error,
-    })
+        Exit::Error,
+    ))
 }

@@ -94,10 +94,5 @@ pub(super) fn unanswered((what, setting): What, address: SocketAddr, error: &io:
     } else {
         format!("set {setting} to an address of this machine")
     };
-    Failure::Told {
-        what: format!("{what} cannot be answered at {address}"),
-        why: error.to_string(),
-        fix,
-        exit: Exit::Error,
-    }
+    Failure::told(format!("{what} cannot be answered at {address}"), error.to_string(), fix, Exit::Error)
 }

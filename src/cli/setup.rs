@@ -7,7 +7,7 @@ use super::failure::{Exit, Failure};
 use super::render::{Listing, Row};
 use super::{Made, Resource, Session};
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct ResourceRow<'a> {
     kind: &'static str,
     name: &'a str,
@@ -15,11 +15,8 @@ struct ResourceRow<'a> {
 }
 
 impl Row for ResourceRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["WHAT", "NAME", "STATE"];
-    const FIELDS: &'static [&'static str] = &["kind", "name", "state"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![self.kind.to_owned(), self.name.to_owned(), self.state.to_owned()]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        vec![("WHAT", self.kind.to_owned()), ("NAME", self.name.to_owned()), ("STATE", self.state.to_owned())]
     }
 }
 
@@ -28,8 +25,7 @@ pub(super) async fn run(global: &Global, session: &mut Session<'_>) -> Result<Ex
     let config = session.config(global)?;
     let resources = session.connect.set_up(&config).await?;
     let rows: Vec<_> = resources.iter().map(row).collect();
-    let rows = Listing { name: "resources", rows: &rows, next: None };
-    rows.write(global.output, session.out)?;
+    Listing::of("resources", &rows).write(global.output, session.out)?;
     Ok(Exit::Done)
 }
 

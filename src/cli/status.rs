@@ -175,7 +175,7 @@ impl Watching {
     }
 }
 
-/// Returns when somebody asks to stop; never, where nobody can.
+/// Returns when somebody asks to stop from now on; never, where nobody can.
 async fn asked_to_stop(stops: &mut watch::Receiver<u32>) {
     if stops.changed().await.is_err() {
         std::future::pending::<()>().await;
@@ -240,22 +240,17 @@ fn nothing_read(survey: &Survey) -> Option<Failure> {
     let doing = "reading the routes' states";
     Some(match first {
         Unread::Call(error) => Failure::call(doing, CallError::clone(error)),
-        Unread::Other(why) => Failure::Told {
-            what: format!("{doing} failed"),
-            why: why.clone(),
-            fix: "ask again".to_owned(),
-            exit: Exit::Error,
-        },
+        Unread::Other(why) => Failure::told(format!("{doing} failed"), why.clone(), "ask again", Exit::Error),
     })
 }
 
 fn no_csv() -> Failure {
-    Failure::Told {
-        what: "--watch does not go with --output csv".to_owned(),
-        why: "it writes one document after another, and csv is one table".to_owned(),
-        fix: "take --output jsonl, or leave --watch out".to_owned(),
-        exit: Exit::Usage,
-    }
+    Failure::told(
+        "--watch does not go with --output csv",
+        "it writes one document after another, and csv is one table",
+        "take --output jsonl, or leave --watch out",
+        Exit::Usage,
+    )
 }
 
 #[cfg(test)]

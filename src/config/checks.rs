@@ -226,35 +226,28 @@ fn same_name(name: &Found<RouteName>, earlier: &[Identity], findings: &mut Findi
 
 fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &mut Findings) {
     let own = group_resource(&group.value);
-    let twin = |other: &Identity| {
-        let theirs = other.groups.iter();
-        theirs.map(|g| group_resource(&g.value)).any(|g| g == own)
-    };
-    if let Some(other) = earlier.iter().find(|other| twin(other)) {
-        let why = format!(
-            "the route of {} has this target group too, and each would undo the other's moves",
-            other.place.origin
-        );
+    let twin = |other: &&Identity| other.groups.iter().any(|theirs| group_resource(&theirs.value) == own);
+    if let Some(other) = earlier.iter().find(twin) {
         let fix = "give each route a target group of its own";
-        findings.fault(&group.place, Some(&format!("{:?}", group.value.as_str())), why, fix);
+        shared(&group.place, (group.value.as_str(), "target group"), (other, fix), findings);
     }
 }
 
 /// A forward action is written as a whole: of two routes that read it at the same time one would undo the other.
 fn same_listener(listener: &Found<ListenerArn>, earlier: &[Identity], findings: &mut Findings) {
-    let twin = |other: &Identity| {
-        let theirs = other.listener.as_ref();
-        theirs.is_some_and(|theirs| theirs.value == listener.value)
-    };
-    if let Some(other) = earlier.iter().find(|other| twin(other)) {
-        let why = format!(
-            "the route of {} has this listener too, and each would undo the other's moves",
-            other.place.origin
-        );
+    let twin = |other: &&Identity| other.listener.as_ref().is_some_and(|l| l.value == listener.value);
+    if let Some(other) = earlier.iter().find(twin) {
         let fix = "give each weighted route a listener of its own";
-        let quote = format!("{:?}", listener.value.as_str());
-        findings.fault(&listener.place, Some(&quote), why, fix);
+        shared(&listener.place, (listener.value.as_str(), "listener"), (other, fix), findings);
     }
+}
+
+fn shared(place: &Place, (arn, what): (&str, &str), (with, fix): (&Identity, &str), findings: &mut Findings) {
+    let why = format!(
+        "the route of {} has this {what} too, and each would undo the other's moves",
+        with.place.origin
+    );
+    findings.fault(place, Some(&format!("{arn:?}")), why, fix);
 }
 
 /// `targetgroup/NAME/ID` in one spelling. AWS draws the id at random (64 bits), so two ARNs that differ

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::findings::{Findings, Found, Origin, Place};
+use super::findings::{Findings, Found};
 use super::section::{Rule, Section};
 use crate::aws::dns::names::{PORT, SERVERS_MAX};
 
@@ -55,37 +55,23 @@ fn server(text: &str) -> Result<SocketAddr, String> {
 
 /// Reads `[dns]`.
 pub(super) fn resolver(section: &Section<'_>, findings: &mut Findings) -> Resolver {
-    section.knows(&[FIELD], findings);
-    let Some(Found { value, place }) = section.one_or_more(FIELD, &SERVER, findings) else {
-        return by_default(section, findings);
-    };
-    let mut fault = |why: &str, fix: &str| {
-        findings.fault(&place, section.quote_of(FIELD), why, fix);
-    };
-    if value.is_empty() {
-        fault("with an empty list there is nobody to ask", SERVER.fix);
+    let found = section.one_or_more(FIELD, &SERVER, findings);
+    section.has_no_others(findings);
+    let servers = found.as_ref().map(|found| found.value.as_slice());
+    let repeats = |servers: &[SocketAddr]| servers.iter().collect::<BTreeSet<_>>().len() < servers.len();
+    if servers.is_some_and(<[_]>::is_empty) {
+        section.accuse(FIELD, ("with an empty list there is nobody to ask", SERVER.fix), findings);
     }
-    if value.len() > SERVERS_MAX {
-        fault(
-            "three are asked at most, one after the other: there would be no time for more",
-            "keep the three that are to be believed first",
-        );
+    if servers.is_some_and(|servers| servers.len() > SERVERS_MAX) {
+        let why = "three are asked at most, one after the other: there would be no time for more";
+        section.accuse(FIELD, (why, "keep the three that are to be believed first"), findings);
     }
-    if value.iter().collect::<BTreeSet<_>>().len() < value.len() {
-        fault(
-            "the same resolver stands here twice",
-            "name each one once: the next is asked when the one before it fails",
-        );
+    if servers.is_some_and(repeats) {
+        let fix = "name each one once: the next is asked when the one before it fails";
+        section.accuse(FIELD, ("the same resolver stands here twice", fix), findings);
     }
-    let resolver = Resolver::At(value);
-    findings.understood(&place, &resolver);
-    resolver
-}
-
-fn by_default(section: &Section<'_>, findings: &mut Findings) -> Resolver {
-    let place: Place = section.place(FIELD, Origin::Default);
-    findings.understood(&place, Resolver::System);
-    Resolver::System
+    let found = found.map(|Found { value, place }| Found { value: Resolver::At(value), place });
+    section.or_default(FIELD, (found, Resolver::System), Resolver::to_string, findings)
 }
 
 #[cfg(test)]

@@ -1,23 +1,16 @@
 //! The Lambda's configuration: three variables, one route.
 
-use std::fmt::Display;
-
 use super::checks;
 use super::findings::{Findings, Found, Origin, Place};
-use super::installation::installation;
-use super::policy::shown;
+use super::route::Terms;
+use super::section::Section;
 use super::strategy::Kind;
 use super::words::Word as _;
 use super::{
-    ALLOWED_CIDRS_DEFAULT, Config, ConfigError, Env, Loaded, PORT_DEFAULT, QueueRef, ROUTE_NAME_DEFAULT,
-    ReadFrom, Resolver, SOURCE_ANY, Tables, WorkerSettings, ZONE_NONE, dict, file,
+    Config, ConfigError, Env, Loaded, PORT_DEFAULT, ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, dict, file,
 };
-use crate::domain::policy::Policy;
-use crate::domain::provenance::{ConfigHash, Provenance};
-use crate::domain::route::{OnStarted, Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn};
-use crate::domain::turns::Quota;
-use crate::reconcile::MOVES_PER_MINUTE_MAX;
-use crate::timer::Reconciling;
+use crate::domain::provenance::ConfigHash;
+use crate::domain::route::{Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn};
 
 /// The variable with the target group's ARN.
 pub const TARGET_GROUP_ARN: &str = "TARGET_GROUP_ARN";
@@ -44,27 +37,15 @@ fn get(env: Env<'_>, name: &str) -> Option<String> {
 }
 
 /// The one route. It is everything the Lambda was told, and nothing it was not: no source (the Lambda never
-/// looked at one), the group its own.
+/// looked at one), the group its own, the map alone (it knew nobody it could have asked).
 pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
     let mut findings = Findings::new(ReadFrom::Environment);
-    let tables = Tables::default();
-    let Some(name) = installation(None, &tables.state, env, &mut findings) else {
+    let nothing = Section::absent(String::new());
+    let Some(shared) = file::shared(&nothing, ConfigHash::of(&text(env)), env, &mut findings) else {
         return findings.conclude(None);
     };
-    let config = Config {
-        provenance: Provenance { installation: name.value, config: ConfigHash::of(&text(env)) },
-        queue: QueueRef::default(),
-        ledger: tables,
-        worker: WorkerSettings::default(),
-        reconciling: Reconciling::default(),
-        moves_per_minute_max: MOVES_PER_MINUTE_MAX,
-        quota: Some(Quota::default()),
-        resolver: Resolver::default(),
-        routes: Vec::new(),
-    };
-    file::show_defaults(&config, name.place.origin, &mut findings);
     let route = route(env, &mut findings);
-    findings.conclude(route.map(|route| Config { routes: vec![route], ..config }))
+    findings.conclude(route.map(|route| Config { routes: vec![route], ..shared }))
 }
 
 /// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each that is set.
@@ -75,43 +56,30 @@ fn text(env: Env<'_>) -> String {
 }
 
 fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
-    let cidrs = ALLOWED_CIDRS_DEFAULT.to_vec();
-    let on_started = OnStarted::default();
-    default_of("name", ROUTE_NAME_DEFAULT, findings);
-    default_of("source", SOURCE_ANY, findings);
-    default_of("strategy", Kind::default().word(), findings);
-    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings).and_then(|text| self::arn(&text, findings));
-    let port = self::port(env, findings);
-    default_of("exclusive", true, findings);
-    default_of("availability_zone", ZONE_NONE, findings);
-    default_of("allowed_cidrs", checks::join(&cidrs), findings);
-    default_of("on_started", on_started.word(), findings);
-    // The Lambda knew nobody it could have asked: the map alone.
-    let policy = Policy::default();
-    for (field, value) in shown(&policy) {
-        default_of(field, value, findings);
+    let section = Section::absent(format!("route.{ROUTE_NAME_DEFAULT}"));
+    for (field, value) in
+        [("name", ROUTE_NAME_DEFAULT), ("source", SOURCE_ANY), ("strategy", Kind::default().word())]
+    {
+        findings.understood(&section.place(field, Origin::Default), value);
     }
+    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings).and_then(|text| self::arn(&text, findings));
+    let port = self::port(env, &section, findings);
+    let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } = Terms::of(&section, findings);
     let instances = variable(env, IP_DICT, DICT_FIX, findings)
         .and_then(|text| pairs(&text, findings))
-        .map(|pairs| checks::instances(&pairs, Some(&cidrs), findings));
+        .map(|pairs| checks::instances(&pairs, cidrs.as_deref(), findings));
     Some(Route {
         name: RouteName::new(ROUTE_NAME_DEFAULT).ok()?,
         source: Source::Any,
         strategy: Strategy::default(),
-        group: TargetGroup { arn: arn?, availability_zone: None },
+        group: TargetGroup { arn: arn?, availability_zone },
         port: port?,
         instances: instances?,
-        allowed_cidrs: cidrs,
-        exclusive: true,
+        allowed_cidrs: cidrs?,
+        exclusive,
         on_started,
         policy,
     })
-}
-
-/// Shows what the Lambda's variables cannot say.
-fn default_of(field: &str, value: impl Display, findings: &mut Findings) {
-    let place = Place { field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"), origin: Origin::Default };
-    findings.understood(&place, value);
 }
 
 fn place(name: &'static str) -> Place {
@@ -143,9 +111,9 @@ fn arn(text: &str, findings: &mut Findings) -> Option<TargetGroupArn> {
     }
 }
 
-fn port(env: Env<'_>, findings: &mut Findings) -> Option<u16> {
+fn port(env: Env<'_>, section: &Section<'_>, findings: &mut Findings) -> Option<u16> {
     let Some(text) = get(env, TARGET_PORT) else {
-        default_of("port", PORT_DEFAULT, findings);
+        findings.understood(&section.place("port", Origin::Default), PORT_DEFAULT);
         return Some(PORT_DEFAULT);
     };
     match text.trim().parse::<u16>() {

@@ -1,18 +1,16 @@
 //! The file: which fields it has, what each may be, and what it is without them.
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
 
 use toml::de::DeTable;
 
 use super::checks;
 use super::dns;
-use super::findings::{Findings, Origin, Place};
+use super::findings::{Findings, Place};
 use super::installation;
 use super::route::draft;
-use super::section::{Document, Limits, Rule, Section};
+use super::section::{Document, Number, Rule, Section, seconds};
 use super::timer;
 use super::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
@@ -51,8 +49,19 @@ fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded
 }
 
 fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Findings) -> Option<Config> {
-    let known = ["queue", "ledger", "worker", "reconcile", "safety", "dns", "route"];
-    root.knows(&known, findings);
+    let shared = shared(root, hash, env, findings);
+    let routes = routes(root, findings);
+    root.has_no_others(findings);
+    Some(Config { routes: routes?, ..shared? })
+}
+
+/// All but the routes; without any value in it, all defaults.
+pub(super) fn shared(
+    root: &Section<'_>,
+    hash: ConfigHash,
+    env: Env<'_>,
+    findings: &mut Findings,
+) -> Option<Config> {
     let queue = queue(&root.table("queue", findings), findings);
     let ledger = ledger(&root.table("ledger", findings), findings);
     let section = root.table("worker", findings);
@@ -62,57 +71,21 @@ fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Fin
         findings.understood(&found.place, &found.value);
     }
     let worker = worker(&section, findings);
-    let reconcile = root.table("reconcile", findings);
-    let reconciling = timer::reconciling(&reconcile, findings);
-    let quota = timer::quota(&reconcile, findings);
+    let (reconciling, quota) = timer::reconciling(&root.table("reconcile", findings), findings);
     let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
     let resolver = dns::resolver(&root.table("dns", findings), findings);
-    let routes = routes(root, findings);
     let provenance = Provenance { installation: installation?.value, config: hash };
     Some(Config {
         provenance,
         queue,
         ledger,
-        worker: worker?,
+        worker,
         reconciling,
         moves_per_minute_max,
         quota,
         resolver,
-        routes: routes?,
+        routes: Vec::new(),
     })
-}
-
-/// A configuration's values outside of its routes, shown as defaults but for the installation's name.
-pub(super) fn show_defaults(config: &Config, name_from: Origin, findings: &mut Findings) {
-    let WorkerSettings { max_attempts, drain_timeout, parallel_groups, health_address, page_address } =
-        &config.worker;
-    let values = [
-        ("queue.name", config.queue.to_string()),
-        ("ledger.state_table", config.ledger.state.to_string()),
-        ("ledger.audit_table", config.ledger.audit.to_string()),
-        ("worker.installation", config.provenance.installation.to_string()),
-        ("worker.max_attempts", max_attempts.to_string()),
-        ("worker.drain_timeout_s", drain_timeout.as_secs().to_string()),
-        ("worker.parallel_groups", parallel_groups.to_string()),
-        ("worker.health_address", health_address.to_string()),
-        ("worker.page_address", page_address.to_string()),
-        ("reconcile.interval_seconds", timer::shown(config.reconciling.interval)),
-        ("reconcile.looks_per_second_max", config.reconciling.looks_per_second_max.to_string()),
-        ("reconcile.registrations_per_second", config.quota.map_or(0, |q| q.per_second).to_string()),
-        ("reconcile.registrations_burst", config.quota.map_or(0, |q| q.burst).to_string()),
-        ("safety.moves_per_minute_max", config.moves_per_minute_max.to_string()),
-        ("dns.resolver", config.resolver.to_string()),
-    ];
-    for (field, value) in values {
-        let place = Place {
-            field: field.to_owned(),
-            origin: match field {
-                "worker.installation" => name_from,
-                _ => Origin::Default,
-            },
-        };
-        findings.understood(&place, value);
-    }
 }
 
 /// The longest name of a FIFO queue, suffix included (`CreateQueue`, SQS API Reference).
@@ -145,17 +118,14 @@ const QUEUE_URL: Rule<QueueRef> = Rule {
 };
 
 fn queue(section: &Section<'_>, findings: &mut Findings) -> QueueRef {
-    section.knows(&["name", "url"], findings);
-    if section.has("url") {
-        if section.has("name") {
-            let place = section.place_of("url");
-            let why = "the queue is given by name and by URL, and the two may differ";
-            findings.fault(&place, None, why, "remove one of the two");
-        }
-        section.text_or("url", &QUEUE_URL, QueueRef::default(), findings)
-    } else {
-        section.text_or("name", &QUEUE_NAME, QueueRef::default(), findings)
+    let named = section.has("name");
+    let (field, rule) = if section.has("url") { ("url", &QUEUE_URL) } else { ("name", &QUEUE_NAME) };
+    if named && field == "url" {
+        let why = "the queue is given by name and by URL, and the two may differ";
+        findings.fault(&section.place_of(field), None, why, "remove one of the two");
     }
+    section.has_no_others(findings);
+    section.text_or(field, (rule, QueueRef::default()), findings)
 }
 
 const TABLE: Rule<TableName> = Rule {
@@ -164,12 +134,12 @@ const TABLE: Rule<TableName> = Rule {
 };
 
 fn ledger(section: &Section<'_>, findings: &mut Findings) -> Tables {
-    section.knows(&["state_table", "audit_table"], findings);
     let Tables { state, audit } = Tables::default();
     let tables = Tables {
-        state: section.text_or("state_table", &TABLE, state, findings),
-        audit: section.text_or("audit_table", &TABLE, audit, findings),
+        state: section.text_or("state_table", (&TABLE, state), findings),
+        audit: section.text_or("audit_table", (&TABLE, audit), findings),
     };
+    section.has_no_others(findings);
     if tables.state == tables.audit {
         let place = section.place_of("audit_table");
         let quote = format!("{:?}", tables.audit.as_str());
@@ -196,49 +166,41 @@ const PAGE_ADDRESS: Rule<PageAddress> = Rule {
     fix: "write \"off\", or an address and a port, such as \"127.0.0.1:8089\"; the page has no password",
 };
 
-fn worker(section: &Section<'_>, findings: &mut Findings) -> Option<WorkerSettings> {
-    let known = [
-        installation::FIELD,
-        "max_attempts",
-        "drain_timeout_s",
-        "parallel_groups",
-        "health_address",
-        "page_address",
-    ];
-    section.knows(&known, findings);
-    let default = WorkerSettings::default();
-    let attempts = Limits::within(
-        1..=MAX_ATTEMPTS_MAX,
-        "an event needs an attempt, and one that fails again and again holds back its group",
-    );
-    let drain = Limits::within(
-        seconds(DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX)?,
-        "the open receive takes up to 20 s to end, and Fargate kills the task after 120 s",
-    );
-    let groups = Limits::within(
-        1..=PARALLEL_GROUPS_MAX,
-        "the load balancer's API limits how many groups at once are of use",
-    );
-    let drain_default = u32::try_from(default.drain_timeout.as_secs()).ok()?;
-    let max_attempts = section.number_or("max_attempts", &attempts, default.max_attempts, findings);
-    let drain_s = section.number_or("drain_timeout_s", &drain, drain_default, findings);
-    let parallel_groups = section.number_or("parallel_groups", &groups, default.parallel_groups, findings);
-    let health_address = section.text_or("health_address", &HEALTH_ADDRESS, default.health_address, findings);
-    // On the same socket if nothing is said: a second port would be one more that can be taken.
-    let page_default = PageAddress::At(health_address);
-    let page_address = section.text_or("page_address", &PAGE_ADDRESS, page_default, findings);
-    Some(WorkerSettings {
-        max_attempts,
-        drain_timeout: Duration::from_secs(drain_s.into()),
-        parallel_groups,
-        health_address,
-        page_address,
-    })
-}
+const MAX_ATTEMPTS: Number = Number {
+    field: "max_attempts",
+    range: 1..=MAX_ATTEMPTS_MAX,
+    why: "an event needs an attempt, and one that fails again and again holds back its group",
+    zero: None,
+    default: WorkerSettings::DEFAULT.max_attempts,
+};
 
-fn seconds(range: RangeInclusive<Duration>) -> Option<RangeInclusive<u32>> {
-    let whole = |duration: &Duration| u32::try_from(duration.as_secs()).ok();
-    Some(whole(range.start())?..=whole(range.end())?)
+const DRAIN_TIMEOUT: Number = Number {
+    field: "drain_timeout_s",
+    range: seconds(DRAIN_TIMEOUT_MIN)..=seconds(DRAIN_TIMEOUT_MAX),
+    why: "the open receive takes up to 20 s to end, and Fargate kills the task after 120 s",
+    zero: None,
+    default: seconds(WorkerSettings::DEFAULT.drain_timeout),
+};
+
+const PARALLEL_GROUPS: Number = Number {
+    field: "parallel_groups",
+    range: 1..=PARALLEL_GROUPS_MAX,
+    why: "the load balancer's API limits how many groups at once are of use",
+    zero: None,
+    default: WorkerSettings::DEFAULT.parallel_groups,
+};
+
+fn worker(section: &Section<'_>, findings: &mut Findings) -> WorkerSettings {
+    let max_attempts = section.number(&MAX_ATTEMPTS, findings);
+    let drain_timeout = section.duration(&DRAIN_TIMEOUT, findings);
+    let parallel_groups = section.number(&PARALLEL_GROUPS, findings);
+    let default = WorkerSettings::DEFAULT.health_address;
+    let health_address = section.text_or("health_address", (&HEALTH_ADDRESS, default), findings);
+    // On the same socket if nothing is said: a second port would be one more that can be taken.
+    let default = PageAddress::At(health_address);
+    let page_address = section.text_or("page_address", (&PAGE_ADDRESS, default), findings);
+    section.has_no_others(findings);
+    WorkerSettings { max_attempts, drain_timeout, parallel_groups, health_address, page_address }
 }
 
 fn routes(root: &Section<'_>, findings: &mut Findings) -> Option<Vec<Route>> {

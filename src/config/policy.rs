@@ -3,31 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::findings::{Findings, Found, Origin};
-use super::section::{Limits, Rule, Section};
-use super::words::Word;
+use super::findings::{Findings, Found};
+use super::section::{Number, Rule, Section, seconds};
 use crate::domain::policy::{
-    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role,
+    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role, SERVING_LIMIT,
+    TRUST_EVENT,
 };
 use crate::domain::route::InstanceId;
 use crate::domain::safety::FLAP_MOVES_MAX;
 use crate::domain::truth::Witness;
-
-/// The fields that are read here, in the order of the reference.
-pub(super) const FIELDS: [&str; 12] = [
-    "truth",
-    "endpoint",
-    "map_check",
-    "database",
-    "role",
-    "mode",
-    "allowed_instances",
-    "trust_event_seconds",
-    "evidence_age_max_seconds",
-    "flap_moves_max",
-    "serving_when",
-    "serving_limit_seconds",
-];
 
 /// The word for a route that asks nobody.
 const STATIC: &str = "static";
@@ -82,33 +66,48 @@ const ALLOWED: Rule<InstanceId> = Rule {
 };
 
 /// From 0, for a route that believes its witnesses at once.
-const TRUST_EVENT: Limits = Limits::within(
-    0..=3600,
-    "RDS's own word needs a minute or two after a failover, and no event is to be believed for hours",
-);
+const TRUST: Number = Number {
+    field: "trust_event_seconds",
+    range: 0..=3600,
+    why: "RDS's own word needs a minute or two after a failover, and no event is to be believed for hours",
+    zero: None,
+    default: seconds(TRUST_EVENT),
+};
 
 /// From the five minutes that RDS may take to deliver an event (RDS User Guide, "Working with Amazon RDS event
 /// notification"), up to the four days that SQS keeps a message when nobody says otherwise.
-const EVIDENCE_AGE: Limits = Limits::within(
-    300..=345_600,
-    "an event is regularly up to five minutes late, and one of last week is no news",
-);
+const EVIDENCE_AGE: Number = Number {
+    field: "evidence_age_max_seconds",
+    range: 300..=345_600,
+    why: "an event is regularly up to five minutes late, and one of last week is no news",
+    zero: None,
+    default: seconds(EVIDENCE_AGE_MAX),
+};
 
 /// The same where there is nobody to ask: from a day, since what such a route refuses nobody follows, and a worker may
 /// have been away for some hours; up to the 14 days that SQS keeps a message at most.
-const EVIDENCE_AGE_OF_EVENTS_ALONE: Limits = Limits::within(
-    86_400..=1_209_600,
-    "this route asks nobody who writes, so a failover that it finds too old is followed by nobody: a worker that was \
-     away for a night has to follow it, and after 14 days SQS has dropped it",
-);
+const EVIDENCE_AGE_OF_EVENTS_ALONE: Number = Number {
+    range: 86_400..=1_209_600,
+    why: "this route asks nobody who writes, so a failover that it finds too old is followed by nobody: a worker that \
+          was away for a night has to follow it, and after 14 days SQS has dropped it",
+    default: seconds(EVIDENCE_AGE_MAX_OF_EVENTS_ALONE),
+    ..EVIDENCE_AGE
+};
 
-const SERVING_LIMIT: Limits =
-    Limits::within(30..=3600, "a load balancer needs minutes to serve a new target, and not an hour");
-
-const FLAP_MOVES: Limits = Limits {
+const FLAP_MOVES: Number = Number {
+    field: "flap_moves_max",
     range: 1..=20,
     why: "a route remembers its last 20 moves",
     zero: Some("a route that is never stopped for moving too often"),
+    default: FLAP_MOVES_MAX,
+};
+
+const LIMIT: Number = Number {
+    field: "serving_limit_seconds",
+    range: 30..=3600,
+    why: "a load balancer needs minutes to serve a new target, and not an hour",
+    zero: None,
+    default: seconds(SERVING_LIMIT),
 };
 
 /// Whom a route asks, as far as that could be read.
@@ -125,27 +124,19 @@ pub(super) enum Asks {
 /// Reads the policy of a route.
 pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy, Asks) {
     let truth = truth(section, findings);
-    let default = Policy::default();
     let policy = Policy {
         truth: truth.clone().unwrap_or_default(),
-        endpoint: section.text("endpoint", &ENDPOINT, findings).map(|found| found.value),
-        map_check: word(section, "map_check", findings),
-        database: word(section, "database", findings),
-        role: word(section, "role", findings),
-        mode: word(section, "mode", findings),
+        endpoint: section.text_or_none("endpoint", (&ENDPOINT, "none"), findings),
+        map_check: section.word("map_check", findings),
+        database: section.word("database", findings),
+        role: section.word("role", findings),
+        mode: section.word("mode", findings),
         allowed_instances: allowed_instances(section, findings),
-        trust_event: seconds(section, ("trust_event_seconds", &TRUST_EVENT), default.trust_event, findings),
+        trust_event: section.duration(&TRUST, findings),
         evidence_age_max: evidence_age_max(section, truth.as_ref(), findings),
-        flap_moves_max: section
-            .number("flap_moves_max", &FLAP_MOVES, FLAP_MOVES_MAX, findings)
-            .map_or(FLAP_MOVES_MAX, |found| found.value),
-        serving_when: word(section, "serving_when", findings),
-        serving_limit: seconds(
-            section,
-            ("serving_limit_seconds", &SERVING_LIMIT),
-            default.serving_limit,
-            findings,
-        ),
+        flap_moves_max: section.number(&FLAP_MOVES, findings),
+        serving_when: section.word("serving_when", findings),
+        serving_limit: section.duration(&LIMIT, findings),
     };
     let asks = match &truth {
         None => Asks::Unknown,
@@ -159,51 +150,18 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
         who_knows_readers(section, &policy, findings);
     }
     old_evidence_is_not_trusted(section, &policy, findings);
-    for (field, value) in shown(&policy) {
-        let place =
-            if section.has(field) { section.place_of(field) } else { section.place(field, Origin::Default) };
-        findings.understood(&place, value);
-    }
     (policy, asks)
-}
-
-/// A policy's values as they are shown, in the order of [`FIELDS`].
-pub(super) fn shown(policy: &Policy) -> [(&'static str, String); 12] {
-    let witnesses: Vec<&str> = policy.truth.iter().map(|w| w.as_str()).collect();
-    let truth = match witnesses.as_slice() {
-        [] => STATIC.to_owned(),
-        asked => asked.join(", "),
-    };
-    let endpoint = policy.endpoint.clone();
-    let allowed = policy.allowed_instances.as_ref().map(|allowed| {
-        let names: Vec<&str> = allowed.iter().map(InstanceId::as_str).collect();
-        names.join(", ")
-    });
-    let seconds = |duration: Duration| duration.as_secs().to_string();
-    let values = [
-        truth,
-        endpoint.unwrap_or_else(|| "none".to_owned()),
-        policy.map_check.word().to_owned(),
-        policy.database.word().to_owned(),
-        policy.role.word().to_owned(),
-        policy.mode.word().to_owned(),
-        allowed.unwrap_or_else(|| "any of the source".to_owned()),
-        seconds(policy.trust_event),
-        seconds(policy.evidence_age_limit()),
-        policy.flap_moves_max.to_string(),
-        policy.serving_when.word().to_owned(),
-        seconds(policy.serving_limit),
-    ];
-    let mut fields = FIELDS.into_iter();
-    values.map(|value| (fields.next().unwrap_or_default(), value))
 }
 
 /// Whom to ask; nothing when there is a fault in it.
 fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<Witness>> {
-    if !section.has("truth") {
-        return Some(BTreeSet::new());
-    }
-    let Found { value, place } = section.one_or_more("truth", &TRUTH, findings)?;
+    let field = "truth";
+    let found = section.one_or_more(field, &TRUTH, findings);
+    let found = match found {
+        None if section.has(field) => return None,
+        found => found,
+    };
+    let value = found.as_ref().map_or(&[None][..], |found| &found.value);
     let witnesses: BTreeSet<Witness> = value.iter().copied().flatten().collect();
     let why = if value.is_empty() {
         "an empty list does not say whether anybody is to be asked"
@@ -212,53 +170,46 @@ fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<Witn
     } else if witnesses.len() < value.iter().flatten().count() {
         "one witness that is named twice is still one"
     } else {
-        return Some(witnesses);
+        let found = found.map(|Found { place, .. }| Found { value: witnesses.clone(), place });
+        return Some(section.or_default(field, (found, witnesses), shown, findings));
     };
-    findings.fault(&place, section.quote_of("truth"), why, TRUTH_FIX);
+    section.accuse(field, (why, TRUTH_FIX), findings);
     None
 }
 
-fn word<T: Word>(section: &Section<'_>, field: &str, findings: &mut Findings) -> T {
-    let found = section.text(field, &T::RULE, findings);
-    found.map(|found| found.value).unwrap_or_default()
-}
-
-fn seconds(
-    section: &Section<'_>,
-    (field, limits): (&str, &Limits),
-    default: Duration,
-    findings: &mut Findings,
-) -> Duration {
-    let shown = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
-    let found = section.number(field, limits, shown, findings);
-    found.map_or(default, |found| Duration::from_secs(found.value.into()))
+fn shown(truth: &BTreeSet<Witness>) -> String {
+    let witnesses: Vec<&str> = truth.iter().map(|w| w.as_str()).collect();
+    if witnesses.is_empty() { STATIC.to_owned() } else { witnesses.join(", ") }
 }
 
 /// From what age on an event moves nothing, where that is not the default, which depends on whether anybody is asked.
+/// A default that is written out is still the default.
 fn evidence_age_max(
     section: &Section<'_>,
     truth: Option<&BTreeSet<Witness>>,
     findings: &mut Findings,
 ) -> Option<Duration> {
-    let (limits, default) = match truth {
-        Some(nobody) if nobody.is_empty() => {
-            (&EVIDENCE_AGE_OF_EVENTS_ALONE, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE)
-        }
-        Some(_) | None => (&EVIDENCE_AGE, EVIDENCE_AGE_MAX),
+    let row = match truth {
+        Some(nobody) if nobody.is_empty() => &EVIDENCE_AGE_OF_EVENTS_ALONE,
+        Some(_) | None => &EVIDENCE_AGE,
     };
-    let shown = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
-    let found = section.number("evidence_age_max_seconds", limits, shown, findings)?;
-    // A default that is written out is still the default.
-    Some(Duration::from_secs(found.value.into())).filter(|age| *age != default)
+    let age = section.number(row, findings);
+    (age != row.default).then(|| Duration::from_secs(age.into()))
 }
 
 fn allowed_instances(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<InstanceId>> {
-    let found = section.texts("allowed_instances", &ALLOWED, findings)?;
-    if found.value.is_empty() {
+    let field = "allowed_instances";
+    let found = section.texts(field, &ALLOWED, findings);
+    if found.as_ref().is_some_and(|found| found.value.is_empty()) {
         let why = "an empty list allows no instance, so the route could never move";
-        findings.fault(&found.place, Some("[]"), why, ALLOWED_FIX);
+        section.accuse(field, (why, ALLOWED_FIX), findings);
     }
-    Some(found.value.into_iter().collect())
+    let found = found.map(|Found { value, place }| Found { value: Some(BTreeSet::from_iter(value)), place });
+    let shown = |allowed: &Option<BTreeSet<InstanceId>>| match allowed {
+        Some(allowed) => allowed.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", "),
+        None => "any of the source".to_owned(),
+    };
+    section.or_default(field, (found, None), shown, findings)
 }
 
 fn what_dns_reads(
@@ -269,16 +220,15 @@ fn what_dns_reads(
 ) {
     let compared = truth.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
     let field = "endpoint";
-    let place = section.place_of(field);
     match (truth.contains(&Witness::Dns), section.has(field)) {
         (true, false) => {
             let why = "truth has dns, and there is no name that could be read";
-            findings.fault(&place, None, why, ENDPOINT_FIX);
+            section.accuse(field, (why, ENDPOINT_FIX), findings);
         }
         (false, true) if !compared => {
             let why = "nobody would read this name: truth has no dns";
             let fix = "add \"dns\" to truth, or remove the line";
-            findings.fault(&place, section.quote_of(field), why, fix);
+            section.accuse(field, (why, fix), findings);
         }
         (true | false, true) | (false, false) => {}
     }
@@ -310,14 +260,14 @@ fn what_the_map_is_compared_with(
         ),
         MapCheck::Auto | MapCheck::Rds | MapCheck::Dns | MapCheck::Off => return,
     };
-    findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
+    section.accuse(field, (why, fix), findings);
 }
 
 fn what_rds_is_asked(section: &Section<'_>, truth: &BTreeSet<Witness>, findings: &mut Findings) {
     if truth.contains(&Witness::Rds) && !section.has("source") {
         let why = "truth has rds, and events of any source move this route: there is no cluster to ask about";
         let fix = "write source = \"CLUSTER\", the identifier of its cluster or instance";
-        findings.fault(&section.place_of("source"), None, why, fix);
+        section.accuse("source", (why, fix), findings);
     }
 }
 
@@ -325,27 +275,24 @@ fn who_knows_readers(section: &Section<'_>, policy: &Policy, findings: &mut Find
     if policy.role != Role::Readers {
         return;
     }
-    let place = section.place_of("role");
-    let quote = section.quote_of("role");
     if policy.database == Database::Instance {
         let why = "an instance has no readers; the standby of a Multi-AZ instance serves nobody";
         let fix = "write role = \"writer\", or the cluster as source and database = \"cluster\"";
-        findings.fault(&place, quote, why, fix);
+        section.accuse("role", (why, fix), findings);
     } else if !policy.truth.contains(&Witness::Rds) {
         let why = "only RDS knows who the readers are, and truth does not ask it";
-        findings.fault(&place, quote, why, "add \"rds\" to truth");
+        section.accuse("role", (why, "add \"rds\" to truth"), findings);
     }
 }
 
 fn old_evidence_is_not_trusted(section: &Section<'_>, policy: &Policy, findings: &mut Findings) {
     let (trust, age_max) = (policy.trust_event, policy.evidence_age_limit());
     if trust > age_max {
-        let field = "trust_event_seconds";
         let why = format!(
             "an event older than {} s moves nothing (evidence_age_max_seconds), and would still outrank the witnesses",
             age_max.as_secs()
         );
         let fix = "write no more seconds than evidence_age_max_seconds has";
-        findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
+        section.accuse(TRUST.field, (&why, fix), findings);
     }
 }

@@ -8,11 +8,11 @@ use ipnet::IpNet;
 use super::checks::{self, Identity};
 use super::findings::{Findings, Found, Origin};
 use super::policy::{self, Asks};
-use super::section::{Limits, Rule, Section};
+use super::section::{Number, Rule, Section};
 use super::source::{self, Written};
 use super::strategy::{self, rule_of};
-use super::words::Word as _;
 use super::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
+use crate::domain::policy::Policy;
 use crate::domain::route::{InstanceId, OnStarted, Route, RouteName};
 
 /// A route as far as it could be read: its identity is held against the others' even if the rest has
@@ -22,12 +22,15 @@ pub(super) struct Draft {
     pub(super) route: Option<Route>,
 }
 
-/// What is read here, before and after the [strategy], and before the [policy].
-const FIELDS: [&str; 2] = ["name", "source"];
-const MORE_FIELDS: [&str; 5] = ["port", "exclusive", "availability_zone", "allowed_cidrs", "on_started"];
 const MAP: &str = "instances";
 
-const PORT: Limits = Limits::within(1..=65_535, "this is no port of a database");
+const PORT: Number = Number {
+    field: "port",
+    range: 1..=65_535,
+    why: "this is no port of a database",
+    zero: None,
+    default: PORT_DEFAULT as u32,
+};
 
 const NAME: Rule<RouteName> = Rule {
     parse: |text| RouteName::new(text).map_err(|error| rule_of(&error)),
@@ -54,33 +57,52 @@ const ZONE: Rule<String> = Rule {
     fix: "write \"all\" for addresses outside the group's VPC; for those inside, remove the line",
 };
 
+/// What a route has besides its name, its source, its groups and its port.
+pub(super) struct Terms {
+    pub(super) exclusive: bool,
+    pub(super) availability_zone: Option<String>,
+    /// The ranges, if they are without fault.
+    pub(super) cidrs: Option<Vec<IpNet>>,
+    pub(super) on_started: OnStarted,
+    pub(super) policy: Policy,
+    asks: Asks,
+}
+
+impl Terms {
+    /// Reads them, in the order of the reference.
+    pub(super) fn of(section: &Section<'_>, findings: &mut Findings) -> Self {
+        let exclusive = section.flag_or("exclusive", true, findings);
+        let availability_zone = section.text_or_none("availability_zone", (&ZONE, ZONE_NONE), findings);
+        let cidrs = allowed_cidrs(section, findings);
+        let on_started = section.word("on_started", findings);
+        let (policy, asks) = policy::policy(section, findings);
+        Self { exclusive, availability_zone, cidrs, on_started, policy, asks }
+    }
+}
+
 /// Reads one route, in the order of the reference.
 pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
+    let named = section.text("name", &NAME, findings);
     let source = section.text("source", &source::SOURCE, findings);
-    let name = name(&section, source.as_ref(), findings);
+    let name = name(&section, named, source.as_ref());
     let section = match &name {
         Some(name) => section.named(format!("route.{}", name.value)),
         None => section,
     };
-    let known = [&FIELDS[..], &strategy::FIELDS, &MORE_FIELDS, &policy::FIELDS, &[MAP]].concat();
-    section.knows(&known, findings);
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
     let written = strategy::written(&section, findings);
-    let port = section.number_or("port", &PORT, PORT_DEFAULT.into(), findings);
-    let exclusive = section.flag_or("exclusive", true, findings);
-    let availability_zone = zone(&section, findings);
-    let cidrs = allowed_cidrs(&section, findings);
-    let on_started = on_started(&section, findings);
-    let (policy, asks) = policy::policy(&section, findings);
-    let instances = instances(&section, (asks, cidrs.as_deref()), findings);
-    if asks == Asks::Nobody && !instances.is_empty() {
+    let port = section.number(&PORT, findings);
+    let terms = Terms::of(&section, findings);
+    let instances = instances(&section, &terms, findings);
+    section.has_no_others(findings);
+    if terms.asks == Asks::Nobody && !instances.is_empty() {
         let place = section.place_of("allowed_instances");
-        checks::allowed_are_listed(&place, (&policy, &instances), findings);
+        checks::allowed_are_listed(&place, (&terms.policy, &instances), findings);
     }
-    written.fits(&section, (&policy, &instances), findings);
-    let source_of_route = source::source(source.as_ref(), &written, &policy, findings);
+    written.fits(&section, (&terms.policy, &instances), findings);
+    let source_of_route = source::source(source.as_ref(), &written, &terms.policy, findings);
     let route = || {
-        let (strategy, group) = written.strategy(availability_zone.as_ref())?;
+        let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
         Some(Route {
             name: name.as_ref()?.value.clone(),
             source: source_of_route,
@@ -88,10 +110,10 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
             group,
             port: u16::try_from(port).ok()?,
             instances,
-            allowed_cidrs: cidrs?,
-            exclusive,
-            on_started,
-            policy,
+            allowed_cidrs: terms.cidrs?,
+            exclusive: terms.exclusive,
+            on_started: terms.on_started,
+            policy: terms.policy,
         })
     };
     let route = route();
@@ -110,11 +132,11 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
 /// source: it would seem to be shared with the next faulty one.
 fn name(
     section: &Section<'_>,
+    named: Option<Found<RouteName>>,
     source: Option<&Found<Written>>,
-    findings: &mut Findings,
 ) -> Option<Found<RouteName>> {
     if section.has("name") {
-        return section.text("name", &NAME, findings);
+        return named;
     }
     let (text, origin) = match source {
         Some(source) => (source.value.name().as_str(), source.place.origin),
@@ -145,55 +167,30 @@ fn show_identity(
     }
 }
 
-fn zone(section: &Section<'_>, findings: &mut Findings) -> Option<String> {
-    let zone = section.text("availability_zone", &ZONE, findings);
-    let (place, shown) = match &zone {
-        Some(zone) => (zone.place.clone(), zone.value.as_str()),
-        None => (section.place("availability_zone", Origin::Default), ZONE_NONE),
-    };
-    findings.understood(&place, shown);
-    zone.map(|zone| zone.value)
-}
-
 /// The ranges, if they are there and without fault.
 fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<IpNet>> {
     let field = "allowed_cidrs";
-    if !section.has(field) {
-        let cidrs = ALLOWED_CIDRS_DEFAULT.to_vec();
-        findings.understood(&section.place(field, Origin::Default), checks::join(&cidrs));
-        return Some(cidrs);
+    let found = section.texts(field, &CIDR, findings);
+    match &found {
+        None if section.has(field) => return None,
+        Some(found) if found.value.is_empty() => {
+            let fix = "name a range, or remove the line";
+            section.accuse(field, ("an empty list allows no address at all", fix), findings);
+            return None;
+        }
+        Some(_) | None => {}
     }
-    let found = section.texts(field, &CIDR, findings)?;
-    if found.value.is_empty() {
-        let why = "an empty list allows no address at all";
-        findings.fault(&found.place, Some("[]"), why, "name a range, or remove the line");
-        return None;
-    }
-    findings.understood(&found.place, checks::join(&found.value));
-    Some(found.value)
-}
-
-fn on_started(section: &Section<'_>, findings: &mut Findings) -> OnStarted {
-    let found = section.text("on_started", &OnStarted::RULE, findings);
-    let (value, origin) = match found {
-        Some(found) => (found.value, found.place.origin),
-        None => (OnStarted::default(), Origin::Default),
-    };
-    findings.understood(&section.place("on_started", origin), value.word());
-    value
+    let shown = |cidrs: &Vec<IpNet>| checks::join(cidrs);
+    Some(section.or_default(field, (found, ALLOWED_CIDRS_DEFAULT.to_vec()), shown, findings))
 }
 
 /// The route's map. Only a route that asks nobody has to have one: without it, and without ranges of the route's
 /// own, nothing would bound what a witness may bring into the group (I5), since the default ranges hold every
 /// address that a load balancer takes.
-fn instances(
-    section: &Section<'_>,
-    (asks, cidrs): (Asks, Option<&[IpNet]>),
-    findings: &mut Findings,
-) -> BTreeMap<InstanceId, IpAddr> {
+fn instances(section: &Section<'_>, terms: &Terms, findings: &mut Findings) -> BTreeMap<InstanceId, IpAddr> {
     let table = section.table(MAP, findings);
     let absent = !section.has(MAP) || table.is_empty();
-    match asks {
+    match terms.asks {
         Asks::Nobody if absent => checks::no_instances(&table.header(), findings),
         Asks::Witnesses if absent && !section.has("allowed_cidrs") => {
             checks::no_bounds(&section.place_of("allowed_cidrs"), findings);
@@ -201,5 +198,5 @@ fn instances(
         Asks::Nobody | Asks::Witnesses | Asks::Unknown => {}
     }
     let written = table.pairs("an address in quotes", checks::INSTANCE_FIX, findings);
-    checks::instances(&written, cidrs, findings)
+    checks::instances(&written, terms.cidrs.as_deref(), findings)
 }

@@ -1,19 +1,17 @@
 //! How a route is moved: the fields of `[[route]]` that say so, and what they ask of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
-use super::findings::{Findings, Found, Origin, Place};
+use super::findings::{Findings, Found, Place};
 use super::section::{Rule, Section};
-use super::words::Word;
+use super::words::{Word, words};
 use crate::domain::policy::{Database, Policy, Role};
 use crate::domain::route::{
     InstanceId, InvalidName, ListenerArn, Strategy, TargetGroup, TargetGroupArn, Weighted,
 };
 use crate::domain::truth::Witness;
-
-/// The fields that are read here.
-pub(super) const FIELDS: [&str; 4] = ["strategy", GROUP, LISTENER, GROUPS];
 
 const GROUP: &str = "target_group";
 const LISTENER: &str = "listener";
@@ -27,20 +25,9 @@ pub(super) enum Kind {
     Weighted,
 }
 
-impl Word for Kind {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Swap, Self::Weighted]),
-        fix: "write \"swap\" (one target group, whose target is swapped) or \"weighted\" (one target group for \
-              each instance, among which a listener's weights are moved)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Swap => "swap",
-            Self::Weighted => "weighted",
-        }
-    }
-}
+words!(Kind: Swap = "swap", Weighted = "weighted";
+    "write \"swap\" (one target group, whose target is swapped) or \"weighted\" (one target group for each instance, \
+     among which a listener's weights are moved)");
 
 pub(super) fn rule_of(error: &InvalidName) -> String {
     format!("this is no {}: {}", error.what, error.rule)
@@ -55,6 +42,9 @@ const LISTENER_RULE: Rule<ListenerArn> =
     Rule { parse: |text| ListenerArn::new(text).map_err(|error| rule_of(&error)), fix: LISTENER_FIX };
 
 const LISTENER_FIX: &str = "copy the ARN from the listener's page in the EC2 console";
+
+const NO_GROUP: &str = "a route has to have a target group";
+const NO_LISTENER: &str = "a weighted route has to have the listener whose weights are moved";
 
 const GROUPS_FIX: &str = "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
 
@@ -72,16 +62,21 @@ pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written
     let mut written = Written { kind, groups: Vec::new(), listener: None };
     match kind {
         Some(Kind::Swap) => {
+            let group = arn(GROUP, (&GROUP_RULE, NO_GROUP), section, findings);
             only_with(Kind::Weighted, &[LISTENER, GROUPS], section, findings);
-            let group = group(section, findings);
             written.groups = group.into_iter().map(|group| (None, group)).collect();
         }
         Some(Kind::Weighted) => {
             only_with(Kind::Swap, &[GROUP], section, findings);
-            written.listener = listener(section, findings);
+            written.listener = arn(LISTENER, (&LISTENER_RULE, NO_LISTENER), section, findings);
             written.groups = groups(section, findings);
         }
-        None => {}
+        // Which of them belong there is not known.
+        None => {
+            for field in [GROUP, LISTENER, GROUPS] {
+                section.has(field);
+            }
+        }
     }
     written
 }
@@ -89,18 +84,16 @@ pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written
 /// Nothing when there is a fault in it: then nothing is to be concluded from it.
 fn kind(section: &Section<'_>, findings: &mut Findings) -> Option<Kind> {
     let field = "strategy";
-    let (kind, place) = if section.has(field) {
-        let found = section.text(field, &Kind::RULE, findings)?;
-        (found.value, found.place)
-    } else {
-        (Kind::default(), section.place(field, Origin::Default))
-    };
-    findings.understood(&place, kind.word());
-    Some(kind)
+    let found = section.text(field, &Kind::RULE, findings);
+    if found.is_none() && section.has(field) {
+        return None;
+    }
+    let shown = |kind: &Kind| kind.word().to_owned();
+    Some(section.or_default(field, (found, Kind::default()), shown, findings))
 }
 
 /// Reports fields that belong to the other strategy: one of the two is a slip, and which only a person knows.
-fn only_with(other: Kind, fields: &[&str], section: &Section<'_>, findings: &mut Findings) {
+fn only_with(other: Kind, fields: &[&'static str], section: &Section<'_>, findings: &mut Findings) {
     for field in fields.iter().filter(|field| section.has(field)) {
         let why = match other {
             Kind::Weighted => "strategy \"swap\" moves no listener's weights",
@@ -114,28 +107,20 @@ fn only_with(other: Kind, fields: &[&str], section: &Section<'_>, findings: &mut
     }
 }
 
-fn group(section: &Section<'_>, findings: &mut Findings) -> Option<Found<TargetGroupArn>> {
-    if !section.has(GROUP) {
-        let place = section.place_of(GROUP);
-        let why = "a route has to have a target group";
-        let fix = format!("write target_group = \"ARN\": {GROUP_FIX}");
-        findings.fault(&place, None, why, fix);
+/// An ARN that the strategy needs; `absent` is why.
+fn arn<T: fmt::Display>(
+    field: &'static str,
+    (rule, absent): (&Rule<T>, &str),
+    section: &Section<'_>,
+    findings: &mut Findings,
+) -> Option<Found<T>> {
+    if !section.has(field) {
+        let fix = format!("write {field} = \"ARN\": {}", rule.fix);
+        findings.fault(&section.place_of(field), None, absent, fix);
     }
-    let group = section.text(GROUP, &GROUP_RULE, findings)?;
-    findings.understood(&group.place, &group.value);
-    Some(group)
-}
-
-fn listener(section: &Section<'_>, findings: &mut Findings) -> Option<Found<ListenerArn>> {
-    if !section.has(LISTENER) {
-        let place = section.place_of(LISTENER);
-        let why = "a weighted route has to have the listener whose weights are moved";
-        let fix = format!("write listener = \"ARN\": {LISTENER_FIX}");
-        findings.fault(&place, None, why, fix);
-    }
-    let listener = section.text(LISTENER, &LISTENER_RULE, findings)?;
-    findings.understood(&listener.place, &listener.value);
-    Some(listener)
+    let arn = section.text(field, rule, findings)?;
+    findings.understood(&arn.place, &arn.value);
+    Some(arn)
 }
 
 /// The group of each instance, each with a group of its own: two that share one could not be told apart by weight.
@@ -247,16 +232,13 @@ fn groupless(instance: &InstanceId, place: &Place, findings: &mut Findings) {
 
 /// The weight goes to one group, and the groups are told apart by instance.
 fn one_writer_among_several(section: &Section<'_>, policy: &Policy, findings: &mut Findings) {
-    let mut fault = |field: &str, why: &str, fix: &str| {
-        findings.fault(&section.place_of(field), section.quote_of(field), why, fix);
-    };
     if policy.role == Role::Readers {
         let why = "several readers stand in one group, and a weighted route has one for each instance";
-        fault("role", why, "write strategy = \"swap\", or role = \"writer\"");
+        section.accuse("role", (why, "write strategy = \"swap\", or role = \"writer\""), findings);
     }
     if policy.database == Database::Instance {
         let why = "a failover of a Multi-AZ instance gives the same instance another address: there are no two groups \
                    to move the weight between";
-        fault("database", why, "write strategy = \"swap\"");
+        section.accuse("database", (why, "write strategy = \"swap\""), findings);
     }
 }

@@ -14,11 +14,12 @@ fn file(text: &str) -> Result<Loaded, ConfigError> {
 }
 
 fn file_with(text: &str, pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
-    let env = |name: &str| {
-        let pair = pairs.iter().find(|(known, _)| *known == name);
-        pair.map(|(_, value)| (*value).to_owned())
-    };
-    file::parse(Path::new("w.toml"), text, &env)
+    file::parse(Path::new("w.toml"), text, &|name| variable(pairs, name))
+}
+
+fn variable(pairs: &[(&'static str, &'static str)], name: &str) -> Option<String> {
+    let pair = pairs.iter().find(|(known, _)| *known == name);
+    pair.map(|(_, value)| (*value).to_owned())
 }
 
 fn route(lines: &str) -> String {
@@ -42,12 +43,24 @@ fn told(read: Result<Loaded, ConfigError>) -> String {
     }
 }
 
+#[test]
+fn every_faulty_file_is_told_what_is_wrong_where_and_what_to_write() {
+    let places = [("ARN-A", ARN_A), ("ARN-B", ARN_B), ("LISTENER", LISTENER), ("INSTANCES\n", INSTANCES)];
+    let mut others = Vec::new();
+    for case in include_str!("faults.txt").split("\n=== ").skip(1) {
+        let (title, rest) = case.split_once('\n').unwrap();
+        let (text, expected) = rest.split_once("---\n").unwrap();
+        let written = places.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
+        let told = faults(&written).replace(LISTENER, "LISTENER");
+        if told.trim() != expected.trim() {
+            others.push(format!("=== {title}\n{text}---\n{told}\n"));
+        }
+    }
+    assert!(others.is_empty(), "these are told otherwise now:\n{}", others.join("\n"));
+}
+
 fn environment(pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
-    let env = |name: &str| {
-        let pair = pairs.iter().find(|(known, _)| *known == name);
-        pair.map(|(_, value)| (*value).to_owned())
-    };
-    read(None, &env)
+    read(None, &|name| variable(pairs, name))
 }
 
 #[test]
@@ -113,7 +126,7 @@ fn the_least_file_is_one_route_that_any_source_moves() {
     assert_eq!(route.policy, Policy::default());
     let db_2 = InstanceId::new("db-2").unwrap();
     assert_eq!(route.instances[&db_2].to_string(), "10.0.1.11");
-    assert_eq!(loaded.config.worker, WorkerSettings::default());
+    assert_eq!(loaded.config.worker, WorkerSettings::DEFAULT);
     assert_eq!(loaded.config.queue, QueueRef::Name("writerlink.fifo".to_owned()));
 }
 
@@ -191,249 +204,11 @@ fn the_page_is_on_the_socket_of_the_health_check_unless_it_is_off_or_elsewhere()
 }
 
 #[test]
-fn all_faults_of_a_file_are_told_at_once_from_top_to_bottom() {
-    let text = r#"
-[queue]
-name = "events"
-visibility = 30
-[ledger]
-state_table = "t"
-[worker]
-max_attempts = 0
-drain_timeout_s = 300
-parallel_groups = "many"
-health_address = "localhost"
-page_address = "on"
-[[route]]
-target_group = "arn:aws:s3:::bucket"
-"#;
-    insta::assert_snapshot!(faults(text), @r#"
-    w.toml:3: queue.name = "events"
-      why: the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo
-      fix: write a name such as "writerlink.fifo"; a standard queue would lose the order of events
-    w.toml:4: queue.visibility = 30
-      why: there is no such field
-      fix: remove it, or use one of: name, url
-    w.toml:6: ledger.state_table = "t"
-      why: a table's name has 3 to 255 letters, digits, '-', '_' or '.'
-      fix: write the name of a DynamoDB table, not its ARN
-    w.toml:8: worker.max_attempts = 0
-      why: an event needs an attempt, and one that fails again and again holds back its group
-      fix: write a whole number from 1 to 50; the default is 6
-    w.toml:9: worker.drain_timeout_s = 300
-      why: the open receive takes up to 20 s to end, and Fargate kills the task after 120 s
-      fix: write a whole number from 25 to 115; the default is 25
-    w.toml:10: worker.parallel_groups = "many"
-      why: the load balancer's API limits how many groups at once are of use
-      fix: write a whole number from 1 to 1000; the default is 64
-    w.toml:11: worker.health_address = "localhost"
-      why: this is no address with a port
-      fix: write an address and a port, such as "127.0.0.1:8089"
-    w.toml:12: worker.page_address = "on"
-      why: this is no address with a port
-      fix: write "off", or an address and a port, such as "127.0.0.1:8089"; the page has no password
-    w.toml:13: route.default.instances
-      why: no instance is listed, so no event could ever move the route
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    w.toml:14: route.default.target_group = "arn:aws:s3:::bucket"
-      why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
-      fix: copy the ARN from the target group's page in the EC2 console
-    "#);
-}
-
-#[test]
-fn every_field_of_a_route_is_told_what_it_may_be() {
-    let text = r#"
-[[route]]
-name = "Orders!"
-source = "aurora source"
-target_group = "arn:aws:s3:::bucket"
-port = 0
-exclusive = "yes"
-availability_zone = "US East"
-allowed_cidrs = ["10.0.0.0/8", "10.0.0.1/24", "all"]
-on_started = "at once"
-targets = ["10.0.1.10"]
-[route.instances]
-db-1 = "db-1.cluster.local"
--db = "10.0.1.11"
-db-3 = 10
-"#;
-    insta::assert_snapshot!(faults(text), @r#"
-    w.toml:3: route[1].name = "Orders!"
-      why: this is no route name: 1 to 64 lower-case letters, digits, '-' or '_'
-      fix: write a short name such as "orders"; everything about the route is recorded under it
-    w.toml:4: route[1].source = "aurora source"
-      why: this is no source identifier: a letter first, then letters, digits and '-', at most 63 characters
-      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
-    w.toml:5: route[1].target_group = "arn:aws:s3:::bucket"
-      why: this is no target group ARN: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
-      fix: copy the ARN from the target group's page in the EC2 console
-    w.toml:6: route[1].port = 0
-      why: this is no port of a database
-      fix: write a whole number from 1 to 65535; the default is 3306
-    w.toml:7: route[1].exclusive = "yes"
-      why: this is a yes or a no
-      fix: write true or false, without quotes
-    w.toml:8: route[1].availability_zone = "US East"
-      why: this is neither "all" nor a zone
-      fix: write "all" for addresses outside the group's VPC; for those inside, remove the line
-    w.toml:9: route[1].allowed_cidrs = "10.0.0.1/24"
-      why: this names a host; its range is 10.0.0.0/24
-      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
-    w.toml:9: route[1].allowed_cidrs = "all"
-      why: this is no range of addresses
-      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
-    w.toml:10: route[1].on_started = "at once"
-      why: this is none of swap, register and wait
-      fix: write "swap" (at once), "register" (keep the old one until completed) or "wait"
-    w.toml:11: route[1].targets = ["10.0.1.10"]
-      why: there is no such field
-      fix: remove it, or use one of: name, source, strategy, target_group, listener, target_groups, port, exclusive, availability_zone, allowed_cidrs, on_started, truth, endpoint, map_check, database, role, mode, allowed_instances, trust_event_seconds, evidence_age_max_seconds, flap_moves_max, serving_when, serving_limit_seconds, instances
-    w.toml:13: route[1].instances.db-1 = "db-1.cluster.local"
-      why: this is no IP address (nor may it be a host name, whose address moves by itself)
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    w.toml:14: route[1].instances.-db = "10.0.1.11"
-      why: "-db" is no instance identifier: a letter first, then letters, digits and '-', at most 63 characters
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    w.toml:15: route[1].instances.db-3 = 10
-      why: this has to be an address in quotes, and is a whole number
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    "#);
-}
-
-#[test]
-fn what_is_missing_is_told_where_it_belongs() {
-    insta::assert_snapshot!(faults(""), @r#"
-    w.toml:1: route
-      why: there is no route, so nothing would ever move
-      fix: write [[route]] with target_group and, below [route.instances], the instances
-    "#);
-    insta::assert_snapshot!(faults("[[route]]\nsource = \"c\"\n"), @r#"
-    w.toml:1: route.c.target_group
-      why: a route has to have a target group
-      fix: write target_group = "ARN": copy the ARN from the target group's page in the EC2 console
-    w.toml:1: route.c.instances
-      why: no instance is listed, so no event could ever move the route
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    "#);
-    insta::assert_snapshot!(faults(&route("allowed_cidrs = []\n[route.instances]\n")), @r#"
-    w.toml:3: route.default.allowed_cidrs = []
-      why: an empty list allows no address at all
-      fix: name a range, or remove the line
-    w.toml:4: route.default.instances
-      why: no instance is listed, so no event could ever move the route
-      fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
-    "#);
-}
-
-#[test]
-fn broken_syntax_is_told_by_its_line_and_nothing_is_concluded_from_it() {
-    insta::assert_snapshot!(faults("[queue]\nname = writerlink\n[ledger\nx = = 1\n"), @r#"
-    w.toml:2: syntax
-      why: string values must be quoted, expected literal string
-      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
-    w.toml:3: syntax
-      why: unclosed table, expected `]`
-      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
-    w.toml:4: syntax
-      why: extra `=`, expected nothing
-      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
-    w.toml:4: syntax
-      why: unexpected key or value, expected newline, `#`
-      fix: mend the line; https://toml.io/en/v1.0.0 shows how TOML is written
-    "#);
-}
-
-#[test]
-fn tables_in_the_wrong_shape_are_told_how_to_be_written() {
-    insta::assert_snapshot!(faults("queue = \"q.fifo\"\n[route]\nsource = \"c\"\n"), @r#"
-    w.toml:1: queue = "q.fifo"
-      why: this has to be a table, and is a string
-      fix: write its header on a line of its own, as in writerlink.example.toml
-    w.toml:2: route
-      why: there may be several routes, and this is a table
-      fix: write [[route]], with two brackets
-    "#);
-    insta::assert_snapshot!(faults(&route("instances = [\"10.0.1.10\"]\n")), @r#"
-    w.toml:3: route.default.instances = ["10.0.1.10"]
-      why: this has to be a table, and is a list
-      fix: write its header on a line of its own, as in writerlink.example.toml
-    "#);
-}
-
-#[test]
-fn a_queue_has_a_name_or_a_url_and_is_a_fifo_queue() {
+fn a_queue_may_be_given_by_its_url() {
     let with = |lines: &str| format!("[queue]\n{lines}\n{}", route(INSTANCES));
     let url = "https://sqs.us-east-1.amazonaws.com/123456789012/q.fifo";
     let loaded = file(&with(&format!("url = \"{url}\""))).unwrap();
     assert_eq!(loaded.config.queue, QueueRef::Url(url.to_owned()));
-    let both = format!("name = \"q.fifo\"\nurl = \"{url}\"");
-    insta::assert_snapshot!(faults(&with(&both)), @r#"
-    w.toml:3: queue.url
-      why: the queue is given by name and by URL, and the two may differ
-      fix: remove one of the two
-    "#);
-    insta::assert_snapshot!(faults(&with("url = \"q.fifo\"")), @r#"
-    w.toml:2: queue.url = "q.fifo"
-      why: this is no URL of a queue
-      fix: write it as the SQS console shows it: "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.fifo"
-    "#);
-    insta::assert_snapshot!(faults(&with("url = \"https://sqs/1/q\"")), @r#"
-    w.toml:2: queue.url = "https://sqs/1/q"
-      why: the name of a FIFO queue has up to 80 letters, digits, '-' and '_', and ends in .fifo
-      fix: write it as the SQS console shows it: "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.fifo"
-    "#);
-}
-
-#[test]
-fn the_two_tables_of_the_ledger_differ() {
-    let text = format!("[ledger]\nstate_table = \"writerlink-audit\"\n{}", route(INSTANCES));
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:1: ledger.audit_table = "writerlink-audit"
-      why: this is the state table too, and the two have different keys
-      fix: write the name of another table
-    "#);
-}
-
-#[test]
-fn instances_are_checked_against_each_other_and_against_the_ranges() {
-    let text = route(
-        "[route.instances]
-db-1 = \"10.0.1.10\"
-DB-1 = \"10.0.1.11\"
-db-2 = \"10.0.1.10\"
-db-3 = \"fd00::1\"
-db-4 = \"169.254.169.254\"
-",
-    );
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:5: route.default.instances.DB-1 = "10.0.1.11"
-      why: db-1 is listed twice (RDS does not tell upper from lower case)
-      fix: remove one of the two
-    w.toml:6: route.default.instances.db-2 = "10.0.1.10"
-      why: db-1 has the same address: a failover between the two would move nothing
-      fix: look up both endpoints again (dig +short, from inside the VPC)
-    w.toml:7: route.default.instances.db-3 = "fd00::1"
-      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
-      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
-    w.toml:7: route.default.instances.db-3 = "fd00::1"
-      why: db-1 has 10.0.1.10, and a target group holds one kind of addresses
-      fix: give all instances addresses of the target group's IP address type
-    w.toml:8: route.default.instances.db-4 = "169.254.169.254"
-      why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
-      fix: correct the address, or name its range in allowed_cidrs of the route, in a file
-    "#);
-}
-
-#[test]
-fn faulty_ranges_accuse_no_address() {
-    let text = route(&format!("allowed_cidrs = [\"192.168.0.0/33\"]\n{INSTANCES}"));
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:3: route.default.allowed_cidrs = "192.168.0.0/33"
-      why: this is no range of addresses
-      fix: write a list of CIDR ranges, such as ["10.0.0.0/8"]
-    "#);
 }
 
 #[test]
@@ -447,37 +222,6 @@ fn a_route_with_ipv6_addresses_names_its_own_range() {
 fn two_routes(first: &str, second: &str) -> String {
     let one = |lines: &str| format!("[[route]]\n{lines}\n{INSTANCES}");
     format!("{}{}", one(first), one(second))
-}
-
-#[test]
-fn routes_share_neither_name_nor_target_group_and_each_has_a_source() {
-    let same_name = two_routes(
-        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
-        &format!("source = \"c\"\ntarget_group = \"{ARN_B}\""),
-    );
-    insta::assert_snapshot!(faults(&same_name), @r#"
-    w.toml:8: route[2].name = "c"
-      why: the route of line 1 has this name too
-      fix: write another name; without one a route is called like its source
-    "#);
-    let same_group = two_routes(
-        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
-        &format!("source = \"d\"\ntarget_group = \"{ARN_A}\""),
-    );
-    insta::assert_snapshot!(faults(&same_group), @r#"
-    w.toml:9: route.d.target_group = "ARN-A"
-      why: the route of line 1 has this target group too, and each would undo the other's moves
-      fix: give each route a target group of its own
-    "#);
-    let no_source = two_routes(
-        &format!("source = \"c\"\ntarget_group = \"{ARN_A}\""),
-        &format!("name = \"d\"\ntarget_group = \"{ARN_B}\""),
-    );
-    insta::assert_snapshot!(faults(&no_source), @r#"
-    w.toml:7: route.d.source
-      why: there are several routes, and this one does not say whose events move it
-      fix: write source = "CLUSTER", the identifier of its cluster or instance
-    "#);
 }
 
 #[test]
@@ -503,11 +247,6 @@ fn two_accounts_regions_or_partitions_in_one_file_are_refused() {
             &format!("source = \"d\"\ntarget_group = \"{}\"", ARN_B.replace(from, to)),
         )
     };
-    insta::assert_snapshot!(faults(&other("us-east-1", "eu-west-1")), @r#"
-    w.toml:9: route.d.target_group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/b/1111111111111111"
-      why: its Region is eu-west-1, and that of line 3 is us-east-1: a worker calls, listens and keeps its ledger in one account and Region
-      fix: correct the ARN, or give the routes of another account or Region a worker and a file of their own
-    "#);
     let account = faults(&other("123456789012", "210987654321"));
     let why = "its account is 210987654321, and that of line 3 is 123456789012: ";
     assert!(account.contains(why), "{account}");
@@ -569,33 +308,8 @@ fn a_source_is_a_name_where_the_group_is_or_an_arn_anywhere() {
 }
 
 #[test]
-fn an_arn_that_the_route_cannot_follow_is_told_with_the_remedy() {
-    let told = |lines: &str| faults(&route(&format!("{lines}\n{INSTANCES}")));
+fn dns_can_be_asked_about_a_source_of_another_region() {
     let elsewhere = "source = \"arn:aws:rds:eu-west-1:123456789012:cluster:c\"";
-    let all = [
-        told("source = \"arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn\""),
-        told("source = \"arn:aws:rds:us-east-1:1234:cluster:c\""),
-        told("source = \"arn:aws:rds:us-east-1:123456789012:db:c\""),
-        told("source = \"arn:aws:rds:us-east-1:123456789012:cluster:c\"\ndatabase = \"instance\""),
-        told(&format!("{elsewhere}\ntruth = \"rds\"")),
-    ];
-    insta::assert_snapshot!(all.join("\n"), @r#"
-    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:deployment:bgd-hdqs3ik6vrwgutsn"
-      why: this is the ARN of neither a cluster nor an instance
-      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
-    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:1234:cluster:c"
-      why: this is no ARN of RDS: arn:PARTITION:rds:REGION:ACCOUNT:TYPE:NAME, with an account of 12 digits
-      fix: write the cluster's identifier (no endpoint), such as "aurora-source"; or its ARN if it is of another account or Region than the target group
-    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:db:c"
-      why: the route follows a DB cluster (database = "cluster"), and this is the ARN of a DB instance
-      fix: write database = "instance", or the ARN of the cluster
-    w.toml:3: route[1].source = "arn:aws:rds:us-east-1:123456789012:cluster:c"
-      why: the route follows a DB instance (database = "instance"), and this is the ARN of a DB cluster
-      fix: write database = "cluster", or the ARN of the instance
-    w.toml:3: route[1].source = "arn:aws:rds:eu-west-1:123456789012:cluster:c"
-      why: truth has rds, which is asked in the account and Region of the target group: there this name is another database's, or nobody's
-      fix: write truth = "dns" with the cluster's endpoint, or truth = "static"
-    "#);
     let endpoint = "truth = \"dns\"\nendpoint = \"c.cluster-abc123.eu-west-1.rds.amazonaws.com\"";
     let dns = file(&route(&format!("{elsewhere}\n{endpoint}\n{INSTANCES}")));
     assert!(dns.is_ok(), "{dns:?}");
@@ -726,7 +440,7 @@ fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
 
 #[test]
 fn the_limits_keep_their_relations() {
-    let default = WorkerSettings::default();
+    let default = WorkerSettings::DEFAULT;
     assert!((1..=MAX_ATTEMPTS_MAX).contains(&default.max_attempts));
     assert!((DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX).contains(&default.drain_timeout));
     assert!((1..=PARALLEL_GROUPS_MAX).contains(&default.parallel_groups));
@@ -753,7 +467,7 @@ fn the_template_kills_no_task_that_may_still_drain() {
         Duration::from_secs(seconds)
     };
     assert!(value("MinValue") > DRAIN_TIMEOUT_MIN);
-    assert!(value("Default") > WorkerSettings::default().drain_timeout);
+    assert!(value("Default") > WorkerSettings::DEFAULT.drain_timeout);
     assert!(value("MaxValue") > DRAIN_TIMEOUT_MAX);
 }
 
@@ -826,107 +540,8 @@ fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
         assert_eq!(route.policy.truth, [Witness::Rds].into());
         assert!(route.instances.is_empty());
     }
-    insta::assert_snapshot!(faults(&route("source = \"c\"\ntruth = \"rds\"\n")), @r#"
-    w.toml:1: route.c.allowed_cidrs
-      why: without [route.instances] these ranges alone say where the route may point, and the default ones hold every address that a load balancer takes
-      fix: write the ranges of the database's subnets, such as ["10.0.1.0/24", "10.0.2.0/24"]
-    "#);
     let with_a_map = route(&format!("source = \"c\"\ntruth = \"rds\"\n{INSTANCES}"));
     assert_eq!(file(&with_a_map).unwrap().config.routes.len(), 1);
-}
-
-#[test]
-fn every_field_of_the_policy_is_told_what_it_may_be() {
-    let text = asking(
-        "truth = [\"rds\", \"aws\"]
-endpoint = \"10.0.1.10\"
-database = \"aurora\"
-role = \"reader\"
-mode = true
-allowed_instances = []
-trust_event_seconds = 4000
-evidence_age_max_seconds = 60
-serving_when = \"soon\"
-serving_limit_seconds = 0
-",
-    );
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:5: route.c.truth = "aws"
-      why: this is none of static, rds and dns
-      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
-    w.toml:6: route.c.endpoint = "10.0.1.10"
-      why: this is no host name
-      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
-    w.toml:7: route.c.database = "aurora"
-      why: this is none of cluster and instance
-      fix: write "cluster" (Aurora, Multi-AZ DB cluster) or "instance" (Multi-AZ DB instance)
-    w.toml:8: route.c.role = "reader"
-      why: this is none of writer and readers
-      fix: write "writer" or "readers" (the writer only where there is no reader)
-    w.toml:9: route.c.mode = true
-      why: this has to be a string in quotes, and is true or false
-      fix: write "enforce" (the group follows the writer) or "observe" (only record what would be done)
-    w.toml:10: route.c.allowed_instances = []
-      why: an empty list allows no instance, so the route could never move
-      fix: write a list of DB instance identifiers, such as ["db-1", "db-2"], or remove the line for any instance of the source
-    w.toml:11: route.c.trust_event_seconds = 4000
-      why: RDS's own word needs a minute or two after a failover, and no event is to be believed for hours
-      fix: write a whole number from 0 to 3600; the default is 180
-    w.toml:12: route.c.evidence_age_max_seconds = 60
-      why: an event is regularly up to five minutes late, and one of last week is no news
-      fix: write a whole number from 300 to 345600; the default is 900
-    w.toml:13: route.c.serving_when = "soon"
-      why: this is none of healthy and registered
-      fix: write "healthy" (its checks pass) or "registered" (for checks that fail on purpose)
-    w.toml:14: route.c.serving_limit_seconds = 0
-      why: a load balancer needs minutes to serve a new target, and not an hour
-      fix: write a whole number from 30 to 3600; the default is 360
-    "#);
-}
-
-#[test]
-fn a_truth_that_contradicts_itself_is_told_and_nothing_is_concluded_from_it() {
-    let with = |truth: &str| faults(&route(&format!("truth = {truth}\n")));
-    insta::assert_snapshot!(with("[\"static\", \"dns\"]"), @r#"
-    w.toml:3: route.default.truth = ["static", "dns"]
-      why: static means that nobody is asked, so it stands alone
-      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
-    "#);
-    insta::assert_snapshot!(with("[]"), @r#"
-    w.toml:3: route.default.truth = []
-      why: an empty list does not say whether anybody is to be asked
-      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
-    "#);
-    insta::assert_snapshot!(with("[\"rds\", \"rds\"]"), @r#"
-    w.toml:3: route.default.truth = ["rds", "rds"]
-      why: one witness that is named twice is still one
-      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
-    "#);
-    insta::assert_snapshot!(with("1"), @r#"
-    w.toml:3: route.default.truth = 1
-      why: this has to be a string in quotes, and is a whole number
-      fix: write "static" (the map alone), "rds", "dns", or ["rds", "dns"] if both have to agree
-    "#);
-}
-
-#[test]
-fn what_a_witness_needs_is_told_with_the_field_that_is_missing() {
-    insta::assert_snapshot!(faults(&asking("truth = \"dns\"\n")), @r#"
-    w.toml:1: route.c.endpoint
-      why: truth has dns, and there is no name that could be read
-      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
-    "#);
-    insta::assert_snapshot!(faults(&asking("truth = \"rds\"\nendpoint = \"c.example.com\"\n")), @r#"
-    w.toml:6: route.c.endpoint = "c.example.com"
-      why: nobody would read this name: truth has no dns
-      fix: add "dns" to truth, or remove the line
-    "#);
-    let any_source = route("allowed_cidrs = [\"10.0.1.0/24\"]\ntruth = \"rds\"\n");
-    insta::assert_snapshot!(faults(&any_source), @r#"
-    w.toml:1: route.default.source
-      why: truth has rds, and events of any source move this route: there is no cluster to ask about
-      fix: write source = "CLUSTER", the identifier of its cluster or instance
-    "#);
 }
 
 /// A static route with these lines.
@@ -949,70 +564,14 @@ fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
 }
 
 #[test]
-fn a_map_that_cannot_be_compared_so_is_a_fault() {
-    insta::assert_snapshot!(faults(&mapped("map_check = \"dns\"\n")), @r#"
-    w.toml:3: route.default.map_check = "dns"
-      why: there is no name from which those of the instances would follow
-      fix: write the cluster endpoint as endpoint, or "rds"
-    "#);
-    insta::assert_snapshot!(faults(&mapped("map_check = \"rds\"\n")), @r#"
-    w.toml:3: route.default.map_check = "rds"
-      why: events of any source move this route: there is no cluster to ask about
-      fix: write source = "CLUSTER", the identifier of its cluster or instance
-    "#);
-    insta::assert_snapshot!(faults(&asking("truth = \"rds\"\nmap_check = \"rds\"\n")), @r#"
-    w.toml:6: route.c.map_check = "rds"
-      why: only a static map is compared: truth asks where the writer is
-      fix: remove the line, or write truth = "static"
-    "#);
-    insta::assert_snapshot!(faults(&mapped("endpoint = \"c.example.com\"\nmap_check = \"off\"\n")), @r#"
-    w.toml:3: route.default.endpoint = "c.example.com"
-      why: nobody would read this name: truth has no dns
-      fix: add "dns" to truth, or remove the line
-    "#);
-}
-
-#[test]
-fn an_endpoint_that_leads_to_any_member_is_refused() {
+fn what_is_no_host_name_is_no_endpoint() {
     let with = |endpoint: &str| {
         let lines = format!("truth = \"dns\"\nendpoint = \"{endpoint}\"\n");
         faults(&asking(&lines))
     };
-    insta::assert_snapshot!(with("c.cluster-ro-abc.us-east-1.rds.amazonaws.com"), @r#"
-    w.toml:6: route.c.endpoint = "c.cluster-ro-abc.us-east-1.rds.amazonaws.com"
-      why: this endpoint leads to readers, and does not tell the writer
-      fix: write the writer endpoint as the RDS console shows it, without a port, such as "orders.cluster-abc123.us-east-1.rds.amazonaws.com"
-    "#);
     for no_name in ["c.example.com:3306", "localhost", "https://c.example.com", "a..b", ""] {
         assert!(with(no_name).contains("this is no host name"), "{no_name}");
     }
-}
-
-#[test]
-fn readers_are_asked_of_rds_and_are_members_of_a_cluster() {
-    let role = "role = \"readers\"\n";
-    let endpoint = "truth = \"dns\"\nendpoint = \"c.example.com\"\n";
-    insta::assert_snapshot!(faults(&asking(&format!("{endpoint}{role}"))), @r#"
-    w.toml:7: route.c.role = "readers"
-      why: only RDS knows who the readers are, and truth does not ask it
-      fix: add "rds" to truth
-    "#);
-    let instance = "truth = \"rds\"\ndatabase = \"instance\"\n";
-    insta::assert_snapshot!(faults(&asking(&format!("{instance}{role}"))), @r#"
-    w.toml:7: route.c.role = "readers"
-      why: an instance has no readers; the standby of a Multi-AZ instance serves nobody
-      fix: write role = "writer", or the cluster as source and database = "cluster"
-    "#);
-}
-
-#[test]
-fn an_event_that_moves_nothing_any_more_outranks_nobody() {
-    let lines = "truth = \"rds\"\ntrust_event_seconds = 600\nevidence_age_max_seconds = 300\n";
-    insta::assert_snapshot!(faults(&asking(lines)), @r#"
-    w.toml:6: route.c.trust_event_seconds = 600
-      why: an event older than 300 s moves nothing (evidence_age_max_seconds), and would still outrank the witnesses
-      fix: write no more seconds than evidence_age_max_seconds has
-    "#);
 }
 
 #[test]
@@ -1030,22 +589,6 @@ fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
     let loaded = file(&asking("truth = \"rds\"\n")).unwrap();
     let limit = loaded.config.routes[0].policy.evidence_age_limit();
     assert_eq!(limit, Duration::from_mins(15));
-    let lines = format!("source = \"c\"\nevidence_age_max_seconds = 900\n{INSTANCES}");
-    insta::assert_snapshot!(faults(&route(&lines)), @r#"
-    w.toml:4: route.c.evidence_age_max_seconds = 900
-      why: this route asks nobody who writes, so a failover that it finds too old is followed by nobody: a worker that was away for a night has to follow it, and after 14 days SQS has dropped it
-      fix: write a whole number from 86400 to 1209600; the default is 1209600
-    "#);
-}
-
-#[test]
-fn an_allowed_instance_of_a_static_route_has_an_address() {
-    let text = route(&format!("allowed_instances = [\"db-2\", \"db-3\"]\n{INSTANCES}"));
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:3: route.default.allowed_instances = "db-3"
-      why: [route.instances] has no such instance, and nobody is asked for its address
-      fix: correct the identifier, or list the instance with its address
-    "#);
 }
 
 fn worker_wide(lines: &str) -> String {
@@ -1065,33 +608,6 @@ fn the_timer_can_be_turned_off_and_says_what_is_lost() {
     let expected = Reconciling { interval: Some(Duration::from_secs(5)), looks_per_second_max: 50 };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
-}
-
-#[test]
-fn the_timers_limits_are_told_with_their_reasons() {
-    let text = worker_wide(
-        "[reconcile]
-interval_seconds = 4
-looks_per_second_max = 51
-jitter = 1
-[safety]
-moves_per_minute_max = 0
-",
-    );
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:2: reconcile.interval_seconds = 4
-      why: looks more often than that only cost calls, and fewer leave a lost event unnoticed for hours
-      fix: write a whole number from 5 to 3600, or 0 for no timer at all (then nothing mends a lost event); the default is 30
-    w.toml:3: reconcile.looks_per_second_max = 51
-      why: DescribeTargetHealth allows 50 calls a second to a whole account, events' own looks included
-      fix: write a whole number from 1 to 50; the default is 20
-    w.toml:4: reconcile.jitter = 1
-      why: there is no such field
-      fix: remove it, or use one of: interval_seconds, looks_per_second_max, registrations_per_second, registrations_burst
-    w.toml:6: safety.moves_per_minute_max = 0
-      why: a worker that may move no route keeps none right, and the load balancer's API allows 260 registrations in its best minute unless AWS has raised that
-      fix: write a whole number from 1 to 60000; the default is 260
-    "#);
 }
 
 /// A weighted route's groups, listener and instances.
@@ -1123,87 +639,6 @@ fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
     let shown = shown.filter(|s| s.field.contains("target_group") || s.field.contains("listener"));
     let shown: Vec<&str> = shown.map(|s| s.field.as_str()).collect();
     assert_eq!(shown, ["route.c.listener", "route.c.target_groups.db-1", "route.c.target_groups.db-2"]);
-}
-
-#[test]
-#[expect(clippy::too_many_lines, reason = "most of them are what is expected")]
-fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
-    let group =
-        format!("target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n");
-    let texts = [
-        weighted(&group),
-        "[[route]]\nsource = \"c\"\nstrategy = \"weighted\"\n[route.instances]\ndb-1 = \"10.0.1.10\"\n"
-            .to_owned(),
-        route(&format!("listener = \"{LISTENER}\"\n[route.target_groups]\ndb-1 = \"{ARN_B}\"\n{INSTANCES}")),
-        weighted("allowed_instances = [\"db-2\", \"db-9\"]\n")
-            .replace("\ndb-2 = \"10.0.1.11\"", "\ndb-3 = \"10.0.1.12\""),
-        weighted("").replace(ARN_B, ARN_A).replace("listener/net", "listener/app"),
-        weighted("").replace("weighted", "canary"),
-        format!("{}{}", weighted(""), weighted("name = \"d\"\n").replace("targetgroup/a", "targetgroup/c")),
-    ];
-    let told: Vec<String> = texts.iter().map(|text| faults(text)).collect();
-    insta::assert_snapshot!(told.join("\n--\n"), @r#"
-    w.toml:5: route.c.target_group
-      why: a weighted route has no one group, but one for each instance
-      fix: name the group of each instance below [route.target_groups] instead
-    w.toml:6: route.c.role = "readers"
-      why: an instance has no readers; the standby of a Multi-AZ instance serves nobody
-      fix: write role = "writer", or the cluster as source and database = "cluster"
-    w.toml:6: route.c.role = "readers"
-      why: several readers stand in one group, and a weighted route has one for each instance
-      fix: write strategy = "swap", or role = "writer"
-    w.toml:7: route.c.database = "instance"
-      why: a failover of a Multi-AZ instance gives the same instance another address: there are no two groups to move the weight between
-      fix: write strategy = "swap"
-    --
-    w.toml:1: route.c.listener
-      why: a weighted route has to have the listener whose weights are moved
-      fix: write listener = "ARN": copy the ARN from the listener's page in the EC2 console
-    w.toml:1: route.c.target_groups
-      why: a weighted route has to have a target group for each instance
-      fix: write a line for each instance below [route.target_groups], such as db-1 = "ARN"
-    --
-    w.toml:3: route.default.listener
-      why: strategy "swap" moves no listener's weights
-      fix: write strategy = "weighted", or remove it
-    w.toml:4: route.default.target_groups
-      why: strategy "swap" moves no listener's weights
-      fix: write strategy = "weighted", or remove it
-    --
-    w.toml:5: route.c.allowed_instances = "db-2"
-      why: [route.instances] has no such instance, and nobody is asked for its address
-      fix: correct the identifier, or list the instance with its address
-    w.toml:5: route.c.allowed_instances = "db-9"
-      why: [route.instances] has no such instance, and nobody is asked for its address
-      fix: correct the identifier, or list the instance with its address
-    w.toml:5: route.c.allowed_instances
-      why: [route.target_groups] has no group for db-9, so it could never get the weight
-      fix: make a target group for it and add its line, or remove the instance
-    w.toml:8: route.c.target_groups.db-2
-      why: nobody knows the address of db-2: [route.instances] has none, and truth does not ask RDS
-      fix: list the instance with its address, or add "rds" to truth
-    w.toml:11: route.c.instances.db-3
-      why: [route.target_groups] has no group for db-3, so it could never get the weight
-      fix: make a target group for it and add its line, or remove the instance
-    --
-    w.toml:4: route.c.listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/c/50dc6c495c0c9188/f2f7dc8efc522ab…
-      why: this is no listener ARN of a Network Load Balancer: arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/net/NAME/ID/ID
-      fix: copy the ARN from the listener's page in the EC2 console
-    w.toml:7: route.c.target_groups.db-2 = "ARN-A"
-      why: another instance has this group too, and a weight moves whole groups
-      fix: make a target group for each instance
-    --
-    w.toml:3: route.c.strategy = "canary"
-      why: this is none of swap and weighted
-      fix: write "swap" (one target group, whose target is swapped) or "weighted" (one target group for each instance, among which a listener's weights are moved)
-    --
-    w.toml:14: route.d.listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/c/50dc6c495c0c9188/f2f7dc8efc522ab…
-      why: the route of line 1 has this listener too, and each would undo the other's moves
-      fix: give each weighted route a listener of its own
-    w.toml:18: route.d.target_groups.db-2 = "ARN-B"
-      why: the route of line 1 has this target group too, and each would undo the other's moves
-      fix: give each route a target group of its own
-    "#);
 }
 
 /// The name of the installation as it was understood, and where it came from.
@@ -1262,13 +697,7 @@ fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
 }
 
 #[test]
-fn a_name_that_no_metric_could_have_is_a_fault() {
-    let text = format!("[worker]\ninstallation = \"two words\"\n{}", route(INSTANCES));
-    insta::assert_snapshot!(faults(&text), @r#"
-    w.toml:2: worker.installation = "two words"
-      why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
-      fix: write a name such as "writerlink": the parameter Name of the installation's stack
-    "#);
+fn a_variable_with_a_name_that_no_metric_could_have_is_a_fault() {
     let variable = [(INSTALLATION_VARIABLE, "a:b")];
     insta::assert_snapshot!(told(file_with(&route(INSTANCES), &variable)), @r#"
     variable WRITERLINK_INSTALLATION = "a:b"

@@ -6,17 +6,23 @@ use crate::domain::route::OnStarted;
 
 /// A choice that a person writes as a word.
 pub(super) trait Word: Copy + Default + PartialEq + 'static {
-    /// How it is read, and what each word means.
-    const RULE: Rule<Self>;
+    /// Every choice.
+    const ALL: &'static [Self];
+
+    /// What each word means.
+    const FIX: &'static str;
+
+    /// How it is read.
+    const RULE: Rule<Self> = Rule { parse: Self::read, fix: Self::FIX };
 
     /// The word for it.
     fn word(self) -> &'static str;
 
-    /// The choice that `text` names, among `all` of them.
-    fn read(text: &str, all: &[Self]) -> Result<Self, String> {
-        let found = all.iter().find(|choice| choice.word() == text);
+    /// The choice that `text` names.
+    fn read(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|choice| choice.word() == text);
         found.copied().ok_or_else(|| {
-            let words: Vec<&str> = all.iter().map(|choice| choice.word()).collect();
+            let words: Vec<&str> = Self::ALL.iter().map(|choice| choice.word()).collect();
             none_of(&words)
         })
     }
@@ -32,89 +38,32 @@ fn none_of(words: &[&str]) -> String {
     }
 }
 
-impl Word for OnStarted {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Swap, Self::Register, Self::Wait]),
-        fix: "write \"swap\" (at once), \"register\" (keep the old one until completed) or \"wait\"",
-    };
+/// Gives a type its words, each written once; the compiler finds the choice that has none.
+macro_rules! words {
+    ($type:ty: $($choice:ident = $word:literal),+; $fix:literal) => {
+        impl Word for $type {
+            const ALL: &'static [Self] = &[$(Self::$choice),+];
+            const FIX: &'static str = $fix;
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::Swap => "swap",
-            Self::Register => "register",
-            Self::Wait => "wait",
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$choice => $word),+
+                }
+            }
         }
-    }
-}
-
-impl Word for Mode {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Enforce, Self::Observe]),
-        fix: "write \"enforce\" (the group follows the writer) or \"observe\" (only record what would be done)",
     };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Observe => "observe",
-        }
-    }
 }
+pub(super) use words;
 
-impl Word for MapCheck {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Auto, Self::Rds, Self::Dns, Self::Off]),
-        fix: "write \"auto\" (DNS where there is an endpoint, else RDS), \"rds\", \"dns\" or \"off\"",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Rds => "rds",
-            Self::Dns => "dns",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl Word for Database {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Cluster, Self::Instance]),
-        fix: "write \"cluster\" (Aurora, Multi-AZ DB cluster) or \"instance\" (Multi-AZ DB instance)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Instance => "instance",
-        }
-    }
-}
-
-impl Word for Role {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Writer, Self::Readers]),
-        fix: "write \"writer\" or \"readers\" (the writer only where there is no reader)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Writer => "writer",
-            Self::Readers => "readers",
-        }
-    }
-}
-
-impl Word for ServingWhen {
-    const RULE: Rule<Self> = Rule {
-        parse: |text| Self::read(text, &[Self::Healthy, Self::Registered]),
-        fix: "write \"healthy\" (its checks pass) or \"registered\" (for checks that fail on purpose)",
-    };
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Registered => "registered",
-        }
-    }
-}
+words!(OnStarted: Swap = "swap", Register = "register", Wait = "wait";
+    "write \"swap\" (at once), \"register\" (keep the old one until completed) or \"wait\"");
+words!(Mode: Enforce = "enforce", Observe = "observe";
+    "write \"enforce\" (the group follows the writer) or \"observe\" (only record what would be done)");
+words!(MapCheck: Auto = "auto", Rds = "rds", Dns = "dns", Off = "off";
+    "write \"auto\" (DNS where there is an endpoint, else RDS), \"rds\", \"dns\" or \"off\"");
+words!(Database: Cluster = "cluster", Instance = "instance";
+    "write \"cluster\" (Aurora, Multi-AZ DB cluster) or \"instance\" (Multi-AZ DB instance)");
+words!(Role: Writer = "writer", Readers = "readers";
+    "write \"writer\" or \"readers\" (the writer only where there is no reader)");
+words!(ServingWhen: Healthy = "healthy", Registered = "registered";
+    "write \"healthy\" (its checks pass) or \"registered\" (for checks that fail on purpose)");

@@ -42,12 +42,12 @@ fn told(faults: &[Broken<'_>], (why, fix): (&str, &str)) -> Failure {
     let mut remedies = vec![fix.to_owned()];
     remedies
         .extend(faults.iter().filter_map(|(name, _, remedy)| Some(format!("       {name}: {}", (*remedy)?))));
-    Failure::Told {
-        what: format!("{what} {} on", places.join(" and ")),
-        why: reasons.join("\n"),
-        fix: remedies.join("\n"),
-        exit: Exit::Unverified,
-    }
+    Failure::told(
+        format!("{what} {} on", places.join(" and ")),
+        reasons.join("\n"),
+        remedies.join("\n"),
+        Exit::Unverified,
+    )
 }
 
 /// Why a route's state can end before its records, and what to do.

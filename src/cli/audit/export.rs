@@ -18,7 +18,7 @@ use crate::audit_chain::{Fault, Follower, Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Export, Output};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::Row as _;
+use crate::cli::render::{csv_line, heading};
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
 use crate::ports::{Audit, StoredRecord};
@@ -44,19 +44,14 @@ impl Form {
     fn heading(self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Jsonl => Ok(()),
-            Self::Csv => writeln!(out, "{}", RecordRow::FIELDS.join(",")),
+            Self::Csv => writeln!(out, "{}", heading::<RecordRow>()?),
         }
     }
 
     fn record(self, stored: &StoredRecord, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Jsonl => line::write(stored, out),
-            Self::Csv => {
-                let mut writer = csv::WriterBuilder::new();
-                let mut writer = writer.has_headers(false).from_writer(out);
-                writer.serialize(RecordRow::of(stored))?;
-                writer.flush()
-            }
+            Self::Csv => csv_line(&RecordRow::of(stored), out),
         }
     }
 }
@@ -97,12 +92,12 @@ enum Ended {
 }
 
 fn stopped() -> Failure {
-    Failure::Told {
-        what: "the export was stopped".to_owned(),
-        why: "somebody asked for it".to_owned(),
-        fix: "repeat the command to go on, with what is said above".to_owned(),
-        exit: Exit::Error,
-    }
+    Failure::told(
+        "the export was stopped",
+        "somebody asked for it",
+        "repeat the command to go on, with what is said above",
+        Exit::Error,
+    )
 }
 
 /// Whoever writes the records out, and keeps account of it.

@@ -252,11 +252,11 @@ impl Pages {
 fn seq_of(cursor: &Cursor, route: &RouteName) -> Result<u64, Failure> {
     match &cursor.record {
         Some((of, seq)) if of == route => Ok(*seq),
-        Some(_) | None => Err(Failure::Told {
-            what: format!("there is no place {cursor} among the records of {route}"),
-            why: "a cursor goes on with the list that printed it".to_owned(),
-            fix: "repeat the command that printed the cursor, with the same options and --cursor".to_owned(),
-            exit: Exit::Usage,
-        }),
+        Some(_) | None => Err(Failure::told(
+            format!("there is no place {cursor} among the records of {route}"),
+            "a cursor goes on with the list that printed it",
+            "repeat the command that printed the cursor, with the same options and --cursor",
+            Exit::Usage,
+        )),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run(file: &Path, output: Output, session: &mut Session<'_>) -> Res
         read?
     };
     let judged: Vec<Judged> = chapters.into_iter().map(judge).collect();
-    let told = verify::tell(&judged, IN_A_FILE, output, session)?;
+    let told = verify::tell(judged, IN_A_FILE, output, session)?;
     torn.map_or(Ok(told), Err)
 }
 
@@ -92,32 +92,31 @@ fn judge((route, chapter): (RouteName, Chapter)) -> Judged {
 }
 
 fn unopened(file: &Path, error: &io::Error) -> Failure {
-    Failure::Told {
-        what: format!("{} cannot be read", file.display()),
-        why: error.to_string(),
-        fix: "check the path and its permissions".to_owned(),
-        exit: Exit::Error,
-    }
+    Failure::told(
+        format!("{} cannot be read", file.display()),
+        error.to_string(),
+        "check the path and its permissions",
+        Exit::Error,
+    )
 }
 
 fn torn_line(file: &Path, number: u64) -> Failure {
-    Failure::Told {
-        what: format!("line {number} of {} is torn", file.display()),
-        why: "the file does not end with the end of a line: an export was interrupted".to_owned(),
-        fix: format!(
+    Failure::told(
+        format!("line {number} of {} is torn", file.display()),
+        "the file does not end with the end of a line: an export was interrupted",
+        format!(
             "repeat the export with --to {0}: it drops the line and goes on after the one before it",
             file.display()
         ),
-        exit: Exit::Unverified,
-    }
+        Exit::Unverified,
+    )
 }
 
 fn no_record(file: &Path, number: u64, why: &str) -> Failure {
-    Failure::Told {
-        what: format!("line {number} of {} is no record", file.display()),
-        why: why.to_owned(),
-        fix: "verify what `writerlink audit export` wrote as JSON lines; if that is what it was, the line was changed"
-            .to_owned(),
-        exit: Exit::Unverified,
-    }
+    Failure::told(
+        format!("line {number} of {} is no record", file.display()),
+        why.to_owned(),
+        "verify what `writerlink audit export` wrote as JSON lines; if that is what it was, the line was changed",
+        Exit::Unverified,
+    )
 }

@@ -31,14 +31,13 @@ pub(super) async fn run(
     match output {
         Output::Table => text(&records, session.look, session.out)?,
         Output::Json => {
-            let rows = Listing { name: "records", rows: &views, next: None };
+            let rows = Listing::of("records", &views);
             crate::cli::render::json(&rows, session.out)?;
         }
         Output::Jsonl => jsonl(&views, session.out)?,
         Output::Csv => {
             let rows: Vec<RecordRow> = records.iter().map(RecordRow::of).collect();
-            let rows = Listing { name: "records", rows: &rows, next: None };
-            rows.write(output, session.out)?;
+            Listing::of("records", &rows).write(output, session.out)?;
         }
     }
     Ok(Exit::Done)
@@ -71,7 +70,7 @@ pub(in crate::cli) fn not_found(id: &RecordRef) -> Failure {
             format!("if the day has more than {SCAN_RECORDS_MAX} records, ask by ROUTE/SEQ"),
         ),
     };
-    Failure::Told { what, why: "the audit table has none under this id".to_owned(), fix, exit: Exit::Error }
+    Failure::told(what, "the audit table has none under this id", fix, Exit::Error)
 }
 
 /// All records, grouped by transition.

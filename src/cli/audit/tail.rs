@@ -11,7 +11,7 @@ use crate::audit_chain::{Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Row as _, clean, json_line};
+use crate::cli::render::{Row as _, clean, csv_line, heading, json_line};
 use crate::cli::run::asked;
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
@@ -102,7 +102,7 @@ impl Following {
 
     fn heading(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.output {
-            Output::Csv => writeln!(out, "{}", RecordRow::FIELDS.join(",")),
+            Output::Csv => writeln!(out, "{}", heading::<RecordRow>()?),
             Output::Table | Output::Json | Output::Jsonl => Ok(()),
         }
     }
@@ -165,15 +165,10 @@ fn passes(error: CallError, session: &mut Session<'_>) -> Result<(), Failure> {
 fn write(output: Output, stored: &StoredRecord, out: &mut dyn Write) -> io::Result<()> {
     let row = RecordRow::of(stored);
     match output {
-        Output::Csv => {
-            let mut writer = csv::WriterBuilder::new();
-            let mut writer = writer.has_headers(false).from_writer(out);
-            writer.serialize(row)?;
-            writer.flush()
-        }
+        Output::Csv => csv_line(&row, out),
         Output::Jsonl | Output::Json => json_line(&row, out),
         Output::Table => {
-            let cells: Vec<String> = row.cells().iter().map(|cell| clean(cell)).collect();
+            let cells: Vec<String> = row.cells().iter().map(|(_, cell)| clean(cell)).collect();
             let columns = cells.iter().zip(WIDTHS);
             let line: Vec<String> = columns.map(|(c, width)| format!("{c:<width$}")).collect();
             writeln!(out, "{}", line.join("  ").trim_end())

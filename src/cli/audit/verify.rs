@@ -24,7 +24,7 @@ use crate::ports::{Audit, CallError};
 const HASH_DIGITS: usize = 16;
 
 /// What there is to say of one chain.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(in crate::cli) struct Verdict {
     route: String,
     pub(in crate::cli) intact: bool,
@@ -41,23 +41,7 @@ pub(in crate::cli) struct Verdict {
 }
 
 impl Row for Verdict {
-    const COLUMNS: &'static [&'static str] = &["ROUTE", "RECORDS", "VERDICT", "HEAD"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "intact",
-        "records",
-        "from_seq",
-        "to_seq",
-        "head_seq",
-        "head_hash",
-        "first_bad_seq",
-        "fault",
-        "expected",
-        "found",
-        "remedy",
-    ];
-
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<(&'static str, String)> {
         let whole = self.from_seq <= 1 && self.to_seq == self.head_seq;
         let verdict = match &self.fault {
             Some(fault) => format!("BROKEN: {fault}"),
@@ -66,7 +50,12 @@ impl Row for Verdict {
         };
         let hash: String = self.head_hash.chars().take(HASH_DIGITS).collect();
         let head = format!("{} {hash}…", self.head_seq);
-        vec![self.route.clone(), self.records.to_string(), verdict, head]
+        vec![
+            ("ROUTE", self.route.clone()),
+            ("RECORDS", self.records.to_string()),
+            ("VERDICT", verdict),
+            ("HEAD", head),
+        ]
     }
 }
 
@@ -99,17 +88,16 @@ impl Verdict {
 
 /// Writes verdicts, and what they come to.
 pub(super) fn tell(
-    judged: &[Judged],
+    judged: Vec<Judged>,
     (why, fix): (&str, &str),
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
-    let verdicts: Vec<&Verdict> = judged.iter().map(|judged| &judged.verdict).collect();
-    let rows = Listing { name: "routes", rows: &verdicts, next: None };
-    rows.write(output, session.out)?;
-    let faults = judged.iter().filter_map(|judged| {
-        let (fault, verdict) = (judged.fault.as_ref()?, &judged.verdict);
-        Some((verdict.route.as_str(), fault, verdict.remedy.as_deref()))
+    let judged = judged.into_iter().map(|judged| (judged.verdict, judged.fault));
+    let (verdicts, faults): (Vec<Verdict>, Vec<Option<Fault>>) = judged.unzip();
+    Listing::of("routes", &verdicts).write(output, session.out)?;
+    let faults = verdicts.iter().zip(&faults).filter_map(|(verdict, fault)| {
+        Some((verdict.route.as_str(), fault.as_ref()?, verdict.remedy.as_deref()))
     });
     match broken(faults, (why, fix)) {
         Some(failure) => Err(failure),
@@ -145,7 +133,7 @@ pub(super) async fn run(
         }
     }
     progress.clear(session)?;
-    let told = tell(&judged, IN_THE_TABLE, output, session)?;
+    let told = tell(judged, IN_THE_TABLE, output, session)?;
     failed.map_or(Ok(told), Err)
 }
 
@@ -190,12 +178,7 @@ impl Range {
 }
 
 fn no_range(why: String, fix: &str) -> Failure {
-    Failure::Told {
-        what: "there is no such range of records".to_owned(),
-        why,
-        fix: fix.to_owned(),
-        exit: Exit::Usage,
-    }
+    Failure::told("there is no such range of records", why, fix.to_owned(), Exit::Usage)
 }
 
 /// Follows a chain to the head, or to the end of the range.

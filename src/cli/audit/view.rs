@@ -1,17 +1,15 @@
 //! Records as they are shown.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::cli::render::Row;
+use crate::cli::render::{Row, millis, or_dash};
 use crate::domain::audit::{Entry, Reason, RecordKind, Step, Told};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::Outcome;
 use crate::ports::StoredRecord;
 
 /// A record in one flat row: for lists, and for programs that sort and count.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct RecordRow {
     at: String,
     route: String,
@@ -91,36 +89,9 @@ fn ordered(entry: &Entry) -> Option<String> {
 }
 
 impl Row for RecordRow {
-    const COLUMNS: &'static [&'static str] = &["AT", "RECORD", "WHAT", "REASON", "INSTANCE", "TOOK"];
-    const FIELDS: &'static [&'static str] = &[
-        "at",
-        "route",
-        "seq",
-        "kind",
-        "outcome",
-        "reason",
-        "cause",
-        "instance",
-        "target",
-        "took_ms",
-        "attempt",
-        "generation",
-        "owner",
-        "version",
-        "installation",
-        "config_hash",
-        "event_id",
-        "evidence_at",
-        "event_source",
-        "event_key",
-        "transition",
-        "hash",
-        "intact",
-        "note",
-    ];
     const WHOLE: &'static [usize] = &[0, 1];
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<(&'static str, String)> {
         let mut what = self.outcome.unwrap_or(self.kind).to_owned();
         if let Some(act) = &self.act {
             what = format!("{what} {act}");
@@ -128,14 +99,13 @@ impl Row for RecordRow {
         if !self.intact {
             what.push_str(" ALTERED");
         }
-        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
         vec![
-            self.at.clone(),
-            format!("{}/{}", self.route, self.seq),
-            what,
-            or_dash(self.reason),
-            or_dash(self.instance.as_deref()),
-            format!("{} ms", self.took_ms),
+            ("AT", self.at.clone()),
+            ("RECORD", format!("{}/{}", self.route, self.seq)),
+            ("WHAT", what),
+            ("REASON", or_dash(self.reason)),
+            ("INSTANCE", or_dash(self.instance.as_deref())),
+            ("TOOK", format!("{} ms", self.took_ms)),
         ]
     }
 }
@@ -228,10 +198,6 @@ fn step(step: &Step) -> StepView {
         request_id: step.request_id.clone(),
         error: step.error.clone(),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a record says in one word.

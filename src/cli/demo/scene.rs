@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::render::Row;
+use crate::cli::render::{Row, or_dash};
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
 use crate::embedded::faults::Effect;
@@ -54,7 +54,7 @@ impl Scene {
 }
 
 /// What became of one message, for programs.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct StepRow {
     pub(super) name: &'static str,
     pub(super) event_key: Option<String>,
@@ -64,17 +64,15 @@ pub(super) struct StepRow {
 }
 
 impl Row for StepRow {
-    const COLUMNS: &'static [&'static str] = &["STEP", "OUTCOME", "REGISTERED", "SWAPPED"];
-    const FIELDS: &'static [&'static str] = &["name", "event_key", "outcome", "registered_ms", "swapped_ms"];
-
-    fn cells(&self) -> Vec<String> {
-        let ms = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-        vec![self.name.to_owned(), self.outcome.clone(), ms(self.registered_ms), ms(self.swapped_ms)]
+    fn cells(&self) -> Vec<(&'static str, String)> {
+        let ms = |ms: Option<u64>| or_dash(ms.map(|ms| format!("{ms} ms")));
+        vec![
+            ("STEP", self.name.to_owned()),
+            ("OUTCOME", self.outcome.clone()),
+            ("REGISTERED", ms(self.registered_ms)),
+            ("SWAPPED", ms(self.swapped_ms)),
+        ]
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `23:00:31`.

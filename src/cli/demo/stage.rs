@@ -264,12 +264,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The stage could not be set: a fault of this program, since nothing here comes from outside.
 pub(super) fn broken(error: impl Display) -> Failure {
-    Failure::Told {
-        what: "the demo's world broke".to_owned(),
-        why: error.to_string(),
-        fix: "this should not happen: please report it, with the seed".to_owned(),
-        exit: Exit::Error,
-    }
+    Failure::told(
+        "the demo's world broke",
+        error.to_string(),
+        "this should not happen: please report it, with the seed",
+        Exit::Error,
+    )
 }
 
 #[cfg(test)]

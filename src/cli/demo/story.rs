@@ -10,9 +10,10 @@ mod trouble;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::scene::{Beat, Scene, Sighting, StepRow, millis};
+use super::scene::{Beat, Scene, Sighting, StepRow};
 use super::stage::{Note, ROUTE, Stage, Told, broken};
 use crate::cli::failure::Failure;
+use crate::cli::render::millis;
 use crate::domain::event::RdsEvent;
 use crate::domain::route::{InstanceId, SourceId};
 use crate::domain::target::{ObservedTarget, Target};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::scene::{Beat, Scene, Sighting, millis, time_of_day};
+use super::scene::{Beat, Scene, Sighting, time_of_day};
 use super::stage::{ROUTE, Stage};
 use super::story::{Story, seconds};
-use crate::cli::render::{Look, Tone, clean, wrapped};
+use crate::cli::render::{Look, Tone, clean, millis, wrapped};
 use crate::domain::audit::{Reason, Step};
 use crate::domain::target::{ObservedTarget, Target};
 use crate::domain::transition::Outcome;

@@ -34,9 +34,9 @@ struct Explained {
     note: String,
     instance: Option<String>,
     target: Option<String>,
-    /// Who holds the route, so that an attempt would have to come back.
     /// Whether it would stay unresolved.
     unresolved: bool,
+    /// Who holds the route, so that an attempt would have to come back.
     lease_owner: Option<String>,
     asked: Vec<Answered>,
 }
@@ -51,7 +51,7 @@ struct Answered {
 }
 
 /// A question in one flat row.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FlatRow<'a> {
     route: &'a str,
     event_key: Option<&'a str>,
@@ -64,16 +64,12 @@ struct FlatRow<'a> {
 }
 
 impl Row for FlatRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["", "ANSWER", "QUESTION", "COMPARED"];
-    const FIELDS: &'static [&'static str] =
-        &["route", "event_key", "n", "question", "answer", "compared", "decision", "reason"];
-
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<(&'static str, String)> {
         vec![
-            format!("{:>4}", self.n),
-            self.answer.to_owned(),
-            self.question.to_owned(),
-            self.compared.to_owned(),
+            ("", format!("{:>4}", self.n)),
+            ("ANSWER", self.answer.to_owned()),
+            ("QUESTION", self.question.to_owned()),
+            ("COMPARED", self.compared.to_owned()),
         ]
     }
 }
@@ -130,13 +126,10 @@ fn write(all: &[Explained], output: Output, session: &mut Session<'_>) -> io::Re
             Ok(())
         }
         Output::Json => {
-            let all = Listing { name: "explained", rows: all, next: None };
+            let all = Listing::of("explained", all);
             json(&all, session.out)
         }
-        Output::Jsonl | Output::Csv => {
-            let rows = Listing { name: "asked", rows: &rows, next: None };
-            rows.write(output, session.out)
-        }
+        Output::Jsonl | Output::Csv => Listing::of("asked", &rows).write(output, session.out),
     }
 }
 
@@ -226,7 +219,7 @@ impl Explained {
         about.extend(key.map(|key| ("  key".to_owned(), key.clone())));
         pairs(&about, out)?;
         let rows: Vec<FlatRow<'_>> = self.rows().collect();
-        let rows = Listing { name: "asked", rows: &rows, next: None };
+        let rows = Listing::of("asked", &rows);
         writeln!(out)?;
         rows.write(Output::Table, out)?;
         writeln!(out)?;

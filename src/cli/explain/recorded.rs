@@ -42,7 +42,7 @@ struct Decided {
 }
 
 /// The same without lists, for spreadsheets.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FlatRow<'a> {
     route: &'a str,
     seq: u64,
@@ -57,33 +57,7 @@ struct FlatRow<'a> {
     transition: &'a str,
 }
 
-impl Row for FlatRow<'_> {
-    const COLUMNS: &'static [&'static str] = &["AT", "RECORD", "OUTCOME", "REASON", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "seq",
-        "at",
-        "kind",
-        "outcome",
-        "reason",
-        "question",
-        "meaning",
-        "note",
-        "event_key",
-        "transition",
-    ];
-
-    fn cells(&self) -> Vec<String> {
-        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        vec![
-            self.at.to_owned(),
-            format!("{}/{}", self.route, self.seq),
-            self.outcome.unwrap_or(self.kind).to_owned(),
-            or_dash(self.reason),
-            self.note.to_owned(),
-        ]
-    }
-}
+impl Row for FlatRow<'_> {}
 
 /// Tells what the records of the event say: of every attempt at it, though it was one transition that was named.
 pub(super) async fn run(
@@ -136,14 +110,13 @@ fn write(
     match output {
         Output::Table => text(records, event, session.look, session.out),
         Output::Json => {
-            let rows = Listing { name: "decided", rows: &decided, next: None };
+            let rows = Listing::of("decided", &decided);
             json(&rows, session.out)
         }
         Output::Jsonl => jsonl(&decided, session.out),
         Output::Csv => {
             let rows: Vec<FlatRow<'_>> = decided.iter().map(Decided::flat).collect();
-            let rows = Listing { name: "decided", rows: &rows, next: None };
-            rows.write(output, session.out)
+            Listing::of("decided", &rows).write(output, session.out)
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{confirm, nobody_to_ask};
 use crate::cli::args::{Adopt, Global, Output};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Row};
+use crate::cli::render::{Listing, Row, or_dash};
 use crate::cli::run::author;
 use crate::cli::{Answers, Session, configured};
 use crate::domain::lease::Owner;
@@ -16,7 +16,7 @@ use crate::domain::transition::RouteState;
 use crate::reconcile::{Adopted, Adopting, Adoption, LedgerRepair};
 
 /// What would be adopted, or was.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct AdoptRow {
     route: String,
     /// `adopt`, `adopted`, or `nothing`.
@@ -38,34 +38,17 @@ struct AdoptRow {
 }
 
 impl Row for AdoptRow {
-    const COLUMNS: &'static [&'static str] =
-        &["ROUTE", "ACTION", "HEAD", "NEWEST", "VERIFIED", "RECORD", "DESIRED", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route",
-        "action",
-        "head_seq",
-        "head_hash",
-        "newest_row",
-        "verified_seq",
-        "skipped",
-        "record_seq",
-        "instance",
-        "target",
-        "note",
-    ];
-
-    fn cells(&self) -> Vec<String> {
-        let dash = || "-".to_owned();
+    fn cells(&self) -> Vec<(&'static str, String)> {
         let desired = self.instance.as_ref().zip(self.target.as_ref());
         vec![
-            self.route.clone(),
-            self.action.to_owned(),
-            self.head_seq.to_string(),
-            self.newest_row.to_string(),
-            self.verified_seq.to_string(),
-            self.record_seq.map_or_else(dash, |seq| seq.to_string()),
-            desired.map_or_else(dash, |(instance, target)| format!("{instance} at {target}")),
-            self.note.clone(),
+            ("ROUTE", self.route.clone()),
+            ("ACTION", self.action.to_owned()),
+            ("HEAD", self.head_seq.to_string()),
+            ("NEWEST", self.newest_row.to_string()),
+            ("VERIFIED", self.verified_seq.to_string()),
+            ("RECORD", or_dash(self.record_seq)),
+            ("DESIRED", or_dash(desired.map(|(instance, target)| format!("{instance} at {target}")))),
+            ("NOTE", self.note.clone()),
         ]
     }
 }
@@ -149,6 +132,5 @@ fn failed(doing: &str, route: &Route, error: crate::ports::CallError) -> Failure
 }
 
 fn write(row: &AdoptRow, output: Output, out: &mut dyn Write) -> std::io::Result<()> {
-    let rows = Listing { name: "adoptions", rows: &[row], next: None };
-    rows.write(output, out)
+    Listing::of("adoptions", std::slice::from_ref(row)).write(output, out)
 }

@@ -90,11 +90,13 @@ impl Crew {
         }
         let mut done = BTreeMap::new();
         while let Some(one) = under_way.join_next().await {
-            let (n, one) = one.map_err(|error| Failure::Told {
-                what: "the order came to no end on one of the routes".to_owned(),
-                why: error.to_string(),
-                fix: "this should not happen: please report it; give the order again".to_owned(),
-                exit: Exit::Error,
+            let (n, one) = one.map_err(|error| {
+                Failure::told(
+                    "the order came to no end on one of the routes",
+                    error.to_string(),
+                    "this should not happen: please report it; give the order again",
+                    Exit::Error,
+                )
             })?;
             done.insert(n, one);
         }

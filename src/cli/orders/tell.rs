@@ -9,7 +9,7 @@ use super::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::{Listing, Row};
+use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use crate::domain::audit::Reason;
 use crate::domain::decide::Verdict;
@@ -21,7 +21,7 @@ use crate::domain::transition::{Outcome, RouteState};
 use crate::reconcile::{Ended, Ordered, Report};
 
 /// What became of an order on one route.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct OrderRow {
     route: String,
     order: &'static str,
@@ -38,19 +38,14 @@ struct OrderRow {
 }
 
 impl Row for OrderRow {
-    const COLUMNS: &'static [&'static str] = &["ROUTE", "ORDER", "OUTCOME", "TARGET", "TOOK", "NOTE"];
-    const FIELDS: &'static [&'static str] = &[
-        "route", "order", "outcome", "reason", "instance", "target", "until", "by", "took_ms", "id", "note",
-    ];
-
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self) -> Vec<(&'static str, String)> {
         vec![
-            self.route.clone(),
-            self.order.to_owned(),
-            self.outcome.to_owned(),
-            self.target.clone().unwrap_or_else(|| "-".to_owned()),
-            format!("{} ms", self.took_ms),
-            self.note.clone(),
+            ("ROUTE", self.route.clone()),
+            ("ORDER", self.order.to_owned()),
+            ("OUTCOME", self.outcome.to_owned()),
+            ("TARGET", or_dash(self.target.as_ref())),
+            ("TOOK", format!("{} ms", self.took_ms)),
+            ("NOTE", self.note.clone()),
         ]
     }
 }
@@ -63,8 +58,7 @@ pub(super) fn all(
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let rows: Vec<OrderRow> = done.iter().map(|one| row(one, order)).collect();
-    let rows = Listing { name: "ordered", rows: &rows, next: None };
-    rows.write(output, session.out)?;
+    Listing::of("ordered", &rows).write(output, session.out)?;
     let mut exit = Exit::Done;
     for one in done {
         if let Some(failure) = failure(one, order) {
@@ -85,7 +79,7 @@ fn row(done: &Done, order: &Order) -> OrderRow {
         target: None,
         until: until.map(|until| until.to_string()),
         by: order.by.clone(),
-        took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+        took_ms: millis(done.took),
         id: None,
         note: String::new(),
     };
@@ -154,12 +148,12 @@ fn held_by(owner: &str, most: Duration) -> String {
 /// Why the order is not in force on this route, if it is not.
 fn failure(done: &Done, order: &Order) -> Option<Failure> {
     if let Some((owner, most)) = busy(&done.became) {
-        return Some(Failure::Told {
-            what: not_done(&done.route.name, &order.act),
-            why: held_by(owner.as_str(), most),
-            fix: "give the order again, or let it wait longer, as with --wait 2m".to_owned(),
-            exit: Exit::LeaseHeld,
-        });
+        return Some(Failure::told(
+            not_done(&done.route.name, &order.act),
+            held_by(owner.as_str(), most),
+            "give the order again, or let it wait longer, as with --wait 2m",
+            Exit::LeaseHeld,
+        ));
     }
     match &done.became {
         Became::Failed(error) => {
@@ -202,14 +196,14 @@ fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
         | Ended::Nothing(_)
         | Ended::LeaseLost { .. }) => (ended.note(), Exit::Error),
     };
-    Some(Failure::Told {
-        what: format!("route {route} is not where it was ordered to be"),
+    Some(Failure::told(
+        format!("route {route} is not where it was ordered to be"),
         why,
-        fix: format!(
+        format!(
             "`writerlink plan {route}` shows what is missing, and a worker's timer does it; or give the order again"
         ),
         exit,
-    })
+    ))
 }
 
 /// An order that a rule forbids, and what would go past it.
@@ -224,7 +218,7 @@ fn refusal(route: &RouteName, order: &Order, verdict: &Verdict) -> Failure {
                  allowed_instances or allowed_cidrs"
             .to_owned(),
     };
-    Failure::Told { what: not_done(route, &order.act), why: verdict.note.clone(), fix, exit: Exit::Refused }
+    Failure::told(not_done(route, &order.act), verdict.note.clone(), fix, Exit::Refused)
 }
 
 /// How to lift the rule, and how to go past it this once.

@@ -9,35 +9,7 @@ use crate::cli::render::csv;
 use crate::survey::view::{RouteView, UnreadView};
 use crate::survey::{RouteSurvey, Survey};
 
-const FIELDS: [&str; 24] = [
-    "at",
-    "route",
-    "standing",
-    "why",
-    "strategy",
-    "mode",
-    "instance",
-    "target",
-    "nlb",
-    "moved_at",
-    "moved_age_ms",
-    "cause",
-    "outcome",
-    "reason",
-    "held_back",
-    "waiting",
-    "unresolved_event",
-    "source_conflict",
-    "lease_owner",
-    "lease_left_ms",
-    "chain_seq",
-    "chain_hash",
-    "chain_end",
-    "unread",
-];
-
-/// In the order of [`FIELDS`].
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FlatRow {
     at: String,
     route: String,
@@ -68,7 +40,7 @@ struct FlatRow {
 /// Writes a row for each route.
 pub(super) fn write(survey: &Survey, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<FlatRow> = survey.routes.iter().map(row).collect();
-    csv(&FIELDS, &rows, out)
+    csv(&rows, out)
 }
 
 fn row(survey: &RouteSurvey) -> FlatRow {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, pairs, resource, span};
+use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, or_dash, pairs, resource, span};
 use crate::domain::route::Strategy;
 use crate::domain::standing::Standing;
 use crate::domain::transition::Desired;
@@ -49,7 +49,6 @@ pub(super) fn tone(standing: Standing) -> Tone {
 fn cells(survey: &RouteSurvey) -> [String; 7] {
     let control = survey.control();
     let desired = control.and_then(|control| control.desired.as_ref());
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let moved = match (&survey.records, &survey.last_move) {
         (Err(_), _) => Some("not read".to_owned()),
         (Ok(_), last) => last.as_ref().map(|last| format!("{} ago", span(survey.at.since(last.at)))),

@@ -7,7 +7,7 @@ impl<'a> Section<'a> {
     /// A list of strings that keep `rule`; nothing when it is absent or one of them was faulty.
     pub(in crate::config) fn texts<T>(
         &self,
-        field: &str,
+        field: &'static str,
         rule: &Rule<T>,
         findings: &mut Findings,
     ) -> Option<Found<Vec<T>>> {
@@ -55,7 +55,7 @@ impl<'a> Section<'a> {
     /// One string that keeps `rule`, or a list of them.
     pub(in crate::config) fn one_or_more<T>(
         &self,
-        field: &str,
+        field: &'static str,
         rule: &Rule<T>,
         findings: &mut Findings,
     ) -> Option<Found<Vec<T>>> {
@@ -65,10 +65,5 @@ impl<'a> Section<'a> {
         let Found { value, place } = self.text(field, rule, findings)?;
         let value = vec![value];
         Some(Found { value, place })
-    }
-
-    /// A field's value as it is written, for a fault that only several fields together show.
-    pub(in crate::config) fn quote_of(&self, field: &str) -> Option<&'a str> {
-        self.get(field).map(|value| self.document.quote(value))
     }
 }

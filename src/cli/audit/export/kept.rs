@@ -11,7 +11,7 @@ use std::path::Path;
 use super::{Form, line};
 use crate::cli::audit::view::RecordRow;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::render::Row as _;
+use crate::cli::render::heading;
 use crate::domain::audit::Hash;
 use crate::domain::route::RouteName;
 use crate::domain::transition::ChainHead;
@@ -32,13 +32,12 @@ pub(super) struct Kept {
 /// Opens the file, made if it is not there. One that is no export is left as it is.
 pub(super) fn open(path: &Path, form: Form) -> Result<Kept, Failure> {
     let refused = |why: String| {
-        Failure::Told {
-        what: format!("the export cannot go on in {}", path.display()),
-        why,
-        fix: "name a file that `writerlink audit export` wrote in the same form, or a new one; nothing was changed"
-            .to_owned(),
-        exit: Exit::Error,
-    }
+        Failure::told(
+            format!("the export cannot go on in {}", path.display()),
+            why,
+            "name a file that `writerlink audit export` wrote in the same form, or a new one; nothing was changed",
+            Exit::Error,
+        )
     };
     let io = |error: io::Error| refused(error.to_string());
     let mut options = OpenOptions::new();
@@ -100,7 +99,8 @@ fn of_jsonl(mut text: impl BufRead) -> Result<Places, String> {
 fn of_csv(text: impl Read) -> Result<Places, String> {
     let mut reader = csv::Reader::from_reader(text);
     let headings = reader.headers().map_err(|error| error.to_string())?;
-    if !headings.is_empty() && headings != RecordRow::FIELDS {
+    let ours = heading::<RecordRow>().map_err(|error| error.to_string())?;
+    if !headings.is_empty() && headings.iter().collect::<Vec<_>>().join(",") != ours {
         return Err("its first line is not the heading of an export".to_owned());
     }
     let mut places = Places::new();
