@@ -1,7 +1,7 @@
 //! Which routes a page shows, where there are more than fit on one.
 
-use super::html::Html;
-use super::parts::dim;
+use maud::{Markup, html};
+
 use crate::domain::route::{ROUTE_NAME_LENGTH_MAX, Route};
 
 /// What of the routes somebody asked for.
@@ -60,37 +60,30 @@ impl Choice {
 }
 
 /// A field for a part of the names, where there are more routes than one page has.
-pub(super) fn chooser(page: &mut Html, choice: &Choice) {
-    if choice.pages == 1 && choice.find.is_empty() {
-        return;
+pub(super) fn chooser(choice: &Choice) -> Markup {
+    let Choice { found, page, pages, find, .. } = choice;
+    html! {
+        @if *pages > 1 || !find.is_empty() {
+            form method="get" action="/" class="chooser" {
+                label for="find" { "Names that contain" }
+                input id="find" name="find" value=(find);
+                button { "Show" }
+                span.dim { (found) " routes, page " (page) " of " (pages) }
+            }
+        }
     }
-    let attributes = [("method", "get"), ("action", "/"), ("class", "chooser")];
-    page.element("form", &attributes, |page| {
-        page.text_element("label", &[("for", "find")], "Names that contain");
-        let attributes = [("id", "find"), ("name", "find"), ("value", choice.find.as_str())];
-        page.void("input", &attributes);
-        page.text_element("button", &[], "Show");
-        let Choice { found, page: n, pages, .. } = choice;
-        dim(page, &format!("{found} routes, page {n} of {pages}"));
-    });
 }
 
 /// The way to the next page.
-pub(super) fn leaf(page: &mut Html, choice: &Choice) {
-    if choice.pages == 1 {
-        return;
+pub(super) fn leaf(choice: &Choice) -> Markup {
+    html! {
+        @if choice.pages > 1 {
+            nav aria-label="Pages of routes" {
+                @if choice.page > 1 { a href=(choice.href(choice.page - 1)) { "Previous" } }
+                @if choice.page < choice.pages { a href=(choice.href(choice.page + 1)) { "Next" } }
+            }
+        }
     }
-    page.element("nav", &[("aria-label", "Pages of routes")], |page| {
-        let mut link = |to: usize, text: &str| {
-            page.text_element("a", &[("href", &choice.href(to))], text);
-        };
-        if choice.page > 1 {
-            link(choice.page - 1, "Previous");
-        }
-        if choice.page < choice.pages {
-            link(choice.page + 1, "Next");
-        }
-    });
 }
 
 #[cfg(test)]

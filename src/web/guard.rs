@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Where a listener can be reached from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +38,17 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Lets through what only reads and was meant for this machine.
-pub(super) async fn guard(reach: Reach, request: Request, next: Next) -> Response {
-    let mut answer = match refused(reach, &request) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
-    };
-    for (name, value) in HEADERS {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    answer
+/// Lets through to `app` what only reads and was meant for this machine.
+pub(super) fn guarded(app: Router, reach: Reach) -> Router {
+    let guard = middleware::from_fn(move |request: Request, next: Next| async move {
+        match refused(reach, &request) {
+            Some(refusal) => refusal,
+            None => next.run(request).await,
+        }
+    });
+    HEADERS.into_iter().fold(app.layer(guard), |app, (name, value)| {
+        app.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
+    })
 }
 
 fn refused(reach: Reach, request: &Request) -> Option<Response> {

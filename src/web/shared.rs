@@ -8,6 +8,10 @@ use tokio::sync::Mutex;
 
 use crate::ports::Clock;
 
+/// For how long what was read is shown again, to whoever looks: a page that somebody reloads all the time costs as
+/// much as one that is looked at six times a minute. Ten seconds are less than any state of the load balancer lasts.
+pub const KEPT_FOR: Duration = Duration::from_secs(10);
+
 /// How many answers are kept: the last pages that somebody looked at.
 const KEPT_MAX: usize = 32;
 
