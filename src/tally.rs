@@ -117,22 +117,14 @@ fn registry_of(installation: &InstallationName) -> Registry {
 fn register(metric: Metric, registry: &mut Registry) -> Numbers {
     // The registry ends the sentence itself.
     let help = metric.help.trim().trim_end_matches('.');
-    // A rate can be taken from the first time on only of what was 0 before it.
-    let starts_at_zero = metric.by == By::Nothing;
     match metric.kind {
         Kind::Counter => {
-            let family = Family::<Labels, Counter>::default();
-            if starts_at_zero {
-                drop(family.get_or_create(&Labels::new()));
-            }
+            let family = family(metric.by);
             registry.register(metric.name, help, family.clone());
             Numbers::Counter(family)
         }
         Kind::Gauge => {
-            let family = Family::<Labels, Gauge>::default();
-            if starts_at_zero {
-                drop(family.get_or_create(&Labels::new()));
-            }
+            let family = family(metric.by);
             registry.register(metric.name, help, family.clone());
             Numbers::Gauge(family)
         }
@@ -143,6 +135,16 @@ fn register(metric: Metric, registry: &mut Registry) -> Numbers {
             Numbers::Time(histogram)
         }
     }
+}
+
+/// The series of a metric. What is told apart by nothing begins with 0: without it, a rate could not be taken from the
+/// first time on.
+fn family<M: Default>(by: By) -> Family<Labels, M> {
+    let family = Family::default();
+    if by == By::Nothing {
+        drop(family.get_or_create(&Labels::new()));
+    }
+    family
 }
 
 #[cfg(test)]
@@ -172,7 +174,10 @@ mod tests {
         let tally = tally();
         let text = tally.text(&tally.registry()).unwrap();
         assert!(text.contains("\nwriterlink_queue_failures_total{installation=\"w\"} 0\n"));
-        assert!(text.contains("\nwriterlink_begin_seconds_bucket{installation=\"w\",le=\"600.0\"} 0\n"), "{text}");
+        assert!(
+            text.contains("\nwriterlink_begin_seconds_bucket{installation=\"w\",le=\"600.0\"} 0\n"),
+            "{text}"
+        );
         assert!(!text.contains("\nwriterlink_attempts_total{"), "{text}");
     }
 }

@@ -27,8 +27,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::net::TcpListener;
 
-use self::guard::Reach;
 pub use self::probes::Probes;
+use self::server::Door;
 pub use self::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
 pub use self::shared::KEPT_FOR;
 pub use self::site::Site;
@@ -60,9 +60,9 @@ pub fn answer(
     limits: ConnectionLimits,
     observer: Arc<dyn Observer>,
 ) -> io::Result<HttpServer> {
-    let reach = Reach::of(listener.local_addr()?);
-    let app = guard::guarded(app.fallback(nothing_here), reach);
-    HttpServer::start(listener, app, limits, observer)
+    let address = listener.local_addr()?;
+    let app = guard::guarded(app.fallback(nothing_here), address);
+    Ok(HttpServer::start(Door { address, app, limits, observer }, listener))
 }
 
 async fn nothing_here() -> Response {

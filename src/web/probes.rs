@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::metrics::gauge::ConstGauge;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::shared::{Pace, Shared};
 use crate::domain::lease::CALL_TIMEOUT;
@@ -106,23 +107,18 @@ enum Health {
 #[derive(Debug, Serialize)]
 struct Silences {
     receiving_silent_s: u64,
-    timer_silent_s: TimerSilence,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum TimerSilence {
-    Seconds(u64),
-    Off(&'static str),
+    /// Seconds, or `off`.
+    timer_silent_s: Value,
 }
 
 impl Health {
     /// How it is: which of its parts has been silent for how long, and why that is too long.
     fn of(liveness: &Liveness) -> Self {
         let timer = liveness.timer_silent_for();
-        let timer = timer.map_or(TimerSilence::Off("off"), |silent| TimerSilence::Seconds(silent.as_secs()));
-        let receiving_silent_s = liveness.receiving_silent_for().as_secs();
-        let silences = Silences { receiving_silent_s, timer_silent_s: timer };
+        let silences = Silences {
+            receiving_silent_s: liveness.receiving_silent_for().as_secs(),
+            timer_silent_s: timer.map_or("off".into(), |silent| silent.as_secs().into()),
+        };
         let too_long: Vec<String> = liveness.silences().iter().map(ToString::to_string).collect();
         if too_long.is_empty() {
             Self::Ok(silences)
@@ -165,21 +161,21 @@ async fn readyz(State(probes): State<Arc<Probes>>) -> Health {
 
 async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
     let (liveness, mut process) = (&probes.liveness, probes.tally.registry());
-    let mut gauge = |name, help, value| process.register(name, help, ConstGauge::new(value));
-    let receiving = liveness.receiving_silent_for().as_secs_f64();
-    gauge("last_turn_age_seconds", "Seconds since the worker's receiving loop last turned", receiving);
+    let alive = liveness.silences().is_empty();
+    let ready = alive && probes.readiness.is_ready();
+    let receiving = ConstGauge::new(liveness.receiving_silent_for().as_secs_f64());
+    let help = "Seconds since the worker's receiving loop last turned";
+    process.register("last_turn_age_seconds", help, receiving);
     if let Some(timer) = liveness.timer_silent_for() {
         let help = "Seconds since the timer last went round; absent where there is none";
-        gauge("timer_silent_seconds", help, timer.as_secs_f64());
+        process.register("timer_silent_seconds", help, ConstGauge::new(timer.as_secs_f64()));
     }
-    let alive = liveness.silences().is_empty();
-    let mut gauge = |name, help, holds| process.register(name, help, ConstGauge::new(i64::from(holds)));
-    gauge("alive", "Whether receiving loop and timer are as they should be, as /healthz says", alive);
+    let help = "Whether receiving loop and timer are as they should be, as /healthz says";
+    process.register("alive", help, ConstGauge::new(i64::from(alive)));
     let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop";
-    gauge("ready", help, probes.readiness.is_ready() && alive);
-    let of_version = ("version".into(), env!("CARGO_PKG_VERSION").into());
-    let build = process.sub_registry_with_label(of_version);
-    build.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));
+    process.register("ready", help, ConstGauge::new(i64::from(ready)));
+    let of_version = process.sub_registry_with_label(("version".into(), env!("CARGO_PKG_VERSION").into()));
+    of_version.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));
     match probes.tally.text(&process) {
         Ok(text) => ([("content-type", tally::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -78,16 +77,13 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    pub(super) fn start(
-        listener: TcpListener,
-        app: Router,
-        limits: ConnectionLimits,
-        observer: Arc<dyn Observer>,
-    ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let door = Door { address, app, limits, observer };
-        let accepting = tokio::spawn(door.accept_from(listener));
-        Ok(Self { address, accepting })
+    pub(super) fn start(door: Door, listener: TcpListener) -> Self {
+        let (address, listener) = (door.address, Arc::new(listener));
+        let accept = move || {
+            let listener = Arc::clone(&listener);
+            async move { listener.accept().await.map(|(stream, _)| stream) }
+        };
+        Self { address, accepting: tokio::spawn(door.accept_from(accept)) }
     }
 
     /// Where it answers, for who asked for port 0.
@@ -95,24 +91,18 @@ impl HttpServer {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// Whether it has ended, and why: only a bug brings that about.
-    fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<String> {
-        match Pin::new(&mut self.accepting).poll(cx) {
-            Poll::Ready(Ok(never)) => match never {},
-            Poll::Ready(Err(error)) => {
-                Poll::Ready(format!("the HTTP server at {} ended: {error}", self.address))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
 }
 
-/// Waits until one of these servers ends, and says why. Without servers it waits for ever.
+/// Waits until one of these servers ends, which only a bug brings about, and says why. Without servers it waits for
+/// ever.
 pub async fn first_end(servers: &mut [HttpServer]) -> String {
     std::future::poll_fn(|cx| {
-        let mut ends = servers.iter_mut().map(|server| server.poll_end(cx));
-        ends.find(Poll::is_ready).unwrap_or(Poll::Pending)
+        for HttpServer { address, accepting } in servers.iter_mut() {
+            if let Poll::Ready(Err(error)) = Pin::new(accepting).poll(cx) {
+                return Poll::Ready(format!("the HTTP server at {address} ended: {error}"));
+            }
+        }
+        Poll::Pending
     })
     .await
 }
@@ -123,34 +113,24 @@ impl Drop for HttpServer {
     }
 }
 
-/// Where connections come from.
-#[async_trait]
-trait Incoming: Send + 'static {
-    /// The next one.
-    async fn next(&mut self) -> io::Result<TcpStream>;
-}
-
-#[async_trait]
-impl Incoming for TcpListener {
-    async fn next(&mut self) -> io::Result<TcpStream> {
-        self.accept().await.map(|(stream, _)| stream)
-    }
-}
-
 /// What every connection is let in by.
-struct Door {
-    address: SocketAddr,
-    app: Router,
-    limits: ConnectionLimits,
-    observer: Arc<dyn Observer>,
+pub(super) struct Door {
+    pub(super) address: SocketAddr,
+    pub(super) app: Router,
+    pub(super) limits: ConnectionLimits,
+    pub(super) observer: Arc<dyn Observer>,
 }
 
 impl Door {
-    async fn accept_from(self, mut incoming: impl Incoming) -> Infallible {
+    /// Lets in whatever `accept` gives.
+    async fn accept_from<F: Future<Output = io::Result<TcpStream>>>(
+        self,
+        mut accept: impl FnMut() -> F,
+    ) -> Infallible {
         let mut connections = Connections::default();
         let mut failures: u64 = 0;
         loop {
-            match incoming.next().await {
+            match accept().await {
                 Ok(stream) => {
                     failures = 0;
                     connections.make_room(self.limits.connections_max).await;
@@ -159,7 +139,8 @@ impl Door {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     if failures.is_multiple_of(TOLD_ONCE_IN) {
-                        self.tell(&error);
+                        let (address, error) = (self.address, &error);
+                        self.observer.tell(&Happening::HttpNotAccepting { address, error });
                     }
                     failures += 1;
                     connections.close_one().await;
@@ -167,12 +148,6 @@ impl Door {
                 }
             }
         }
-    }
-
-    fn tell(&self, error: &io::Error) {
-        let address = self.address;
-        let happening = Happening::HttpNotAccepting { address, error };
-        self.observer.tell(&happening);
     }
 }
 

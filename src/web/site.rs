@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 
-use super::choice::{Choice, Wanted};
+use super::choice::Choice;
 use super::day::LOOK_BACK;
 use super::overview;
 use super::parts::{self, ICON_PATH, STYLE_PATH, shown};
@@ -76,8 +76,8 @@ impl Site {
         Router::new()
             .route("/", get(routes_now))
             .route("/transitions/{id}", get(one_transition))
-            .route(STYLE_PATH, get(style))
-            .route(ICON_PATH, get(icon))
+            .route(STYLE_PATH, get(([("content-type", "text/css; charset=utf-8")], STYLE)))
+            .route(ICON_PATH, get(([("content-type", "image/svg+xml")], ICON)))
             .with_state(Arc::clone(self))
     }
 
@@ -106,8 +106,8 @@ impl Site {
         let audit = Arc::clone(&self.audit);
         let read = async move {
             let one = match known {
-                Some(one) => Some(one),
                 None => records::any_of(audit.as_ref(), id, SCAN_MAX).await?,
+                known => known,
             };
             match one {
                 Some(one) => records::whole_event_of(audit.as_ref(), one).await,
@@ -145,8 +145,7 @@ async fn recent(audit: &dyn Audit, now: Timestamp) -> Read<Recent> {
 
 async fn routes_now(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
     let from = site.provenance.as_ref();
-    let wanted = Wanted::of(query.as_deref().unwrap_or_default());
-    let choice = Choice::of(&site.routes, &wanted, ROUTES_ON_A_PAGE);
+    let choice = Choice::of(&site.routes, query.as_deref().unwrap_or_default(), ROUTES_ON_A_PAGE);
     let (survey, recent) = tokio::join!(site.survey(choice.places.clone()), site.recent());
     let (Some(survey), Some(recent)) = (survey, recent) else {
         return unreadable(from, NO_END);
@@ -161,13 +160,10 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
         return shown(StatusCode::NOT_FOUND, transition::no_id(from, &id));
     };
     match site.event_of(id).await.as_deref() {
-        Some(Ok(records)) if records.is_empty() => {
-            shown(StatusCode::NOT_FOUND, transition::not_found(from, id))
-        }
-        Some(Ok(records)) => {
-            let page = transition::page(from, records, id, site.clock.wall());
-            shown(StatusCode::OK, page)
-        }
+        Some(Ok(records)) => match transition::page(from, records, id, site.clock.wall()) {
+            Some(page) => shown(StatusCode::OK, page),
+            None => shown(StatusCode::NOT_FOUND, transition::not_found(from, id)),
+        },
         Some(Err(error)) => unreadable(from, &error.to_string()),
         None => unreadable(from, NO_END),
     }
@@ -176,12 +172,4 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
 fn unreadable(from: Option<&Provenance>, why: &str) -> Response {
     let page = parts::notice(from, "Not readable", "This could not be read", why);
     shown(StatusCode::SERVICE_UNAVAILABLE, page)
-}
-
-async fn style() -> impl IntoResponse {
-    ([("content-type", "text/css; charset=utf-8")], STYLE)
-}
-
-async fn icon() -> impl IntoResponse {
-    ([("content-type", "image/svg+xml")], ICON)
 }

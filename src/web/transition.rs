@@ -21,22 +21,19 @@ pub(super) const SCAN_MAX: usize = 2_000;
 /// How many characters of a text from outside are shown; an event's message has some hundreds.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// The page of the transition with this id, out of all records of its event.
+/// The page of the transition with this id, out of all records of its event. None where none is its own.
 pub(super) fn page(
     from: Option<&Provenance>,
     event: &[StoredRecord],
     id: TransitionId,
     now: Timestamp,
-) -> String {
+) -> Option<String> {
     let of_it = |stored: &&StoredRecord| stored.record.entry.transition == id;
     let mut own: Vec<&StoredRecord> = event.iter().filter(of_it).collect();
     own.sort_by_key(|stored| stored.record.seq);
     let of_event = moves(event);
-    let (own_move, others): (Vec<&Move>, Vec<&Move>) =
-        of_event.iter().partition(|moved| moved.transition == id);
-    let Some(moved) = own_move.first() else {
-        return not_found(from, id);
-    };
+    let moved = of_event.iter().find(|moved| moved.transition == id)?;
+    let others: Vec<&Move> = of_event.iter().filter(|other| other.transition != id).collect();
     let room = &mut Room(ROOM);
     let main = html! {
         (heading(moved, now))
@@ -50,7 +47,7 @@ pub(super) fn page(
         (section("The same event", &same_event(room, &others, now)))
         (parts::way_back())
     };
-    parts::page(from, &format!("Transition of {}", moved.route), &main)
+    Some(parts::page(from, &format!("Transition of {}", moved.route), &main))
 }
 
 /// Said where nothing was found.
