@@ -1,7 +1,7 @@
 //! What was measured since the process began, for whoever asks: the metrics of the log, as Prometheus reads them.
 //!
-//! The format (OpenMetrics 1.0) wants seconds, `_total` behind what only grows, and `HELP` and `TYPE` before a metric's
-//! samples. Times are histograms of all routes together: by route they would be hundreds of series each.
+//! The format (`OpenMetrics` 1.0) wants seconds, `_total` behind what only grows, and `HELP` and `TYPE` before a
+//! metric's samples. Times are histograms of all routes together: by route they would be hundreds of series each.
 
 use std::collections::HashMap;
 use std::fmt;

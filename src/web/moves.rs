@@ -74,8 +74,8 @@ impl Move {
             said: entries.iter().find_map(|e| e.told.as_ref().map(Told::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
-            serving: times(RecordKind::Serving).last(),
-            overdue: times(RecordKind::NotServing).last(),
+            serving: times(RecordKind::Serving).next_back(),
+            overdue: times(RecordKind::NotServing).next_back(),
             drained: times(RecordKind::Drained).max(),
             phases: phases(&entries),
         })

@@ -160,21 +160,15 @@ fn groups(view: &RouteView) -> Markup {
                 div { (instance) @if let Some(weight) = group.weight { ", weight " (weight) } }
             }
             @let asked = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
-            (targets(group, if asked { Marked::Strangers } else { Marked::Nothing }))
+            (targets(group, asked))
         }
         @if more > 0 { div { span.dim { "and " (more) " more groups" } } }
     }
 }
 
-/// Whether a target that is not desired is marked as such: not where nobody has said what is, nor in a group without a
-/// weight, whose target only stands by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marked {
-    Strangers,
-    Nothing,
-}
-
-fn targets(group: &GroupView, marked: Marked) -> Markup {
+/// The rows of a group. `marks_strangers` says whether a target that is not desired is marked as such: not where nobody
+/// has said what is, nor in a group without a weight, whose target only stands by.
+fn targets(group: &GroupView, marks_strangers: bool) -> Markup {
     let Some(targets) = &group.targets else {
         return html! { div { span.dim { "could not be read" } } };
     };
@@ -184,7 +178,7 @@ fn targets(group: &GroupView, marked: Marked) -> Markup {
         @for TargetView { target, state, desired, .. } in targets.iter().take(TARGETS_SHOWN) {
             div {
                 code { (target) } " " (shortened(state))
-                @if !desired && marked == Marked::Strangers { " " span.dim { "(not desired)" } }
+                @if !desired && marks_strangers { " " span.dim { "(not desired)" } }
             }
         }
         @if more > 0 { div { span.dim { "and " (more) " more" } } }
@@ -230,10 +224,5 @@ fn chain(view: &RouteView) -> Markup {
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= WHY_CHARS_MAX {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(WHY_CHARS_MAX).collect();
-    short.push('…');
-    short
+    parts::cut(text, WHY_CHARS_MAX, "…")
 }

@@ -157,3 +157,11 @@ pub(super) fn table<T, const N: usize>(
 pub(super) fn fact(name: &str, inner: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (inner) } } }
 }
+
+/// The first characters of a text, and `mark` where it has more.
+pub(super) fn cut(text: &str, chars_max: usize, mark: &str) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}{mark}", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

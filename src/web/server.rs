@@ -10,7 +10,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -164,8 +163,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connections(Vec<Connection>);
 
 struct Connection {
-    /// Whether a request of it is being answered.
-    is_busy: Arc<AtomicBool>,
+    /// Held here, by the connection's service, and by each request that is being answered.
+    in_use: Arc<()>,
     task: JoinHandle<()>,
 }
 
@@ -180,7 +179,7 @@ impl Connections {
 
     /// Closes the oldest one that waits for a request; where each is being answered, the oldest.
     async fn close_one(&mut self) {
-        let waits = |connection: &Connection| !connection.is_busy.load(Ordering::Relaxed);
+        let waits = |connection: &Connection| Arc::strong_count(&connection.in_use) <= 2;
         let oldest = self.0.iter().position(waits).unwrap_or(0);
         if oldest < self.0.len() {
             let Connection { task, .. } = self.0.remove(oldest);
@@ -191,9 +190,9 @@ impl Connections {
     }
 
     fn begin(&mut self, stream: TcpStream, app: Router, head_within: Option<Duration>) {
-        let is_busy = Arc::default();
-        let task = tokio::spawn(serve(stream, app, Arc::clone(&is_busy), head_within));
-        self.0.push(Connection { is_busy, task });
+        let in_use = Arc::default();
+        let task = tokio::spawn(serve(stream, app, Arc::clone(&in_use), head_within));
+        self.0.push(Connection { in_use, task });
     }
 }
 
@@ -203,30 +202,14 @@ impl Drop for Connections {
     }
 }
 
-/// A request that is being answered.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn begin(is_busy: &Arc<AtomicBool>) -> Self {
-        is_busy.store(true, Ordering::Relaxed);
-        Self(Arc::clone(is_busy))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-async fn serve(stream: TcpStream, app: Router, is_busy: Arc<AtomicBool>, head_within: Option<Duration>) {
+/// Answers the requests of one connection, each of which holds `in_use` until it is answered.
+async fn serve(stream: TcpStream, app: Router, in_use: Arc<()>, head_within: Option<Duration>) {
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |request| {
-        let busy = Busy::begin(&is_busy);
-        let answering = app.call(request);
+        let (held, answering) = (Arc::clone(&in_use), app.call(request));
         async move {
             let answer = answering.await;
-            drop(busy);
+            drop(held);
             answer
         }
     });

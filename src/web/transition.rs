@@ -252,10 +252,5 @@ fn same_event(room: &mut Room, others: &[&Move], now: Timestamp) -> Markup {
 
 /// A text from outside, cut to what a page can hold; the record has all of it.
 fn cut(text: &str) -> String {
-    if text.chars().count() <= TEXT_CHARS_MAX {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    short.push_str(" … (cut; the record has all of it)");
-    short
+    parts::cut(text, TEXT_CHARS_MAX, " … (cut; the record has all of it)")
 }
