@@ -21,7 +21,7 @@ struct Samples {
 }
 
 impl Samples {
-    /// Reads the text format of OpenMetrics 1.0.
+    /// Reads the text format of `OpenMetrics` 1.0.
     ///
     /// # Panics
     /// When a line is none of it, a metric has no `HELP` and `TYPE` before its samples or has them twice, or a sample
