@@ -8,7 +8,6 @@ mod bars;
 mod choice;
 mod day;
 mod guard;
-mod html;
 mod moves;
 mod overview;
 mod parts;
@@ -25,22 +24,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::net::TcpListener;
 
 pub use self::probes::Probes;
+use self::server::Door;
 pub use self::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
-pub use self::site::{KEPT_FOR, Site};
+pub use self::shared::KEPT_FOR;
+pub use self::site::Site;
 use crate::worker::Observer;
-
-const STYLE_PATH: &str = "/style.css";
-const STYLE: &str = include_str!("web/style.css");
-
-const ICON_PATH: &str = "/icon.svg";
-const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
-<path d=\"M2 8h8M7 4l4 4-4 4\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>\
-<circle cx=\"13\" cy=\"8\" r=\"2\" fill=\"#2a6f97\"/></svg>\n";
 
 /// The most bytes of a page, checked by tests: it has to come through a slow session quickly, and be read.
 pub const PAGE_BYTES_MAX: usize = 100_000;
@@ -69,20 +61,11 @@ pub fn answer(
     observer: Arc<dyn Observer>,
 ) -> io::Result<HttpServer> {
     let address = listener.local_addr()?;
-    let reach = guard::Reach::of(address);
-    let guarded = middleware::from_fn(move |request, next| guard::guard(reach, request, next));
-    let app = app.fallback(nothing_here).layer(guarded);
-    HttpServer::start(listener, app, limits, observer)
+    let app = guard::guarded(app.fallback(nothing_here), address);
+    Ok(HttpServer::start(Door { address, app, limits, observer }, listener))
 }
 
 async fn nothing_here() -> Response {
-    let page = parts::page(None, "Not found", |page| {
-        page.text_element("h1", &[], "There is nothing here");
-        parts::way_back(page);
-    });
-    shown(StatusCode::NOT_FOUND, page)
-}
-
-fn shown(status: StatusCode, page: String) -> Response {
-    (status, [("content-type", "text/html; charset=utf-8")], page).into_response()
+    let page = parts::notice(None, "Not found", "There is nothing here", "");
+    parts::shown(StatusCode::NOT_FOUND, page)
 }

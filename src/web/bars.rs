@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::html::Html;
+use maud::{Markup, html};
+
 use super::moves::Move;
 use crate::domain::audit::Step;
+use crate::domain::time::Timestamp;
 
 /// What a stretch of a bar stands for. Its colour says it, and its place and height do too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Shape {
     /// Nothing was known of it here yet: a thin line in the middle.
     Unheard,
@@ -26,18 +29,6 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    fn class(self) -> &'static str {
-        match self {
-            Self::Unheard => "unheard",
-            Self::Work => "work",
-            Self::Look => "look",
-            Self::Record => "record",
-            Self::Arriving => "arriving",
-            Self::Leaving => "leaving",
-            Self::Failed => "failed",
-        }
-    }
-
     /// From the top, and how high, of [`HEIGHT`].
     fn place(self) -> (&'static str, &'static str) {
         match self {
@@ -76,22 +67,16 @@ pub(super) struct Stretch {
 }
 
 /// A bar as wide as `whole`.
-pub(super) fn bar(page: &mut Html, whole: Duration, stretches: &[Stretch]) {
-    let attributes = [("class", "bar"), ("height", HEIGHT), ("aria-hidden", "true")];
-    page.element("svg", &attributes, |page| {
-        for stretch in stretches {
-            let (y, height) = stretch.shape.place();
-            let (x, width) = extent(stretch.from, stretch.to, whole);
-            let attributes = [
-                ("class", stretch.shape.class()),
-                ("x", x.as_str()),
-                ("y", y),
-                ("width", &width),
-                ("height", height),
-            ];
-            page.element("rect", &attributes, |_| {});
+pub(super) fn bar(whole: Duration, stretches: &[Stretch]) -> Markup {
+    html! {
+        svg class="bar" height=(HEIGHT) aria-hidden="true" {
+            @for Stretch { shape, from, to } in stretches {
+                @let (y, height) = shape.place();
+                @let (x, width) = extent(*from, *to, whole);
+                rect class=(shape.as_ref()) x=(x) y=(y) width=(width) height=(height) {}
+            }
         }
-    });
+    }
 }
 
 /// Where a stretch begins and how wide it is, in percent of the whole; nothing reaches beyond its end.
@@ -107,27 +92,20 @@ pub(super) fn extent(from: Duration, to: Duration, whole: Duration) -> (String, 
 
 /// A transition's stretches, counted from its origin.
 pub(super) fn of_move(moved: &Move) -> Vec<Stretch> {
-    let since = |at: crate::domain::time::Timestamp| at.since(moved.origin());
-    let began = since(moved.began);
+    let since = |at: Timestamp| at.since(moved.origin());
+    let began = since(moved.began());
     let ended = moved.ended.map_or(began, since);
-    let mut stretches = Vec::new();
-    let mut add = |shape, from: Duration, to: Duration| {
-        if to > from {
-            stretches.push(Stretch { shape, from, to });
-        }
-    };
-    add(Shape::Unheard, Duration::ZERO, began);
-    if let Some(arrived) = moved.serving.or(moved.overdue) {
-        add(Shape::Arriving, ended, since(arrived));
-    }
-    if let Some(drained) = moved.drained {
-        add(Shape::Leaving, ended, since(drained));
-    }
+    let waited = [
+        (Shape::Unheard, Duration::ZERO, Some(began)),
+        (Shape::Arriving, ended, moved.serving.or(moved.overdue).map(since)),
+        (Shape::Leaving, ended, moved.drained.map(since)),
+    ];
+    let waited = waited.into_iter().filter_map(|(shape, from, to)| {
+        let to = to.filter(|to| *to > from)?;
+        Some(Stretch { shape, from, to })
+    });
     // Last, since it is the shortest: nothing is drawn over it.
-    let shape = Shape::Work;
-    let (from, to) = (began, ended);
-    stretches.push(Stretch { shape, from, to });
-    stretches
+    waited.chain([Stretch { shape: Shape::Work, from: began, to: ended }]).collect()
 }
 
 #[cfg(test)]

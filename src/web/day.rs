@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use maud::{Markup, html};
+
 use super::bars::extent;
-use super::html::Html;
 use super::moves::{Move, Tone};
-use super::parts::{self, dim};
-use super::site::LOOK_BACK;
+use super::parts::{Room, table};
 use crate::domain::route::RouteName;
 use crate::domain::time::Timestamp;
+
+/// How far back the timeline goes.
+pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);
 
 /// How many lanes are shown, and how many marks in one: more could not be told apart, and the page has its limit.
 const LANES_MAX: usize = 12;
@@ -43,20 +46,19 @@ impl Lane<'_> {
 }
 
 /// Draws the transitions of the last day.
-pub(super) fn day(page: &mut Html, moves: &[Move], now: Timestamp) {
+pub(super) fn day(room: &mut Room, moves: &[Move], now: Timestamp) -> Markup {
     let lanes = lanes(moves);
     let more = lanes.len().saturating_sub(LANES_MAX);
     let shown = &lanes[..lanes.len().min(LANES_MAX)];
-    let heads = &["Route", "24 hours ago … now (a line every 6 hours)", "What"];
+    let heads = ["Route", "24 hours ago … now (a line every 6 hours)", "What"];
     let caption = "Each mark is a transition, as long as it took from its evidence to its last sign";
-    parts::table(page, caption, heads, shown, |row, lane| {
-        row.name(|page| page.text(lane.route.as_str()));
-        row.cell(|page| drawn(page, lane, now));
-        row.cell(|page| page.text(&lane.in_words()));
-    });
-    if more > 0 {
-        let text = format!("and {more} more routes, which had less to tell");
-        page.element("p", &[], |page| dim(page, &text));
+    let cells =
+        |lane: &Lane<'_>| [html! { (lane.route.as_str()) }, drawn(lane, now), html! { (lane.in_words()) }];
+    html! {
+        (table(room, caption, heads, shown, cells))
+        @if more > 0 {
+            p { span.dim { "and " (more) " more routes, which had less to tell" } }
+        }
     }
 }
 
@@ -73,51 +75,38 @@ fn lanes(moves: &[Move]) -> Vec<Lane<'_>> {
     lanes
 }
 
-fn drawn(page: &mut Html, lane: &Lane<'_>, now: Timestamp) {
-    let attributes = [("class", "lane"), ("height", "18"), ("aria-hidden", "true")];
-    page.element("svg", &attributes, |page| {
-        for x in GRID {
-            let attributes = [("x1", x), ("x2", x), ("y1", "0"), ("y2", "18")];
-            page.element("line", &attributes, |_| {});
+fn drawn(lane: &Lane<'_>, now: Timestamp) -> Markup {
+    html! {
+        svg class="lane" height="18" aria-hidden="true" {
+            @for x in GRID { line x1=(x) x2=(x) y1="0" y2="18" {} }
+            // The oldest first, so that the newest lies on top.
+            @for moved in lane.moves.iter().take(MARKS_MAX).rev() { (mark(moved, now)) }
         }
-        let marks = lane.moves.iter().take(MARKS_MAX);
-        // The oldest first, so that the newest lies on top.
-        for moved in marks.rev() {
-            mark(page, moved, now);
-        }
-    });
+    }
 }
 
-/// A mark says by its height and its outline what its colour says.
-fn mark(page: &mut Html, moved: &Move, now: Timestamp) {
-    let start = now.minus(LOOK_BACK);
-    let from = moved.origin().since(start);
+/// A mark says by its height and its outline what its colour says. The list below has the newest ones' links for who
+/// does not use a mouse.
+fn mark(moved: &Move, now: Timestamp) -> Markup {
+    let from = moved.origin().since(now.minus(LOOK_BACK));
     let (x, width) = extent(from, from + moved.span(), LOOK_BACK);
-    let (y, height) = match moved.tone() {
+    let tone = moved.tone();
+    let (y, height) = match tone {
         Tone::Good | Tone::Bad => ("3", "12"),
         Tone::Held | Tone::UnderWay => ("5", "8"),
         Tone::Plain | Tone::Unknown => ("7", "4"),
     };
-    let href = format!("/transitions/{}", moved.transition);
-    // The list below has the newest ones' links for who does not use a mouse.
-    let title = format!("{} {}", moved.began, moved.word());
-    page.element("a", &[("href", &href), ("tabindex", "-1")], |page| {
-        let tone = moved.tone();
-        if tone == Tone::Bad {
-            // A sign and no block: it is found without its colour.
-            let attributes = [("class", tone.class()), ("x", x.as_str()), ("y", "14")];
-            page.element("text", &attributes, |page| {
-                page.text_element("title", &[], &title);
-                page.text(tone.sign());
-            });
-            return;
+    let title = html! { title { (format_args!("{} {}", moved.began(), moved.word())) } };
+    html! {
+        a href={ "/transitions/" (maud::display(moved.transition)) } tabindex="-1" {
+            @if tone == Tone::Bad {
+                // A sign and no block: it is found without its colour.
+                text class=(tone.as_ref()) x=(x) y="14" { (title) (tone.sign()) }
+            } @else {
+                rect class=(tone.as_ref()) x=(x) y=(y) width=(width) height=(height) { (title) }
+            }
         }
-        let attributes =
-            [("class", tone.class()), ("x", x.as_str()), ("y", y), ("width", &width), ("height", height)];
-        page.element("rect", &attributes, |page| {
-            page.text_element("title", &[], &title);
-        });
-    });
+    }
 }
 
 /// The whole that the bars of a list are drawn to: the longest of them, but no longer than what leaves the others

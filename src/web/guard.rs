@@ -2,72 +2,60 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::Next;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-
-/// Where a listener can be reached from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// From this machine alone.
-    Loopback,
-    /// From a network.
-    Network,
-}
-
-impl Reach {
-    pub(super) fn of(address: SocketAddr) -> Self {
-        if address.ip().is_loopback() { Self::Loopback } else { Self::Network }
-    }
-}
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Nothing is loaded from anywhere but here, nothing runs, and nobody frames the page.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
-const HEADERS: [(header::HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+const HEADERS: [(&str, &str); 6] = [
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
     // Events and addresses belong in nobody's cache, and a state that is shown again must be today's.
-    (header::CACHE_CONTROL, "no-store"),
-    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ("cache-control", "no-store"),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Lets through what only reads and was meant for this machine.
-pub(super) async fn guard(reach: Reach, request: Request, next: Next) -> Response {
-    let mut answer = match refused(reach, &request) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
-    };
-    for (name, value) in HEADERS {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    answer
+/// Lets through to `app` what only reads and was meant for this machine.
+pub(super) fn guarded(app: Router, address: SocketAddr) -> Router {
+    let on_loopback = address.ip().is_loopback();
+    let guard = middleware::from_fn(move |request: Request, next: Next| async move {
+        match refused(on_loopback, &request) {
+            Some(refusal) => refusal,
+            None => next.run(request).await,
+        }
+    });
+    HEADERS.into_iter().fold(app.layer(guard), |app, (name, value)| {
+        let name = HeaderName::from_static(name);
+        app.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
+    })
 }
 
-fn refused(reach: Reach, request: &Request) -> Option<Response> {
+fn refused(on_loopback: bool, request: &Request) -> Option<Response> {
+    let refuse = |status: StatusCode, text: &'static str| Some((status, text).into_response());
     if request.version() != Version::HTTP_11 {
-        let text = "this server speaks HTTP/1.1 alone\n";
-        return Some((StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response());
+        return refuse(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1 alone\n");
     }
     // Of two it would be a matter of taste which one counts (RFC 9112, 3.2).
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        let text = "a request has exactly one Host header\n";
-        return Some((StatusCode::BAD_REQUEST, text).into_response());
+        return refuse(StatusCode::BAD_REQUEST, "a request has exactly one Host header\n");
     };
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let text = "this page can be read, and nothing else\n";
         let allow = [(header::ALLOW, "GET, HEAD")];
         return Some((StatusCode::METHOD_NOT_ALLOWED, allow, text).into_response());
     }
-    let host = host.to_str().unwrap_or_default();
-    if reach == Reach::Loopback && !names_this_machine(host) {
+    if on_loopback && !names_this_machine(host.to_str().unwrap_or_default()) {
         let text = "on loopback this page answers to localhost, 127.0.0.1 and [::1] alone\n";
-        return Some((StatusCode::MISDIRECTED_REQUEST, text).into_response());
+        return refuse(StatusCode::MISDIRECTED_REQUEST, text);
     }
     None
 }

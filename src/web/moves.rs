@@ -25,8 +25,6 @@ pub(super) struct Move {
     pub(super) instance: Option<InstanceId>,
     /// When the evidence was said.
     pub(super) said: Option<Timestamp>,
-    /// When the attempt began, by its id.
-    pub(super) began: Timestamp,
     /// When its end was recorded.
     pub(super) ended: Option<Timestamp>,
     /// How long its calls took.
@@ -56,61 +54,36 @@ pub(super) fn moves(records: &[StoredRecord]) -> Vec<Move> {
 }
 
 impl Move {
-    /// Of one transition's records, oldest first.
+    /// Of one transition's records, oldest first. Of the attempt itself, what was recorded last counts.
     fn of(records: &[&StoredRecord]) -> Option<Self> {
-        let first = records.first()?;
+        let first = &records.first()?.record;
         let entries: Vec<&Entry> = records.iter().map(|stored| &stored.record.entry).collect();
-        let mut moved = Self {
-            route: first.record.route.clone(),
-            transition: first.record.entry.transition,
-            cause: first.record.entry.cause,
-            last: first.record.entry.kind,
-            outcome: None,
-            reason: None,
-            instance: None,
-            said: None,
-            began: first.record.entry.transition.began(),
-            ended: None,
-            took: Duration::ZERO,
-            serving: None,
-            overdue: None,
-            drained: None,
+        let times = |kind: RecordKind| entries.iter().filter(move |e| e.kind == kind).map(|e| e.at);
+        let own: Vec<&Entry> = entries.iter().copied().filter(|e| is_of_the_attempt(e.kind)).collect();
+        let newest = own.last().copied().unwrap_or(&first.entry);
+        let end = |e: &&&Entry| !matches!(e.kind, RecordKind::Started | RecordKind::Resumed);
+        let desired = entries.iter().find_map(|e| e.desired.as_ref());
+        Some(Self {
+            route: first.route.clone(),
+            transition: first.entry.transition,
+            cause: newest.cause,
+            last: newest.kind,
+            outcome: own.iter().rev().find_map(|e| e.outcome),
+            reason: own.iter().rev().find_map(|e| e.reason),
+            instance: desired.map(|(instance, _)| instance.clone()),
+            said: entries.iter().find_map(|e| e.told.as_ref().map(Told::at)),
+            ended: own.iter().rfind(end).map(|e| e.at),
+            took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
+            serving: times(RecordKind::Serving).next_back(),
+            overdue: times(RecordKind::NotServing).next_back(),
+            drained: times(RecordKind::Drained).max(),
             phases: phases(&entries),
-        };
-        for entry in entries {
-            moved.take(entry);
-        }
-        Some(moved)
+        })
     }
 
-    fn take(&mut self, entry: &Entry) {
-        let desired = entry.desired.as_ref().map(|(instance, _)| instance);
-        self.instance = self.instance.take().or_else(|| desired.cloned());
-        self.said = self.said.or(entry.told.as_ref().map(Told::at));
-        match entry.kind {
-            RecordKind::Serving => self.serving = Some(entry.at),
-            RecordKind::NotServing => self.overdue = Some(entry.at),
-            RecordKind::Drained => self.drained = self.drained.max(Some(entry.at)),
-            RecordKind::Started | RecordKind::Resumed => self.take_its_own(entry),
-            RecordKind::Deferred
-            | RecordKind::Finished
-            | RecordKind::Ordered
-            | RecordKind::Noticed
-            | RecordKind::Recovered
-            | RecordKind::Adopted => {
-                self.take_its_own(entry);
-                self.ended = Some(entry.at);
-            }
-        }
-    }
-
-    /// A record of the attempt itself; what it says last counts.
-    fn take_its_own(&mut self, entry: &Entry) {
-        self.last = entry.kind;
-        self.cause = entry.cause;
-        self.outcome = entry.outcome.or(self.outcome);
-        self.reason = entry.reason.or(self.reason);
-        self.took = self.took.max(entry.took());
+    /// When the attempt began, by its id.
+    pub(super) fn began(&self) -> Timestamp {
+        self.transition.began()
     }
 
     pub(super) fn tone(&self) -> Tone {
@@ -131,13 +104,13 @@ impl Move {
 
     /// What its bar begins with: the evidence, or the attempt where that is not known or is younger.
     pub(super) fn origin(&self) -> Timestamp {
-        self.said.map_or(self.began, |said| said.min(self.began))
+        self.said.map_or(self.began(), |said| said.min(self.began()))
     }
 
     /// How long it is by what is known of it.
     pub(super) fn span(&self) -> Duration {
         let ends = [self.ended, self.serving, self.overdue, self.drained];
-        let last = ends.into_iter().flatten().max().unwrap_or(self.began);
+        let last = ends.into_iter().flatten().max().unwrap_or(self.began());
         last.since(self.origin())
     }
 
@@ -145,7 +118,7 @@ impl Move {
     pub(super) fn in_words(&self) -> String {
         let after = |at: Timestamp| span(at.since(self.origin()));
         let mut words =
-            vec![format!("heard after {}", after(self.began)), format!("calls {}", span(self.took))];
+            vec![format!("heard after {}", after(self.began())), format!("calls {}", span(self.took))];
         let mut add = |at: Option<Timestamp>, what: &str| {
             words.extend(at.map(|at| format!("{what} after {}", after(at))));
         };
@@ -156,8 +129,14 @@ impl Move {
     }
 }
 
-/// How something is to be looked at. A colour says it, and a sign and a word beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a record tells of the attempt, and not of what came of it afterwards.
+fn is_of_the_attempt(kind: RecordKind) -> bool {
+    !matches!(kind, RecordKind::Serving | RecordKind::NotServing | RecordKind::Drained)
+}
+
+/// How something is to be looked at. A colour, of the class of its name, says it, and a sign and a word beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Tone {
     /// As it should be.
     Good,
@@ -174,18 +153,6 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The class of what has this tone.
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Bad => "bad",
-            Self::Held => "held",
-            Self::UnderWay => "under-way",
-            Self::Plain => "plain",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The sign beside the word.
     pub(super) fn sign(self) -> &'static str {
         match self {

@@ -1,17 +1,18 @@
 //! `/`: how the routes are now, and what happened in the last day.
 
+use maud::{Markup, html};
+
 use super::choice::{Choice, chooser, leaf};
-use super::html::Html;
 use super::moves::Tone;
-use super::parts::{self, badge, code, dim, line, section, table, time, transition_link};
-use super::recent::happened;
-use super::site::{KEPT_FOR, Recent};
+use super::parts::{self, ROOM, Room, badge, section, table, time, transition_link};
+use super::recent::{Recent, happened};
+use super::shared::KEPT_FOR;
 use crate::domain::provenance::Provenance;
 use crate::domain::standing::Standing;
 use crate::domain::time::Timestamp;
 use crate::ports::{Depth, NoRecords};
 use crate::survey::view::{GroupView, RouteView, TargetView};
-use crate::survey::{Part, QueueSurvey, RouteSurvey, Survey};
+use crate::survey::{Part, RouteSurvey, Survey};
 use crate::text::span;
 
 /// How many targets of a group, and how many characters of a reason: a group that holds more than an ordinary one must
@@ -19,7 +20,7 @@ use crate::text::span;
 const TARGETS_SHOWN: usize = 6;
 const WHY_CHARS_MAX: usize = 400;
 
-/// How many bytes the page may have before the last route is begun: some are left for the day.
+/// How many bytes the routes may have before the last one is begun: some are left for the day.
 const ROOM_OF_ROUTES: usize = 50_000;
 
 /// How many groups of a weighted route, those with a weight first: a cluster has up to sixteen instances.
@@ -39,227 +40,189 @@ pub(super) fn page(
     choice: &Choice,
     now: Timestamp,
 ) -> String {
-    parts::page(from, "Routes", |page| {
-        page.text_element("h1", &[], "Routes now");
-        summary(page, survey, now);
-        chooser(page, choice);
-        page.leave_room(ROOM_OF_ROUTES);
-        routes(page, survey, now);
-        leaf(page, choice);
-        page.leave_room(usize::MAX);
-        match recent {
-            Ok(recent) => happened(page, recent, now),
-            Err(error) => section(page, "Last 24 hours", |page| {
-                let text = format!("The records could not be read: {error}");
-                page.text_element("p", &[], &text);
-            }),
+    let mut room = Room(ROOM_OF_ROUTES);
+    let routes = routes(&mut room, survey, now);
+    let mut room = Room(ROOM.saturating_sub(routes.0.len()));
+    let day = match recent {
+        Ok(recent) => happened(&mut room, recent, now),
+        Err(error) => {
+            let text = html! { p { (format_args!("The records could not be read: {error}")) } };
+            section("Last 24 hours", &text)
         }
-    })
+    };
+    let main = html! {
+        h1 { "Routes now" }
+        (summary(survey, now))
+        (chooser(choice))
+        (routes)
+        (leaf(choice))
+        (day)
+    };
+    parts::page(from, "Routes", &main)
 }
 
 /// The page's answer to why somebody opened it.
-fn summary(page: &mut Html, survey: &Survey, now: Timestamp) {
-    let of = |standing: Standing| {
-        let with = |route: &&RouteSurvey| route.judgement.standing == standing;
-        survey.routes.iter().filter(with).collect::<Vec<_>>()
+fn summary(survey: &Survey, now: Timestamp) -> Markup {
+    let count = |standing: Standing| {
+        survey.routes.iter().filter(|route| route.judgement.standing == standing).count()
     };
-    page.element("p", &[("class", "summary")], |page| {
-        for standing in Standing::ALL {
-            let count = of(standing).len();
-            if count > 0 {
-                let word = format!("{count} {standing}");
-                badge(page, Tone::of_standing(standing), &word);
-                page.text(" ");
+    let queue = &survey.queue;
+    html! {
+        p class="summary" {
+            @for standing in Standing::ALL {
+                @let count = count(standing);
+                @if count > 0 { (badge(Tone::of_standing(standing), &format!("{count} {standing}"))) " " }
             }
         }
-    });
-    page.element("p", &[], |page| queue(page, &survey.queue));
-    page.element("p", &[("class", "dim")], |page| {
-        page.text("Read at ");
-        time(page, survey.at, now);
-        let kept = KEPT_FOR.as_secs();
-        page.text(&format!(". What was read is kept for {kept} s."));
-    });
+        p { (messages("Queue", &queue.depth)) " " (messages("Dead letters", &queue.dead_letters)) }
+        p.dim {
+            "Read at " (time(survey.at, now)) ". What was read is kept for " (KEPT_FOR.as_secs()) " s."
+        }
+    }
 }
 
-fn queue(page: &mut Html, queue: &QueueSurvey) {
-    let told = |name: &str, depth: &Part<Depth>| match depth {
+fn messages(name: &str, depth: &Part<Depth>) -> String {
+    match depth {
         Ok(Depth { visible, in_flight }) => {
-            format!("{name}: {visible} waiting, {in_flight} in flight")
+            format!("{name}: {visible} waiting, {in_flight} in flight.")
         }
-        Err(why) => format!("{name}: could not be read ({why})"),
-    };
-    let text = format!("{}. {}.", told("Queue", &queue.depth), told("Dead letters", &queue.dead_letters));
-    page.text(&text);
+        Err(why) => format!("{name}: could not be read ({why})."),
+    }
 }
 
-fn routes(page: &mut Html, survey: &Survey, now: Timestamp) {
-    let heads = &["Route", "Stands", "Should point at", "Load balancer has", "Last move", "Lease", "Chain"];
+fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
+    let heads = ["Route", "Stands", "Should point at", "Load balancer has", "Last move", "Lease", "Chain"];
     let caption = "Where each route should point, by the ledger, and what the load balancer says";
-    table(page, caption, heads, &survey.routes, |row, survey| {
+    table(room, caption, heads, &survey.routes, |survey| {
         let view = RouteView::of(survey);
-        row.name(|page| name(page, &view));
-        row.cell(|page| stands(page, survey, &view));
-        row.cell(|page| desired(page, survey, now));
-        row.cell(|page| groups(page, &view));
-        row.cell(|page| last_move(page, survey, now));
-        row.cell(|page| lease(page, &view));
-        row.cell(|page| chain(page, &view));
-    });
+        let name = html! {
+            (view.route)
+            @if view.strategy != "swap" { div { span.dim { (view.strategy) } } }
+        };
+        [
+            name,
+            stands(survey, &view),
+            desired(survey, now),
+            groups(&view),
+            last_move(survey, now),
+            lease(&view),
+            chain(&view),
+        ]
+    })
 }
 
-fn name(page: &mut Html, view: &RouteView) {
-    page.text(&view.route);
-    if view.strategy != "swap" {
-        line(page, |page| dim(page, view.strategy));
-    }
-}
-
-fn stands(page: &mut Html, survey: &RouteSurvey, view: &RouteView) {
+fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
     let standing = survey.judgement.standing;
-    badge(page, Tone::of_standing(standing), standing.as_str());
-    if standing != Standing::Right {
-        line(page, |page| page.text(&shortened(&view.why)));
-    }
-    if let Some(open) = &view.unresolved_event {
-        let text = format!("unresolved event since {}", open.since);
-        line(page, |page| dim(page, &text));
-    }
-    for held in &view.held_back {
-        line(page, |page| {
-            badge(page, Tone::Held, held.rule);
-            // The judgement has said it already where that is why the route is not right.
-            if !view.why.contains(&held.note) {
-                page.text(" ");
-                dim(page, &shortened(&held.note));
+    html! {
+        (badge(Tone::of_standing(standing), standing.as_str()))
+        @if standing != Standing::Right { div { (shortened(&view.why)) } }
+        @if let Some(open) = &view.unresolved_event {
+            div { span.dim { "unresolved event since " (open.since) } }
+        }
+        @for held in &view.held_back {
+            div {
+                (badge(Tone::Held, held.rule))
+                // The judgement has said it already where that is why the route is not right.
+                @if !view.why.contains(&held.note) { " " span.dim { (shortened(&held.note)) } }
             }
-        });
-    }
-    for unread in view.unread.iter().take(UNREAD_SHOWN) {
-        let text = format!("{} could not be read: {}", unread.part, unread.error);
-        line(page, |page| dim(page, &shortened(&text)));
+        }
+        @for unread in view.unread.iter().take(UNREAD_SHOWN) {
+            @let text = format!("{} could not be read: {}", unread.part, unread.error);
+            div { span.dim { (shortened(&text)) } }
+        }
     }
 }
 
-fn desired(page: &mut Html, survey: &RouteSurvey, now: Timestamp) {
+fn desired(survey: &RouteSurvey, now: Timestamp) -> Markup {
     let control = survey.control();
     let Some(desired) = control.and_then(|control| control.desired.as_ref()) else {
-        dim(page, "nobody has said yet");
-        return;
+        return html! { span.dim { "nobody has said yet" } };
     };
-    line(page, |page| page.text(desired.instance.as_str()));
-    for target in desired.targets().iter().take(TARGETS_SHOWN) {
-        line(page, |page| code(page, &target.to_string()));
-    }
-    line(page, |page| {
-        dim(page, &format!("said {} ago", span(now.since(desired.evidence.at))));
-    });
-    if let Some(waiting) = control.and_then(|control| control.waiting.as_ref()) {
-        let text = format!("held back: {} at {}", waiting.instance, waiting.target);
-        line(page, |page| page.text(&text));
+    html! {
+        div { (desired.instance.as_str()) }
+        @for target in desired.targets().iter().take(TARGETS_SHOWN) {
+            div { code { (maud::display(target)) } }
+        }
+        div { span.dim { "said " (span(now.since(desired.evidence.at))) " ago" } }
+        @if let Some(waiting) = control.and_then(|control| control.waiting.as_ref()) {
+            div { (format_args!("held back: {} at {}", waiting.instance, waiting.target)) }
+        }
     }
 }
 
-fn groups(page: &mut Html, view: &RouteView) {
+fn groups(view: &RouteView) -> Markup {
     let mut groups: Vec<&GroupView> = view.groups.iter().collect();
     groups.sort_by_key(|group| group.weight.unwrap_or_default() == 0);
-    for group in groups.iter().take(GROUPS_SHOWN) {
-        if let Some(instance) = &group.instance {
-            let weight = group.weight.map(|weight| format!(", weight {weight}"));
-            let text = format!("{instance}{}", weight.unwrap_or_default());
-            line(page, |page| page.text(&text));
-        }
-        let asked = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
-        let marked = if asked { Marked::Strangers } else { Marked::Nothing };
-        targets(page, group, marked);
-    }
     let more = groups.len().saturating_sub(GROUPS_SHOWN);
-    if more > 0 {
-        line(page, |page| dim(page, &format!("and {more} more groups")));
+    html! {
+        @for group in groups.iter().take(GROUPS_SHOWN) {
+            @if let Some(instance) = &group.instance {
+                div { (instance) @if let Some(weight) = group.weight { ", weight " (weight) } }
+            }
+            @let asked = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
+            (targets(group, asked))
+        }
+        @if more > 0 { div { span.dim { "and " (more) " more groups" } } }
     }
 }
 
-/// Whether a target that is not desired is marked as such: not where nobody has said what is, nor in a group without a
-/// weight, whose target only stands by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marked {
-    Strangers,
-    Nothing,
-}
-
-fn targets(page: &mut Html, group: &GroupView, marked: Marked) {
+/// The rows of a group. `marks_strangers` says whether a target that is not desired is marked as such: not where nobody
+/// has said what is, nor in a group without a weight, whose target only stands by.
+fn targets(group: &GroupView, marks_strangers: bool) -> Markup {
     let Some(targets) = &group.targets else {
-        line(page, |page| dim(page, "could not be read"));
-        return;
+        return html! { div { span.dim { "could not be read" } } };
     };
-    if targets.is_empty() {
-        line(page, |page| badge(page, Tone::Bad, "empty"));
-    }
-    for target in targets.iter().take(TARGETS_SHOWN) {
-        line(page, |page| one_target(page, target, marked));
-    }
     let more = targets.len().saturating_sub(TARGETS_SHOWN);
-    if more > 0 {
-        line(page, |page| dim(page, &format!("and {more} more")));
+    html! {
+        @if targets.is_empty() { div { (badge(Tone::Bad, "empty")) } }
+        @for TargetView { target, state, desired, .. } in targets.iter().take(TARGETS_SHOWN) {
+            div {
+                code { (target) } " " (shortened(state))
+                @if !desired && marks_strangers { " " span.dim { "(not desired)" } }
+            }
+        }
+        @if more > 0 { div { span.dim { "and " (more) " more" } } }
     }
 }
 
-fn one_target(page: &mut Html, target: &TargetView, marked: Marked) {
-    code(page, &target.target);
-    page.text(" ");
-    page.text(&shortened(&target.state));
-    if !target.desired && marked == Marked::Strangers {
-        page.text(" ");
-        dim(page, "(not desired)");
-    }
-}
-
-fn last_move(page: &mut Html, survey: &RouteSurvey, now: Timestamp) {
+fn last_move(survey: &RouteSurvey, now: Timestamp) -> Markup {
     let Some(last) = &survey.last_move else {
-        dim(page, "none recorded");
-        return;
+        return html! { span.dim { "none recorded" } };
     };
-    let tone = Tone::of(last.kind, last.outcome);
     let word = last.outcome.map_or(last.kind.as_str(), |outcome| outcome.as_str());
-    transition_link(page, last.transition, |page| badge(page, tone, word));
-    line(page, |page| time(page, last.at, now));
+    let badge = badge(Tone::of(last.kind, last.outcome), word);
+    html! { (transition_link(last.transition, &badge)) div { (time(last.at, now)) } }
 }
 
-fn lease(page: &mut Html, view: &RouteView) {
-    match &view.lease {
-        None => dim(page, "free"),
-        Some(lease) => {
-            line(page, |page| page.text(&lease.owner));
-            line(page, |page| dim(page, &format!("until {}", lease.until)));
+fn lease(view: &RouteView) -> Markup {
+    html! {
+        @match &view.lease {
+            None => span.dim { "free" },
+            Some(lease) => { div { (lease.owner) } div { span.dim { "until " (lease.until) } } }
         }
     }
 }
 
-fn chain(page: &mut Html, view: &RouteView) {
-    match &view.chain_end {
-        None => line(page, |page| dim(page, "not compared")),
-        Some(end) if end.difference.is_some() => {
-            line(page, |page| badge(page, Tone::Bad, "differs"));
-            line(page, |page| {
-                dim(page, &format!("audit ends at {}", end.newest_seq));
-            });
+fn chain(view: &RouteView) -> Markup {
+    html! {
+        @match &view.chain_end {
+            None => div { span.dim { "not compared" } },
+            Some(end) => @if end.difference.is_some() {
+                div { (badge(Tone::Bad, "differs")) }
+                div { span.dim { "audit ends at " (end.newest_seq) } }
+            }
         }
-        Some(_) => {}
+        @match &view.chain {
+            None => span.dim { "no record" },
+            Some(chain) => {
+                @let short: String = chain.hash.chars().take(HASH_CHARS).collect();
+                div { "record " (chain.seq) }
+                code title=(chain.hash) class="whole" { (short) "…" }
+            }
+        }
     }
-    let Some(chain) = &view.chain else {
-        dim(page, "no record");
-        return;
-    };
-    line(page, |page| page.text(&format!("record {}", chain.seq)));
-    let short: String = chain.hash.chars().take(HASH_CHARS).collect();
-    page.text_element("code", &[("title", &chain.hash), ("class", "whole")], &format!("{short}…"));
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= WHY_CHARS_MAX {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(WHY_CHARS_MAX).collect();
-    short.push('…');
-    short
+    parts::cut(text, WHY_CHARS_MAX, "…")
 }

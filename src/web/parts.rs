@@ -1,170 +1,167 @@
-//! What pages are put together from.
+//! What pages are put together from. `maud` escapes every value that stands in them.
 
-use super::html::Html;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
 use super::moves::Tone;
 use crate::domain::provenance::Provenance;
 use crate::domain::time::Timestamp;
 use crate::domain::transition::TransitionId;
-use crate::text::span;
+use crate::text::{clean, span};
 
-/// A page with what every page has: whose it is, above all. Two tabs of two installations look alike otherwise.
-pub(super) fn page(from: Option<&Provenance>, title: &str, main: impl FnOnce(&mut Html)) -> String {
-    let title = format!("{title} · writerlink");
-    Html::document(&title, |page| {
-        page.element("header", &[], |page| {
-            page.text_element("a", &[("href", "/"), ("class", "brand")], "writerlink");
-            if let Some(from) = from {
-                page.text_element("strong", &[], from.installation.as_str());
-                let config = format!("configuration {}", from.config);
-                page.text_element("span", &[("class", "dim")], &config);
-            }
-            let version = concat!("version ", env!("CARGO_PKG_VERSION"), ", read only");
-            page.text_element("span", &[("class", "dim")], version);
-        });
-        page.element("main", &[], main);
-    })
+pub(super) const STYLE_PATH: &str = "/style.css";
+pub(super) const ICON_PATH: &str = "/icon.svg";
+
+/// How many bytes a page has for what can be left out. Texts from outside have no sensible bound of their own, so the
+/// page has one. The rest of [`super::PAGE_BYTES_MAX`] is for what is always there, and for what has begun by then.
+pub(super) const ROOM: usize = 80_000;
+
+/// How many bytes are left for what can be left out.
+#[derive(Debug)]
+pub(super) struct Room(pub(super) usize);
+
+impl Room {
+    pub(super) fn is_full(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes the room that this needs on the page, where invisible characters are written as their numbers.
+    pub(super) fn counted(&mut self, markup: Markup) -> Markup {
+        self.0 = self.0.saturating_sub(clean(&markup.0).len());
+        markup
+    }
 }
 
-pub(super) fn way_back(page: &mut Html) {
-    page.element("p", &[], |page| {
-        page.text_element("a", &[("href", "/")], "All routes");
-    });
+/// A page with what every page has: whose it is, above all. Two tabs of two installations look alike otherwise.
+pub(super) fn page(from: Option<&Provenance>, title: &str, main: &Markup) -> String {
+    let document = html! {
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · writerlink" }
+                link rel="stylesheet" href=(STYLE_PATH);
+                link rel="icon" href=(ICON_PATH);
+            }
+            body {
+                header {
+                    a href="/" class="brand" { "writerlink" }
+                    @if let Some(from) = from {
+                        strong { (from.installation.as_str()) }
+                        span.dim { "configuration " (from.config.as_str()) }
+                    }
+                    span.dim { "version " (env!("CARGO_PKG_VERSION")) ", read only" }
+                }
+                main { (main) }
+            }
+        }
+    };
+    // The program's own markup has visible characters alone, so this changes only what comes from outside.
+    format!("{}\n{}\n", DOCTYPE.0, clean(&document.0))
+}
+
+/// The answer that this page is.
+pub(super) fn shown(status: StatusCode, page: String) -> Response {
+    (status, [("content-type", "text/html; charset=utf-8")], page).into_response()
+}
+
+/// A page that only says something.
+pub(super) fn notice(from: Option<&Provenance>, title: &str, heading: &str, text: &str) -> String {
+    let main = html! {
+        h1 { (heading) }
+        @if !text.is_empty() { p { (text) } }
+        (way_back())
+    };
+    page(from, title, &main)
+}
+
+pub(super) fn way_back() -> Markup {
+    html! { p { a href="/" { "All routes" } } }
 }
 
 /// A section with its heading.
-pub(super) fn section(page: &mut Html, title: &str, inner: impl FnOnce(&mut Html)) {
-    page.element("section", &[], |page| {
-        page.text_element("h2", &[], title);
-        inner(page);
-    });
+pub(super) fn section(title: &str, inner: &Markup) -> Markup {
+    html! { section { h2 { (title) } (inner) } }
 }
 
 /// An instant, and how long ago it is.
-pub(super) fn time(page: &mut Html, at: Timestamp, now: Timestamp) {
-    instant(page, at);
-    page.text(" ");
-    let ago =
-        if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) };
-    page.text_element("span", &[("class", "dim")], &ago);
+pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
+    html! {
+        (instant(at)) " "
+        span.dim {
+            @if at > now { "in " (span(at.since(now))) } @else { (span(now.since(at))) " ago" }
+        }
+    }
 }
 
 /// An instant alone.
-pub(super) fn instant(page: &mut Html, at: Timestamp) {
+pub(super) fn instant(at: Timestamp) -> Markup {
     let iso = at.to_string();
-    page.text_element("time", &[("datetime", &iso)], &iso);
+    html! { time datetime=(iso) { (iso) } }
 }
 
 /// A word with its colour, and with a sign that says the same.
-pub(super) fn badge(page: &mut Html, tone: Tone, word: &str) {
-    let class = format!("badge {}", tone.class());
-    page.element("span", &[("class", &class)], |page| {
-        page.text_element("span", &[("aria-hidden", "true")], tone.sign());
-        page.text(" ");
-        page.text(word);
-    });
+pub(super) fn badge(tone: Tone, word: &str) -> Markup {
+    html! {
+        span class={ "badge " (tone.as_ref()) } { span aria-hidden="true" { (tone.sign()) } " " (word) }
+    }
 }
 
 /// A link to a transition.
-pub(super) fn transition_link(page: &mut Html, id: TransitionId, inner: impl FnOnce(&mut Html)) {
-    let href = format!("/transitions/{id}");
-    page.element("a", &[("href", &href)], inner);
+pub(super) fn transition_link(id: TransitionId, inner: &Markup) -> Markup {
+    html! { a href={ "/transitions/" (maud::display(id)) } { (inner) } }
 }
 
-/// Something that is written letter by letter: an id, an address, a hash.
-pub(super) fn code(page: &mut Html, text: &str) {
-    page.text_element("code", &[], text);
-}
-
-pub(super) fn dim(page: &mut Html, text: &str) {
-    page.text_element("span", &[("class", "dim")], text);
-}
-
-/// A block of its own within a cell.
-pub(super) fn line(page: &mut Html, inner: impl FnOnce(&mut Html)) {
-    page.element("div", &[], inner);
-}
-
-/// A row of a table that is being filled, from left to right.
-pub(super) struct Row<'a> {
-    page: &'a mut Html,
-    heads: &'static [&'static str],
-    filled: usize,
-}
-
-impl Row<'_> {
-    /// The cell that the row is named by.
-    pub(super) fn name(&mut self, inner: impl FnOnce(&mut Html)) {
-        self.any("th", &[("scope", "row"), ("role", "rowheader")], inner);
-    }
-
-    pub(super) fn cell(&mut self, inner: impl FnOnce(&mut Html)) {
-        self.any("td", &[("role", "cell")], inner);
-    }
-
-    fn any(&mut self, tag: &'static str, attributes: &[(&'static str, &str)], inner: impl FnOnce(&mut Html)) {
-        // On a narrow screen each cell stands on a line of its own, and its heading beside it.
-        let head = self.heads.get(self.filled).copied().unwrap_or_default();
-        let mut attributes = attributes.to_vec();
-        attributes.push(("data-head", head));
-        self.page.element(tag, &attributes, |page| {
-            page.element("div", &[], inner);
-        });
-        self.filled += 1;
-    }
-}
-
-/// A table. The roles say again what the tags say, since a table whose cells are laid out as blocks is none for some
-/// screen readers.
-pub(super) fn table<T>(
-    page: &mut Html,
+/// A table, as far as there is room: its rows as cells, the first of which names the row.
+///
+/// The roles say again what the tags say, since a table whose cells are laid out as blocks is none for some screen
+/// readers. On a narrow screen each cell stands on a line of its own, and its heading beside it.
+pub(super) fn table<T, const N: usize>(
+    room: &mut Room,
     caption: &str,
-    heads: &'static [&'static str],
+    heads: [&str; N],
     rows: &[T],
-    mut fill: impl FnMut(&mut Row<'_>, &T),
-) {
-    let mut written = 0;
-    page.element("table", &[("role", "table")], |page| {
-        page.text_element("caption", &[], caption);
-        page.element("thead", &[("role", "rowgroup")], |page| {
-            page.element("tr", &[("role", "row")], |page| {
-                for head in heads {
-                    let attributes = [("scope", "col"), ("role", "columnheader")];
-                    page.text_element("th", &attributes, head);
+    cells: impl Fn(&T) -> [Markup; N],
+) -> Markup {
+    let written = |row: &T| {
+        html! {
+            tr role="row" {
+                @for (n, (head, cell)) in heads.iter().zip(cells(row)).enumerate() {
+                    @if n == 0 {
+                        th scope="row" role="rowheader" data-head=(head) { div { (cell) } }
+                    } @else {
+                        td role="cell" data-head=(head) { div { (cell) } }
+                    }
                 }
-            });
-        });
-        page.element("tbody", &[("role", "rowgroup")], |page| {
-            for row in rows {
-                if page.is_full() {
-                    break;
-                }
-                written += 1;
-                page.element("tr", &[("role", "row")], |page| {
-                    let filled = 0;
-                    fill(&mut Row { page, heads, filled }, row);
-                });
             }
-        });
-    });
-    left_out(page, rows.len() - written);
-}
-
-/// Says what did not fit.
-pub(super) fn left_out(page: &mut Html, count: usize) {
-    if count > 0 {
-        let text = format!("{count} more do not fit on this page.");
-        page.text_element("p", &[], &text);
+        }
+    };
+    let fits = |row| if room.is_full() { None } else { Some(room.counted(written(row))) };
+    let shown: Vec<Markup> = rows.iter().map_while(fits).collect();
+    let left_out = rows.len() - shown.len();
+    html! {
+        table role="table" {
+            caption { (caption) }
+            thead role="rowgroup" {
+                tr role="row" { @for head in heads { th scope="col" role="columnheader" { (head) } } }
+            }
+            tbody role="rowgroup" { @for row in shown { (row) } }
+        }
+        @if left_out > 0 { p { (left_out) " more do not fit on this page." } }
     }
 }
 
-/// A list of names and what they stand for.
-pub(super) fn facts(page: &mut Html, fill: impl FnOnce(&mut Html)) {
-    page.element("dl", &[], fill);
+/// One of a list of names and what they stand for.
+pub(super) fn fact(name: &str, inner: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (inner) } } }
 }
 
-pub(super) fn fact(page: &mut Html, name: &str, inner: impl FnOnce(&mut Html)) {
-    page.element("div", &[], |page| {
-        page.text_element("dt", &[], name);
-        page.element("dd", &[], inner);
-    });
+/// The first characters of a text, and `mark` where it has more.
+pub(super) fn cut(text: &str, chars_max: usize, mark: &str) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}{mark}", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }

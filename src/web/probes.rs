@@ -6,8 +6,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus_client::metrics::gauge::ConstGauge;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::shared::{Pace, Shared};
 use crate::domain::lease::CALL_TIMEOUT;
@@ -83,68 +86,98 @@ impl Observer for Probes {
     }
 }
 
-type Answer = (StatusCode, [(&'static str, &'static str); 1], String);
-
-fn json(status: StatusCode, text: String) -> Answer {
-    (status, [("content-type", "application/json")], text)
+/// What a probe answers, as JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Health {
+    Ok(Silences),
+    Stuck {
+        why: String,
+        #[serde(flatten)]
+        silences: Silences,
+    },
+    Ready,
+    Waiting {
+        r#for: Vec<&'static str>,
+    },
+    Stopping,
 }
 
-/// How it is: which of its parts has been silent for how long, and why that is too long.
-fn vital(liveness: &Liveness) -> Answer {
-    let silences: Vec<String> = liveness.silences().iter().map(ToString::to_string).collect();
-    let receiving = liveness.receiving_silent_for().as_secs();
-    let timer = liveness.timer_silent_for();
-    let timer = timer.map_or("\"off\"".to_owned(), |silent| silent.as_secs().to_string());
-    let silent = format!("\"receiving_silent_s\":{receiving},\"timer_silent_s\":{timer}");
-    if silences.is_empty() {
-        return json(StatusCode::OK, format!("{{\"status\":\"ok\",{silent}}}\n"));
+/// For how long its parts have been silent.
+#[derive(Debug, Serialize)]
+struct Silences {
+    receiving_silent_s: u64,
+    /// Seconds, or `off`.
+    timer_silent_s: Value,
+}
+
+impl Health {
+    /// How it is: which of its parts has been silent for how long, and why that is too long.
+    fn of(liveness: &Liveness) -> Self {
+        let timer = liveness.timer_silent_for();
+        let silences = Silences {
+            receiving_silent_s: liveness.receiving_silent_for().as_secs(),
+            timer_silent_s: timer.map_or("off".into(), |silent| silent.as_secs().into()),
+        };
+        let too_long: Vec<String> = liveness.silences().iter().map(ToString::to_string).collect();
+        if too_long.is_empty() {
+            Self::Ok(silences)
+        } else {
+            Self::Stuck { why: too_long.join("; "), silences }
+        }
     }
-    let why = silences.join("; ");
-    json(StatusCode::SERVICE_UNAVAILABLE, format!("{{\"status\":\"stuck\",\"why\":\"{why}\",{silent}}}\n"))
 }
 
-async fn healthz(State(probes): State<Arc<Probes>>) -> Answer {
-    vital(&probes.liveness)
+impl IntoResponse for Health {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Ok(_) | Self::Ready => StatusCode::OK,
+            Self::Stuck { .. } | Self::Waiting { .. } | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        match serde_json::to_string(&self) {
+            Ok(text) => (status, [("content-type", "application/json")], text + "\n").into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
 }
 
-async fn readyz(State(probes): State<Arc<Probes>>) -> Answer {
+async fn healthz(State(probes): State<Arc<Probes>>) -> Health {
+    Health::of(&probes.liveness)
+}
+
+async fn readyz(State(probes): State<Arc<Probes>>) -> Health {
     if probes.readiness.is_stopping() {
-        let stopping = "{\"status\":\"stopping\"}\n".to_owned();
-        return json(StatusCode::SERVICE_UNAVAILABLE, stopping);
+        return Health::Stopping;
     }
     if !probes.liveness.silences().is_empty() {
-        return vital(&probes.liveness);
+        return Health::of(&probes.liveness);
     }
     if !probes.readiness.has_ledger() {
         probes.try_the_ledger().await;
     }
     let waits_for = probes.readiness.waits_for();
-    if waits_for.is_empty() {
-        return json(StatusCode::OK, "{\"status\":\"ready\"}\n".to_owned());
-    }
-    let quoted: Vec<String> = waits_for.iter().map(|what| format!("\"{what}\"")).collect();
-    let waits_for = quoted.join(",");
-    json(StatusCode::SERVICE_UNAVAILABLE, format!("{{\"status\":\"waiting\",\"for\":[{waits_for}]}}\n"))
+    if waits_for.is_empty() { Health::Ready } else { Health::Waiting { r#for: waits_for } }
 }
 
-async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
-    let mut text = probes.tally.text();
-    let tally = &probes.tally;
-    let receiving = probes.liveness.receiving_silent_for().as_secs_f64();
-    let help = "Seconds since the worker's receiving loop last turned.";
-    text += &tally.gauge("last_turn_age_seconds", help, None, receiving);
-    if let Some(timer) = probes.liveness.timer_silent_for() {
-        let help = "Seconds since the timer last went round; absent where there is none.";
-        text += &tally.gauge("timer_silent_seconds", help, None, timer.as_secs_f64());
+async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
+    let (liveness, mut process) = (&probes.liveness, probes.tally.registry());
+    let alive = liveness.silences().is_empty();
+    let ready = alive && probes.readiness.is_ready();
+    let receiving = ConstGauge::new(liveness.receiving_silent_for().as_secs_f64());
+    let help = "Seconds since the worker's receiving loop last turned";
+    process.register("last_turn_age_seconds", help, receiving);
+    if let Some(timer) = liveness.timer_silent_for() {
+        let help = "Seconds since the timer last went round; absent where there is none";
+        process.register("timer_silent_seconds", help, ConstGauge::new(timer.as_secs_f64()));
     }
-    let alive = f64::from(u8::from(probes.liveness.silences().is_empty()));
-    let help = "Whether receiving loop and timer are as they should be, as /healthz says.";
-    text += &tally.gauge("alive", help, None, alive);
-    let ready = if probes.readiness.is_ready() && alive > 0.0 { 1.0 } else { 0.0 };
-    let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop.";
-    text += &tally.gauge("ready", help, None, ready);
-    let version = Some(("version", env!("CARGO_PKG_VERSION")));
-    let help = "Which version this is; always 1.";
-    text += &tally.gauge("build_info", help, version, 1.0);
-    ([("content-type", tally::MEDIA_TYPE)], text)
+    let help = "Whether receiving loop and timer are as they should be, as /healthz says";
+    process.register("alive", help, ConstGauge::new(i64::from(alive)));
+    let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop";
+    process.register("ready", help, ConstGauge::new(i64::from(ready)));
+    let of_version = process.sub_registry_with_label(("version".into(), env!("CARGO_PKG_VERSION").into()));
+    of_version.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));
+    match probes.tally.text(&process) {
+        Ok(text) => ([("content-type", tally::MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

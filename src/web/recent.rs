@@ -1,78 +1,84 @@
 //! The last day, below the routes.
 
+use maud::{Markup, html};
+
 use super::bars;
 use super::day;
-use super::html::Html;
 use super::moves::{Move, moves};
-use super::parts::{self, badge, dim, line, section, table, transition_link};
-use super::site::{RECENT_RECORDS_MAX, Recent};
+use super::parts::{Room, badge, instant, section, table, transition_link};
 use crate::domain::time::Timestamp;
+use crate::ports::StoredRecord;
 use crate::text::span;
+
+/// How many of the newest records of a day the timeline is made of; a move has about five.
+pub(super) const RECENT_RECORDS_MAX: usize = 500;
+
+/// The records of the last day, or as many as are read of it.
+pub(super) struct Recent {
+    pub(super) records: Vec<StoredRecord>,
+    /// Whether there are more than were read.
+    pub(super) cut_short: bool,
+}
 
 /// How many transitions the list of the newest ones has.
 const MOVES_SHOWN: usize = 25;
 
 /// What happened, drawn and listed.
-pub(super) fn happened(page: &mut Html, recent: &Recent, now: Timestamp) {
+pub(super) fn happened(room: &mut Room, recent: &Recent, now: Timestamp) -> Markup {
     let moves = moves(&recent.records);
-    section(page, "Last 24 hours", |page| {
-        if moves.is_empty() {
-            page.text_element("p", &[], "Nothing was recorded.");
-            return;
+    if moves.is_empty() {
+        return section("Last 24 hours", &html! { p { "Nothing was recorded." } });
+    }
+    let drawn = html! {
+        @if recent.cut_short {
+            p {
+                "There is more than the newest " (RECENT_RECORDS_MAX) " records that are shown here; "
+                "`writerlink audit list --since 24h` has all of it."
+            }
         }
-        if recent.cut_short {
-            let text = format!(
-                "There is more than the newest {RECENT_RECORDS_MAX} records that are shown here; \
-                 `writerlink audit list --since 24h` has all of it."
-            );
-            page.text_element("p", &[], &text);
-        }
-        day::day(page, &moves, now);
-    });
-    if !moves.is_empty() {
-        section(page, "Newest transitions", |page| newest(page, &moves, now));
+        (day::day(room, &moves, now))
+    };
+    html! {
+        (section("Last 24 hours", &drawn))
+        (section("Newest transitions", &newest(room, &moves, now)))
     }
 }
 
-fn newest(page: &mut Html, moves: &[Move], now: Timestamp) {
+fn newest(room: &mut Room, moves: &[Move], now: Timestamp) -> Markup {
     let shown = &moves[..moves.len().min(MOVES_SHOWN)];
     let scale = day::scale(shown);
     let caption = format!("Of all routes; a bar is {} wide and begins with the evidence", span(scale));
-    legend(page);
-    let heads = &["Began", "Route", "Outcome", "Cause", "To", "From evidence to effect"];
-    table(page, &caption, heads, shown, |row, moved| {
-        row.name(|page| {
-            transition_link(page, moved.transition, |page| {
-                parts::instant(page, moved.began);
-            });
-            line(page, |page| {
-                dim(page, &format!("{} ago", span(now.since(moved.began))));
-            });
-        });
-        row.cell(|page| page.text(moved.route.as_str()));
-        row.cell(|page| outcome(page, moved));
-        row.cell(|page| page.text(moved.cause.as_str()));
-        row.cell(|page| {
-            let instance = moved.instance.as_ref();
-            page.text(instance.map_or("-", |instance| instance.as_str()));
-        });
-        row.cell(|page| {
-            bars::bar(page, scale, &bars::of_move(moved));
-            line(page, |page| dim(page, &moved.in_words()));
-        });
+    let heads = ["Began", "Route", "Outcome", "Cause", "To", "From evidence to effect"];
+    let list = table(room, &caption, heads, shown, |moved| {
+        let began = moved.began();
+        let instance = moved.instance.as_ref();
+        [
+            html! {
+                (transition_link(moved.transition, &instant(began)))
+                div { span.dim { (span(now.since(began))) " ago" } }
+            },
+            html! { (moved.route.as_str()) },
+            html! {
+                (badge(moved.tone(), moved.word()))
+                @if let Some(reason) = moved.reason { div { span.dim { (reason.as_str()) } } }
+            },
+            html! { (moved.cause.as_str()) },
+            html! { (instance.map_or("-", |instance| instance.as_str())) },
+            html! {
+                (bars::bar(scale, &bars::of_move(moved)))
+                div { span.dim { (moved.in_words()) } }
+            },
+        ]
     });
-}
-
-fn outcome(page: &mut Html, moved: &Move) {
-    badge(page, moved.tone(), moved.word());
-    if let Some(reason) = moved.reason {
-        line(page, |page| dim(page, reason.as_str()));
-    }
+    html! { (legend()) (list) }
 }
 
 /// What the parts of a bar stand for.
-pub(super) fn legend(page: &mut Html) {
-    let text = "Bars: thin line in the middle, until the evidence was heard; block, calls made; band, until the new \
-                target serves; line at the bottom, until the old one is gone.";
-    page.text_element("p", &[("class", "dim")], text);
+pub(super) fn legend() -> Markup {
+    html! {
+        p.dim {
+            "Bars: thin line in the middle, until the evidence was heard; block, calls made; band, until the new "
+            "target serves; line at the bottom, until the old one is gone."
+        }
+    }
 }

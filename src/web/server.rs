@@ -10,11 +10,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -78,16 +76,13 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    pub(super) fn start(
-        listener: TcpListener,
-        app: Router,
-        limits: ConnectionLimits,
-        observer: Arc<dyn Observer>,
-    ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let door = Door { address, app, limits, observer };
-        let accepting = tokio::spawn(door.accept_from(listener));
-        Ok(Self { address, accepting })
+    pub(super) fn start(door: Door, listener: TcpListener) -> Self {
+        let (address, listener) = (door.address, Arc::new(listener));
+        let accept = move || {
+            let listener = Arc::clone(&listener);
+            async move { listener.accept().await.map(|(stream, _)| stream) }
+        };
+        Self { address, accepting: tokio::spawn(door.accept_from(accept)) }
     }
 
     /// Where it answers, for who asked for port 0.
@@ -95,24 +90,18 @@ impl HttpServer {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// Whether it has ended, and why: only a bug brings that about.
-    fn poll_end(&mut self, cx: &mut std::task::Context<'_>) -> Poll<String> {
-        match Pin::new(&mut self.accepting).poll(cx) {
-            Poll::Ready(Ok(never)) => match never {},
-            Poll::Ready(Err(error)) => {
-                Poll::Ready(format!("the HTTP server at {} ended: {error}", self.address))
-            }
-            Poll::Pending => Poll::Pending,
-        }
-    }
 }
 
-/// Waits until one of these servers ends, and says why. Without servers it waits for ever.
+/// Waits until one of these servers ends, which only a bug brings about, and says why. Without servers it waits for
+/// ever.
 pub async fn first_end(servers: &mut [HttpServer]) -> String {
     std::future::poll_fn(|cx| {
-        let mut ends = servers.iter_mut().map(|server| server.poll_end(cx));
-        ends.find(Poll::is_ready).unwrap_or(Poll::Pending)
+        for HttpServer { address, accepting } in servers.iter_mut() {
+            if let Poll::Ready(Err(error)) = Pin::new(accepting).poll(cx) {
+                return Poll::Ready(format!("the HTTP server at {address} ended: {error}"));
+            }
+        }
+        Poll::Pending
     })
     .await
 }
@@ -123,34 +112,24 @@ impl Drop for HttpServer {
     }
 }
 
-/// Where connections come from.
-#[async_trait]
-trait Incoming: Send + 'static {
-    /// The next one.
-    async fn next(&mut self) -> io::Result<TcpStream>;
-}
-
-#[async_trait]
-impl Incoming for TcpListener {
-    async fn next(&mut self) -> io::Result<TcpStream> {
-        self.accept().await.map(|(stream, _)| stream)
-    }
-}
-
 /// What every connection is let in by.
-struct Door {
-    address: SocketAddr,
-    app: Router,
-    limits: ConnectionLimits,
-    observer: Arc<dyn Observer>,
+pub(super) struct Door {
+    pub(super) address: SocketAddr,
+    pub(super) app: Router,
+    pub(super) limits: ConnectionLimits,
+    pub(super) observer: Arc<dyn Observer>,
 }
 
 impl Door {
-    async fn accept_from(self, mut incoming: impl Incoming) -> Infallible {
+    /// Lets in whatever `accept` gives.
+    async fn accept_from<F: Future<Output = io::Result<TcpStream>>>(
+        self,
+        mut accept: impl FnMut() -> F,
+    ) -> Infallible {
         let mut connections = Connections::default();
         let mut failures: u64 = 0;
         loop {
-            match incoming.next().await {
+            match accept().await {
                 Ok(stream) => {
                     failures = 0;
                     connections.make_room(self.limits.connections_max).await;
@@ -159,7 +138,8 @@ impl Door {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     if failures.is_multiple_of(TOLD_ONCE_IN) {
-                        self.tell(&error);
+                        let (address, error) = (self.address, &error);
+                        self.observer.tell(&Happening::HttpNotAccepting { address, error });
                     }
                     failures += 1;
                     connections.close_one().await;
@@ -167,12 +147,6 @@ impl Door {
                 }
             }
         }
-    }
-
-    fn tell(&self, error: &io::Error) {
-        let address = self.address;
-        let happening = Happening::HttpNotAccepting { address, error };
-        self.observer.tell(&happening);
     }
 }
 
@@ -189,8 +163,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connections(Vec<Connection>);
 
 struct Connection {
-    /// Whether a request of it is being answered.
-    is_busy: Arc<AtomicBool>,
+    /// Held here, by the connection's service, and by each request that is being answered.
+    in_use: Arc<()>,
     task: JoinHandle<()>,
 }
 
@@ -205,7 +179,7 @@ impl Connections {
 
     /// Closes the oldest one that waits for a request; where each is being answered, the oldest.
     async fn close_one(&mut self) {
-        let waits = |connection: &Connection| !connection.is_busy.load(Ordering::Relaxed);
+        let waits = |connection: &Connection| Arc::strong_count(&connection.in_use) <= 2;
         let oldest = self.0.iter().position(waits).unwrap_or(0);
         if oldest < self.0.len() {
             let Connection { task, .. } = self.0.remove(oldest);
@@ -216,9 +190,9 @@ impl Connections {
     }
 
     fn begin(&mut self, stream: TcpStream, app: Router, head_within: Option<Duration>) {
-        let is_busy = Arc::default();
-        let task = tokio::spawn(serve(stream, app, Arc::clone(&is_busy), head_within));
-        self.0.push(Connection { is_busy, task });
+        let in_use = Arc::default();
+        let task = tokio::spawn(serve(stream, app, Arc::clone(&in_use), head_within));
+        self.0.push(Connection { in_use, task });
     }
 }
 
@@ -228,30 +202,14 @@ impl Drop for Connections {
     }
 }
 
-/// A request that is being answered.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn begin(is_busy: &Arc<AtomicBool>) -> Self {
-        is_busy.store(true, Ordering::Relaxed);
-        Self(Arc::clone(is_busy))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-async fn serve(stream: TcpStream, app: Router, is_busy: Arc<AtomicBool>, head_within: Option<Duration>) {
+/// Answers the requests of one connection, each of which holds `in_use` until it is answered.
+async fn serve(stream: TcpStream, app: Router, in_use: Arc<()>, head_within: Option<Duration>) {
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |request| {
-        let busy = Busy::begin(&is_busy);
-        let answering = app.call(request);
+        let (held, answering) = (Arc::clone(&in_use), app.call(request));
         async move {
             let answer = answering.await;
-            drop(busy);
+            drop(held);
             answer
         }
     });

@@ -6,12 +6,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 
-use super::choice::{Choice, Wanted};
-use super::shared::{Pace, Shared};
-use super::{ICON, ICON_PATH, STYLE, STYLE_PATH, overview, parts, shown, transition};
+use super::choice::Choice;
+use super::day::LOOK_BACK;
+use super::overview;
+use super::parts::{self, ICON_PATH, STYLE_PATH, shown};
+use super::recent::{RECENT_RECORDS_MAX, Recent};
+use super::shared::{KEPT_FOR, Pace, Shared};
+use super::transition::{self, SCAN_MAX};
 use crate::domain::provenance::Provenance;
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
@@ -20,33 +24,21 @@ use crate::ports::{Audit, AuditQuery, Clock, NoRecords, Ports, StoredRecord};
 use crate::records::{self, PAGE_RECORDS};
 use crate::survey::{Survey, Surveyor};
 
-/// For how long what was read is shown again, to whoever looks: a page that somebody reloads all the time costs as
-/// much as one that is looked at six times a minute. Ten seconds are less than any state of the load balancer lasts.
-pub const KEPT_FOR: Duration = Duration::from_secs(10);
-
 /// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
 /// within one is the survey's own pace.
 const PACE: Pace = Pace { keep: KEPT_FOR, gap: Duration::from_secs(1) };
 
+const STYLE: &str = include_str!("style.css");
+
+const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
+<path d=\"M2 8h8M7 4l4 4-4 4\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>\
+<circle cx=\"13\" cy=\"8\" r=\"2\" fill=\"#2a6f97\"/></svg>\n";
+
 /// How many routes a page has: with the longest names there are, it stays below [`super::PAGE_BYTES_MAX`].
 pub(super) const ROUTES_ON_A_PAGE: usize = 25;
 
-/// How many of the newest records of a day the timeline is made of; a move has about five.
-pub(super) const RECENT_RECORDS_MAX: usize = 500;
-
-/// How many of a day's newest records are looked through for a transition: twenty queries of a hundred.
-/// `writerlink audit show` looks further.
-pub(super) const SCAN_MAX: usize = 2_000;
-
-/// How far back the timeline goes.
-pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);
-
-/// The records of the last day, or as many as are read of it.
-pub(super) struct Recent {
-    pub(super) records: Vec<StoredRecord>,
-    /// Whether there are more than were read.
-    pub(super) cut_short: bool,
-}
+/// Said where a read panicked.
+const NO_END: &str = "a read came to no end; this should not happen: please report it";
 
 type Read<T> = Result<T, NoRecords>;
 
@@ -84,8 +76,8 @@ impl Site {
         Router::new()
             .route("/", get(routes_now))
             .route("/transitions/{id}", get(one_transition))
-            .route(STYLE_PATH, get(style))
-            .route(ICON_PATH, get(icon))
+            .route(STYLE_PATH, get(([("content-type", "text/css; charset=utf-8")], STYLE)))
+            .route(ICON_PATH, get(([("content-type", "image/svg+xml")], ICON)))
             .with_state(Arc::clone(self))
     }
 
@@ -114,8 +106,8 @@ impl Site {
         let audit = Arc::clone(&self.audit);
         let read = async move {
             let one = match known {
-                Some(one) => Some(one),
                 None => records::any_of(audit.as_ref(), id, SCAN_MAX).await?,
+                known => known,
             };
             match one {
                 Some(one) => records::whole_event_of(audit.as_ref(), one).await,
@@ -141,34 +133,25 @@ async fn recent(audit: &dyn Audit, now: Timestamp) -> Read<Recent> {
             let reaches_back = !read.iter().all(young);
             records.extend(read.into_iter().filter(young));
             if records.len() >= RECENT_RECORDS_MAX {
-                let cut_short = true;
-                return Ok(Recent { records, cut_short });
+                return Ok(Recent { records, cut_short: true });
             }
             if cursor.is_none() || reaches_back {
                 break;
             }
         }
     }
-    let cut_short = false;
-    Ok(Recent { records, cut_short })
+    Ok(Recent { records, cut_short: false })
 }
 
 async fn routes_now(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
-    let wanted = Wanted::of(query.as_deref().unwrap_or_default());
-    let choice = Choice::of(&site.routes, &wanted, ROUTES_ON_A_PAGE);
+    let from = site.provenance.as_ref();
+    let choice = Choice::of(&site.routes, query.as_deref().unwrap_or_default(), ROUTES_ON_A_PAGE);
     let (survey, recent) = tokio::join!(site.survey(choice.places.clone()), site.recent());
-    match (survey, recent) {
-        (Some(survey), Some(recent)) => {
-            let now = site.clock.wall();
-            let from = site.provenance.as_ref();
-            let page = overview::page(from, &survey, recent.as_ref().as_ref(), &choice, now);
-            shown(StatusCode::OK, page)
-        }
-        _ => unreadable(
-            site.provenance.as_ref(),
-            "a read came to no end; this should not happen: please report it",
-        ),
-    }
+    let (Some(survey), Some(recent)) = (survey, recent) else {
+        return unreadable(from, NO_END);
+    };
+    let page = overview::page(from, &survey, recent.as_ref().as_ref(), &choice, site.clock.wall());
+    shown(StatusCode::OK, page)
 }
 
 async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
@@ -177,31 +160,16 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
         return shown(StatusCode::NOT_FOUND, transition::no_id(from, &id));
     };
     match site.event_of(id).await.as_deref() {
-        Some(Ok(records)) if records.is_empty() => {
-            shown(StatusCode::NOT_FOUND, transition::not_found(from, id))
-        }
-        Some(Ok(records)) => {
-            let page = transition::page(from, records, id, site.clock.wall());
-            shown(StatusCode::OK, page)
-        }
+        Some(Ok(records)) => match transition::page(from, records, id, site.clock.wall()) {
+            Some(page) => shown(StatusCode::OK, page),
+            None => shown(StatusCode::NOT_FOUND, transition::not_found(from, id)),
+        },
         Some(Err(error)) => unreadable(from, &error.to_string()),
-        None => unreadable(from, "a read came to no end; this should not happen: please report it"),
+        None => unreadable(from, NO_END),
     }
 }
 
 fn unreadable(from: Option<&Provenance>, why: &str) -> Response {
-    let page = parts::page(from, "Not readable", |page| {
-        page.text_element("h1", &[], "This could not be read");
-        page.text_element("p", &[], why);
-        parts::way_back(page);
-    });
+    let page = parts::notice(from, "Not readable", "This could not be read", why);
     shown(StatusCode::SERVICE_UNAVAILABLE, page)
-}
-
-async fn style() -> impl IntoResponse {
-    ([("content-type", "text/css; charset=utf-8")], STYLE)
-}
-
-async fn icon() -> impl IntoResponse {
-    ([("content-type", "image/svg+xml")], ICON)
 }

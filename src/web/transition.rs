@@ -1,13 +1,12 @@
 //! `/transitions/ID`: everything recorded of one transition, and what else is recorded of its event.
 
+use maud::{Markup, html};
+
 use super::bars::{self, Shape, Stretch, bar};
-use super::html::Html;
 use super::moves::{Move, Tone, moves};
-use super::parts::{self, badge, code, dim, fact, facts, line, section, table, time, transition_link};
+use super::parts::{self, ROOM, Room, badge, fact, instant, section, table, time, transition_link};
 use super::recent::legend;
-use super::site::SCAN_MAX;
-use crate::domain::audit::{Entry, Step, Told};
-use crate::domain::event::RdsEvent;
+use crate::domain::audit::{Entry, Told};
 use crate::domain::provenance::Provenance;
 use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
@@ -15,300 +14,243 @@ use crate::domain::transition::TransitionId;
 use crate::ports::StoredRecord;
 use crate::text::span;
 
+/// How many of a day's newest records are looked through for a transition: twenty queries of a hundred.
+/// `writerlink audit show` looks further.
+pub(super) const SCAN_MAX: usize = 2_000;
+
 /// How many characters of a text from outside are shown; an event's message has some hundreds.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// The page of the transition with this id, out of all records of its event.
+/// The page of the transition with this id, out of all records of its event. None where none is its own.
 pub(super) fn page(
     from: Option<&Provenance>,
     event: &[StoredRecord],
     id: TransitionId,
     now: Timestamp,
-) -> String {
+) -> Option<String> {
     let of_it = |stored: &&StoredRecord| stored.record.entry.transition == id;
     let mut own: Vec<&StoredRecord> = event.iter().filter(of_it).collect();
     own.sort_by_key(|stored| stored.record.seq);
     let of_event = moves(event);
-    let (own_move, others): (Vec<&Move>, Vec<&Move>) =
-        of_event.iter().partition(|moved| moved.transition == id);
-    let Some(moved) = own_move.first() else {
-        return not_found(from, id);
+    let moved = of_event.iter().find(|moved| moved.transition == id)?;
+    let others: Vec<&Move> = of_event.iter().filter(|other| other.transition != id).collect();
+    let room = &mut Room(ROOM);
+    let main = html! {
+        (heading(moved, now))
+        (section("From evidence to effect", &phases(room, moved)))
+        @for stored in own.iter().filter(|stored| !stored.record.entry.steps.is_empty()) {
+            (steps(room, stored))
+        }
+        (sets(room, &own))
+        (evidence(room, &own, now))
+        (section("Records", &records(room, &own, now)))
+        (section("The same event", &same_event(room, &others, now)))
+        (parts::way_back())
     };
-    let title = format!("Transition of {}", moved.route);
-    parts::page(from, &title, |page| {
-        heading(page, moved, now);
-        section(page, "From evidence to effect", |page| phases(page, moved));
-        for stored in own.iter().filter(|s| !s.record.entry.steps.is_empty()) {
-            steps(page, stored);
-        }
-        sets(page, &own);
-        evidence(page, &own, now);
-        section(page, "Records", |page| {
-            records(page, &own, now);
-        });
-        section(page, "The same event", |page| {
-            same_event(page, &others, now);
-        });
-        parts::way_back(page);
-    })
-}
-
-fn records(page: &mut Html, own: &[&StoredRecord], now: Timestamp) {
-    for (n, stored) in own.iter().enumerate() {
-        if page.is_full() {
-            let text = format!(
-                "{} more do not fit on this page; `writerlink audit show {}` has all of them.",
-                own.len() - n,
-                stored.record.entry.transition
-            );
-            page.text_element("p", &[], &text);
-            return;
-        }
-        record(page, stored, now);
-    }
+    Some(parts::page(from, &format!("Transition of {}", moved.route), &main))
 }
 
 /// Said where nothing was found.
 pub(super) fn not_found(from: Option<&Provenance>, id: TransitionId) -> String {
-    parts::page(from, "No such transition", |page| {
-        page.text_element("h1", &[], "No such transition");
-        let day = id.began().day();
-        let text = format!(
-            "No record of {id} was found among the newest {SCAN_MAX} of {day}, the day it would have begun. \
-             `writerlink audit show {id}` looks further."
-        );
-        page.text_element("p", &[], &text);
-        parts::way_back(page);
-    })
+    let day = id.began().day();
+    let text = format!(
+        "No record of {id} was found among the newest {SCAN_MAX} of {day}, the day it would have begun. \
+         `writerlink audit show {id}` looks further."
+    );
+    parts::notice(from, "No such transition", "No such transition", &text)
 }
 
 /// Said where the id is none.
 pub(super) fn no_id(from: Option<&Provenance>, text: &str) -> String {
-    parts::page(from, "No such transition", |page| {
-        page.text_element("h1", &[], "No such transition");
-        let text =
-            format!("{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
-        page.text_element("p", &[], &text);
-        parts::way_back(page);
-    })
+    let text = format!("{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
+    parts::notice(from, "No such transition", "No such transition", &text)
 }
 
-fn heading(page: &mut Html, moved: &Move, now: Timestamp) {
-    page.element("h1", &[], |page| {
-        page.text(moved.route.as_str());
-        if let Some(instance) = &moved.instance {
-            page.text(&format!(" to {instance}"));
+fn heading(moved: &Move, now: Timestamp) -> Markup {
+    html! {
+        h1 {
+            (moved.route.as_str())
+            @if let Some(instance) = &moved.instance { " to " (instance.as_str()) }
         }
-    });
-    page.element("p", &[("class", "lead")], |page| {
-        badge(page, moved.tone(), moved.word());
-        page.text(" ");
-        if let Some(reason) = moved.reason {
-            page.text(reason.as_str());
-            page.text(", ");
+        p class="lead" {
+            (badge(moved.tone(), moved.word())) " "
+            @if let Some(reason) = moved.reason { (reason.as_str()) ", " }
+            "by " (moved.cause.as_str()) ", began " (time(moved.began(), now))
         }
-        page.text(&format!("by {}, began ", moved.cause.as_str()));
-        time(page, moved.began, now);
-    });
-    page.element("p", &[], |page| {
-        dim(page, "Transition ");
-        code(page, &moved.transition.to_string());
-    });
+        p { span.dim { "Transition " } code { (maud::display(moved.transition)) } }
+    }
 }
 
-fn phases(page: &mut Html, moved: &Move) {
-    bar(page, moved.span(), &bars::of_move(moved));
-    page.text_element("p", &[], &moved.in_words());
-    legend(page);
-    let heads = &["Reached", "At", "After the evidence"];
+fn phases(room: &mut Room, moved: &Move) -> Markup {
+    let heads = ["Reached", "At", "After the evidence"];
     let caption = "What was reached when; of calls, when they were accepted";
-    table(page, caption, heads, &moved.phases, |row, phase| {
-        row.name(|page| page.text(phase.name));
-        row.cell(|page| parts::instant(page, phase.at));
-        row.cell(|page| page.text(&span(phase.at.since(moved.origin()))));
-    });
+    html! {
+        (bar(moved.span(), &bars::of_move(moved)))
+        p { (moved.in_words()) }
+        (legend())
+        (table(room, caption, heads, &moved.phases, |phase| [
+            html! { (phase.name) },
+            instant(phase.at),
+            html! { (span(phase.at.since(moved.origin()))) },
+        ]))
+    }
 }
 
 /// The calls of one attempt, each with its bar.
-fn steps(page: &mut Html, stored: &StoredRecord) {
+fn steps(room: &mut Room, stored: &StoredRecord) -> Markup {
     let entry = &stored.record.entry;
     let whole = entry.took();
-    let title = format!("Calls of record {}", stored.record.seq);
-    section(page, &title, |page| {
-        let heads = &["Call", "To scale", "Start", "Took", "Request id"];
-        let caption = format!("A bar is {} wide, the whole attempt", span(whole));
-        table(page, &caption, heads, &entry.steps, |row, step| {
-            row.name(|page| page.text(&cut(&step.name)));
-            row.cell(|page| {
-                bar(page, whole, &[stretch(step)]);
-                if let Some(error) = &step.error {
-                    line(page, |page| {
-                        badge(page, Tone::Bad, "failed");
-                        page.text(" ");
-                        page.text(&cut(error));
-                    });
-                }
-            });
-            row.cell(|page| page.text(&format!("{} ms", step.start.as_millis())));
-            row.cell(|page| page.text(&format!("{} ms", step.took.as_millis())));
-            row.cell(|page| code(page, &cut(step.request_id.as_deref().unwrap_or("-"))));
-        });
+    let heads = ["Call", "To scale", "Start", "Took", "Request id"];
+    let caption = format!("A bar is {} wide, the whole attempt", span(whole));
+    let calls = table(room, &caption, heads, &entry.steps, |step| {
+        let stretch = Stretch { shape: Shape::of(step), from: step.start, to: step.start + step.took };
+        let drawn = html! {
+            (bar(whole, &[stretch]))
+            @if let Some(error) = &step.error { div { (badge(Tone::Bad, "failed")) " " (cut(error)) } }
+        };
+        [
+            html! { (cut(&step.name)) },
+            drawn,
+            html! { (step.start.as_millis()) " ms" },
+            html! { (step.took.as_millis()) " ms" },
+            html! { code { (cut(step.request_id.as_deref().unwrap_or("-"))) } },
+        ]
     });
-}
-
-fn stretch(step: &Step) -> Stretch {
-    Stretch { shape: Shape::of(step), from: step.start, to: step.start + step.took }
+    section(&format!("Calls of record {}", stored.record.seq), &calls)
 }
 
 /// The group before and after, as the last record that has seen it says.
-fn sets(page: &mut Html, own: &[&StoredRecord]) {
-    let entries = own.iter().rev().map(|stored| &stored.record.entry);
-    let mut seen = entries.filter(|entry| !entry.before.is_empty() || !entry.after.is_empty());
-    let with_both = own.iter().rev().map(|stored| &stored.record.entry);
-    let both = with_both.into_iter().find(|entry| !entry.before.is_empty());
-    let Some(entry) = both.or_else(|| seen.next()) else {
-        return;
+fn sets(room: &mut Room, own: &[&StoredRecord]) -> Markup {
+    let mut newest_first = own.iter().rev().map(|stored| &stored.record.entry);
+    let both = newest_first.clone().find(|entry| !entry.before.is_empty());
+    let Some(entry) = both.or_else(|| newest_first.find(|entry| !entry.after.is_empty())) else {
+        return Markup::default();
     };
-    section(page, "Target group", |page| {
-        page.element("p", &[], |page| code(page, entry.target_group.as_str()));
-        page.element("div", &[("class", "pair")], |page| {
-            rows(page, "Before, as first seen", &entry.before);
-            rows(page, "After, as last seen", &entry.after);
-        });
-    });
+    let sets = html! {
+        p { code { (entry.target_group.as_str()) } }
+        div class="pair" {
+            (rows(room, "Before, as first seen", &entry.before))
+            (rows(room, "After, as last seen", &entry.after))
+        }
+    };
+    section("Target group", &sets)
 }
 
-fn rows(page: &mut Html, caption: &str, rows: &[ObservedTarget]) {
-    let heads = &["Target", "State", "Reason", "Zone"];
-    page.element("div", &[], |page| {
-        let nothing = if rows.is_empty() { ": nothing was seen" } else { "" };
-        table(page, &format!("{caption}{nothing}"), heads, rows, |row, seen| {
-            row.name(|page| code(page, &seen.target.to_string()));
-            row.cell(|page| page.text(&cut(seen.health.as_str())));
-            row.cell(|page| page.text(&cut(seen.reason.as_deref().unwrap_or("-"))));
-            row.cell(|page| page.text(&cut(seen.availability_zone.as_deref().unwrap_or("-"))));
-        });
+fn rows(room: &mut Room, caption: &str, rows: &[ObservedTarget]) -> Markup {
+    let heads = ["Target", "State", "Reason", "Zone"];
+    let nothing = if rows.is_empty() { ": nothing was seen" } else { "" };
+    let rows = table(room, &format!("{caption}{nothing}"), heads, rows, |seen| {
+        [
+            html! { code { (maud::display(seen.target)) } },
+            html! { (cut(seen.health.as_str())) },
+            html! { (cut(seen.reason.as_deref().unwrap_or("-"))) },
+            html! { (cut(seen.availability_zone.as_deref().unwrap_or("-"))) },
+        ]
     });
+    html! { div { (rows) } }
 }
 
-fn evidence(page: &mut Html, own: &[&StoredRecord], now: Timestamp) {
-    let told = |stored: &&StoredRecord| stored.record.entry.told.clone();
-    let Some(told) = own.iter().find_map(told) else {
-        return;
+fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
+    let Some(told) = own.iter().find_map(|stored| stored.record.entry.told.as_ref()) else {
+        return Markup::default();
     };
-    section(page, "Evidence", |page| {
-        page.text_element("blockquote", &[("dir", "auto")], &cut(told.said()));
-        facts(page, |page| {
-            fact(page, "Said", |page| time(page, told.at(), now));
-            match &told {
-                Told::Event(told) => event(page, told),
-                Told::Truth { .. } => {
-                    fact(page, "By", |page| {
-                        page.text("the route's witnesses, without an event");
-                    });
+    let from = match told {
+        Told::Event(event) => {
+            let id = event.id.map_or("without an id".to_owned(), |id| id.to_string());
+            let source = html! { (format_args!("{} {}", event.kind, event.source)) };
+            html! {
+                (fact("Event", &html! { (id) }))
+                (fact("Source", &source))
+                @if let Some(arn) = &event.source_arn {
+                    (fact("Source ARN", &html! { code { (cut(&arn.to_string())) } }))
                 }
-                Told::Order { by, .. } => fact(page, "Ordered by", |page| page.text(&cut(by))),
             }
-        });
-    });
+        }
+        Told::Truth { .. } => fact("By", &html! { "the route's witnesses, without an event" }),
+        Told::Order { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
+    };
+    let said = html! {
+        blockquote dir="auto" { (cut(told.said())) }
+        dl { (fact("Said", &time(told.at(), now))) (from) }
+    };
+    room.counted(section("Evidence", &said))
 }
 
-fn event(page: &mut Html, event: &RdsEvent) {
-    let id = event.id.map(|id| id.to_string());
-    fact(page, "Event", |page| {
-        page.text(id.as_deref().unwrap_or("without an id"));
-    });
-    fact(page, "Source", |page| {
-        page.text(&format!("{} {}", event.kind, event.source));
-    });
-    if let Some(arn) = &event.source_arn {
-        fact(page, "Source ARN", |page| {
-            code(page, &cut(&arn.to_string()));
-        });
+fn records(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
+    let fits = |stored: &&StoredRecord| {
+        if room.is_full() { None } else { Some(room.counted(record(stored, now))) }
+    };
+    let shown: Vec<Markup> = own.iter().map_while(fits).collect();
+    let left_out = &own[shown.len()..];
+    html! {
+        @for record in &shown { (record) }
+        @if let Some(first) = left_out.first() {
+            p {
+                (left_out.len()) " more do not fit on this page; `writerlink audit show "
+                (maud::display(first.record.entry.transition)) "` has all of them."
+            }
+        }
     }
 }
 
 /// One record, with what shows that it is as it was written.
-fn record(page: &mut Html, stored: &StoredRecord, now: Timestamp) {
+fn record(stored: &StoredRecord, now: Timestamp) -> Markup {
     let (record, entry) = (&stored.record, &stored.record.entry);
-    page.element("article", &[], |page| {
-        page.element("h3", &[], |page| {
-            page.text(&format!("{}/{} ", record.route, record.seq));
-            let word = entry.outcome.map_or(entry.kind.as_str(), |outcome| outcome.as_str());
-            badge(page, Tone::of(entry.kind, entry.outcome), word);
-        });
-        if !entry.note.is_empty() {
-            page.text_element("p", &[], &cut(&entry.note));
-        }
-        facts(page, |page| {
-            fact(page, "Written", |page| time(page, entry.at, now));
-            about(page, entry);
-            fact(page, "Hash", |page| code(page, &stored.hash.to_string()));
-            fact(page, "Follows", |page| code(page, &record.prev.to_string()));
-            if let Some(parts) = stored.altered_parts() {
-                fact(page, "Integrity", |page| {
-                    let text = format!("altered after it was written: {}", cut(&parts));
-                    badge(page, Tone::Bad, &text);
-                });
+    let word = entry.outcome.map_or(entry.kind.as_str(), |outcome| outcome.as_str());
+    let altered = stored.altered_parts();
+    let altered = altered.map(|parts| format!("altered after it was written: {}", cut(&parts)));
+    html! {
+        article {
+            h3 {
+                (format_args!("{}/{} ", record.route, record.seq))
+                (badge(Tone::of(entry.kind, entry.outcome), word))
             }
-        });
-    });
+            @if !entry.note.is_empty() { p { (cut(&entry.note)) } }
+            dl {
+                (fact("Written", &time(entry.at, now)))
+                (about(entry))
+                (fact("Hash", &html! { code { (maud::display(stored.hash)) } }))
+                (fact("Follows", &html! { code { (maud::display(record.prev)) } }))
+                @if let Some(altered) = altered { (fact("Integrity", &badge(Tone::Bad, &altered))) }
+            }
+        }
+    }
 }
 
-fn about(page: &mut Html, entry: &Entry) {
-    fact(page, "Kind", |page| {
-        let reason = entry.reason.map(|reason| format!(", {}", reason.as_str()));
-        page.text(&format!("{}{}", entry.kind.as_str(), reason.unwrap_or_default()));
-    });
-    if let Some((instance, target)) = &entry.desired {
-        fact(page, "Desired", |page| {
-            page.text(&format!("{instance} at "));
-            code(page, &target.to_string());
-        });
+fn about(entry: &Entry) -> Markup {
+    let Entry { owner, version, attempt, generation, .. } = entry;
+    let kind = html! {
+        (entry.kind.as_str())
+        @if let Some(reason) = entry.reason { ", " (reason.as_str()) }
+    };
+    html! {
+        (fact("Kind", &kind))
+        @if let Some((instance, target)) = &entry.desired {
+            (fact("Desired", &html! { (instance.as_str()) " at " code { (maud::display(target)) } }))
+        }
+        (fact("By", &html! { (cut(&format!("{owner}, writerlink {version}"))) }))
+        @if let Some(Provenance { installation, config }) = entry.provenance.as_deref() {
+            @let from = html! { (installation.as_str()) ", configuration " code { (config.as_str()) } };
+            (fact("Installation", &from))
+        }
+        (fact("Attempt", &html! { (format_args!("{attempt}, generation {generation}")) }))
+        (fact("Event key", &html! { code { (maud::display(&entry.event_key)) } }))
     }
-    fact(page, "By", |page| {
-        let Entry { owner, version, .. } = entry;
-        page.text(&cut(&format!("{owner}, writerlink {version}")));
-    });
-    if let Some(from) = &entry.provenance {
-        fact(page, "Installation", |page| {
-            page.text(&format!("{}, configuration ", from.installation));
-            code(page, from.config.as_str());
-        });
-    }
-    fact(page, "Attempt", |page| {
-        let Entry { attempt, generation, .. } = entry;
-        page.text(&format!("{attempt}, generation {generation}"));
-    });
-    fact(page, "Event key", |page| {
-        code(page, &entry.event_key.to_string());
-    });
 }
 
-fn same_event(page: &mut Html, others: &[&Move], now: Timestamp) {
+fn same_event(room: &mut Room, others: &[&Move], now: Timestamp) -> Markup {
     if others.is_empty() {
-        page.text_element("p", &[], "No other transition is recorded of this event.");
-        return;
+        return html! { p { "No other transition is recorded of this event." } };
     }
-    let heads = &["Transition", "Outcome", "Began"];
+    let heads = ["Transition", "Outcome", "Began"];
     let caption = format!("{} other transitions, newest first", others.len());
-    table(page, &caption, heads, others, |row, other| {
-        row.name(|page| {
-            transition_link(page, other.transition, |page| {
-                code(page, &other.transition.to_string());
-            });
-        });
-        row.cell(|page| badge(page, other.tone(), other.word()));
-        row.cell(|page| time(page, other.began, now));
-    });
+    table(room, &caption, heads, others, |other| {
+        let id = html! { code { (maud::display(other.transition)) } };
+        [transition_link(other.transition, &id), badge(other.tone(), other.word()), time(other.began(), now)]
+    })
 }
 
 /// A text from outside, cut to what a page can hold; the record has all of it.
 fn cut(text: &str) -> String {
-    if text.chars().count() <= TEXT_CHARS_MAX {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(TEXT_CHARS_MAX).collect();
-    short.push_str(" … (cut; the record has all of it)");
-    short
+    parts::cut(text, TEXT_CHARS_MAX, " … (cut; the record has all of it)")
 }

@@ -12,33 +12,25 @@ impl Observer for Told {
     }
 }
 
-/// What becomes of each call of `accept`, and how many there were.
-struct Planned<F>(F, Arc<Mutex<usize>>);
-
-#[async_trait]
-impl<F> Incoming for Planned<F>
-where
-    F: FnMut() -> io::Error + Send + 'static,
-{
-    async fn next(&mut self) -> io::Result<TcpStream> {
-        *self.1.lock().unwrap() += 1;
-        // As a listener does that has to give way to other tasks.
-        tokio::task::yield_now().await;
-        Err((self.0)())
-    }
-}
-
-fn server(plan: impl FnMut() -> io::Error + Send + 'static) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
-    let (told, calls) = (Arc::<Told>::default(), Arc::default());
+/// A server of which each `accept` fails as planned, what it tells, and how often it has tried.
+fn server(
+    mut plan: impl FnMut() -> io::Error + Send + 'static,
+) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
+    let (told, calls) = (Arc::<Told>::default(), Arc::<Mutex<usize>>::default());
     let address = "127.0.0.1:1".parse().unwrap();
-    let door = Door {
-        address,
-        app: Router::new(),
-        limits: ConnectionLimits::default(),
-        observer: Arc::clone(&told) as _,
+    let (limits, observer) = (ConnectionLimits::default(), Arc::clone(&told) as _);
+    let door = Door { address, app: Router::new(), limits, observer };
+    let counted = Arc::clone(&calls);
+    let accept = move || {
+        *counted.lock().unwrap() += 1;
+        let failure = plan();
+        async move {
+            // As a listener does that has to give way to other tasks.
+            tokio::task::yield_now().await;
+            Err(failure)
+        }
     };
-    let accepting = tokio::spawn(door.accept_from(Planned(plan, Arc::clone(&calls))));
-    (HttpServer { address, accepting }, told, calls)
+    (HttpServer { address, accepting: tokio::spawn(door.accept_from(accept)) }, told, calls)
 }
 
 /// `EMFILE`.
