@@ -11,7 +11,6 @@ use super::ground::Ground;
 use super::identity::SourceArn;
 use super::route::{InstanceId, Route, RouteName, SourceId};
 use super::time::Timestamp;
-use crate::planted::{Bug, planted};
 
 /// `RDS-EVENT-0073`, as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,7 +217,6 @@ impl Claim {
     pub fn rank(&self) -> u8 {
         match self {
             Self::AskTruth | Self::Nothing => 0,
-            Self::Started(_) if planted(Bug::StartedBeatsCompleted) => 3,
             Self::Started(_) => 1,
             Self::Completed(_) | Self::Restored(_) => RANK_COMPLETED,
         }

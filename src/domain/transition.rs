@@ -16,7 +16,6 @@ use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
 use super::unresolved::{SourceConflict, UnresolvedEvent};
-use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,11 +38,10 @@ impl TransitionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
-        let shaped =
-            text.len() == 36
-                && text
-                    .char_indices()
-                    .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
+        let shaped = text.len() == 36
+            && text
+                .char_indices()
+                .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
         if !shaped {
             return None;
         }
@@ -170,7 +168,6 @@ impl Outcome {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
-            Self::Failed if planted(Bug::FailedIsDeleted) => Disposition::Delete,
             Self::Rejected | Self::Failed => Disposition::DeadLetter,
             Self::Swapped
             | Self::AlreadyThere
@@ -375,7 +372,7 @@ impl EventEntry {
     pub fn is_in_hand(&self, now: Timestamp) -> bool {
         let left_for = match self.settled {
             None => IN_HAND_FOR,
-            Some(Outcome::Superseded) if !planted(Bug::CarriesOutSuperseded) => LEFT_TO_NEWER_FOR,
+            Some(Outcome::Superseded) => LEFT_TO_NEWER_FOR,
             Some(_) => return false,
         };
         now.since(self.transition.began()) < left_for
