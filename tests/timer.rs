@@ -507,16 +507,17 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     let _looks = rig.start("w2");
     for second in 1..=40 {
         let to = if second % 2 == 0 { 1 } else { 2 };
-        rig.fleet.world.deliver(&rig.completed(0, to, second * 130));
+        rig.fleet.world.deliver(&rig.completed(0, to, (second - 1) * 130 + 1));
         assert!(rig.run(&format!("w1-{second}")).await);
         pass(130 * SECOND).await;
     }
-    let repairs = rig
-        .told
-        .reports()
-        .into_iter()
-        .filter(|report| report.cause == Cause::Reconcile && !matches!(report.ended, Ended::Nothing(_)));
-    assert_eq!(repairs.count(), 0);
+    let reports = rig.told.reports();
+    let (stale, moves): (Vec<_>, Vec<_>) = reports.iter().partition(|report| report.cause == Cause::Reconcile);
+    let moved = |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
+    assert_eq!(moves.into_iter().filter(moved).count(), 40, "each event moved the route");
+    assert!(!stale.is_empty(), "no look fell into a move");
+    let nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
+    assert!(stale.iter().all(nothing), "{stale:?}");
 }
 
 #[tokio::test(start_paused = true)]
