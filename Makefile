@@ -125,5 +125,5 @@ resolvers: venv ## Fails over behind five real resolvers, in three forms each: f
 	$(CARGO) build --locked
 	$(VENV)/bin/python tests/resolvers/run.py target/debug/writerlink $(CASES)
 
-zoo: ## Makes one mistake at a time in the program (tests/zoo/*.patch) and requires that its test catches it. An hour.
+zoo: ## Makes one mistake at a time in the program (tests/zoo/*.patch) and requires that its test catches it.
 	CARGO="$(CARGO)" $(PYTHON) tests/zoo/run.py $(BUGS)

@@ -25,7 +25,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::{Clock, ErrorKind};
-use writerlink::reconcile::{Ended, Ordered, Reconciler};
+use writerlink::reconcile::{Ended, Ordered, Reconciler, Report};
 use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -505,15 +505,18 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
     let _looks = rig.start("w2");
-    for second in 1..=40 {
-        let to = if second % 2 == 0 { 1 } else { 2 };
-        rig.fleet.world.deliver(&rig.completed(0, to, (second - 1) * 130 + 1));
-        assert!(rig.run(&format!("w1-{second}")).await);
-        pass(130 * SECOND).await;
+    // Seldom enough for the flap rule, and at any second between two looks.
+    for nth in 0..40 {
+        let to = if nth % 2 == 0 { 2 } else { 1 };
+        rig.fleet.world.deliver(&rig.completed(0, to, nth * 151 + 1));
+        assert!(rig.run(&format!("w1-{nth}")).await);
+        pass(151 * SECOND).await;
     }
     let reports = rig.told.reports();
-    let (stale, moves): (Vec<_>, Vec<_>) = reports.iter().partition(|report| report.cause == Cause::Reconcile);
-    let moved = |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
+    let (stale, moves): (Vec<_>, Vec<_>) =
+        reports.iter().partition(|report| report.cause == Cause::Reconcile);
+    let moved =
+        |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
     assert_eq!(moves.into_iter().filter(moved).count(), 40, "each event moved the route");
     assert!(!stale.is_empty(), "no look fell into a move");
     let nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
