@@ -49,7 +49,7 @@ pub(super) fn quota(section: &Section<'_>, findings: &mut Findings) -> Option<Qu
     let default = REGISTRATIONS_PER_SECOND;
     let per_second = section.number_or(RATE, &RATES, default, findings);
     let burst = section.number_or(BURST, &BURSTS, REGISTRATIONS_BURST, findings);
-    (per_second > 0).then(|| Quota { burst, per_second })
+    (per_second > 0).then_some(Quota { burst, per_second })
 }
 
 /// Reads `[reconcile]`.
