@@ -515,12 +515,12 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     let reports = rig.told.reports();
     let (stale, moves): (Vec<_>, Vec<_>) =
         reports.iter().partition(|report| report.cause == Cause::Reconcile);
-    let moved =
+    let is_swap =
         |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
-    assert_eq!(moves.into_iter().filter(moved).count(), 40, "each event moved the route");
+    assert_eq!(moves.into_iter().filter(is_swap).count(), 40, "each event moved the route");
     assert!(!stale.is_empty(), "no look fell into a move");
-    let nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
-    assert!(stale.iter().all(nothing), "{stale:?}");
+    let is_nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
+    assert!(stale.iter().all(is_nothing), "{stale:?}");
 }
 
 #[tokio::test(start_paused = true)]
