@@ -125,5 +125,5 @@ resolvers: venv ## Fails over behind five real resolvers, in three forms each: f
 	$(CARGO) build --locked
 	$(VENV)/bin/python tests/resolvers/run.py target/debug/writerlink $(CASES)
 
-zoo: ## Turns on one planted bug at a time and prints which tests catch it.
-	python3 benches/zoo.py
+zoo: ## Makes one mistake at a time in the program (tests/zoo/*.patch) and requires that its test catches it.
+	CARGO="$(CARGO)" $(PYTHON) tests/zoo/run.py $(BUGS)

@@ -1,4 +1,4 @@
-//! An Availability Zone fails: how long until every route is moved, by who goes first at ELB's bucket.
+//! An Availability Zone fails: how long until every route is moved, with a line at ELB's bucket and without.
 //!
 //! Nothing is timed here: the world is the embedded one, with ELB's documented token buckets, and the seconds are its
 //! own. So the figures are the same on every machine. `make burst` runs it; numbers of routes may be given as
@@ -16,7 +16,7 @@ use std::time::Duration;
 use support::hold;
 use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
 use writerlink::domain::route::{Route, SourceId};
-use writerlink::domain::turns::{Precedence, Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
+use writerlink::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink::embedded::dynamodb::EmbeddedDynamo;
 use writerlink::embedded::faults::{Fate, Site};
 use writerlink::embedded::fleet::{Fleet, FleetConfig};
@@ -52,26 +52,21 @@ const NO_LINE_MOST: u32 = 1000;
 enum Order {
     /// `registrations_per_second = 0`: calls are made as they come, and refused.
     NoLine,
-    /// Each route is done with before the next.
-    RouteByRoute,
     /// The worker as it is.
     RegistersFirst,
 }
 
 impl Order {
     fn quota(self) -> Option<Quota> {
-        let precedence = match self {
-            Self::NoLine => return None,
-            Self::RouteByRoute => Precedence::RouteByRoute,
-            Self::RegistersFirst => Precedence::RegistersFirst,
-        };
-        Some(Quota { precedence, ..Quota::default() })
+        match self {
+            Self::NoLine => None,
+            Self::RegistersFirst => Some(Quota::default()),
+        }
     }
 
     fn as_str(self) -> &'static str {
         match self {
             Self::NoLine => "no line, refused",
-            Self::RouteByRoute => "route by route",
             Self::RegistersFirst => "registers first",
         }
     }
@@ -231,8 +226,8 @@ fn run_alone(order: Order, routes: u32, workers: u32) -> Seen {
     runtime.unwrap().block_on(burst(order, routes, workers))
 }
 
-const BURSTS: [(Order, u32); 4] =
-    [(Order::NoLine, 1), (Order::RouteByRoute, 1), (Order::RegistersFirst, 1), (Order::RegistersFirst, 2)];
+const BURSTS: [(Order, u32); 3] =
+    [(Order::NoLine, 1), (Order::RegistersFirst, 1), (Order::RegistersFirst, 2)];
 
 fn main() -> io::Result<()> {
     let out = &mut io::stdout().lock();

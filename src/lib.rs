@@ -15,7 +15,6 @@ pub mod embedded;
 pub mod emf;
 pub mod health;
 pub mod measure;
-pub mod planted;
 pub mod ports;
 pub mod reconcile;
 pub mod records;

@@ -78,7 +78,6 @@ use crate::domain::transition::{
     ChainHead, Desired, EventEntry, Outcome, RouteState, TransitionId, retry_after,
 };
 use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Listeners, Ports, TargetGroups};
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -300,8 +299,7 @@ impl Reconciler {
         let failed = verdict.outcome == Outcome::Failed;
         // What nobody delivers again is tried again by the next look of the timer, or by the person.
         let attempts = held.event.as_ref().map(|event| event.attempts);
-        let left = attempts.is_none_or(|n| n < self.attempts_max);
-        let again = failed && (left || planted(Bug::NeverGivesUp));
+        let again = failed && attempts.is_none_or(|n| n < self.attempts_max);
         let kind = if again { RecordKind::Deferred } else { RecordKind::Finished };
         let mut entry = self.entry_of_calls(task, held, kind, report);
         entry.outcome = (!again).then_some(verdict.outcome);

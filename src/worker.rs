@@ -25,12 +25,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::domain::audit::Cause;
-use crate::domain::event::{Claim, EventKey, Evidence, RdsEvent, SourceKind};
+use crate::domain::event::{Claim, Evidence, RdsEvent, SourceKind};
 use crate::domain::room::Room;
 use crate::domain::route::Route;
 use crate::domain::routing;
 use crate::domain::transition::{Disposition, retry_after};
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
 use crate::reconcile::{DryRun, Ended, InHand, Reconciler};
 use crate::timer::{Nudge, Reconciling, Timer};
@@ -261,15 +260,10 @@ impl Worker {
                 return hand.give_back().await;
             }
             hand.keep().await;
-            if planted(Bug::DeletesFirst) {
-                self.dispose(&message, Disposition::Delete).await;
-            }
             let disposition = self.handle(&message, &hand).await;
             hand.drop_first();
             self.dispose(&message, disposition).await;
-            if let Disposition::RetryAfter(_) = disposition
-                && !planted(Bug::GroupIsNotHeldBack)
-            {
+            if let Disposition::RetryAfter(_) = disposition {
                 hand.give_back().await;
                 return;
             }
@@ -294,9 +288,6 @@ impl Worker {
             Err(malformed) => {
                 let reason = malformed.to_string();
                 self.tell(&Happening::Malformed { message, reason: &reason });
-                if planted(Bug::MalformedComesBack) {
-                    return Disposition::RetryAfter(retry_after(message.receive_count, 0));
-                }
                 return Disposition::DeadLetter;
             }
         };
@@ -305,7 +296,7 @@ impl Worker {
             let concerned = routing::concerned(&self.routes, event);
             for (route, _) in &concerned {
                 let asked = self.attempt(route, event, hand).await;
-                worst = if planted(Bug::LastRouteDecides) { asked } else { worst.and(asked) };
+                worst = worst.and(asked);
             }
             if concerned.is_empty() {
                 let asks = event.claim() == Ok(Claim::AskTruth);
@@ -328,11 +319,7 @@ impl Worker {
     }
 
     async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &Hand<'_>) -> Disposition {
-        let mut evidence = Evidence::new(route, event.clone());
-        if let (Some(message), true) = (hand.first(), planted(Bug::KeyOfTheMessage)) {
-            let message = message.id;
-            evidence.key = EventKey::of(route, &RdsEvent { message, ..event.clone() });
-        }
+        let evidence = Evidence::new(route, event.clone());
         let report = self.reconciler.attempt(route, &evidence, Cause::Event, hand).await;
         self.progress.notify_one();
         self.learn(&report);

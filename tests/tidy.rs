@@ -89,3 +89,54 @@ fn nothing_is_left_to_do_without_an_issue() {
         }
     }
 }
+
+/// The texts that a patch expects, each with its file: what `git apply` looks for, and needs no git.
+fn expected_texts(patch: &str) -> Vec<(&str, String)> {
+    let mut expected: Vec<(&str, String)> = Vec::new();
+    let (mut file, mut in_hunk) = ("", false);
+    for line in patch.lines() {
+        if let Some(path) = line.strip_prefix("--- a/") {
+            (file, in_hunk) = (path, false);
+        } else if line.starts_with("@@ ") {
+            in_hunk = true;
+            expected.push((file, String::new()));
+        } else if line.starts_with("diff --git ") {
+            in_hunk = false;
+        } else if let (true, Some((_, text)), Some(kept)) =
+            (in_hunk, expected.last_mut(), line.strip_prefix([' ', '-']))
+        {
+            text.push_str(kept);
+            text.push('\n');
+        }
+    }
+    expected
+}
+
+#[test]
+fn every_patch_of_the_zoo_applies_and_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code: String = sources("tests")
+        .iter()
+        .chain(&sources("src"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let entries = fs::read_dir(root.join("tests/zoo")).unwrap().map(|entry| entry.unwrap().path());
+    let patches: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "patch")).collect();
+    assert!(!patches.is_empty());
+    for path in patches {
+        let (name, patch) = (path.display(), fs::read_to_string(&path).unwrap());
+        let expected = expected_texts(&patch);
+        assert!(!expected.is_empty(), "{name} changes nothing");
+        for (file, text) in expected {
+            let now = fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(now.contains(&text), "{name} does not apply: {file} does not say\n{text}");
+        }
+        let caught_by = patch.lines().find_map(|line| line.strip_prefix("Caught-by: "));
+        let test = caught_by.unwrap_or_default().rsplit([' ', ':']).next().unwrap_or_default();
+        assert!(
+            !test.is_empty() && code.contains(&format!("fn {test}")),
+            "{name}: there is no test {test:?}"
+        );
+    }
+}

@@ -25,7 +25,7 @@ use writerlink::embedded::fleet::FleetConfig;
 use writerlink::embedded::health::Answer;
 use writerlink::embedded::world::WorldConfig;
 use writerlink::ports::{ErrorKind, Ports};
-use writerlink::reconcile::{DryRun, Ended, OperatorCommands, Ordered};
+use writerlink::reconcile::{DryRun, Ended, OperatorCommands, Ordered, Report};
 use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -502,18 +502,22 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
     let _looks = rig.start("w2");
-    for second in 1..=40 {
-        let to = if second % 2 == 0 { 1 } else { 2 };
-        rig.fleet.world.deliver(&rig.completed(0, to, second * 130));
-        assert!(rig.run(&format!("w1-{second}")).await);
-        pass(130 * SECOND).await;
+    // Seldom enough for the flap rule, and at any second between two looks.
+    for nth in 0..40 {
+        let to = if nth % 2 == 0 { 2 } else { 1 };
+        rig.fleet.world.deliver(&rig.completed(0, to, nth * 151 + 1));
+        assert!(rig.run(&format!("w1-{nth}")).await);
+        pass(151 * SECOND).await;
     }
-    let repairs = rig
-        .told
-        .reports()
-        .into_iter()
-        .filter(|report| report.cause == Cause::Reconcile && !matches!(report.ended, Ended::Nothing(_)));
-    assert_eq!(repairs.count(), 0);
+    let reports = rig.told.reports();
+    let (stale, moves): (Vec<_>, Vec<_>) =
+        reports.iter().partition(|report| report.cause == Cause::Reconcile);
+    let is_swap =
+        |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
+    assert_eq!(moves.into_iter().filter(is_swap).count(), 40, "each event moved the route");
+    assert!(!stale.is_empty(), "no look fell into a move");
+    let is_nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
+    assert!(stale.iter().all(is_nothing), "{stale:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -432,7 +432,7 @@ async fn weights_that_somebody_changed_are_put_right_while_others_wait_for_that_
 #[tokio::test(start_paused = true)]
 async fn routes_that_the_timer_moves_take_their_turns_too() {
     let mut fleet = FleetConfig::default();
-    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1, ..Quota::default() });
+    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1 });
     let mut rig = zone_with(ROUTES, fleet).await;
     for route in &mut rig.routes {
         route.policy.truth = [Witness::Rds].into();

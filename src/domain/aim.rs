@@ -22,7 +22,6 @@ use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome, RouteContext};
 use super::truth::{Member, Reading, STEADY_AFTER_A_MOVE, Sighting, Since, Truth};
 use super::walk::{Question, Tell, Trail};
-use crate::planted::{Bug, planted};
 use std::net::IpAddr;
 
 /// The rank of what witnesses say, and of what a person orders, among evidence of the same instant: above any
@@ -70,9 +69,7 @@ pub fn aim(route: &Route, control: &Control, key: EventKey, seen: &Sighting, now
 fn is_left_to_an_event(control: &Control, desired: &Desired, now: Timestamp) -> bool {
     let waits = control.unresolved_event.as_ref();
     let waits = waits.filter(|event| event.comes_back(now));
-    waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance))
-        && control.is_moved_by(desired)
-        && !planted(Bug::TimerPassesWaitingEvent)
+    waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance)) && control.is_moved_by(desired)
 }
 
 fn aim_by_what_is_known(
@@ -148,21 +145,14 @@ fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
-    let may_be_called_off = rank < RANK_COMPLETED || planted(Bug::AskingRetracts);
-    let called_off = may_be_called_off && control.ask_truth.is_some_and(|failed| failed > at);
-    rank != RANK_TRUTH
-        && now.since(at) < route.policy.trust_event
-        && !called_off
-        && !planted(Bug::TimerFightsEvents)
+    let called_off = rank < RANK_COMPLETED && control.ask_truth.is_some_and(|failed| failed > at);
+    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
 }
 
 /// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
 /// tell, since it started later, the answer has to stand in its own readings for as long as an event is trusted, and
 /// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
 fn is_lagging(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
-    if planted(Bug::LaggingIsBelieved) {
-        return false;
-    }
     match seen.worth.since {
         Since::Changed => false,
         Since::Unknown => !is_unopposed(route, control, seen, now),
@@ -227,9 +217,6 @@ pub fn contradiction(
 /// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in
 /// which an endpoint's name has been seen to flap.
 fn stood_long_enough(known: Option<&Desired>, seen: &Sighting, now: Timestamp) -> bool {
-    if planted(Bug::OneReadingIsTruth) {
-        return true;
-    }
     let just_moved = known.is_some_and(|known| {
         known.evidence.rank == RANK_TRUTH
             && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)

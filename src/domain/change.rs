@@ -21,7 +21,6 @@ use super::sources::Known;
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId};
-use crate::planted::{Bug, planted};
 
 /// What happens to an event's entry with a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +167,6 @@ impl Change {
         for pair in [applied, (before.newest(), after.newest())] {
             if let (Some(old), Some(new)) = pair
                 && new.evidence < old.evidence
-                && !planted(Bug::OrderDoesNotMatter)
             {
                 return Err(IllegalChange::EvidenceRegresses(new.evidence.at, old.evidence.at));
             }

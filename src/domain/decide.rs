@@ -17,7 +17,6 @@ use super::safety::{Brake, FLAP_WITHIN, InForce, Rule, Safety};
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Outcome, RouteContext};
 use super::walk::{Question, Tell, Trail, Walk};
-use crate::planted::{Bug, planted};
 
 /// How far an event's time may lie ahead of our clock: as far as two clocks may be apart. Events are ordered by their
 /// own time, so an accepted event makes every real failover look old until its time has come; on a route that nothing
@@ -348,7 +347,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
 fn is_credible(about: &About<'_>) -> Ruled<()> {
     let (at, now) = (about.event.at, about.now);
     let ahead = at.since(now);
-    if ahead > EVENT_AHEAD_MAX && !planted(Bug::FutureIsBelieved) {
+    if ahead > EVENT_AHEAD_MAX {
         let note = format!(
             "the event's time {at} is {} s ahead of the worker's clock; at most {} s are believed",
             ahead.as_secs(),
@@ -382,7 +381,7 @@ fn is_news(about: &About<'_>, order: EvidenceOrder, instance: &InstanceId) -> Ru
         return passed(format_args!("it is the event that points the route there"));
     }
     let (said_at, known_at, there) = (order.at, known.evidence.at, &known.instance);
-    if order > known.evidence || planted(Bug::OrderDoesNotMatter) {
+    if order > known.evidence {
         return passed(format_args!(
             "evidence of {said_at} is newer than that of {known_at}, which points the route at {there}"
         ));

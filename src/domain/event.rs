@@ -13,7 +13,6 @@ use super::identity::SourceArn;
 use super::names::named;
 use super::route::{InstanceId, Route, RouteName, SourceId};
 use super::time::Timestamp;
-use crate::planted::{Bug, planted};
 
 /// `RDS-EVENT-0073`, as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,7 +199,6 @@ impl Claim {
     pub fn rank(&self) -> u8 {
         match self {
             Self::AskTruth | Self::Nothing => 0,
-            Self::Started(_) if planted(Bug::StartedBeatsCompleted) => 3,
             Self::Started(_) => 1,
             Self::Completed(_) | Self::Restored(_) => RANK_COMPLETED,
         }

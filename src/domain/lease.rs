@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::time::Timestamp;
 use super::transition::TransitionId;
-use crate::planted::{Bug, planted};
 
 /// How long a lease lasts from its last extension. Long enough for the slowest ELB call twice over
 /// ([`CALL_TIMEOUT`]), short enough that a crashed worker's route is free again before its message
@@ -105,11 +104,10 @@ pub fn acquire(stored: Option<&Lease>, now: Timestamp, unchanged_for: Duration) 
     let Some(lease) = stored else {
         return Acquire::Free;
     };
-    let skew = if planted(Bug::TakesOverAtTheDeadline) { Duration::ZERO } else { CLOCK_SKEW_MAX };
-    let by_wall = lease.deadline.plus(skew).since(now);
+    let by_wall = lease.deadline.plus(CLOCK_SKEW_MAX).since(now);
     let by_standing_still = (LEASE_DURATION + CONTENDER_MARGIN).saturating_sub(unchanged_for);
     let wait = by_wall.min(by_standing_still);
-    if wait.is_zero() || planted(Bug::TakesOverAtOnce) { Acquire::TakeOver } else { Acquire::Wait(wait) }
+    if wait.is_zero() { Acquire::TakeOver } else { Acquire::Wait(wait) }
 }
 
 /// What a holder may still do, on its own monotonic clock, counted from *before* the write that granted
@@ -135,10 +133,7 @@ impl Hold {
     /// Whether a whole call, retries included, fits in what is left (I6). If not it is not made.
     #[must_use]
     pub fn fits_a_call(&self, monotonic: Duration) -> bool {
-        let left = self.left(monotonic);
-        left >= CALL_TIMEOUT
-            || (planted(Bug::CallOutlivesTheLease) && !left.is_zero())
-            || planted(Bug::GoesOnAfterTheLease)
+        self.left(monotonic) >= CALL_TIMEOUT
     }
 }
 

@@ -8,7 +8,6 @@ use super::names::named;
 use super::route::Route;
 use super::target::{ObservedTarget, Target};
 use super::transition::Desired;
-use crate::planted::{Bug, planted};
 
 /// The calls that are missing: first every `register`, then every `deregister`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,14 +45,13 @@ named!(Reach);
 /// of the calls gives the rest of them: a crash in between loses nothing.
 #[must_use]
 pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Plan {
-    let belongs = |target: Target| is(target, desired.target) || desired.beside.contains(&target);
+    let belongs = |target: Target| target == desired.target || desired.beside.contains(&target);
     let wanted = std::iter::once(&desired.target).chain(&desired.beside).copied();
     let register = wanted.filter(|target| Present::observed(*target, observed).is_none()).collect();
     let deregister = match desired.reach {
         Reach::Register => Vec::new(),
         Reach::Swap => observed
             .iter()
-            .take(if planted(Bug::TrustsTheFirstRow) { 1 } else { usize::MAX })
             .filter(|row| row.is_registered() && !belongs(row.target) && route.owns(row.target))
             .cloned()
             .collect(),
@@ -70,7 +68,7 @@ impl Present {
     /// Proof by having seen it.
     #[must_use]
     pub fn observed(desired: Target, observed: &[ObservedTarget]) -> Option<Self> {
-        let seen = observed.iter().any(|row| is(row.target, desired) && row.is_registered());
+        let seen = observed.iter().any(|row| row.target == desired && row.is_registered());
         seen.then_some(Self(desired))
     }
 
@@ -86,9 +84,4 @@ impl Present {
     pub fn target(&self) -> Target {
         self.0
     }
-}
-
-/// A target is its address and its port.
-fn is(target: Target, desired: Target) -> bool {
-    target == desired || (planted(Bug::PortDoesNotMatter) && target.ip == desired.ip)
 }

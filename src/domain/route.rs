@@ -10,7 +10,6 @@ use super::event::{RdsEvent, SourceKind};
 use super::identity::{Comparison, Followed, Location, SourceArn, is_account};
 use super::policy::{Database, Policy};
 use super::target::Target;
-use crate::planted::{Bug, planted};
 
 /// An identifier that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -289,9 +288,6 @@ impl Route {
     /// Whether an event is this route's business.
     #[must_use]
     pub fn follows(&self, event: &RdsEvent) -> bool {
-        if planted(Bug::NamesAreIdentity) {
-            return self.source_name().is_none_or(|own| *own == event.source);
-        }
         self.compare(event).agrees()
     }
 
@@ -332,13 +328,13 @@ impl Route {
     #[must_use]
     pub fn admit(&self, ip: IpAddr) -> Option<Target> {
         let allowed = self.allowed_cidrs.iter().any(|cidr| cidr.contains(&ip));
-        (allowed || planted(Bug::CidrsDoNotMatter)).then_some(Target { ip, port: self.port })
+        allowed.then_some(Target { ip, port: self.port })
     }
 
     /// Whether a registered target is this route's to deregister: every one of an exclusive group, else
     /// only the addresses of its own instances, whatever their port.
     #[must_use]
     pub fn owns(&self, target: Target) -> bool {
-        self.exclusive || planted(Bug::StrangersGoToo) || self.instances.values().any(|ip| *ip == target.ip)
+        self.exclusive || self.instances.values().any(|ip| *ip == target.ip)
     }
 }

@@ -12,7 +12,6 @@ use super::policy::Mode;
 use super::route::{InstanceId, Route};
 use super::target::Target;
 use super::time::Timestamp;
-use crate::planted::{Bug, planted};
 
 /// A safety rule, as an override names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +80,7 @@ pub struct Pin {
 }
 
 fn stopped(stop: Option<&Stop>, now: Timestamp) -> Option<&Stop> {
-    stop.filter(|stop| stop.holds(now) && !planted(Bug::PausedMovesAll))
+    stop.filter(|stop| stop.holds(now))
 }
 
 /// What holds a route back, as the ledger keeps it.
@@ -165,10 +164,7 @@ impl Safety {
                 let pin = self.pinned(now)?;
                 (Some(&pin.stop), Some(pin))
             }
-            Rule::Observing => {
-                let observes = route.policy.mode == Mode::Observe && !planted(Bug::ObserverActs);
-                observes.then_some((None, None))?
-            }
+            Rule::Observing => (route.policy.mode == Mode::Observe).then_some((None, None))?,
         };
         Some(InForce { rule, stop, pin })
     }
@@ -177,7 +173,7 @@ impl Safety {
     #[must_use]
     pub fn pinned(&self, now: Timestamp) -> Option<&Pin> {
         let pin = self.pin.as_ref();
-        pin.filter(|pin| pin.stop.holds(now) && !planted(Bug::PinIsForgotten))
+        pin.filter(|pin| pin.stop.holds(now))
     }
 
     /// Since when a person has stopped the route, if one does.
@@ -193,7 +189,7 @@ impl Safety {
     #[must_use]
     pub fn flaps(&self, now: Timestamp, max: u32) -> bool {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        max > 0 && self.moves_lately(now) >= max && !planted(Bug::FlapsFreely)
+        max > 0 && self.moves_lately(now) >= max
     }
 
     /// How often the route changed its target in the time in which moves are counted.

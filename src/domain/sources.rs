@@ -21,7 +21,6 @@ use super::route::Route;
 use super::time::Timestamp;
 use super::transition::{Control, Desired, Fact, RouteContext};
 use super::truth::{Reading, Readings, Sighting, Since, Testimony, Truth, Witness, Worth};
-use crate::planted::{Bug, planted};
 
 /// How long sources contradict what is desired, or cannot tell, before that is recorded and counted. Seconds of lag
 /// after a failover are normal, and the names of endpoints have been seen to flap for half a minute.
@@ -234,7 +233,7 @@ impl Sources {
         let truth = self.truth(heard);
         // What was read before the last move says nothing about it, and this reading was taken at the same time as the
         // ledger was read (I3).
-        if self.is_moved(control) && !planted(Bug::OldReadingsCount) {
+        if self.is_moved(control) {
             self.readings = Readings::default();
         } else {
             self.readings.take(truth.clone(), monotonic);
@@ -311,7 +310,7 @@ impl Sources {
             return together;
         };
         let moves = newest.reach != Reach::Swap || heard.route.policy.role == Role::Readers;
-        if moves || planted(Bug::LaggingIsBelieved) {
+        if moves {
             return together;
         }
         let agrees = |testimony: &Testimony| {

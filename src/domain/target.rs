@@ -1,6 +1,5 @@
 //! What a target group holds: an address and a port, and how the load balancer sees it.
 
-use crate::planted::{Bug, planted};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -83,10 +82,10 @@ impl ObservedTarget {
     #[must_use]
     pub fn is_registered(&self) -> bool {
         match self.health {
-            TargetHealth::Draining => planted(Bug::DrainingIsPresent),
+            TargetHealth::Draining => false,
             TargetHealth::Unused => self.reason.as_deref() != Some(NOT_REGISTERED),
-            TargetHealth::UnhealthyDraining => !planted(Bug::UnhealthyDrainingIsGone),
-            TargetHealth::Initial
+            TargetHealth::UnhealthyDraining
+            | TargetHealth::Initial
             | TargetHealth::Healthy
             | TargetHealth::Unhealthy
             | TargetHealth::Unavailable

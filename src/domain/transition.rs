@@ -21,7 +21,6 @@ use super::safety::Safety;
 use super::target::Target;
 use super::time::Timestamp;
 use super::unresolved::{SourceConflict, UnresolvedEvent};
-use crate::planted::{Bug, planted};
 
 /// The identity of a transition: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,7 +116,6 @@ impl Outcome {
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
-            Self::Failed if planted(Bug::FailedIsDeleted) => Disposition::Delete,
             Self::Rejected | Self::Failed => Disposition::DeadLetter,
             Self::Swapped
             | Self::AlreadyThere
@@ -339,7 +337,7 @@ impl EventEntry {
     pub fn is_in_hand(&self, now: Timestamp) -> bool {
         let left_for = match self.settled {
             None => IN_HAND_FOR,
-            Some(Outcome::Superseded) if !planted(Bug::CarriesOutSuperseded) => LEFT_TO_NEWER_FOR,
+            Some(Outcome::Superseded) => LEFT_TO_NEWER_FOR,
             Some(_) => return false,
         };
         now.since(self.transition.began()) < left_for

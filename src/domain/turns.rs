@@ -27,26 +27,13 @@ pub enum Call {
     Deregister,
 }
 
-/// Who goes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precedence {
-    /// Every registration before any deregistration.
-    #[default]
-    RegistersFirst,
-    /// Whoever has begun before whoever has not: each route is done with before the next. What a worker does that
-    /// does not think of the others; here to be measured against.
-    RouteByRoute,
-}
-
-/// What the account may call, and who goes first.
+/// What the account may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// How many calls at once after a quiet while.
     pub burst: u32,
     /// How many a second in the long run.
     pub per_second: u32,
-    /// Who goes first.
-    pub precedence: Precedence,
 }
 
 /// Calls of `RegisterTargets` and `DeregisterTargets` at once (ELB User Guide, "Request throttling for the Elastic
@@ -58,11 +45,7 @@ pub const REGISTRATIONS_PER_SECOND: u32 = 4;
 
 impl Default for Quota {
     fn default() -> Self {
-        Self {
-            burst: REGISTRATIONS_BURST,
-            per_second: REGISTRATIONS_PER_SECOND,
-            precedence: Precedence::default(),
-        }
+        Self { burst: REGISTRATIONS_BURST, per_second: REGISTRATIONS_PER_SECOND }
     }
 }
 
@@ -105,9 +88,9 @@ pub const STANDS_BACK_MOST: Duration = Duration::from_mins(1);
 /// Up to how many before somebody are counted: two minutes' worth, and nobody goes away for longer than one.
 const COUNTED_MAX: usize = 512;
 
-/// A place in the line: by whose kind goes first, then by how old the evidence is, then by name. Nothing of it is this
+/// A place in the line: by which call goes first, then by how old the evidence is, then by name. Nothing of it is this
 /// worker's own: two workers that share the messages give a route the same place, whoever receives it next.
-type Place = (u8, Timestamp, RouteName);
+type Place = (Call, Timestamp, RouteName);
 
 #[derive(Clone, Debug)]
 struct Ticket {
@@ -163,8 +146,7 @@ impl Line {
         self.forget_the_late(now);
         let place = self.place_of(route, call, since);
         let needed = self.ahead_of(now, &place) + 1;
-        let goes_last = call == Call::Deregister && place.0 > 0;
-        let stands_back = goes_last && self.stand_back(now);
+        let stands_back = call == Call::Deregister && self.stand_back(now);
         let least = if stands_back { MORE_MAY_COME } else { Duration::ZERO };
         let about = self.bucket.wait_for(now, needed).max(least);
         // What a full bucket holds nobody has asked for in a long while, whoever may have a place: more would be lost.
@@ -272,11 +254,7 @@ impl Line {
             Some(_) => self.leave(route),
             None => {}
         }
-        let kind = match (self.quota.precedence, call) {
-            (Precedence::RegistersFirst, Call::Register) | (Precedence::RouteByRoute, Call::Deregister) => 0,
-            (Precedence::RegistersFirst, Call::Deregister) | (Precedence::RouteByRoute, Call::Register) => 1,
-        };
-        (kind, since, route.clone())
+        (call, since, route.clone())
     }
 
     /// How many have their turn before this place.
@@ -296,7 +274,7 @@ fn is_in_time(now: Duration, due: Duration) -> bool {
 mod tests {
     use super::*;
 
-    const QUOTA: Quota = Quota { burst: 2, per_second: 4, precedence: Precedence::RegistersFirst };
+    const QUOTA: Quota = Quota { burst: 2, per_second: 4 };
 
     fn millis(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -356,17 +334,6 @@ mod tests {
         }
         line.more_may_come(millis(130_000));
         assert_ne!(ask(&mut line, 130_000, 1, Call::Deregister), Turn::Now);
-    }
-
-    #[test]
-    fn route_by_route_the_one_that_has_begun_is_finished_first() {
-        let mut line = Line::new(Quota { precedence: Precedence::RouteByRoute, ..QUOTA });
-        for n in [1, 2] {
-            assert_eq!(ask(&mut line, 0, n, Call::Register), Turn::Now);
-        }
-        assert_eq!(ask(&mut line, 0, 3, Call::Register), after(250));
-        assert_eq!(ask(&mut line, 0, 1, Call::Deregister), after(250));
-        assert_eq!(ask(&mut line, 250, 3, Call::Register), after(250));
     }
 
     #[test]

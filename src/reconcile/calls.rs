@@ -9,9 +9,7 @@ use crate::domain::change;
 use crate::domain::lease::Hold;
 use crate::domain::plan::{Plan, Present, plan};
 use crate::domain::target::{ObservedTarget, Target, TargetHealth};
-use crate::domain::time::Timestamp;
 use crate::domain::turns::Call;
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, ErrorKind};
 
 /// How often the group is brought closer within one attempt. More than one round is needed only when
@@ -47,12 +45,6 @@ impl Reconciler {
         held: &mut Held,
         report: &mut Report,
     ) -> Result<bool, Stopped> {
-        if planted(Bug::DeregistersFirst) {
-            let observed = self.observe(task, held).await?;
-            let others = missing(task, held, &observed).deregister;
-            let forged = Present::registered(held.desired.target);
-            self.deregister(task, held, &others, forged).await?;
-        }
         let (mut present, mut observed) = self.first_look(task, held).await?;
         report.before.clone_from(&observed);
         let mut changed = held.may_be_moved || (present.is_some() && !was_there(held, &observed));
@@ -69,9 +61,6 @@ impl Reconciler {
             };
             if !plan.deregister.is_empty() {
                 self.deregister(task, held, &plan.deregister, proof).await?;
-            }
-            if planted(Bug::NoLastLook) {
-                return Ok(true);
             }
             observed = self.observe(task, held).await?;
             report.after.clone_from(&observed);
@@ -147,10 +136,7 @@ impl Reconciler {
         let registering = self.groups.register(&task.route.group, targets);
         let registered = task.steps.call("RegisterTargets", registering).await;
         self.note_if_refused(&registered);
-        if !planted(Bug::LostReplyIsSuccess) {
-            registered?;
-        }
-        Ok(())
+        registered
     }
 
     async fn deregister(
@@ -209,9 +195,6 @@ impl Reconciler {
 
     /// The clock that a lease is measured on: one that never jumps.
     pub(super) fn lease_time(&self) -> Duration {
-        if planted(Bug::LeaseOnTheWallClock) {
-            return self.clock.wall().since(Timestamp::EPOCH);
-        }
         self.clock.monotonic()
     }
 }

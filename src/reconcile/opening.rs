@@ -18,7 +18,6 @@ use crate::domain::missing_name;
 use crate::domain::route::Route;
 use crate::domain::transition::{EventEntry, Outcome, RouteState};
 use crate::domain::unresolved::UnresolvedEvent;
-use crate::planted::{Bug, planted};
 use crate::ports::{AddressError, CallError, Databases};
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
@@ -81,9 +80,6 @@ impl Reconciler {
     ) -> Result<Opening, CallError> {
         let address = resolve(self.databases.as_ref(), task.route, task.evidence).await;
         let mut behind = None;
-        if planted(Bug::LooksBeforeItAnnounces) {
-            drop(self.groups.observe(&task.route.group).await);
-        }
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
@@ -111,9 +107,6 @@ impl Reconciler {
     async fn try_to_open(&self, task: &Task<'_>, mut attempt: Try<'_>) -> Result<Opening, CallError> {
         let arrival = attempt.arrival;
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
-        if planted(Bug::ForgetsToResume) && in_hand.is_some_and(|e| e.settled.is_none()) {
-            return Ok(Opening::Ended(Ended::Duplicate(Outcome::Swapped)));
-        }
         if let Some(settled) = in_hand.and_then(|e| e.settled) {
             return Ok(Opening::Ended(Ended::Duplicate(settled)));
         }
@@ -130,7 +123,7 @@ impl Reconciler {
             return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
         }
         let moved_since = task.looked_at.is_some_and(|at| at != seen.state.chain);
-        if moved_since && !planted(Bug::RepairsWhatItDidNotSee) {
+        if moved_since {
             let note = "the route was moved while it was looked at";
             let verdict = Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note);
             return Ok(Opening::Ended(Ended::Nothing(verdict)));
@@ -145,9 +138,6 @@ impl Reconciler {
         self.count_the_move(task, &seen.state, &decision);
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
         let before_write = self.lease_time();
-        if let (Decision::Move(desired), true) = (&decision, planted(Bug::ActsBeforeItAnnounces)) {
-            drop(self.groups.register(&task.route.group, &[desired.target]).await);
-        }
         let state = match self.states.commit(&task.steps, "Begin", &change).await? {
             Committed::Refused { event, .. } => return Ok(Opening::LookAgain(event)),
             Committed::Done(state) => state,
@@ -320,13 +310,6 @@ pub(super) async fn resolve(
     let Some(instance) = evidence.names() else {
         return Ok(None);
     };
-    if planted(Bug::AddressFromTheEvent) {
-        let text = evidence.ground.text();
-        let mut words = text.split_whitespace();
-        if let Some(ip) = words.find_map(|word| word.parse().ok()) {
-            return Ok(Some(ip));
-        }
-    }
     databases.address(route, &instance).await
 }
 

@@ -18,7 +18,6 @@ use crate::domain::event::EventKey;
 use crate::domain::rebuild::rebuilt;
 use crate::domain::route::{Route, RouteName, TargetGroupArn};
 use crate::domain::transition::{EventEntry, RouteState, TransitionId};
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
 
 /// More records behind a state are for a person: reading them would take longer than a message may wait.
@@ -55,9 +54,6 @@ impl StateStore {
         cause: Cause,
     ) -> Result<RouteState, CallError> {
         let route = state.route.clone();
-        if planted(Bug::StaysBehindItsRecords) {
-            return Err(unreadable("a row stands where the next record would go"));
-        }
         let behind = self.rows_behind(&state, RECOVERED_MAX).await?;
         if let Some(broken) = behind.is_for_a_person(&state) {
             self.report_broken(&route, &broken);
@@ -124,9 +120,6 @@ impl StateStore {
     /// The entries of events that these records wrote and the state does not have so: each event has one terminal
     /// record (I4), and it is the entry that stops a second one.
     async fn events_lacking(&self, records: &[StoredRecord]) -> Result<Vec<EventWrite>, CallError> {
-        if planted(Bug::ForgetsRestoredEvents) {
-            return Ok(Vec::new());
-        }
         let entries = records.iter().filter_map(|stored| stored.record.event_entry());
         let newest: BTreeMap<EventKey, EventEntry> = entries.map(|entry| (entry.key, entry)).collect();
         let mut writes = Vec::new();

@@ -11,7 +11,6 @@ use crate::domain::event::Evidence;
 use crate::domain::route::Route;
 use crate::domain::routing;
 use crate::domain::time::Timestamp;
-use crate::planted::{Bug, planted};
 use crate::ports::Message;
 use crate::reconcile::InHand;
 use crate::wire::{self, Parsed};
@@ -47,9 +46,6 @@ impl<'a> Hand<'a> {
 
     /// Gives back what was not begun, so that it can be received as soon as the group's head is settled.
     pub(super) async fn give_back(&self) {
-        if planted(Bug::RestIsNotReleased) {
-            return;
-        }
         let messages = self.with(|held| std::mem::take(&mut held.messages));
         self.set_visibility(messages, Duration::ZERO).await;
     }
@@ -99,7 +95,7 @@ impl InHand for Hand<'_> {
         let now = self.worker.clock.monotonic();
         let messages = self.with(|held| {
             let fresh = now.saturating_sub(held.renewed) < VISIBILITY_RENEW_AFTER;
-            if fresh || planted(Bug::VisibilityRunsOut) {
+            if fresh {
                 return Vec::new();
             }
             held.renewed = now;

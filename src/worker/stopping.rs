@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 
 use super::{Happening, RECEIVE_WAIT, RECEIVE_WAIT_DRAINING, Until, Worker};
 use crate::domain::lease::LEASE_DURATION;
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Message};
 
 /// The time that an attempt gets: a lease. One that is cut off leaves its lease behind, and whoever receives the
@@ -50,20 +49,14 @@ impl Worker {
     /// by the next delivery, like that of a worker that died. Returns how many groups were let go of.
     pub(super) async fn stop(
         &self,
-        mut open: Option<OpenReceive<'_>>,
+        open: Option<OpenReceive<'_>>,
         mut groups: JoinSet<()>,
         mut timer: JoinSet<()>,
     ) -> usize {
-        if planted(Bug::DropsTheOpenReceive) {
-            open = None;
-        }
         let (now, within) = (self.clock.monotonic(), self.limits.drain_timeout);
         self.ends_at.get_or_init(|| now + within);
         let receive_ends_within = open.as_ref().map(|open| open.ends_at.saturating_sub(now));
         self.tell(&Happening::Stopping { within, receive_ends_within });
-        if planted(Bug::StopsAtOnce) {
-            return 0;
-        }
         let mut receive_is_open = open.is_some();
         let finishing = async {
             if let Some(open) = open {

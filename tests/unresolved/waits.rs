@@ -31,7 +31,7 @@ const LAST: usize = ROUTES - 1;
 /// An account that has hardly any room.
 fn little_room() -> FleetConfig {
     let mut fleet = FleetConfig::default();
-    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1, ..Quota::default() });
+    fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1 });
     fleet
 }
 

@@ -47,7 +47,6 @@ use super::{DynamoLedger, EXECUTE_STATEMENT, failed, records};
 use crate::domain::audit::{AuditRecord, Hash};
 use crate::domain::change::{Change, EventWrite};
 use crate::domain::transition::{ChainHead, EventEntry, RouteState};
-use crate::planted::{Bug, planted};
 use crate::ports::{CallError, Commit, ErrorKind, Ledger as _};
 use crate::wire::record::canonical;
 
@@ -93,8 +92,8 @@ impl<'a> Intent<'a> {
         let record = change.entry().map(|entry| {
             let record = AuditRecord {
                 route: from.route.clone(),
-                seq: change.seq().saturating_add(u64::from(planted(Bug::SkipsASeq))),
-                prev: if planted(Bug::ForgetsThePrevious) { Hash::default() } else { chain.hash },
+                seq: change.seq(),
+                prev: chain.hash,
                 entry: entry.clone(),
                 changes: Some(change.changes()),
             };
@@ -107,12 +106,7 @@ impl<'a> Intent<'a> {
     }
 
     fn route_update(&self, tables: &TableNames) -> Statement {
-        let mut when = route_version(self.change.from());
-        if planted(Bug::RevivesTheLease) && self.record.is_none() {
-            // The key and the generation, which a release does not move.
-            when.truncate(2);
-        }
-        update(&tables.state, route_columns(&self.after), when)
+        update(&tables.state, route_columns(&self.after), route_version(self.change.from()))
     }
 
     fn event_writes(&self, tables: &TableNames) -> impl Iterator<Item = Statement> {
@@ -206,7 +200,7 @@ impl DynamoLedger {
         let Ok((state, event)) = self.standing(intent.change).await else {
             return Err(error);
         };
-        if intent.is_done(&state) && !planted(Bug::LostCommitIsRefused) {
+        if intent.is_done(&state) {
             return Ok(Commit::Done(state));
         }
         if intent.can_still_land(&state, event.as_ref()) {

@@ -21,7 +21,6 @@ use crate::domain::transition::{
     ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId,
 };
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
-use crate::planted::{Bug, planted};
 pub(crate) use crate::schema::PK;
 use crate::wire::kept::Kept;
 
@@ -133,20 +132,13 @@ fn kept(value: &impl Kept) -> AttributeValue {
 /// deadline. The last one matters to a takeover: a holder that lengthens its lease moves nothing else, and a
 /// contender that has not looked since would take "unchanged as far as I know" for "standing still".
 pub(super) fn route_version(state: &RouteState) -> Columns {
-    let mut version = vec![
+    vec![
         (PK, route_pk(&state.route)),
         ("generation", number(state.control.generation)),
         ("seq", number(state.chain.seq)),
         ("head", string(state.chain.hash)),
         ("lease_until", lease_until(state.control.lease.as_ref())),
-    ];
-    let conditions = match () {
-        () if planted(Bug::NoFence) => 1,
-        () if planted(Bug::StaleSteal) => 4,
-        () => version.len(),
-    };
-    version.truncate(conditions);
-    version
+    ]
 }
 
 /// The lease's deadline as it is stored; 0 when the route is free.

@@ -8,7 +8,6 @@ use crate::domain::safety::{Rule, Safety, Stop};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
-use crate::planted::{Bug, planted};
 
 /// What a record changes of a route besides telling something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Effect {
     pub fn of_asking(ground: &Ground) -> Self {
         let called_off = |event: &RdsEvent| event.calls_off_a_failover();
         match ground.event() {
-            Some(event) if called_off(event) || planted(Bug::AskingRetracts) => Self::Asks(event.at),
+            Some(event) if called_off(event) => Self::Asks(event.at),
             Some(_) | None => Self::None,
         }
     }
