@@ -178,7 +178,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
 }
 
 #[test]
-fn the_page_is_on_the_socket_of_the_health_check_unless_it_is_off_or_elsewhere() {
+fn the_page_is_on_the_health_checks_socket_unless_off_or_elsewhere() {
     let page = |worker: &str| {
         let text = format!("[worker]\n{worker}\n{}", route(INSTANCES));
         file(&text).unwrap().config.worker.page_address
@@ -481,7 +481,7 @@ fn routes_share_neither_name_nor_target_group_and_each_has_a_source() {
 }
 
 #[test]
-fn a_target_group_under_a_misspelt_account_or_region_is_still_the_same_group() {
+fn a_target_group_with_a_misspelt_account_or_region_is_the_same_group() {
     for misspelt in [
         ARN_A.replace("123456789012", "123456789021"),
         ARN_A.replace("us-east-1", "us-east-2"),
@@ -885,7 +885,7 @@ serving_limit_seconds = 0
 }
 
 #[test]
-fn a_truth_that_contradicts_itself_is_told_and_nothing_is_concluded_from_it() {
+fn a_contradictory_discovery_is_reported_and_nothing_follows_from_it() {
     let with = |truth: &str| faults(&route(&format!("truth = {truth}\n")));
     insta::assert_snapshot!(with("[\"static\", \"dns\"]"), @r#"
     w.toml:3: route.default.truth = ["static", "dns"]
@@ -1127,7 +1127,7 @@ fn a_weighted_route_has_a_listener_and_a_group_for_each_instance() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "most of them are what is expected")]
-fn every_contradiction_between_a_strategy_and_the_other_fields_is_told_with_its_remedy() {
+fn each_contradiction_of_a_strategy_is_reported_with_its_remedy() {
     let group =
         format!("target_group = \"{ARN_A}\"\nrole = \"readers\"\ndatabase = \"instance\"\ntruth = \"rds\"\n");
     let texts = [

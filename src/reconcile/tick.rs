@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_repairs_count_for_one_target_and_one_that_ended_well_clears_them() {
+    fn failed_repairs_count_for_one_target_and_a_success_clears_them() {
         let failed = || {
             let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, "no");
             Ended::Deferred(verdict, Duration::ZERO)

@@ -66,7 +66,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const FROZEN_FOR: Duration = Duration::from_secs(8);
 
 #[tokio::test]
-async fn killed_stopped_and_cut_off_workers_lose_nothing_and_end_where_the_events_say() {
+async fn chaos_loses_no_event_and_every_route_ends_where_the_events_say() {
     let seed = number("CHAOS_SEED", SEED_DEFAULT);
     let events = usize::try_from(number("CHAOS_EVENTS", EVENTS_DEFAULT)).unwrap();
     let clock = SystemClock::start();

@@ -89,7 +89,7 @@ fn the_json_has_exactly_the_promised_fields() {
 }
 
 #[test]
-fn every_move_is_timed_from_the_arrival_of_its_message_and_nothing_else_is() {
+fn the_demo_times_every_move_from_its_message_and_times_nothing_else() {
     let json = json_of(7);
     for step in json["steps"].as_array().unwrap() {
         let times = (step["registered_ms"].as_u64(), step["swapped_ms"].as_u64());

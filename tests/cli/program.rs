@@ -468,7 +468,7 @@ fn a_page_that_cannot_be_written_names_the_directory_and_the_remedy() {
 }
 
 #[test]
-fn a_log_filter_that_is_not_understood_stops_the_program_before_it_does_anything() {
+fn a_log_filter_that_cannot_be_parsed_stops_the_program_at_once() {
     let said = said(lambda("config check").env("WRITERLINK_LOG", "writerlink=loud"));
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(said.err.contains("WRITERLINK_LOG = \"writerlink=loud\""), "{}", said.err);

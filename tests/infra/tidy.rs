@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The longest a source file may be, tests in it not counted: what fits an afternoon.
 const LINES_MAX: usize = 500;
 
+/// The longest name of a function, tests first of all: a line of `cargo test` that is read at one glance.
+const NAME_MAX: usize = 70;
+
 fn sources(under: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(under);
     let mut found = Vec::new();
@@ -73,6 +76,25 @@ fn rooms_use_only_the_rooms_below_them() {
                 let import = format!("crate::{other}");
                 assert!(!text.contains(&import), "{} uses {import}", path.display());
             }
+        }
+    }
+}
+
+/// The name of the function that begins on a line.
+fn function(line: &str) -> Option<&str> {
+    let (_, rest) = line.trim_start().split_once("fn ").filter(|(before, _)| !before.contains(['"', '/']))?;
+    let end = rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))?;
+    Some(&rest[..end])
+}
+
+#[test]
+fn no_test_name_is_longer_than_a_line_of_its_report() {
+    let folders = ["src", "tests", "crates"].into_iter();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in folders.filter(|folder| root.join(folder).exists()).flat_map(sources) {
+        for name in fs::read_to_string(&path).unwrap().lines().filter_map(function) {
+            let length = name.len();
+            assert!(length <= NAME_MAX, "{}: {name} has {length} characters", path.display());
         }
     }
 }

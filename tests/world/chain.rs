@@ -160,7 +160,7 @@ async fn records_written_while_a_chain_is_read_are_no_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_routes_have_their_turn_one_a_minute_and_none_in_the_first_ten_minutes() {
+async fn chains_are_verified_one_a_minute_and_none_in_the_first_ten_minutes() {
     let rig = with_records(&["orders", "users", "parts"], 2).await;
     let _worker = rig.start("w1");
     let queries = || rig.calls("w1").iter().filter(|call| **call == "Query").count();

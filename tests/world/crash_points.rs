@@ -383,7 +383,7 @@ fn a_failover_survives_every_fault_at_every_one_of_its_calls() {
 }
 
 #[test]
-fn a_failover_slower_than_its_lease_survives_every_fault_at_every_one_of_its_calls() {
+fn a_failover_slower_than_its_lease_survives_at_every_one_of_its_calls() {
     singles(Story::SlowFailover).0.expect(120);
 }
 

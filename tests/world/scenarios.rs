@@ -70,7 +70,7 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregistered_after_three() {
+async fn a_swap_registers_after_two_round_trips_and_deregisters_after_three() {
     let mut fleet = FleetConfig::default();
     fleet.limits.reconciling.interval = None;
     let rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
@@ -100,7 +100,7 @@ async fn the_target_is_registered_after_two_round_trips_and_the_old_one_deregist
 
 /// Each worker's timer reads every route's state, so what another one did is old news after an interval.
 #[tokio::test(start_paused = true)]
-async fn a_route_that_another_worker_moved_last_takes_no_more_round_trips_once_the_timer_has_looked_at_it() {
+async fn a_route_that_another_worker_moved_costs_no_round_trips_after_a_pass() {
     let rig = Rig::new(&["orders"]).await;
     let round_trip = Duration::from_millis(100);
     rig.every_call_takes(round_trip);
@@ -167,7 +167,7 @@ async fn the_completed_event_confirms_what_the_started_one_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn register_targets_failing_for_ever_never_leads_to_a_deregistration_and_ends_as_failed() {
+async fn a_failing_register_never_leads_to_a_deregistration_and_ends_as_failed() {
     let rig = Rig::new(&["orders"]).await;
     let refused = Fault::Refused(ErrorKind::Invalid);
     rig.fleet.world.fabric.set_plan(always("RegisterTargets", refused));
@@ -187,7 +187,7 @@ async fn register_targets_failing_for_ever_never_leads_to_a_deregistration_and_e
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_message_goes_to_the_dead_letter_queue_at_once_and_blocks_nobody() {
+async fn a_malformed_message_is_dead_lettered_at_once_and_blocks_nobody() {
     let rig = Rig::new(&["orders"]).await;
     rig.fleet.world.sqs.send("orders", r#"{"detail-type": "RDS DB Cluster Event", "source": "aws.rds"}"#);
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
@@ -226,7 +226,7 @@ async fn a_failed_message_holds_its_group_back_and_releases_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_killed_between_register_and_deregister_is_resumed_by_the_next_delivery() {
+async fn a_worker_killed_before_deregistering_is_resumed_by_the_next_delivery() {
     let rig = Rig::new(&["orders"]).await;
     rig.fleet.world.fabric.set_plan(once("DeregisterTargets", 1, Fault::DiesBefore));
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
@@ -323,7 +323,7 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_wakes_after_its_lease_is_over_makes_no_further_elb_call_and_reports_it() {
+async fn a_worker_that_wakes_after_its_lease_makes_no_elb_call_and_reports_it() {
     let rig = Rig::new(&["orders"]).await;
     let stall = Fault::Stall(Duration::from_mins(1));
     rig.fleet.world.fabric.set_plan(once("RegisterTargets", 1, stall));
@@ -387,7 +387,7 @@ async fn a_worker_that_cannot_finish_in_time_lets_go_and_the_next_one_resumes() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_once() {
+async fn two_workers_settle_200_events_over_20_routes_exactly_once_each() {
     let names: Vec<String> = (0..20).map(|n| format!("route-{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rig = Rig::new(&names).await;
@@ -412,7 +412,7 @@ async fn two_workers_settle_two_hundred_events_over_twenty_routes_each_exactly_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_was_lengthened_is_not_taken_over_by_who_remembers_its_old_deadline() {
+async fn a_renewed_lease_is_not_taken_over_on_its_old_deadline() {
     let mut fleet = FleetConfig::default();
     fleet.limits.groups_max = 1;
     let rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
@@ -579,7 +579,7 @@ async fn all_messages_of_a_slow_hand_are_kept_invisible_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_hours_never_moves_an_unsettled_event_to_the_dead_letter_queue() {
+async fn an_outage_of_hours_never_dead_letters_an_unsettled_event() {
     let rig = Rig::new(&["orders"]).await;
     let four_hours = Duration::from_hours(4);
     the_ledger_refuses_until(&rig, four_hours, ErrorKind::Unreachable);
@@ -629,7 +629,7 @@ async fn an_address_in_an_events_text_is_never_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_whose_every_attempt_failed_is_mended_by_a_person_who_hands_it_in_again() {
+async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     let rig = Rig::new(&["orders"]).await;
     let refused = Fault::Refused(ErrorKind::Denied);
     let fabric = &rig.fleet.world.fabric;

@@ -122,7 +122,7 @@ fn swapped(ordered: &Ordered) -> Option<Outcome> {
 const PAUSE: Act = Act::Pause { within: None };
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_event_heals_within_one_interval_and_five_seconds_whoever_is_asked() {
+async fn a_lost_event_is_repaired_within_one_interval_by_every_source() {
     for witnesses in [&[Witness::Rds][..], &[Witness::Dns], &[Witness::Rds, Witness::Dns]] {
         let rig = asking(witnesses).await;
         let worker = rig.start("w1");
@@ -168,7 +168,7 @@ async fn an_event_seven_minutes_late_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_older_than_a_quarter_of_an_hour_only_makes_the_witnesses_be_asked() {
+async fn an_event_older_than_15_minutes_moves_nothing_until_sources_are_asked() {
     let rig = asking(&[Witness::Rds]).await;
     // About an instance that does not write, from before anything else was known.
     let old = rig.started(0, 3, 0);
@@ -256,7 +256,7 @@ async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour(
 }
 
 #[tokio::test(start_paused = true)]
-async fn witnesses_that_disagree_for_two_minutes_are_recorded_once_and_waited_out() {
+async fn sources_that_disagree_for_two_minutes_are_recorded_once_and_block() {
     let rig = asking(&[Witness::Rds, Witness::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
@@ -315,7 +315,7 @@ async fn a_change_by_hand_is_put_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_swap_that_a_dead_worker_left_half_done_is_finished_without_its_message() {
+async fn the_timer_finishes_a_swap_that_a_dead_worker_left_half_done() {
     let rig = Rig::new(&["orders"]).await;
     let dies = |site: &Site| match (site.process.as_str(), site.call) {
         ("w1", "DeregisterTargets") => Fate::meets(Fault::DiesBefore),
@@ -335,7 +335,7 @@ async fn a_swap_that_a_dead_worker_left_half_done_is_finished_without_its_messag
 }
 
 #[tokio::test(start_paused = true)]
-async fn evidence_that_newer_evidence_in_hand_has_superseded_is_not_carried_out_by_the_timer() {
+async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() {
     let rig = Rig::new(&["orders"]).await;
     let mut written = 0;
     let dies = move |site: &Site| match (site.process.as_str(), site.call) {
@@ -368,7 +368,7 @@ async fn evidence_that_newer_evidence_in_hand_has_superseded_is_not_carried_out_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repair_that_keeps_failing_is_tried_ever_more_seldom_and_news_are_not_missed() {
+async fn a_failing_repair_is_retried_ever_more_seldom_and_blocks_no_event() {
     for kind in [ErrorKind::Denied, ErrorKind::Throttled] {
         let rig = asking(&[Witness::Rds]).await;
         let refused = move |site: &Site| match site.call {
@@ -402,7 +402,7 @@ async fn a_repair_that_keeps_failing_is_tried_ever_more_seldom_and_news_are_not_
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_routes_in_one_message_the_one_that_may_go_on_does_not_wait_for_the_other() {
+async fn a_held_route_does_not_delay_the_other_route_of_the_same_message() {
     let mut fleet = FleetConfig::default();
     fleet.attempts.moves_per_minute_max = 1;
     let mut rig = Rig::with(&["orders", "copy"], WorldConfig::default(), fleet).await;
@@ -426,7 +426,7 @@ async fn of_two_routes_in_one_message_the_one_that_may_go_on_does_not_wait_for_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_meets_a_route_in_other_hands_comes_back_as_soon_as_those_may_be_done() {
+async fn an_event_whose_route_is_leased_comes_back_when_the_lease_may_be_free() {
     let rig = Rig::new(&["orders"]).await;
     let slow = |site: &Site| match (site.process.as_str(), site.call) {
         ("person", "RegisterTargets") => Fate { before: 2 * SECOND, ..Fate::WORKS },
@@ -448,7 +448,7 @@ async fn an_event_that_meets_a_route_in_other_hands_comes_back_as_soon_as_those_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_whose_address_cannot_be_looked_up_does_not_hold_up_a_newer_one_or_itself() {
+async fn an_event_without_an_address_delays_neither_a_newer_one_nor_itself() {
     let mut rig = asking(&[Witness::Rds]).await;
     let third = rig.instance(0, 3).id;
     rig.routes[0].instances.remove(&third);
@@ -544,7 +544,7 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frozen_and_observing_routes_make_no_call_and_say_what_they_would_have_done() {
+async fn frozen_and_observing_routes_make_no_call_and_record_what_they_would_do() {
     let mut observing = asking(&[Witness::Rds]).await;
     observing.routes[0].policy.mode = Mode::Observe;
     let frozen = asking(&[Witness::Rds]).await;
@@ -590,7 +590,7 @@ async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_swap_by_hand_takes_the_same_record_and_an_override_has_to_name_its_rule() {
+async fn a_swap_leaves_the_same_record_and_an_override_must_name_its_rule() {
     let rig = asking(&[]).await;
     let swap = || Act::Swap(member(2));
     order(&rig, PAUSE, &[]).await;
@@ -699,7 +699,7 @@ async fn a_move_is_followed_until_the_new_target_serves_and_the_old_one_is_gone(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_weighted_move_is_followed_in_its_own_group_while_the_witnesses_cannot_tell() {
+async fn a_weighted_move_is_watched_in_its_own_group_while_sources_cannot_tell() {
     let mut rig = asking(&[]).await;
     rig.make_weighted(0);
     ask(&mut rig, &[Witness::Rds]);
@@ -715,7 +715,7 @@ async fn a_weighted_move_is_followed_in_its_own_group_while_the_witnesses_cannot
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_does_not_serve_in_time_is_recorded_with_its_reason_and_what_to_do() {
+async fn a_target_not_healthy_in_time_is_recorded_with_reason_and_advice() {
     let rig = Rig::new(&["orders"]).await;
     let _worker = rig.start("w1");
     let ip = rig.instance(0, 2).ip;
@@ -769,7 +769,7 @@ async fn the_same_instance_at_another_address_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_of_readers_holds_the_readers_and_the_writer_only_when_it_is_alone() {
+async fn a_reader_route_holds_all_readers_and_the_writer_only_if_it_is_alone() {
     let mut rig = asking(&[Witness::Rds]).await;
     rig.routes[0].policy.role = Role::Readers;
     let _worker = rig.start("w1");

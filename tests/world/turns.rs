@@ -99,7 +99,7 @@ fn twentieth(limit: Duration) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_route_of_a_zone_is_registered_before_the_first_old_target_is_deregistered() {
+async fn all_routes_of_a_zone_register_before_the_first_deregisters() {
     let rig = zone().await;
     fail_over(&rig);
     let _worker = rig.start("w1");
@@ -212,7 +212,7 @@ async fn newer_evidence_that_comes_in_the_wait_makes_the_older_one_need_no_call(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_dies_in_the_wait_leaves_nothing_behind_that_is_not_resumed() {
+async fn a_worker_that_dies_while_it_waits_for_quota_leaves_nothing_stuck() {
     let rig = zone().await;
     let invariants = Invariants::watch(&rig);
     invariants.plan(Box::new(|_: &Site| Fate::in_a_round_trip(SECOND / 50)));
@@ -308,7 +308,7 @@ async fn looks_are_refused(rig: &Rig) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_at_the_group_that_is_refused_for_its_rate_is_no_failure_of_the_event_either() {
+async fn a_throttled_describe_call_is_no_failure_of_the_event() {
     looks_are_refused(&zone_with(1, FleetConfig::default()).await).await;
 }
 
@@ -327,7 +327,7 @@ async fn nor_is_it_on_a_weighted_route() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_only_waited_for_a_look_at_what_was_there_already_says_that_it_was_there() {
+async fn an_event_that_waited_for_a_describe_call_records_what_it_found() {
     for weighted in [false, true] {
         let mut rig = zone_with(1, FleetConfig::default()).await;
         if weighted {
@@ -358,8 +358,7 @@ fn no_room_at_all(rig: &Rig) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_for_which_there_is_never_room_is_waited_with_for_hours_and_settled_before_the_queue_drops_it()
- {
+async fn an_event_that_never_gets_quota_is_settled_before_the_queue_drops_it() {
     let rig = zone_with(1, FleetConfig::default()).await;
     no_room_at_all(&rig);
     fail_over(&rig);
@@ -374,7 +373,7 @@ async fn an_event_for_which_there_is_never_room_is_waited_with_for_hours_and_set
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_weighted_route_that_is_refused_has_failed_and_keeps_no_place_that_it_does_not_use() {
+async fn a_throttled_weighted_route_fails_and_keeps_no_place_in_the_queue() {
     let mut rig = zone_with(2, FleetConfig::default()).await;
     rig.make_weighted(0);
     let group = rig.routes[0].group_of(&rig.instance(0, 2).id).unwrap().arn.clone();
@@ -404,7 +403,7 @@ async fn a_weighted_route_does_not_wait_for_a_bucket_that_it_does_not_need() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn weights_that_somebody_changed_are_put_right_while_others_wait_for_that_bucket() {
+async fn weights_changed_from_outside_are_repaired_while_others_wait_for_quota() {
     let mut rig = zone_with(4 * ROUTES, FleetConfig::default()).await;
     let weighted = 0;
     rig.make_weighted(weighted);
@@ -461,7 +460,7 @@ async fn in_one_hand(older: &RdsEvent, newer: &RdsEvent) -> (Vec<&'static str>, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_evidence_that_the_decision_would_call_superseded_is_settled_without_its_calls() {
+async fn only_evidence_that_would_be_superseded_is_settled_without_its_calls() {
     let rig = Rig::new(&["r001"]).await;
     let started = |n, second| rig.started(0, n, second);
     let (ends, calls) = in_one_hand(&started(2, 0), &rig.completed(0, 3, 30)).await;

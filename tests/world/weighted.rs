@@ -212,7 +212,7 @@ async fn the_weight_is_moved_after_three_round_trips() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_connections_reach_the_new_writer_within_the_propagation_and_never_nobody() {
+async fn new_connections_always_have_a_group_and_soon_reach_the_new_writer() {
     let scales = Scales::new().await;
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w1").await);
@@ -244,7 +244,7 @@ async fn the_warm_target_is_recorded_as_serving_by_the_next_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_delivered_twice_costs_no_call_of_the_load_balancer_the_second_time() {
+async fn a_duplicate_event_of_a_weighted_route_costs_no_elb_call() {
     let scales = Scales::new().await;
     let event = scales.rig.started(0, 2, 0);
     scales.rig.fleet.world.deliver(&event);
@@ -347,7 +347,7 @@ async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_missing_from_a_group_at_weight_0_is_registered_again_before_anyone_needs_it() {
+async fn a_target_missing_from_a_group_at_weight_0_is_registered_in_advance() {
     let scales = Scales::new().await;
     let worker = scales.rig.start("w1");
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
@@ -409,7 +409,7 @@ async fn another_instance_that_cannot_be_registered_does_not_fail_the_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_started_register_makes_the_coming_writer_warm_and_leaves_the_weights_to_its_completion() {
+async fn on_started_register_registers_the_next_writer_and_moves_no_weight() {
     let mut scales = Scales::new().await;
     scales.rig.routes[0].on_started = OnStarted::Register;
     scales.deregister_by_hand(2);
@@ -488,7 +488,7 @@ const ARRIVED: [&str; 3] = ["Swapped", "AlreadyThere", "Duplicate"];
 
 /// A failover whose every call is struck by every fault, one at a time; a fresh worker follows.
 #[tokio::test(start_paused = true)]
-async fn whatever_call_of_a_move_is_struck_the_weight_arrives_and_is_never_nowhere() {
+async fn a_fault_at_any_call_of_a_weighted_move_never_leaves_weight_nowhere() {
     let clean = struck(None).await;
     let strikes = [
         Fault::DiesBefore,
@@ -553,7 +553,7 @@ impl Databases for SecondWrites {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failover_whose_event_is_lost_is_followed_within_an_interval_and_five_seconds() {
+async fn a_lost_event_of_a_weighted_route_is_repaired_within_one_interval() {
     let mut scales = Scales::new().await;
     scales.rig.routes[0].policy.truth = [Witness::Rds].into();
     // Where RDS is asked no map is needed: the addresses of the readers come from it too.
@@ -578,7 +578,7 @@ async fn a_failover_whose_event_is_lost_is_followed_within_an_interval_and_five_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_without_its_message() {
+async fn the_timer_finishes_a_weighted_move_that_a_dead_worker_left_half_done() {
     let scales = Scales::new().await;
     let plan = |site: &Site| match (site.process.as_str(), site.call) {
         ("w1", "ModifyListener") => Fate::meets(Fault::DiesBefore),
@@ -600,7 +600,7 @@ async fn a_move_that_a_dead_worker_left_half_done_is_finished_by_the_timer_witho
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_of_others_in_the_same_action_keep_their_weight_unless_the_listener_is_the_routes_alone() {
+async fn foreign_groups_in_an_action_keep_their_weight_on_a_shared_listener() {
     for exclusive in [false, true] {
         let mut scales = Scales::new().await;
         scales.rig.routes[0].exclusive = exclusive;
@@ -619,7 +619,7 @@ async fn groups_of_others_in_the_same_action_keep_their_weight_unless_the_listen
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_call_of_an_older_move_that_undoes_a_newer_one_is_put_right_by_the_timer() {
+async fn the_timer_repairs_a_weighted_move_that_a_late_older_call_undid() {
     let scales = Scales::new().await;
     let late = Duration::from_mins(1);
     let mut seen = 0;

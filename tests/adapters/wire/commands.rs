@@ -91,7 +91,7 @@ async fn what_cannot_be_decided_is_told_with_the_same_words_by_plan_and_replay()
 }
 
 #[tokio::test]
-async fn an_event_on_standard_input_is_replayed_and_a_second_time_it_is_a_duplicate() {
+async fn an_event_on_standard_input_is_replayed_once_and_then_is_a_duplicate() {
     let trial = Trial::ready().await;
     for outcome in ["Swapped", "Duplicate"] {
         let mut command = trial.command("replay - --output json");

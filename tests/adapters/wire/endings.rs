@@ -114,7 +114,7 @@ async fn a_port_in_use_stops_the_start_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_queue_that_shows_messages_again_before_a_dead_workers_lease_is_over_is_refused() {
+async fn a_visibility_timeout_shorter_than_a_dead_workers_lease_is_refused() {
     let trial = Trial::ready().await;
     let hasty = trial.sqs().set_queue_attributes().queue_url(trial.queue_url().await);
     let hasty = hasty.attributes(QueueAttributeName::VisibilityTimeout, "29");

@@ -25,7 +25,7 @@ async fn a_swap_moves_the_group_and_records_the_callers_arn() {
 }
 
 #[tokio::test]
-async fn a_paused_route_refuses_events_and_swaps_until_it_is_resumed_or_overridden() {
+async fn a_paused_route_refuses_events_and_swaps_until_resumed_or_overridden() {
     let trial = Trial::ready().await;
     let paused = trial.says("pause aurora-source --for 2h --reason night --yes");
     assert_eq!(paused.code, 0, "{}", paused.err);

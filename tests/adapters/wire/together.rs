@@ -18,7 +18,7 @@ fn instance(route: u32, event: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn two_workers_bring_two_hundred_events_over_twenty_routes_to_their_one_end_each() {
+async fn two_processes_settle_200_events_over_20_routes_exactly_once_each() {
     let sources: Vec<String> = (0..ROUTES).map(|n| format!("source-{n}")).collect();
     let names: Vec<&str> = sources.iter().map(String::as_str).collect();
     let trial = Trial::bare(&names).await;

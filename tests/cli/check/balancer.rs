@@ -28,7 +28,7 @@ fn the_load_balancer_has_the_zone_of_every_instance_that_may_write() {
 }
 
 #[test]
-fn the_load_balancers_word_for_a_targets_zone_counts_where_rds_says_nothing() {
+fn the_load_balancers_zone_of_a_target_counts_where_rds_has_none() {
     let mut case = Case::good();
     case.route().members = Err(unseen(ErrorKind::Denied));
     assert_eq!(case.says("Availability Zones"), Unknown);

@@ -49,7 +49,7 @@ fn who_calls_is_named_and_credentials_that_do_not_hold_fail() {
 }
 
 #[test]
-fn a_clock_is_warned_of_when_it_is_more_than_five_seconds_off_whichever_way() {
+fn a_clock_more_than_five_seconds_off_is_a_warning_in_both_directions() {
     let at = |millis: i64| Timestamp::from_millis(1_700_000_000_000 + millis);
     for (said, verdict) in [
         (0, Pass),
@@ -98,7 +98,7 @@ fn a_right_that_is_denied_is_a_warning_since_another_role_may_have_it() {
 }
 
 #[test]
-fn whoever_can_change_a_record_is_warned_of_and_being_refused_is_what_passes() {
+fn the_right_to_change_records_is_a_warning_and_its_refusal_passes() {
     let what = "may change no record";
     assert_eq!(with(Right::ChangeAudit, Ok(())).says(what), Warn);
     let denied = Err(unseen(ErrorKind::Denied));

@@ -8,7 +8,7 @@ use writerlink::ports::ErrorKind;
 use super::seen::{Case, error, instance, unseen};
 
 #[test]
-fn an_instances_address_has_to_be_known_and_to_lie_where_the_route_may_point() {
+fn an_instances_address_must_be_known_and_lie_in_the_allowed_ranges() {
     let address = |found| {
         let mut case = Case::good();
         case.route().addresses.insert(instance("orders-2"), found);
@@ -23,7 +23,7 @@ fn an_instances_address_has_to_be_known_and_to_lie_where_the_route_may_point() {
 }
 
 #[test]
-fn a_witness_that_is_asked_has_to_answer_with_an_address_the_route_may_have() {
+fn a_source_must_answer_with_an_address_that_the_route_allows() {
     let says = |testimony: Option<Testimony>| {
         let mut case = Case::good();
         case.route().reading = Reading(testimony.map(|said| (Witness::Rds, said)).into_iter().collect());

@@ -25,7 +25,7 @@ fn eventbridge_needs_content_based_deduplication() {
 }
 
 #[test]
-fn a_message_stays_invisible_longer_than_a_dead_workers_lease_can_block_its_route() {
+fn a_visibility_timeout_must_outlast_the_lease_of_a_dead_worker() {
     for (seconds, verdict) in [(24, Warn), (25, Pass), (30, Pass)] {
         let mut case = Case::good();
         case.queue().visibility = Some(Duration::from_secs(seconds));
@@ -70,7 +70,7 @@ fn sqs_takes_no_message_away_before_the_worker_has_made_its_attempts() {
 }
 
 #[test]
-fn the_key_that_eventbridge_cannot_use_fails_and_one_that_nobody_knows_of_is_a_warning() {
+fn a_key_unknown_to_eventbridge_fails_and_one_unknown_to_us_is_a_warning() {
     let key = |name: &str| Encryption::Kms(name.to_owned());
     for (encryption, verdict) in [
         (key("alias/aws/sqs"), Fail),

@@ -79,7 +79,7 @@ fn who_asks_no_names_hears_nothing_of_resolvers() {
 }
 
 #[test]
-fn an_unclear_truth_comes_with_what_to_do_about_the_sources_that_are_asked() {
+fn an_unclear_discovery_comes_with_advice_about_the_sources_asked() {
     let remedy = |lines: &str, witness| {
         let mut case = Case::with(lines);
         let unclear = Testimony::Unclear("no answer".to_owned());

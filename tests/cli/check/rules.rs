@@ -15,7 +15,7 @@ fn with_pattern(mut case: Case, from: &str, to: &str) -> Case {
 }
 
 #[test]
-fn a_rule_that_lets_the_routes_events_through_to_the_queue_passes_by_its_name() {
+fn a_rule_that_lets_the_routes_events_through_passes_by_its_name() {
     let case = Case::good();
     assert_eq!((case.says("rule"), case.says("event ids")), (Pass, Pass));
     assert!(case.why("rule").contains("writerlink-orders"));
@@ -36,7 +36,7 @@ fn a_rule_for_another_database_brings_nothing() {
 }
 
 #[test]
-fn no_rule_at_all_and_a_rule_without_the_queue_as_its_target_bring_nothing() {
+fn no_rule_or_a_rule_without_the_queue_as_target_brings_no_events() {
     let mut case = Case::good();
     case.rule().targets.clear();
     assert_eq!(case.says("rule"), Fail);
@@ -143,7 +143,7 @@ fn a_rule_that_sends_another_text_than_the_event_fails() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_read_leaves_it_open_unless_another_brings_the_events() {
+fn a_rule_that_cannot_be_read_is_unclear_unless_another_brings_events() {
     let mut case = Case::good();
     let good = case.rule().clone();
     case.facts.rules = Ok(vec![Err(unseen(ErrorKind::Denied))]);

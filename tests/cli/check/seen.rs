@@ -370,7 +370,7 @@ fn an_installation_as_the_templates_make_it_has_nothing_to_complain_of() {
 }
 
 #[test]
-fn what_cannot_be_read_is_neither_good_nor_bad_and_what_is_not_there_is_bad() {
+fn what_cannot_be_read_is_unclear_and_what_does_not_exist_fails() {
     for (kind, verdict) in [
         (ErrorKind::Denied, Verdict::Unknown),
         (ErrorKind::Throttled, Verdict::Unknown),

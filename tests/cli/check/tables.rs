@@ -30,7 +30,7 @@ fn a_table_with_other_keys_is_not_the_ledgers() {
 }
 
 #[test]
-fn an_index_that_is_missing_has_other_keys_or_holds_part_of_a_record_fails() {
+fn an_index_that_is_missing_or_has_other_keys_or_a_projection_fails() {
     let index = |change: fn(&mut DescribedTable)| {
         let mut case = Case::good();
         change(audit(&mut case));

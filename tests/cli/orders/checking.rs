@@ -23,7 +23,7 @@ async fn no_line_of_the_table_is_wider_than_a_hundred_columns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_route_is_checked_with_what_all_share_and_one_that_is_not_configured_is_refused() {
+async fn check_of_one_route_includes_what_all_share_and_refuses_unknown_routes() {
     let desk = Desk::with(&["orders", "billing"]).await;
     let subjects = |said: &crate::desk::Said| {
         let rows = said.rows("findings");
@@ -41,7 +41,7 @@ async fn one_route_is_checked_with_what_all_share_and_one_that_is_not_configured
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_warning_ends_with_0_unless_it_is_to_be_strict_and_a_failure_always_with_1() {
+async fn a_check_warning_exits_0_unless_strict_and_a_failure_exits_1() {
     let desk = Desk::with(&["orders"]).await;
     // Its tables can be deleted, which is a warning.
     assert_eq!(desk.says("check").await.code, 0);

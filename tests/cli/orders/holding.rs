@@ -11,7 +11,7 @@ use crate::desk::{DESK, Desk, WHO};
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_ends_an_event_as_paused_without_a_call_and_resume_moves_the_route() {
+async fn a_paused_route_makes_no_call_for_an_event_and_resume_moves_it() {
     let desk = Desk::with(&["orders"]).await;
     let worker = desk.rig.start("w1");
     let said = desk.says("pause orders --reason maintenance --yes").await;
@@ -131,7 +131,7 @@ fn slow_workers(desk: &Desk) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_under_way_is_waited_for_and_the_pause_comes_after_its_last_call() {
+async fn a_pause_waits_for_a_move_in_progress_and_comes_after_its_last_call() {
     let desk = Desk::with(&["orders"]).await;
     slow_workers(&desk);
     let worker = desk.rig.start("w1");
@@ -166,7 +166,7 @@ async fn whoever_does_not_wait_is_told_who_holds_the_route_and_ends_with_6() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_freeze_waits_for_the_route_in_other_hands_and_goes_on_with_the_others() {
+async fn a_freeze_waits_for_a_leased_route_and_goes_on_with_the_others() {
     let desk = Desk::with(&["orders", "users"]).await;
     slow_workers(&desk);
     let worker = desk.rig.start("w1");
@@ -201,7 +201,7 @@ async fn somebody_who_asks_to_stop_is_not_kept_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_freeze_that_one_route_did_not_hear_is_an_error_and_holds_on_the_others() {
+async fn a_freeze_that_one_route_missed_is_an_error_and_holds_on_the_others() {
     let desk = Desk::with(&["orders", "users"]).await;
     let mut refused = false;
     let plan = move |site: &Site| {

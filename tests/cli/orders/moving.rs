@@ -140,7 +140,7 @@ async fn a_freeze_refuses_a_swap_unless_it_is_overridden() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pin_refuses_a_swap_elsewhere_unless_it_is_overridden_and_is_gone_then() {
+async fn a_pin_refuses_a_swap_elsewhere_unless_overridden_and_is_gone_then() {
     let desk = Desk::with(&["orders"]).await;
     let pin = "pin orders --to orders-2 --reason drill --yes";
     assert_eq!(desk.says(pin).await.code, 0);
@@ -151,7 +151,7 @@ async fn a_pin_refuses_a_swap_elsewhere_unless_it_is_overridden_and_is_gone_then
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sixth_swap_in_ten_minutes_is_refused_unless_it_is_overridden_or_acknowledged() {
+async fn the_sixth_swap_in_ten_minutes_needs_an_override_or_an_ack() {
     let desk = Desk::with(&["orders"]).await;
     let swap = async |n: u32| {
         let line = format!("swap orders --to orders-{n} --reason x --yes");
@@ -236,7 +236,7 @@ async fn a_dry_run_shows_the_calls_and_writes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_fails_is_told_with_1_and_the_timer_brings_the_order_to_its_end() {
+async fn a_failed_call_exits_1_and_the_timer_finishes_the_command() {
     let desk = Desk::with(&["orders"]).await;
     let plan = |site: &Site| {
         if site.process == DESK && site.call == "RegisterTargets" {

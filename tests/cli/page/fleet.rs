@@ -61,7 +61,7 @@ async fn what_was_read_is_shown_to_everybody_until_it_is_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leafs_as_fast_as_possible_takes_no_more_of_the_load_balancer_than_a_persons_share() {
+async fn fast_page_requests_take_at_most_a_persons_share_of_elb_calls() {
     let shown = Shown::of(routes_with_long_names(1_000).await).await;
     let time = shown.rig.fleet.world.fabric.time;
     let began = time.elapsed();

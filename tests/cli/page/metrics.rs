@@ -173,7 +173,7 @@ async fn a_histogram_only_grows_towards_its_end_and_ends_with_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_waits_for() {
+async fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing() {
     let shown = Shown::of(Rig::new(&["orders"]).await).await;
     let down = |site: &Site| match site.call {
         "GetItem" => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),

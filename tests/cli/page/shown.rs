@@ -65,7 +65,7 @@ pub(crate) fn text(answer: &Answer) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_page_is_well_formed_small_and_harmless_and_every_link_leads_to_one() {
+async fn every_page_is_well_formed_small_harmless_and_its_links_lead_to_pages() {
     let shown = Shown::after_a_day().await;
     let (mut seen, mut to_see) = (BTreeSet::new(), BTreeSet::from(["/".to_owned()]));
     let mut transitions = 0;
@@ -128,7 +128,7 @@ async fn the_header_of_every_page_names_installation_and_configuration() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_of_a_transition_says_under_which_configuration_each_record_was_written() {
+async fn the_page_of_a_transition_shows_the_configuration_of_each_record() {
     let shown = Shown::after_a_day().await;
     let moved = shown.transition_with(0, "Swapped").await;
     let page = text(&shown.get(&format!("/transitions/{moved}")).await);
@@ -166,7 +166,7 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transition_has_its_calls_its_sets_its_evidence_and_its_place_in_the_chain() {
+async fn the_page_of_a_transition_shows_calls_sets_evidence_and_its_chain() {
     let shown = Shown::after_a_day().await;
     let id = shown.transition_with(0, "Started cross AZ").await;
     let page = text(&shown.get(&format!("/transitions/{id}")).await);
@@ -282,7 +282,7 @@ async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_state_that_ends_before_its_records_stands_on_the_page_with_what_to_do() {
+async fn the_page_shows_a_state_that_ends_before_its_records_with_advice() {
     let shown = Shown::after_a_day().await;
     shown.rig.delete_state_row(0).await;
     let answer = shown.get("/").await;

@@ -81,7 +81,7 @@ async fn a_deleted_state_of_a_route_with_records_is_not_a_route_never_moved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_row_at_the_next_number_makes_a_route_wrong_until_somebody_adopts() {
+async fn a_foreign_row_at_the_next_number_is_out_of_sync_until_adopted() {
     let (desk, _) = moved().await;
     desk.rig.copy_audit_row(0, 3, 5).await;
     let route = differs(&desk).await;

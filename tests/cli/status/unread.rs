@@ -83,7 +83,7 @@ async fn records_that_may_not_be_read_make_a_route_unknown_and_a_queue_does_not(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_cannot_be_read_at_all_is_an_error_and_what_can_be_read_is_shown() {
+async fn status_of_an_unreadable_ledger_is_an_error_and_shows_what_it_can() {
     let desk = desk().await;
     refuse(&desk, &["GetItem"], ErrorKind::Denied);
     let said = desk.says("status orders").await;

@@ -46,7 +46,7 @@ async fn promoted() -> (Desk, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promoted_instance_that_is_not_in_the_map_is_shown_with_what_resolves_it() {
+async fn a_promoted_instance_missing_in_the_map_is_shown_with_its_remedy() {
     let (desk, key) = promoted().await;
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
@@ -198,7 +198,7 @@ async fn an_event_that_only_asks_leaves_a_static_route_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreadable_name_leaves_a_route_unknown_until_an_event_that_can_be_read() {
+async fn an_unreadable_name_leaves_a_route_unknown_until_a_readable_event() {
     let unreadable =
         |rig: &Rig| RdsEvent { message: "Completed failover".to_owned(), ..rig.completed(0, 2, 600) };
     let desk = left_open_by(unreadable).await;

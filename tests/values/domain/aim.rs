@@ -88,7 +88,7 @@ fn a_route_that_asks_nobody_keeps_what_it_was_told() {
 }
 
 #[test]
-fn witnesses_that_confirm_the_route_change_nothing_and_make_no_evidence_newer() {
+fn sources_that_confirm_the_route_change_nothing_and_renew_no_evidence() {
     let control = pointing_at(2, order(10, 1));
     let same = steady(members(2, &[1, 3]), second(100_000));
     assert_eq!(Some(kept(aimed(&asking_route(), &control, &same))), control.desired);
@@ -123,7 +123,7 @@ fn a_single_reading_moves_no_route_and_neither_do_two() {
 }
 
 #[test]
-fn after_a_move_by_truth_the_next_one_takes_thirty_five_seconds_of_agreement() {
+fn after_a_move_by_sources_the_next_takes_35_seconds_of_agreement() {
     let control = pointing_at(2, order(1000, RANK_TRUTH));
     assert_eq!(STEADY_AFTER_A_MOVE, Duration::from_secs(35));
     let stood_for = |seconds, now: Timestamp| {
@@ -142,7 +142,7 @@ fn after_a_move_by_truth_the_next_one_takes_thirty_five_seconds_of_agreement() {
 // --- the trust in an event ----------------------------------------------------------------------
 
 #[test]
-fn an_event_of_a_moment_ago_outranks_the_witnesses_and_the_trust_ends_to_the_millisecond() {
+fn a_fresh_event_outranks_sources_and_its_trust_ends_to_the_millisecond() {
     let control = pointing_at(2, order(1000, 1));
     let end = second(1000).plus(TRUST_EVENT);
     let stale = |at| steady(members(1, &[2]), at);
@@ -190,7 +190,7 @@ fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
 }
 
 #[test]
-fn nothing_but_time_ends_the_trust_in_a_failover_that_completed_or_an_order() {
+fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
     let seen = steady(members(1, &[]), second(1010));
     for rank in [RANK_COMPLETED, RANK_ORDER] {
         let control = Control { ask_truth: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
@@ -200,7 +200,7 @@ fn nothing_but_time_ends_the_trust_in_a_failover_that_completed_or_an_order() {
 }
 
 #[test]
-fn a_reading_by_a_clock_that_lags_makes_nothing_older_and_is_no_event_for_it() {
+fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
     let control = Control { ask_truth: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));
@@ -215,7 +215,7 @@ fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
 }
 
 #[test]
-fn a_route_that_only_registered_is_completed_by_the_witnesses_once_the_event_is_old() {
+fn sources_complete_a_route_that_only_registered_once_the_event_is_old() {
     let mut control = pointing_at(2, order(1000, 1));
     if let Some(desired) = &mut control.desired {
         desired.reach = Reach::Register;
@@ -313,7 +313,7 @@ fn a_pin_never_makes_evidence_older() {
 // --- what waits ---------------------------------------------------------------------------------
 
 #[test]
-fn evidence_that_was_held_back_moves_the_route_when_nothing_holds_it_back_any_more() {
+fn held_evidence_moves_the_route_when_nothing_holds_it_any_more() {
     let control =
         Control { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     for seen in [

@@ -188,7 +188,7 @@ fn every_id_that_means_nothing_is_ignored_also_where_there_are_witnesses() {
 }
 
 #[test]
-fn an_instance_event_moves_nothing_by_itself_though_it_may_name_an_instance() {
+fn an_instance_event_moves_nothing_even_if_it_names_an_instance() {
     // A Multi-AZ failover: the same instance, another address, and the names lag behind.
     for number in [13, 49, 65] {
         let event = told(SourceKind::Instance, number, second(5));
@@ -308,7 +308,7 @@ fn an_instance_outside_allowed_instances_is_rejected_by_its_name() {
 // --- what may not be believed -------------------------------------------------------------------
 
 #[test]
-fn an_event_from_the_future_cannot_end_the_trust_in_all_that_comes_before_it() {
+fn an_event_from_the_future_does_not_end_the_trust_in_earlier_evidence() {
     let future = told(SourceKind::Cluster, 69, second(100_000));
     let decision = about(&asking_route(), &pointing_at(2, order(1000, 1)), future, second(1010));
     assert_settled(decision, Outcome::Rejected, Reason::FromTheFuture);

@@ -91,7 +91,7 @@ fn a_first_record_that_continues_something_is_found() {
 }
 
 #[test]
-fn a_changed_record_is_found_by_the_next_one_and_a_changed_last_one_by_the_head() {
+fn a_changed_record_is_found_by_the_next_and_a_changed_last_by_the_head() {
     let (links, head) = chain(4);
     let mut changed = links.clone();
     changed[1].hash = Hash::of("changed");

@@ -83,7 +83,7 @@ fn evidence_is_ordered_by_its_own_time_and_not_by_its_arrival() {
 }
 
 #[test]
-fn what_completed_beats_what_started_at_the_same_instant_and_not_the_other_way_round() {
+fn completed_beats_started_of_the_same_instant_and_not_the_reverse() {
     let completed = evidence(COMPLETED, 2, second(10));
     let started = evidence(STARTED, 3, second(10));
     assert_eq!(moved(decided(&route(), &pointing_at(3, order(10, 1)), &completed)).target, target(2));
@@ -106,7 +106,7 @@ fn of_two_claims_of_equal_order_the_first_to_come_stands() {
 }
 
 #[test]
-fn the_event_that_points_the_route_is_let_through_again_to_resume_what_it_began() {
+fn the_applied_event_is_admitted_again_to_resume_its_own_move() {
     let evidence = evidence(STARTED, 2, second(10));
     let control = Control { desired: Some(desired(2, order(10, 1), evidence.key)), ..Control::default() };
     assert_eq!(Some(moved(decided(&route(), &control, &evidence))), control.desired);
@@ -198,7 +198,7 @@ fn on_started_wait_moves_at_completion_only() {
 }
 
 #[test]
-fn a_promotion_of_the_previous_primary_moves_back_at_once_whatever_on_started_says() {
+fn a_promoted_previous_primary_moves_back_at_once_whatever_on_started() {
     let back =
         event(EventId::PREVIOUS_PRIMARY_PROMOTED, "Promoting previous primary again: db-1.", second(30));
     let back = Evidence::new(&route(), back);
@@ -220,7 +220,7 @@ fn a_failed_failover_is_ignored_since_a_static_map_cannot_tell_the_truth() {
 }
 
 #[test]
-fn an_event_with_another_id_another_source_or_none_moves_nothing_whatever_its_english() {
+fn an_event_of_another_id_or_source_moves_nothing_whatever_its_english() {
     let text = "Completed failover to DB instance: db-2";
     let base = event(COMPLETED, text, second(5));
     let mut others = vec![base.clone(), base.clone(), base.clone(), base.clone()];
@@ -259,7 +259,7 @@ fn old_evidence_about_an_unknown_instance_is_old_rather_than_unknown() {
 }
 
 #[test]
-fn newer_evidence_at_hand_supersedes_the_older_as_it_would_have_after_its_move() {
+fn newer_evidence_in_progress_supersedes_older_evidence_before_its_move() {
     let (older, newer) = (evidence(STARTED, 2, second(5)), evidence(COMPLETED, 3, second(9)));
     let route = route();
     let control = Control {

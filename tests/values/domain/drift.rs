@@ -24,7 +24,7 @@ fn with(map_check: MapCheck, endpoint: bool, source: bool) -> Option<Witness> {
 }
 
 #[test]
-fn a_map_is_compared_with_dns_where_there_is_an_endpoint_and_else_with_rds() {
+fn a_map_is_compared_with_dns_if_there_is_an_endpoint_else_with_rds() {
     let (rds, dns) = (Some(Witness::Rds), Some(Witness::Dns));
     for (map_check, endpoint, source, expected) in [
         (MapCheck::Auto, true, true, dns),
@@ -59,7 +59,7 @@ fn elsewhere(number: u8, last: u8) -> Drifted {
 }
 
 #[test]
-fn an_instance_that_is_elsewhere_differs_and_one_that_was_not_found_does_not() {
+fn an_instance_elsewhere_is_drift_and_one_that_was_not_found_is_not() {
     assert_eq!(drifted(&route(), &found(&[(1, 1), (2, 9)])), [elsewhere(2, 9)]);
     assert_eq!(drifted(&route(), &found(&[(1, 1), (2, 2), (3, 3)])), []);
     assert_eq!(drifted(&route(), &found(&[(7, 7)])), [], "not in the map");
@@ -104,7 +104,7 @@ fn a_comparison_that_does_not_find_what_differed_says_nothing() {
 }
 
 #[test]
-fn the_routes_of_a_worker_are_spread_over_the_time_between_two_comparisons() {
+fn the_drift_checks_of_a_workers_routes_are_spread_over_the_interval() {
     let every = Duration::from_mins(5);
     let named = |n: u32| Route { name: RouteName::new(&format!("route-{n:03}")).unwrap(), ..route() };
     let firsts: Vec<Duration> = (0..100).map(|n| first_after(&named(n), every)).collect();

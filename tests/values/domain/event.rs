@@ -81,7 +81,7 @@ fn every_closed_list_is_read_back_by_its_names_and_no_two_share_one() {
 }
 
 #[test]
-fn every_state_of_a_target_is_read_back_even_one_younger_than_this_program() {
+fn every_target_state_is_read_back_even_one_unknown_to_this_version() {
     for state in [
         "initial",
         "healthy",

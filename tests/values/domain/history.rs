@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn every_order_of_the_same_evidence_ends_at_the_same_instance_unless_two_are_equally_new(
+    fn any_order_of_evidence_ends_at_one_instance_unless_two_are_equally_new(
         deliveries in prop::collection::vec(any_delivery(), 0..12)
             .prop_flat_map(|deliveries| (Just(deliveries.clone()), Just(deliveries).prop_shuffle())),
     ) {

@@ -46,7 +46,7 @@ fn with_conflict(reason: Reason) -> Control {
 }
 
 #[test]
-fn an_event_that_names_another_instance_makes_a_route_wrong_with_what_resolves_it() {
+fn an_event_for_another_instance_puts_the_route_out_of_sync_with_advice() {
     let why = "the event of 2026-05-06T23:03:20.000Z names db-9 and could not be acted on: it is so; `writerlink swap \
                orders --to INSTANCE` moves the route, `writerlink ack orders` leaves it where it is";
     let control = with_event(refused_event(Some(9)));

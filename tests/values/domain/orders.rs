@@ -99,7 +99,7 @@ fn pinned_route(number: u8) -> Control {
 // --- orders that move ---------------------------------------------------------------------------
 
 #[test]
-fn a_swap_by_hand_is_evidence_of_its_own_that_outranks_every_event_of_its_instant() {
+fn a_swap_is_evidence_that_outranks_every_event_of_its_instant() {
     let change = begun(&pointing_at(1, order(100, 2)), &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
     assert_eq!((desired.target, desired.reach), (target(2), Reach::Swap));
@@ -112,7 +112,7 @@ fn a_swap_by_hand_is_evidence_of_its_own_that_outranks_every_event_of_its_instan
 }
 
 #[test]
-fn an_order_given_by_a_clock_that_lags_still_moves_and_makes_nothing_older() {
+fn a_command_by_a_lagging_clock_still_moves_and_makes_nothing_older() {
     let ahead = pointing_at(1, order(130, 2));
     let change = begun(&ahead, &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
@@ -136,7 +136,7 @@ fn a_pin_where_the_route_points_already_counts_no_move() {
 }
 
 #[test]
-fn a_rule_refuses_an_order_that_does_not_name_it_and_says_how_to_go_past_it() {
+fn a_rule_refuses_a_command_and_says_how_to_override_it() {
     let paused = Control {
         safety: Safety { pause: Some(pinned(1, 50).stop), ..Safety::default() },
         ..pointing_at(1, order_of(10))
@@ -153,7 +153,7 @@ fn a_rule_refuses_an_order_that_does_not_name_it_and_says_how_to_go_past_it() {
 }
 
 #[test]
-fn an_order_cannot_bring_an_address_or_an_instance_that_the_route_does_not_allow() {
+fn a_command_cannot_bring_an_address_or_instance_the_route_forbids() {
     let mut narrow = route();
     narrow.policy.allowed_instances = Some([instance(1)].into());
     let order = ordered(swap(2), second(100), &Rule::ALL);
@@ -271,7 +271,7 @@ fn only_a_move_that_changed_something_is_followed() {
 }
 
 #[test]
-fn a_repair_is_counted_from_when_it_was_seen_to_be_needed_and_not_from_evidence_of_long_ago() {
+fn a_repair_is_timed_from_when_it_was_needed_and_not_from_old_evidence() {
     let seen = Ground::Truth(steady(members(1, &[]), second(90_000)));
     let repaired = Entry {
         told: Some(Told::from(&seen)),
@@ -297,7 +297,7 @@ fn a_move_clears_what_waits_unless_that_is_newer() {
 }
 
 #[test]
-fn evidence_older_than_what_is_applied_begins_no_move_even_while_newer_evidence_waits() {
+fn evidence_older_than_applied_begins_no_move_though_newer_waits() {
     assert_eq!(
         begun_for(&with_waiting(20), desired(2, order_of(9), key(2)), 30),
         Err(IllegalChange::EvidenceRegresses(second(9), second(10)))

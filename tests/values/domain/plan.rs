@@ -58,7 +58,7 @@ fn a_draining_target_that_is_desired_is_registered_again() {
 }
 
 #[test]
-fn a_target_that_is_unhealthy_and_draining_is_still_registered_and_has_to_leave() {
+fn an_unhealthy_draining_target_is_still_registered_and_has_to_leave() {
     let demoted = row(target(1), TargetHealth::UnhealthyDraining);
     assert_eq!(swap(&[demoted.clone(), healthy(2)]), calls(&[], std::slice::from_ref(&demoted)));
     let wanted = row(target(2), TargetHealth::UnhealthyDraining);
@@ -280,7 +280,7 @@ fn a_reader_that_is_missing_is_a_difference_and_one_too_many_is_too() {
 }
 
 #[test]
-fn an_instance_of_a_shared_group_is_owned_by_its_address_whatever_the_port() {
+fn in_a_shared_group_an_instance_owns_its_address_whatever_the_port() {
     let route = shared_route();
     assert!(route.instances.contains_key(&instance(1)));
     for port in [1, PORT, u16::MAX] {

@@ -66,7 +66,7 @@ fn a_rebuilt_lease_is_held_for_as_long_as_its_holder_may_think_so() {
 }
 
 #[test]
-fn a_recovery_continues_the_last_record_and_fences_off_whoever_held_the_route() {
+fn a_recovery_continues_the_last_record_and_fences_off_the_old_holder() {
     let (record, hash) = begun(&fresh());
     let goal = rebuilt(&fresh(), [(&record, hash)]).unwrap();
     let change = recover(&fresh(), &goal, Vec::new(), told(RecordKind::Recovered, 60)).unwrap();

@@ -77,7 +77,7 @@ fn nothing_holds_a_route_back_that_no_rule_is_about() {
 }
 
 #[test]
-fn each_rule_holds_the_route_back_under_its_own_reason_and_says_what_it_would_have_done() {
+fn each_hold_has_its_own_reason_and_records_what_it_would_have_done() {
     let expected = [
         (Rule::Paused, Outcome::Paused, Reason::Paused),
         (Rule::Frozen, Outcome::Paused, Reason::Frozen),
@@ -109,7 +109,7 @@ fn an_override_goes_past_the_rule_that_it_names_and_past_no_other() {
 }
 
 #[test]
-fn a_pause_and_a_freeze_hold_back_repairs_too_and_a_pin_lets_its_own_instance_be_repaired() {
+fn pause_and_freeze_hold_repairs_and_a_pin_allows_its_own_instances() {
     let repair = desired(1, order(10, 1), key(99));
     let repaired = |rules: &[Rule]| {
         let (route, control) = held_back_by(rules);

@@ -69,7 +69,7 @@ fn an_answer_that_may_have_changed_before_the_event_is_not_newer() {
 }
 
 #[test]
-fn a_source_that_could_not_tell_is_newer_with_another_answer_and_not_with_the_same() {
+fn after_a_failed_reading_only_a_different_answer_makes_a_source_newer() {
     for (says, expected) in [(DNS_1, &[2][..]), (DNS_3, &[2, 3])] {
         let mut watch = Watch::dns();
         watch.accept(2, RANK_COMPLETED);
@@ -91,7 +91,7 @@ fn a_first_event_outranks_a_source_that_has_said_the_same_all_along() {
 // --- what started, and what a person ordered ----------------------------------------------------
 
 #[test]
-fn a_failover_that_started_and_never_completes_is_undone_by_the_same_answer() {
+fn a_failover_that_never_completes_is_undone_by_the_same_answer() {
     let mut watch = Watch::dns();
     watch.accept(2, RANK_STARTED);
     let trust = i64::try_from(TRUST_EVENT.as_secs()).unwrap();
@@ -173,7 +173,7 @@ fn an_order_is_undone_by_sources_that_did_not_lag_before_it() {
 // --- several workers ----------------------------------------------------------------------------
 
 #[test]
-fn a_worker_whose_source_has_not_changed_does_not_fight_what_another_one_saw() {
+fn an_unchanged_source_does_not_fight_what_another_workers_source_saw() {
     let mut watch = Watch::dns();
     // The other one's resolver is fresh: it saw a failover whose event was lost.
     watch.accept(2, RANK_TRUTH);
@@ -209,7 +209,7 @@ fn readings_from_before_a_move_count_no_more_whoever_moved_the_route() {
 }
 
 #[test]
-fn a_worker_that_started_later_believes_no_contradiction_before_anybody_agreed() {
+fn a_new_worker_believes_no_contradiction_before_a_source_has_agreed() {
     let mut watch = Watch::dns();
     watch.accept(2, RANK_COMPLETED);
     watch.restart();
@@ -221,7 +221,7 @@ fn a_worker_that_started_later_believes_no_contradiction_before_anybody_agreed()
 }
 
 #[test]
-fn a_worker_that_started_later_follows_what_stood_and_was_recorded_for_long() {
+fn a_new_worker_follows_a_contradiction_that_is_recorded_and_old_enough() {
     let mut watch = Watch::dns();
     watch.accept(2, RANK_COMPLETED);
     watch.agree();
@@ -275,7 +275,7 @@ fn rds_is_believed_once_no_api_lags_for_so_long_and_a_name_never_is() {
 }
 
 #[test]
-fn an_address_that_rds_gives_of_the_same_instance_comes_from_a_name_and_may_lag() {
+fn an_address_from_rds_for_the_same_instance_is_of_a_name_and_may_lag() {
     let mut watch = Watch::of(&[Witness::Rds]);
     let moved = Desired { instance: instance(1), ..desired(2, order(watch.now, RANK_TRUTH), key(70)) };
     watch.begin(moved);
@@ -388,7 +388,7 @@ fn agreed_after(before: (u8, u8, bool), accepted: (u8, u8)) -> Option<EventKey> 
 }
 
 #[test]
-fn the_sources_have_agreed_with_their_own_word_and_with_the_end_of_what_they_saw_start() {
+fn sources_agree_with_their_reading_and_the_end_of_what_they_saw_start() {
     let (old, new) = (Some(key(7)), Some(key(8)));
     let after_completed = |agreed, accepted| agreed_after((1, RANK_COMPLETED, agreed), accepted);
     assert_eq!(after_completed(false, (2, RANK_TRUTH)), new);
@@ -399,7 +399,7 @@ fn the_sources_have_agreed_with_their_own_word_and_with_the_end_of_what_they_saw
 }
 
 #[test]
-fn an_order_leaves_the_sources_what_they_were_against_the_evidence_before_it() {
+fn a_command_leaves_sources_as_they_were_against_the_evidence_before_it() {
     let (old, new) = (Some(key(7)), Some(key(8)));
     let ordered = |before| agreed_after(before, (2, RANK_ORDER));
     assert_eq!(ordered((1, RANK_COMPLETED, true)), new);
@@ -436,7 +436,7 @@ proptest! {
     /// Said again without the memory's own words: a look that moves the route has heard, since the event was accepted,
     /// something else than what it moves the route by.
     #[test]
-    fn no_history_lets_an_answer_move_the_route_that_has_not_changed_since_the_event(
+    fn no_history_lets_a_reading_unchanged_since_the_event_move_the_route(
         history in prop::collection::vec(anything(), 1..60),
     ) {
         let mut watch = Watch::dns();

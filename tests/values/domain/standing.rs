@@ -71,7 +71,7 @@ fn waiting() -> Desired {
 }
 
 #[test]
-fn a_group_with_the_desired_target_alone_and_healthy_is_right_whatever_still_drains() {
+fn a_group_with_only_the_desired_target_is_in_sync_whatever_is_draining() {
     let right = says(Standing::Right, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged(&pointing(), &[healthy(2)]), right);
     assert_eq!(judged(&pointing(), &[draining(1), healthy(2)]), right);
@@ -109,7 +109,7 @@ fn what_is_missing_and_what_is_too_many_is_named() {
 }
 
 #[test]
-fn a_group_that_could_not_be_read_is_unknown_and_says_where_the_route_should_point() {
+fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
     let unread = judge(&route(), Some(&pointing()), Shown::Nothing, None, second(NOW));
     assert_eq!(unread.standing, Standing::Unknown);
     assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
@@ -167,7 +167,7 @@ fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
 }
 
 #[test]
-fn a_target_that_fails_its_checks_is_wrong_with_advice_unless_checks_do_not_count() {
+fn an_unhealthy_target_is_out_of_sync_unless_health_checks_do_not_count() {
     let failing = ObservedTarget {
         reason: Some("Target.FailedHealthChecks".to_owned()),
         ..row(target(2), TargetHealth::Unhealthy)
@@ -239,7 +239,7 @@ fn judged_weighted(scene: &Scene) -> Judgement {
 }
 
 #[test]
-fn a_weighted_route_is_right_when_its_instance_has_the_weight_and_every_group_is_warm() {
+fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
     let right = says(Standing::Right, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged_weighted(&scene(2, &[1, 2, 3])), right);
 }
@@ -252,7 +252,7 @@ fn weights_that_differ_are_named_as_they_are_and_as_they_should_be() {
 }
 
 #[test]
-fn a_group_of_a_weighted_route_that_could_not_be_read_leaves_it_unknown_unless_something_is_wrong() {
+fn an_unread_weighted_group_is_unknown_unless_another_is_out_of_sync() {
     let unread = judged_weighted(&scene(2, &[1, 2]));
     assert_eq!(unread, says(Standing::Unknown, "the target group of db-3 could not be read"));
     assert_eq!(judged_weighted(&scene(1, &[1, 2])).standing, Standing::Wrong);

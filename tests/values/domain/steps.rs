@@ -372,7 +372,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn no_sequence_of_evidence_readings_and_orders_breaks_what_holds_after_every_step(
+    fn no_sequence_of_events_readings_and_commands_breaks_the_invariants(
         route in any_route(), steps in prop::collection::vec((any_step(), any_ending()), 0..40),
     ) {
         let mut ledger = Ledger::new(route);

@@ -65,7 +65,7 @@ fn in_hand(number: u128, settled: Option<Outcome>) -> EventEntry {
 // --- begin --------------------------------------------------------------------------------------
 
 #[test]
-fn a_begun_move_takes_the_lease_announces_itself_and_takes_the_event_in_hand() {
+fn a_begun_move_takes_the_lease_records_its_intent_and_claims_the_event() {
     let wanted = desired(2, order(20, 1), key(2));
     let told = entry(5, second(21), None);
     let arrival = new_arrival(2);
@@ -197,7 +197,7 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
 }
 
 #[test]
-fn a_deferred_attempt_frees_the_lease_keeps_the_evidence_and_leaves_its_event_in_hand() {
+fn a_deferred_attempt_frees_the_lease_and_keeps_evidence_and_event() {
     let told = entry(5, second(25), None);
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told).unwrap();
     assert_eq!(change.to().lease, None);
@@ -302,7 +302,7 @@ fn a_note_leaves_the_event_of_the_same_key_alone() {
 }
 
 #[test]
-fn the_pause_after_a_failure_doubles_up_to_half_a_minute_and_never_by_more_than_a_quarter_less() {
+fn retries_back_off_to_30_seconds_with_at_most_a_quarter_of_jitter() {
     let longest = |attempt| retry_after(attempt, 0).as_secs();
     let pauses: Vec<u64> = (1..=8).map(longest).collect();
     assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
@@ -437,7 +437,7 @@ proptest! {
 }
 
 #[test]
-fn an_event_that_only_waited_and_changed_no_target_cannot_have_moved_the_route() {
+fn an_event_that_waited_and_changed_no_target_did_not_move_the_route() {
     let moved_at = |seconds| Control {
         safety: Safety { moves: vec![second(seconds)], ..Safety::default() },
         ..Control::default()
@@ -456,7 +456,7 @@ fn an_event_that_only_waited_and_changed_no_target_cannot_have_moved_the_route()
 // --- who comes back for an event ------------------------------------------------------------------
 
 #[test]
-fn an_event_that_has_moved_nothing_is_left_to_its_message_or_to_what_superseded_it() {
+fn an_event_that_moved_nothing_is_left_to_its_message_or_its_successor() {
     let began = transition_id(1).began();
     let is_left = |settled, after: Duration| in_hand(1, settled).is_in_hand(began.plus(after));
     for outcome in Outcome::ALL {

@@ -219,7 +219,7 @@ fn an_event_that_the_route_points_by_waits_for_nothing_new() {
 }
 
 #[test]
-fn the_message_of_an_event_that_waits_is_expected_for_a_quarter_of_an_hour() {
+fn the_message_of_a_waiting_event_is_expected_for_15_minutes() {
     let control = pointing_at(1, order_of(10));
     let late = second(30).plus(LEFT_TO_NEWER_FOR);
     for (reason, awaits) in [
@@ -277,7 +277,7 @@ fn an_event_that_is_settled_with_nothing_left_open_is_unresolved_no_more() {
 }
 
 #[test]
-fn an_event_that_is_superseded_stays_open_until_the_newer_one_moves_the_route() {
+fn a_superseded_event_stays_open_until_the_newer_one_moves_the_route() {
     let after = settled(Outcome::Superseded, Effect::None);
     assert_eq!(after.unresolved_event, Some(refused(20)));
     let newer = desired(3, order_of(30), key(8));

@@ -53,7 +53,7 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
 }
 
 #[test]
-fn a_walk_ends_with_the_question_that_stops_it_and_with_the_words_that_are_recorded() {
+fn a_trace_ends_with_the_deciding_check_and_the_recorded_words() {
     let control = Control {
         safety: Safety { pause: Some(stop()), ..Safety::default() },
         ..pointing_at(1, order(650, 2))
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn the_reason_that_is_recorded_names_the_question_at_which_an_event_stopped(
+    fn the_recorded_reason_names_the_check_that_held_the_event(
         route in any_route(),
         control in any_stopped_control(),
         evidence in any_event(),

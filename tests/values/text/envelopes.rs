@@ -31,7 +31,7 @@ fn four_deliveries_of_one_started_failover_are_one_event() {
 }
 
 #[test]
-fn the_completed_failover_claims_the_same_instance_later_and_is_another_event() {
+fn a_completed_failover_names_the_instance_later_and_is_another_event() {
     let started = event(&eventbridge());
     let completed = event(&sample("aurora-failover-completed.eventbridge.json"));
     let writer = InstanceId::new("aurora-source-instance-2").unwrap();
@@ -72,7 +72,7 @@ fn an_eventbridge_event_that_came_by_way_of_a_topic_is_unwrapped() {
 }
 
 #[test]
-fn several_records_of_a_lambda_invocation_are_several_events_in_their_order() {
+fn records_of_one_lambda_invocation_are_events_of_their_own_in_order() {
     let completed = corpus::text("aurora-failover-completed.eventbridge.json");
     let greeting = "This is a message to notify that RDS will attempt";
     let records: Vec<Value> = [notification().to_string(), greeting.to_owned(), completed]

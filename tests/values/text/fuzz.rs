@@ -151,7 +151,7 @@ fn say(line: &str) {
     clippy::disallowed_methods,
     reason = "a long run is asked for by the environment and measured by the real clock"
 )]
-fn millions_of_spoiled_deliveries_never_panic_and_never_say_more_than_stands_in_them() {
+fn millions_of_mutated_deliveries_never_panic_nor_claim_what_is_not_there() {
     let asked = std::env::var("WRITERLINK_FUZZ_CASES").ok();
     let cases = asked.map_or(CASES, |text| text.parse().unwrap());
     let corpus = corpus::all();

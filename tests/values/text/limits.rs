@@ -36,7 +36,7 @@ fn a_text_too_long_for_the_audit_is_refused() {
 }
 
 #[test]
-fn nesting_without_end_is_skipped_or_refused_but_never_overflows_the_stack() {
+fn endless_nesting_is_skipped_or_refused_and_never_overflows_the_stack() {
     let depth = 400_000;
     let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let body = eventbridge().to_string();

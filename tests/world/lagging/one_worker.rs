@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far_it_raises_them() {
+async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far() {
     for seconds in [60, 300, 3_600, 86_400] {
         let rig = asking(&[Witness::Dns]).await;
         put_behind(&rig, "w1", &min_ttl(seconds));
@@ -24,7 +24,7 @@ async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far_it_raises_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_serves_stale_answers_moves_no_route_back_while_its_upstream_is_away() {
+async fn a_resolver_with_stale_answers_moves_no_route_back_in_its_outage() {
     let rig = asking(&[Witness::Dns]).await;
     let resolver = Resolver::new(ResolverConfig { serve_stale: true, ..ResolverConfig::default() });
     put_behind(&rig, "w1", &resolver);
@@ -81,7 +81,7 @@ async fn an_event_that_asks_two_seconds_after_a_failover_takes_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_agreed_and_lapses_moves_nothing_while_the_event_is_trusted() {
+async fn a_source_that_agreed_and_went_stale_moves_nothing_while_trust_lasts() {
     for is_asked in [false, true] {
         let rig = asking(&[Witness::Rds]).await;
         let _worker = rig.start("w1");

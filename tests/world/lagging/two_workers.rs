@@ -27,7 +27,7 @@ async fn two_workers_behind_resolvers_that_differ_move_a_route_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failover_minutes_later_is_followed_at_once_behind_resolvers_that_differ() {
+async fn a_failover_soon_after_is_followed_at_once_behind_differing_resolvers() {
     let (rig, _workers) = one_stale_and_one_fresh().await;
     fail_over(&rig, 2).await;
     pass(7 * MINUTE).await;
@@ -40,7 +40,7 @@ async fn a_failover_minutes_later_is_followed_at_once_behind_resolvers_that_diff
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_failover_is_followed_by_the_fresh_worker_and_not_undone_by_the_other() {
+async fn a_lost_failover_is_followed_by_the_fresh_worker_and_not_undone() {
     let (rig, _workers) = one_stale_and_one_fresh().await;
     let lost = fail_over_unheard(&rig, 2);
     pass_until(&rig, lost.promoted_at + INTERVAL + 5 * SECOND).await;
@@ -50,7 +50,7 @@ async fn a_lost_failover_is_followed_by_the_fresh_worker_and_not_undone_by_the_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_starts_behind_a_stale_resolver_is_stopped_by_the_fresh_one() {
+async fn a_worker_that_starts_behind_a_stale_resolver_is_held_by_the_fresh_one() {
     let rig = asking(&[Witness::Dns]).await;
     let stale = min_ttl(3_600);
     put_behind(&rig, "w1", &stale);

@@ -80,13 +80,13 @@ fn the_model_catches_a_worker_that_calls_after_its_lease() {
 }
 
 #[test]
-fn the_model_catches_a_worker_that_trusts_a_lease_that_was_slow_to_lengthen() {
+fn the_model_catches_a_worker_that_trusts_a_slow_lease_renewal() {
     let faults = Faults { slow: 5, ..NONE };
     caught(Bug::TrustsASlowExtension, faults, I6);
 }
 
 #[test]
-fn the_model_catches_a_contender_that_writes_on_a_lease_as_it_was_before_it_was_lengthened() {
+fn the_model_catches_a_takeover_on_a_lease_that_was_renewed_meanwhile() {
     let faults = Faults { slow: 4, ..NONE };
     caught(Bug::LengtheningGoesUnseen, faults, I6);
 }
@@ -116,14 +116,14 @@ fn the_model_catches_a_worker_that_forgets_what_a_pause_holds_back() {
 }
 
 #[test]
-fn the_model_catches_a_timer_that_believes_the_witnesses_against_an_event_of_a_moment_ago() {
+fn the_model_catches_sources_believed_against_a_fresh_event() {
     let faults = Faults { looks: 1, ..NONE };
     let model = Protocol::new(Story::Witnessed, faults).with(Bug::FightsEvents);
     finds(model, TRUST);
 }
 
 #[test]
-fn the_model_catches_a_timer_that_believes_an_answer_from_before_the_event() {
+fn the_model_catches_a_reading_from_before_the_event_that_is_believed() {
     let faults = Faults { looks: 2, ..NONE };
     let model = Protocol::new(Story::Witnessed, faults).with(Bug::BelievesALaggingSource);
     finds(model, LAGGING);

@@ -99,7 +99,7 @@ fn the_promises_hold_when_an_event_is_delivered_twice() {
 }
 
 #[test]
-fn the_promises_hold_but_for_one_late_call_when_a_worker_stands_still_past_its_lease() {
+fn the_promises_hold_but_for_one_late_call_when_a_worker_stalls() {
     explore(&Bound::new("stall", Story::Stranger, Faults { stalls: 1, ..NONE }));
 }
 
@@ -133,7 +133,7 @@ fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
 }
 
 #[test]
-fn the_promises_hold_when_something_asks_after_a_failover_and_the_witnesses_lag() {
+fn the_promises_hold_when_sources_lag_after_a_failover_that_asks_them() {
     let faults = Faults { looks: 2, ..NONE };
     explore(&Bound::new("asked, stale truth", Story::Asked, faults));
 }
@@ -153,7 +153,7 @@ fn the_promises_hold_when_a_route_is_paused_while_a_worker_stands_still() {
 }
 
 #[test]
-fn the_promises_hold_on_a_weighted_route_when_workers_crash_and_events_are_lost() {
+fn the_promises_hold_on_a_weighted_route_with_crashes_and_lost_events() {
     explore(&Bound::new(
         "weighted, crash, lost event",
         Story::Weighted,
@@ -162,7 +162,7 @@ fn the_promises_hold_on_a_weighted_route_when_workers_crash_and_events_are_lost(
 }
 
 #[test]
-fn the_promises_hold_on_a_weighted_route_when_a_worker_stands_still_past_its_lease() {
+fn the_promises_hold_on_a_weighted_route_when_a_worker_stalls() {
     let faults = Faults { stalls: 1, ..NONE };
     explore(&Bound::new("weighted, stall", Story::Weighted, faults));
 }
@@ -177,7 +177,7 @@ fn the_promises_hold_on_a_weighted_route_when_a_reply_is_lost() {
 }
 
 #[test]
-fn the_promises_hold_when_a_person_pins_the_route_and_another_goes_past_the_pin() {
+fn the_promises_hold_when_one_person_pins_and_another_overrides_the_pin() {
     let faults = Faults { orders: 2, ..NONE };
     explore(&Bound::new("pin, unpin, override", Story::ThereAndBack, faults).ordered(PINS));
 }

@@ -86,7 +86,7 @@ async fn a_map_that_holds_again_is_right_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_map_that_a_person_corrected_is_right_soon_after_the_workers_are_replaced() {
+async fn a_corrected_map_takes_effect_soon_after_the_workers_are_replaced() {
     let mut rig = settled(MapCheck::Rds).await;
     let worker = rig.start("w1");
     move_subnets(&rig, 99);

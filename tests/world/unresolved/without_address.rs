@@ -48,7 +48,7 @@ async fn a_look_up_that_fails_is_recorded_once_and_every_reader_knows_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_is_found_at_last_moves_the_route_and_resolves_the_event() {
+async fn an_address_that_is_found_late_moves_the_route_and_resolves_the_event() {
     let mut rig = without_addresses().await;
     // The source lags behind the event for all of the test.
     rig.routes[0].policy.trust_event = 60 * MINUTE;
@@ -68,7 +68,7 @@ async fn an_address_that_is_found_at_last_moves_the_route_and_resolves_the_event
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_whose_look_ups_fail_for_hours_is_settled_before_the_queue_drops_it() {
+async fn lookups_that_fail_for_hours_settle_the_event_before_the_queue_drops_it() {
     let mut rig = without_addresses().await;
     // Otherwise the sources are asked after a quarter of an hour, and the event is settled.
     rig.routes[0].policy.evidence_age_max = Some(24 * 60 * MINUTE);
