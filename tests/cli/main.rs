@@ -7,7 +7,7 @@ mod demo;
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 mod desk;
 mod events;
-mod night;
+
 mod orders;
 mod page;
 mod program;
@@ -15,3 +15,4 @@ mod recovery;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod status;
+mod tapes;

@@ -1,0 +1,62 @@
+//! The terminal of a tape: a shell as far as the tapes need one.
+
+use serde_json::Value;
+
+use super::stage::Stage;
+
+impl Stage {
+    /// Types a line; what the terminal shows.
+    pub(super) async fn types(&mut self, line: &str) -> String {
+        if let Some((name, command)) = line.split_once("=$(") {
+            let (command, query) = command.trim_end_matches(')').split_once(" | jq -r ").unwrap();
+            let found = self.finds(command, query.trim_matches('\'')).await;
+            self.kept.insert(name.to_owned(), found);
+            return String::new();
+        }
+        let mut parts = line.split(" | ");
+        let said = self.says(parts.next().unwrap()).await;
+        let mut shown: Vec<String> = said.lines().map(str::to_owned).collect();
+        for filter in parts {
+            shown = filtered(shown, filter);
+        }
+        let text = shown.join("\n");
+        if text.is_empty() { text } else { text + "\n" }
+    }
+
+    /// What a command prints, with its exit code where that is not 0.
+    async fn says(&self, line: &str) -> String {
+        let typed = self.kept.iter().fold(line.to_owned(), |line, (name, kept)| {
+            // A name is a shell's: `$key`.
+            line.replace(&format!("${name}"), kept)
+        });
+        let command = typed.strip_prefix("writerlink ").unwrap_or_else(|| panic!("no such command: {line}"));
+        let said = self.desk.says(command).await;
+        let code = match said.code {
+            0 => String::new(),
+            code => format!("[exit code {code}]"),
+        };
+        let parts = [said.err.trim_end(), said.out.trim_end(), &code];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A text in what a command says in JSON, by jq's path of it.
+    async fn finds(&self, command: &str, query: &str) -> String {
+        let said = self.says(command).await;
+        let json: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{command}: {said}"));
+        let pointer = query.replace(['.', '['], "/").replace(']', "");
+        let found = json.pointer(&pointer).and_then(Value::as_str);
+        found.unwrap_or_else(|| panic!("{query}: {json}")).to_owned()
+    }
+}
+
+/// What `head` and `cut` leave of lines.
+fn filtered(lines: Vec<String>, filter: &str) -> Vec<String> {
+    if let Some(count) = filter.strip_prefix("head -") {
+        return lines.into_iter().take(count.parse().unwrap()).collect();
+    }
+    if let Some(width) = filter.strip_prefix("cut -c1-") {
+        let width = width.parse().unwrap();
+        return lines.into_iter().map(|line| line.chars().take(width).collect()).collect();
+    }
+    panic!("no such filter: {filter}")
+}
