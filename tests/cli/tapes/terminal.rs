@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::stage::Stage;
+use crate::desk::Said;
 
 impl Stage {
     /// Types a line; what the terminal shows.
@@ -23,14 +24,18 @@ impl Stage {
         if text.is_empty() { text } else { text + "\n" }
     }
 
-    /// What a command prints, with its exit code where that is not 0.
-    async fn says(&self, line: &str) -> String {
+    async fn run(&self, line: &str) -> Said {
         let typed = self.kept.iter().fold(line.to_owned(), |line, (name, kept)| {
             // A name is a shell's: `$key`.
             line.replace(&format!("${name}"), kept)
         });
         let command = typed.strip_prefix("writerlink ").unwrap_or_else(|| panic!("no such command: {line}"));
-        let said = self.desk.says(command).await;
+        self.desk.says(command).await
+    }
+
+    /// What a command prints, with its exit code where that is not 0.
+    async fn says(&self, line: &str) -> String {
+        let said = self.run(line).await;
         let code = match said.code {
             0 => String::new(),
             code => format!("[exit code {code}]"),
@@ -41,8 +46,8 @@ impl Stage {
 
     /// A text in what a command says in JSON, by jq's path of it.
     async fn finds(&self, command: &str, query: &str) -> String {
-        let said = self.says(command).await;
-        let json: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{command}: {said}"));
+        let said = self.run(command).await;
+        let json: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{command}: {said:?}"));
         let pointer = query.replace(['.', '['], "/").replace(']', "");
         let found = json.pointer(&pointer).and_then(Value::as_str);
         found.unwrap_or_else(|| panic!("{query}: {json}")).to_owned()
