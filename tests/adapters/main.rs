@@ -1,6 +1,6 @@
 //! The adapters for SQS, ELBv2, RDS and DNS, over the wire: against ministack, through microburst where the wire
-//! fails, and against scripted answers in AWS's own words where neither can show a case. And the program itself, as a process, against
-//! the same stand-ins (`wire`).
+//! fails, and against scripted answers in AWS's own words where neither can show a case. And the program itself,
+//! as a process, against the same stand-ins (`wire`).
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod audit;

@@ -1,5 +1,5 @@
-//! What a person types and what comes back: the program itself, its commands at a desk in the embedded world, and the
-//! page.
+//! What a person types and what comes back: the program itself, its commands at a desk in the embedded world,
+//! and the page.
 
 mod audit;
 mod check;

@@ -1,11 +1,11 @@
-//! The tapes of `tests/tapes`: incidents, told as a person on call meets them. Each is a walkthrough to read, a runbook
-//! to follow and a test: what its console blocks show is what the commands print in the embedded simulation.
+//! The tapes of `tests/tapes`: incidents, told as a person on call meets them. Each is a walkthrough to read, a
+//! runbook to follow and a test: what its console blocks show is what the commands print in the embedded simulation.
 //!
-//! A line that begins with a time in bold is a stage direction (`stage.rs` has their wording; what follows a semicolon
-//! is prose), a line `$ ...` in a console block is typed, all else is prose.
+//! An item of a list that begins with a time in bold is a stage direction (`stage.rs` has their wording; what follows
+//! a semicolon is prose), a line `$ ...` in a console block is typed, all else is prose.
 //!
-//! `BLESS_TAPES=1 cargo test --test cli tapes::` writes what was printed into the tapes. Without it a tape that differs
-//! fails, and the new one lies in `target/tmp/tapes`.
+//! `BLESS_TAPES=1 cargo test --test cli tapes::` writes what was printed into the tapes. Without it a tape that
+//! differs fails, and the new one lies in `target/tmp/tapes`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
 
 mod stage;
@@ -50,7 +50,7 @@ async fn play(tape: &str) -> String {
 
 /// The time of a stage direction, since the world began, and its words.
 fn direction(line: &str) -> Option<(Duration, &str)> {
-    let (clock, rest) = line.strip_prefix("**")?.split_once("** ")?;
+    let (clock, rest) = line.strip_prefix("- **")?.split_once("** ")?;
     let words = rest.split(';').next().unwrap().trim_end_matches('.');
     Some((since_the_beginning(clock)?, words))
 }
@@ -65,7 +65,7 @@ fn since_the_beginning(clock: &str) -> Option<Duration> {
 fn tapes() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tapes");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut tapes: Vec<PathBuf> = files.filter(|path| !path.ends_with("README.md")).collect();
+    let mut tapes: Vec<PathBuf> = files.collect();
     tapes.sort();
     tapes
 }

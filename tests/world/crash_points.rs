@@ -5,7 +5,7 @@
 //! checked after every effect, and the group has to be right within a bound (I2).
 //!
 //! A failing point prints the line that replays it:
-//! `POINT='failover w1:5:late w2:3:dies-after' cargo test --test world crash_points::replay -- --ignored --nocapture`
+//! `POINT='failover w1:5:late w2:3:dies-after' cargo test --test world crash_points::replay -- --ignored`
 
 use std::collections::BTreeMap;
 use std::fmt;

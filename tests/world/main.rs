@@ -1,5 +1,5 @@
-//! The real worker in the embedded world, whose clock is paused: scenarios, every crash, seeds, and the model of all
-//! of it. Most of it is computing, so that no test here may depend on the real clock.
+//! The real worker in the embedded world, whose clock is paused: scenarios, every crash, seeds, and the model of
+//! all of it. Most of it is computing, so that no test here may depend on the real clock.
 //!
 //! ```text
 //! cargo test --test world simulation::     the seeds of every day

@@ -235,7 +235,8 @@ async fn a_route_that_is_not_there_is_told() {
     );
 }
 
-/// What a question costs, in read units. `cargo test --locked --test cli what_answers_cost -- --nocapture` prints it.
+/// What a question costs, in read units.
+/// `cargo test --locked --test cli what_answers_cost -- --nocapture` prints it.
 #[tokio::test(start_paused = true)]
 async fn what_answers_cost_stands_in_the_document() {
     let desk = moved(&["orders"], 100).await;

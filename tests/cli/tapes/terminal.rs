@@ -6,7 +6,7 @@ use super::stage::Stage;
 use crate::desk::Said;
 
 impl Stage {
-    /// Types a line; what the terminal shows.
+    /// Types a line; what the terminal shows, with the exit code where that is not 0.
     pub(super) async fn types(&mut self, line: &str) -> String {
         if let Some((name, command)) = line.split_once("=$(") {
             let (command, query) = command.trim_end_matches(')').split_once(" | jq -r ").unwrap();
@@ -14,14 +14,18 @@ impl Stage {
             self.kept.insert(name.to_owned(), found);
             return String::new();
         }
-        let mut parts = line.split(" | ");
-        let said = self.says(parts.next().unwrap()).await;
-        let mut shown: Vec<String> = said.lines().map(str::to_owned).collect();
-        for filter in parts {
-            shown = filtered(shown, filter);
+        let (command, filters) = line.split_once(" | ").unwrap_or((line, ""));
+        let said = self.run(command).await;
+        let mut out: Vec<String> = said.out.trim_end().lines().map(str::to_owned).collect();
+        for filter in filters.split(" | ").filter(|filter| !filter.is_empty()) {
+            out = filtered(out, filter);
         }
-        let text = shown.join("\n");
-        if text.is_empty() { text } else { text + "\n" }
+        let code = match said.code {
+            0 => String::new(),
+            code => format!("[exit code {code}]\n"),
+        };
+        let out: String = out.iter().map(|line| format!("{line}\n")).collect();
+        format!("{}{out}{code}", said.err)
     }
 
     async fn run(&self, line: &str) -> Said {
@@ -31,17 +35,6 @@ impl Stage {
         });
         let command = typed.strip_prefix("writerlink ").unwrap_or_else(|| panic!("no such command: {line}"));
         self.desk.says(command).await
-    }
-
-    /// What a command prints, with its exit code where that is not 0.
-    async fn says(&self, line: &str) -> String {
-        let said = self.run(line).await;
-        let code = match said.code {
-            0 => String::new(),
-            code => format!("[exit code {code}]"),
-        };
-        let parts = [said.err.trim_end(), said.out.trim_end(), &code];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     /// A text in what a command says in JSON, by jq's path of it.

@@ -1,8 +1,8 @@
 //! Two workers, three events and every fault within bounds: each order of steps is tried, none is sampled.
 //!
 //! The model mirrors what `reconcile.rs` and `worker.rs` do between two waits; what is decided, planned,
-//! leased and written is the domain's own code. `cargo test --test world model::` explores the smaller bounds; the
-//! larger ones take minutes:
+//! leased and written is the domain's own code. `cargo test --test world model::` explores the smaller bounds;
+//! the larger ones take minutes:
 //!
 //! ```text
 //! cargo test --profile sim --test world model:: -- --ignored --nocapture
