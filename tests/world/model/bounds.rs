@@ -68,7 +68,6 @@ pub fn threads() -> usize {
 }
 
 /// Routes whose group is swapped, and a person who pauses and resumes.
-#[expect(clippy::too_many_lines, reason = "a table of bounds, one under the other")]
 pub fn swapped() -> Vec<Bound> {
     let faults = |stalls, unanswered, crashes| Faults { crashes, unanswered, stalls, ..NONE };
     let lapses = |faults| Faults { lapses: 1, ..faults };
