@@ -1,11 +1,6 @@
 //! The ledger's promises, on two engines. Those under [`promises`] hold on any DynamoDB: the embedded world's
 //! and, over the wire, ministack's (`Engine` is where another one is plugged in); those under [`faults`] need a wire on which replies get lost.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests, outside a test function"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside a test function")]
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

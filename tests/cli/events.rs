@@ -1,6 +1,6 @@
 //! What reaches the queue and is no failover event of a route's source: records of API calls, blue/green switchovers,
 //! events of long ago. The real worker and the real commands, in the embedded world, under paused time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
+#![expect(clippy::unwrap_used, reason = "a test stops where a step fails")]
 
 use std::net::IpAddr;
 use std::time::Duration;

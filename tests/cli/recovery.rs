@@ -1,6 +1,6 @@
 //! A ledger whose tables were restored to an earlier point, deleted, or written to by somebody else: real workers in
 //! the embedded world, whose clock is paused.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where a step fails")]
+#![expect(clippy::unwrap_used, reason = "a test stops where a step fails")]
 
 mod adopting;
 mod story;

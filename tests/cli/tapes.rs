@@ -27,10 +27,10 @@ const BLOCK: &str = "```console";
 /// The tape with what its commands print now.
 async fn play(tape: &str) -> String {
     let mut stage = Stage::set(tape).await;
-    let mut played = String::new();
+    let mut played = Vec::new();
     let mut lines = tape.lines();
     while let Some(line) = lines.next() {
-        played += &format!("{line}\n");
+        played.push(line.to_owned());
         if let Some((at, direction)) = direction(line) {
             stage.pass_until(at).await;
             stage.direct(direction).await;
@@ -42,10 +42,10 @@ async fn play(tape: &str) -> String {
             for command in typed {
                 shown.push(format!("$ {command}\n{}", stage.types(command).await));
             }
-            played += &format!("{}```\n", shown.join("\n"));
+            played.push(format!("{}```", shown.join("\n")));
         }
     }
-    played
+    played.join("\n") + "\n"
 }
 
 /// The time of a stage direction, since the world began, and its words.

@@ -16,16 +16,16 @@ impl Stage {
         }
         let (command, filters) = line.split_once(" | ").unwrap_or((line, ""));
         let said = self.run(command).await;
-        let mut out: Vec<String> = said.out.trim_end().lines().map(str::to_owned).collect();
+        let mut shown: Vec<String> = said.out.trim_end().lines().map(str::to_owned).collect();
         for filter in filters.split(" | ").filter(|filter| !filter.is_empty()) {
-            out = filtered(out, filter);
+            shown = filtered(shown, filter);
         }
-        let code = match said.code {
-            0 => String::new(),
-            code => format!("[exit code {code}]\n"),
-        };
-        let out: String = out.iter().map(|line| format!("{line}\n")).collect();
-        format!("{}{out}{code}", said.err)
+        if said.code != 0 {
+            shown.push(format!("[exit code {}]", said.code));
+        }
+        // A line that ends, as a terminal's do.
+        shown.push(String::new());
+        said.err + &shown.join("\n")
     }
 
     async fn run(&self, line: &str) -> Said {
