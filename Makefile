@@ -39,8 +39,8 @@ sbom: venv ## Writes target/writerlink.cdx.json, the CycloneDX list of what the 
 	$(VENV)/bin/python infra/sbom.py target/writerlink.cdx.json
 
 simulate: ## Runs SEEDS seeds of the simulation and every pair of the crash matrix, optimized, checks on.
-	SEEDS=$(SEEDS) $(CARGO) test --locked --profile seeds --test simulation every_seed
-	$(CARGO) test --locked --profile seeds --test crash_points every_pair -- --include-ignored
+	SEEDS=$(SEEDS) $(CARGO) test --locked --profile seeds --test world every_seed
+	$(CARGO) test --locked --profile seeds --test world every_pair -- --include-ignored
 
 # With the other tests there are 60 events and a minute and a half; this takes about five.
 chaos: export CHAOS_EVENTS ?= 500
@@ -62,7 +62,7 @@ advisories: venv ## Checks the dependencies against the RustSec database and for
 	$(DENY) advisories
 
 page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and leaves pictures in target/page/.
-	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test page browser::
+	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test cli page::browser::
 
 # The program as the container has it (infra/Dockerfile).
 CONTAINER := $(CARGO) build --release --locked --no-default-features --target-dir target/container
@@ -118,7 +118,7 @@ burst: ## Fails a zone of 100, 300 and 1,000 routes in the embedded world and pr
 	$(CARGO) bench --locked --profile dev --bench burst
 
 model: ## Explores the model within its larger bounds: minutes and gigabytes.
-	$(CARGO) test --locked --profile sim --test model -- --ignored --nocapture
+	$(CARGO) test --locked --profile sim --test world model:: -- --ignored --nocapture
 
 # Needs Debian's unbound, dnsmasq-base, bind9, knot-resolver and pdns-recursor, and installs what is missing if it may.
 resolvers: venv ## Fails over behind five real resolvers, in three forms each: followed, and never taken back. Eight minutes.

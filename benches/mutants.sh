@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Changes one thing at a time in the pure domain (cargo-mutants) and asks whether tests/domain notice.
+# Changes one thing at a time in the pure domain (cargo-mutants) and asks whether tests/values/domain notice.
 #
 #   benches/mutants.sh          everything, hours
 #   benches/mutants.sh 0/8      the first of eight shards
@@ -16,9 +16,10 @@ command -v cargo-mutants >/dev/null \
 work=target/mutants
 core=$work/core
 rm -rf "$core"
-mkdir -p "$core/src" "$core/tests"
+mkdir -p "$core/src" "$core/tests/values"
 cp -r src/domain "$core/src/"
-cp -r tests/domain "$core/tests/"
+cp -r tests/values/domain "$core/tests/values/"
+printf 'mod domain;\n' > "$core/tests/values/main.rs"
 cp Cargo.lock clippy.toml "$core/"
 printf 'pub mod domain;\n' > "$core/src/lib.rs"
 {

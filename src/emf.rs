@@ -501,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_look_at_over_all_routes_is_written_by_installation_alone_too() {
+    fn metrics_over_all_routes_are_written_by_installation_alone_too() {
         let mut report = report();
         report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_credentials_is_denied_but_a_provider_that_failed_is_unreachable() {
+    fn missing_credentials_are_denied_and_a_failed_provider_is_unreachable() {
         let without = CredentialsError::not_loaded_no_source();
         let error = unsent(ConnectorError::other(without.into(), None));
         assert_eq!(error.kind, ErrorKind::Denied);

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_chain_that_does_not_verify_fails_the_demo_with_the_code_of_audit_verify() {
+    async fn the_demo_fails_with_audit_verifys_code_if_a_chain_does_not_verify() {
         let story = Story::play(7).await.unwrap();
         let mut verdict = verdict(&story).await;
         verdict.fault = Some("record 3 is missing".to_owned());

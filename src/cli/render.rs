@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_words_and_a_word_only_where_the_width_counts_for_more() {
+    fn a_text_is_cut_between_words_unless_the_width_is_too_small() {
         let indent = usize::from(WIDTH_MAX) - 5;
         for cut in [wrapped, folded] {
             assert_eq!(cut("ab cd efg", indent), ["ab cd", "efg"]);

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_ends_well_when_its_event_is_settled_and_nothing_held_the_route_back() {
+    fn a_replay_succeeds_if_its_event_is_settled_and_nothing_held_the_route() {
         for outcome in Outcome::ALL {
             let (now, before) = match outcome {
                 Outcome::Rejected => (Exit::Refused, Exit::Refused),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn one_route_that_failed_outweighs_one_that_is_held_back_and_that_one_that_is_in_other_hands() {
+    fn a_failed_route_outweighs_a_held_one_and_that_a_leased_one() {
         for (one, other, both) in [
             (Exit::Done, Exit::LeaseHeld, Exit::LeaseHeld),
             (Exit::LeaseHeld, Exit::Done, Exit::LeaseHeld),

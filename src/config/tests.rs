@@ -191,7 +191,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
 }
 
 #[test]
-fn the_page_is_on_the_socket_of_the_health_check_unless_it_is_off_or_elsewhere() {
+fn the_page_is_on_the_health_checks_socket_unless_off_or_elsewhere() {
     let page = |worker: &str| {
         let text = format!("[worker]\n{worker}\n{}", route(INSTANCES));
         file(&text).unwrap().config.worker.page_address
@@ -225,7 +225,7 @@ fn two_routes(first: &str, second: &str) -> String {
 }
 
 #[test]
-fn a_target_group_under_a_misspelt_account_or_region_is_still_the_same_group() {
+fn a_target_group_with_a_misspelt_account_or_region_is_the_same_group() {
     for misspelt in [
         ARN_A.replace("123456789012", "123456789021"),
         ARN_A.replace("us-east-1", "us-east-2"),

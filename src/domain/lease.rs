@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_stood_still_for_a_whole_lease_is_taken_over_whatever_the_wall_clock_says() {
+    fn a_lease_unchanged_for_its_whole_length_is_taken_over_by_any_clock() {
         let held = lease(i64::MAX);
         let seen = |s| acquire(Some(&held), Timestamp::EPOCH, Duration::from_secs(s));
         assert_eq!(seen(16), Acquire::Wait(Duration::from_secs(1)));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_has_stopped_before_any_contender_may_start_even_with_the_largest_skew() {
+    fn a_holder_stops_before_any_contender_starts_at_the_largest_clock_skew() {
         // The contender's clock runs ahead of the holder's by the most that is allowed.
         let granted = Duration::from_secs(100);
         let held = lease(115_000);

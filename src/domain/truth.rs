@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn witnesses_that_agree_on_the_address_are_one_and_the_name_comes_from_whoever_knows_it() {
+    fn sources_with_one_address_agree_and_the_name_comes_from_either() {
         let nameless = Member { instance: None, ..member("db-2", 2) };
         let reading = Reading(vec![says(Witness::Dns, nameless), says(Witness::Rds, member("db-2", 2))]);
         let expected = Truth::Members { writer: member("db-2", 2), readers: Vec::new() };

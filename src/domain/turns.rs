@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn while_more_may_come_a_deregistration_stands_back_and_a_registration_does_not() {
+    fn a_deregistration_yields_while_more_registrations_may_come() {
         let mut line = Line::new(Quota::default());
         line.more_may_come(millis(0));
         assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_never_end_keep_a_deregistration_standing_back_for_a_minute_and_no_longer() {
+    fn endless_messages_hold_a_deregistration_back_for_one_minute_at_most() {
         let mut line = Line::new(Quota::default());
         for second in 0..=120 {
             line.more_may_come(millis(1000 * second));
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_halves_the_rate_once_however_many_are_refused_together_and_it_comes_back() {
+    fn throttling_halves_the_rate_once_for_a_burst_and_it_recovers() {
         let mut line = Line::new(QUOTA);
         for _ in 0..5 {
             line.refused(millis(0));

@@ -348,7 +348,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_stood_a_shift_leaves_the_weight_with_one_own_group_and_the_rest_as_it_should_be(
+        fn a_weight_change_leaves_one_own_group_with_weight_and_the_rest_right(
             standing in standing(),
             n in 1..=3_u8,
             exclusive in prop::bool::ANY,
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_come_from_the_map_else_from_the_witnesses_and_never_from_outside_the_ranges() {
+    fn addresses_come_from_map_or_sources_and_never_from_outside_the_ranges() {
         let (mut route, weighted) = route(true);
         let member = |n: u8, ip: [u8; 4]| Member { instance: Some(instance(n)), ip: ip.into() };
         let truth = Truth::Members {

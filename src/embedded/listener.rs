@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn new_connections_may_follow_the_old_weights_for_a_while_after_every_switch() {
+    async fn new_connections_may_follow_the_old_weights_after_every_switch() {
         let (world, weighted) = world();
         let listener = &weighted.listener;
         let set = |numbers| {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_listener_or_a_group_that_does_not_exist_is_missing_and_nothing_is_set() {
+    async fn a_listener_or_group_that_does_not_exist_is_missing_and_nothing_is_set() {
         let (world, weighted) = world();
         let elsewhere = weighted.listener.as_str().replace("net/db", "net/other");
         let elsewhere = ListenerArn::new(&elsewhere).unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn modifications_have_a_bucket_of_their_own_that_refills_at_three_a_second() {
+    async fn modifications_have_their_own_bucket_that_refills_at_three_a_second() {
         let (world, weighted) = world();
         let even = weights(&weighted, [50, 50]);
         let set = || world.elb.modify_listener(OPERATOR, &weighted.listener, &even);

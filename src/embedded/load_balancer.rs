@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unhealthy_target_drains_first_when_the_group_is_set_so_and_is_registered_still() {
+    async fn an_unhealthy_target_drains_before_it_leaves_if_the_group_is_set_so() {
         let mut config = LoadBalancerConfig::default();
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
@@ -671,7 +671,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_twenty_first_registration_in_a_burst_is_throttled_and_a_quarter_second_later_one_passes() {
+    async fn the_21st_registration_of_a_burst_is_throttled_for_250_ms() {
         let (world, route) = world(LoadBalancerConfig::default());
         let arn = &route.group.arn;
         for _ in 0..10 {

@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_that_dies_after_a_call_leaves_its_effect_and_never_learns_of_it() {
+    async fn a_process_that_dies_after_a_call_leaves_its_effect_without_a_reply() {
         for before in [Duration::ZERO, seconds(1)] {
             let fate = Fate { before, ..Fate::meets(Fault::DiesAfter) };
             let (fabric, process) = fabric(fate);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_was_sent_takes_effect_even_if_its_caller_dies_or_drops_it() {
+    async fn a_sent_request_takes_effect_even_if_its_caller_dies_or_drops_it() {
         let slow = Fate::in_a_round_trip(seconds(4));
         let (world, process) = fabric(slow);
         let killed = async {

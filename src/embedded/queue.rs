@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_changed_visibility_counts_from_the_change_and_is_forgotten_at_the_next_receive() {
+    async fn a_changed_visibility_counts_at_once_and_ends_at_the_next_receive() {
         let (world, queue) = world();
         world.sqs.send("a", "1");
         let taken = queue.receive(1, AT_ONCE).await.unwrap();
@@ -549,7 +549,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_is_in_both_queues_when_its_worker_dies_between_the_two_and_in_one_afterwards() {
+    async fn a_message_dead_lettered_by_a_dying_worker_is_in_both_queues_a_while() {
         let (world, _) = world();
         // Calls 0 and 1 are the receive and the send; the delete is where it dies.
         let script = Script::new().at("w2", 2, Fault::DiesBefore);
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_poll_ends_empty_when_its_time_is_up_and_the_call_did_not_time_out() {
+    async fn a_long_poll_ends_empty_at_its_time_and_is_no_timeout() {
         let (world, queue) = world();
         let taken = queue.receive(10, WAIT_MAX).await.unwrap();
         assert!(taken.is_empty());

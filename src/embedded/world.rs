@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_multi_az_instances_route_finds_it_at_its_standbys_address_after_a_failover() {
+    async fn a_multi_az_route_finds_its_instance_at_the_standbys_address() {
         let world = World::new(WorldConfig::default());
         let place = |n: u8| Place {
             ip: IpAddr::from([10, 0, n, 11]),

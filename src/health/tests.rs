@@ -131,7 +131,7 @@ fn a_silence_is_told_with_its_length_and_its_limit() {
 }
 
 #[test]
-fn a_worker_is_ready_once_ledger_and_queue_have_answered_and_says_what_it_waits_for() {
+fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing() {
     let readiness = Readiness::default();
     assert_eq!(readiness.waits_for(), ["ledger", "queue"]);
     let minute = |looks, failed| Happening::Summary(Summary { looks, failed, ..Default::default() });

@@ -650,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_without_a_configuration_is_refused_and_so_is_the_contrary() {
+    fn an_installation_needs_a_configuration_and_the_reverse() {
         let text = canonical(&golden_record_of_an_installation());
         for (part, value) in [
             ("\"installation\":\"orders-prod\",", "c509168e37b9 without the other"),

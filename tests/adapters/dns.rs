@@ -122,7 +122,7 @@ async fn the_cluster_endpoint_tells_the_writer_by_name_and_address() {
 }
 
 #[tokio::test]
-async fn an_alias_of_ones_own_leads_through_the_cluster_endpoint_to_the_instance() {
+async fn an_alias_of_ones_own_leads_by_the_cluster_endpoint_to_the_instance() {
     let server = cluster();
     server.alias("db.example.com", ENDPOINT);
     let mut route = route(&[Witness::Dns]);
@@ -191,7 +191,7 @@ async fn what_is_no_single_address_is_unclear_in_words() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_says_nothing_is_not_waited_for_longer_than_a_call_may_take() {
+async fn a_silent_name_server_is_not_waited_for_longer_than_a_call_may_take() {
     let server = NameServer::start();
     server.silence(ENDPOINT);
     let route = route(&[Witness::Dns]);

@@ -188,7 +188,7 @@ async fn a_target_is_deregistered_with_its_port_and_the_zone_that_was_read_back(
 }
 
 #[tokio::test]
-async fn a_health_state_that_is_younger_than_this_code_is_kept_and_counts_as_registered() {
+async fn a_health_state_unknown_to_this_version_is_kept_and_counts_registered() {
     let (groups, _stub) = scripted("DescribeTargetHealth", &row("10.0.1.10", "resting")).await;
     let observed = groups.observe(&group(NOWHERE)).await.unwrap().value;
     assert_eq!(observed[0].health, TargetHealth::Other("resting".to_owned()));

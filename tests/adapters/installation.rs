@@ -134,7 +134,7 @@ async fn rules_are_found_by_the_queue_and_only_their_target_for_it_is_kept() {
 }
 
 #[tokio::test]
-async fn every_page_of_rules_is_read_and_one_that_is_denied_does_not_hide_the_others() {
+async fn every_page_of_rules_is_read_and_a_denied_one_hides_no_other() {
     let target = |more: &str| format!(r#"{{"Targets": [{{"Id": "q", "Arn": "Q", {more}}}]}}"#);
     let stub = Stub::scripted(vec![
         ("NextToken", Answer::sqs(r#"{"RuleNames": ["second"]}"#)),
@@ -218,7 +218,7 @@ async fn a_write_that_is_denied_is_told_from_one_whose_condition_does_not_hold()
 }
 
 #[tokio::test]
-async fn a_cancelled_transaction_speaks_for_the_right_only_if_it_was_the_condition() {
+async fn a_cancelled_transaction_proves_the_right_only_if_the_condition_failed() {
     for (reasons, may) in [
         (["None", "ConditionalCheckFailed"], Ok(())),
         (["None", "ConditionalCheckFailedException"], Ok(())),
@@ -334,7 +334,7 @@ async fn a_refusal_of_the_credentials_tells_the_time_too() {
 }
 
 #[tokio::test]
-async fn the_instances_of_a_source_come_with_their_zone_and_where_their_names_point() {
+async fn the_instances_of_a_source_come_with_zone_and_resolved_address() {
     let row = |name: &str, zone: &str| {
         format!(
             "<DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceStatus>available</DBInstanceStatus>\

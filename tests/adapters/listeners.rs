@@ -111,7 +111,7 @@ async fn weights_are_read_and_written_with_everything_else_of_the_action() {
 }
 
 #[tokio::test]
-async fn a_listener_that_forwards_to_one_group_in_the_old_spelling_gives_it_everything() {
+async fn a_listener_with_one_group_in_the_old_spelling_gives_it_all_weight() {
     let action = format!("<member><Type>forward</Type><TargetGroupArn>{DB_1}</TargetGroupArn></member>");
     let (listeners, _stub) = standing("TCP", &action).await;
     let weights = listeners.weights(&listener()).await.unwrap().value;

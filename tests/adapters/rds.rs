@@ -235,7 +235,7 @@ async fn a_route_of_readers_hears_of_every_reader_in_one_call_and_its_pages() {
 }
 
 #[tokio::test]
-async fn a_reader_that_restarts_keeps_its_place_and_one_that_is_made_or_deleted_has_none() {
+async fn a_restarted_reader_keeps_its_place_and_a_new_or_deleted_one_has_none() {
     let mut route = asks_rds();
     route.policy.role = Role::Readers;
     for (status, counts) in [

@@ -64,7 +64,7 @@ async fn a_dead_letter_that_cannot_be_sent_leaves_the_message_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_visibility_is_rounded_up_to_whole_seconds_and_held_inside_what_sqs_takes() {
+async fn a_visibility_is_rounded_up_to_seconds_and_clamped_to_what_sqs_takes() {
     let (queue, stub) = scripted(Answer::sqs("{}")).await;
     for visibility in [NOW, Duration::from_millis(1_200), Duration::from_hours(13)] {
         queue.change_visibility(&message(), visibility).await.unwrap();

@@ -120,7 +120,7 @@ fn every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() {
 }
 
 #[test]
-fn an_alarm_on_silence_takes_no_data_for_the_worst_and_the_others_for_good_news() {
+fn an_alarm_on_silence_takes_missing_data_as_breaching_and_no_other_does() {
     for (name, alarm) in alarms() {
         let about_silence = alarm["ComparisonOperator"] == "LessThanThreshold";
         let worst = alarm["TreatMissingData"] == "breaching";

@@ -311,7 +311,7 @@ async fn no_role_but_the_break_glass_one_can_change_a_row_of_the_audit() {
 }
 
 #[tokio::test]
-async fn only_a_rule_of_this_account_puts_events_into_the_queue_and_only_the_worker_takes_them_out() {
+async fn only_this_accounts_rules_fill_the_queue_and_only_the_worker_empties_it() {
     let trial = Trial::bare(&[ROUTE]).await;
     let stacks = Stacks::deployed_for(&trial);
     let account = trial.account().id();

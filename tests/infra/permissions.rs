@@ -347,7 +347,7 @@ fn every_command_is_run_by_somebody_or_asks_aws_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_weighted_route_may_turn_its_listener_register_in_its_groups_and_deregister_nothing() {
+async fn a_weighted_route_may_modify_its_listener_and_never_deregister() {
     let trial = Trial::bare(&[ROUTE, "other"]).await;
     let account = trial.account().id();
     let listener = format!(

@@ -438,7 +438,7 @@ fn filters_take_only_what_fits_all_of_them() {
 }
 
 #[test]
-fn cursors_join_lists_without_gap_or_repetition_with_filters_and_across_days() {
+fn cursors_join_lists_without_gap_or_overlap_over_filters_and_days() {
     let mut library = Library::default();
     for day in 1..=5 {
         for minute in 0..7 {

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_multi_az_instance_keeps_its_name_and_goes_to_its_standbys_address_and_back() {
+    async fn a_multi_az_instance_keeps_its_name_and_moves_to_its_standby_and_back() {
         let world = World::new(WorldConfig::default());
         world.rds.set_lags(Lags::NONE);
         let (orders, old) = (source("orders"), instance("orders", 1));

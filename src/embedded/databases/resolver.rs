@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resolver_that_serves_stale_answers_does_so_until_its_upstream_is_back() {
+    fn a_resolver_serves_stale_answers_until_its_upstream_is_back() {
         for serve_stale in [true, false] {
             let resolver = Resolver::new(ResolverConfig { serve_stale, ..ResolverConfig::default() });
             resolver.look_up("db", seconds(0), || says(1)).unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_asked_for_too_early_stays_absent_and_takes_its_aliases_along() {
+    fn a_name_asked_for_too_early_stays_absent_and_so_do_its_aliases() {
         let resolver =
             Resolver::new(ResolverConfig { negative_ttl: seconds(900), ..ResolverConfig::default() });
         let error = resolver.look_up("db-1", seconds(0), absent).unwrap_err();

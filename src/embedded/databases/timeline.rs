@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn names_differ_until_they_have_settled_and_no_coin_is_thrown_before_or_after() {
+    fn names_differ_until_they_settle_and_no_randomness_is_used_outside() {
         let timeline = changed_at_ten();
         let no_coin = || panic!("nothing to decide");
         assert_eq!(timeline.by_name(seconds(9), no_coin), Some(&"old"));

@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_endpoints_name_flaps_after_a_failover_and_settles_within_thirty_seconds() {
+    async fn an_endpoint_name_flaps_after_a_failover_and_settles_in_30_seconds() {
         let (world, route) = seeded(1);
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         until(&world, failover.promoted_at).await;
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stale_name_or_a_stale_api_disagrees_with_the_other_until_it_is_mended() {
+    async fn a_stale_name_or_api_disagrees_with_the_other_until_it_is_fixed() {
         let (world, route) = seeded(1);
         world.rds.set_lags(Lags::NONE);
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
