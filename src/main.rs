@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use writerlink::cli::args::Args;
@@ -35,9 +36,9 @@ fn main() -> ExitCode {
         log,
         look,
         answers,
-        installation: None,
     };
-    let started = telemetry::start(log, session.env).map_err(Failure::from).and_then(|()| runtime());
+    let started = telemetry::start(log, session.env, Arc::new(clock));
+    let started = started.map_err(Failure::from).and_then(|()| runtime());
     match started {
         Ok(runtime) => {
             let exit = runtime.block_on(cli::run(args, &mut session));

@@ -43,6 +43,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::Span;
+use tracing::field::{Empty, display};
 
 pub use self::adopt::{Adopted, Adopting, Adoption, Trouble};
 use self::calls::Stopped;
@@ -221,6 +223,9 @@ impl Reconciler {
 
     /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
     /// elsewhere), what was seen was the middle of somebody's move, and nothing is done.
+    #[tracing::instrument(name = "attempt", skip_all, fields(
+        route = route.name.as_str(), event_key = %evidence.key, transition = Empty, attempt = Empty
+    ))]
     async fn attempt_seen(
         &self,
         route: &Route,
@@ -230,6 +235,7 @@ impl Reconciler {
     ) -> Report {
         let now = self.clock.wall();
         let task = Task { looked_at, ..self.task(route, evidence, (cause, now), in_hand) };
+        Span::current().record("transition", display(task.transition));
         let mut report = Report::of(&task, now);
         report.ended = match self.open(&task, &mut report).await {
             Ok(Opening::Held(held)) => self.carry_out(&task, *held, &mut report).await,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, info_span};
 
 use self::chains::Chains;
 use crate::domain::audit::Reason;
@@ -193,7 +194,8 @@ impl Timer {
         let reconciler = Arc::clone(&self.reconciler);
         let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&self.routes));
         let (routes, observer) = (Arc::clone(&self.routes), Arc::clone(&self.observer));
-        async move {
+        let span = info_span!("reconcile_pass", route = self.routes[n].name.as_str());
+        let pass = async move {
             let mut noted: Vec<Noted> = Vec::new();
             let route = &routes[n];
             let look = reconciler.look_with(&together, route, &mut watched, &mut noted);
@@ -220,7 +222,8 @@ impl Timer {
                 | Look::LeftToNewer => {}
             }
             Looked { n, watched, look }
-        }
+        };
+        pass.instrument(span)
     }
 }
 

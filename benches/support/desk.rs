@@ -49,7 +49,6 @@ impl Desk {
         let log = args.global.log;
         let before = self.audit.requests.load(Ordering::Relaxed);
         let mut session = Session {
-            installation: None,
             env: &environment,
             now: Timestamp::EPOCH,
             connect: self,
@@ -109,7 +108,6 @@ impl Connect for Desk {
         Ok(Process {
             owner: Owner::new("desk"),
             stops: watch::channel(0).1,
-            log: Box::new(std::io::sink()),
             open_files_max: None,
         })
     }

@@ -187,7 +187,6 @@ impl Desk {
             log,
             look: self.look.get(),
             answers,
-            installation: None,
         };
         let exit = cli::run(args, &mut session).await;
         let (heading, out) = split(String::from_utf8(out).unwrap());
@@ -303,7 +302,6 @@ impl Connect for Desk {
         Ok(cli::Process {
             owner: Owner::new("desk:1"),
             stops: self.stop.subscribe(),
-            log: Box::new(self.log.clone()),
             open_files_max: None,
         })
     }

@@ -10,11 +10,12 @@ use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink::domain::route::Route;
 use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
-use writerlink::emf;
+use writerlink::emf::{LineLayer, LogFormat};
 use writerlink::ports::Ports;
 use writerlink::reconcile::Reconciler;
 use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
-use writerlink::worker::{Happening, Observer, Observers, Until};
+use writerlink::system_clock::SystemClock;
+use writerlink::worker::{Happening, Observer, Observers, TracingSink, Until};
 
 use crate::http::{Answer, Client};
 use crate::rig::Rig;

@@ -10,16 +10,14 @@ use tokio::task::JoinSet;
 use super::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::Process;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::run::{asked, lines, reconciler};
+use crate::cli::run::{asked, reconciler};
 use crate::config::Config;
 use crate::domain::ground::Order;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
-use crate::emf::LineWriter;
 use crate::ports::{CallError, Clock, Ledger, Ports};
 use crate::reconcile::{Ended, Ordered, Reconciler};
-use crate::telemetry::LogFormat;
-use crate::worker::{Happening, Observer as _};
+use crate::worker::{Happening, Observer as _, TracingSink};
 
 /// How many routes are in hand at once: a freeze of a thousand takes seconds, and asks DynamoDB for no more
 /// than a worker does.
@@ -50,7 +48,6 @@ pub(super) struct Crew {
     reconciler: Reconciler,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    lines: LineWriter,
     stops: watch::Receiver<u32>,
     at_once: Semaphore,
     wait: Duration,
@@ -61,13 +58,12 @@ impl Crew {
         config: &Config,
         ports: &Ports,
         process: Process,
-        (wait, log): (Duration, LogFormat),
+        wait: Duration,
     ) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
             reconciler: reconciler(config, ports, process.owner),
             ledger: Arc::clone(&ports.ledger),
-            lines: lines(config, ports, log, process.log),
             clock,
             stops: process.stops,
             at_once: Semaphore::new(AT_ONCE),
@@ -113,9 +109,8 @@ impl Crew {
                 return done(route, became, took);
             };
             if !told {
-                let note =
-                    format!("route {} is held by {owner} for at most {} s", route.name, most.as_secs() + 1);
-                self.lines.say("info", "waiting", &note);
+                let most = most.as_secs() + 1;
+                tracing::info!(event = "waiting", "route {} is held by {owner} for at most {most} s", route.name);
                 told = true;
             }
             tokio::select! {
@@ -146,7 +141,7 @@ impl Crew {
                 if let Ordered::Attempted(report) = &ordered
                     && !matches!(report.ended, Ended::Busy(..))
                 {
-                    self.lines.tell(&Happening::Attempt(report));
+                    TracingSink.tell(&Happening::Attempt(report));
                 }
                 Became::Ordered(ordered)
             }
