@@ -244,13 +244,14 @@ mod tests {
         }
     }
 
-    const NOW: Timestamp = Timestamp::from_millis(1_778_108_865_884);
+    const NOW: i64 = 1_778_108_865_884;
 
     /// What is written while `act` runs.
     fn written(format: LogFormat, act: impl FnOnce()) -> String {
         let (out, lines) = std::io::pipe().unwrap();
         let installation = Arc::new(OnceLock::from(InstallationName::new("orders-prod").unwrap()));
-        let layer = LineLayer::new(Arc::new(At(NOW)), format, installation, Box::new(lines));
+        let layer =
+            LineLayer::new(Arc::new(At(Timestamp::from_millis(NOW))), format, installation, Box::new(lines));
         tracing::subscriber::with_default(registry().with(layer), act);
         std::io::read_to_string(out).unwrap()
     }
@@ -342,7 +343,7 @@ mod tests {
     fn every_line_keeps_the_embedded_metric_format() {
         for line in lines() {
             let about = &line["_aws"];
-            assert_eq!(about["Timestamp"], json!(1_778_108_865_884_i64));
+            assert_eq!(about["Timestamp"], json!(NOW));
             for directive in about["CloudWatchMetrics"].as_array().unwrap() {
                 keeps_the_format(&line, directive);
             }

@@ -145,7 +145,8 @@ fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
         why: error.to_string(),
     });
     let filter: Targets = filter?;
-    let about_us = filter.default_level().is_some() || filter.iter().any(|(target, _)| target.starts_with(OURS));
+    let about_us =
+        filter.default_level().is_some() || filter.iter().any(|(target, _)| target.starts_with(OURS));
     Ok(if about_us { filter } else { filter.with_target(OURS, FILTER_OF_OURS) })
 }
 

@@ -105,10 +105,6 @@ impl Connect for Desk {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
-            owner: Owner::new("desk"),
-            stops: watch::channel(0).1,
-            open_files_max: None,
-        })
+        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }

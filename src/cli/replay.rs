@@ -184,11 +184,7 @@ impl Replay {
         let ports = session.connect.ports(config).await?;
         let clock = Arc::clone(&ports.clock);
         let attempts_max = config.worker.max_attempts;
-        Ok(Self {
-            reconciler: reconciler(config, &ports, process.owner),
-            clock,
-            attempts_max,
-        })
+        Ok(Self { reconciler: reconciler(config, &ports, process.owner), clock, attempts_max })
     }
 
     /// Brings the event to an end; and where it was settled as Failed or Rejected before, does so anew. The cause

@@ -45,12 +45,7 @@ pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>
 }
 
 /// Works until it is done, told to stop, or without its server.
-async fn work(
-    worker: &Worker,
-    until: Until,
-    stops: &watch::Receiver<u32>,
-    served: &mut Served,
-) -> Exit {
+async fn work(worker: &Worker, until: Until, stops: &watch::Receiver<u32>, served: &mut Served) -> Exit {
     let exit = Cell::new(Exit::Done);
     let end = async {
         tokio::select! {

@@ -54,7 +54,9 @@ impl Observer for TracingSink {
             Happening::Started { .. } => {}
             Happening::Turned => debug!("the receiving loop has turned"),
             Happening::Received(messages) => debug!(messages, "a receive returned"),
-            Happening::Turns(_) => info!(event = "receiving", metrics = metrics(), "the receiving loop turns"),
+            Happening::Turns(_) => {
+                info!(event = "receiving", metrics = metrics(), "the receiving loop turns")
+            }
             Happening::Attempt(report) => attempt(report, metrics),
             Happening::Ignored { message, reason } => {
                 warn_of_message!("message_ignored", message, metrics(), reason);

@@ -316,11 +316,7 @@ impl Connect for Open {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
-            owner: Owner::new("desk"),
-            stops: watch::channel(0).1,
-            open_files_max: None,
-        })
+        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }
 

@@ -54,12 +54,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(
-        config: &Config,
-        ports: &Ports,
-        process: Process,
-        wait: Duration,
-    ) -> Self {
+    pub(super) fn new(config: &Config, ports: &Ports, process: Process, wait: Duration) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
             reconciler: reconciler(config, ports, process.owner),
@@ -110,7 +105,11 @@ impl Crew {
             };
             if !told {
                 let most = most.as_secs() + 1;
-                tracing::info!(event = "waiting", "route {} is held by {owner} for at most {most} s", route.name);
+                tracing::info!(
+                    event = "waiting",
+                    "route {} is held by {owner} for at most {most} s",
+                    route.name
+                );
                 told = true;
             }
             tokio::select! {
