@@ -1,6 +1,6 @@
-//! The log of this program: one line for every event of `tracing` that its own code emits.
+//! The log: one line for every event of `tracing`.
 //!
-//! In JSON an event with numbers is a line in CloudWatch's Embedded Metric Format: the log line is the metric.
+//! In JSON an event of ours with numbers is a line in CloudWatch's Embedded Metric Format: the log line is the metric.
 //! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
@@ -27,11 +27,13 @@ use crate::measure::{
     ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Metric, NOT_SERVING, REGISTERED_MS, SWAPPED_MS,
     TRANSITIONS_FAILED, metrics,
 };
-use crate::ports::Clock;
 use crate::text::{clean, clean_json};
 
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "writerlink";
+
+/// How the targets of this program's own code begin.
+pub const OURS: &str = "writerlink";
 
 /// The field that holds an event's numbers: `{"by": [fields], "values": {metric: number}}`.
 pub const METRICS: &str = "metrics";
@@ -57,38 +59,39 @@ pub enum LogFormat {
 /// Whose lines these are, as soon as a configuration was read that says so.
 pub type Installed = Arc<OnceLock<InstallationName>>;
 
+/// The time at which a line is written.
+pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Writes a line for every event. What an event does not say of itself its spans say, the innermost first.
 pub struct LineLayer {
-    clock: Arc<dyn Clock>,
+    now: Now,
     format: LogFormat,
     installation: Installed,
     out: Mutex<Box<dyn Write + Send>>,
 }
 
 impl LineLayer {
-    /// A layer that writes to `out`, and knows the time by `clock`.
+    /// A layer that writes to `out`.
     #[must_use]
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        format: LogFormat,
-        installation: Installed,
-        out: Box<dyn Write + Send>,
-    ) -> Self {
-        Self { clock, format, installation, out: Mutex::new(out) }
+    pub fn new(now: Now, format: LogFormat, installation: Installed, out: Box<dyn Write + Send>) -> Self {
+        Self { now, format, installation, out: Mutex::new(out) }
     }
 
     fn line(&self, event: &Event<'_>) -> Map<String, Value> {
-        let now = self.clock.wall();
+        let now = (self.now)();
+        let (level, target) = (event.metadata().level(), event.metadata().target());
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields(mut line) = fields;
-        if let Some(numbers) = line.remove(METRICS) {
+        if !target.starts_with(OURS) {
+            line.insert("target".into(), json!(target));
+        } else if let Some(numbers) = line.remove(METRICS) {
             add_metrics(now, &mut line, &numbers);
         }
         if let Some(name) = self.installation.get() {
             line.insert(INSTALLATION.into(), json!(name.as_str()));
         }
-        line.insert("level".into(), json!(event.metadata().level().as_str().to_lowercase()));
+        line.insert("level".into(), json!(level.as_str().to_lowercase()));
         line.insert("time".into(), json!(now.to_string()));
         line
     }
@@ -198,13 +201,23 @@ fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
 
 fn as_text(line: &Map<String, Value>) -> String {
     let field = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-    let words = ["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"];
-    let words = words.into_iter().map(field).filter(|word| !word.is_empty()).map(str::to_owned);
+    // What a library says is in fields that nobody here knows.
+    let of_library = !line.contains_key("event");
+    let words: &[&str] = if of_library {
+        &["time", "level", "target", "route"]
+    } else {
+        &["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"]
+    };
     let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
-    let times = times.into_iter().filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
+    let is_shown = |key: &str| match of_library {
+        true => !words.contains(&key) && key != "note" && key != INSTALLATION,
+        false => times.contains(&key),
+    };
+    let words = words.iter().map(|key| field(key)).filter(|word| !word.is_empty()).map(str::to_owned);
+    let values = line.iter().filter(|(key, _)| is_shown(key)).map(|(key, value)| format!("{key}={value}"));
     // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
-    clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
+    clean(&words.chain(values).chain(note).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -224,34 +237,14 @@ mod tests {
     use crate::reconcile::{Ended, Report};
     use crate::worker::{Happening, Observer as _, TracingSink};
 
-    /// A clock that stands still.
-    struct At(Timestamp);
-
-    #[async_trait::async_trait]
-    impl Clock for At {
-        fn wall(&self) -> Timestamp {
-            self.0
-        }
-
-        fn monotonic(&self) -> Duration {
-            Duration::ZERO
-        }
-
-        async fn sleep(&self, _: Duration) {}
-
-        fn random(&self) -> u128 {
-            0
-        }
-    }
-
     const NOW: i64 = 1_778_108_865_884;
 
     /// What is written while `act` runs.
     fn written(format: LogFormat, act: impl FnOnce()) -> String {
         let (out, lines) = std::io::pipe().unwrap();
         let installation = Arc::new(OnceLock::from(InstallationName::new("orders-prod").unwrap()));
-        let layer =
-            LineLayer::new(Arc::new(At(Timestamp::from_millis(NOW))), format, installation, Box::new(lines));
+        let now = Box::new(|| Timestamp::from_millis(NOW));
+        let layer = LineLayer::new(now, format, installation, Box::new(lines));
         tracing::subscriber::with_default(registry().with(layer), act);
         std::io::read_to_string(out).unwrap()
     }
@@ -479,5 +472,15 @@ mod tests {
         let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
         assert_eq!(*dimensions, json!([["installation"]]), "a span makes no series");
         assert_eq!(lines[1]["route"], json!("billing"));
+    }
+
+    #[test]
+    fn a_line_of_a_library_names_its_target_and_the_installation() {
+        let say = || tracing::warn!(target: "aws_sdk", metrics = "{}", error = "forged\n", "no answer");
+        let json: Value = serde_json::from_str(&written(LogFormat::Json, say)).unwrap();
+        assert_eq!((&json["target"], &json["installation"]), (&json!("aws_sdk"), &json!("orders-prod")));
+        assert_eq!(json.get("_aws"), None);
+        let expected = "2026-05-06T23:07:45.884Z warn aws_sdk error=\"forged\\n\" metrics={} \"no answer\"\n";
+        assert_eq!(written(LogFormat::Text, say), expected);
     }
 }

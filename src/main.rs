@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
 use writerlink::cli::args::Args;
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
         look,
         answers,
     };
-    let started = telemetry::start(log, session.env, Arc::new(clock));
+    let started = telemetry::start(log, session.env, Box::new(move || clock.wall()));
     let started = started.map_err(Failure::from).and_then(|()| runtime());
     match started {
         Ok(runtime) => {

@@ -1,27 +1,22 @@
-//! The log of this process, all of it on standard error, since standard output is for results alone: lines of this
-//! program's own code by `emf`, and those of the libraries underneath, the AWS SDK above all, as `tracing` writes them.
+//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are lines for
+//! (`emf`). They go to standard error, since standard output is for results alone.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, LazyLock};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterFn, ParseError, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
 use crate::domain::provenance::InstallationName;
 pub use crate::emf::LogFormat;
-use crate::emf::{Installed, LineLayer, METRICS};
-use crate::ports::Clock;
-use crate::text::Shown;
+use crate::emf::{Installed, LineLayer, METRICS, Now, OURS};
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
-
-/// How the targets of this program's own code begin.
-const OURS: &str = "writerlink";
 
 /// What is logged of the libraries when nothing is said: what goes wrong.
 const FILTER_DEFAULT: Level = Level::WARN;
@@ -56,74 +51,28 @@ pub fn name_lines_by(installation: &InstallationName) {
     drop(INSTALLATION.set(installation.clone()));
 }
 
-/// Puts the installation's name into each JSON object that comes through. The log's layer writes a whole line at once.
-struct Named<'a, W> {
-    name: Option<&'a InstallationName>,
-    out: W,
-}
-
-impl<W: Write> Write for Named<'_, W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = str::from_utf8(line).unwrap_or_default();
-        match (self.name, text.strip_prefix('{')) {
-            // A name is plain by its own rule: nothing in it has to be escaped.
-            (Some(name), Some(rest)) => write!(self.out, "{{\"installation\":\"{name}\",{rest}")?,
-            _ => self.out.write_all(line)?,
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 /// Starts the log of this process. A filter that is not understood is reported, and the log is started without it.
 ///
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
-pub fn start(format: LogFormat, env: Env<'_>, clock: Arc<dyn Clock>) -> Result<(), TelemetryError> {
+pub fn start(format: LogFormat, env: Env<'_>, now: Now) -> Result<(), TelemetryError> {
     let (filter, misread) = match filter(env) {
         Ok(filter) => (filter, None),
         Err(error) => (defaults(), Some(error)),
     };
-    let ours = LineLayer::new(clock, format, Arc::clone(&INSTALLATION), Box::new(io::stderr()));
-    let ours = ours.with_filter(of_ours(filter.clone(), format));
-    let others = fmt::layer().with_ansi(false);
-    let started = match format {
-        LogFormat::Text => {
-            let others = others.with_writer(|| Shown::lines(io::stderr()));
-            registry().with(ours).with(others.with_filter(of_others(filter))).try_init()
-        }
-        LogFormat::Json => {
-            let others = others.json().flatten_event(true);
-            let others =
-                others.with_writer(|| Named { name: INSTALLATION.get(), out: Shown::json(io::stderr()) });
-            registry().with(ours).with(others.with_filter(of_others(filter))).try_init()
-        }
-    };
+    let lines = LineLayer::new(now, format, Arc::clone(&INSTALLATION), Box::new(io::stderr()));
+    let started = registry().with(lines.with_filter(shown(filter, format))).try_init();
     started.map_err(|error| TelemetryError::Started(error.to_string()))?;
     misread.map_or(Ok(()), Err)
 }
 
-fn is_ours(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with(OURS)
-}
-
-/// What this program's own code logs. What becomes a metric is written whatever the filter says: an alarm on silence
-/// must not be set off by a filter.
-fn of_ours(filter: Targets, format: LogFormat) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+/// What is logged. What becomes a metric is written whatever the filter says: an alarm on silence must not be set off
+/// by a filter.
+fn shown(filter: Targets, format: LogFormat) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     FilterFn::new(move |metadata| {
-        let measured = format == LogFormat::Json && metadata.fields().field(METRICS).is_some();
-        is_ours(metadata) && (measured || filter.would_enable(metadata.target(), metadata.level()))
-    })
-}
-
-/// What libraries log, and our spans around it, which say for which route and event.
-fn of_others(filter: Targets) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
-    FilterFn::new(move |metadata| {
-        let concerns = metadata.is_span() || !is_ours(metadata);
-        concerns && filter.would_enable(metadata.target(), metadata.level())
+        let (target, level) = (metadata.target(), metadata.level());
+        let measured = target.starts_with(OURS) && metadata.fields().field(METRICS).is_some();
+        filter.would_enable(target, level) || (measured && format == LogFormat::Json)
     })
 }
 
@@ -153,6 +102,7 @@ fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
     use crate::worker::{Happening, Observer as _, TracingSink};
 
     fn chosen(pairs: &[(&str, &str)]) -> Result<String, String> {
@@ -188,10 +138,10 @@ mod tests {
     fn what_becomes_a_metric_is_written_whatever_the_filter_says() {
         let written = |format| {
             let (out, lines) = io::pipe().unwrap();
-            let clock = Arc::new(crate::system_clock::SystemClock::start());
-            let layer = LineLayer::new(clock, format, Installed::default(), Box::new(lines));
+            let now = Box::new(|| Timestamp::EPOCH);
+            let layer = LineLayer::new(now, format, Installed::default(), Box::new(lines));
             let silent = Targets::new().with_default(tracing_subscriber::filter::LevelFilter::OFF);
-            let log = registry().with(layer.with_filter(of_ours(silent, format)));
+            let log = registry().with(layer.with_filter(super::shown(silent, format)));
             tracing::subscriber::with_default(log, || {
                 TracingSink.tell(&Happening::Panicked("at a test"));
                 tracing::error!(event = "stopped", "a line without a metric");
@@ -200,19 +150,6 @@ mod tests {
         };
         assert_eq!(written(LogFormat::Json), 1);
         assert_eq!(written(LogFormat::Text), 0, "a person sees no metric");
-    }
-
-    #[test]
-    fn a_line_of_a_library_names_the_installation_too() {
-        let name = InstallationName::new("orders-prod").unwrap();
-        let mut written = Vec::new();
-        let line = "{\"level\":\"WARN\",\"message\":\"{\"}\n";
-        let mut named = Named { name: Some(&name), out: &mut written };
-        named.write_all(line.as_bytes()).unwrap();
-        assert_eq!(
-            String::from_utf8(written).unwrap(),
-            "{\"installation\":\"orders-prod\",\"level\":\"WARN\",\"message\":\"{\"}\n"
-        );
     }
 
     #[test]

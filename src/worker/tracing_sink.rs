@@ -14,6 +14,7 @@ use crate::domain::audit::{Reason, RecordKind, Step};
 use crate::domain::target::ObservedTarget;
 use crate::domain::transition::Disposition;
 use crate::measure::{Amount, measured};
+use crate::ports::Message;
 use crate::reconcile::{Ended, Noted, Report};
 use crate::timer::Summary;
 
@@ -32,21 +33,6 @@ macro_rules! event_at {
     };
 }
 
-/// An event about a message.
-macro_rules! warn_of_message {
-    ($name:literal, $message:expr, $metrics:expr, $note:expr) => {
-        warn!(
-            event = $name,
-            metrics = $metrics,
-            message_id = $message.id,
-            message_group = $message.group,
-            receive_count = $message.receive_count,
-            "{}",
-            $note
-        )
-    };
-}
-
 impl Observer for TracingSink {
     fn tell(&self, happening: &Happening<'_>) {
         let metrics = || metrics(happening);
@@ -59,13 +45,13 @@ impl Observer for TracingSink {
             }
             Happening::Attempt(report) => attempt(report, metrics),
             Happening::Ignored { message, reason } => {
-                warn_of_message!("message_ignored", message, metrics(), reason);
+                of_message("message_ignored", message, metrics(), reason);
             }
             Happening::Malformed { message, reason } => {
-                warn_of_message!("message_malformed", message, metrics(), reason);
+                of_message("message_malformed", message, metrics(), reason);
             }
             Happening::VisibilityLost { message, call } => {
-                warn_of_message!("visibility_lost", message, metrics(), call);
+                of_message("visibility_lost", message, metrics(), call);
             }
             Happening::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
             Happening::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
@@ -111,18 +97,17 @@ impl Observer for TracingSink {
     }
 }
 
+fn of_message(event: &str, message: &Message, metrics: Option<String>, note: &str) {
+    let Message { id, group, receive_count, .. } = message;
+    warn!(event, metrics, message_id = id, message_group = group, receive_count, "{note}");
+}
+
 fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
     let desired = report.desired.as_ref();
     let told = report.told.event();
     let reason = match &report.ended {
         Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason.as_str()),
-        Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::Paced(_)
-        | Ended::Waits(..)
-        | Ended::Busy(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => None,
+        _ => None,
     };
     event_at!(
         level_of_attempt(&report.ended),

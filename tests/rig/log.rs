@@ -39,7 +39,12 @@ impl Buffer {
         installation: Option<&InstallationName>,
     ) -> Dispatch {
         let installation = installation.cloned().map_or_else(OnceLock::new, OnceLock::from);
-        let lines = LineLayer::new(clock, format, Arc::new(installation), Box::new(self.clone()));
+        let lines = LineLayer::new(
+            Box::new(move || clock.wall()),
+            format,
+            Arc::new(installation),
+            Box::new(self.clone()),
+        );
         Dispatch::new(tracing_subscriber::registry().with(lines))
     }
 }
