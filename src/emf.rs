@@ -209,9 +209,12 @@ fn as_text(line: &Map<String, Value>) -> String {
         &["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"]
     };
     let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
-    let is_shown = |key: &str| match of_library {
-        true => !words.contains(&key) && key != "note" && key != INSTALLATION,
-        false => times.contains(&key),
+    let is_shown = |key: &str| {
+        if of_library {
+            !words.contains(&key) && key != "note" && key != INSTALLATION
+        } else {
+            times.contains(&key)
+        }
     };
     let words = words.iter().map(|key| field(key)).filter(|word| !word.is_empty()).map(str::to_owned);
     let values = line.iter().filter(|(key, _)| is_shown(key)).map(|(key, value)| format!("{key}={value}"));

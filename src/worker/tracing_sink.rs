@@ -41,17 +41,17 @@ impl Observer for TracingSink {
             Happening::Turned => debug!("the receiving loop has turned"),
             Happening::Received(messages) => debug!(messages, "a receive returned"),
             Happening::Turns(_) => {
-                info!(event = "receiving", metrics = metrics(), "the receiving loop turns")
+                info!(event = "receiving", metrics = metrics(), "the receiving loop turns");
             }
             Happening::Attempt(report) => attempt(report, metrics),
             Happening::Ignored { message, reason } => {
-                of_message("message_ignored", message, metrics(), reason);
+                of_message("message_ignored", message, metrics().as_deref(), reason);
             }
             Happening::Malformed { message, reason } => {
-                of_message("message_malformed", message, metrics(), reason);
+                of_message("message_malformed", message, metrics().as_deref(), reason);
             }
             Happening::VisibilityLost { message, call } => {
-                of_message("visibility_lost", message, metrics(), call);
+                of_message("visibility_lost", message, metrics().as_deref(), call);
             }
             Happening::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
             Happening::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
@@ -97,7 +97,7 @@ impl Observer for TracingSink {
     }
 }
 
-fn of_message(event: &str, message: &Message, metrics: Option<String>, note: &str) {
+fn of_message(event: &str, message: &Message, metrics: Option<&str>, note: &str) {
     let Message { id, group, receive_count, .. } = message;
     warn!(event, metrics, message_id = id, message_group = group, receive_count, "{note}");
 }
