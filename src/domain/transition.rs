@@ -39,10 +39,11 @@ impl TransitionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
-        let shaped = text.len() == 36
-            && text
-                .char_indices()
-                .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
+        let shaped =
+            text.len() == 36
+                && text
+                    .char_indices()
+                    .all(|(i, c)| if dashes.contains(&i) { c == '-' } else { c.is_ascii_hexdigit() });
         if !shaped {
             return None;
         }
