@@ -1,6 +1,6 @@
 //! The connections to AWS that a command needs, opened when it needs them.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -200,7 +200,7 @@ impl Connect for Aws<'_> {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process { owner: self.owner(), stops: stops()?, log: log(), open_files_max: open_files_max() })
+        Ok(Process { owner: self.owner(), stops: stops()?, open_files_max: open_files_max() })
     }
 }
 
@@ -210,10 +210,6 @@ fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
     let variables = std::iter::once(ENDPOINT.to_owned()).chain(services);
     let set = variables.filter_map(|variable| env(&variable).map(|url| (variable, url)));
     set.filter(|(_, url)| !url.is_empty()).collect()
-}
-
-fn log() -> Box<dyn Write + Send> {
-    Box::new(io::stderr())
 }
 
 /// How many files this process may open, as Linux says; elsewhere there is no such file.

@@ -1,5 +1,6 @@
-//! One wide line per attempt, in CloudWatch's Embedded Metric Format: the log line is the metric.
+//! The log: one line for every event of `tracing`.
 //!
+//! In JSON an event of ours with numbers is a line in CloudWatch's Embedded Metric Format: the log line is the metric.
 //! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
 //! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
 //! a log event, so printing it is enough. Text from events appears only as a JSON string.
@@ -7,263 +8,189 @@
 //! Every metric has the installation for its first dimension, those of all routes together included: two installations
 //! in one account share the namespace, and the one's sign of life must not keep the other's alarm quiet.
 
-use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
 
-use crate::domain::audit::{Reason, RecordKind, Step};
 use crate::domain::provenance::InstallationName;
-use crate::domain::route::Route;
-use crate::domain::target::ObservedTarget;
 use crate::domain::time::Timestamp;
-use crate::domain::transition::Disposition;
+pub use crate::measure::INSTALLATION;
 use crate::measure::{
-    ATTEMPT_MS, Amount, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Measured, Metric, NOT_SERVING,
-    REGISTERED_MS, SWAPPED_MS, TRANSITIONS_FAILED, measured,
+    ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Metric, NOT_SERVING, REGISTERED_MS, SWAPPED_MS,
+    TRANSITIONS_FAILED, metrics,
 };
-use crate::ports::{Clock, Message};
-use crate::reconcile::{Ended, Noted, Report};
 use crate::text::{clean, clean_json};
-use crate::worker::{Happening, Observer};
 
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "writerlink";
 
-/// The dimension of every metric, and a field of every line.
-pub const INSTALLATION: &str = "installation";
+/// How the targets of this program's own code begin.
+pub const OURS: &str = "writerlink";
+
+/// The field that holds an event's numbers: `{"by": [fields], "values": {metric: number}}`.
+pub const METRICS: &str = "metrics";
+
+/// The fields whose text is JSON, since `tracing` has neither lists nor maps.
+const NESTED: [&str; 4] = [METRICS, "before", "after", "steps"];
 
 /// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
 /// of their line. The others are not, since a series costs by the month.
 const OF_ALL_ROUTES: [Metric; 5] =
     [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, NOT_SERVING, CHAIN_BROKEN];
 
-/// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
-#[expect(clippy::cast_precision_loss, reason = "exact up to 285 years in microseconds")]
-fn ms(duration: Duration) -> Value {
-    json!(duration.as_micros() as f64 / 1000.0)
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line, for tools
+    Json,
 }
 
-/// The line for something that happened at `now`; single turns of the loop are not worth one.
-#[must_use]
-pub fn line(happening: &Happening<'_>, now: Timestamp, installation: &InstallationName) -> Option<Value> {
-    let (mut fields, measured) = (words(happening)?, measured(happening));
-    if !measured.values.is_empty() {
-        emit(now, &mut fields, &measured);
+/// Whose lines these are, as soon as a configuration was read that says so.
+pub type Installed = Arc<OnceLock<InstallationName>>;
+
+/// The time at which a line is written.
+pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Writes a line for every event. What an event does not say of itself its spans say, the innermost first.
+pub struct LineLayer {
+    now: Now,
+    format: LogFormat,
+    installation: Installed,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl LineLayer {
+    /// A layer that writes to `out`.
+    #[must_use]
+    pub fn new(now: Now, format: LogFormat, installation: Installed, out: Box<dyn Write + Send>) -> Self {
+        Self { now, format, installation, out: Mutex::new(out) }
     }
-    Some(dated(now, Some(installation), fields))
-}
 
-/// What a line says besides its numbers.
-fn words(happening: &Happening<'_>) -> Option<Map<String, Value>> {
-    Some(match happening {
-        Happening::Started { .. } | Happening::Turned | Happening::Received(_) => return None,
-        Happening::Turns(_) => event("receiving", "info", "the receiving loop turns"),
-        Happening::Attempt(report) => attempt(report),
-        Happening::Ignored { message, reason } => of_message("message_ignored", message, reason),
-        Happening::Malformed { message, reason } => of_message("message_malformed", message, reason),
-        Happening::VisibilityLost { message, call } => of_message("visibility_lost", message, call),
-        Happening::QueueFailed(error) => event("queue_failed", "warn", &error.to_string()),
-        Happening::Panicked(what) => event("panicked", "error", what),
-        Happening::Noted { route, noted } => of_timer(route, noted),
-        Happening::LookFailed { route, error } => {
-            let fields = event("look_failed", "warn", &error.to_string());
-            of_route(route, fields)
+    fn line(&self, event: &Event<'_>) -> Map<String, Value> {
+        let now = (self.now)();
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let Fields(mut line) = fields;
+        if !target.starts_with(OURS) {
+            line.insert("target".into(), json!(target));
+        } else if let Some(numbers) = line.remove(METRICS) {
+            add_metrics(now, &mut line, &numbers);
         }
-        Happening::MapNotCompared { route, error } => {
-            let note = format!(
-                "the maps of static routes are not compared with RDS: {error}; allow rds:DescribeDBInstances, name an \
-                 endpoint, or write map_check = \"off\""
-            );
-            of_route(route, event("map_not_compared", "info", &note))
+        if let Some(name) = self.installation.get() {
+            line.insert(INSTALLATION.into(), json!(name.as_str()));
         }
-        Happening::ChainBroken { route, broken } => {
-            let mut fields = event("chain_broken", "error", &broken.to_string());
-            fields.insert("first_bad_seq".into(), json!(broken.seq()));
-            of_route(route, fields)
-        }
-        Happening::HttpNotAccepting { address, error } => http_not_accepting(*address, error),
-        Happening::LedgerRecovered { route, from, to } => {
-            let note = format!(
-                "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
-            );
-            of_route(route, event("ledger_recovered", "warn", &note))
-        }
-        Happening::Summary(summary) => {
-            let mut fields = event("minute", "info", "the timer goes round");
-            fields.insert("routes".into(), json!(summary.routes));
-            fields
-        }
-        Happening::Room { at_most, of } => {
-            let (level, note) = if at_most < of {
-                ("warn", "the ledger answers too slowly, or refuses: fewer groups are worked on at once")
-            } else {
-                ("info", "the ledger answers again: all groups have room")
-            };
-            event("room", level, note)
-        }
-        Happening::Stopping { within, receive_ends_within } => {
-            event("stopping", "info", &stopping(*within, *receive_ends_within))
-        }
-        Happening::LetGo { receive_is_open, .. } => {
-            let note = "the drain limit was over; the next delivery resumes what was let go of";
-            let open =
-                "; the receive was still open, and a message that it takes comes back after its visibility";
-            event("let_go", "warn", &format!("{note}{}", if *receive_is_open { open } else { "" }))
-        }
-    })
-}
-
-fn http_not_accepting(address: SocketAddr, error: &io::Error) -> Map<String, Value> {
-    let note = format!(
-        "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
-         open, or let it open more files (ulimit -n)"
-    );
-    event("http_not_accepting", "warn", &note)
-}
-
-/// Why it does not end at once, to a person who waits for it.
-fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
-    let within = within.as_secs();
-    let finishing = format!("finishing what is in hand, for at most {within} s");
-    let Some(receive) = receive_ends_within else {
-        return finishing;
-    };
-    let receive = receive.as_secs_f64().ceil();
-    format!(
-        "{finishing}; waiting up to {receive} s for the open receive, to which SQS would give the next event all the \
-         same; a second signal ends it at once"
-    )
-}
-
-fn of_route(route: &Route, mut fields: Map<String, Value>) -> Map<String, Value> {
-    fields.insert("route".into(), json!(route.name.as_str()));
-    fields
-}
-
-/// What the timer recorded besides its attempts.
-fn of_timer(route: &Route, noted: &Noted) -> Map<String, Value> {
-    let level = match noted.kind {
-        RecordKind::NotServing => "error",
-        RecordKind::Noticed if noted.reason != Reason::SourcesAgree => "warn",
-        _ => "info",
-    };
-    let mut fields = event(noted.kind.as_str(), level, &noted.note);
-    fields.insert("reason".into(), json!(noted.reason.as_str()));
-    of_route(route, fields)
-}
-
-fn event(name: &str, level: &str, note: &str) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("level".into(), json!(level));
-    fields.insert("event".into(), json!(name));
-    fields.insert("note".into(), json!(note));
-    fields
-}
-
-fn of_message(name: &str, message: &Message, note: &str) -> Map<String, Value> {
-    let mut fields = event(name, "warn", note);
-    fields.insert("message_id".into(), json!(message.id));
-    fields.insert("message_group".into(), json!(message.group));
-    fields.insert("receive_count".into(), json!(message.receive_count));
-    fields
-}
-
-fn attempt(report: &Report) -> Map<String, Value> {
-    let level = match report.ended {
-        // Somebody has to look at what goes to the dead-letter queue.
-        _ if report.ended.disposition() == Disposition::DeadLetter => "error",
-        Ended::Settled(_)
-        | Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::Busy(..)
-        | Ended::Paced(_)
-        | Ended::Waits(_, None) => "info",
-        Ended::Waits(_, Some(_)) | Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => {
-            "warn"
-        }
-    };
-    let mut fields = event("attempt", level, &report.ended.note());
-    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
-    put("route", json!(report.route.as_str()));
-    put("outcome", json!(report.ended.as_str()));
-    put("event_key", json!(report.event_key.to_string()));
-    put("transition", json!(report.transition.to_string()));
-    put("attempt", json!(report.attempt));
-    put("resumed", json!(report.resumed));
-    put("generation", json!(report.generation.map(|generation| generation.0)));
-    put("instance", json!(report.desired.as_ref().map(|(instance, _)| instance.as_str())));
-    put("target", json!(report.desired.as_ref().map(|(_, target)| target.to_string())));
-    put("before", rows(&report.before));
-    put("after", rows(&report.after));
-    put("steps", report.steps.iter().map(step).collect());
-    if let Ended::Settled(verdict) | Ended::Deferred(verdict, _) = &report.ended {
-        put("reason", json!(verdict.reason.as_str()));
+        line.insert("level".into(), json!(level.as_str().to_lowercase()));
+        line.insert("time".into(), json!(now.to_string()));
+        line
     }
-    fields.extend(evidence(report));
-    fields
-}
 
-/// What spoke for the move.
-fn evidence(report: &Report) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
-    put("cause", json!(report.cause.as_str()));
-    put("evidence_at", json!(report.told.at().to_string()));
-    put("evidence", json!(report.told.said()));
-    if let Some(event) = report.told.event() {
-        put("event_id", json!(event.id.map(|id| id.to_string())));
-        put("event_source", json!(event.source.as_str()));
+    fn write(&self, line: &Map<String, Value>) {
+        let text = match self.format {
+            LogFormat::Json => clean_json(&json!(line).to_string()),
+            LogFormat::Text => as_text(line),
+        };
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that cannot be written must not stop a failover; the audit is in the ledger.
+        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
-    fields
 }
 
-fn rows(observed: &[ObservedTarget]) -> Value {
-    observed
-        .iter()
-        .map(|row| json!({"target": row.target.to_string(), "state": row.health.as_str()}))
-        .collect()
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LineLayer {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut line = self.line(event);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(Fields(of_span)) = span.extensions().get() {
+                for (name, value) in of_span {
+                    line.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        self.write(&line);
+    }
 }
 
-fn step(step: &Step) -> Value {
-    json!({
-        "name": step.name,
-        "start_ms": ms(step.start),
-        "took_ms": ms(step.took),
-        "request_id": step.request_id,
-        "error": step.error,
-    })
+/// The fields of an event or a span.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        let name = if field.name() == "message" { "note" } else { field.name() };
+        self.0.insert(name.to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, text: &str) {
+        let parsed = NESTED.contains(&field.name()).then(|| serde_json::from_str(text).ok()).flatten();
+        self.put(field, parsed.unwrap_or_else(|| json!(text)));
+    }
+
+    fn record_u64(&mut self, field: &Field, number: u64) {
+        self.put(field, json!(number));
+    }
+
+    fn record_i64(&mut self, field: &Field, number: i64) {
+        self.put(field, json!(number));
+    }
+
+    fn record_bool(&mut self, field: &Field, flag: bool) {
+        self.put(field, json!(flag));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, json!(format!("{value:?}")));
+    }
 }
 
 /// Puts metrics into a line. Each dimension set is the installation and a prefix of route and outcome, so that a metric
 /// can be looked at with and without its last dimension; none of them is an id, which would make every event
 /// a metric of its own. What an alarm looks at over all routes has a directive of the installation alone besides.
-fn emit(now: Timestamp, fields: &mut Map<String, Value>, measured: &Measured<'_>) {
-    let given = [Some(INSTALLATION), measured.route.map(|_| "route"), measured.outcome.map(|_| "outcome")];
-    let dimensions: Vec<&str> = given.into_iter().flatten().collect();
-    let (of_installation, by_route) = dimensions.split_at(1);
-    let sets: Vec<&[&str]> = if by_route.is_empty() {
-        vec![of_installation]
-    } else {
-        (2..=dimensions.len()).map(|n| &dimensions[..n]).collect()
-    };
-    let metrics = || measured.values.iter().map(|(metric, _)| *metric);
-    let mut directives = vec![directive(&sets, metrics())];
+fn add_metrics(now: Timestamp, line: &mut Map<String, Value>, numbers: &Value) {
+    let by = numbers["by"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let dimensions: Vec<&str> = [INSTALLATION].into_iter().chain(by).collect();
+    let of_installation = &dimensions[..1];
+    let values = numbers["values"].as_object().cloned().unwrap_or_default();
+    let measured = || metrics().into_iter().filter(|metric| values.contains_key(metric.name));
     let of_all = |metric: &Metric| OF_ALL_ROUTES.contains(metric);
-    if !by_route.is_empty() && metrics().any(|metric| of_all(&metric)) {
-        directives.push(directive(&[of_installation], metrics().filter(of_all)));
+    // By route, and by route and outcome; what is of no route is of the installation.
+    let shortest = dimensions.len().min(2);
+    let sets: Vec<&[&str]> = (shortest..=dimensions.len()).map(|n| &dimensions[..n]).collect();
+    let mut directives = vec![directive(&sets, measured())];
+    if dimensions.len() > 1 && measured().any(|metric| of_all(&metric)) {
+        directives.push(directive(&[of_installation], measured().filter(of_all)));
     }
     let about = json!({"Timestamp": now.as_millis(), "CloudWatchMetrics": directives});
-    fields.insert("_aws".into(), about);
-    for (metric, amount) in &measured.values {
-        let value = match amount {
-            Amount::Count(count) => json!(count),
-            Amount::Time(time) => ms(*time),
-        };
-        fields.insert(metric.name.to_owned(), value);
-    }
+    line.insert("_aws".into(), about);
+    line.extend(values);
 }
 
 fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
@@ -272,102 +199,66 @@ fn directive(sets: &[&[&str]], metrics: impl Iterator<Item = Metric>) -> Value {
     json!({"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": named})
 }
 
-/// How lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Embedded Metric Format.
-    Json,
-    /// For a person at a terminal.
-    Text,
-}
-
-/// Writes a line for everything that happens.
-pub struct LineWriter {
-    clock: Arc<dyn Clock>,
-    style: Style,
-    installation: InstallationName,
-    out: Mutex<Box<dyn Write + Send>>,
-}
-
-impl LineWriter {
-    /// A writer to `out`.
-    #[must_use]
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        style: Style,
-        installation: InstallationName,
-        out: Box<dyn Write + Send>,
-    ) -> Self {
-        Self { clock, style, installation, out: Mutex::new(out) }
-    }
-}
-
-impl LineWriter {
-    /// Writes a line about the process itself, which is no metric.
-    pub fn say(&self, level: &str, event: &str, note: &str) {
-        let named = Some(&self.installation);
-        self.write(&plain(self.clock.wall(), named, level, event, note));
-    }
-
-    fn write(&self, line: &Value) {
-        let text = match self.style {
-            Style::Json => clean_json(&line.to_string()),
-            Style::Text => as_text(line),
-        };
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written must not stop a failover; the audit is in the ledger.
-        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
-    }
-}
-
-/// A line without a metric, of this level and event. It has no installation where no configuration was read that would
-/// name it.
-#[must_use]
-pub fn plain(
-    now: Timestamp,
-    installation: Option<&InstallationName>,
-    level: &str,
-    name: &str,
-    note: &str,
-) -> Value {
-    dated(now, installation, event(name, level, note))
-}
-
-fn dated(now: Timestamp, installation: Option<&InstallationName>, mut fields: Map<String, Value>) -> Value {
-    if let Some(name) = installation {
-        fields.insert(INSTALLATION.into(), json!(name.as_str()));
-    }
-    fields.insert("time".into(), json!(now.to_string()));
-    Value::Object(fields)
-}
-
-impl Observer for LineWriter {
-    fn tell(&self, happening: &Happening<'_>) {
-        if let Some(line) = line(happening, self.clock.wall(), &self.installation) {
-            self.write(&line);
-        }
-    }
-}
-
-fn as_text(line: &Value) -> String {
+fn as_text(line: &Map<String, Value>) -> String {
     let field = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-    let words = ["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"];
-    let words = words.into_iter().map(field).filter(|word| !word.is_empty()).map(str::to_owned);
+    // What a library says is in fields that nobody here knows.
+    let of_library = !line.contains_key("event");
+    let words: &[&str] = if of_library {
+        &["time", "level", "target", "route"]
+    } else {
+        &["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"]
+    };
     let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
-    let times = times.into_iter().filter_map(|key| Some(format!("{key}={}", line.get(key)?)));
+    let is_shown = |key: &str| {
+        if of_library {
+            !words.contains(&key) && key != "note" && key != INSTALLATION
+        } else {
+            times.contains(&key)
+        }
+    };
+    let words = words.iter().map(|key| field(key)).filter(|word| !word.is_empty()).map(str::to_owned);
+    let values = line.iter().filter(|(key, _)| is_shown(key)).map(|(key, value)| format!("{key}={value}"));
     // Debug escapes line breaks and quotes: an event's text cannot forge a line.
     let note = std::iter::once(format!("{:?}", field("note")));
-    clean(&words.chain(times).chain(note).collect::<Vec<_>>().join(" "))
+    clean(&words.chain(values).chain(note).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::registry;
+
     use super::*;
-    use crate::domain::audit::{Cause, Reason, Told};
+    use crate::domain::audit::{Cause, Reason, Step, Told};
     use crate::domain::decide::Verdict;
     use crate::domain::event::{EventKey, RdsEvent, SourceKind};
     use crate::domain::route::{RouteName, SourceId};
     use crate::domain::transition::{Outcome, TransitionId};
+    use crate::ports::Message;
+    use crate::reconcile::{Ended, Report};
+    use crate::worker::{Happening, Observer as _, TracingSink};
+
+    const NOW: i64 = 1_778_108_865_884;
+
+    /// What is written while `act` runs.
+    fn written(format: LogFormat, act: impl FnOnce()) -> String {
+        let (out, lines) = std::io::pipe().unwrap();
+        let installation = Arc::new(OnceLock::from(InstallationName::new("orders-prod").unwrap()));
+        let now = Box::new(|| Timestamp::from_millis(NOW));
+        let layer = LineLayer::new(now, format, installation, Box::new(lines));
+        tracing::subscriber::with_default(registry().with(layer), act);
+        std::io::read_to_string(out).unwrap()
+    }
+
+    fn line(happening: &Happening<'_>) -> Value {
+        serde_json::from_str(&written(LogFormat::Json, || TracingSink.tell(happening))).unwrap()
+    }
+
+    fn text(happening: &Happening<'_>) -> String {
+        written(LogFormat::Text, || TracingSink.tell(happening))
+    }
 
     fn report() -> Report {
         let event = RdsEvent {
@@ -411,10 +302,6 @@ mod tests {
         }
     }
 
-    fn installation() -> InstallationName {
-        InstallationName::new("orders-prod").unwrap()
-    }
-
     /// Every happening there is, one of each.
     fn lines() -> Vec<Value> {
         let report = report();
@@ -445,15 +332,14 @@ mod tests {
             Happening::Room { at_most: 32, of: 64 },
             Happening::LetGo { groups: 3, receive_is_open: true },
         ];
-        let now = Timestamp::from_millis(1_778_108_865_884);
-        happenings.iter().map(|happening| line(happening, now, &installation()).unwrap()).collect()
+        happenings.iter().map(line).collect()
     }
 
     #[test]
     fn every_line_keeps_the_embedded_metric_format() {
         for line in lines() {
             let about = &line["_aws"];
-            assert_eq!(about["Timestamp"], json!(1_778_108_865_884_i64));
+            assert_eq!(about["Timestamp"], json!(NOW));
             for directive in about["CloudWatchMetrics"].as_array().unwrap() {
                 keeps_the_format(&line, directive);
             }
@@ -470,14 +356,14 @@ mod tests {
                 }
             }
         }
-        let said = plain(Timestamp::EPOCH, Some(&installation()), "info", "started", "version");
-        assert_eq!(said["installation"], json!("orders-prod"));
+        let said = written(LogFormat::Json, || tracing::info!(event = "started", "version"));
+        let expected = "{\"event\":\"started\",\"installation\":\"orders-prod\",\"level\":\"info\",\"note\":\"version\",";
+        assert!(said.starts_with(expected), "{said}");
     }
 
     #[test]
     fn a_dimension_more_makes_no_series_more() {
-        let line = line(&Happening::Panicked("once"), Timestamp::EPOCH, &installation());
-        let directives = line.unwrap()["_aws"]["CloudWatchMetrics"].clone();
+        let directives = line(&Happening::Panicked("once"))["_aws"]["CloudWatchMetrics"].clone();
         assert_eq!(directives.as_array().map(Vec::len), Some(1));
         assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));
     }
@@ -505,7 +391,7 @@ mod tests {
         let mut report = report();
         report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
-        let line = line(&Happening::Attempt(&report), Timestamp::EPOCH, &installation()).unwrap();
+        let line = line(&Happening::Attempt(&report));
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let [by_route, of_all] = directives.as_slice() else { panic!("{directives:?}") };
         assert_eq!(
@@ -531,29 +417,21 @@ mod tests {
 
     #[test]
     fn an_events_text_stays_inside_its_json_string_and_on_its_line() {
-        let line = &lines()[0];
-        let text = line.to_string();
-        assert_eq!(text.lines().count(), 1);
-        let read: Value = serde_json::from_str(&text).unwrap();
+        let json = written(LogFormat::Json, || TracingSink.tell(&Happening::Attempt(&report())));
+        assert_eq!(json.lines().count(), 1);
+        let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
-        assert_eq!(as_text(line).lines().count(), 1);
+        assert_eq!(text(&Happening::Attempt(&report())).lines().count(), 1);
     }
 
     #[test]
     fn what_cannot_be_seen_is_escaped_in_both_styles_of_the_log() {
-        let written = |style| {
-            let (out, lines) = std::io::pipe().unwrap();
-            let clock = Arc::new(crate::system_clock::SystemClock::start());
-            let writer = LineWriter::new(clock, style, installation(), Box::new(lines));
-            writer.say("warn", "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
-            drop(writer);
-            std::io::read_to_string(out).unwrap()
-        };
-        let json = written(Style::Json);
+        let say = || tracing::warn!(event = "told", "a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d");
+        let json = written(LogFormat::Json, say);
         assert!(json.contains(r"a\u200bb\u2028c\udb40\udc41\ufe0fd"), "{json}");
         let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["note"], json!("a\u{200B}b\u{2028}c\u{E0041}\u{FE0F}d"));
-        let text = written(Style::Text);
+        let text = written(LogFormat::Text, say);
         assert!(text.contains(r"a\u{200b}b\u{2028}c\u{e0041}\u{fe0f}d"), "{text}");
         assert_eq!((json.lines().count(), text.lines().count()), (1, 1));
     }
@@ -563,12 +441,11 @@ mod tests {
         let said = |receive_ends_within| {
             let within = Duration::from_secs(25);
             let stopping = Happening::Stopping { within, receive_ends_within };
-            let line = line(&stopping, Timestamp::EPOCH, &installation()).unwrap();
-            assert_eq!(line.get("_aws"), None);
-            as_text(&line)
+            assert_eq!(line(&stopping).get("_aws"), None);
+            text(&stopping).trim_end().to_owned()
         };
-        insta::assert_snapshot!(said(None), @r#"1970-01-01T00:00:00.000Z info stopping "finishing what is in hand, for at most 25 s""#);
-        insta::assert_snapshot!(said(Some(Duration::from_millis(16_500))), @r#"1970-01-01T00:00:00.000Z info stopping "finishing what is in hand, for at most 25 s; waiting up to 17 s for the open receive, to which SQS would give the next event all the same; a second signal ends it at once""#);
+        insta::assert_snapshot!(said(None), @r#"2026-05-06T23:07:45.884Z info stopping "finishing what is in hand, for at most 25 s""#);
+        insta::assert_snapshot!(said(Some(Duration::from_millis(16_500))), @r#"2026-05-06T23:07:45.884Z info stopping "finishing what is in hand, for at most 25 s; waiting up to 17 s for the open receive, to which SQS would give the next event all the same; a second signal ends it at once""#);
     }
 
     #[test]
@@ -582,5 +459,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_event_has_the_fields_of_its_spans_that_it_does_not_say_itself() {
+        let json = written(LogFormat::Json, || {
+            let attempt = tracing::info_span!("attempt", route = "orders", attempt = tracing::field::Empty);
+            attempt.record("attempt", 2);
+            let _inside = attempt.enter();
+            tracing::warn!(event = "queue_failed", metrics = r#"{"by":[],"values":{"queue_failures":1}}"#);
+            tracing::warn!(route = "billing");
+        });
+        let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["route"], &lines[0]["attempt"]), (&json!("orders"), &json!(2)));
+        let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+        assert_eq!(*dimensions, json!([["installation"]]), "a span makes no series");
+        assert_eq!(lines[1]["route"], json!("billing"));
+    }
+
+    #[test]
+    fn a_line_of_a_library_names_its_target_and_the_installation() {
+        let say = || tracing::warn!(target: "aws_sdk", metrics = "{}", error = "forged\n", "no answer");
+        let json: Value = serde_json::from_str(&written(LogFormat::Json, say)).unwrap();
+        assert_eq!((&json["target"], &json["installation"]), (&json!("aws_sdk"), &json!("orders-prod")));
+        assert_eq!(json.get("_aws"), None);
+        let expected = "2026-05-06T23:07:45.884Z warn aws_sdk error=\"forged\\n\" metrics={} \"no answer\"\n";
+        assert_eq!(written(LogFormat::Text, say), expected);
     }
 }

@@ -35,9 +35,9 @@ fn main() -> ExitCode {
         log,
         look,
         answers,
-        installation: None,
     };
-    let started = telemetry::start(log, session.env).map_err(Failure::from).and_then(|()| runtime());
+    let started = telemetry::start(log, session.env, Box::new(move || clock.wall()));
+    let started = started.map_err(Failure::from).and_then(|()| runtime());
     match started {
         Ok(runtime) => {
             let exit = runtime.block_on(cli::run(args, &mut session));

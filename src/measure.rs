@@ -13,6 +13,9 @@ use crate::reconcile::{Ended, Noted, Report};
 use crate::timer::Summary;
 use crate::worker::Happening;
 
+/// The dimension of every metric, and a field of every line.
+pub const INSTALLATION: &str = "installation";
+
 /// A number of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {

@@ -46,6 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::field::Empty;
 
 pub use self::adopt::{Adopted, Adopting, Adoption, LedgerRepair, Trouble};
 use self::calls::Stopped;
@@ -252,6 +253,9 @@ impl Reconciler {
         self.carry_through(Task { looked_at: Some(looked_at), ..task }).await
     }
 
+    #[tracing::instrument(name = "attempt", skip_all, fields(
+        route = task.route.name.as_str(), event_key = %task.evidence.key, transition = %task.transition, attempt = Empty
+    ))]
     async fn carry_through(&self, task: Task<'_>) -> Report {
         let mut report = Report::of(&task);
         report.ended = match self.open(&task, &mut report).await {

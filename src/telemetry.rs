@@ -1,34 +1,28 @@
-//! The log of the libraries underneath, the AWS SDK above all: on standard error, since standard output is
-//! for results alone. What this program does itself is told by `emf`, whatever the filter says.
+//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are lines for
+//! (`emf`). They go to standard error, since standard output is for results alone.
 
-use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::io;
+use std::sync::{Arc, LazyLock};
 
-use clap::ValueEnum;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterFn, ParseError, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
 
 use crate::config::Env;
 use crate::domain::provenance::InstallationName;
-use crate::text::Shown;
+pub use crate::emf::LogFormat;
+use crate::emf::{Installed, LineLayer, METRICS, Now, OURS};
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
 
-/// What is logged when nothing is said: what goes wrong.
-const FILTER_DEFAULT: &str = "warn";
+/// What is logged of the libraries when nothing is said: what goes wrong.
+const FILTER_DEFAULT: Level = Level::WARN;
 
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object a line, for tools
-    Json,
-}
+/// What is logged of this program unless a filter says something about it: what it does.
+const FILTER_OF_OURS: Level = Level::INFO;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +43,7 @@ pub enum TelemetryError {
 }
 
 /// Whose process this is, as soon as its configuration was read. The log is started before, and of it there is one.
-static INSTALLATION: OnceLock<InstallationName> = OnceLock::new();
+static INSTALLATION: LazyLock<Installed> = LazyLock::new(Installed::default);
 
 /// From now on every line in JSON names this installation.
 pub fn name_lines_by(installation: &InstallationName) {
@@ -57,66 +51,59 @@ pub fn name_lines_by(installation: &InstallationName) {
     drop(INSTALLATION.set(installation.clone()));
 }
 
-/// Puts the installation's name into each JSON object that comes through. The log's layer writes a whole line at once.
-struct Named<'a, W> {
-    name: Option<&'a InstallationName>,
-    out: W,
-}
-
-impl<W: Write> Write for Named<'_, W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = str::from_utf8(line).unwrap_or_default();
-        match (self.name, text.strip_prefix('{')) {
-            // A name is plain by its own rule: nothing in it has to be escaped.
-            (Some(name), Some(rest)) => write!(self.out, "{{\"installation\":\"{name}\",{rest}")?,
-            _ => self.out.write_all(line)?,
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// Starts the log of this process.
+/// Starts the log of this process. A filter that is not understood is reported, and the log is started without it.
 ///
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
-pub fn start(format: LogFormat, env: Env<'_>) -> Result<(), TelemetryError> {
-    let filter = filter(env)?;
-    let lines = fmt::layer().with_ansi(false);
-    let started = match format {
-        LogFormat::Text => {
-            let lines = lines.with_writer(|| Shown::lines(io::stderr()));
-            registry().with(lines.with_filter(filter)).try_init()
-        }
-        LogFormat::Json => {
-            let lines = lines.json().flatten_event(true);
-            let lines =
-                lines.with_writer(|| Named { name: INSTALLATION.get(), out: Shown::json(io::stderr()) });
-            registry().with(lines.with_filter(filter)).try_init()
-        }
+pub fn start(format: LogFormat, env: Env<'_>, now: Now) -> Result<(), TelemetryError> {
+    let (filter, misread) = match filter(env) {
+        Ok(filter) => (filter, None),
+        Err(error) => (defaults(), Some(error)),
     };
-    started.map_err(|error| TelemetryError::Started(error.to_string()))
+    let lines = LineLayer::new(now, format, Arc::clone(&INSTALLATION), Box::new(io::stderr()));
+    let started = registry().with(lines.with_filter(shown(filter, format))).try_init();
+    started.map_err(|error| TelemetryError::Started(error.to_string()))?;
+    misread.map_or(Ok(()), Err)
+}
+
+/// What is logged. What becomes a metric is written whatever the filter says: an alarm on silence must not be set off
+/// by a filter.
+fn shown(filter: Targets, format: LogFormat) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    FilterFn::new(move |metadata| {
+        let (target, level) = (metadata.target(), metadata.level());
+        let measured = target.starts_with(OURS) && metadata.fields().field(METRICS).is_some();
+        filter.would_enable(target, level) || (measured && format == LogFormat::Json)
+    })
+}
+
+fn defaults() -> Targets {
+    Targets::new().with_default(FILTER_DEFAULT).with_target(OURS, FILTER_OF_OURS)
 }
 
 fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
     let given = FILTER_VARIABLES
         .into_iter()
         .find_map(|variable| Some((variable, env(variable).filter(|v| !v.is_empty())?)));
-    let (variable, value) = given.unwrap_or(("default", FILTER_DEFAULT.to_owned()));
+    let Some((variable, value)) = given else {
+        return Ok(defaults());
+    };
     // By target and level; filters by span or field would need a regular expression engine.
-    value.parse().map_err(|error: ParseError| TelemetryError::Filter {
+    let filter = value.parse().map_err(|error: ParseError| TelemetryError::Filter {
         variable,
         value,
         why: error.to_string(),
-    })
+    });
+    let filter: Targets = filter?;
+    let about_us =
+        filter.default_level().is_some() || filter.iter().any(|(target, _)| target.starts_with(OURS));
+    Ok(if about_us { filter } else { filter.with_target(OURS, FILTER_OF_OURS) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::worker::{Happening, Observer as _, TracingSink};
 
     fn chosen(pairs: &[(&str, &str)]) -> Result<String, String> {
         let env = |name: &str| {
@@ -135,16 +122,34 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_library_names_the_installation_too() {
-        let name = InstallationName::new("orders-prod").unwrap();
-        let mut written = Vec::new();
-        let line = "{\"level\":\"WARN\",\"message\":\"{\"}\n";
-        let mut named = Named { name: Some(&name), out: &mut written };
-        named.write_all(line.as_bytes()).unwrap();
-        assert_eq!(
-            String::from_utf8(written).unwrap(),
-            "{\"installation\":\"orders-prod\",\"level\":\"WARN\",\"message\":\"{\"}\n"
-        );
+    fn a_filter_about_libraries_alone_leaves_our_own_lines_as_they_are() {
+        let shown = |filter: &str| {
+            let filter = super::filter(&|name| (name == "RUST_LOG").then(|| filter.to_owned())).unwrap();
+            [Level::INFO, Level::DEBUG].map(|level| filter.would_enable("writerlink::worker", &level))
+        };
+        assert_eq!(shown("aws_smithy_runtime=debug"), [true, false]);
+        assert_eq!(shown("writerlink::worker=debug"), [true, true]);
+        assert_eq!(shown("aws_smithy_runtime=debug,writerlink=error"), [false, false]);
+        assert_eq!(shown("error"), [false, false]);
+        assert_eq!(shown("debug"), [true, true]);
+    }
+
+    #[test]
+    fn what_becomes_a_metric_is_written_whatever_the_filter_says() {
+        let written = |format| {
+            let (out, lines) = io::pipe().unwrap();
+            let now = Box::new(|| Timestamp::EPOCH);
+            let layer = LineLayer::new(now, format, Installed::default(), Box::new(lines));
+            let silent = Targets::new().with_default(tracing_subscriber::filter::LevelFilter::OFF);
+            let log = registry().with(layer.with_filter(super::shown(silent, format)));
+            tracing::subscriber::with_default(log, || {
+                TracingSink.tell(&Happening::Panicked("at a test"));
+                tracing::error!(event = "stopped", "a line without a metric");
+            });
+            io::read_to_string(out).unwrap().lines().count()
+        };
+        assert_eq!(written(LogFormat::Json), 1);
+        assert_eq!(written(LogFormat::Text), 0, "a person sees no metric");
     }
 
     #[test]

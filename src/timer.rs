@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, info_span};
 
 use self::chains::Chains;
 use crate::domain::audit::Reason;
@@ -214,7 +215,8 @@ impl Timer {
         together: Arc<Together>,
     ) -> impl Future<Output = Looked> + use<> {
         let timer = Arc::clone(self);
-        async move {
+        let span = info_span!("reconcile_pass", route = self.routes[n].name.as_str());
+        let pass = async move {
             let mut noted: Vec<Noted> = Vec::new();
             let (route, observer) = (&timer.routes[n], &timer.observer);
             let look = timer.pass.look_with(&together, route, &mut watched, &mut noted).await;
@@ -239,7 +241,8 @@ impl Timer {
                 | Look::LeftToNewer => {}
             }
             Looked { n, watched, look }
-        }
+        };
+        pass.instrument(span)
     }
 
     fn tell_ledger_news(&self, route: &Route) {

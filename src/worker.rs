@@ -11,6 +11,7 @@ mod hand;
 mod happening;
 mod shedding;
 mod stopping;
+mod tracing_sink;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -19,10 +20,12 @@ use std::time::Duration;
 
 use self::hand::Hand;
 pub use self::happening::{Happening, Observer, Observers};
+pub use self::tracing_sink::TracingSink;
 pub use self::turns::TURN_LONGEST;
 use self::turns::Turns;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, info_span};
 
 use crate::domain::audit::Cause;
 use crate::domain::event::{Claim, Evidence, RdsEvent, SourceKind};
@@ -260,7 +263,8 @@ impl Worker {
                 return hand.give_back().await;
             }
             hand.keep().await;
-            let disposition = self.handle(&message, &hand).await;
+            let span = info_span!("message", message_id = message.id, message_group = message.group);
+            let disposition = self.handle(&message, &hand).instrument(span).await;
             hand.drop_first();
             self.dispose(&message, disposition).await;
             if let Disposition::RetryAfter(_) = disposition {

@@ -49,7 +49,6 @@ impl Desk {
         let log = args.global.log;
         let before = self.audit.requests.load(Ordering::Relaxed);
         let mut session = Session {
-            installation: None,
             env: &environment,
             now: Timestamp::EPOCH,
             connect: self,
@@ -106,11 +105,6 @@ impl Connect for Desk {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
-            owner: Owner::new("desk"),
-            stops: watch::channel(0).1,
-            log: Box::new(std::io::sink()),
-            open_files_max: None,
-        })
+        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }

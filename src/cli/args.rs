@@ -41,7 +41,7 @@ Environment:
                          the installation's name, if the configuration does not say it (worker.installation)
   TARGET_GROUP_ARN, IP_DICT, TARGET_PORT
                          the configuration, if there is no file: that of the Lambda
-  WRITERLINK_LOG         what the AWS SDK logs, such as \"debug\" or \"off\"; else RUST_LOG
+  WRITERLINK_LOG         what is logged, such as \"debug\" or \"aws_smithy_runtime=debug\"; else RUST_LOG
   NO_COLOR               no colours, if set
   AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …
                          as in every program that uses an AWS SDK; the Region is that of the target groups, and

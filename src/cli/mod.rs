@@ -38,13 +38,11 @@ use crate::check::Installation;
 use crate::config::{self, Config, Env};
 use crate::domain::ground::Act;
 use crate::domain::lease::Owner;
-use crate::domain::provenance::InstallationName;
 use crate::domain::route::{Route, RouteName};
 use crate::domain::time::Timestamp;
-use crate::emf;
 use crate::ports::{Audit, Ledger, Ports, Queue};
 use crate::telemetry::{self, LogFormat};
-use crate::text::{clean_json, clean_lines};
+use crate::text::clean_lines;
 use crate::worker::Until;
 
 /// What a command may use of the world.
@@ -67,8 +65,6 @@ pub struct Session<'a> {
     pub look: Look,
     /// Who answers on `input` when `err` asks.
     pub answers: Answers,
-    /// Whose command it is, as soon as a configuration was read.
-    pub installation: Option<InstallationName>,
 }
 
 /// Who answers a question.
@@ -84,30 +80,17 @@ impl Session<'_> {
     /// Reads the configuration of a command, in whose name its lines are written from then on.
     fn config(&mut self, global: &Global) -> Result<Config, Failure> {
         let config = config::read_to_work(global.config.as_deref(), self.env)?;
-        let name = &config.provenance.installation;
-        self.installation = Some(name.clone());
-        telemetry::name_lines_by(name);
+        telemetry::name_lines_by(&config.provenance.installation);
         Ok(config)
     }
 
-    /// Writes what is no result and no failure.
+    /// Writes what is no result and no failure: a sentence, or a line of the log for whoever reads that with a program.
     fn remark(&mut self, text: &str) -> std::io::Result<()> {
-        self.say(("info", "remark"), text)
-    }
-
-    /// As a sentence, or as a line of the log for whoever reads that with a program.
-    fn say(&mut self, (level, event): (&str, &str), text: &str) -> std::io::Result<()> {
         match self.log {
-            LogFormat::Json => {
-                let named = self.installation.as_ref();
-                let line = emf::plain(self.now, named, level, event, text).to_string();
-                writeln!(self.err, "{}", clean_json(&line))
-            }
-            LogFormat::Text if level == "error" => {
-                writeln!(self.err, "error: {}", clean_lines(text))
-            }
-            LogFormat::Text => writeln!(self.err, "{}", clean_lines(text)),
+            LogFormat::Json => tracing::info!(event = "remark", "{text}"),
+            LogFormat::Text => writeln!(self.err, "{}", clean_lines(text))?,
         }
+        Ok(())
     }
 }
 
@@ -181,8 +164,6 @@ pub struct Process {
     pub owner: Owner,
     /// How often it was asked to stop.
     pub stops: watch::Receiver<u32>,
-    /// Where its log goes.
-    pub log: Box<dyn Write + Send>,
     /// How many files it may open, connections among them, as far as the system says.
     pub open_files_max: Option<u64>,
 }
@@ -202,10 +183,12 @@ pub fn tell(failure: &Failure, session: &mut Session<'_>) -> Exit {
     if exit == Exit::Done {
         return exit;
     }
-    match session.say(("error", "failed"), &failure.to_string()) {
+    match session.log {
+        LogFormat::Json => tracing::error!(event = "failed", "{failure}"),
         // Where even this stream is closed there is nobody left to tell; the code still says it.
-        Ok(()) | Err(_) => exit,
+        LogFormat::Text => drop(writeln!(session.err, "error: {}", clean_lines(&failure.to_string()))),
     }
+    exit
 }
 
 async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure> {

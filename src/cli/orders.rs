@@ -119,7 +119,7 @@ pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'
         order.at = ports.clock.wall();
     }
     let process = session.connect.process()?;
-    let crew = Crew::new(&config, &ports, process, saying.wait, global.log);
+    let crew = Crew::new(&config, &ports, process, saying.wait);
     let done = Arc::new(crew).carry_out(&routes, &order).await?;
     tell::all(&done, &order, global.output, session)
 }

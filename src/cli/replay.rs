@@ -8,18 +8,17 @@ use serde::Serialize;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use super::render::{Listing, Row, millis, or_dash};
-use super::run::{lines, reconciler};
+use super::run::reconciler;
 use super::{Session, intake};
 use crate::config::Config;
 use crate::domain::audit::{Cause, Reason};
 use crate::domain::event::Evidence;
 use crate::domain::route::Route;
 use crate::domain::transition::{Disposition, Outcome};
-use crate::emf::LineWriter;
 use crate::ports::Clock;
 use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
 use crate::wire::{DRILL_SOURCE, Parsed};
-use crate::worker::{Happening, Observer as _};
+use crate::worker::{Happening, Observer as _, TracingSink};
 
 /// What became of an event on one route.
 #[derive(Default, Serialize)]
@@ -141,7 +140,7 @@ pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>)
         }
     };
     let followed = intake::followed(&events, &config)?;
-    let replay = Replay::open(&config, global, session).await?;
+    let replay = Replay::open(&config, session).await?;
     let (mut rows, mut exit_by, mut failures) = (Vec::new(), Exit::Done, Vec::new());
     for (route, evidence) in &followed {
         let (report, attempts) = replay.mend(route, evidence).await;
@@ -161,22 +160,16 @@ pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>)
 struct Replay {
     reconciler: Reconciler,
     clock: Arc<dyn Clock>,
-    lines: LineWriter,
     attempts_max: u32,
 }
 
 impl Replay {
-    async fn open(config: &Config, global: &Global, session: &Session<'_>) -> Result<Self, Failure> {
+    async fn open(config: &Config, session: &Session<'_>) -> Result<Self, Failure> {
         let process = session.connect.process()?;
         let ports = session.connect.ports(config).await?;
         let clock = Arc::clone(&ports.clock);
         let attempts_max = config.worker.max_attempts;
-        Ok(Self {
-            reconciler: reconciler(config, &ports, process.owner),
-            lines: lines(config, &ports, global.log, process.log),
-            clock,
-            attempts_max,
-        })
+        Ok(Self { reconciler: reconciler(config, &ports, process.owner), clock, attempts_max })
     }
 
     /// Brings the event to an end; and where it was settled as Failed or Rejected before, does so anew. The cause
@@ -198,15 +191,15 @@ impl Replay {
         loop {
             let attempt = self.reconciler.attempt(route, evidence, Cause::Replay, &NothingInHand);
             let report = attempt.await;
-            self.lines.tell(&Happening::Attempt(&report));
+            TracingSink.tell(&Happening::Attempt(&report));
             let Ended::Deferred(_, pause) = report.ended else {
                 return (report, attempts);
             };
             if attempts >= self.attempts_max {
                 return (report, attempts);
             }
-            let note = format!("attempt {attempts} failed; the next one is in {} ms", pause.as_millis());
-            self.lines.say("info", "waiting", &note);
+            let ms = pause.as_millis();
+            tracing::info!(event = "waiting", "attempt {attempts} failed; the next one is in {ms} ms");
             self.clock.sleep(pause).await;
             attempts += 1;
         }

@@ -1,7 +1,6 @@
 //! `run`: the worker.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -13,12 +12,10 @@ use super::{OpenQueue, Session};
 use crate::config::Config;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
-use crate::emf::{LineWriter, Style};
 use crate::ports::{ErrorKind, Ports};
 use crate::reconcile::{Attempts, Reconciler, RecordAuthor};
-use crate::telemetry::LogFormat;
 use crate::web;
-use crate::worker::{Limits, Observers, Until, VISIBILITY, Worker};
+use crate::worker::{Limits, Observers, TracingSink, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
 pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {
@@ -28,42 +25,35 @@ pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>
     let opening = session.connect.queue(&config);
     let (queue, ()) = tokio::try_join!(opening, ledger_is_there(&ports, &config))?;
     visible_late_enough(&queue)?;
-    let lines = Arc::new(lines(&config, &ports, global.log, process.log));
     let started = started(&config, &process.owner, &queue);
     let ports = Ports { queue: queue.port, ..ports };
     // Moved, not copied: a thousand of them are a megabyte.
     let routes: Arc<[Route]> = std::mem::take(&mut config.routes).into();
     let terms = Terms {
         limits: web::ConnectionLimits::for_files(process.open_files_max),
-        observer: Arc::clone(&lines) as _,
+        observer: Arc::new(TracingSink),
     };
     let mut served = serving::listen(&config, &ports, &routes, &terms).await?;
-    lines.say("info", "started", &started);
+    tracing::info!(event = "started", "{started}");
 
     let reconciler = reconciler(&config, &ports, process.owner);
     let probes = Arc::clone(&served.probes);
-    let observers = Arc::new(Observers(vec![Arc::clone(&lines) as _, probes]));
+    let observers = Arc::new(Observers(vec![Arc::new(TracingSink), probes]));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
-    Ok(work(&worker, until, &process.stops, &mut served, &lines).await)
+    Ok(work(&worker, until, &process.stops, &mut served).await)
 }
 
 /// Works until it is done, told to stop, or without its server.
-async fn work(
-    worker: &Worker,
-    until: Until,
-    stops: &watch::Receiver<u32>,
-    served: &mut Served,
-    lines: &LineWriter,
-) -> Exit {
+async fn work(worker: &Worker, until: Until, stops: &watch::Receiver<u32>, served: &mut Served) -> Exit {
     let exit = Cell::new(Exit::Done);
     let end = async {
         tokio::select! {
             biased;
             () = asked(stops.clone(), 1) => {}
             why = served.ended() => {
-                let note = format!("{why}; this is a bug, please report it: the worker finishes what is in hand and ends");
-                lines.say("error", "http_ended", &note);
+                let fix = "this is a bug, please report it: the worker finishes what is in hand and ends";
+                tracing::error!(event = "http_ended", "{why}; {fix}");
                 exit.set(Exit::Error);
             }
         }
@@ -71,7 +61,7 @@ async fn work(
     tokio::select! {
         biased;
         () = asked(stops.clone(), 2) => {
-            lines.say("warn", "stopped", "told twice to stop; the next delivery resumes what was in hand");
+            tracing::warn!(event = "stopped", "told twice to stop; the next delivery resumes what was in hand");
             Exit::Error
         }
         let_go = worker.run(until, end) => {
@@ -79,17 +69,9 @@ async fn work(
                 0 => "nothing is in hand any more".to_owned(),
                 groups => format!("{groups} groups were let go of; the next delivery resumes them"),
             };
-            lines.say("info", "stopped", &note);
+            tracing::info!(event = "stopped", "{note}");
             exit.get()
         }
-    }
-}
-
-/// How the log is written.
-fn style(log: LogFormat) -> Style {
-    match log {
-        LogFormat::Text => Style::Text,
-        LogFormat::Json => Style::Json,
     }
 }
 
@@ -109,17 +91,6 @@ pub(super) fn reconciler(config: &Config, ports: &Ports, owner: Owner) -> Reconc
 /// Who writes records in the name of this configuration: every command that writes any has it from here.
 pub(super) fn author(config: &Config, owner: Owner) -> RecordAuthor {
     RecordAuthor::new(owner).under(config.provenance.clone())
-}
-
-/// What writes lines in the name of this configuration.
-pub(super) fn lines(
-    config: &Config,
-    ports: &Ports,
-    log: LogFormat,
-    out: Box<dyn Write + Send>,
-) -> LineWriter {
-    let installation = config.provenance.installation.clone();
-    LineWriter::new(Arc::clone(&ports.clock), style(log), installation, out)
 }
 
 /// How often events are tried, and how fast routes are moved.

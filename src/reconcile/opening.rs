@@ -85,6 +85,7 @@ impl Reconciler {
             task.in_hand.keep().await;
             let arrival = arrival_of(task.evidence, known.take());
             report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
+            tracing::Span::current().record("attempt", report.attempt);
             let attempt =
                 Try { arrival: arrival.as_ref(), address: &address, behind: &mut behind, leave: &mut *leave };
             match self.try_to_open(task, attempt).await? {

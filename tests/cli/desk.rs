@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use writerlink::embedded::installation::WorldInstallation;
 use writerlink::ports::{Clock as _, Ports};
 
 use crate::rig::Rig;
+use crate::rig::log::Buffer;
 
 /// Whoever sits there.
 pub(crate) const WHO: &str = "arn:aws:sts::123456789012:assumed-role/Operator/ada";
@@ -74,7 +75,7 @@ pub(crate) struct Desk {
     pub(crate) stop: watch::Sender<u32>,
     /// What its terminal can show; nothing when there is none.
     pub(crate) look: Cell<Look>,
-    log: Log,
+    log: Buffer,
     /// The process of the last command that opened connections.
     process: RefCell<Option<Arc<Process>>>,
 }
@@ -106,20 +107,6 @@ impl std::io::Read for Thinking<'_> {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Desk {
     pub(crate) async fn with(routes: &[&str]) -> Self {
         Self::in_front_of(Rig::new(routes).await)
@@ -135,7 +122,7 @@ impl Desk {
             asked: Cell::new(0),
             stop: watch::channel(0).0,
             look: Cell::default(),
-            log: Log::default(),
+            log: Buffer::default(),
             process: RefCell::default(),
         }
     }
@@ -175,7 +162,6 @@ impl Desk {
         );
         let args = args.unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        self.log.0.lock().unwrap().clear();
         let log = args.global.log;
         let mut session = Session {
             env: &|_| None,
@@ -187,17 +173,14 @@ impl Desk {
             log,
             look: self.look.get(),
             answers,
-            installation: None,
         };
+        let clock = Arc::clone(&self.rig.fleet.world.process("log").clock);
+        // For this thread, on which the whole world runs; a command's tasks log too.
+        let logging = tracing::dispatcher::set_default(&self.log.dispatch(clock, log, None));
         let exit = cli::run(args, &mut session).await;
+        drop(logging);
         let (heading, out) = split(String::from_utf8(out).unwrap());
-        Said {
-            code: exit.code(),
-            heading,
-            out,
-            err: String::from_utf8(err).unwrap(),
-            log: String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap(),
-        }
+        Said { code: exit.code(), heading, out, err: String::from_utf8(err).unwrap(), log: self.log.take() }
     }
 
     /// Lets time pass in the world.
@@ -300,11 +283,6 @@ impl Connect for Desk {
     }
 
     fn process(&self) -> Result<cli::Process, Failure> {
-        Ok(cli::Process {
-            owner: Owner::new("desk:1"),
-            stops: self.stop.subscribe(),
-            log: Box::new(self.log.clone()),
-            open_files_max: None,
-        })
+        Ok(cli::Process { owner: Owner::new("desk:1"), stops: self.stop.subscribe(), open_files_max: None })
     }
 }

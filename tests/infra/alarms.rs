@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use writerlink::domain::time::Timestamp;
-use writerlink::worker::Happening;
 use writerlink::{emf, measure};
 
 use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
 use crate::stacks::templates;
-use crate::troubles::installation;
+use crate::troubles::{installation, panicked};
 
 /// What the issue asks for at the least.
 const ALARMS_MIN: usize = 12;
@@ -41,13 +39,8 @@ fn series(alarm: &Value) -> Option<Series> {
 
 #[tokio::test]
 async fn every_alarm_looks_at_a_series_that_the_code_writes() {
-    let panicked = emf::line(
-        &Happening::Panicked("at a test"),
-        Timestamp::from_millis(1_778_108_865_884),
-        &installation(),
-    );
     let mut lines = lines_of_a_worker().await;
-    lines.extend(panicked);
+    lines.extend(panicked(&installation()));
     // A zero wakes nobody, so a series of zeros is one that nothing writes.
     let counted = |line: &Value, (metric, _): &Series| line[metric].as_f64() > Some(0.0);
     let written: BTreeSet<Series> = lines

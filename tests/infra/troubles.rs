@@ -1,9 +1,8 @@
 //! The lines of real workers in every trouble that an alarm is about: in the embedded world, where a pause of an hour
 //! takes no time and a worker can be made to stand still.
 
-use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -15,11 +14,12 @@ use writerlink::domain::provenance::InstallationName;
 use writerlink::embedded::faults::{Fate, Fault, Site};
 use writerlink::embedded::fleet::{FleetConfig, Running};
 use writerlink::embedded::health::Answer;
-use writerlink::emf::{LineWriter, Style};
 use writerlink::ports::ErrorKind;
 use writerlink::reconcile::OperatorCommands;
-use writerlink::worker::{Observer, Until};
+use writerlink::system_clock::SystemClock;
+use writerlink::worker::{Happening, Observer as _, Until};
 
+use crate::rig::log::Log;
 use crate::rig::{Rig, in_its_own_runtime};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -29,39 +29,29 @@ pub(crate) fn installation() -> InstallationName {
     InstallationName::new("writerlink").unwrap()
 }
 
-/// What workers wrote.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A world whose workers write lines.
 pub(crate) struct Told {
     rig: Rig,
-    log: Log,
-    installation: InstallationName,
+    log: Arc<Log>,
+}
+
+/// The line of a worker that panicked: there is no way to bring one to it.
+pub(crate) fn panicked(installation: &InstallationName) -> Vec<Value> {
+    let log = Log::of(Arc::new(SystemClock::start()), installation);
+    log.tell(&Happening::Panicked("at a test"));
+    log.lines()
 }
 
 impl Told {
     pub(crate) async fn new(installation: &InstallationName) -> Self {
-        Self { rig: Rig::new(&["orders"]).await, log: Log::default(), installation: installation.clone() }
+        let rig = Rig::new(&["orders"]).await;
+        let clock = Arc::clone(&rig.fleet.world.process("log").clock);
+        Self { rig, log: Arc::new(Log::of(clock, installation)) }
     }
 
     pub(crate) fn worker(&self, name: &str) -> Running {
-        let clock = Arc::clone(&self.rig.fleet.world.process("log").clock);
-        let lines =
-            LineWriter::new(clock, Style::Json, self.installation.clone(), Box::new(self.log.clone()));
-        let lines: Arc<dyn Observer> = Arc::new(lines);
-        let fleet = &self.rig.fleet;
-        fleet.start(name, &self.rig.routes, Until::Stopped, lines)
+        let log = Arc::clone(&self.log) as _;
+        self.rig.fleet.start(name, &self.rig.routes, Until::Stopped, log)
     }
 
     /// A failover to this instance, completed at this second.
@@ -75,9 +65,7 @@ impl Told {
     }
 
     pub(crate) fn lines(self) -> Vec<Value> {
-        let text = String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap();
-        let line = |line| serde_json::from_str(line).unwrap();
-        text.lines().map(line).collect()
+        self.log.lines()
     }
 }
 

@@ -11,9 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use writerlink::config::{self, CONFIG_TEXT_VARIABLE};
 use writerlink::domain::provenance::InstallationName;
-use writerlink::domain::time::Timestamp;
 use writerlink::emf;
-use writerlink::worker::Happening;
 
 use crate::rig::in_its_own_runtime;
 use crate::stacks::templates;
@@ -214,10 +212,8 @@ fn blind(alarm: &Alarm, lines: &[Value]) -> (Alarm, Vec<Value>) {
 
 /// What a worker writes in every trouble, and when it panics.
 fn lines(of: &InstallationName) -> Vec<Value> {
-    let now = Timestamp::from_millis(1_778_108_865_884);
-    let panicked = emf::line(&Happening::Panicked("at a test"), now, of);
     let mut lines = troubles::lines(of);
-    lines.extend(panicked);
+    lines.extend(troubles::panicked(of));
     lines
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a rig that cannot be built fails the test that wanted it")]
 
 pub(crate) mod invariants;
+pub(crate) mod log;
 pub(crate) mod tables;
 
 use std::sync::{Arc, Mutex};

@@ -316,12 +316,7 @@ impl Connect for Open {
     }
 
     fn process(&self) -> Result<Process, Failure> {
-        Ok(Process {
-            owner: Owner::new("desk"),
-            stops: watch::channel(0).1,
-            log: Box::new(std::io::sink()),
-            open_files_max: None,
-        })
+        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }
 
@@ -353,7 +348,6 @@ fn writes(library: &Open, line: &str, out: &mut dyn Write) -> (String, Exit) {
     let mut err = Vec::new();
     let log = args.global.log;
     let mut session = Session {
-        installation: None,
         env: &environment,
         now: time("2026-05-07T12:00:00Z"),
         connect: library,

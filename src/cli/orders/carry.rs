@@ -10,16 +10,14 @@ use tokio::task::JoinSet;
 use super::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::Process;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::run::{asked, attempts, author, lines};
+use crate::cli::run::{asked, attempts, author};
 use crate::config::Config;
 use crate::domain::ground::Order;
 use crate::domain::lease::Owner;
 use crate::domain::route::Route;
-use crate::emf::LineWriter;
 use crate::ports::{CallError, Clock, Ledger, Ports};
 use crate::reconcile::{Ended, OperatorCommands, Ordered};
-use crate::telemetry::LogFormat;
-use crate::worker::{Happening, Observer as _};
+use crate::worker::{Happening, Observer as _, TracingSink};
 
 /// How many routes are in hand at once: a freeze of a thousand takes seconds, and asks DynamoDB for no more
 /// than a worker does.
@@ -50,25 +48,17 @@ pub(super) struct Crew {
     commands: OperatorCommands,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    lines: LineWriter,
     stops: watch::Receiver<u32>,
     at_once: Semaphore,
     wait: Duration,
 }
 
 impl Crew {
-    pub(super) fn new(
-        config: &Config,
-        ports: &Ports,
-        process: Process,
-        wait: Duration,
-        log: LogFormat,
-    ) -> Self {
+    pub(super) fn new(config: &Config, ports: &Ports, process: Process, wait: Duration) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
             commands: OperatorCommands::new(ports, author(config, process.owner), attempts(config)),
             ledger: Arc::clone(&ports.ledger),
-            lines: lines(config, ports, log, process.log),
             clock,
             stops: process.stops,
             at_once: Semaphore::new(AT_ONCE),
@@ -116,9 +106,12 @@ impl Crew {
                 return done(route, became, took);
             };
             if !told {
-                let note =
-                    format!("route {} is held by {owner} for at most {} s", route.name, most.as_secs() + 1);
-                self.lines.say("info", "waiting", &note);
+                let most = most.as_secs() + 1;
+                tracing::info!(
+                    event = "waiting",
+                    "route {} is held by {owner} for at most {most} s",
+                    route.name
+                );
                 told = true;
             }
             tokio::select! {
@@ -149,7 +142,7 @@ impl Crew {
                 if let Ordered::Attempted(report) = &ordered
                     && !matches!(report.ended, Ended::Busy(..))
                 {
-                    self.lines.tell(&Happening::Attempt(report));
+                    TracingSink.tell(&Happening::Attempt(report));
                 }
                 Became::Ordered(ordered)
             }

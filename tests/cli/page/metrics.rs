@@ -125,7 +125,7 @@ async fn every_series_has_the_label_of_the_installation() {
 async fn what_is_counted_here_is_what_the_log_counted() {
     let shown = Shown::after_a_day().await;
     let samples = metrics(&shown).await;
-    let log = shown.log.0.lock().unwrap().clone();
+    let log = shown.log.lines();
     let mut happened = 0;
     for metric in measure::metrics() {
         let values: Vec<f64> = log.iter().filter_map(|line| line[metric.name].as_f64()).collect();

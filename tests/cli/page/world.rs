@@ -1,6 +1,6 @@
 //! A day of three routes, and the page of a worker that was there.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use writerlink::domain::event::RdsEvent;
@@ -8,16 +8,15 @@ use writerlink::domain::ground::{Act, Order};
 use writerlink::domain::lease::Owner;
 use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink::domain::route::Route;
-use writerlink::domain::time::Timestamp;
 use writerlink::embedded::fleet::FleetConfig;
-use writerlink::emf;
 use writerlink::ports::Ports;
 use writerlink::reconcile::OperatorCommands;
 use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
-use writerlink::worker::{Happening, Observer, Observers, Until};
+use writerlink::worker::{Observer, Observers, Until};
 
 use super::http::{Answer, Client};
 use crate::rig::Rig;
+use crate::rig::log::Log;
 
 /// What an event says that wants to be more than text.
 pub(crate) const HOSTILE: &str = "Completed failover to DB instance: orders-2 \
@@ -52,17 +51,6 @@ pub(crate) fn nobody() -> Arc<dyn Observer> {
     Arc::new(Observers(Vec::new()))
 }
 
-/// The log's lines, as CloudWatch gets them.
-#[derive(Default)]
-pub(crate) struct Log(pub(crate) Mutex<Vec<serde_json::Value>>);
-
-impl Observer for Log {
-    fn tell(&self, happening: &Happening<'_>) {
-        let line = emf::line(happening, Timestamp::EPOCH, &provenance().installation);
-        self.0.lock().unwrap().extend(line);
-    }
-}
-
 impl Shown {
     /// The page of these routes, as they are in the rig.
     pub(crate) async fn of(rig: Rig) -> Self {
@@ -82,7 +70,9 @@ impl Shown {
         let server = web::listen(anywhere, app, UNHURRIED, nobody());
         let server = server.await.unwrap();
         let client = Client::of(server.address());
-        Self { rig, client, probes, log: Arc::default(), _server: server }
+        let clock = Arc::clone(&rig.fleet.world.process("log").clock);
+        let log = Arc::new(Log::of(clock, &provenance().installation));
+        Self { rig, client, probes, log, _server: server }
     }
 
     /// A day on which routes are moved, held back and broken, and somebody sends markup for an event.
