@@ -14,17 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::hold;
-use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
-use writerlink::domain::route::{Route, SourceId};
-use writerlink::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::embedded::faults::{Fate, Site};
-use writerlink::embedded::fleet::{Fleet, FleetConfig};
-use writerlink::embedded::load_balancer::{Action, Mutation};
-use writerlink::embedded::target_group::Difference;
-use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::Depth;
-use writerlink::worker::{Happening, Observer, Until};
+use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::worker::Until;
+use writerlink_sim::dynamodb::EmbeddedDynamo;
+use writerlink_sim::faults::{Fate, Site};
+use writerlink_sim::fleet::{Fleet, FleetConfig};
+use writerlink_sim::load_balancer::{Action, Mutation};
+use writerlink_sim::target_group::Difference;
+use writerlink_sim::world::{WorldConfig, instances};
 
 /// How many routes fail over at once, where no argument says otherwise. Ten times as many take nine minutes.
 const SIZES: [u32; 3] = [100, 300, 1000];

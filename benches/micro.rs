@@ -8,16 +8,17 @@ use std::net::IpAddr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use support::stage::{NO_TIMER, Stage, run};
-use writerlink::domain::audit::{AuditRecord, Hash};
-use writerlink::domain::decide::decide;
-use writerlink::domain::event::Evidence;
-use writerlink::domain::plan::plan;
-use writerlink::domain::route::Route;
-use writerlink::domain::target::ObservedTarget;
-use writerlink::domain::transition::RouteState;
-use writerlink::ports::AuditQuery;
-use writerlink::wire;
-use writerlink::wire::record::canonical;
+use writerlink_core::actuation::plan::plan;
+use writerlink_core::decision::event::decide;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::state::RouteState;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_engine::ports::AuditQuery;
+use writerlink_engine::wire;
+use writerlink_engine::wire::record::canonical;
 
 /// What a worker has in hand in the middle of a failover: its messages, its route, what the ledger and the group say.
 struct Scene {
@@ -47,8 +48,8 @@ async fn scene() -> Scene {
     let evidence = Evidence::new(&route, event.clone());
     stage.stop().await;
     Scene {
-        eventbridge: writerlink::embedded::event_bodies::eventbridge(&event),
-        sns: writerlink::embedded::event_bodies::rds_sns(&event),
+        eventbridge: writerlink_sim::event_bodies::eventbridge(&event),
+        sns: writerlink_sim::event_bodies::rds_sns(&event),
         route,
         state: known,
         evidence,

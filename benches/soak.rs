@@ -15,8 +15,8 @@ use peak_alloc::PeakAlloc;
 use support::meter::{Meter, each, mib, resident_mib, us};
 use support::stage::{Stage, run};
 use support::{hold, number_asked, say, table};
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::timer::Reconciling;
+use writerlink_engine::timer::Reconciling;
+use writerlink_sim::dynamodb::EmbeddedDynamo;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;

@@ -13,7 +13,7 @@ use support::capacity::{Sizes, Units};
 use support::meter::{Meter, each, ms, quantile, us};
 use support::stage::{BETWEEN_ROUNDS, NO_TIMER, Stage, run};
 use support::{say, table};
-use writerlink::timer::Reconciling;
+use writerlink_engine::timer::Reconciling;
 
 /// Workers and groups in flight.
 const LOADS: [(usize, usize); 6] = [(1, 1), (1, 10), (1, 100), (2, 100), (3, 100), (4, 100)];

@@ -21,7 +21,7 @@
 //! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
 //! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which routes take in turns; 0: no turns |
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
-//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](crate::reconcile::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
+//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `dns.resolver` | those of `/etc/resolv.conf` | the resolvers that are asked for names, in this order: one, or a list of up to three |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
@@ -78,15 +78,15 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
-pub use self::dns::Resolver;
-pub use self::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
-pub use self::findings::{Fault, Origin, Setting};
-use crate::domain::lease::CALL_TIMEOUT;
-use crate::domain::provenance::Provenance;
-use crate::domain::route::Route;
-use crate::domain::turns::Quota;
-use crate::timer::Reconciling;
-use crate::worker::RECEIVE_WAIT;
+pub use crate::config::dns::Resolver;
+pub use crate::config::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
+pub use crate::config::findings::{Fault, Origin, Setting};
+use writerlink_core::actuation::quota::Quota;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::CALL_TIMEOUT;
+use writerlink_engine::timer::Reconciling;
+use writerlink_engine::worker::RECEIVE_WAIT;
 
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";

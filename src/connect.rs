@@ -8,23 +8,25 @@ use aws_config::{Region, SdkConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
-use crate::aws::config::sdk_config;
-use crate::aws::databases::AwsDatabases;
-use crate::aws::dns::names::{Names, Patience};
-use crate::aws::dynamodb::{self, DynamoLedger, TableNames};
-use crate::aws::elbv2::Elbv2TargetGroups;
-use crate::aws::identity;
-use crate::aws::installation::{AwsInstallation, What};
-use crate::aws::listeners::Elbv2Listeners;
-use crate::aws::setup::{self, SetupError};
-use crate::aws::sqs::{OpenError, SqsQueue};
-use crate::check::Installation;
 use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
 use crate::config::{Config, Env, QueueRef, Resolver};
-use crate::domain::drift::compared_with;
-use crate::domain::lease::Owner;
-use crate::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
-use crate::system_clock::SystemClock;
+use writerlink_aws::config::sdk_config;
+use writerlink_aws::databases::AwsDatabases;
+use writerlink_aws::dns::names::{Names, Patience};
+use writerlink_aws::dynamodb;
+use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink_aws::elbv2::Elbv2TargetGroups;
+use writerlink_aws::identity;
+use writerlink_aws::installation::{AwsInstallation, What};
+use writerlink_aws::listeners::Elbv2Listeners;
+use writerlink_aws::setup;
+use writerlink_aws::setup::SetupError;
+use writerlink_aws::sqs::{OpenError, SqsQueue};
+use writerlink_core::evidence::drift::compared_with;
+use writerlink_core::model::ids::Owner;
+use writerlink_engine::ports::installation::Installation;
+use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
+use writerlink_engine::system_clock::SystemClock;
 
 /// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
 /// name of the task costs no request (ECS developer guide, "Task metadata endpoint version 4").

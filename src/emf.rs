@@ -20,14 +20,14 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::domain::provenance::InstallationName;
-use crate::domain::time::Timestamp;
-pub use crate::measure::INSTALLATION;
-use crate::measure::{
+use writerlink_core::model::provenance::InstallationName;
+use writerlink_core::model::time::Timestamp;
+pub use writerlink_engine::telemetry::measure::INSTALLATION;
+use writerlink_engine::telemetry::measure::{
     ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Metric, NOT_SERVING, REGISTERED_MS, SWAPPED_MS,
     TRANSITIONS_FAILED, metrics,
 };
-use crate::text::{clean, clean_json};
+use writerlink_engine::text::{clean, clean_json};
 
 /// The CloudWatch namespace of every metric.
 pub const NAMESPACE: &str = "writerlink";
@@ -231,14 +231,18 @@ mod tests {
     use tracing_subscriber::registry;
 
     use super::*;
-    use crate::domain::audit::{Cause, Reason, Step, Told};
-    use crate::domain::decide::Verdict;
-    use crate::domain::event::{EventKey, RdsEvent, SourceKind};
-    use crate::domain::route::{RouteName, SourceId};
-    use crate::domain::transition::{Outcome, TransitionId};
-    use crate::ports::Message;
-    use crate::reconcile::{Ended, Report};
-    use crate::worker::{Happening, Observer as _, TracingSink};
+    use writerlink_core::decision::verdict::Verdict;
+    use writerlink_core::evidence::event::{EventKey, RdsEvent};
+    use writerlink_core::ledger::record::{Step, Told};
+    use writerlink_core::model::ids::TransitionId;
+    use writerlink_core::model::names::{RouteName, SourceId};
+    use writerlink_core::model::outcome::Outcome;
+    use writerlink_core::model::reason::{Cause, Reason};
+    use writerlink_core::model::source_arn::SourceKind;
+    use writerlink_engine::attempt::{Ended, Report};
+    use writerlink_engine::ports::Message;
+    use writerlink_engine::telemetry::event::{Happening, Observer as _};
+    use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
     const NOW: i64 = 1_778_108_865_884;
 
@@ -314,9 +318,9 @@ mod tests {
             sent_at: Timestamp::EPOCH,
             first_received_at: Timestamp::EPOCH,
         };
-        let error = crate::ports::CallError {
+        let error = writerlink_engine::ports::CallError {
             call: "ReceiveMessage",
-            kind: crate::ports::ErrorKind::Throttled,
+            kind: writerlink_engine::ports::ErrorKind::Throttled,
             code: "ThrottlingException".to_owned(),
             message: "Rate exceeded".to_owned(),
             request_id: None,
@@ -381,7 +385,10 @@ mod tests {
         for metric in metrics {
             let name = metric["Name"].as_str().unwrap();
             assert!(line[name].is_number(), "{name} stands at the root as a number");
-            let known = crate::measure::metrics().into_iter().find(|known| known.name == name).unwrap();
+            let known = writerlink_engine::telemetry::measure::metrics()
+                .into_iter()
+                .find(|known| known.name == name)
+                .unwrap();
             assert_eq!(metric["Unit"], json!(known.unit()));
         }
     }

@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use writerlink::cli;
 use writerlink::cli::args::Args;
-use writerlink::cli::{self, Answers, Exit, Failure, Look, Session};
+use writerlink::cli::{Answers, Exit, Failure, Look, Session};
 use writerlink::connect::Aws;
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
 use writerlink::telemetry;
-use writerlink::text::Shown;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
+use writerlink_engine::text::Shown;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {

@@ -11,9 +11,9 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Env;
-use crate::domain::provenance::InstallationName;
 pub use crate::emf::LogFormat;
 use crate::emf::{Installed, LineLayer, METRICS, Now, OURS};
+use writerlink_core::model::provenance::InstallationName;
 
 /// The variable that says what is logged, and the one that Rust programs share, asked after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
@@ -102,8 +102,9 @@ fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Timestamp;
-    use crate::worker::{Happening, Observer as _, TracingSink};
+    use writerlink_core::model::time::Timestamp;
+    use writerlink_engine::telemetry::event::{Happening, Observer as _};
+    use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
     fn chosen(pairs: &[(&str, &str)]) -> Result<String, String> {
         let env = |name: &str| {

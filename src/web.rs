@@ -27,12 +27,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::net::TcpListener;
 
-pub use self::probes::Probes;
-use self::server::Door;
-pub use self::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
-pub use self::shared::KEPT_FOR;
-pub use self::site::Site;
-use crate::worker::Observer;
+pub use crate::web::probes::Probes;
+use crate::web::server::Door;
+pub use crate::web::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
+pub use crate::web::shared::KEPT_FOR;
+pub use crate::web::site::Site;
+use writerlink_engine::telemetry::event::Observer;
 
 /// The most bytes of a page, checked by tests: it has to come through a slow session quickly, and be read.
 pub const PAGE_BYTES_MAX: usize = 100_000;

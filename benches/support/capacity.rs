@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::embedded::faults::Effect;
+use writerlink_sim::dynamodb::EmbeddedDynamo;
+use writerlink_sim::faults::Effect;
 
 const WRITE_UNIT_BYTES: u64 = 1024;
 pub(crate) const READ_UNIT_BYTES: u64 = 4096;

@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
-use writerlink::aws::dynamodb::DynamoLedger;
-use writerlink::check::Installation;
+use writerlink::cli;
 use writerlink::cli::args::Args;
-use writerlink::cli::{
-    self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session,
-};
+use writerlink::cli::{Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
 use writerlink::config::Config;
-use writerlink::domain::lease::Owner;
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::{Audit, AuditQuery, CallError, Page, Ports};
+use writerlink_aws::dynamodb::DynamoLedger;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::installation::Installation;
+use writerlink_engine::ports::{Audit, AuditQuery, CallError, Page, Ports};
 
 /// A ledger, and how often its audit was asked.
 pub(crate) struct Desk {

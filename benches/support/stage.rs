@@ -5,20 +5,23 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
-use writerlink::domain::identity::SourceArn;
-use writerlink::domain::policy::Policy;
-use writerlink::domain::route::{Route, SourceId};
-use writerlink::domain::transition::Outcome;
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
-use writerlink::embedded::load_balancer::LoadBalancerConfig;
-use writerlink::embedded::quota::Throttling;
-use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::Depth;
-use writerlink::reconcile::Attempts;
-use writerlink::timer::Reconciling;
-use writerlink::worker::{Happening, Limits, Observer, Until};
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::Policy;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_engine::attempt::Attempts;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::timer::Reconciling;
+use writerlink_engine::worker::{Limits, Until};
+use writerlink_sim::dynamodb::EmbeddedDynamo;
+use writerlink_sim::fleet::{Fleet, FleetConfig, Running};
+use writerlink_sim::load_balancer::LoadBalancerConfig;
+use writerlink_sim::quota::Throttling;
+use writerlink_sim::world::{WorldConfig, instances};
 
 use super::meter::now;
 
@@ -65,7 +68,7 @@ pub(crate) struct Stage {
 
 /// The timer as it is, and none.
 pub(crate) const NO_TIMER: Reconciling =
-    Reconciling { interval: None, looks_per_second_max: writerlink::timer::LOOKS_PER_SECOND_MAX };
+    Reconciling { interval: None, looks_per_second_max: writerlink_engine::timer::LOOKS_PER_SECOND_MAX };
 
 impl Stage {
     /// A world with so many routes, each of a message group of its own, and so many workers. The API's quotas are

@@ -14,15 +14,17 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use self::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
-pub use self::check::Check;
-pub use self::demo::Demo;
-pub use self::explain::{Explain, Subject};
-pub use self::man::ManPages;
-pub use self::orders::{Adopt, Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze};
-pub use self::status::Status;
-use crate::domain::route::{InstanceId, RouteName};
+pub use crate::cli::args::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
+pub use crate::cli::args::check::Check;
+pub use crate::cli::args::demo::Demo;
+pub use crate::cli::args::explain::{Explain, Subject};
+pub use crate::cli::args::man::ManPages;
+pub use crate::cli::args::orders::{
+    Adopt, Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze,
+};
+pub use crate::cli::args::status::Status;
 use crate::telemetry::LogFormat;
+use writerlink_core::model::names::{InstanceId, RouteName};
 
 const EXIT_CODES: &str = "\
 Exit codes:

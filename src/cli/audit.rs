@@ -17,13 +17,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::args::{Audit as AuditCommand, Global, Output, Place};
-use super::failure::{Exit, Failure};
-use super::{Books, Session, no_such_route};
+use crate::cli::args::{Audit as AuditCommand, Global, Output, Place};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::{Books, Session, no_such_route};
 use crate::config::Config;
-use crate::domain::route::RouteName;
-use crate::ports::{Audit, AuditQuery, NoRecords, Page};
-use crate::records::{PAGE_RECORDS, SCAN_RECORDS_MAX};
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_query::{PAGE_RECORDS, SCAN_RECORDS_MAX};
+use writerlink_engine::ports::{Audit, AuditQuery, NoRecords, Page};
 
 /// Does what the command says.
 pub(super) async fn run(
@@ -59,7 +59,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     async fn list(
         &self,
-        wanted: &super::args::List,
+        wanted: &crate::cli::args::List,
         output: Output,
         session: &mut Session<'_>,
     ) -> Result<Exit, Failure> {

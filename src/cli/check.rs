@@ -5,14 +5,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::args::{Check as Asked, Global, Output};
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
-use super::{Session, configured};
-use crate::check::{self, Finding, Verdict, Wanted, Writes};
+use crate::cli::args::{Check as Asked, Global, Output};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
+use crate::cli::{Session, configured};
 use crate::config::Config;
-use crate::domain::route::Route;
-use crate::ports::NO_CREDENTIALS;
+use crate::preflight;
+use crate::preflight::{Finding, Verdict, Wanted, Writes};
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::NO_CREDENTIALS;
 
 /// One line, for programs.
 #[derive(Default, Serialize)]
@@ -49,7 +50,7 @@ pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_
     };
     let findings = match findings(asked, (&config, &routes), session).await {
         // What is seen in another Region says nothing about the routes: this is all there is to tell.
-        Err(Failure::OtherRegion { calls, groups }) => check::other_region(&calls, &groups),
+        Err(Failure::OtherRegion { calls, groups }) => preflight::other_region(&calls, &groups),
         findings => findings?,
     };
     match global.output {
@@ -71,14 +72,14 @@ async fn findings(
     let installation = session.connect.installation(config).await?;
     let wanted =
         Wanted { config, routes, writes: if asked.read_only { Writes::Left } else { Writes::Tried } };
-    let facts = check::look(installation.as_ref(), &ports, wanted).await;
+    let facts = preflight::look(installation.as_ref(), &ports, wanted).await;
     // Without credentials every other line would say the same.
-    if let Err(check::facts::Unseen::Refused(error)) = &facts.identity.arn
+    if let Err(writerlink_engine::ports::installation::Unseen::Refused(error)) = &facts.identity.arn
         && error.code == NO_CREDENTIALS
     {
         return Err(Failure::call("asking who you are", error.clone()));
     }
-    Ok(check::judge(&facts, config))
+    Ok(preflight::judge(&facts, config))
 }
 
 fn exit(findings: &[Finding], asked: &Asked) -> Exit {

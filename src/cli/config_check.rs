@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Session;
-use super::args::Output;
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
-use crate::config::{self, CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
+use crate::cli::Session;
+use crate::cli::args::Output;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row};
+use crate::config;
+use crate::config::{CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
 
 #[derive(Default, Serialize)]
 struct SettingRow<'a> {

@@ -15,16 +15,16 @@ use std::thread;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use self::scene::StepRow;
-use self::stage::broken;
-use self::story::Story;
-use super::args::{Demo, List, Output};
-use super::audit::{list, verify};
-use super::failure::{Exit, Failure};
-use super::render::{JSON_VERSION, Listing, Tone, json, jsonl};
-use super::{Books, Session};
-use crate::aws::dynamodb::DynamoLedger;
-use crate::domain::target::ObservedTarget;
+use crate::cli::args::{Demo, List, Output};
+use crate::cli::audit::{list, verify};
+use crate::cli::demo::scene::StepRow;
+use crate::cli::demo::stage::broken;
+use crate::cli::demo::story::Story;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{JSON_VERSION, Listing, Tone, json, jsonl};
+use crate::cli::{Books, Session};
+use writerlink_aws::dynamodb::DynamoLedger;
+use writerlink_core::model::target::ObservedTarget;
 
 /// How many seeds the clock chooses from: short enough to be typed again.
 const SEEDS: u64 = 1000;

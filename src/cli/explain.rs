@@ -5,10 +5,10 @@
 mod foreseen;
 mod recorded;
 
-use super::args::{Global, Subject};
-use super::failure::{Exit, Failure};
-use super::{Session, intake};
-use crate::wire::Parsed;
+use crate::cli::args::{Global, Subject};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::{Session, intake};
+use writerlink_engine::wire::Parsed;
 
 /// Explains what is named.
 pub(super) async fn run(

@@ -5,8 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::config::{CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN};
-use crate::ports::{CallError, ErrorKind, NO_CREDENTIALS};
 use crate::telemetry::TelemetryError;
+use writerlink_engine::ports::{CallError, ErrorKind, NO_CREDENTIALS};
 
 /// How the process ends. The numbers are documented in `--help` and are not to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

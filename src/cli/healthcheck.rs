@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::Session;
-use super::args::Global;
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
-use crate::health;
+use crate::cli::Session;
+use crate::cli::args::Global;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row};
+use writerlink_engine::health;
 
 /// What the worker says of itself.
 #[derive(Default, Serialize)]

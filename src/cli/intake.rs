@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Session;
-use super::failure::{Exit, Failure};
+use crate::cli::Session;
+use crate::cli::failure::{Exit, Failure};
 use crate::config::Config;
-use crate::domain::event::{Evidence, RdsEvent, SourceKind};
-use crate::domain::identity::NotFollowed;
-use crate::domain::route::Route;
-use crate::domain::routing;
-use crate::wire::{self, BODY_BYTES_MAX, Parsed};
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::identity::NotFollowed;
+use writerlink_core::evidence::routing;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_engine::wire;
+use writerlink_engine::wire::{BODY_BYTES_MAX, Parsed};
 
 /// How standard input is named.
 const STANDARD_INPUT: &str = "-";

@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 
-use super::Session;
-use super::args::{Args, ManPages};
-use super::failure::{Exit, Failure};
+use crate::cli::Session;
+use crate::cli::args::{Args, ManPages};
+use crate::cli::failure::{Exit, Failure};
 
 /// Writes the page of a command to standard output, or the pages of all of them into a directory.
 pub(super) fn run(wanted: &ManPages, session: &mut Session<'_>) -> Result<Exit, Failure> {

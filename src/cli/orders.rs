@@ -12,19 +12,20 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-pub(super) use self::adopt::run as adopt;
-use self::carry::Crew;
-use self::foresee::{Foreseen, Outlook, foresee};
-use super::args::{Freeze, Global, Lift, Output, Pause, Pin, Saying, Swap, Unfreeze};
-use super::failure::{Exit, Failure};
-use super::plan::PlanRow;
-use super::render::Listing;
-use super::replay::worse;
-use super::{Answers, Session, configured};
+use crate::cli::args::{Freeze, Global, Lift, Output, Pause, Pin, Saying, Swap, Unfreeze};
+use crate::cli::failure::{Exit, Failure};
+pub(super) use crate::cli::orders::adopt::run as adopt;
+use crate::cli::orders::carry::Crew;
+use crate::cli::orders::foresee::{Foreseen, Outlook, foresee};
+use crate::cli::plan::PlanRow;
+use crate::cli::render::Listing;
+use crate::cli::replay::worse;
+use crate::cli::{Answers, Session, configured};
 use crate::config::Config;
-use crate::domain::ground::{Act, Order};
-use crate::domain::route::{Route, RouteName};
-use crate::domain::safety::Rule;
+use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::route::Route;
 
 /// The longest answer that is read; it is one word.
 const ANSWER_BYTES_MAX: usize = 64;
@@ -136,7 +137,7 @@ fn show(
     for one in foreseen {
         if let Outlook::Refused(verdict) = &one.outlook {
             let failure = tell::refused(one.route, order, verdict);
-            exit = worse(exit, super::tell(&failure, session));
+            exit = worse(exit, crate::cli::tell(&failure, session));
         }
     }
     Ok(exit)

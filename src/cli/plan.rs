@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 
-use super::args::{Global, Plan as Wanted};
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Row, or_dash};
-use super::{Session, configured, intake};
+use crate::cli::args::{Global, Plan as Wanted};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row, or_dash};
+use crate::cli::{Session, configured, intake};
 use crate::config::Config;
-use crate::domain::decide::Decision;
-use crate::domain::plan::Reach;
-use crate::domain::route::Route;
-use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::transition::Desired;
-use crate::ports::CallError;
-use crate::reconcile::{DryRun, Preview, RouteOutlook};
-use crate::wire::Parsed;
+use writerlink_core::decision::verdict::Decision;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_engine::attempt::{DryRun, Preview, RouteOutlook};
+use writerlink_engine::ports::CallError;
+use writerlink_engine::wire::Parsed;
 
 /// What would happen to one target of a route; a route that would not move has one row without a target.
 #[derive(Clone, Default, Serialize)]

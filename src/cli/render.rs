@@ -6,10 +6,10 @@ use std::time::Duration;
 use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::args::Output;
+use crate::cli::args::Output;
 use crate::config::Env;
-pub(super) use crate::text::clean;
-use crate::text::clean_json;
+pub(super) use writerlink_engine::text::clean;
+use writerlink_engine::text::clean_json;
 
 /// The version of the JSON that is written. It grows when a field is removed or changes its meaning.
 pub(super) const JSON_VERSION: u32 = 1;

@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::Global;
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Row, millis, or_dash};
-use super::run::reconciler;
-use super::{Session, intake};
+use crate::cli::args::Global;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row, millis, or_dash};
+use crate::cli::run::reconciler;
+use crate::cli::{Session, intake};
 use crate::config::Config;
-use crate::domain::audit::{Cause, Reason};
-use crate::domain::event::Evidence;
-use crate::domain::route::Route;
-use crate::domain::transition::{Disposition, Outcome};
-use crate::ports::Clock;
-use crate::reconcile::{Ended, NothingInHand, Reconciler, Report};
-use crate::wire::{DRILL_SOURCE, Parsed};
-use crate::worker::{Happening, Observer as _, TracingSink};
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::model::outcome::{Disposition, Outcome};
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::{Ended, NothingInHand, Reconciler, Report};
+use writerlink_engine::ports::Clock;
+use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::tracing_sink::TracingSink;
+use writerlink_engine::wire::{DRILL_SOURCE, Parsed};
 
 /// What became of an event on one route.
 #[derive(Default, Serialize)]
@@ -152,7 +153,7 @@ pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>)
     }
     Listing::of("replayed", &rows).write(global.output, session.out)?;
     for failure in &failures {
-        super::tell(failure, session);
+        crate::cli::tell(failure, session);
     }
     Ok(exit_by)
 }
@@ -211,10 +212,10 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::domain::decide::Verdict;
-    use crate::domain::lease::Owner;
-    use crate::domain::transition::Outcome;
-    use crate::ports::{CallError, ErrorKind};
+    use writerlink_core::decision::verdict::Verdict;
+    use writerlink_core::model::ids::Owner;
+    use writerlink_core::model::outcome::Outcome;
+    use writerlink_engine::ports::{CallError, ErrorKind};
 
     fn settled(outcome: Outcome) -> Ended {
         Ended::Settled(Verdict::new(outcome, Reason::WriterMoved, ""))

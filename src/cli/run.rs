@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::args::Global;
-use super::failure::{Exit, Failure};
-use super::serving::{self, Served, Terms};
-use super::{OpenQueue, Session};
+use crate::cli::args::Global;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::serving;
+use crate::cli::serving::{Served, Terms};
+use crate::cli::{OpenQueue, Session};
 use crate::config::Config;
-use crate::domain::lease::Owner;
-use crate::domain::route::Route;
-use crate::ports::{ErrorKind, Ports};
-use crate::reconcile::{Attempts, Reconciler, RecordAuthor};
 use crate::web;
-use crate::worker::{Limits, Observers, TracingSink, Until, VISIBILITY, Worker};
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::{Attempts, Reconciler, RecordAuthor};
+use writerlink_engine::ports::{ErrorKind, Ports};
+use writerlink_engine::telemetry::event::Observers;
+use writerlink_engine::telemetry::tracing_sink::TracingSink;
+use writerlink_engine::worker::{Limits, Until, VISIBILITY, Worker};
 
 /// Works until it is done or told to stop.
 pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>) -> Result<Exit, Failure> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::failure::{Exit, Failure};
+use crate::cli::failure::{Exit, Failure};
 use crate::config::{Config, PageAddress};
-use crate::domain::route::Route;
-use crate::ports::Ports;
-use crate::web::{self, ConnectionLimits, HttpServer, Probes, Site};
-use crate::worker::Observer;
+use crate::web;
+use crate::web::{ConnectionLimits, HttpServer, Probes, Site};
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::Ports;
+use writerlink_engine::telemetry::event::Observer;
 
 /// What answers.
 pub(super) struct Served {

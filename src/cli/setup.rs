@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::args::Global;
-use super::failure::{Exit, Failure};
-use super::render::{Listing, Row};
-use super::{Made, Resource, Session};
+use crate::cli::args::Global;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Listing, Row};
+use crate::cli::{Made, Resource, Session};
 
 #[derive(Default, Serialize)]
 struct ResourceRow<'a> {

@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::args::{Global, Output, Status as Wanted};
-use super::failure::{Exit, Failure};
-use super::render::{Look, json, jsonl};
-use super::{Connect, Session, configured};
+use crate::cli::args::{Global, Output, Status as Wanted};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::render::{Look, json, jsonl};
+use crate::cli::{Connect, Session, configured};
 use crate::config::Config;
-use crate::domain::provenance::Provenance;
-use crate::domain::route::Route;
-use crate::ports::{CallError, Clock, Ports, Queue};
-use crate::survey::view::SurveyView;
-use crate::survey::{QueueSurvey, Survey, Surveyor, Unread};
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::{CallError, Clock, Ports, Queue};
+use writerlink_engine::survey::view::SurveyView;
+use writerlink_engine::survey::{QueueSurvey, Survey, Surveyor, Unread};
 
 /// Shows what is wanted, once or again and again.
 pub(super) async fn run(
@@ -222,7 +222,7 @@ fn people(survey: &Survey, style: Style<'_>, look: Look, out: &mut dyn Write) ->
 /// How the process ends by what was shown last.
 fn ends(survey: &Survey, wanted: &Wanted, session: &mut Session<'_>) -> Exit {
     if let Some(failure) = nothing_read(survey) {
-        return super::tell(&failure, session);
+        return crate::cli::tell(&failure, session);
     }
     if wanted.detailed_exitcode && !survey.all_right() {
         return Exit::NotRight;

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::findings::{Findings, Found, Place};
-use super::source;
-use crate::domain::identity::{Location, Part};
-use crate::domain::policy::Policy;
-use crate::domain::route::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::source;
+use writerlink_core::model::names::Location;
+use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
+use writerlink_core::model::policy::Policy;
+use writerlink_core::model::source_arn::Part;
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::findings::{Findings, Found};
-use super::section::{Rule, Section};
-use crate::aws::dns::names::{PORT, SERVERS_MAX};
+use crate::config::findings::{Findings, Found};
+use crate::config::section::{Rule, Section};
+use writerlink_aws::dns::names::{PORT, SERVERS_MAX};
 
 /// Which name servers are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

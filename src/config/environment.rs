@@ -1,16 +1,17 @@
 //! The Lambda's configuration: three variables, one route.
 
-use super::checks;
-use super::findings::{Findings, Found, Origin, Place};
-use super::route::Terms;
-use super::section::Section;
-use super::strategy::Kind;
-use super::words::Word as _;
-use super::{
+use crate::config::checks;
+use crate::config::findings::{Findings, Found, Origin, Place};
+use crate::config::route::Terms;
+use crate::config::section::Section;
+use crate::config::strategy::Kind;
+use crate::config::words::Word as _;
+use crate::config::{
     Config, ConfigError, Env, Loaded, PORT_DEFAULT, ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, dict, file,
 };
-use crate::domain::provenance::ConfigHash;
-use crate::domain::route::{Route, RouteName, Source, Strategy, TargetGroup, TargetGroupArn};
+use writerlink_core::model::names::{RouteName, TargetGroupArn};
+use writerlink_core::model::provenance::ConfigHash;
+use writerlink_core::model::route::{Route, Source, Strategy, TargetGroup};
 
 /// The variable with the target group's ARN.
 pub const TARGET_GROUP_ARN: &str = "TARGET_GROUP_ARN";
@@ -62,8 +63,9 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     {
         findings.understood(&section.place(field, Origin::Default), value);
     }
-    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings).and_then(|text| self::arn(&text, findings));
-    let port = self::port(env, &section, findings);
+    let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
+        .and_then(|text| crate::config::environment::arn(&text, findings));
+    let port = crate::config::environment::port(env, &section, findings);
     let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } = Terms::of(&section, findings);
     let instances = variable(env, IP_DICT, DICT_FIX, findings)
         .and_then(|text| pairs(&text, findings))

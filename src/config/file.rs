@@ -5,19 +5,19 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::checks;
-use super::dns;
-use super::findings::{Findings, Place};
-use super::installation;
-use super::route::draft;
-use super::section::{Document, Number, Rule, Section, seconds};
-use super::timer;
-use super::{
+use crate::config::checks;
+use crate::config::dns;
+use crate::config::findings::{Findings, Place};
+use crate::config::installation;
+use crate::config::route::draft;
+use crate::config::section::{Document, Number, Rule, Section, seconds};
+use crate::config::timer;
+use crate::config::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
     PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
 };
-use crate::domain::provenance::{ConfigHash, Provenance};
-use crate::domain::route::Route;
+use writerlink_core::model::provenance::{ConfigHash, Provenance};
+use writerlink_core::model::route::Route;
 
 /// Reads the text of a file.
 pub(super) fn parse(path: &Path, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Config, ConfigError, Loaded, ReadFrom};
+use crate::config::{Config, ConfigError, Loaded, ReadFrom};
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

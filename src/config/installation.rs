@@ -1,9 +1,9 @@
 //! The name of the installation: from the file, from a variable, or from the ledger that it keeps.
 
-use super::findings::{Findings, Found, Origin, Place};
-use super::section::Rule;
-use super::{Env, INSTALLATION_VARIABLE, TableName};
-use crate::domain::provenance::InstallationName;
+use crate::config::findings::{Findings, Found, Origin, Place};
+use crate::config::section::Rule;
+use crate::config::{Env, INSTALLATION_VARIABLE, TableName};
+use writerlink_core::model::provenance::InstallationName;
 
 /// What the template puts behind the name to make that of the state table.
 const STATE_SUFFIX: &str = "-state";

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::findings::{Findings, Found};
-use super::section::{Number, Rule, Section, seconds};
-use crate::domain::policy::{
+use crate::config::findings::{Findings, Found};
+use crate::config::section::{Number, Rule, Section, seconds};
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::policy::FLAP_MOVES_MAX;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{
     Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role, SERVING_LIMIT,
     TRUST_EVENT,
 };
-use crate::domain::route::InstanceId;
-use crate::domain::safety::FLAP_MOVES_MAX;
-use crate::domain::truth::Witness;
 
 /// The word for a route that asks nobody.
 const STATIC: &str = "static";

@@ -5,15 +5,20 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::checks::{self, Identity};
-use super::findings::{Findings, Found, Origin};
-use super::policy::{self, Asks};
-use super::section::{Number, Rule, Section};
-use super::source::{self, Written};
-use super::strategy::{self, rule_of};
-use super::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
-use crate::domain::policy::Policy;
-use crate::domain::route::{InstanceId, OnStarted, Route, RouteName};
+use crate::config::checks;
+use crate::config::checks::Identity;
+use crate::config::findings::{Findings, Found, Origin};
+use crate::config::policy;
+use crate::config::policy::Asks;
+use crate::config::section::{Number, Rule, Section};
+use crate::config::source;
+use crate::config::source::Written;
+use crate::config::strategy;
+use crate::config::strategy::rule_of;
+use crate::config::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
+use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::policy::Policy;
+use writerlink_core::model::route::{OnStarted, Route};
 
 /// A route as far as it could be read: its identity is held against the others' even if the rest has
 /// faults, so that a person hears of all of them at once.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::findings::{Findings, Found, Origin, Place};
-use super::words::Word;
+use crate::config::findings::{Findings, Found, Origin, Place};
+use crate::config::words::Word;
 
 /// The text of a file, to tell lines and to quote from.
 #[derive(Clone, Copy)]

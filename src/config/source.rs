@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::findings::{Findings, Found, Place};
-use super::section::Rule;
-use super::strategy;
-use crate::domain::event::SourceKind;
-use crate::domain::identity::SourceArn;
-use crate::domain::policy::{Database, Policy};
-use crate::domain::route::{Source, SourceId};
-use crate::domain::truth::Witness;
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::section::Rule;
+use crate::config::strategy;
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, Policy};
+use writerlink_core::model::route::Source;
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::source_arn::SourceKind;
 
 /// A source as it is written.
 pub(super) enum Written {

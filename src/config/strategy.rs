@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
-use super::findings::{Findings, Found, Place};
-use super::section::{Rule, Section};
-use super::words::{Word, words};
-use crate::domain::policy::{Database, Policy, Role};
-use crate::domain::route::{
-    InstanceId, InvalidName, ListenerArn, Strategy, TargetGroup, TargetGroupArn, Weighted,
-};
-use crate::domain::truth::Witness;
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::section::{Rule, Section};
+use crate::config::words::{Word, words};
+use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, Policy, Role};
+use writerlink_core::model::route::{Strategy, TargetGroup, Weighted};
 
 const GROUP: &str = "target_group";
 const LISTENER: &str = "listener";

@@ -1,10 +1,11 @@
 use super::*;
-use crate::domain::identity::SourceArn;
-use crate::domain::lease::LEASE_DURATION;
-use crate::domain::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
-use crate::domain::provenance::ConfigHash;
-use crate::domain::route::{InstanceId, OnStarted, Source, SourceId, Strategy};
-use crate::domain::truth::Witness;
+use writerlink_core::ledger::lease::LEASE_DURATION;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
+use writerlink_core::model::provenance::ConfigHash;
+use writerlink_core::model::route::{OnStarted, Source, Strategy};
+use writerlink_core::model::source_arn::SourceArn;
 
 const ARN_A: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067";
 const ARN_B: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/b/1111111111111111";

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::findings::Findings;
-use super::section::{Number, Section, seconds};
-use crate::domain::turns::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
-use crate::reconcile::MOVES_PER_MINUTE_MAX;
-use crate::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling};
+use crate::config::findings::Findings;
+use crate::config::section::{Number, Section, seconds};
+use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
+use writerlink_engine::attempt::MOVES_PER_MINUTE_MAX;
+use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling};
 
 /// No sooner than a reading can be confirmed, and an hour is no repair.
 const INTERVAL_SECONDS: Number = Number {

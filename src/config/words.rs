@@ -1,8 +1,8 @@
 //! Fields whose value is one of a few words.
 
-use super::section::Rule;
-use crate::domain::policy::{Database, MapCheck, Mode, Role, ServingWhen};
-use crate::domain::route::OnStarted;
+use crate::config::section::Rule;
+use writerlink_core::model::policy::{Database, MapCheck, Mode, Role, ServingWhen};
+use writerlink_core::model::route::OnStarted;
 
 /// A choice that a person writes as a word.
 pub(super) trait Word: Copy + Default + PartialEq + 'static {

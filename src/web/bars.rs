@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::moves::Move;
-use crate::domain::audit::Step;
-use crate::domain::time::Timestamp;
+use crate::web::moves::Move;
+use writerlink_core::ledger::record::Step;
+use writerlink_core::model::time::Timestamp;
 
 /// What a stretch of a bar stands for. Its colour says it, and its place and height do too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::domain::route::{ROUTE_NAME_LENGTH_MAX, Route};
+use writerlink_core::model::names::ROUTE_NAME_LENGTH_MAX;
+use writerlink_core::model::route::Route;
 
 /// Which routes are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::bars::extent;
-use super::moves::{Move, Tone};
-use super::parts::{Room, table};
-use crate::domain::route::RouteName;
-use crate::domain::time::Timestamp;
+use crate::web::bars::extent;
+use crate::web::moves::{Move, Tone};
+use crate::web::parts::{Room, table};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::Timestamp;
 
 /// How far back the timeline goes.
 pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::audit::{Cause, Entry, Reason, RecordKind, Told};
-use crate::domain::past::{Phase, phases};
-use crate::domain::route::{InstanceId, RouteName};
-use crate::domain::standing::Standing;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{Outcome, TransitionId};
-use crate::ports::StoredRecord;
-use crate::text::span;
+use writerlink_core::ledger::record::{Entry, RecordKind, Told};
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::time::Timestamp;
+use writerlink_core::status::health::Standing;
+use writerlink_core::status::last_move::{Phase, phases};
+use writerlink_engine::ports::StoredRecord;
+use writerlink_engine::text::span;
 
 /// One transition, from what spoke for it to what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

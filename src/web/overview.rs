@@ -2,18 +2,19 @@
 
 use maud::{Markup, html};
 
-use super::choice::{Choice, chooser, leaf};
-use super::moves::Tone;
-use super::parts::{self, ROOM, Room, badge, section, table, time, transition_link};
-use super::recent::{Recent, happened};
-use super::shared::KEPT_FOR;
-use crate::domain::provenance::Provenance;
-use crate::domain::standing::Standing;
-use crate::domain::time::Timestamp;
-use crate::ports::{Depth, NoRecords};
-use crate::survey::view::{GroupView, RouteView, TargetView};
-use crate::survey::{Part, RouteSurvey, Survey};
-use crate::text::span;
+use crate::web::choice::{Choice, chooser, leaf};
+use crate::web::moves::Tone;
+use crate::web::parts;
+use crate::web::parts::{ROOM, Room, badge, section, table, time, transition_link};
+use crate::web::recent::{Recent, happened};
+use crate::web::shared::KEPT_FOR;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::time::Timestamp;
+use writerlink_core::status::health::Standing;
+use writerlink_engine::ports::{Depth, NoRecords};
+use writerlink_engine::survey::view::{GroupView, RouteView, TargetView};
+use writerlink_engine::survey::{Part, RouteSurvey, Survey};
+use writerlink_engine::text::span;
 
 /// How many targets of a group, and how many characters of a reason: a group that holds more than an ordinary one must
 /// not push the page over its limit.

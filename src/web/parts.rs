@@ -4,17 +4,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::moves::Tone;
-use crate::domain::provenance::Provenance;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::TransitionId;
-use crate::text::{clean, span};
+use crate::web::moves::Tone;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::text::{clean, span};
 
 pub(super) const STYLE_PATH: &str = "/style.css";
 pub(super) const ICON_PATH: &str = "/icon.svg";
 
 /// How many bytes a page has for what can be left out. Texts from outside have no sensible bound of their own, so the
-/// page has one. The rest of [`super::PAGE_BYTES_MAX`] is for what is always there, and for what has begun by then.
+/// page has one. The rest of [`crate::web::PAGE_BYTES_MAX`] is for what is always there, and for what has begun by then.
 pub(super) const ROOM: usize = 80_000;
 
 /// How many bytes are left for what can be left out.

@@ -12,14 +12,15 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shared::{Pace, Shared};
-use crate::domain::lease::CALL_TIMEOUT;
-use crate::domain::provenance::InstallationName;
-use crate::domain::route::Route;
-use crate::health::{Liveness, Readiness};
-use crate::ports::{Clock, Ledger, Ports};
-use crate::tally::{self, Tally};
-use crate::worker::{Happening, Observer};
+use crate::web::shared::{Pace, Shared};
+use writerlink_core::model::provenance::InstallationName;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::CALL_TIMEOUT;
+use writerlink_engine::health::{Liveness, Readiness};
+use writerlink_engine::ports::{Clock, Ledger, Ports};
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::prometheus;
+use writerlink_engine::telemetry::prometheus::Tally;
 
 /// How often the ledger is asked for the sake of `/readyz`, and only until it has answered once.
 const FIRST_READ: Pace = Pace { keep: Duration::from_secs(5), gap: Duration::from_secs(5) };
@@ -177,7 +178,7 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
     let of_version = process.sub_registry_with_label(("version".into(), env!("CARGO_PKG_VERSION").into()));
     of_version.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));
     match probes.tally.text(&process) {
-        Ok(text) => ([("content-type", tally::MEDIA_TYPE)], text).into_response(),
+        Ok(text) => ([("content-type", prometheus::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::bars;
-use super::day;
-use super::moves::{Move, moves};
-use super::parts::{Room, badge, instant, section, table, transition_link};
-use crate::domain::time::Timestamp;
-use crate::ports::StoredRecord;
-use crate::text::span;
+use crate::web::bars;
+use crate::web::day;
+use crate::web::moves::{Move, moves};
+use crate::web::parts::{Room, badge, instant, section, table, transition_link};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::StoredRecord;
+use writerlink_engine::text::span;
 
 /// How many of the newest records of a day the timeline is made of; a move has about five.
 pub(super) const RECENT_RECORDS_MAX: usize = 500;

@@ -21,7 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::worker::{Happening, Observer};
+use writerlink_engine::telemetry::event::{Happening, Observer};
 
 /// So many connections are open at once: a few viewers, a scraper and the health check need no more.
 pub const CONNECTIONS_MAX: usize = 64;

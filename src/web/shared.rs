@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::ports::Clock;
+use writerlink_engine::ports::Clock;
 
 /// For how long what was read is shown again, to whoever looks: a page that somebody reloads all the time costs as
 /// much as one that is looked at six times a minute. Ten seconds are less than any state of the load balancer lasts.
@@ -92,7 +92,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::domain::time::Timestamp;
+    use writerlink_core::model::time::Timestamp;
 
     /// Tokio's own clock, which a test pauses.
     struct Paused(tokio::time::Instant);

@@ -9,20 +9,23 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::choice::Choice;
-use super::day::LOOK_BACK;
-use super::overview;
-use super::parts::{self, ICON_PATH, STYLE_PATH, shown};
-use super::recent::{RECENT_RECORDS_MAX, Recent};
-use super::shared::{KEPT_FOR, Pace, Shared};
-use super::transition::{self, SCAN_MAX};
-use crate::domain::provenance::Provenance;
-use crate::domain::route::Route;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::TransitionId;
-use crate::ports::{Audit, AuditQuery, Clock, NoRecords, Ports, StoredRecord};
-use crate::records::{self, PAGE_RECORDS};
-use crate::survey::{Survey, Surveyor};
+use crate::web::choice::Choice;
+use crate::web::day::LOOK_BACK;
+use crate::web::overview;
+use crate::web::parts;
+use crate::web::parts::{ICON_PATH, STYLE_PATH, shown};
+use crate::web::recent::{RECENT_RECORDS_MAX, Recent};
+use crate::web::shared::{KEPT_FOR, Pace, Shared};
+use crate::web::transition;
+use crate::web::transition::SCAN_MAX;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_query;
+use writerlink_engine::audit_query::PAGE_RECORDS;
+use writerlink_engine::ports::{Audit, AuditQuery, Clock, NoRecords, Ports, StoredRecord};
+use writerlink_engine::survey::{Survey, Surveyor};
 
 /// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
 /// within one is the survey's own pace.
@@ -34,7 +37,7 @@ const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 1
 <path d=\"M2 8h8M7 4l4 4-4 4\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>\
 <circle cx=\"13\" cy=\"8\" r=\"2\" fill=\"#2a6f97\"/></svg>\n";
 
-/// How many routes a page has: with the longest names there are, it stays below [`super::PAGE_BYTES_MAX`].
+/// How many routes a page has: with the longest names there are, it stays below [`crate::web::PAGE_BYTES_MAX`].
 pub(super) const ROUTES_ON_A_PAGE: usize = 25;
 
 /// Said where a read panicked.
@@ -106,11 +109,11 @@ impl Site {
         let audit = Arc::clone(&self.audit);
         let read = async move {
             let one = match known {
-                None => records::any_of(audit.as_ref(), id, SCAN_MAX).await?,
+                None => audit_query::any_of(audit.as_ref(), id, SCAN_MAX).await?,
                 known => known,
             };
             match one {
-                Some(one) => records::whole_event_of(audit.as_ref(), one).await,
+                Some(one) => audit_query::whole_event_of(audit.as_ref(), one).await,
                 None => Ok(Vec::new()),
             }
         };

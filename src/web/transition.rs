@@ -2,17 +2,19 @@
 
 use maud::{Markup, html};
 
-use super::bars::{self, Shape, Stretch, bar};
-use super::moves::{Move, Tone, moves};
-use super::parts::{self, ROOM, Room, badge, fact, instant, section, table, time, transition_link};
-use super::recent::legend;
-use crate::domain::audit::{Entry, Told};
-use crate::domain::provenance::Provenance;
-use crate::domain::target::ObservedTarget;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::TransitionId;
-use crate::ports::StoredRecord;
-use crate::text::span;
+use crate::web::bars;
+use crate::web::bars::{Shape, Stretch, bar};
+use crate::web::moves::{Move, Tone, moves};
+use crate::web::parts;
+use crate::web::parts::{ROOM, Room, badge, fact, instant, section, table, time, transition_link};
+use crate::web::recent::legend;
+use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::StoredRecord;
+use writerlink_engine::text::span;
 
 /// How many of a day's newest records are looked through for a transition: twenty queries of a hundred.
 /// `writerlink audit show` looks further.

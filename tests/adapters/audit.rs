@@ -1,14 +1,15 @@
 //! What the audit's reading side makes of a refusal.
 
-use writerlink::audit_chain::verify_newest;
-use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
-use writerlink::domain::audit::Hash;
-use writerlink::domain::route::RouteName;
-use writerlink::domain::transition::ChainHead;
-use writerlink::ports::ErrorKind;
+use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_chain::verify_newest;
+use writerlink_engine::ports::ErrorKind;
 
 use crate::support::Account;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 #[tokio::test]
 async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
-use writerlink::aws::databases::AwsDatabases;
-use writerlink::aws::dns::names::{Names, Patience};
-use writerlink::domain::policy::{Database, Policy};
-use writerlink::domain::route::{InstanceId, OnStarted, Route, RouteName, Source, SourceId, Strategy};
-use writerlink::domain::truth::{Member, Reading, Readings, Testimony, Witness};
-use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
+use writerlink_aws::databases::AwsDatabases;
+use writerlink_aws::dns::names::{Names, Patience};
+use writerlink_core::evidence::discovery::{Member, Reading, Readings, Testimony};
+use writerlink_core::model::names::{InstanceId, RouteName, SourceId};
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, Policy};
+use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
+use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
 
-use super::elbv2::{NOWHERE, group};
+use super::elbv2::NOWHERE;
+use super::elbv2::group;
 use crate::support::Account;
 use crate::support::dns::NameServer;
 

@@ -2,15 +2,17 @@
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetTypeEnum};
-use writerlink::aws::elbv2::Elbv2TargetGroups;
-use writerlink::domain::plan::Present;
-use writerlink::domain::route::{TargetGroup, TargetGroupArn};
-use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
-use writerlink::ports::{CallError, ErrorKind, TargetGroups};
+use writerlink_aws::elbv2::Elbv2TargetGroups;
+use writerlink_core::actuation::plan::Present;
+use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::route::TargetGroup;
+use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
+use writerlink_engine::ports::{CallError, ErrorKind, TargetGroups};
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 pub(crate) const NOWHERE: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";

@@ -11,9 +11,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use writerlink::aws::setup;
-use writerlink::aws::sqs::{QueueFacts, SqsQueue};
-use writerlink::ports::Queue as _;
+use writerlink_aws::setup;
+use writerlink_aws::sqs::{QueueFacts, SqsQueue};
+use writerlink_engine::ports::Queue as _;
 
 use crate::support::Account;
 

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::{DeadLetterConfig, RuleState, SqsParameters, Target};
-use writerlink::aws::dns::names::Names;
-use writerlink::aws::dynamodb::{TableNames, create_tables};
-use writerlink::aws::installation::{AwsInstallation, What};
-use writerlink::aws::setup;
-use writerlink::check::Installation;
-use writerlink::check::facts::{BalancerFacts, DeadLetters, Encryption, Right, RuleTarget, Switch, Unseen};
-use writerlink::domain::route::TargetGroupArn;
-use writerlink::domain::truth::Witness;
-use writerlink::ports::ErrorKind;
-use writerlink::schema;
-use writerlink::system_clock::SystemClock;
+use writerlink_aws::dns::names::Names;
+use writerlink_aws::dynamodb::{TableNames, create_tables};
+use writerlink_aws::installation::{AwsInstallation, What};
+use writerlink_aws::setup;
+use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::policy::Witness;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Installation;
+use writerlink_engine::ports::installation::{
+    BalancerFacts, DeadLetters, Encryption, Right, RuleTarget, Switch, Unseen,
+};
+use writerlink_engine::schema;
+use writerlink_engine::system_clock::SystemClock;
 
 use super::dns;
 use super::elbv2::NOWHERE;
@@ -23,7 +25,8 @@ use super::sqs::NAME;
 use crate::support::Account;
 use crate::support::dns::NameServer;
 use crate::support::ministack::Ministack;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/db/50dc6c495c0c9188";

@@ -7,24 +7,29 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use writerlink::audit_chain::{Follower, Verification, Walk};
-use writerlink::aws::dynamodb::{DynamoLedger, TableNames, create_tables};
-use writerlink::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
-use writerlink::domain::change::{self, Arrival, Change, Effect, Taking};
-use writerlink::domain::event::{EventId, EventKey, EvidenceOrder, RdsEvent, SourceKind};
-use writerlink::domain::identity::SourceArn;
-use writerlink::domain::lease::{Generation, Owner};
-use writerlink::domain::plan::Reach;
-use writerlink::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
-use writerlink::domain::target::Target;
-use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{
-    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
-};
-use writerlink::embedded::clock::WorldTime;
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::embedded::faults::{Fabric, Process};
-use writerlink::ports::{Audit as _, AuditQuery, Commit, Ledger as _, StoredRecord};
+use writerlink_aws::dynamodb::{DynamoLedger, TableNames, create_tables};
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::change::{Arrival, Change, Effect, Taking};
+use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Generation, Owner};
+use writerlink_core::model::names::{InstanceId, RouteName, SourceId, TargetGroupArn};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::Target;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_chain::{Follower, Verification, Walk};
+use writerlink_engine::ports::{Audit as _, AuditQuery, Commit, Ledger as _, StoredRecord};
+use writerlink_sim::clock::WorldTime;
+use writerlink_sim::dynamodb::EmbeddedDynamo;
+use writerlink_sim::faults::{Fabric, Process};
 
 /// 2026-05-06T23:07:45.884Z.
 const NOON: i64 = 1_778_108_865_884;
@@ -378,7 +383,7 @@ mod promises {
     use super::*;
     use aws_sdk_dynamodb::types::AttributeValue;
     use std::collections::HashMap;
-    use writerlink::ports::ErrorKind;
+    use writerlink_engine::ports::ErrorKind;
 
     pub(super) async fn a_fresh_route_starts_at_generation_0_with_an_empty_chain(engine: &impl Engine) {
         let ledger = engine.ledger();
@@ -875,8 +880,8 @@ mod promises {
 mod faults {
     use super::*;
     use std::time::Duration;
-    use writerlink::embedded::faults::{Fate, Fault, Site};
-    use writerlink::ports::ErrorKind;
+    use writerlink_engine::ports::ErrorKind;
+    use writerlink_sim::faults::{Fate, Fault, Site};
 
     const TRANSACTION: &str = "ExecuteTransaction";
 
@@ -1071,7 +1076,8 @@ mod faults {
 
     #[tokio::test]
     async fn a_cancelled_transaction_passes_only_if_all_its_reasons_do() {
-        use crate::support::stub::{Answer, Stub};
+        use crate::support::stub::Answer;
+        use crate::support::stub::Stub;
         let expected = [
             (["None", "TransactionConflict"], ErrorKind::Throttled),
             (["ThrottlingError", "None"], ErrorKind::Throttled),

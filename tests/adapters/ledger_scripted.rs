@@ -2,15 +2,16 @@
 
 use aws_sdk_dynamodb::Client;
 use serde_json::Value;
-use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
-use writerlink::domain::audit::Hash;
-use writerlink::domain::event::EventKey;
-use writerlink::domain::route::RouteName;
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::{Audit as _, AuditQuery, Ledger as _};
+use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::{Audit as _, AuditQuery, Ledger as _};
 
 use crate::support::Account;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 /// A ledger without items and records, behind an endpoint that keeps what it is asked.
 async fn scripted() -> (DynamoLedger, Stub) {

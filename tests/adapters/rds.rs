@@ -3,18 +3,28 @@
 use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
-use writerlink::aws::databases::AwsDatabases;
-use writerlink::domain::identity::SourceArn;
-use writerlink::domain::policy::{Database, Role};
-use writerlink::domain::route::{Route, Source, SourceId};
-use writerlink::domain::truth::{Reading, Testimony, Truth, Witness};
-use writerlink::ports::{AddressError, CallError, Databases, ErrorKind};
+use writerlink_aws::databases::AwsDatabases;
+use writerlink_core::evidence::discovery::{Reading, Testimony, Truth};
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, Role};
+use writerlink_core::model::route::{Route, Source};
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind};
 
-use super::dns::{self, ENDPOINT, at_home, databases, instance, member, route, says};
+use super::dns;
+use super::dns::ENDPOINT;
+use super::dns::at_home;
+use super::dns::databases;
+use super::dns::instance;
+use super::dns::member;
+use super::dns::route;
+use super::dns::says;
 use crate::support::Account;
 use crate::support::dns::NameServer;
 use crate::support::ministack::Ministack;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 const CLUSTERS: &str = "Action=DescribeDBClusters";
 pub(crate) const INSTANCES: &str = "Action=DescribeDBInstances";

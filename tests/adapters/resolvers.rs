@@ -4,14 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::ResponseCode;
-use writerlink::aws::dns::names::{Families, Names, Patience};
-use writerlink::aws::dns::no_address::NoAddress;
-use writerlink::check::Installation;
-use writerlink::domain::route::Route;
-use writerlink::domain::truth::Witness;
-use writerlink::ports::CallError;
+use writerlink_aws::dns::names::{Families, Names, Patience};
+use writerlink_aws::dns::no_address::NoAddress;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::CallError;
+use writerlink_engine::ports::installation::Installation;
 
-use super::dns::{ENDPOINT, at_home, route};
+use super::dns::ENDPOINT;
+use super::dns::at_home;
+use super::dns::route;
 use super::installation;
 use crate::support::Account;
 use crate::support::dns::NameServer;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
-use writerlink::aws::config::Timeouts;
-use writerlink::aws::setup::{self, SetupError};
-use writerlink::aws::sqs::{OpenError, QueueFacts, SqsQueue};
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::{Depth, ErrorKind, Kept, Message, Queue};
+use writerlink_aws::config::Timeouts;
+use writerlink_aws::setup;
+use writerlink_aws::setup::SetupError;
+use writerlink_aws::sqs::{OpenError, QueueFacts, SqsQueue};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::{Depth, ErrorKind, Kept, Message, Queue};
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use writerlink::aws::setup;
-use writerlink::aws::sqs::{QueueFacts, SqsQueue};
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::{ErrorKind, Kept, Message, Queue};
+use writerlink_aws::setup;
+use writerlink_aws::sqs::{QueueFacts, SqsQueue};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::{ErrorKind, Kept, Message, Queue};
 
 use crate::sqs::NAME;
 use crate::support::Account;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 const NOW: Duration = Duration::ZERO;
 

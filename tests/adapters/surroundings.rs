@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
-use writerlink::aws::dynamodb::TableNames;
-use writerlink::aws::installation::{AwsInstallation, What};
-use writerlink::check::Installation;
-use writerlink::check::facts::{ListenerRule, Seen, Switch, Unseen};
-use writerlink::domain::policy::Database;
-use writerlink::domain::route::{ListenerArn, Route};
-use writerlink::domain::truth::{Reading, Testimony, Witness};
-use writerlink::ports::{Databases as _, ErrorKind};
-use writerlink::system_clock::SystemClock;
+use writerlink_aws::dynamodb::TableNames;
+use writerlink_aws::installation::{AwsInstallation, What};
+use writerlink_core::evidence::discovery::{Reading, Testimony};
+use writerlink_core::model::names::ListenerArn;
+use writerlink_core::model::policy::Database;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::installation::Installation;
+use writerlink_engine::ports::installation::{ListenerRule, Seen, Switch, Unseen};
+use writerlink_engine::ports::{Databases as _, ErrorKind};
+use writerlink_engine::system_clock::SystemClock;
 
 use super::dns;
 use super::sqs::NAME;
 use crate::support::Account;
 use crate::support::dns::NameServer;
-use crate::support::stub::{Answer, Stub};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
-use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::IN_HAND_FOR;
+use writerlink_core::model::outcome::IN_HAND_FOR;
+use writerlink_core::model::time::Timestamp;
 
-use crate::messages::{Fate, ROUTES, Story, source};
+use crate::messages::Fate;
+use crate::messages::ROUTES;
+use crate::messages::Story;
+use crate::messages::source;
 use crate::trial::Trial;
 use crate::watch::Seen;
 use crate::workers::Standstill;

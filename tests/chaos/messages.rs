@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 use serde_json::json;
 use writerlink::config;
-use writerlink::domain::event::EventKey;
-use writerlink::domain::route::Route;
-use writerlink::domain::time::Timestamp;
-use writerlink::wire::{Parsed, parse};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::wire::{Parsed, parse};
 
-use crate::trial::{NEW, OLD};
+use crate::trial::NEW;
+use crate::trial::OLD;
 
 /// How many routes there are.
 pub(crate) const ROUTES: usize = 10;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use tokio::task::JoinHandle;
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
 /// Between two rounds. The stand-in answers one call after another, and the workers' calls come first.
 const EVERY: Duration = Duration::from_millis(50);

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use writerlink::aws::config::Timeouts;
+use writerlink_aws::config::Timeouts;
 
 use crate::support::Account;
-use crate::support::microburst::{Microburst, Rule};
+use crate::support::microburst::Microburst;
+use crate::support::microburst::Rule;
 
 /// The calls that change something, whose reply may be lost after they did.
 const CHANGING: [&str; 7] = [

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
 use crate::schedule::WORKERS;
 use crate::support::microburst::Microburst;

@@ -8,9 +8,9 @@ mod story;
 use std::time::Duration;
 
 use story::{FOREIGN, SECOND, Story};
-use writerlink::domain::audit::RecordKind;
-use writerlink::embedded::dynamodb::LedgerTable::{Audit, State};
-use writerlink::timer::INTERVAL;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_engine::timer::INTERVAL;
+use writerlink_sim::dynamodb::LedgerTable::{Audit, State};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use writerlink::{emf, measure};
+use writerlink::emf;
+use writerlink_engine::telemetry::measure;
 
-use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
+use crate::embedded_metrics::Series;
+use crate::embedded_metrics::lines_of_a_worker;
+use crate::embedded_metrics::series_of;
 use crate::stacks::templates;
-use crate::troubles::{installation, panicked};
+use crate::troubles::installation;
+use crate::troubles::panicked;
 
 /// What the issue asks for at the least.
 const ALARMS_MIN: usize = 12;

@@ -9,12 +9,16 @@ use aws_sdk_dynamodb::types::{PointInTimeRecoverySpecification, TimeToLiveSpecif
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, LoadBalancerAttribute, LoadBalancerTypeEnum, ProtocolEnum, TargetGroupAttribute,
 };
-use writerlink::aws::dynamodb::TableNames;
+use writerlink_aws::dynamodb::TableNames;
 
-use crate::stacks::{ROUTE, Stacks};
+use crate::stacks::ROUTE;
+use crate::stacks::Stacks;
 use crate::support::ministack::Ministack;
-use crate::support::stub::{Answer, Stub};
-use crate::trial::{Said, Trial, said};
+use crate::support::stub::Answer;
+use crate::support::stub::Stub;
+use crate::trial::Said;
+use crate::trial::Trial;
+use crate::trial::said;
 
 /// The attributes of infra/privatelink.yaml.
 const ATTRIBUTES: [(&str, &str); 6] = [

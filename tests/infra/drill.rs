@@ -2,11 +2,15 @@
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Value, json};
-use writerlink::aws::dynamodb::TableNames;
-use writerlink::aws::setup::{RECEIVES_MAX, RETENTION, VISIBILITY};
+use writerlink_aws::dynamodb::TableNames;
+use writerlink_aws::setup::{RECEIVES_MAX, RETENTION, VISIBILITY};
 
-use crate::stacks::{ROUTE, Stacks, source_arn};
-use crate::trial::{OLD, Trial, sample};
+use crate::stacks::ROUTE;
+use crate::stacks::Stacks;
+use crate::stacks::source_arn;
+use crate::trial::OLD;
+use crate::trial::Trial;
+use crate::trial::sample;
 
 /// Puts a failover to the second instance on the default bus, as a person who drills would.
 async fn put(trial: &Trial, source: &str, source_arn: &str) {

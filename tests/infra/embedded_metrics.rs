@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use writerlink::{emf, measure};
+use writerlink::emf;
+use writerlink_engine::telemetry::measure;
 
 use crate::stacks::ROUTE;
-use crate::trial::{Trial, completed};
+use crate::trial::Trial;
+use crate::trial::completed;
 use crate::troubles;
 
 /// What a unit may be (`MetricDatum`, CloudWatch API reference).

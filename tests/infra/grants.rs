@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::stacks::{parameters, resolved, templates};
+use crate::stacks::parameters;
+use crate::stacks::resolved;
+use crate::stacks::templates;
 
 // IAM user guide, "IAM and STS quotas". White space is not counted.
 const MANAGED_MAX: usize = 6_144;

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
-use writerlink::domain::ground::{Act, Order};
-use writerlink::domain::lease::Owner;
-use writerlink::domain::provenance::InstallationName;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::{FleetConfig, Running};
-use writerlink::embedded::health::Answer;
-use writerlink::ports::ErrorKind;
-use writerlink::reconcile::OperatorCommands;
-use writerlink::system_clock::SystemClock;
-use writerlink::worker::{Happening, Observer as _, Until};
+use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::provenance::InstallationName;
+use writerlink_engine::attempt::OperatorCommands;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::system_clock::SystemClock;
+use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::worker::Until;
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::{FleetConfig, Running};
+use writerlink_sim::health::Answer;
 
+use crate::rig::Rig;
+use crate::rig::in_its_own_runtime;
 use crate::rig::log::Log;
-use crate::rig::{Rig, in_its_own_runtime};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -9,13 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use writerlink::config::{self, CONFIG_TEXT_VARIABLE};
-use writerlink::domain::provenance::InstallationName;
+use writerlink::config;
+use writerlink::config::CONFIG_TEXT_VARIABLE;
 use writerlink::emf;
+use writerlink_core::model::provenance::InstallationName;
 
 use crate::rig::in_its_own_runtime;
 use crate::stacks::templates;
-use crate::troubles::{self, Told};
+use crate::troubles;
+use crate::troubles::Told;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -18,14 +18,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use writerlink::domain::event::EventKey;
-use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, LEASE_DURATION};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::transition::Desired;
-use writerlink::embedded::databases::Heard;
-use writerlink::embedded::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
-use writerlink::wire::{self, Parsed};
-use writerlink::worker::{RECEIVE_WAIT, VISIBILITY};
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::ledger::lease::LEASE_DURATION;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX};
+use writerlink_engine::wire;
+use writerlink_engine::wire::Parsed;
+use writerlink_engine::worker::{RECEIVE_WAIT, VISIBILITY};
+use writerlink_sim::databases::Heard;
+use writerlink_sim::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
 
 use self::checker::Checker;
 use self::watched::Watched;

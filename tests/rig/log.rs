@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::Value;
 use tracing::dispatcher::{Dispatch, with_default};
 use tracing_subscriber::layer::SubscriberExt as _;
-use writerlink::domain::provenance::InstallationName;
 use writerlink::emf::{LineLayer, LogFormat};
-use writerlink::ports::Clock;
-use writerlink::worker::{Happening, Observer, TracingSink};
+use writerlink_core::model::provenance::InstallationName;
+use writerlink_engine::ports::Clock;
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
 /// A log that is kept in memory.
 #[derive(Clone, Default)]

@@ -9,22 +9,26 @@ pub(crate) mod tables;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use writerlink::audit_chain::{compared_end, verify_newest};
-use writerlink::domain::audit::{BrokenChain, ChainVerifier, Hash, RecordKind};
-use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::ground::{Act, Order};
-use writerlink::domain::identity::SourceArn;
-use writerlink::domain::lease::Owner;
-use writerlink::domain::route::{Route, Strategy, TargetGroup, Weighted};
-use writerlink::domain::target::Target;
-use writerlink::domain::transition::{ChainHead, Outcome};
-use writerlink::embedded::databases::Instance;
-use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
-use writerlink::embedded::fleet::{Fleet, FleetConfig, Running};
-use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::{Audit, AuditQuery, Ledger, StoredRecord};
-use writerlink::reconcile::{OperatorCommands, Report};
-use writerlink::worker::{Happening, Observer, Until};
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::ledger::chain::{BrokenChain, ChainVerifier};
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::target::Target;
+use writerlink_engine::attempt::{OperatorCommands, Report};
+use writerlink_engine::audit_chain::{compared_end, verify_newest};
+use writerlink_engine::ports::{Audit, AuditQuery, Ledger, StoredRecord};
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::worker::Until;
+use writerlink_sim::databases::Instance;
+use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::fleet::{Fleet, FleetConfig, Running};
+use writerlink_sim::world::{WorldConfig, instances};
 
 /// Keeps what workers tell, for assertions.
 #[derive(Default)]
@@ -133,7 +137,7 @@ impl Rig {
     pub(crate) fn event(&self, route: usize, id: EventId, n: usize, seconds: u64) -> RdsEvent {
         let start = WorldConfig::default().start;
         let instance = self.instance(route, n).id;
-        let source = writerlink::domain::route::SourceId::new(self.routes[route].name.as_str());
+        let source = writerlink_core::model::names::SourceId::new(self.routes[route].name.as_str());
         let message = match id {
             EventId::FAILOVER_COMPLETED => format!("Completed failover to DB instance: {instance}"),
             EventId::PREVIOUS_PRIMARY_PROMOTED => {
@@ -144,7 +148,7 @@ impl Rig {
         RdsEvent {
             id: Some(id),
             source: source.unwrap(),
-            kind: writerlink::domain::event::SourceKind::Cluster,
+            kind: writerlink_core::model::source_arn::SourceKind::Cluster,
             source_arn: SourceArn::parse(&format!(
                 "arn:aws:rds:us-east-1:123456789012:cluster:{}",
                 self.routes[route].name
@@ -209,7 +213,7 @@ impl Rig {
     /// A route's whole chain, verified on the way: no gap, nothing altered, and it ends at the head (I8).
     pub(crate) async fn chain(&self, route: usize) -> Vec<StoredRecord> {
         let outsider = self.fleet.world.process("outsider");
-        self.fleet.world.fabric.set_plan(writerlink::embedded::faults::no_faults());
+        self.fleet.world.fabric.set_plan(writerlink_sim::faults::no_faults());
         let ledger = self.fleet.dynamo.ledger(&outsider);
         let name = self.routes[route].name.clone();
         let head = ledger.load(&name).await.unwrap().chain;

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::Account;
 use super::ministack::Ministack;
-use super::standin::{Program, Standin, http};
+use super::standin::Program;
+use super::standin::Standin;
+use super::standin::http;
 
 /// A running microburst, in front of the binary's ministack.
 pub struct Microburst(Standin);

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::standin::{Program, Standin};
+use super::standin::Program;
+use super::standin::Standin;
 
 /// A running ministack.
 pub struct Ministack(Standin);

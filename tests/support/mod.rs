@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sqs::config::Credentials;
-use writerlink::aws::config::{Timeouts, loader};
+use writerlink_aws::config::{Timeouts, loader};
 
 /// An AWS account of its own: ministack takes twelve digits of an access key for one, so tests that run at
 /// the same time on one ministack never meet.

@@ -12,10 +12,10 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetDescription, TargetTypeEnum};
 use serde_json::Value;
 use uuid::Uuid;
-use writerlink::domain::provenance::ConfigHash;
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_core::model::provenance::ConfigHash;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;

@@ -1,9 +1,3 @@
-//! What is decided and what is read, as values: no clock, no world, no call.
-//!
-//! ```text
-//! cargo test --test values domain::    the decisions
-//! cargo test --test values text::      the texts of events, fuzzed
-//! ```
+//! What is read, as values: the texts of events, fuzzed. What is decided is tested in `crates/core/tests/domain`.
 
-mod domain;
 mod text;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use aws_sdk_dynamodb::types::AttributeValue;
-use writerlink::domain::audit::BrokenChain;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
+use writerlink_core::ledger::chain::BrokenChain;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

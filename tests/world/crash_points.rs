@@ -12,15 +12,16 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::rig::Rig;
-use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
-use writerlink::embedded::dynamodb::LedgerTable;
-use writerlink::embedded::event_bodies;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::{FleetConfig, Running};
-use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::Depth;
-use writerlink::timer::INTERVAL;
-use writerlink::worker::VISIBILITY;
+use crate::rig::invariants::CONVERGES_WITHIN;
+use crate::rig::invariants::Invariants;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::timer::INTERVAL;
+use writerlink_engine::worker::VISIBILITY;
+use writerlink_sim::dynamodb::LedgerTable;
+use writerlink_sim::event_bodies;
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::{FleetConfig, Running};
+use writerlink_sim::world::WorldConfig;
 
 /// Longer than a lease and all margins: who wakes after that may act on nothing it knew before.
 const PAST_THE_LEASE: Duration = Duration::from_secs(40);
@@ -266,7 +267,7 @@ async fn idle(rig: &Rig, worker: &Running) {
     }
 }
 
-fn struck(story: Story, points: &[Point]) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+fn struck(story: Story, points: &[Point]) -> Box<dyn writerlink_sim::faults::FaultPlan> {
     let faults: BTreeMap<(String, u64), Fault> =
         points.iter().map(|p| ((p.process.clone(), p.nth), p.strike.fault())).collect();
     let round_trip = story.round_trip();

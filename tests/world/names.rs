@@ -5,17 +5,18 @@
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::domain::audit::Reason;
-use writerlink::domain::decide::Decision;
-use writerlink::domain::event::{Evidence, RdsEvent};
-use writerlink::domain::policy::Database;
-use writerlink::domain::route::SourceId;
-use writerlink::domain::transition::Outcome;
-use writerlink::domain::truth::Witness;
-use writerlink::embedded::databases::{Lags, endpoint};
-use writerlink::embedded::world::instances;
-use writerlink::ports::NO_SUCH_NAME;
-use writerlink::reconcile::{DryRun, Ended};
+use writerlink_core::decision::verdict::Decision;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::Database;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::Reason;
+use writerlink_engine::attempt::{DryRun, Ended};
+use writerlink_engine::ports::NO_SUCH_NAME;
+use writerlink_sim::databases::{Lags, endpoint};
+use writerlink_sim::world::instances;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

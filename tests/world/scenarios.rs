@@ -4,18 +4,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::domain::audit::{Cause, Reason, RecordKind};
-use writerlink::domain::event::{EventId, Evidence};
-use writerlink::domain::lease::Owner;
-use writerlink::domain::route::OnStarted;
-use writerlink::domain::target::TargetHealth;
-use writerlink::domain::transition::Outcome;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::ErrorKind;
-use writerlink::reconcile::{NothingInHand, Reconciler, Report};
-use writerlink::worker::RECEIVE_WAIT;
+use writerlink_core::evidence::event::EventId;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::route::OnStarted;
+use writerlink_core::model::target::TargetHealth;
+use writerlink_engine::attempt::{NothingInHand, Reconciler, Report};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::worker::RECEIVE_WAIT;
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::world::WorldConfig;
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);
@@ -26,12 +28,12 @@ fn finished(outcome: Outcome) -> (RecordKind, Option<Outcome>) {
 }
 
 /// A plan that gives `fault` to every call of this name, and works otherwise.
-fn always(call: &'static str, fault: Fault) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+fn always(call: &'static str, fault: Fault) -> Box<dyn writerlink_sim::faults::FaultPlan> {
     Box::new(move |site: &Site| if site.call == call { Fate::meets(fault) } else { Fate::WORKS })
 }
 
 /// A plan that gives `fault` to the `nth` call of this name (from 1), and works otherwise.
-fn once(call: &'static str, nth: u32, fault: Fault) -> Box<dyn writerlink::embedded::faults::FaultPlan> {
+fn once(call: &'static str, nth: u32, fault: Fault) -> Box<dyn writerlink_sim::faults::FaultPlan> {
     let mut seen = 0;
     Box::new(move |site: &Site| {
         seen += u32::from(site.call == call);
@@ -129,7 +131,7 @@ async fn the_same_event_delivered_twice_costs_no_elb_call_the_second_time() {
     assert!(rig.run("w1").await);
     let before = rig.load_balancer_calls();
     // As SNS tells the same event: another text, so the queue's own deduplication does not see it.
-    let body = writerlink::embedded::event_bodies::sns_envelope(&event);
+    let body = writerlink_sim::event_bodies::sns_envelope(&event);
     rig.fleet.world.sqs.send("orders", &body);
     assert!(rig.run("w2").await, "a worker that has not heard of the first delivery");
     assert_eq!(rig.load_balancer_calls(), before);
@@ -402,7 +404,7 @@ async fn two_workers_settle_200_events_over_20_routes_exactly_once_each() {
         tokio::time::sleep(Duration::from_mins(3)).await;
     }
     tokio::time::sleep(Duration::from_mins(2)).await;
-    assert_eq!(rig.fleet.world.sqs.depth(), writerlink::ports::Depth::default());
+    assert_eq!(rig.fleet.world.sqs.depth(), writerlink_engine::ports::Depth::default());
     for route in 0..names.len() {
         assert_eq!(rig.registered(route), [rig.target(route, 2)]);
         let terminal = rig.story(route).await.iter().filter(|(_, o)| o.is_some()).count();
@@ -428,7 +430,7 @@ async fn a_renewed_lease_is_not_taken_over_on_its_old_deadline() {
     let first = rig.start("w1");
     tokio::time::sleep(Duration::from_millis(3500)).await;
     // Another group, so that the queue does not keep the two apart: only the lease does.
-    let newer = writerlink::embedded::event_bodies::sns_envelope(&rig.completed(0, 3, 2));
+    let newer = writerlink_sim::event_bodies::sns_envelope(&rig.completed(0, 3, 2));
     rig.fleet.world.sqs.send("by-sns", &newer);
     let second = rig.start("w2");
     tokio::time::sleep(Duration::from_mins(2)).await;
@@ -638,7 +640,7 @@ async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     rig.fleet.world.deliver(&event);
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
-    fabric.set_plan(writerlink::embedded::faults::no_faults());
+    fabric.set_plan(writerlink_sim::faults::no_faults());
     let person = rig.fleet.world.process("person");
     let attempts = FleetConfig::default().attempts;
     let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);

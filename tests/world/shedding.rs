@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::domain::lease::CALL_TIMEOUT;
-use writerlink::domain::transition::Outcome;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::{Depth, ErrorKind};
-use writerlink::reconcile::Ended;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::time::CALL_TIMEOUT;
+use writerlink_engine::attempt::Ended;
+use writerlink_engine::ports::{Depth, ErrorKind};
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::world::WorldConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const ROUTES: usize = 150;

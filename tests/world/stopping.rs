@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::embedded::fleet::{FleetConfig, Running};
-use writerlink::embedded::queue::ABANDONED_RECEIVE;
-use writerlink::embedded::world::WorldConfig;
+use writerlink_sim::fleet::{FleetConfig, Running};
+use writerlink_sim::queue::ABANDONED_RECEIVE;
+use writerlink_sim::world::WorldConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 

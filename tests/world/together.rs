@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
-use writerlink::timer::{INTERVAL, LOOKS_PER_SECOND_MAX};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX};
+use writerlink_sim::faults::{Effect, Fate, Fault, Site};
 
 const ROUTES: usize = 300;
 

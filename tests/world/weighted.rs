@@ -11,30 +11,36 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use async_trait::async_trait;
-use writerlink::domain::audit::{Cause, Entry, Reason, RecordKind};
-use writerlink::domain::event::{EventId, EventKey, Evidence};
-use writerlink::domain::ground::{Act, Ground, Order};
-use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
-use writerlink::domain::plan::Present;
-use writerlink::domain::policy::Mode;
-use writerlink::domain::route::{InstanceId, OnStarted, Route, Strategy, TargetGroup, Weighted};
-use writerlink::domain::target::{ObservedTarget, Target};
-use writerlink::domain::transition::{IN_HAND_FOR, Outcome};
-use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
-use writerlink::domain::weights::{Weight, Weights};
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::listener::{WEIGHTS_PROPAGATION, WeightChange};
-use writerlink::embedded::load_balancer::LoadBalancer;
-use writerlink::embedded::target_group::TargetDescription;
-use writerlink::embedded::world::{WorldConfig, instances};
-use writerlink::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
-use writerlink::reconcile::{
+use writerlink_core::actuation::plan::Present;
+use writerlink_core::actuation::weights::{Weight, Weights};
+use writerlink_core::evidence::discovery::{Member, Reading, Testimony};
+use writerlink_core::evidence::event::{EventId, EventKey};
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::ledger::lease::LEASE_DURATION;
+use writerlink_core::ledger::record::{Entry, RecordKind};
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::outcome::{IN_HAND_FOR, Outcome};
+use writerlink_core::model::policy::Mode;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::route::{OnStarted, Route, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_engine::attempt::{
     Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler,
     Together, Watched,
 };
-use writerlink::timer::INTERVAL;
-use writerlink::worker::{Until, VISIBILITY, Worker};
+use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
+use writerlink_engine::timer::INTERVAL;
+use writerlink_engine::worker::{Until, VISIBILITY, Worker};
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::listener::{WEIGHTS_PROPAGATION, WeightChange};
+use writerlink_sim::load_balancer::LoadBalancer;
+use writerlink_sim::target_group::TargetDescription;
+use writerlink_sim::world::{WorldConfig, instances};
 
 const ROUTE: &str = "orders";
 const OPERATOR: &str = "operator";
@@ -147,7 +153,7 @@ fn watch(rig: &Rig) -> Arc<Mutex<Vec<String>>> {
     let violations: Arc<Mutex<Vec<String>>> = Arc::default();
     let (noted, elb) = (Arc::clone(&violations), Arc::clone(&rig.fleet.world.elb));
     let route = rig.routes[0].clone();
-    let watcher = move |effect: &writerlink::embedded::faults::Effect| {
+    let watcher = move |effect: &writerlink_sim::faults::Effect| {
         let weighted = weighted(&route);
         let weights = elb.weights(&weighted.listener);
         let in_service = weights.in_service();
@@ -250,7 +256,7 @@ async fn a_duplicate_event_of_a_weighted_route_costs_no_elb_call() {
     let event = scales.rig.started(0, 2, 0);
     scales.rig.fleet.world.deliver(&event);
     assert!(scales.rig.run("w1").await);
-    let body = writerlink::embedded::event_bodies::sns_envelope(&event);
+    let body = writerlink_sim::event_bodies::sns_envelope(&event);
     scales.rig.fleet.world.sqs.send(ROUTE, &body);
     assert!(scales.rig.run("w2").await);
     let calls = scales.rig.calls("w2");

@@ -8,12 +8,13 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgGroup, Subcommand};
 
-use super::{age, instance_id, route_name};
-use crate::domain::audit::Cause;
-use crate::domain::event::EventKey;
-use crate::domain::route::{InstanceId, RouteName};
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{Outcome, TransitionId};
+use crate::cli::args::{age, instance_id, route_name};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Cause;
+use writerlink_core::model::time::Timestamp;
 
 /// The longest pause between two questions of `audit tail`: who looks less often wants a list.
 const EVERY_SECONDS_MAX: u64 = 60 * 60;

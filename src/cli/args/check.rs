@@ -1,7 +1,7 @@
 //! What `check` is to look at.
 
-use super::route_name;
-use crate::domain::route::RouteName;
+use crate::cli::args::route_name;
+use writerlink_core::model::names::RouteName;
 
 /// Which part, and how strictly.
 #[derive(Clone, Debug, clap::Args)]

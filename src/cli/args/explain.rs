@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::RecordRef;
-use super::audit::record_ref;
+use crate::cli::args::RecordRef;
+use crate::cli::args::audit::record_ref;
 
 /// What is to be explained.
 #[derive(Clone, Debug, clap::Args)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 
-use super::{age, instance_id, route_name};
-use crate::domain::route::{InstanceId, RouteName};
-use crate::domain::safety::Rule;
+use crate::cli::args::{age, instance_id, route_name};
+use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::reason::Rule;
 
 /// The longest reason, in characters: it is shown in every refusal that it leads to, beside other words.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_help_says_how_long_a_reason_may_be() {
         use clap::CommandFactory as _;
-        let args = super::super::Args::command();
+        let args = crate::cli::args::Args::command();
         let pause = args.find_subcommand("pause").unwrap();
         let reason = pause.get_arguments().find(|arg| arg.get_id() == "reason").unwrap();
         let help = reason.get_help().unwrap().to_string();

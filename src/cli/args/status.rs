@@ -1,7 +1,7 @@
 //! Which routes are to be shown, and how often.
 
-use super::route_name;
-use crate::domain::route::RouteName;
+use crate::cli::args::route_name;
+use writerlink_core::model::names::RouteName;
 
 /// The longest pause between two looks, in seconds: whoever means a day means a job.
 const WATCH_SECONDS_MAX: u64 = 24 * 60 * 60;

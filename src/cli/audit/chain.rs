@@ -1,9 +1,9 @@
 //! What is said of records that are not as they were written.
 
-use crate::audit_chain::Fault;
 use crate::cli::failure::{Exit, Failure};
-use crate::domain::audit::BrokenChain;
-use crate::ports::UnreadableRow;
+use writerlink_core::ledger::chain::BrokenChain;
+use writerlink_engine::audit_chain::Fault;
+use writerlink_engine::ports::UnreadableRow;
 
 /// A chain by its name, what is wrong with it, and what of its end needs a person.
 type Broken<'a> = (&'a str, &'a Fault, Option<&'a str>);

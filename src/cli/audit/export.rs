@@ -9,19 +9,19 @@ use std::io::{self, BufWriter, Write};
 
 use tokio::sync::watch;
 
-use self::kept::{Kept, Places};
-use super::chain::{AT_THE_SEAM, IN_THE_TABLE, broken};
-use super::progress::Progress;
-use super::view::RecordRow;
-use super::{Desk, go_on_after, no_such_output, places, seek, unreadable};
-use crate::audit_chain::{Fault, Follower, Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Export, Output};
+use crate::cli::audit::chain::{AT_THE_SEAM, IN_THE_TABLE, broken};
+use crate::cli::audit::export::kept::{Kept, Places};
+use crate::cli::audit::progress::Progress;
+use crate::cli::audit::view::RecordRow;
+use crate::cli::audit::{Desk, go_on_after, no_such_output, places, seek, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{csv_line, heading};
-use crate::domain::route::RouteName;
-use crate::domain::time::Timestamp;
-use crate::ports::{Audit, StoredRecord};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_chain::{Fault, Follower, Met, Walk};
+use writerlink_engine::ports::{Audit, StoredRecord};
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
-use super::view::RecordRow;
-use super::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek, unreadable};
 use crate::cli::Session;
 use crate::cli::args::{Cursor, List, Output};
+use crate::cli::audit::view::RecordRow;
+use crate::cli::audit::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::Listing;
-use crate::domain::lease::CLOCK_SKEW_MAX;
-use crate::domain::route::RouteName;
-use crate::domain::time::Timestamp;
-use crate::ports::{Audit, AuditQuery, StoredRecord};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::{Audit, AuditQuery, StoredRecord};
 
 /// How many days a list over all routes goes back if nothing is said: it asks at least once for every day.
 const DAYS_DEFAULT: u32 = 7;

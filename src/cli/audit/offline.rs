@@ -5,15 +5,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use super::chain::IN_A_FILE;
-use super::export::line;
-use super::progress::Progress;
-use super::verify::{self, Judged, Verdict};
-use crate::audit_chain::{Fault, Follower};
 use crate::cli::Session;
 use crate::cli::args::Output;
+use crate::cli::audit::chain::IN_A_FILE;
+use crate::cli::audit::export::line;
+use crate::cli::audit::progress::Progress;
+use crate::cli::audit::verify;
+use crate::cli::audit::verify::{Judged, Verdict};
 use crate::cli::failure::{Exit, Failure};
-use crate::domain::route::RouteName;
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_chain::{Fault, Follower};
 
 /// How many lines are read between two words about how far it is.
 const LINES_A_WORD: u64 = 10_000;

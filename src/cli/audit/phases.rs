@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::domain::audit::Entry;
-use crate::domain::past::{PhaseSpan, spans};
-use crate::ports::StoredRecord;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::status::last_move::{PhaseSpan, spans};
+use writerlink_engine::ports::StoredRecord;
 
 /// How many characters a bar has at most: with a name, two times and a request id it fits a line.
 const BAR_CHARS: usize = 18;

@@ -4,13 +4,13 @@
 //! before it by more than that. So halving the chain finds a place before which everything is older, and one
 //! after which nothing is; a chain of a million records takes twenty questions for one record each.
 
-use super::{page, unreadable};
-use crate::audit_chain::{Met, Walk, seq_of};
+use crate::cli::audit::{page, unreadable};
 use crate::cli::failure::Failure;
-use crate::domain::lease::CLOCK_SKEW_MAX;
-use crate::domain::route::RouteName;
-use crate::domain::time::Timestamp;
-use crate::ports::{Audit, AuditQuery, StoredRecord};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_chain::{Met, Walk, seq_of};
+use writerlink_engine::ports::{Audit, AuditQuery, StoredRecord};
 
 /// A record before which all are older than `instant`.
 pub(super) async fn none_missed_since(

@@ -2,19 +2,21 @@
 
 use std::io::{self, Write};
 
-use super::phases::{self, bar};
-use super::unreadable;
-use super::view::{RecordRow, RecordView, headline};
 use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
+use crate::cli::audit::phases;
+use crate::cli::audit::phases::bar;
+use crate::cli::audit::unreadable;
+use crate::cli::audit::view::{RecordRow, RecordView, headline};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
-use crate::domain::audit::{Entry, Told};
-use crate::domain::event::RdsEvent;
-use crate::domain::target::ObservedTarget;
-use crate::domain::transition::Outcome;
-use crate::ports::{Audit, StoredRecord};
-use crate::records::{self, SCAN_RECORDS_MAX};
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_engine::audit_query;
+use writerlink_engine::audit_query::SCAN_RECORDS_MAX;
+use writerlink_engine::ports::{Audit, StoredRecord};
 
 /// Shows what belongs to `id`.
 pub(super) async fn run(
@@ -48,9 +50,11 @@ pub(in crate::cli) async fn records_of(
     id: &RecordRef,
 ) -> Result<Vec<StoredRecord>, Failure> {
     let records = match id {
-        RecordRef::Event(key) => records::of_event(audit, *key).await,
-        RecordRef::Record { route, seq } => records::of_the_transition_at(audit, route.clone(), *seq).await,
-        RecordRef::Transition(transition) => records::of_transition(audit, *transition).await,
+        RecordRef::Event(key) => audit_query::of_event(audit, *key).await,
+        RecordRef::Record { route, seq } => {
+            audit_query::of_the_transition_at(audit, route.clone(), *seq).await
+        }
+        RecordRef::Transition(transition) => audit_query::of_transition(audit, *transition).await,
     };
     records.map_err(unreadable)
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::verify::head;
-use super::view::RecordRow;
-use super::{Desk, go_on_after, no_such_output, places, seek};
-use crate::audit_chain::{Met, Walk};
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
+use crate::cli::audit::verify::head;
+use crate::cli::audit::view::RecordRow;
+use crate::cli::audit::{Desk, go_on_after, no_such_output, places, seek};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Row as _, clean, csv_line, heading, json_line};
 use crate::cli::run::asked;
-use crate::domain::route::RouteName;
-use crate::domain::time::Timestamp;
-use crate::ports::{Audit, CallError, ErrorKind, StoredRecord};
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_chain::{Met, Walk};
+use writerlink_engine::ports::{Audit, CallError, ErrorKind, StoredRecord};
 
 /// How wide the columns of a line are, which cannot know what comes: a hundred columns in all. A longer value pushes the
 /// rest of its line aside.

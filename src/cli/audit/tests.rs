@@ -7,20 +7,28 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 
-use crate::check::Installation;
+use crate::cli;
 use crate::cli::args::Args;
-use crate::cli::{self, Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
+use crate::cli::{Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
 use crate::config::Config;
-use crate::domain::audit::{AuditRecord, Cause, Entry, Hash, Reason, RecordKind, Step, Told};
-use crate::domain::change::Change;
-use crate::domain::event::{EventId, EventKey, RdsEvent, SourceKind};
-use crate::domain::identity::SourceArn;
-use crate::domain::lease::{Generation, Owner};
-use crate::domain::route::{InstanceId, RouteName, SourceId, TargetGroupArn};
-use crate::domain::target::{ObservedTarget, Target, TargetHealth};
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{ChainHead, EventEntry, Outcome, RouteState, TransitionId};
-use crate::ports::{Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord};
+use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::state::{ChainHead, EventEntry, RouteState};
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Generation, Owner};
+use writerlink_core::model::names::{InstanceId, RouteName, SourceId, TargetGroupArn};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::installation::Installation;
+use writerlink_engine::ports::{
+    Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord,
+};
 
 const ARN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
 

@@ -4,21 +4,21 @@ use std::io;
 
 use serde::Serialize;
 
-use super::Desk;
-use super::chain::{IN_THE_TABLE, broken};
-use super::progress::Progress;
-use super::unreadable;
-use crate::audit_chain::{
-    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
-};
 use crate::cli::args::{Output, Verify};
+use crate::cli::audit::Desk;
+use crate::cli::audit::chain::{IN_THE_TABLE, broken};
+use crate::cli::audit::progress::Progress;
+use crate::cli::audit::unreadable;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
 use crate::cli::{Books, Session};
-use crate::domain::audit::Hash;
-use crate::domain::route::RouteName;
-use crate::domain::transition::ChainHead;
-use crate::ports::{Audit, CallError};
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_chain::{
+    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
+};
+use writerlink_engine::ports::{Audit, CallError};
 
 /// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.
 const HASH_DIGITS: usize = 16;

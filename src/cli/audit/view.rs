@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::cli::render::{Row, millis, or_dash};
-use crate::domain::audit::{Entry, Reason, RecordKind, Step, Told};
-use crate::domain::target::ObservedTarget;
-use crate::domain::transition::Outcome;
-use crate::ports::StoredRecord;
+use writerlink_core::ledger::record::{Entry, RecordKind, Step, Told};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_engine::ports::StoredRecord;
 
 /// A record in one flat row: for lists, and for programs that sort and count.
 #[derive(Default, Serialize)]

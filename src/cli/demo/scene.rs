@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::render::{Row, or_dash};
-use crate::domain::target::ObservedTarget;
-use crate::domain::time::Timestamp;
-use crate::embedded::faults::Effect;
-use crate::reconcile::Report;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::attempt::Report;
+use writerlink_sim::faults::Effect;
 
 /// Something that happened, with everything there is to tell of it.
 pub(super) struct Scene {

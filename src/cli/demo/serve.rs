@@ -7,14 +7,15 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use super::Time;
-use super::stage::broken;
-use super::story::Story;
+use crate::cli::demo::Time;
+use crate::cli::demo::stage::broken;
+use crate::cli::demo::story::Story;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::run::asked;
 use crate::cli::{Session, serving};
-use crate::web::{self, ConnectionLimits, Site};
-use crate::worker::Observers;
+use crate::web;
+use crate::web::{ConnectionLimits, Site};
+use writerlink_engine::telemetry::event::Observers;
 
 /// The socket of the page, before the story is told: who cannot have it learns so at once.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cli::failure::{Exit, Failure};
-use crate::domain::route::{Route, TargetGroupArn};
-use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::time::Timestamp;
-use crate::embedded::clock::WorldTime;
-use crate::embedded::databases::Instance;
-use crate::embedded::faults::{Effect, Fate, Fault, Site};
-use crate::embedded::fleet::{Fleet, FleetConfig, Running};
-use crate::embedded::load_balancer::Action;
-use crate::embedded::target_group::{Difference, TargetDescription, TargetGroupSpec};
-use crate::embedded::world::{WorldConfig, instances};
-use crate::reconcile::Report;
-use crate::worker::{Happening, Observer, Until};
+use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::attempt::Report;
+use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::worker::Until;
+use writerlink_sim::clock::WorldTime;
+use writerlink_sim::databases::Instance;
+use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::fleet::{Fleet, FleetConfig, Running};
+use writerlink_sim::load_balancer::Action;
+use writerlink_sim::target_group::{Difference, TargetDescription, TargetGroupSpec};
+use writerlink_sim::world::{WorldConfig, instances};
 
 /// The route, its cluster and its target group, which have one name.
 pub(super) const ROUTE: &str = "aurora-orders";

@@ -10,17 +10,17 @@ mod trouble;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::scene::{Beat, Scene, Sighting, StepRow};
-use super::stage::{Note, ROUTE, Stage, Told, broken};
+use crate::cli::demo::scene::{Beat, Scene, Sighting, StepRow};
+use crate::cli::demo::stage::{Note, ROUTE, Stage, Told, broken};
 use crate::cli::failure::Failure;
 use crate::cli::render::millis;
-use crate::domain::event::RdsEvent;
-use crate::domain::route::{InstanceId, SourceId};
-use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::transition::Outcome;
-use crate::embedded::databases::Failover;
-use crate::embedded::event_bodies;
-use crate::embedded::load_balancer::Action;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_sim::databases::Failover;
+use writerlink_sim::event_bodies;
+use writerlink_sim::load_balancer::Action;
 
 const FIRST: &str = "worker-1";
 const SECOND: &str = "worker-2";

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::scene::{Beat, Scene, Sighting, time_of_day};
-use super::stage::{ROUTE, Stage};
-use super::story::{Story, seconds};
+use crate::cli::demo::scene::{Beat, Scene, Sighting, time_of_day};
+use crate::cli::demo::stage::{ROUTE, Stage};
+use crate::cli::demo::story::{Story, seconds};
 use crate::cli::render::{Look, Tone, clean, millis, wrapped};
-use crate::domain::audit::{Reason, Step};
-use crate::domain::target::{ObservedTarget, Target};
-use crate::domain::transition::Outcome;
-use crate::embedded::faults::{Effect, Fault};
-use crate::reconcile::{Ended, Report};
+use writerlink_core::ledger::record::Step;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_engine::attempt::{Ended, Report};
+use writerlink_sim::faults::{Effect, Fault};
 
 /// Where the text of a scene begins: behind the name of whoever acts.
 const TEXT_AT: usize = 13;
@@ -42,7 +43,7 @@ pub(super) fn story(story: &Story, seed: u64, look: Look, out: &mut dyn Write) -
         number += usize::from(scene.title.is_some());
         heading(&mut page, scene, number, &story.stage)?;
         for beat in &scene.beats {
-            self::beat(&mut page, beat)?;
+            crate::cli::demo::tell::beat(&mut page, beat)?;
         }
         writeln!(page.out)?;
     }

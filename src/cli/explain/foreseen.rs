@@ -6,17 +6,21 @@ use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::plan::{self, looking};
+use crate::cli::plan;
+use crate::cli::plan::looking;
 use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
 use crate::cli::{Session, intake};
 use crate::config::Config;
-use crate::domain::decide::Decision;
-use crate::domain::event::{Evidence, RdsEvent};
-use crate::domain::identity::{Agreement, Compared, Part, nearest, not_followed};
-use crate::domain::route::Route;
-use crate::domain::routing::{self, Concern};
-use crate::domain::walk::{Answer, Asked};
-use crate::reconcile::Preview;
+use writerlink_core::decision::checks::{Answer, Asked};
+use writerlink_core::decision::verdict::Decision;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::identity::{Agreement, Compared, nearest, not_followed};
+use writerlink_core::evidence::routing;
+use writerlink_core::evidence::routing::Concern;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::source_arn::Part;
+use writerlink_engine::attempt::Preview;
 
 /// What one route would decide, and why.
 #[derive(Serialize)]

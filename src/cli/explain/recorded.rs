@@ -10,13 +10,15 @@ use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
 use crate::cli::{Books, Session};
-use crate::domain::audit::{Entry, Reason, Told};
-use crate::domain::event::EventKey;
-use crate::domain::target::ObservedTarget;
-use crate::domain::transition::{EventEntry, Outcome};
-use crate::domain::unresolved::UnresolvedEvent;
-use crate::domain::walk::Question;
-use crate::ports::StoredRecord;
+use writerlink_core::decision::checks::Question;
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::ledger::unresolved::UnresolvedEvent;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::target::ObservedTarget;
+use writerlink_engine::ports::StoredRecord;
 
 /// A record, and the rule that it tells of.
 #[derive(Serialize)]

@@ -4,16 +4,16 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{confirm, nobody_to_ask};
 use crate::cli::args::{Adopt, Global, Output};
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::orders::{confirm, nobody_to_ask};
 use crate::cli::render::{Listing, Row, or_dash};
 use crate::cli::run::author;
 use crate::cli::{Answers, Session, configured};
-use crate::domain::lease::Owner;
-use crate::domain::route::Route;
-use crate::domain::transition::RouteState;
-use crate::reconcile::{Adopted, Adopting, Adoption, LedgerRepair};
+use writerlink_core::ledger::state::RouteState;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::{Adopted, Adopting, Adoption, LedgerRepair};
 
 /// What would be adopted, or was.
 #[derive(Default, Serialize)]
@@ -126,7 +126,7 @@ pub(in crate::cli) async fn run(
     Ok(Exit::Done)
 }
 
-fn failed(doing: &str, route: &Route, error: crate::ports::CallError) -> Failure {
+fn failed(doing: &str, route: &Route, error: writerlink_engine::ports::CallError) -> Failure {
     let doing = format!("{doing} the ledger of route {}", route.name);
     Failure::call(&doing, error)
 }

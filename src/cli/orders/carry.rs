@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::Process;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::orders::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::run::{asked, attempts, author};
 use crate::config::Config;
-use crate::domain::ground::Order;
-use crate::domain::lease::Owner;
-use crate::domain::route::Route;
-use crate::ports::{CallError, Clock, Ledger, Ports};
-use crate::reconcile::{Ended, OperatorCommands, Ordered};
-use crate::worker::{Happening, Observer as _, TracingSink};
+use writerlink_core::evidence::evidence::Order;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::{Ended, OperatorCommands, Ordered};
+use writerlink_engine::ports::{CallError, Clock, Ledger, Ports};
+use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
 /// How many routes are in hand at once: a freeze of a thousand takes seconds, and asks DynamoDB for no more
 /// than a worker does.

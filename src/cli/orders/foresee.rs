@@ -2,15 +2,16 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::plan::{PlanRow, looking, rows};
-use crate::domain::decide::{Decision, Verdict};
-use crate::domain::event::Evidence;
-use crate::domain::ground::{Act, Ground, Order};
-use crate::domain::route::Route;
-use crate::domain::safety::Safety;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{Control, Outcome, RouteState};
-use crate::ports::Ports;
-use crate::reconcile::DryRun;
+use writerlink_core::decision::verdict::{Decision, Verdict};
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::attempt::DryRun;
+use writerlink_engine::ports::Ports;
 
 /// What an order would do to one route.
 pub(super) struct Foreseen<'a> {
@@ -135,7 +136,7 @@ pub(super) fn standing(route: &Route, act: &Act, control: &Control, now: Timesta
 
 /// The rule of that kind that holds the route back now.
 pub(super) fn in_force(route: &Route, act: &Act, safety: &Safety, now: Timestamp) -> Option<String> {
-    let holding = |stop: &&crate::domain::safety::Stop| stop.holds(now);
+    let holding = |stop: &&writerlink_core::ledger::holds::Stop| stop.holds(now);
     match act {
         Act::Pause { .. } | Act::Resume => {
             let stop = safety.pause.as_ref().filter(holding);

@@ -4,21 +4,24 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::carry::{Became, Done, busy};
-use super::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::orders::carry::{Became, Done, busy};
+use crate::cli::orders::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
-use crate::domain::audit::Reason;
-use crate::domain::decide::Verdict;
-use crate::domain::ground::{Act, Order};
-use crate::domain::route::{Route, RouteName};
-use crate::domain::safety::{Rule, Safety};
-use crate::domain::time::Timestamp;
-use crate::domain::transition::{Outcome, RouteState};
-use crate::reconcile::{Ended, Ordered, Report};
+use writerlink_core::decision::verdict::Verdict;
+use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::state::RouteState;
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::attempt::{Ended, Ordered, Report};
 
 /// What became of an order on one route.
 #[derive(Default, Serialize)]
@@ -276,7 +279,7 @@ fn not_done(route: &RouteName, act: &Act) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::route::InstanceId;
+    use writerlink_core::model::names::InstanceId;
 
     fn order(act: Act) -> Order {
         Order {

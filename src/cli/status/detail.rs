@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::table::tone;
 use crate::cli::render::{Look, clean, pairs, resource, span};
-use crate::domain::plan::Reach;
-use crate::domain::safety::FLAP_WITHIN;
-use crate::domain::time::Timestamp;
-use crate::domain::transition::Desired;
-use crate::survey::RouteSurvey;
-use crate::survey::view::{
+use crate::cli::status::table::tone;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::ledger::holds::FLAP_WITHIN;
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::survey::RouteSurvey;
+use writerlink_engine::survey::view::{
     ChainEndView, ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
     SourceConflictView, UnresolvedEventView,
 };

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::table::nlb;
 use crate::cli::render::csv;
-use crate::survey::view::{RouteView, UnreadView};
-use crate::survey::{RouteSurvey, Survey};
+use crate::cli::status::table::nlb;
+use writerlink_engine::survey::view::{RouteView, UnreadView};
+use writerlink_engine::survey::{RouteSurvey, Survey};
 
 #[derive(Default, Serialize)]
 struct FlatRow {

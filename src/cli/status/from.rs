@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::cli::render::{clean, pairs, span};
-use crate::domain::provenance::Provenance;
-use crate::survey::Survey;
-use crate::survey::view::WorkerView;
+use writerlink_core::model::provenance::Provenance;
+use writerlink_engine::survey::Survey;
+use writerlink_engine::survey::view::WorkerView;
 
 /// Writes the lines above everything else.
 pub(super) fn write(survey: &Survey, reader: &Provenance, out: &mut dyn Write) -> io::Result<()> {

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, or_dash, pairs, resource, span};
-use crate::domain::route::Strategy;
-use crate::domain::standing::Standing;
-use crate::domain::transition::Desired;
-use crate::domain::weights::Weight;
-use crate::survey::view::RouteView;
-use crate::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::model::route::Strategy;
+use writerlink_core::status::health::Standing;
+use writerlink_engine::survey::view::RouteView;
+use writerlink_engine::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
 
 const HEADINGS: [&str; 7] = ["ROUTE", "STANDING", "INSTANCE", "TARGET", "NLB", "MOVED", "HELD BACK"];
 

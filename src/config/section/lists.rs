@@ -1,7 +1,7 @@
 //! Fields that hold several values.
 
-use super::{Rule, Section, Value, of_type};
 use crate::config::findings::{Findings, Found};
+use crate::config::section::{Rule, Section, Value, of_type};
 
 impl<'a> Section<'a> {
     /// A list of strings that keep `rule`; nothing when it is absent or one of them was faulty.

@@ -4,10 +4,15 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
-use crate::trial::{Background, ELB_ENDPOINT, OLD, Silence, Trial, completed};
+use crate::trial::Background;
+use crate::trial::ELB_ENDPOINT;
+use crate::trial::OLD;
+use crate::trial::Silence;
+use crate::trial::Trial;
+use crate::trial::completed;
 
 /// Less than an abandoned receive costs: a message that it took is hidden for 30 s. `make stop` has the figures.
 const AT_ONCE: Duration = Duration::from_secs(10);

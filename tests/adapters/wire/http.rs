@@ -5,10 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
-use crate::trial::{Background, NEW, Trial, completed};
+use crate::trial::Background;
+use crate::trial::NEW;
+use crate::trial::Trial;
+use crate::trial::completed;
 
 /// How many connections somebody opens and never sends a whole request on.
 const HALF_OPEN: usize = 200;

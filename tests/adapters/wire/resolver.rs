@@ -1,10 +1,12 @@
 //! The resolver of the configuration: whatever command looks a name up asks there, and not where the machine would.
 
-use writerlink::ports::Clock as _;
-use writerlink::system_clock::SystemClock;
+use writerlink_engine::ports::Clock as _;
+use writerlink_engine::system_clock::SystemClock;
 
 use crate::support::dns::NameServer;
-use crate::trial::{OLD, Trial, completed};
+use crate::trial::OLD;
+use crate::trial::Trial;
+use crate::trial::completed;
 
 const ENDPOINT: &str = "aurora-source.cluster-c1a2.us-east-1.rds.amazonaws.com";
 

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use writerlink::aws::dynamodb::{DynamoLedger, TableNames};
-use writerlink::domain::route::RouteName;
-use writerlink::ports::{Audit as _, AuditQuery};
+use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::ports::{Audit as _, AuditQuery};
 
-use crate::trial::{Background, NEW, OLD, Trial, completed};
+use crate::trial::Background;
+use crate::trial::NEW;
+use crate::trial::OLD;
+use crate::trial::Trial;
+use crate::trial::completed;
 
 const ROUTES: u32 = 20;
 const EVENTS_PER_ROUTE: u32 = 10;
@@ -59,7 +63,7 @@ async fn two_processes_settle_200_events_over_20_routes_exactly_once_each() {
     assert_eq!(verify.code, 0, "{}{}", verify.out, verify.err);
 }
 
-async fn chain(ledger: &DynamoLedger, source: &str) -> Vec<writerlink::domain::audit::Entry> {
+async fn chain(ledger: &DynamoLedger, source: &str) -> Vec<writerlink_core::ledger::record::Entry> {
     let query = AuditQuery::Chain { route: RouteName::new(source).unwrap(), from_seq: 1, to_seq: None };
     let page = ledger.page(&query, 1000, None).await.unwrap();
     assert_eq!(page.next, None);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use writerlink::embedded::world::WorldConfig;
+use writerlink_sim::world::WorldConfig;
 
-use crate::desk::{Desk, Said};
+use crate::desk::Desk;
+use crate::desk::Said;
 
 /// How long after a move the next one comes: seldom enough not to be taken for flapping.
 const BETWEEN_MOVES: Duration = Duration::from_secs(151);

@@ -2,10 +2,15 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, KeyType, ReturnConsumedCapacity};
 
-use writerlink::domain::provenance::ConfigHash;
+use writerlink_core::model::provenance::ConfigHash;
 
-use super::archive::{done, ids, moved, numbered, redacted};
-use crate::desk::{DESK, Desk};
+use super::archive::done;
+use super::archive::ids;
+use super::archive::moved;
+use super::archive::numbered;
+use super::archive::redacted;
+use crate::desk::DESK;
+use crate::desk::Desk;
 
 /// How often the desk has asked for records.
 fn queries(desk: &Desk) -> usize {

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
-use super::archive::{done, failover, ids, more, moved, numbered, overwrite, redacted, remove};
-use crate::desk::{DESK, Desk};
+use super::archive::done;
+use super::archive::failover;
+use super::archive::ids;
+use super::archive::more;
+use super::archive::moved;
+use super::archive::numbered;
+use super::archive::overwrite;
+use super::archive::redacted;
+use super::archive::remove;
+use crate::desk::DESK;
+use crate::desk::Desk;
 
 /// Moves both routes now and then, at times that have nothing to do with when anybody looks.
 async fn an_hour_of_moves(desk: &Desk) {
@@ -153,7 +162,7 @@ async fn a_call_that_fails_for_a_while_is_told_and_loses_nothing() {
         fabric.set_plan(Box::new(plan(ErrorKind::Throttled)));
         more(&desk, 0, 2).await;
         desk.pass(Duration::from_secs(5)).await;
-        fabric.set_plan(writerlink::embedded::faults::no_faults());
+        fabric.set_plan(writerlink_sim::faults::no_faults());
         desk.pass(Duration::from_secs(5)).await;
         desk.stop.send_replace(1);
     };

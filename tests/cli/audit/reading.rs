@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use writerlink::audit_chain::{Met, Walk};
-use writerlink::domain::route::RouteName;
-use writerlink::ports::{Audit, AuditQuery, CallError, Page, Row, StoredRecord, UnreadableRow};
+use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_chain::{Met, Walk};
+use writerlink_engine::ports::{Audit, AuditQuery, CallError, Page, Row, StoredRecord, UnreadableRow};
 
 use super::archive::moved;
 

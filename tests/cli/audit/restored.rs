@@ -1,11 +1,15 @@
 //! A table that was restored to an earlier point: what `audit verify`, `check` and the timer say of it.
 
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
-use super::archive::{more, moved, redacted};
-use super::verifying::{timer_says, verify_says};
-use crate::desk::{Desk, Said};
+use super::archive::more;
+use super::archive::moved;
+use super::archive::redacted;
+use super::verifying::timer_says;
+use super::verifying::verify_says;
+use crate::desk::Desk;
+use crate::desk::Said;
 
 /// A route with six records, and its state as it was before the last two.
 async fn behind() -> Desk {

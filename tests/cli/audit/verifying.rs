@@ -1,9 +1,13 @@
 //! verify: whole chains, ranges, and what somebody did to them.
 
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
-use super::archive::{done, moved, overwrite, redacted, remove};
+use super::archive::done;
+use super::archive::moved;
+use super::archive::overwrite;
+use super::archive::redacted;
+use super::archive::remove;
 use crate::desk::Desk;
 
 /// What the timer of a worker says of the first route's chain.

@@ -1,10 +1,13 @@
 //! The load balancers in front of a route's groups.
 
-use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
-use writerlink::check::facts::Switch;
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Switch;
 
-use super::seen::{BALANCER, CROSS_ZONE, Case, unseen};
+use super::seen::BALANCER;
+use super::seen::CROSS_ZONE;
+use super::seen::Case;
+use super::seen::unseen;
 
 #[test]
 fn only_a_network_load_balancer_can_stand_before_a_database() {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::{Right, Unseen};
-use writerlink::domain::time::Timestamp;
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{Right, Unseen};
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 #[test]
 fn a_variable_that_points_elsewhere_is_warned_of_by_its_name() {
@@ -69,7 +70,7 @@ fn a_clock_more_than_five_seconds_off_is_a_warning_in_both_directions() {
     let mut case = Case::good();
     case.facts.identity.clock = Err(Unseen::NotHere("no reply"));
     assert_eq!(case.says("clock"), Skipped);
-    assert_eq!(Duration::from_secs(5) * 2, writerlink::domain::lease::CLOCK_SKEW_MAX);
+    assert_eq!(Duration::from_secs(5) * 2, writerlink_core::model::time::CLOCK_SKEW_MAX);
 }
 
 fn with(right: Right, seen: Result<(), Unseen>) -> Case {

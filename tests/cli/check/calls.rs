@@ -1,12 +1,13 @@
 //! Whether rules bring more than events.
 
 use serde_json::json;
-use writerlink::check::Verdict::{Pass, Unknown, Warn};
-use writerlink::check::facts::Unseen;
-use writerlink::ports::ErrorKind;
-use writerlink::wire::CALL_RECORDED;
+use writerlink::preflight::Verdict::{Pass, Unknown, Warn};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Unseen;
+use writerlink_engine::wire::CALL_RECORDED;
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 const WHAT: &str = "nothing but events";
 

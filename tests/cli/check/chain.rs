@@ -1,11 +1,12 @@
 //! Whether a route's audit ends at the head of its state.
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::Right;
-use writerlink::domain::chain_end::{ChainEnd, Continuation};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_core::status::chain_end::{ChainEnd, Continuation};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Right;
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 const END: &str = "state and audit";
 

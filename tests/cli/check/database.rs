@@ -1,11 +1,15 @@
 //! The databases of a route.
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::Switch;
-use writerlink::domain::truth::{Member, Reading, Testimony, Witness};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_core::evidence::discovery::{Member, Reading, Testimony};
+use writerlink_core::model::policy::Witness;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Switch;
 
-use super::seen::{Case, error, instance, unseen};
+use super::seen::Case;
+use super::seen::error;
+use super::seen::instance;
+use super::seen::unseen;
 
 #[test]
 fn an_instances_address_must_be_known_and_lie_in_the_allowed_ranges() {

@@ -1,11 +1,14 @@
 //! A route's target groups.
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Warn};
-use writerlink::check::{Subject, Verdict};
-use writerlink::domain::target::TargetHealth;
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Warn};
+use writerlink::preflight::{Subject, Verdict};
+use writerlink_core::model::target::TargetHealth;
+use writerlink_engine::ports::ErrorKind;
 
-use super::seen::{Case, DELAY, TERMINATION, unseen};
+use super::seen::Case;
+use super::seen::DELAY;
+use super::seen::TERMINATION;
+use super::seen::unseen;
 
 const UNHEALTHY: &str = "target_health_state.unhealthy.connection_termination.enabled";
 
@@ -141,7 +144,7 @@ fn each_group_of_a_weighted_route_has_lines_of_its_own() {
     let subjects: Vec<String> =
         case.lines("target type").iter().map(|line| line.subject.to_string()).collect();
     assert_eq!(subjects, ["route orders, group of orders-1", "route orders, group of orders-2"]);
-    let of_route = |line: &writerlink::check::Finding| matches!(line.subject, Subject::Route(_));
+    let of_route = |line: &writerlink::preflight::Finding| matches!(line.subject, Subject::Route(_));
     assert!(Case::good().lines("target type").iter().all(of_route));
 }
 

@@ -1,7 +1,8 @@
 //! Rules that filter by more than the source and the event id, and rules of hub accounts.
 
 use serde_json::{Value, json};
-use writerlink::check::Verdict::{self, Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::Verdict;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
 
 use super::seen::Case;
 

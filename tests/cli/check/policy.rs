@@ -1,9 +1,11 @@
 //! The queue's policy: whether it lets a route's rule send, as IAM would decide it.
 
 use serde_json::{Value, json};
-use writerlink::check::Verdict::{self, Fail, Pass, Unknown};
+use writerlink::preflight::Verdict;
+use writerlink::preflight::Verdict::{Fail, Pass, Unknown};
 
-use super::seen::{Case, QUEUE};
+use super::seen::Case;
+use super::seen::QUEUE;
 
 const RULE: &str = "arn:aws:events:us-east-1:123456789012:rule/writerlink-orders";
 const EVENTS: &str = "events.amazonaws.com";

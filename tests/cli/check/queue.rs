@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::{DeadLetters, Encryption, Unseen};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{DeadLetters, Encryption, Unseen};
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 #[test]
 fn a_standard_queue_keeps_no_order() {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use writerlink::check::Verdict::{Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::{NameAnswer, NameFacts, Unseen};
-use writerlink::domain::truth::{Reading, Testimony, Witness};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Pass, Skipped, Unknown, Warn};
+use writerlink_core::evidence::discovery::{Reading, Testimony};
+use writerlink_core::model::policy::Witness;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{NameAnswer, NameFacts, Unseen};
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 const ENDPOINT: &str = "orders.cluster-c1a2.us-east-1.rds.amazonaws.com";
 

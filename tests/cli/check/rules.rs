@@ -1,10 +1,11 @@
 //! What brings a route's events.
 
-use writerlink::check::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::Unseen;
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::Unseen;
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 /// The pattern with this for that.
 fn with_pattern(mut case: Case, from: &str, to: &str) -> Case {

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use writerlink::check::facts::{
+use writerlink::config;
+use writerlink::config::{CONFIG_TEXT_VARIABLE, Config};
+use writerlink::preflight::{Finding, Verdict, judge};
+use writerlink_core::actuation::weights::{Weight, Weights};
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::model::names::{InstanceId, TargetGroupArn};
+use writerlink_core::model::route::{Route, Strategy};
+use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
+use writerlink_core::model::time::Timestamp;
+use writerlink_core::status::chain_end::ChainEnd;
+use writerlink_engine::ports::installation::{
     BalancerFacts, ClockReading, DeadLetters, DescribedGroup, DescribedTable, Encryption, Environment, Facts,
     GroupFacts, Identity, IndexFacts, MemberFacts, QueueFacts, Redrive, Right, RouteFacts, RouteGroup,
     RuleFacts, RuleTarget, Switch, TableFacts, Unseen,
 };
-use writerlink::check::{Finding, Verdict, judge};
-use writerlink::config::{self, CONFIG_TEXT_VARIABLE, Config};
-use writerlink::domain::chain_end::ChainEnd;
-use writerlink::domain::route::{InstanceId, Route, Strategy, TargetGroupArn};
-use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
-use writerlink::domain::time::Timestamp;
-use writerlink::domain::truth::Reading;
-use writerlink::domain::weights::{Weight, Weights};
-use writerlink::ports::{CallError, ErrorKind};
-use writerlink::schema::{self, Keys, Table};
+use writerlink_engine::ports::{CallError, ErrorKind};
+use writerlink_engine::schema;
+use writerlink_engine::schema::{Keys, Table};
 
 const SWAPS: &str = r#"
 [[route]]

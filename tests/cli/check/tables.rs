@@ -1,10 +1,11 @@
 //! The ledger's tables.
 
-use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
-use writerlink::check::facts::{DescribedTable, Switch};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{DescribedTable, Switch};
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 fn audit(case: &mut Case) -> &mut DescribedTable {
     case.facts.audit.described.as_mut().unwrap()

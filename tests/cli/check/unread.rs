@@ -1,10 +1,12 @@
 //! One cause is one line, however many calls fail because of it.
 
-use writerlink::check::Verdict::{self, Fail, Pass, Skipped, Unknown, Warn};
-use writerlink::check::facts::{Right, Unseen};
-use writerlink::ports::{CallError, ErrorKind};
+use writerlink::preflight::Verdict;
+use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink_engine::ports::installation::{Right, Unseen};
+use writerlink_engine::ports::{CallError, ErrorKind};
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 /// An installation of which every call fails like this, in words of its own.
 fn failing(mut case: Case, kind: ErrorKind) -> Case {
@@ -114,10 +116,10 @@ fn a_caller_of_another_account_is_one_finding() {
 fn one_route_of_two_in_another_region_explains_its_own_failures_alone() {
     let mut case = failing(Case::good(), ErrorKind::Missing);
     let mut there = Case::good().facts.routes.remove(0);
-    there.route.name = writerlink::domain::route::RouteName::new("there").unwrap();
+    there.route.name = writerlink_core::model::names::RouteName::new("there").unwrap();
     case.facts.routes.push(there);
     let here = case.facts.routes[0].groups[0].arn.as_str().replace("us-east-1", "eu-west-1");
-    case.facts.routes[0].groups[0].arn = writerlink::domain::route::TargetGroupArn::new(&here).unwrap();
+    case.facts.routes[0].groups[0].arn = writerlink_core::model::names::TargetGroupArn::new(&here).unwrap();
     let complaints = complaints(&case);
     assert!(complaints.contains(&"Region: fail".to_owned()), "{complaints:?}");
     assert_eq!(case.says("is there"), Fail, "the other route's worker needs them");

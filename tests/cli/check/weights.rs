@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use writerlink::check::Verdict::{Fail, Pass, Unknown, Warn};
-use writerlink::check::facts::ListenerRule;
-use writerlink::domain::route::TargetGroupArn;
-use writerlink::domain::target::TargetHealth;
-use writerlink::domain::weights::{Stickiness, Weight, Weights};
-use writerlink::ports::ErrorKind;
+use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink_core::actuation::weights::{Stickiness, Weight, Weights};
+use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::target::TargetHealth;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::ListenerRule;
 
-use super::seen::{Case, unseen};
+use super::seen::Case;
+use super::seen::unseen;
 
 fn weights(case: &mut Case) -> &mut Weights {
     case.route().weights.as_mut().unwrap().as_mut().unwrap()

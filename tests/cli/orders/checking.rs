@@ -1,6 +1,6 @@
 //! `check` in the world in memory: what it has of an installation, and that the rest is said to be missing.
 
-use writerlink::domain::route::SourceId;
+use writerlink_core::model::names::SourceId;
 
 use crate::desk::Desk;
 

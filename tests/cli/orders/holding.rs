@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, RecordKind};
-use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
-use writerlink::ports::ErrorKind;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::model::reason::Cause;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
 
-use crate::desk::{DESK, Desk, WHO};
+use crate::desk::DESK;
+use crate::desk::Desk;
+use crate::desk::WHO;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, Reason, RecordKind};
-use writerlink::domain::transition::Outcome;
-use writerlink::embedded::faults::{Effect, Fate, Fault, Site};
-use writerlink::embedded::target_group::TargetDescription;
-use writerlink::ports::ErrorKind;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::target_group::TargetDescription;
 
-use crate::desk::{DESK, Desk, WHO};
+use crate::desk::DESK;
+use crate::desk::Desk;
+use crate::desk::WHO;
 use crate::rig::Rig;
 
 const MINUTE: Duration = Duration::from_mins(1);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::desk::{Desk, WHO};
+use crate::desk::Desk;
+use crate::desk::WHO;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

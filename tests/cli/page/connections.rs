@@ -8,10 +8,13 @@ use axum::Router;
 use axum::routing::get;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use writerlink::web::{self, ConnectionLimits, HEAD_WITHIN, HttpServer};
+use writerlink::web;
+use writerlink::web::{ConnectionLimits, HEAD_WITHIN, HttpServer};
 
 use super::http::elsewhere;
-use super::world::{Shown, UNHURRIED, nobody};
+use super::world::Shown;
+use super::world::UNHURRIED;
+use super::world::nobody;
 use crate::rig::Rig;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

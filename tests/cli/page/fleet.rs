@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use writerlink::domain::route::{Route, RouteName, SourceId};
-use writerlink::embedded::world::instances;
 use writerlink::web::KEPT_FOR;
+use writerlink_core::model::names::{RouteName, SourceId};
+use writerlink_core::model::route::Route;
+use writerlink_sim::world::instances;
 
-use super::shown::{is_harmless, text};
+use super::shown::is_harmless;
+use super::shown::text;
 use super::world::Shown;
 use crate::rig::Rig;
 
@@ -90,12 +92,12 @@ async fn a_cluster_of_sixteen_instances_and_long_reasons_fit_the_page() {
 
 impl Rig {
     /// A completed failover of a cluster to its `n`th instance, now.
-    fn event_of(&self, cluster: &str, n: u8) -> writerlink::domain::event::RdsEvent {
+    fn event_of(&self, cluster: &str, n: u8) -> writerlink_core::evidence::event::RdsEvent {
         let instance = instances(cluster, 3).unwrap().swap_remove(usize::from(n) - 1).id;
-        writerlink::domain::event::RdsEvent {
-            id: Some(writerlink::domain::event::EventId::FAILOVER_COMPLETED),
+        writerlink_core::evidence::event::RdsEvent {
+            id: Some(writerlink_core::evidence::event::EventId::FAILOVER_COMPLETED),
             source: SourceId::new(cluster).unwrap(),
-            kind: writerlink::domain::event::SourceKind::Cluster,
+            kind: writerlink_core::model::source_arn::SourceKind::Cluster,
             source_arn: None,
             at: self.fleet.world.fabric.time.now(),
             message: format!("Completed failover to DB instance: {instance}"),

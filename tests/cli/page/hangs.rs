@@ -9,21 +9,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use writerlink::domain::change::Change;
-use writerlink::domain::event::EventKey;
-use writerlink::domain::lease::Owner;
-use writerlink::domain::route::{InstanceId, Route, RouteName};
-use writerlink::domain::transition::{EventEntry, RouteState};
-use writerlink::domain::truth::Reading;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::world::WorldConfig;
-use writerlink::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
-use writerlink::ports::{
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::state::{EventEntry, RouteState};
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::Reconciler;
+use writerlink_engine::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
+use writerlink_engine::ports::{
     AddressError, CallError, Commit, Databases, Depth, ErrorKind, Kept, Ledger, Message, Ports, Queue,
 };
-use writerlink::reconcile::Reconciler;
-use writerlink::worker::{Observers, Until, Worker};
+use writerlink_engine::telemetry::event::Observers;
+use writerlink_engine::worker::{Until, Worker};
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::world::WorldConfig;
 
 use super::http::Answer;
 use super::world::Shown;

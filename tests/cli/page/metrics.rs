@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
-use writerlink::measure::{self, By, Kind};
-use writerlink::ports::ErrorKind;
-use writerlink::worker::{Happening, Observer as _};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::measure;
+use writerlink_engine::telemetry::measure::{By, Kind};
+use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
 
 use super::world::Shown;
 use crate::rig::Rig;

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use writerlink::domain::event::RdsEvent;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
 use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
 use super::http::Answer;
-use super::markup::{Tag, tags};
-use super::world::{HOSTILE, Shown, provenance};
+use super::markup::Tag;
+use super::markup::tags;
+use super::world::HOSTILE;
+use super::world::Shown;
+use super::world::provenance;
 
 const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use writerlink::domain::event::RdsEvent;
-use writerlink::domain::ground::{Act, Order};
-use writerlink::domain::lease::Owner;
-use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
-use writerlink::domain::route::Route;
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::ports::Ports;
-use writerlink::reconcile::OperatorCommands;
-use writerlink::web::{self, ConnectionLimits, HttpServer, Probes, Site};
-use writerlink::worker::{Observer, Observers, Until};
+use writerlink::web;
+use writerlink::web::{ConnectionLimits, HttpServer, Probes, Site};
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::provenance::{ConfigHash, InstallationName, Provenance};
+use writerlink_core::model::route::Route;
+use writerlink_engine::attempt::OperatorCommands;
+use writerlink_engine::ports::Ports;
+use writerlink_engine::telemetry::event::{Observer, Observers};
+use writerlink_engine::worker::Until;
+use writerlink_sim::fleet::FleetConfig;
 
-use super::http::{Answer, Client};
+use super::http::Answer;
+use super::http::Client;
 use crate::rig::Rig;
 use crate::rig::log::Log;
 
@@ -152,7 +155,7 @@ impl Shown {
     /// The id of the newest transition whose page shows this text.
     pub(crate) async fn transition_with(&self, route: usize, text: &str) -> String {
         let chain = self.rig.chain(route).await;
-        let says = |stored: &&writerlink::ports::StoredRecord| stored.canonical.contains(text);
+        let says = |stored: &&writerlink_engine::ports::StoredRecord| stored.canonical.contains(text);
         let stored = chain.iter().rev().find(says).unwrap();
         stored.record.entry.transition.to_string()
     }

@@ -1,8 +1,9 @@
 //! `adopt`: a person has the chain continued behind rows that do not verify.
 
-use super::story::{FOREIGN, Story};
+use super::story::FOREIGN;
+use super::story::Story;
 use crate::desk;
-use writerlink::embedded::dynamodb::LedgerTable::{Audit, State};
+use writerlink_sim::dynamodb::LedgerTable::{Audit, State};
 
 /// A story whose next place is taken by a row that no worker wrote.
 async fn with_a_foreign_row() -> Story {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::event::EventKey;
-use writerlink::domain::transition::{ChainHead, RouteState};
-use writerlink::embedded::dynamodb::LedgerTable;
-use writerlink::embedded::event_bodies;
-use writerlink::ports::{AuditQuery, Row};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::{ChainHead, RouteState};
+use writerlink_engine::ports::{AuditQuery, Row};
+use writerlink_sim::dynamodb::LedgerTable;
+use writerlink_sim::event_bodies;
 
 use crate::desk::Desk;
 use crate::rig::Rig;
@@ -61,7 +61,7 @@ impl Story {
     pub(crate) async fn rows(&self) -> BTreeMap<u64, String> {
         let ledger = self.rig().fleet.dynamo.ledger(&self.rig().fleet.world.process("reader"));
         let query = AuditQuery::Chain { route: self.rig().routes[0].name.clone(), from_seq: 1, to_seq: None };
-        let page = writerlink::ports::Audit::page(&ledger, &query, 1000, None).await;
+        let page = writerlink_engine::ports::Audit::page(&ledger, &query, 1000, None).await;
         let rows = page.unwrap().rows.into_iter();
         rows.map(|row: Row| match row {
             Ok(stored) => (stored.record.seq, stored.canonical),
@@ -99,7 +99,7 @@ impl Story {
     pub(crate) async fn has_one_terminal_record_for_each_event(&self) {
         let mut terminal: BTreeMap<EventKey, Vec<u64>> = BTreeMap::new();
         for (seq, text) in self.rows().await {
-            if let Ok(record) = writerlink::wire::record::parse(&text)
+            if let Ok(record) = writerlink_engine::wire::record::parse(&text)
                 && record.entry.outcome.is_some()
             {
                 terminal.entry(record.entry.event_key).or_default().push(seq);
@@ -112,7 +112,7 @@ impl Story {
 
     pub(crate) async fn kinds(&self) -> Vec<RecordKind> {
         let rows = self.rows().await;
-        let records = rows.values().filter_map(|text| writerlink::wire::record::parse(text).ok());
+        let records = rows.values().filter_map(|text| writerlink_engine::wire::record::parse(text).ok());
         records.map(|record| record.entry.kind).collect()
     }
 
@@ -122,11 +122,11 @@ impl Story {
         about.cloned().collect()
     }
 
-    pub(crate) fn restore(&self, backup: &writerlink::embedded::dynamodb::Backup) {
+    pub(crate) fn restore(&self, backup: &writerlink_sim::dynamodb::Backup) {
         self.rig().fleet.dynamo.restore(backup).unwrap();
     }
 
-    pub(crate) fn backup(&self, table: LedgerTable) -> writerlink::embedded::dynamodb::Backup {
+    pub(crate) fn backup(&self, table: LedgerTable) -> writerlink_sim::dynamodb::Backup {
         self.rig().fleet.dynamo.backup(table).unwrap()
     }
 }

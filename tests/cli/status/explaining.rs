@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use writerlink::domain::event::{EventKey, RdsEvent};
-use writerlink::domain::identity::SourceArn;
-use writerlink::embedded::event_bodies::{eventbridge, rds_sns, sns_envelope};
+use writerlink_core::evidence::event::{EventKey, RdsEvent};
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_sim::event_bodies::{eventbridge, rds_sns, sns_envelope};
 
 use crate::desk::Desk;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::domain::provenance::{ConfigHash, InstallationName, Provenance};
+use writerlink_core::model::provenance::{ConfigHash, InstallationName, Provenance};
 
 use crate::desk::Desk;
 

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::ports::ErrorKind;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site};
 
-use crate::desk::{DESK, Desk};
+use crate::desk::DESK;
+use crate::desk::Desk;
 use crate::rig::tables::Item;
 
 const ADOPT: &str = "`writerlink adopt orders --reason TEXT`";

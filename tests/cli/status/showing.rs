@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::domain::provenance::ConfigHash;
+use writerlink_core::model::provenance::ConfigHash;
 
 use crate::desk::Desk;
 use crate::rig::Rig;

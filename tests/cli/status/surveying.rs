@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use writerlink::embedded::faults::{Fate, Site};
+use writerlink_sim::faults::{Fate, Site};
 
-use crate::desk::{DESK, Desk};
+use crate::desk::DESK;
+use crate::desk::Desk;
 
 /// Lets every look of the desk at a group take this long.
 fn slow(desk: &Desk, round_trip: Duration) {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use writerlink::embedded::faults::{Fate, Fault, Site, no_faults};
-use writerlink::ports::ErrorKind;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
 
-use crate::desk::{DESK, Desk};
+use crate::desk::DESK;
+use crate::desk::Desk;
 
 async fn desk() -> Desk {
     let desk = Desk::with(&["orders", "users"]).await;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use writerlink::cli::Look;
-use writerlink::domain::provenance::ConfigHash;
+use writerlink_core::model::provenance::ConfigHash;
 
-use crate::desk::{Desk, Said};
+use crate::desk::Desk;
+use crate::desk::Said;
 
 /// Watches for a while, then asks to stop.
 async fn watched(desk: &Desk, line: &str, time: Duration) -> Said {

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use writerlink::domain::event::RdsEvent;
-use writerlink::domain::policy::Database;
-use writerlink::domain::route::{InstanceId, SourceId};
-use writerlink::domain::truth::Witness;
-use writerlink::embedded::databases::{Resolver, ResolverConfig, endpoint};
-use writerlink::embedded::dynamodb::{Backup, LedgerTable};
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::Running;
-use writerlink::ports::ErrorKind;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::policy::Database;
+use writerlink_core::model::policy::Witness;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::databases::{Resolver, ResolverConfig, endpoint};
+use writerlink_sim::dynamodb::{Backup, LedgerTable};
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::Running;
 
-use super::{direction, since_the_beginning};
+use super::direction;
+use super::since_the_beginning;
 use crate::desk::Desk;
 use crate::rig::Rig;
 

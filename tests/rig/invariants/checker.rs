@@ -4,23 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use writerlink::domain::event::EventKey;
-use writerlink::domain::lease::{CALL_TIMEOUT, CLOCK_SKEW_MAX, HOLDER_MARGIN, LEASE_DURATION};
-use writerlink::domain::policy::Mode;
-use writerlink::domain::route::{Route, Strategy};
-use writerlink::domain::target::Target;
-use writerlink::domain::transition::RouteState;
-use writerlink::embedded::clock::WorldTime;
-use writerlink::embedded::databases::Clusters;
-use writerlink::embedded::dynamodb::EmbeddedDynamo;
-use writerlink::embedded::faults::{Effect, Fault};
-use writerlink::embedded::listener::WeightChange;
-use writerlink::embedded::load_balancer::{Action, LoadBalancer, Mutation};
-use writerlink::embedded::queue::ABANDONED_RECEIVE;
-use writerlink::reconcile::{Ended, Report};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::ledger::lease::{HOLDER_MARGIN, LEASE_DURATION};
+use writerlink_core::ledger::state::RouteState;
+use writerlink_core::model::policy::Mode;
+use writerlink_core::model::route::{Route, Strategy};
+use writerlink_core::model::target::Target;
+use writerlink_core::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX};
+use writerlink_engine::attempt::{Ended, Report};
+use writerlink_sim::clock::WorldTime;
+use writerlink_sim::databases::Clusters;
+use writerlink_sim::dynamodb::EmbeddedDynamo;
+use writerlink_sim::faults::{Effect, Fault};
+use writerlink_sim::listener::WeightChange;
+use writerlink_sim::load_balancer::{Action, LoadBalancer, Mutation};
+use writerlink_sim::queue::ABANDONED_RECEIVE;
 
-use super::watched::{Announced, Watched};
-use super::{ELB, MUTATING};
+use super::ELB;
+use super::MUTATING;
+use super::watched::Announced;
+use super::watched::Watched;
 
 pub(super) struct Checker {
     pub(super) time: WorldTime,

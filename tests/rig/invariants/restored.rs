@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::lease::Generation;
-use writerlink::domain::transition::{Control, RouteState};
-use writerlink::embedded::dynamodb::{Backup, EmbeddedDynamo, LedgerTable};
-use writerlink::embedded::faults::Effect;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::model::ids::Generation;
+use writerlink_sim::dynamodb::{Backup, EmbeddedDynamo, LedgerTable};
+use writerlink_sim::faults::Effect;
 
 use super::Invariants;
 use super::checker::Checker;

@@ -6,16 +6,18 @@
 
 use std::time::Duration;
 
-use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
-use writerlink::domain::audit::Reason;
-use writerlink::domain::event::RANK_COMPLETED;
-use writerlink::domain::lease::CLOCK_SKEW_MAX;
-use writerlink::domain::policy::Role;
-use writerlink::domain::sources::RDS_LAGS_AT_MOST;
-use writerlink::domain::transition::{Control, Desired, RouteState};
-use writerlink::domain::truth::{STEADY_READINGS, Witness};
-use writerlink::embedded::databases::Heard;
-use writerlink::embedded::faults::Effect;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::STEADY_READINGS;
+use writerlink_core::evidence::event::RANK_COMPLETED;
+use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::ledger::sources::RDS_LAGS_AT_MOST;
+use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::model::policy::Role;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_sim::databases::Heard;
+use writerlink_sim::faults::Effect;
 
 use super::checker::Checker;
 

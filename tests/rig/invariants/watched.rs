@@ -3,15 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use writerlink::domain::audit::{Cause, ChainVerifier, Entry, Hash, RecordKind, Told};
-use writerlink::domain::event::{EventKey, RdsEvent, SourceKind};
-use writerlink::domain::lease::CLOCK_SKEW_MAX;
-use writerlink::domain::route::Route;
-use writerlink::domain::target::Target;
-use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{Control, LEFT_TO_NEWER_FOR, Outcome, RouteState, TransitionId};
-use writerlink::embedded::load_balancer::LoadBalancer;
-use writerlink::ports::StoredRecord;
+use writerlink_core::evidence::event::{EventKey, RdsEvent};
+use writerlink_core::ledger::chain::ChainVerifier;
+use writerlink_core::ledger::record::{Entry, RecordKind, Told};
+use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
+use writerlink_core::model::reason::Cause;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::target::Target;
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_core::model::time::Timestamp;
+use writerlink_engine::ports::StoredRecord;
+use writerlink_sim::load_balancer::LoadBalancer;
 
 use super::sources::Accepted;
 

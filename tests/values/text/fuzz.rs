@@ -8,10 +8,12 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use serde_json::json;
-use writerlink::wire::{CALL_RECORDED, DETAIL_TYPES, Parsed, parse, parse_bytes};
+use writerlink_engine::wire::{CALL_RECORDED, DETAIL_TYPES, Parsed, parse, parse_bytes};
 
+use super::corpus;
 use super::mutation::Mutation;
-use super::{corpus, oracle, samples};
+use super::oracle;
+use super::samples;
 
 /// How many inputs the long run makes when nobody says otherwise.
 const CASES: u64 = 100_000;

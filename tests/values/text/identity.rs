@@ -1,15 +1,25 @@
 //! Which database a delivery is about: by its ARN, and what else it says must agree with that (I5).
 
 use serde_json::{Value, json};
-use writerlink::domain::event::{EventKey, SourceKind};
-use writerlink::domain::identity::{Agreement, SourceArn};
-use writerlink::wire::{Parsed, parse};
+use writerlink_core::evidence::event::EventKey;
+use writerlink_core::evidence::identity::Agreement;
+use writerlink_core::model::source_arn::SourceArn;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_engine::wire::{Parsed, parse};
 
 use super::corpus;
-use super::samples::{
-    STARTED, event, eventbridge, ignored, notification, refused, route, sample, with, with_detail, without,
-    without_detail,
-};
+use super::samples::STARTED;
+use super::samples::event;
+use super::samples::eventbridge;
+use super::samples::ignored;
+use super::samples::notification;
+use super::samples::refused;
+use super::samples::route;
+use super::samples::sample;
+use super::samples::with;
+use super::samples::with_detail;
+use super::samples::without;
+use super::samples::without_detail;
 
 const OWN: &str = "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source";
 

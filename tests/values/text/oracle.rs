@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
-use writerlink::domain::event::RdsEvent;
-use writerlink::domain::time::Timestamp;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::model::time::Timestamp;
 
 /// Checks that nothing of `events` came from anywhere but `body`.
 pub(crate) fn check(body: &[u8], events: &[RdsEvent]) {

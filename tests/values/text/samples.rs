@@ -1,10 +1,11 @@
 //! Texts to start from, and what is expected of reading them.
 
 use serde_json::{Value, json};
-use writerlink::config::{self, CONFIG_TEXT_VARIABLE};
-use writerlink::domain::event::RdsEvent;
-use writerlink::domain::route::Route;
-use writerlink::wire::{Malformed, Parsed, parse};
+use writerlink::config;
+use writerlink::config::CONFIG_TEXT_VARIABLE;
+use writerlink_core::evidence::event::RdsEvent;
+use writerlink_core::model::route::Route;
+use writerlink_engine::wire::{Malformed, Parsed, parse};
 
 use super::corpus;
 

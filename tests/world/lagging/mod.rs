@@ -11,18 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::rig::Rig;
-use writerlink::domain::audit::{Reason, RecordKind};
-use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::ground::Act;
-use writerlink::domain::policy::Database;
-use writerlink::domain::route::{InstanceId, SourceId};
-use writerlink::domain::transition::{Control, Outcome};
-use writerlink::domain::truth::Witness;
-use writerlink::domain::unresolved::SourceConflict;
-use writerlink::embedded::databases::{
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::evidence::evidence::Act;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::unresolved::SourceConflict;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::Database;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::Reason;
+use writerlink_engine::timer::INTERVAL;
+use writerlink_sim::databases::{
     ApiFault, Failover, Lags, NameFault, Resolver, ResolverConfig, TimedEvent, endpoint,
 };
-use writerlink::timer::INTERVAL;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

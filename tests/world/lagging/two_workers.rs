@@ -1,6 +1,6 @@
 //! Two workers behind resolvers that differ.
 
-use writerlink::embedded::fleet::Running;
+use writerlink_sim::fleet::Running;
 
 use super::*;
 

@@ -1,10 +1,13 @@
 //! What is explored: which story, with how many faults and orders of which kinds.
 
-use writerlink::domain::safety::Rule;
+use writerlink_core::model::reason::Rule;
 
 use super::protocol::Protocol;
 use super::state::Faults;
-use super::story::{Does, Story, When, Wish};
+use super::story::Does;
+use super::story::Story;
+use super::story::When;
+use super::story::Wish;
 
 /// A bound that is explored to its end: nothing may fail in it, and everything that it makes possible has
 /// to be seen.

@@ -1,16 +1,37 @@
 //! An attempt that holds its route: `Reconciler::carry_out` and its calls.
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::change::{self, Change};
-use writerlink::domain::lease::Hold;
-use writerlink::domain::plan::{Plan, Present, Reach, plan};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::transition::{Desired, EventEntry, Outcome};
+use writerlink_core::actuation::plan::{Plan, Present, plan};
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::lease::Hold;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::target::Reach;
 
-use super::ledger::{Commit, remember};
-use super::protocol::{Bug, Protocol, delete, end};
-use super::state::{Call, Carrying, Doing, End, Group, Mark, Phase, Row, Scene, State};
-use super::world::{World, end_of, pause, small_outcome, ticks};
+use super::ledger::Commit;
+use super::ledger::remember;
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::protocol::delete;
+use super::protocol::end;
+use super::state::Call;
+use super::state::Carrying;
+use super::state::Doing;
+use super::state::End;
+use super::state::Group;
+use super::state::Mark;
+use super::state::Phase;
+use super::state::Row;
+use super::state::Scene;
+use super::state::State;
+use super::world::World;
+use super::world::end_of;
+use super::world::pause;
+use super::world::small_outcome;
+use super::world::ticks;
 
 /// `reconcile::calls::ROUNDS_MAX`.
 pub const ROUNDS_MAX: u8 = 3;
@@ -274,7 +295,7 @@ impl Protocol {
         plan(&self.world.route, &self.desired(carrying), &observed)
     }
 
-    fn observed(&self, group: &Group) -> Vec<writerlink::domain::target::ObservedTarget> {
+    fn observed(&self, group: &Group) -> Vec<writerlink_core::model::target::ObservedTarget> {
         let mut group = *group;
         if self.has(Bug::TakesDrainingForRegistered) {
             for row in &mut group {

@@ -7,15 +7,22 @@
 
 use std::net::IpAddr;
 
-use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
-use writerlink::domain::change::{self, Effect};
-use writerlink::domain::event::RANK_COMPLETED;
-use writerlink::domain::sources::{Against, Answer, Known, News};
-use writerlink::domain::truth::Since;
+use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::event::RANK_COMPLETED;
+use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::sources::{Against, Answer, Known, News};
 
 use super::ledger::remember;
-use super::protocol::{Bug, Protocol};
-use super::state::{Desired, Look, Mark, Reading, Route, State};
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Desired;
+use super::state::Look;
+use super::state::Mark;
+use super::state::Reading;
+use super::state::Route;
+use super::state::State;
 use super::story::ADDRESSES;
 
 /// `domain::truth::Worth`.

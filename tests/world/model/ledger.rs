@@ -1,10 +1,15 @@
 //! The ledger of the model: one conditional write at a time, as `ports::Ledger` promises it.
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::change::{Change, EventWrite};
+use writerlink_core::ledger::change::{Change, EventWrite};
+use writerlink_core::ledger::record::RecordKind;
 
-use super::protocol::{Bug, Protocol};
-use super::state::{Desired, Entry, Mark, Sighting, State};
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Desired;
+use super::state::Entry;
+use super::state::Mark;
+use super::state::Sighting;
+use super::state::State;
 
 /// `ports::Commit`, in small.
 pub enum Commit {

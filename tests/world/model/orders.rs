@@ -1,19 +1,32 @@
 //! What people order: `OperatorCommands::order`, with what they are told before and after.
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::change::{self, Effect};
-use writerlink::domain::event::Evidence;
-use writerlink::domain::ground::{Act, Ground, Order};
-use writerlink::domain::lease::{Acquire, acquire};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::transition::Control;
-use writerlink::domain::truth::Since;
+use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::lease::{Acquire, acquire};
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::state::Control;
+use writerlink_core::model::reason::Rule;
 
 use super::hearing::Worth;
-use super::protocol::{Bug, Protocol};
-use super::state::{Doing, Hand, Look, Mark, Matter, Opening, Reading, Route, State, Transition, WORKERS};
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Doing;
+use super::state::Hand;
+use super::state::Look;
+use super::state::Mark;
+use super::state::Matter;
+use super::state::Opening;
+use super::state::Reading;
+use super::state::Route;
+use super::state::State;
+use super::state::Transition;
+use super::state::WORKERS;
 use super::story::Does;
-use super::world::{World, ticks};
+use super::world::World;
+use super::world::ticks;
 
 /// Whose process carries an order out, and whose clock it goes by: the one that is ahead, which takes a lease for
 /// dead the soonest.

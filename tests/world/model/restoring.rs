@@ -1,12 +1,17 @@
 //! A route's row that is put back to before its last record, or deleted, and how it catches up
 //! (`reconcile/recover.rs`). The records stay: they are what the route is brought up to.
 
-use writerlink::domain::audit::RecordKind;
-use writerlink::domain::change;
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::record::RecordKind;
 
 use super::orders::NOBODYS;
-use super::protocol::{Action, Bug, Protocol};
-use super::state::{Mark, Route, State, Transition};
+use super::protocol::Action;
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Mark;
+use super::state::Route;
+use super::state::State;
+use super::state::Transition;
 
 /// How the row may be lost, and who may bring it up to its records.
 pub fn losses(state: &State, actions: &mut Vec<Action>) {

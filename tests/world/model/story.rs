@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use writerlink::domain::event::{EventId, RdsEvent, SourceKind};
-use writerlink::domain::ground::Act;
-use writerlink::domain::policy::Policy;
-use writerlink::domain::route::{
-    InstanceId, ListenerArn, OnStarted, Route, RouteName, Source, SourceId, Strategy, TargetGroup,
-    TargetGroupArn, Weighted,
-};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::truth::Witness;
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::evidence::evidence::Act;
+use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
+use writerlink_core::model::policy::Policy;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::source_arn::SourceKind;
 
-use super::state::{EVENTS, OTHERS, TARGETS};
+use super::state::EVENTS;
+use super::state::OTHERS;
+use super::state::TARGETS;
 use super::world::at_tick;
 
 /// What the three events say, and of what kind the route is.

@@ -1,18 +1,31 @@
 //! What happens without any event: the timer's looks (`PeriodicPass::look_with`).
 
-use writerlink::domain::aim::{Aim, aim};
-use writerlink::domain::audit::{Entry as Told, RecordKind};
-use writerlink::domain::change::{self, Effect};
-use writerlink::domain::decide::{Decision, unless_held_back};
-use writerlink::domain::lease::{Acquire, acquire};
-use writerlink::domain::plan::plan;
-use writerlink::domain::route::Route as Served;
-use writerlink::domain::transition::Desired;
+use writerlink_core::actuation::plan::plan;
+use writerlink_core::decision::goal::{Aim, aim};
+use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::verdict::Decision;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::ledger::change;
+use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::lease::{Acquire, acquire};
+use writerlink_core::ledger::record::{Entry as Told, RecordKind};
+use writerlink_core::model::route::Route as Served;
 
 use super::ledger::remember;
-use super::protocol::{Bug, Protocol};
-use super::state::{Doing, Hand, Look, Matter, Opening, Reading, Route, State, Transition, WORKERS};
-use super::world::{World, ticks};
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Doing;
+use super::state::Hand;
+use super::state::Look;
+use super::state::Matter;
+use super::state::Opening;
+use super::state::Reading;
+use super::state::Route;
+use super::state::State;
+use super::state::Transition;
+use super::state::WORKERS;
+use super::world::World;
+use super::world::ticks;
 
 impl Protocol {
     /// How a worker's timer may look now: as the faults allow at any time, and as it must when nothing else

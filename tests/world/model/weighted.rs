@@ -2,17 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use writerlink::domain::plan::Reach;
-use writerlink::domain::route::{InstanceId, Weighted};
-use writerlink::domain::target::Target;
-use writerlink::domain::transition::Desired;
-use writerlink::domain::truth::Truth;
-use writerlink::domain::weights::{Scene as Seen, Shift, Warm, Weight, Weights, warm_targets};
+use writerlink_core::actuation::weights::{Scene as Seen, Shift, Warm, Weight, Weights, warm_targets};
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::route::Weighted;
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::Target;
 
 use super::carrying::ROUNDS_MAX;
-use super::protocol::{Bug, Protocol};
-use super::state::{Call, Carrying, Matter, OTHERS, Phase, Row, Scene, State, TARGETS};
-use super::story::{group_at, instance};
+use super::protocol::Bug;
+use super::protocol::Protocol;
+use super::state::Call;
+use super::state::Carrying;
+use super::state::Matter;
+use super::state::OTHERS;
+use super::state::Phase;
+use super::state::Row;
+use super::state::Scene;
+use super::state::State;
+use super::state::TARGETS;
+use super::story::group_at;
+use super::story::instance;
 use super::world::World;
 
 /// A route's instances that have a group of their own.

@@ -4,32 +4,60 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use writerlink::domain::aim::{RANK_ORDER, RANK_TRUTH};
-use writerlink::domain::audit::{Cause, Entry as Told, Reason, RecordKind};
-use writerlink::domain::decide::{Decision, decide};
-use writerlink::domain::event::{Claim, EventKey, Evidence, EvidenceOrder, RdsEvent};
-use writerlink::domain::ground::{Ground, Order};
-use writerlink::domain::lease::{self, Owner};
-use writerlink::domain::plan::Reach;
-use writerlink::domain::policy::Policy;
-use writerlink::domain::route::{InstanceId, Route as Served, Strategy, Weighted};
-use writerlink::domain::safety::{Pin, Rule, Safety, Stop};
-use writerlink::domain::target::{ObservedTarget, Target, TargetHealth};
-use writerlink::domain::time::Timestamp;
-use writerlink::domain::transition::{
-    ChainHead, Control, Desired, Disposition, EventEntry, Outcome, RouteState, TransitionId, retry_after,
-};
-use writerlink::domain::truth::{Member, Sighting, Truth, Worth};
-use writerlink::domain::unresolved::SourceConflict;
+use writerlink_core::decision::event::decide;
+use writerlink_core::decision::verdict::Decision;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::{Member, Sighting, Truth, Worth};
+use writerlink_core::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
+use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::evidence::{Ground, Order};
+use writerlink_core::ledger::holds::{Pin, Safety, Stop};
+use writerlink_core::ledger::lease;
+use writerlink_core::ledger::record::{Entry as Told, RecordKind};
+use writerlink_core::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use writerlink_core::ledger::unresolved::SourceConflict;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::outcome::{Disposition, Outcome, retry_after};
+use writerlink_core::model::policy::Policy;
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::route::{Route as Served, Strategy, Weighted};
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
+use writerlink_core::model::time::Timestamp;
 
-use super::state::{
-    self, EVENTS, End, Entry, Given, Group, Lease, Look, Matter, Pinned, Reading, Route, Row, Settled,
-    TARGETS, Transition, WORKERS,
-};
-use super::story::{ADDRESSES, BEFORE_THE_FIRST, INSTANCES, Story, When, Wish, instance, served, told};
+use super::state;
+use super::state::EVENTS;
+use super::state::End;
+use super::state::Entry;
+use super::state::Given;
+use super::state::Group;
+use super::state::Lease;
+use super::state::Look;
+use super::state::Matter;
+use super::state::Pinned;
+use super::state::Reading;
+use super::state::Route;
+use super::state::Row;
+use super::state::Settled;
+use super::state::TARGETS;
+use super::state::Transition;
+use super::state::WORKERS;
+use super::story::ADDRESSES;
+use super::story::BEFORE_THE_FIRST;
+use super::story::INSTANCES;
+use super::story::Story;
+use super::story::When;
+use super::story::Wish;
+use super::story::instance;
+use super::story::served;
+use super::story::told;
 
 /// One tick of the model: the longest a call of the load balancer may take, and a third of a lease.
-pub const TICK: Duration = lease::CALL_TIMEOUT;
+pub const TICK: Duration = writerlink_core::model::time::CALL_TIMEOUT;
 
 /// Now, always: times in the state are relative to it.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -368,7 +396,7 @@ impl World {
         RouteState {
             route: self.route.name.clone(),
             control: Control {
-                generation: lease::Generation(route.generation.into()),
+                generation: writerlink_core::model::ids::Generation(route.generation.into()),
                 lease,
                 desired: route.desired.map(|desired| self.desired(desired)),
                 waiting: route.waiting.map(|waiting| self.desired(waiting)),
@@ -490,7 +518,7 @@ impl World {
             at: Self::wall(worker, ago),
             transition: self.transition(transition),
             attempt: 0,
-            generation: lease::Generation::default(),
+            generation: writerlink_core::model::ids::Generation::default(),
             owner: self.owners[worker].clone(),
             version: String::new(),
             provenance: None,

@@ -6,17 +6,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use writerlink::domain::aim::RANK_ORDER;
-use writerlink::domain::event::{Claim, EvidenceOrder, RdsEvent};
-use writerlink::domain::policy::{Mode, TRUST_EVENT};
-use writerlink::domain::route::{OnStarted, Route};
-use writerlink::domain::safety::Rule;
-use writerlink::domain::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
-use writerlink::domain::target::Target;
-use writerlink::domain::truth::STEADY_AFTER_A_MOVE;
+use writerlink_core::evidence::discovery::STEADY_AFTER_A_MOVE;
+use writerlink_core::evidence::event::RANK_ORDER;
+use writerlink_core::evidence::event::{Claim, EvidenceOrder, RdsEvent};
+use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
+use writerlink_core::model::policy::{Mode, TRUST_EVENT};
+use writerlink_core::model::reason::Rule;
+use writerlink_core::model::route::{OnStarted, Route};
+use writerlink_core::model::target::Target;
 
-use super::script::{MIN_TTL_MAX, PersonsAct};
-use super::stage::{LOOK_EVERY, Stage, source};
+use super::script::MIN_TTL_MAX;
+use super::script::PersonsAct;
+use super::stage::LOOK_EVERY;
+use super::stage::Stage;
+use super::stage::source;
 
 /// From when nothing holds routes back any more until the timer alone has made them right: an event or an
 /// order outranks the witnesses for a while, those have to be steady for longer after a move, and a look may have

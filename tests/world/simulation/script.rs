@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use writerlink::domain::policy::{Database, Mode};
-use writerlink::domain::route::{OnStarted, Route, Source, Strategy};
-use writerlink::domain::truth::Witness;
-use writerlink::embedded::clock::WorldTime;
-use writerlink::embedded::databases::{ResolverConfig, endpoint};
-use writerlink::embedded::faults::{Fate, Fault, FaultPlan, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::plans::{Seeded, Weather};
-use writerlink::ports::ErrorKind;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::{Database, Mode};
+use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::clock::WorldTime;
+use writerlink_sim::databases::{ResolverConfig, endpoint};
+use writerlink_sim::faults::{Fate, Fault, FaultPlan, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::plans::{Seeded, Weather};
 
 use super::restores::restores;
 use crate::rig::invariants::restored::Loss;
@@ -36,7 +36,7 @@ const LARGE: Scale = Scale { storm: 120..600, clusters: 1..=3, failovers: 1..=4 
 const LATE_SECONDS: u64 = 420;
 
 /// The most a clock is off, either way, in milliseconds. Two of them are then apart by
-/// `lease::CLOCK_SKEW_MAX`, and no more is promised.
+/// `writerlink_core::model::time::CLOCK_SKEW_MAX`, and no more is promised.
 const SKEW_MS: i64 = 5_000;
 
 /// How long a call takes once the storm is over.

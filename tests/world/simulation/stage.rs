@@ -6,25 +6,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use writerlink::domain::audit::Hash;
-use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::ground::{self as order, Order};
-use writerlink::domain::lease::{CLOCK_SKEW_MAX, LEASE_DURATION, Owner};
-use writerlink::domain::route::{InstanceId, SourceId};
-use writerlink::domain::transition::Outcome;
-use writerlink::embedded::databases::{Heard, Resolver, TimedEvent};
-use writerlink::embedded::event_bodies;
-use writerlink::embedded::faults::{Effect, no_faults};
-use writerlink::embedded::fleet::Running;
-use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::Depth;
-use writerlink::reconcile::{OperatorCommands, Report};
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::evidence::evidence as order;
+use writerlink_core::evidence::evidence::Order;
+use writerlink_core::ledger::lease::LEASE_DURATION;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::time::CLOCK_SKEW_MAX;
+use writerlink_engine::attempt::{OperatorCommands, Report};
+use writerlink_engine::ports::Depth;
+use writerlink_sim::databases::{Heard, Resolver, TimedEvent};
+use writerlink_sim::event_bodies;
+use writerlink_sim::faults::{Effect, no_faults};
+use writerlink_sim::fleet::Running;
+use writerlink_sim::world::WorldConfig;
 
-use super::script::{Act, PersonsAct, Script};
+use super::script::Act;
+use super::script::PersonsAct;
+use super::script::Script;
 use super::strangers::stranger;
+use crate::rig::Rig;
+use crate::rig::invariants::CONVERGES_WITHIN;
+use crate::rig::invariants::Invariants;
 use crate::rig::invariants::restored::Backups;
-use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
-use crate::rig::{Rig, trace};
+use crate::rig::trace;
 
 const NAMES: [&str; 3] = ["orders", "billing", "stock"];
 

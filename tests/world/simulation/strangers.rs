@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "an event that cannot be made is a fault of the test")]
 
-use writerlink::domain::event::{EventId, RdsEvent};
-use writerlink::domain::identity::SourceArn;
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::source_arn::SourceArn;
 
 /// The `n`th stranger among the events of a cluster: about no instance of the cluster's, or about another database of
 /// its name, of another Region or account, or an instance that is called like the cluster.

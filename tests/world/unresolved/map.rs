@@ -2,16 +2,23 @@
 
 use std::net::IpAddr;
 
-use super::stage::{MINUTE, control, diverged, judged, now, pass, refuse, standing};
+use super::stage::MINUTE;
+use super::stage::control;
+use super::stage::diverged;
+use super::stage::judged;
+use super::stage::now;
+use super::stage::pass;
+use super::stage::refuse;
+use super::stage::standing;
 use crate::rig::Rig;
-use writerlink::domain::audit::Reason;
-use writerlink::domain::policy::{Database, MapCheck};
-use writerlink::domain::route::SourceId;
-use writerlink::domain::standing::Standing;
-use writerlink::domain::unresolved::SourceConflict;
-use writerlink::embedded::databases::endpoint;
-use writerlink::embedded::faults::no_faults;
-use writerlink::ports::ErrorKind;
+use writerlink_core::ledger::unresolved::SourceConflict;
+use writerlink_core::model::names::SourceId;
+use writerlink_core::model::policy::{Database, MapCheck};
+use writerlink_core::model::reason::Reason;
+use writerlink_core::status::health::Standing;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::databases::endpoint;
+use writerlink_sim::faults::no_faults;
 
 fn orders() -> SourceId {
     SourceId::new("orders").unwrap()

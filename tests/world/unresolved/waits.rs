@@ -2,25 +2,35 @@
 
 use std::time::Duration;
 
-use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer};
+use super::stage::MINUTE;
+use super::stage::SECOND;
+use super::stage::control;
+use super::stage::diverged;
+use super::stage::judged;
+use super::stage::now;
+use super::stage::pass;
+use super::stage::reasons;
+use super::stage::standing;
+use super::stage::without_timer;
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
-use writerlink::domain::audit::{Cause, Reason, RecordKind};
-use writerlink::domain::event::Evidence;
-use writerlink::domain::ground::Act;
-use writerlink::domain::lease::Owner;
-use writerlink::domain::route::{InstanceId, SourceId};
-use writerlink::domain::standing::Standing;
-use writerlink::domain::truth::Witness;
-use writerlink::domain::turns::Quota;
-use writerlink::domain::unresolved::Awaits;
-use writerlink::embedded::databases::{ApiFault, Lags};
-use writerlink::embedded::faults::{Fate, Fault, Site};
-use writerlink::embedded::fleet::FleetConfig;
-use writerlink::embedded::load_balancer::Action;
-use writerlink::embedded::world::WorldConfig;
-use writerlink::ports::ErrorKind;
-use writerlink::reconcile::{Ended, NothingInHand, Reconciler};
+use writerlink_core::actuation::quota::Quota;
+use writerlink_core::evidence::evidence::Act;
+use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::unresolved::Awaits;
+use writerlink_core::model::ids::Owner;
+use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::status::health::Standing;
+use writerlink_engine::attempt::{Ended, NothingInHand, Reconciler};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::databases::{ApiFault, Lags};
+use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::load_balancer::Action;
+use writerlink_sim::world::WorldConfig;
 
 /// How many routes fail over together: with one call a second the last one's turn is a minute away.
 const ROUTES: usize = 60;

@@ -1,15 +1,25 @@
 //! Events whose instance has no address that could be looked up, and those whose calls fail.
 
-use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing};
+use super::stage::MINUTE;
+use super::stage::SECOND;
+use super::stage::control;
+use super::stage::diverged;
+use super::stage::judged;
+use super::stage::now;
+use super::stage::pass;
+use super::stage::reasons;
+use super::stage::refuse;
+use super::stage::standing;
 use crate::rig::Rig;
-use writerlink::domain::audit::{Reason, RecordKind};
-use writerlink::domain::standing::Standing;
-use writerlink::domain::transition::Outcome;
-use writerlink::domain::truth::Witness;
-use writerlink::domain::unresolved::Awaits;
-use writerlink::embedded::databases::Lags;
-use writerlink::embedded::faults::no_faults;
-use writerlink::ports::ErrorKind;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::unresolved::Awaits;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::status::health::Standing;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_sim::databases::Lags;
+use writerlink_sim::faults::no_faults;
 
 /// A route without a map, whose look-ups of instances fail, and whose source knows the writer all the same.
 async fn without_addresses() -> Rig {

@@ -8,13 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{Form, line};
+use crate::cli::audit::export::{Form, line};
 use crate::cli::audit::view::RecordRow;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::heading;
-use crate::domain::audit::Hash;
-use crate::domain::route::RouteName;
-use crate::domain::transition::ChainHead;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::model::ids::Hash;
+use writerlink_core::model::names::RouteName;
 
 /// The last record of each route.
 pub(super) type Places = BTreeMap<RouteName, ChainHead>;

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::audit::Hash;
-use crate::ports::StoredRecord;
-use crate::wire::record::{canonical, parse};
+use writerlink_core::model::ids::Hash;
+use writerlink_engine::ports::StoredRecord;
+use writerlink_engine::wire::record::{canonical, parse};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

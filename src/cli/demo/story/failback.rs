@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Expected, Story, cluster, quoted, seconds};
 use crate::cli::demo::stage::broken;
+use crate::cli::demo::story::{Expected, Story, cluster, quoted, seconds};
 use crate::cli::failure::Failure;
-use crate::domain::transition::Outcome;
-use crate::embedded::databases::Failover;
-use crate::embedded::event_bodies;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_sim::databases::Failover;
+use writerlink_sim::event_bodies;
 
 /// When everything of the failover before has come to rest.
 const FAILOVER_AT: Duration = Duration::from_mins(8);
@@ -30,7 +30,7 @@ impl Story {
     async fn throttled(&mut self, failover: &Failover) -> Result<(), Failure> {
         let mut scene = self.scene("RegisterTargets is throttled");
         scene.say("rds", quoted(&failover.started.event));
-        let delay = seconds(self.stage.pass(super::DELIVERY_MS).await);
+        let delay = seconds(self.stage.pass(crate::cli::demo::story::DELIVERY_MS).await);
         let text = format!(
             "arrives {delay} s later, just when a deployment elsewhere in the account has used up the \
              registrations"

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Expected, MINUTES, Story, quoted};
 use crate::cli::demo::scene::time_of_day;
+use crate::cli::demo::story::{Expected, MINUTES, Story, quoted};
 use crate::cli::failure::Failure;
-use crate::domain::event::{EventId, RdsEvent, SourceKind};
-use crate::domain::transition::Outcome;
-use crate::embedded::databases::Failover;
-use crate::embedded::event_bodies::{self, cluster_arn};
+use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::source_arn::SourceKind;
+use writerlink_sim::databases::Failover;
+use writerlink_sim::event_bodies;
+use writerlink_sim::event_bodies::cluster_arn;
 
 const FAILOVER_AT: Duration = Duration::from_secs(30);
 
@@ -118,13 +120,13 @@ impl Story {
         let now = self.stage.clock(self.stage.now()).as_millis();
         let age = i64::try_from(age.as_millis()).unwrap_or_default();
         let first = self.instance(0)?;
-        let source = super::cluster()?;
+        let source = crate::cli::demo::story::cluster()?;
         Ok(RdsEvent {
             id: Some(EventId::FAILOVER_COMPLETED),
             kind: SourceKind::Cluster,
             source_arn: cluster_arn(&source),
             source,
-            at: crate::domain::time::Timestamp::from_millis(now - age),
+            at: writerlink_core::model::time::Timestamp::from_millis(now - age),
             message: format!("Completed failover to DB instance: {first}"),
         })
     }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::{AFTERMATH, Delivery, Expected, FIRST, SECOND, Story, Told, quoted, seconds, settled};
 use crate::cli::demo::scene::{Beat, Scene, Sighting, StepRow};
+use crate::cli::demo::story::{
+    AFTERMATH, Delivery, Expected, FIRST, SECOND, Story, Told, quoted, seconds, settled,
+};
 use crate::cli::failure::Failure;
-use crate::domain::transition::Outcome;
-use crate::embedded::databases::Failover;
-use crate::embedded::fleet::Running;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_sim::databases::Failover;
+use writerlink_sim::fleet::Running;
 
 const UNREADABLE_AT: Duration = Duration::from_mins(15);
 const KILL_AT: Duration = Duration::from_mins(16);

@@ -1,0 +1,78 @@
+//! What is known of the databases: the route's own map, and whoever the route asks.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::dns::DnsWitness;
+use crate::dns::names::Names;
+use crate::rds::RdsWitness;
+use writerlink_core::evidence::discovery::{Reading, Testimony};
+use writerlink_core::evidence::drift::compared_with;
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::{AddressError, CallError, Databases};
+
+/// The map and the witnesses of every route. A route that asks nobody gets what
+/// [`StaticMap`](writerlink_engine::ports::StaticMap) gives, and costs no call.
+#[derive(Clone, Debug)]
+pub struct AwsDatabases {
+    rds: RdsWitness,
+    dns: DnsWitness,
+}
+
+impl AwsDatabases {
+    /// Asks RDS by way of this client, and these servers for names.
+    #[must_use]
+    pub fn new(client: aws_sdk_rds::Client, names: Names) -> Self {
+        Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names) }
+    }
+
+    async fn testimony(&self, route: &Route, witness: Witness) -> Option<(Witness, Testimony)> {
+        if !route.policy.truth.contains(&witness) {
+            return None;
+        }
+        let said = match witness {
+            Witness::Rds => self.rds.ask(route).await,
+            Witness::Dns => self.dns.ask(route).await,
+        };
+        Some((witness, said))
+    }
+}
+
+#[async_trait]
+impl Databases for AwsDatabases {
+    /// From the route's map, which a person wrote; else from RDS, which knows who is a member; else from the
+    /// name that the instance has to have. A route that asks RDS gets no address by name alone: what RDS does
+    /// not know, or cannot say now, must not come in by another door (I5).
+    async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError> {
+        if let Some(ip) = route.instances.get(instance) {
+            return Ok(Some(*ip));
+        }
+        let truth = &route.policy.truth;
+        if truth.contains(&Witness::Rds) {
+            Ok(self.rds.address(route, instance).await?)
+        } else if truth.contains(&Witness::Dns) {
+            self.dns.address(route, instance).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn ask(&self, route: &Route) -> Reading {
+        // At the same time: two that speak of different moments would seem to differ.
+        let (rds, dns) =
+            tokio::join!(self.testimony(route, Witness::Rds), self.testimony(route, Witness::Dns),);
+        Reading([rds, dns].into_iter().flatten().collect())
+    }
+
+    async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
+        match compared_with(route) {
+            Some(Witness::Rds) => self.rds.addresses(route).await,
+            Some(Witness::Dns) => Ok(self.dns.addresses(route).await),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! After the calls: whether the new target serves, and whether the old one is gone.
+//!
+//! The load balancer takes minutes for both (3 to 5 for a registration, by AWS Support in
+//! aws-load-balancer-controller issue 1834), and nobody waits for it while a lease is held. The timer looks
+//! until there is something to say, and says each thing once.
+
+use std::time::Duration;
+
+use crate::evidence::event::EventKey;
+use crate::model::ids::TransitionId;
+use crate::model::names::InstanceId;
+use crate::model::policy::{Policy, ServingWhen};
+use crate::model::target::{ObservedTarget, Target, TargetHealth};
+use crate::model::time::Timestamp;
+use crate::named::named;
+
+/// A move whose effect is still to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// Which attempt made it.
+    pub transition: TransitionId,
+    /// On which evidence.
+    pub key: EventKey,
+    /// Which instance the route was pointed at.
+    pub instance: InstanceId,
+    /// And its target.
+    pub target: Target,
+    /// When the evidence was said: what outages are counted from.
+    pub since: Timestamp,
+    /// When the attempt ended.
+    pub moved_at: Timestamp,
+    /// What was said about the new target so far.
+    pub arrival: Arrival,
+    /// The old targets that are not gone yet.
+    pub leaving: Vec<Target>,
+}
+
+/// What was said about a new target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Arrival {
+    /// Nothing yet.
+    Awaited,
+    /// That it does not serve although it should by now. It may yet.
+    Overdue,
+    /// That it serves.
+    Serving,
+}
+named!(Arrival);
+
+/// Something to be recorded about a move, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// What.
+    pub what: Seen,
+    /// In words, with what to do where something is to be done.
+    pub note: String,
+    /// What is still to be seen after it.
+    pub rest: Option<Follow>,
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The new target serves, this long after the evidence was said.
+    Serving(Duration),
+    /// It does not, this long after.
+    NotServing(Duration),
+    /// An old target is gone, this long after the attempt ended.
+    Drained(Duration),
+}
+
+impl Follow {
+    /// The next thing that is to be said about the move, by what the load balancer shows now.
+    #[must_use]
+    pub fn look(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+        self.arrived(policy, observed, now)
+            .or_else(|| self.drained(observed, now))
+            .or_else(|| self.overdue(policy, observed, now))
+    }
+
+    fn arrived(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+        let row = row_of(self.target, observed)?;
+        if self.arrival == Arrival::Serving || !serves(policy.serving_when, &row.health) {
+            return None;
+        }
+        let took = now.since(self.since);
+        let rest = self.with_arrival(Arrival::Serving);
+        Some(Sign {
+            what: Seen::Serving(took),
+            note: format!(
+                "{} at {} serves, {} s after the evidence ({})",
+                self.instance,
+                self.target,
+                took.as_secs(),
+                row.health.as_str()
+            ),
+            rest: rest.unless_done(),
+        })
+    }
+
+    fn drained(&self, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+        let gone = |target: &Target| row_of(*target, observed).is_none();
+        let target = self.leaving.iter().copied().find(gone)?;
+        let took = now.since(self.moved_at);
+        let mut rest = self.clone();
+        rest.leaving.retain(|left| *left != target);
+        Some(Sign {
+            what: Seen::Drained(took),
+            note: format!("{target} is gone, {} s after it was deregistered", took.as_secs()),
+            rest: rest.unless_done(),
+        })
+    }
+
+    fn overdue(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+        let waited = now.since(self.moved_at);
+        if self.arrival != Arrival::Awaited || waited < policy.serving_limit {
+            return None;
+        }
+        let row = row_of(self.target, observed);
+        let state = row.map_or("not registered", |row| row.health.as_str());
+        let reason = row.and_then(|row| row.reason.as_deref());
+        Some(Sign {
+            what: Seen::NotServing(now.since(self.since)),
+            note: format!(
+                "{} at {} does not serve {} s after the move: {state}{}; {}",
+                self.instance,
+                self.target,
+                waited.as_secs(),
+                reason.map_or_else(String::new, |reason| format!(" ({reason})")),
+                advice(reason)
+            ),
+            rest: self.with_arrival(Arrival::Overdue).unless_done(),
+        })
+    }
+
+    fn with_arrival(&self, arrival: Arrival) -> Self {
+        Self { arrival, ..self.clone() }
+    }
+
+    fn unless_done(self) -> Option<Self> {
+        let done = self.arrival == Arrival::Serving && self.leaving.is_empty();
+        (!done).then_some(self)
+    }
+}
+
+pub(crate) fn row_of(target: Target, observed: &[ObservedTarget]) -> Option<&ObservedTarget> {
+    observed.iter().find(|row| row.target == target)
+}
+
+/// Whether a target in this state serves, by what the route counts as serving.
+pub(crate) fn serves(when: ServingWhen, health: &TargetHealth) -> bool {
+    match (when, health) {
+        (_, TargetHealth::Healthy | TargetHealth::Unavailable)
+        | (
+            ServingWhen::Registered,
+            TargetHealth::Unhealthy | TargetHealth::UnhealthyDraining | TargetHealth::Other(_),
+        ) => true,
+        (_, TargetHealth::Initial | TargetHealth::Unused | TargetHealth::Draining)
+        | (
+            ServingWhen::Healthy,
+            TargetHealth::Unhealthy | TargetHealth::UnhealthyDraining | TargetHealth::Other(_),
+        ) => false,
+    }
+}
+
+/// What to do about a target that does not serve, by the reason code of `DescribeTargetHealth`
+/// (Network Load Balancer guide, "Target health status").
+#[must_use]
+pub fn advice(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("Elb.RegistrationInProgress") => {
+            "the load balancer is still registering it: wait, and ask AWS Support after ten minutes"
+        }
+        Some("Elb.InitialHealthChecking") => {
+            "its first health checks are running: compare their interval and threshold with the limit"
+        }
+        Some("Target.FailedHealthChecks" | "Target.Timeout") => {
+            "its health checks fail: look at the database's security group (the load balancer's addresses need \
+             the port), its status, and max_connect_errors"
+        }
+        Some("Target.NotInUse") => {
+            "no enabled zone reaches it: enable its Availability Zone on the load balancer or turn cross-zone \
+             load balancing on, and see that a listener forwards to the group"
+        }
+        Some("Target.IpUnusable") => "its address is the load balancer's own: correct the instance map",
+        Some("Target.InvalidState") => "the instance behind it is stopped: start it, or fail over",
+        Some("Target.NotRegistered") => {
+            "somebody deregistered it: the timer registers it again unless the route is held back"
+        }
+        Some("Target.HealthCheckDisabled") => "health checks are off: set serving_when = \"registered\"",
+        Some("Elb.InternalError") => "the load balancer reports an error of its own: ask AWS Support",
+        Some(_) | None => "look at the target in the console: Target Groups, Targets, Health status details",
+    }
+}

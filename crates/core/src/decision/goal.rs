@@ -1,0 +1,362 @@
+//! Where a route should point by the witnesses' word, or by a person's.
+//!
+//! The timer asks this of every route without any event. It follows the witnesses only when their word has
+//! stood for a while, and never against an event of a moment ago: RDS's API and names lag behind a failover
+//! that its events have already told of. A source behind a cache may lag for hours: one whose answer has not changed
+//! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
+
+use crate::decision::admission::admit;
+use crate::decision::checks::{Question, Tell, Trail};
+use crate::decision::holds::held_back;
+use crate::decision::verdict::{Decision, Verdict};
+use crate::evidence::desired::Desired;
+use crate::evidence::discovery::{Member, Reading, STEADY_AFTER_A_MOVE, Sighting, Since, Truth};
+use crate::evidence::event::RANK_ORDER;
+use crate::evidence::event::RANK_TRUTH;
+use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED};
+use crate::evidence::evidence::Order;
+use crate::ledger::sources::CONFLICT_AFTER;
+use crate::ledger::state::{Control, RouteContext};
+use crate::model::names::InstanceId;
+use crate::model::outcome::Outcome;
+use crate::model::policy::Role;
+use crate::model::reason::Reason;
+use crate::model::route::Route;
+use crate::model::target::Reach;
+use crate::model::target::Target;
+use crate::model::time::Timestamp;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Where the timer should see a route point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Where it points already: only a group that differs is to be put right.
+    Keep(Desired),
+    /// Elsewhere.
+    Follow(Desired),
+    /// Elsewhere, once the witnesses have said so often enough.
+    Confirm,
+    /// Nowhere new for now, for this reason.
+    Wait(Verdict),
+    /// Elsewhere, but a newer event that waits moves it there, or further: its message is on the way.
+    LeftToEvent,
+    /// Nobody has ever said anything about it.
+    Unknown,
+}
+
+/// Where `route` should point, by everything that the ledger and the witnesses say.
+///
+/// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
+/// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
+#[must_use]
+pub fn aim(route: &Route, control: &Control, key: EventKey, seen: &Sighting, now: Timestamp) -> Aim {
+    let pinned = control.safety.pinned(now).is_some();
+    match aim_by_what_is_known(route, control, key, seen, now) {
+        Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => Aim::LeftToEvent,
+        aimed @ (Aim::Keep(_)
+        | Aim::Follow(_)
+        | Aim::Confirm
+        | Aim::Wait(_)
+        | Aim::LeftToEvent
+        | Aim::Unknown) => aimed,
+    }
+}
+
+/// Whether an event that waits will move the route elsewhere than there.
+fn is_left_to_an_event(control: &Control, desired: &Desired, now: Timestamp) -> bool {
+    let waits = control.unresolved_event.as_ref();
+    let waits = waits.filter(|event| event.comes_back(now));
+    waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance)) && control.is_moved_by(desired)
+}
+
+fn aim_by_what_is_known(
+    route: &Route,
+    control: &Control,
+    key: EventKey,
+    seen: &Sighting,
+    now: Timestamp,
+) -> Aim {
+    if let Some(pin) = control.safety.pinned(now) {
+        return match &control.desired {
+            Some(standing) if standing.target == pin.target => Aim::Keep(standing.clone()),
+            standing => Aim::Follow(Desired {
+                instance: pin.instance.clone(),
+                target: pin.target,
+                beside: BTreeSet::new(),
+                reach: Reach::Swap,
+                evidence: newest_of(standing.as_ref(), pin.stop.since, RANK_ORDER),
+                event: key,
+            }),
+        };
+    }
+    let known = control.newest();
+    let members = match &seen.truth {
+        Truth::Silent => return known.map_or(Aim::Unknown, |known| follow(route, control, known)),
+        Truth::Unclear(why) => {
+            return Aim::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+        }
+        Truth::Members { writer, readers } => wanted(route, known, writer, readers),
+    };
+    let (primary, beside) = match admitted(route, members) {
+        Ok(admitted) => admitted,
+        Err(verdict) => return Aim::Wait(verdict),
+    };
+    let (instance, target) = primary;
+    if known.map(|known| known.event) != seen.worth.against {
+        // It was held against other evidence: the route has been moved since.
+        return Aim::Confirm;
+    }
+    if let Some(known) = known {
+        let same = known.target == target && known.beside == beside && known.reach == Reach::Swap;
+        if same || is_trusted(route, control, known, now) || is_lagging(route, control, seen, now) {
+            return follow(route, control, known);
+        }
+    }
+    if !stood_long_enough(known, seen, now) {
+        return Aim::Confirm;
+    }
+    Aim::Follow(Desired {
+        instance,
+        target,
+        beside,
+        reach: Reach::Swap,
+        evidence: newest_of(known, seen.at, RANK_TRUTH),
+        event: key,
+    })
+}
+
+/// The newest evidence, where it is applied already and where it was held back; if the route may still point
+/// there, since its configuration may be another one by now (I5).
+fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
+    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip), &mut Trail::default()) {
+        return Aim::Wait(verdict);
+    }
+    if control.desired.as_ref() == Some(known) {
+        Aim::Keep(known.clone())
+    } else {
+        Aim::Follow(known.clone())
+    }
+}
+
+/// Whether an event, or a person, said so too recently for the witnesses to know better.
+#[must_use]
+pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timestamp) -> bool {
+    let EvidenceOrder { at, rank } = known.evidence;
+    let called_off = rank < RANK_COMPLETED && control.ask_truth.is_some_and(|failed| failed > at);
+    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
+}
+
+/// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
+/// tell, since it started later, the answer has to stand in its own readings for as long as an event is trusted, and
+/// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
+fn is_lagging(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+    match seen.worth.since {
+        Since::Changed => false,
+        Since::Unknown => !is_unopposed(route, control, seen, now),
+        Since::Unchanged => true,
+    }
+}
+
+fn is_unopposed(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+    let trust = route.policy.trust_event;
+    let stood = seen.stood.is_some_and(|stood| stood >= trust);
+    let told = control.source_conflict.as_ref().is_some_and(|conflict| {
+        let for_long = now.since(conflict.since) >= trust.saturating_add(CONFLICT_AFTER);
+        for_long && conflict.reason != Reason::WorkersDisagree
+    });
+    stood && told
+}
+
+/// What the sources say against the newest evidence, if they do: they name somebody else or one whom the route may not
+/// point at, differ, or cannot tell. A pin is a person's word against them, on purpose.
+#[must_use]
+pub fn contradiction(
+    route: &Route,
+    control: &Control,
+    reading: &Reading,
+    seen: &Sighting,
+    now: Timestamp,
+) -> Option<Verdict> {
+    if control.safety.pinned(now).is_some() {
+        return None;
+    }
+    let newest = control.newest();
+    let members = match reading.truth() {
+        Truth::Silent => return None,
+        Truth::Unclear(why) => {
+            return Some(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+        }
+        Truth::Members { writer, readers } => wanted(route, newest, &writer, &readers),
+    };
+    let (primary, beside) = match admitted(route, members) {
+        Ok(admitted) => admitted,
+        Err(verdict) => return Some(verdict),
+    };
+    let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
+    let why = match seen.worth.since {
+        _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
+        Since::Unchanged => "their answer has not changed since before that, so it may be an old one",
+        Since::Unknown => "this worker started later and cannot tell whether their answer is an old one",
+        Since::Changed => "their answer has yet to stand for a while",
+    };
+    let note = format!(
+        "{reading}, but the evidence of {} points the route at {known_instance}, and there it stays: {why}; if the \
+         sources are right: writerlink swap {} --to {}",
+        known.evidence.at,
+        route.name,
+        primary.0,
+        known_instance = known.instance,
+    );
+    let (outcome, reason) = (Outcome::Ignored, Reason::SourcesContradict);
+    Some(Verdict::new(outcome, reason, note))
+}
+
+/// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in
+/// which an endpoint's name has been seen to flap.
+fn stood_long_enough(known: Option<&Desired>, seen: &Sighting, now: Timestamp) -> bool {
+    let just_moved = known.is_some_and(|known| {
+        known.evidence.rank == RANK_TRUTH
+            && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
+    });
+    let needed = if just_moved { STEADY_AFTER_A_MOVE } else { Duration::ZERO };
+    seen.stood.is_some_and(|stood| stood >= needed)
+}
+
+/// Whom the route's role wants in the group: first the one that the group is known by.
+fn wanted(route: &Route, known: Option<&Desired>, writer: &Member, readers: &[Member]) -> Vec<Member> {
+    match route.policy.role {
+        Role::Writer => vec![writer.clone()],
+        Role::Readers if readers.is_empty() => vec![writer.clone()],
+        Role::Readers => {
+            let mut readers = readers.to_vec();
+            let is_known = |m: &Member| known.is_some_and(|known| known.target.ip == m.ip);
+            readers.sort_by_key(|member| (!is_known(member), member.clone()));
+            readers
+        }
+    }
+}
+
+type Admitted = ((InstanceId, Target), BTreeSet<Target>);
+
+/// The targets of members, if the route may point at every one of them (I5).
+fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
+    let mut targets = Vec::new();
+    for member in members {
+        let instance = name_of(route, &member)?;
+        let target = admit(route, &instance, Some(member.ip), &mut Trail::default())?;
+        targets.push((instance, target));
+    }
+    let mut targets = targets.into_iter();
+    let Some(primary) = targets.next() else {
+        let note = "the witnesses name nobody";
+        return Err(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, note));
+    };
+    Ok((primary, targets.map(|(_, target)| target).collect()))
+}
+
+/// The member's name, from whoever knows it: the witness, else the route's own map.
+fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
+    let mapped = || {
+        let by_address = route.instances.iter().find(|(_, ip)| **ip == member.ip);
+        by_address.map(|(instance, _)| instance.clone())
+    };
+    member.instance.clone().or_else(mapped).ok_or_else(|| {
+        let note = format!(
+            "address {} belongs to no instance known to route {}; add it under [route.instances], or let truth \
+             include \"rds\"",
+            member.ip, route.name
+        );
+        Verdict::new(Outcome::Rejected, Reason::UnknownInstance, note)
+    })
+}
+
+/// The order of evidence said at `at`, never older than what is known: the witness's reader and whoever wrote
+/// the known evidence went by clocks of their own.
+fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder {
+    let Some(known) = known else {
+        return EvidenceOrder { at, rank };
+    };
+    let at = at.max(known.evidence.at);
+    known.evidence.max(EvidenceOrder { at, rank })
+}
+
+/// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
+/// than when it saw it.
+pub(crate) fn about_truth(
+    context: RouteContext<'_>,
+    key: EventKey,
+    seen: &Sighting,
+    trail: &mut Trail,
+) -> Decision {
+    let aimed = match aim(context.route, context.control, key, seen, context.now) {
+        Aim::Keep(desired) | Aim::Follow(desired) => {
+            let said = match seen.said.as_str() {
+                "" => "nobody is asked",
+                said => said,
+            };
+            let to = &desired.instance;
+            let compared = format_args!("{said}: the route is to point at {to}");
+            let compared = trail.tell.words(compared);
+            Ok((desired, compared))
+        }
+        Aim::Wait(verdict) => Err(verdict),
+        Aim::LeftToEvent => Err(Verdict::new(
+            Outcome::Superseded,
+            Reason::EvidenceNotNewer,
+            "a newer event waits, and moves the route next",
+        )),
+        Aim::Confirm | Aim::Unknown => Err(Verdict::new(
+            Outcome::Superseded,
+            Reason::EvidenceNotNewer,
+            "the route was moved while it was looked at",
+        )),
+    };
+    match trail.ask(Question::Witnesses, aimed) {
+        Ok(desired) => held_back(context, desired, &[], trail),
+        Err(verdict) => verdict.into(),
+    }
+}
+
+/// What is to be done about an order to move. A rule that holds the route back refuses it unless the order
+/// names that rule.
+pub(crate) fn about_order(
+    context: RouteContext<'_>,
+    key: EventKey,
+    order: &Order,
+    address: Option<IpAddr>,
+    trail: &mut Trail,
+) -> Decision {
+    let ordered = trail
+        .ask(Question::OrdersAMove, instance_of(order, trail.tell))
+        .and_then(|instance| Ok((instance, admit(context.route, instance, address, trail)?)));
+    let (instance, target) = match ordered {
+        Ok(ordered) => ordered,
+        Err(verdict) => return verdict.into(),
+    };
+    let desired = Desired {
+        instance: instance.clone(),
+        target,
+        beside: BTreeSet::new(),
+        reach: Reach::Swap,
+        evidence: newest_of(context.control.newest(), order.at, RANK_ORDER),
+        event: key,
+    };
+    match held_back(context, desired, &order.overrides, trail) {
+        Decision::Hold(desired, brake) => {
+            let held = brake.verdict(&desired);
+            let note = format!("{}; --override {} goes past it", held.note, brake.rule);
+            Verdict::new(Outcome::Rejected, held.reason, note).into()
+        }
+        other @ (Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_)) => other,
+    }
+}
+
+fn instance_of(order: &Order, tell: Tell) -> Result<(&InstanceId, String), Verdict> {
+    let instance = order.act.instance().ok_or_else(|| {
+        let note = format!("{} moves no route", order.act.as_str());
+        Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)
+    })?;
+    Ok((instance, tell.words(format_args!("{order}"))))
+}

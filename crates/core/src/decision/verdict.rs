@@ -1,0 +1,110 @@
+//! What can be decided about evidence.
+
+use crate::evidence::desired::Desired;
+use crate::ledger::holds::Brake;
+use crate::model::outcome::Outcome;
+use crate::model::reason::Reason;
+
+/// What is to be done about a piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Bring the group there.
+    Move(Desired),
+    /// No call: a safety rule holds the route back. Where it would have gone is kept for when it no longer does.
+    Hold(Desired, Brake),
+    /// No call: record this, and let the sources be asked soon ([`crate::ledger::change::Effect::of_asking`]).
+    Ask(Verdict),
+    /// No call: record this and be done.
+    Settle(Verdict),
+}
+
+/// The outcome of an attempt with its reason, once for counting and once for reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Why, in words.
+    pub note: String,
+}
+
+impl Verdict {
+    /// A verdict.
+    #[must_use]
+    pub fn new(outcome: Outcome, reason: Reason, note: impl Into<String>) -> Self {
+        Self { outcome, reason, note: note.into() }
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        Self::Settle(verdict)
+    }
+}
+
+/// What a question gives that is passed, with what was compared; or the decision.
+pub(crate) type Ruled<T> = Result<(T, String), Box<Decision>>;
+
+impl Decision {
+    /// The verdict, if it settles an event that says something about the writer and was not acted on. What is held back
+    /// is kept and moves the route later, and what the discovery sources are asked about is theirs to answer.
+    #[must_use]
+    pub fn leaves_unresolved(&self) -> Option<&Verdict> {
+        match self {
+            Self::Settle(verdict) => verdict.leaves_unresolved().then_some(verdict),
+            Self::Move(_) | Self::Hold(..) | Self::Ask(_) => None,
+        }
+    }
+}
+
+impl Verdict {
+    fn leaves_unresolved(&self) -> bool {
+        if self.outcome == Outcome::Failed {
+            return true;
+        }
+        match self.reason {
+            Reason::UnknownInstance
+            | Reason::InstanceNotAllowed
+            | Reason::AddressNotAllowed
+            | Reason::NoInstanceNamed
+            | Reason::FromTheFuture
+            | Reason::TruthUnknown
+            | Reason::EvidenceTooOld
+            | Reason::AddressUnavailable => true,
+            // Answered by what the route knows already, or nothing about its writer.
+            Reason::EvidenceNotNewer
+            | Reason::SettledBefore
+            | Reason::NotAFailover
+            | Reason::WaitsForCompletion
+            // The ends of moves, and of what was held back.
+            | Reason::WriterMoved
+            | Reason::NothingToDo
+            | Reason::RegisteredFirst
+            | Reason::CallFailed
+            | Reason::NotConverged
+            | Reason::LeaseLost
+            | Reason::GroupDiffered
+            | Reason::Paused
+            | Reason::Frozen
+            | Reason::Pinned
+            | Reason::Observing
+            | Reason::Flapping
+            | Reason::TooManyMoves
+            | Reason::AwaitsTurn
+            | Reason::Ordered
+            | Reason::TargetServes
+            | Reason::TargetDoesNotServe
+            | Reason::TargetGone
+            // Of the discovery sources.
+            | Reason::TruthMoved
+            | Reason::WitnessesAsked
+            | Reason::TruthUnclear
+            | Reason::EventTrusted
+            | Reason::SourcesAgree
+            | Reason::SourcesContradict
+            | Reason::WorkersDisagree
+            | Reason::MapDiffers => false,
+        }
+    }
+}

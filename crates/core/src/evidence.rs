@@ -1,0 +1,9 @@
+//! What says where a route should point: events, commands and readings of discovery sources.
+
+pub mod desired;
+pub mod discovery;
+pub mod drift;
+pub mod event;
+pub mod evidence;
+pub mod identity;
+pub mod routing;

@@ -1,0 +1,45 @@
+//! Where evidence says that a route should point.
+
+use crate::evidence::event::EventKey;
+use crate::evidence::event::EvidenceOrder;
+use crate::model::names::InstanceId;
+use crate::model::target::Reach;
+use crate::model::target::Target;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Where a route should point, since when, and on whose word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// The instance believed to be the writer.
+    pub instance: InstanceId,
+    /// Its target.
+    pub target: Target,
+    /// Further targets that belong in the group: the other readers of a route of role `readers`.
+    pub beside: BTreeSet<Target>,
+    /// Alone, or beside the old one.
+    pub reach: Reach,
+    /// The order of the evidence that said so: nothing older moves the route (I3).
+    pub evidence: EvidenceOrder,
+    /// The event that said so.
+    pub event: EventKey,
+}
+
+impl Desired {
+    /// Every target that belongs in the group, the desired one first.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        let mut targets = vec![self.target];
+        targets.extend(&self.beside);
+        targets
+    }
+}
+
+/// Evidence of what has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Its event.
+    pub event: EventKey,
+    /// The address of the writer that it named.
+    pub ip: IpAddr,
+}

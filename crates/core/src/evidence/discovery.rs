@@ -1,0 +1,286 @@
+//! Who writes now, by the word of those who can be asked.
+//!
+//! An event is a hint: AWS sends RDS events "on a best effort basis" and asks not to depend on their order or
+//! existence (Aurora User Guide, "Working with Amazon RDS event notification"). What RDS's API or the name of
+//! an endpoint says can be read again at any time. Yet it is no oracle either: for seconds after a failover
+//! the API, the names and the events may each tell another story. So a witness may say that it cannot tell,
+//! two witnesses have to agree, and what they say has to stand for a while before it outranks an event.
+
+use crate::evidence::event::EventKey;
+use crate::model::names::InstanceId;
+use crate::model::policy::Witness;
+use crate::model::time::Timestamp;
+use crate::named::named;
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+named!(Witness);
+
+/// An instance and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member {
+    /// Which instance; a name alone does not always tell.
+    pub instance: Option<InstanceId>,
+    /// Its address.
+    pub ip: IpAddr,
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.instance {
+            Some(instance) => write!(f, "{instance} at {}", self.ip),
+            None => write!(f, "{}", self.ip),
+        }
+    }
+}
+
+/// What one witness says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Testimony {
+    /// This is the writer, and these are the readers as far as it knows of any.
+    Members {
+        /// Who writes.
+        writer: Member,
+        /// Who only reads, in order.
+        readers: Vec<Member>,
+    },
+    /// It cannot tell now: a transitional status, no answer, an empty one, a name that does not exist. Never a
+    /// reason to take anything out of a group.
+    Unclear(String),
+}
+
+impl Testimony {
+    /// Who writes by its word, if it can tell.
+    #[must_use]
+    pub fn writer(&self) -> Option<&Member> {
+        match self {
+            Self::Members { writer, .. } => Some(writer),
+            Self::Unclear(_) => None,
+        }
+    }
+}
+
+/// What all witnesses of a route said when they were asked together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading(pub Vec<(Witness, Testimony)>);
+
+/// What the witnesses say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// Nobody is asked: the route has its static map alone.
+    Silent,
+    /// They agree.
+    Members {
+        /// Who writes.
+        writer: Member,
+        /// Who only reads.
+        readers: Vec<Member>,
+    },
+    /// They differ, or one of them cannot tell: to be waited out.
+    Unclear(String),
+}
+
+impl Reading {
+    /// What the witnesses say together. The address decides, since that is what a target is; the instance's
+    /// name comes from whoever knows it.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        let mut agreed: Option<(Member, Vec<Member>)> = None;
+        for (witness, testimony) in &self.0 {
+            let (writer, readers) = match testimony {
+                Testimony::Unclear(why) => return Truth::Unclear(format!("{witness}: {why}")),
+                Testimony::Members { writer, readers } => (writer, readers),
+            };
+            match &mut agreed {
+                None => agreed = Some((writer.clone(), readers.clone())),
+                Some((known, _)) if known.ip != writer.ip => {
+                    return Truth::Unclear(format!("the witnesses differ: {self}"));
+                }
+                Some((known, known_readers)) => {
+                    known.instance = known.instance.take().or_else(|| writer.instance.clone());
+                    if known_readers.is_empty() {
+                        known_readers.clone_from(readers);
+                    }
+                }
+            }
+        }
+        match agreed {
+            Some((writer, readers)) => Truth::Members { writer, readers },
+            None => Truth::Silent,
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (witness, testimony)) in self.0.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            match testimony {
+                Testimony::Members { writer, .. } => write!(f, "{comma}{witness} says {writer}")?,
+                Testimony::Unclear(why) => write!(f, "{comma}{witness} cannot tell: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many readings in a row have to agree before they move a route, and how far apart they are taken.
+pub const STEADY_READINGS: usize = 3;
+
+/// How far apart the readings are taken that confirm a first one: with [`STEADY_READINGS`] a lost event is
+/// believed four seconds after it was noticed.
+pub const CONFIRM_EVERY: Duration = Duration::from_secs(2);
+
+/// For how long readings have to agree when the route was moved by truth a moment ago: a cluster's endpoint
+/// has been seen to flap for 20 to 30 s after a failover, and a route must not flap along.
+pub const STEADY_AFTER_A_MOVE: Duration = Duration::from_secs(35);
+
+/// The readings of a route so far, as one worker took them: what turns single readings into steady truth.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    /// Readings that agree with the newest one, by the reader's monotonic clock.
+    agreeing: VecDeque<Duration>,
+    newest: Option<Truth>,
+}
+
+impl Readings {
+    /// Takes the next reading.
+    pub fn take(&mut self, truth: Truth, monotonic: Duration) {
+        if self.newest.as_ref() != Some(&truth) {
+            self.agreeing.clear();
+            self.newest = Some(truth);
+        }
+        self.agreeing.push_back(monotonic);
+        if self.agreeing.len() > STEADY_READINGS {
+            // The first one tells since when; the last ones tell how many.
+            self.agreeing.remove(1);
+        }
+    }
+
+    /// For how long the newest reading has stood, once enough of them agreed.
+    #[must_use]
+    pub fn stood(&self) -> Option<Duration> {
+        let (first, last) = (self.agreeing.front()?, self.agreeing.back()?);
+        (self.agreeing.len() >= STEADY_READINGS).then(|| last.saturating_sub(*first))
+    }
+}
+
+/// Whether a source's answer is newer than some evidence, as far as one worker can tell. The better one is the smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Since {
+    /// The answer changed since the evidence was accepted, or has agreed with it: the source is not lagging.
+    Changed,
+    /// This worker started later, and some worker's sources have agreed with the evidence. This one's resolver may
+    /// still be the one that lags.
+    Unknown,
+    /// The same answer as before: the source is lagging.
+    Unchanged,
+}
+
+/// What the answer of the sources is worth against the evidence that a route points by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worth {
+    /// The event of that evidence; against any other the answer was not judged.
+    pub against: Option<EventKey>,
+    /// Whether it is newer.
+    pub since: Since,
+}
+
+/// What the witnesses said when the timer asked them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// When it was read, by the reader's wall clock.
+    pub at: Timestamp,
+    /// What the witnesses say together.
+    pub truth: Truth,
+    /// For how long they have said so, once they did often enough ([`Readings::stood`]).
+    pub stood: Option<Duration>,
+    /// What each of them said, in words.
+    pub said: String,
+    /// What that is worth against the evidence that the route points by ([`crate::ledger::sources`]).
+    pub worth: Worth,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, last: u8) -> Member {
+        Member { instance: InstanceId::new(name).ok(), ip: IpAddr::from([10, 0, 0, last]) }
+    }
+
+    fn says(witness: Witness, writer: Member) -> (Witness, Testimony) {
+        let readers = Vec::new();
+        (witness, Testimony::Members { writer, readers })
+    }
+
+    fn unclear(why: &str) -> Testimony {
+        Testimony::Unclear(why.to_owned())
+    }
+
+    #[test]
+    fn who_asks_nobody_hears_nothing() {
+        assert_eq!(Reading::default().truth(), Truth::Silent);
+    }
+
+    #[test]
+    fn sources_with_one_address_agree_and_the_name_comes_from_either() {
+        let nameless = Member { instance: None, ..member("db-2", 2) };
+        let reading = Reading(vec![says(Witness::Dns, nameless), says(Witness::Rds, member("db-2", 2))]);
+        let expected = Truth::Members { writer: member("db-2", 2), readers: Vec::new() };
+        assert_eq!(reading.truth(), expected);
+    }
+
+    #[test]
+    fn witnesses_that_differ_are_waited_out() {
+        let reading =
+            Reading(vec![says(Witness::Rds, member("db-2", 2)), says(Witness::Dns, member("db-1", 1))]);
+        let Truth::Unclear(why) = reading.truth() else {
+            panic!("they differ");
+        };
+        assert_eq!(why, "the witnesses differ: rds says db-2 at 10.0.0.2, dns says db-1 at 10.0.0.1");
+    }
+
+    #[test]
+    fn one_witness_that_cannot_tell_is_enough_to_wait() {
+        let reading =
+            Reading(vec![says(Witness::Rds, member("db-2", 2)), (Witness::Dns, unclear("NXDOMAIN"))]);
+        assert_eq!(reading.truth(), Truth::Unclear("dns: NXDOMAIN".to_owned()));
+    }
+
+    fn writer(last: u8) -> Truth {
+        Truth::Members { writer: member("db", last), readers: Vec::new() }
+    }
+
+    #[test]
+    fn truth_is_steady_after_three_readings_that_agree() {
+        let mut readings = Readings::default();
+        for second in 0..3 {
+            assert_eq!(readings.stood(), None, "{second}");
+            readings.take(writer(2), Duration::from_secs(2 * second));
+        }
+        assert_eq!(readings.stood(), Some(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn a_reading_that_differs_starts_the_count_again() {
+        let mut readings = Readings::default();
+        for (n, last) in [2, 2, 1, 2, 2].into_iter().enumerate() {
+            readings.take(writer(last), Duration::from_secs(n as u64));
+            assert_eq!(readings.stood(), None, "{n}");
+        }
+        readings.take(writer(2), Duration::from_secs(9));
+        assert_eq!(readings.stood(), Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn how_long_truth_has_stood_is_not_forgotten_while_readings_come_in() {
+        let mut readings = Readings::default();
+        for second in 0..100 {
+            readings.take(writer(2), Duration::from_secs(second));
+        }
+        assert_eq!(readings.stood(), Some(Duration::from_secs(99)));
+    }
+}

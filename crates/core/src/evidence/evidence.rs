@@ -1,0 +1,186 @@
+//! What speaks for a move: an event, the witnesses' word, or a person's.
+
+use crate::evidence::event::EventKey;
+use crate::model::names::RouteName;
+use crate::model::route::Route;
+use std::fmt;
+use std::time::Duration;
+
+use crate::evidence::discovery::Sighting;
+use crate::evidence::event::RdsEvent;
+use crate::model::names::InstanceId;
+use crate::model::reason::Rule;
+use crate::model::time::Timestamp;
+
+/// What speaks for a move, kept as it was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// An event of RDS. It arrives at least once, so the ledger keeps an entry of it.
+    Event(RdsEvent),
+    /// What the witnesses said when the timer asked them.
+    Truth(Sighting),
+    /// What a person ordered.
+    Order(Order),
+}
+
+impl Ground {
+    /// When it was said, by whoever's clock said it: what orders evidence.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Truth(sighting) => sighting.at,
+            Self::Order(order) => order.at,
+        }
+    }
+
+    /// The event, if it is one.
+    #[must_use]
+    pub fn event(&self) -> Option<&RdsEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Truth(_) | Self::Order(_) => None,
+        }
+    }
+
+    /// What was said, as one text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Event(event) => event.message.clone(),
+            Self::Truth(sighting) => sighting.said.clone(),
+            Self::Order(order) => order.to_string(),
+        }
+    }
+}
+
+/// What a person orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// When.
+    pub at: Timestamp,
+    /// Who: the caller's identity as AWS knows it, or the name of the account on the machine.
+    pub by: String,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// What.
+    pub act: Act,
+    /// The safety rules that the order overrides, each named.
+    pub overrides: Vec<Rule>,
+}
+
+/// What can be ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Act {
+    /// Point the route at this instance now.
+    Swap(InstanceId),
+    /// Point the route at this instance and keep it there.
+    Pin {
+        /// Which.
+        instance: InstanceId,
+        /// For how long; until `unpin` if absent.
+        within: Option<Duration>,
+    },
+    /// Let the route follow its evidence again.
+    Unpin,
+    /// Make no call for the route.
+    Pause {
+        /// For how long; until `resume` if absent.
+        within: Option<Duration>,
+    },
+    /// End a pause.
+    Resume,
+    /// A pause of every route, which `resume` of one does not end.
+    Freeze {
+        /// For how long; until `unfreeze` if absent.
+        within: Option<Duration>,
+    },
+    /// End a freeze.
+    Unfreeze,
+    /// Take note that the route swapped too often, and let it go on.
+    #[strum(serialize = "ack")]
+    Acknowledge,
+}
+
+impl Act {
+    /// Its name: that of the command.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        self.into()
+    }
+
+    /// The instance it names.
+    #[must_use]
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Swap(instance) | Self::Pin { instance, .. } => Some(instance),
+            Self::Unpin
+            | Self::Pause { .. }
+            | Self::Resume
+            | Self::Freeze { .. }
+            | Self::Unfreeze
+            | Self::Acknowledge => None,
+        }
+    }
+
+    /// For how long it holds.
+    #[must_use]
+    pub fn within(&self) -> Option<Duration> {
+        match self {
+            Self::Pin { within, .. } | Self::Pause { within } | Self::Freeze { within } => *within,
+            Self::Swap(_) | Self::Unpin | Self::Resume | Self::Unfreeze | Self::Acknowledge => None,
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.act.as_str())?;
+        if let Some(instance) = self.act.instance() {
+            write!(f, " to {instance}")?;
+        }
+        if let Some(within) = self.act.within() {
+            write!(f, " until {}", self.at.plus(within))?;
+        }
+        for rule in &self.overrides {
+            write!(f, ", overriding {rule}")?;
+        }
+        write!(f, " by {}: {}", self.by, self.reason)
+    }
+}
+
+/// What speaks for a move of one route, with its identity there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its identity on this route.
+    pub key: EventKey,
+    /// What was said.
+    pub ground: Ground,
+}
+
+impl Evidence {
+    /// The instance that an event or an order names, if it names one. Witnesses name what they see in words of their own.
+    #[must_use]
+    pub fn names(&self) -> Option<InstanceId> {
+        match &self.ground {
+            Ground::Event(event) => event.claim().ok()?.instance().cloned(),
+            Ground::Order(order) => order.act.instance().cloned(),
+            Ground::Truth(_) => None,
+        }
+    }
+
+    /// The event as evidence about `route`.
+    #[must_use]
+    pub fn new(route: &Route, event: RdsEvent) -> Self {
+        Self { key: EventKey::of(route, &event), ground: Ground::Event(event) }
+    }
+
+    /// What was seen or ordered just now as evidence about `route`. Nobody delivers it twice, so `random`
+    /// alone makes its identity.
+    #[must_use]
+    pub fn now(route: &RouteName, ground: Ground, random: u128) -> Self {
+        Self { key: EventKey::drawn(route, ground.at(), random), ground }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is recorded, and the chain that shows that nothing was changed or left out (I8).
+
+use crate::evidence::event::{EventKey, RdsEvent};
+use crate::evidence::evidence::Ground;
+use crate::ledger::changes::Changes;
+use crate::model::ids::Hash;
+use crate::model::ids::TransitionId;
+use crate::model::ids::{Generation, Owner};
+use crate::model::names::{InstanceId, RouteName, TargetGroupArn};
+use crate::model::outcome::Outcome;
+use crate::model::provenance::Provenance;
+pub use crate::model::reason::{Cause, Reason};
+use crate::model::target::{ObservedTarget, Target};
+use crate::model::time::Timestamp;
+use crate::named::named;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub enum RecordKind {
+    /// An attempt begins; no call has been made yet.
+    Started,
+    /// An attempt begins at an event that an earlier attempt left half done.
+    Resumed,
+    /// An attempt ended without an outcome; the event's next delivery tries again.
+    Deferred,
+    /// The event is settled.
+    Finished,
+    /// A person ordered something.
+    Ordered,
+    /// The timer saw something that it waits out, or that it may not change.
+    Noticed,
+    /// The new target serves.
+    Serving,
+    /// The new target does not serve although it should by now.
+    NotServing,
+    /// An old target is gone.
+    Drained,
+    /// The state was behind its records and was rebuilt from them.
+    Recovered,
+    /// A person had the chain continued behind rows that do not verify.
+    Adopted,
+}
+
+named!(RecordKind);
+
+/// One step of an attempt: which call, when, how long, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The step's name, such as `RegisterTargets`.
+    pub name: String,
+    /// From the start of the attempt.
+    pub start: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The request id of the AWS call.
+    pub request_id: Option<String>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Step {
+    /// Whether it is a call of the load balancer that was accepted and is made to change something.
+    #[must_use]
+    pub fn has_changed_something(&self) -> bool {
+        let changing = ["RegisterTargets", "DeregisterTargets", "ModifyListener"];
+        self.error.is_none() && changing.contains(&self.name.as_str())
+    }
+}
+
+/// What spoke for a move, as the record keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// An event, whole.
+    Event(RdsEvent),
+    /// What the witnesses said, in words.
+    Truth {
+        /// When they were asked.
+        at: Timestamp,
+        /// What they said.
+        said: String,
+    },
+    /// What a person ordered.
+    Order {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        by: String,
+        /// What, in words.
+        said: String,
+    },
+}
+
+impl Told {
+    /// When it was said.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Event(event) => event.at,
+            Self::Truth { at, .. } | Self::Order { at, .. } => *at,
+        }
+    }
+
+    /// What was said.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Event(event) => &event.message,
+            Self::Truth { said, .. } | Self::Order { said, .. } => said,
+        }
+    }
+
+    /// The event, if it is one.
+    #[must_use]
+    pub fn event(&self) -> Option<&RdsEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Truth { .. } | Self::Order { .. } => None,
+        }
+    }
+}
+
+impl From<&Ground> for Told {
+    fn from(ground: &Ground) -> Self {
+        match ground {
+            Ground::Event(event) => Self::Event(event.clone()),
+            Ground::Truth(sighting) => Self::Truth { at: sighting.at, said: sighting.said.clone() },
+            Ground::Order(order) => {
+                Self::Order { at: order.at, by: order.by.clone(), said: order.to_string() }
+            }
+        }
+    }
+}
+
+/// What is told of one attempt, before it has its place in the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What kind of record.
+    pub kind: RecordKind,
+    /// When, by the writer's wall clock.
+    pub at: Timestamp,
+    /// Which attempt.
+    pub transition: TransitionId,
+    /// The how manieth attempt at the event, from 1.
+    pub attempt: u32,
+    /// The fencing token it was written under.
+    pub generation: Generation,
+    /// Which process.
+    pub owner: Owner,
+    /// Which version of this program.
+    pub version: String,
+    /// Which installation, and under which configuration; records of 0.1.0 do not say. Shared: it is the same in every
+    /// record of a process.
+    pub provenance: Option<Arc<Provenance>>,
+    /// What made it happen.
+    pub cause: Cause,
+    /// The evidence's identity on this route.
+    pub event_key: EventKey,
+    /// What spoke for it, text included; a record of what came of a move refers to it by its key alone.
+    pub told: Option<Told>,
+    /// Which group.
+    pub target_group: TargetGroupArn,
+    /// Where the route should point: instance and target.
+    pub desired: Option<(InstanceId, Target)>,
+    /// The group before the calls, as far as it was observed.
+    pub before: Vec<ObservedTarget>,
+    /// The group after them.
+    pub after: Vec<ObservedTarget>,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// How it ended; only a record that settles its event has one.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The same in words, with the values that mattered.
+    pub note: String,
+}
+
+impl Entry {
+    /// From the start of the attempt to the end of its last step.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        let ends = self.steps.iter().map(|step| step.start + step.took);
+        ends.max().unwrap_or_default()
+    }
+}
+
+/// An entry in its place in a route's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Whose chain.
+    pub route: RouteName,
+    /// Its place, from 1, without gaps.
+    pub seq: u64,
+    /// The hash of the record before it.
+    pub prev: Hash,
+    /// What is told.
+    pub entry: Entry,
+    /// What its commit changed; none in a record of a version that did not keep it.
+    pub changes: Option<Changes>,
+}

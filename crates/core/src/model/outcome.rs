@@ -1,0 +1,114 @@
+//! How an attempt can end, and what becomes of its message.
+
+use crate::model::time::CLOCK_SKEW_MAX;
+use backon::BackoffBuilder;
+use backon::ExponentialBuilder;
+use std::time::Duration;
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+pub enum Outcome {
+    /// The group holds the desired target and nothing else of the route's.
+    Swapped,
+    /// It already did.
+    AlreadyThere,
+    /// The desired target joined the old one (`on_started = "register"`); the completed event swaps.
+    Registered,
+    /// Newer evidence already moved the route.
+    Superseded,
+    /// The event was settled before.
+    Duplicate,
+    /// The event is none that moves a route.
+    Ignored,
+    /// The event asks for what may not be done.
+    Rejected,
+    /// The route is paused.
+    Paused,
+    /// The route only observes.
+    Observed,
+    /// Every attempt that was allowed failed.
+    Failed,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disposition {
+    /// Its event is settled: delete it.
+    Delete,
+    /// It needs a person: move it to the dead-letter queue.
+    DeadLetter,
+    /// It is not settled yet: let it come back after this long, and hold its group back until then.
+    RetryAfter(Duration),
+}
+
+impl Disposition {
+    /// What becomes of a message of which two things are asked, each for a route of its own. It comes back as early as
+    /// either asks: who is early keeps its place in the line, and who is late keeps its clients waiting.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::RetryAfter(one), Self::RetryAfter(another)) => Self::RetryAfter(one.min(another)),
+            _ => self.max(other),
+        }
+    }
+}
+
+impl Outcome {
+    /// What becomes of the message whose event ended so. What needs a person goes to the dead-letter queue,
+    /// where an alarm waits; everything else is done with.
+    #[must_use]
+    pub fn disposition(self) -> Disposition {
+        match self {
+            Self::Rejected | Self::Failed => Disposition::DeadLetter,
+            Self::Swapped
+            | Self::AlreadyThere
+            | Self::Registered
+            | Self::Superseded
+            | Self::Duplicate
+            | Self::Ignored
+            | Self::Paused
+            | Self::Observed => Disposition::Delete,
+        }
+    }
+}
+
+/// The first pause after a failed attempt.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest pause after a failed attempt.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// The longest time for which a message is away that waits for its turn or for the pace of moves. Newer evidence for the
+/// route waits behind it in its group, and is received with it when it comes back.
+pub const AWAY_MOST: Duration = Duration::from_mins(1);
+
+/// For how long after its last attempt an event that has moved nothing yet is left to its message: the longest time
+/// between two deliveries, twice over, by the clocks of two workers.
+pub const IN_HAND_FOR: Duration = AWAY_MOST.saturating_mul(2).saturating_add(CLOCK_SKEW_MAX);
+
+/// For how long an event that was superseded before it had moved anything is left to the newer one, which may have to
+/// wait for its turn several times before it begins. After that the route's ledger is believed again.
+pub const LEFT_TO_NEWER_FOR: Duration = Duration::from_mins(15);
+
+/// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up
+/// to a quarter by `random`, so that routes that were throttled together do not come back together.
+#[must_use]
+pub fn retry_after(attempt: u32, random: u128) -> Duration {
+    let pause = doubled(RETRY_FIRST, attempt).min(RETRY_LONGEST);
+    let percent = u32::try_from(random % 26).unwrap_or(0);
+    pause * (100 - percent) / 100
+}
+
+/// How often a pause is doubled at most: far beyond the longest that any caller waits.
+const DOUBLED_MAX: usize = 32;
+
+/// The pause once more for each failure after the first, twice as long each time. The jitter of `backon` stays off: it
+/// only lengthens pauses, and the callers shorten theirs. The seed keeps it from drawing one from the system.
+#[must_use]
+pub fn doubled(pause: Duration, failures: u32) -> Duration {
+    let pauses = ExponentialBuilder::new().with_min_delay(pause).without_max_delay();
+    let pauses = pauses.with_max_times(DOUBLED_MAX).with_jitter_seed(0).build();
+    let failures = usize::try_from(failures.max(1)).unwrap_or(usize::MAX);
+    pauses.take(failures).last().unwrap_or(pause)
+}

@@ -1,0 +1,153 @@
+//! How a route may be moved: by whose word, how soon, and what holds it back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::names::InstanceId;
+
+/// Whether a route's group is changed at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The group follows the writer.
+    #[default]
+    Enforce,
+    /// No call changes anything; the audit says what would have happened (I7).
+    Observe,
+}
+
+/// What a route's source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Database {
+    /// An Aurora cluster or a Multi-AZ DB cluster: a failover makes another instance the writer.
+    #[default]
+    Cluster,
+    /// A (Multi-AZ) DB instance: a failover gives the same instance another address.
+    Instance,
+}
+
+/// Which members of the source stand in the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// The writer alone.
+    #[default]
+    Writer,
+    /// The readers, and the writer only where there is no reader.
+    Readers,
+}
+
+/// When a target counts as serving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServingWhen {
+    /// When its health checks pass.
+    #[default]
+    Healthy,
+    /// As soon as it is out of `initial`: for groups whose checks never pass on purpose, so that the load
+    /// balancer fails open (the article's way to keep health checks off the database).
+    Registered,
+}
+
+/// Whether the addresses of a static map are compared with those that the instances have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapCheck {
+    /// With DNS where there is an endpoint, else with RDS.
+    #[default]
+    Auto,
+    /// With RDS.
+    Rds,
+    /// With DNS.
+    Dns,
+    /// Never.
+    Off,
+}
+
+/// The safety rules and manners of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the group is changed at all.
+    pub mode: Mode,
+    /// What the source is.
+    pub database: Database,
+    /// Which of its members stand in the group.
+    pub role: Role,
+    /// Whom to ask about the writer; empty for the static map alone.
+    pub truth: BTreeSet<Witness>,
+    /// With whom the map of a route that asks nobody is compared.
+    pub map_check: MapCheck,
+    /// The endpoint whose name [`Witness::Dns`] reads.
+    pub endpoint: Option<String>,
+    /// The only instances that the route may point at; any of its source if absent.
+    pub allowed_instances: Option<BTreeSet<InstanceId>>,
+    /// For how long an event outranks what the witnesses say.
+    pub trust_event: Duration,
+    /// From what age on an event moves nothing, where the configuration says so ([`Policy::evidence_age_limit`]).
+    pub evidence_age_max: Option<Duration>,
+    /// How many changes of target within ten minutes stop the route when one more follows; 0 never does.
+    pub flap_moves_max: u32,
+    /// When a target counts as serving.
+    pub serving_when: ServingWhen,
+    /// How long a target may take to serve before that is recorded as a problem.
+    pub serving_limit: Duration,
+}
+
+/// For how long an event outranks what the witnesses say: RDS's API and names need a minute or two to settle
+/// after a failover (Multi-AZ instances "typically 60-120 seconds"; RDS User Guide, "Failing over").
+pub const TRUST_EVENT: Duration = Duration::from_mins(3);
+
+/// From what age on an event is no news any more but a reason to ask.
+pub const EVIDENCE_AGE_MAX: Duration = Duration::from_mins(15);
+
+/// The same where there is nobody to ask. SQS keeps a message for 14 days at most, and a failover may wait in the queue
+/// for as long as nobody works: what moved on before that did not come straight from RDS (an archive, a file, a message
+/// that was put back), and says nothing of who writes now.
+pub const EVIDENCE_AGE_MAX_OF_EVENTS_ALONE: Duration = Duration::from_hours(14 * 24);
+
+/// How long a target may take to serve. AWS Support says 3 to 5 minutes for a registration
+/// (aws-load-balancer-controller issue 1834), which is the longest known.
+pub const SERVING_LIMIT: Duration = Duration::from_mins(6);
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            database: Database::default(),
+            role: Role::default(),
+            truth: BTreeSet::new(),
+            map_check: MapCheck::default(),
+            endpoint: None,
+            allowed_instances: None,
+            trust_event: TRUST_EVENT,
+            evidence_age_max: None,
+            flap_moves_max: FLAP_MOVES_MAX,
+            serving_when: ServingWhen::default(),
+            serving_limit: SERVING_LIMIT,
+        }
+    }
+}
+
+impl Policy {
+    /// From what age on an event moves nothing. Who has witnesses asks them then; who has none refuses the event, and a
+    /// person has to say whether it still holds.
+    #[must_use]
+    pub fn evidence_age_limit(&self) -> Duration {
+        self.evidence_age_max.unwrap_or(if self.truth.is_empty() {
+            EVIDENCE_AGE_MAX_OF_EVENTS_ALONE
+        } else {
+            EVIDENCE_AGE_MAX
+        })
+    }
+}
+
+/// How many changes of target within [`FLAP_WITHIN`] a route may make, unless its configuration says otherwise:
+/// one more stops it.
+pub const FLAP_MOVES_MAX: u32 = 5;
+
+/// Whom a route asks about its writer. A route that asks nobody has its static map alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Witness {
+    /// RDS's API: who is the writer, and where its own endpoint points.
+    Rds,
+    /// The name of the cluster's endpoint (of a Multi-AZ instance: the instance's own).
+    Dns,
+}

@@ -1,0 +1,359 @@
+//! Whether a route is where it should be, judged from what was read of it.
+//!
+//! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
+//! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its witnesses besides.
+
+use crate::actuation::health::{Arrival, Follow, advice, row_of, serves};
+use crate::actuation::plan::plan;
+use crate::actuation::weights::{Scene, warm_targets};
+use crate::decision::holds::unless_held_back;
+use crate::decision::verdict::Decision;
+use crate::evidence::desired::Desired;
+use crate::ledger::lease::{Acquire, acquire};
+use crate::ledger::state::{Control, RouteContext};
+use crate::ledger::unresolved::{Awaits, UnresolvedEvent};
+use crate::model::names::InstanceId;
+use crate::model::outcome::IN_HAND_FOR;
+use crate::model::reason::Reason;
+use crate::model::route::{Route, Weighted};
+use crate::model::target::Reach;
+use crate::model::target::{ObservedTarget, TargetHealth};
+use crate::model::time::Timestamp;
+use crate::status::last_move::LastMove;
+use std::time::Duration;
+
+/// How a route stands, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Standing {
+    /// It points where it should, and its target serves.
+    Right,
+    /// It is on its way there.
+    Moving,
+    /// It does not point there, or its target does not serve, and nobody is at it right now.
+    Wrong,
+    /// Not enough is known to tell.
+    Unknown,
+}
+named!(Standing without parse);
+
+/// How a route stands, and why that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// In a word.
+    pub standing: Standing,
+    /// Why, with the values that were compared.
+    pub why: String,
+}
+
+impl Judgement {
+    /// A judgement.
+    #[must_use]
+    pub fn new(standing: Standing, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { standing, why }
+    }
+}
+
+impl Standing {
+    /// Which of two words about one route is said: the one that asks for more.
+    fn gravity(self) -> u8 {
+        match self {
+            Self::Right => 0,
+            Self::Moving => 1,
+            Self::Unknown => 2,
+            Self::Wrong => 3,
+        }
+    }
+}
+
+impl Judgement {
+    /// Both judgements of one route as one: the graver word, and this one's reason first.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
+            return self;
+        }
+        let standing =
+            if other.standing.gravity() > self.standing.gravity() { other.standing } else { self.standing };
+        let why = format!("{}; besides, {}", self.why, other.why);
+        Self { standing, why }
+    }
+}
+
+/// What the load balancer shows of a route, as far as it could be read.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown<'a> {
+    /// The rows of its group.
+    Group(&'a [ObservedTarget]),
+    /// The listener's weights, and the rows of those groups that could be read.
+    Weighted(&'a Weighted, &'a Scene),
+    /// Nothing: it could not be read.
+    Nothing,
+}
+
+/// Judges a route by its state in the ledger (`None` if the ledger has never seen it), by what the load balancer
+/// shows, and by its last move as far as that is known. What is unresolved keeps a route from standing right,
+/// whatever its group holds (I9).
+#[must_use]
+pub fn judge(
+    route: &Route,
+    control: Option<&Control>,
+    shown: Shown<'_>,
+    last: Option<&LastMove>,
+    now: Timestamp,
+) -> Judgement {
+    let found = held_against(route, control, shown, last, now);
+    match control.and_then(|control| unresolved(route, control, now)) {
+        None => found,
+        Some(open) => open.and(&found),
+    }
+}
+
+/// The same by what the load balancer shows alone.
+fn held_against(
+    route: &Route,
+    control: Option<&Control>,
+    shown: Shown<'_>,
+    last: Option<&LastMove>,
+    now: Timestamp,
+) -> Judgement {
+    let known = control.and_then(|control| Some((control, goal(control, now)?)));
+    let Some((control, goal)) = known else {
+        return Judgement::new(Standing::Unknown, NOBODY_KNOWS);
+    };
+    if let Some(moving) = in_hand(control, goal, now) {
+        return moving;
+    }
+    let found = match shown {
+        Shown::Nothing => {
+            let why =
+                format!("it should point at {}; what the load balancer has could not be read", place(goal));
+            return Judgement::new(Standing::Unknown, why);
+        }
+        Shown::Group(rows) => found_in_group(route, goal, rows),
+        Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
+    };
+    match found {
+        Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
+        Found::Unread(instance) => {
+            let why = format!("the target group of {instance} could not be read");
+            Judgement::new(Standing::Unknown, why)
+        }
+        Found::There(rows) => there(route, control, goal, rows, now),
+    }
+}
+
+/// Said wherever the ledger knows nothing of a route.
+pub const NOBODY_KNOWS: &str =
+    "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+
+/// What of a route's state is unresolved, whatever the load balancer shows: an event that could not be acted on, and
+/// discovery sources that contradict what is desired (I9). Every reader of the state asks this.
+#[must_use]
+pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Judgement> {
+    let event = control.unresolved_event.as_ref();
+    let event = event.map(|event| open_event(route, control, event, now));
+    let conflict = control.source_conflict.as_ref().map(|conflict| {
+        // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
+        let standing =
+            if conflict.reason == Reason::MapDiffers { Standing::Wrong } else { Standing::Unknown };
+        Judgement::new(standing, conflict.note.clone())
+    });
+    match (event, conflict) {
+        (Some(event), Some(conflict)) => Some(event.and(&conflict)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether something about a route is unresolved so that it counts among those that diverged. An event that waits for
+/// its turn does not, as long as its message is expected: the line moves on by itself.
+#[must_use]
+pub fn is_open(control: &Control, now: Timestamp) -> bool {
+    let event = control.unresolved_event.as_ref();
+    let in_line = |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
+    control.source_conflict.is_some() || event.is_some_and(|event| !in_line(&event))
+}
+
+fn open_event(route: &Route, control: &Control, event: &UnresolvedEvent, now: Timestamp) -> Judgement {
+    let (awaits, at, note) = (event.awaits(), event.at, &event.note);
+    let under_way = match awaits {
+        Awaits::APerson => false,
+        Awaits::ItsAddress => now.since(event.since) < IN_HAND_FOR,
+        Awaits::ItsTurn => event.comes_back(now),
+    };
+    let goal = goal(control, now).map(|goal| &goal.instance);
+    let standing = match &event.names {
+        _ if under_way => Standing::Moving,
+        Some(named) if goal != Some(named) => Standing::Wrong,
+        Some(_) | None => Standing::Unknown,
+    };
+    // Most notes name the instance already.
+    let named = event.names.as_ref();
+    let named = named.filter(|named| !note.contains(named.as_str()));
+    let named = named.map_or_else(String::new, |named| format!(" names {named} and"));
+    let what = match awaits {
+        Awaits::APerson => "could not be acted on",
+        Awaits::ItsAddress => "waits for its address",
+        Awaits::ItsTurn => "waits for its turn",
+    };
+    let remedy = if under_way {
+        String::new()
+    } else {
+        let name = &route.name;
+        format!(
+            "; `writerlink swap {name} --to INSTANCE` moves the route, `writerlink ack {name}` leaves it where it is"
+        )
+    };
+    let why = format!("the event of {at}{named} {what}: {note}{remedy}");
+    Judgement::new(standing, why)
+}
+
+/// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
+#[must_use]
+pub fn goal(control: &Control, now: Timestamp) -> Option<&Desired> {
+    match control.safety.pinned(now) {
+        Some(_) => control.desired.as_ref(),
+        None => control.newest(),
+    }
+}
+
+fn in_hand(control: &Control, goal: &Desired, now: Timestamp) -> Option<Judgement> {
+    let lease = control.lease.as_ref()?;
+    match acquire(Some(lease), now, Duration::ZERO) {
+        Acquire::Free | Acquire::TakeOver => None,
+        Acquire::Wait(_) => {
+            let desired = control.desired.as_ref().unwrap_or(goal);
+            let why = format!("{} is moving it to {}", lease.owner, place(desired));
+            Some(Judgement::new(Standing::Moving, why))
+        }
+    }
+}
+
+/// What the load balancer shows, held against where the route should point.
+enum Found<'a> {
+    /// It is there: the rows in which its target stands.
+    There(&'a [ObservedTarget]),
+    /// It is not, in these words.
+    Differs(String),
+    /// Nothing differs as far as could be read, but this instance's group could not.
+    Unread(InstanceId),
+}
+
+fn found_in_group<'a>(route: &Route, goal: &Desired, rows: &'a [ObservedTarget]) -> Found<'a> {
+    let plan = plan(route, goal, rows);
+    if plan.is_empty() {
+        return Found::There(rows);
+    }
+    let missing = plan.register.iter().map(|target| {
+        let state = row_of(*target, rows).map(|row| row.health.as_str());
+        format!("{target} is {}", state.unwrap_or("not registered"))
+    });
+    let extra = plan.deregister.iter();
+    let extra = extra.map(|row| format!("{} is still registered ({})", row.target, row.health.as_str()));
+    Found::Differs(missing.chain(extra).collect::<Vec<_>>().join(", "))
+}
+
+fn found_in_scene<'a>(route: &Route, weighted: &Weighted, goal: &Desired, scene: &'a Scene) -> Found<'a> {
+    let mut targets = warm_targets(route, weighted, goal, None);
+    targets.retain(|instance, _| scene.rows.contains_key(instance));
+    let missing = scene.missing(route, weighted, goal, &targets);
+    if !missing.is_empty() {
+        let weights = missing.weights.iter();
+        let weights =
+            weights.map(|wanted| format!("the weights are {} and should be {wanted}", scene.weights));
+        let cold = missing.register.iter();
+        let cold =
+            cold.map(|(instance, target)| format!("{target} is not registered in the group of {instance}"));
+        return Found::Differs(weights.chain(cold).collect::<Vec<_>>().join(", "));
+    }
+    let mut unread = weighted.groups.keys();
+    if let Some(unread) = unread.find(|instance| !scene.rows.contains_key(*instance)) {
+        return Found::Unread(unread.clone());
+    }
+    scene.rows.get(&goal.instance).map_or(Found::Unread(goal.instance.clone()), |rows| Found::There(rows))
+}
+
+/// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is
+/// simply wrong.
+fn differs(
+    RouteContext { route, control, now }: RouteContext<'_>,
+    goal: &Desired,
+    how: &str,
+    last: Option<&LastMove>,
+) -> Judgement {
+    if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
+        let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);
+        return Judgement::new(Standing::Wrong, why);
+    }
+    let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
+    if let Some(last) = retried {
+        let why = format!(
+            "attempt {} to move it to {} failed, and the next one follows: {}",
+            last.attempt,
+            place(goal),
+            last.note
+        );
+        return Judgement::new(Standing::Moving, why);
+    }
+    let why = format!("it should point at {}: {how}", place(goal));
+    Judgement::new(Standing::Wrong, why)
+}
+
+/// A route whose calls are all made: what is left is the load balancer's part.
+fn there(
+    route: &Route,
+    control: &Control,
+    goal: &Desired,
+    rows: &[ObservedTarget],
+    now: Timestamp,
+) -> Judgement {
+    if let Some(pin) = control.safety.pinned(now)
+        && pin.target != goal.target
+    {
+        let why = format!("it points at {}, but is pinned to {}", place(goal), pin.instance);
+        return Judgement::new(Standing::Wrong, why);
+    }
+    let Some(row) = row_of(goal.target, rows) else {
+        let why = format!("{} is not registered", place(goal));
+        return Judgement::new(Standing::Wrong, why);
+    };
+    let state = told(row);
+    if goal.reach == Reach::Register {
+        let why = format!(
+            "{} is registered ({state}) beside the old one, until the failover completes",
+            place(goal)
+        );
+        return Judgement::new(Standing::Moving, why);
+    }
+    if serves(route.policy.serving_when, &row.health) {
+        return Judgement::new(Standing::Right, format!("{} is {state}", place(goal)));
+    }
+    let follow = control.follow.as_ref().filter(|follow| follow.target == goal.target);
+    if may_serve_yet(follow, row, route.policy.serving_limit, now) {
+        let why = format!("{} is registered and does not serve yet: {state}", place(goal));
+        return Judgement::new(Standing::Moving, why);
+    }
+    let why = format!("{} does not serve: {state}; {}", place(goal), advice(row.reason.as_deref()));
+    Judgement::new(Standing::Wrong, why)
+}
+
+/// Whether the load balancer may still be on its way. What was never followed shows it by its state alone.
+fn may_serve_yet(follow: Option<&Follow>, row: &ObservedTarget, limit: Duration, now: Timestamp) -> bool {
+    match follow {
+        Some(follow) => follow.arrival == Arrival::Awaited && now.since(follow.moved_at) < limit,
+        None => row.health == TargetHealth::Initial,
+    }
+}
+
+fn told(row: &ObservedTarget) -> String {
+    match &row.reason {
+        Some(reason) => format!("{} ({reason})", row.health.as_str()),
+        None => row.health.as_str().to_owned(),
+    }
+}
+
+fn place(desired: &Desired) -> String {
+    format!("{} at {}", desired.instance, desired.target)
+}

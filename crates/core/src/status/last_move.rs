@@ -1,0 +1,194 @@
+//! The last move of a route, out of its newest records.
+
+use std::time::Duration;
+
+use crate::evidence::event::EventKey;
+use crate::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use crate::model::ids::TransitionId;
+use crate::model::names::InstanceId;
+use crate::model::outcome::Outcome;
+use crate::model::reason::{Cause, Reason};
+use crate::model::target::Target;
+use crate::model::time::Timestamp;
+
+/// The last attempt that took the route, and what came of it. An event that moved nothing is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastMove {
+    /// Which attempt.
+    pub transition: TransitionId,
+    /// On which evidence.
+    pub key: EventKey,
+    /// What made it happen.
+    pub cause: Cause,
+    /// The how manieth attempt at it.
+    pub attempt: u32,
+    /// Its newest record.
+    pub seq: u64,
+    /// What that tells: begun, deferred, or finished.
+    pub kind: RecordKind,
+    /// Where to.
+    pub to: Option<(InstanceId, Target)>,
+    /// When the evidence was said: what phases are counted from.
+    pub said_at: Timestamp,
+    /// When its newest record was written.
+    pub at: Timestamp,
+    /// How it ended, if it did.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The same in words.
+    pub note: String,
+    /// What was reached when, in the order of time.
+    pub phases: Vec<Phase>,
+}
+
+/// Something that a move reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// What, in a word or two.
+    pub name: &'static str,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl LastMove {
+    /// The last move among a route's newest records, newest first.
+    #[must_use]
+    pub fn among(newest_first: &[&AuditRecord]) -> Option<Self> {
+        let newest = newest_first.iter().find(|record| took_the_route(&record.entry))?;
+        let transition = newest.entry.transition;
+        let of_it = |record: &&&AuditRecord| record.entry.transition == transition;
+        let mut records: Vec<&Entry> = newest_first.iter().filter(of_it).map(|r| &r.entry).collect();
+        records.reverse();
+        let entry = &newest.entry;
+        let told = records.iter().find_map(|entry| entry.told.as_ref());
+        Some(Self {
+            transition,
+            key: entry.event_key,
+            cause: entry.cause,
+            attempt: entry.attempt,
+            seq: newest.seq,
+            kind: entry.kind,
+            to: entry.desired.clone(),
+            said_at: told.map_or_else(|| transition.began(), Told::at),
+            at: entry.at,
+            outcome: entry.outcome,
+            reason: entry.reason,
+            note: entry.note.clone(),
+            phases: phases(&records),
+        })
+    }
+
+    /// Whether it failed and is tried again.
+    #[must_use]
+    pub fn is_retried(&self) -> bool {
+        self.kind == RecordKind::Deferred
+    }
+}
+
+/// Whether the record is of an attempt that had the route in hand. One that was put off before it knew where to had
+/// not.
+fn took_the_route(entry: &Entry) -> bool {
+    match (entry.kind, entry.outcome) {
+        (RecordKind::Deferred, _) => entry.desired.is_some(),
+        (RecordKind::Started | RecordKind::Resumed, _)
+        | (
+            RecordKind::Finished,
+            Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered | Outcome::Failed),
+        ) => true,
+        (
+            RecordKind::Finished
+            | RecordKind::Ordered
+            | RecordKind::Noticed
+            | RecordKind::Serving
+            | RecordKind::NotServing
+            | RecordKind::Drained
+            | RecordKind::Recovered
+            | RecordKind::Adopted,
+            _,
+        ) => false,
+    }
+}
+
+/// What accepted calls of this name lead to.
+const REACHED_BY_CALLS: [(&str, &str); 3] = [
+    ("RegisterTargets", "registered"),
+    ("DeregisterTargets", "deregistered"),
+    ("ModifyListener", "weights moved"),
+];
+
+/// What a record of this kind tells was reached; and, of what comes after the attempt, the name of the way there.
+fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match kind {
+        RecordKind::Started | RecordKind::Resumed => ("announced", None),
+        RecordKind::Deferred => ("deferred", None),
+        RecordKind::Finished => ("finished", None),
+        RecordKind::Serving => ("serving", Some("until it serves")),
+        RecordKind::NotServing => ("not serving", Some("does not serve yet")),
+        RecordKind::Drained => ("old target gone", Some("until old one is gone")),
+        RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
+            return None;
+        }
+    })
+}
+
+/// What the records of one transition, oldest first, tell of what was reached when.
+#[must_use]
+pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    for entry in oldest_first {
+        for (call, name) in REACHED_BY_CALLS {
+            // Steps count from the attempt's begin, which its id tells.
+            let began = entry.transition.began();
+            let last = accepted(&entry.steps, call).next_back();
+            phases.extend(last.map(|after| Phase { name, at: began.plus(after) }));
+        }
+        phases.extend(reached(entry.kind).map(|(name, _)| Phase { name, at: entry.at }));
+    }
+    // Stable: what is of one instant stays in the order in which it was told.
+    phases.sort_by_key(|phase| phase.at);
+    phases
+}
+
+/// When the calls of this name were accepted, counted from the attempt's begin.
+#[must_use]
+pub fn accepted(steps: &[Step], call: &str) -> impl DoubleEndedIterator<Item = Duration> {
+    let accepted = steps.iter().filter(move |step| step.name == call && step.error.is_none());
+    accepted.map(|step| step.start + step.took)
+}
+
+/// A part of the way from the evidence to the target that serves, by the time since the evidence was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// What, in a few words.
+    pub name: &'static str,
+    /// When it began.
+    pub start: Duration,
+    /// When it was over.
+    pub end: Duration,
+}
+
+/// The parts of one transition, by its records, oldest first; nothing if it has no evidence, or only begun.
+///
+/// The evidence's time is of another clock than the records' (RDS's, or whoever ordered it): what differs by less than
+/// nothing is nothing.
+#[must_use]
+pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
+    let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(Told::at);
+    let ends = |entry: &&&Entry| matches!(entry.kind, RecordKind::Finished | RecordKind::Deferred);
+    let ended = oldest_first.iter().rfind(ends);
+    let (Some(said), Some(first), Some(ended)) = (said, oldest_first.first(), ended) else {
+        return Vec::new();
+    };
+    let span = |name, from: Timestamp, to: Timestamp| PhaseSpan {
+        name,
+        start: from.since(said),
+        end: to.since(said),
+    };
+    let mut spans = vec![span("evidence to attempt", said, first.at), span("attempt", first.at, ended.at)];
+    spans.extend(oldest_first.iter().filter_map(|entry| {
+        let (_, way) = reached(entry.kind)?;
+        Some(span(way?, ended.at, entry.at))
+    }));
+    spans
+}

@@ -1,0 +1,58 @@
+//! For how many groups there is room while the ledger is slow.
+
+use std::time::Duration;
+
+use writerlink_core::actuation::room::{ANSWERED_EACH, ONE_SILENCE, Room};
+
+const TICK: Duration = Duration::from_millis(1);
+
+fn cut_at(room: &mut Room, times: u32) {
+    for n in 0..times {
+        room.unanswered(ONE_SILENCE * n);
+    }
+}
+
+#[test]
+fn silence_halves_the_room_once_however_many_meet_it_together() {
+    let mut room = Room::new(1, 64);
+    assert!(room.unanswered(TICK));
+    assert!(!room.unanswered(TICK));
+    assert!(!room.unanswered(ONE_SILENCE), "it began before the cut");
+    assert_eq!(room.places(), 32);
+    assert!(room.unanswered(TICK + ONE_SILENCE));
+    assert_eq!(room.places(), 16);
+}
+
+#[test]
+fn there_is_always_room_for_one() {
+    let mut room = Room::new(0, 5);
+    cut_at(&mut room, 20);
+    assert_eq!(room.places(), 1);
+    let mut room = Room::new(0, 0);
+    assert_eq!(room.places(), 1);
+    assert!(!room.unanswered(TICK), "it has no more to lose");
+}
+
+#[test]
+fn room_for_one_more_comes_with_a_few_answers_and_never_above_the_most() {
+    let mut room = Room::new(1, 4);
+    cut_at(&mut room, 1);
+    let answered = |room: &mut Room| (0..ANSWERED_EACH).map(|_| room.answered()).collect::<Vec<_>>();
+    assert_eq!(answered(&mut room), [false; ANSWERED_EACH]);
+    assert_eq!((room.places(), room.is_cut()), (3, true));
+    assert_eq!(answered(&mut room).last(), Some(&true), "it is told once that all the room is back");
+    assert_eq!(answered(&mut room), [false; ANSWERED_EACH]);
+    assert_eq!((room.places(), room.is_cut()), (4, false));
+}
+
+#[test]
+fn answers_before_a_silence_do_not_count_after_it() {
+    let mut room = Room::new(1, 8);
+    cut_at(&mut room, 1);
+    for _ in 1..ANSWERED_EACH {
+        room.answered();
+    }
+    room.unanswered(ONE_SILENCE * 2);
+    room.answered();
+    assert_eq!(room.places(), 2);
+}

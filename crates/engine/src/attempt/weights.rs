@@ -1,0 +1,350 @@
+//! The calls of an attempt on a weighted route: look, move the listener's weights, look again.
+//!
+//! Every instance's target is registered all the time, in a group of its own. So the first look usually finds the
+//! desired one there, which is the proof that the one call of the move asks for (I1), and costs no registration.
+//! Nothing is ever deregistered: what leaves service does so at weight 0, and stays warm for the way back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::attempt::calls::{ROUNDS_MAX, Stopped};
+use crate::attempt::report::Report;
+use crate::attempt::{Held, Reconciler, Task, why_moved};
+use crate::ports::{CallError, ErrorKind, Listeners, Ports, TargetGroups};
+use writerlink_core::actuation::plan::{Plan, plan};
+use writerlink_core::actuation::weights::{Missing, Scene, Shift, Warm, Weights, warm_targets};
+use writerlink_core::decision::verdict::Verdict;
+use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::{ObservedTarget, Target};
+
+/// A weighted route's attempt: what it is about, and what the load balancer showed first.
+struct Moving<'a> {
+    weighted: &'a Weighted,
+    /// The desired instance's group.
+    group: &'a TargetGroup,
+    /// The target that each group should hold.
+    targets: BTreeMap<InstanceId, Target>,
+}
+
+/// What was done.
+struct Moved {
+    before: Weights,
+    after: Weights,
+    /// Whether anything had to be changed for the desired instance.
+    changed: bool,
+    /// Instances whose targets were missing from their own groups and are registered again.
+    rewarmed: Vec<InstanceId>,
+    /// Why the other instances could not be looked after, if they could not.
+    cold: Option<CallError>,
+}
+
+impl Reconciler {
+    /// Gives the weight to the desired instance's group; says how that ended.
+    pub(super) async fn shift_there(
+        &self,
+        task: &Task<'_>,
+        weighted: &Weighted,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<Verdict, Stopped> {
+        let desired = &held.desired;
+        let Some(group) = weighted.groups.get(&desired.instance) else {
+            return Err(no_group(task.route, &desired.instance).into());
+        };
+        let truth = truth_of(&task.evidence.ground);
+        let moving = Moving { weighted, group, targets: warm_targets(task.route, weighted, desired, truth) };
+        let mut moved = self.move_weights(task, &moving, held, report).await?;
+        match self.warm_the_others(task, &moving, held).await {
+            Ok(rewarmed) => moved.rewarmed = rewarmed,
+            // The move itself is done, and the timer looks after the rest: its attempt is about nothing else,
+            // and there the failure counts.
+            Err(Stopped::Failed(error)) if moved.changed => moved.cold = Some(error),
+            Err(stopped) => return Err(stopped),
+        }
+        Ok(told(task, held, &moved, &report.after))
+    }
+
+    /// I1: no weight is moved without [`Warm`], which is asked for anew in every round. I6: no call is made unless
+    /// its whole timeout fits the lease.
+    async fn move_weights(
+        &self,
+        task: &Task<'_>,
+        moving: &Moving<'_>,
+        held: &mut Held,
+        report: &mut Report,
+    ) -> Result<Moved, Stopped> {
+        let mut scene = self.look_at_desired(task, moving, held).await?;
+        report.before = scene.all_rows();
+        let before = scene.weights.clone();
+        let mut changed = held.may_be_moved;
+        for _ in 0..ROUNDS_MAX {
+            if missing(task.route, moving, held, &scene).is_empty() {
+                break;
+            }
+            changed = true;
+            let warm = self.ensure_warm(task, moving, held, &scene).await?;
+            let shift = match held.desired.reach {
+                Reach::Register => None,
+                Reach::Swap => Shift::to(&warm, task.route, moving.weighted, &scene.weights),
+            };
+            if let Some(shift) = shift {
+                self.ensure_lease(task, held).await?;
+                let setting = self.listeners.set_weights(&moving.weighted.listener, &shift);
+                task.steps.call("ModifyListener", setting).await?;
+            }
+            scene = self.look_at_desired(task, moving, held).await?;
+        }
+        report.after = scene.all_rows();
+        let left = missing(task.route, moving, held, &scene);
+        if !left.is_empty() {
+            return Err(Stopped::NotConverged(still_missing(&left, &scene)));
+        }
+        Ok(Moved { before, after: scene.weights, changed, rewarmed: Vec::new(), cold: None })
+    }
+
+    /// The weights and the desired instance's group, at the same time.
+    async fn look_at_desired(
+        &self,
+        task: &Task<'_>,
+        moving: &Moving<'_>,
+        held: &mut Held,
+    ) -> Result<Scene, Stopped> {
+        self.ensure_lease(task, held).await?;
+        let (rows, weights) = tokio::join!(
+            task.steps.call("DescribeTargetHealth", self.groups.observe(moving.group)),
+            task.steps.call("DescribeListeners", self.listeners.weights(&moving.weighted.listener)),
+        );
+        let rows = [(held.desired.instance.clone(), rows?)].into();
+        let weights = weights?;
+        Ok(Scene { weights, rows })
+    }
+
+    /// The proof that the desired group may get the weight: its target was seen there, or is registered now.
+    async fn ensure_warm(
+        &self,
+        task: &Task<'_>,
+        moving: &Moving<'_>,
+        held: &mut Held,
+        scene: &Scene,
+    ) -> Result<Warm, Stopped> {
+        let target = held.desired.target;
+        if let Some(warm) = Warm::observed(moving.group, target, &scene.all_rows()) {
+            return Ok(warm);
+        }
+        self.ensure_lease(task, held).await?;
+        self.queue.count_a_call();
+        let targets = [target];
+        let registering = self.groups.register(moving.group, &targets);
+        task.steps.call("RegisterTargets", registering).await?;
+        Ok(Warm::registered(moving.group, target))
+    }
+
+    /// Registers what is missing from the other instances' groups, once nobody waits for it any more; says whose
+    /// targets those were.
+    async fn warm_the_others(
+        &self,
+        task: &Task<'_>,
+        moving: &Moving<'_>,
+        held: &mut Held,
+    ) -> Result<Vec<InstanceId>, Stopped> {
+        let (mut rewarmed, mut unread) = (Vec::new(), None);
+        for (instance, target) in &moving.targets {
+            let group = moving.weighted.groups.get(instance);
+            let Some(group) = group.filter(|_| *instance != held.desired.instance) else {
+                continue;
+            };
+            self.ensure_lease(task, held).await?;
+            let looking = self.groups.observe(group);
+            let rows = match task.steps.call("DescribeTargetHealth", looking).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    unread = Some(error);
+                    continue;
+                }
+            };
+            if Warm::observed(group, *target, &rows).is_none() {
+                self.ensure_lease(task, held).await?;
+                self.queue.count_a_call();
+                let targets = [*target];
+                let registering = self.groups.register(group, &targets);
+                task.steps.call("RegisterTargets", registering).await?;
+                rewarmed.push(instance.clone());
+            }
+        }
+        unread.map_or(Ok(rewarmed), |error| Err(error.into()))
+    }
+}
+
+/// Shows what the load balancer has of a route, to who only looks.
+pub(super) struct RouteReader {
+    groups: Arc<dyn TargetGroups>,
+    listeners: Arc<dyn Listeners>,
+}
+
+impl RouteReader {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self { groups: Arc::clone(&ports.groups), listeners: Arc::clone(&ports.listeners) }
+    }
+
+    /// The rows of one group.
+    pub(super) async fn rows(&self, group: &TargetGroup) -> Result<Vec<ObservedTarget>, CallError> {
+        Ok(self.groups.observe(group).await?.value)
+    }
+
+    /// What the load balancer shows of a route, and what is missing of it.
+    pub(super) async fn sight(
+        &self,
+        route: &Route,
+        desired: &Desired,
+        truth: Option<&Truth>,
+    ) -> Result<Sight, CallError> {
+        let weighted = match &route.strategy {
+            Strategy::Swap => {
+                let rows = self.rows(&route.group).await?;
+                let plan = plan(route, desired, &rows);
+                return Ok(Sight { rows, plan, weights: None, unread: None });
+            }
+            Strategy::Weighted(weighted) => weighted,
+        };
+        let mut scene =
+            Scene { weights: self.listeners.weights(&weighted.listener).await?.value, rows: BTreeMap::new() };
+        let mut unread = None;
+        for (instance, group) in &weighted.groups {
+            match self.rows(group).await {
+                Ok(rows) => drop(scene.rows.insert(instance.clone(), rows)),
+                Err(error) if *instance == desired.instance => return Err(error),
+                Err(error) => unread = Some(error),
+            }
+        }
+        let mut targets = warm_targets(route, weighted, desired, truth);
+        targets.retain(|instance, _| scene.rows.contains_key(instance));
+        let missing = scene.missing(route, weighted, desired, &targets);
+        Ok(Sight {
+            rows: scene.all_rows(),
+            plan: Plan { register: missing.register.into_values().collect(), deregister: Vec::new() },
+            weights: missing.weights.map(|wanted| (scene.weights, wanted)),
+            unread,
+        })
+    }
+}
+
+/// A route as somebody saw it who only looks.
+pub(super) struct Sight {
+    /// The rows of its groups.
+    pub(super) rows: Vec<ObservedTarget>,
+    /// Targets to be registered and deregistered.
+    pub(super) plan: Plan,
+    /// The weights that stand and those that should, where they differ.
+    pub(super) weights: Option<(Weights, Weights)>,
+    /// Why nothing is known of the group of an instance that the route does not point at: what clients reach does not
+    /// depend on it.
+    pub(super) unread: Option<CallError>,
+}
+
+impl Sight {
+    pub(super) fn is_right(&self) -> bool {
+        self.plan.is_empty() && self.weights.is_none()
+    }
+}
+
+/// What the witnesses said, where it was they who spoke.
+pub(super) fn truth_of(ground: &Ground) -> Option<&Truth> {
+    match ground {
+        Ground::Truth(sighting) => Some(&sighting.truth),
+        Ground::Event(_) | Ground::Order(_) => None,
+    }
+}
+
+/// What is missing for the desired instance itself.
+fn missing(route: &Route, moving: &Moving<'_>, held: &Held, scene: &Scene) -> Missing {
+    let desired = &held.desired;
+    let own = [(desired.instance.clone(), desired.target)].into();
+    scene.missing(route, moving.weighted, desired, &own)
+}
+
+fn still_missing(left: &Missing, scene: &Scene) -> String {
+    let wanted = left
+        .weights
+        .as_ref()
+        .map_or_else(|| "which is right".to_owned(), |wanted| format!("wanted: {wanted}"));
+    format!(
+        "after every round of calls {} targets to register were left, and the weights were {} ({wanted})",
+        left.register.len(),
+        scene.weights
+    )
+}
+
+/// Only a configuration that changed under a move in progress leads here: `decide` admits no such instance.
+fn no_group(route: &Route, instance: &InstanceId) -> CallError {
+    CallError {
+        call: "ModifyListener",
+        kind: ErrorKind::Invalid,
+        code: "NoTargetGroup".to_owned(),
+        message: format!(
+            "instance {instance} has no target group on weighted route {}; add it under [route.target_groups]",
+            route.name
+        ),
+        request_id: None,
+    }
+}
+
+/// How a weighted move that arrived is told, with the weights before and after.
+fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -> Verdict {
+    let desired = &held.desired;
+    let to = format!("{} at {}", desired.instance, desired.target);
+    // Who else is registered again moves nobody's connections: the desired instance was in place all along.
+    let in_place = match moved.rewarmed.as_slice() {
+        [] => Reason::NothingToDo,
+        [_, ..] => Reason::GroupDiffered,
+    };
+    let (outcome, reason, what) = match (moved.changed, desired.reach) {
+        (false, Reach::Swap) => {
+            (Outcome::AlreadyThere, in_place, format!("the listener already gives everything to {to}"))
+        }
+        (false, Reach::Register) => (
+            Outcome::AlreadyThere,
+            in_place,
+            format!("{to} is registered already, and the weights stay until the failover completes"),
+        ),
+        (true, Reach::Swap) => {
+            (Outcome::Swapped, why_moved(task, held), format!("the listener gives everything to {to}"))
+        }
+        (true, Reach::Register) => (
+            Outcome::Registered,
+            Reason::RegisteredFirst,
+            format!("{to} is registered; the weights stay until the failover completes"),
+        ),
+    };
+    let strangers = after.iter().filter(|row| row.is_registered() && row.target != desired.target);
+    let strangers = strangers.map(|row| {
+        format!("its group also holds {}, which no weighted route deregisters: do so by hand", row.target)
+    });
+    let mut parts = vec![what, weights_told(moved)];
+    parts.extend(others_told(moved));
+    parts.extend(strangers);
+    Verdict::new(outcome, reason, parts.join("; "))
+}
+
+fn others_told(moved: &Moved) -> Option<String> {
+    if let Some(error) = &moved.cold {
+        return Some(format!("the other instances' groups are left to the timer: {error}"));
+    }
+    let names: Vec<&str> = moved.rewarmed.iter().map(InstanceId::as_str).collect();
+    (!names.is_empty())
+        .then(|| format!("missing from their own groups and registered again: {}", names.join(", ")))
+}
+
+fn weights_told(moved: &Moved) -> String {
+    if moved.before == moved.after {
+        format!("weights: {}", moved.after)
+    } else {
+        format!("weights before: {}; after: {}", moved.before, moved.after)
+    }
+}

@@ -1,0 +1,162 @@
+//! What a happening measures, counted in one place: the log's metrics (`emf`) and the numbers of `/metrics`
+//! (`tally`) are the same facts, and cannot come to differ.
+
+mod metrics;
+
+use std::time::Duration;
+
+use crate::attempt::{Ended, Noted, Report};
+use crate::ports::{CallError, ErrorKind};
+use crate::telemetry::event::Happening;
+use crate::telemetry::event::Summary;
+pub use crate::telemetry::measure::metrics::*;
+use writerlink_core::ledger::record::{RecordKind, Step};
+use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::reason::Reason;
+
+/// The dimension of every metric, and a field of every line.
+pub const INSTALLATION: &str = "installation";
+
+/// A number of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// So many.
+    Count(usize),
+    /// So long.
+    Time(Duration),
+}
+
+/// What was measured, and of which route and outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured<'a> {
+    /// Of which route, where it is one's.
+    pub route: Option<&'a str>,
+    /// Of which outcome, where it is one's.
+    pub outcome: Option<&'static str>,
+    /// The numbers.
+    pub values: Vec<(Metric, Amount)>,
+}
+
+/// Measures what happened.
+#[must_use]
+pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
+    match happening {
+        Happening::Started { .. }
+        | Happening::Turned
+        | Happening::Received(_)
+        | Happening::HttpNotAccepting { .. }
+        | Happening::Stopping { .. }
+        | Happening::MapNotCompared { .. }
+        | Happening::LedgerRecovered { .. } => Measured::default(),
+        Happening::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
+        Happening::Attempt(report) => Measured {
+            route: Some(report.route.as_str()),
+            outcome: Some(report.ended.as_str()),
+            values: of_attempt(report),
+        },
+        Happening::Ignored { .. } => once(MESSAGES_IGNORED),
+        Happening::Malformed { .. } => once(MESSAGES_MALFORMED),
+        Happening::VisibilityLost { .. } => once(VISIBILITY_LOST),
+        Happening::QueueFailed(error) => of_worker(vec![one(QUEUE_FAILURES), throttled(error)]),
+        Happening::Panicked(_) => once(PANICS),
+        Happening::Noted { route, noted } => Measured {
+            route: Some(route.name.as_str()),
+            outcome: None,
+            values: of_note(noted).into_iter().collect(),
+        },
+        Happening::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
+        Happening::ChainBroken { route, .. } => {
+            Measured { route: Some(route.name.as_str()), outcome: None, values: vec![one(CHAIN_BROKEN)] }
+        }
+        Happening::Summary(summary) => of_worker(of_minute(summary)),
+        Happening::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
+        Happening::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
+    }
+}
+
+fn one(metric: Metric) -> (Metric, Amount) {
+    (metric, Amount::Count(1))
+}
+
+fn once(metric: Metric) -> Measured<'static> {
+    of_worker(vec![one(metric)])
+}
+
+fn of_worker(values: Vec<(Metric, Amount)>) -> Measured<'static> {
+    Measured { values, ..Measured::default() }
+}
+
+fn throttled(error: &CallError) -> (Metric, Amount) {
+    let count = usize::from(error.kind == ErrorKind::Throttled);
+    (CALLS_THROTTLED, Amount::Count(count))
+}
+
+/// What the timer recorded besides its attempts.
+fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
+    let took = Amount::Time(noted.took.unwrap_or_default());
+    match noted.kind {
+        RecordKind::Serving => Some((SERVING_MS, took)),
+        RecordKind::Drained => Some((DRAINED_MS, took)),
+        RecordKind::NotServing => Some(one(NOT_SERVING)),
+        RecordKind::Noticed if noted.reason == Reason::SourcesAgree => None,
+        RecordKind::Noticed => Some(one(HELD_BACK)),
+        RecordKind::Started
+        | RecordKind::Resumed
+        | RecordKind::Deferred
+        | RecordKind::Finished
+        | RecordKind::Ordered
+        | RecordKind::Recovered
+        | RecordKind::Adopted => None,
+    }
+}
+
+fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
+    let counted = [
+        (LOOKS, summary.looks),
+        (LOOKS_FAILED, summary.failed),
+        (ROUTE_DIVERGED, summary.diverged),
+        (PAUSED_TOO_LONG, summary.paused_long),
+        (ANTI_FLAP, summary.flapping),
+    ];
+    counted.map(|(metric, count)| (metric, Amount::Count(count))).into()
+}
+
+fn of_attempt(report: &Report) -> Vec<(Metric, Amount)> {
+    let mut values = vec![one(ATTEMPTS)];
+    let mut took = |metric, time: Option<Duration>| {
+        values.extend(time.map(|time| (metric, Amount::Time(time))));
+    };
+    took(ATTEMPT_MS, Some(report.took));
+    took(EVENT_AGE_MS, report.told.event().map(|_| report.event_age));
+    took(REGISTERED_MS, report.registered());
+    took(SWAPPED_MS, report.swapped());
+    for (name, metric) in PHASES {
+        let of_phase = |step: &&Step| step.name == name;
+        let phase = || report.steps.iter().filter(of_phase);
+        let sum = phase().map(|step| step.took).sum();
+        took(metric, phase().next().map(|_| sum));
+    }
+    values.extend(how_it_failed(report));
+    values
+}
+
+/// What of an attempt somebody may want to be woken for.
+fn how_it_failed(report: &Report) -> impl Iterator<Item = (Metric, Amount)> {
+    let failed = |outcome| outcome == Some(Outcome::Failed);
+    let throttled = |step: &&Step| {
+        let error = step.error.as_deref().unwrap_or_default();
+        error.contains(ErrorKind::Throttled.as_str())
+    };
+    let throttled = report.steps.iter().filter(throttled).count();
+    let held = |outcome| matches!(outcome, Some(Outcome::Paused | Outcome::Observed));
+    let lost = matches!(report.ended, Ended::LeaseLost { .. });
+    let outcome = report.ended.outcome();
+    let counted = [
+        (TRANSITIONS_FAILED, usize::from(failed(outcome))),
+        (HELD_BACK, usize::from(held(outcome))),
+        (LEASE_LOST, usize::from(lost)),
+        (CALLS_THROTTLED, throttled),
+    ];
+    let happened = counted.into_iter().filter(|(_, count)| *count > 0);
+    happened.map(|(metric, count)| (metric, Amount::Count(count)))
+}

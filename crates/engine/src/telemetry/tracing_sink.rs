@@ -1,0 +1,232 @@
+//! What the worker does, as events of `tracing`: the fields of its log lines, with the numbers that become metrics.
+//!
+//! `tracing` knows numbers, flags and text. Lists and maps are JSON in a field, and the log's layer (`emf`) unwraps
+//! the fields that it names in `NESTED`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tracing::{Level, debug, error, info, warn};
+
+use crate::attempt::{Ended, Noted, Report};
+use crate::ports::Message;
+use crate::telemetry::event::Summary;
+use crate::telemetry::event::{Happening, Observer};
+use crate::telemetry::measure::{Amount, measured};
+use writerlink_core::ledger::record::{RecordKind, Step};
+use writerlink_core::model::outcome::Disposition;
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::target::ObservedTarget;
+
+/// Turns everything that is worth a line into an event of `tracing`.
+#[derive(Clone, Copy, Debug)]
+pub struct TracingSink;
+
+/// An event whose level is known only when it happens. A call site of `tracing` has one level, so there are three.
+macro_rules! event_at {
+    ($level:expr, $($fields:tt)+) => {
+        match $level {
+            Level::ERROR => error!($($fields)+),
+            Level::WARN => warn!($($fields)+),
+            _ => info!($($fields)+),
+        }
+    };
+}
+
+impl Observer for TracingSink {
+    fn tell(&self, happening: &Happening<'_>) {
+        let metrics = || metrics(happening);
+        match happening {
+            Happening::Started { .. } => {}
+            Happening::Turned => debug!("the receiving loop has turned"),
+            Happening::Received(messages) => debug!(messages, "a receive returned"),
+            Happening::Turns(_) => {
+                info!(event = "receiving", metrics = metrics(), "the receiving loop turns");
+            }
+            Happening::Attempt(report) => attempt(report, metrics),
+            Happening::Ignored { message, reason } => {
+                of_message("message_ignored", message, metrics().as_deref(), reason);
+            }
+            Happening::Malformed { message, reason } => {
+                of_message("message_malformed", message, metrics().as_deref(), reason);
+            }
+            Happening::VisibilityLost { message, call } => {
+                of_message("visibility_lost", message, metrics().as_deref(), call);
+            }
+            Happening::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
+            Happening::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
+            Happening::Noted { route, noted } => recorded(route.name.as_str(), noted, metrics),
+            Happening::LookFailed { route, error } => {
+                let route = route.name.as_str();
+                warn!(event = "look_failed", metrics = metrics(), route, "{error}");
+            }
+            Happening::MapNotCompared { route, error } => info!(
+                event = "map_not_compared",
+                route = route.name.as_str(),
+                "the maps of static routes are not compared with RDS: {error}; allow rds:DescribeDBInstances, name \
+                 an endpoint, or write map_check = \"off\""
+            ),
+            Happening::ChainBroken { route, broken } => {
+                let (route, first_bad_seq) = (route.name.as_str(), broken.seq());
+                error!(event = "chain_broken", metrics = metrics(), route, first_bad_seq, "{broken}");
+            }
+            Happening::HttpNotAccepting { address, error } => not_accepting(*address, error),
+            Happening::LedgerRecovered { route, from, to } => warn!(
+                event = "ledger_recovered",
+                route = route.name.as_str(),
+                "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
+            ),
+            Happening::Summary(Summary { routes, .. }) => {
+                info!(event = "minute", metrics = metrics(), routes, "the timer goes round");
+            }
+            Happening::Room { at_most, of } if at_most < of => warn!(
+                event = "room",
+                metrics = metrics(),
+                "the ledger answers too slowly, or refuses: fewer groups are worked on at once"
+            ),
+            Happening::Room { .. } => {
+                info!(event = "room", metrics = metrics(), "the ledger answers again: all groups have room");
+            }
+            Happening::Stopping { within, receive_ends_within } => {
+                info!(event = "stopping", "{}", stopping(*within, *receive_ends_within));
+            }
+            Happening::LetGo { receive_is_open, .. } => {
+                warn!(event = "let_go", metrics = metrics(), "{}", let_go(*receive_is_open));
+            }
+        }
+    }
+}
+
+fn of_message(event: &str, message: &Message, metrics: Option<&str>, note: &str) {
+    let Message { id, group, receive_count, .. } = message;
+    warn!(event, metrics, message_id = id, message_group = group, receive_count, "{note}");
+}
+
+fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
+    let desired = report.desired.as_ref();
+    let told = report.told.event();
+    let reason = match &report.ended {
+        Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason.as_str()),
+        _ => None,
+    };
+    event_at!(
+        level_of_attempt(&report.ended),
+        event = "attempt",
+        metrics = metrics(),
+        route = report.route.as_str(),
+        outcome = report.ended.as_str(),
+        event_key = %report.event_key,
+        transition = %report.transition,
+        attempt = report.attempt,
+        resumed = report.resumed,
+        generation = report.generation.map(|generation| generation.0),
+        instance = desired.map(|(instance, _)| instance.as_str()),
+        target = desired.map(|(_, target)| target.to_string()),
+        before = targets(&report.before),
+        after = targets(&report.after),
+        steps = steps(&report.steps),
+        reason,
+        cause = report.cause.as_str(),
+        evidence_at = %report.told.at(),
+        evidence = report.told.said(),
+        event_id = told.and_then(|event| event.id).map(|id| id.to_string()),
+        event_source = told.map(|event| event.source.as_str()),
+        "{}",
+        report.ended.note()
+    );
+}
+
+fn level_of_attempt(ended: &Ended) -> Level {
+    match ended {
+        // Somebody has to look at what goes to the dead-letter queue.
+        _ if ended.disposition() == Disposition::DeadLetter => Level::ERROR,
+        Ended::Settled(_)
+        | Ended::Duplicate(_)
+        | Ended::Nothing(_)
+        | Ended::Busy(..)
+        | Ended::Paced(_)
+        | Ended::Waits(_, None) => Level::INFO,
+        Ended::Waits(_, Some(_)) | Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => {
+            Level::WARN
+        }
+    }
+}
+
+/// What the timer recorded besides its attempts.
+fn recorded(route: &str, noted: &Noted, metrics: impl Fn() -> Option<String>) {
+    let level = match noted.kind {
+        RecordKind::NotServing => Level::ERROR,
+        RecordKind::Noticed if noted.reason != Reason::SourcesAgree => Level::WARN,
+        _ => Level::INFO,
+    };
+    let (event, reason) = (noted.kind.as_str(), noted.reason.as_str());
+    event_at!(level, event, metrics = metrics(), route, reason, "{}", noted.note);
+}
+
+fn not_accepting(address: SocketAddr, error: &std::io::Error) {
+    warn!(
+        event = "http_not_accepting",
+        "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
+         open, or let it open more files (ulimit -n)"
+    );
+}
+
+/// Why it does not end at once, to a person who waits for it.
+fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
+    let within = within.as_secs();
+    let finishing = format!("finishing what is in hand, for at most {within} s");
+    let Some(receive) = receive_ends_within else {
+        return finishing;
+    };
+    let receive = receive.as_secs_f64().ceil();
+    format!(
+        "{finishing}; waiting up to {receive} s for the open receive, to which SQS would give the next event all the \
+         same; a second signal ends it at once"
+    )
+}
+
+fn let_go(receive_is_open: bool) -> String {
+    let note = "the drain limit was over; the next delivery resumes what was let go of";
+    let open = "; the receive was still open, and a message that it takes comes back after its visibility";
+    format!("{note}{}", if receive_is_open { open } else { "" })
+}
+
+/// The numbers of an event by metric, and by which of its fields they are told apart; none if it has none.
+fn metrics(happening: &Happening<'_>) -> Option<String> {
+    let measured = measured(happening);
+    let by = [measured.route.map(|_| "route"), measured.outcome.map(|_| "outcome")];
+    let by: Vec<&str> = by.into_iter().flatten().collect();
+    let number = |amount: &Amount| match amount {
+        Amount::Count(count) => json!(count),
+        Amount::Time(time) => ms(*time),
+    };
+    let values = measured.values.iter();
+    let values: Map<String, Value> =
+        values.map(|(metric, amount)| (metric.name.to_owned(), number(amount))).collect();
+    (!values.is_empty()).then(|| json!({"by": by, "values": values}).to_string())
+}
+
+fn targets(observed: &[ObservedTarget]) -> String {
+    let row = |row: &ObservedTarget| json!({"target": row.target.to_string(), "state": row.health.as_str()});
+    observed.iter().map(row).collect::<Value>().to_string()
+}
+
+fn steps(steps: &[Step]) -> String {
+    let step = |step: &Step| {
+        json!({
+            "name": step.name,
+            "start_ms": ms(step.start),
+            "took_ms": ms(step.took),
+            "request_id": step.request_id,
+            "error": step.error,
+        })
+    };
+    steps.iter().map(step).collect::<Value>().to_string()
+}
+
+/// Milliseconds with three decimals: microseconds are the finest that says anything about a call.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 285 years in microseconds")]
+fn ms(duration: Duration) -> Value {
+    json!(duration.as_micros() as f64 / 1000.0)
+}

@@ -1,0 +1,550 @@
+//! The timer: looks at every route now and then, with or without events.
+//!
+//! AWS asks not to depend on the order or existence of RDS events, so nothing here does: what an event would
+//! have told, the witnesses tell. Looks are spread over the interval and started no faster than the limit, since
+//! `DescribeTargetHealth` has one bucket for a whole account and Region.
+
+use crate::telemetry::event::Summary;
+mod chains;
+
+use crate::attempt::{
+    COMPARE_EVERY, ChainCheck, Ended, Look, MapComparison, Noted, PeriodicPass, Reconciler, StateStore,
+    Together, Watched,
+};
+use crate::ports::{Clock, Ports};
+use crate::telemetry::event::{Happening, Observer};
+use crate::timer::chains::Chains;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tracing::{Instrument as _, info_span};
+use writerlink_core::actuation::health::Arrival;
+use writerlink_core::evidence::discovery::CONFIRM_EVERY;
+use writerlink_core::model::names::RouteName;
+use writerlink_core::model::outcome::{Outcome, doubled, retry_after};
+use writerlink_core::model::reason::Reason;
+use writerlink_core::model::route::Route;
+use writerlink_core::model::time::CALL_TIMEOUT;
+
+/// How often and how fast routes are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconciling {
+    /// How long after a look at a route that is right the next one follows, less up to a tenth; none turns the
+    /// timer off.
+    pub interval: Option<Duration>,
+    /// How many looks a worker starts in a second.
+    pub looks_per_second_max: u32,
+}
+
+/// The interval of looks: a lost event is noticed within it.
+pub const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Looks a second of one worker: two of them stay below the 50 `DescribeTargetHealth` a second that an account
+/// has, with room for the attempts.
+pub const LOOKS_PER_SECOND_MAX: u32 = 20;
+
+impl Default for Reconciling {
+    fn default() -> Self {
+        Self { interval: Some(INTERVAL), looks_per_second_max: LOOKS_PER_SECOND_MAX }
+    }
+}
+
+/// A route to be looked at before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// Something happened to this one.
+    Route(RouteName),
+    /// Something happened that may concern any.
+    Every,
+}
+
+/// How many looks are under way at most: as many as a second's worth that each take a second.
+const LOOKS_AT_ONCE: usize = 20;
+
+/// The time in which so many looks may begin.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How soon after a nudge a route is looked at: the ledger and the load balancer have just changed.
+const NUDGED_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a move is followed until its target serves.
+const FOLLOW_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a route is looked at whose witnesses cannot tell, or whose old target has yet to go.
+const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
+
+/// The longest pause after looks that failed.
+const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// How often the timer says how its routes are.
+pub const SUMMARY_EVERY: Duration = Duration::from_mins(1);
+
+/// So many calls a look makes at most, one after the other: those of its reading and its records, and those of a whole
+/// attempt with its retries and its lease.
+const LOOK_CALLS_MAX: u32 = 60;
+
+/// The longest that a look takes, every call of it as slow as a call can be.
+pub const LOOK_LONGEST: Duration = CALL_TIMEOUT.saturating_mul(LOOK_CALLS_MAX);
+
+/// How far apart the comparisons of maps are at least: with a thousand routes a map is compared every quarter of an hour.
+const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
+
+/// From when on a pause is one that somebody may have forgotten.
+pub const PAUSED_LONG: Duration = Duration::from_hours(1);
+
+/// The timer of a worker.
+pub struct Timer {
+    pass: PeriodicPass,
+    maps: MapComparison,
+    chain_check: ChainCheck,
+    states: Arc<StateStore>,
+    routes: Arc<[Route]>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    settings: Reconciling,
+}
+
+/// A route in the timer's hands.
+#[derive(Default)]
+struct Seat {
+    /// Absent while the route is being looked at.
+    watched: Option<Watched>,
+    /// When the next look is due.
+    due: Duration,
+    failures: u32,
+    /// When the look began that is under way.
+    began: Option<Duration>,
+    /// Whether its group differs, as far as the last looks could tell.
+    differs: bool,
+    /// Whether something in its state is unresolved (I9).
+    unresolved: bool,
+}
+
+impl Seat {
+    fn is_diverged(&self) -> bool {
+        self.differs || self.unresolved
+    }
+}
+
+/// A look that came back.
+struct Looked {
+    n: usize,
+    watched: Watched,
+    look: Look,
+}
+
+impl Timer {
+    /// A timer that looks at `routes` and acts by way of `reconciler`.
+    #[must_use]
+    pub fn new(
+        ports: &Ports,
+        reconciler: Arc<Reconciler>,
+        routes: Arc<[Route]>,
+        observer: Arc<dyn Observer>,
+        settings: Reconciling,
+    ) -> Self {
+        let states = Arc::clone(reconciler.states());
+        Self {
+            maps: MapComparison::new(ports, Arc::clone(&states)),
+            chain_check: ChainCheck::new(ports, Arc::clone(&states)),
+            states,
+            pass: PeriodicPass::new(ports, reconciler),
+            clock: Arc::clone(&ports.clock),
+            routes,
+            observer,
+            settings,
+        }
+    }
+
+    /// Looks at routes until `nudges` closes, then finishes the looks that are under way.
+    pub async fn run(self: Arc<Self>, mut nudges: UnboundedReceiver<Nudge>) {
+        let Some(interval) = self.settings.interval else {
+            return;
+        };
+        let mut rounds = Rounds::new(&self, interval);
+        let mut looks = JoinSet::new();
+        let mut chains = Chains::new(self.clock.monotonic());
+        loop {
+            let now = self.clock.monotonic();
+            rounds.start(&self, &mut looks, now);
+            chains.go_on(&self, now);
+            rounds.sum_up(&self, &chains, now);
+            let wait = rounds.until_next(now, looks.len());
+            tokio::select! {
+                biased;
+                nudge = nudges.recv() => match nudge {
+                    Some(nudge) => rounds.nudge(&self.routes, &nudge, self.clock.monotonic()),
+                    None => break,
+                },
+                Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
+                    Ok(looked) => rounds.take(&self, looked, interval),
+                    Err(error) => self.observer.tell(&Happening::Panicked(&error.to_string())),
+                },
+                () = self.clock.sleep(wait) => {}
+            }
+        }
+        while looks.join_next().await.is_some() {}
+    }
+
+    fn look(
+        self: &Arc<Self>,
+        n: usize,
+        mut watched: Watched,
+        together: Arc<Together>,
+    ) -> impl Future<Output = Looked> + use<> {
+        let timer = Arc::clone(self);
+        let span = info_span!("reconcile_pass", route = self.routes[n].name.as_str());
+        let pass = async move {
+            let mut noted: Vec<Noted> = Vec::new();
+            let (route, observer) = (&timer.routes[n], &timer.observer);
+            let look = timer.pass.look_with(&together, route, &mut watched, &mut noted).await;
+            let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&timer.routes));
+            let compared = timer.maps.compare_map(route, every, &mut watched, &mut noted);
+            if let Err(error) = &compared.await {
+                observer.tell(&Happening::MapNotCompared { route, error });
+            }
+            timer.tell_ledger_news(route);
+            for noted in &noted {
+                observer.tell(&Happening::Noted { route, noted });
+            }
+            match &look {
+                Look::Acted(report) => observer.tell(&Happening::Attempt(report)),
+                Look::Failed(error) => observer.tell(&Happening::LookFailed { route, error }),
+                Look::Right
+                | Look::Following(_)
+                | Look::Confirm
+                | Look::Waits(_)
+                | Look::Busy
+                | Look::Queued
+                | Look::LeftToNewer => {}
+            }
+            Looked { n, watched, look }
+        };
+        pass.instrument(span)
+    }
+
+    fn tell_ledger_news(&self, route: &Route) {
+        if let Some(news) = self.states.take_ledger_news(&route.name) {
+            self.observer.tell(&Happening::of_ledger(route, &news));
+        }
+    }
+}
+
+/// How many looks may begin: so many in each second. They begin together, since a processor that turns to a look now and
+/// then finds nothing of it in its caches: twenty at once cost a third of what twenty cost one by one.
+struct Starts {
+    a_second: u32,
+    left: u32,
+    since: Duration,
+}
+
+impl Starts {
+    fn new(a_second: u32) -> Self {
+        let a_second = a_second.max(1);
+        Self { a_second, left: a_second, since: Duration::ZERO }
+    }
+
+    /// Takes one, if there is one left in the second that runs.
+    fn take(&mut self, now: Duration) -> bool {
+        if now >= self.since + SECOND {
+            (self.since, self.left) = (now, self.a_second);
+        }
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    /// When the next one may begin.
+    fn next(&self, now: Duration) -> Duration {
+        if self.left > 0 {
+            return now;
+        }
+        self.since + SECOND
+    }
+}
+
+/// When each route is due.
+struct Rounds {
+    seats: Vec<Seat>,
+    due: BTreeSet<(Duration, usize)>,
+    by_name: BTreeMap<RouteName, usize>,
+    starts: Starts,
+    next_summary: Duration,
+    looks: usize,
+    failed: usize,
+}
+
+impl Rounds {
+    /// The first looks are spread over a whole interval: a deployment that restarts every worker must not
+    /// empty the account's bucket.
+    fn new(timer: &Timer, interval: Duration) -> Self {
+        let now = timer.clock.monotonic();
+        let mut rounds = Self {
+            seats: Vec::new(),
+            due: BTreeSet::new(),
+            by_name: BTreeMap::new(),
+            starts: Starts::new(timer.settings.looks_per_second_max),
+            next_summary: now + SUMMARY_EVERY,
+            looks: 0,
+            failed: 0,
+        };
+        for (n, route) in timer.routes.iter().enumerate() {
+            let seat = Seat {
+                watched: Some(Watched::default()),
+                due: whole(now + part_of(interval, timer.clock.random())).max(now),
+                ..Seat::default()
+            };
+            rounds.due.insert((seat.due, n));
+            rounds.by_name.insert(route.name.clone(), n);
+            rounds.seats.push(seat);
+        }
+        rounds
+    }
+
+    /// Starts the looks that are due, no faster than allowed.
+    fn start(&mut self, timer: &Arc<Timer>, looks: &mut JoinSet<Looked>, now: Duration) {
+        let mut begun = Vec::new();
+        while let Some(&(due, n)) = self.due.first()
+            && due <= now
+            && looks.len() + begun.len() < LOOKS_AT_ONCE
+            && self.starts.take(now)
+        {
+            self.due.pop_first();
+            if let Some(watched) = self.seats[n].watched.take() {
+                self.seats[n].began = Some(now);
+                begun.push((n, watched));
+            }
+        }
+        let routes = begun.iter().map(|(n, _)| timer.routes[*n].name.clone());
+        let together = Together::of(routes.collect());
+        for (n, watched) in begun {
+            looks.spawn(timer.look(n, watched, Arc::clone(&together)));
+        }
+    }
+
+    fn until_next(&self, now: Duration, under_way: usize) -> Duration {
+        let next = match self.due.first() {
+            Some((due, _)) if under_way < LOOKS_AT_ONCE => {
+                (*due).max(self.starts.next(now)).min(self.next_summary)
+            }
+            Some(_) | None => self.next_summary,
+        };
+        next.saturating_sub(now)
+    }
+
+    fn nudge(&mut self, routes: &[Route], nudge: &Nudge, now: Duration) {
+        match nudge {
+            Nudge::Route(name) => {
+                if let Some(n) = self.by_name.get(name).copied() {
+                    self.due_by(n, now + NUDGED_AFTER);
+                }
+            }
+            Nudge::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + NUDGED_AFTER)),
+        }
+    }
+
+    /// Makes a route due no later than this; one that is being looked at is seated again by its look.
+    fn due_by(&mut self, n: usize, at: Duration) {
+        let seat = &mut self.seats[n];
+        if seat.watched.is_some() && at < seat.due {
+            self.due.remove(&(seat.due, n));
+            seat.due = at;
+            self.due.insert((at, n));
+        }
+    }
+
+    fn take(&mut self, timer: &Timer, looked: Looked, interval: Duration) {
+        let Looked { n, watched, look } = looked;
+        self.looks += 1;
+        let failed = matches!(look, Look::Failed(_));
+        self.failed += usize::from(failed);
+        let seat = &mut self.seats[n];
+        seat.failures = if failed { seat.failures + 1 } else { 0 };
+        seat.differs = match &look {
+            // Said by the sources, and counted once it lasts.
+            Look::Waits(_) if watched.waits_for_sources() => false,
+            look => differs(look).unwrap_or(seat.differs),
+        };
+        seat.unresolved = watched.is_unresolved || watched.is_contradicted();
+        let random = timer.clock.random();
+        seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
+        if look == Look::Right {
+            // Nobody waits for the next one: it can be there for a wake-up with others.
+            seat.due = whole(seat.due);
+        }
+        seat.watched = Some(watched);
+        seat.began = None;
+        self.due.insert((seat.due, n));
+    }
+
+    fn diverged(&self, chains: &Chains) -> usize {
+        let seats = self.seats.iter().enumerate();
+        seats.filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n)).count()
+    }
+
+    fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
+        if now < self.next_summary {
+            return;
+        }
+        self.next_summary = now + SUMMARY_EVERY;
+        let wall = timer.clock.wall();
+        let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
+        let long = |watched: &&Watched| {
+            let since = watched.stopped_since;
+            since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
+        };
+        let began = self.seats.iter().filter_map(|seat| seat.began);
+        let oldest = began.chain(chains.began()).min();
+        timer.observer.tell(&Happening::Summary(Summary {
+            routes: self.seats.len(),
+            looks: std::mem::take(&mut self.looks),
+            failed: std::mem::take(&mut self.failed),
+            diverged: self.diverged(chains),
+            paused_long: watched().filter(long).count(),
+            flapping: watched().filter(|watched| watched.is_flapping).count(),
+            oldest_look: oldest.map(|began| now.saturating_sub(began)),
+        }));
+    }
+}
+
+/// Whether a route differs and stays so; unknown when it could not be looked at.
+fn differs(look: &Look) -> Option<bool> {
+    match look {
+        // Of a route that is queued the message comes back for what is missing, and nobody looked at what that is.
+        Look::Failed(_) | Look::Queued => None,
+        Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
+        Look::LeftToNewer => Some(true),
+        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..) | Ended::Waits(..))),
+        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
+    }
+}
+
+/// Whether a person holds the route back, on purpose.
+fn is_a_persons(reason: Reason) -> bool {
+    matches!(reason, Reason::Paused | Reason::Frozen | Reason::Pinned | Reason::Observing)
+}
+
+/// How long until a route is looked at again.
+fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
+    let calm = interval.saturating_sub(part_of(interval / 10, random));
+    match look {
+        Look::Following(Arrival::Awaited) | Look::Busy | Look::LeftToNewer => calm.min(FOLLOW_EVERY),
+        Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
+        Look::Confirm => calm.min(CONFIRM_EVERY),
+        Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
+        Look::Right | Look::Following(Arrival::Overdue) | Look::Waits(_) | Look::Queued => calm,
+        Look::Acted(report) => match &report.ended {
+            Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
+            Ended::Settled(_) => calm.min(FOLLOW_EVERY),
+            Ended::Duplicate(_) | Ended::Nothing(_) => calm.min(CONFIRM_EVERY),
+            Ended::Deferred(_, after)
+            | Ended::Busy(_, after)
+            | Ended::Paced(after)
+            | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
+            // Who comes later than it said has lost its place (`domain::turns`).
+            Ended::Waits(after, _) => *after,
+            Ended::LeaseLost { .. } => FOLLOW_EVERY,
+        },
+        Look::Failed(_) => {
+            doubled(calm, failures).min(FAILED_PAUSE_MAX.max(interval)).max(retry_after(failures, random))
+        }
+    }
+}
+
+fn count_of(routes: &[Route]) -> u32 {
+    u32::try_from(routes.len()).unwrap_or(u32::MAX)
+}
+
+/// The second that runs then.
+fn whole(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs())
+}
+
+/// A random part of a duration, in steps of a thousandth.
+fn part_of(whole: Duration, random: u128) -> Duration {
+    whole * u32::try_from(random % 1000).unwrap_or(0) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{CallError, ErrorKind};
+    use writerlink_core::decision::verdict::Verdict;
+
+    fn waits(reason: Reason) -> Look {
+        Look::Waits(Verdict::new(Outcome::Ignored, reason, ""))
+    }
+
+    fn failed() -> Look {
+        Look::Failed(CallError::without_a_reply("GetItem", ErrorKind::Throttled, ""))
+    }
+
+    #[test]
+    fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
+        let due_after_a_nudge = |due| {
+            let seat = Seat { watched: Some(Watched::default()), due, ..Seat::default() };
+            let mut rounds = Rounds {
+                seats: vec![seat],
+                due: [(due, 0)].into(),
+                by_name: BTreeMap::new(),
+                starts: Starts::new(1),
+                next_summary: SUMMARY_EVERY,
+                looks: 0,
+                failed: 0,
+            };
+            rounds.due_by(0, NUDGED_AFTER);
+            assert_eq!(rounds.due.len(), 1);
+            rounds.due.first().map(|(due, _)| *due)
+        };
+        let soon = NUDGED_AFTER / 2;
+        assert_eq!(due_after_a_nudge(soon), Some(soon));
+        assert_eq!(due_after_a_nudge(INTERVAL), Some(NUDGED_AFTER));
+    }
+
+    #[test]
+    fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
+        for random in 0..1000 {
+            let again = pause(&Look::Right, 0, INTERVAL, random);
+            assert!(again <= INTERVAL && again > INTERVAL * 89 / 100, "{again:?}");
+        }
+    }
+
+    #[test]
+    fn three_readings_that_confirm_each_other_take_less_than_five_seconds() {
+        assert!(pause(&Look::Confirm, 0, INTERVAL, 0) * 2 < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_move_is_followed_closely_until_its_target_serves() {
+        let following = |arrival| pause(&Look::Following(arrival), 0, INTERVAL, 0);
+        assert_eq!(following(Arrival::Awaited), FOLLOW_EVERY);
+        assert_eq!(following(Arrival::Serving), UNSETTLED_EVERY);
+        assert_eq!(following(Arrival::Overdue), INTERVAL);
+    }
+
+    #[test]
+    fn what_a_person_holds_back_is_no_divergence() {
+        assert!(is_a_persons(Reason::Pinned));
+        assert!(!is_a_persons(Reason::TruthUnclear));
+        assert_eq!(pause(&waits(Reason::Paused), 0, INTERVAL, 0), INTERVAL);
+        assert_eq!(pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0), UNSETTLED_EVERY);
+    }
+
+    #[test]
+    fn a_look_that_fails_says_nothing_about_the_route() {
+        assert_eq!(differs(&failed()), None);
+        assert_eq!(differs(&Look::Right), Some(false));
+        assert_eq!(differs(&waits(Reason::Flapping)), Some(true));
+        assert_eq!(differs(&waits(Reason::Paused)), Some(false));
+    }
+
+    #[test]
+    fn looks_that_fail_get_rarer_and_never_rarer_than_five_minutes() {
+        let after = |failures| pause(&failed(), failures, INTERVAL, 0);
+        assert_eq!(after(1), INTERVAL);
+        assert_eq!(after(2), INTERVAL * 2);
+        assert_eq!(after(40), FAILED_PAUSE_MAX);
+    }
+}

@@ -1,0 +1,185 @@
+//! The databases of a route: where its instances are, and whether whoever is to be asked answers.
+
+use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::model::policy::Role;
+use writerlink_core::model::policy::Witness;
+use writerlink_core::model::route::Route;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{MemberFacts, RouteFacts, Seen, Switch, Unseen};
+
+const ADDRESS: Check = Check::ours("address");
+const TRUTH: Check = Check::ours("truth");
+const NETWORKING: Check =
+    Check::aws("VPC networking", "RDS API reference, \"DBCluster\", VPCNetworkingEnabled");
+const MAP: Check = Check::aws("instances", "Aurora user guide, \"High availability for Amazon Aurora\"");
+
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    networking(facts, &mut lines);
+    addresses(facts, &mut lines);
+    truth(facts, &mut lines);
+    map(facts, &mut lines);
+}
+
+/// Whether the instances have addresses that a target group can hold.
+fn networking(facts: &RouteFacts, lines: &mut Lines<'_>) {
+    match &facts.vpc_networking {
+        Ok(Switch::On) => lines.pass(NETWORKING, "on"),
+        Ok(Switch::Off) => lines.fail(
+            NETWORKING,
+            "off: the cluster is reached through its internet access gateway alone, and no instance of it has an address \
+             in a VPC that a target group could hold",
+            "aws rds modify-db-cluster --enable-vpc-networking (a cluster of Aurora PostgreSQL's express configuration has it \
+             off), or name another cluster",
+        ),
+        // The instances' own line says so.
+        Err(Unseen::Refused(error)) if error.kind == ErrorKind::Missing => {}
+        Err(unseen) => lines.unseen(NETWORKING, unseen),
+    }
+}
+
+fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
+    let cidrs: Vec<String> = facts.route.allowed_cidrs.iter().map(ToString::to_string).collect();
+    for (instance, found) in &facts.addresses {
+        match found {
+            Ok(Some(ip)) if facts.route.admit(*ip).is_some() => {
+                lines.pass(ADDRESS, format!("{instance} is at {ip}"));
+            }
+            Ok(Some(ip)) => lines.fail(
+                ADDRESS,
+                format!(
+                    "{instance} is at {ip}, outside {}: a failover to it would be rejected",
+                    cidrs.join(", ")
+                ),
+                "add its subnet to the route's allowed_cidrs, if that is where it belongs",
+            ),
+            Ok(None) => lines.fail(
+                ADDRESS,
+                format!("{instance} is no instance of the route's source: a failover to it would be rejected"),
+                "correct its name in the configuration",
+            ),
+            Err(error) if error.kind == ErrorKind::Missing => lines.fail(
+                ADDRESS,
+                format!("{instance}: {error}"),
+                "correct the instance's name, or look where its endpoint went",
+            ),
+            Err(error) if lines.is_known(ADDRESS, error) => {}
+            Err(error) => lines.unknown(
+                ADDRESS,
+                format!("{instance}: {error}"),
+                "run check where the worker runs, with a role that may ask RDS and a resolver that knows the endpoints",
+            ),
+        }
+    }
+}
+
+fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
+    let route = &facts.route;
+    match facts.reading.truth() {
+        Truth::Silent => lines.pass(TRUTH, "asks nobody: events alone move the route"),
+        Truth::Members { writer, .. } if route.admit(writer.ip).is_some() => {
+            lines.pass(TRUTH, format!("the writer is {writer}"));
+        }
+        Truth::Members { writer, .. } => lines.fail(
+            TRUTH,
+            format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
+            "add its subnet to the route's allowed_cidrs, if that is where it belongs",
+        ),
+        // Nobody can, and the line of its networking says why.
+        Truth::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
+            lines.told(TRUTH, "VPC networking");
+        }
+        Truth::Unclear(why) => {
+            let else_see = if route.policy.truth.contains(&Witness::Rds) {
+                "whether the source and endpoint of the route are right, and whether the role may ask RDS"
+            } else {
+                "whether the route's endpoint is right, and whether the resolver knows it"
+            };
+            lines.warn(
+                TRUTH,
+                format!("nobody can say who writes: {why}"),
+                format!("wait if a failover is under way; else see {else_see}"),
+            );
+        }
+    }
+}
+
+/// What the configuration names against what RDS has. An address of the map changes only when a person changes it.
+fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
+    let members = match &facts.members {
+        Ok(members) => members,
+        Err(unseen) => return lines.unseen(MAP, unseen),
+    };
+    let route = &facts.route;
+    if members.is_empty() {
+        return lines.fail(
+            MAP,
+            "RDS has no instance of the route's source",
+            "correct the route's source, or the account and Region of the credentials",
+        );
+    }
+    let wrong: Vec<String> =
+        strangers(route, members).chain(forgotten(route, members)).chain(moved(route, members)).collect();
+    let open: Vec<String> = unresolved(route, members).collect();
+    if wrong.is_empty() && !open.is_empty() {
+        return lines.unknown(
+            MAP,
+            format!("where they are could not be compared: {}", open.join("; ")),
+            "run check where the endpoints' names can be looked up",
+        );
+    }
+    if wrong.is_empty() {
+        let names: Vec<&str> = members.iter().map(|member| member.instance.as_str()).collect();
+        return lines.pass(MAP, format!("as RDS has them: {}", names.join(", ")));
+    }
+    lines.fail(
+        MAP,
+        format!("{}: a failover there would not be followed, or to the wrong place", wrong.join("; ")),
+        "bring [route.instances] up to date; with truth = \"rds\" and no map there is none to keep",
+    );
+}
+
+fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
+    let known = move |name: &str| members.iter().any(|member| member.instance.as_str() == name);
+    let named = route.instances.keys();
+    named
+        .filter(move |instance| !known(instance.as_str()))
+        .map(|instance| format!("{instance} is none of RDS's"))
+}
+
+/// Instances that may become the writer, and that a route with nothing but its map does not know.
+fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
+    let by_map = route.policy.truth.is_empty() && route.policy.role == Role::Writer;
+    let wanted = move |member: &&MemberFacts| {
+        let allowed = route.policy.allowed_instances.as_ref();
+        let may = allowed.is_none_or(|allowed| allowed.contains(&member.instance));
+        by_map && may && !route.instances.contains_key(&member.instance)
+    };
+    let forgotten = members.iter().filter(wanted);
+    forgotten.map(|member| format!("{} is missing in the map", member.instance))
+}
+
+fn moved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
+    members.iter().filter_map(|member| {
+        let mapped = route.instances.get(&member.instance)?;
+        let now: &Seen<_> = &member.address;
+        let now = now.as_ref().ok()?;
+        (mapped != now).then(|| {
+            let instance = &member.instance;
+            format!("{instance} is at {now}, not at {mapped} as the map says")
+        })
+    })
+}
+
+/// Instances of the map whose endpoints could not be looked up.
+fn unresolved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
+    members.iter().filter_map(|member| {
+        route.instances.get(&member.instance)?;
+        let why = match member.address.as_ref().err()? {
+            Unseen::Refused(error) => error.message.as_str(),
+            Unseen::NotHere(why) | Unseen::Told(why) => why,
+        };
+        Some(format!("{}: {why}", member.instance))
+    })
+}

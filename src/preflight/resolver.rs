@@ -1,0 +1,102 @@
+//! The resolvers that a route's names are asked of: for how long each keeps what it was told, and whether they agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use writerlink_engine::ports::installation::{NameFacts, RouteFacts, Unseen};
+
+const RESOLVER: Check = Check::ours("resolver");
+const AGREEMENT: Check = Check::ours("resolvers agree");
+
+/// The longest that an answer may be kept without a remark. RDS's own names have a TTL of 5 s, so more than this was put
+/// there by a resolver; what is below it is over before the trust in an event is.
+const KEPT_MOST: Duration = Duration::from_secs(30);
+
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    let names = match &facts.names {
+        Ok(names) => names,
+        Err(unseen) => return lines.unseen(RESOLVER, unseen),
+    };
+    let mut resolvers: Vec<SocketAddr> = Vec::new();
+    for name in names {
+        if !resolvers.contains(&name.resolver) {
+            resolvers.push(name.resolver);
+        }
+    }
+    for resolver in &resolvers {
+        let of_it = names.iter().filter(|name| name.resolver == *resolver);
+        keeps(*resolver, of_it, &mut lines);
+    }
+    if resolvers.len() > 1 {
+        agree(names, &mut lines);
+    }
+}
+
+/// Whether a resolver answers, and for how long it keeps what it answers.
+fn keeps<'f>(resolver: SocketAddr, names: impl Iterator<Item = &'f NameFacts>, lines: &mut Lines<'_>) {
+    let mut longest: Option<(Duration, &str)> = None;
+    for name in names {
+        match &name.answer {
+            Ok(answer) => {
+                let kept = (answer.kept, name.name.as_str());
+                longest = longest.max(Some(kept));
+            }
+            Err(unseen @ (Unseen::NotHere(_) | Unseen::Told(_))) => {
+                return lines.unseen(RESOLVER, unseen);
+            }
+            Err(Unseen::Refused(error)) => {
+                return lines.unknown(
+                    RESOLVER,
+                    format!("{resolver}: {}", error.message),
+                    "run check where the worker runs; if it stays, correct the resolver (/etc/resolv.conf, or resolver \
+                     under [dns])",
+                );
+            }
+        }
+    }
+    let Some((kept, name)) = longest else {
+        return;
+    };
+    let seconds = kept.as_secs();
+    if kept <= KEPT_MOST {
+        return lines.pass(RESOLVER, format!("{resolver} keeps names for {seconds} s"));
+    }
+    lines.warn(
+        RESOLVER,
+        format!(
+            "{resolver} keeps names for {seconds} s ({name}): after a failover it names the old writer for as long"
+        ),
+        "lower its minimum TTL, or name the VPC's own resolver as resolver under [dns] (the VPC's base address plus two)",
+    );
+}
+
+/// Whether all resolvers that answer say the same. The first one is believed.
+fn agree(names: &[NameFacts], lines: &mut Lines<'_>) {
+    let mut said: BTreeMap<&str, Vec<(SocketAddr, String)>> = BTreeMap::new();
+    for name in names {
+        if let Ok(answer) = &name.answer {
+            let places = said.entry(name.name.as_str()).or_default();
+            places.push((name.resolver, answer.ip.to_string()));
+        }
+    }
+    let differ = |places: &[(SocketAddr, String)]| {
+        let ips: BTreeSet<&String> = places.iter().map(|(_, ip)| ip).collect();
+        ips.len() > 1
+    };
+    let mut told = said.iter().filter(|(_, places)| differ(places)).peekable();
+    if told.peek().is_none() {
+        return lines.pass(AGREEMENT, "all that answer say the same");
+    }
+    for (name, places) in told {
+        let places: Vec<String> =
+            places.iter().map(|(resolver, ip)| format!("{resolver} says {ip}")).collect();
+        lines.warn(
+            AGREEMENT,
+            format!("they differ about {name}: {}; the first that answers is believed", places.join(", ")),
+            "run check again in a minute; if they still differ, take out the one that is wrong",
+        );
+    }
+}

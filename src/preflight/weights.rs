@@ -1,0 +1,148 @@
+//! A weighted route's listener: whether each group has its place there, and its instance in it.
+
+use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::group::{STICKY, subject};
+use writerlink_core::actuation::weights::{Stickiness, Weights};
+use writerlink_core::model::names::{InstanceId, TargetGroupArn};
+use writerlink_core::model::target::Target;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::installation::{ListenerRule, RouteFacts, RouteGroup, Seen, Unseen};
+
+const LISTENER: Check =
+    Check::aws("listener", "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"");
+const WEIGHTS: Check =
+    Check::aws("weights", "Network Load Balancer guide, \"Listeners for your Network Load Balancers\"");
+const RULES: Check = Check::aws(
+    "listener rules",
+    "Network Load Balancer guide, \"Listeners for your Network Load Balancers\", listener rules",
+);
+const OTHERS: Check = Check::ours("other groups");
+const WARM: Check = Check::aws("warm", "aws-load-balancer-controller issue 1834");
+
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+    let Some(seen) = &facts.weights else {
+        return;
+    };
+    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    match seen {
+        Ok(weights) => listener(facts, weights, &mut lines),
+        // Our own refusal of a listener that a weighted route cannot have: its words say what it has to be.
+        Err(Unseen::Refused(error)) if error.kind == ErrorKind::Invalid => lines.fail(
+            LISTENER,
+            error.message.clone(),
+            "name a TCP or TLS listener whose one default action forwards to the route's target groups",
+        ),
+        Err(unseen) => lines.unseen(LISTENER, unseen),
+    }
+    if let Some(rules) = &facts.listener_rules {
+        listener_rules(facts, rules, &mut lines);
+    }
+    for group in &facts.groups {
+        let mut lines = sheet.about(subject(facts, group));
+        warm(facts, group, &mut lines);
+    }
+}
+
+fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
+    let own = || facts.groups.iter();
+    let missing: Vec<&str> = own()
+        .filter(|group| weights.of(&group.arn).is_none())
+        .filter_map(|group| group.instance.as_ref().map(InstanceId::as_str))
+        .collect();
+    lines.require(
+        LISTENER,
+        (missing.is_empty(), format!("forwards to {} groups", weights.groups.len())),
+        (
+            &format!("not to the group of {}, so a failover there cannot be followed", missing.join(", ")),
+            "add the group to the listener's forward action, with weight 0",
+        ),
+    );
+    let route = &facts.route.name;
+    let in_service = weights.in_service();
+    let found = weights.to_string();
+    match in_service.len() {
+        1 => lines.pass(WEIGHTS, found),
+        0 => lines.fail(
+            WEIGHTS,
+            format!("{found}: no group gets any connection"),
+            format!("writerlink swap {route} --to INSTANCE --reason \"first weight\""),
+        ),
+        _ => lines.fail(
+            WEIGHTS,
+            format!("{found}: connections are divided among instances of which one writes"),
+            format!("writerlink plan {route} shows the call that is missing; an event, or a look of the timer, makes it"),
+        ),
+    }
+    stickiness(weights, lines);
+    let strangers = weights.groups.keys().filter(|arn| own().all(|group| group.arn != **arn));
+    let strangers: Vec<&str> = strangers.map(TargetGroupArn::as_str).collect();
+    if strangers.is_empty() {
+        lines.pass(OTHERS, "none");
+    } else if facts.route.exclusive {
+        lines.warn(
+            OTHERS,
+            format!("{}: the route sets their weight to 0 when it moves", strangers.join(", ")),
+            "give them a listener of their own, or set exclusive = false",
+        );
+    } else {
+        lines.pass(OTHERS, format!("{}, left alone (exclusive = false)", strangers.join(", ")));
+    }
+}
+
+/// Who sticks to a group comes back to it at whatever weight it has.
+fn stickiness(weights: &Weights, lines: &mut Lines<'_>) {
+    match weights.stickiness {
+        None | Some(Stickiness::Off) => lines.pass(STICKY, "off"),
+        Some(Stickiness::On(_)) => lines.fail(
+            STICKY,
+            "on: connections from one address go to the group that they went to before. Through PrivateLink all come from \
+             the load balancer's own, so after a move they go on to the demoted writer",
+            "turn TargetGroupStickinessConfig of the listener's forward action off (aws elbv2 modify-listener)",
+        ),
+    }
+}
+
+/// Rules count before the default action, whose weights are all that a route moves.
+fn listener_rules(facts: &RouteFacts, rules: &Seen<Vec<ListenerRule>>, lines: &mut Lines<'_>) {
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(unseen) => return lines.unseen(RULES, unseen),
+    };
+    let own = |arn: &String| facts.groups.iter().any(|group| group.arn.as_str() == arn);
+    let past = rules.iter().filter(|rule| rule.groups.iter().any(own));
+    let past: Vec<&str> = past.map(|rule| rule.priority.as_str()).collect();
+    match (rules.len(), past.is_empty()) {
+        (0, _) => lines.pass(RULES, "none: the default action decides"),
+        (count, true) => lines.pass(RULES, format!("{count}, none of which forwards to a group of the route")),
+        (_, false) => lines.fail(
+            RULES,
+            format!(
+                "{} forwards to groups of the route by itself, before the default action: a move changes the default action's \
+                 weights alone, and leaves what the rule forwards on the demoted writer",
+                past.join(", ")
+            ),
+            "delete the rule (aws elbv2 delete-rule), or give its clients a listener of their own",
+        ),
+    }
+}
+
+/// What the strategy lives by: every instance is registered in its own group before it is needed.
+fn warm(facts: &RouteFacts, group: &RouteGroup, lines: &mut Lines<'_>) {
+    let (Some(instance), Ok(rows)) = (&group.instance, &group.observed) else {
+        return;
+    };
+    let Some(Ok(Some(ip))) = facts.addresses.get(instance) else {
+        return;
+    };
+    let target = Target { ip: *ip, port: facts.route.port };
+    let there = rows.iter().any(|row| row.target == target && row.is_registered());
+    if there {
+        lines.pass(WARM, format!("{target} is registered"));
+    } else {
+        lines.warn(
+            WARM,
+            format!("{target} is not registered: a failover there waits 3 to 5 minutes for it"),
+            "let the worker look at the route (its timer registers what is missing), or register it by hand",
+        );
+    }
+}
