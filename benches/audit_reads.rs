@@ -29,7 +29,7 @@ use support::{hold, numbers_asked, say, table};
 use writerlink_aws::dynamodb::{DynamoLedger, create_tables};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::record::Entry;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
@@ -202,7 +202,7 @@ fn key_of(n: u64) -> EventKey {
 }
 
 async fn append(ledger: &DynamoLedger, state: &RouteState, entry: Entry) -> RouteState {
-    let change = change::note(state, Effect::None, entry).unwrap();
+    let change = change::note(state, StateUpdate::None, entry).unwrap();
     // Nobody else writes here, so nothing can be refused: what stands then would break the chain, and be found.
     match ledger.commit(&change).await.unwrap() {
         Commit::Done(state) | Commit::Refused { state, .. } | Commit::PlaceTaken { state, .. } => state,

@@ -20,7 +20,8 @@ use writerlink_core::model::names::SourceId;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::source_arn::SourceKind;
 use writerlink_engine::ports::Depth;
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
 use writerlink_sim::faults::{Fate, Site};
@@ -98,8 +99,8 @@ fn limit(calls: u32) -> Duration {
 
 struct Nobody;
 
-impl Observer for Nobody {
-    fn tell(&self, _: &Happening<'_>) {}
+impl EventSink for Nobody {
+    fn tell(&self, _: &WorkerEvent<'_>) {}
 }
 
 fn started(route: &Route) -> RdsEvent {

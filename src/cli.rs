@@ -38,7 +38,7 @@ use crate::config;
 use crate::config::{Config, Env};
 use crate::telemetry;
 use crate::telemetry::LogFormat;
-use writerlink_core::evidence::evidence::Act;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::route::Route;
@@ -102,7 +102,7 @@ impl Session<'_> {
 #[async_trait(?Send)]
 pub trait Connect {
     /// What is recorded, in the tables of this configuration.
-    async fn books(&self, config: &Config) -> Result<Books, Failure>;
+    async fn books(&self, config: &Config) -> Result<ReadPorts, Failure>;
 
     /// What an attempt needs. The queue of these ports is none: see [`Connect::queue`].
     async fn ports(&self, config: &Config) -> Result<Ports, Failure>;
@@ -124,7 +124,7 @@ pub trait Connect {
 }
 
 /// What is recorded: the ledger, and the audit's reading side.
-pub struct Books {
+pub struct ReadPorts {
     /// The audit records.
     pub audit: Arc<dyn Audit>,
     /// The routes' states.
@@ -221,10 +221,10 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         Command::Replay { file } => replay::run(&file, &global, session).await,
         Command::Swap(swap) => orders::run(swap.into(), &global, session).await,
         Command::Pin(pin) => orders::run(pin.into(), &global, session).await,
-        Command::Unpin(lift) => orders::run(lift.wanted(Act::Unpin), &global, session).await,
+        Command::Unpin(lift) => orders::run(lift.wanted(CommandKind::Unpin), &global, session).await,
         Command::Pause(pause) => orders::run(pause.into(), &global, session).await,
-        Command::Resume(lift) => orders::run(lift.wanted(Act::Resume), &global, session).await,
-        Command::Ack(lift) => orders::run(lift.wanted(Act::Acknowledge), &global, session).await,
+        Command::Resume(lift) => orders::run(lift.wanted(CommandKind::Resume), &global, session).await,
+        Command::Ack(lift) => orders::run(lift.wanted(CommandKind::Acknowledge), &global, session).await,
         Command::Freeze(freeze) => orders::run(freeze.into(), &global, session).await,
         Command::Unfreeze(unfreeze) => orders::run(unfreeze.into(), &global, session).await,
         Command::Adopt(adopt) => orders::adopt(adopt, &global, session).await,

@@ -8,7 +8,14 @@ use aws_config::{Region, SdkConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
-use crate::cli::{Books, Connect, Exit, Failure, Made, OpenQueue, Process, Resource};
+use crate::cli::Connect;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::Made;
+use crate::cli::OpenQueue;
+use crate::cli::Process;
+use crate::cli::ReadPorts;
+use crate::cli::Resource;
 use crate::config::{Config, Env, QueueRef, Resolver};
 use writerlink_aws::config::sdk_config;
 use writerlink_aws::databases::AwsDatabases;
@@ -148,9 +155,9 @@ impl<'a> Aws<'a> {
 
 #[async_trait(?Send)]
 impl Connect for Aws<'_> {
-    async fn books(&self, config: &Config) -> Result<Books, Failure> {
+    async fn books(&self, config: &Config) -> Result<ReadPorts, Failure> {
         let ledger = Arc::new(self.ledger(config).await?);
-        Ok(Books { audit: Arc::clone(&ledger) as _, ledger })
+        Ok(ReadPorts { audit: Arc::clone(&ledger) as _, ledger })
     }
 
     async fn ports(&self, config: &Config) -> Result<Ports, Failure> {

@@ -233,15 +233,18 @@ mod tests {
     use super::*;
     use writerlink_core::decision::verdict::Verdict;
     use writerlink_core::evidence::event::{EventKey, RdsEvent};
-    use writerlink_core::ledger::record::{Step, Told};
+    use writerlink_core::ledger::record::RecordedTrigger;
+    use writerlink_core::ledger::record::Step;
     use writerlink_core::model::ids::TransitionId;
     use writerlink_core::model::names::{RouteName, SourceId};
     use writerlink_core::model::outcome::Outcome;
     use writerlink_core::model::reason::{Cause, Reason};
     use writerlink_core::model::source_arn::SourceKind;
-    use writerlink_engine::attempt::{Ended, Report};
+    use writerlink_engine::attempt::AttemptResult;
+    use writerlink_engine::attempt::Report;
     use writerlink_engine::ports::Message;
-    use writerlink_engine::telemetry::event::{Happening, Observer as _};
+    use writerlink_engine::telemetry::event::EventSink as _;
+    use writerlink_engine::telemetry::event::WorkerEvent;
     use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
     const NOW: i64 = 1_778_108_865_884;
@@ -256,11 +259,11 @@ mod tests {
         std::io::read_to_string(out).unwrap()
     }
 
-    fn line(happening: &Happening<'_>) -> Value {
+    fn line(happening: &WorkerEvent<'_>) -> Value {
         serde_json::from_str(&written(LogFormat::Json, || TracingSink.tell(happening))).unwrap()
     }
 
-    fn text(happening: &Happening<'_>) -> String {
+    fn text(happening: &WorkerEvent<'_>) -> String {
         written(LogFormat::Text, || TracingSink.tell(happening))
     }
 
@@ -285,7 +288,7 @@ mod tests {
             event_key: EventKey::drawn(&route, event.at, 1),
             route,
             cause: Cause::Event,
-            told: Told::Event(event),
+            told: RecordedTrigger::Event(event),
             transition: TransitionId::from_parts(Timestamp::EPOCH, 7),
             attempt: 1,
             resumed: false,
@@ -302,7 +305,7 @@ mod tests {
             ],
             took: Duration::from_micros(20_500),
             event_age: Duration::from_secs(5),
-            ended: Ended::Settled(Verdict::new(Outcome::Swapped, Reason::WriterMoved, "moved")),
+            ended: AttemptResult::Settled(Verdict::new(Outcome::Swapped, Reason::WriterMoved, "moved")),
         }
     }
 
@@ -327,14 +330,14 @@ mod tests {
         };
         let (message, reason) = (&message, "because");
         let happenings = [
-            Happening::Attempt(&report),
-            Happening::Ignored { message, reason },
-            Happening::Malformed { message, reason },
-            Happening::QueueFailed(&error),
-            Happening::VisibilityLost { message, call: "DeleteMessage" },
-            Happening::Panicked("at the disco"),
-            Happening::Room { at_most: 32, of: 64 },
-            Happening::LetGo { groups: 3, receive_is_open: true },
+            WorkerEvent::Attempt(&report),
+            WorkerEvent::Ignored { message, reason },
+            WorkerEvent::Malformed { message, reason },
+            WorkerEvent::QueueFailed(&error),
+            WorkerEvent::VisibilityLost { message, call: "DeleteMessage" },
+            WorkerEvent::Panicked("at the disco"),
+            WorkerEvent::Room { at_most: 32, of: 64 },
+            WorkerEvent::LetGo { groups: 3, receive_is_open: true },
         ];
         happenings.iter().map(line).collect()
     }
@@ -367,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_dimension_more_makes_no_series_more() {
-        let directives = line(&Happening::Panicked("once"))["_aws"]["CloudWatchMetrics"].clone();
+        let directives = line(&WorkerEvent::Panicked("once"))["_aws"]["CloudWatchMetrics"].clone();
         assert_eq!(directives.as_array().map(Vec::len), Some(1));
         assert_eq!(directives[0]["Dimensions"], json!([["installation"]]));
     }
@@ -396,9 +399,9 @@ mod tests {
     #[test]
     fn metrics_over_all_routes_are_written_by_installation_alone_too() {
         let mut report = report();
-        report.ended = Ended::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
+        report.ended = AttemptResult::Settled(Verdict::new(Outcome::Failed, Reason::CallFailed, "no"));
         report.steps[1].error = Some("RegisterTargets failed (throttled): no".to_owned());
-        let line = line(&Happening::Attempt(&report));
+        let line = line(&WorkerEvent::Attempt(&report));
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let [by_route, of_all] = directives.as_slice() else { panic!("{directives:?}") };
         assert_eq!(
@@ -424,11 +427,11 @@ mod tests {
 
     #[test]
     fn an_events_text_stays_inside_its_json_string_and_on_its_line() {
-        let json = written(LogFormat::Json, || TracingSink.tell(&Happening::Attempt(&report())));
+        let json = written(LogFormat::Json, || TracingSink.tell(&WorkerEvent::Attempt(&report())));
         assert_eq!(json.lines().count(), 1);
         let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
-        assert_eq!(text(&Happening::Attempt(&report())).lines().count(), 1);
+        assert_eq!(text(&WorkerEvent::Attempt(&report())).lines().count(), 1);
     }
 
     #[test]
@@ -447,7 +450,7 @@ mod tests {
     fn a_stopping_worker_says_what_it_waits_for_and_is_no_metric() {
         let said = |receive_ends_within| {
             let within = Duration::from_secs(25);
-            let stopping = Happening::Stopping { within, receive_ends_within };
+            let stopping = WorkerEvent::Stopping { within, receive_ends_within };
             assert_eq!(line(&stopping).get("_aws"), None);
             text(&stopping).trim_end().to_owned()
         };

@@ -42,7 +42,7 @@ mod weights;
 
 use crate::config::Config;
 pub use crate::preflight::caller::other_region;
-use crate::preflight::finding::Sheet;
+use crate::preflight::finding::CheckFindings;
 pub use crate::preflight::finding::{Finding, Subject, Verdict};
 pub use crate::preflight::gather::{Wanted, Writes, look};
 use writerlink_engine::ports::installation::Facts;
@@ -50,7 +50,7 @@ use writerlink_engine::ports::installation::Facts;
 /// Everything that can be said about these facts, in the order in which an event travels.
 #[must_use]
 pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
-    let mut sheet = Sheet::default();
+    let mut sheet = CheckFindings::default();
     let explained = unread::explained(facts);
     let facts = &explained.facts;
     caller::judge(facts, &mut sheet);

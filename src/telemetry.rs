@@ -103,7 +103,8 @@ fn filter(env: Env<'_>) -> Result<Targets, TelemetryError> {
 mod tests {
     use super::*;
     use writerlink_core::model::time::Timestamp;
-    use writerlink_engine::telemetry::event::{Happening, Observer as _};
+    use writerlink_engine::telemetry::event::EventSink as _;
+    use writerlink_engine::telemetry::event::WorkerEvent;
     use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
     fn chosen(pairs: &[(&str, &str)]) -> Result<String, String> {
@@ -144,7 +145,7 @@ mod tests {
             let silent = Targets::new().with_default(tracing_subscriber::filter::LevelFilter::OFF);
             let log = registry().with(layer.with_filter(super::shown(silent, format)));
             tracing::subscriber::with_default(log, || {
-                TracingSink.tell(&Happening::Panicked("at a test"));
+                TracingSink.tell(&WorkerEvent::Panicked("at a test"));
                 tracing::error!(event = "stopped", "a line without a metric");
             });
             io::read_to_string(out).unwrap().lines().count()

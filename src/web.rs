@@ -32,7 +32,7 @@ use crate::web::server::Door;
 pub use crate::web::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
 pub use crate::web::shared::KEPT_FOR;
 pub use crate::web::site::Site;
-use writerlink_engine::telemetry::event::Observer;
+use writerlink_engine::telemetry::event::EventSink;
 
 /// The most bytes of a page, checked by tests: it has to come through a slow session quickly, and be read.
 pub const PAGE_BYTES_MAX: usize = 100_000;
@@ -45,7 +45,7 @@ pub async fn listen(
     address: SocketAddr,
     app: Router,
     limits: ConnectionLimits,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn EventSink>,
 ) -> io::Result<HttpServer> {
     answer(TcpListener::bind(address).await?, app, limits, observer)
 }
@@ -58,7 +58,7 @@ pub fn answer(
     listener: TcpListener,
     app: Router,
     limits: ConnectionLimits,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn EventSink>,
 ) -> io::Result<HttpServer> {
     let address = listener.local_addr()?;
     let app = guard::guarded(app.fallback(nothing_here), address);

@@ -7,8 +7,17 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 use writerlink::cli;
+use writerlink::cli::Answers;
+use writerlink::cli::Connect;
+use writerlink::cli::Exit;
+use writerlink::cli::Failure;
+use writerlink::cli::Look;
+use writerlink::cli::OpenQueue;
+use writerlink::cli::Process;
+use writerlink::cli::ReadPorts;
+use writerlink::cli::Resource;
+use writerlink::cli::Session;
 use writerlink::cli::args::Args;
-use writerlink::cli::{Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
 use writerlink::config::Config;
 use writerlink_aws::dynamodb::DynamoLedger;
 use writerlink_core::model::ids::Owner;
@@ -79,8 +88,8 @@ fn environment(name: &str) -> Option<String> {
 
 #[async_trait(?Send)]
 impl Connect for Desk {
-    async fn books(&self, _: &Config) -> Result<Books, Failure> {
-        Ok(Books { audit: Arc::clone(&self.audit) as _, ledger: Arc::clone(&self.ledger) as _ })
+    async fn books(&self, _: &Config) -> Result<ReadPorts, Failure> {
+        Ok(ReadPorts { audit: Arc::clone(&self.audit) as _, ledger: Arc::clone(&self.ledger) as _ })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {

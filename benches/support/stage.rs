@@ -14,7 +14,8 @@ use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
 use writerlink_engine::attempt::Attempts;
 use writerlink_engine::ports::Depth;
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::timer::Reconciling;
 use writerlink_engine::worker::{Limits, Until};
 use writerlink_sim::dynamodb::EmbeddedDynamo;
@@ -46,9 +47,9 @@ struct Moved {
     another: Notify,
 }
 
-impl Observer for Moved {
-    fn tell(&self, happening: &Happening<'_>) {
-        if let Happening::Attempt(report) = happening
+impl EventSink for Moved {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
+        if let WorkerEvent::Attempt(report) = happening
             && report.ended.outcome() == Some(Outcome::Swapped)
         {
             self.at.lock().unwrap().push(now());

@@ -17,9 +17,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::cli::ReadPorts;
+use crate::cli::Session;
 use crate::cli::args::{Audit as AuditCommand, Global, Output, Place};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::{Books, Session, no_such_route};
+use crate::cli::no_such_route;
 use crate::config::Config;
 use writerlink_core::model::names::RouteName;
 use writerlink_engine::audit_query::{PAGE_RECORDS, SCAN_RECORDS_MAX};
@@ -39,7 +41,7 @@ pub(super) async fn run(
     }
     let config = session.config(global)?;
     let books = session.connect.books(&config).await?;
-    let desk = Desk { books: &books, config: &config };
+    let desk = AuditContext { books: &books, config: &config };
     match command {
         AuditCommand::List(wanted) => desk.list(&wanted, output, session).await,
         AuditCommand::Show { id } => show::run(books.audit.as_ref(), &id, output, session).await,
@@ -51,12 +53,12 @@ pub(super) async fn run(
 
 /// What is recorded, and who is configured to have records.
 #[derive(Clone, Copy)]
-struct Desk<'a> {
-    books: &'a Books,
+struct AuditContext<'a> {
+    books: &'a ReadPorts,
     config: &'a Config,
 }
 
-impl Desk<'_> {
+impl AuditContext<'_> {
     async fn list(
         &self,
         wanted: &crate::cli::args::List,

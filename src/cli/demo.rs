@@ -15,6 +15,8 @@ use std::thread;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+use crate::cli::ReadPorts;
+use crate::cli::Session;
 use crate::cli::args::{Demo, List, Output};
 use crate::cli::audit::{list, verify};
 use crate::cli::demo::scene::StepRow;
@@ -22,7 +24,6 @@ use crate::cli::demo::stage::broken;
 use crate::cli::demo::story::Story;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{JSON_VERSION, Listing, Tone, json, jsonl};
-use crate::cli::{Books, Session};
 use writerlink_aws::dynamodb::DynamoLedger;
 use writerlink_core::model::target::ObservedTarget;
 
@@ -109,11 +110,11 @@ fn on_a_clock_of_its_own(seed: u64) -> Result<(Story, Time), Failure> {
 }
 
 /// What was recorded, read from outside of the world: its time has stopped.
-fn books(story: &Story) -> Books {
+fn books(story: &Story) -> ReadPorts {
     let dynamo = &story.stage.fleet.dynamo;
     let ledger = DynamoLedger::new(dynamo.client_outside(), dynamo.tables().clone());
     let ledger = Arc::new(ledger);
-    Books { audit: Arc::clone(&ledger) as _, ledger }
+    ReadPorts { audit: Arc::clone(&ledger) as _, ledger }
 }
 
 fn summary<'a>(story: &'a Story, seed: u64, verdict: &verify::Verdict) -> Summary<'a> {
@@ -129,7 +130,7 @@ fn summary<'a>(story: &'a Story, seed: u64, verdict: &verify::Verdict) -> Summar
 
 async fn text(
     story: &Story,
-    (seed, books, verdict): (u64, &Books, &verify::Verdict),
+    (seed, books, verdict): (u64, &ReadPorts, &verify::Verdict),
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
     let look = session.look;

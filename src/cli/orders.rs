@@ -22,7 +22,8 @@ use crate::cli::render::Listing;
 use crate::cli::replay::worse;
 use crate::cli::{Answers, Session, configured};
 use crate::config::Config;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::Route;
@@ -34,7 +35,7 @@ const ANSWER_BYTES_MAX: usize = 64;
 pub(super) struct Wanted {
     /// About which route; about every configured one if absent.
     route: Option<RouteName>,
-    act: Act,
+    act: CommandKind,
     overrides: Vec<Rule>,
     saying: Saying,
 }
@@ -43,7 +44,7 @@ impl From<Swap> for Wanted {
     fn from(swap: Swap) -> Self {
         Self {
             route: Some(swap.route),
-            act: Act::Swap(swap.to),
+            act: CommandKind::Swap(swap.to),
             overrides: swap.overrides,
             saying: swap.saying,
         }
@@ -53,39 +54,39 @@ impl From<Swap> for Wanted {
 impl From<Pin> for Wanted {
     fn from(pin: Pin) -> Self {
         let Pin { swap, within } = pin;
-        let act = Act::Pin { instance: swap.to.clone(), within };
+        let act = CommandKind::Pin { instance: swap.to.clone(), within };
         Self { act, ..swap.into() }
     }
 }
 
 impl From<Pause> for Wanted {
     fn from(pause: Pause) -> Self {
-        let act = Act::Pause { within: pause.within };
+        let act = CommandKind::Pause { within: pause.within };
         Self::about(Some(pause.route), act, pause.saying)
     }
 }
 
 impl From<Freeze> for Wanted {
     fn from(freeze: Freeze) -> Self {
-        let act = Act::Freeze { within: freeze.within };
+        let act = CommandKind::Freeze { within: freeze.within };
         Self::about(None, act, freeze.saying)
     }
 }
 
 impl From<Unfreeze> for Wanted {
     fn from(unfreeze: Unfreeze) -> Self {
-        Self::about(None, Act::Unfreeze, unfreeze.saying)
+        Self::about(None, CommandKind::Unfreeze, unfreeze.saying)
     }
 }
 
 impl Lift {
-    pub(super) fn wanted(self, act: Act) -> Wanted {
+    pub(super) fn wanted(self, act: CommandKind) -> Wanted {
         Wanted::about(Some(self.route), act, self.saying)
     }
 }
 
 impl Wanted {
-    fn about(route: Option<RouteName>, act: Act, saying: Saying) -> Self {
+    fn about(route: Option<RouteName>, act: CommandKind, saying: Saying) -> Self {
         Self { route, act, overrides: Vec::new(), saying }
     }
 
@@ -107,7 +108,7 @@ pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'
     }
     let by = session.connect.identity(&config).await?;
     let ports = session.connect.ports(&config).await?;
-    let mut order = Order { at: ports.clock.wall(), by, reason: saying.reason, act, overrides };
+    let mut order = OperatorCommand { at: ports.clock.wall(), by, reason: saying.reason, act, overrides };
     if !saying.yes {
         let foreseen = foresee(&ports, &routes, &order).await?;
         let acts = foreseen.iter().any(|one| one.outlook == Outlook::Acts);
@@ -128,7 +129,7 @@ pub(super) async fn run(wanted: Wanted, global: &Global, session: &mut Session<'
 /// The plan as the result: nothing is to be confirmed.
 fn show(
     foreseen: &[Foreseen<'_>],
-    order: &Order,
+    order: &OperatorCommand,
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {

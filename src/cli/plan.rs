@@ -10,7 +10,7 @@ use crate::config::Config;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, Target};
 use writerlink_engine::attempt::{DryRun, Preview, RouteOutlook};
 use writerlink_engine::ports::CallError;
@@ -189,8 +189,8 @@ fn state(row: &ObservedTarget) -> String {
 
 fn note(preview: &Preview, desired: &Desired) -> String {
     let how = match desired.reach {
-        Reach::Swap => "alone",
-        Reach::Register => "beside the others",
+        MoveMode::Swap => "alone",
+        MoveMode::Register => "beside the others",
     };
     let wanted = format!("{} {how}, by evidence of {}", desired.instance, desired.evidence.at);
     match &preview.held {

@@ -15,9 +15,13 @@ use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::model::outcome::{Disposition, Outcome};
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::Route;
-use writerlink_engine::attempt::{Ended, NothingInHand, Reconciler, Report};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::NoMessage;
+use writerlink_engine::attempt::Reconciler;
+use writerlink_engine::attempt::Report;
 use writerlink_engine::ports::Clock;
-use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::event::EventSink as _;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::tracing_sink::TracingSink;
 use writerlink_engine::wire::{DRILL_SOURCE, Parsed};
 
@@ -67,46 +71,46 @@ impl ReplayRow {
     }
 }
 
-pub(super) fn reason(ended: &Ended) -> Option<Reason> {
+pub(super) fn reason(ended: &AttemptResult) -> Option<Reason> {
     match ended {
-        Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
-            Some(verdict.reason)
-        }
-        Ended::Paced(_) => Some(Reason::TooManyMoves),
-        Ended::Waits(..) => Some(Reason::AwaitsTurn),
-        Ended::Duplicate(_) => Some(Reason::SettledBefore),
-        Ended::LeaseLost { .. } => Some(Reason::LeaseLost),
-        Ended::Busy(..) | Ended::Unavailable(..) => None,
+        AttemptResult::Settled(verdict)
+        | AttemptResult::Deferred(verdict, _)
+        | AttemptResult::Nothing(verdict) => Some(verdict.reason),
+        AttemptResult::Paced(_) => Some(Reason::TooManyMoves),
+        AttemptResult::Waits(..) => Some(Reason::AwaitsTurn),
+        AttemptResult::Duplicate(_) => Some(Reason::SettledBefore),
+        AttemptResult::LeaseLost { .. } => Some(Reason::LeaseLost),
+        AttemptResult::Busy(..) | AttemptResult::Unavailable(..) => None,
     }
 }
 
-fn note(ended: &Ended) -> String {
+fn note(ended: &AttemptResult) -> String {
     match ended {
-        Ended::Busy(_, wait) => {
+        AttemptResult::Busy(_, wait) => {
             // Rounded up: who comes back after that long must not be early.
             format!("{} for at most {} s", ended.note(), wait.as_secs() + 1)
         }
-        Ended::Settled(_)
-        | Ended::Duplicate(_)
-        | Ended::Deferred(..)
-        | Ended::Nothing(_)
-        | Ended::Paced(_)
-        | Ended::Waits(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => ended.note(),
+        AttemptResult::Settled(_)
+        | AttemptResult::Duplicate(_)
+        | AttemptResult::Deferred(..)
+        | AttemptResult::Nothing(_)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Waits(..)
+        | AttemptResult::Unavailable(..)
+        | AttemptResult::LeaseLost { .. } => ended.note(),
     }
 }
 
 /// How the process ends by one attempt: well if the event is settled, and nothing held the route back.
-fn exit(ended: &Ended) -> Exit {
+fn exit(ended: &AttemptResult) -> Exit {
     let held_back = |outcome| matches!(outcome, Outcome::Paused | Outcome::Observed);
     match (ended, ended.disposition()) {
-        (Ended::Settled(verdict), _) if held_back(verdict.outcome) => Exit::Refused,
+        (AttemptResult::Settled(verdict), _) if held_back(verdict.outcome) => Exit::Refused,
         (_, Disposition::Delete) => Exit::Done,
-        (Ended::Duplicate(Outcome::Rejected), _) => Exit::Refused,
-        (Ended::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
-        (Ended::Settled(verdict), _) if verdict.reason == Reason::NotConverged => Exit::NotConverged,
-        (Ended::Busy(..), _) => Exit::LeaseHeld,
+        (AttemptResult::Duplicate(Outcome::Rejected), _) => Exit::Refused,
+        (AttemptResult::Settled(verdict), _) if verdict.outcome == Outcome::Rejected => Exit::Refused,
+        (AttemptResult::Settled(verdict), _) if verdict.reason == Reason::NotConverged => Exit::NotConverged,
+        (AttemptResult::Busy(..), _) => Exit::LeaseHeld,
         (_, Disposition::DeadLetter | Disposition::RetryAfter(_)) => Exit::Error,
     }
 }
@@ -147,7 +151,7 @@ pub(super) async fn run(file: &Path, global: &Global, session: &mut Session<'_>)
         let (report, attempts) = replay.mend(route, evidence).await;
         exit_by = worse(exit_by, exit(&report.ended));
         rows.push(ReplayRow::of(&report, attempts));
-        if let Ended::Unavailable(error, _) = report.ended {
+        if let AttemptResult::Unavailable(error, _) = report.ended {
             failures.push(Failure::call(&format!("replaying the event on route {}", route.name), error));
         }
     }
@@ -177,7 +181,7 @@ impl Replay {
     /// may be mended by now, and the person who asks knows it.
     async fn mend(&self, route: &Route, evidence: &Evidence) -> (Report, u32) {
         let (report, attempts) = self.bring_to_an_end(route, evidence).await;
-        let Ended::Duplicate(Outcome::Failed | Outcome::Rejected) = report.ended else {
+        let AttemptResult::Duplicate(Outcome::Failed | Outcome::Rejected) = report.ended else {
             return (report, attempts);
         };
         let key = evidence.key.again(self.clock.random());
@@ -190,10 +194,10 @@ impl Replay {
     async fn bring_to_an_end(&self, route: &Route, evidence: &Evidence) -> (Report, u32) {
         let mut attempts = 1;
         loop {
-            let attempt = self.reconciler.attempt(route, evidence, Cause::Replay, &NothingInHand);
+            let attempt = self.reconciler.attempt(route, evidence, Cause::Replay, &NoMessage);
             let report = attempt.await;
-            TracingSink.tell(&Happening::Attempt(&report));
-            let Ended::Deferred(_, pause) = report.ended else {
+            TracingSink.tell(&WorkerEvent::Attempt(&report));
+            let AttemptResult::Deferred(_, pause) = report.ended else {
                 return (report, attempts);
             };
             if attempts >= self.attempts_max {
@@ -217,17 +221,17 @@ mod tests {
     use writerlink_core::model::outcome::Outcome;
     use writerlink_engine::ports::{CallError, ErrorKind};
 
-    fn settled(outcome: Outcome) -> Ended {
-        Ended::Settled(Verdict::new(outcome, Reason::WriterMoved, ""))
+    fn settled(outcome: Outcome) -> AttemptResult {
+        AttemptResult::Settled(Verdict::new(outcome, Reason::WriterMoved, ""))
     }
 
-    fn unavailable() -> Ended {
+    fn unavailable() -> AttemptResult {
         let error = CallError::without_a_reply("ExecuteTransaction", ErrorKind::Unreachable, "");
-        Ended::Unavailable(error, Duration::ZERO)
+        AttemptResult::Unavailable(error, Duration::ZERO)
     }
 
-    fn busy() -> Ended {
-        Ended::Busy(Owner::new("w1"), Duration::from_millis(12_001))
+    fn busy() -> AttemptResult {
+        AttemptResult::Busy(Owner::new("w1"), Duration::from_millis(12_001))
     }
 
     #[test]
@@ -242,7 +246,7 @@ mod tests {
             };
             assert_eq!(exit(&settled(outcome)), now, "{outcome}");
             if outcome != Outcome::Duplicate {
-                assert_eq!(exit(&Ended::Duplicate(outcome)), before, "{outcome}");
+                assert_eq!(exit(&AttemptResult::Duplicate(outcome)), before, "{outcome}");
             }
         }
         assert_eq!(exit(&unavailable()), Exit::Error);

@@ -12,7 +12,7 @@ use crate::web;
 use crate::web::{ConnectionLimits, HttpServer, Probes, Site};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::Ports;
-use writerlink_engine::telemetry::event::Observer;
+use writerlink_engine::telemetry::event::EventSink;
 
 /// What answers.
 pub(super) struct Served {
@@ -35,7 +35,7 @@ pub(super) struct Terms {
     /// What it grants.
     pub(super) limits: ConnectionLimits,
     /// Whom it tells.
-    pub(super) observer: Arc<dyn Observer>,
+    pub(super) observer: Arc<dyn EventSink>,
 }
 
 /// Answers as long as what comes back is kept.

@@ -5,7 +5,7 @@ use crate::config::findings::{Findings, Found, Origin, Place};
 use crate::config::route::Terms;
 use crate::config::section::Section;
 use crate::config::strategy::Kind;
-use crate::config::words::Word as _;
+use crate::config::words::Keyword as _;
 use crate::config::{
     Config, ConfigError, Env, Loaded, PORT_DEFAULT, ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, dict, file,
 };

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::config::findings::{Findings, Found};
 use crate::config::section::{Number, Rule, Section, seconds};
 use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::FLAP_MOVES_MAX;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::policy::{
     Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role, SERVING_LIMIT,
     TRUST_EVENT,
@@ -19,8 +19,8 @@ const STATIC: &str = "static";
 const TRUTH_FIX: &str = "write \"static\" (the map alone), \"rds\", \"dns\", or [\"rds\", \"dns\"] \
      if both have to agree";
 
-const TRUTH: Rule<Option<Witness>> = Rule {
-    parse: |text| match Witness::parse(text) {
+const TRUTH: Rule<Option<DiscoverySource>> = Rule {
+    parse: |text| match DiscoverySource::parse(text) {
         None if text != STATIC => Err("this is none of static, rds and dns".to_owned()),
         witness => Ok(witness),
     },
@@ -154,7 +154,7 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
 }
 
 /// Whom to ask; nothing when there is a fault in it.
-fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<Witness>> {
+fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<DiscoverySource>> {
     let field = "truth";
     let found = section.one_or_more(field, &TRUTH, findings);
     let found = match found {
@@ -162,7 +162,7 @@ fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<Witn
         found => found,
     };
     let value = found.as_ref().map_or(&[None][..], |found| &found.value);
-    let witnesses: BTreeSet<Witness> = value.iter().copied().flatten().collect();
+    let witnesses: BTreeSet<DiscoverySource> = value.iter().copied().flatten().collect();
     let why = if value.is_empty() {
         "an empty list does not say whether anybody is to be asked"
     } else if value.contains(&None) && value.len() > 1 {
@@ -177,7 +177,7 @@ fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<Witn
     None
 }
 
-fn shown(truth: &BTreeSet<Witness>) -> String {
+fn shown(truth: &BTreeSet<DiscoverySource>) -> String {
     let witnesses: Vec<&str> = truth.iter().map(|w| w.as_str()).collect();
     if witnesses.is_empty() { STATIC.to_owned() } else { witnesses.join(", ") }
 }
@@ -186,7 +186,7 @@ fn shown(truth: &BTreeSet<Witness>) -> String {
 /// A default that is written out is still the default.
 fn evidence_age_max(
     section: &Section<'_>,
-    truth: Option<&BTreeSet<Witness>>,
+    truth: Option<&BTreeSet<DiscoverySource>>,
     findings: &mut Findings,
 ) -> Option<Duration> {
     let row = match truth {
@@ -214,13 +214,13 @@ fn allowed_instances(section: &Section<'_>, findings: &mut Findings) -> Option<B
 
 fn what_dns_reads(
     section: &Section<'_>,
-    truth: &BTreeSet<Witness>,
+    truth: &BTreeSet<DiscoverySource>,
     map_check: MapCheck,
     findings: &mut Findings,
 ) {
     let compared = truth.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
     let field = "endpoint";
-    match (truth.contains(&Witness::Dns), section.has(field)) {
+    match (truth.contains(&DiscoverySource::Dns), section.has(field)) {
         (true, false) => {
             let why = "truth has dns, and there is no name that could be read";
             section.accuse(field, (why, ENDPOINT_FIX), findings);
@@ -237,7 +237,7 @@ fn what_dns_reads(
 /// A static map is compared with what can be asked; of the other routes the truth says where the writer is.
 fn what_the_map_is_compared_with(
     section: &Section<'_>,
-    truth: &BTreeSet<Witness>,
+    truth: &BTreeSet<DiscoverySource>,
     map_check: MapCheck,
     findings: &mut Findings,
 ) {
@@ -263,8 +263,8 @@ fn what_the_map_is_compared_with(
     section.accuse(field, (why, fix), findings);
 }
 
-fn what_rds_is_asked(section: &Section<'_>, truth: &BTreeSet<Witness>, findings: &mut Findings) {
-    if truth.contains(&Witness::Rds) && !section.has("source") {
+fn what_rds_is_asked(section: &Section<'_>, truth: &BTreeSet<DiscoverySource>, findings: &mut Findings) {
+    if truth.contains(&DiscoverySource::Rds) && !section.has("source") {
         let why = "truth has rds, and events of any source move this route: there is no cluster to ask about";
         let fix = "write source = \"CLUSTER\", the identifier of its cluster or instance";
         section.accuse("source", (why, fix), findings);
@@ -279,7 +279,7 @@ fn who_knows_readers(section: &Section<'_>, policy: &Policy, findings: &mut Find
         let why = "an instance has no readers; the standby of a Multi-AZ instance serves nobody";
         let fix = "write role = \"writer\", or the cluster as source and database = \"cluster\"";
         section.accuse("role", (why, fix), findings);
-    } else if !policy.truth.contains(&Witness::Rds) {
+    } else if !policy.truth.contains(&DiscoverySource::Rds) {
         let why = "only RDS knows who the readers are, and truth does not ask it";
         section.accuse("role", (why, "add \"rds\" to truth"), findings);
     }

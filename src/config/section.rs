@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::findings::{Findings, Found, Origin, Place};
-use crate::config::words::Word;
+use crate::config::words::Keyword;
 
 /// The text of a file, to tell lines and to quote from.
 #[derive(Clone, Copy)]
@@ -276,7 +276,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Word>(&self, field: &'static str, findings: &mut Findings) -> T {
+    pub(super) fn word<T: Keyword>(&self, field: &'static str, findings: &mut Findings) -> T {
         let found = self.text(field, &T::RULE, findings);
         self.or_default(field, (found, T::default()), |word| word.word().to_owned(), findings)
     }

@@ -6,7 +6,7 @@ use crate::config::findings::{Findings, Found, Place};
 use crate::config::section::Rule;
 use crate::config::strategy;
 use writerlink_core::model::names::SourceId;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::Source;
 use writerlink_core::model::source_arn::SourceArn;
@@ -80,7 +80,7 @@ pub(super) fn source(
     if groups.all(|group| group.location() == arn.location()) {
         return Source::Named(arn.name().clone());
     }
-    if policy.truth.contains(&Witness::Rds) {
+    if policy.truth.contains(&DiscoverySource::Rds) {
         let why = "truth has rds, which is asked in the account and Region of the target group: there this name is \
                    another database's, or nobody's";
         let fix = "write truth = \"dns\" with the cluster's endpoint, or truth = \"static\"";

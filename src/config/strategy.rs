@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::section::{Rule, Section};
-use crate::config::words::{Word, words};
+use crate::config::words::Keyword;
+use crate::config::words::words;
 use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Policy, Role};
 use writerlink_core::model::route::{Strategy, TargetGroup, Weighted};
 
@@ -212,7 +213,7 @@ impl Written {
         }
         for (instance, group) in &self.groups {
             let Some(instance) = instance else { continue };
-            if !instances.contains_key(instance) && !policy.truth.contains(&Witness::Rds) {
+            if !instances.contains_key(instance) && !policy.truth.contains(&DiscoverySource::Rds) {
                 let why = format!(
                     "nobody knows the address of {instance}: [route.instances] has none, and truth does not ask RDS"
                 );

@@ -1,7 +1,7 @@
 use super::*;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
 use writerlink_core::model::provenance::ConfigHash;
 use writerlink_core::model::route::{OnStarted, Source, Strategy};
@@ -506,7 +506,7 @@ serving_limit_seconds = 60
         mode: Mode::Observe,
         database: Database::Cluster,
         role: Role::Readers,
-        truth: [Witness::Rds, Witness::Dns].into(),
+        truth: [DiscoverySource::Rds, DiscoverySource::Dns].into(),
         endpoint: Some("c.cluster-abc.us-east-1.rds.amazonaws.com".to_owned()),
         map_check: MapCheck::Auto,
         allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
@@ -538,7 +538,7 @@ fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
     for truth in ["\"rds\"", "[\"rds\"]"] {
         let loaded = file(&asking(&format!("truth = {truth}\n"))).unwrap();
         let route = &loaded.config.routes[0];
-        assert_eq!(route.policy.truth, [Witness::Rds].into());
+        assert_eq!(route.policy.truth, [DiscoverySource::Rds].into());
         assert!(route.instances.is_empty());
     }
     let with_a_map = route(&format!("source = \"c\"\ntruth = \"rds\"\n{INSTANCES}"));

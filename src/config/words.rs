@@ -5,7 +5,7 @@ use writerlink_core::model::policy::{Database, MapCheck, Mode, Role, ServingWhen
 use writerlink_core::model::route::OnStarted;
 
 /// A choice that a person writes as a word.
-pub(super) trait Word: Copy + Default + PartialEq + 'static {
+pub(super) trait Keyword: Copy + Default + PartialEq + 'static {
     /// Every choice.
     const ALL: &'static [Self];
 
@@ -41,7 +41,7 @@ fn none_of(words: &[&str]) -> String {
 /// Gives a type its words, each written once; the compiler finds the choice that has none.
 macro_rules! words {
     ($type:ty: $($choice:ident = $word:literal),+; $fix:literal) => {
-        impl Word for $type {
+        impl Keyword for $type {
             const ALL: &'static [Self] = &[$(Self::$choice),+];
             const FIX: &'static str = $fix;
 

@@ -1,6 +1,8 @@
 //! The load balancers in front of a route's groups: whether they reach every instance, from everywhere.
 
-use crate::preflight::finding::{Check, Lines, Sheet};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
 use crate::preflight::group::subject;
 use writerlink_engine::ports::installation::{BalancerFacts, RouteFacts, RouteGroup, Switch};
 
@@ -28,7 +30,7 @@ const AS_BALANCER: &str = "use_load_balancer_configuration";
 /// What a target of another VPC has instead of a zone.
 const ZONE_ALL: &str = "all";
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     for group in &facts.groups {
         let mut lines = sheet.about(subject(facts, group));
         let Ok(described) = &group.facts.described else {

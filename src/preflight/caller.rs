@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::preflight::finding::{Check, Finding, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Finding;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use writerlink_core::model::names::Location;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_engine::ports::installation::{ClockReading, Facts, Right, RouteFacts, Seen, Unseen};
@@ -19,7 +23,7 @@ const CLOCK: Check = Check::ours("clock");
 /// and the other late.
 const SKEW_MAX: Duration = Duration::from_secs(CLOCK_SKEW_MAX.as_secs() / 2);
 
-pub(super) fn judge(facts: &Facts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &Facts, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Caller);
     endpoints(facts, &mut lines);
     region(facts, &mut lines);
@@ -111,7 +115,7 @@ fn region(facts: &Facts, lines: &mut Lines<'_>) {
 /// The one finding where calls would go to another Region than that of the target groups, so that nothing was looked at.
 #[must_use]
 pub fn other_region(calls: &str, groups: &str) -> Vec<Finding> {
-    let mut sheet = Sheet::default();
+    let mut sheet = CheckFindings::default();
     let why =
         format!("calls would go to {calls}, and the target groups are in {groups}: nothing was looked at");
     let fix = format!(

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::preflight::caller::{Place, place_of};
-use crate::preflight::finding::{Check, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Subject;
 use crate::preflight::pattern::{Lets, lets};
 use writerlink_engine::ports::installation::{Facts, RuleFacts};
 
@@ -15,7 +17,7 @@ const CALLS: Check =
     Check::aws("nothing but events", "EventBridge reference, \"Amazon Relational Database Service events\"");
 
 /// One line about all rules that send to the queue; none where nobody could list them, which each route's line says.
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
     let (Ok(rules), Ok(queue)) = (&facts.rules, &facts.queue) else {
         return;
     };

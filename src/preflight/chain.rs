@@ -1,12 +1,14 @@
 //! Whether a route's audit ends at the head of its state: a restored table, or a foreign row, stops the route.
 
-use crate::preflight::finding::{Check, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Subject;
 use writerlink_core::status::chain_end::{ChainEnd, Continuation};
 use writerlink_engine::ports::installation::RouteFacts;
 
 const END: Check = Check::ours("state and audit");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     let name = &facts.route.name;
     let mut lines = sheet.about(Subject::Route(name.clone()));
     let end = match &facts.chain_end {

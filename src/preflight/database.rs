@@ -1,9 +1,12 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Role;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{MemberFacts, RouteFacts, Seen, Switch, Unseen};
@@ -14,7 +17,7 @@ const NETWORKING: Check =
     Check::aws("VPC networking", "RDS API reference, \"DBCluster\", VPCNetworkingEnabled");
 const MAP: Check = Check::aws("instances", "Aurora user guide, \"High availability for Amazon Aurora\"");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     networking(facts, &mut lines);
     addresses(facts, &mut lines);
@@ -91,7 +94,7 @@ fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
             lines.told(TRUTH, "VPC networking");
         }
         Truth::Unclear(why) => {
-            let else_see = if route.policy.truth.contains(&Witness::Rds) {
+            let else_see = if route.policy.truth.contains(&DiscoverySource::Rds) {
                 "whether the source and endpoint of the route are right, and whether the role may ask RDS"
             } else {
                 "whether the route's endpoint is right, and whether the resolver knows it"

@@ -101,13 +101,13 @@ pub struct Finding {
 
 /// The lines so far.
 #[derive(Debug, Default)]
-pub(super) struct Sheet {
+pub(super) struct CheckFindings {
     pub(super) findings: Vec<Finding>,
     /// Why nobody answered, and where it was told first.
     out_of_reach: BTreeMap<String, String>,
 }
 
-impl Sheet {
+impl CheckFindings {
     /// The lines that follow are about this.
     pub(super) fn about(&mut self, subject: Subject) -> Lines<'_> {
         Lines { sheet: self, subject }
@@ -116,7 +116,7 @@ impl Sheet {
 
 /// The lines about one subject.
 pub(super) struct Lines<'s> {
-    sheet: &'s mut Sheet,
+    sheet: &'s mut CheckFindings,
     subject: Subject,
 }
 

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use writerlink_core::model::policy::{Role, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
@@ -69,7 +72,7 @@ const DELAY_MAX: Duration = Duration::from_secs(30);
 /// A health check on the port that traffic goes to.
 const TRAFFIC_PORT: &str = "traffic-port";
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     for group in &facts.groups {
         let mut lines = sheet.about(subject(facts, group));
         match &group.facts.described {
@@ -89,7 +92,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
 }
 
 /// A route of which nothing could be read, for a reason that stands there.
-pub(super) fn unread(facts: &RouteFacts, at: &str, sheet: &mut Sheet) {
+pub(super) fn unread(facts: &RouteFacts, at: &str, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     lines.told(THERE, at);
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use crate::preflight::policy;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
@@ -34,7 +37,7 @@ const RECEIVES_FOR_AN_HOUR: u32 = 120;
 /// The key that SQS makes by itself, whose policy nobody can edit.
 const KEY_OF_SQS: &str = "alias/aws/sqs";
 
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Queue(config.queue.to_string()));
     let queue = match &facts.queue {
         Ok(queue) => queue,

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use writerlink_engine::ports::installation::{NameFacts, RouteFacts, Unseen};
 
 const RESOLVER: Check = Check::ours("resolver");
@@ -14,7 +17,7 @@ const AGREEMENT: Check = Check::ours("resolvers agree");
 /// there by a resolver; what is below it is over before the trust in an event is.
 const KEPT_MOST: Duration = Duration::from_secs(30);
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     let names = match &facts.names {
         Ok(names) => names,

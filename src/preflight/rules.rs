@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use crate::preflight::probe::shown;
 use crate::preflight::rules::arriving::{Brought, Comes, Elsewhere, comes, home, ids_of};
 use writerlink_core::model::names::SourceId;
@@ -40,7 +43,7 @@ const RESTORED: u16 = 70;
 /// A failover began.
 const STARTED: [u16; 2] = [72, 73];
 
-pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     let rules = match (&all.rules, &all.queue) {
         (Ok(rules), Ok(_)) => rules,

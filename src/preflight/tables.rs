@@ -1,7 +1,10 @@
 //! The ledger's tables: whether they have the keys the code uses, and whether they can be lost.
 
 use crate::config::Config;
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use writerlink_engine::ports::installation::{DescribedTable, Facts, Seen, Switch, TableFacts};
 use writerlink_engine::schema;
 use writerlink_engine::schema::{Keys, Table};
@@ -28,7 +31,7 @@ const STRONG: &str = "STRONG";
 /// What an index that holds whole items says.
 const WHOLE: &str = "ALL";
 
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
     for (name, wanted, found) in [
         (&config.ledger.state, &schema::STATE, &facts.state),
         (&config.ledger.audit, &schema::AUDIT, &facts.audit),

@@ -1,6 +1,9 @@
 //! A weighted route's listener: whether each group has its place there, and its instance in it.
 
-use crate::preflight::finding::{Check, Lines, Sheet, Subject};
+use crate::preflight::finding::Check;
+use crate::preflight::finding::CheckFindings;
+use crate::preflight::finding::Lines;
+use crate::preflight::finding::Subject;
 use crate::preflight::group::{STICKY, subject};
 use writerlink_core::actuation::weights::{Stickiness, Weights};
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
@@ -19,7 +22,7 @@ const RULES: Check = Check::aws(
 const OTHERS: Check = Check::ours("other groups");
 const WARM: Check = Check::aws("warm", "aws-load-balancer-controller issue 1834");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut Sheet) {
+pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     let Some(seen) = &facts.weights else {
         return;
     };

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use writerlink_core::ledger::record::{Entry, RecordKind, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::Standing;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_core::status::last_move::{Phase, phases};
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;
@@ -73,7 +75,7 @@ impl Move {
             outcome: own.iter().rev().find_map(|e| e.outcome),
             reason: own.iter().rev().find_map(|e| e.reason),
             instance: desired.map(|(instance, _)| instance.clone()),
-            said: entries.iter().find_map(|e| e.told.as_ref().map(Told::at)),
+            said: entries.iter().find_map(|e| e.told.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
             serving: times(RecordKind::Serving).next_back(),
@@ -191,12 +193,12 @@ impl Tone {
     }
 
     /// Of a route.
-    pub(super) fn of_standing(standing: Standing) -> Self {
+    pub(super) fn of_standing(standing: RouteHealth) -> Self {
         match standing {
-            Standing::Right => Self::Good,
-            Standing::Moving => Self::UnderWay,
-            Standing::Wrong => Self::Bad,
-            Standing::Unknown => Self::Unknown,
+            RouteHealth::Right => Self::Good,
+            RouteHealth::Moving => Self::UnderWay,
+            RouteHealth::Wrong => Self::Bad,
+            RouteHealth::Unknown => Self::Unknown,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::web::recent::{Recent, happened};
 use crate::web::shared::KEPT_FOR;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::Standing;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::{Depth, NoRecords};
 use writerlink_engine::survey::view::{GroupView, RouteView, TargetView};
 use writerlink_engine::survey::{Part, RouteSurvey, Survey};
@@ -64,13 +64,13 @@ pub(super) fn page(
 
 /// The page's answer to why somebody opened it.
 fn summary(survey: &Survey, now: Timestamp) -> Markup {
-    let count = |standing: Standing| {
+    let count = |standing: RouteHealth| {
         survey.routes.iter().filter(|route| route.judgement.standing == standing).count()
     };
     let queue = &survey.queue;
     html! {
         p class="summary" {
-            @for standing in Standing::ALL {
+            @for standing in RouteHealth::ALL {
                 @let count = count(standing);
                 @if count > 0 { (badge(Tone::of_standing(standing), &format!("{count} {standing}"))) " " }
             }
@@ -116,7 +116,7 @@ fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
     let standing = survey.judgement.standing;
     html! {
         (badge(Tone::of_standing(standing), standing.as_str()))
-        @if standing != Standing::Right { div { (shortened(&view.why)) } }
+        @if standing != RouteHealth::Right { div { (shortened(&view.why)) } }
         @if let Some(open) = &view.unresolved_event {
             div { span.dim { "unresolved event since " (open.since) } }
         }

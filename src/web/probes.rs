@@ -12,18 +12,20 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::web::shared::{Pace, Shared};
+use crate::web::shared::CachePolicy;
+use crate::web::shared::Shared;
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::health::{Liveness, Readiness};
 use writerlink_engine::ports::{Clock, Ledger, Ports};
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::prometheus;
 use writerlink_engine::telemetry::prometheus::Tally;
 
 /// How often the ledger is asked for the sake of `/readyz`, and only until it has answered once.
-const FIRST_READ: Pace = Pace { keep: Duration::from_secs(5), gap: Duration::from_secs(5) };
+const FIRST_READ: CachePolicy = CachePolicy { keep: Duration::from_secs(5), gap: Duration::from_secs(5) };
 
 /// The worker as machines see it. It has to be told what happens.
 pub struct Probes {
@@ -79,8 +81,8 @@ impl Probes {
     }
 }
 
-impl Observer for Probes {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Probes {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         self.liveness.tell(happening);
         self.readiness.tell(happening);
         self.tally.tell(happening);

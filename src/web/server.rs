@@ -21,7 +21,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 
 /// So many connections are open at once: a few viewers, a scraper and the health check need no more.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -117,7 +118,7 @@ pub(super) struct Door {
     pub(super) address: SocketAddr,
     pub(super) app: Router,
     pub(super) limits: ConnectionLimits,
-    pub(super) observer: Arc<dyn Observer>,
+    pub(super) observer: Arc<dyn EventSink>,
 }
 
 impl Door {
@@ -139,7 +140,7 @@ impl Door {
                 Err(error) => {
                     if failures.is_multiple_of(TOLD_ONCE_IN) {
                         let (address, error) = (self.address, &error);
-                        self.observer.tell(&Happening::HttpNotAccepting { address, error });
+                        self.observer.tell(&WorkerEvent::HttpNotAccepting { address, error });
                     }
                     failures += 1;
                     connections.close_one().await;

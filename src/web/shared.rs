@@ -17,7 +17,7 @@ const KEPT_MAX: usize = 32;
 
 /// How reads are shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct CachePolicy {
     /// For how long an answer is shown again.
     pub(super) keep: Duration,
     /// How long after one read the next one begins at the earliest.
@@ -27,11 +27,11 @@ pub(super) struct Pace {
 /// Answers by what was asked. There is one read at a time; whoever asks for the same meanwhile gets its answer.
 pub(super) struct Shared<K, V> {
     clock: Arc<dyn Clock>,
-    pace: Pace,
-    kept: Arc<Mutex<Kept<K, V>>>,
+    pace: CachePolicy,
+    kept: Arc<Mutex<Cached<K, V>>>,
 }
 
-struct Kept<K, V> {
+struct Cached<K, V> {
     answers: VecDeque<(K, Duration, Arc<V>)>,
     next_read: Duration,
 }
@@ -41,8 +41,8 @@ where
     K: PartialEq + Send + 'static,
     V: Send + Sync + 'static,
 {
-    pub(super) fn new(clock: Arc<dyn Clock>, pace: Pace) -> Self {
-        let kept = Kept { answers: VecDeque::new(), next_read: Duration::ZERO };
+    pub(super) fn new(clock: Arc<dyn Clock>, pace: CachePolicy) -> Self {
+        let kept = Cached { answers: VecDeque::new(), next_read: Duration::ZERO };
         Self { clock, pace, kept: Arc::new(Mutex::new(kept)) }
     }
 
@@ -69,7 +69,7 @@ where
     }
 }
 
-impl<K: PartialEq, V> Kept<K, V> {
+impl<K: PartialEq, V> Cached<K, V> {
     fn fresh(&self, key: &K, now: Duration, keep: Duration) -> Option<Arc<V>> {
         let kept = self.answers.iter().find(|(known, ..)| known == key);
         let fresh = kept.filter(|(_, read, _)| now.saturating_sub(*read) < keep);
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    const PACE: Pace = Pace { keep: Duration::from_secs(10), gap: Duration::from_secs(2) };
+    const PACE: CachePolicy = CachePolicy { keep: Duration::from_secs(10), gap: Duration::from_secs(2) };
 
     struct Desk {
         shared: Shared<u32, usize>,

@@ -15,7 +15,9 @@ use crate::web::overview;
 use crate::web::parts;
 use crate::web::parts::{ICON_PATH, STYLE_PATH, shown};
 use crate::web::recent::{RECENT_RECORDS_MAX, Recent};
-use crate::web::shared::{KEPT_FOR, Pace, Shared};
+use crate::web::shared::CachePolicy;
+use crate::web::shared::KEPT_FOR;
+use crate::web::shared::Shared;
 use crate::web::transition;
 use crate::web::transition::SCAN_MAX;
 use writerlink_core::model::ids::TransitionId;
@@ -29,7 +31,7 @@ use writerlink_engine::survey::{Survey, Surveyor};
 
 /// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
 /// within one is the survey's own pace.
-const PACE: Pace = Pace { keep: KEPT_FOR, gap: Duration::from_secs(1) };
+const PACE: CachePolicy = CachePolicy { keep: KEPT_FOR, gap: Duration::from_secs(1) };
 
 const STYLE: &str = include_str!("style.css");
 

@@ -8,7 +8,8 @@ use crate::web::moves::{Move, Tone, moves};
 use crate::web::parts;
 use crate::web::parts::{ROOM, Room, badge, fact, instant, section, table, time, transition_link};
 use crate::web::recent::legend;
-use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::target::ObservedTarget;
@@ -157,7 +158,7 @@ fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
         return Markup::default();
     };
     let from = match told {
-        Told::Event(event) => {
+        RecordedTrigger::Event(event) => {
             let id = event.id.map_or("without an id".to_owned(), |id| id.to_string());
             let source = html! { (format_args!("{} {}", event.kind, event.source)) };
             html! {
@@ -168,8 +169,8 @@ fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
                 }
             }
         }
-        Told::Truth { .. } => fact("By", &html! { "the route's witnesses, without an event" }),
-        Told::Order { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
+        RecordedTrigger::Truth { .. } => fact("By", &html! { "the route's witnesses, without an event" }),
+        RecordedTrigger::Order { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
     };
     let said = html! {
         blockquote dir="auto" { (cut(told.said())) }

@@ -8,9 +8,12 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use writerlink_aws::databases::AwsDatabases;
 use writerlink_aws::dns::names::{Names, Patience};
-use writerlink_core::evidence::discovery::{Member, Reading, Readings, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::ReadingHistory;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::{InstanceId, RouteName, SourceId};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
@@ -38,12 +41,12 @@ pub(crate) fn member(name: &str, ip: &str) -> Member {
     Member { instance: Some(instance(name)), ip: ip.parse().unwrap() }
 }
 
-pub(crate) fn says(writer: Member, readers: Vec<Member>) -> Testimony {
-    Testimony::Members { writer, readers }
+pub(crate) fn says(writer: Member, readers: Vec<Member>) -> SourceReport {
+    SourceReport::Members { writer, readers }
 }
 
 /// A route of the cluster `aurora` that asks these witnesses and knows no address by itself.
-pub(crate) fn route(truth: &[Witness]) -> Route {
+pub(crate) fn route(truth: &[DiscoverySource]) -> Route {
     Route {
         name: RouteName::new("orders").unwrap(),
         source: Source::Named(SourceId::new("aurora").unwrap()),
@@ -77,13 +80,13 @@ async fn patient(rds: &str, server: &NameServer, patience: Patience) -> AwsDatab
     AwsDatabases::new(aws_sdk_rds::Client::new(&config), names)
 }
 
-async fn reading(server: &NameServer, route: &Route) -> Reading {
+async fn reading(server: &NameServer, route: &Route) -> SourceReports {
     databases(NO_RDS, server).await.ask(route).await
 }
 
-async fn testimony(server: &NameServer, route: &Route) -> Testimony {
-    let Reading(said) = reading(server, route).await;
-    let [(Witness::Dns, testimony)] = said.as_slice() else {
+async fn testimony(server: &NameServer, route: &Route) -> SourceReport {
+    let SourceReports(said) = reading(server, route).await;
+    let [(DiscoverySource::Dns, testimony)] = said.as_slice() else {
         panic!("dns alone is asked: {said:?}");
     };
     testimony.clone()
@@ -91,8 +94,8 @@ async fn testimony(server: &NameServer, route: &Route) -> Testimony {
 
 async fn unclear(server: &NameServer, route: &Route) -> String {
     match testimony(server, route).await {
-        Testimony::Unclear(why) => why,
-        told @ Testimony::Members { .. } => panic!("{told:?}"),
+        SourceReport::Unclear(why) => why,
+        told @ SourceReport::Members { .. } => panic!("{told:?}"),
     }
 }
 
@@ -120,7 +123,7 @@ fn cluster() -> NameServer {
 
 #[tokio::test]
 async fn the_cluster_endpoint_tells_the_writer_by_name_and_address() {
-    let told = testimony(&cluster(), &route(&[Witness::Dns])).await;
+    let told = testimony(&cluster(), &route(&[DiscoverySource::Dns])).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
 }
 
@@ -128,7 +131,7 @@ async fn the_cluster_endpoint_tells_the_writer_by_name_and_address() {
 async fn an_alias_of_ones_own_leads_by_the_cluster_endpoint_to_the_instance() {
     let server = cluster();
     server.alias("db.example.com", ENDPOINT);
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     route.policy.endpoint = Some("db.example.com".to_owned());
     let told = testimony(&server, &route).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
@@ -138,7 +141,7 @@ async fn an_alias_of_ones_own_leads_by_the_cluster_endpoint_to_the_instance() {
 async fn an_endpoint_without_an_alias_takes_the_instance_from_the_routes_map() {
     let server = NameServer::start();
     server.addresses(ENDPOINT, &["10.0.2.10"]);
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     let nameless = Member { instance: None, ip: "10.0.2.10".parse().unwrap() };
     assert_eq!(testimony(&server, &route).await, says(nameless, vec![]));
     let known = [("db-1", "10.0.1.10"), ("db-2", "10.0.2.10")];
@@ -150,7 +153,7 @@ async fn an_endpoint_without_an_alias_takes_the_instance_from_the_routes_map() {
 #[tokio::test]
 async fn a_multi_az_instance_keeps_its_name_and_gets_another_address() {
     let server = NameServer::start();
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     route.policy.database = Database::Instance;
     route.policy.endpoint = Some(at_home("aurora"));
     for ip in ["10.0.1.10", "10.0.2.10"] {
@@ -166,7 +169,7 @@ async fn a_multi_az_instance_keeps_its_name_and_gets_another_address() {
 #[tokio::test]
 async fn what_is_no_single_address_is_unclear_in_words() {
     let server = NameServer::start();
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     let unknown = |name: &str| format!("{name} does not exist (NXDOMAIN)");
     assert_eq!(unclear(&server, &route).await, unknown(ENDPOINT));
 
@@ -197,15 +200,15 @@ async fn what_is_no_single_address_is_unclear_in_words() {
 async fn a_silent_name_server_is_not_waited_for_longer_than_a_call_may_take() {
     let server = NameServer::start();
     server.silence(ENDPOINT);
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     let short = Duration::from_millis(50);
     for (attempt, whole, why) in
         [(short, short * 100, "request timed out"), (short * 100, short, "it took longer than 50ms")]
     {
         let databases = patient(NO_RDS, &server, Patience { attempt, whole }).await;
-        let expected = Testimony::Unclear(format!("no answer for {ENDPOINT}: {why}"));
-        let Reading(said) = databases.ask(&route).await;
-        assert_eq!(said, [(Witness::Dns, expected)]);
+        let expected = SourceReport::Unclear(format!("no answer for {ENDPOINT}: {why}"));
+        let SourceReports(said) = databases.ask(&route).await;
+        assert_eq!(said, [(DiscoverySource::Dns, expected)]);
     }
 }
 
@@ -217,9 +220,9 @@ async fn one_name_server_that_says_nothing_is_made_up_for_by_another() {
     let names = Names::of(&servers, Patience::default()).unwrap();
     let config = Account::fresh().config(NO_RDS).await;
     let databases = AwsDatabases::new(aws_sdk_rds::Client::new(&config), names);
-    let Reading(said) = databases.ask(&route(&[Witness::Dns])).await;
+    let SourceReports(said) = databases.ask(&route(&[DiscoverySource::Dns])).await;
     let expected = says(member("db-2", "10.0.2.10"), vec![]);
-    assert_eq!(said, [(Witness::Dns, expected)]);
+    assert_eq!(said, [(DiscoverySource::Dns, expected)]);
 }
 
 /// Every answer of the server may be used again for an hour.
@@ -227,13 +230,13 @@ async fn one_name_server_that_says_nothing_is_made_up_for_by_another() {
 async fn no_answer_is_remembered_neither_an_address_nor_its_absence() {
     let server = NameServer::start();
     let databases = databases(NO_RDS, &server).await;
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     let ask = async || databases.ask(&route).await.0.remove(0).1;
     for _ in 0..2 {
         server.code(ENDPOINT, ResponseCode::NXDomain);
-        assert!(matches!(ask().await, Testimony::Unclear(_)));
+        assert!(matches!(ask().await, SourceReport::Unclear(_)));
         server.addresses(ENDPOINT, &[]);
-        assert!(matches!(ask().await, Testimony::Unclear(_)));
+        assert!(matches!(ask().await, SourceReport::Unclear(_)));
         for (name, ip) in [("db-1", "10.0.1.10"), ("db-2", "10.0.2.10")] {
             server.alias(ENDPOINT, &at_home(name));
             server.addresses(&at_home(name), &[ip]);
@@ -252,8 +255,8 @@ async fn no_answer_is_remembered_neither_an_address_nor_its_absence() {
 async fn an_endpoint_that_leads_here_and_there_never_becomes_steady() {
     let server = cluster();
     let databases = databases(NO_RDS, &server).await;
-    let route = route(&[Witness::Dns]);
-    let mut readings = Readings::default();
+    let route = route(&[DiscoverySource::Dns]);
+    let mut readings = ReadingHistory::default();
     for second in 0..12 {
         let writer = if second % 3 == 0 { "db-1" } else { "db-2" };
         server.alias(ENDPOINT, &at_home(writer));
@@ -267,13 +270,13 @@ async fn an_endpoint_that_leads_here_and_there_never_becomes_steady() {
 async fn a_route_is_asked_for_in_the_families_that_it_allows_and_no_other() {
     let server = NameServer::start();
     server.addresses(ENDPOINT, &["10.0.2.10", "2001:db8::10"]);
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     for (cidr, ip, family) in
         [("10.0.0.0/8", "10.0.2.10", RecordType::A), ("2001:db8::/32", "2001:db8::10", RecordType::AAAA)]
     {
         let before = server.asked().len();
         route.allowed_cidrs = vec![cidr.parse().unwrap()];
-        let Testimony::Members { writer, .. } = testimony(&server, &route).await else {
+        let SourceReport::Members { writer, .. } = testimony(&server, &route).await else {
             panic!("{family} is there");
         };
         assert_eq!(writer.ip, ip.parse::<IpAddr>().unwrap());
@@ -286,11 +289,11 @@ async fn a_route_is_asked_for_in_the_families_that_it_allows_and_no_other() {
 #[tokio::test]
 async fn a_route_of_both_families_takes_the_one_that_there_is_and_never_chooses() {
     let server = NameServer::start();
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     route.allowed_cidrs = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     for ip in ["10.0.2.10", "2001:db8::10"] {
         server.addresses(ENDPOINT, &[ip]);
-        let Testimony::Members { writer, .. } = testimony(&server, &route).await else {
+        let SourceReport::Members { writer, .. } = testimony(&server, &route).await else {
             panic!("{ip} is there");
         };
         assert_eq!(writer.ip, ip.parse::<IpAddr>().unwrap());
@@ -308,7 +311,7 @@ async fn a_reader_endpoint_is_never_taken_for_the_writer() {
     let reader = "aurora.cluster-ro-c1a2.us-east-1.rds.amazonaws.com";
     server.alias(reader, &at_home("db-1"));
     server.alias("reports.example.com", reader);
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     for endpoint in [reader, "reports.example.com"] {
         route.policy.endpoint = Some(endpoint.to_owned());
         let why = unclear(&server, &route).await;
@@ -319,7 +322,7 @@ async fn a_reader_endpoint_is_never_taken_for_the_writer() {
 
 #[tokio::test]
 async fn a_route_without_an_endpoint_is_told_what_is_missing() {
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     route.policy.endpoint = None;
     let server = cluster();
     assert_eq!(
@@ -332,7 +335,7 @@ async fn a_route_without_an_endpoint_is_told_what_is_missing() {
 #[tokio::test]
 async fn an_instance_is_found_by_the_name_that_its_cluster_gives_it() {
     let server = cluster();
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     let found = address(&server, &route, "db-1").await;
     assert_eq!(found, Ok(Some("10.0.1.10".parse().unwrap())));
 }
@@ -340,7 +343,7 @@ async fn an_instance_is_found_by_the_name_that_its_cluster_gives_it() {
 #[tokio::test]
 async fn a_derived_name_that_does_not_exist_is_told_apart_from_a_stranger() {
     let server = cluster();
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     let Err(AddressError::NoSuchName(error)) = address(&server, &route, "db-9").await else {
         panic!("the name is missing");
     };
@@ -359,7 +362,7 @@ async fn a_derived_name_that_does_not_exist_is_told_apart_from_a_stranger() {
 #[tokio::test]
 async fn an_address_that_cannot_be_had_now_is_an_error_and_not_nobody() {
     let server = cluster();
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     server.code(&at_home("db-1"), ResponseCode::ServFail);
     let error = failed(&server, &route, "db-1").await;
     assert_eq!(error.kind, ErrorKind::Unreachable);
@@ -381,7 +384,7 @@ async fn an_address_that_cannot_be_had_now_is_an_error_and_not_nobody() {
 #[tokio::test]
 async fn what_the_map_says_is_looked_up_nowhere() {
     let server = cluster();
-    let mut route = route(&[Witness::Dns]);
+    let mut route = route(&[DiscoverySource::Dns]);
     let mapped: IpAddr = "10.9.9.9".parse().unwrap();
     route.instances.insert(instance("db-2"), mapped);
     assert_eq!(address(&server, &route, "db-2").await, Ok(Some(mapped)));
@@ -394,7 +397,7 @@ async fn a_route_that_asks_nobody_has_its_map_and_costs_no_question() {
     let mut route = route(&[]);
     let mapped: IpAddr = "10.9.9.9".parse().unwrap();
     route.instances.insert(instance("db-1"), mapped);
-    assert_eq!(reading(&server, &route).await, Reading::default());
+    assert_eq!(reading(&server, &route).await, SourceReports::default());
     assert_eq!(address(&server, &route, "db-1").await, Ok(Some(mapped)));
     assert_eq!(address(&server, &route, "db-2").await, Ok(None));
     assert_eq!(server.asked(), []);

@@ -3,7 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetTypeEnum};
 use writerlink_aws::elbv2::Elbv2TargetGroups;
-use writerlink_core::actuation::plan::Present;
+use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::model::names::TargetGroupArn;
 use writerlink_core::model::route::TargetGroup;
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
@@ -69,7 +69,7 @@ async fn what_is_registered_is_observed_until_it_is_deregistered() {
     assert_eq!(targets(&observed), [old, new]);
     assert!(observed.iter().all(ObservedTarget::is_registered));
 
-    let present = Present::observed(new, &observed).unwrap();
+    let present = RegisteredProof::observed(new, &observed).unwrap();
     let leaving: Vec<_> = observed.into_iter().filter(|row| row.target == old).collect();
     groups.deregister(&group, &leaving, &present).await.unwrap();
     let left = groups.observe(&group).await.unwrap().value;
@@ -82,7 +82,7 @@ async fn registering_and_deregistering_again_changes_nothing() {
     let (old, new) = (target("10.0.1.10"), target("10.0.2.10"));
     groups.register(&group, &[old, new]).await.unwrap();
     let observed = groups.observe(&group).await.unwrap().value;
-    let present = Present::observed(new, &observed).unwrap();
+    let present = RegisteredProof::observed(new, &observed).unwrap();
     for _ in 0..2 {
         groups.register(&group, &[new]).await.unwrap();
         groups.deregister(&group, &observed[..1], &present).await.unwrap();
@@ -97,7 +97,7 @@ async fn the_desired_target_is_never_deregistered() {
     let desired = target("10.0.2.10");
     groups.register(&group, &[desired]).await.unwrap();
     let observed = groups.observe(&group).await.unwrap().value;
-    let present = Present::observed(desired, &observed).unwrap();
+    let present = RegisteredProof::observed(desired, &observed).unwrap();
     let refused = groups.deregister(&group, &observed, &present).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Invalid);
     assert_eq!(refused.code, "DesiredTarget");
@@ -118,7 +118,7 @@ async fn a_group_that_does_not_exist_is_missing_whatever_is_asked_of_it() {
     let errors = [
         groups.observe(&group).await.unwrap_err(),
         groups.register(&group, &[new]).await.unwrap_err(),
-        groups.deregister(&group, &[old], &Present::registered(new)).await.unwrap_err(),
+        groups.deregister(&group, &[old], &RegisteredProof::registered(new)).await.unwrap_err(),
     ];
     let calls = ["DescribeTargetHealth", "RegisterTargets", "DeregisterTargets"];
     for (error, call) in errors.iter().zip(calls) {
@@ -131,7 +131,7 @@ async fn a_group_that_does_not_exist_is_missing_whatever_is_asked_of_it() {
 #[tokio::test]
 async fn an_empty_list_of_targets_asks_the_service_nothing() {
     let (groups, stub) = scripted("RegisterTargets", "").await;
-    let present = Present::registered(target("10.0.2.10"));
+    let present = RegisteredProof::registered(target("10.0.2.10"));
     groups.register(&group(NOWHERE), &[]).await.unwrap();
     groups.deregister(&group(NOWHERE), &[], &present).await.unwrap();
     assert_eq!(stub.asked(), Vec::<String>::new());
@@ -181,7 +181,7 @@ async fn a_target_is_deregistered_with_its_port_and_the_zone_that_was_read_back(
     assert_eq!(observed, [expected]);
 
     let (groups, stub) = scripted("DeregisterTargets", "").await;
-    let present = Present::registered(target("10.0.2.10"));
+    let present = RegisteredProof::registered(target("10.0.2.10"));
     groups.deregister(&group(NOWHERE), &observed, &present).await.unwrap();
     let asked = stub.asked();
     for part in ["Id=10.0.1.10", "Port=3306", "AvailabilityZone=all"] {

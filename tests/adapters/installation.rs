@@ -10,7 +10,7 @@ use writerlink_aws::dynamodb::{TableNames, create_tables};
 use writerlink_aws::installation::{AwsInstallation, What};
 use writerlink_aws::setup;
 use writerlink_core::model::names::TargetGroupArn;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::installation::{
@@ -352,7 +352,7 @@ async fn the_instances_of_a_source_come_with_zone_and_resolved_address() {
     server.addresses(&dns::at_home("db-1"), &["10.0.1.10"]);
     let sdk = Account::fresh().config(&stub.endpoint()).await;
     let names = dns::names(&server);
-    let route = dns::route(&[Witness::Rds]);
+    let route = dns::route(&[DiscoverySource::Rds]);
 
     let members = of(&sdk, Some(names)).members(&route).await.unwrap();
     let seen: Vec<_> =

@@ -11,9 +11,19 @@ use writerlink_aws::dynamodb::{DynamoLedger, TableNames, create_tables};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::{Arrival, Change, Effect, Taking};
-use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
-use writerlink_core::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::ids::{Generation, Owner};
@@ -22,10 +32,12 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::{Follower, Verification, Walk};
+use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::Follower;
+use writerlink_engine::audit_chain::Verification;
 use writerlink_engine::ports::{Audit as _, AuditQuery, Commit, Ledger as _, StoredRecord};
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
@@ -169,8 +181,8 @@ impl Attempt {
         EventKey::parse(&hash.to_string()).unwrap()
     }
 
-    fn arrival(&self, route: &RouteName, known: Option<EventEntry>) -> Arrival {
-        Arrival {
+    fn arrival(&self, route: &RouteName, known: Option<EventEntry>) -> EventDelivery {
+        EventDelivery {
             key: self.key(route),
             source_arn: self.event.source_arn.as_ref().map(ToString::to_string),
             known,
@@ -182,7 +194,7 @@ impl Attempt {
             instance: InstanceId::new("db-2").unwrap(),
             target: target(2),
             beside: BTreeSet::new(),
-            reach: Reach::Swap,
+            reach: MoveMode::Swap,
             evidence: EvidenceOrder { at: self.event.at, rank: 2 },
             event: self.key(route),
         }
@@ -204,7 +216,7 @@ impl Attempt {
             provenance: None,
             cause: Cause::Event,
             event_key: self.key(route),
-            told: Some(Told::Event(self.event.clone())),
+            told: Some(RecordedTrigger::Event(self.event.clone())),
             target_group: TargetGroupArn::new(
                 "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067",
             )
@@ -227,7 +239,7 @@ impl Attempt {
         let owner = Owner::new(self.owner);
         let entry = self.entry(&from.route, from.control.generation.next(), None);
         let arrival = self.arrival(&from.route, known);
-        let taking = Taking {
+        let taking = BeginRequest {
             owner: &owner,
             desired: self.desired(&from.route),
             arrival: Some(&arrival),
@@ -248,7 +260,7 @@ impl Attempt {
 
     fn settle(&self, from: &RouteState) -> Change {
         let entry = self.entry(&from.route, from.control.generation.next(), Some(Outcome::Ignored));
-        change::settle(from, &self.arrival(&from.route, None), Effect::None, entry).unwrap()
+        change::settle(from, &self.arrival(&from.route, None), StateUpdate::None, entry).unwrap()
     }
 }
 
@@ -314,7 +326,7 @@ async fn records(ledger: &DynamoLedger, query: &AuditQuery) -> Vec<AuditRecord> 
 /// What `writerlink audit verify` and the timer find.
 async fn verify(ledger: &DynamoLedger, route: &RouteName) -> Result<ChainHead, String> {
     let head = ledger.load(route).await.unwrap().chain;
-    let walk = Walk::from(route.clone(), 1);
+    let walk = ChainWalk::from(route.clone(), 1);
     let mut verification = Verification::of(walk, Follower::from(1), head);
     while verification.go_on(ledger).await.unwrap() {}
     match verification.fault {
@@ -868,7 +880,7 @@ mod promises {
             let query = AuditQuery::Event { key: attempt.key(&orders()) };
             let found = records(&ledger, &query).await;
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].entry.told.as_ref().map(Told::said), Some(text));
+            assert_eq!(found[0].entry.told.as_ref().map(RecordedTrigger::said), Some(text));
             assert_eq!(found[0].entry.outcome, Some(Outcome::Ignored));
         }
         assert_eq!(verify(&ledger, &orders()).await, Ok(state.chain));
@@ -1154,7 +1166,7 @@ mod faults {
     async fn the_journal_says_what_was_written() {
         let world = Embedded::new().await;
         let state = settle_events(&world.ledger(), &orders(), 1).await;
-        assert_eq!(state.control, Control { generation: Generation(1), ..Control::default() });
+        assert_eq!(state.control, Assignment { generation: Generation(1), ..Assignment::default() });
         let key = Attempt::at_event(1).key(&orders());
         let journal = world.fabric.journal();
         assert_eq!(

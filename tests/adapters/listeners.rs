@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use writerlink_aws::listeners::Elbv2Listeners;
-use writerlink_core::actuation::weights::{Shift, Stickiness, Warm, Weight, Weights};
+use writerlink_core::actuation::weights::RegisteredIn;
+use writerlink_core::actuation::weights::Stickiness;
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName};
 use writerlink_core::model::policy::Policy;
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, Weighted};
@@ -59,7 +63,7 @@ fn forward(weights: &[(&str, i32)]) -> String {
 }
 
 /// A shift to the second of two groups.
-fn shift(standing: &Weights) -> Shift {
+fn shift(standing: &Weights) -> WeightChange {
     let own = |name: &str, arn: &str| (InstanceId::new(name).unwrap(), group(arn));
     let weighted = Weighted { listener: listener(), groups: [own("db-1", DB_1), own("db-2", DB_2)].into() };
     let route = Route {
@@ -74,8 +78,8 @@ fn shift(standing: &Weights) -> Shift {
         on_started: OnStarted::Swap,
         policy: Policy::default(),
     };
-    let warm = Warm::registered(&group(DB_2), target("10.0.2.10"));
-    Shift::to(&warm, &route, &weighted, standing).unwrap()
+    let warm = RegisteredIn::registered(&group(DB_2), target("10.0.2.10"));
+    WeightChange::to(&warm, &route, &weighted, standing).unwrap()
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
 use writerlink_aws::databases::AwsDatabases;
-use writerlink_core::evidence::discovery::{Reading, Testimony, Truth};
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::model::names::SourceId;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_core::model::route::{Route, Source};
 use writerlink_core::model::source_arn::SourceArn;
@@ -30,7 +32,7 @@ const CLUSTERS: &str = "Action=DescribeDBClusters";
 pub(crate) const INSTANCES: &str = "Action=DescribeDBInstances";
 
 fn asks_rds() -> Route {
-    route(&[Witness::Rds])
+    route(&[DiscoverySource::Rds])
 }
 
 /// What RDS says about the cluster: its status, and its members with whether each is the writer.
@@ -95,10 +97,10 @@ fn standing(rows: &[String]) -> Stub {
     ])
 }
 
-async fn testimony(stub: &Stub, route: &Route) -> Testimony {
+async fn testimony(stub: &Stub, route: &Route) -> SourceReport {
     let databases = databases(&stub.endpoint(), &names()).await;
-    let Reading(said) = databases.ask(route).await;
-    let [(Witness::Rds, testimony)] = said.as_slice() else {
+    let SourceReports(said) = databases.ask(route).await;
+    let [(DiscoverySource::Rds, testimony)] = said.as_slice() else {
         panic!("rds alone is asked: {said:?}");
     };
     testimony.clone()
@@ -106,8 +108,8 @@ async fn testimony(stub: &Stub, route: &Route) -> Testimony {
 
 async fn unclear(stub: &Stub, route: &Route) -> String {
     match testimony(stub, route).await {
-        Testimony::Unclear(why) => why,
-        told @ Testimony::Members { .. } => panic!("{told:?}"),
+        SourceReport::Unclear(why) => why,
+        told @ SourceReport::Members { .. } => panic!("{told:?}"),
     }
 }
 
@@ -325,7 +327,7 @@ async fn an_instance_of_another_cluster_has_no_address_for_this_route() {
 async fn what_rds_cannot_say_now_is_an_error_and_never_looked_for_in_names() {
     let throttled = Answer::rds_error(400, "Throttling", "Rate exceeded");
     let stub = Stub::scripted(vec![(INSTANCES, throttled)]);
-    let both = route(&[Witness::Rds, Witness::Dns]);
+    let both = route(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     let error = failed(address(&stub, &both, "db-1").await);
     assert_eq!((error.call, error.kind), ("DescribeDBInstances", ErrorKind::Throttled));
     assert_eq!(error.request_id.as_deref(), Some("r-1"));
@@ -347,7 +349,7 @@ async fn both_witnesses_of_a_route_are_heard() {
     let stub = standing(&[row("db-2", "available")]);
     let server = names();
     let databases = databases(&stub.endpoint(), &server).await;
-    let both = route(&[Witness::Rds, Witness::Dns]);
+    let both = route(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     server.alias(ENDPOINT, &at_home("db-1"));
     let Truth::Unclear(why) = databases.ask(&both).await.truth() else {
         panic!("the endpoint still leads to the old writer");
@@ -394,9 +396,9 @@ async fn a_failover_over_the_wire_changes_the_writer_and_nothing_else() {
     let mut route = asks_rds();
     route.policy.role = Role::Readers;
     for (writer, reader) in [("db-1", "db-2"), ("db-2", "db-1")] {
-        let Reading(said) = databases.ask(&route).await;
+        let SourceReports(said) = databases.ask(&route).await;
         let expected = says(member(writer, "127.0.0.1"), vec![member(reader, "127.0.0.1")]);
-        assert_eq!(said, [(Witness::Rds, expected)]);
+        assert_eq!(said, [(DiscoverySource::Rds, expected)]);
         client
             .failover_db_cluster()
             .db_cluster_identifier("aurora")

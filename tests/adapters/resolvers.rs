@@ -6,7 +6,7 @@ use std::time::Duration;
 use hickory_resolver::proto::op::ResponseCode;
 use writerlink_aws::dns::names::{Families, Names, Patience};
 use writerlink_aws::dns::no_address::NoAddress;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::CallError;
 use writerlink_engine::ports::installation::Installation;
@@ -191,7 +191,7 @@ async fn seen(servers: &[SocketAddr], route: &Route) -> Vec<(SocketAddr, Option<
 #[tokio::test]
 async fn a_raised_ttl_is_seen_in_the_first_answer_or_the_second() {
     let (old, new) = (ip("10.0.1.10"), ip("10.0.2.10"));
-    let route = route(&[Witness::Dns]);
+    let route = route(&[DiscoverySource::Dns]);
     // unbound raises every answer; dnsmasq those of its cache alone, and the first comes from elsewhere.
     let (fresh, unbound, dnsmasq) = (fresh(), stale(), stale());
     fresh.ttls(&[5]);
@@ -208,7 +208,7 @@ async fn a_raised_ttl_is_seen_in_the_first_answer_or_the_second() {
 async fn a_resolver_of_the_list_that_is_down_is_seen_before_it_is_needed() {
     let (fresh, silent) = (fresh(), Dead::silent());
     let servers = [fresh.address(), silent.address()];
-    let seen = seen(&servers, &route(&[Witness::Dns])).await;
+    let seen = seen(&servers, &route(&[DiscoverySource::Dns])).await;
     assert!(seen[0].1.is_some());
     assert_eq!(seen[1], (silent.address(), None));
 }

@@ -9,7 +9,11 @@ use writerlink_aws::setup;
 use writerlink_aws::setup::SetupError;
 use writerlink_aws::sqs::{OpenError, QueueFacts, SqsQueue};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{Depth, ErrorKind, Kept, Message, Queue};
+use writerlink_engine::ports::Depth;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Message;
+use writerlink_engine::ports::Queue;
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;
@@ -70,7 +74,7 @@ async fn messages_of_a_group_come_in_the_order_they_were_sent() {
         assert!(!messages.is_empty(), "only {seen:?} came");
         for message in messages {
             assert_eq!(message.group, "orders");
-            assert_eq!(fixture.queue.delete(&message).await.unwrap(), Kept::Ours);
+            assert_eq!(fixture.queue.delete(&message).await.unwrap(), Extended::Ours);
             seen.push(message.body);
         }
     }
@@ -98,7 +102,7 @@ async fn a_message_that_is_given_back_comes_again_and_counts_its_receives() {
     let first = fixture.receive_one().await;
     assert!(fixture.receive(10).await.is_empty(), "it is invisible");
     let kept = fixture.queue.change_visibility(&first, NOW).await.unwrap();
-    assert_eq!(kept, Kept::Ours);
+    assert_eq!(kept, Extended::Ours);
 
     let again = fixture.receive_one().await;
     assert_eq!(again.id, first.id);
@@ -116,13 +120,13 @@ async fn a_handle_from_an_earlier_receive_is_gone_and_not_an_error() {
     let first = fixture.receive_one().await;
     fixture.queue.change_visibility(&first, NOW).await.unwrap();
     let again = fixture.receive_one().await;
-    assert_eq!(fixture.queue.delete(&first).await.unwrap(), Kept::Gone);
+    assert_eq!(fixture.queue.delete(&first).await.unwrap(), Extended::Gone);
     let later = Duration::from_mins(1);
     let kept = fixture.queue.change_visibility(&first, later).await;
-    assert_eq!(kept.unwrap(), Kept::Gone);
+    assert_eq!(kept.unwrap(), Extended::Gone);
 
-    assert_eq!(fixture.queue.delete(&again).await.unwrap(), Kept::Ours);
-    assert_eq!(fixture.queue.delete(&again).await.unwrap(), Kept::Gone);
+    assert_eq!(fixture.queue.delete(&again).await.unwrap(), Extended::Ours);
+    assert_eq!(fixture.queue.delete(&again).await.unwrap(), Extended::Gone);
 }
 
 #[tokio::test]
@@ -130,7 +134,7 @@ async fn a_dead_lettered_message_leaves_the_queue_and_keeps_its_body_and_group()
     let fixture = Fixture::fresh().await;
     fixture.send("orders", r#"{"not":"an event"}"#).await;
     let message = fixture.receive_one().await;
-    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Kept::Ours);
+    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Extended::Ours);
     assert_eq!(fixture.queue.depth().await.unwrap(), Depth::default());
 
     let facts = fixture.queue.facts().clone();
@@ -147,7 +151,7 @@ async fn a_message_dead_lettered_twice_is_in_the_dead_letter_queue_once() {
     fixture.send("orders", "poison").await;
     let message = fixture.receive_one().await;
     fixture.queue.dead_letter(&message).await.unwrap();
-    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Kept::Gone);
+    assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Extended::Gone);
 
     let url = fixture.queue.facts().dead_letter_url.clone();
     let facts = QueueFacts { url, ..fixture.queue.facts().clone() };

@@ -7,7 +7,10 @@ use aws_sdk_sqs::Client;
 use writerlink_aws::setup;
 use writerlink_aws::sqs::{QueueFacts, SqsQueue};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{ErrorKind, Kept, Message, Queue};
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Message;
+use writerlink_engine::ports::Queue;
 
 use crate::sqs::NAME;
 use crate::support::Account;
@@ -49,9 +52,9 @@ async fn every_way_in_which_aws_refuses_a_stale_handle_is_gone() {
     ];
     for (shape, code) in refusals {
         let (queue, _stub) = scripted(Answer::sqs_error(shape, code)).await;
-        assert_eq!(queue.delete(&message()).await.unwrap(), Kept::Gone, "{code}");
+        assert_eq!(queue.delete(&message()).await.unwrap(), Extended::Gone, "{code}");
         let kept = queue.change_visibility(&message(), NOW).await;
-        assert_eq!(kept.unwrap(), Kept::Gone, "{code}");
+        assert_eq!(kept.unwrap(), Extended::Gone, "{code}");
     }
 }
 

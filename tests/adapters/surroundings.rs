@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use writerlink_aws::dynamodb::TableNames;
 use writerlink_aws::installation::{AwsInstallation, What};
-use writerlink_core::evidence::discovery::{Reading, Testimony};
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::ListenerArn;
 use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::installation::{ListenerRule, Seen, Switch, Unseen};
@@ -80,7 +81,7 @@ async fn networking(route: &Route, fields: &str) -> Seen<Switch> {
 
 #[tokio::test]
 async fn only_a_cluster_that_says_so_is_without_vpc_networking() {
-    let route = dns::route(&[Witness::Rds]);
+    let route = dns::route(&[DiscoverySource::Rds]);
     let of = |field: &str| {
         format!("<DBCluster><DBClusterIdentifier>aurora</DBClusterIdentifier>{field}</DBCluster>")
     };
@@ -93,7 +94,7 @@ async fn only_a_cluster_that_says_so_is_without_vpc_networking() {
 
 #[tokio::test]
 async fn an_instance_by_itself_is_always_in_a_vpc_and_nobody_is_asked() {
-    let mut route = dns::route(&[Witness::Rds]);
+    let mut route = dns::route(&[DiscoverySource::Rds]);
     route.policy.database = Database::Instance;
     let stub = Stub::answering(Answer::rds("DescribeDBClusters", ""));
     assert_eq!(on(&stub).await.vpc_networking(&route).await, Ok(Switch::On));
@@ -106,7 +107,7 @@ async fn an_instance_comes_with_the_vpc_of_its_subnets() {
                <DBSubnetGroup><DBSubnetGroupName>private</DBSubnetGroupName><VpcId>vpc-1</VpcId></DBSubnetGroup></DBInstance>";
     let rows = format!("<DBInstances>{row}</DBInstances>");
     let stub = Stub::answering(Answer::rds("DescribeDBInstances", &rows));
-    let members = on(&stub).await.members(&dns::route(&[Witness::Rds])).await;
+    let members = on(&stub).await.members(&dns::route(&[DiscoverySource::Rds])).await;
     assert_eq!(members.unwrap()[0].vpc.as_deref(), Some("vpc-1"));
 }
 
@@ -136,8 +137,8 @@ async fn a_witness_says_that_a_cluster_has_no_vpc_networking_and_what_to_do() {
                    <VPCNetworkingEnabled>false</VPCNetworkingEnabled></DBCluster></DBClusters>";
     let stub = Stub::answering(Answer::rds("DescribeDBClusters", cluster));
     let databases = dns::databases(&stub.endpoint(), &NameServer::start()).await;
-    let Reading(said) = databases.ask(&dns::route(&[Witness::Rds])).await;
-    let [(Witness::Rds, Testimony::Unclear(why))] = said.as_slice() else {
+    let SourceReports(said) = databases.ask(&dns::route(&[DiscoverySource::Rds])).await;
+    let [(DiscoverySource::Rds, SourceReport::Unclear(why))] = said.as_slice() else {
         panic!("{said:?}");
     };
     for part in ["no VPC networking", "EnableVPCNetworking"] {

@@ -10,8 +10,15 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 use writerlink::cli;
+use writerlink::cli::Answers;
+use writerlink::cli::Connect;
+use writerlink::cli::Failure;
+use writerlink::cli::Look;
+use writerlink::cli::OpenQueue;
+use writerlink::cli::ReadPorts;
+use writerlink::cli::Resource;
+use writerlink::cli::Session;
 use writerlink::cli::args::Args;
-use writerlink::cli::{Answers, Books, Connect, Failure, Look, OpenQueue, Resource, Session};
 use writerlink::config::Config;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::{Route, Source, Strategy};
@@ -248,10 +255,10 @@ fn words(line: &str) -> Vec<String> {
 
 #[async_trait(?Send)]
 impl Connect for Desk {
-    async fn books(&self, _: &Config) -> Result<Books, Failure> {
+    async fn books(&self, _: &Config) -> Result<ReadPorts, Failure> {
         let process = self.rig.fleet.world.process(DESK);
         let ledger = Arc::new(self.rig.fleet.dynamo.ledger(&process));
-        Ok(Books { audit: Arc::clone(&ledger) as _, ledger })
+        Ok(ReadPorts { audit: Arc::clone(&ledger) as _, ledger })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {

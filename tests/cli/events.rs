@@ -11,7 +11,7 @@ use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::target::Target;
@@ -42,7 +42,7 @@ async fn asking(names: &[&str]) -> Rig {
     let mut rig = Rig::with(names, WorldConfig::default(), fleet).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     for route in &mut rig.routes {
-        route.policy.truth = [Witness::Rds].into();
+        route.policy.truth = [DiscoverySource::Rds].into();
         // Where a name leads changes with the switchover, so no map can say it.
         route.instances.clear();
     }

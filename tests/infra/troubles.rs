@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_engine::attempt::OperatorCommands;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::system_clock::SystemClock;
-use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::event::EventSink as _;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::faults::{Fate, Fault, Site};
 use writerlink_sim::fleet::{FleetConfig, Running};
@@ -40,7 +42,7 @@ pub(crate) struct Told {
 /// The line of a worker that panicked: there is no way to bring one to it.
 pub(crate) fn panicked(installation: &InstallationName) -> Vec<Value> {
     let log = Log::of(Arc::new(SystemClock::start()), installation);
-    log.tell(&Happening::Panicked("at a test"));
+    log.tell(&WorkerEvent::Panicked("at a test"));
     log.lines()
 }
 
@@ -123,11 +125,11 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
     let ports = told.rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
     let commands = OperatorCommands::new(&ports, Owner::new("person"), attempts);
-    let order = Order {
+    let order = OperatorCommand {
         at: ports.clock.wall(),
         by: "ann".to_owned(),
         reason: "and forgot it".to_owned(),
-        act: Act::Pause { within: None },
+        act: CommandKind::Pause { within: None },
         overrides: Vec::new(),
     };
     commands.order(&told.rig.routes[0], &order).await.unwrap();

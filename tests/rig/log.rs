@@ -9,7 +9,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use writerlink::emf::{LineLayer, LogFormat};
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_engine::ports::Clock;
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
 /// A log that is kept in memory.
@@ -73,8 +74,8 @@ impl Log {
     }
 }
 
-impl Observer for Log {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Log {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         with_default(&self.dispatch, || TracingSink.tell(happening));
     }
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::chain::{BrokenChain, ChainVerifier};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::ChainHead;
@@ -23,7 +24,8 @@ use writerlink_core::model::target::Target;
 use writerlink_engine::attempt::{OperatorCommands, Report};
 use writerlink_engine::audit_chain::{compared_end, verify_newest};
 use writerlink_engine::ports::{Audit, AuditQuery, Ledger, StoredRecord};
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::databases::Instance;
 use writerlink_sim::faults::{Effect, Fate, Fault, Site};
@@ -37,11 +39,14 @@ pub(crate) struct Told {
     pub(crate) lines: Mutex<Vec<String>>,
 }
 
-impl Observer for Told {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Told {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         match happening {
-            Happening::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
-            Happening::Started { .. } | Happening::Turned | Happening::Turns(_) | Happening::Received(_) => {}
+            WorkerEvent::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
+            WorkerEvent::Started { .. }
+            | WorkerEvent::Turned
+            | WorkerEvent::Turns(_)
+            | WorkerEvent::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }
     }
@@ -67,11 +72,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     /// What a person orders of a route, and it is carried out.
-    pub(crate) async fn order(&self, route: usize, act: Act) {
+    pub(crate) async fn order(&self, route: usize, act: CommandKind) {
         let ports = self.fleet.ports(&self.fleet.world.process("person"));
         let attempts = FleetConfig::default().attempts;
         let commands = OperatorCommands::new(&ports, Owner::new("person"), attempts);
-        let order = Order {
+        let order = OperatorCommand {
             at: ports.clock.wall(),
             by: "ann".to_owned(),
             reason: "a test".to_owned(),

@@ -11,8 +11,8 @@ use writerlink::config;
 use writerlink::config::CONFIG_TEXT_VARIABLE;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::model::names::{InstanceId, SourceId};
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::route::{Route, Source};
 use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
@@ -121,7 +121,7 @@ async fn an_old_sns_message_without_an_arn_still_moves_its_route() {
 /// How often RDS was asked about the route's cluster within 5 s of an event that no route follows.
 async fn looks_after(arn: &str) -> usize {
     let mut rig = Rig::new(&["orders"]).await;
-    rig.routes[0].policy = Policy { truth: [Witness::Rds].into(), ..Policy::default() };
+    rig.routes[0].policy = Policy { truth: [DiscoverySource::Rds].into(), ..Policy::default() };
     let _worker = rig.start("w1");
     let looks = |rig: &Rig| {
         let calls = rig.calls("w1");

@@ -11,9 +11,10 @@ use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
-use writerlink_engine::attempt::{DryRun, Ended};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::DryRun;
 use writerlink_engine::ports::NO_SUCH_NAME;
 use writerlink_sim::databases::{Lags, endpoint};
 use writerlink_sim::world::instances;
@@ -25,7 +26,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(31);
 
 /// A cluster of two, on a route that finds addresses by these sources and has no map.
-async fn world(source: Witness) -> Rig {
+async fn world(source: DiscoverySource) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     let route = &mut rig.routes[0];
@@ -73,7 +74,7 @@ fn own_name(n: usize) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_moves_the_route_once_the_name_exists() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 60));
@@ -89,13 +90,13 @@ async fn an_event_moves_the_route_once_the_name_exists() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_name_stays_missing_is_rejected_after_two_minutes() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     let _worker = rig.start("w1");
     rig.fleet.world.deliver(&rig.completed(0, 3, 0));
     pass(119 * SECOND).await;
     assert_eq!(rejected(&rig).await, []);
     let waits = rig.told.reports().pop().unwrap().ended;
-    let Ended::Unavailable(error, _) = waits else {
+    let AttemptResult::Unavailable(error, _) = waits else {
         panic!("{waits:?}");
     };
     assert_eq!(error.code, NO_SUCH_NAME);
@@ -112,7 +113,7 @@ async fn an_event_whose_name_stays_missing_is_rejected_after_two_minutes() {
 
 #[tokio::test(start_paused = true)]
 async fn two_minutes_are_counted_over_all_workers_that_receive_the_event() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 0));
     for (name, outcomes) in [("w1", 0), ("w2", 0), ("w3", 1)] {
         let worker = rig.start(name);
@@ -124,7 +125,7 @@ async fn two_minutes_are_counted_over_all_workers_that_receive_the_event() {
 
 #[tokio::test(start_paused = true)]
 async fn two_minutes_begin_with_the_first_receive_and_not_in_the_queue() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 0));
     pass(5 * MINUTE).await;
     let _worker = rig.start("w1");
@@ -134,7 +135,7 @@ async fn two_minutes_begin_with_the_first_receive_and_not_in_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_waits_for_a_name_does_not_hold_up_a_newer_one() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     pass(MINUTE).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 58));
     rig.fleet.world.deliver(&rig.completed(0, 2, 59));
@@ -145,7 +146,7 @@ async fn an_event_that_waits_for_a_name_does_not_hold_up_a_newer_one() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_no_member_by_the_word_of_rds_is_rejected_at_once() {
-    let rig = world(Witness::Rds).await;
+    let rig = world(DiscoverySource::Rds).await;
     rig.fleet.world.deliver(&rig.completed(0, 3, 0));
     assert!(rig.run("w1").await);
     assert_eq!(rejected(&rig).await.len(), 1);
@@ -154,7 +155,7 @@ async fn who_is_no_member_by_the_word_of_rds_is_rejected_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_preview_says_which_name_is_missing_and_that_it_is_asked_for_again() {
-    let rig = world(Witness::Dns).await;
+    let rig = world(DiscoverySource::Dns).await;
     let event: RdsEvent = rig.completed(0, 3, 0);
     let process = rig.fleet.world.process("person");
     let ports = rig.fleet.ports(&process);

@@ -12,7 +12,9 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::OnStarted;
 use writerlink_core::model::target::TargetHealth;
-use writerlink_engine::attempt::{NothingInHand, Reconciler, Report};
+use writerlink_engine::attempt::NoMessage;
+use writerlink_engine::attempt::Reconciler;
+use writerlink_engine::attempt::Report;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::worker::RECEIVE_WAIT;
 use writerlink_sim::faults::{Fate, Fault, Site};
@@ -259,7 +261,7 @@ async fn a_lease_that_stands_still_is_taken_over_whatever_its_clock_said() {
     for wait in [0, 10, 7] {
         tokio::time::sleep(Duration::from_secs(wait)).await;
         let route = &rig.routes[0];
-        let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NoMessage);
         ends.push(attempt.await.ended.as_str());
     }
     assert_eq!(ends, ["Busy", "Busy", "Swapped"]);
@@ -646,7 +648,7 @@ async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
     let mut again = Evidence::new(&rig.routes[0], event);
     again.key = again.key.again(7);
-    let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NothingInHand);
+    let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NoMessage);
     assert_eq!(report.await.ended.as_str(), "Swapped");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let ends: Vec<_> = rig.story(0).await.into_iter().filter_map(|(_, end)| end).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::rig::Rig;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::CALL_TIMEOUT;
-use writerlink_engine::attempt::Ended;
+use writerlink_engine::attempt::AttemptResult;
 use writerlink_engine::ports::{Depth, ErrorKind};
 use writerlink_sim::faults::{Fate, Fault, Site};
 use writerlink_sim::fleet::FleetConfig;
@@ -69,7 +69,7 @@ async fn story(groups_min: usize, slow: Fate) -> Story {
     for route in 0..ROUTES {
         assert_eq!(rig.registered(route), [rig.target(route, 2)]);
     }
-    let failed = |ended: &Ended| ended.outcome() == Some(Outcome::Failed);
+    let failed = |ended: &AttemptResult| ended.outcome() == Some(Outcome::Failed);
     let reports = rig.told.reports();
     let lines = rig.told.lines.lock().unwrap().clone();
     Story {

@@ -9,17 +9,22 @@ use std::time::Duration;
 use crate::rig::Rig;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Mode, Policy, Role, ServingWhen};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::reason::{Cause, Reason};
-use writerlink_engine::attempt::{DryRun, Ended, OperatorCommands, Ordered, Report};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::DryRun;
+use writerlink_engine::attempt::OperatorCommands;
+use writerlink_engine::attempt::Ordered;
+use writerlink_engine::attempt::Report;
 use writerlink_engine::ports::{ErrorKind, Ports};
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{ApiFault, Failover, Lags, NameFault, Place, TimedEvent, endpoint};
@@ -35,14 +40,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HEALS_WITHIN: Duration = INTERVAL.saturating_add(Duration::from_secs(5));
 
 /// A world of one cluster whose route asks these witnesses, each of which knows at once.
-async fn asking(witnesses: &[Witness]) -> Rig {
+async fn asking(witnesses: &[DiscoverySource]) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     ask(&mut rig, witnesses);
     rig
 }
 
-fn ask(rig: &mut Rig, witnesses: &[Witness]) {
+fn ask(rig: &mut Rig, witnesses: &[DiscoverySource]) {
     let policy = &mut rig.routes[0].policy;
     policy.truth = witnesses.iter().copied().collect();
     policy.endpoint = Some(endpoint(Database::Cluster, &orders()));
@@ -98,10 +103,10 @@ fn person(rig: &Rig) -> Ports {
 }
 
 /// What a person orders, carried out by a process of its own.
-async fn order(rig: &Rig, act: Act, overrides: &[Rule]) -> Ordered {
+async fn order(rig: &Rig, act: CommandKind, overrides: &[Rule]) -> Ordered {
     let ports = person(rig);
     let commands = OperatorCommands::new(&ports, Owner::new("person"), FleetConfig::default().attempts);
-    let order = Order {
+    let order = OperatorCommand {
         at: ports.clock.wall(),
         by: "ann".to_owned(),
         reason: "a test".to_owned(),
@@ -118,11 +123,13 @@ fn swapped(ordered: &Ordered) -> Option<Outcome> {
     }
 }
 
-const PAUSE: Act = Act::Pause { within: None };
+const PAUSE: CommandKind = CommandKind::Pause { within: None };
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_is_repaired_within_one_interval_by_every_source() {
-    for witnesses in [&[Witness::Rds][..], &[Witness::Dns], &[Witness::Rds, Witness::Dns]] {
+    for witnesses in
+        [&[DiscoverySource::Rds][..], &[DiscoverySource::Dns], &[DiscoverySource::Rds, DiscoverySource::Dns]]
+    {
         let rig = asking(witnesses).await;
         let worker = rig.start("w1");
         pass(MINUTE).await;
@@ -139,7 +146,7 @@ async fn a_lost_event_is_repaired_within_one_interval_by_every_source() {
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_flaps_for_half_a_minute_moves_the_route_once() {
     let mut rig = Rig::new(&["orders"]).await;
-    ask(&mut rig, &[Witness::Dns]);
+    ask(&mut rig, &[DiscoverySource::Dns]);
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let lost = fail_over(&rig, 2);
@@ -150,7 +157,7 @@ async fn an_endpoint_that_flaps_for_half_a_minute_moves_the_route_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_seven_minutes_late_changes_nothing() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     let failover = fail_over(&rig, 2);
     pass(7 * MINUTE).await;
@@ -168,7 +175,7 @@ async fn an_event_seven_minutes_late_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_older_than_15_minutes_moves_nothing_until_sources_are_asked() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     // About an instance that does not write, from before anything else was known.
     let old = rig.started(0, 3, 0);
     pass(16 * MINUTE).await;
@@ -183,7 +190,7 @@ async fn an_event_older_than_15_minutes_moves_nothing_until_sources_are_asked() 
 
 #[tokio::test(start_paused = true)]
 async fn a_failover_that_fails_ends_at_the_old_writer() {
-    let rig = asking(&[Witness::Rds, Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Rds, DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
@@ -198,7 +205,7 @@ async fn a_failover_that_fails_ends_at_the_old_writer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
-    for witnesses in [&[][..], &[Witness::Rds]] {
+    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
         let rig = asking(witnesses).await;
         let _worker = rig.start("w1");
         let failover = fail_over(&rig, 2);
@@ -216,7 +223,7 @@ async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failback_while_the_first_writer_drains_ends_at_it() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     for n in [2, 1] {
         let lost = fail_over(&rig, n);
@@ -227,7 +234,7 @@ async fn a_failback_while_the_first_writer_drains_ends_at_it() {
 
 #[tokio::test(start_paused = true)]
 async fn young_evidence_outranks_an_api_that_has_not_noticed() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let failover = fail_over(&rig, 2);
@@ -242,7 +249,7 @@ async fn young_evidence_outranks_an_api_that_has_not_noticed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     // Nothing tells it from an API that has not noticed, until no API lags for so long.
@@ -256,7 +263,7 @@ async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour(
 
 #[tokio::test(start_paused = true)]
 async fn sources_that_disagree_for_two_minutes_are_recorded_once_and_block() {
-    let rig = asking(&[Witness::Rds, Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Rds, DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     fail_over(&rig, 2);
@@ -275,7 +282,7 @@ async fn sources_that_disagree_for_two_minutes_are_recorded_once_and_block() {
 
 #[tokio::test(start_paused = true)]
 async fn no_answer_of_any_kind_ever_empties_a_group() {
-    let rig = asking(&[Witness::Rds, Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Rds, DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     let rds = &rig.fleet.world.rds;
     let each = 3 * MINUTE;
@@ -295,7 +302,7 @@ async fn no_answer_of_any_kind_ever_empties_a_group() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_by_hand_is_put_right() {
-    for witnesses in [&[][..], &[Witness::Rds]] {
+    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
         let rig = asking(witnesses).await;
         let _worker = rig.start("w1");
         rig.fleet.world.deliver(&rig.completed(0, 1, 0));
@@ -369,7 +376,7 @@ async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() 
 #[tokio::test(start_paused = true)]
 async fn a_failing_repair_is_retried_ever_more_seldom_and_blocks_no_event() {
     for kind in [ErrorKind::Denied, ErrorKind::Throttled] {
-        let rig = asking(&[Witness::Rds]).await;
+        let rig = asking(&[DiscoverySource::Rds]).await;
         let refused = move |site: &Site| match site.call {
             "RegisterTargets" => Fate::meets(Fault::Refused(kind)),
             _ => Fate::WORKS,
@@ -438,7 +445,7 @@ async fn an_event_whose_route_is_leased_comes_back_when_the_lease_may_be_free() 
         pass(SECOND).await;
         rig.fleet.world.deliver(&rig.completed(0, 3, 62));
     };
-    let swap = Act::Swap(rig.instance(0, 2).id);
+    let swap = CommandKind::Swap(rig.instance(0, 2).id);
     let (ordered, ()) = tokio::join!(order(&rig, swap, &[]), event);
     assert_eq!(swapped(&ordered), Some(Outcome::Swapped));
     assert!(rig.told.ends().contains(&"Busy"), "{:?}", rig.told.ends());
@@ -448,7 +455,7 @@ async fn an_event_whose_route_is_leased_comes_back_when_the_lease_may_be_free() 
 
 #[tokio::test(start_paused = true)]
 async fn an_event_without_an_address_delays_neither_a_newer_one_nor_itself() {
-    let mut rig = asking(&[Witness::Rds]).await;
+    let mut rig = asking(&[DiscoverySource::Rds]).await;
     let third = rig.instance(0, 3).id;
     rig.routes[0].instances.remove(&third);
     let lost = |site: &Site| match site.call {
@@ -512,17 +519,16 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     let reports = rig.told.reports();
     let (stale, moves): (Vec<_>, Vec<_>) =
         reports.iter().partition(|report| report.cause == Cause::Reconcile);
-    let is_swap =
-        |report: &&Report| matches!(&report.ended, Ended::Settled(v) if v.outcome == Outcome::Swapped);
+    let is_swap = |report: &&Report| matches!(&report.ended, AttemptResult::Settled(v) if v.outcome == Outcome::Swapped);
     assert_eq!(moves.into_iter().filter(is_swap).count(), 40, "each event moved the route");
     assert!(!stale.is_empty(), "no look fell into a move");
-    let is_nothing = |report: &&Report| matches!(report.ended, Ended::Nothing(_));
+    let is_nothing = |report: &&Report| matches!(report.ended, AttemptResult::Nothing(_));
     assert!(stale.iter().all(is_nothing), "{stale:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
-    for witnesses in [&[][..], &[Witness::Rds]] {
+    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
         let rig = asking(witnesses).await;
         let _worker = rig.start("w1");
         pass(SECOND).await;
@@ -540,7 +546,7 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
             "{:?}",
             said.collect::<Vec<_>>()
         );
-        order(&rig, Act::Resume, &[]).await;
+        order(&rig, CommandKind::Resume, &[]).await;
         pass(HEALS_WITHIN).await;
         assert_eq!(rig.registered(0), [rig.target(0, 2)], "{witnesses:?}");
     }
@@ -548,10 +554,10 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
 
 #[tokio::test(start_paused = true)]
 async fn frozen_and_observing_routes_make_no_call_and_record_what_they_would_do() {
-    let mut observing = asking(&[Witness::Rds]).await;
+    let mut observing = asking(&[DiscoverySource::Rds]).await;
     observing.routes[0].policy.mode = Mode::Observe;
-    let frozen = asking(&[Witness::Rds]).await;
-    order(&frozen, Act::Freeze { within: None }, &[]).await;
+    let frozen = asking(&[DiscoverySource::Rds]).await;
+    order(&frozen, CommandKind::Freeze { within: None }, &[]).await;
     for (rig, reason) in [(observing, Reason::Observing), (frozen, Reason::Frozen)] {
         let _worker = rig.start("w1");
         fail_over(&rig, 2);
@@ -566,9 +572,9 @@ async fn frozen_and_observing_routes_make_no_call_and_record_what_they_would_do(
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_ends_by_itself_when_its_time_is_over() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let within = Some(10 * MINUTE);
-    order(&rig, Act::Pause { within }, &[]).await;
+    order(&rig, CommandKind::Pause { within }, &[]).await;
     let _worker = rig.start("w1");
     fail_over(&rig, 2);
     pass(9 * MINUTE).await;
@@ -579,15 +585,15 @@ async fn a_pause_ends_by_itself_when_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
-    let pin = Act::Pin { instance: member(3), within: None };
+    let pin = CommandKind::Pin { instance: member(3), within: None };
     assert_eq!(swapped(&order(&rig, pin, &[]).await), Some(Outcome::Swapped));
     let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass(5 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
-    order(&rig, Act::Unpin, &[]).await;
+    order(&rig, CommandKind::Unpin, &[]).await;
     pass(HEALS_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
@@ -595,7 +601,7 @@ async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
 #[tokio::test(start_paused = true)]
 async fn a_swap_leaves_the_same_record_and_an_override_must_name_its_rule() {
     let rig = asking(&[]).await;
-    let swap = || Act::Swap(member(2));
+    let swap = || CommandKind::Swap(member(2));
     order(&rig, PAUSE, &[]).await;
     for wrong in [&[][..], &[Rule::Frozen]] {
         let refused = order(&rig, swap(), wrong).await;
@@ -627,7 +633,7 @@ async fn a_sixth_move_in_ten_minutes_stops_the_route_until_somebody_takes_note()
     assert_eq!(last, Some((Cause::Event, Outcome::Paused)));
     pass(30 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)], "no time lifts it");
-    order(&rig, Act::Acknowledge, &[]).await;
+    order(&rig, CommandKind::Acknowledge, &[]).await;
     pass(HEALS_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
 }
@@ -648,7 +654,7 @@ async fn the_summary_counts_a_pause_of_an_hour_and_a_route_that_flaps() {
     assert!(summary(&rig).contains("paused_long: 0"), "{}", summary(&rig));
     pass(3 * MINUTE).await;
     assert!(summary(&rig).contains("paused_long: 1"), "{}", summary(&rig));
-    order(&rig, Act::Resume, &[]).await;
+    order(&rig, CommandKind::Resume, &[]).await;
     pass(3 * MINUTE).await;
     assert!(summary(&rig).contains("paused_long: 0"), "{}", summary(&rig));
     let start = rig.fleet.world.fabric.time.elapsed().as_secs();
@@ -705,7 +711,7 @@ async fn a_move_is_followed_until_the_new_target_serves_and_the_old_one_is_gone(
 async fn a_weighted_move_is_watched_in_its_own_group_while_sources_cannot_tell() {
     let mut rig = asking(&[]).await;
     rig.make_weighted(0);
-    ask(&mut rig, &[Witness::Rds]);
+    ask(&mut rig, &[DiscoverySource::Rds]);
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let rds = &rig.fleet.world.rds;
@@ -759,7 +765,7 @@ async fn the_same_instance_at_another_address_is_followed() {
     route.instances.clear();
     route.policy.database = Database::Instance;
     route.policy.endpoint = Some(endpoint(Database::Instance, &source));
-    route.policy.truth = [Witness::Rds, Witness::Dns].into();
+    route.policy.truth = [DiscoverySource::Rds, DiscoverySource::Dns].into();
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let failover = rig.fleet.world.rds.fail_over_instance(&source).unwrap();
@@ -773,7 +779,7 @@ async fn the_same_instance_at_another_address_is_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_route_holds_all_readers_and_the_writer_only_if_it_is_alone() {
-    let mut rig = asking(&[Witness::Rds]).await;
+    let mut rig = asking(&[DiscoverySource::Rds]).await;
     rig.routes[0].policy.role = Role::Readers;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
@@ -792,7 +798,7 @@ async fn a_timer_that_is_off_leaves_a_lost_event_lost() {
     let mut fleet = FleetConfig::default();
     fleet.limits.reconciling.interval = None;
     let mut rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
-    ask(&mut rig, &[Witness::Rds]);
+    ask(&mut rig, &[DiscoverySource::Rds]);
     let _worker = rig.start("w1");
     fail_over(&rig, 2);
     pass(10 * MINUTE).await;
@@ -802,7 +808,7 @@ async fn a_timer_that_is_off_leaves_a_lost_event_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn looks_that_fail_change_nothing_and_the_next_ones_heal() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let time = rig.fleet.world.fabric.time;
     let trouble = 10 * MINUTE;
     let mut repairs = 0;
@@ -887,7 +893,7 @@ async fn the_summary_counts_the_looks_of_its_own_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn events_that_only_ask_are_settled_and_make_the_timer_look_at_once() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let lost = fail_over(&rig, 2);
@@ -899,7 +905,7 @@ async fn events_that_only_ask_are_settled_and_make_the_timer_look_at_once() {
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let ends = rig.told.reports();
     let asked = ends.iter().find(|r| r.told.event().is_some()).unwrap();
-    let Ended::Settled(verdict) = &asked.ended else {
+    let AttemptResult::Settled(verdict) = &asked.ended else {
         panic!("{asked:?}");
     };
     assert_eq!(verdict.reason, Reason::WitnessesAsked);

@@ -12,13 +12,14 @@ use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Strategy;
 use writerlink_engine::attempt::{OperatorCommands, Ordered};
@@ -174,11 +175,11 @@ async fn a_pause_in_the_wait_is_in_force_at_once_and_no_call_follows_it() {
         Owner::new("person"),
         FleetConfig::default().attempts,
     );
-    let order = Order {
+    let order = OperatorCommand {
         at: rig.fleet.world.fabric.time.now(),
         by: "person".to_owned(),
         reason: "a test".to_owned(),
-        act: Act::Pause { within: None },
+        act: CommandKind::Pause { within: None },
         overrides: Vec::new(),
     };
     let ordered = commands.order(&rig.routes[0], &order).await.unwrap();
@@ -436,7 +437,7 @@ async fn routes_that_the_timer_moves_take_their_turns_too() {
     fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1 });
     let mut rig = zone_with(ROUTES, fleet).await;
     for route in &mut rig.routes {
-        route.policy.truth = [Witness::Rds].into();
+        route.policy.truth = [DiscoverySource::Rds].into();
     }
     let _worker = rig.start("w1");
     tokio::time::sleep(60 * SECOND).await;

@@ -11,33 +11,44 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use async_trait::async_trait;
-use writerlink_core::actuation::plan::Present;
+use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::actuation::weights::{Weight, Weights};
-use writerlink_core::evidence::discovery::{Member, Reading, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::{EventId, EventKey};
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::{IN_HAND_FOR, Outcome};
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Mode;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::{OnStarted, Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::{ObservedTarget, Target};
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
-use writerlink_engine::attempt::{
-    Attempts, DryRun, Look, MOVES_PER_MINUTE_MAX, NothingInHand, OperatorCommands, PeriodicPass, Reconciler,
-    Together, Watched,
-};
+use writerlink_engine::attempt::Attempts;
+use writerlink_engine::attempt::DryRun;
+use writerlink_engine::attempt::MOVES_PER_MINUTE_MAX;
+use writerlink_engine::attempt::NoMessage;
+use writerlink_engine::attempt::OperatorCommands;
+use writerlink_engine::attempt::PassResult;
+use writerlink_engine::attempt::PeriodicPass;
+use writerlink_engine::attempt::Reconciler;
+use writerlink_engine::attempt::RouteWatch;
+use writerlink_engine::attempt::Together;
 use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
 use writerlink_engine::timer::INTERVAL;
 use writerlink_engine::worker::{Until, VISIBILITY, Worker};
 use writerlink_sim::faults::{Fate, Fault, Site};
 use writerlink_sim::fleet::FleetConfig;
-use writerlink_sim::listener::{WEIGHTS_PROPAGATION, WeightChange};
+use writerlink_sim::listener::AppliedWeights;
+use writerlink_sim::listener::WEIGHTS_PROPAGATION;
 use writerlink_sim::load_balancer::LoadBalancer;
 use writerlink_sim::target_group::TargetDescription;
 use writerlink_sim::world::{WorldConfig, instances};
@@ -169,7 +180,7 @@ fn watch(rig: &Rig) -> Arc<Mutex<Vec<String>>> {
             for (instance, group) in &weighted.groups {
                 let ip = route.instances[instance];
                 let target = Target { ip, port: route.port };
-                let present = Present::observed(target, &elb.rows(&group.arn));
+                let present = RegisteredProof::observed(target, &elb.rows(&group.arn));
                 if in_service.contains(&group.arn) && present.is_none() {
                     let what = format!("I1: {instance} has weight and no target: {effect:?}");
                     noted.lock().unwrap().push(what);
@@ -303,7 +314,7 @@ impl TargetGroups for OneIsHidden {
         &self,
         group: &TargetGroup,
         targets: &[ObservedTarget],
-        present: &Present,
+        present: &RegisteredProof,
     ) -> Result<Reply<()>, CallError> {
         self.0.deregister(group, targets, present).await
     }
@@ -326,7 +337,7 @@ async fn a_group_that_cannot_be_read_keeps_no_other_one_cold() {
     assert!(scales.rig.run("w1").await);
     scales.deregister_by_hand(3);
     let pass = without_sight_of(&scales, 1);
-    let (mut watched, mut noted) = (Watched::default(), Vec::new());
+    let (mut watched, mut noted) = (RouteWatch::default(), Vec::new());
     pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await;
     scales.assert_points_at(2);
     scales.sound();
@@ -339,17 +350,17 @@ async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
     assert!(scales.rig.run("w1").await);
     scales.set_by_hand([100, 0, 0]);
     let pass = without_sight_of(&scales, 3);
-    let mut watched = Watched::default();
+    let mut watched = RouteWatch::default();
     let mut look = async || {
         let mut noted = Vec::new();
         pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await
     };
     let acted = look().await;
-    assert!(matches!(acted, Look::Acted(_)), "{acted:?}");
+    assert!(matches!(acted, PassResult::Acted(_)), "{acted:?}");
     scales.assert_points_at(2);
     // When all the rest is right, what there is to say is that it cannot be read.
     let failed = look().await;
-    assert!(matches!(failed, Look::Failed(_)), "{failed:?}");
+    assert!(matches!(failed, PassResult::Failed(_)), "{failed:?}");
     scales.sound();
 }
 
@@ -471,11 +482,11 @@ async fn a_paused_route_makes_no_mutating_call_whatever_is_changed_by_hand() {
     let scales = Scales::new().await;
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 2, 0));
     assert!(scales.rig.run("w0").await);
-    let order = Order {
+    let order = OperatorCommand {
         at: scales.rig.fleet.world.fabric.time.now(),
         by: "ana".to_owned(),
         reason: "maintenance".to_owned(),
-        act: Act::Pause { within: None },
+        act: CommandKind::Pause { within: None },
         overrides: Vec::new(),
     };
     let commands = OperatorCommands::new(&scales.ports("person"), Owner::new("person"), ATTEMPTS);
@@ -552,17 +563,17 @@ impl Databases for SecondWrites {
         Ok(None)
     }
 
-    async fn ask(&self, _: &Route) -> Reading {
+    async fn ask(&self, _: &Route) -> SourceReports {
         let mut readers = self.0.clone();
         let writer = readers.remove(1);
-        Reading(vec![(Witness::Rds, Testimony::Members { writer, readers })])
+        SourceReports(vec![(DiscoverySource::Rds, SourceReport::Members { writer, readers })])
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_of_a_weighted_route_is_repaired_within_one_interval() {
     let mut scales = Scales::new().await;
-    scales.rig.routes[0].policy.truth = [Witness::Rds].into();
+    scales.rig.routes[0].policy.truth = [DiscoverySource::Rds].into();
     // Where RDS is asked no map is needed: the addresses of the readers come from it too.
     let members = std::mem::take(&mut scales.rig.routes[0].instances);
     let members = members.into_iter().map(|(instance, ip)| Member { instance: Some(instance), ip });
@@ -593,9 +604,9 @@ async fn the_timer_finishes_a_weighted_move_that_a_dead_worker_left_half_done() 
     };
     scales.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let event = scales.rig.event(0, EventId::STARTED_CROSS_AZ, 2, 0);
-    let evidence = Evidence { key: EventKey::of(scales.route(), &event), ground: Ground::Event(event) };
+    let evidence = Evidence { key: EventKey::of(scales.route(), &event), ground: Trigger::Event(event) };
     let reconciler = Reconciler::new(&scales.ports("w1"), Owner::new("w1"), ATTEMPTS);
-    let attempt = reconciler.attempt(scales.route(), &evidence, Cause::Event, &NothingInHand);
+    let attempt = reconciler.attempt(scales.route(), &evidence, Cause::Event, &NoMessage);
     let died = tokio::time::timeout(Duration::from_mins(1), attempt).await;
     assert!(died.is_err(), "it never learns of anything again");
     assert_eq!(scales.weights(), [100, 0, 0]);
@@ -642,7 +653,7 @@ async fn the_timer_repairs_a_weighted_move_that_a_late_older_call_undid() {
     scales.rig.fleet.world.deliver(&scales.rig.started(0, 3, 40));
     tokio::time::sleep(Duration::from_secs(10)).await;
     scales.assert_points_at(3);
-    let undone = |changes: &[WeightChange]| {
+    let undone = |changes: &[AppliedWeights]| {
         let last = changes.last().map(|change| change.after.clone());
         let second = scales.weighted().groups.values().nth(1).unwrap();
         last.and_then(|weights| weights.of(&second.arn)) == Some(Weight::WHOLE)

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use crate::dns::DnsWitness;
 use crate::dns::names::Names;
 use crate::rds::RdsWitness;
-use writerlink_core::evidence::discovery::{Reading, Testimony};
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::names::InstanceId;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::{AddressError, CallError, Databases};
 
@@ -30,13 +31,17 @@ impl AwsDatabases {
         Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names) }
     }
 
-    async fn testimony(&self, route: &Route, witness: Witness) -> Option<(Witness, Testimony)> {
+    async fn testimony(
+        &self,
+        route: &Route,
+        witness: DiscoverySource,
+    ) -> Option<(DiscoverySource, SourceReport)> {
         if !route.policy.truth.contains(&witness) {
             return None;
         }
         let said = match witness {
-            Witness::Rds => self.rds.ask(route).await,
-            Witness::Dns => self.dns.ask(route).await,
+            DiscoverySource::Rds => self.rds.ask(route).await,
+            DiscoverySource::Dns => self.dns.ask(route).await,
         };
         Some((witness, said))
     }
@@ -52,26 +57,28 @@ impl Databases for AwsDatabases {
             return Ok(Some(*ip));
         }
         let truth = &route.policy.truth;
-        if truth.contains(&Witness::Rds) {
+        if truth.contains(&DiscoverySource::Rds) {
             Ok(self.rds.address(route, instance).await?)
-        } else if truth.contains(&Witness::Dns) {
+        } else if truth.contains(&DiscoverySource::Dns) {
             self.dns.address(route, instance).await
         } else {
             Ok(None)
         }
     }
 
-    async fn ask(&self, route: &Route) -> Reading {
+    async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time: two that speak of different moments would seem to differ.
-        let (rds, dns) =
-            tokio::join!(self.testimony(route, Witness::Rds), self.testimony(route, Witness::Dns),);
-        Reading([rds, dns].into_iter().flatten().collect())
+        let (rds, dns) = tokio::join!(
+            self.testimony(route, DiscoverySource::Rds),
+            self.testimony(route, DiscoverySource::Dns),
+        );
+        SourceReports([rds, dns].into_iter().flatten().collect())
     }
 
     async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
         match compared_with(route) {
-            Some(Witness::Rds) => self.rds.addresses(route).await,
-            Some(Witness::Dns) => Ok(self.dns.addresses(route).await),
+            Some(DiscoverySource::Rds) => self.rds.addresses(route).await,
+            Some(DiscoverySource::Dns) => Ok(self.dns.addresses(route).await),
             None => Ok(BTreeMap::new()),
         }
     }

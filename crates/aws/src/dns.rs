@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::dns::names::{Alias, Families, Located, Names};
 use crate::dns::no_address::NoAddress;
-use writerlink_core::evidence::discovery::{Member, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::Database;
 use writerlink_core::model::route::Route;
@@ -29,7 +30,7 @@ const CLUSTER: &str = "cluster-";
 /// What it begins with in endpoints that are not the writer's: the reader endpoint, and custom ones.
 const NOT_THE_WRITERS: [&str; 2] = ["cluster-ro-", "cluster-custom-"];
 
-/// The witness [`Dns`](writerlink_core::model::policy::Witness::Dns).
+/// The witness [`Dns`](writerlink_core::model::policy::DiscoverySource::Dns).
 #[derive(Clone, Debug)]
 pub struct DnsWitness {
     names: Names,
@@ -43,9 +44,9 @@ impl DnsWitness {
     }
 
     /// Who writes, by where the route's endpoint leads now.
-    pub async fn ask(&self, route: &Route) -> Testimony {
+    pub async fn ask(&self, route: &Route) -> SourceReport {
         let Some(endpoint) = &route.policy.endpoint else {
-            return Testimony::Unclear(format!(
+            return SourceReport::Unclear(format!(
                 "route {} has no endpoint to read: set the cluster endpoint's name, or do not ask dns",
                 route.name
             ));
@@ -53,7 +54,7 @@ impl DnsWitness {
         let families = Families::of(&route.allowed_cidrs);
         match self.names.look_up(endpoint, families).await {
             Ok(found) => testimony(route, &found),
-            Err(why) => Testimony::Unclear(why.to_string()),
+            Err(why) => SourceReport::Unclear(why.to_string()),
         }
     }
 
@@ -95,16 +96,16 @@ impl DnsWitness {
     }
 }
 
-fn testimony(route: &Route, found: &Located) -> Testimony {
+fn testimony(route: &Route, found: &Located) -> SourceReport {
     let names: Vec<&str> = found.names.iter().map(|alias| alias.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| is_not_the_writers(name)) {
-        return Testimony::Unclear(format!(
+        return SourceReport::Unclear(format!(
             "{name} is a reader or custom endpoint, which never tells the writer: set the cluster endpoint"
         ));
     }
     let writer = Member { instance: instance_named(route, found), ip: found.ip };
     let readers = Vec::new();
-    Testimony::Members { writer, readers }
+    SourceReport::Members { writer, readers }
 }
 
 /// For how long what RDS says of a name may be kept: the longest TTL from the cluster's endpoint on, since an alias of

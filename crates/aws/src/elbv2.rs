@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription};
 
 use crate::error::{call_error, invalid, reply};
-use writerlink_core::actuation::plan::Present;
+use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::model::route::TargetGroup;
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_engine::ports::{CallError, ErrorKind, Reply, TargetGroups};
@@ -65,7 +65,7 @@ impl TargetGroups for Elbv2TargetGroups {
         &self,
         group: &TargetGroup,
         targets: &[ObservedTarget],
-        present: &Present,
+        present: &RegisteredProof,
     ) -> Result<Reply<()>, CallError> {
         keep_the_desired_target(targets, present)?;
         if targets.is_empty() {
@@ -86,7 +86,7 @@ impl TargetGroups for Elbv2TargetGroups {
 
 /// I1: whatever the plan says, the desired target stays. A plan never asks for it, so this is a guard
 /// against a bug of ours at the last place where it costs nothing.
-fn keep_the_desired_target(targets: &[ObservedTarget], present: &Present) -> Result<(), CallError> {
+fn keep_the_desired_target(targets: &[ObservedTarget], present: &RegisteredProof) -> Result<(), CallError> {
     if targets.iter().all(|row| row.target != present.target()) {
         return Ok(());
     }

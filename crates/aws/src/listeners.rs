@@ -17,7 +17,10 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use crate::error::{call_error, invalid, reply};
-use writerlink_core::actuation::weights::{Shift, Stickiness, Weight, Weights};
+use writerlink_core::actuation::weights::Stickiness;
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_engine::ports::{CallError, ErrorKind, Listeners, Reply};
 
@@ -59,7 +62,11 @@ impl Listeners for Elbv2Listeners {
         Ok(reply(&output, weights))
     }
 
-    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError> {
+    async fn set_weights(
+        &self,
+        listener: &ListenerArn,
+        shift: &WeightChange,
+    ) -> Result<Reply<()>, CallError> {
         carries_something(shift)?;
         self.client
             .modify_listener()
@@ -72,9 +79,9 @@ impl Listeners for Elbv2Listeners {
     }
 }
 
-/// I1: whatever was planned, the weights are not all 0. No [`Shift`] is so; this is a guard against a bug of ours at
+/// I1: whatever was planned, the weights are not all 0. No [`WeightChange`] is so; this is a guard against a bug of ours at
 /// the last place where it costs nothing.
-fn carries_something(shift: &Shift) -> Result<(), CallError> {
+fn carries_something(shift: &WeightChange) -> Result<(), CallError> {
     if shift.weights().in_service().is_empty() {
         let message = "no group would get any connection".to_owned();
         return Err(invalid(MODIFY_LISTENER, "AllWeightsZero", message));

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::dns::names::{Families, Names};
 use crate::error::{call_error, invalid};
-use writerlink_core::evidence::discovery::{Member, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_core::model::route::Route;
@@ -58,7 +59,7 @@ const INSTANCE_STANDS: &[&str] = &[
 /// The statuses of an instance that does not serve yet, or no more: it is no reader.
 const INSTANCE_IS_NONE: &[&str] = &["creating", "delete-precheck", "deleting", "failed", "restore-error"];
 
-/// The witness [`Rds`](writerlink_core::model::policy::Witness::Rds).
+/// The witness [`Rds`](writerlink_core::model::policy::DiscoverySource::Rds).
 #[derive(Clone, Debug)]
 pub struct RdsWitness {
     client: Client,
@@ -74,12 +75,12 @@ impl RdsWitness {
 
     /// Who writes and who only reads, by RDS's word. Each call and each look-up takes `writerlink_core::model::time::CALL_TIMEOUT`
     /// at most.
-    pub async fn ask(&self, route: &Route) -> Testimony {
+    pub async fn ask(&self, route: &Route) -> SourceReport {
         let source = match route.source_of_rds() {
             Ok(source) => source,
             Err(why) => {
                 let name = &route.name;
-                return Testimony::Unclear(format!(
+                return SourceReport::Unclear(format!(
                     "route {name} has no source to ask RDS about ({why}): set its source, or do not ask rds"
                 ));
             }
@@ -88,7 +89,7 @@ impl RdsWitness {
             Database::Cluster => self.cluster(route, source).await,
             Database::Instance => self.instance(route, source).await,
         };
-        asked.unwrap_or_else(Testimony::Unclear)
+        asked.unwrap_or_else(SourceReport::Unclear)
     }
 
     /// The address of an instance that RDS says is of the route's source (I5); `None` when it is not.
@@ -211,11 +212,11 @@ impl RdsWitness {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn cluster(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {
+    async fn cluster(&self, route: &Route, source: &SourceId) -> Result<SourceReport, String> {
         let named = self.writer(source).await?;
         if let (Role::Writer, Some(ip)) = (route.policy.role, route.instances.get(&named)) {
             // The route's own map says where; RDS was asked who. One call less, and no name that lags behind.
-            return Ok(Testimony::Members {
+            return Ok(SourceReport::Members {
                 writer: Member { instance: Some(named), ip: *ip },
                 readers: Vec::new(),
             });
@@ -231,18 +232,18 @@ impl RdsWitness {
             ));
         };
         let families = Families::of(&route.allowed_cidrs);
-        Ok(Testimony::Members {
+        Ok(SourceReport::Members {
             writer: self.standing(writer, families).await?,
             readers: self.located(readers, families).await?,
         })
     }
 
-    async fn instance(&self, route: &Route, source: &SourceId) -> Result<Testimony, String> {
+    async fn instance(&self, route: &Route, source: &SourceId) -> Result<SourceReport, String> {
         let row = self.describe(source.as_str()).await.map_err(|error| error.to_string())?;
         let families = Families::of(&route.allowed_cidrs);
         let writer = self.standing(&row, families).await?;
         let readers = Vec::new();
-        Ok(Testimony::Members { writer, readers })
+        Ok(SourceReport::Members { writer, readers })
     }
 
     /// The one member that RDS calls the writer of a cluster whose roles stand.

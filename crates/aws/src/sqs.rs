@@ -17,7 +17,11 @@ use crate::error::{call_error, invalid};
 use crate::sqs::facts::{GET_QUEUE_ATTRIBUTES, attributes};
 pub use crate::sqs::facts::{OpenError, QueueFacts};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{CallError, Depth, Kept, Message, Queue};
+use writerlink_engine::ports::CallError;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Message;
+use writerlink_engine::ports::Queue;
 
 const RECEIVE_MESSAGE: &str = "ReceiveMessage";
 const CHANGE_MESSAGE_VISIBILITY: &str = "ChangeMessageVisibility";
@@ -99,7 +103,11 @@ impl Queue for SqsQueue {
         output.messages.unwrap_or_default().into_iter().map(message).collect()
     }
 
-    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError> {
+    async fn change_visibility(
+        &self,
+        message: &Message,
+        visibility: Duration,
+    ) -> Result<Extended, CallError> {
         let sent = self
             .client
             .change_message_visibility()
@@ -111,7 +119,7 @@ impl Queue for SqsQueue {
         kept(CHANGE_MESSAGE_VISIBILITY, sent)
     }
 
-    async fn delete(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn delete(&self, message: &Message) -> Result<Extended, CallError> {
         let sent = self
             .client
             .delete_message()
@@ -122,7 +130,7 @@ impl Queue for SqsQueue {
         kept(DELETE_MESSAGE, sent)
     }
 
-    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn dead_letter(&self, message: &Message) -> Result<Extended, CallError> {
         self.client
             .send_message()
             .queue_url(&self.facts.dead_letter_url)
@@ -160,13 +168,13 @@ async fn depth_of(client: &Client, url: &str) -> Result<Depth, CallError> {
 }
 
 /// What a call about a handle says about the message.
-fn kept<T, E>(call: &'static str, sent: Result<T, SdkError<E, HttpResponse>>) -> Result<Kept, CallError>
+fn kept<T, E>(call: &'static str, sent: Result<T, SdkError<E, HttpResponse>>) -> Result<Extended, CallError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match sent {
-        Ok(_) => Ok(Kept::Ours),
-        Err(error) if error.code().is_some_and(|code| GONE.contains(&code)) => Ok(Kept::Gone),
+        Ok(_) => Ok(Extended::Ours),
+        Err(error) if error.code().is_some_and(|code| GONE.contains(&code)) => Ok(Extended::Gone),
         Err(error) => Err(call_error(call, &error)),
     }
 }

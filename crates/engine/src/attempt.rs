@@ -53,25 +53,28 @@ use crate::attempt::calls::Stopped;
 pub use crate::attempt::chain_check::ChainCheck;
 pub use crate::attempt::map::{COMPARE_EVERY, MapComparison};
 pub use crate::attempt::orders::{OperatorCommands, Ordered};
-use crate::attempt::pace::Pace;
+use crate::attempt::pace::MoveLimiter;
 pub use crate::attempt::preview::{DryRun, Preview, RouteOutlook};
 pub use crate::attempt::provenance::RecordAuthor;
 pub use crate::attempt::recover::{CHAIN_BROKEN, RECOVERED_MAX};
-pub use crate::attempt::report::{Ended, Report};
+pub use crate::attempt::report::AttemptResult;
+pub use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
 pub use crate::attempt::states::{LedgerNews, StateStore};
 use crate::attempt::steps::Steps;
-pub use crate::attempt::tick::{Look, Noted, PeriodicPass};
+pub use crate::attempt::tick::PassResult;
+pub use crate::attempt::tick::PeriodicPass;
+pub use crate::attempt::tick::TimerRecord;
 pub use crate::attempt::together::Together;
-use crate::attempt::turns::Leave;
+use crate::attempt::turns::Permit;
 pub use crate::attempt::turns::SharedQuotaQueue;
-pub use crate::attempt::watched::Watched;
+pub use crate::attempt::watched::RouteWatch;
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Listeners, Ports, TargetGroups};
 use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::IllegalChange;
 use writerlink_core::ledger::lease::Hold;
@@ -82,7 +85,7 @@ use writerlink_core::model::names::{InstanceId, RouteName, TargetGroupArn};
 use writerlink_core::model::outcome::{Outcome, retry_after};
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::{Route, Strategy};
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
@@ -90,7 +93,7 @@ use writerlink_core::model::time::Timestamp;
 /// calls. A heartbeat of its own would go on beating for a worker that is stuck, and could revive what was
 /// just let go of.
 #[async_trait]
-pub trait InHand: Send + Sync {
+pub trait InFlight: Send + Sync {
     /// Makes the messages in hand invisible for a whole visibility timeout from now, unless that was done a
     /// moment ago.
     async fn keep(&self);
@@ -112,10 +115,10 @@ pub trait InHand: Send + Sync {
 
 /// Nothing to keep: the event came from a file.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NothingInHand;
+pub struct NoMessage;
 
 #[async_trait]
-impl InHand for NothingInHand {
+impl InFlight for NoMessage {
     async fn keep(&self) {}
 
     fn deliveries(&self) -> u32 {
@@ -131,7 +134,7 @@ pub struct Reconciler {
     clock: Arc<dyn Clock>,
     attempts_max: u32,
     states: Arc<StateStore>,
-    pace: Pace,
+    pace: MoveLimiter,
     queue: Arc<SharedQuotaQueue>,
 }
 
@@ -155,7 +158,7 @@ struct Task<'a> {
     transition: TransitionId,
     /// Where the route's chain ended when its group was looked at, if that was before the attempt.
     looked_at: Option<ChainHead>,
-    in_hand: &'a dyn InHand,
+    in_hand: &'a dyn InFlight,
     steps: Steps,
 }
 
@@ -171,7 +174,7 @@ struct Held {
     /// Whether an earlier attempt at the event may have moved it there already.
     may_be_moved: bool,
     /// Leave to make the first call, if the route waited for it before it was taken.
-    leave: Option<Leave>,
+    leave: Option<Permit>,
 }
 
 /// What the bucket of registrations gives in its best minute, while the deregistrations wait: so a worker that follows
@@ -185,7 +188,7 @@ impl<'a> Task<'a> {
         route: &'a Route,
         evidence: &'a Evidence,
         cause: Cause,
-        in_hand: &'a dyn InHand,
+        in_hand: &'a dyn InFlight,
     ) -> Self {
         let began = clock.wall();
         Self {
@@ -213,7 +216,7 @@ impl Reconciler {
             clock: clock(),
             attempts_max: limits.attempts_max,
             states: Arc::new(StateStore::new(ports, author.into())),
-            pace: Pace::new(limits.moves_per_minute_max),
+            pace: MoveLimiter::new(limits.moves_per_minute_max),
             queue: Arc::new(SharedQuotaQueue::new(clock(), limits.quota)),
         }
     }
@@ -245,7 +248,7 @@ impl Reconciler {
         route: &Route,
         evidence: &Evidence,
         cause: Cause,
-        in_hand: &dyn InHand,
+        in_hand: &dyn InFlight,
     ) -> Report {
         self.carry_through(Task::begin(&self.clock, route, evidence, cause, in_hand)).await
     }
@@ -253,7 +256,7 @@ impl Reconciler {
     /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
     /// elsewhere), what was seen was the middle of somebody's move, and nothing is done.
     async fn attempt_seen(&self, route: &Route, evidence: &Evidence, looked_at: ChainHead) -> Report {
-        let task = Task::begin(&self.clock, route, evidence, Cause::Reconcile, &NothingInHand);
+        let task = Task::begin(&self.clock, route, evidence, Cause::Reconcile, &NoMessage);
         self.carry_through(Task { looked_at: Some(looked_at), ..task }).await
     }
 
@@ -272,7 +275,7 @@ impl Reconciler {
     }
 
     /// Makes the calls and writes down how they went.
-    async fn carry_out(&self, task: &Task<'_>, mut held: Held, report: &mut Report) -> Ended {
+    async fn carry_out(&self, task: &Task<'_>, mut held: Held, report: &mut Report) -> AttemptResult {
         report.generation = Some(held.state.control.generation);
         report.desired = Some((held.desired.instance.clone(), held.desired.target));
         let ended = match &task.route.strategy {
@@ -286,12 +289,12 @@ impl Reconciler {
             Ok(verdict) => verdict,
             Err(Stopped::LeaseLost) => return self.lease_lost(task, None),
             Err(Stopped::Waits(pause)) => {
-                let waits = Ended::Waits(pause, None);
+                let waits = AttemptResult::Waits(pause, None);
                 return self.let_go_for_now(task, &held, waits, report).await;
             }
             Err(Stopped::Failed(error)) if self.queue.asks_again(task, &error) => {
                 let pause = self.queue.after_a_refusal(task, &held, &error);
-                let waits = Ended::Waits(pause, Some(error));
+                let waits = AttemptResult::Waits(pause, Some(error));
                 return self.let_go_for_now(task, &held, waits, report).await;
             }
             Err(Stopped::Failed(error)) => {
@@ -303,7 +306,7 @@ impl Reconciler {
     }
 
     /// Settles the event, or defers it to its next delivery while there are attempts left.
-    async fn finish(&self, task: &Task<'_>, held: &Held, verdict: Verdict, report: &Report) -> Ended {
+    async fn finish(&self, task: &Task<'_>, held: &Held, verdict: Verdict, report: &Report) -> AttemptResult {
         let failed = verdict.outcome == Outcome::Failed;
         // What nobody delivers again is tried again by the next look of the timer, or by the person.
         let attempts = held.event.as_ref().map(|event| event.attempts);
@@ -315,9 +318,10 @@ impl Reconciler {
         entry.note.clone_from(&verdict.note);
         // By the ledger's own count: a message that waited for its turn was delivered more often than its event failed.
         let pause = retry_after(entry.attempt, self.clock.random());
-        let ended = if again { Ended::Deferred(verdict, pause) } else { Ended::Settled(verdict) };
+        let ended =
+            if again { AttemptResult::Deferred(verdict, pause) } else { AttemptResult::Settled(verdict) };
         let closed = self.close(task, held, entry, ended).await;
-        closed.unwrap_or_else(|error| Ended::Unavailable(error, pause))
+        closed.unwrap_or_else(|error| AttemptResult::Unavailable(error, pause))
     }
 
     /// Writes the last record of an attempt and frees its route: then it ended like this.
@@ -326,8 +330,8 @@ impl Reconciler {
         task: &Task<'_>,
         held: &Held,
         entry: Entry,
-        ended: Ended,
-    ) -> Result<Ended, CallError> {
+        ended: AttemptResult,
+    ) -> Result<AttemptResult, CallError> {
         let change = change::finish(&held.state, held.event.as_ref(), entry);
         let change = change.map_err(|illegal| bug(&illegal))?;
         Ok(match self.states.commit(&task.steps, "Finish", &change).await? {
@@ -354,8 +358,8 @@ impl Reconciler {
         retry_after(attempt.max(task.in_hand.deliveries()), self.clock.random())
     }
 
-    fn lease_lost(&self, task: &Task<'_>, settled: Option<Outcome>) -> Ended {
-        Ended::LeaseLost { settled, again_after: self.pause(task, 1) }
+    fn lease_lost(&self, task: &Task<'_>, settled: Option<Outcome>) -> AttemptResult {
+        AttemptResult::LeaseLost { settled, again_after: self.pause(task, 1) }
     }
 }
 
@@ -368,10 +372,10 @@ fn group_of(route: &Route, instance: &InstanceId) -> TargetGroupArn {
 /// What a move is put down to.
 fn why_moved(task: &Task<'_>, held: &Held) -> Reason {
     match &task.evidence.ground {
-        Ground::Event(_) => Reason::WriterMoved,
-        Ground::Truth(_) if held.pointed_here => Reason::GroupDiffered,
-        Ground::Truth(_) => Reason::TruthMoved,
-        Ground::Order(_) => Reason::Ordered,
+        Trigger::Event(_) => Reason::WriterMoved,
+        Trigger::Truth(_) if held.pointed_here => Reason::GroupDiffered,
+        Trigger::Truth(_) => Reason::TruthMoved,
+        Trigger::Order(_) => Reason::Ordered,
     }
 }
 
@@ -384,15 +388,15 @@ fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
         (false, _) => {
             Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("the group already holds {to}"))
         }
-        (true, Reach::Swap) if desired.beside.is_empty() => {
+        (true, MoveMode::Swap) if desired.beside.is_empty() => {
             Verdict::new(Outcome::Swapped, reason, format!("the group holds {to} and no other writer"))
         }
-        (true, Reach::Swap) => Verdict::new(
+        (true, MoveMode::Swap) => Verdict::new(
             Outcome::Swapped,
             reason,
             format!("the group holds {to} and {} other readers", desired.beside.len()),
         ),
-        (true, Reach::Register) => Verdict::new(
+        (true, MoveMode::Register) => Verdict::new(
             Outcome::Registered,
             Reason::RegisteredFirst,
             format!("{to} is registered; the old target stays until the failover completes"),

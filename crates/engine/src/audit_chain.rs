@@ -24,7 +24,7 @@ const NEWEST: u64 = 50;
 
 /// What comes next in a chain.
 #[derive(Debug)]
-pub enum Met {
+pub enum ChainStep {
     /// Records that follow each other, by their numbers.
     Records(Vec<StoredRecord>),
     /// Records that are not there, although a later one is. They were looked for twice.
@@ -42,7 +42,7 @@ pub enum Met {
 
 /// A place in a route's chain, and the way from there.
 #[derive(Debug)]
-pub struct Walk {
+pub struct ChainWalk {
     route: RouteName,
     next: u64,
     to: Option<u64>,
@@ -54,7 +54,7 @@ pub struct Walk {
     at_end: bool,
 }
 
-impl Walk {
+impl ChainWalk {
     /// A walk that begins with this record.
     #[must_use]
     pub fn from(route: RouteName, seq: u64) -> Self {
@@ -94,17 +94,17 @@ impl Walk {
     ///
     /// # Errors
     /// When the records cannot be read; a row that is none is no error.
-    pub async fn go_on(&mut self, audit: &dyn Audit) -> Result<Met, CallError> {
+    pub async fn go_on(&mut self, audit: &dyn Audit) -> Result<ChainStep, CallError> {
         loop {
             if self.read.is_empty() {
                 if take(&mut self.at_end) {
-                    return Ok(Met::End);
+                    return Ok(ChainStep::End);
                 }
                 self.read_a_page(audit).await?;
             }
             let Some(found) = self.read.front().map(seq_of) else {
                 self.at_end = false;
-                return Ok(Met::End);
+                return Ok(ChainStep::End);
             };
             if found > self.next {
                 if self.doubted != Some(found) {
@@ -114,7 +114,7 @@ impl Walk {
                     continue;
                 }
                 let expected = replace(&mut self.next, found);
-                return Ok(Met::Missing { expected, found });
+                return Ok(ChainStep::Missing { expected, found });
             }
             self.doubted = None;
             return Ok(self.take_what_follows());
@@ -130,16 +130,16 @@ impl Walk {
     }
 
     /// The row at the front if it is no record, else the records there as far as each is the next one.
-    fn take_what_follows(&mut self) -> Met {
+    fn take_what_follows(&mut self) -> ChainStep {
         if let Some(Err(row)) = self.read.pop_front_if(|row| row.is_err()) {
             self.next = self.next.max(row.seq.saturating_add(1));
-            return Met::Unreadable(row);
+            return ChainStep::Unreadable(row);
         }
         let numbered = self.read.iter().zip(self.next..);
         let follow = numbered.take_while(|(row, seq)| row.is_ok() && seq_of(row) == *seq);
         let records: Vec<_> = (self.read.drain(..follow.count())).flatten().collect();
         self.next += u64::try_from(records.len()).unwrap_or(u64::MAX);
-        Met::Records(records)
+        ChainStep::Records(records)
     }
 }
 
@@ -285,7 +285,7 @@ impl Follower {
 /// no fault, while the other way round it would look as if the chain's end were missing.
 #[derive(Debug)]
 pub struct Verification {
-    walk: Walk,
+    walk: ChainWalk,
     head: ChainHead,
     /// How far it came.
     pub chain: Follower,
@@ -297,7 +297,7 @@ pub struct Verification {
 impl Verification {
     /// Of the records of a walk, which follow what `chain` says.
     #[must_use]
-    pub fn of(walk: Walk, chain: Follower, head: ChainHead) -> Self {
+    pub fn of(walk: ChainWalk, chain: Follower, head: ChainHead) -> Self {
         Self { walk, head, chain, fault: None, end_was_doubted: false }
     }
 
@@ -307,13 +307,13 @@ impl Verification {
     /// When the records cannot be read: that says nothing about them.
     pub async fn go_on(&mut self, audit: &dyn Audit) -> Result<bool, CallError> {
         match self.walk.go_on(audit).await? {
-            Met::Records(records) => {
+            ChainStep::Records(records) => {
                 let mut faults = records.iter().map(|stored| self.chain.take(stored).err());
                 self.fault = faults.find_map(|fault| fault);
             }
-            Met::Missing { expected, found } => self.fault = Some(Fault::missing(expected, found)),
-            Met::Unreadable(row) => self.fault = Some(Fault::unreadable(&row)),
-            Met::End => return Ok(self.end()),
+            ChainStep::Missing { expected, found } => self.fault = Some(Fault::missing(expected, found)),
+            ChainStep::Unreadable(row) => self.fault = Some(Fault::unreadable(&row)),
+            ChainStep::End => return Ok(self.end()),
         }
         Ok(self.fault.is_none())
     }
@@ -376,7 +376,7 @@ pub async fn verify_from(
     chain: Follower,
     head: ChainHead,
 ) -> Result<Verified, CallError> {
-    let walk = Walk::from(route.clone(), first);
+    let walk = ChainWalk::from(route.clone(), first);
     let mut verification = Verification::of(walk, chain, head);
     while verification.go_on(audit).await? {}
     Ok(Verified { last: verification.chain.verified(), fault: verification.fault })
@@ -391,20 +391,20 @@ pub async fn adopted_after(
     route: &RouteName,
     broken: &BrokenChain,
 ) -> Result<Option<u64>, CallError> {
-    let mut walk = Walk::from(route.clone(), broken.seq());
+    let mut walk = ChainWalk::from(route.clone(), broken.seq());
     // The adoption itself may follow right behind missing rows, or be the record that does not continue an older one.
     let is_adoption = |stored: &StoredRecord| {
         stored.record.entry.kind == RecordKind::Adopted && stored.altered_parts().is_none()
     };
     loop {
         match walk.go_on(audit).await? {
-            Met::Records(records) => {
+            ChainStep::Records(records) => {
                 if let Some(stored) = records.iter().find(|stored| is_adoption(stored)) {
                     return Ok(Some(stored.record.seq));
                 }
             }
-            Met::Missing { .. } | Met::Unreadable(_) => {}
-            Met::End => return Ok(None),
+            ChainStep::Missing { .. } | ChainStep::Unreadable(_) => {}
+            ChainStep::End => return Ok(None),
         }
     }
 }

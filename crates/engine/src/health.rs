@@ -12,7 +12,8 @@ use std::time::Duration;
 
 pub use crate::health::ask::ask;
 use crate::ports::Clock;
-use crate::telemetry::event::{Happening, Observer};
+use crate::telemetry::event::EventSink;
+use crate::telemetry::event::WorkerEvent;
 use crate::timer::{LOOK_LONGEST, SUMMARY_EVERY};
 use crate::worker::TURN_LONGEST;
 use writerlink_core::model::time::CALL_TIMEOUT;
@@ -148,23 +149,23 @@ impl Liveness {
     }
 }
 
-impl Observer for Liveness {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Liveness {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         let now = self.clock.monotonic();
         let mut signs = self.signs();
         match happening {
-            Happening::Started { with_timer } => {
+            WorkerEvent::Started { with_timer } => {
                 signs.turned = now;
                 signs.timer = with_timer.then_some(TimerSigns { went_round: now, oldest_look: None });
             }
-            Happening::Turned => signs.turned = now,
-            Happening::Summary(summary) => {
+            WorkerEvent::Turned => signs.turned = now,
+            WorkerEvent::Summary(summary) => {
                 signs.timer = Some(TimerSigns {
                     went_round: now,
                     oldest_look: summary.oldest_look.map(|age| now.saturating_sub(age)),
                 });
             }
-            Happening::Stopping { within, .. } => {
+            WorkerEvent::Stopping { within, .. } => {
                 let within = *within;
                 signs.stops = Some(Stopping { since: now, within });
             }
@@ -217,13 +218,13 @@ impl Readiness {
     }
 }
 
-impl Observer for Readiness {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Readiness {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         match happening {
-            Happening::Received(_) => self.queue.store(true, Ordering::Relaxed),
-            Happening::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
-            Happening::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
-            Happening::Stopping { .. } => self.stopping.store(true, Ordering::Relaxed),
+            WorkerEvent::Received(_) => self.queue.store(true, Ordering::Relaxed),
+            WorkerEvent::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
+            WorkerEvent::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
+            WorkerEvent::Stopping { .. } => self.stopping.store(true, Ordering::Relaxed),
             _ => {}
         }
     }

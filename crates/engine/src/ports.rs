@@ -15,9 +15,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use crate::ports::audit::{Audit, AuditQuery, NoRecords, Page, Row, StoredRecord, UnreadableRow};
-use writerlink_core::actuation::plan::Present;
-use writerlink_core::actuation::weights::{Shift, Weights};
-use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::change::Change;
 use writerlink_core::ledger::state::{EventEntry, RouteState};
@@ -139,7 +140,7 @@ pub struct Message {
 
 /// Whether a message was still ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Extended {
     /// It was, and the call did what it says.
     Ours,
     /// Its visibility ended before the call: another worker may have it. Nothing was changed.
@@ -164,14 +165,15 @@ pub trait Queue: Send + Sync {
     async fn receive(&self, max: u32, wait: Duration) -> Result<Vec<Message>, CallError>;
 
     /// Makes a message invisible for `visibility` from now; zero gives it back at once.
-    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError>;
+    async fn change_visibility(&self, message: &Message, visibility: Duration)
+    -> Result<Extended, CallError>;
 
-    /// Removes a message for good. [`Kept::Gone`] is harmless: its next delivery finds its event settled.
-    async fn delete(&self, message: &Message) -> Result<Kept, CallError>;
+    /// Removes a message for good. [`Extended::Gone`] is harmless: its next delivery finds its event settled.
+    async fn delete(&self, message: &Message) -> Result<Extended, CallError>;
 
     /// Sends a message to the dead-letter queue, then removes it. Sent twice when a reply is lost in
     /// between; the dead-letter queue drops the second copy by its deduplication id, the message's id.
-    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError>;
+    async fn dead_letter(&self, message: &Message) -> Result<Extended, CallError>;
 
     /// How full the queue is.
     async fn depth(&self) -> Result<Depth, CallError>;
@@ -199,15 +201,15 @@ impl Queue for NoQueue {
         Self::refused("ReceiveMessage")
     }
 
-    async fn change_visibility(&self, _: &Message, _: Duration) -> Result<Kept, CallError> {
+    async fn change_visibility(&self, _: &Message, _: Duration) -> Result<Extended, CallError> {
         Self::refused("ChangeMessageVisibility")
     }
 
-    async fn delete(&self, _: &Message) -> Result<Kept, CallError> {
+    async fn delete(&self, _: &Message) -> Result<Extended, CallError> {
         Self::refused("DeleteMessage")
     }
 
-    async fn dead_letter(&self, _: &Message) -> Result<Kept, CallError> {
+    async fn dead_letter(&self, _: &Message) -> Result<Extended, CallError> {
         Self::refused("SendMessage")
     }
 
@@ -282,7 +284,7 @@ pub trait TargetGroups: Send + Sync {
         &self,
         group: &TargetGroup,
         targets: &[ObservedTarget],
-        present: &Present,
+        present: &RegisteredProof,
     ) -> Result<Reply<()>, CallError>;
 }
 
@@ -294,9 +296,10 @@ pub trait Listeners: Send + Sync {
     async fn weights(&self, listener: &ListenerArn) -> Result<Reply<Weights>, CallError>;
 
     /// After it the forward action is this one, whole: what somebody else changed of it since it was read is lost.
-    /// New connections follow within a minute or two. Takes nothing but a [`Shift`], whose making asks for the
+    /// New connections follow within a minute or two. Takes nothing but a [`WeightChange`], whose making asks for the
     /// proof that the group with the weight has a registered target (I1).
-    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError>;
+    async fn set_weights(&self, listener: &ListenerArn, shift: &WeightChange)
+    -> Result<Reply<()>, CallError>;
 }
 
 /// What is known of the databases.
@@ -308,7 +311,7 @@ pub trait Databases: Send + Sync {
 
     /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
     /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
-    async fn ask(&self, route: &Route) -> Reading;
+    async fn ask(&self, route: &Route) -> SourceReports;
 
     /// Where the instances of the route's map are, by whoever its map is compared with
     /// ([`compared_with`](writerlink_core::evidence::drift::compared_with)). One that cannot be found is left out.
@@ -327,8 +330,8 @@ impl Databases for StaticMap {
         Ok(route.instances.get(instance).copied())
     }
 
-    async fn ask(&self, _: &Route) -> Reading {
-        Reading::default()
+    async fn ask(&self, _: &Route) -> SourceReports {
+        SourceReports::default()
     }
 }
 

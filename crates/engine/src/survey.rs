@@ -14,16 +14,23 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::ports::{AuditQuery, CallError, Depth, Page, Ports, Queue, StoredRecord, UnreadableRow};
-use crate::survey::pace::Pace;
-use writerlink_core::actuation::weights::{Scene, Weight, Weights};
-use writerlink_core::ledger::state::{ChainHead, Control, RouteState};
+use crate::survey::pace::ReadRate;
+use writerlink_core::actuation::weights::ObservedListener;
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::actuation::weights::Weights;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::chain_end::{ChainEnd, EndRow};
-use writerlink_core::status::health::{Judgement, Shown, Standing, judge};
+use writerlink_core::status::health::Assessment;
+use writerlink_core::status::health::RouteHealth;
+use writerlink_core::status::health::Shown;
+use writerlink_core::status::health::judge;
 use writerlink_core::status::last_move::LastMove;
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the
@@ -86,7 +93,7 @@ impl Survey {
     #[must_use]
     pub fn all_right(&self) -> bool {
         let mut routes = self.routes.iter();
-        routes.all(|route| route.judgement.standing == Standing::Right)
+        routes.all(|route| route.judgement.standing == RouteHealth::Right)
     }
 
     /// The newest record that a worker wrote of these routes: the nearest there is to the configuration that it runs.
@@ -149,13 +156,13 @@ pub struct RouteSurvey {
     /// The last move among them.
     pub last_move: Option<LastMove>,
     /// Whether it is where it should be.
-    pub judgement: Judgement,
+    pub judgement: Assessment,
 }
 
 impl RouteSurvey {
     /// What decisions look at, if it could be read and is there.
     #[must_use]
-    pub fn control(&self) -> Option<&Control> {
+    pub fn control(&self) -> Option<&Assignment> {
         let state = self.state.as_ref().ok()?.as_ref();
         state.map(|state| &state.control)
     }
@@ -163,7 +170,7 @@ impl RouteSurvey {
     /// Whether another worker's move between the reads may be what makes it look like this.
     fn may_have_changed(&self) -> bool {
         let differs = self.chain_end.as_ref().is_ok_and(|end| !end.matches());
-        differs || self.judgement.standing == Standing::Wrong
+        differs || self.judgement.standing == RouteHealth::Wrong
     }
 
     /// The head of its state, if it has one.
@@ -191,14 +198,14 @@ pub struct GroupSurvey {
 pub struct Surveyor {
     ports: Ports,
     at_once: Semaphore,
-    pace: Pace,
+    pace: ReadRate,
 }
 
 impl Surveyor {
     /// One that has read nothing yet.
     #[must_use]
     pub fn new(ports: Ports) -> Arc<Self> {
-        let pace = Pace::new(Arc::clone(&ports.clock));
+        let pace = ReadRate::new(Arc::clone(&ports.clock));
         Arc::new(Self { ports, at_once: Semaphore::new(ROUTES_AT_ONCE), pace })
     }
 
@@ -342,14 +349,14 @@ impl RouteSurvey {
             newest_row: Err(why()),
             chain_end: Err(why()),
             last_move: None,
-            judgement: Judgement::new(Standing::Unknown, why().to_string()),
+            judgement: Assessment::new(RouteHealth::Unknown, why().to_string()),
         }
     }
 
-    fn judged(&self) -> Judgement {
+    fn judged(&self) -> Assessment {
         let Ok(state) = &self.state else {
             let why = "its state in the ledger could not be read";
-            return Judgement::new(Standing::Unknown, why);
+            return Assessment::new(RouteHealth::Unknown, why);
         };
         let control = state.as_ref().map(|state| &state.control);
         let scene;
@@ -365,7 +372,7 @@ impl RouteSurvey {
         let found = judge(&self.route, control, shown, last, self.at);
         let Ok(end) = &self.chain_end else {
             let why = "whether its records end where its state says could not be read";
-            return Judgement::new(Standing::Unknown, why).and(&found);
+            return Assessment::new(RouteHealth::Unknown, why).and(&found);
         };
         match end.judgement(&self.route.name) {
             Some(differs) => differs.and(&found),
@@ -378,12 +385,12 @@ impl RouteSurvey {
         rows.map_or(Shown::Nothing, |rows| Shown::Group(rows))
     }
 
-    fn scene(&self, weighted: &Weighted, weights: &Weights) -> Scene {
+    fn scene(&self, weighted: &Weighted, weights: &Weights) -> ObservedListener {
         let instances = weighted.groups.keys().zip(&self.groups);
         let read = instances.filter_map(|(instance, group)| {
             let rows = group.rows.as_ref().ok()?;
             Some((instance.clone(), rows.clone()))
         });
-        Scene { weights: weights.clone(), rows: read.collect() }
+        ObservedListener { weights: weights.clone(), rows: read.collect() }
     }
 }

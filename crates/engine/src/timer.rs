@@ -7,12 +7,20 @@
 use crate::telemetry::event::Summary;
 mod chains;
 
-use crate::attempt::{
-    COMPARE_EVERY, ChainCheck, Ended, Look, MapComparison, Noted, PeriodicPass, Reconciler, StateStore,
-    Together, Watched,
-};
+use crate::attempt::AttemptResult;
+use crate::attempt::COMPARE_EVERY;
+use crate::attempt::ChainCheck;
+use crate::attempt::MapComparison;
+use crate::attempt::PassResult;
+use crate::attempt::PeriodicPass;
+use crate::attempt::Reconciler;
+use crate::attempt::RouteWatch;
+use crate::attempt::StateStore;
+use crate::attempt::TimerRecord;
+use crate::attempt::Together;
 use crate::ports::{Clock, Ports};
-use crate::telemetry::event::{Happening, Observer};
+use crate::telemetry::event::EventSink;
+use crate::telemetry::event::WorkerEvent;
 use crate::timer::chains::Chains;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, info_span};
-use writerlink_core::actuation::health::Arrival;
+use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::outcome::{Outcome, doubled, retry_after};
@@ -53,7 +61,7 @@ impl Default for Reconciling {
 
 /// A route to be looked at before its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Nudge {
+pub enum Wake {
     /// Something happened to this one.
     Route(RouteName),
     /// Something happened that may concern any.
@@ -102,15 +110,15 @@ pub struct Timer {
     states: Arc<StateStore>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn EventSink>,
     settings: Reconciling,
 }
 
 /// A route in the timer's hands.
 #[derive(Default)]
-struct Seat {
+struct Scheduled {
     /// Absent while the route is being looked at.
-    watched: Option<Watched>,
+    watched: Option<RouteWatch>,
     /// When the next look is due.
     due: Duration,
     failures: u32,
@@ -122,7 +130,7 @@ struct Seat {
     unresolved: bool,
 }
 
-impl Seat {
+impl Scheduled {
     fn is_diverged(&self) -> bool {
         self.differs || self.unresolved
     }
@@ -131,8 +139,8 @@ impl Seat {
 /// A look that came back.
 struct Looked {
     n: usize,
-    watched: Watched,
-    look: Look,
+    watched: RouteWatch,
+    look: PassResult,
 }
 
 impl Timer {
@@ -142,7 +150,7 @@ impl Timer {
         ports: &Ports,
         reconciler: Arc<Reconciler>,
         routes: Arc<[Route]>,
-        observer: Arc<dyn Observer>,
+        observer: Arc<dyn EventSink>,
         settings: Reconciling,
     ) -> Self {
         let states = Arc::clone(reconciler.states());
@@ -159,11 +167,11 @@ impl Timer {
     }
 
     /// Looks at routes until `nudges` closes, then finishes the looks that are under way.
-    pub async fn run(self: Arc<Self>, mut nudges: UnboundedReceiver<Nudge>) {
+    pub async fn run(self: Arc<Self>, mut nudges: UnboundedReceiver<Wake>) {
         let Some(interval) = self.settings.interval else {
             return;
         };
-        let mut rounds = Rounds::new(&self, interval);
+        let mut rounds = Schedule::new(&self, interval);
         let mut looks = JoinSet::new();
         let mut chains = Chains::new(self.clock.monotonic());
         loop {
@@ -180,7 +188,7 @@ impl Timer {
                 },
                 Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
                     Ok(looked) => rounds.take(&self, looked, interval),
-                    Err(error) => self.observer.tell(&Happening::Panicked(&error.to_string())),
+                    Err(error) => self.observer.tell(&WorkerEvent::Panicked(&error.to_string())),
                 },
                 () = self.clock.sleep(wait) => {}
             }
@@ -191,34 +199,34 @@ impl Timer {
     fn look(
         self: &Arc<Self>,
         n: usize,
-        mut watched: Watched,
+        mut watched: RouteWatch,
         together: Arc<Together>,
     ) -> impl Future<Output = Looked> + use<> {
         let timer = Arc::clone(self);
         let span = info_span!("reconcile_pass", route = self.routes[n].name.as_str());
         let pass = async move {
-            let mut noted: Vec<Noted> = Vec::new();
+            let mut noted: Vec<TimerRecord> = Vec::new();
             let (route, observer) = (&timer.routes[n], &timer.observer);
             let look = timer.pass.look_with(&together, route, &mut watched, &mut noted).await;
             let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&timer.routes));
             let compared = timer.maps.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
-                observer.tell(&Happening::MapNotCompared { route, error });
+                observer.tell(&WorkerEvent::MapNotCompared { route, error });
             }
             timer.tell_ledger_news(route);
             for noted in &noted {
-                observer.tell(&Happening::Noted { route, noted });
+                observer.tell(&WorkerEvent::Noted { route, noted });
             }
             match &look {
-                Look::Acted(report) => observer.tell(&Happening::Attempt(report)),
-                Look::Failed(error) => observer.tell(&Happening::LookFailed { route, error }),
-                Look::Right
-                | Look::Following(_)
-                | Look::Confirm
-                | Look::Waits(_)
-                | Look::Busy
-                | Look::Queued
-                | Look::LeftToNewer => {}
+                PassResult::Acted(report) => observer.tell(&WorkerEvent::Attempt(report)),
+                PassResult::Failed(error) => observer.tell(&WorkerEvent::LookFailed { route, error }),
+                PassResult::Right
+                | PassResult::Following(_)
+                | PassResult::Confirm
+                | PassResult::Waits(_)
+                | PassResult::Busy
+                | PassResult::Queued
+                | PassResult::LeftToNewer => {}
             }
             Looked { n, watched, look }
         };
@@ -227,7 +235,7 @@ impl Timer {
 
     fn tell_ledger_news(&self, route: &Route) {
         if let Some(news) = self.states.take_ledger_news(&route.name) {
-            self.observer.tell(&Happening::of_ledger(route, &news));
+            self.observer.tell(&WorkerEvent::of_ledger(route, &news));
         }
     }
 }
@@ -266,8 +274,8 @@ impl Starts {
 }
 
 /// When each route is due.
-struct Rounds {
-    seats: Vec<Seat>,
+struct Schedule {
+    seats: Vec<Scheduled>,
     due: BTreeSet<(Duration, usize)>,
     by_name: BTreeMap<RouteName, usize>,
     starts: Starts,
@@ -276,7 +284,7 @@ struct Rounds {
     failed: usize,
 }
 
-impl Rounds {
+impl Schedule {
     /// The first looks are spread over a whole interval: a deployment that restarts every worker must not
     /// empty the account's bucket.
     fn new(timer: &Timer, interval: Duration) -> Self {
@@ -291,10 +299,10 @@ impl Rounds {
             failed: 0,
         };
         for (n, route) in timer.routes.iter().enumerate() {
-            let seat = Seat {
-                watched: Some(Watched::default()),
+            let seat = Scheduled {
+                watched: Some(RouteWatch::default()),
                 due: whole(now + part_of(interval, timer.clock.random())).max(now),
-                ..Seat::default()
+                ..Scheduled::default()
             };
             rounds.due.insert((seat.due, n));
             rounds.by_name.insert(route.name.clone(), n);
@@ -334,14 +342,14 @@ impl Rounds {
         next.saturating_sub(now)
     }
 
-    fn nudge(&mut self, routes: &[Route], nudge: &Nudge, now: Duration) {
+    fn nudge(&mut self, routes: &[Route], nudge: &Wake, now: Duration) {
         match nudge {
-            Nudge::Route(name) => {
+            Wake::Route(name) => {
                 if let Some(n) = self.by_name.get(name).copied() {
                     self.due_by(n, now + NUDGED_AFTER);
                 }
             }
-            Nudge::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + NUDGED_AFTER)),
+            Wake::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + NUDGED_AFTER)),
         }
     }
 
@@ -358,19 +366,19 @@ impl Rounds {
     fn take(&mut self, timer: &Timer, looked: Looked, interval: Duration) {
         let Looked { n, watched, look } = looked;
         self.looks += 1;
-        let failed = matches!(look, Look::Failed(_));
+        let failed = matches!(look, PassResult::Failed(_));
         self.failed += usize::from(failed);
         let seat = &mut self.seats[n];
         seat.failures = if failed { seat.failures + 1 } else { 0 };
         seat.differs = match &look {
             // Said by the sources, and counted once it lasts.
-            Look::Waits(_) if watched.waits_for_sources() => false,
+            PassResult::Waits(_) if watched.waits_for_sources() => false,
             look => differs(look).unwrap_or(seat.differs),
         };
         seat.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
         seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
-        if look == Look::Right {
+        if look == PassResult::Right {
             // Nobody waits for the next one: it can be there for a wake-up with others.
             seat.due = whole(seat.due);
         }
@@ -391,13 +399,13 @@ impl Rounds {
         self.next_summary = now + SUMMARY_EVERY;
         let wall = timer.clock.wall();
         let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
-        let long = |watched: &&Watched| {
+        let long = |watched: &&RouteWatch| {
             let since = watched.stopped_since;
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
         };
         let began = self.seats.iter().filter_map(|seat| seat.began);
         let oldest = began.chain(chains.began()).min();
-        timer.observer.tell(&Happening::Summary(Summary {
+        timer.observer.tell(&WorkerEvent::Summary(Summary {
             routes: self.seats.len(),
             looks: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
@@ -410,14 +418,16 @@ impl Rounds {
 }
 
 /// Whether a route differs and stays so; unknown when it could not be looked at.
-fn differs(look: &Look) -> Option<bool> {
+fn differs(look: &PassResult) -> Option<bool> {
     match look {
         // Of a route that is queued the message comes back for what is missing, and nobody looked at what that is.
-        Look::Failed(_) | Look::Queued => None,
-        Look::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
-        Look::LeftToNewer => Some(true),
-        Look::Acted(report) => Some(matches!(report.ended, Ended::Deferred(..) | Ended::Waits(..))),
-        Look::Right | Look::Following(_) | Look::Confirm | Look::Busy => Some(false),
+        PassResult::Failed(_) | PassResult::Queued => None,
+        PassResult::Waits(verdict) => Some(!is_a_persons(verdict.reason)),
+        PassResult::LeftToNewer => Some(true),
+        PassResult::Acted(report) => {
+            Some(matches!(report.ended, AttemptResult::Deferred(..) | AttemptResult::Waits(..)))
+        }
+        PassResult::Right | PassResult::Following(_) | PassResult::Confirm | PassResult::Busy => Some(false),
     }
 }
 
@@ -427,27 +437,32 @@ fn is_a_persons(reason: Reason) -> bool {
 }
 
 /// How long until a route is looked at again.
-fn pause(look: &Look, failures: u32, interval: Duration, random: u128) -> Duration {
+fn pause(look: &PassResult, failures: u32, interval: Duration, random: u128) -> Duration {
     let calm = interval.saturating_sub(part_of(interval / 10, random));
     match look {
-        Look::Following(Arrival::Awaited) | Look::Busy | Look::LeftToNewer => calm.min(FOLLOW_EVERY),
-        Look::Following(Arrival::Serving) => calm.min(UNSETTLED_EVERY),
-        Look::Confirm => calm.min(CONFIRM_EVERY),
-        Look::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
-        Look::Right | Look::Following(Arrival::Overdue) | Look::Waits(_) | Look::Queued => calm,
-        Look::Acted(report) => match &report.ended {
-            Ended::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
-            Ended::Settled(_) => calm.min(FOLLOW_EVERY),
-            Ended::Duplicate(_) | Ended::Nothing(_) => calm.min(CONFIRM_EVERY),
-            Ended::Deferred(_, after)
-            | Ended::Busy(_, after)
-            | Ended::Paced(after)
-            | Ended::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
+        PassResult::Following(ServingState::Awaited) | PassResult::Busy | PassResult::LeftToNewer => {
+            calm.min(FOLLOW_EVERY)
+        }
+        PassResult::Following(ServingState::Serving) => calm.min(UNSETTLED_EVERY),
+        PassResult::Confirm => calm.min(CONFIRM_EVERY),
+        PassResult::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
+        PassResult::Right
+        | PassResult::Following(ServingState::Overdue)
+        | PassResult::Waits(_)
+        | PassResult::Queued => calm,
+        PassResult::Acted(report) => match &report.ended {
+            AttemptResult::Settled(verdict) if verdict.outcome == Outcome::AlreadyThere => calm,
+            AttemptResult::Settled(_) => calm.min(FOLLOW_EVERY),
+            AttemptResult::Duplicate(_) | AttemptResult::Nothing(_) => calm.min(CONFIRM_EVERY),
+            AttemptResult::Deferred(_, after)
+            | AttemptResult::Busy(_, after)
+            | AttemptResult::Paced(after)
+            | AttemptResult::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
             // Who comes later than it said has lost its place (`domain::turns`).
-            Ended::Waits(after, _) => *after,
-            Ended::LeaseLost { .. } => FOLLOW_EVERY,
+            AttemptResult::Waits(after, _) => *after,
+            AttemptResult::LeaseLost { .. } => FOLLOW_EVERY,
         },
-        Look::Failed(_) => {
+        PassResult::Failed(_) => {
             doubled(calm, failures).min(FAILED_PAUSE_MAX.max(interval)).max(retry_after(failures, random))
         }
     }
@@ -473,19 +488,19 @@ mod tests {
     use crate::ports::{CallError, ErrorKind};
     use writerlink_core::decision::verdict::Verdict;
 
-    fn waits(reason: Reason) -> Look {
-        Look::Waits(Verdict::new(Outcome::Ignored, reason, ""))
+    fn waits(reason: Reason) -> PassResult {
+        PassResult::Waits(Verdict::new(Outcome::Ignored, reason, ""))
     }
 
-    fn failed() -> Look {
-        Look::Failed(CallError::without_a_reply("GetItem", ErrorKind::Throttled, ""))
+    fn failed() -> PassResult {
+        PassResult::Failed(CallError::without_a_reply("GetItem", ErrorKind::Throttled, ""))
     }
 
     #[test]
     fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
         let due_after_a_nudge = |due| {
-            let seat = Seat { watched: Some(Watched::default()), due, ..Seat::default() };
-            let mut rounds = Rounds {
+            let seat = Scheduled { watched: Some(RouteWatch::default()), due, ..Scheduled::default() };
+            let mut rounds = Schedule {
                 seats: vec![seat],
                 due: [(due, 0)].into(),
                 by_name: BTreeMap::new(),
@@ -506,22 +521,22 @@ mod tests {
     #[test]
     fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
         for random in 0..1000 {
-            let again = pause(&Look::Right, 0, INTERVAL, random);
+            let again = pause(&PassResult::Right, 0, INTERVAL, random);
             assert!(again <= INTERVAL && again > INTERVAL * 89 / 100, "{again:?}");
         }
     }
 
     #[test]
     fn three_readings_that_confirm_each_other_take_less_than_five_seconds() {
-        assert!(pause(&Look::Confirm, 0, INTERVAL, 0) * 2 < Duration::from_secs(5));
+        assert!(pause(&PassResult::Confirm, 0, INTERVAL, 0) * 2 < Duration::from_secs(5));
     }
 
     #[test]
     fn a_move_is_followed_closely_until_its_target_serves() {
-        let following = |arrival| pause(&Look::Following(arrival), 0, INTERVAL, 0);
-        assert_eq!(following(Arrival::Awaited), FOLLOW_EVERY);
-        assert_eq!(following(Arrival::Serving), UNSETTLED_EVERY);
-        assert_eq!(following(Arrival::Overdue), INTERVAL);
+        let following = |arrival| pause(&PassResult::Following(arrival), 0, INTERVAL, 0);
+        assert_eq!(following(ServingState::Awaited), FOLLOW_EVERY);
+        assert_eq!(following(ServingState::Serving), UNSETTLED_EVERY);
+        assert_eq!(following(ServingState::Overdue), INTERVAL);
     }
 
     #[test]
@@ -535,7 +550,7 @@ mod tests {
     #[test]
     fn a_look_that_fails_says_nothing_about_the_route() {
         assert_eq!(differs(&failed()), None);
-        assert_eq!(differs(&Look::Right), Some(false));
+        assert_eq!(differs(&PassResult::Right), Some(false));
         assert_eq!(differs(&waits(Reason::Flapping)), Some(true));
         assert_eq!(differs(&waits(Reason::Paused)), Some(false));
     }

@@ -16,20 +16,32 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use crate::telemetry::event::{Happening, Observer};
-use crate::worker::hand::Hand;
+use crate::telemetry::event::EventSink;
+use crate::telemetry::event::WorkerEvent;
+use crate::worker::hand::MessageBatch;
 pub use crate::worker::turns::TURN_LONGEST;
 use crate::worker::turns::Turns;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, info_span};
 
-use crate::attempt::{DryRun, Ended, InHand, Reconciler};
-use crate::ports::{CallError, Clock, Depth, Kept, Message, Ports, Queue};
-use crate::timer::{Nudge, Reconciling, Timer};
+use crate::attempt::AttemptResult;
+use crate::attempt::DryRun;
+use crate::attempt::InFlight;
+use crate::attempt::Reconciler;
+use crate::ports::CallError;
+use crate::ports::Clock;
+use crate::ports::Depth;
+use crate::ports::Extended;
+use crate::ports::Message;
+use crate::ports::Ports;
+use crate::ports::Queue;
+use crate::timer::Reconciling;
+use crate::timer::Timer;
+use crate::timer::Wake;
 use crate::wire;
 use crate::wire::Parsed;
-use writerlink_core::actuation::room::Room;
+use writerlink_core::actuation::room::ConcurrencyLimit;
 use writerlink_core::evidence::event::{Claim, RdsEvent};
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::routing;
@@ -87,12 +99,12 @@ pub struct Worker {
     timer: Arc<Timer>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn EventSink>,
     limits: Limits,
-    nudges: Option<mpsc::UnboundedSender<Nudge>>,
+    nudges: Option<mpsc::UnboundedSender<Wake>>,
     /// Told whenever a group in hand got further.
     progress: Arc<Notify>,
-    room: Arc<Mutex<Room>>,
+    room: Arc<Mutex<ConcurrencyLimit>>,
     /// When it has to have ended, once it was told to stop.
     ends_at: Arc<OnceLock<Duration>>,
 }
@@ -104,7 +116,7 @@ impl Worker {
         ports: &Ports,
         reconciler: Arc<Reconciler>,
         routes: Arc<[Route]>,
-        observer: Arc<dyn Observer>,
+        observer: Arc<dyn EventSink>,
         limits: Limits,
     ) -> Self {
         let (watching, watched) = (Arc::clone(&reconciler), Arc::clone(&routes));
@@ -120,7 +132,7 @@ impl Worker {
             limits,
             nudges: None,
             progress: Arc::default(),
-            room: Arc::new(Mutex::new(Room::new(limits.groups_min, limits.groups_max))),
+            room: Arc::new(Mutex::new(ConcurrencyLimit::new(limits.groups_min, limits.groups_max))),
             ends_at: Arc::default(),
         }
     }
@@ -136,7 +148,7 @@ impl Worker {
             Until::Drained => self.clone(),
         };
         let with_timer = !timer.is_empty();
-        self.tell(&Happening::Started { with_timer });
+        self.tell(&WorkerEvent::Started { with_timer });
         let warming = worker.clone();
         groups.spawn(async move { warming.warm_up().await });
         tokio::pin!(shutdown);
@@ -156,7 +168,7 @@ impl Worker {
             self.turned(&mut turns);
             match received {
                 Err(error) => {
-                    self.tell(&Happening::QueueFailed(&error));
+                    self.tell(&WorkerEvent::QueueFailed(&error));
                     failures += 1;
                     let pause = retry_after(failures, self.clock.random());
                     tokio::select! {
@@ -191,7 +203,7 @@ impl Worker {
     }
 
     /// Asks the timer for an early look; nobody minds if it is gone.
-    fn nudge(&self, nudge: Nudge) {
+    fn nudge(&self, nudge: Wake) {
         if let Some(nudges) = &self.nudges {
             drop(nudges.send(nudge));
         }
@@ -226,7 +238,7 @@ impl Worker {
 
     /// Begins to work on what was received, each group in a task of its own.
     fn begin(&self, messages: Vec<Message>, groups: &mut JoinSet<()>) {
-        self.tell(&Happening::Received(messages.len()));
+        self.tell(&WorkerEvent::Received(messages.len()));
         if may_be_more(&messages) {
             self.reconciler.queue().more_may_come();
         }
@@ -240,7 +252,7 @@ impl Worker {
         match self.queue.depth().await {
             Ok(depth) => depth == Depth::default(),
             Err(error) => {
-                self.tell(&Happening::QueueFailed(&error));
+                self.tell(&WorkerEvent::QueueFailed(&error));
                 false
             }
         }
@@ -250,14 +262,14 @@ impl Worker {
         if let Some(Err(error)) = ended
             && error.is_panic()
         {
-            self.tell(&Happening::Panicked(&error.to_string()));
+            self.tell(&WorkerEvent::Panicked(&error.to_string()));
         }
     }
 
     /// Works on the messages of one group, in order, until one is not settled. None is begun that could not be
     /// finished any more: another worker can have it at once.
     async fn work_on(&self, messages: Vec<Message>) {
-        let hand = Hand::new(self, messages);
+        let hand = MessageBatch::new(self, messages);
         while let Some(message) = hand.first() {
             if !self.has_time_for_an_attempt() {
                 return hand.give_back().await;
@@ -275,23 +287,23 @@ impl Worker {
     }
 
     /// Settles one message's events, each on every route that it concerns.
-    async fn handle(&self, message: &Message, hand: &Hand<'_>) -> Disposition {
+    async fn handle(&self, message: &Message, hand: &MessageBatch<'_>) -> Disposition {
         let events = match wire::parse(&message.body) {
             Ok(Parsed::Events(events)) => events,
             Ok(Parsed::Drill(events)) => {
                 for told in drill::told(&self.dry_run, &self.routes, &events).await {
                     let reason = &told;
-                    self.tell(&Happening::Ignored { message, reason });
+                    self.tell(&WorkerEvent::Ignored { message, reason });
                 }
                 return Disposition::Delete;
             }
             Ok(Parsed::Ignored(reason)) => {
-                self.tell(&Happening::Ignored { message, reason: &reason });
+                self.tell(&WorkerEvent::Ignored { message, reason: &reason });
                 return Disposition::Delete;
             }
             Err(malformed) => {
                 let reason = malformed.to_string();
-                self.tell(&Happening::Malformed { message, reason: &reason });
+                self.tell(&WorkerEvent::Malformed { message, reason: &reason });
                 return Disposition::DeadLetter;
             }
         };
@@ -306,10 +318,10 @@ impl Worker {
                 let asks = event.claim() == Ok(Claim::AskTruth);
                 if event.kind == SourceKind::Instance && asks && self.is_near(event) {
                     // It may be a member of a route's cluster, which it does not say.
-                    self.nudge(Nudge::Every);
+                    self.nudge(Wake::Every);
                 }
                 let reason = &routing::why_no_route(&self.routes, event).to_string();
-                self.tell(&Happening::Ignored { message, reason });
+                self.tell(&WorkerEvent::Ignored { message, reason });
             }
         }
         worst
@@ -322,27 +334,27 @@ impl Worker {
         routes.any(|route| !route.compare(event).is_elsewhere())
     }
 
-    async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &Hand<'_>) -> Disposition {
+    async fn attempt(&self, route: &Route, event: &RdsEvent, hand: &MessageBatch<'_>) -> Disposition {
         let evidence = Evidence::new(route, event.clone());
         let report = self.reconciler.attempt(route, &evidence, Cause::Event, hand).await;
         self.progress.notify_one();
         self.learn(&report);
         if let Some(news) = self.reconciler.states().take_ledger_news(&route.name) {
-            self.tell(&Happening::of_ledger(route, &news));
+            self.tell(&WorkerEvent::of_ledger(route, &news));
         }
-        let waits = matches!(report.ended, Ended::Waits(..));
+        let waits = matches!(report.ended, AttemptResult::Waits(..));
         // It was told when it came first, and nothing has happened since.
         let is_told = waits && report.steps.is_empty() && hand.deliveries() > 1;
         if !is_told {
-            self.tell(&Happening::Attempt(&report));
+            self.tell(&WorkerEvent::Attempt(&report));
         }
         // Nor is there anything to be seen before its turn.
         if !waits {
-            self.nudge(Nudge::Route(route.name.clone()));
+            self.nudge(Wake::Route(route.name.clone()));
         }
         match report.ended {
             // Whoever holds the route is done long before its lease is over, unless it died.
-            Ended::Busy(_, at_most) => {
+            AttemptResult::Busy(_, at_most) => {
                 let pause = retry_after(hand.deliveries(), self.clock.random());
                 Disposition::RetryAfter(pause.min(at_most))
             }
@@ -363,15 +375,15 @@ impl Worker {
         self.note_kept(message, call, kept);
     }
 
-    fn note_kept(&self, message: &Message, call: &'static str, kept: Result<Kept, CallError>) {
+    fn note_kept(&self, message: &Message, call: &'static str, kept: Result<Extended, CallError>) {
         match kept {
-            Ok(Kept::Ours) => {}
-            Ok(Kept::Gone) => self.tell(&Happening::VisibilityLost { message, call }),
-            Err(error) => self.tell(&Happening::QueueFailed(&error)),
+            Ok(Extended::Ours) => {}
+            Ok(Extended::Gone) => self.tell(&WorkerEvent::VisibilityLost { message, call }),
+            Err(error) => self.tell(&WorkerEvent::QueueFailed(&error)),
         }
     }
 
-    fn tell(&self, happening: &Happening<'_>) {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         self.observer.tell(happening);
     }
 }

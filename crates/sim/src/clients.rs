@@ -17,18 +17,27 @@ use crate::load_balancer::{DEREGISTER, DESCRIBE, LoadBalancer, REGISTER};
 use crate::process::Process;
 use crate::queue::{ABANDONED_RECEIVE, FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use crate::target_group::TargetDescription;
-use writerlink_core::actuation::plan::Present;
-use writerlink_core::evidence::discovery::{Member, Reading, Testimony};
+use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::names::{InstanceId, SourceId, TargetGroupArn};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_core::model::route::{Route, TargetGroup};
 use writerlink_core::model::target::{ObservedTarget, Target};
-use writerlink_engine::ports::{
-    AddressError, CallError, Databases, Depth, ErrorKind, Kept, Message, NO_SUCH_NAME, Queue, Reply,
-    TargetGroups,
-};
+use writerlink_engine::ports::AddressError;
+use writerlink_engine::ports::CallError;
+use writerlink_engine::ports::Databases;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Message;
+use writerlink_engine::ports::NO_SUCH_NAME;
+use writerlink_engine::ports::Queue;
+use writerlink_engine::ports::Reply;
+use writerlink_engine::ports::TargetGroups;
 
 /// A process's client of the queue.
 #[derive(Debug)]
@@ -61,21 +70,25 @@ impl Queue for QueueClient {
         }
     }
 
-    async fn change_visibility(&self, message: &Message, visibility: Duration) -> Result<Kept, CallError> {
+    async fn change_visibility(
+        &self,
+        message: &Message,
+        visibility: Duration,
+    ) -> Result<Extended, CallError> {
         let (queue, message) = (Arc::clone(&self.queue), message.clone());
         let detail = format!("{} for {} s", message.id, visibility.as_secs());
         let change = move || queue.change_visibility(&message, visibility);
         self.process.call("ChangeMessageVisibility", detail, change).await
     }
 
-    async fn delete(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn delete(&self, message: &Message) -> Result<Extended, CallError> {
         let (queue, message) = (Arc::clone(&self.queue), message.clone());
         let detail = message.id.clone();
         let delete = move || Ok(queue.delete(&message));
         self.process.call("DeleteMessage", detail, delete).await
     }
 
-    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn dead_letter(&self, message: &Message) -> Result<Extended, CallError> {
         let Some(dead_letters) = self.queue.redrive_to.clone() else {
             return Err(no_dead_letter_queue("SendMessage"));
         };
@@ -214,7 +227,7 @@ impl TargetGroups for LoadBalancerClient {
         &self,
         group: &TargetGroup,
         targets: &[ObservedTarget],
-        present: &Present,
+        present: &RegisteredProof,
     ) -> Result<Reply<()>, CallError> {
         let (load_balancer, arn) = (Arc::clone(&self.load_balancer), group.arn.clone());
         // I1: whatever the caller hands in, the target that is proved to be present stays.
@@ -264,7 +277,7 @@ impl Databases for ClustersClient {
         }
         let (clusters, instance) = (Arc::clone(&self.clusters), instance.clone());
         let (truth, detail) = (&route.policy.truth, instance.to_string());
-        if truth.contains(&Witness::Rds) {
+        if truth.contains(&DiscoverySource::Rds) {
             let Ok(source) = route.source_of_rds().cloned() else {
                 return Ok(None);
             };
@@ -273,7 +286,7 @@ impl Databases for ClustersClient {
             let describe = move || clusters.member(&by, &source, &instance);
             let found = self.process.call(DESCRIBE_INSTANCES, detail, describe);
             Ok(found.await?)
-        } else if truth.contains(&Witness::Dns) {
+        } else if truth.contains(&DiscoverySource::Dns) {
             let by = self.process.name.clone();
             let name = own_name(&instance);
             let resolve = move || clusters.resolve_member(&by, &instance);
@@ -284,17 +297,19 @@ impl Databases for ClustersClient {
         }
     }
 
-    async fn ask(&self, route: &Route) -> Reading {
+    async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time, as the worker in AWS does: two that speak of different moments would seem to differ.
-        let (rds, dns) =
-            tokio::join!(self.testimony(route, Witness::Rds), self.testimony(route, Witness::Dns),);
-        Reading([rds, dns].into_iter().flatten().collect())
+        let (rds, dns) = tokio::join!(
+            self.testimony(route, DiscoverySource::Rds),
+            self.testimony(route, DiscoverySource::Dns),
+        );
+        SourceReports([rds, dns].into_iter().flatten().collect())
     }
 
     async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
         let mut found = BTreeMap::new();
         match (compared_with(route), route.source_of_rds()) {
-            (Some(Witness::Rds), Ok(source)) => {
+            (Some(DiscoverySource::Rds), Ok(source)) => {
                 let (clusters, detail) = (Arc::clone(&self.clusters), source.to_string());
                 let (mapped, source) = (route.instances.clone(), source.clone());
                 let by = self.process.name.clone();
@@ -308,7 +323,7 @@ impl Databases for ClustersClient {
                 };
                 found = self.process.call(DESCRIBE_INSTANCES, detail, describe).await?;
             }
-            (Some(Witness::Dns), _) => {
+            (Some(DiscoverySource::Dns), _) => {
                 for instance in route.instances.keys().cloned() {
                     let (clusters, detail) = (Arc::clone(&self.clusters), instance.to_string());
                     let (by, name) = (self.process.name.clone(), instance.clone());
@@ -317,22 +332,26 @@ impl Databases for ClustersClient {
                     found.extend(ip.ok().map(|ip| (instance, ip)));
                 }
             }
-            (Some(Witness::Rds) | None, _) => {}
+            (Some(DiscoverySource::Rds) | None, _) => {}
         }
         Ok(found)
     }
 }
 
 impl ClustersClient {
-    async fn testimony(&self, route: &Route, witness: Witness) -> Option<(Witness, Testimony)> {
+    async fn testimony(
+        &self,
+        route: &Route,
+        witness: DiscoverySource,
+    ) -> Option<(DiscoverySource, SourceReport)> {
         if !route.policy.truth.contains(&witness) {
             return None;
         }
         let said = match witness {
-            Witness::Rds => self.ask_rds(route).await,
-            Witness::Dns => self.ask_dns(route).await,
+            DiscoverySource::Rds => self.ask_rds(route).await,
+            DiscoverySource::Dns => self.ask_dns(route).await,
         };
-        let said = said.unwrap_or_else(|error| Testimony::Unclear(error.to_string()));
+        let said = said.unwrap_or_else(|error| SourceReport::Unclear(error.to_string()));
         if let Some(writer) = said.writer() {
             let heard = (witness, writer.ip);
             self.clusters.note_heard(&self.process.name, &route.name, heard);
@@ -340,10 +359,10 @@ impl ClustersClient {
         Some((witness, said))
     }
 
-    async fn ask_rds(&self, route: &Route) -> Result<Testimony, CallError> {
+    async fn ask_rds(&self, route: &Route) -> Result<SourceReport, CallError> {
         let source = match route.source_of_rds() {
             Ok(source) => source.clone(),
-            Err(why) => return Ok(Testimony::Unclear(why.to_owned())),
+            Err(why) => return Ok(SourceReport::Unclear(why.to_owned())),
         };
         let (database, role) = (route.policy.database, route.policy.role);
         let mapped = route.instances.clone();
@@ -352,7 +371,7 @@ impl ClustersClient {
         let by = self.process.name.clone();
         let describe = move || {
             let mut said = clusters.describe(&by, database, &source, role)?;
-            if let Testimony::Members { writer, .. } = &mut said
+            if let SourceReport::Members { writer, .. } = &mut said
                 && (database, role) == (Database::Cluster, Role::Writer)
                 && let Some(ip) = writer.instance.as_ref().and_then(|i| mapped.get(i))
             {
@@ -364,16 +383,16 @@ impl ClustersClient {
         self.process.call(call, detail, describe).await
     }
 
-    async fn ask_dns(&self, route: &Route) -> Result<Testimony, CallError> {
+    async fn ask_dns(&self, route: &Route) -> Result<SourceReport, CallError> {
         let Some(name) = route.policy.endpoint.clone() else {
             let why = "the route has no endpoint whose name could be read";
-            return Ok(Testimony::Unclear(why.to_owned()));
+            return Ok(SourceReport::Unclear(why.to_owned()));
         };
         let (clusters, detail) = (Arc::clone(&self.clusters), name.clone());
         let by = self.process.name.clone();
         let resolve = move || clusters.resolve(&by, &name);
         let ip = self.process.call(RESOLVE, detail, resolve).await?;
         let (writer, readers) = (Member { instance: None, ip }, Vec::new());
-        Ok(Testimony::Members { writer, readers })
+        Ok(SourceReport::Members { writer, readers })
     }
 }

@@ -279,9 +279,9 @@ impl Clusters {
 mod tests {
     use super::*;
     use crate::world::{World, WorldConfig, instances};
-    use writerlink_core::evidence::discovery::Reading;
+    use writerlink_core::evidence::discovery::SourceReports;
     use writerlink_core::evidence::event::Claim;
-    use writerlink_core::model::policy::Witness;
+    use writerlink_core::model::policy::DiscoverySource;
     use writerlink_core::model::route::{Route, Source};
     use writerlink_engine::ports::AddressError;
 
@@ -381,7 +381,7 @@ mod tests {
     }
 
     /// A route that has no map and asks `truth`.
-    fn asking(world: &World, truth: &[Witness]) -> Route {
+    fn asking(world: &World, truth: &[DiscoverySource]) -> Route {
         let members = instances("other", 1).unwrap();
         let route = world.add_route("other", &members).unwrap();
         let mut policy = route.policy.clone();
@@ -392,7 +392,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_address_is_known_for_members_of_the_routes_source_alone() {
         let world = world();
-        let route = asking(&world, &[Witness::Rds]);
+        let route = asking(&world, &[DiscoverySource::Rds]);
         let databases = world.databases(&world.process("w1"));
         let own = InstanceId::new("other-1").unwrap();
         let ip = IpAddr::from([10, 0, 1, 11]);
@@ -410,7 +410,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_route_that_asks_dns_finds_an_instance_by_its_own_endpoint() {
         let world = world();
-        let route = asking(&world, &[Witness::Dns]);
+        let route = asking(&world, &[DiscoverySource::Dns]);
         let databases = world.databases(&world.process("w1"));
         let own = InstanceId::new("other-1").unwrap();
         let ip = IpAddr::from([10, 0, 1, 11]);
@@ -433,7 +433,7 @@ mod tests {
         let known = databases.address(&route, own).await;
         assert_eq!(known, Ok(Some(members[0].ip)));
         assert_eq!(databases.address(&route, &named(1)).await, Ok(None));
-        assert_eq!(databases.ask(&route).await, Reading::default());
+        assert_eq!(databases.ask(&route).await, SourceReports::default());
         assert!(world.fabric.journal().is_empty());
     }
 }

@@ -18,7 +18,7 @@ use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler, RecordAuthor};
 use writerlink_engine::ports::{CallError, Ports};
-use writerlink_engine::telemetry::event::Observer;
+use writerlink_engine::telemetry::event::EventSink;
 use writerlink_engine::timer::Reconciling;
 use writerlink_engine::worker::{Limits, Until, Worker};
 
@@ -99,7 +99,7 @@ impl Fleet {
     }
 
     /// Starts a worker for `routes` in a new process. Its name has to be new too: faults are planned by name.
-    pub fn start(&self, name: &str, routes: &[Route], until: Until, observer: Arc<dyn Observer>) -> Running {
+    pub fn start(&self, name: &str, routes: &[Route], until: Until, observer: Arc<dyn EventSink>) -> Running {
         let process = self.world.process(name);
         let ports = self.ports(&process);
         let author = RecordAuthor::new(Owner::new(name));

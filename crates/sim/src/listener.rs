@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use crate::faults::{lock, refused};
 use crate::load_balancer::{LoadBalancer, answered, next_request};
 use crate::process::Process;
-use writerlink_core::actuation::weights::{Shift, Stickiness, Weights};
+use writerlink_core::actuation::weights::Stickiness;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::target::Target;
 use writerlink_engine::ports::{CallError, ErrorKind, Listeners, Reply};
@@ -28,7 +30,7 @@ pub(super) const MODIFY_LISTENER: &str = "ModifyListener";
 
 /// One accepted `ModifyListener`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightChange {
+pub struct AppliedWeights {
     /// When, in true time since the world began.
     pub at: Duration,
     /// Whose call.
@@ -114,7 +116,7 @@ impl LoadBalancer {
             let listener = state.listeners.get_mut(arn);
             let listener = listener.ok_or_else(|| missing(MODIFY_LISTENER))?;
             let before = listener.set(weights.clone(), at);
-            state.weight_changes.push(WeightChange {
+            state.weight_changes.push(AppliedWeights {
                 at,
                 by: by.to_owned(),
                 listener: arn.clone(),
@@ -157,7 +159,7 @@ impl LoadBalancer {
 
     /// Every accepted `ModifyListener`, in order.
     #[must_use]
-    pub fn weight_changes(&self) -> Vec<WeightChange> {
+    pub fn weight_changes(&self) -> Vec<AppliedWeights> {
         lock(&self.state).weight_changes.clone()
     }
 }
@@ -189,7 +191,11 @@ impl Listeners for ListenersClient {
         self.process.call(DESCRIBE_LISTENERS, detail, describe).await
     }
 
-    async fn set_weights(&self, listener: &ListenerArn, shift: &Shift) -> Result<Reply<()>, CallError> {
+    async fn set_weights(
+        &self,
+        listener: &ListenerArn,
+        shift: &WeightChange,
+    ) -> Result<Reply<()>, CallError> {
         let (load_balancer, arn) = (Arc::clone(&self.load_balancer), listener.clone());
         let (by, weights) = (self.process.name.clone(), shift.weights().clone());
         let detail = format!("{arn} {weights}");

@@ -14,7 +14,8 @@ use crate::clock::WorldTime;
 use crate::faults::{lock, refused};
 use crate::health::Probe;
 use crate::health::{Answer, Answers, HealthChecks};
-use crate::listener::{Listening, WeightChange};
+use crate::listener::AppliedWeights;
+use crate::listener::Listening;
 use crate::quota;
 use crate::quota::Throttling;
 use crate::target_group::{Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec};
@@ -87,7 +88,7 @@ pub(super) struct State {
     pub(super) modifications: TokenBucket,
     pub(super) descriptions: TokenBucket,
     mutations: Vec<Mutation>,
-    pub(super) weight_changes: Vec<WeightChange>,
+    pub(super) weight_changes: Vec<AppliedWeights>,
     pub(super) mutating_calls: BTreeMap<String, u64>,
     requests: u64,
 }
@@ -381,7 +382,7 @@ mod tests {
     use super::*;
     use crate::health::Probe;
     use crate::world::{PORT, World, WorldConfig, instances};
-    use writerlink_core::actuation::plan::Present;
+    use writerlink_core::actuation::plan::RegisteredProof;
     use writerlink_core::model::route::Route;
 
     const OPERATOR: &str = "operator";
@@ -733,7 +734,7 @@ mod tests {
         let registered = groups.register(&route.group, &[target(2)]).await.unwrap();
         assert_eq!(registered.request_id.as_deref(), Some("req-000001"));
         let rows = groups.observe(&route.group).await.unwrap().value;
-        let present = Present::observed(target(2), &rows).unwrap();
+        let present = RegisteredProof::observed(target(2), &rows).unwrap();
         groups.deregister(&route.group, &rows, &present).await.unwrap();
         assert_eq!(world.elb.registered(&route.group.arn), [target(2)].into());
         let log: Vec<_> = world.elb.mutations().into_iter().map(|m| (m.by, m.action, m.target)).collect();

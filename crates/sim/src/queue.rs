@@ -15,7 +15,11 @@ use crate::faults::lock;
 use crate::fifo::{Receive, State, Stored};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{CallError, Depth, ErrorKind, Kept, Message};
+use writerlink_engine::ports::CallError;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Message;
 
 /// How long a copy of a message is dropped, counted from the message itself, received and deleted or not.
 pub const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
@@ -303,11 +307,11 @@ impl FifoQueue {
         dead_letters.append(&mut lock(&dead_letters.state), moved);
     }
 
-    pub(super) fn change_visibility(&self, message: &Message, by: Duration) -> Result<Kept, CallError> {
+    pub(super) fn change_visibility(&self, message: &Message, by: Duration) -> Result<Extended, CallError> {
         let now = self.time.elapsed();
         let mut state = self.state_now();
         let Some((place, receive)) = state.receive_of(message) else {
-            return Ok(Kept::Gone);
+            return Ok(Extended::Gone);
         };
         if now + by > receive.at + INVISIBLE_MAX {
             let message = "the total visibility timeout is beyond the limit of 12 hours";
@@ -316,20 +320,20 @@ impl FifoQueue {
         let receive = Receive { invisible_until: now + by, ..receive.clone() };
         state.hold(place, receive);
         self.changed.notify_waiters();
-        Ok(Kept::Ours)
+        Ok(Extended::Ours)
     }
 
     /// On a FIFO queue a delete after the end of the visibility fails; nothing is changed.
-    pub(super) fn delete(&self, message: &Message) -> Kept {
+    pub(super) fn delete(&self, message: &Message) -> Extended {
         let mut state = self.state_now();
         let Some((place, _)) = state.receive_of(message) else {
-            return Kept::Gone;
+            return Extended::Gone;
         };
         state.remove(place);
         state.deleted.push(message.id.clone());
         // The next one of its group may be free now.
         self.changed.notify_waiters();
-        Kept::Ours
+        Extended::Ours
     }
 
     /// Waits until something can be received, at most until `deadline`.
@@ -427,7 +431,7 @@ mod tests {
         world.sqs.send("a", "2");
         let first = queue.receive(1, AT_ONCE).await.unwrap();
         let kept = queue.change_visibility(&first[0], AT_ONCE).await.unwrap();
-        assert_eq!(kept, Kept::Ours);
+        assert_eq!(kept, Extended::Ours);
         let again = queue.receive(10, AT_ONCE).await.unwrap();
         assert_eq!(bodies(&again), ["1", "2"]);
         assert_eq!(again[0].receive_count, 2);
@@ -487,9 +491,9 @@ mod tests {
         world.sqs.send("a", "1");
         let taken = queue.receive(1, AT_ONCE).await.unwrap();
         after(seconds(30)).await;
-        assert_eq!(queue.delete(&taken[0]).await, Ok(Kept::Gone));
+        assert_eq!(queue.delete(&taken[0]).await, Ok(Extended::Gone));
         let change = queue.change_visibility(&taken[0], seconds(9)).await;
-        assert_eq!(change, Ok(Kept::Gone));
+        assert_eq!(change, Ok(Extended::Gone));
         assert_eq!(world.sqs.depth(), Depth { visible: 1, in_flight: 0 });
     }
 
@@ -501,10 +505,10 @@ mod tests {
         let earlier = queue.receive(1, AT_ONCE).await.unwrap();
         after(seconds(30)).await;
         let later = other.receive(1, AT_ONCE).await.unwrap();
-        assert_eq!(queue.delete(&earlier[0]).await, Ok(Kept::Gone));
+        assert_eq!(queue.delete(&earlier[0]).await, Ok(Extended::Gone));
         let change = queue.change_visibility(&earlier[0], AT_ONCE).await;
-        assert_eq!(change, Ok(Kept::Gone));
-        assert_eq!(other.delete(&later[0]).await, Ok(Kept::Ours));
+        assert_eq!(change, Ok(Extended::Gone));
+        assert_eq!(other.delete(&later[0]).await, Ok(Extended::Ours));
         assert_eq!(world.sqs.deleted(), [later[0].id.clone()]);
     }
 
@@ -568,7 +572,7 @@ mod tests {
         let again = successor.receive(1, WAIT_MAX).await.unwrap();
         assert!(again.is_empty(), "still invisible");
         let again = successor.receive(1, WAIT_MAX).await.unwrap();
-        assert_eq!(successor.dead_letter(&again[0]).await, Ok(Kept::Ours));
+        assert_eq!(successor.dead_letter(&again[0]).await, Ok(Extended::Ours));
         assert!(world.sqs.messages().is_empty());
         let dead = world.sqs.dead_letters();
         assert_eq!((dead.len(), &dead[0].deduplication_id), (1, &id));

@@ -23,7 +23,7 @@ use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::names::{
     InstanceId, InvalidName, ListenerArn, RouteName, SourceId, TargetGroupArn,
 };
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::Target;
@@ -231,8 +231,11 @@ impl World {
         let both = [instance.clone(), at(&format!("{name}-standby"), &standby)?];
         let route = self.add_route(name, &both)?;
         self.rds.add_instance(&instance, Some(standby));
-        let policy =
-            Policy { database: Database::Instance, truth: [Witness::Rds].into(), ..Policy::default() };
+        let policy = Policy {
+            database: Database::Instance,
+            truth: [DiscoverySource::Rds].into(),
+            ..Policy::default()
+        };
         Ok(Route { instances: BTreeMap::new(), policy, ..route })
     }
 

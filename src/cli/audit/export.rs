@@ -11,16 +11,25 @@ use tokio::sync::watch;
 
 use crate::cli::Session;
 use crate::cli::args::{Export, Output};
+use crate::cli::audit::AuditContext;
 use crate::cli::audit::chain::{AT_THE_SEAM, IN_THE_TABLE, broken};
-use crate::cli::audit::export::kept::{Kept, Places};
+use crate::cli::audit::export::kept::ArchivedFile;
+use crate::cli::audit::export::kept::Places;
+use crate::cli::audit::go_on_after;
+use crate::cli::audit::no_such_output;
+use crate::cli::audit::places;
 use crate::cli::audit::progress::Progress;
+use crate::cli::audit::seek;
+use crate::cli::audit::unreadable;
 use crate::cli::audit::view::RecordRow;
-use crate::cli::audit::{Desk, go_on_after, no_such_output, places, seek, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{csv_line, heading};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::{Fault, Follower, Met, Walk};
+use writerlink_engine::audit_chain::ChainStep;
+use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::Fault;
+use writerlink_engine::audit_chain::Follower;
 use writerlink_engine::ports::{Audit, StoredRecord};
 
 /// How records are written.
@@ -58,7 +67,7 @@ impl Form {
 
 /// Writes the records that are wanted.
 pub(super) async fn run(
-    desk: &Desk<'_>,
+    desk: &AuditContext<'_>,
     wanted: &Export,
     output: Output,
     session: &mut Session<'_>,
@@ -66,7 +75,7 @@ pub(super) async fn run(
     let form = Form::of(output)?;
     let routes = desk.routes(wanted.route.as_slice()).await?;
     let after = places(&wanted.after, &routes)?;
-    let mut clerk = Clerk::at_work(wanted, form, after, session)?;
+    let mut clerk = Exporter::at_work(wanted, form, after, session)?;
     clerk.begin(session)?;
     let mut failed = None;
     for route in &routes {
@@ -101,7 +110,7 @@ fn stopped() -> Failure {
 }
 
 /// Whoever writes the records out, and keeps account of it.
-struct Clerk<'a> {
+struct Exporter<'a> {
     wanted: &'a Export,
     form: Form,
     file: Option<BufWriter<File>>,
@@ -117,7 +126,7 @@ struct Clerk<'a> {
     progress: Progress,
 }
 
-impl<'a> Clerk<'a> {
+impl<'a> Exporter<'a> {
     fn at_work(
         wanted: &'a Export,
         form: Form,
@@ -138,7 +147,7 @@ impl<'a> Clerk<'a> {
             progress: Progress::new(session),
         };
         if let Some(path) = &wanted.to {
-            let Kept { file, places, fresh, torn } = kept::open(path, form)?;
+            let ArchivedFile { file, places, fresh, torn } = kept::open(path, form)?;
             clerk.file = Some(file);
             clerk.fresh = fresh;
             clerk.torn = torn;
@@ -189,18 +198,18 @@ impl<'a> Clerk<'a> {
                 return Ok(Ended::Stopped);
             }
             let records = match walk.go_on(audit).await.map_err(unreadable)? {
-                Met::Records(records) => records,
-                Met::Missing { expected, found } => {
+                ChainStep::Records(records) => records,
+                ChainStep::Missing { expected, found } => {
                     self.fault(route, Fault::missing(expected, found));
                     chain = Follower::anywhere();
                     continue;
                 }
-                Met::Unreadable(row) => {
+                ChainStep::Unreadable(row) => {
                     self.fault(route, Fault::unreadable(&row));
                     chain = Follower::anywhere();
                     continue;
                 }
-                Met::End => return Ok(Ended::AtTheEnd),
+                ChainStep::End => return Ok(Ended::AtTheEnd),
             };
             self.progress.clear(session)?;
             for stored in &records {
@@ -226,7 +235,7 @@ impl<'a> Clerk<'a> {
         audit: &dyn Audit,
         route: &RouteName,
         since: Option<Timestamp>,
-    ) -> Result<(Walk, Follower), Failure> {
+    ) -> Result<(ChainWalk, Follower), Failure> {
         let from = match (self.places.get(route), since) {
             (Some(seq), _) => seq + 1,
             (None, Some(since)) => seek::none_missed_since(audit, route, since).await?,
@@ -236,7 +245,7 @@ impl<'a> Clerk<'a> {
             Some(head) => Follower::after(*head),
             None => Follower::from(from),
         };
-        Ok((Walk::from(route.clone(), from), chain))
+        Ok((ChainWalk::from(route.clone(), from), chain))
     }
 
     fn record(

@@ -20,7 +20,7 @@ use writerlink_engine::audit_chain::{Fault, Follower};
 const LINES_A_WORD: u64 = 10_000;
 
 /// What stands in a file about one route.
-struct Chapter {
+struct RouteSection {
     from: u64,
     chain: Follower,
     fault: Option<Fault>,
@@ -45,7 +45,7 @@ pub(super) fn run(file: &Path, output: Output, session: &mut Session<'_>) -> Res
     torn.map_or(Ok(told), Err)
 }
 
-type Chapters = BTreeMap<RouteName, Chapter>;
+type Chapters = BTreeMap<RouteName, RouteSection>;
 
 /// The chains of a file, and what is wrong with it as a file.
 fn read(
@@ -70,7 +70,7 @@ fn read(
             Err(why) => break Some(no_record(file, number, &why)),
         };
         let seq = stored.record.seq;
-        let chapter = chapters.entry(stored.record.route.clone()).or_insert_with(|| Chapter {
+        let chapter = chapters.entry(stored.record.route.clone()).or_insert_with(|| RouteSection {
             from: seq,
             chain: Follower::from(seq),
             fault: None,
@@ -85,8 +85,8 @@ fn read(
     Ok((chapters, torn))
 }
 
-fn judge((route, chapter): (RouteName, Chapter)) -> Judged {
-    let Chapter { from, chain, fault } = chapter;
+fn judge((route, chapter): (RouteName, RouteSection)) -> Judged {
+    let RouteSection { from, chain, fault } = chapter;
     let last = chain.verified();
     let verdict = Verdict::of(&route, (from, &chain), last, fault.as_ref());
     Judged { verdict, fault }

@@ -9,7 +9,9 @@ use crate::cli::failure::Failure;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::{Met, Walk, seq_of};
+use writerlink_engine::audit_chain::ChainStep;
+use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::seq_of;
 use writerlink_engine::ports::{Audit, AuditQuery, StoredRecord};
 
 /// A record before which all are older than `instant`.
@@ -40,7 +42,7 @@ async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Resu
     let (mut low, mut high) = (1, seq_of(newest).saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;
-        let part = Walk::from(route.clone(), middle).up_to(Some(high - 1));
+        let part = ChainWalk::from(route.clone(), middle).up_to(Some(high - 1));
         match first_of(part.one_by_one(), audit).await? {
             Some(stored) if stored.record.entry.at < edge => low = stored.record.seq + 1,
             // Where records were removed there is none: what is before them decides.
@@ -50,12 +52,12 @@ async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Resu
     Ok(low)
 }
 
-async fn first_of(mut part: Walk, audit: &dyn Audit) -> Result<Option<StoredRecord>, Failure> {
+async fn first_of(mut part: ChainWalk, audit: &dyn Audit) -> Result<Option<StoredRecord>, Failure> {
     loop {
         match part.go_on(audit).await.map_err(unreadable)? {
-            Met::Records(records) => return Ok(records.into_iter().next()),
-            Met::Missing { .. } | Met::Unreadable(_) => {}
-            Met::End => return Ok(None),
+            ChainStep::Records(records) => return Ok(records.into_iter().next()),
+            ChainStep::Missing { .. } | ChainStep::Unreadable(_) => {}
+            ChainStep::End => return Ok(None),
         }
     }
 }

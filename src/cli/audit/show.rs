@@ -11,7 +11,8 @@ use crate::cli::audit::view::{RecordRow, RecordView, headline};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_engine::audit_query;
@@ -105,10 +106,10 @@ fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result
 }
 
 /// What spoke for the move.
-fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result<()> {
+fn evidence(cause: &str, told: Option<&RecordedTrigger>, out: &mut dyn Write) -> io::Result<()> {
     match told {
         None => writeln!(out, "  {:<10}{cause}", "cause"),
-        Some(Told::Event(event)) => {
+        Some(RecordedTrigger::Event(event)) => {
             let id = event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string());
             let RdsEvent { kind, source, .. } = event;
             writeln!(out, "  {:<10}{cause}, {id} of {kind} {source}", "cause")?;
@@ -119,12 +120,12 @@ fn evidence(cause: &str, told: Option<&Told>, out: &mut dyn Write) -> io::Result
                 None => Ok(()),
             }
         }
-        Some(Told::Truth { at, said }) => {
+        Some(RecordedTrigger::Truth { at, said }) => {
             writeln!(out, "  {:<10}{cause}, without an event", "cause")?;
             writeln!(out, "  {:<10}{at}", "seen at")?;
             writeln!(out, "  {:<10}{}", "witnesses", clean(said))
         }
-        Some(Told::Order { at, by, said }) => {
+        Some(RecordedTrigger::Order { at, by, said }) => {
             writeln!(out, "  {:<10}{cause}, {}", "cause", clean(by))?;
             writeln!(out, "  {:<10}{at}", "at")?;
             writeln!(out, "  {:<10}{}", "order", clean(said))

@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
+use crate::cli::audit::AuditContext;
+use crate::cli::audit::go_on_after;
+use crate::cli::audit::no_such_output;
+use crate::cli::audit::places;
+use crate::cli::audit::seek;
 use crate::cli::audit::verify::head;
 use crate::cli::audit::view::RecordRow;
-use crate::cli::audit::{Desk, go_on_after, no_such_output, places, seek};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Row as _, clean, csv_line, heading, json_line};
 use crate::cli::run::asked;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::{Met, Walk};
+use writerlink_engine::audit_chain::ChainStep;
+use writerlink_engine::audit_chain::ChainWalk;
 use writerlink_engine::ports::{Audit, CallError, ErrorKind, StoredRecord};
 
 /// How wide the columns of a line are, which cannot know what comes: a hundred columns in all. A longer value pushes the
@@ -24,7 +29,7 @@ const WIDTHS: [usize; 6] = [24, 18, 14, 14, 12, 8];
 /// Follows new records until somebody asks to stop. Only the waiting and the reading are raced with that: a line is
 /// written whole.
 pub(super) async fn run(
-    desk: &Desk<'_>,
+    desk: &AuditContext<'_>,
     wanted: &Tail,
     output: Output,
     session: &mut Session<'_>,
@@ -57,7 +62,7 @@ pub(super) async fn run(
 
 /// The routes that are followed, each from where it is.
 struct Following {
-    walks: Vec<Walk>,
+    walks: Vec<ChainWalk>,
     output: Output,
     /// The first record that is wanted by its time, of each route where it was not met yet.
     since: BTreeMap<RouteName, Timestamp>,
@@ -66,7 +71,7 @@ struct Following {
 
 impl Following {
     async fn begin(
-        desk: &Desk<'_>,
+        desk: &AuditContext<'_>,
         wanted: &Tail,
         (routes, output): (&[RouteName], Output),
         now: Timestamp,
@@ -85,7 +90,7 @@ impl Following {
                 }
                 (None, None) => head(desk.books, route).await?.seq,
             };
-            tail.walks.push(Walk::from(route.clone(), before + 1));
+            tail.walks.push(ChainWalk::from(route.clone(), before + 1));
             tail.places.insert(route.clone(), before);
         }
         Ok(tail)
@@ -113,14 +118,14 @@ impl Following {
             loop {
                 let route = walk.route().clone();
                 let records = match walk.go_on(audit).await {
-                    Ok(Met::Records(records)) => records,
-                    Ok(Met::End) => break,
-                    Ok(Met::Missing { expected, found }) => {
+                    Ok(ChainStep::Records(records)) => records,
+                    Ok(ChainStep::End) => break,
+                    Ok(ChainStep::Missing { expected, found }) => {
                         let what = format!("{route}/{expected} is missing, {route}/{found} is there");
                         session.remark(&format!("{what}; ask `writerlink audit verify {route}`"))?;
                         continue;
                     }
-                    Ok(Met::Unreadable(row)) => {
+                    Ok(ChainStep::Unreadable(row)) => {
                         session.remark(&format!("{row}; ask `writerlink audit verify {route}`"))?;
                         continue;
                     }

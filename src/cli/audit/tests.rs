@@ -8,12 +8,25 @@ use clap::Parser as _;
 use tokio::sync::watch;
 
 use crate::cli;
+use crate::cli::Answers;
+use crate::cli::Connect;
+use crate::cli::Exit;
+use crate::cli::Failure;
+use crate::cli::Look;
+use crate::cli::OpenQueue;
+use crate::cli::Process;
+use crate::cli::ReadPorts;
+use crate::cli::Resource;
+use crate::cli::Session;
 use crate::cli::args::Args;
-use crate::cli::{Answers, Books, Connect, Exit, Failure, Look, OpenQueue, Process, Resource, Session};
 use crate::config::Config;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
 use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::ledger::state::{ChainHead, EventEntry, RouteState};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
@@ -212,7 +225,7 @@ fn started(name: &str, when: &str, random: u128) -> Entry {
         provenance: None,
         cause: Cause::Event,
         event_key: key(name, &event),
-        told: Some(Told::Event(event)),
+        told: Some(RecordedTrigger::Event(event)),
         target_group: TargetGroupArn::new(ARN).unwrap(),
         desired: Some((InstanceId::new("db-2").unwrap(), at("10.0.1.11"))),
         before: vec![target("10.0.1.10", TargetHealth::Healthy)],
@@ -288,19 +301,19 @@ impl Library {
     }
 
     fn open(self) -> Open {
-        Open(Books {
+        Open(ReadPorts {
             audit: Arc::new(self.shelf),
             ledger: Arc::new(Heads(self.heads, Mutex::new(self.earlier))),
         })
     }
 }
 
-struct Open(Books);
+struct Open(ReadPorts);
 
 #[async_trait(?Send)]
 impl Connect for Open {
-    async fn books(&self, _: &Config) -> Result<Books, Failure> {
-        Ok(Books { audit: Arc::clone(&self.0.audit), ledger: Arc::clone(&self.0.ledger) })
+    async fn books(&self, _: &Config) -> Result<ReadPorts, Failure> {
+        Ok(ReadPorts { audit: Arc::clone(&self.0.audit), ledger: Arc::clone(&self.0.ledger) })
     }
 
     async fn ports(&self, _: &Config) -> Result<Ports, Failure> {
@@ -618,7 +631,7 @@ fn a_transition_is_found_by_record_by_uuid_and_by_event() {
     let mut done = finished(&late, "2026-05-06T00:00:00.100Z", Outcome::AlreadyThere, Reason::NothingToDo);
     let another = failover("Another failover to DB instance: db-2");
     done.event_key = key("default", &another);
-    done.told = Some(Told::Event(another));
+    done.told = Some(RecordedTrigger::Event(another));
     library.record("default", done);
     for n in 10..200 {
         library.swap("busy", "2026-05-06T12:00:00Z", "2026-05-06T12:00:01Z", n);
@@ -659,7 +672,7 @@ fn an_altered_record_is_shown_as_one() {
 fn an_events_message_cannot_steer_the_terminal() {
     let mut library = Library::default();
     let mut begun = started("default", "2026-05-06T10:00:00Z", 1);
-    begun.told = Some(Told::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
+    begun.told = Some(RecordedTrigger::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
     library.record("default", begun);
     let said = says(&library.open(), "writerlink audit show default/1");
     assert!(said.out.contains("\"\\u{1b}]0;pwned\\u{7}\\u{a}route: other\""), "{}", said.out);

@@ -4,20 +4,26 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::cli::ReadPorts;
+use crate::cli::Session;
 use crate::cli::args::{Output, Verify};
-use crate::cli::audit::Desk;
+use crate::cli::audit::AuditContext;
 use crate::cli::audit::chain::{IN_THE_TABLE, broken};
 use crate::cli::audit::progress::Progress;
 use crate::cli::audit::unreadable;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
-use crate::cli::{Books, Session};
 use writerlink_core::ledger::state::ChainHead;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::audit_chain::{
-    Fault, Follower, Met, Verification, Walk, adopted_after, compared_end, verify_from,
-};
+use writerlink_engine::audit_chain::ChainStep;
+use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::Fault;
+use writerlink_engine::audit_chain::Follower;
+use writerlink_engine::audit_chain::Verification;
+use writerlink_engine::audit_chain::adopted_after;
+use writerlink_engine::audit_chain::compared_end;
+use writerlink_engine::audit_chain::verify_from;
 use writerlink_engine::ports::{Audit, CallError};
 
 /// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.
@@ -113,7 +119,7 @@ pub(super) struct Judged {
 
 /// Verifies the chains that are asked for. What was found is written even if a later chain cannot be read.
 pub(super) async fn run(
-    desk: &Desk<'_>,
+    desk: &AuditContext<'_>,
     wanted: &Verify,
     output: Output,
     session: &mut Session<'_>,
@@ -139,7 +145,7 @@ pub(super) async fn run(
 
 /// Follows one whole chain.
 #[cfg(feature = "embedded")]
-pub(in crate::cli) async fn verify(books: &Books, route: &RouteName) -> Result<Verdict, Failure> {
+pub(in crate::cli) async fn verify(books: &ReadPorts, route: &RouteName) -> Result<Verdict, Failure> {
     let judged = judge(books, route, Range::default(), &mut |_| Ok(())).await?;
     Ok(judged.verdict)
 }
@@ -183,7 +189,7 @@ fn no_range(why: String, fix: &str) -> Failure {
 
 /// Follows a chain to the head, or to the end of the range.
 async fn judge(
-    books: &Books,
+    books: &ReadPorts,
     route: &RouteName,
     range: Range,
     seen: &mut dyn FnMut(&str) -> io::Result<()>,
@@ -193,7 +199,7 @@ async fn judge(
     range.is_of(route, head)?;
     let from = range.from.unwrap_or(1);
     let anchored = anchored(audit, route, from).await.map_err(unreadable)?;
-    let walk = Walk::from(route.clone(), from).up_to(range.to);
+    let walk = ChainWalk::from(route.clone(), from).up_to(range.to);
     let (chain, fault) = match anchored {
         Err(fault) => (Follower::anywhere(), Some(fault)),
         Ok(anchor) => {
@@ -253,22 +259,22 @@ async fn anchored(
         return Ok(Ok(Follower::from(from)));
     }
     let before = from - 1;
-    let mut walk = Walk::from(route.clone(), before).up_to(Some(before));
+    let mut walk = ChainWalk::from(route.clone(), before).up_to(Some(before));
     Ok(match walk.go_on(audit).await? {
-        Met::Records(records) => records
+        ChainStep::Records(records) => records
             .first()
             .map(|stored| {
                 let hash = Hash::of(&stored.canonical);
                 Follower::after(ChainHead { seq: before, hash })
             })
             .ok_or_else(|| Fault::missing(before, from)),
-        Met::Missing { .. } | Met::End => Err(Fault::missing(before, from)),
-        Met::Unreadable(row) => Err(Fault::unreadable(&row)),
+        ChainStep::Missing { .. } | ChainStep::End => Err(Fault::missing(before, from)),
+        ChainStep::Unreadable(row) => Err(Fault::unreadable(&row)),
     })
 }
 
 /// Where a route's chain ends, by its state.
-pub(super) async fn head(books: &Books, route: &RouteName) -> Result<ChainHead, Failure> {
+pub(super) async fn head(books: &ReadPorts, route: &RouteName) -> Result<ChainHead, Failure> {
     // Whoever verifies may only read: a route that was never seen is not made here.
     let state = books.ledger.peek(route).await;
     let state = state.map_err(|error| Failure::call("reading the route's state", error))?;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use crate::cli::render::{Row, millis, or_dash};
-use writerlink_core::ledger::record::{Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::ObservedTarget;
@@ -47,7 +50,7 @@ impl RecordRow {
         let entry = &record.entry;
         let desired = entry.desired.as_ref();
         let told = entry.told.as_ref();
-        let event = told.and_then(Told::event);
+        let event = told.and_then(RecordedTrigger::event);
         let from = entry.provenance.as_ref();
         Self {
             at: entry.at.to_string(),
@@ -82,7 +85,7 @@ impl RecordRow {
 /// The first word of an order's text is its act.
 fn ordered(entry: &Entry) -> Option<String> {
     match (entry.kind, &entry.told) {
-        (RecordKind::Ordered, Some(Told::Order { said, .. })) => {
+        (RecordKind::Ordered, Some(RecordedTrigger::Order { said, .. })) => {
             said.split_whitespace().next().map(str::to_owned)
         }
         _ => None,
@@ -152,7 +155,7 @@ impl RecordView {
         Self {
             row: RecordRow::of(stored),
             event_source_arn: told
-                .and_then(Told::event)
+                .and_then(RecordedTrigger::event)
                 .and_then(|event| Some(event.source_arn.as_ref()?.to_string())),
             evidence_kind: told.map(evidence_kind),
             evidence: told.map(|told| told.said().to_owned()),
@@ -167,18 +170,18 @@ impl RecordView {
     }
 }
 
-fn evidence_kind(told: &Told) -> &'static str {
+fn evidence_kind(told: &RecordedTrigger) -> &'static str {
     match told {
-        Told::Event(_) => "event",
-        Told::Truth { .. } => "truth",
-        Told::Order { .. } => "order",
+        RecordedTrigger::Event(_) => "event",
+        RecordedTrigger::Truth { .. } => "truth",
+        RecordedTrigger::Order { .. } => "order",
     }
 }
 
-fn ordered_by(told: &Told) -> Option<String> {
+fn ordered_by(told: &RecordedTrigger) -> Option<String> {
     match told {
-        Told::Order { by, .. } => Some(by.clone()),
-        Told::Event(_) | Told::Truth { .. } => None,
+        RecordedTrigger::Order { by, .. } => Some(by.clone()),
+        RecordedTrigger::Event(_) | RecordedTrigger::Truth { .. } => None,
     }
 }
 

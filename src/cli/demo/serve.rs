@@ -15,7 +15,7 @@ use crate::cli::run::asked;
 use crate::cli::{Session, serving};
 use crate::web;
 use crate::web::{ConnectionLimits, Site};
-use writerlink_engine::telemetry::event::Observers;
+use writerlink_engine::telemetry::event::EventSinks;
 
 /// The socket of the page, before the story is told: who cannot have it learns so at once.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -59,7 +59,7 @@ async fn answer(story: &Story, listener: TcpListener, stopped: oneshot::Receiver
     // The clock of this world would run ahead to the end of any time that a viewer is given.
     let limits = ConnectionLimits { head_within: None, ..ConnectionLimits::default() };
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let nobody = Arc::new(Observers(Vec::new()));
+    let nobody = Arc::new(EventSinks(Vec::new()));
     let _server = web::answer(listener, site.router(), limits, nobody)?;
     // Either way of ending says the same.
     stopped.await.unwrap_or_default();

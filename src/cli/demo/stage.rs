@@ -11,7 +11,8 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::target::{ObservedTarget, Target};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::attempt::Report;
-use writerlink_engine::telemetry::event::{Happening, Observer};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::databases::Instance;
@@ -90,29 +91,29 @@ struct Notes {
     taken: Mutex<Vec<Note>>,
 }
 
-impl Observer for Notes {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Notes {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         let told = match happening {
-            Happening::Started { .. }
-            | Happening::Turned
-            | Happening::Turns(_)
-            | Happening::Received(_)
-            | Happening::Noted { .. }
-            | Happening::Summary(_)
-            | Happening::Stopping { .. } => return,
-            Happening::Attempt(report) => Told::Attempt(Box::new((*report).clone())),
-            Happening::Malformed { reason, .. } => Told::Malformed((*reason).to_owned()),
-            Happening::Ignored { .. }
-            | Happening::QueueFailed(_)
-            | Happening::HttpNotAccepting { .. }
-            | Happening::LookFailed { .. }
-            | Happening::MapNotCompared { .. }
-            | Happening::ChainBroken { .. }
-            | Happening::LedgerRecovered { .. }
-            | Happening::VisibilityLost { .. }
-            | Happening::Panicked(_)
-            | Happening::Room { .. }
-            | Happening::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),
+            WorkerEvent::Started { .. }
+            | WorkerEvent::Turned
+            | WorkerEvent::Turns(_)
+            | WorkerEvent::Received(_)
+            | WorkerEvent::Noted { .. }
+            | WorkerEvent::Summary(_)
+            | WorkerEvent::Stopping { .. } => return,
+            WorkerEvent::Attempt(report) => Told::Attempt(Box::new((*report).clone())),
+            WorkerEvent::Malformed { reason, .. } => Told::Malformed((*reason).to_owned()),
+            WorkerEvent::Ignored { .. }
+            | WorkerEvent::QueueFailed(_)
+            | WorkerEvent::HttpNotAccepting { .. }
+            | WorkerEvent::LookFailed { .. }
+            | WorkerEvent::MapNotCompared { .. }
+            | WorkerEvent::ChainBroken { .. }
+            | WorkerEvent::LedgerRecovered { .. }
+            | WorkerEvent::VisibilityLost { .. }
+            | WorkerEvent::Panicked(_)
+            | WorkerEvent::Room { .. }
+            | WorkerEvent::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),
         };
         let at = self.time.elapsed();
         lock(&self.taken).push(Note { at, told });

@@ -12,7 +12,8 @@ use writerlink_core::ledger::record::Step;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::{ObservedTarget, Target};
-use writerlink_engine::attempt::{Ended, Report};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::Report;
 use writerlink_sim::faults::{Effect, Fault};
 
 /// Where the text of a scene begins: behind the name of whoever acts.
@@ -118,8 +119,8 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
         // The first one was a guess: that nobody knows the event. It costs no more than asking first.
         "Begin" if steps[nth + 1..].iter().any(is_same) => "ledger: knows this event".to_owned(),
         "Begin" => match &report.ended {
-            Ended::Duplicate(_) => "ledger: knows this event".to_owned(),
-            Ended::Settled(_) if desired.is_none() => "ledger: the event and its outcome".to_owned(),
+            AttemptResult::Duplicate(_) => "ledger: knows this event".to_owned(),
+            AttemptResult::Settled(_) if desired.is_none() => "ledger: the event and its outcome".to_owned(),
             _ if report.resumed => "ledger: takes the half-done move over".to_owned(),
             _ => INTENT.to_owned(),
         },
@@ -132,7 +133,7 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
         }
         "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
         "DescribeTargetHealth" => LOOKS.to_owned(),
-        "Finish" if matches!(report.ended, Ended::Deferred(..) | Ended::Waits(..)) => {
+        "Finish" if matches!(report.ended, AttemptResult::Deferred(..) | AttemptResult::Waits(..)) => {
             "ledger: not settled yet; the lease is free".to_owned()
         }
         "Finish" => "ledger: the outcome, and the lease is free".to_owned(),
@@ -140,17 +141,17 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
     }
 }
 
-fn headline(ended: &Ended) -> (String, Tone) {
+fn headline(ended: &AttemptResult) -> (String, Tone) {
     let reason = match ended {
-        Ended::Settled(verdict) | Ended::Deferred(verdict, _) | Ended::Nothing(verdict) => {
-            Some(verdict.reason)
-        }
-        Ended::Waits(..) => Some(Reason::AwaitsTurn),
-        Ended::Duplicate(_)
-        | Ended::Paced(_)
-        | Ended::Busy(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => None,
+        AttemptResult::Settled(verdict)
+        | AttemptResult::Deferred(verdict, _)
+        | AttemptResult::Nothing(verdict) => Some(verdict.reason),
+        AttemptResult::Waits(..) => Some(Reason::AwaitsTurn),
+        AttemptResult::Duplicate(_)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Busy(..)
+        | AttemptResult::Unavailable(..)
+        | AttemptResult::LeaseLost { .. } => None,
     };
     let tone = match ended.outcome() {
         Some(Outcome::Swapped | Outcome::AlreadyThere) => Tone::Good,
@@ -162,18 +163,18 @@ fn headline(ended: &Ended) -> (String, Tone) {
     (head, tone)
 }
 
-fn ending(ended: &Ended) -> String {
+fn ending(ended: &AttemptResult) -> String {
     let note = ended.note();
     match ended {
-        Ended::Deferred(_, pause) => format!("{note}; again in {} s", seconds(*pause)),
-        Ended::Settled(_)
-        | Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::Paced(_)
-        | Ended::Waits(..)
-        | Ended::Busy(..)
-        | Ended::Unavailable(..)
-        | Ended::LeaseLost { .. } => note,
+        AttemptResult::Deferred(_, pause) => format!("{note}; again in {} s", seconds(*pause)),
+        AttemptResult::Settled(_)
+        | AttemptResult::Duplicate(_)
+        | AttemptResult::Nothing(_)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Waits(..)
+        | AttemptResult::Busy(..)
+        | AttemptResult::Unavailable(..)
+        | AttemptResult::LeaseLost { .. } => note,
     }
 }
 

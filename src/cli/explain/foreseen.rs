@@ -11,7 +11,8 @@ use crate::cli::plan::looking;
 use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
 use crate::cli::{Session, intake};
 use crate::config::Config;
-use writerlink_core::decision::checks::{Answer, Asked};
+use writerlink_core::decision::checks::CheckRecord;
+use writerlink_core::decision::checks::CheckResult;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::evidence::evidence::Evidence;
@@ -238,7 +239,7 @@ impl Explained {
 }
 
 impl Answered {
-    fn of(asked: &Asked) -> Self {
+    fn of(asked: &CheckRecord) -> Self {
         Self {
             n: 0,
             question: asked.question.as_str(),
@@ -250,8 +251,8 @@ impl Answered {
     /// Whether the event is about the database that the route follows, one part of it.
     fn part(compared: &Compared<'_>) -> Self {
         let answer = match compared.agreement() {
-            Agreement::Same | Agreement::NotSaid | Agreement::Any => Answer::Pass,
-            Agreement::Differs => Answer::Stop,
+            Agreement::Same | Agreement::NotSaid | Agreement::Any => CheckResult::Pass,
+            Agreement::Differs => CheckResult::Stop,
         };
         Self {
             n: 0,

@@ -4,15 +4,17 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::cli::ReadPorts;
+use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
 use crate::cli::audit::show::{not_found, records_of, title};
 use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
-use crate::cli::{Books, Session};
-use writerlink_core::decision::checks::Question;
+use writerlink_core::decision::checks::DecisionCheck;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::ledger::record::{Entry, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::ledger::state::EventEntry;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::outcome::Outcome;
@@ -64,7 +66,7 @@ impl Row for FlatRow<'_> {}
 /// Tells what the records of the event say: of every attempt at it, though it was one transition that was named.
 pub(super) async fn run(
     id: &RecordRef,
-    books: &Books,
+    books: &ReadPorts,
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
@@ -134,7 +136,7 @@ impl Decided {
             kind: entry.kind.as_str(),
             outcome: entry.outcome.map(Outcome::as_str),
             reason: entry.reason.map(Reason::as_str),
-            question: entry.reason.and_then(Question::of).map(Question::as_str),
+            question: entry.reason.and_then(DecisionCheck::of).map(DecisionCheck::as_str),
             meaning: entry.reason.map(Reason::meaning),
             note: entry.note.clone(),
             cause: entry.cause.as_str(),
@@ -188,20 +190,20 @@ fn line(name: &str, text: impl Into<String>) -> (String, String) {
 }
 
 /// What was said, by whom, and when.
-fn said(told: &Told) -> (String, String) {
+fn said(told: &RecordedTrigger) -> (String, String) {
     let (at, said) = (told.at(), told.said());
     match told {
-        Told::Event(event) => {
+        RecordedTrigger::Event(event) => {
             let id = event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string());
             line("event", format!("{id} of {} {} at {at}: \"{said}\"", event.kind, event.source))
         }
-        Told::Truth { .. } => line("seen", format!("by the timer at {at}: {said}")),
-        Told::Order { .. } => line("order", format!("at {at}: {said}")),
+        RecordedTrigger::Truth { .. } => line("seen", format!("by the timer at {at}: {said}")),
+        RecordedTrigger::Order { .. } => line("order", format!("at {at}: {said}")),
     }
 }
 
 /// What the ledger's entry says, which stands for the event when it is delivered again.
-fn settled(event: &Explained<'_>, told: Option<&Told>) -> String {
+fn settled(event: &Explained<'_>, told: Option<&RecordedTrigger>) -> String {
     if let (None, Some(open)) = (event.entry, event.unresolved)
         && open.outcome.is_none()
     {
@@ -212,10 +214,12 @@ fn settled(event: &Explained<'_>, told: Option<&Told>) -> String {
             Some(outcome) => format!("as {outcome}, in attempt {}", entry.attempts),
             None => format!("not yet; attempts so far: {}", entry.attempts),
         },
-        (None, Some(Told::Event(_)) | None) => {
+        (None, Some(RecordedTrigger::Event(_)) | None) => {
             "the ledger has no entry of it: entries are kept for 30 days, records for good".to_owned()
         }
-        (None, Some(Told::Truth { .. } | Told::Order { .. })) => "once: it is not delivered again".to_owned(),
+        (None, Some(RecordedTrigger::Truth { .. } | RecordedTrigger::Order { .. })) => {
+            "once: it is not delivered again".to_owned()
+        }
     }
 }
 
@@ -225,7 +229,7 @@ fn one(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "\n{}", title(stored, look))?;
     let mut lines = Vec::new();
     if let Some(reason) = entry.reason {
-        let question = Question::of(reason).map(|question| format!("{question}: "));
+        let question = DecisionCheck::of(reason).map(|question| format!("{question}: "));
         lines.push(line("rule", format!("{}{}", question.unwrap_or_default(), reason.meaning())));
     }
     lines.push(line("note", &entry.note));

@@ -12,12 +12,15 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::orders::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::run::{asked, attempts, author};
 use crate::config::Config;
-use writerlink_core::evidence::evidence::Order;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::Route;
-use writerlink_engine::attempt::{Ended, OperatorCommands, Ordered};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::OperatorCommands;
+use writerlink_engine::attempt::Ordered;
 use writerlink_engine::ports::{CallError, Clock, Ledger, Ports};
-use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::event::EventSink as _;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
 /// How many routes are in hand at once: a freeze of a thousand takes seconds, and asks DynamoDB for no more
@@ -28,7 +31,7 @@ const AT_ONCE: usize = 16;
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of an order on one route.
-pub(super) enum Became {
+pub(super) enum CommandResult {
     /// The engine's own word.
     Ordered(Ordered),
     /// There was nothing to lift.
@@ -40,7 +43,7 @@ pub(super) enum Became {
 /// The same with its route, and how long it took in all.
 pub(super) struct Done {
     pub(super) route: Route,
-    pub(super) became: Became,
+    pub(super) became: CommandResult,
     pub(super) took: Duration,
 }
 
@@ -71,7 +74,7 @@ impl Crew {
     pub(super) async fn carry_out(
         self: Arc<Self>,
         routes: &[&Route],
-        order: &Order,
+        order: &OperatorCommand,
     ) -> Result<Vec<Done>, Failure> {
         let mut under_way = JoinSet::new();
         for (n, route) in routes.iter().enumerate() {
@@ -95,7 +98,7 @@ impl Crew {
     }
 
     /// Tries until the route is free, time is up, or somebody asks to stop.
-    async fn wait_and_carry_out(&self, route: &Route, order: &Order) -> Done {
+    async fn wait_and_carry_out(&self, route: &Route, order: &OperatorCommand) -> Done {
         let began = self.clock.monotonic();
         let mut told = false;
         loop {
@@ -123,53 +126,55 @@ impl Crew {
         }
     }
 
-    async fn try_once(&self, route: &Route, order: &Order) -> Became {
+    async fn try_once(&self, route: &Route, order: &OperatorCommand) -> CommandResult {
         // Held only for the try: a route that is waited for must not keep another one from its turn.
         let _turn = self.at_once.acquire().await.ok();
         if lifts(&order.act) {
             match self.ledger.peek(&route.name).await {
-                Err(error) => return Became::Failed(error),
+                Err(error) => return CommandResult::Failed(error),
                 Ok(state) => {
                     let control = state.map(|state| state.control).unwrap_or_default();
                     if standing(route, &order.act, &control, self.clock.wall()).is_none() {
-                        return Became::Nothing(nothing_to_lift(&order.act));
+                        return CommandResult::Nothing(nothing_to_lift(&order.act));
                     }
                 }
             }
         }
         match self.commands.order(route, order).await {
-            Err(error) => Became::Failed(error),
+            Err(error) => CommandResult::Failed(error),
             Ok(ordered) => {
                 if let Ordered::Attempted(report) = &ordered
-                    && !matches!(report.ended, Ended::Busy(..))
+                    && !matches!(report.ended, AttemptResult::Busy(..))
                 {
-                    TracingSink.tell(&Happening::Attempt(report));
+                    TracingSink.tell(&WorkerEvent::Attempt(report));
                 }
-                Became::Ordered(ordered)
+                CommandResult::Ordered(ordered)
             }
         }
     }
 }
 
-fn done(route: &Route, became: Became, took: Duration) -> Done {
+fn done(route: &Route, became: CommandResult, took: Duration) -> Done {
     Done { route: route.clone(), became, took }
 }
 
 /// Who has the route in hand, if that is why the order was not carried out.
-pub(super) fn busy(became: &Became) -> Option<(Owner, Duration)> {
+pub(super) fn busy(became: &CommandResult) -> Option<(Owner, Duration)> {
     match became {
-        Became::Ordered(Ordered::Busy(owner, most)) => Some((owner.clone(), *most)),
-        Became::Ordered(Ordered::Attempted(report)) => match &report.ended {
-            Ended::Busy(owner, most) => Some((owner.clone(), *most)),
-            Ended::Settled(_)
-            | Ended::Duplicate(_)
-            | Ended::Nothing(_)
-            | Ended::Paced(_)
-            | Ended::Waits(..)
-            | Ended::Deferred(..)
-            | Ended::Unavailable(..)
-            | Ended::LeaseLost { .. } => None,
+        CommandResult::Ordered(Ordered::Busy(owner, most)) => Some((owner.clone(), *most)),
+        CommandResult::Ordered(Ordered::Attempted(report)) => match &report.ended {
+            AttemptResult::Busy(owner, most) => Some((owner.clone(), *most)),
+            AttemptResult::Settled(_)
+            | AttemptResult::Duplicate(_)
+            | AttemptResult::Nothing(_)
+            | AttemptResult::Paced(_)
+            | AttemptResult::Waits(..)
+            | AttemptResult::Deferred(..)
+            | AttemptResult::Unavailable(..)
+            | AttemptResult::LeaseLost { .. } => None,
         },
-        Became::Ordered(Ordered::InForce(_)) | Became::Nothing(_) | Became::Failed(_) => None,
+        CommandResult::Ordered(Ordered::InForce(_))
+        | CommandResult::Nothing(_)
+        | CommandResult::Failed(_) => None,
     }
 }

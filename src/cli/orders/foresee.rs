@@ -3,10 +3,13 @@
 use crate::cli::failure::Failure;
 use crate::cli::plan::{PlanRow, looking, rows};
 use writerlink_core::decision::verdict::{Decision, Verdict};
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
@@ -36,25 +39,25 @@ pub(super) enum Outlook {
 pub(super) async fn foresee<'a>(
     ports: &Ports,
     routes: &[&'a Route],
-    order: &Order,
+    order: &OperatorCommand,
 ) -> Result<Vec<Foreseen<'a>>, Failure> {
     let dry_run = DryRun::new(ports);
     let mut foreseen = Vec::new();
     for route in routes.iter().copied() {
         foreseen.push(match &order.act {
-            Act::Swap(_) | Act::Pin { .. } => {
-                let ground = Ground::Order(order.clone());
+            CommandKind::Swap(_) | CommandKind::Pin { .. } => {
+                let ground = Trigger::Order(order.clone());
                 let evidence = Evidence::now(&route.name, ground, ports.clock.random());
                 let preview = dry_run.preview(route, &evidence).await;
                 let preview = preview.map_err(|error| looking(route, error))?;
                 Foreseen { route, rows: rows(route, Some(&preview)), outlook: outlook(preview.decision) }
             }
-            Act::Unpin
-            | Act::Pause { .. }
-            | Act::Resume
-            | Act::Freeze { .. }
-            | Act::Unfreeze
-            | Act::Acknowledge => {
+            CommandKind::Unpin
+            | CommandKind::Pause { .. }
+            | CommandKind::Resume
+            | CommandKind::Freeze { .. }
+            | CommandKind::Unfreeze
+            | CommandKind::Acknowledge => {
                 let state = ports.ledger.peek(&route.name).await;
                 let state = state.map_err(|error| looking(route, error))?;
                 stop_or_lift(route, order, state.as_ref())
@@ -73,7 +76,7 @@ fn outlook(decision: Decision) -> Outlook {
     }
 }
 
-fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>) -> Foreseen<'a> {
+fn stop_or_lift<'a>(route: &'a Route, order: &OperatorCommand, state: Option<&RouteState>) -> Foreseen<'a> {
     let standing = state.and_then(|state| standing(route, &order.act, &state.control, order.at));
     let lifts = lifts(&order.act);
     if lifts && standing.is_none() {
@@ -94,7 +97,7 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
     }
     if let Some(standing) = standing {
         let verb = match &order.act {
-            Act::Acknowledge => "acknowledges",
+            CommandKind::Acknowledge => "acknowledges",
             _ if lifts => "lifts",
             _ => "replaces",
         };
@@ -107,23 +110,31 @@ fn stop_or_lift<'a>(route: &'a Route, order: &Order, state: Option<&RouteState>)
     }
     Foreseen {
         route,
-        rows: vec![PlanRow::new(route, "Order", order.act.as_str(), parts.join("; "))],
+        rows: vec![PlanRow::new(route, "OperatorCommand", order.act.as_str(), parts.join("; "))],
         outlook: Outlook::Acts,
     }
 }
 
 /// Whether the order ends what another one began.
-pub(super) fn lifts(act: &Act) -> bool {
+pub(super) fn lifts(act: &CommandKind) -> bool {
     match act {
-        Act::Unpin | Act::Resume | Act::Unfreeze | Act::Acknowledge => true,
-        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => false,
+        CommandKind::Unpin | CommandKind::Resume | CommandKind::Unfreeze | CommandKind::Acknowledge => true,
+        CommandKind::Swap(_)
+        | CommandKind::Pin { .. }
+        | CommandKind::Pause { .. }
+        | CommandKind::Freeze { .. } => false,
     }
 }
 
 /// What stands now of the kind that the order sets or lifts.
-pub(super) fn standing(route: &Route, act: &Act, control: &Control, now: Timestamp) -> Option<String> {
+pub(super) fn standing(
+    route: &Route,
+    act: &CommandKind,
+    control: &Assignment,
+    now: Timestamp,
+) -> Option<String> {
     let in_force = in_force(route, act, &control.safety, now);
-    let event = control.unresolved_event.as_ref().filter(|_| *act == Act::Acknowledge);
+    let event = control.unresolved_event.as_ref().filter(|_| *act == CommandKind::Acknowledge);
     let event = event.map(|event| {
         let (at, note) = (event.at, &event.note);
         format!("the event of {at}, which could not be acted on: {note}")
@@ -135,39 +146,42 @@ pub(super) fn standing(route: &Route, act: &Act, control: &Control, now: Timesta
 }
 
 /// The rule of that kind that holds the route back now.
-pub(super) fn in_force(route: &Route, act: &Act, safety: &Safety, now: Timestamp) -> Option<String> {
-    let holding = |stop: &&writerlink_core::ledger::holds::Stop| stop.holds(now);
+pub(super) fn in_force(route: &Route, act: &CommandKind, safety: &Safety, now: Timestamp) -> Option<String> {
+    let holding = |stop: &&writerlink_core::ledger::holds::Suspension| stop.holds(now);
     match act {
-        Act::Pause { .. } | Act::Resume => {
+        CommandKind::Pause { .. } | CommandKind::Resume => {
             let stop = safety.pause.as_ref().filter(holding);
             stop.map(|stop| format!("paused {stop}"))
         }
-        Act::Freeze { .. } | Act::Unfreeze => {
+        CommandKind::Freeze { .. } | CommandKind::Unfreeze => {
             let stop = safety.freeze.as_ref().filter(holding);
             stop.map(|stop| format!("frozen {stop}"))
         }
-        Act::Pin { .. } | Act::Unpin => {
+        CommandKind::Pin { .. } | CommandKind::Unpin => {
             let pin = safety.pinned(now);
             pin.map(|pin| format!("pinned to {} {}", pin.instance, pin.stop))
         }
-        Act::Acknowledge => match &safety.flapping {
+        CommandKind::Acknowledge => match &safety.flapping {
             Some(stop) => Some(format!("flapping {stop}")),
             None if safety.flaps(now, route.policy.flap_moves_max) => {
                 Some(format!("{} moves", safety.moves.len()))
             }
             None => None,
         },
-        Act::Swap(_) => None,
+        CommandKind::Swap(_) => None,
     }
 }
 
 /// Why a route is left as it is.
-pub(super) fn nothing_to_lift(act: &Act) -> &'static str {
+pub(super) fn nothing_to_lift(act: &CommandKind) -> &'static str {
     match act {
-        Act::Resume => "it is not paused",
-        Act::Unfreeze => "it is not frozen",
-        Act::Unpin => "it is not pinned",
-        Act::Acknowledge => "it was not moved too often, and no event is unresolved",
-        Act::Swap(_) | Act::Pin { .. } | Act::Pause { .. } | Act::Freeze { .. } => "there is nothing to do",
+        CommandKind::Resume => "it is not paused",
+        CommandKind::Unfreeze => "it is not frozen",
+        CommandKind::Unpin => "it is not pinned",
+        CommandKind::Acknowledge => "it was not moved too often, and no event is unresolved",
+        CommandKind::Swap(_)
+        | CommandKind::Pin { .. }
+        | CommandKind::Pause { .. }
+        | CommandKind::Freeze { .. } => "there is nothing to do",
     }
 }

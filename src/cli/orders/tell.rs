@@ -7,12 +7,15 @@ use serde::Serialize;
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::orders::carry::{Became, Done, busy};
+use crate::cli::orders::carry::CommandResult;
+use crate::cli::orders::carry::Done;
+use crate::cli::orders::carry::busy;
 use crate::cli::orders::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use writerlink_core::decision::verdict::Verdict;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::RouteName;
@@ -21,7 +24,9 @@ use writerlink_core::model::reason::Reason;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::attempt::{Ended, Ordered, Report};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::Ordered;
+use writerlink_engine::attempt::Report;
 
 /// What became of an order on one route.
 #[derive(Default, Serialize)]
@@ -56,7 +61,7 @@ impl Row for OrderRow {
 /// Writes a row for every route, tells why where the order is not in force, and ends as the worst of them.
 pub(super) fn all(
     done: &[Done],
-    order: &Order,
+    order: &OperatorCommand,
     output: Output,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
@@ -71,7 +76,7 @@ pub(super) fn all(
     Ok(exit)
 }
 
-fn row(done: &Done, order: &Order) -> OrderRow {
+fn row(done: &Done, order: &OperatorCommand) -> OrderRow {
     let until = order.act.within().map(|within| order.at.plus(within));
     let blank = OrderRow {
         route: done.route.name.to_string(),
@@ -87,19 +92,19 @@ fn row(done: &Done, order: &Order) -> OrderRow {
         note: String::new(),
     };
     match &done.became {
-        Became::Ordered(Ordered::InForce(state)) => OrderRow {
+        CommandResult::Ordered(Ordered::InForce(state)) => OrderRow {
             outcome: "InForce",
             reason: Some(Reason::Ordered.as_str()),
             id: Some(format!("{}/{}", state.route, state.chain.seq)),
             note: in_force(&done.route, state, order),
             ..blank
         },
-        Became::Ordered(Ordered::Busy(owner, most)) => {
+        CommandResult::Ordered(Ordered::Busy(owner, most)) => {
             OrderRow { outcome: "Busy", note: held_by(owner.as_str(), *most), ..blank }
         }
-        Became::Ordered(Ordered::Attempted(report)) => attempted(report, blank),
-        Became::Nothing(why) => OrderRow { outcome: "Nothing", note: (*why).to_owned(), ..blank },
-        Became::Failed(error) => OrderRow { note: error.to_string(), ..blank },
+        CommandResult::Ordered(Ordered::Attempted(report)) => attempted(report, blank),
+        CommandResult::Nothing(why) => OrderRow { outcome: "Nothing", note: (*why).to_owned(), ..blank },
+        CommandResult::Failed(error) => OrderRow { note: error.to_string(), ..blank },
     }
 }
 
@@ -107,12 +112,15 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
     let desired = report.desired.as_ref();
     // An attempt that never had the route has left no record to be found.
     let recorded = match report.ended {
-        Ended::Busy(..) | Ended::Paced(_) | Ended::Waits(..) | Ended::Unavailable(..) => desired.is_some(),
-        Ended::Settled(_)
-        | Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::Deferred(..)
-        | Ended::LeaseLost { .. } => true,
+        AttemptResult::Busy(..)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Waits(..)
+        | AttemptResult::Unavailable(..) => desired.is_some(),
+        AttemptResult::Settled(_)
+        | AttemptResult::Duplicate(_)
+        | AttemptResult::Nothing(_)
+        | AttemptResult::Deferred(..)
+        | AttemptResult::LeaseLost { .. } => true,
     };
     OrderRow {
         outcome: report.ended.as_str(),
@@ -120,7 +128,7 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
         target: desired.map(|(_, target)| target.to_string()),
         id: recorded.then(|| report.transition.to_string()),
         note: match &report.ended {
-            Ended::Busy(owner, most) => held_by(owner.as_str(), *most),
+            AttemptResult::Busy(owner, most) => held_by(owner.as_str(), *most),
             ended => ended.note(),
         },
         ..blank
@@ -128,7 +136,7 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
 }
 
 /// The order in full; for one that lifts something also what holds the route back still.
-fn in_force(route: &Route, state: &RouteState, order: &Order) -> String {
+fn in_force(route: &Route, state: &RouteState, order: &OperatorCommand) -> String {
     let mut parts = vec![order.to_string()];
     if lifts(&order.act) {
         let still = still_holding(route, &state.control.safety, order.at);
@@ -138,7 +146,7 @@ fn in_force(route: &Route, state: &RouteState, order: &Order) -> String {
 }
 
 fn still_holding(route: &Route, safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> + use<> {
-    let kinds = [Act::Unfreeze, Act::Resume, Act::Acknowledge, Act::Unpin];
+    let kinds = [CommandKind::Unfreeze, CommandKind::Resume, CommandKind::Acknowledge, CommandKind::Unpin];
     let rules = kinds.map(|act| rule_in_force(route, &act, safety, now));
     rules.into_iter().flatten()
 }
@@ -149,7 +157,7 @@ fn held_by(owner: &str, most: Duration) -> String {
 }
 
 /// Why the order is not in force on this route, if it is not.
-fn failure(done: &Done, order: &Order) -> Option<Failure> {
+fn failure(done: &Done, order: &OperatorCommand) -> Option<Failure> {
     if let Some((owner, most)) = busy(&done.became) {
         return Some(Failure::told(
             not_done(&done.route.name, &order.act),
@@ -159,23 +167,23 @@ fn failure(done: &Done, order: &Order) -> Option<Failure> {
         ));
     }
     match &done.became {
-        Became::Failed(error) => {
+        CommandResult::Failed(error) => {
             let doing = format!("ordering {} of route {}", order.act.as_str(), done.route.name);
             Some(Failure::call(&doing, error.clone()))
         }
-        Became::Ordered(Ordered::Attempted(report)) => of_attempt(report, order),
-        Became::Ordered(Ordered::InForce(_) | Ordered::Busy(..)) | Became::Nothing(_) => None,
+        CommandResult::Ordered(Ordered::Attempted(report)) => of_attempt(report, order),
+        CommandResult::Ordered(Ordered::InForce(_) | Ordered::Busy(..)) | CommandResult::Nothing(_) => None,
     }
 }
 
-fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
+fn of_attempt(report: &Report, order: &OperatorCommand) -> Option<Failure> {
     let route = &report.route;
     let exit_by = |verdict: &Verdict| match verdict.reason {
         Reason::NotConverged => Exit::NotConverged,
         _ => Exit::Error,
     };
     let (why, exit) = match &report.ended {
-        Ended::Settled(verdict) => match verdict.outcome {
+        AttemptResult::Settled(verdict) => match verdict.outcome {
             Outcome::Rejected | Outcome::Paused | Outcome::Observed => {
                 return Some(refusal(route, order, verdict));
             }
@@ -187,17 +195,17 @@ fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
             | Outcome::Duplicate
             | Outcome::Ignored => return None,
         },
-        Ended::Deferred(verdict, _) => (verdict.note.clone(), exit_by(verdict)),
-        Ended::Unavailable(error, _) => {
+        AttemptResult::Deferred(verdict, _) => (verdict.note.clone(), exit_by(verdict)),
+        AttemptResult::Unavailable(error, _) => {
             let doing = format!("ordering {} of route {route}", order.act.as_str());
             return Some(Failure::call(&doing, error.clone()));
         }
-        ended @ (Ended::Busy(..)
-        | Ended::Paced(_)
-        | Ended::Waits(..)
-        | Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::LeaseLost { .. }) => (ended.note(), Exit::Error),
+        ended @ (AttemptResult::Busy(..)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Waits(..)
+        | AttemptResult::Duplicate(_)
+        | AttemptResult::Nothing(_)
+        | AttemptResult::LeaseLost { .. }) => (ended.note(), Exit::Error),
     };
     Some(Failure::told(
         format!("route {route} is not where it was ordered to be"),
@@ -210,11 +218,11 @@ fn of_attempt(report: &Report, order: &Order) -> Option<Failure> {
 }
 
 /// An order that a rule forbids, and what would go past it.
-pub(super) fn refused(route: &Route, order: &Order, verdict: &Verdict) -> Failure {
+pub(super) fn refused(route: &Route, order: &OperatorCommand, verdict: &Verdict) -> Failure {
     refusal(&route.name, order, verdict)
 }
 
-fn refusal(route: &RouteName, order: &Order, verdict: &Verdict) -> Failure {
+fn refusal(route: &RouteName, order: &OperatorCommand, verdict: &Verdict) -> Failure {
     let fix = match rule(verdict.reason) {
         Some(rule) => past(route, order, rule),
         None => "no --override goes past this: name another instance, or correct the route's instances, \
@@ -225,7 +233,7 @@ fn refusal(route: &RouteName, order: &Order, verdict: &Verdict) -> Failure {
 }
 
 /// How to lift the rule, and how to go past it this once.
-fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
+fn past(route: &RouteName, order: &OperatorCommand, rule: Rule) -> String {
     let lift = match rule {
         Rule::Paused => format!("`writerlink resume {route}` ends the pause"),
         Rule::Frozen => "`writerlink unfreeze` ends the freeze".to_owned(),
@@ -237,7 +245,7 @@ fn past(route: &RouteName, order: &Order, rule: Rule) -> String {
 }
 
 /// The same order with one override more, as it is typed.
-fn typed(route: &RouteName, order: &Order, rule: Rule) -> String {
+fn typed(route: &RouteName, order: &OperatorCommand, rule: Rule) -> String {
     let mut words = vec![format!("writerlink {} {route}", order.act.as_str())];
     let to = order.act.instance();
     words.extend(to.map(|instance| format!("--to {instance}")));
@@ -262,16 +270,16 @@ fn rule(reason: Reason) -> Option<Rule> {
     Rule::ALL.into_iter().find(|rule| rule_of(rule) == reason)
 }
 
-fn not_done(route: &RouteName, act: &Act) -> String {
+fn not_done(route: &RouteName, act: &CommandKind) -> String {
     let done = match act {
-        Act::Swap(_) => "moved",
-        Act::Pin { .. } => "pinned",
-        Act::Unpin => "unpinned",
-        Act::Pause { .. } => "paused",
-        Act::Resume => "resumed",
-        Act::Freeze { .. } => "frozen",
-        Act::Unfreeze => "unfrozen",
-        Act::Acknowledge => "acknowledged",
+        CommandKind::Swap(_) => "moved",
+        CommandKind::Pin { .. } => "pinned",
+        CommandKind::Unpin => "unpinned",
+        CommandKind::Pause { .. } => "paused",
+        CommandKind::Resume => "resumed",
+        CommandKind::Freeze { .. } => "frozen",
+        CommandKind::Unfreeze => "unfrozen",
+        CommandKind::Acknowledge => "acknowledged",
     };
     format!("route {route} was not {done}")
 }
@@ -281,8 +289,8 @@ mod tests {
     use super::*;
     use writerlink_core::model::names::InstanceId;
 
-    fn order(act: Act) -> Order {
-        Order {
+    fn order(act: CommandKind) -> OperatorCommand {
+        OperatorCommand {
             at: Timestamp::EPOCH,
             by: "ada".to_owned(),
             reason: "it's urgent".to_owned(),
@@ -296,7 +304,7 @@ mod tests {
         let route = RouteName::new("orders").unwrap();
         let instance = InstanceId::new("db-2").unwrap();
         let within = Some(Duration::from_hours(2));
-        let order = order(Act::Pin { instance, within });
+        let order = order(CommandKind::Pin { instance, within });
         for name in Rule::ALL {
             let reason = Reason::parse(match name {
                 Rule::Paused => "Paused",

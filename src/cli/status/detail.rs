@@ -7,7 +7,7 @@ use crate::cli::render::{Look, clean, pairs, resource, span};
 use crate::cli::status::table::tone;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::holds::FLAP_WITHIN;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::survey::RouteSurvey;
 use writerlink_engine::survey::view::{
@@ -62,7 +62,7 @@ fn place(desired: &Desired, now: Timestamp) -> String {
     let said_at = desired.evidence.at;
     let mut parts = vec![format!("{} at {}", desired.instance, desired.target)];
     parts.extend(desired.beside.iter().map(|target| format!("and {target}")));
-    if desired.reach == Reach::Register {
+    if desired.reach == MoveMode::Register {
         parts.push("beside the old one".to_owned());
     }
     let ago = span(now.since(said_at));

@@ -6,13 +6,13 @@ use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, or_dash, pairs, resource,
 use writerlink_core::actuation::weights::Weight;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::model::route::Strategy;
-use writerlink_core::status::health::Standing;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::survey::view::RouteView;
 use writerlink_engine::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
 
 const HEADINGS: [&str; 7] = ["ROUTE", "STANDING", "INSTANCE", "TARGET", "NLB", "MOVED", "HELD BACK"];
 
-/// The place of [`Standing`] among the columns: the one that is never cut short, and has a colour.
+/// The place of [`RouteHealth`] among the columns: the one that is never cut short, and has a colour.
 const STANDING: usize = 1;
 
 /// What stands between two columns.
@@ -38,11 +38,11 @@ pub(super) fn write(survey: &Survey, look: Look, out: &mut dyn Write) -> io::Res
     pairs(&words, out)
 }
 
-pub(super) fn tone(standing: Standing) -> Tone {
+pub(super) fn tone(standing: RouteHealth) -> Tone {
     match standing {
-        Standing::Right => Tone::Good,
-        Standing::Wrong => Tone::Bad,
-        Standing::Moving | Standing::Unknown => Tone::Strong,
+        RouteHealth::Right => Tone::Good,
+        RouteHealth::Wrong => Tone::Bad,
+        RouteHealth::Moving | RouteHealth::Unknown => Tone::Strong,
     }
 }
 
@@ -162,7 +162,7 @@ fn cut(text: &str, width: usize) -> String {
 fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     let view = RouteView::of(survey);
     let mut words = Vec::new();
-    if survey.judgement.standing != Standing::Right {
+    if survey.judgement.standing != RouteHealth::Right {
         words.push(view.why);
     }
     // A judgement that names the rule already has said so.

@@ -6,8 +6,8 @@ use super::*;
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 
-impl Observer for Told {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Told {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         self.0.lock().unwrap().push(format!("{happening:?}"));
     }
 }

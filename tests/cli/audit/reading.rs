@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::audit_chain::{Met, Walk};
+use writerlink_engine::audit_chain::ChainStep;
+use writerlink_engine::audit_chain::ChainWalk;
 use writerlink_engine::ports::{Audit, AuditQuery, CallError, Page, Row, StoredRecord, UnreadableRow};
 
 use super::archive::moved;
@@ -60,23 +61,23 @@ async fn table(records: u64) -> Harmed {
 }
 
 /// What a walk meets, in short.
-async fn met(audit: &dyn Audit, mut walk: Walk) -> Vec<String> {
+async fn met(audit: &dyn Audit, mut walk: ChainWalk) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         match walk.go_on(audit).await.unwrap() {
-            Met::Records(records) => {
+            ChainStep::Records(records) => {
                 assert!(!records.is_empty());
                 all.extend(records.iter().map(|stored| stored.record.seq.to_string()));
             }
-            Met::Missing { expected, found } => all.push(format!("{expected}..{found}")),
-            Met::Unreadable(row) => all.push(format!("{}?", row.seq)),
-            Met::End => return all,
+            ChainStep::Missing { expected, found } => all.push(format!("{expected}..{found}")),
+            ChainStep::Unreadable(row) => all.push(format!("{}?", row.seq)),
+            ChainStep::End => return all,
         }
     }
 }
 
-fn from_the_first() -> Walk {
-    Walk::from(RouteName::new("orders").unwrap(), 1)
+fn from_the_first() -> ChainWalk {
+    ChainWalk::from(RouteName::new("orders").unwrap(), 1)
 }
 
 #[tokio::test(start_paused = true)]

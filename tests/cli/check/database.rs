@@ -1,8 +1,10 @@
 //! The databases of a route.
 
 use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink_core::evidence::discovery::{Member, Reading, Testimony};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Switch;
 
@@ -28,19 +30,20 @@ fn an_instances_address_must_be_known_and_lie_in_the_allowed_ranges() {
 
 #[test]
 fn a_source_must_answer_with_an_address_that_the_route_allows() {
-    let says = |testimony: Option<Testimony>| {
+    let says = |testimony: Option<SourceReport>| {
         let mut case = Case::good();
-        case.route().reading = Reading(testimony.map(|said| (Witness::Rds, said)).into_iter().collect());
+        case.route().reading =
+            SourceReports(testimony.map(|said| (DiscoverySource::Rds, said)).into_iter().collect());
         case.says("truth")
     };
-    let writer = |ip: &str| Testimony::Members {
+    let writer = |ip: &str| SourceReport::Members {
         writer: Member { instance: Some(instance("orders-1")), ip: ip.parse().unwrap() },
         readers: Vec::new(),
     };
     assert_eq!(says(None), Pass);
     assert_eq!(says(Some(writer("10.0.1.10"))), Pass);
     assert_eq!(says(Some(writer("203.0.113.9"))), Fail);
-    assert_eq!(says(Some(Testimony::Unclear("denied".to_owned()))), Warn);
+    assert_eq!(says(Some(SourceReport::Unclear("denied".to_owned()))), Warn);
 }
 
 #[test]
@@ -108,8 +111,8 @@ fn a_cluster_without_vpc_networking_fails_and_is_not_unclear_besides() {
         let mut case = Case::with("truth = \"rds\"");
         let route = case.route();
         route.vpc_networking = networking;
-        let unclear = Testimony::Unclear("the cluster orders has no VPC networking".to_owned());
-        route.reading = Reading([(Witness::Rds, unclear)].into());
+        let unclear = SourceReport::Unclear("the cluster orders has no VPC networking".to_owned());
+        route.reading = SourceReports([(DiscoverySource::Rds, unclear)].into());
         (case.says("VPC networking"), case.says("truth"))
     };
     assert_eq!(without(Ok(Switch::On)), (Pass, Warn));

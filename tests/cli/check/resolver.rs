@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use writerlink::preflight::Verdict::{Pass, Skipped, Unknown, Warn};
-use writerlink_core::evidence::discovery::{Reading, Testimony};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{NameAnswer, NameFacts, Unseen};
 
@@ -84,13 +85,13 @@ fn who_asks_no_names_hears_nothing_of_resolvers() {
 fn an_unclear_discovery_comes_with_advice_about_the_sources_asked() {
     let remedy = |lines: &str, witness| {
         let mut case = Case::with(lines);
-        let unclear = Testimony::Unclear("no answer".to_owned());
-        case.route().reading = Reading(vec![(witness, unclear)]);
+        let unclear = SourceReport::Unclear("no answer".to_owned());
+        case.route().reading = SourceReports(vec![(witness, unclear)]);
         case.lines("truth")[0].remedy.clone().unwrap()
     };
     let dns = format!("truth = \"dns\"\nendpoint = \"{ENDPOINT}\"");
-    let told = remedy(&dns, Witness::Dns);
+    let told = remedy(&dns, DiscoverySource::Dns);
     assert!(told.contains("resolver") && !told.contains("RDS"), "{told}");
-    let told = remedy("truth = \"rds\"", Witness::Rds);
+    let told = remedy("truth = \"rds\"", DiscoverySource::Rds);
     assert!(told.contains("the role may ask RDS"), "{told}");
 }

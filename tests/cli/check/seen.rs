@@ -6,7 +6,7 @@ use writerlink::config;
 use writerlink::config::{CONFIG_TEXT_VARIABLE, Config};
 use writerlink::preflight::{Finding, Verdict, judge};
 use writerlink_core::actuation::weights::{Weight, Weights};
-use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
@@ -299,7 +299,7 @@ fn route(route: &Route) -> RouteFacts {
         members: Ok(members.collect()),
         vpc_networking: Ok(Switch::On),
         addresses: route.instances.iter().map(|(instance, ip)| (instance.clone(), Ok(Some(*ip)))).collect(),
-        reading: Reading::default(),
+        reading: SourceReports::default(),
         names: Ok(Vec::new()),
         chain_end: Ok(Some(ChainEnd::Matches)),
         route: route.clone(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::change::Change;
 use writerlink_core::ledger::state::{EventEntry, RouteState};
@@ -18,10 +18,18 @@ use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::Reconciler;
 use writerlink_engine::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
-use writerlink_engine::ports::{
-    AddressError, CallError, Commit, Databases, Depth, ErrorKind, Kept, Ledger, Message, Ports, Queue,
-};
-use writerlink_engine::telemetry::event::Observers;
+use writerlink_engine::ports::AddressError;
+use writerlink_engine::ports::CallError;
+use writerlink_engine::ports::Commit;
+use writerlink_engine::ports::Databases;
+use writerlink_engine::ports::Depth;
+use writerlink_engine::ports::ErrorKind;
+use writerlink_engine::ports::Extended;
+use writerlink_engine::ports::Ledger;
+use writerlink_engine::ports::Message;
+use writerlink_engine::ports::Ports;
+use writerlink_engine::ports::Queue;
+use writerlink_engine::telemetry::event::EventSinks;
 use writerlink_engine::worker::{Until, Worker};
 use writerlink_sim::faults::{Fate, Fault, Site};
 use writerlink_sim::fleet::FleetConfig;
@@ -62,13 +70,13 @@ impl Queue for Hanging<dyn Queue> {
         Hangs::at(&self.hangs.receive).await;
         self.inner.receive(max, wait).await
     }
-    async fn change_visibility(&self, message: &Message, by: Duration) -> Result<Kept, CallError> {
+    async fn change_visibility(&self, message: &Message, by: Duration) -> Result<Extended, CallError> {
         self.inner.change_visibility(message, by).await
     }
-    async fn delete(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn delete(&self, message: &Message) -> Result<Extended, CallError> {
         self.inner.delete(message).await
     }
-    async fn dead_letter(&self, message: &Message) -> Result<Kept, CallError> {
+    async fn dead_letter(&self, message: &Message) -> Result<Extended, CallError> {
         self.inner.dead_letter(message).await
     }
     async fn depth(&self) -> Result<Depth, CallError> {
@@ -85,7 +93,7 @@ impl Databases for Hanging<dyn Databases> {
         Hangs::at(&self.hangs.address).await;
         self.inner.address(route, instance).await
     }
-    async fn ask(&self, route: &Route) -> Reading {
+    async fn ask(&self, route: &Route) -> SourceReports {
         Hangs::at(&self.hangs.ask).await;
         self.inner.ask(route).await
     }
@@ -163,7 +171,7 @@ fn start(shown: &Shown, hangs: &Arc<Hangs>) -> (oneshot::Sender<()>, JoinHandle<
         ..ports
     };
     let reconciler = Reconciler::new(&ports, Owner::new("worker"), fleet.config.attempts);
-    let observers = Observers(vec![
+    let observers = EventSinks(vec![
         Arc::clone(&shown.rig.told) as _,
         Arc::clone(&shown.probes) as _,
         Arc::clone(&shown.log) as _,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::telemetry::event::{Happening, Observer as _};
+use writerlink_engine::telemetry::event::EventSink as _;
+use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::measure;
 use writerlink_engine::telemetry::measure::{By, Kind};
 use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
@@ -194,13 +195,14 @@ async fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing()
     let waiting = shown.get("/readyz").await;
     assert_eq!(waiting.body, "{\"status\":\"waiting\",\"for\":[\"queue\"]}\n");
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
-    shown.probes.tell(&Happening::Received(0));
+    shown.probes.tell(&WorkerEvent::Received(0));
     let ready = shown.get("/readyz").await;
     assert_eq!((ready.status, ready.body.as_str()), (200, "{\"status\":\"ready\"}\n"));
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(1.0));
-    shown
-        .probes
-        .tell(&Happening::Stopping { within: std::time::Duration::from_secs(25), receive_ends_within: None });
+    shown.probes.tell(&WorkerEvent::Stopping {
+        within: std::time::Duration::from_secs(25),
+        receive_ends_within: None,
+    });
     let stopping = shown.get("/readyz").await;
     assert_eq!((stopping.status, stopping.body.as_str()), (503, "{\"status\":\"stopping\"}\n"));
     assert_eq!(shown.get("/healthz").await.status, 200);

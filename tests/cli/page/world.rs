@@ -6,13 +6,15 @@ use std::time::Duration;
 use writerlink::web;
 use writerlink::web::{ConnectionLimits, HttpServer, Probes, Site};
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::{Act, Order};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::OperatorCommands;
 use writerlink_engine::ports::Ports;
-use writerlink_engine::telemetry::event::{Observer, Observers};
+use writerlink_engine::telemetry::event::EventSink;
+use writerlink_engine::telemetry::event::EventSinks;
 use writerlink_engine::worker::Until;
 use writerlink_sim::fleet::FleetConfig;
 
@@ -50,8 +52,8 @@ pub(crate) const UNHURRIED: ConnectionLimits =
     ConnectionLimits { connections_max: web::CONNECTIONS_MAX, head_within: None };
 
 /// Nobody is told of a server in a test that tells nothing.
-pub(crate) fn nobody() -> Arc<dyn Observer> {
-    Arc::new(Observers(Vec::new()))
+pub(crate) fn nobody() -> Arc<dyn EventSink> {
+    Arc::new(EventSinks(Vec::new()))
 }
 
 impl Shown {
@@ -90,7 +92,7 @@ impl Shown {
         shown.events(&[shown.now(shown.rig.completed(1, 3, 0))]).await;
         tokio::time::sleep(5 * HOUR).await;
         shown.events(&[shown.now(shown.rig.completed(0, 1, 0))]).await;
-        shown.order(1, Act::Pause { within: None }, "maintenance <b>tonight</b>").await;
+        shown.order(1, CommandKind::Pause { within: None }, "maintenance <b>tonight</b>").await;
         shown.events(&[shown.now(shown.rig.completed(1, 2, 0))]).await;
         tokio::time::sleep(3 * HOUR).await;
         let unknown = RdsEvent {
@@ -119,7 +121,7 @@ impl Shown {
         for event in events {
             self.rig.fleet.world.deliver(event);
         }
-        let observers = Observers(vec![
+        let observers = EventSinks(vec![
             Arc::clone(&self.rig.told) as _,
             Arc::clone(&self.probes) as _,
             Arc::clone(&self.log) as _,
@@ -132,12 +134,12 @@ impl Shown {
         assert!(worker.ended().await, "it ends when it is told to");
     }
 
-    async fn order(&self, route: usize, act: Act, reason: &str) {
+    async fn order(&self, route: usize, act: CommandKind, reason: &str) {
         let clerk = self.rig.fleet.world.process("clerk");
         let ports = self.rig.fleet.ports(&clerk);
         let attempts = FleetConfig::default().attempts;
         let commands = OperatorCommands::new(&ports, Owner::new("clerk"), attempts);
-        let order = Order {
+        let order = OperatorCommand {
             at: self.rig.fleet.world.fabric.time.now(),
             by: "arn:aws:iam::123456789012:user/ann".to_owned(),
             reason: reason.to_owned(),

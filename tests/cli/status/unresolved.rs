@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
-use writerlink_core::ledger::change::{Effect, note};
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::note;
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::ids::Owner;
@@ -143,7 +144,7 @@ async fn contradict(desk: &Desk, reason: Reason) {
         reason: Some(reason),
         note: conflict.note.clone(),
     };
-    let change = note(&state, Effect::Conflicts(Some(conflict)), entry).unwrap();
+    let change = note(&state, StateUpdate::Conflicts(Some(conflict)), entry).unwrap();
     ledger.commit(&change).await.unwrap();
 }
 

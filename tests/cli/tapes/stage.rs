@@ -7,7 +7,7 @@ use std::time::Duration;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::{Resolver, ResolverConfig, endpoint};
 use writerlink_sim::dynamodb::{Backup, LedgerTable};
@@ -184,10 +184,10 @@ fn arrange(rig: &mut Rig, words: &str) {
     }
 }
 
-fn source(word: &str) -> Witness {
+fn source(word: &str) -> DiscoverySource {
     match word {
-        "rds" => Witness::Rds,
-        "dns" => Witness::Dns,
+        "rds" => DiscoverySource::Rds,
+        "dns" => DiscoverySource::Dns,
         _ => panic!("no such source: {word}"),
     }
 }

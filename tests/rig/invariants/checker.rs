@@ -11,12 +11,13 @@ use writerlink_core::model::policy::Mode;
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX};
-use writerlink_engine::attempt::{Ended, Report};
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::Report;
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::databases::Clusters;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
 use writerlink_sim::faults::{Effect, Fault};
-use writerlink_sim::listener::WeightChange;
+use writerlink_sim::listener::AppliedWeights;
 use writerlink_sim::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink_sim::queue::ABANDONED_RECEIVE;
 
@@ -220,7 +221,7 @@ impl Checker {
         let new: Vec<Mutation> = mutations[self.mutations..].to_vec();
         self.mutations = mutations.len();
         let changes = self.elb.weight_changes();
-        let weighed: Vec<WeightChange> = changes[self.weight_changes..].to_vec();
+        let weighed: Vec<AppliedWeights> = changes[self.weight_changes..].to_vec();
         self.weight_changes = changes.len();
         if new.is_empty() && weighed.is_empty() {
             return;
@@ -246,7 +247,7 @@ impl Checker {
         effect: &Effect,
         n: usize,
         (attempt, holds): (&Announced, bool),
-        change: &WeightChange,
+        change: &AppliedWeights,
     ) {
         let route = &self.routes[n].route;
         let Strategy::Weighted(weighted) = &route.strategy else {
@@ -349,7 +350,7 @@ impl Checker {
     pub(super) fn check_reports(&mut self, reports: &[Report]) {
         for report in reports {
             let asked = report.steps.iter().any(|s| ELB.contains(&s.name.as_str()));
-            if matches!(report.ended, Ended::Duplicate(_)) && asked {
+            if matches!(report.ended, AttemptResult::Duplicate(_)) && asked {
                 let what = format!("I8: a duplicate cost an ELB call: {report:?}");
                 self.violations.push(what);
             }

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Generation;
 use writerlink_sim::dynamodb::{Backup, EmbeddedDynamo, LedgerTable};
 use writerlink_sim::faults::Effect;
@@ -128,6 +129,6 @@ impl Checker {
 }
 
 /// What of a state its records say: a lease may have been extended since, and a recovery counts the generation on.
-fn unleased(control: &Control) -> Control {
-    Control { lease: None, generation: Generation::default(), ..control.clone() }
+fn unleased(control: &Assignment) -> Assignment {
+    Assignment { lease: None, generation: Generation::default(), ..control.clone() }
 }

@@ -11,9 +11,10 @@ use writerlink_core::evidence::discovery::STEADY_READINGS;
 use writerlink_core::evidence::event::RANK_COMPLETED;
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::RDS_LAGS_AT_MOST;
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Role;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_sim::databases::Heard;
@@ -33,7 +34,7 @@ impl Checker {
     pub(super) fn check_evidence(&mut self, effect: &Effect, n: usize, before: &RouteState) {
         let (old, new) = (&before.control, &self.routes[n].state.control);
         let moved = old.desired.as_ref().map(|d| d.target) != new.desired.as_ref().map(|d| d.target);
-        let newest = |control: &Control| control.newest().map(|known| known.event);
+        let newest = |control: &Assignment| control.newest().map(|known| known.event);
         let accepted = new.newest().filter(|_| newest(old) != newest(new)).cloned();
         if let Some(known) = &accepted
             && known.evidence.rank == RANK_TRUTH
@@ -56,7 +57,7 @@ impl Checker {
         &self,
         effect: &Effect,
         n: usize,
-        (control, said): (&Control, &Desired),
+        (control, said): (&Assignment, &Desired),
     ) -> Result<(), String> {
         let watched = &self.routes[n];
         let route = &watched.route;
@@ -100,7 +101,7 @@ impl Checker {
         &self,
         case: &Case<'_>,
         fact: &Accepted,
-        (newest, control): (&Accepted, &Control),
+        (newest, control): (&Accepted, &Assignment),
     ) -> Result<(), String> {
         let began = self.time.at(Duration::ZERO);
         let since = match fact.known.evidence.rank {
@@ -111,7 +112,7 @@ impl Checker {
             return Ok(());
         }
         let age = self.time.at(case.now).since(fact.known.evidence.at);
-        let rds = case.heard.iter().any(|h| h.of == Witness::Rds);
+        let rds = case.heard.iter().any(|h| h.of == DiscoverySource::Rds);
         if rds && age + CLOCK_SKEW_MAX >= RDS_LAGS_AT_MOST {
             return Ok(());
         }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventKey, RdsEvent};
 use writerlink_core::ledger::chain::ChainVerifier;
-use writerlink_core::ledger::record::{Entry, RecordKind, Told};
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
@@ -39,7 +42,7 @@ pub(super) struct Watched {
     pub(super) registered: BTreeSet<Target>,
     pub(super) state: RouteState,
     /// What the state was before the last write.
-    pub(super) before: Control,
+    pub(super) before: Assignment,
     /// Every state before that, one for each record.
     pub(super) history: Vec<RouteState>,
     /// Whether somebody put its row back, and nobody has brought it up to its records yet. `state` is then what it was.
@@ -61,7 +64,7 @@ impl Watched {
         Self {
             registered: elb.registered(&route.group.arn),
             state: RouteState::new(route.name.clone()),
-            before: Control::default(),
+            before: Assignment::default(),
             history: Vec::new(),
             is_behind: false,
             chain: ChainVerifier::default(),
@@ -86,7 +89,7 @@ impl Watched {
         if !stored.altered.is_empty() || Hash::of(&stored.canonical) != stored.hash {
             return Err(format!("I8: record {} is not what was hashed", record.seq));
         }
-        let event = entry.told.as_ref().and_then(Told::event);
+        let event = entry.told.as_ref().and_then(RecordedTrigger::event);
         if event.is_some_and(|event| self.is_anothers(event)) {
             return Err("I5: an event of another database is this route's".to_owned());
         }

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::Act;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{
@@ -34,7 +34,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const RECORDED_WITHIN: Duration = MINUTE.saturating_add(INTERVAL);
 
 /// A world of one cluster whose route asks these sources.
-async fn asking(witnesses: &[Witness]) -> Rig {
+async fn asking(witnesses: &[DiscoverySource]) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     let policy = &mut rig.routes[0].policy;
@@ -105,7 +105,7 @@ async fn noticed(rig: &Rig) -> Vec<Reason> {
     noticed.filter_map(|entry| entry.reason).collect()
 }
 
-async fn control(rig: &Rig) -> Control {
+async fn control(rig: &Rig) -> Assignment {
     let outsider = rig.fleet.world.process("reader");
     let ledger = rig.fleet.ports(&outsider).ledger;
     ledger.load(&rig.routes[0].name).await.unwrap().control

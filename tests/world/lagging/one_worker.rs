@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far() {
     for seconds in [60, 300, 3_600, 86_400] {
-        let rig = asking(&[Witness::Dns]).await;
+        let rig = asking(&[DiscoverySource::Dns]).await;
         put_behind(&rig, "w1", &min_ttl(seconds));
         let _worker = rig.start("w1");
         pass(MINUTE).await;
@@ -25,7 +25,7 @@ async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far() {
 
 #[tokio::test(start_paused = true)]
 async fn a_resolver_with_stale_answers_moves_no_route_back_in_its_outage() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let resolver = Resolver::new(ResolverConfig { serve_stale: true, ..ResolverConfig::default() });
     put_behind(&rig, "w1", &resolver);
     let _worker = rig.start("w1");
@@ -41,7 +41,7 @@ async fn a_resolver_with_stale_answers_moves_no_route_back_in_its_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_agreed_is_believed_again_and_a_lost_failback_is_followed() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     put_behind(&rig, "w1", &min_ttl(300));
     let _worker = rig.start("w1");
     pass(MINUTE).await;
@@ -65,7 +65,7 @@ fn asks(failover: &Failover) -> RdsEvent {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_asks_two_seconds_after_a_failover_takes_nothing_back() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let failover = fail_over_unheard(&rig, 2);
@@ -83,7 +83,7 @@ async fn an_event_that_asks_two_seconds_after_a_failover_takes_nothing_back() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_agreed_and_went_stale_moves_nothing_while_trust_lasts() {
     for is_asked in [false, true] {
-        let rig = asking(&[Witness::Rds]).await;
+        let rig = asking(&[DiscoverySource::Rds]).await;
         let _worker = rig.start("w1");
         pass(MINUTE).await;
         let failover = fail_over_unheard(&rig, 2);
@@ -106,7 +106,7 @@ async fn a_source_that_agreed_and_went_stale_moves_nothing_while_trust_lasts() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_read_before_a_move_confirms_nothing_after_it() {
-    let rig = asking(&[Witness::Rds]).await;
+    let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     pass(10 * MINUTE).await;
     let failover = fail_over_unheard(&rig, 2);
@@ -124,7 +124,7 @@ async fn what_was_read_before_a_move_confirms_nothing_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failover_costs_one_record_of_the_sources_and_quiet_hours_none() {
-    let rig = asking(&[Witness::Rds, Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Rds, DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let failover = fail_over_unheard(&rig, 2);

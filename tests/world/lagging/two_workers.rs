@@ -6,7 +6,7 @@ use super::*;
 
 /// Two workers that have looked for a minute: the names of the first one may be ten minutes old.
 async fn one_stale_and_one_fresh() -> (Rig, [Running; 2]) {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     put_behind(&rig, "w1", &min_ttl(600));
     let workers = ["w1", "w2"].map(|name| rig.start(name));
     pass(MINUTE).await;
@@ -51,7 +51,7 @@ async fn a_lost_failover_is_followed_by_the_fresh_worker_and_not_undone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_starts_behind_a_stale_resolver_is_held_by_the_fresh_one() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let stale = min_ttl(3_600);
     put_behind(&rig, "w1", &stale);
     put_behind(&rig, "w3", &stale);
@@ -69,7 +69,7 @@ async fn a_worker_that_starts_behind_a_stale_resolver_is_held_by_the_fresh_one()
 
 #[tokio::test(start_paused = true)]
 async fn a_failback_that_no_worker_was_there_to_see_is_followed_minutes_later() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let first = rig.start("w1");
     pass(MINUTE).await;
     fail_over(&rig, 2).await;
@@ -87,7 +87,7 @@ async fn a_failback_that_no_worker_was_there_to_see_is_followed_minutes_later() 
 
 #[tokio::test(start_paused = true)]
 async fn another_workers_conflict_is_ended_by_agreeing_sources_after_an_hour() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let resolver = Resolver::new(ResolverConfig::default());
     put_behind(&rig, "w1", &resolver);
     let first = rig.start("w1");

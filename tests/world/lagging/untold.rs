@@ -22,7 +22,7 @@ async fn unresolvable(rig: &Rig) {
 
 #[tokio::test(start_paused = true)]
 async fn what_no_source_can_tell_is_shown_until_a_person_says() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     unresolvable(&rig).await;
     pass(RECORDED_WITHIN).await;
@@ -33,7 +33,7 @@ async fn what_no_source_can_tell_is_shown_until_a_person_says() {
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(noticed(&rig).await, [Reason::SourcesContradict], "once");
     assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
-    rig.order(0, Act::Swap(member(1))).await;
+    rig.order(0, CommandKind::Swap(member(1))).await;
     pass(2 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     assert_eq!(conflict(&rig).await, None);
@@ -46,7 +46,7 @@ async fn what_no_source_can_tell_is_shown_until_a_person_says() {
 
 #[tokio::test(start_paused = true)]
 async fn rds_that_insists_for_a_quarter_of_an_hour_resolves_what_a_name_cannot() {
-    let rig = asking(&[Witness::Rds, Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Rds, DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     unresolvable(&rig).await;
     pass(5 * MINUTE).await;
@@ -58,7 +58,7 @@ async fn rds_that_insists_for_a_quarter_of_an_hour_resolves_what_a_name_cannot()
 
 #[tokio::test(start_paused = true)]
 async fn a_contradiction_is_recorded_once_by_two_workers_and_after_a_restart() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let first = rig.start("w1");
     let _second = rig.start("w2");
     unresolvable(&rig).await;
@@ -74,7 +74,7 @@ async fn a_contradiction_is_recorded_once_by_two_workers_and_after_a_restart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_said_of_a_conflict_is_renewed_when_it_is_another_one() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let rds = &rig.fleet.world.rds;
@@ -89,7 +89,7 @@ async fn what_is_said_of_a_conflict_is_renewed_when_it_is_another_one() {
 
 #[tokio::test(start_paused = true)]
 async fn sources_that_cannot_tell_are_recorded_once_they_cannot_for_a_minute() {
-    let rig = asking(&[Witness::Dns]).await;
+    let rig = asking(&[DiscoverySource::Dns]).await;
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let rds = &rig.fleet.world.rds;

@@ -1,6 +1,8 @@
 //! An attempt that holds its route: `Reconciler::carry_out` and its calls.
 
-use writerlink_core::actuation::plan::{Plan, Present, plan};
+use writerlink_core::actuation::plan::Plan;
+use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::actuation::plan::plan;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::Change;
@@ -9,7 +11,7 @@ use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::EventEntry;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Rule;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 
 use super::ledger::Commit;
 use super::ledger::remember;
@@ -274,7 +276,7 @@ impl Protocol {
                 state.populated = true;
             }
             Call::Deregister => {
-                let present = Present::registered(desired);
+                let present = RegisteredProof::registered(desired);
                 for other in self.missing(carrying).deregister {
                     let row = &mut state.group[self.world.place(other.target)];
                     if other.target != present.target() && *row == Row::Registered {
@@ -319,7 +321,7 @@ impl Protocol {
         }
         carrying.rounds += 1;
         let target = self.desired(carrying).target;
-        let seen = Present::observed(target, &self.observed(&scene.group)).is_some();
+        let seen = RegisteredProof::observed(target, &self.observed(&scene.group)).is_some();
         carrying.proof |= seen;
         let leaving = !plan.deregister.is_empty();
         let hasty = self.has(Bug::DeregistersFirst) && leaving;
@@ -372,8 +374,8 @@ impl Protocol {
         };
         let attempts = u32::from(carrying.attempts());
         let outcome = match (arrived, self.desired(&carrying).reach) {
-            (true, Reach::Swap) => Some(Outcome::Swapped),
-            (true, Reach::Register) => Some(Outcome::Registered),
+            (true, MoveMode::Swap) => Some(Outcome::Swapped),
+            (true, MoveMode::Register) => Some(Outcome::Registered),
             (false, _) => {
                 let gives_up = carrying.entry.is_some() && attempts >= self.attempts_max;
                 gives_up.then_some(Outcome::Failed)

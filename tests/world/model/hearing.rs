@@ -11,7 +11,7 @@ use writerlink_core::evidence::discovery::Since;
 use writerlink_core::evidence::event::RANK_COMPLETED;
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::sources::{Against, Answer, Known, News};
 
 use super::ledger::remember;
@@ -20,8 +20,8 @@ use super::protocol::Protocol;
 use super::state::Desired;
 use super::state::Look;
 use super::state::Mark;
-use super::state::Reading;
 use super::state::Route;
+use super::state::SourceSays;
 use super::state::State;
 use super::story::ADDRESSES;
 
@@ -34,7 +34,7 @@ pub struct Worth {
 
 impl Look {
     /// A look that nobody has heard yet.
-    pub fn new(reading: Reading, trusts: bool) -> Self {
+    pub fn new(reading: SourceSays, trusts: bool) -> Self {
         Self { reading, number: 0, trusts, worth: Worth { against: None, since: Since::Changed } }
     }
 }
@@ -68,7 +68,7 @@ pub struct Hearsay {
 impl Protocol {
     /// Takes the answer of a look into the worker's memory; the look, with what its answer is worth.
     pub fn hear(&self, state: &mut State, worker: usize, look: Look) -> Look {
-        if look.reading == Reading::Silent {
+        if look.reading == SourceSays::Silent {
             return look;
         }
         let named = self.world.named_by(look);
@@ -111,7 +111,7 @@ impl Protocol {
         let from = self.world.state(&state.route);
         let event = self.world.key(newest.key);
         let told = self.noticed(worker, look);
-        let change = change::note(&from, Effect::Agrees(event), told).unwrap();
+        let change = change::note(&from, StateUpdate::Agrees(event), told).unwrap();
         self.commit(state, worker, None, &change);
         remember(state, worker);
     }

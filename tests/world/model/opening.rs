@@ -4,9 +4,12 @@ use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::RANK_COMPLETED;
 use writerlink_core::evidence::event::RANK_TRUTH;
-use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::{Arrival, Change, Effect, Taking};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::record::RecordKind;
 
@@ -160,7 +163,7 @@ impl Protocol {
                 (control.desired, control.waiting) = (None, None);
             }
         }
-        let arrival = opening.hand.event().map(|event| Arrival {
+        let arrival = opening.hand.event().map(|event| EventDelivery {
             key: self.world.evidence[event].key,
             source_arn: None,
             known: opening.known.map(|entry| self.world.entry(event, &entry)),
@@ -184,28 +187,28 @@ impl Protocol {
                     None => RecordKind::Started,
                     Some(_) => RecordKind::Resumed,
                 };
-                let taking = Taking {
+                let taking = BeginRequest {
                     owner: &self.world.owners[worker],
                     desired: desired.clone(),
                     arrival: arrival.as_ref(),
                     order: match &evidence.ground {
-                        Ground::Order(order) => Some(order),
-                        Ground::Event(_) | Ground::Truth(_) => None,
+                        Trigger::Order(order) => Some(order),
+                        Trigger::Event(_) | Trigger::Truth(_) => None,
                     },
                 };
                 let change = change::begin(&from, taking, told).unwrap();
                 return Some((change, decision));
             }
             Decision::Settle(_) if matches!(matter, Matter::Seen(_)) => return None,
-            Decision::Settle(verdict) => (verdict.clone(), Effect::None),
+            Decision::Settle(verdict) => (verdict.clone(), StateUpdate::None),
             Decision::Hold(desired, brake) if self.has(Bug::ForgetsWhatItHoldsBack) => {
-                (brake.verdict(desired), Effect::None)
+                (brake.verdict(desired), StateUpdate::None)
             }
             Decision::Hold(desired, brake) => {
-                let kept = Effect::Keeps(desired.clone(), brake.rule);
+                let kept = StateUpdate::Keeps(desired.clone(), brake.rule);
                 (brake.verdict(desired), kept)
             }
-            Decision::Ask(verdict) => (verdict.clone(), Effect::of_asking(&evidence.ground)),
+            Decision::Ask(verdict) => (verdict.clone(), StateUpdate::of_asking(&evidence.ground)),
         };
         told.outcome = Some(verdict.outcome);
         let change = match &arrival {

@@ -1,13 +1,15 @@
 //! What people order: `OperatorCommands::order`, with what they are told before and after.
 
 use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::reason::Rule;
 
 use super::hearing::Worth;
@@ -19,8 +21,8 @@ use super::state::Look;
 use super::state::Mark;
 use super::state::Matter;
 use super::state::Opening;
-use super::state::Reading;
 use super::state::Route;
+use super::state::SourceSays;
 use super::state::State;
 use super::state::Transition;
 use super::state::WORKERS;
@@ -99,8 +101,8 @@ impl Protocol {
 
     /// A person pauses the route, or ends the pause, where no attempt is under way.
     pub fn toggle(&self, state: &mut State) {
-        let act = if state.people.paused { Act::Resume } else { Act::Pause { within: None } };
-        let order = Order {
+        let act = if state.people.paused { CommandKind::Resume } else { CommandKind::Pause { within: None } };
+        let order = OperatorCommand {
             at: World::wall(OF_THE_PEOPLE, 0),
             by: String::new(),
             reason: String::new(),
@@ -114,7 +116,7 @@ impl Protocol {
     }
 
     /// Writes an order that moves nothing, unless an attempt is under way; says whether it did.
-    fn obey(&self, state: &mut State, order: Order) -> bool {
+    fn obey(&self, state: &mut State, order: OperatorCommand) -> bool {
         let from = self.world.state(&state.route);
         let lease = from.control.lease.as_ref();
         let under_way = matches!(acquire(lease, order.at, ticks(0)), Acquire::Wait(_));
@@ -124,13 +126,13 @@ impl Protocol {
         let none = Transition::default();
         let mut told = self.world.told(OF_THE_PEOPLE, NOBODYS, none, 0);
         told.kind = RecordKind::Ordered;
-        let change = change::note(&from, Effect::Obeys(order), told).unwrap();
+        let change = change::note(&from, StateUpdate::Obeys(order), told).unwrap();
         self.commit(state, OF_THE_PEOPLE, None, &change);
         true
     }
 
     /// The state by which it is decided whether something holds the route back.
-    pub fn heeded(&self, control: &Control) -> Control {
+    pub fn heeded(&self, control: &Assignment) -> Assignment {
         let mut heeded = control.clone();
         match self.bug {
             Some(Bug::MovesWhilePaused) => heeded.safety.pause = None,
@@ -144,7 +146,7 @@ impl Protocol {
     /// What speaks for a move, as it is understood.
     pub fn heard(&self, evidence: &Evidence) -> Evidence {
         let mut heard = evidence.clone();
-        if let Ground::Order(order) = &mut heard.ground
+        if let Trigger::Order(order) = &mut heard.ground
             && self.has(Bug::OverridesEveryRule)
             && !order.overrides.is_empty()
         {
@@ -197,7 +199,7 @@ impl Protocol {
 
 /// An order that moves nothing is no worker's matter; its record needs a key.
 pub const NOBODYS: Matter = Matter::Seen(Look {
-    reading: Reading::Silent,
+    reading: SourceSays::Silent,
     number: 0,
     trusts: true,
     worth: Worth { against: None, since: Since::Changed },

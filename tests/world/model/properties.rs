@@ -2,7 +2,7 @@
 
 use stateright::Property;
 use writerlink_core::model::reason::Rule;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 
 use super::protocol::Protocol;
 use super::state::Call;
@@ -19,10 +19,10 @@ use super::state::Mark;
 use super::state::Matter;
 use super::state::OTHERS;
 use super::state::Phase;
-use super::state::Reading;
 use super::state::Row;
 use super::state::STRANGER;
 use super::state::Settled;
+use super::state::SourceSays;
 use super::state::State;
 use super::state::Why;
 use super::state::Worker;
@@ -189,7 +189,7 @@ const SOMETIMES: [Sight; 16] = [
             // The last event points the route at the writer, the witnesses lag behind it, and the timer waits.
             let writer = model.world.writer();
             let is_right = |desired: Desired| usize::from(desired.place) == writer && is_told(desired);
-            let mut stale = Look::new(Reading::Early, true);
+            let mut stale = Look::new(SourceSays::Early, true);
             stale.worth.against = state.route.newest().map(|newest| newest.key);
             let aim = model.aims_at(&state.route, (0, 0), stale);
             state.route.desired.is_some_and(is_right)
@@ -365,9 +365,9 @@ fn converged(model: &Protocol, state: &State) -> bool {
         return true;
     }
     let (place, reach) = if let Some(pinned) = state.people.pinned {
-        (usize::from(pinned), Reach::Swap)
+        (usize::from(pinned), MoveMode::Swap)
     } else if model.world.has_witnesses() {
-        (model.world.writer(), Reach::Swap)
+        (model.world.writer(), MoveMode::Swap)
     } else if let Some(newest) = newest(model, state) {
         newest
     } else {
@@ -381,11 +381,11 @@ fn converged(model: &Protocol, state: &State) -> bool {
     } else {
         state.group.iter().filter(|row| registered(row)).count() == 1
     };
-    there && (alone || reach == Reach::Register)
+    there && (alone || reach == MoveMode::Register)
 }
 
 /// Where the newest event that came, or the newest order that was accepted, points the route.
-fn newest(model: &Protocol, state: &State) -> Option<(usize, Reach)> {
+fn newest(model: &Protocol, state: &State) -> Option<(usize, MoveMode)> {
     let told = (0..model.world.asked.len()).filter(|event| state.is_told(*event));
     let asked = told.filter_map(|event| model.world.asked[event].as_ref());
     let said = asked.map(|desired| {
@@ -394,7 +394,7 @@ fn newest(model: &Protocol, state: &State) -> Option<(usize, Reach)> {
     });
     let moved = state.people.moved.into_iter().map(|(place, order)| {
         let evidence = model.world.order_at(order);
-        (evidence, (usize::from(place), Reach::Swap))
+        (evidence, (usize::from(place), MoveMode::Swap))
     });
     let newest = said.chain(moved).max_by_key(|(evidence, _)| *evidence);
     newest.map(|(_, where_to)| where_to)

@@ -188,7 +188,7 @@ pub struct Sighting {
 
 /// What the witnesses say together when the timer asks them, as steady truth: three readings are one here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reading {
+pub enum SourceSays {
     /// There are none: the route has its map alone.
     Silent,
     /// They were asked between the first event and the second, and say what was so then.
@@ -204,7 +204,7 @@ pub enum Reading {
 /// A steady reading, and what the timer thinks of the event before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
-    pub reading: Reading,
+    pub reading: SourceSays,
     /// The how manieth reading after all events that moves the route.
     pub number: u8,
     /// Whether the newest event is young enough to outrank it.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::Act;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::source_arn::SourceKind;
@@ -135,12 +135,12 @@ impl Wish {
         }
     }
 
-    pub fn act(&self) -> Act {
+    pub fn act(&self) -> CommandKind {
         match self.act {
-            Does::Swap(place) => Act::Swap(instance(place)),
-            Does::Pin(place) => Act::Pin { instance: instance(place), within: None },
-            Does::Unpin => Act::Unpin,
-            Does::Acknowledge => Act::Acknowledge,
+            Does::Swap(place) => CommandKind::Swap(instance(place)),
+            Does::Pin(place) => CommandKind::Pin { instance: instance(place), within: None },
+            Does::Unpin => CommandKind::Unpin,
+            Does::Acknowledge => CommandKind::Acknowledge,
         }
     }
 }
@@ -184,7 +184,7 @@ fn strategy(story: Story) -> Strategy {
 pub fn served(story: Story) -> Route {
     let allowed = if story == Story::StrangerAdmitted { "0.0.0.0/0" } else { "10.0.0.0/8" };
     let registers = matches!(story, Story::RegisterFirst | Story::WeightedRegisterFirst);
-    let truth: BTreeSet<_> = story.has_witnesses().then_some(Witness::Rds).into_iter().collect();
+    let truth: BTreeSet<_> = story.has_witnesses().then_some(DiscoverySource::Rds).into_iter().collect();
     Route {
         name: RouteName::new("r").unwrap(),
         source: Source::Any,

@@ -1,12 +1,13 @@
 //! What happens without any event: the timer's looks (`PeriodicPass::look_with`).
 
 use writerlink_core::actuation::plan::plan;
-use writerlink_core::decision::goal::{Aim, aim};
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::aim;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::record::{Entry as Told, RecordKind};
 use writerlink_core::model::route::Route as Served;
@@ -19,8 +20,8 @@ use super::state::Hand;
 use super::state::Look;
 use super::state::Matter;
 use super::state::Opening;
-use super::state::Reading;
 use super::state::Route;
+use super::state::SourceSays;
 use super::state::State;
 use super::state::Transition;
 use super::state::WORKERS;
@@ -41,10 +42,10 @@ impl Protocol {
             return last.then(|| self.last_look()).into_iter().collect();
         }
         if !self.world.has_witnesses() {
-            return vec![look(Reading::Silent, true)];
+            return vec![look(SourceSays::Silent, true)];
         }
-        let mut looks = vec![look(Reading::Unclear, false)];
-        for reading in [Reading::Early, Reading::Stale, Reading::True] {
+        let mut looks = vec![look(SourceSays::Unclear, false)];
+        for reading in [SourceSays::Early, SourceSays::Stale, SourceSays::True] {
             looks.extend([look(reading, true), look(reading, false)]);
         }
         looks
@@ -58,7 +59,7 @@ impl Protocol {
 
     /// What the timer sees in the end: the truth, once no event is young any more.
     fn last_look(&self) -> Look {
-        let reading = if self.world.has_witnesses() { Reading::True } else { Reading::Silent };
+        let reading = if self.world.has_witnesses() { SourceSays::True } else { SourceSays::Silent };
         Look::new(reading, false)
     }
 
@@ -100,14 +101,14 @@ impl Protocol {
                 });
             }
             Decision::Hold(desired, brake) => {
-                self.keep(state, (worker, look), Effect::Keeps(desired, brake.rule));
+                self.keep(state, (worker, look), StateUpdate::Keeps(desired, brake.rule));
             }
             Decision::Ask(_) | Decision::Settle(_) => {}
         }
     }
 
     /// Records what a safety rule holds back (`PeriodicPass::wait`), if the route does not know it yet.
-    fn keep(&self, state: &mut State, (worker, look): (usize, Look), effect: Effect) {
+    fn keep(&self, state: &mut State, (worker, look): (usize, Look), effect: StateUpdate) {
         let from = self.world.state(&state.route);
         let told = self.noticed(worker, look);
         let change = change::note(&from, effect, told).unwrap();
@@ -143,8 +144,11 @@ impl Protocol {
         let key = self.world.speaks(matter).key;
         let seen = self.world.sighting(look);
         match aim(self.served(matter), &control, key, &seen, now) {
-            Aim::Keep(desired) | Aim::Follow(desired) => Some(desired),
-            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => None,
+            TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => Some(desired),
+            TargetDecision::Confirm
+            | TargetDecision::LeftToEvent
+            | TargetDecision::Wait(_)
+            | TargetDecision::Unknown => None,
         }
     }
 

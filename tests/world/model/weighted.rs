@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use writerlink_core::actuation::weights::{Scene as Seen, Shift, Warm, Weight, Weights, warm_targets};
+use writerlink_core::actuation::weights::ObservedListener as Seen;
+use writerlink_core::actuation::weights::RegisteredIn;
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::weights::warm_targets;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::route::Weighted;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::Target;
 
 use super::carrying::ROUNDS_MAX;
@@ -116,22 +121,22 @@ impl Protocol {
     /// The call that follows once the desired group is known to be warm.
     fn next_when_warm(&self, carrying: &Carrying) -> Call {
         match (self.desired(carrying).reach, self.shift(carrying)) {
-            (Reach::Swap, Some(_)) => Call::Shift,
-            (Reach::Swap, None) | (Reach::Register, _) => Call::Look,
+            (MoveMode::Swap, Some(_)) => Call::Shift,
+            (MoveMode::Swap, None) | (MoveMode::Register, _) => Call::Look,
         }
     }
 
     /// The proof that the desired group may get the weight: its target was seen there, or registered since.
-    fn warm(&self, carrying: &Carrying) -> Option<Warm> {
+    fn warm(&self, carrying: &Carrying) -> Option<RegisteredIn> {
         let weighted = self.world.weighted()?;
         let desired = self.desired(carrying);
         let group = weighted.groups.get(&desired.instance)?;
         if carrying.proof || self.has(Bug::ShiftsToAColdGroup) {
-            return Some(Warm::registered(group, desired.target));
+            return Some(RegisteredIn::registered(group, desired.target));
         }
         let seen = self.world.seen(&carrying.observed?);
         let rows = seen.rows.get(&desired.instance)?;
-        Warm::observed(group, desired.target, rows)
+        RegisteredIn::observed(group, desired.target, rows)
     }
 
     /// What a call does to a weighted route.
@@ -156,10 +161,10 @@ impl Protocol {
     }
 
     /// The weights that are set: as they were read, but for what moves.
-    fn shift(&self, carrying: &Carrying) -> Option<Shift> {
+    fn shift(&self, carrying: &Carrying) -> Option<WeightChange> {
         let weighted = self.world.weighted()?;
         let standing = self.world.seen(&carrying.observed?).weights;
-        Shift::to(&self.warm(carrying)?, &self.world.route, weighted, &standing)
+        WeightChange::to(&self.warm(carrying)?, &self.world.route, weighted, &standing)
     }
 
     /// Which call follows an answer on a weighted route.
@@ -189,7 +194,7 @@ impl Protocol {
         let targets = self.world.warm_targets(weighted, &desired, carrying.hand.matter);
         let other = instance(other_than(self.world.place(desired.target)));
         let rows = self.world.seen(&scene).rows;
-        let is_warm = Warm::observed(&weighted.groups[&other], targets[&other], &rows[&other]);
+        let is_warm = RegisteredIn::observed(&weighted.groups[&other], targets[&other], &rows[&other]);
         if is_warm.is_some() {
             carrying.stop(true);
         } else {

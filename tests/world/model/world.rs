@@ -7,15 +7,24 @@ use std::time::Duration;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Sighting, Truth, Worth};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Worth;
 use writerlink_core::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Ground, Order};
-use writerlink_core::ledger::holds::{Pin, Safety, Stop};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
 use writerlink_core::ledger::lease;
 use writerlink_core::ledger::record::{Entry as Told, RecordKind};
-use writerlink_core::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::ids::TransitionId;
@@ -25,7 +34,7 @@ use writerlink_core::model::policy::Policy;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::{Route as Served, Strategy, Weighted};
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_core::model::time::Timestamp;
 
@@ -39,10 +48,10 @@ use super::state::Lease;
 use super::state::Look;
 use super::state::Matter;
 use super::state::Pinned;
-use super::state::Reading;
 use super::state::Route;
 use super::state::Row;
 use super::state::Settled;
+use super::state::SourceSays;
 use super::state::TARGETS;
 use super::state::Transition;
 use super::state::WORKERS;
@@ -159,7 +168,7 @@ impl World {
             route.instances.get(claim.instance()?).copied()
         });
         let asked = [0, 1, 2].map(|event: usize| {
-            let control = Control::default();
+            let control = Assignment::default();
             match decide(&route, &control, &evidence[event], addresses[event], now()) {
                 Decision::Move(desired) => Some(desired),
                 Decision::Settle(_) | Decision::Hold(..) | Decision::Ask(_) => None,
@@ -232,11 +241,11 @@ impl World {
         match matter {
             Matter::Told(event) => self.evidence[usize::from(event)].clone(),
             Matter::Seen(look) => {
-                Evidence { key: self.key(Self::key_of(matter)), ground: Ground::Truth(self.sighting(look)) }
+                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Truth(self.sighting(look)) }
             }
             Matter::Ordered(given) => {
                 let order = Self::order(self.wish(given), self.order_at(given.at).at);
-                Evidence { key: self.key(Self::key_of(matter)), ground: Ground::Order(order) }
+                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Order(order) }
             }
         }
     }
@@ -245,8 +254,8 @@ impl World {
         &self.wishes[usize::from(given.wish)]
     }
 
-    pub fn order(wish: &Wish, at: Timestamp) -> Order {
-        Order {
+    pub fn order(wish: &Wish, at: Timestamp) -> OperatorCommand {
+        OperatorCommand {
             at,
             by: String::new(),
             reason: String::new(),
@@ -296,17 +305,19 @@ impl World {
         self.order_at(desired.order)
     }
 
-    pub fn sighting(&self, look: Look) -> Sighting {
+    pub fn sighting(&self, look: Look) -> Reading {
         let truth = match self.writer_by(look) {
             Some(writer) => Truth::Members { writer: writer.clone(), readers: Vec::new() },
-            None if look.reading == Reading::Silent => Truth::Silent,
+            None if look.reading == SourceSays::Silent => Truth::Silent,
             None => Truth::Unclear(String::new()),
         };
         let at = match look.reading {
-            Reading::Early => early(),
-            Reading::Silent | Reading::Stale | Reading::Unclear | Reading::True => late(look.number),
+            SourceSays::Early => early(),
+            SourceSays::Silent | SourceSays::Stale | SourceSays::Unclear | SourceSays::True => {
+                late(look.number)
+            }
         };
-        Sighting {
+        Reading {
             at,
             truth,
             stood: Some(Duration::from_mins(1)),
@@ -318,10 +329,10 @@ impl World {
     /// Whom a reading names.
     fn writer_by(&self, look: Look) -> Option<&Member> {
         match look.reading {
-            Reading::Silent | Reading::Unclear => None,
-            Reading::Early => Some(&self.writers[0]),
-            Reading::Stale => Some(&self.writers[1]),
-            Reading::True => Some(&self.writers[2]),
+            SourceSays::Silent | SourceSays::Unclear => None,
+            SourceSays::Early => Some(&self.writers[0]),
+            SourceSays::Stale => Some(&self.writers[1]),
+            SourceSays::True => Some(&self.writers[2]),
         }
     }
 
@@ -339,7 +350,7 @@ impl World {
     fn key_of(matter: Matter) -> u8 {
         match matter {
             Matter::Told(event) => event,
-            Matter::Seen(look) => SEEN + 2 * look.number + u8::from(look.reading == Reading::Early),
+            Matter::Seen(look) => SEEN + 2 * look.number + u8::from(look.reading == SourceSays::Early),
             Matter::Ordered(given) => ORDERED + given.at,
         }
     }
@@ -356,7 +367,7 @@ impl World {
             instance: instance(place),
             target: self.targets[place],
             beside: BTreeSet::new(),
-            reach: if desired.registers { Reach::Register } else { Reach::Swap },
+            reach: if desired.registers { MoveMode::Register } else { MoveMode::Swap },
             evidence: self.orders[usize::from(desired.order)],
             event: self.key(desired.key),
         }
@@ -369,7 +380,7 @@ impl World {
             place: u8::try_from(self.place(desired.target)).unwrap(),
             order: u8::try_from(order).unwrap(),
             key: u8::try_from(key.unwrap()).unwrap(),
-            registers: desired.reach == Reach::Register,
+            registers: desired.reach == MoveMode::Register,
         }
     }
 
@@ -395,7 +406,7 @@ impl World {
         });
         RouteState {
             route: self.route.name.clone(),
-            control: Control {
+            control: Assignment {
                 generation: writerlink_core::model::ids::Generation(route.generation.into()),
                 lease,
                 desired: route.desired.map(|desired| self.desired(desired)),
@@ -403,7 +414,7 @@ impl World {
                 ask_truth: route.asked.map(|event| self.evidence[usize::from(event)].ground.at()),
                 agreed_with: route.newest().filter(|_| route.agreed).map(|newest| self.key(newest.key)),
                 safety: self.safety(route),
-                ..Control::default()
+                ..Assignment::default()
             },
             chain: ChainHead { seq: route.seq.into(), ..ChainHead::default() },
         }
@@ -428,7 +439,7 @@ impl World {
         let pin = route.pin.map(|pin| Pin {
             instance: instance(pin.place.into()),
             target: self.targets[usize::from(pin.place)],
-            stop: Stop { since: self.orders[usize::from(pin.since)].at, ..stop() },
+            stop: Suspension { since: self.orders[usize::from(pin.since)].at, ..stop() },
         });
         Safety {
             pause: route.paused.then(stop),
@@ -441,7 +452,7 @@ impl World {
     }
 
     /// A control as the model keeps it, at the head of a chain of `seq` records.
-    pub fn small_route(&self, control: &Control, seq: u8) -> Route {
+    pub fn small_route(&self, control: &Assignment, seq: u8) -> Route {
         let lease = control.lease.as_ref().map(|lease| Lease {
             transition: self.small_transition(lease.transition),
             deadline: i8::try_from((lease.deadline.as_millis() - NOW_MS) / TICK_MS).unwrap(),
@@ -579,6 +590,6 @@ fn keys(evidence: &[Evidence; EVENTS]) -> Vec<EventKey> {
     told.chain(seen).collect()
 }
 
-fn stop() -> Stop {
-    Stop { by: String::new(), reason: String::new(), since: now(), until: None }
+fn stop() -> Suspension {
+    Suspension { by: String::new(), reason: String::new(), since: now(), until: None }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Mode};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::ErrorKind;
@@ -234,12 +234,12 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
     Weather { latency_ms, faults_per_mille, faults_until: storm, ..Weather::default() }
 }
 
-fn witnesses(random: &mut Rng) -> BTreeSet<Witness> {
+fn witnesses(random: &mut Rng) -> BTreeSet<DiscoverySource> {
     match random.u8(0..5) {
         0 | 1 => BTreeSet::new(),
-        2 => [Witness::Rds].into(),
-        3 => [Witness::Dns].into(),
-        _ => Witness::ALL.into(),
+        2 => [DiscoverySource::Rds].into(),
+        3 => [DiscoverySource::Dns].into(),
+        _ => DiscoverySource::ALL.into(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::evidence::evidence as order;
-use writerlink_core::evidence::evidence::Order;
+use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::Owner;
@@ -333,20 +333,20 @@ impl Stage {
         tokio::spawn(async move { life.run(given).await });
     }
 
-    fn order_of(&self, route: usize, act: PersonsAct) -> Order {
+    fn order_of(&self, route: usize, act: PersonsAct) -> OperatorCommand {
         let member = |n| InstanceId::new(&format!("{}-{n}", NAMES[route])).unwrap();
         let within = None;
         let act = match act {
-            PersonsAct::Pause => order::Act::Pause { within },
-            PersonsAct::Resume => order::Act::Resume,
-            PersonsAct::Freeze => order::Act::Freeze { within },
-            PersonsAct::Unfreeze => order::Act::Unfreeze,
-            PersonsAct::Pin(n) => order::Act::Pin { instance: member(n), within },
-            PersonsAct::Unpin => order::Act::Unpin,
-            PersonsAct::Swap(n) => order::Act::Swap(member(n)),
-            PersonsAct::Acknowledge => order::Act::Acknowledge,
+            PersonsAct::Pause => order::CommandKind::Pause { within },
+            PersonsAct::Resume => order::CommandKind::Resume,
+            PersonsAct::Freeze => order::CommandKind::Freeze { within },
+            PersonsAct::Unfreeze => order::CommandKind::Unfreeze,
+            PersonsAct::Pin(n) => order::CommandKind::Pin { instance: member(n), within },
+            PersonsAct::Unpin => order::CommandKind::Unpin,
+            PersonsAct::Swap(n) => order::CommandKind::Swap(member(n)),
+            PersonsAct::Acknowledge => order::CommandKind::Acknowledge,
         };
-        Order {
+        OperatorCommand {
             at: self.rig.fleet.world.fabric.time.now(),
             by: "person".to_owned(),
             reason: "a seed".to_owned(),

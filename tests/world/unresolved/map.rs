@@ -15,7 +15,7 @@ use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::policy::{Database, MapCheck};
 use writerlink_core::model::reason::Reason;
-use writerlink_core::status::health::Standing;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::endpoint;
 use writerlink_sim::faults::no_faults;
@@ -57,12 +57,12 @@ async fn an_address_that_changes_without_an_event_is_recorded_once_and_shown() {
         let rig = settled(map_check).await;
         let _worker = rig.start("w1");
         pass(10 * MINUTE).await;
-        assert_eq!(standing(&rig, 0).await, Standing::Right);
+        assert_eq!(standing(&rig, 0).await, RouteHealth::Right);
         let mutations = rig.fleet.world.elb.mutations().len();
         move_subnets(&rig, 99);
         pass(17 * MINUTE).await;
         let differs = judged(&rig, 0).await;
-        assert_eq!(differs.standing, Standing::Wrong, "{}", differs.why);
+        assert_eq!(differs.standing, RouteHealth::Wrong, "{}", differs.why);
         for part in ["orders-2 is at 10.0.2.99, not at 10.0.2.11", "[route.instances]"] {
             assert!(differs.why.contains(part), "{}", differs.why);
         }
@@ -87,7 +87,7 @@ async fn a_map_that_holds_again_is_right_again() {
     move_subnets(&rig, 11);
     pass(17 * MINUTE).await;
     assert_eq!(conflict(&rig).await, None);
-    assert_eq!(standing(&rig, 0).await, Standing::Right);
+    assert_eq!(standing(&rig, 0).await, RouteHealth::Right);
     assert_eq!(diverged(&rig), 0);
     assert_eq!(told(&rig).await, 2, "that it differed, and that it holds");
 }

@@ -7,10 +7,11 @@ use crate::rig::Rig;
 use tokio::task::JoinHandle;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::status::health::{Judgement, Standing};
+use writerlink_core::status::health::Assessment;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::attempt::{Attempts, Reconciler};
 use writerlink_engine::ports::{ErrorKind, Ledger};
 use writerlink_engine::survey::Surveyor;
@@ -26,7 +27,7 @@ pub(crate) async fn pass(time: Duration) {
 }
 
 /// What the ledger has of a route.
-pub(crate) async fn control(rig: &Rig, route: usize) -> Control {
+pub(crate) async fn control(rig: &Rig, route: usize) -> Assignment {
     let outsider = rig.fleet.world.process("outsider");
     let ledger = rig.fleet.dynamo.ledger(&outsider);
     let state = ledger.peek(&rig.routes[route].name).await.unwrap();
@@ -34,14 +35,14 @@ pub(crate) async fn control(rig: &Rig, route: usize) -> Control {
 }
 
 /// How `status` and the page judge a route.
-pub(crate) async fn judged(rig: &Rig, route: usize) -> Judgement {
+pub(crate) async fn judged(rig: &Rig, route: usize) -> Assessment {
     let process = rig.fleet.world.process("reader");
     let surveyor = Surveyor::new(rig.fleet.ports(&process));
     let mut survey = surveyor.survey(&rig.routes).await;
     survey.routes.swap_remove(route).judgement
 }
 
-pub(crate) async fn standing(rig: &Rig, route: usize) -> Standing {
+pub(crate) async fn standing(rig: &Rig, route: usize) -> RouteHealth {
     judged(rig, route).await.standing
 }
 

@@ -15,16 +15,18 @@ use super::stage::without_timer;
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
-use writerlink_core::evidence::evidence::Act;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::unresolved::Awaits;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::{Cause, Reason};
-use writerlink_core::status::health::Standing;
-use writerlink_engine::attempt::{Ended, NothingInHand, Reconciler};
+use writerlink_core::status::health::RouteHealth;
+use writerlink_engine::attempt::AttemptResult;
+use writerlink_engine::attempt::NoMessage;
+use writerlink_engine::attempt::Reconciler;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::{ApiFault, Lags};
 use writerlink_sim::faults::{Fate, Fault, Site};
@@ -86,7 +88,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(10 * SECOND).await;
     let waits = judged(&rig, LAST).await;
-    assert_eq!(waits.standing, Standing::Moving, "{}", waits.why);
+    assert_eq!(waits.standing, RouteHealth::Moving, "{}", waits.why);
     let expected = format!("names {}-3 and waits for its turn", rig.routes[LAST].name);
     assert!(waits.why.contains(&expected), "{}", waits.why);
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
@@ -103,7 +105,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
 async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     let rig = zone().await;
     let invariants = Invariants::watch(&rig);
-    rig.order(LAST, Act::Pause { within: None }).await;
+    rig.order(LAST, CommandKind::Pause { within: None }).await;
     let worker = rig.start("w1");
     pass(SECOND).await;
     rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 2, 0)));
@@ -115,7 +117,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     let events = without_timer(&rig, "w2", little_room().attempts);
     others_fail_over(&rig);
     pass(SECOND).await;
-    rig.order(LAST, Act::Resume).await;
+    rig.order(LAST, CommandKind::Resume).await;
     rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(4 * SECOND).await;
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
@@ -130,7 +132,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_lagging_source_moves_no_route_past_an_event_that_waits() {
     let mut rig = zone().await;
-    rig.routes[LAST].policy.truth = [Witness::Rds].into();
+    rig.routes[LAST].policy.truth = [DiscoverySource::Rds].into();
     let rds = &rig.fleet.world.rds;
     let source = SourceId::new(rig.routes[LAST].name.as_str()).unwrap();
     let member = |n: usize| InstanceId::new(rig.instance(LAST, n).id.as_str()).unwrap();
@@ -165,7 +167,7 @@ async fn an_event_over_the_pace_of_moves_is_seen_while_it_waits() {
     }
     let open = control(&rig, 1).await.unresolved_event.unwrap();
     assert_eq!((open.reason, open.awaits()), (Reason::TooManyMoves, Awaits::ItsTurn));
-    assert_eq!(standing(&rig, 1).await, Standing::Moving);
+    assert_eq!(standing(&rig, 1).await, RouteHealth::Moving);
     pass(2 * MINUTE).await;
     assert_eq!(control(&rig, 1).await.unresolved_event, None);
 }
@@ -181,10 +183,10 @@ async fn a_replay_over_the_pace_of_moves_waits_for_nobody() {
     let mut ended = Vec::new();
     for (n, route) in rig.routes.iter().enumerate() {
         let evidence = Evidence::new(route, now(&rig, rig.completed(n, 2, 0)));
-        let report = reconciler.attempt(route, &evidence, Cause::Replay, &NothingInHand);
+        let report = reconciler.attempt(route, &evidence, Cause::Replay, &NoMessage);
         ended.push(report.await.ended);
     }
-    assert!(matches!(ended[1], Ended::Paced(_)), "{ended:?}");
+    assert!(matches!(ended[1], AttemptResult::Paced(_)), "{ended:?}");
     // What a person hands in nobody delivers again: that person is told.
     assert_eq!(control(&rig, 1).await.unresolved_event, None);
 }
@@ -215,5 +217,5 @@ async fn a_route_left_to_newer_evidence_counts_as_diverged_until_that_moves_it()
     assert_eq!(rig.registered(0), [rig.target(0, 1)], "nobody moved it");
     assert_eq!(diverged(&rig), 1);
     let left = judged(&rig, 0).await;
-    assert_ne!(left.standing, Standing::Right, "{}", left.why);
+    assert_ne!(left.standing, RouteHealth::Right, "{}", left.why);
 }

@@ -8,23 +8,28 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use writerlink_core::actuation::health::Follow;
+use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::evidence::desired::{Desired, Fact};
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
-use writerlink_core::ledger::holds::{Pin, Safety, Stop};
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
 use writerlink_core::ledger::lease::Lease;
-use writerlink_core::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::ChainHead;
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 pub use writerlink_engine::schema::PK;
-use writerlink_engine::wire::kept::Kept;
+use writerlink_engine::wire::kept::JsonAttribute;
 
 /// An item as DynamoDB returns it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -107,7 +112,7 @@ fn desired_columns(desired: Option<&Desired>) -> Columns {
 
 /// What is mostly absent: an absent attribute of an item that never had it is written as NULL too, so that one
 /// statement serves every change.
-fn kept_columns(control: &Control) -> Columns {
+fn kept_columns(control: &Assignment) -> Columns {
     let safety = &control.safety;
     let moves = Some(&safety.moves).filter(|moves| !moves.is_empty());
     vec![
@@ -126,7 +131,7 @@ fn kept_columns(control: &Control) -> Columns {
     ]
 }
 
-fn kept(value: &impl Kept) -> AttributeValue {
+fn kept(value: &impl JsonAttribute) -> AttributeValue {
     AttributeValue::S(value.text())
 }
 
@@ -239,7 +244,7 @@ impl Reader<'_> {
                 port: self.required("desired_port", parsed)?,
             },
             beside: self.optional("desired_beside", BTreeSet::read)?.unwrap_or_default(),
-            reach: self.required("desired_reach", Reach::parse)?,
+            reach: self.required("desired_reach", MoveMode::parse)?,
             evidence: EvidenceOrder {
                 at: self.required("evidence_at", Timestamp::parse)?,
                 rank: self.required("evidence_rank", parsed)?,
@@ -250,9 +255,9 @@ impl Reader<'_> {
 
     fn safety(&self) -> Result<Safety, MalformedItem> {
         Ok(Safety {
-            pause: self.optional("pause", Stop::read)?,
-            freeze: self.optional("freeze", Stop::read)?,
-            flapping: self.optional("flapping", Stop::read)?,
+            pause: self.optional("pause", Suspension::read)?,
+            freeze: self.optional("freeze", Suspension::read)?,
+            flapping: self.optional("flapping", Suspension::read)?,
             pin: self.optional("pin", Pin::read)?,
             moves: self.optional("moves", Vec::read)?.unwrap_or_default(),
         })
@@ -274,14 +279,14 @@ impl FromItem for RouteState {
         let item = Reader(item);
         Ok(Self {
             route: item.required(PK, |pk| RouteName::new(pk.strip_prefix(ROUTE_PREFIX)?).ok())?,
-            control: Control {
+            control: Assignment {
                 generation: item.required("generation", parsed).map(Generation)?,
                 lease: item.lease()?,
                 desired: item.desired()?,
                 waiting: item.optional("waiting", Desired::read)?,
                 ask_truth: item.optional("ask_truth", Timestamp::parse)?,
                 safety: item.safety()?,
-                follow: item.optional("follow", Follow::read)?,
+                follow: item.optional("follow", HealthWatch::read)?,
                 agreed_with: item.optional("agreed_with", EventKey::parse)?,
                 replaced_fact: item.optional("replaced_fact", Fact::read)?,
                 unresolved_event: item.optional("unresolved_event", UnresolvedEvent::read)?,

@@ -1,7 +1,8 @@
 //! A record's row in the `audit` table: columns that a person can filter by, and the text that is hashed.
 
 use crate::dynamodb::items::{Columns, number, string};
-use writerlink_core::ledger::record::{AuditRecord, Told};
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
@@ -50,7 +51,10 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
         ("reason", entry.reason.map(string)),
         ("instance", desired.map(|(instance, _)| string(instance))),
         ("target", desired.map(|(_, target)| string(target))),
-        ("event_id", entry.told.as_ref().and_then(Told::event).and_then(|event| event.id).map(string)),
+        (
+            "event_id",
+            entry.told.as_ref().and_then(RecordedTrigger::event).and_then(|event| event.id).map(string),
+        ),
     ];
     let present = optional.into_iter();
     columns.extend(present.filter_map(|(name, value)| Some((name, value?))));

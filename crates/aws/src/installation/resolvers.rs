@@ -6,7 +6,7 @@ use crate::dns::kept_for;
 use crate::dns::names::{Families, Located, Names};
 use crate::dns::no_address::NoAddress;
 use crate::rds::RdsWitness;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::CallError;
 use writerlink_engine::ports::installation::{NameAnswer, NameFacts, Seen};
@@ -32,10 +32,10 @@ pub(super) async fn look(names: &Names, rds: &RdsWitness, route: &Route) -> Seen
 async fn names_of(rds: &RdsWitness, route: &Route) -> Seen<Vec<String>> {
     let truth = &route.policy.truth;
     let mut names = Vec::new();
-    if truth.contains(&Witness::Dns) {
+    if truth.contains(&DiscoverySource::Dns) {
         names.extend(route.policy.endpoint.clone());
     }
-    if truth.contains(&Witness::Rds) {
+    if truth.contains(&DiscoverySource::Rds) {
         names.extend(rds.endpoints(route).await?);
     }
     Ok(names)

@@ -16,7 +16,7 @@ use crate::named::named;
 
 /// A move whose effect is still to be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Follow {
+pub struct HealthWatch {
     /// Which attempt made it.
     pub transition: TransitionId,
     /// On which evidence.
@@ -30,7 +30,7 @@ pub struct Follow {
     /// When the attempt ended.
     pub moved_at: Timestamp,
     /// What was said about the new target so far.
-    pub arrival: Arrival,
+    pub arrival: ServingState,
     /// The old targets that are not gone yet.
     pub leaving: Vec<Target>,
 }
@@ -39,7 +39,7 @@ pub struct Follow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub enum Arrival {
+pub enum ServingState {
     /// Nothing yet.
     Awaited,
     /// That it does not serve although it should by now. It may yet.
@@ -47,22 +47,22 @@ pub enum Arrival {
     /// That it serves.
     Serving,
 }
-named!(Arrival);
+named!(ServingState);
 
 /// Something to be recorded about a move, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sign {
+pub struct HealthUpdate {
     /// What.
-    pub what: Seen,
+    pub what: HealthEvent,
     /// In words, with what to do where something is to be done.
     pub note: String,
     /// What is still to be seen after it.
-    pub rest: Option<Follow>,
+    pub rest: Option<HealthWatch>,
 }
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum HealthEvent {
     /// The new target serves, this long after the evidence was said.
     Serving(Duration),
     /// It does not, this long after.
@@ -71,24 +71,24 @@ pub enum Seen {
     Drained(Duration),
 }
 
-impl Follow {
+impl HealthWatch {
     /// The next thing that is to be said about the move, by what the load balancer shows now.
     #[must_use]
-    pub fn look(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+    pub fn look(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
         self.arrived(policy, observed, now)
             .or_else(|| self.drained(observed, now))
             .or_else(|| self.overdue(policy, observed, now))
     }
 
-    fn arrived(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+    fn arrived(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
         let row = row_of(self.target, observed)?;
-        if self.arrival == Arrival::Serving || !serves(policy.serving_when, &row.health) {
+        if self.arrival == ServingState::Serving || !serves(policy.serving_when, &row.health) {
             return None;
         }
         let took = now.since(self.since);
-        let rest = self.with_arrival(Arrival::Serving);
-        Some(Sign {
-            what: Seen::Serving(took),
+        let rest = self.with_arrival(ServingState::Serving);
+        Some(HealthUpdate {
+            what: HealthEvent::Serving(took),
             note: format!(
                 "{} at {} serves, {} s after the evidence ({})",
                 self.instance,
@@ -100,29 +100,29 @@ impl Follow {
         })
     }
 
-    fn drained(&self, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+    fn drained(&self, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
         let gone = |target: &Target| row_of(*target, observed).is_none();
         let target = self.leaving.iter().copied().find(gone)?;
         let took = now.since(self.moved_at);
         let mut rest = self.clone();
         rest.leaving.retain(|left| *left != target);
-        Some(Sign {
-            what: Seen::Drained(took),
+        Some(HealthUpdate {
+            what: HealthEvent::Drained(took),
             note: format!("{target} is gone, {} s after it was deregistered", took.as_secs()),
             rest: rest.unless_done(),
         })
     }
 
-    fn overdue(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+    fn overdue(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
         let waited = now.since(self.moved_at);
-        if self.arrival != Arrival::Awaited || waited < policy.serving_limit {
+        if self.arrival != ServingState::Awaited || waited < policy.serving_limit {
             return None;
         }
         let row = row_of(self.target, observed);
         let state = row.map_or("not registered", |row| row.health.as_str());
         let reason = row.and_then(|row| row.reason.as_deref());
-        Some(Sign {
-            what: Seen::NotServing(now.since(self.since)),
+        Some(HealthUpdate {
+            what: HealthEvent::NotServing(now.since(self.since)),
             note: format!(
                 "{} at {} does not serve {} s after the move: {state}{}; {}",
                 self.instance,
@@ -131,16 +131,16 @@ impl Follow {
                 reason.map_or_else(String::new, |reason| format!(" ({reason})")),
                 advice(reason)
             ),
-            rest: self.with_arrival(Arrival::Overdue).unless_done(),
+            rest: self.with_arrival(ServingState::Overdue).unless_done(),
         })
     }
 
-    fn with_arrival(&self, arrival: Arrival) -> Self {
+    fn with_arrival(&self, arrival: ServingState) -> Self {
         Self { arrival, ..self.clone() }
     }
 
     fn unless_done(self) -> Option<Self> {
-        let done = self.arrival == Arrival::Serving && self.leaving.is_empty();
+        let done = self.arrival == ServingState::Serving && self.leaving.is_empty();
         (!done).then_some(self)
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::evidence::desired::Desired;
 use crate::model::route::Route;
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::target::{ObservedTarget, Target};
 use crate::named::named;
 
@@ -27,21 +27,21 @@ impl Plan {
     }
 }
 
-named!(Reach);
+named!(MoveMode);
 
 /// The difference between the group as it should be and as it was observed.
 ///
 /// From any observed set, applying `register` and then `deregister` leaves the desired target and those
-/// beside it registered, and (with [`Reach::Swap`]) nothing else of this route's. Re-planning after any prefix
+/// beside it registered, and (with [`MoveMode::Swap`]) nothing else of this route's. Re-planning after any prefix
 /// of the calls gives the rest of them: a crash in between loses nothing.
 #[must_use]
 pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Plan {
     let belongs = |target: Target| target == desired.target || desired.beside.contains(&target);
     let wanted = std::iter::once(&desired.target).chain(&desired.beside).copied();
-    let register = wanted.filter(|target| Present::observed(*target, observed).is_none()).collect();
+    let register = wanted.filter(|target| RegisteredProof::observed(*target, observed).is_none()).collect();
     let deregister = match desired.reach {
-        Reach::Register => Vec::new(),
-        Reach::Swap => observed
+        MoveMode::Register => Vec::new(),
+        MoveMode::Swap => observed
             .iter()
             .filter(|row| row.is_registered() && !belongs(row.target) && route.owns(row.target))
             .cloned()
@@ -53,9 +53,9 @@ pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Pl
 /// Proof that the desired target is registered and not draining. Without one nothing can be deregistered:
 /// `TargetGroups::deregister` asks for it, so I1 is a matter of types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Present(Target);
+pub struct RegisteredProof(Target);
 
-impl Present {
+impl RegisteredProof {
     /// Proof by having seen it.
     #[must_use]
     pub fn observed(desired: Target, observed: &[ObservedTarget]) -> Option<Self> {

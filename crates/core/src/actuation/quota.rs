@@ -51,7 +51,7 @@ impl Default for Quota {
 
 /// The answer to who asks for a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Grant {
     /// It is theirs: a token was taken for them.
     Now,
     /// It is not, and so many have theirs before it.
@@ -90,22 +90,22 @@ const COUNTED_MAX: usize = 512;
 
 /// A place in the line: by which call goes first, then by how old the evidence is, then by name. Nothing of it is this
 /// worker's own: two workers that share the messages give a route the same place, whoever receives it next.
-type Place = (Call, Timestamp, RouteName);
+type Priority = (Call, Timestamp, RouteName);
 
 #[derive(Clone, Debug)]
-struct Ticket {
+struct Waiter {
     call: Call,
-    place: Place,
+    place: Priority,
 }
 
 /// The line of a worker.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct QuotaQueue {
     quota: Quota,
     bucket: TokenBucket,
-    tickets: BTreeMap<RouteName, Ticket>,
+    tickets: BTreeMap<RouteName, Waiter>,
     /// Who is where, and when each asks again.
-    places: BTreeMap<Place, Duration>,
+    places: BTreeMap<Priority, Duration>,
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
     refused: Option<Duration>,
@@ -113,7 +113,7 @@ pub struct Line {
     more: Range<Duration>,
 }
 
-impl Line {
+impl QuotaQueue {
     /// A line without anybody in it, before a full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
@@ -141,7 +141,7 @@ impl Line {
     }
 
     /// Asks for a turn of `route`, whose evidence is of `since`. Who has to wait has a place, and asks again in time.
-    pub fn ask(&mut self, now: Duration, route: &RouteName, call: Call, since: Timestamp) -> Turn {
+    pub fn ask(&mut self, now: Duration, route: &RouteName, call: Call, since: Timestamp) -> Grant {
         self.grow(now);
         self.forget_the_late(now);
         let place = self.place_of(route, call, since);
@@ -153,13 +153,13 @@ impl Line {
         if about.is_zero() || (self.bucket.is_full(now) && !stands_back) {
             self.bucket.spend(now);
             self.leave(route);
-            return Turn::Now;
+            return Grant::Now;
         }
         self.places.insert(place.clone(), now + about);
-        self.tickets.insert(route.clone(), Ticket { call, place });
+        self.tickets.insert(route.clone(), Waiter { call, place });
         let mut whole = self.bucket.clone();
         whole.set_rate(now, self.whole_rate());
-        Turn::In { about, at_least: whole.wait_for(now, needed).max(least) }
+        Grant::In { about, at_least: whole.wait_for(now, needed).max(least) }
     }
 
     /// The route goes away and asks again after `pause`.
@@ -248,7 +248,7 @@ impl Line {
 
     /// The place that the route has, or that of its evidence. One place a route: who needs another call than before
     /// gives the old place up.
-    fn place_of(&mut self, route: &RouteName, call: Call, since: Timestamp) -> Place {
+    fn place_of(&mut self, route: &RouteName, call: Call, since: Timestamp) -> Priority {
         match self.tickets.get(route) {
             Some(ticket) if ticket.call == call => return ticket.place.clone(),
             Some(_) => self.leave(route),
@@ -258,7 +258,7 @@ impl Line {
     }
 
     /// How many have their turn before this place.
-    fn ahead_of(&self, now: Duration, place: &Place) -> usize {
+    fn ahead_of(&self, now: Duration, place: &Priority) -> usize {
         let before = self.places.range(..place.clone());
         let in_time = before.filter(|(_, due)| is_in_time(now, **due));
         in_time.take(COUNTED_MAX).count()
@@ -284,61 +284,61 @@ mod tests {
         RouteName::new(&format!("r{n}")).unwrap()
     }
 
-    fn ask(line: &mut Line, at: u64, n: u32, call: Call) -> Turn {
+    fn ask(line: &mut QuotaQueue, at: u64, n: u32, call: Call) -> Grant {
         line.ask(millis(at), &route(n), call, Timestamp::EPOCH)
     }
 
-    fn after(millis: u64) -> Turn {
+    fn after(millis: u64) -> Grant {
         let about = Duration::from_millis(millis);
         let at_least = about;
-        Turn::In { about, at_least }
+        Grant::In { about, at_least }
     }
 
     #[test]
     fn a_single_failover_waits_for_nobody() {
-        let mut line = Line::new(Quota::default());
-        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
-        assert_eq!(ask(&mut line, 20, 1, Call::Deregister), Turn::Now);
+        let mut line = QuotaQueue::new(Quota::default());
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Grant::Now);
+        assert_eq!(ask(&mut line, 20, 1, Call::Deregister), Grant::Now);
         assert!(line.is_idle(millis(20)));
     }
 
     #[test]
     fn every_registration_goes_before_any_deregistration_whoever_asked_first() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         for n in [1, 2] {
-            assert_eq!(ask(&mut line, 0, n, Call::Register), Turn::Now);
+            assert_eq!(ask(&mut line, 0, n, Call::Register), Grant::Now);
         }
         assert_eq!(ask(&mut line, 0, 1, Call::Deregister), after(250));
         assert_eq!(ask(&mut line, 0, 3, Call::Register), after(250));
         assert_eq!(ask(&mut line, 250, 1, Call::Deregister), after(250));
-        assert_eq!(ask(&mut line, 250, 3, Call::Register), Turn::Now);
-        assert_eq!(ask(&mut line, 500, 1, Call::Deregister), Turn::Now);
+        assert_eq!(ask(&mut line, 250, 3, Call::Register), Grant::Now);
+        assert_eq!(ask(&mut line, 500, 1, Call::Deregister), Grant::Now);
     }
 
     #[test]
     fn a_deregistration_yields_while_more_registrations_may_come() {
-        let mut line = Line::new(Quota::default());
+        let mut line = QuotaQueue::new(Quota::default());
         line.more_may_come(millis(0));
-        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Grant::Now);
         assert_eq!(ask(&mut line, 20, 1, Call::Deregister), after(3000));
-        assert_eq!(ask(&mut line, 3000, 1, Call::Deregister), Turn::Now);
+        assert_eq!(ask(&mut line, 3000, 1, Call::Deregister), Grant::Now);
     }
 
     #[test]
     fn endless_messages_hold_a_deregistration_back_for_one_minute_at_most() {
-        let mut line = Line::new(Quota::default());
+        let mut line = QuotaQueue::new(Quota::default());
         for second in 0..=120 {
             line.more_may_come(millis(1000 * second));
             let turn = ask(&mut line, 1000 * second, 1, Call::Deregister);
-            assert_eq!(turn == Turn::Now, second >= 60, "after {second} s");
+            assert_eq!(turn == Grant::Now, second >= 60, "after {second} s");
         }
         line.more_may_come(millis(130_000));
-        assert_ne!(ask(&mut line, 130_000, 1, Call::Deregister), Turn::Now);
+        assert_ne!(ask(&mut line, 130_000, 1, Call::Deregister), Grant::Now);
     }
 
     #[test]
     fn who_went_away_keeps_its_token_until_it_is_late() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         line.refused(millis(0));
         line.refused = None;
         line.bucket.set_rate(millis(0), 4 * PER_TOKEN);
@@ -347,26 +347,26 @@ mod tests {
         assert_eq!(ask(&mut line, 250, 2, Call::Register), after(250));
         assert!(line.awaits(millis(3200), &route(1)));
         assert!(!line.awaits(millis(3201), &route(1)));
-        assert_eq!(ask(&mut line, 3201, 2, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 3201, 2, Call::Register), Grant::Now);
         assert_eq!(line.waits_for(&route(1)), None, "its place was given up");
     }
 
     #[test]
     fn a_full_bucket_waits_for_nobody() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         line.bucket.empty(millis(0));
         for n in 1..=4 {
             ask(&mut line, 0, n, Call::Register);
             line.go_away(millis(0), &route(n), millis(60_000));
         }
-        assert_ne!(ask(&mut line, 499, 9, Call::Deregister), Turn::Now);
-        assert_eq!(ask(&mut line, 500, 9, Call::Deregister), Turn::Now);
-        assert_ne!(ask(&mut line, 500, 8, Call::Deregister), Turn::Now);
+        assert_ne!(ask(&mut line, 499, 9, Call::Deregister), Grant::Now);
+        assert_eq!(ask(&mut line, 500, 9, Call::Deregister), Grant::Now);
+        assert_ne!(ask(&mut line, 500, 8, Call::Deregister), Grant::Now);
     }
 
     #[test]
     fn the_older_evidence_goes_first_whoever_hears_of_it() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         line.bucket.empty(millis(0));
         let mut asked = |at, n, since| {
             let since = Timestamp::from_millis(since);
@@ -375,12 +375,12 @@ mod tests {
         assert_eq!(asked(0, 1, 10), after(250));
         assert_eq!(asked(0, 2, 5), after(250));
         assert_eq!(asked(250, 1, 10), after(250));
-        assert_eq!(asked(250, 2, 5), Turn::Now);
+        assert_eq!(asked(250, 2, 5), Grant::Now);
     }
 
     #[test]
     fn a_route_has_one_place_whatever_it_waits_for() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         line.bucket.empty(millis(0));
         ask(&mut line, 0, 1, Call::Deregister);
         ask(&mut line, 0, 1, Call::Register);
@@ -390,23 +390,23 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_not_used_goes_to_the_next() {
-        let mut line = Line::new(QUOTA);
-        assert_eq!(ask(&mut line, 0, 1, Call::Register), Turn::Now);
-        assert_eq!(ask(&mut line, 0, 2, Call::Register), Turn::Now);
+        let mut line = QuotaQueue::new(QUOTA);
+        assert_eq!(ask(&mut line, 0, 1, Call::Register), Grant::Now);
+        assert_eq!(ask(&mut line, 0, 2, Call::Register), Grant::Now);
         line.put_back();
-        assert_eq!(ask(&mut line, 0, 3, Call::Register), Turn::Now);
+        assert_eq!(ask(&mut line, 0, 3, Call::Register), Grant::Now);
     }
 
     #[test]
     fn throttling_halves_the_rate_once_for_a_burst_and_it_recovers() {
-        let mut line = Line::new(QUOTA);
+        let mut line = QuotaQueue::new(QUOTA);
         for _ in 0..5 {
             line.refused(millis(0));
         }
         assert_eq!(line.bucket.rate(), 2 * PER_TOKEN);
         assert_eq!(
             ask(&mut line, 0, 1, Call::Register),
-            Turn::In { about: millis(500), at_least: millis(250) }
+            Grant::In { about: millis(500), at_least: millis(250) }
         );
         line.grow(RECOVERY);
         assert_eq!(line.bucket.rate(), 4 * PER_TOKEN, "and not more");

@@ -19,7 +19,7 @@ pub const ONE_SILENCE: Duration = CALL_TIMEOUT;
 
 /// The room of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct ConcurrencyLimit {
     least: usize,
     most: usize,
     places: usize,
@@ -27,7 +27,7 @@ pub struct Room {
     cut: Option<Duration>,
 }
 
-impl Room {
+impl ConcurrencyLimit {
     /// Room for `most`, and never for fewer than `least` or for nobody.
     #[must_use]
     pub fn new(least: usize, most: usize) -> Self {

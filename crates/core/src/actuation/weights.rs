@@ -3,19 +3,19 @@
 //! Every group is registered and health-checked all the time, so a move registers nothing: one call moves the
 //! weight. "A target group with a weight of 0 receives no traffic" and stays health-checked (Network Load
 //! Balancer guide, "Listeners for your Network Load Balancers"). I1 reads here: the weights are never all 0, and
-//! no group gets the weight before its instance's target is registered in it. Both are kept by [`Shift`], the
-//! only weights that can be set: it cannot be made without [`Warm`], which only the load balancer's word gives.
+//! no group gets the weight before its instance's target is registered in it. Both are kept by [`WeightChange`], the
+//! only weights that can be set: it cannot be made without [`RegisteredIn`], which only the load balancer's word gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use crate::actuation::plan::Present;
+use crate::actuation::plan::RegisteredProof;
 use crate::evidence::desired::Desired;
 use crate::evidence::discovery::Truth;
 use crate::model::names::{InstanceId, TargetGroupArn};
 use crate::model::route::{Route, TargetGroup, Weighted};
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::target::{ObservedTarget, Target};
 
 /// The weight of a target group: its share among those of the same action.
@@ -106,26 +106,26 @@ fn name_of(group: &TargetGroupArn) -> &str {
 
 /// Proof that the target of an instance is registered, and not draining, in that instance's own group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warm {
+pub struct RegisteredIn {
     group: TargetGroupArn,
-    present: Present,
+    present: RegisteredProof,
 }
 
-impl Warm {
+impl RegisteredIn {
     /// Proof by having seen it among the rows of its group.
     #[must_use]
     pub fn observed(group: &TargetGroup, target: Target, rows: &[ObservedTarget]) -> Option<Self> {
-        Present::observed(target, rows).map(|present| Self::holds(group, present))
+        RegisteredProof::observed(target, rows).map(|present| Self::holds(group, present))
     }
 
-    /// Proof by the load balancer's reply to `RegisterTargets` for this group. As [`Present::registered`]: on
+    /// Proof by the load balancer's reply to `RegisterTargets` for this group. As [`RegisteredProof::registered`]: on
     /// success alone.
     #[must_use]
     pub fn registered(group: &TargetGroup, target: Target) -> Self {
-        Self::holds(group, Present::registered(target))
+        Self::holds(group, RegisteredProof::registered(target))
     }
 
-    fn holds(group: &TargetGroup, present: Present) -> Self {
+    fn holds(group: &TargetGroup, present: RegisteredProof) -> Self {
         Self { group: group.arn.clone(), present }
     }
 
@@ -136,14 +136,14 @@ impl Warm {
     }
 }
 
-/// Weights that may be set: one group has the weight, and it is [`Warm`] (I1).
+/// Weights that may be set: one group has the weight, and it is [`RegisteredIn`] (I1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shift(Weights);
+pub struct WeightChange(Weights);
 
-impl Shift {
+impl WeightChange {
     /// The weights that give everything to the group that is proved to be warm; `None` when they stand already.
     #[must_use]
-    pub fn to(warm: &Warm, route: &Route, weighted: &Weighted, standing: &Weights) -> Option<Self> {
+    pub fn to(warm: &RegisteredIn, route: &Route, weighted: &Weighted, standing: &Weights) -> Option<Self> {
         let wanted = wanted(&warm.group, route, weighted, standing);
         (wanted != *standing).then_some(Self(wanted))
     }
@@ -210,7 +210,7 @@ fn told(truth: &Truth, instance: &InstanceId) -> Option<std::net::IpAddr> {
 
 /// What the load balancer shows of a weighted route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scene {
+pub struct ObservedListener {
     /// The listener's weights.
     pub weights: Weights,
     /// The rows of the groups that were looked at, by instance.
@@ -234,14 +234,14 @@ impl Missing {
     }
 }
 
-impl Scene {
+impl ObservedListener {
     /// The rows of every group, for whoever looks for a target.
     #[must_use]
     pub fn all_rows(&self) -> Vec<ObservedTarget> {
         self.rows.values().flatten().cloned().collect()
     }
 
-    /// The difference between how the route should be and how it was seen. With [`Reach::Register`] the weights
+    /// The difference between how the route should be and how it was seen. With [`MoveMode::Register`] the weights
     /// stay as they are, whatever they are. Re-planning after any prefix of the calls gives the rest of them.
     #[must_use]
     pub fn missing(
@@ -254,12 +254,12 @@ impl Scene {
         let no_rows = Vec::new();
         let is_there = |instance: &InstanceId, target: Target| {
             let rows = self.rows.get(instance).unwrap_or(&no_rows);
-            Present::observed(target, rows).is_some()
+            RegisteredProof::observed(target, rows).is_some()
         };
         let absent = targets.iter().filter(|(i, t)| !is_there(i, **t));
         let wanted = match (desired.reach, weighted.groups.get(&desired.instance)) {
-            (Reach::Register, _) | (Reach::Swap, None) => None,
-            (Reach::Swap, Some(group)) => Some(wanted(&group.arn, route, weighted, &self.weights)),
+            (MoveMode::Register, _) | (MoveMode::Swap, None) => None,
+            (MoveMode::Swap, Some(group)) => Some(wanted(&group.arn, route, weighted, &self.weights)),
         };
         Missing {
             register: absent.map(|(i, t)| (i.clone(), *t)).collect(),
@@ -322,7 +322,7 @@ mod tests {
         (route, weighted)
     }
 
-    fn desired(n: u8, reach: Reach) -> Desired {
+    fn desired(n: u8, reach: MoveMode) -> Desired {
         Desired {
             instance: instance(n),
             target: target(n),
@@ -358,8 +358,8 @@ mod tests {
         ) {
             let (route, weighted) = route(exclusive);
             let own = &weighted.groups[&instance(n)];
-            let warm = Warm::registered(own, target(n));
-            let after = Shift::to(&warm, &route, &weighted, &standing)
+            let warm = RegisteredIn::registered(own, target(n));
+            let after = WeightChange::to(&warm, &route, &weighted, &standing)
                 .map_or_else(|| standing.clone(), |shift| shift.weights().clone());
             prop_assert!(after.in_service().contains(&own.arn), "never all 0");
             for group in weighted.groups.values() {
@@ -370,7 +370,7 @@ mod tests {
             let kept = standing.of(&other).map(|weight| if exclusive { Weight::NONE } else { weight });
             prop_assert_eq!(after.of(&other), kept);
             prop_assert_eq!(after.stickiness, standing.stickiness);
-            prop_assert_eq!(Shift::to(&warm, &route, &weighted, &after), None, "nothing is left to do");
+            prop_assert_eq!(WeightChange::to(&warm, &route, &weighted, &after), None, "nothing is left to do");
         }
 
         #[test]
@@ -380,11 +380,11 @@ mod tests {
             there in prop::collection::btree_set(1..=3_u8, 0..=3),
         ) {
             let (route, weighted) = route(true);
-            let desired = desired(n, Reach::Swap);
+            let desired = desired(n, MoveMode::Swap);
             let targets = warm_targets(&route, &weighted, &desired, None);
             prop_assert_eq!(targets.len(), 3);
             let rows = there.iter().map(|n| (instance(*n), vec![row(*n, TargetHealth::Unhealthy)]));
-            let mut scene = Scene { weights: standing, rows: rows.collect() };
+            let mut scene = ObservedListener { weights: standing, rows: rows.collect() };
             let missing = scene.missing(&route, &weighted, &desired, &targets);
             prop_assert_eq!(missing.register.len(), 3 - there.len());
             for n in 1..=3 {
@@ -404,18 +404,18 @@ mod tests {
     fn a_target_that_drains_or_stands_in_another_group_is_no_proof() {
         let own = group("db-1");
         let rows = [row(1, TargetHealth::Draining), row(2, TargetHealth::Healthy)];
-        assert_eq!(Warm::observed(&own, target(1), &rows), None);
+        assert_eq!(RegisteredIn::observed(&own, target(1), &rows), None);
         let rows = [row(1, TargetHealth::Unhealthy)];
-        let warm = Warm::observed(&own, target(1), &rows);
+        let warm = RegisteredIn::observed(&own, target(1), &rows);
         assert_eq!(warm.map(|warm| warm.target()), Some(target(1)));
     }
 
     #[test]
     fn a_move_that_only_registers_leaves_every_weight_alone() {
         let (route, weighted) = route(true);
-        let desired = desired(2, Reach::Register);
+        let desired = desired(2, MoveMode::Register);
         let targets = warm_targets(&route, &weighted, &desired, None);
-        let missing = Scene::default().missing(&route, &weighted, &desired, &targets);
+        let missing = ObservedListener::default().missing(&route, &weighted, &desired, &targets);
         assert_eq!(missing.weights, None);
         assert!(missing.register.contains_key(&instance(2)));
     }
@@ -429,14 +429,14 @@ mod tests {
             readers: vec![member(2, [10, 0, 2, 99]), member(3, [192, 168, 0, 1])],
         };
         route.instances.retain(|id, _| *id == instance(2));
-        let targets = warm_targets(&route, &weighted, &desired(1, Reach::Swap), Some(&truth));
+        let targets = warm_targets(&route, &weighted, &desired(1, MoveMode::Swap), Some(&truth));
         assert_eq!(
             targets,
             [(instance(1), target(1)), (instance(2), target(2))].into(),
             "the desired one's is decided, the map comes first, and 192.168.0.1 is not allowed"
         );
         let unclear = Truth::Unclear("rds: no answer".to_owned());
-        let targets = warm_targets(&route, &weighted, &desired(1, Reach::Swap), Some(&unclear));
+        let targets = warm_targets(&route, &weighted, &desired(1, MoveMode::Swap), Some(&unclear));
         assert_eq!(targets.len(), 2);
     }
 

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::decision::checks::{Question, Tell, Trail};
+use crate::decision::checks::DecisionCheck;
+use crate::decision::checks::Trace;
+use crate::decision::checks::Tracer;
 use crate::decision::verdict::Verdict;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
@@ -18,17 +20,17 @@ pub(crate) fn admit(
     route: &Route,
     instance: &InstanceId,
     address: Option<IpAddr>,
-    trail: &mut Trail,
+    trail: &mut Tracer,
 ) -> Result<Target, Verdict> {
     let tell = trail.tell;
-    trail.ask(Question::InstanceAllowed, is_allowed(route, instance, tell))?;
+    trail.ask(DecisionCheck::InstanceAllowed, is_allowed(route, instance, tell))?;
     let known = is_known(route, instance, address, tell);
-    let ip = trail.ask(Question::AddressKnown, known)?;
-    trail.ask(Question::HasAGroup, has_a_group(route, instance, tell))?;
-    trail.ask(Question::AddressAllowed, lies_inside(route, instance, ip, tell))
+    let ip = trail.ask(DecisionCheck::AddressKnown, known)?;
+    trail.ask(DecisionCheck::HasAGroup, has_a_group(route, instance, tell))?;
+    trail.ask(DecisionCheck::AddressAllowed, lies_inside(route, instance, ip, tell))
 }
 
-fn is_allowed(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
+fn is_allowed(route: &Route, instance: &InstanceId, tell: Trace) -> Ruled<()> {
     let Some(allowed) = &route.policy.allowed_instances else {
         let any = format_args!("any instance of the source is allowed");
         return Ok(((), tell.words(any)));
@@ -41,7 +43,7 @@ fn is_allowed(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
     rejected(Reason::InstanceNotAllowed, note)
 }
 
-fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>, tell: Tell) -> Ruled<IpAddr> {
+fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>, tell: Trace) -> Ruled<IpAddr> {
     let Some(ip) = address else {
         let note =
             format!("instance {instance} is not one of route {}; add it under [route.instances]", route.name);
@@ -50,7 +52,7 @@ fn is_known(route: &Route, instance: &InstanceId, address: Option<IpAddr>, tell:
     Ok((ip, tell.words(format_args!("instance {instance} is at {ip}"))))
 }
 
-fn has_a_group(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
+fn has_a_group(route: &Route, instance: &InstanceId, tell: Trace) -> Ruled<()> {
     let Some(group) = route.group_of(instance) else {
         let note = format!(
             "instance {instance} has no target group on weighted route {}; make one for it, and add it under \
@@ -66,7 +68,7 @@ fn has_a_group(route: &Route, instance: &InstanceId, tell: Tell) -> Ruled<()> {
     Ok(((), tell.words(format_args!("{whose} {}", group.arn))))
 }
 
-fn lies_inside(route: &Route, instance: &InstanceId, ip: IpAddr, tell: Tell) -> Ruled<Target> {
+fn lies_inside(route: &Route, instance: &InstanceId, ip: IpAddr, tell: Trace) -> Ruled<Target> {
     match route.admit(ip) {
         Some(target) => {
             let inside = format_args!("address {ip} lies inside allowed_cidrs");

@@ -14,7 +14,7 @@ use crate::named::named;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Question {
+pub enum DecisionCheck {
     /// Was the event settled before?
     New,
     /// Is an instance named where its id says that one is?
@@ -47,7 +47,7 @@ pub enum Question {
     FewMoves,
 }
 
-impl Question {
+impl DecisionCheck {
     /// Every question, in the order in which they are asked.
     pub const ALL: [Self; 19] = [
         Self::New,
@@ -131,7 +131,7 @@ impl Question {
     }
 }
 
-impl fmt::Display for Question {
+impl fmt::Display for DecisionCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -141,39 +141,39 @@ impl fmt::Display for Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Answer {
+pub enum CheckResult {
     /// It did.
     Pass,
     /// It did not: the decision fell here.
     Stop,
 }
-named!(Answer without parse);
+named!(CheckResult without parse);
 
 /// A question that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct CheckRecord {
     /// Which.
-    pub question: Question,
+    pub question: DecisionCheck,
     /// How it was answered.
-    pub answer: Answer,
+    pub answer: CheckResult,
     /// The values that were compared, in words.
     pub compared: String,
 }
 
 /// A decision and everything that was asked on the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Walk {
+pub struct DecisionTrace {
     /// Every question that was asked, in order. The last one is a stop unless the decision is to move.
-    pub asked: Vec<Asked>,
+    pub asked: Vec<CheckRecord>,
     /// Where it led.
     pub decision: Decision,
 }
 
-impl Walk {
+impl DecisionTrace {
     /// The walk of evidence that does not get past this question.
     #[must_use]
-    pub fn stopped(question: Question, verdict: Verdict) -> Self {
-        let asked = Asked { question, answer: Answer::Stop, compared: verdict.note.clone() };
+    pub fn stopped(question: DecisionCheck, verdict: Verdict) -> Self {
+        let asked = CheckRecord { question, answer: CheckResult::Stop, compared: verdict.note.clone() };
         Self { asked: vec![asked], decision: verdict.into() }
     }
 
@@ -189,8 +189,8 @@ impl Walk {
 
     /// The same walk behind a question that was passed before it.
     #[must_use]
-    pub fn behind(mut self, question: Question, compared: impl Into<String>) -> Self {
-        let asked = Asked { question, answer: Answer::Pass, compared: compared.into() };
+    pub fn behind(mut self, question: DecisionCheck, compared: impl Into<String>) -> Self {
+        let asked = CheckRecord { question, answer: CheckResult::Pass, compared: compared.into() };
         self.asked.insert(0, asked);
         self
     }
@@ -199,7 +199,7 @@ impl Walk {
 /// Whether anybody wants to know what was compared. The answers are the same; only the words cost time, and a worker
 /// that decides needs none for a question that is passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Tell {
+pub(crate) enum Trace {
     /// Nobody does.
     #[default]
     Silent,
@@ -207,7 +207,7 @@ pub(crate) enum Tell {
     Aloud,
 }
 
-impl Tell {
+impl Trace {
     /// The words, if anybody wants them.
     pub(crate) fn words(self, words: fmt::Arguments<'_>) -> String {
         match self {
@@ -219,9 +219,9 @@ impl Tell {
 
 /// The questions asked so far; none are kept where nobody wants to know.
 #[derive(Debug, Default)]
-pub(crate) struct Trail {
-    pub(crate) tell: Tell,
-    pub(crate) asked: Vec<Asked>,
+pub(crate) struct Tracer {
+    pub(crate) tell: Trace,
+    pub(crate) asked: Vec<CheckRecord>,
 }
 
 /// What stopped a walk, in the words that are recorded.
@@ -253,21 +253,21 @@ impl From<Verdict> for Box<Decision> {
     }
 }
 
-impl Trail {
+impl Tracer {
     /// Writes down how a question was answered: with what was compared, or with what stopped the walk.
     pub(crate) fn ask<T, S: Stopped>(
         &mut self,
-        question: Question,
+        question: DecisionCheck,
         answered: Result<(T, String), S>,
     ) -> Result<T, S> {
-        if self.tell == Tell::Silent {
+        if self.tell == Trace::Silent {
             return answered.map(|(value, _)| value);
         }
         let (answer, compared, answered) = match answered {
-            Ok((value, compared)) => (Answer::Pass, compared, Ok(value)),
-            Err(stop) => (Answer::Stop, stop.words().to_owned(), Err(stop)),
+            Ok((value, compared)) => (CheckResult::Pass, compared, Ok(value)),
+            Err(stop) => (CheckResult::Stop, stop.words().to_owned(), Err(stop)),
         };
-        self.asked.push(Asked { question, answer, compared });
+        self.asked.push(CheckRecord { question, answer, compared });
         answered
     }
 }

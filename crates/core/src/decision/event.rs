@@ -1,7 +1,10 @@
 //! From evidence to a decision: move the route, or settle the event without a call.
 
 use crate::decision::admission::admit;
-use crate::decision::checks::{Question, Tell, Trail, Walk};
+use crate::decision::checks::DecisionCheck;
+use crate::decision::checks::DecisionTrace;
+use crate::decision::checks::Trace;
+use crate::decision::checks::Tracer;
 use crate::decision::goal::{about_order, about_truth};
 use crate::decision::holds::held_back;
 use crate::decision::verdict::Decision;
@@ -10,16 +13,17 @@ use crate::decision::verdict::Verdict;
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
 use crate::evidence::evidence::Evidence;
-use crate::evidence::evidence::Ground;
-use crate::ledger::holds::Brake;
-use crate::ledger::state::{Control, RouteContext};
+use crate::evidence::evidence::Trigger;
+use crate::ledger::holds::Blocked;
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteContext;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
 use crate::model::policy::Role;
 use crate::model::reason::Reason;
 use crate::model::reason::Rule;
 use crate::model::route::{OnStarted, Route};
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::time::CLOCK_SKEW_MAX;
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
@@ -43,12 +47,12 @@ const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 #[must_use]
 pub fn decide(
     route: &Route,
-    control: &Control,
+    control: &Assignment,
     evidence: &Evidence,
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Decision {
-    let trail = &mut Trail::default();
+    let trail = &mut Tracer::default();
     decided(RouteContext { route, control, now }, evidence, address, trail)
 }
 
@@ -56,46 +60,46 @@ pub fn decide(
 #[must_use]
 pub fn walk(
     route: &Route,
-    control: &Control,
+    control: &Assignment,
     evidence: &Evidence,
     address: Option<IpAddr>,
     now: Timestamp,
-) -> Walk {
-    let mut trail = Trail { tell: Tell::Aloud, ..Trail::default() };
+) -> DecisionTrace {
+    let mut trail = Tracer { tell: Trace::Aloud, ..Tracer::default() };
     let decision = decided(RouteContext { route, control, now }, evidence, address, &mut trail);
-    Walk { asked: trail.asked, decision }
+    DecisionTrace { asked: trail.asked, decision }
 }
 
 fn decided(
     context: RouteContext<'_>,
     evidence: &Evidence,
     address: Option<IpAddr>,
-    trail: &mut Trail,
+    trail: &mut Tracer,
 ) -> Decision {
     let key = evidence.key;
     match &evidence.ground {
-        Ground::Event(event) => {
+        Trigger::Event(event) => {
             let RouteContext { route, control, now } = context;
             let about = About { route, control, key, event, address, now, tell: trail.tell };
             about_event(&about, trail)
         }
-        Ground::Truth(seen) => about_truth(context, key, seen, trail),
-        Ground::Order(order) => about_order(context, key, order, address, trail),
+        Trigger::Truth(seen) => about_truth(context, key, seen, trail),
+        Trigger::Order(order) => about_order(context, key, order, address, trail),
     }
 }
 
 /// An event and everything that it is held against.
 struct About<'a> {
     route: &'a Route,
-    control: &'a Control,
+    control: &'a Assignment,
     key: EventKey,
     event: &'a RdsEvent,
     address: Option<IpAddr>,
     now: Timestamp,
-    tell: Tell,
+    tell: Trace,
 }
 
-fn about_event(about: &About<'_>, trail: &mut Trail) -> Decision {
+fn about_event(about: &About<'_>, trail: &mut Tracer) -> Decision {
     match where_it_points(about, trail) {
         Ok(desired) => {
             let context = RouteContext { route: about.route, control: about.control, now: about.now };
@@ -107,21 +111,21 @@ fn about_event(about: &About<'_>, trail: &mut Trail) -> Decision {
 
 /// The questions stand in the order in which a reader would want the first reason: what the event is, whether it
 /// can be true, whether it is news, what it asks for; whether something holds the route back comes after them.
-fn where_it_points(about: &About<'_>, trail: &mut Trail) -> Result<Desired, Box<Decision>> {
-    let claim = trail.ask(Question::NamesAnInstance, names_an_instance(about))?;
+fn where_it_points(about: &About<'_>, trail: &mut Tracer) -> Result<Desired, Box<Decision>> {
+    let claim = trail.ask(DecisionCheck::NamesAnInstance, names_an_instance(about))?;
     let evidence = EvidenceOrder { at: about.event.at, rank: claim.rank() };
-    let asked = trail.ask(Question::AsksForSomething, what_it_asks(about, claim))?;
+    let asked = trail.ask(DecisionCheck::AsksForSomething, what_it_asks(about, claim))?;
     // Before the witnesses are asked, too: a failover that failed ends the trust in those that started before its
     // time, and one from the future would end it for good.
-    trail.ask(Question::NotFromTheFuture, is_credible(about))?;
-    let (instance, reach) = trail.ask(Question::SaysWhoWrites, says_who_writes(asked, about.tell))?;
-    trail.ask(Question::News, is_news(about, evidence, &instance))?;
-    trail.ask(Question::Young, is_young(about, &instance))?;
+    trail.ask(DecisionCheck::NotFromTheFuture, is_credible(about))?;
+    let (instance, reach) = trail.ask(DecisionCheck::SaysWhoWrites, says_who_writes(asked, about.tell))?;
+    trail.ask(DecisionCheck::News, is_news(about, evidence, &instance))?;
+    trail.ask(DecisionCheck::Young, is_young(about, &instance))?;
     let target = admit(about.route, &instance, about.address, trail)?;
     Ok(Desired { instance, target, beside: BTreeSet::new(), reach, evidence, event: about.key })
 }
 
-impl Brake {
+impl Blocked {
     /// How an attempt ends that was held back, and what it would have done.
     #[must_use]
     pub fn verdict(&self, desired: &Desired) -> Verdict {
@@ -144,8 +148,8 @@ fn names_an_instance(about: &About<'_>) -> Ruled<Claim> {
         Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note)
     })?;
     let compared = match about.tell {
-        Tell::Silent => String::new(),
-        Tell::Aloud => {
+        Trace::Silent => String::new(),
+        Trace::Aloud => {
             let id = event.id.map(|id| id.to_string());
             let id = id.unwrap_or_else(|| "an event without EventID".to_owned());
             let what = claimed(&claim);
@@ -168,7 +172,7 @@ fn claimed(claim: &Claim) -> String {
 /// What an event asks for.
 enum Asks {
     /// That the route points at this instance.
-    Point(InstanceId, Reach),
+    Point(InstanceId, MoveMode),
     /// That the witnesses say where it points.
     Witnesses(Verdict),
 }
@@ -183,8 +187,8 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     };
     let point = |instance: InstanceId, reach, why: &str| {
         let how = match reach {
-            Reach::Swap => "alone",
-            Reach::Register => "beside the old one",
+            MoveMode::Swap => "alone",
+            MoveMode::Register => "beside the old one",
         };
         let to = format_args!("{why}: the route is to point at {instance} {how}");
         let compared = about.tell.words(to);
@@ -197,11 +201,13 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
             ask("the writer moves, so the readers are others: the witnesses are asked")
         }
         (Claim::Completed(instance) | Claim::Restored(instance), _) => {
-            point(instance, Reach::Swap, "it is over")
+            point(instance, MoveMode::Swap, "it is over")
         }
-        (Claim::Started(instance), OnStarted::Swap) => point(instance, Reach::Swap, "on_started = \"swap\""),
+        (Claim::Started(instance), OnStarted::Swap) => {
+            point(instance, MoveMode::Swap, "on_started = \"swap\"")
+        }
         (Claim::Started(instance), OnStarted::Register) => {
-            point(instance, Reach::Register, "on_started = \"register\"")
+            point(instance, MoveMode::Register, "on_started = \"register\"")
         }
         (Claim::Started(instance), OnStarted::Wait) => settled(
             Reason::WaitsForCompletion,
@@ -237,7 +243,7 @@ fn is_credible(about: &About<'_>) -> Ruled<()> {
     Ok(((), about.tell.words(compared)))
 }
 
-fn says_who_writes(asks: Asks, tell: Tell) -> Ruled<(InstanceId, Reach)> {
+fn says_who_writes(asks: Asks, tell: Trace) -> Ruled<(InstanceId, MoveMode)> {
     match asks {
         Asks::Point(instance, reach) => {
             let compared = tell.words(format_args!("{instance}, by the event itself"));

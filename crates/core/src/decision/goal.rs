@@ -6,23 +6,31 @@
 //! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
 
 use crate::decision::admission::admit;
-use crate::decision::checks::{Question, Tell, Trail};
+use crate::decision::checks::DecisionCheck;
+use crate::decision::checks::Trace;
+use crate::decision::checks::Tracer;
 use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
-use crate::evidence::discovery::{Member, Reading, STEADY_AFTER_A_MOVE, Sighting, Since, Truth};
+use crate::evidence::discovery::Member;
+use crate::evidence::discovery::Reading;
+use crate::evidence::discovery::STEADY_AFTER_A_MOVE;
+use crate::evidence::discovery::Since;
+use crate::evidence::discovery::SourceReports;
+use crate::evidence::discovery::Truth;
 use crate::evidence::event::RANK_ORDER;
 use crate::evidence::event::RANK_TRUTH;
 use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED};
-use crate::evidence::evidence::Order;
+use crate::evidence::evidence::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
-use crate::ledger::state::{Control, RouteContext};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteContext;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
 use crate::model::policy::Role;
 use crate::model::reason::Reason;
 use crate::model::route::Route;
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::target::Target;
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
@@ -31,7 +39,7 @@ use std::time::Duration;
 
 /// Where the timer should see a route point.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Aim {
+pub enum TargetDecision {
     /// Where it points already: only a group that differs is to be put right.
     Keep(Desired),
     /// Elsewhere.
@@ -51,21 +59,29 @@ pub enum Aim {
 /// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
 /// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
 #[must_use]
-pub fn aim(route: &Route, control: &Control, key: EventKey, seen: &Sighting, now: Timestamp) -> Aim {
+pub fn aim(
+    route: &Route,
+    control: &Assignment,
+    key: EventKey,
+    seen: &Reading,
+    now: Timestamp,
+) -> TargetDecision {
     let pinned = control.safety.pinned(now).is_some();
     match aim_by_what_is_known(route, control, key, seen, now) {
-        Aim::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => Aim::LeftToEvent,
-        aimed @ (Aim::Keep(_)
-        | Aim::Follow(_)
-        | Aim::Confirm
-        | Aim::Wait(_)
-        | Aim::LeftToEvent
-        | Aim::Unknown) => aimed,
+        TargetDecision::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => {
+            TargetDecision::LeftToEvent
+        }
+        aimed @ (TargetDecision::Keep(_)
+        | TargetDecision::Follow(_)
+        | TargetDecision::Confirm
+        | TargetDecision::Wait(_)
+        | TargetDecision::LeftToEvent
+        | TargetDecision::Unknown) => aimed,
     }
 }
 
 /// Whether an event that waits will move the route elsewhere than there.
-fn is_left_to_an_event(control: &Control, desired: &Desired, now: Timestamp) -> bool {
+fn is_left_to_an_event(control: &Assignment, desired: &Desired, now: Timestamp) -> bool {
     let waits = control.unresolved_event.as_ref();
     let waits = waits.filter(|event| event.comes_back(now));
     waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance)) && control.is_moved_by(desired)
@@ -73,19 +89,19 @@ fn is_left_to_an_event(control: &Control, desired: &Desired, now: Timestamp) -> 
 
 fn aim_by_what_is_known(
     route: &Route,
-    control: &Control,
+    control: &Assignment,
     key: EventKey,
-    seen: &Sighting,
+    seen: &Reading,
     now: Timestamp,
-) -> Aim {
+) -> TargetDecision {
     if let Some(pin) = control.safety.pinned(now) {
         return match &control.desired {
-            Some(standing) if standing.target == pin.target => Aim::Keep(standing.clone()),
-            standing => Aim::Follow(Desired {
+            Some(standing) if standing.target == pin.target => TargetDecision::Keep(standing.clone()),
+            standing => TargetDecision::Follow(Desired {
                 instance: pin.instance.clone(),
                 target: pin.target,
                 beside: BTreeSet::new(),
-                reach: Reach::Swap,
+                reach: MoveMode::Swap,
                 evidence: newest_of(standing.as_ref(), pin.stop.since, RANK_ORDER),
                 event: key,
             }),
@@ -93,35 +109,35 @@ fn aim_by_what_is_known(
     }
     let known = control.newest();
     let members = match &seen.truth {
-        Truth::Silent => return known.map_or(Aim::Unknown, |known| follow(route, control, known)),
+        Truth::Silent => return known.map_or(TargetDecision::Unknown, |known| follow(route, control, known)),
         Truth::Unclear(why) => {
-            return Aim::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+            return TargetDecision::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
         }
         Truth::Members { writer, readers } => wanted(route, known, writer, readers),
     };
     let (primary, beside) = match admitted(route, members) {
         Ok(admitted) => admitted,
-        Err(verdict) => return Aim::Wait(verdict),
+        Err(verdict) => return TargetDecision::Wait(verdict),
     };
     let (instance, target) = primary;
     if known.map(|known| known.event) != seen.worth.against {
         // It was held against other evidence: the route has been moved since.
-        return Aim::Confirm;
+        return TargetDecision::Confirm;
     }
     if let Some(known) = known {
-        let same = known.target == target && known.beside == beside && known.reach == Reach::Swap;
+        let same = known.target == target && known.beside == beside && known.reach == MoveMode::Swap;
         if same || is_trusted(route, control, known, now) || is_lagging(route, control, seen, now) {
             return follow(route, control, known);
         }
     }
     if !stood_long_enough(known, seen, now) {
-        return Aim::Confirm;
+        return TargetDecision::Confirm;
     }
-    Aim::Follow(Desired {
+    TargetDecision::Follow(Desired {
         instance,
         target,
         beside,
-        reach: Reach::Swap,
+        reach: MoveMode::Swap,
         evidence: newest_of(known, seen.at, RANK_TRUTH),
         event: key,
     })
@@ -129,20 +145,20 @@ fn aim_by_what_is_known(
 
 /// The newest evidence, where it is applied already and where it was held back; if the route may still point
 /// there, since its configuration may be another one by now (I5).
-fn follow(route: &Route, control: &Control, known: &Desired) -> Aim {
-    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip), &mut Trail::default()) {
-        return Aim::Wait(verdict);
+fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecision {
+    if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip), &mut Tracer::default()) {
+        return TargetDecision::Wait(verdict);
     }
     if control.desired.as_ref() == Some(known) {
-        Aim::Keep(known.clone())
+        TargetDecision::Keep(known.clone())
     } else {
-        Aim::Follow(known.clone())
+        TargetDecision::Follow(known.clone())
     }
 }
 
 /// Whether an event, or a person, said so too recently for the witnesses to know better.
 #[must_use]
-pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timestamp) -> bool {
+pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
     let called_off = rank < RANK_COMPLETED && control.ask_truth.is_some_and(|failed| failed > at);
     rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
@@ -151,7 +167,7 @@ pub fn is_trusted(route: &Route, control: &Control, known: &Desired, now: Timest
 /// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
 /// tell, since it started later, the answer has to stand in its own readings for as long as an event is trusted, and
 /// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
-fn is_lagging(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+fn is_lagging(route: &Route, control: &Assignment, seen: &Reading, now: Timestamp) -> bool {
     match seen.worth.since {
         Since::Changed => false,
         Since::Unknown => !is_unopposed(route, control, seen, now),
@@ -159,7 +175,7 @@ fn is_lagging(route: &Route, control: &Control, seen: &Sighting, now: Timestamp)
     }
 }
 
-fn is_unopposed(route: &Route, control: &Control, seen: &Sighting, now: Timestamp) -> bool {
+fn is_unopposed(route: &Route, control: &Assignment, seen: &Reading, now: Timestamp) -> bool {
     let trust = route.policy.trust_event;
     let stood = seen.stood.is_some_and(|stood| stood >= trust);
     let told = control.source_conflict.as_ref().is_some_and(|conflict| {
@@ -174,9 +190,9 @@ fn is_unopposed(route: &Route, control: &Control, seen: &Sighting, now: Timestam
 #[must_use]
 pub fn contradiction(
     route: &Route,
-    control: &Control,
-    reading: &Reading,
-    seen: &Sighting,
+    control: &Assignment,
+    reading: &SourceReports,
+    seen: &Reading,
     now: Timestamp,
 ) -> Option<Verdict> {
     if control.safety.pinned(now).is_some() {
@@ -215,7 +231,7 @@ pub fn contradiction(
 
 /// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in
 /// which an endpoint's name has been seen to flap.
-fn stood_long_enough(known: Option<&Desired>, seen: &Sighting, now: Timestamp) -> bool {
+fn stood_long_enough(known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
     let just_moved = known.is_some_and(|known| {
         known.evidence.rank == RANK_TRUTH
             && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
@@ -245,7 +261,7 @@ fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
     let mut targets = Vec::new();
     for member in members {
         let instance = name_of(route, &member)?;
-        let target = admit(route, &instance, Some(member.ip), &mut Trail::default())?;
+        let target = admit(route, &instance, Some(member.ip), &mut Tracer::default())?;
         targets.push((instance, target));
     }
     let mut targets = targets.into_iter();
@@ -287,11 +303,11 @@ fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder 
 pub(crate) fn about_truth(
     context: RouteContext<'_>,
     key: EventKey,
-    seen: &Sighting,
-    trail: &mut Trail,
+    seen: &Reading,
+    trail: &mut Tracer,
 ) -> Decision {
     let aimed = match aim(context.route, context.control, key, seen, context.now) {
-        Aim::Keep(desired) | Aim::Follow(desired) => {
+        TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
             let said = match seen.said.as_str() {
                 "" => "nobody is asked",
                 said => said,
@@ -301,19 +317,19 @@ pub(crate) fn about_truth(
             let compared = trail.tell.words(compared);
             Ok((desired, compared))
         }
-        Aim::Wait(verdict) => Err(verdict),
-        Aim::LeftToEvent => Err(Verdict::new(
+        TargetDecision::Wait(verdict) => Err(verdict),
+        TargetDecision::LeftToEvent => Err(Verdict::new(
             Outcome::Superseded,
             Reason::EvidenceNotNewer,
             "a newer event waits, and moves the route next",
         )),
-        Aim::Confirm | Aim::Unknown => Err(Verdict::new(
+        TargetDecision::Confirm | TargetDecision::Unknown => Err(Verdict::new(
             Outcome::Superseded,
             Reason::EvidenceNotNewer,
             "the route was moved while it was looked at",
         )),
     };
-    match trail.ask(Question::Witnesses, aimed) {
+    match trail.ask(DecisionCheck::Witnesses, aimed) {
         Ok(desired) => held_back(context, desired, &[], trail),
         Err(verdict) => verdict.into(),
     }
@@ -324,12 +340,12 @@ pub(crate) fn about_truth(
 pub(crate) fn about_order(
     context: RouteContext<'_>,
     key: EventKey,
-    order: &Order,
+    order: &OperatorCommand,
     address: Option<IpAddr>,
-    trail: &mut Trail,
+    trail: &mut Tracer,
 ) -> Decision {
     let ordered = trail
-        .ask(Question::OrdersAMove, instance_of(order, trail.tell))
+        .ask(DecisionCheck::OrdersAMove, instance_of(order, trail.tell))
         .and_then(|instance| Ok((instance, admit(context.route, instance, address, trail)?)));
     let (instance, target) = match ordered {
         Ok(ordered) => ordered,
@@ -339,7 +355,7 @@ pub(crate) fn about_order(
         instance: instance.clone(),
         target,
         beside: BTreeSet::new(),
-        reach: Reach::Swap,
+        reach: MoveMode::Swap,
         evidence: newest_of(context.control.newest(), order.at, RANK_ORDER),
         event: key,
     };
@@ -353,7 +369,7 @@ pub(crate) fn about_order(
     }
 }
 
-fn instance_of(order: &Order, tell: Tell) -> Result<(&InstanceId, String), Verdict> {
+fn instance_of(order: &OperatorCommand, tell: Trace) -> Result<(&InstanceId, String), Verdict> {
     let instance = order.act.instance().ok_or_else(|| {
         let note = format!("{} moves no route", order.act.as_str());
         Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)

@@ -1,16 +1,16 @@
 //! Holds: what keeps a decided move from being made (I7).
 
-use crate::decision::checks::Question;
-use crate::decision::checks::Tell;
-use crate::decision::checks::Trail;
+use crate::decision::checks::DecisionCheck;
+use crate::decision::checks::Trace;
+use crate::decision::checks::Tracer;
 use crate::decision::verdict::Decision;
 use crate::decision::verdict::Ruled;
 use crate::evidence::desired::Desired;
-use crate::ledger::holds::Brake;
+use crate::ledger::holds::ActiveSuspension;
+use crate::ledger::holds::Blocked;
 use crate::ledger::holds::FLAP_WITHIN;
-use crate::ledger::holds::InForce;
 use crate::ledger::holds::Safety;
-use crate::ledger::state::Control;
+use crate::ledger::state::Assignment;
 use crate::ledger::state::RouteContext;
 use crate::model::reason::Rule;
 use crate::model::route::Route;
@@ -20,12 +20,12 @@ use crate::model::time::Timestamp;
 #[must_use]
 pub fn unless_held_back(
     route: &Route,
-    control: &Control,
+    control: &Assignment,
     desired: Desired,
     now: Timestamp,
     overrides: &[Rule],
 ) -> Decision {
-    let trail = &mut Trail::default();
+    let trail = &mut Tracer::default();
     held_back(RouteContext { route, control, now }, desired, overrides, trail)
 }
 
@@ -34,18 +34,18 @@ pub(crate) fn held_back(
     context: RouteContext<'_>,
     desired: Desired,
     overrides: &[Rule],
-    trail: &mut Trail,
+    trail: &mut Tracer,
 ) -> Decision {
     let tell = trail.tell;
     for rule in Rule::IN_ORDER {
         let held = context.control.safety.held_by(rule, context.route, context.now);
         let free = lets_go(rule, held, &desired, overrides, tell);
-        if let Err(held) = trail.ask(Question::Free(rule), free) {
+        if let Err(held) = trail.ask(DecisionCheck::Free(rule), free) {
             return *held;
         }
     }
     let few = few_moves(context, &desired, overrides, tell);
-    match trail.ask(Question::FewMoves, few) {
+    match trail.ask(DecisionCheck::FewMoves, few) {
         Ok(()) => Decision::Move(desired),
         Err(held) => *held,
     }
@@ -53,10 +53,10 @@ pub(crate) fn held_back(
 
 fn lets_go(
     rule: Rule,
-    held: Option<InForce<'_>>,
+    held: Option<ActiveSuspension<'_>>,
     desired: &Desired,
     overrides: &[Rule],
-    tell: Tell,
+    tell: Trace,
 ) -> Ruled<()> {
     let Some(held) = held else {
         let free = match rule {
@@ -75,14 +75,14 @@ fn lets_go(
         return Ok(((), tell.words(format_args!("{held}; the order overrides it"))));
     }
     let note = held.to_string();
-    Err(Box::new(Decision::Hold(desired.clone(), Brake { rule, note })))
+    Err(Box::new(Decision::Hold(desired.clone(), Blocked { rule, note })))
 }
 
 fn few_moves(
     RouteContext { route, control, now }: RouteContext<'_>,
     desired: &Desired,
     overrides: &[Rule],
-    tell: Tell,
+    tell: Trace,
 ) -> Ruled<()> {
     let standing = control.desired.as_ref();
     if standing.is_some_and(|standing| standing.target == desired.target) {
@@ -93,7 +93,7 @@ fn few_moves(
     let flaps = safety.flaps(now, max);
     if flaps && !overrides.contains(&Rule::Flapping) {
         let brake =
-            Brake { rule: Rule::Flapping, note: format!("flapping: {}", Safety::flap_stop(now).reason) };
+            Blocked { rule: Rule::Flapping, note: format!("flapping: {}", Safety::flap_stop(now).reason) };
         return Err(Box::new(Decision::Hold(desired.clone(), brake)));
     }
     let overridden = if flaps { "; the order overrides it" } else { "" };

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use crate::decision::event::decide;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::evidence::Evidence;
-use crate::ledger::state::{Control, RouteContext};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteContext;
 use crate::model::outcome::Outcome;
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 
 /// How `older` evidence is settled without a call when `newer` evidence for the same route is at hand already: as it
 /// would be after the newer one had moved the route. Nothing unless the newer one does move it, and unless that would
@@ -23,10 +24,10 @@ pub fn superseded_by(
         return None;
     };
     // One that only registers leaves the old target where it is: the older one's is better.
-    if desired.reach != Reach::Swap {
+    if desired.reach != MoveMode::Swap {
         return None;
     }
-    let after = Control { desired: Some(desired), ..control.clone() };
+    let after = Assignment { desired: Some(desired), ..control.clone() };
     // What address the older one names is not asked: it comes after the question whether it is news.
     match decide(route, &after, older, None, now) {
         Decision::Settle(verdict) if verdict.outcome == Outcome::Superseded => {

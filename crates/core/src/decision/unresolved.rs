@@ -2,7 +2,7 @@
 
 use crate::decision::verdict::Decision;
 use crate::evidence::evidence::Evidence;
-use crate::ledger::state::Control;
+use crate::ledger::state::Assignment;
 use crate::ledger::unresolved::UnresolvedEvent;
 use crate::model::reason::Reason;
 use crate::model::time::Timestamp;
@@ -12,7 +12,7 @@ impl UnresolvedEvent {
     /// evidence that the route has accepted answers it.
     #[must_use]
     pub fn refused(
-        control: &Control,
+        control: &Assignment,
         evidence: &Evidence,
         decision: &Decision,
         now: Timestamp,
@@ -26,7 +26,7 @@ impl UnresolvedEvent {
     /// so already, or tells of a newer event.
     #[must_use]
     pub fn waiting(
-        control: &Control,
+        control: &Assignment,
         evidence: &Evidence,
         reason: Reason,
         note: &str,
@@ -39,7 +39,7 @@ impl UnresolvedEvent {
 
     /// The event as one that is not settled.
     fn of(
-        control: &Control,
+        control: &Assignment,
         evidence: &Evidence,
         reason: Reason,
         note: &str,

@@ -1,7 +1,7 @@
 //! What can be decided about evidence.
 
 use crate::evidence::desired::Desired;
-use crate::ledger::holds::Brake;
+use crate::ledger::holds::Blocked;
 use crate::model::outcome::Outcome;
 use crate::model::reason::Reason;
 
@@ -11,7 +11,7 @@ pub enum Decision {
     /// Bring the group there.
     Move(Desired),
     /// No call: a safety rule holds the route back. Where it would have gone is kept for when it no longer does.
-    Hold(Desired, Brake),
+    Hold(Desired, Blocked),
     /// No call: record this, and let the sources be asked soon ([`crate::ledger::change::Effect::of_asking`]).
     Ask(Verdict),
     /// No call: record this and be done.

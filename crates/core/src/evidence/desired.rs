@@ -3,7 +3,7 @@
 use crate::evidence::event::EventKey;
 use crate::evidence::event::EvidenceOrder;
 use crate::model::names::InstanceId;
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::target::Target;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ pub struct Desired {
     /// Further targets that belong in the group: the other readers of a route of role `readers`.
     pub beside: BTreeSet<Target>,
     /// Alone, or beside the old one.
-    pub reach: Reach,
+    pub reach: MoveMode,
     /// The order of the evidence that said so: nothing older moves the route (I3).
     pub evidence: EvidenceOrder,
     /// The event that said so.

@@ -8,7 +8,7 @@
 
 use crate::evidence::event::EventKey;
 use crate::model::names::InstanceId;
-use crate::model::policy::Witness;
+use crate::model::policy::DiscoverySource;
 use crate::model::time::Timestamp;
 use crate::named::named;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-named!(Witness);
+named!(DiscoverySource);
 
 /// An instance and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ impl fmt::Display for Member {
 
 /// What one witness says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Testimony {
+pub enum SourceReport {
     /// This is the writer, and these are the readers as far as it knows of any.
     Members {
         /// Who writes.
@@ -51,7 +51,7 @@ pub enum Testimony {
     Unclear(String),
 }
 
-impl Testimony {
+impl SourceReport {
     /// Who writes by its word, if it can tell.
     #[must_use]
     pub fn writer(&self) -> Option<&Member> {
@@ -64,7 +64,7 @@ impl Testimony {
 
 /// What all witnesses of a route said when they were asked together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading(pub Vec<(Witness, Testimony)>);
+pub struct SourceReports(pub Vec<(DiscoverySource, SourceReport)>);
 
 /// What the witnesses say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub enum Truth {
     Unclear(String),
 }
 
-impl Reading {
+impl SourceReports {
     /// What the witnesses say together. The address decides, since that is what a target is; the instance's
     /// name comes from whoever knows it.
     #[must_use]
@@ -90,8 +90,8 @@ impl Reading {
         let mut agreed: Option<(Member, Vec<Member>)> = None;
         for (witness, testimony) in &self.0 {
             let (writer, readers) = match testimony {
-                Testimony::Unclear(why) => return Truth::Unclear(format!("{witness}: {why}")),
-                Testimony::Members { writer, readers } => (writer, readers),
+                SourceReport::Unclear(why) => return Truth::Unclear(format!("{witness}: {why}")),
+                SourceReport::Members { writer, readers } => (writer, readers),
             };
             match &mut agreed {
                 None => agreed = Some((writer.clone(), readers.clone())),
@@ -113,13 +113,13 @@ impl Reading {
     }
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for SourceReports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (witness, testimony)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
             match testimony {
-                Testimony::Members { writer, .. } => write!(f, "{comma}{witness} says {writer}")?,
-                Testimony::Unclear(why) => write!(f, "{comma}{witness} cannot tell: {why}")?,
+                SourceReport::Members { writer, .. } => write!(f, "{comma}{witness} says {writer}")?,
+                SourceReport::Unclear(why) => write!(f, "{comma}{witness} cannot tell: {why}")?,
             }
         }
         Ok(())
@@ -139,13 +139,13 @@ pub const STEADY_AFTER_A_MOVE: Duration = Duration::from_secs(35);
 
 /// The readings of a route so far, as one worker took them: what turns single readings into steady truth.
 #[derive(Clone, Debug, Default)]
-pub struct Readings {
+pub struct ReadingHistory {
     /// Readings that agree with the newest one, by the reader's monotonic clock.
     agreeing: VecDeque<Duration>,
     newest: Option<Truth>,
 }
 
-impl Readings {
+impl ReadingHistory {
     /// Takes the next reading.
     pub fn take(&mut self, truth: Truth, monotonic: Duration) {
         if self.newest.as_ref() != Some(&truth) {
@@ -190,12 +190,12 @@ pub struct Worth {
 
 /// What the witnesses said when the timer asked them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct Reading {
     /// When it was read, by the reader's wall clock.
     pub at: Timestamp,
     /// What the witnesses say together.
     pub truth: Truth,
-    /// For how long they have said so, once they did often enough ([`Readings::stood`]).
+    /// For how long they have said so, once they did often enough ([`ReadingHistory::stood`]).
     pub stood: Option<Duration>,
     /// What each of them said, in words.
     pub said: String,
@@ -211,32 +211,37 @@ mod tests {
         Member { instance: InstanceId::new(name).ok(), ip: IpAddr::from([10, 0, 0, last]) }
     }
 
-    fn says(witness: Witness, writer: Member) -> (Witness, Testimony) {
+    fn says(witness: DiscoverySource, writer: Member) -> (DiscoverySource, SourceReport) {
         let readers = Vec::new();
-        (witness, Testimony::Members { writer, readers })
+        (witness, SourceReport::Members { writer, readers })
     }
 
-    fn unclear(why: &str) -> Testimony {
-        Testimony::Unclear(why.to_owned())
+    fn unclear(why: &str) -> SourceReport {
+        SourceReport::Unclear(why.to_owned())
     }
 
     #[test]
     fn who_asks_nobody_hears_nothing() {
-        assert_eq!(Reading::default().truth(), Truth::Silent);
+        assert_eq!(SourceReports::default().truth(), Truth::Silent);
     }
 
     #[test]
     fn sources_with_one_address_agree_and_the_name_comes_from_either() {
         let nameless = Member { instance: None, ..member("db-2", 2) };
-        let reading = Reading(vec![says(Witness::Dns, nameless), says(Witness::Rds, member("db-2", 2))]);
+        let reading = SourceReports(vec![
+            says(DiscoverySource::Dns, nameless),
+            says(DiscoverySource::Rds, member("db-2", 2)),
+        ]);
         let expected = Truth::Members { writer: member("db-2", 2), readers: Vec::new() };
         assert_eq!(reading.truth(), expected);
     }
 
     #[test]
     fn witnesses_that_differ_are_waited_out() {
-        let reading =
-            Reading(vec![says(Witness::Rds, member("db-2", 2)), says(Witness::Dns, member("db-1", 1))]);
+        let reading = SourceReports(vec![
+            says(DiscoverySource::Rds, member("db-2", 2)),
+            says(DiscoverySource::Dns, member("db-1", 1)),
+        ]);
         let Truth::Unclear(why) = reading.truth() else {
             panic!("they differ");
         };
@@ -245,8 +250,10 @@ mod tests {
 
     #[test]
     fn one_witness_that_cannot_tell_is_enough_to_wait() {
-        let reading =
-            Reading(vec![says(Witness::Rds, member("db-2", 2)), (Witness::Dns, unclear("NXDOMAIN"))]);
+        let reading = SourceReports(vec![
+            says(DiscoverySource::Rds, member("db-2", 2)),
+            (DiscoverySource::Dns, unclear("NXDOMAIN")),
+        ]);
         assert_eq!(reading.truth(), Truth::Unclear("dns: NXDOMAIN".to_owned()));
     }
 
@@ -256,7 +263,7 @@ mod tests {
 
     #[test]
     fn truth_is_steady_after_three_readings_that_agree() {
-        let mut readings = Readings::default();
+        let mut readings = ReadingHistory::default();
         for second in 0..3 {
             assert_eq!(readings.stood(), None, "{second}");
             readings.take(writer(2), Duration::from_secs(2 * second));
@@ -266,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_reading_that_differs_starts_the_count_again() {
-        let mut readings = Readings::default();
+        let mut readings = ReadingHistory::default();
         for (n, last) in [2, 2, 1, 2, 2].into_iter().enumerate() {
             readings.take(writer(last), Duration::from_secs(n as u64));
             assert_eq!(readings.stood(), None, "{n}");
@@ -277,7 +284,7 @@ mod tests {
 
     #[test]
     fn how_long_truth_has_stood_is_not_forgotten_while_readings_come_in() {
-        let mut readings = Readings::default();
+        let mut readings = ReadingHistory::default();
         for second in 0..100 {
             readings.take(writer(2), Duration::from_secs(second));
         }

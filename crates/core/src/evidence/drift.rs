@@ -11,18 +11,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::names::InstanceId;
+use crate::model::policy::DiscoverySource;
 use crate::model::policy::MapCheck;
-use crate::model::policy::Witness;
 use crate::model::route::Route;
 
 /// Whom the map of a route is compared with. Nobody, if the route has no map or asks about its writer anyway.
 #[must_use]
-pub fn compared_with(route: &Route) -> Option<Witness> {
+pub fn compared_with(route: &Route) -> Option<DiscoverySource> {
     if route.instances.is_empty() || !route.policy.truth.is_empty() {
         return None;
     }
-    let dns = route.policy.endpoint.as_ref().map(|_| Witness::Dns);
-    let rds = route.source_of_rds().ok().map(|_| Witness::Rds);
+    let dns = route.policy.endpoint.as_ref().map(|_| DiscoverySource::Dns);
+    let rds = route.source_of_rds().ok().map(|_| DiscoverySource::Rds);
     match route.policy.map_check {
         MapCheck::Auto => dns.or(rds),
         MapCheck::Rds => rds,
@@ -63,7 +63,7 @@ pub fn drifted(route: &Route, found: &BTreeMap<InstanceId, IpAddr>) -> Vec<Drift
 
 /// What differs and what to do, in one sentence.
 #[must_use]
-pub fn told(route: &Route, by: Witness, drifted: &[Drifted]) -> String {
+pub fn told(route: &Route, by: DiscoverySource, drifted: &[Drifted]) -> String {
     let each: Vec<String> = drifted.iter().map(Drifted::to_string).collect();
     format!(
         "{by} says that {}: a failover there would lead clients to the wrong address; correct [route.instances] of \

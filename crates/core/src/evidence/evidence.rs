@@ -6,7 +6,7 @@ use crate::model::route::Route;
 use std::fmt;
 use std::time::Duration;
 
-use crate::evidence::discovery::Sighting;
+use crate::evidence::discovery::Reading;
 use crate::evidence::event::RdsEvent;
 use crate::model::names::InstanceId;
 use crate::model::reason::Rule;
@@ -14,16 +14,16 @@ use crate::model::time::Timestamp;
 
 /// What speaks for a move, kept as it was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub enum Trigger {
     /// An event of RDS. It arrives at least once, so the ledger keeps an entry of it.
     Event(RdsEvent),
     /// What the witnesses said when the timer asked them.
-    Truth(Sighting),
+    Truth(Reading),
     /// What a person ordered.
-    Order(Order),
+    Order(OperatorCommand),
 }
 
-impl Ground {
+impl Trigger {
     /// When it was said, by whoever's clock said it: what orders evidence.
     #[must_use]
     pub fn at(&self) -> Timestamp {
@@ -56,7 +56,7 @@ impl Ground {
 
 /// What a person orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct OperatorCommand {
     /// When.
     pub at: Timestamp,
     /// Who: the caller's identity as AWS knows it, or the name of the account on the machine.
@@ -64,7 +64,7 @@ pub struct Order {
     /// Why, in the person's words.
     pub reason: String,
     /// What.
-    pub act: Act,
+    pub act: CommandKind,
     /// The safety rules that the order overrides, each named.
     pub overrides: Vec<Rule>,
 }
@@ -73,7 +73,7 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Act {
+pub enum CommandKind {
     /// Point the route at this instance now.
     Swap(InstanceId),
     /// Point the route at this instance and keep it there.
@@ -104,7 +104,7 @@ pub enum Act {
     Acknowledge,
 }
 
-impl Act {
+impl CommandKind {
     /// Its name: that of the command.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -135,7 +135,7 @@ impl Act {
     }
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for OperatorCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.act.as_str())?;
         if let Some(instance) = self.act.instance() {
@@ -157,7 +157,7 @@ pub struct Evidence {
     /// Its identity on this route.
     pub key: EventKey,
     /// What was said.
-    pub ground: Ground,
+    pub ground: Trigger,
 }
 
 impl Evidence {
@@ -165,22 +165,22 @@ impl Evidence {
     #[must_use]
     pub fn names(&self) -> Option<InstanceId> {
         match &self.ground {
-            Ground::Event(event) => event.claim().ok()?.instance().cloned(),
-            Ground::Order(order) => order.act.instance().cloned(),
-            Ground::Truth(_) => None,
+            Trigger::Event(event) => event.claim().ok()?.instance().cloned(),
+            Trigger::Order(order) => order.act.instance().cloned(),
+            Trigger::Truth(_) => None,
         }
     }
 
     /// The event as evidence about `route`.
     #[must_use]
     pub fn new(route: &Route, event: RdsEvent) -> Self {
-        Self { key: EventKey::of(route, &event), ground: Ground::Event(event) }
+        Self { key: EventKey::of(route, &event), ground: Trigger::Event(event) }
     }
 
     /// What was seen or ordered just now as evidence about `route`. Nobody delivers it twice, so `random`
     /// alone makes its identity.
     #[must_use]
-    pub fn now(route: &RouteName, ground: Ground, random: u128) -> Self {
+    pub fn now(route: &RouteName, ground: Trigger, random: u128) -> Self {
         Self { key: EventKey::drawn(route, ground.at(), random), ground }
     }
 }

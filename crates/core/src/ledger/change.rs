@@ -7,20 +7,26 @@ mod effect;
 mod recover;
 
 use crate::actuation::health;
-use crate::actuation::health::Follow;
+use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::event::{EventKey, RANK_COMPLETED};
 use crate::evidence::event::{RANK_ORDER, RANK_TRUTH};
-use crate::evidence::evidence::{Act, Order};
-pub use crate::ledger::change::effect::Effect;
+use crate::evidence::evidence::CommandKind;
+use crate::evidence::evidence::OperatorCommand;
+pub use crate::ledger::change::effect::StateUpdate;
 use crate::ledger::change::effect::{stop_of, unanswered};
 pub use crate::ledger::change::recover::{adopt, catch_up, recover};
 use crate::ledger::changes::Changes;
 use crate::ledger::holds::{Pin, Safety};
 use crate::ledger::lease::{LEASE_DURATION, Lease};
-use crate::ledger::record::{Entry, Step, Told};
+use crate::ledger::record::Entry;
+use crate::ledger::record::RecordedTrigger;
+use crate::ledger::record::Step;
 use crate::ledger::sources::Known;
-use crate::ledger::state::{ChainHead, Control, EventEntry, RouteState};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::ChainHead;
+use crate::ledger::state::EventEntry;
+use crate::ledger::state::RouteState;
 use crate::model::ids::TransitionId;
 use crate::model::ids::{Generation, Owner};
 use crate::model::outcome::Outcome;
@@ -69,7 +75,7 @@ impl EventWrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     from: RouteState,
-    to: Control,
+    to: Assignment,
     entry: Option<Entry>,
     event: Option<EventWrite>,
     /// The verified record that the change continues: the head of `from`, unless the state is behind its records.
@@ -109,7 +115,7 @@ impl Change {
 
     /// The control that replaces it.
     #[must_use]
-    pub fn to(&self) -> &Control {
+    pub fn to(&self) -> &Assignment {
         &self.to
     }
 
@@ -155,7 +161,7 @@ impl Change {
     /// The one way to a change: through every check.
     fn new(
         from: &RouteState,
-        to: Control,
+        to: Assignment,
         entry: Option<Entry>,
         event: Option<EventWrite>,
     ) -> Result<Self, IllegalChange> {
@@ -189,7 +195,7 @@ impl Change {
 
 /// An event's arrival, as the ledger will know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct EventDelivery {
     /// Which event.
     pub key: EventKey,
     /// The ARN it came with.
@@ -198,7 +204,7 @@ pub struct Arrival {
     pub known: Option<EventEntry>,
 }
 
-impl Arrival {
+impl EventDelivery {
     /// Which attempt at this event the next one is, counting from 1.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
@@ -224,15 +230,15 @@ impl Arrival {
 
 /// Who takes a route, for what.
 #[derive(Clone, Debug)]
-pub struct Taking<'a> {
+pub struct BeginRequest<'a> {
     /// The process.
     pub owner: &'a Owner,
     /// Where it will point.
     pub desired: Desired,
     /// The event that is in hand with it, if it is one that is delivered.
-    pub arrival: Option<&'a Arrival>,
+    pub arrival: Option<&'a EventDelivery>,
     /// The order that it carries out, if it is one.
-    pub order: Option<&'a Order>,
+    pub order: Option<&'a OperatorCommand>,
 }
 
 /// Takes the route and announces the move (I4): a new generation, the lease, the event in hand if it is one
@@ -240,14 +246,14 @@ pub struct Taking<'a> {
 ///
 /// # Errors
 /// [`IllegalChange`] when the evidence is older than what the route knows, or the event is settled.
-pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Change, IllegalChange> {
+pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Result<Change, IllegalChange> {
     let (now, transition) = (entry.at, entry.transition);
     let before = &from.control;
-    let Taking { owner, desired, arrival, order } = taking;
+    let BeginRequest { owner, desired, arrival, order } = taking;
     let lease = Lease { owner: owner.clone(), transition, deadline: now.plus(LEASE_DURATION) };
     let moves = before.is_moved_by(&desired);
     let waits = before.waiting.as_ref();
-    let to = Control {
+    let to = Assignment {
         generation: before.generation.next(),
         lease: Some(lease),
         waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
@@ -272,7 +278,7 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
 /// The evidence with which the sources have agreed, once this is accepted (I3). The sources' own word agrees with itself.
 /// A failover that completes is agreed with as its start was. A person's order makes no answer newer or older: who could
 /// contradict the evidence before it can contradict the order.
-fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
+fn agreed_after(before: &Assignment, accepted: &Desired) -> Option<EventKey> {
     let known = before.newest();
     let known_agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
     let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
@@ -286,7 +292,7 @@ fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
 }
 
 /// What had happened before evidence that tells of nothing that happened.
-fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
+fn replaced_by(before: &Assignment, accepted: &Desired) -> Option<Fact> {
     if Known::is_fact_of(accepted.evidence.rank) {
         return None;
     }
@@ -299,7 +305,7 @@ fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
 fn safety_after(
     before: &Safety,
     desired: &Desired,
-    order: Option<&Order>,
+    order: Option<&OperatorCommand>,
     moves: Option<Timestamp>,
 ) -> Safety {
     let mut safety = match moves {
@@ -310,18 +316,18 @@ fn safety_after(
         return safety;
     };
     match &order.act {
-        Act::Pin { instance, .. } => {
+        CommandKind::Pin { instance, .. } => {
             safety.pin =
                 Some(Pin { instance: instance.clone(), target: desired.target, stop: stop_of(order) });
         }
-        Act::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
-        Act::Swap(_)
-        | Act::Unpin
-        | Act::Pause { .. }
-        | Act::Resume
-        | Act::Freeze { .. }
-        | Act::Unfreeze
-        | Act::Acknowledge => {}
+        CommandKind::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
+        CommandKind::Swap(_)
+        | CommandKind::Unpin
+        | CommandKind::Pause { .. }
+        | CommandKind::Resume
+        | CommandKind::Freeze { .. }
+        | CommandKind::Unfreeze
+        | CommandKind::Acknowledge => {}
     }
     safety
 }
@@ -333,7 +339,7 @@ fn safety_after(
 pub fn extend(from: &RouteState, transition: TransitionId, now: Timestamp) -> Result<Change, IllegalChange> {
     let mut lease = held(from, transition)?.clone();
     lease.deadline = now.plus(LEASE_DURATION);
-    let to = Control { lease: Some(lease), ..from.control.clone() };
+    let to = Assignment { lease: Some(lease), ..from.control.clone() };
     Change::new(from, to, None, None)
 }
 
@@ -348,7 +354,7 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
     if event.is_some_and(|event| event.transition != entry.transition) {
         return Err(IllegalChange::LeaseNotHeld(entry.transition));
     }
-    let to = Control {
+    let to = Assignment {
         lease: None,
         follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
         ..from.control.clone()
@@ -370,7 +376,7 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
 }
 
 /// What is to be seen of a move that ends now.
-fn followed(from: &RouteState, entry: &Entry) -> Option<Follow> {
+fn followed(from: &RouteState, entry: &Entry) -> Option<HealthWatch> {
     let changed = matches!(entry.outcome, Some(Outcome::Swapped | Outcome::Registered));
     let desired = from.control.desired.as_ref().filter(|_| changed)?;
     let stays = |target: Target| {
@@ -379,14 +385,14 @@ fn followed(from: &RouteState, entry: &Entry) -> Option<Follow> {
         registered.any(|row| row.target == target)
     };
     let before = entry.before.iter().map(|row| row.target);
-    Some(Follow {
+    Some(HealthWatch {
         transition: entry.transition,
         key: entry.event_key,
         instance: desired.instance.clone(),
         target: desired.target,
         since: counted_from(desired, entry),
         moved_at: entry.at,
-        arrival: health::Arrival::Awaited,
+        arrival: health::ServingState::Awaited,
         leaving: before.filter(|target| !stays(*target)).collect(),
     })
 }
@@ -395,7 +401,7 @@ fn followed(from: &RouteState, entry: &Entry) -> Option<Follow> {
 /// move before it may be weeks old: it counts from when the group was seen to differ.
 fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
     let is_repair = entry.reason == Some(Reason::GroupDiffered);
-    let seen = entry.told.as_ref().filter(|_| is_repair).map(Told::at);
+    let seen = entry.told.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
     seen.unwrap_or(desired.evidence.at)
 }
 
@@ -407,15 +413,15 @@ fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
 /// `entry` does not settle it.
 pub fn settle(
     from: &RouteState,
-    arrival: &Arrival,
-    effect: Effect,
+    arrival: &EventDelivery,
+    effect: StateUpdate,
     entry: Entry,
 ) -> Result<Change, IllegalChange> {
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
     // One that is superseded by an event in the same hand stays open until that one has moved the route.
-    let open = matches!(effect, Effect::Refuses(_)) || entry.outcome == Some(Outcome::Superseded);
+    let open = matches!(effect, StateUpdate::Refuses(_)) || entry.outcome == Some(Outcome::Superseded);
     let mut to = effect.on(fenced_off(from), entry.at);
     let unresolved = to.unresolved_event.take();
     to.unresolved_event = unresolved.filter(|event| open || event.key != arrival.key);
@@ -427,14 +433,14 @@ pub fn settle(
 ///
 /// # Errors
 /// [`IllegalChange`] when what is kept is older than what the route knows.
-pub fn note(from: &RouteState, effect: Effect, entry: Entry) -> Result<Change, IllegalChange> {
+pub fn note(from: &RouteState, effect: StateUpdate, entry: Entry) -> Result<Change, IllegalChange> {
     let to = effect.on(fenced_off(from), entry.at);
     Change::new(from, to, Some(entry), None)
 }
 
 /// The route as it stands, free, under a new generation: whoever held it can write nothing any more.
-fn fenced_off(from: &RouteState) -> Control {
-    Control { generation: from.control.generation.next(), lease: None, ..from.control.clone() }
+fn fenced_off(from: &RouteState) -> Assignment {
+    Assignment { generation: from.control.generation.next(), lease: None, ..from.control.clone() }
 }
 
 fn held(from: &RouteState, transition: TransitionId) -> Result<&Lease, IllegalChange> {

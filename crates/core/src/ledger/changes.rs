@@ -1,12 +1,12 @@
 //! What a record says about the state that it changed.
 
-use crate::actuation::health::Follow;
+use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::Desired;
 use crate::evidence::desired::Fact;
 use crate::evidence::event::EventKey;
 use crate::ledger::holds::Pin;
-use crate::ledger::holds::Stop;
-use crate::ledger::state::Control;
+use crate::ledger::holds::Suspension;
+use crate::ledger::state::Assignment;
 use crate::ledger::state::EventEntry;
 use crate::ledger::unresolved::SourceConflict;
 use crate::ledger::unresolved::UnresolvedEvent;
@@ -26,7 +26,7 @@ macro_rules! fields {
 
         impl Field {
             /// The fields in which the two differ, as `to` has them.
-            fn changed(from: &Control, to: &Control) -> Vec<Self> {
+            fn changed(from: &Assignment, to: &Assignment) -> Vec<Self> {
                 let mut changed = Vec::new();
                 $(if from.$($place).+ != to.$($place).+ {
                     changed.push(Self::$field(to.$($place).+.clone()));
@@ -34,7 +34,7 @@ macro_rules! fields {
                 changed
             }
 
-            pub(crate) fn put(&self, control: &mut Control, at: Timestamp) {
+            pub(crate) fn put(&self, control: &mut Assignment, at: Timestamp) {
                 match self {
                     $(Self::$field(value) => control.$($place).+.clone_from(value),)+
                     Self::Moved => control.safety = control.safety.moved(at),
@@ -52,17 +52,17 @@ fields! {
     /// When a failover was last reported as failed.
     AskTruth(Option<Timestamp>): ask_truth;
     /// A pause of the route.
-    Pause(Option<Stop>): safety.pause;
+    Pause(Option<Suspension>): safety.pause;
     /// A pause of every route.
-    Freeze(Option<Stop>): safety.freeze;
+    Freeze(Option<Suspension>): safety.freeze;
     /// The flap protection's hold.
-    Flapping(Option<Stop>): safety.flapping;
+    Flapping(Option<Suspension>): safety.flapping;
     /// Where the route is pinned.
     Pin(Option<Pin>): safety.pin;
     /// Every change of target that flap protection counts.
     Moves(Vec<Timestamp>): safety.moves;
     /// The last move, while its effect is awaited.
-    Follow(Option<Follow>): follow;
+    Follow(Option<HealthWatch>): follow;
     /// The event with which the sources have agreed.
     AgreedWith(Option<EventKey>): agreed_with;
     /// What had happened before the newest evidence.
@@ -96,7 +96,7 @@ pub struct Changes {
 impl Changes {
     /// What a commit at `at` changes that replaces `from` by `to` and writes this entry of an event.
     #[must_use]
-    pub fn between(from: &Control, to: &Control, at: Timestamp, event: Option<&EventEntry>) -> Self {
+    pub fn between(from: &Assignment, to: &Assignment, at: Timestamp, event: Option<&EventEntry>) -> Self {
         let mut route = Field::changed(from, to);
         for field in &mut route {
             if matches!(field, Field::Moves(moves) if *moves == from.safety.moved(at).moves) {

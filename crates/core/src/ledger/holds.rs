@@ -18,7 +18,7 @@ named!(Rule);
 
 /// A person's word that holds a route back, or the flap rule's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct Suspension {
     /// Who said so.
     pub by: String,
     /// Why.
@@ -29,7 +29,7 @@ pub struct Stop {
     pub until: Option<Timestamp>,
 }
 
-impl Stop {
+impl Suspension {
     /// Whether it still holds.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
@@ -37,7 +37,7 @@ impl Stop {
     }
 }
 
-impl fmt::Display for Stop {
+impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "by {} since {}", self.by, self.since)?;
         match self.until {
@@ -55,10 +55,10 @@ pub struct Pin {
     /// Its target when it was pinned.
     pub target: Target,
     /// Who, why, until when.
-    pub stop: Stop,
+    pub stop: Suspension,
 }
 
-fn stopped(stop: Option<&Stop>, now: Timestamp) -> Option<&Stop> {
+fn stopped(stop: Option<&Suspension>, now: Timestamp) -> Option<&Suspension> {
     stop.filter(|stop| stop.holds(now))
 }
 
@@ -66,11 +66,11 @@ fn stopped(stop: Option<&Stop>, now: Timestamp) -> Option<&Stop> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
     /// A pause of this route.
-    pub pause: Option<Stop>,
+    pub pause: Option<Suspension>,
     /// A pause of every route.
-    pub freeze: Option<Stop>,
+    pub freeze: Option<Suspension>,
     /// The flap rule's stop, until somebody acknowledges it.
-    pub flapping: Option<Stop>,
+    pub flapping: Option<Suspension>,
     /// Where it is pinned.
     pub pin: Option<Pin>,
     /// When the route last changed its target: the newest [`MOVES_KEPT`], oldest first.
@@ -85,16 +85,16 @@ pub const FLAP_WITHIN: Duration = Duration::from_mins(10);
 
 /// A rule that is in force on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InForce<'a> {
+pub struct ActiveSuspension<'a> {
     /// Which rule.
     pub rule: Rule,
     /// Who, why, until when; absent for what the configuration says.
-    pub stop: Option<&'a Stop>,
+    pub stop: Option<&'a Suspension>,
     /// Where the route is kept, if it is a pin.
     pub pin: Option<&'a Pin>,
 }
 
-impl InForce<'_> {
+impl ActiveSuspension<'_> {
     /// Whether it keeps the route from going there: a pin does not keep it from where it is pinned.
     #[must_use]
     pub fn keeps_from(&self, target: Target) -> bool {
@@ -102,7 +102,7 @@ impl InForce<'_> {
     }
 }
 
-impl fmt::Display for InForce<'_> {
+impl fmt::Display for ActiveSuspension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pin, self.stop) {
             (Some(pin), _) => write!(f, "pinned to {} {}", pin.instance, pin.stop),
@@ -114,7 +114,7 @@ impl fmt::Display for InForce<'_> {
 
 /// A rule that holds a route back, and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brake {
+pub struct Blocked {
     /// Which rule.
     pub rule: Rule,
     /// Who, why, until when.
@@ -124,13 +124,13 @@ pub struct Brake {
 impl Safety {
     /// Every rule that is in force now, in the order in which they are asked.
     #[must_use]
-    pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<InForce<'_>> {
+    pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<ActiveSuspension<'_>> {
         let rules = Rule::IN_ORDER.into_iter();
         rules.filter_map(|rule| self.held_by(rule, route, now)).collect()
     }
 
     /// The rule, if it is in force now.
-    pub(crate) fn held_by(&self, rule: Rule, route: &Route, now: Timestamp) -> Option<InForce<'_>> {
+    pub(crate) fn held_by(&self, rule: Rule, route: &Route, now: Timestamp) -> Option<ActiveSuspension<'_>> {
         let (stop, pin) = match rule {
             Rule::Frozen => (Some(stopped(self.freeze.as_ref(), now)?), None),
             Rule::Paused => (Some(stopped(self.pause.as_ref(), now)?), None),
@@ -141,7 +141,7 @@ impl Safety {
             }
             Rule::Observing => (route.policy.mode == Mode::Observe).then_some((None, None))?,
         };
-        Some(InForce { rule, stop, pin })
+        Some(ActiveSuspension { rule, stop, pin })
     }
 
     /// The pin that holds now.
@@ -186,8 +186,8 @@ impl Safety {
 
     /// The stop of a route that was moved too often.
     #[must_use]
-    pub fn flap_stop(now: Timestamp) -> Stop {
-        Stop {
+    pub fn flap_stop(now: Timestamp) -> Suspension {
+        Suspension {
             by: "writerlink".to_owned(),
             reason: format!(
                 "moved too often in {} minutes; `writerlink ack` lets it go on",

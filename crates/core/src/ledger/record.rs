@@ -1,7 +1,7 @@
 //! What is recorded, and the chain that shows that nothing was changed or left out (I8).
 
 use crate::evidence::event::{EventKey, RdsEvent};
-use crate::evidence::evidence::Ground;
+use crate::evidence::evidence::Trigger;
 use crate::ledger::changes::Changes;
 use crate::model::ids::Hash;
 use crate::model::ids::TransitionId;
@@ -73,7 +73,7 @@ impl Step {
 
 /// What spoke for a move, as the record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum RecordedTrigger {
     /// An event, whole.
     Event(RdsEvent),
     /// What the witnesses said, in words.
@@ -94,7 +94,7 @@ pub enum Told {
     },
 }
 
-impl Told {
+impl RecordedTrigger {
     /// When it was said.
     #[must_use]
     pub fn at(&self) -> Timestamp {
@@ -123,12 +123,12 @@ impl Told {
     }
 }
 
-impl From<&Ground> for Told {
-    fn from(ground: &Ground) -> Self {
+impl From<&Trigger> for RecordedTrigger {
+    fn from(ground: &Trigger) -> Self {
         match ground {
-            Ground::Event(event) => Self::Event(event.clone()),
-            Ground::Truth(sighting) => Self::Truth { at: sighting.at, said: sighting.said.clone() },
-            Ground::Order(order) => {
+            Trigger::Event(event) => Self::Event(event.clone()),
+            Trigger::Truth(sighting) => Self::Truth { at: sighting.at, said: sighting.said.clone() },
+            Trigger::Order(order) => {
                 Self::Order { at: order.at, by: order.by.clone(), said: order.to_string() }
             }
         }
@@ -160,7 +160,7 @@ pub struct Entry {
     /// The evidence's identity on this route.
     pub event_key: EventKey,
     /// What spoke for it, text included; a record of what came of a move refers to it by its key alone.
-    pub told: Option<Told>,
+    pub told: Option<RecordedTrigger>,
     /// Which group.
     pub target_group: TargetGroupArn,
     /// Where the route should point: instance and target.

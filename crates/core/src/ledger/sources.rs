@@ -14,14 +14,21 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::evidence::desired::{Desired, Fact};
-use crate::evidence::discovery::{Reading, Readings, Sighting, Since, Testimony, Truth, Worth};
+use crate::evidence::discovery::Reading;
+use crate::evidence::discovery::ReadingHistory;
+use crate::evidence::discovery::Since;
+use crate::evidence::discovery::SourceReport;
+use crate::evidence::discovery::SourceReports;
+use crate::evidence::discovery::Truth;
+use crate::evidence::discovery::Worth;
 use crate::evidence::event::{EventKey, RANK_COMPLETED};
 use crate::evidence::event::{RANK_ORDER, RANK_TRUTH};
-use crate::ledger::state::{Control, RouteContext};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteContext;
+use crate::model::policy::DiscoverySource;
 use crate::model::policy::Role;
-use crate::model::policy::Witness;
 use crate::model::route::Route;
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::time::Timestamp;
 
 /// How long sources contradict what is desired, or cannot tell, before that is recorded and counted. Seconds of lag
@@ -49,7 +56,7 @@ pub struct Known {
 impl Known {
     /// The newest evidence of a route.
     #[must_use]
-    pub fn of(control: &Control) -> Option<Self> {
+    pub fn of(control: &Assignment) -> Option<Self> {
         let newest = control.newest()?;
         Some(Self {
             ip: newest.target.ip,
@@ -70,7 +77,7 @@ impl Known {
     }
 
     /// The newest evidence of what has happened: the newest of all, or what that replaced.
-    pub(crate) fn newest_fact(control: &Control) -> Option<Fact> {
+    pub(crate) fn newest_fact(control: &Assignment) -> Option<Fact> {
         let newest = control.newest().zip(Self::of(control));
         let binding = newest.filter(|(_, known)| known.binds());
         let fact = binding.map(|(newest, known)| Fact { event: newest.event, ip: known.ip });
@@ -106,7 +113,7 @@ pub struct Against {
 impl Against {
     /// Of a route's newest evidence, about which this is new, and of the fact that it replaced.
     #[must_use]
-    pub fn of(control: &Control, news: News, of_replaced: News) -> Option<Self> {
+    pub fn of(control: &Assignment, news: News, of_replaced: News) -> Option<Self> {
         let known = Known::of(control)?;
         Some(Self { newest: (known, news), fact: control.replaced_fact.map(|fact| (fact.ip, of_replaced)) })
     }
@@ -187,8 +194,8 @@ impl Answer {
 /// The discovery sources of a route, as one worker has heard them.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    readings: Readings,
-    answers: BTreeMap<Witness, Answer>,
+    readings: ReadingHistory,
+    answers: BTreeMap<DiscoverySource, Answer>,
     /// The newest evidence at the last look.
     newest: LastSeen,
     /// What had happened, by the evidence of the last look.
@@ -217,9 +224,9 @@ impl Sources {
     pub fn take(
         &mut self,
         RouteContext { route, control, now }: RouteContext<'_>,
-        reading: &Reading,
+        reading: &SourceReports,
         monotonic: Duration,
-    ) -> Sighting {
+    ) -> Reading {
         let known = Known::of(control);
         let of_fact = self.news_of_fact(control);
         let news = self.news(control.newest());
@@ -236,11 +243,11 @@ impl Sources {
         // What was read before the last move says nothing about it, and this reading was taken at the same time as the
         // ledger was read (I3).
         if self.is_moved(control) {
-            self.readings = Readings::default();
+            self.readings = ReadingHistory::default();
         } else {
             self.readings.take(truth.clone(), monotonic);
         }
-        Sighting {
+        Reading {
             at: now,
             truth,
             stood: self.readings.stood(),
@@ -266,7 +273,7 @@ impl Sources {
     }
 
     /// A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
-    fn news_of_fact(&mut self, control: &Control) -> News {
+    fn news_of_fact(&mut self, control: &Assignment) -> News {
         let now = Known::newest_fact(control).map(|fact| fact.event);
         let before = std::mem::replace(&mut self.fact, now);
         match self.newest {
@@ -277,17 +284,17 @@ impl Sources {
         }
     }
 
-    fn is_moved(&mut self, control: &Control) -> bool {
+    fn is_moved(&mut self, control: &Assignment) -> bool {
         let event = control.desired.as_ref().map(|desired| desired.event);
         let now = (event, control.safety.moves.last().copied());
         let before = self.moved.replace(now);
         before.is_some_and(|before| before != now)
     }
 
-    fn worth_of(&self, witness: Witness, heard: Heard<'_>) -> Option<Since> {
+    fn worth_of(&self, witness: DiscoverySource, heard: Heard<'_>) -> Option<Since> {
         let (newest, known) = heard.newest?;
         let answer = self.answers.get(&witness)?;
-        if witness == Witness::Rds && heard.rds_insists(newest) {
+        if witness == DiscoverySource::Rds && heard.rds_insists(newest) {
             return Some(Since::Changed);
         }
         Some(answer.worth(known))
@@ -311,19 +318,19 @@ impl Sources {
         let Some((newest, known)) = heard.newest else {
             return together;
         };
-        let moves = newest.reach != Reach::Swap || heard.route.policy.role == Role::Readers;
+        let moves = newest.reach != MoveMode::Swap || heard.route.policy.role == Role::Readers;
         if moves {
             return together;
         }
-        let agrees = |testimony: &Testimony| {
+        let agrees = |testimony: &SourceReport| {
             let writer = testimony.writer();
             writer.is_some_and(|writer| writer.ip == known.ip)
         };
-        let lags = |witness: Witness| self.worth_of(witness, heard) > Some(Since::Changed);
+        let lags = |witness: DiscoverySource| self.worth_of(witness, heard) > Some(Since::Changed);
         let mut asked = heard.reading.0.iter();
         let all = asked.all(|(witness, said)| agrees(said) || (said.writer().is_some() && lags(*witness)));
         let agreeing = heard.reading.0.iter().filter(|(_, said)| agrees(said));
-        let rest = Reading(agreeing.cloned().collect());
+        let rest = SourceReports(agreeing.cloned().collect());
         if all && !rest.0.is_empty() { rest.truth() } else { together }
     }
 }
@@ -333,7 +340,7 @@ impl Sources {
 struct Heard<'a> {
     route: &'a Route,
     newest: Option<(&'a Desired, Known)>,
-    reading: &'a Reading,
+    reading: &'a SourceReports,
     now: Timestamp,
 }
 
@@ -342,7 +349,7 @@ impl Heard<'_> {
     /// another address, that address comes from a name, which may be cached.
     fn rds_insists(self, newest: &Desired) -> bool {
         let mut said = self.reading.0.iter();
-        let said = said.find(|(witness, _)| *witness == Witness::Rds);
+        let said = said.find(|(witness, _)| *witness == DiscoverySource::Rds);
         let named = said.and_then(|(_, said)| said.writer()?.instance.as_ref());
         let another = named.is_some_and(|named| *named != newest.instance);
         another && self.now.since(newest.evidence.at) >= RDS_LAGS_AT_MOST
@@ -351,7 +358,7 @@ impl Heard<'_> {
 
 /// Whether one of the sources names where the newest evidence points.
 #[must_use]
-pub fn one_agrees(control: &Control, reading: &Reading) -> bool {
+pub fn one_agrees(control: &Assignment, reading: &SourceReports) -> bool {
     let known = Known::of(control);
     known.is_some_and(|known| {
         let writers = reading.0.iter().filter_map(|(_, said)| said.writer());

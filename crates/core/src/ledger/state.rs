@@ -1,7 +1,7 @@
 //! A transition is one attempt to move a route, from intent to outcome: what the ledger keeps of it, and
 //! what becomes of its message. Which changes of that are legal says [`crate::ledger::change`].
 
-use crate::actuation::health::Follow;
+use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::Desired;
 use crate::evidence::desired::Fact;
 use crate::evidence::event::EventKey;
@@ -27,14 +27,14 @@ pub struct RouteContext<'a> {
     /// The route, as configured.
     pub route: &'a Route,
     /// Its state.
-    pub control: &'a Control,
+    pub control: &'a Assignment,
     /// When, by the wall clock.
     pub now: Timestamp,
 }
 
 /// The part of a route's state that decisions look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Control {
+pub struct Assignment {
     /// The fencing token of every ledger write.
     pub generation: Generation,
     /// Who is moving the route, if anyone.
@@ -49,7 +49,7 @@ pub struct Control {
     /// What holds the route back.
     pub safety: Safety,
     /// The last move, while its effect is still to be seen.
-    pub follow: Option<Follow>,
+    pub follow: Option<HealthWatch>,
     /// The event with which the discovery sources of some worker have agreed since it was accepted (I3). While it is not
     /// the newest one, a source that contradicts that may just be lagging ([`crate::ledger::sources`]).
     pub agreed_with: Option<EventKey>,
@@ -62,7 +62,7 @@ pub struct Control {
     pub source_conflict: Option<SourceConflict>,
 }
 
-impl Control {
+impl Assignment {
     /// The newest evidence that the route knows of, applied or held back: nothing that is not newer is news.
     #[must_use]
     pub fn newest(&self) -> Option<&Desired> {
@@ -109,7 +109,7 @@ pub struct RouteState {
     /// Which route.
     pub route: RouteName,
     /// What decisions look at.
-    pub control: Control,
+    pub control: Assignment,
     /// Where its chain ends. Every committed record moves it, so it serves as the version of the state.
     pub chain: ChainHead,
 }
@@ -118,7 +118,7 @@ impl RouteState {
     /// A route that the ledger has never seen.
     #[must_use]
     pub fn new(route: RouteName) -> Self {
-        Self { route, control: Control::default(), chain: ChainHead::default() }
+        Self { route, control: Assignment::default(), chain: ChainHead::default() }
     }
 
     /// The lease, if it is held for this attempt.

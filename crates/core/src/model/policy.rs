@@ -70,10 +70,10 @@ pub struct Policy {
     /// Which of its members stand in the group.
     pub role: Role,
     /// Whom to ask about the writer; empty for the static map alone.
-    pub truth: BTreeSet<Witness>,
+    pub truth: BTreeSet<DiscoverySource>,
     /// With whom the map of a route that asks nobody is compared.
     pub map_check: MapCheck,
-    /// The endpoint whose name [`Witness::Dns`] reads.
+    /// The endpoint whose name [`DiscoverySource::Dns`] reads.
     pub endpoint: Option<String>,
     /// The only instances that the route may point at; any of its source if absent.
     pub allowed_instances: Option<BTreeSet<InstanceId>>,
@@ -145,7 +145,7 @@ pub const FLAP_MOVES_MAX: u32 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub enum Witness {
+pub enum DiscoverySource {
     /// RDS's API: who is the writer, and where its own endpoint points.
     Rds,
     /// The name of the cluster's endpoint (of a Multi-AZ instance: the instance's own).

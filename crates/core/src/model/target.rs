@@ -98,7 +98,7 @@ impl ObservedTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub enum Reach {
+pub enum MoveMode {
     /// The desired target alone stays.
     Swap,
     /// The desired target joins; nothing leaves yet (`on_started = "register"`).

@@ -7,7 +7,8 @@ use crate::ledger::chain::BrokenChain;
 use crate::ledger::state::ChainHead;
 use crate::model::ids::Hash;
 use crate::model::names::RouteName;
-use crate::status::health::{Judgement, Standing};
+use crate::status::health::Assessment;
+use crate::status::health::RouteHealth;
 
 /// A row at the end of an audit chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,15 +207,15 @@ impl ChainEnd {
 
     /// How a route stands whose chain ends like this; nothing if they match (I9).
     #[must_use]
-    pub fn judgement(&self, route: &RouteName) -> Option<Judgement> {
+    pub fn judgement(&self, route: &RouteName) -> Option<Assessment> {
         let standing = match self {
-            Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => Standing::Wrong,
+            Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => RouteHealth::Wrong,
             Self::Matches | Self::RowsBeyond { .. } | Self::RowsMissing { .. } | Self::OtherRecord { .. } => {
-                Standing::Unknown
+                RouteHealth::Unknown
             }
         };
         let (difference, remedy) = (self.difference()?, self.remedy(route)?);
-        Some(Judgement::new(standing, format!("{difference}; to do: {remedy}")))
+        Some(Assessment::new(standing, format!("{difference}; to do: {remedy}")))
     }
 }
 

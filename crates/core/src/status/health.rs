@@ -3,20 +3,26 @@
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
 //! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its witnesses besides.
 
-use crate::actuation::health::{Arrival, Follow, advice, row_of, serves};
+use crate::actuation::health::HealthWatch;
+use crate::actuation::health::ServingState;
+use crate::actuation::health::advice;
+use crate::actuation::health::row_of;
+use crate::actuation::health::serves;
 use crate::actuation::plan::plan;
-use crate::actuation::weights::{Scene, warm_targets};
+use crate::actuation::weights::ObservedListener;
+use crate::actuation::weights::warm_targets;
 use crate::decision::holds::unless_held_back;
 use crate::decision::verdict::Decision;
 use crate::evidence::desired::Desired;
 use crate::ledger::lease::{Acquire, acquire};
-use crate::ledger::state::{Control, RouteContext};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteContext;
 use crate::ledger::unresolved::{Awaits, UnresolvedEvent};
 use crate::model::names::InstanceId;
 use crate::model::outcome::IN_HAND_FOR;
 use crate::model::reason::Reason;
 use crate::model::route::{Route, Weighted};
-use crate::model::target::Reach;
+use crate::model::target::MoveMode;
 use crate::model::target::{ObservedTarget, TargetHealth};
 use crate::model::time::Timestamp;
 use crate::status::last_move::LastMove;
@@ -26,7 +32,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub enum Standing {
+pub enum RouteHealth {
     /// It points where it should, and its target serves.
     Right,
     /// It is on its way there.
@@ -36,27 +42,27 @@ pub enum Standing {
     /// Not enough is known to tell.
     Unknown,
 }
-named!(Standing without parse);
+named!(RouteHealth without parse);
 
 /// How a route stands, and why that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Assessment {
     /// In a word.
-    pub standing: Standing,
+    pub standing: RouteHealth,
     /// Why, with the values that were compared.
     pub why: String,
 }
 
-impl Judgement {
+impl Assessment {
     /// A judgement.
     #[must_use]
-    pub fn new(standing: Standing, why: impl Into<String>) -> Self {
+    pub fn new(standing: RouteHealth, why: impl Into<String>) -> Self {
         let why = why.into();
         Self { standing, why }
     }
 }
 
-impl Standing {
+impl RouteHealth {
     /// Which of two words about one route is said: the one that asks for more.
     fn gravity(self) -> u8 {
         match self {
@@ -68,11 +74,11 @@ impl Standing {
     }
 }
 
-impl Judgement {
+impl Assessment {
     /// Both judgements of one route as one: the graver word, and this one's reason first.
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
-        if other.standing == Standing::Right || other.why == NOBODY_KNOWS {
+        if other.standing == RouteHealth::Right || other.why == NOBODY_KNOWS {
             return self;
         }
         let standing =
@@ -88,7 +94,7 @@ pub enum Shown<'a> {
     /// The rows of its group.
     Group(&'a [ObservedTarget]),
     /// The listener's weights, and the rows of those groups that could be read.
-    Weighted(&'a Weighted, &'a Scene),
+    Weighted(&'a Weighted, &'a ObservedListener),
     /// Nothing: it could not be read.
     Nothing,
 }
@@ -99,11 +105,11 @@ pub enum Shown<'a> {
 #[must_use]
 pub fn judge(
     route: &Route,
-    control: Option<&Control>,
+    control: Option<&Assignment>,
     shown: Shown<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
-) -> Judgement {
+) -> Assessment {
     let found = held_against(route, control, shown, last, now);
     match control.and_then(|control| unresolved(route, control, now)) {
         None => found,
@@ -114,14 +120,14 @@ pub fn judge(
 /// The same by what the load balancer shows alone.
 fn held_against(
     route: &Route,
-    control: Option<&Control>,
+    control: Option<&Assignment>,
     shown: Shown<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
-) -> Judgement {
+) -> Assessment {
     let known = control.and_then(|control| Some((control, goal(control, now)?)));
     let Some((control, goal)) = known else {
-        return Judgement::new(Standing::Unknown, NOBODY_KNOWS);
+        return Assessment::new(RouteHealth::Unknown, NOBODY_KNOWS);
     };
     if let Some(moving) = in_hand(control, goal, now) {
         return moving;
@@ -130,7 +136,7 @@ fn held_against(
         Shown::Nothing => {
             let why =
                 format!("it should point at {}; what the load balancer has could not be read", place(goal));
-            return Judgement::new(Standing::Unknown, why);
+            return Assessment::new(RouteHealth::Unknown, why);
         }
         Shown::Group(rows) => found_in_group(route, goal, rows),
         Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
@@ -139,7 +145,7 @@ fn held_against(
         Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
         Found::Unread(instance) => {
             let why = format!("the target group of {instance} could not be read");
-            Judgement::new(Standing::Unknown, why)
+            Assessment::new(RouteHealth::Unknown, why)
         }
         Found::There(rows) => there(route, control, goal, rows, now),
     }
@@ -152,14 +158,14 @@ pub const NOBODY_KNOWS: &str =
 /// What of a route's state is unresolved, whatever the load balancer shows: an event that could not be acted on, and
 /// discovery sources that contradict what is desired (I9). Every reader of the state asks this.
 #[must_use]
-pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Judgement> {
+pub fn unresolved(route: &Route, control: &Assignment, now: Timestamp) -> Option<Assessment> {
     let event = control.unresolved_event.as_ref();
     let event = event.map(|event| open_event(route, control, event, now));
     let conflict = control.source_conflict.as_ref().map(|conflict| {
         // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
         let standing =
-            if conflict.reason == Reason::MapDiffers { Standing::Wrong } else { Standing::Unknown };
-        Judgement::new(standing, conflict.note.clone())
+            if conflict.reason == Reason::MapDiffers { RouteHealth::Wrong } else { RouteHealth::Unknown };
+        Assessment::new(standing, conflict.note.clone())
     });
     match (event, conflict) {
         (Some(event), Some(conflict)) => Some(event.and(&conflict)),
@@ -170,13 +176,13 @@ pub fn unresolved(route: &Route, control: &Control, now: Timestamp) -> Option<Ju
 /// Whether something about a route is unresolved so that it counts among those that diverged. An event that waits for
 /// its turn does not, as long as its message is expected: the line moves on by itself.
 #[must_use]
-pub fn is_open(control: &Control, now: Timestamp) -> bool {
+pub fn is_open(control: &Assignment, now: Timestamp) -> bool {
     let event = control.unresolved_event.as_ref();
     let in_line = |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
     control.source_conflict.is_some() || event.is_some_and(|event| !in_line(&event))
 }
 
-fn open_event(route: &Route, control: &Control, event: &UnresolvedEvent, now: Timestamp) -> Judgement {
+fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now: Timestamp) -> Assessment {
     let (awaits, at, note) = (event.awaits(), event.at, &event.note);
     let under_way = match awaits {
         Awaits::APerson => false,
@@ -185,9 +191,9 @@ fn open_event(route: &Route, control: &Control, event: &UnresolvedEvent, now: Ti
     };
     let goal = goal(control, now).map(|goal| &goal.instance);
     let standing = match &event.names {
-        _ if under_way => Standing::Moving,
-        Some(named) if goal != Some(named) => Standing::Wrong,
-        Some(_) | None => Standing::Unknown,
+        _ if under_way => RouteHealth::Moving,
+        Some(named) if goal != Some(named) => RouteHealth::Wrong,
+        Some(_) | None => RouteHealth::Unknown,
     };
     // Most notes name the instance already.
     let named = event.names.as_ref();
@@ -207,26 +213,26 @@ fn open_event(route: &Route, control: &Control, event: &UnresolvedEvent, now: Ti
         )
     };
     let why = format!("the event of {at}{named} {what}: {note}{remedy}");
-    Judgement::new(standing, why)
+    Assessment::new(standing, why)
 }
 
 /// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
 #[must_use]
-pub fn goal(control: &Control, now: Timestamp) -> Option<&Desired> {
+pub fn goal(control: &Assignment, now: Timestamp) -> Option<&Desired> {
     match control.safety.pinned(now) {
         Some(_) => control.desired.as_ref(),
         None => control.newest(),
     }
 }
 
-fn in_hand(control: &Control, goal: &Desired, now: Timestamp) -> Option<Judgement> {
+fn in_hand(control: &Assignment, goal: &Desired, now: Timestamp) -> Option<Assessment> {
     let lease = control.lease.as_ref()?;
     match acquire(Some(lease), now, Duration::ZERO) {
         Acquire::Free | Acquire::TakeOver => None,
         Acquire::Wait(_) => {
             let desired = control.desired.as_ref().unwrap_or(goal);
             let why = format!("{} is moving it to {}", lease.owner, place(desired));
-            Some(Judgement::new(Standing::Moving, why))
+            Some(Assessment::new(RouteHealth::Moving, why))
         }
     }
 }
@@ -255,7 +261,12 @@ fn found_in_group<'a>(route: &Route, goal: &Desired, rows: &'a [ObservedTarget])
     Found::Differs(missing.chain(extra).collect::<Vec<_>>().join(", "))
 }
 
-fn found_in_scene<'a>(route: &Route, weighted: &Weighted, goal: &Desired, scene: &'a Scene) -> Found<'a> {
+fn found_in_scene<'a>(
+    route: &Route,
+    weighted: &Weighted,
+    goal: &Desired,
+    scene: &'a ObservedListener,
+) -> Found<'a> {
     let mut targets = warm_targets(route, weighted, goal, None);
     targets.retain(|instance, _| scene.rows.contains_key(instance));
     let missing = scene.missing(route, weighted, goal, &targets);
@@ -282,10 +293,10 @@ fn differs(
     goal: &Desired,
     how: &str,
     last: Option<&LastMove>,
-) -> Judgement {
+) -> Assessment {
     if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
         let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);
-        return Judgement::new(Standing::Wrong, why);
+        return Assessment::new(RouteHealth::Wrong, why);
     }
     let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
     if let Some(last) = retried {
@@ -295,54 +306,59 @@ fn differs(
             place(goal),
             last.note
         );
-        return Judgement::new(Standing::Moving, why);
+        return Assessment::new(RouteHealth::Moving, why);
     }
     let why = format!("it should point at {}: {how}", place(goal));
-    Judgement::new(Standing::Wrong, why)
+    Assessment::new(RouteHealth::Wrong, why)
 }
 
 /// A route whose calls are all made: what is left is the load balancer's part.
 fn there(
     route: &Route,
-    control: &Control,
+    control: &Assignment,
     goal: &Desired,
     rows: &[ObservedTarget],
     now: Timestamp,
-) -> Judgement {
+) -> Assessment {
     if let Some(pin) = control.safety.pinned(now)
         && pin.target != goal.target
     {
         let why = format!("it points at {}, but is pinned to {}", place(goal), pin.instance);
-        return Judgement::new(Standing::Wrong, why);
+        return Assessment::new(RouteHealth::Wrong, why);
     }
     let Some(row) = row_of(goal.target, rows) else {
         let why = format!("{} is not registered", place(goal));
-        return Judgement::new(Standing::Wrong, why);
+        return Assessment::new(RouteHealth::Wrong, why);
     };
     let state = told(row);
-    if goal.reach == Reach::Register {
+    if goal.reach == MoveMode::Register {
         let why = format!(
             "{} is registered ({state}) beside the old one, until the failover completes",
             place(goal)
         );
-        return Judgement::new(Standing::Moving, why);
+        return Assessment::new(RouteHealth::Moving, why);
     }
     if serves(route.policy.serving_when, &row.health) {
-        return Judgement::new(Standing::Right, format!("{} is {state}", place(goal)));
+        return Assessment::new(RouteHealth::Right, format!("{} is {state}", place(goal)));
     }
     let follow = control.follow.as_ref().filter(|follow| follow.target == goal.target);
     if may_serve_yet(follow, row, route.policy.serving_limit, now) {
         let why = format!("{} is registered and does not serve yet: {state}", place(goal));
-        return Judgement::new(Standing::Moving, why);
+        return Assessment::new(RouteHealth::Moving, why);
     }
     let why = format!("{} does not serve: {state}; {}", place(goal), advice(row.reason.as_deref()));
-    Judgement::new(Standing::Wrong, why)
+    Assessment::new(RouteHealth::Wrong, why)
 }
 
 /// Whether the load balancer may still be on its way. What was never followed shows it by its state alone.
-fn may_serve_yet(follow: Option<&Follow>, row: &ObservedTarget, limit: Duration, now: Timestamp) -> bool {
+fn may_serve_yet(
+    follow: Option<&HealthWatch>,
+    row: &ObservedTarget,
+    limit: Duration,
+    now: Timestamp,
+) -> bool {
     match follow {
-        Some(follow) => follow.arrival == Arrival::Awaited && now.since(follow.moved_at) < limit,
+        Some(follow) => follow.arrival == ServingState::Awaited && now.since(follow.moved_at) < limit,
         None => row.health == TargetHealth::Initial,
     }
 }

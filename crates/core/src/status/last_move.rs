@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use crate::evidence::event::EventKey;
-use crate::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use crate::ledger::record::AuditRecord;
+use crate::ledger::record::Entry;
+use crate::ledger::record::RecordKind;
+use crate::ledger::record::RecordedTrigger;
+use crate::ledger::record::Step;
 use crate::model::ids::TransitionId;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
@@ -70,7 +74,7 @@ impl LastMove {
             seq: newest.seq,
             kind: entry.kind,
             to: entry.desired.clone(),
-            said_at: told.map_or_else(|| transition.began(), Told::at),
+            said_at: told.map_or_else(|| transition.began(), RecordedTrigger::at),
             at: entry.at,
             outcome: entry.outcome,
             reason: entry.reason,
@@ -174,7 +178,7 @@ pub struct PhaseSpan {
 /// nothing is nothing.
 #[must_use]
 pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
-    let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(Told::at);
+    let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(RecordedTrigger::at);
     let ends = |entry: &&&Entry| matches!(entry.kind, RecordKind::Finished | RecordKind::Deferred);
     let ended = oldest_first.iter().rfind(ends);
     let (Some(said), Some(first), Some(ended)) = (said, oldest_first.first(), ended) else {

@@ -4,18 +4,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::decision::goal::{Aim, aim};
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::aim;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Readings, STEADY_AFTER_A_MOVE, Sighting, Truth};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::ReadingHistory;
+use writerlink_core::evidence::discovery::STEADY_AFTER_A_MOVE;
+use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMPLETED};
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
-use writerlink_core::ledger::holds::{Pin, Safety, Stop};
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{Policy, Role, TRUST_EVENT};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 
 use super::values::address;
@@ -34,28 +41,28 @@ use super::values::steady;
 use super::values::target;
 
 /// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
-pub(crate) fn aimed(route: &Route, control: &Control, seen: &Sighting) -> Aim {
+pub(crate) fn aimed(route: &Route, control: &Assignment, seen: &Reading) -> TargetDecision {
     let seen = newer(seen.clone(), control);
     aim(route, control, key(50), &seen, seen.at)
 }
 
-pub(crate) fn followed(aim: Aim) -> Desired {
+pub(crate) fn followed(aim: TargetDecision) -> Desired {
     match aim {
-        Aim::Follow(desired) => desired,
+        TargetDecision::Follow(desired) => desired,
         other => panic!("expected a move, got {other:?}"),
     }
 }
 
-pub(crate) fn kept(aim: Aim) -> Desired {
+pub(crate) fn kept(aim: TargetDecision) -> Desired {
     match aim {
-        Aim::Keep(desired) => desired,
+        TargetDecision::Keep(desired) => desired,
         other => panic!("expected the route to stay, got {other:?}"),
     }
 }
 
-fn assert_waits(aim: Aim, outcome: Outcome, reason: Reason) -> String {
+fn assert_waits(aim: TargetDecision, outcome: Outcome, reason: Reason) -> String {
     match aim {
-        Aim::Wait(verdict) => {
+        TargetDecision::Wait(verdict) => {
             assert_eq!((verdict.outcome, verdict.reason), (outcome, reason));
             assert!(!verdict.note.is_empty());
             verdict.note
@@ -79,7 +86,7 @@ pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) 
         pin: Some(Pin {
             instance: instance(number),
             target: target(number),
-            stop: Stop { by: "ana".to_owned(), reason: "a drill".to_owned(), since, until },
+            stop: Suspension { by: "ana".to_owned(), reason: "a drill".to_owned(), since, until },
         }),
         ..Safety::default()
     }
@@ -90,7 +97,7 @@ pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) 
 #[test]
 fn a_route_that_nobody_ever_spoke_about_points_nowhere() {
     let silent = steady(Truth::Silent, second(100));
-    assert_eq!(aimed(&asking_route(), &Control::default(), &silent), Aim::Unknown);
+    assert_eq!(aimed(&asking_route(), &Assignment::default(), &silent), TargetDecision::Unknown);
 }
 
 #[test]
@@ -109,9 +116,9 @@ fn sources_that_confirm_the_route_change_nothing_and_renew_no_evidence() {
 
 #[test]
 fn a_route_without_any_event_follows_what_three_readings_say() {
-    let fresh = Control::default();
+    let fresh = Assignment::default();
     let once = seen_once(members(2, &[]), second(100));
-    assert_eq!(aimed(&asking_route(), &fresh, &once), Aim::Confirm);
+    assert_eq!(aimed(&asking_route(), &fresh, &once), TargetDecision::Confirm);
     let desired = followed(aimed(&asking_route(), &fresh, &steady(members(2, &[]), second(104))));
     let expected = Desired { event: key(50), ..self::desired(2, order(104, RANK_TRUTH), key(0)) };
     assert_eq!(desired, expected);
@@ -122,15 +129,15 @@ fn a_route_without_any_event_follows_what_three_readings_say() {
 #[test]
 fn a_single_reading_moves_no_route_and_neither_do_two() {
     let control = pointing_at(1, order(0, 2));
-    let mut readings = Readings::default();
+    let mut readings = ReadingHistory::default();
     let mut aims = Vec::new();
     for reading in 0..4_u32 {
         let at = Duration::from_secs(1000) + Duration::from_secs(2) * reading;
         readings.take(members(2, &[]), at);
-        let seen = Sighting { stood: readings.stood(), ..seen_once(members(2, &[]), second(0).plus(at)) };
+        let seen = Reading { stood: readings.stood(), ..seen_once(members(2, &[]), second(0).plus(at)) };
         aims.push(aimed(&asking_route(), &control, &seen));
     }
-    assert_eq!(aims[..2], [Aim::Confirm, Aim::Confirm]);
+    assert_eq!(aims[..2], [TargetDecision::Confirm, TargetDecision::Confirm]);
     assert_eq!(followed(aims[2].clone()).target, target(2));
     assert_eq!(followed(aims[3].clone()).target, target(2));
 }
@@ -140,15 +147,15 @@ fn after_a_move_by_sources_the_next_takes_35_seconds_of_agreement() {
     let control = pointing_at(2, order(1000, RANK_TRUTH));
     assert_eq!(STEADY_AFTER_A_MOVE, Duration::from_secs(35));
     let stood_for = |seconds, now: Timestamp| {
-        let seen = Sighting { stood: Some(Duration::from_secs(seconds)), ..seen_once(members(1, &[]), now) };
+        let seen = Reading { stood: Some(Duration::from_secs(seconds)), ..seen_once(members(1, &[]), now) };
         aimed(&asking_route(), &control, &seen)
     };
-    assert_eq!(stood_for(4, second(1030)), Aim::Confirm);
-    assert_eq!(stood_for(34, second(1040)), Aim::Confirm);
+    assert_eq!(stood_for(4, second(1030)), TargetDecision::Confirm);
+    assert_eq!(stood_for(34, second(1040)), TargetDecision::Confirm);
     assert_eq!(followed(stood_for(35, second(1040))).target, target(1), "a failback that stood is followed");
     // Long after the move four seconds are enough again.
     let calm = second(1000).plus(STEADY_AFTER_A_MOVE * 2);
-    assert_eq!(stood_for(4, just_before(calm)), Aim::Confirm);
+    assert_eq!(stood_for(4, just_before(calm)), TargetDecision::Confirm);
     assert_eq!(followed(stood_for(4, calm)).target, target(1));
 }
 
@@ -195,7 +202,8 @@ fn the_configured_trust_is_the_one_that_counts() {
 #[test]
 fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
     let seen = steady(members(1, &[]), second(1010));
-    let failed_at = |seconds| Control { ask_truth: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
+    let failed_at =
+        |seconds| Assignment { ask_truth: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
     let aim = |control| aimed(&asking_route(), &control, &seen);
     assert_eq!(followed(aim(failed_at(1001))).target, target(1));
     assert_eq!(kept(aim(failed_at(1000))).target, target(2));
@@ -206,7 +214,7 @@ fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
 fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
     let seen = steady(members(1, &[]), second(1010));
     for rank in [RANK_COMPLETED, RANK_ORDER] {
-        let control = Control { ask_truth: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
+        let control = Assignment { ask_truth: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
         let aim = aimed(&asking_route(), &control, &seen);
         assert_eq!(kept(aim).target, target(2), "{rank}");
     }
@@ -214,7 +222,7 @@ fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
 
 #[test]
 fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
-    let control = Control { ask_truth: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
+    let control = Assignment { ask_truth: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(desired.evidence, order(1030, RANK_TRUTH));
@@ -222,22 +230,22 @@ fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
 
 #[test]
 fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
-    let control = Control { ask_truth: Some(second(1001)), ..pointing_at(2, order(1000, 1)) };
+    let control = Assignment { ask_truth: Some(second(1001)), ..pointing_at(2, order(1000, 1)) };
     let once = seen_once(members(1, &[]), second(1010));
-    assert_eq!(aimed(&asking_route(), &control, &once), Aim::Confirm);
+    assert_eq!(aimed(&asking_route(), &control, &once), TargetDecision::Confirm);
 }
 
 #[test]
 fn sources_complete_a_route_that_only_registered_once_the_event_is_old() {
     let mut control = pointing_at(2, order(1000, 1));
     if let Some(desired) = &mut control.desired {
-        desired.reach = Reach::Register;
+        desired.reach = MoveMode::Register;
     }
     let seen = |at| steady(members(2, &[1]), at);
     let early = kept(aimed(&asking_route(), &control, &seen(second(1010))));
-    assert_eq!(early.reach, Reach::Register);
+    assert_eq!(early.reach, MoveMode::Register);
     let late = followed(aimed(&asking_route(), &control, &seen(second(1180))));
-    assert_eq!((late.target, late.reach), (target(2), Reach::Swap));
+    assert_eq!((late.target, late.reach), (target(2), MoveMode::Swap));
 }
 
 // --- witnesses that cannot tell -----------------------------------------------------------------
@@ -245,7 +253,7 @@ fn sources_complete_a_route_that_only_registered_once_the_event_is_old() {
 #[test]
 fn witnesses_that_cannot_tell_move_nothing_and_empty_nothing() {
     let unclear = Truth::Unclear("dns: NXDOMAIN".to_owned());
-    for control in [Control::default(), pointing_at(2, order(0, 2))] {
+    for control in [Assignment::default(), pointing_at(2, order(0, 2))] {
         for at in [second(1), second(100_000)] {
             let aim = aimed(&asking_route(), &control, &steady(unclear.clone(), at));
             let note = assert_waits(aim, Outcome::Ignored, Reason::TruthUnclear);
@@ -293,7 +301,7 @@ fn an_instance_outside_allowed_instances_is_never_followed() {
 
 #[test]
 fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
-    let control = Control {
+    let control = Assignment {
         waiting: Some(desired(3, order(1010, 2), key(3))),
         safety: pinned_to(2, second(1000), Some(second(2000))),
         ..pointing_at(1, order(500, 2))
@@ -311,14 +319,14 @@ fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
 #[test]
 fn a_route_that_stands_where_it_is_pinned_is_only_repaired() {
     let control =
-        Control { safety: pinned_to(2, second(1000), None), ..pointing_at(2, order(1000, RANK_ORDER)) };
+        Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(2, order(1000, RANK_ORDER)) };
     let aim = aimed(&asking_route(), &control, &steady(members(1, &[]), second(9000)));
     assert_eq!(Some(kept(aim)), control.desired);
 }
 
 #[test]
 fn a_pin_never_makes_evidence_older() {
-    let control = Control { safety: pinned_to(2, second(1000), None), ..pointing_at(1, order(1005, 2)) };
+    let control = Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(1, order(1005, 2)) };
     let aim = aimed(&asking_route(), &control, &steady(Truth::Silent, second(1010)));
     assert_eq!(followed(aim).evidence, order(1005, RANK_ORDER));
 }
@@ -328,7 +336,7 @@ fn a_pin_never_makes_evidence_older() {
 #[test]
 fn held_evidence_moves_the_route_when_nothing_holds_it_any_more() {
     let control =
-        Control { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
+        Assignment { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     for seen in [
         seen_once(Truth::Silent, second(90_000)),
         seen_once(members(3, &[]), second(90_000)),
@@ -342,7 +350,7 @@ fn held_evidence_moves_the_route_when_nothing_holds_it_any_more() {
 #[test]
 fn witnesses_outrank_what_was_held_back_for_too_long() {
     let control =
-        Control { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
+        Assignment { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     let seen = steady(members(1, &[]), second(90_000));
     let back = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(back.target, target(1));
@@ -354,16 +362,16 @@ fn witnesses_outrank_what_was_held_back_for_too_long() {
 #[test]
 fn a_readers_route_holds_the_readers_without_the_writer() {
     let seen = steady(members(1, &[3, 2]), second(1000));
-    let desired = followed(aimed(&readers_route(), &Control::default(), &seen));
+    let desired = followed(aimed(&readers_route(), &Assignment::default(), &seen));
     assert_eq!(desired.targets(), [target(2), target(3)]);
     assert_eq!(desired.instance, instance(2));
 }
 
 #[test]
 fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
-    let control = Control {
+    let control = Assignment {
         desired: Some(Desired { beside: [target(3)].into(), ..desired(2, order(0, RANK_TRUTH), key(1)) }),
-        ..Control::default()
+        ..Assignment::default()
     };
     let alone = steady(members(1, &[]), second(1000));
     let desired = followed(aimed(&readers_route(), &control, &alone));
@@ -372,9 +380,9 @@ fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
 
 #[test]
 fn the_reader_that_a_group_is_known_by_stays_its_first_while_it_reads() {
-    let standing = |beside: BTreeSet<_>| Control {
+    let standing = |beside: BTreeSet<_>| Assignment {
         desired: Some(Desired { beside, ..desired(3, order(0, RANK_TRUTH), key(1)) }),
-        ..Control::default()
+        ..Assignment::default()
     };
     let seen = steady(members(1, &[2, 3]), second(1000));
     let joined = followed(aimed(&readers_route(), &standing(BTreeSet::new()), &seen));
@@ -392,7 +400,7 @@ fn one_reader_that_may_not_stand_in_the_group_holds_the_others_back() {
     let mut route = readers_route();
     route.policy.allowed_instances = Some([instance(1), instance(2)].into());
     let seen = steady(members(1, &[2, 3]), second(1000));
-    let aim = aimed(&route, &Control::default(), &seen);
+    let aim = aimed(&route, &Assignment::default(), &seen);
     assert_waits(aim, Outcome::Rejected, Reason::InstanceNotAllowed);
 }
 
@@ -416,18 +424,18 @@ fn any_known() -> impl Strategy<Value = Option<Desired>> {
     prop::option::of(parts.prop_map(|(n, at, rank)| desired(n, order(at, rank), key(n))))
 }
 
-pub(crate) fn any_control() -> impl Strategy<Value = Control> {
+pub(crate) fn any_control() -> impl Strategy<Value = Assignment> {
     let pin = prop::option::of((1..=3_u8, 0..600_i64));
     let asked = prop::option::of((0..600_i64).prop_map(second));
     (any_known(), any_known(), pin, asked).prop_map(|(desired, waiting, pin, ask_truth)| {
         let standing = desired.as_ref().map(|desired: &Desired| desired.evidence);
-        Control {
+        Assignment {
             // Only newer evidence waits.
             waiting: waiting.filter(|waiting: &Desired| Some(waiting.evidence) > standing),
             desired,
             ask_truth,
             safety: pin.map_or_else(Safety::default, |(n, at)| pinned_to(n, second(at), None)),
-            ..Control::default()
+            ..Assignment::default()
         }
     })
 }
@@ -438,21 +446,21 @@ proptest! {
         control in any_control(), truth in any_truth(),
         at in 0..600_i64, stood in prop::option::of(0..60_u64),
     ) {
-        let seen = Sighting {
+        let seen = Reading {
             stood: stood.map(Duration::from_secs),
             ..seen_once(truth, second(at))
         };
         let applied: Option<EvidenceOrder> = control.desired.as_ref().map(|d| d.evidence);
         let newest = control.newest().map(|d| d.evidence);
         match aimed(&asking_route(), &control, &seen) {
-            Aim::Keep(desired) => prop_assert_eq!(Some(desired), control.desired),
-            Aim::Follow(desired) => {
+            TargetDecision::Keep(desired) => prop_assert_eq!(Some(desired), control.desired),
+            TargetDecision::Follow(desired) => {
                 prop_assert!(Some(desired.evidence) >= applied);
                 if control.safety.pin.is_none() {
                     prop_assert!(Some(desired.evidence) >= newest);
                 }
             }
-            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => {}
+            TargetDecision::Confirm | TargetDecision::LeftToEvent | TargetDecision::Wait(_) | TargetDecision::Unknown => {}
         }
     }
 
@@ -461,7 +469,7 @@ proptest! {
         control in any_control(), truth in any_truth(), at in 0..600_i64,
     ) {
         let seen = seen_once(truth, second(at));
-        if let Aim::Follow(desired) = aimed(&asking_route(), &control, &seen) {
+        if let TargetDecision::Follow(desired) = aimed(&asking_route(), &control, &seen) {
             let pinned = control.safety.pin.as_ref().map(|pin| pin.target);
             let waited = control.waiting.as_ref().map(|waiting| waiting.target);
             prop_assert!([pinned, waited].contains(&Some(desired.target)));

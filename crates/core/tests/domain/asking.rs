@@ -8,9 +8,9 @@ use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::{Claim, EventId, RdsEvent};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Ground;
-use writerlink_core::ledger::change::Effect;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Policy, Role};
 use writerlink_core::model::reason::Reason;
@@ -116,7 +116,7 @@ fn expected(says: Says) -> Claim {
     }
 }
 
-fn about(route: &Route, control: &Control, event: RdsEvent, now: Timestamp) -> Decision {
+fn about(route: &Route, control: &Assignment, event: RdsEvent, now: Timestamp) -> Decision {
     let evidence = Evidence::new(route, event);
     decide(route, control, &evidence, Some(address(2)), now)
 }
@@ -178,12 +178,12 @@ fn no_event_that_asks_takes_anything_back_but_a_failover_that_failed() {
     for (kind, table) in tables() {
         let asking = table.iter().filter(|(says, _)| *says == Asks);
         for number in asking.flat_map(|(_, numbers)| *numbers) {
-            let ground = Ground::Event(told(kind, *number, second(5)));
+            let ground = Trigger::Event(told(kind, *number, second(5)));
             let expected = match (kind, number) {
-                (SourceKind::Cluster, 69) => Effect::Asks(second(5)),
-                _ => Effect::None,
+                (SourceKind::Cluster, 69) => StateUpdate::Asks(second(5)),
+                _ => StateUpdate::None,
             };
-            assert_eq!(Effect::of_asking(&ground), expected, "{number} of a {kind}");
+            assert_eq!(StateUpdate::of_asking(&ground), expected, "{number} of a {kind}");
         }
     }
 }
@@ -194,7 +194,7 @@ fn every_id_that_means_nothing_is_ignored_also_where_there_are_witnesses() {
         let silent = table.iter().filter(|(says, _)| *says == Nothing);
         for number in silent.flat_map(|(_, numbers)| *numbers) {
             let event = told(kind, *number, second(5));
-            let decision = about(&asking_route(), &Control::default(), event, second(6));
+            let decision = about(&asking_route(), &Assignment::default(), event, second(6));
             assert_settled(decision, Outcome::Ignored, Reason::NotAFailover);
         }
     }
@@ -205,7 +205,7 @@ fn an_instance_event_moves_nothing_even_if_it_names_an_instance() {
     // A Multi-AZ failover: the same instance, another address, and the names lag behind.
     for number in [13, 49, 65] {
         let event = told(SourceKind::Instance, number, second(5));
-        let decision = about(&asking_route(), &Control::default(), event, second(6));
+        let decision = about(&asking_route(), &Assignment::default(), event, second(6));
         assert_asks(decision, Reason::WitnessesAsked);
     }
 }
@@ -313,8 +313,13 @@ fn a_readers_route_asks_who_the_readers_are_whenever_the_writer_moves() {
 fn an_instance_outside_allowed_instances_is_rejected_by_its_name() {
     let mut narrow = route();
     narrow.policy.allowed_instances = Some([instance(1)].into());
-    let decision =
-        decide(&narrow, &Control::default(), &evidence(STARTED, 2, second(5)), Some(address(2)), second(6));
+    let decision = decide(
+        &narrow,
+        &Assignment::default(),
+        &evidence(STARTED, 2, second(5)),
+        Some(address(2)),
+        second(6),
+    );
     assert_settled(decision, Outcome::Rejected, Reason::InstanceNotAllowed);
 }
 
@@ -330,13 +335,13 @@ fn an_event_from_the_future_does_not_end_the_trust_in_earlier_evidence() {
 #[test]
 fn an_event_that_means_nothing_is_ignored_whatever_its_time() {
     let future = told(SourceKind::Cluster, 170, second(100_000));
-    let decision = about(&asking_route(), &Control::default(), future, second(0));
+    let decision = about(&asking_route(), &Assignment::default(), future, second(0));
     assert_settled(decision, Outcome::Ignored, Reason::NotAFailover);
 }
 
 #[test]
 fn what_is_older_than_the_evidence_that_waits_is_no_news() {
-    let control = Control {
+    let control = Assignment {
         waiting: Some(super::values::desired(2, order(1000, 2), key(2))),
         ..pointing_at(1, order(10, 1))
     };

@@ -5,7 +5,7 @@ use writerlink_core::ledger::state::ChainHead;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::status::chain_end::{ChainEnd, Continuation, EndRow, EndRows, Link};
-use writerlink_core::status::health::Standing;
+use writerlink_core::status::health::RouteHealth;
 
 /// The head after so many records of a sound chain.
 fn head(seq: u64) -> ChainHead {
@@ -121,12 +121,12 @@ fn every_difference_has_a_judgement_that_says_what_to_do() {
     let route = RouteName::new("orders").unwrap();
     assert_eq!(ChainEnd::Matches.judgement(&route), None);
     for (end, standing, adopt) in [
-        (beyond(Some(5), 7, Continuation::Follows), Standing::Unknown, false),
-        (beyond(None, 7, Continuation::Follows), Standing::Unknown, false),
-        (beyond(Some(5), 7, Continuation::BreaksAt(6)), Standing::Wrong, true),
-        (beyond(Some(5), 99, Continuation::NotRead), Standing::Unknown, true),
-        (ChainEnd::RowsMissing { head: 7, newest: 5 }, Standing::Unknown, true),
-        (ChainEnd::OtherRecord { seq: 5 }, Standing::Unknown, true),
+        (beyond(Some(5), 7, Continuation::Follows), RouteHealth::Unknown, false),
+        (beyond(None, 7, Continuation::Follows), RouteHealth::Unknown, false),
+        (beyond(Some(5), 7, Continuation::BreaksAt(6)), RouteHealth::Wrong, true),
+        (beyond(Some(5), 99, Continuation::NotRead), RouteHealth::Unknown, true),
+        (ChainEnd::RowsMissing { head: 7, newest: 5 }, RouteHealth::Unknown, true),
+        (ChainEnd::OtherRecord { seq: 5 }, RouteHealth::Unknown, true),
     ] {
         let judged = end.judgement(&route).unwrap();
         assert_eq!(judged.standing, standing, "{}", judged.why);

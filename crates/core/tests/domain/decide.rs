@@ -8,12 +8,13 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::ledger::state::{Control, RouteContext};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteContext;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 
 use super::values::COMPLETED;
@@ -30,7 +31,7 @@ use super::values::second;
 use super::values::target;
 
 /// The decision for an instance at its own address, an hour after everything.
-fn decided(route: &Route, control: &Control, evidence: &Evidence) -> Decision {
+fn decided(route: &Route, control: &Assignment, evidence: &Evidence) -> Decision {
     let claim = evidence.ground.event().unwrap().claim();
     let instance = claim.ok().and_then(|claim| claim.instance().cloned());
     let address = instance.and_then(|name| route.instances.get(&name).copied());
@@ -70,7 +71,7 @@ fn registering() -> Route {
 fn a_started_failover_moves_a_fresh_route_to_the_named_instance() {
     let evidence = evidence(STARTED, 2, second(5));
     assert_eq!(
-        moved(decided(&route(), &Control::default(), &evidence)),
+        moved(decided(&route(), &Assignment::default(), &evidence)),
         Desired { event: evidence.key, ..desired(2, order(5, 1), key(0)) }
     );
 }
@@ -79,7 +80,7 @@ fn a_started_failover_moves_a_fresh_route_to_the_named_instance() {
 fn both_ids_of_a_started_failover_move_alike() {
     for id in [EventId::STARTED_SAME_AZ, EventId::STARTED_CROSS_AZ] {
         let evidence = evidence(id, 2, second(5));
-        assert_eq!(moved(decided(&route(), &Control::default(), &evidence)).target, target(2));
+        assert_eq!(moved(decided(&route(), &Assignment::default(), &evidence)).target, target(2));
     }
 }
 
@@ -122,7 +123,8 @@ fn of_two_claims_of_equal_order_the_first_to_come_stands() {
 #[test]
 fn the_applied_event_is_admitted_again_to_resume_its_own_move() {
     let evidence = evidence(STARTED, 2, second(10));
-    let control = Control { desired: Some(desired(2, order(10, 1), evidence.key)), ..Control::default() };
+    let control =
+        Assignment { desired: Some(desired(2, order(10, 1), evidence.key)), ..Assignment::default() };
     assert_eq!(Some(moved(decided(&route(), &control, &evidence))), control.desired);
 }
 
@@ -139,7 +141,7 @@ fn what_a_person_hands_in_again_is_let_through_though_it_is_no_news() {
 #[test]
 fn an_instance_that_the_route_does_not_know_is_rejected_by_name() {
     let note = assert_settled(
-        decided(&route(), &Control::default(), &evidence(STARTED, 8, second(5))),
+        decided(&route(), &Assignment::default(), &evidence(STARTED, 8, second(5))),
         Outcome::Rejected,
         Reason::UnknownInstance,
     );
@@ -152,13 +154,13 @@ fn an_address_outside_the_allowed_ranges_is_rejected_whoever_names_it() {
         ["10.0.1.2".parse().unwrap(), "169.254.169.254".parse().unwrap(), "::ffff:10.0.0.2".parse().unwrap()];
     for ip in outside {
         let decision =
-            decide(&route(), &Control::default(), &evidence(STARTED, 2, second(5)), Some(ip), second(6));
+            decide(&route(), &Assignment::default(), &evidence(STARTED, 2, second(5)), Some(ip), second(6));
         let note = assert_settled(decision, Outcome::Rejected, Reason::AddressNotAllowed);
         assert!(note.contains(&ip.to_string()), "{note}");
     }
     let nowhere = Route { allowed_cidrs: Vec::new(), ..route() };
     assert_settled(
-        decided(&nowhere, &Control::default(), &evidence(STARTED, 2, second(5))),
+        decided(&nowhere, &Assignment::default(), &evidence(STARTED, 2, second(5))),
         Outcome::Rejected,
         Reason::AddressNotAllowed,
     );
@@ -167,7 +169,7 @@ fn an_address_outside_the_allowed_ranges_is_rejected_whoever_names_it() {
 #[test]
 fn an_event_more_than_ten_seconds_ahead_of_the_clock_is_rejected() {
     let at = |now: Timestamp| {
-        decide(&route(), &Control::default(), &evidence(STARTED, 2, second(600)), Some(address(2)), now)
+        decide(&route(), &Assignment::default(), &evidence(STARTED, 2, second(600)), Some(address(2)), now)
     };
     assert_eq!(EVENT_AHEAD_MAX.as_secs(), 10);
     assert_eq!(moved(at(second(590))).target, target(2));
@@ -179,7 +181,7 @@ fn an_event_more_than_ten_seconds_ahead_of_the_clock_is_rejected() {
 /// On a route that nothing but events moves, the failover would be lost for good.
 #[test]
 fn an_event_half_a_minute_ahead_does_not_supersede_a_real_failover() {
-    let at = |known: &Control, number, time, now| {
+    let at = |known: &Assignment, number, time, now| {
         let said = evidence(COMPLETED, number, second(time));
         decide(&route(), known, &said, Some(address(number)), second(now))
     };
@@ -191,24 +193,24 @@ fn an_event_half_a_minute_ahead_does_not_supersede_a_real_failover() {
 
 #[test]
 fn on_started_register_registers_first_and_swaps_when_it_completed() {
-    let started = decided(&registering(), &Control::default(), &evidence(STARTED, 2, second(5)));
+    let started = decided(&registering(), &Assignment::default(), &evidence(STARTED, 2, second(5)));
     let started = moved(started);
-    assert_eq!((started.target, started.reach), (target(2), Reach::Register));
-    let control = Control { desired: Some(started), ..Control::default() };
+    assert_eq!((started.target, started.reach), (target(2), MoveMode::Register));
+    let control = Assignment { desired: Some(started), ..Assignment::default() };
     let completed = moved(decided(&registering(), &control, &evidence(COMPLETED, 2, second(40))));
-    assert_eq!((completed.target, completed.reach), (target(2), Reach::Swap));
+    assert_eq!((completed.target, completed.reach), (target(2), MoveMode::Swap));
 }
 
 #[test]
 fn on_started_wait_moves_at_completion_only() {
     let note = assert_settled(
-        decided(&waiting(), &Control::default(), &evidence(STARTED, 2, second(5))),
+        decided(&waiting(), &Assignment::default(), &evidence(STARTED, 2, second(5))),
         Outcome::Ignored,
         Reason::WaitsForCompletion,
     );
     assert!(note.contains("db-2"), "{note}");
-    let completed = decided(&waiting(), &Control::default(), &evidence(COMPLETED, 2, second(5)));
-    assert_eq!(moved(completed).reach, Reach::Swap);
+    let completed = decided(&waiting(), &Assignment::default(), &evidence(COMPLETED, 2, second(5)));
+    assert_eq!(moved(completed).reach, MoveMode::Swap);
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn a_promoted_previous_primary_moves_back_at_once_whatever_on_started() {
     let back = Evidence::new(&route(), back);
     for route in [route(), registering(), waiting()] {
         let desired = moved(decided(&route, &pointing_at(2, order(10, 1)), &back));
-        assert_eq!((desired.target, desired.reach), (target(1), Reach::Swap));
+        assert_eq!((desired.target, desired.reach), (target(1), MoveMode::Swap));
     }
 }
 
@@ -227,7 +229,7 @@ fn a_failed_failover_is_ignored_since_a_static_map_cannot_tell_the_truth() {
     let text = "Cluster failover failed, check the health of your cluster instances and try again.";
     let failed = event(EventId::FAILOVER_FAILED, text, second(5));
     assert_settled(
-        decided(&route(), &Control::default(), &Evidence::new(&route(), failed)),
+        decided(&route(), &Assignment::default(), &Evidence::new(&route(), failed)),
         Outcome::Ignored,
         Reason::TruthUnknown,
     );
@@ -245,7 +247,7 @@ fn an_event_of_another_id_or_source_moves_nothing_whatever_its_english() {
     for other in others {
         let evidence = Evidence::new(&route(), other);
         assert_settled(
-            decided(&route(), &Control::default(), &evidence),
+            decided(&route(), &Assignment::default(), &evidence),
             Outcome::Ignored,
             Reason::NotAFailover,
         );
@@ -256,7 +258,7 @@ fn an_event_of_another_id_or_source_moves_nothing_whatever_its_english() {
 fn a_failover_that_names_nobody_is_rejected_and_its_text_quoted() {
     let unnamed = event(COMPLETED, "Completed failover", second(5));
     let note = assert_settled(
-        decided(&route(), &Control::default(), &Evidence::new(&route(), unnamed)),
+        decided(&route(), &Assignment::default(), &Evidence::new(&route(), unnamed)),
         Outcome::Rejected,
         Reason::NoInstanceNamed,
     );
@@ -276,10 +278,10 @@ fn old_evidence_about_an_unknown_instance_is_old_rather_than_unknown() {
 fn newer_evidence_in_progress_supersedes_older_evidence_before_its_move() {
     let (older, newer) = (evidence(STARTED, 2, second(5)), evidence(COMPLETED, 3, second(9)));
     let route = route();
-    let control = Control {
+    let control = Assignment {
         // The older one is half done: it moves nothing any more all the same.
         desired: Some(desired(2, order(5, 1), older.key)),
-        ..Control::default()
+        ..Assignment::default()
     };
     let context = RouteContext { route: &route, control: &control, now: second(10) };
     let asked = |older, newer, address| superseded_by(context, older, newer, address);
@@ -294,7 +296,7 @@ fn newer_evidence_in_progress_supersedes_older_evidence_before_its_move() {
 fn evidence_that_only_registers_supersedes_no_move() {
     let older = evidence(COMPLETED, 2, second(5));
     let newer = evidence(STARTED, 3, second(9));
-    let (route, control) = (registering(), Control::default());
+    let (route, control) = (registering(), Assignment::default());
     let context = RouteContext { route: &route, control: &control, now: second(10) };
     let asked = superseded_by(context, &older, &newer, Some(target(3).ip));
     assert_eq!(asked, None, "the old target would stay in the group");

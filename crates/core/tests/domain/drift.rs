@@ -8,8 +8,8 @@ use writerlink_core::evidence::drift::{
     COMPARISONS, Comparisons, Drifted, compared_with, drifted, first_after, told,
 };
 use writerlink_core::model::names::{InstanceId, RouteName};
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::MapCheck;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::route::{Route, Source};
 
 use super::values::address;
@@ -17,7 +17,7 @@ use super::values::asking_route;
 use super::values::instance;
 use super::values::route;
 
-fn with(map_check: MapCheck, endpoint: bool, source: bool) -> Option<Witness> {
+fn with(map_check: MapCheck, endpoint: bool, source: bool) -> Option<DiscoverySource> {
     let mut route = route();
     route.policy.map_check = map_check;
     route.policy.endpoint = endpoint.then(|| "db.cluster-x.example.com".to_owned());
@@ -29,7 +29,7 @@ fn with(map_check: MapCheck, endpoint: bool, source: bool) -> Option<Witness> {
 
 #[test]
 fn a_map_is_compared_with_dns_if_there_is_an_endpoint_else_with_rds() {
-    let (rds, dns) = (Some(Witness::Rds), Some(Witness::Dns));
+    let (rds, dns) = (Some(DiscoverySource::Rds), Some(DiscoverySource::Dns));
     for (map_check, endpoint, source, expected) in [
         (MapCheck::Auto, true, true, dns),
         (MapCheck::Auto, false, true, rds),
@@ -72,7 +72,7 @@ fn an_instance_elsewhere_is_drift_and_one_that_was_not_found_is_not() {
 #[test]
 fn the_words_name_the_instance_both_addresses_and_the_remedy() {
     assert_eq!(
-        told(&route(), Witness::Rds, &[elsewhere(2, 9)]),
+        told(&route(), DiscoverySource::Rds, &[elsewhere(2, 9)]),
         "rds says that db-2 is at 10.0.0.9, not at 10.0.0.2 as the map says: a failover there would lead clients to the \
          wrong address; correct [route.instances] of route orders and restart the workers"
     );

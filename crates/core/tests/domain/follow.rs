@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::actuation::health::{Arrival, Follow, Seen, Sign, advice};
+use writerlink_core::actuation::health::HealthEvent;
+use writerlink_core::actuation::health::HealthUpdate;
+use writerlink_core::actuation::health::HealthWatch;
+use writerlink_core::actuation::health::ServingState;
+use writerlink_core::actuation::health::advice;
 use writerlink_core::model::policy::{Policy, SERVING_LIMIT, ServingWhen};
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
 use writerlink_core::model::time::Timestamp;
@@ -18,15 +22,15 @@ use super::values::target;
 use super::values::transition_id;
 
 /// A move to `db-2` that ended at second 105, on evidence of second 100; `db-1` has yet to go.
-fn moved() -> Follow {
-    Follow {
+fn moved() -> HealthWatch {
+    HealthWatch {
         transition: transition_id(1),
         key: key(1),
         instance: instance(2),
         target: target(2),
         since: second(100),
         moved_at: second(105),
-        arrival: Arrival::Awaited,
+        arrival: ServingState::Awaited,
         leaving: vec![target(1)],
     }
 }
@@ -40,12 +44,12 @@ fn initial(number: u8) -> ObservedTarget {
     with_reason(number, TargetHealth::Initial, reason)
 }
 
-fn look(follow: &Follow, observed: &[ObservedTarget], now: Timestamp) -> Option<Sign> {
+fn look(follow: &HealthWatch, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
     follow.look(&Policy::default(), observed, now)
 }
 
 /// Everything that is said over these looks, as a timer would say it: sign after sign, look after look.
-fn story(looks: &[(i64, Vec<ObservedTarget>)]) -> (Vec<Seen>, Option<Follow>) {
+fn story(looks: &[(i64, Vec<ObservedTarget>)]) -> (Vec<HealthEvent>, Option<HealthWatch>) {
     let mut follow = Some(moved());
     let mut said = Vec::new();
     for (at, observed) in looks {
@@ -64,18 +68,18 @@ fn secs(seconds: u64) -> Duration {
 #[test]
 fn serving_is_said_once_with_its_time_since_the_evidence() {
     let sign = look(&moved(), &[draining(1), healthy(2)], second(160)).unwrap();
-    assert_eq!(sign.what, Seen::Serving(secs(60)));
+    assert_eq!(sign.what, HealthEvent::Serving(secs(60)));
     assert_eq!(sign.note, "db-2 at 10.0.0.2:3306 serves, 60 s after the evidence (healthy)");
     let rest = sign.rest.unwrap();
-    assert_eq!(rest.arrival, Arrival::Serving);
+    assert_eq!(rest.arrival, ServingState::Serving);
     assert_eq!(look(&rest, &[draining(1), healthy(2)], second(165)), None);
 }
 
 #[test]
 fn drained_is_said_once_for_each_old_target_with_its_time_since_the_move() {
-    let follow = Follow { leaving: vec![target(1), target(3)], ..moved() };
+    let follow = HealthWatch { leaving: vec![target(1), target(3)], ..moved() };
     let sign = look(&follow, &[initial(2), draining(3)], second(405)).unwrap();
-    assert_eq!(sign.what, Seen::Drained(secs(300)));
+    assert_eq!(sign.what, HealthEvent::Drained(secs(300)));
     assert_eq!(sign.note, "10.0.0.1:3306 is gone, 300 s after it was deregistered");
     let rest = sign.rest.unwrap();
     assert_eq!(rest.leaving, [target(3)]);
@@ -90,14 +94,14 @@ fn a_move_is_followed_until_its_target_serves_and_every_old_one_is_gone() {
         (295, vec![draining(1), healthy(2)]),
         (410, vec![healthy(2)]),
     ]);
-    assert_eq!(said, [Seen::Serving(secs(190)), Seen::Drained(secs(305))]);
+    assert_eq!(said, [HealthEvent::Serving(secs(190)), HealthEvent::Drained(secs(305))]);
     assert_eq!(rest, None, "nothing is left to be seen");
 }
 
 #[test]
 fn of_two_things_that_are_seen_at_once_the_one_that_serves_is_said_first() {
     let (said, rest) = story(&[(500, vec![healthy(2)])]);
-    assert_eq!(said, [Seen::Serving(secs(400)), Seen::Drained(secs(395))]);
+    assert_eq!(said, [HealthEvent::Serving(secs(400)), HealthEvent::Drained(secs(395))]);
     assert_eq!(rest, None);
 }
 
@@ -111,23 +115,30 @@ fn a_target_that_is_overdue_is_said_once_and_may_still_serve() {
         (500, vec![failing()]),
         (900, vec![healthy(2)]),
     ]);
-    assert_eq!(said, [Seen::Drained(secs(359)), Seen::NotServing(secs(365)), Seen::Serving(secs(800)),]);
+    assert_eq!(
+        said,
+        [
+            HealthEvent::Drained(secs(359)),
+            HealthEvent::NotServing(secs(365)),
+            HealthEvent::Serving(secs(800)),
+        ]
+    );
     assert_eq!(rest, None);
 }
 
 #[test]
 fn a_target_that_does_not_serve_is_followed_on_though_the_old_one_is_gone() {
     let (said, rest) = story(&[(480, vec![initial(2)])]);
-    assert_eq!(said, [Seen::Drained(secs(375)), Seen::NotServing(secs(380))]);
+    assert_eq!(said, [HealthEvent::Drained(secs(375)), HealthEvent::NotServing(secs(380))]);
     let rest = rest.unwrap();
-    assert_eq!((rest.arrival, rest.leaving), (Arrival::Overdue, vec![]));
+    assert_eq!((rest.arrival, rest.leaving), (ServingState::Overdue, vec![]));
 }
 
 #[test]
 fn what_is_overdue_says_state_reason_and_what_to_do() {
     let unused = with_reason(2, TargetHealth::Unused, "Target.NotInUse");
     let sign = look(&moved(), &[unused, draining(1)], second(500)).unwrap();
-    assert_eq!(sign.what, Seen::NotServing(secs(400)));
+    assert_eq!(sign.what, HealthEvent::NotServing(secs(400)));
     for part in [
         "db-2 at 10.0.0.2:3306 does not serve 395 s after the move",
         "unused (Target.NotInUse)",
@@ -146,7 +157,7 @@ fn the_limit_is_the_routes_own() {
     let rows = [draining(1), initial(2)];
     let sign = |at| moved().look(&policy, &rows, second(at));
     assert_eq!(sign(134), None);
-    assert_eq!(sign(135).unwrap().what, Seen::NotServing(secs(35)));
+    assert_eq!(sign(135).unwrap().what, HealthEvent::NotServing(secs(35)));
 }
 
 #[test]
@@ -197,10 +208,10 @@ fn every_reason_code_has_its_own_advice_and_an_unknown_one_has_some_too() {
 
 #[test]
 fn a_stage_is_read_back_by_its_name() {
-    for stage in Arrival::ALL {
-        assert_eq!(Arrival::parse(stage.as_str()), Some(stage));
+    for stage in ServingState::ALL {
+        assert_eq!(ServingState::parse(stage.as_str()), Some(stage));
     }
-    assert_eq!(Arrival::parse("late"), None);
+    assert_eq!(ServingState::parse("late"), None);
 }
 
 // --- for any looks ------------------------------------------------------------------------------
@@ -226,13 +237,13 @@ proptest! {
         });
         let looks: Vec<_> = (0..).map(|n| 105 + 30 * n).zip(rows).collect();
         let (said, rest) = story(&looks);
-        let count = |what: fn(&Seen) -> bool| said.iter().filter(|seen| what(seen)).count();
-        let serving = count(|seen| matches!(seen, Seen::Serving(_)));
-        let overdue = count(|seen| matches!(seen, Seen::NotServing(_)));
-        let drained = count(|seen| matches!(seen, Seen::Drained(_)));
+        let count = |what: fn(&HealthEvent) -> bool| said.iter().filter(|seen| what(seen)).count();
+        let serving = count(|seen| matches!(seen, HealthEvent::Serving(_)));
+        let overdue = count(|seen| matches!(seen, HealthEvent::NotServing(_)));
+        let drained = count(|seen| matches!(seen, HealthEvent::Drained(_)));
         prop_assert!(serving <= 1 && overdue <= 1 && drained <= 1, "{said:?}");
-        let served = said.iter().position(|seen| matches!(seen, Seen::Serving(_)));
-        let late = said.iter().position(|seen| matches!(seen, Seen::NotServing(_)));
+        let served = said.iter().position(|seen| matches!(seen, HealthEvent::Serving(_)));
+        let late = said.iter().position(|seen| matches!(seen, HealthEvent::NotServing(_)));
         if let (Some(served), Some(late)) = (served, late) {
             prop_assert!(late < served, "what serves is never called overdue: {said:?}");
         }

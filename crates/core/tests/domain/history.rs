@@ -8,7 +8,14 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::ledger::change::{Arrival, Change, Effect, Taking, begin, extend, finish, settle};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::extend;
+use writerlink_core::ledger::change::finish;
+use writerlink_core::ledger::change::settle;
 use writerlink_core::ledger::state::{EventEntry, RouteState};
 use writerlink_core::model::ids::Generation;
 use writerlink_core::model::outcome::Outcome;
@@ -49,8 +56,9 @@ impl Ledger {
         assert_eq!(change.from(), &self.state);
         let (before, after) = (&self.state.control, change.to());
         assert!(after.generation >= before.generation, "I6: the generation never falls");
-        let order =
-            |control: &writerlink_core::ledger::state::Control| control.newest().map(|known| known.evidence);
+        let order = |control: &writerlink_core::ledger::state::Assignment| {
+            control.newest().map(|known| known.evidence)
+        };
         assert!(order(after) >= order(before), "I3: evidence never regresses");
         if let Some(write) = change.event() {
             let entry = write.entry();
@@ -64,8 +72,11 @@ impl Ledger {
 /// Handles one delivery as a worker would; gives it back when it has to come again.
 fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u128) -> Option<Delivery> {
     let evidence = &delivery.evidence;
-    let arrival =
-        Arrival { key: evidence.key, source_arn: None, known: ledger.events.get(&evidence.key).cloned() };
+    let arrival = EventDelivery {
+        key: evidence.key,
+        source_arn: None,
+        known: ledger.events.get(&evidence.key).cloned(),
+    };
     if arrival.known.as_ref().is_some_and(|known| known.settled.is_some()) {
         return None;
     }
@@ -75,13 +86,13 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
     let desired = match decide(route, &ledger.state.control, evidence, address, now) {
         Decision::Settle(verdict) => {
             let told = entry(number, now, Some(verdict.outcome));
-            let change = settle(&ledger.state, &arrival, Effect::None, told).unwrap();
+            let change = settle(&ledger.state, &arrival, StateUpdate::None, told).unwrap();
             ledger.commit(&change);
             return None;
         }
         Decision::Hold(desired, brake) => {
             let told = entry(number, now, Some(brake.verdict(&desired).outcome));
-            let effect = Effect::Keeps(desired, brake.rule);
+            let effect = StateUpdate::Keeps(desired, brake.rule);
             let change = settle(&ledger.state, &arrival, effect, told).unwrap();
             ledger.commit(&change);
             return None;
@@ -90,7 +101,7 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
         Decision::Move(desired) => desired,
     };
     let told = entry(number, now, None);
-    let taking = Taking { owner: &owner(), desired, arrival: Some(&arrival), order: None };
+    let taking = BeginRequest { owner: &owner(), desired, arrival: Some(&arrival), order: None };
     let change = begin(&ledger.state, taking, told).unwrap();
     ledger.commit(&change);
     let ending = delivery.endings.pop().unwrap_or(Ending::Finished);

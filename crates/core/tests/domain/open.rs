@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::{NOBODY_KNOWS, Shown, Standing, is_open, judge};
+use writerlink_core::status::health::NOBODY_KNOWS;
+use writerlink_core::status::health::RouteHealth;
+use writerlink_core::status::health::Shown;
+use writerlink_core::status::health::is_open;
+use writerlink_core::status::health::judge;
 
 use super::standing::NOW;
 use super::standing::judged;
@@ -40,12 +44,12 @@ fn refused_event(names: Option<u8>) -> UnresolvedEvent {
     open_event(names, Some(Outcome::Rejected), Reason::UnknownInstance)
 }
 
-fn with_event(event: UnresolvedEvent) -> Control {
-    Control { unresolved_event: Some(event), ..pointing() }
+fn with_event(event: UnresolvedEvent) -> Assignment {
+    Assignment { unresolved_event: Some(event), ..pointing() }
 }
 
-fn with_conflict(reason: Reason) -> Control {
-    Control {
+fn with_conflict(reason: Reason) -> Assignment {
+    Assignment {
         source_conflict: Some(SourceConflict {
             since: second(900),
             reason,
@@ -61,7 +65,7 @@ fn an_event_for_another_instance_puts_the_route_out_of_sync_with_advice() {
     let why = "the event of 2026-05-06T23:03:20.000Z names db-9 and could not be acted on: it is so; `writerlink swap \
                orders --to INSTANCE` moves the route, `writerlink ack orders` leaves it where it is";
     let control = with_event(refused_event(Some(9)));
-    assert_eq!(judged(&control, &[healthy(2)]), says(Standing::Wrong, why));
+    assert_eq!(judged(&control, &[healthy(2)]), says(RouteHealth::Wrong, why));
 }
 
 #[test]
@@ -69,24 +73,24 @@ fn an_event_that_names_nobody_or_the_same_instance_makes_a_route_unknown() {
     for names in [None, Some(2)] {
         let control = with_event(refused_event(names));
         let open = judged(&control, &[healthy(2)]);
-        assert_eq!(open.standing, Standing::Unknown, "{}", open.why);
+        assert_eq!(open.standing, RouteHealth::Unknown, "{}", open.why);
         assert!(open.why.contains("`writerlink ack orders`"), "{}", open.why);
     }
 }
 
 #[test]
 fn a_refused_event_is_seen_on_a_route_that_has_never_moved() {
-    let never = |names| Control { unresolved_event: Some(refused_event(names)), ..Control::default() };
+    let never = |names| Assignment { unresolved_event: Some(refused_event(names)), ..Assignment::default() };
     let wrong = judged(&never(Some(9)), &[healthy(1)]);
-    assert_eq!(wrong.standing, Standing::Wrong, "{}", wrong.why);
+    assert_eq!(wrong.standing, RouteHealth::Wrong, "{}", wrong.why);
     assert!(!wrong.why.contains(NOBODY_KNOWS), "{}", wrong.why);
-    assert_eq!(judged(&never(None), &[healthy(1)]).standing, Standing::Unknown);
+    assert_eq!(judged(&never(None), &[healthy(1)]).standing, RouteHealth::Unknown);
 }
 
 #[test]
 fn a_group_that_differs_is_told_beside_the_event() {
     let both = judged(&with_event(refused_event(None)), &[healthy(1)]);
-    assert_eq!(both.standing, Standing::Wrong);
+    assert_eq!(both.standing, RouteHealth::Wrong);
     let parts: Vec<&str> = both.why.split("; besides, ").collect();
     assert!(parts[0].starts_with("the event of"), "{}", both.why);
     assert!(parts[1].starts_with("it should point at db-2"), "{}", both.why);
@@ -96,14 +100,14 @@ fn a_group_that_differs_is_told_beside_the_event() {
 fn a_group_that_could_not_be_read_hides_no_refused_event() {
     let control = with_event(refused_event(Some(9)));
     let open = judge(&route(), Some(&control), Shown::Nothing, None, second(NOW));
-    assert_eq!(open.standing, Standing::Wrong, "{}", open.why);
+    assert_eq!(open.standing, RouteHealth::Wrong, "{}", open.why);
 }
 
 #[test]
 fn a_pin_does_not_hide_an_event_that_came_after_it() {
     let mut control = with_event(refused_event(Some(9)));
     control.safety.pin = Some(Pin { instance: instance(2), target: target(2), stop: stop() });
-    assert_eq!(judged(&control, &[healthy(2)]).standing, Standing::Wrong);
+    assert_eq!(judged(&control, &[healthy(2)]).standing, RouteHealth::Wrong);
 }
 
 #[test]
@@ -122,17 +126,17 @@ fn an_event_that_waits_is_moving_for_as_long_as_its_message_is_expected() {
         (Reason::TooManyMoves, turn, false),
         (Reason::AddressUnavailable, address, true),
     ] {
-        assert_eq!(waits(reason, limit.minus(just)), (Standing::Moving, counted));
-        assert_eq!(waits(reason, limit), (Standing::Wrong, true), "{reason}");
+        assert_eq!(waits(reason, limit.minus(just)), (RouteHealth::Moving, counted));
+        assert_eq!(waits(reason, limit), (RouteHealth::Wrong, true), "{reason}");
     }
 }
 
 #[test]
 fn sources_in_conflict_leave_a_route_unknown_and_a_map_that_differs_wrong() {
     for (reason, standing) in [
-        (Reason::TruthUnclear, Standing::Unknown),
-        (Reason::EventTrusted, Standing::Unknown),
-        (Reason::MapDiffers, Standing::Wrong),
+        (Reason::TruthUnclear, RouteHealth::Unknown),
+        (Reason::EventTrusted, RouteHealth::Unknown),
+        (Reason::MapDiffers, RouteHealth::Wrong),
     ] {
         let control = with_conflict(reason);
         let judged = judged(&control, &[healthy(2)]);
@@ -144,8 +148,8 @@ fn sources_in_conflict_leave_a_route_unknown_and_a_map_that_differs_wrong() {
 #[test]
 fn an_event_and_a_conflict_are_both_told() {
     let control =
-        Control { unresolved_event: Some(refused_event(None)), ..with_conflict(Reason::TruthUnclear) };
+        Assignment { unresolved_event: Some(refused_event(None)), ..with_conflict(Reason::TruthUnclear) };
     let both = judged(&control, &[healthy(2)]);
-    assert_eq!(both.standing, Standing::Unknown);
+    assert_eq!(both.standing, RouteHealth::Unknown);
     assert!(both.why.ends_with("; besides, dns says db-1"), "{}", both.why);
 }

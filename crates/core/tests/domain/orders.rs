@@ -4,24 +4,37 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::actuation::health::Follow;
+use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EvidenceOrder;
 use writerlink_core::evidence::event::RANK_ORDER;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
-use writerlink_core::ledger::change::{Change, Effect, IllegalChange, Taking, begin, finish, note, settle};
-use writerlink_core::ledger::holds::{Pin, Safety, Stop};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::IllegalChange;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::finish;
+use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::change::settle;
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
 use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
-use writerlink_core::ledger::record::{Entry, Told};
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 
 use super::values::desired;
 use super::values::draining;
@@ -44,13 +57,13 @@ use super::values::transition_id;
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 
-pub(crate) fn state_of(control: Control) -> RouteState {
+pub(crate) fn state_of(control: Assignment) -> RouteState {
     RouteState { control, ..RouteState::new(route().name) }
 }
 
 /// A route that a dead worker's attempt 1 holds, and that points at `db-1`.
 fn dead_lease() -> RouteState {
-    state_of(Control {
+    state_of(Assignment {
         generation: Generation(7),
         lease: Some(Lease { owner: Owner::new("dead"), transition: transition_id(1), deadline: second(30) }),
         ..pointing_at(1, order(10, 1))
@@ -62,35 +75,35 @@ pub(crate) fn order_of(seconds: i64) -> EvidenceOrder {
     order(seconds, 1)
 }
 
-fn swap(number: u8) -> Act {
-    Act::Swap(instance(number))
+fn swap(number: u8) -> CommandKind {
+    CommandKind::Swap(instance(number))
 }
 
-fn pin(number: u8, within: Option<Duration>) -> Act {
-    Act::Pin { instance: instance(number), within }
+fn pin(number: u8, within: Option<Duration>) -> CommandKind {
+    CommandKind::Pin { instance: instance(number), within }
 }
 
 /// What is decided about an order at the second at which it was given.
-fn decided(route: &Route, control: &Control, order: &Order) -> Decision {
-    let evidence = evidence_of(Ground::Order(order.clone()));
+fn decided(route: &Route, control: &Assignment, order: &OperatorCommand) -> Decision {
+    let evidence = evidence_of(Trigger::Order(order.clone()));
     let instance = order.act.instance();
     let address = instance.and_then(|name| route.instances.get(name).copied());
     decide(route, control, &evidence, address, order.at)
 }
 
 /// Begins the move that an order asks for, as attempt 5.
-fn begun(control: &Control, order: &Order) -> Change {
+fn begun(control: &Assignment, order: &OperatorCommand) -> Change {
     let Decision::Move(desired) = decided(&route(), control, order) else {
         panic!("the order is refused");
     };
-    let taking = Taking { owner: &OWNER, desired, arrival: None, order: Some(order) };
+    let taking = BeginRequest { owner: &OWNER, desired, arrival: None, order: Some(order) };
     let told = entry(5, order.at, None);
     begin(&state_of(control.clone()), taking, told).unwrap()
 }
 
 /// Begins a move or a repair that nobody ordered.
 pub(crate) fn begun_for(from: &RouteState, desired: Desired, at: i64) -> Result<Change, IllegalChange> {
-    let taking = Taking { owner: &OWNER, desired, arrival: None, order: None };
+    let taking = BeginRequest { owner: &OWNER, desired, arrival: None, order: None };
     begin(from, taking, entry(5, second(at), None))
 }
 
@@ -105,12 +118,17 @@ fn pinned(number: u8, at: i64) -> Pin {
     Pin {
         instance: instance(number),
         target: target(number),
-        stop: Stop { by: "ana".to_owned(), reason: "a drill".to_owned(), since: second(at), until: None },
+        stop: Suspension {
+            by: "ana".to_owned(),
+            reason: "a drill".to_owned(),
+            since: second(at),
+            until: None,
+        },
     }
 }
 
-fn pinned_route(number: u8) -> Control {
-    Control {
+fn pinned_route(number: u8) -> Assignment {
+    Assignment {
         safety: Safety { pin: Some(pinned(number, 50)), ..Safety::default() },
         ..pointing_at(number, order(50, RANK_ORDER))
     }
@@ -122,7 +140,7 @@ fn pinned_route(number: u8) -> Control {
 fn a_swap_is_evidence_that_outranks_every_event_of_its_instant() {
     let change = begun(&pointing_at(1, order(100, 2)), &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
-    assert_eq!((desired.target, desired.reach), (target(2), Reach::Swap));
+    assert_eq!((desired.target, desired.reach), (target(2), MoveMode::Swap));
     assert_eq!(desired.evidence, order(100, RANK_ORDER));
     assert_eq!(
         change.to().lease.as_ref().map(|lease| lease.deadline),
@@ -143,7 +161,8 @@ fn a_command_by_a_lagging_clock_still_moves_and_makes_nothing_older() {
 fn a_pin_takes_effect_with_the_move_that_it_orders() {
     let order = ordered(pin(2, Some(Duration::from_mins(1))), second(100), &[]);
     let change = begun(&pointing_at(1, order_of(10)), &order);
-    let expected = Pin { stop: Stop { until: Some(second(160)), ..pinned(2, 100).stop }, ..pinned(2, 100) };
+    let expected =
+        Pin { stop: Suspension { until: Some(second(160)), ..pinned(2, 100).stop }, ..pinned(2, 100) };
     assert_eq!(change.to().safety.pin, Some(expected));
     assert_eq!(change.to().desired.clone().unwrap().target, target(2));
 }
@@ -157,7 +176,7 @@ fn a_pin_where_the_route_points_already_counts_no_move() {
 
 #[test]
 fn a_rule_refuses_a_command_and_says_how_to_override_it() {
-    let paused = Control {
+    let paused = Assignment {
         safety: Safety { pause: Some(pinned(1, 50).stop), ..Safety::default() },
         ..pointing_at(1, order_of(10))
     };
@@ -177,13 +196,13 @@ fn a_command_cannot_bring_an_address_or_instance_the_route_forbids() {
     let mut narrow = route();
     narrow.policy.allowed_instances = Some([instance(1)].into());
     let order = ordered(swap(2), second(100), &Rule::ALL);
-    let (outcome, why, _) = refused(decided(&narrow, &Control::default(), &order));
+    let (outcome, why, _) = refused(decided(&narrow, &Assignment::default(), &order));
     assert_eq!((outcome, why), (Outcome::Rejected, Reason::InstanceNotAllowed));
     let elsewhere = Route { allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()], ..route() };
-    let (_, why, _) = refused(decided(&elsewhere, &Control::default(), &order));
+    let (_, why, _) = refused(decided(&elsewhere, &Assignment::default(), &order));
     assert_eq!(why, Reason::AddressNotAllowed);
     let unknown = ordered(swap(9), second(100), &Rule::ALL);
-    let (_, why, _) = refused(decided(&route(), &Control::default(), &unknown));
+    let (_, why, _) = refused(decided(&route(), &Assignment::default(), &unknown));
     assert_eq!(why, Reason::UnknownInstance);
 }
 
@@ -211,25 +230,25 @@ fn a_pin_that_overrides_a_pin_takes_its_place() {
 
 #[test]
 fn an_order_that_moves_nothing_sets_and_lifts_its_own_stop_alone() {
-    let control = Control { lease: None, ..pinned_route(1) };
-    let obey = |control: Control, act: Act| {
+    let control = Assignment { lease: None, ..pinned_route(1) };
+    let obey = |control: Assignment, act: CommandKind| {
         let order = ordered(act, second(100), &[]);
         let told = entry(5, second(100), None);
-        let change = note(&state_of(control), Effect::Obeys(order), told).unwrap();
+        let change = note(&state_of(control), StateUpdate::Obeys(order), told).unwrap();
         change.to().clone()
     };
     let within = Some(Duration::from_mins(1));
-    let paused = obey(control.clone(), Act::Pause { within });
-    let frozen = obey(paused.clone(), Act::Freeze { within: None });
-    let stop = |until| Some(Stop { until, ..pinned(1, 100).stop });
+    let paused = obey(control.clone(), CommandKind::Pause { within });
+    let frozen = obey(paused.clone(), CommandKind::Freeze { within: None });
+    let stop = |until| Some(Suspension { until, ..pinned(1, 100).stop });
     assert_eq!(frozen.safety.pause, stop(Some(second(160))));
     assert_eq!(frozen.safety.freeze, stop(None));
     assert_eq!(frozen.safety.pin, control.safety.pin);
-    let resumed = obey(frozen.clone(), Act::Resume);
+    let resumed = obey(frozen.clone(), CommandKind::Resume);
     assert_eq!((resumed.safety.pause, resumed.safety.freeze), (None, stop(None)));
-    let thawed = obey(frozen.clone(), Act::Unfreeze);
+    let thawed = obey(frozen.clone(), CommandKind::Unfreeze);
     assert_eq!(thawed.safety, paused.safety);
-    let unpinned = obey(frozen, Act::Unpin);
+    let unpinned = obey(frozen, CommandKind::Unpin);
     assert_eq!(unpinned.safety.pin, None);
     assert_eq!(unpinned.desired, control.desired, "no order forgets evidence");
 }
@@ -241,7 +260,7 @@ fn a_repair_keeps_the_evidence_and_counts_as_no_move() {
     let control = pointing_at(1, order_of(10));
     let standing = control.desired.clone().unwrap();
     let follow = Some(seen_of_the_last_move());
-    let from = state_of(Control { follow, ..control });
+    let from = state_of(Assignment { follow, ..control });
     let change = begun_for(&from, standing.clone(), 9000).unwrap();
     assert_eq!(change.to().desired, Some(standing));
     assert_eq!(change.to().safety.moves, []);
@@ -250,7 +269,7 @@ fn a_repair_keeps_the_evidence_and_counts_as_no_move() {
 
 #[test]
 fn a_move_counts_and_ends_what_was_to_be_seen_of_the_one_before() {
-    let control = Control { follow: Some(seen_of_the_last_move()), ..pointing_at(1, order_of(10)) };
+    let control = Assignment { follow: Some(seen_of_the_last_move()), ..pointing_at(1, order_of(10)) };
     let wanted = desired(2, order_of(20), key(2));
     let change = begun_for(&state_of(control), wanted, 21).unwrap();
     assert_eq!(change.to().safety.moves, [second(21)]);
@@ -261,14 +280,14 @@ fn a_move_counts_and_ends_what_was_to_be_seen_of_the_one_before() {
 fn what_registered_first_and_swaps_later_is_one_move() {
     let mut registered = pointing_at(2, order_of(10));
     if let Some(desired) = &mut registered.desired {
-        desired.reach = Reach::Register;
+        desired.reach = MoveMode::Register;
     }
     let completed = desired(2, order(40, 2), key(2));
     let change = begun_for(&state_of(registered), completed, 41).unwrap();
     assert_eq!(change.to().safety.moves, []);
 }
 
-fn seen_of_the_last_move() -> Follow {
+fn seen_of_the_last_move() -> HealthWatch {
     let ended = Entry {
         before: vec![healthy(2), healthy(3)],
         after: vec![draining(2), draining(3), healthy(1)],
@@ -292,9 +311,9 @@ fn only_a_move_that_changed_something_is_followed() {
 
 #[test]
 fn a_repair_is_timed_from_when_it_was_needed_and_not_from_old_evidence() {
-    let seen = Ground::Truth(steady(members(1, &[]), second(90_000)));
+    let seen = Trigger::Truth(steady(members(1, &[]), second(90_000)));
     let repaired = Entry {
-        told: Some(Told::from(&seen)),
+        told: Some(RecordedTrigger::from(&seen)),
         reason: Some(Reason::GroupDiffered),
         ..entry(1, second(90_002), Some(Outcome::Swapped))
     };
@@ -305,7 +324,7 @@ fn a_repair_is_timed_from_when_it_was_needed_and_not_from_old_evidence() {
 // --- what waits ---------------------------------------------------------------------------------
 
 fn with_waiting(at: i64) -> RouteState {
-    state_of(Control { waiting: Some(desired(3, order_of(at), key(3))), ..pointing_at(1, order_of(10)) })
+    state_of(Assignment { waiting: Some(desired(3, order_of(at), key(3))), ..pointing_at(1, order_of(10)) })
 }
 
 #[test]
@@ -334,7 +353,7 @@ fn the_move_that_was_held_back_begins_under_its_own_evidence() {
 #[test]
 fn what_is_kept_replaces_only_older_evidence() {
     let kept = |at| {
-        let effect = Effect::Keeps(desired(2, order_of(at), key(2)), Rule::Paused);
+        let effect = StateUpdate::Keeps(desired(2, order_of(at), key(2)), Rule::Paused);
         let change = note(&with_waiting(20), effect, entry(5, second(30), None)).unwrap();
         change.to().waiting.clone().map(|waiting| waiting.evidence)
     };
@@ -346,7 +365,7 @@ fn what_is_kept_replaces_only_older_evidence() {
 
 #[test]
 fn what_is_kept_is_not_applied_and_stops_nothing_by_itself() {
-    let effect = Effect::Keeps(desired(2, order_of(30), key(2)), Rule::Paused);
+    let effect = StateUpdate::Keeps(desired(2, order_of(30), key(2)), Rule::Paused);
     let change = note(&with_waiting(20), effect, entry(5, second(30), None)).unwrap();
     assert_eq!(change.to().desired, with_waiting(20).control.desired);
     assert_eq!(change.to().safety, Safety::default());
@@ -356,7 +375,7 @@ fn what_is_kept_is_not_applied_and_stops_nothing_by_itself() {
 fn the_witnesses_are_asked_since_the_newest_time_at_which_anybody_asked() {
     let asked = |from: &RouteState, at| {
         let told = entry(5, second(60), Some(Outcome::Ignored));
-        let change = settle(from, &new_arrival(2), Effect::Asks(second(at)), told).unwrap();
+        let change = settle(from, &new_arrival(2), StateUpdate::Asks(second(at)), told).unwrap();
         state_of(change.to().clone())
     };
     let first = asked(&dead_lease(), 40);
@@ -367,24 +386,24 @@ fn the_witnesses_are_asked_since_the_newest_time_at_which_anybody_asked() {
 
 // --- a dead holder ------------------------------------------------------------------------------
 
-fn any_effect() -> impl Strategy<Value = Effect> {
+fn any_effect() -> impl Strategy<Value = StateUpdate> {
     let acts = prop_oneof![
-        Just(Act::Pause { within: None }),
-        Just(Act::Resume),
-        Just(Act::Freeze { within: None }),
-        Just(Act::Unfreeze),
-        Just(Act::Unpin),
-        Just(Act::Acknowledge),
+        Just(CommandKind::Pause { within: None }),
+        Just(CommandKind::Resume),
+        Just(CommandKind::Freeze { within: None }),
+        Just(CommandKind::Unfreeze),
+        Just(CommandKind::Unpin),
+        Just(CommandKind::Acknowledge),
         (1..=3_u8).prop_map(swap),
     ];
     let kept = (1..=3_u8, 0..40_i64, prop::sample::select(Rule::ALL.to_vec()));
     prop_oneof![
-        Just(Effect::None),
-        Just(Effect::Follows(None)),
-        Just(Effect::Follows(Some(seen_of_the_last_move()))),
-        (0..90_i64).prop_map(|at| Effect::Asks(second(at))),
-        kept.prop_map(|(n, at, rule)| Effect::Keeps(desired(n, order_of(at), key(n)), rule)),
-        acts.prop_map(|act| Effect::Obeys(ordered(act, second(60), &[]))),
+        Just(StateUpdate::None),
+        Just(StateUpdate::Follows(None)),
+        Just(StateUpdate::Follows(Some(seen_of_the_last_move()))),
+        (0..90_i64).prop_map(|at| StateUpdate::Asks(second(at))),
+        kept.prop_map(|(n, at, rule)| StateUpdate::Keeps(desired(n, order_of(at), key(n)), rule)),
+        acts.prop_map(|act| StateUpdate::Obeys(ordered(act, second(60), &[]))),
     ]
 }
 
@@ -411,8 +430,8 @@ proptest! {
 
 #[test]
 fn an_order_that_moves_no_route_is_none_that_is_decided_about() {
-    let order = ordered(Act::Resume, second(100), &[]);
-    let (outcome, why, note) = refused(decided(&route(), &Control::default(), &order));
+    let order = ordered(CommandKind::Resume, second(100), &[]);
+    let (outcome, why, note) = refused(decided(&route(), &Assignment::default(), &order));
     assert_eq!((outcome, why), (Outcome::Ignored, Reason::NotAFailover));
     assert!(note.contains("resume"), "{note}");
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::outcome::Outcome;
@@ -37,7 +41,7 @@ fn of_kind(kind: RecordKind, began: i64, at: i64, outcome: Option<Outcome>) -> E
     Entry {
         kind,
         transition: TransitionId::from_parts(second(began), 1),
-        told: Some(Told::Event(told)),
+        told: Some(RecordedTrigger::Event(told)),
         desired: Some((instance(2), target(2))),
         ..entry(1, second(at), outcome)
     }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use writerlink_core::actuation::plan::{Plan, Present, plan};
+use writerlink_core::actuation::plan::Plan;
+use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::actuation::plan::plan;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 
 use super::values::PORT;
@@ -23,17 +25,17 @@ use super::values::shared_route;
 use super::values::target;
 
 /// A route that should point at `db-{number}`, alone or beside the old one.
-fn wanted(number: u8, reach: Reach) -> Desired {
+fn wanted(number: u8, reach: MoveMode) -> Desired {
     Desired { reach, ..desired(number, order(0, 1), key(1)) }
 }
 
 /// The same with further readers beside it.
 fn with_readers(number: u8, beside: &[u8]) -> Desired {
-    Desired { beside: beside.iter().copied().map(target).collect(), ..wanted(number, Reach::Swap) }
+    Desired { beside: beside.iter().copied().map(target).collect(), ..wanted(number, MoveMode::Swap) }
 }
 
 fn swap(observed: &[ObservedTarget]) -> Plan {
-    plan(&route(), &wanted(2, Reach::Swap), observed)
+    plan(&route(), &wanted(2, MoveMode::Swap), observed)
 }
 
 fn calls(register: &[Target], deregister: &[ObservedTarget]) -> Plan {
@@ -97,7 +99,7 @@ fn the_right_address_with_the_wrong_port_is_another_target() {
     let wrong = row(Target { ip: address(2), port: PORT + 1 }, TargetHealth::Healthy);
     let expected = calls(&[target(2)], std::slice::from_ref(&wrong));
     assert_eq!(swap(std::slice::from_ref(&wrong)), expected);
-    assert_eq!(plan(&shared_route(), &wanted(2, Reach::Swap), &[wrong]), expected);
+    assert_eq!(plan(&shared_route(), &wanted(2, MoveMode::Swap), &[wrong]), expected);
 }
 
 #[test]
@@ -109,23 +111,23 @@ fn a_deregistered_row_keeps_the_zone_it_was_observed_with() {
 #[test]
 fn targets_of_others_are_left_alone_when_the_group_is_not_exclusive() {
     let observed = [healthy(1), healthy(77)];
-    assert_eq!(plan(&shared_route(), &wanted(2, Reach::Swap), &observed).deregister, [healthy(1)]);
+    assert_eq!(plan(&shared_route(), &wanted(2, MoveMode::Swap), &observed).deregister, [healthy(1)]);
     assert_eq!(swap(&observed).deregister, observed);
 }
 
 #[test]
 fn registering_only_lets_nobody_leave() {
     let observed = [healthy(1), draining(2), healthy(3)];
-    assert_eq!(plan(&route(), &wanted(2, Reach::Register), &observed), calls(&[target(2)], &[]));
+    assert_eq!(plan(&route(), &wanted(2, MoveMode::Register), &observed), calls(&[target(2)], &[]));
 }
 
 #[test]
 fn presence_cannot_be_proved_by_a_draining_row_or_by_another_port() {
     let other_port = Target { ip: address(2), port: 1 };
     for rows in [vec![], vec![draining(2)], vec![healthy(1)], vec![row(other_port, TargetHealth::Healthy)]] {
-        assert_eq!(Present::observed(target(2), &rows), None, "{rows:?}");
+        assert_eq!(RegisteredProof::observed(target(2), &rows), None, "{rows:?}");
     }
-    let present = Present::observed(target(2), &[draining(1), healthy(2)]);
+    let present = RegisteredProof::observed(target(2), &[draining(1), healthy(2)]);
     assert_eq!(present.map(|proof| proof.target()), Some(target(2)));
 }
 
@@ -200,7 +202,7 @@ fn any_route() -> impl Strategy<Value = Route> {
 
 /// Any of the three instances, alone, beside the old one, or with the others as further readers.
 fn any_desired() -> impl Strategy<Value = Desired> {
-    let reach = prop_oneof![Just(Reach::Swap), Just(Reach::Register)];
+    let reach = prop_oneof![Just(MoveMode::Swap), Just(MoveMode::Register)];
     let beside = prop::collection::btree_set(1..=3_u8, 0..3);
     (1..=3_u8, reach, beside).prop_map(|(number, reach, beside)| Desired {
         beside: beside.into_iter().filter(|other| *other != number).map(target).collect(),
@@ -211,7 +213,7 @@ fn any_desired() -> impl Strategy<Value = Desired> {
 /// What should be registered in the end.
 fn goal(route: &Route, desired: &Desired, group: &Group) -> Vec<Target> {
     let mut goal = group.registered();
-    if desired.reach == Reach::Swap {
+    if desired.reach == MoveMode::Swap {
         goal.retain(|target| !route.owns(*target));
     }
     goal.extend(desired.targets());
@@ -230,7 +232,7 @@ proptest! {
         for call in in_order(plan(&route, &desired, &observed.rows())) {
             if matches!(call, Call::Deregister(_)) {
                 prop_assert!(
-                    Present::observed(desired.target, &group.rows()).is_some(),
+                    RegisteredProof::observed(desired.target, &group.rows()).is_some(),
                     "I1: {call:?} before the desired target is there"
                 );
             }

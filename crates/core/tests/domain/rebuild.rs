@@ -1,6 +1,11 @@
 //! A state that is brought up to its records, by values.
 
-use writerlink_core::ledger::change::{EventWrite, Taking, adopt, begin, catch_up, recover};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::EventWrite;
+use writerlink_core::ledger::change::adopt;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::catch_up;
+use writerlink_core::ledger::change::recover;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::ledger::rebuild::{CannotRebuild, rebuilt};
 use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind};
@@ -25,7 +30,7 @@ fn fresh() -> RouteState {
 /// The record of an attempt that begins, and its hash.
 fn begun(from: &RouteState) -> (AuditRecord, Hash) {
     let arrival = new_arrival(1);
-    let taking = Taking {
+    let taking = BeginRequest {
         owner: &owner(),
         desired: desired(2, order(10, 2), key(1)),
         arrival: Some(&arrival),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use writerlink_core::actuation::room::{ANSWERED_EACH, ONE_SILENCE, Room};
+use writerlink_core::actuation::room::ANSWERED_EACH;
+use writerlink_core::actuation::room::ConcurrencyLimit;
+use writerlink_core::actuation::room::ONE_SILENCE;
 
 const TICK: Duration = Duration::from_millis(1);
 
-fn cut_at(room: &mut Room, times: u32) {
+fn cut_at(room: &mut ConcurrencyLimit, times: u32) {
     for n in 0..times {
         room.unanswered(ONE_SILENCE * n);
     }
@@ -14,7 +16,7 @@ fn cut_at(room: &mut Room, times: u32) {
 
 #[test]
 fn silence_halves_the_room_once_however_many_meet_it_together() {
-    let mut room = Room::new(1, 64);
+    let mut room = ConcurrencyLimit::new(1, 64);
     assert!(room.unanswered(TICK));
     assert!(!room.unanswered(TICK));
     assert!(!room.unanswered(ONE_SILENCE), "it began before the cut");
@@ -25,19 +27,20 @@ fn silence_halves_the_room_once_however_many_meet_it_together() {
 
 #[test]
 fn there_is_always_room_for_one() {
-    let mut room = Room::new(0, 5);
+    let mut room = ConcurrencyLimit::new(0, 5);
     cut_at(&mut room, 20);
     assert_eq!(room.places(), 1);
-    let mut room = Room::new(0, 0);
+    let mut room = ConcurrencyLimit::new(0, 0);
     assert_eq!(room.places(), 1);
     assert!(!room.unanswered(TICK), "it has no more to lose");
 }
 
 #[test]
 fn room_for_one_more_comes_with_a_few_answers_and_never_above_the_most() {
-    let mut room = Room::new(1, 4);
+    let mut room = ConcurrencyLimit::new(1, 4);
     cut_at(&mut room, 1);
-    let answered = |room: &mut Room| (0..ANSWERED_EACH).map(|_| room.answered()).collect::<Vec<_>>();
+    let answered =
+        |room: &mut ConcurrencyLimit| (0..ANSWERED_EACH).map(|_| room.answered()).collect::<Vec<_>>();
     assert_eq!(answered(&mut room), [false; ANSWERED_EACH]);
     assert_eq!((room.places(), room.is_cut()), (3, true));
     assert_eq!(answered(&mut room).last(), Some(&true), "it is told once that all the room is back");
@@ -47,7 +50,7 @@ fn room_for_one_more_comes_with_a_few_answers_and_never_above_the_most() {
 
 #[test]
 fn answers_before_a_silence_do_not_count_after_it() {
-    let mut room = Room::new(1, 8);
+    let mut room = ConcurrencyLimit::new(1, 8);
     cut_at(&mut room, 1);
     for _ in 1..ANSWERED_EACH {
         room.answered();

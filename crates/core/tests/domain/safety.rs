@@ -6,10 +6,16 @@ use proptest::prelude::*;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::evidence::Act;
-use writerlink_core::ledger::change::{Effect, note};
-use writerlink_core::ledger::holds::{Brake, FLAP_WITHIN, Pin, Safety, Stop};
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::holds::Blocked;
+use writerlink_core::ledger::holds::FLAP_WITHIN;
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::FLAP_MOVES_MAX;
 use writerlink_core::model::policy::{Mode, Policy};
@@ -29,8 +35,8 @@ use super::values::route;
 use super::values::second;
 use super::values::target;
 
-fn stop(until: Option<Timestamp>) -> Stop {
-    Stop { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(100), until }
+fn stop(until: Option<Timestamp>) -> Suspension {
+    Suspension { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(100), until }
 }
 
 fn pin_to(number: u8) -> Pin {
@@ -49,7 +55,7 @@ fn five_moves() -> Safety {
 }
 
 /// A route that every one of `rules` holds back from `db-2` at second 1010.
-fn held_back_by(rules: &[Rule]) -> (Route, Control) {
+fn held_back_by(rules: &[Rule]) -> (Route, Assignment) {
     let mut safety = Safety::default();
     let mut served = route();
     for rule in rules {
@@ -61,7 +67,7 @@ fn held_back_by(rules: &[Rule]) -> (Route, Control) {
             Rule::Flapping => safety.moves = five_moves().moves,
         }
     }
-    let control = Control { safety, ..pointing_at(1, order(10, 1)) };
+    let control = Assignment { safety, ..pointing_at(1, order(10, 1)) };
     (served, control)
 }
 
@@ -69,11 +75,11 @@ fn wanted() -> Desired {
     desired(2, order(1005, 2), key(2))
 }
 
-fn decided((route, control): &(Route, Control), overrides: &[Rule]) -> Decision {
+fn decided((route, control): &(Route, Assignment), overrides: &[Rule]) -> Decision {
     unless_held_back(route, control, wanted(), second(1010), overrides)
 }
 
-fn held(decision: Decision) -> Brake {
+fn held(decision: Decision) -> Blocked {
     match decision {
         Decision::Hold(desired, brake) => {
             assert_eq!(desired, wanted(), "what would have been done is kept");
@@ -149,7 +155,7 @@ fn a_stop_ends_at_its_time_and_one_without_a_time_never_does() {
         pin: Some(Pin { stop: stop(Some(second(1010))), ..pin_to(1) }),
         moves: Vec::new(),
     };
-    let control = Control { safety: safety.clone(), ..pointing_at(1, order(10, 1)) };
+    let control = Assignment { safety: safety.clone(), ..pointing_at(1, order(10, 1)) };
     let stage = (route(), control);
     assert_eq!(decided(&stage, &[]), Decision::Move(wanted()));
     assert_eq!(safety.pinned(second(1010)), None);
@@ -200,7 +206,7 @@ fn a_route_that_flapped_stops_until_somebody_acknowledges_it() {
     let (route, control) = held_back_by(&[Rule::Flapping]);
     let brake = held(decided(&(route.clone(), control.clone()), &[]));
     let from = RouteState { control, ..RouteState::new(route.name.clone()) };
-    let kept = Effect::Keeps(wanted(), brake.rule);
+    let kept = StateUpdate::Keeps(wanted(), brake.rule);
     let told = note(&from, kept, entry(5, second(1010), None)).unwrap();
     let stopped = told.to().clone();
     assert!(stopped.safety.flapping.is_some());
@@ -209,7 +215,7 @@ fn a_route_that_flapped_stops_until_somebody_acknowledges_it() {
     let still = unless_held_back(&route, &stopped, wanted(), later, &[]);
     assert_eq!(held(still).rule, Rule::Flapping);
     let from = RouteState { control: stopped, ..from };
-    let acknowledged = Effect::Obeys(ordered(Act::Acknowledge, later, &[]));
+    let acknowledged = StateUpdate::Obeys(ordered(CommandKind::Acknowledge, later, &[]));
     let told = note(&from, acknowledged, entry(6, later, None)).unwrap();
     assert_eq!(told.to().safety, Safety::default(), "the count starts again");
     assert_eq!(unless_held_back(&route, told.to(), wanted(), second(1010), &[]), Decision::Move(wanted()));

@@ -2,18 +2,19 @@
 //! evidence was accepted is lagging, and moves nothing (I3).
 
 use proptest::prelude::*;
-use writerlink_core::decision::goal::{Aim, contradiction};
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::contradiction;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Since, Truth};
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
-use writerlink_core::ledger::state::Control;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Role, TRUST_EVENT};
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 
 use super::orders::begun_for;
 use super::orders::state_of;
@@ -100,7 +101,7 @@ fn after_a_failed_reading_only_a_different_answer_makes_a_source_newer() {
 #[test]
 fn a_first_event_outranks_a_source_that_has_said_the_same_all_along() {
     let mut watch = Watch::dns();
-    watch.control = Control::default();
+    watch.control = Assignment::default();
     watch.restart();
     watch.hear(DNS_1);
     watch.accept(2, RANK_COMPLETED);
@@ -223,8 +224,8 @@ fn readings_from_before_a_move_count_no_more_whoever_moved_the_route() {
         aims.push(watch.aim(&seen));
     }
     // The reading that sees the move was taken at the same time as it.
-    assert_eq!(aims[..3], [Aim::Confirm, Aim::Confirm, Aim::Confirm]);
-    assert!(matches!(&aims[3], Aim::Follow(to) if to.target.ip == address(1)));
+    assert_eq!(aims[..3], [TargetDecision::Confirm, TargetDecision::Confirm, TargetDecision::Confirm]);
+    assert!(matches!(&aims[3], TargetDecision::Follow(to) if to.target.ip == address(1)));
 }
 
 #[test]
@@ -282,12 +283,12 @@ fn a_worker_that_started_later_does_not_believe_its_own_first_minutes() {
 #[test]
 fn rds_is_believed_once_no_api_lags_for_so_long_and_a_name_never_is() {
     let most = i64::try_from(RDS_LAGS_AT_MOST.as_secs()).unwrap();
-    let mut watch = Watch::of(&[Witness::Rds]);
+    let mut watch = Watch::of(&[DiscoverySource::Rds]);
     watch.accept(2, RANK_COMPLETED);
     assert_eq!(watch.for_seconds(most - 30, RDS_1), [2]);
     assert_eq!(watch.for_seconds(2 * MINUTE, RDS_1), [2, 1]);
-    let both = &[(Witness::Rds, 1), (Witness::Dns, 1)];
-    let mut watch = Watch::of(&[Witness::Rds, Witness::Dns]);
+    let both = &[(DiscoverySource::Rds, 1), (DiscoverySource::Dns, 1)];
+    let mut watch = Watch::of(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     watch.accept(2, RANK_COMPLETED);
     assert_eq!(watch.for_seconds(most - 30, both), [2]);
     assert_eq!(watch.for_seconds(2 * MINUTE, both), [2, 1]);
@@ -295,7 +296,7 @@ fn rds_is_believed_once_no_api_lags_for_so_long_and_a_name_never_is() {
 
 #[test]
 fn an_address_from_rds_for_the_same_instance_is_of_a_name_and_may_lag() {
-    let mut watch = Watch::of(&[Witness::Rds]);
+    let mut watch = Watch::of(&[DiscoverySource::Rds]);
     let moved = Desired { instance: instance(1), ..desired(2, order(watch.now, RANK_TRUTH), key(70)) };
     watch.begin(moved);
     assert_eq!(watch.for_seconds(DAY, RDS_1), [2]);
@@ -351,42 +352,42 @@ fn another_target_beside_the_desired_one_is_a_contradiction() {
 
 #[test]
 fn where_one_source_lags_the_other_one_tells() {
-    let mut watch = Watch::of(&[Witness::Rds, Witness::Dns]);
+    let mut watch = Watch::of(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     watch.accept(2, RANK_COMPLETED);
-    let (reading, seen) = watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 1)]);
+    let (reading, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
     assert!(matches!(&seen.truth, Truth::Members { writer, .. } if writer.ip == address(2)));
-    assert!(matches!(watch.aim(&seen), Aim::Keep(_)));
+    assert!(matches!(watch.aim(&seen), TargetDecision::Keep(_)));
     // It is shown all the same.
     let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
     assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::TruthUnclear));
     // To take the old target out of the group both have to agree, as for any move.
     let mut registered = watch.control.clone();
     if let Some(known) = &mut registered.desired {
-        known.reach = Reach::Register;
+        known.reach = MoveMode::Register;
     }
     std::mem::swap(&mut watch.control, &mut registered);
-    let (_, seen) = watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 1)]);
+    let (_, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
     assert!(matches!(seen.truth, Truth::Unclear(_)));
     watch.control = registered;
     // Once the name has agreed its word counts again.
-    watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 2)]);
-    let (_, seen) = watch.sees(&[(Witness::Rds, 2), (Witness::Dns, 1)]);
+    watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 2)]);
+    let (_, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
     assert!(matches!(seen.truth, Truth::Unclear(_)));
 }
 
 #[test]
 fn sources_that_agree_on_a_third_are_as_new_as_the_newest_of_them() {
-    let mut watch = Watch::of(&[Witness::Rds, Witness::Dns]);
+    let mut watch = Watch::of(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     watch.accept(2, RANK_COMPLETED);
-    watch.for_seconds(MINUTE, &[(Witness::Rds, 2), (Witness::Dns, 1)]);
+    watch.for_seconds(MINUTE, &[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
     // RDS has agreed, and the name lags: then the writer fails back, and that event is lost.
-    let back = &[(Witness::Rds, 1), (Witness::Dns, 1)];
+    let back = &[(DiscoverySource::Rds, 1), (DiscoverySource::Dns, 1)];
     assert_eq!(watch.for_seconds(4 * MINUTE, back), [2, 1]);
 }
 
 #[test]
 fn a_route_of_readers_follows_its_sources_whatever_they_said_before() {
-    let mut watch = Watch::of(&[Witness::Rds]);
+    let mut watch = Watch::of(&[DiscoverySource::Rds]);
     watch.route.policy.role = Role::Readers;
     watch.accept(2, RANK_TRUTH);
     let (_, seen) = watch.sees(RDS_1);
@@ -398,8 +399,11 @@ fn a_route_of_readers_follows_its_sources_whatever_they_said_before() {
 fn agreed_after(before: (u8, u8, bool), accepted: (u8, u8)) -> Option<EventKey> {
     let (number, rank, agreed) = before;
     let known = desired(number, order(10, rank), key(7));
-    let control =
-        Control { agreed_with: agreed.then_some(known.event), desired: Some(known), ..Control::default() };
+    let control = Assignment {
+        agreed_with: agreed.then_some(known.event),
+        desired: Some(known),
+        ..Assignment::default()
+    };
     let (number, rank) = accepted;
     let accepted = desired(number, order(20, rank), key(8));
     let change = begun_for(&state_of(control), accepted, 20).unwrap();
@@ -497,8 +501,8 @@ proptest! {
                 } else if says != 0 {
                     heard.push(says);
                 }
-                let aim = watch.hear(&[(Witness::Dns, says)]);
-                if matches!(aim, Aim::Follow(_)) && watch.points_at() != before {
+                let aim = watch.hear(&[(DiscoverySource::Dns, says)]);
+                if matches!(aim, TargetDecision::Follow(_)) && watch.points_at() != before {
                     prop_assert!(heard.iter().any(|said| *said != says), "{says} moved it from {before}");
                     heard = vec![before, says];
                 }

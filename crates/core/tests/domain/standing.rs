@@ -3,21 +3,29 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use writerlink_core::actuation::health::{Arrival, Follow};
-use writerlink_core::actuation::weights::{Scene, Weight, Weights};
+use writerlink_core::actuation::health::HealthWatch;
+use writerlink_core::actuation::health::ServingState;
+use writerlink_core::actuation::weights::ObservedListener;
+use writerlink_core::actuation::weights::Weight;
+use writerlink_core::actuation::weights::Weights;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::ledger::holds::{Pin, Stop};
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Suspension;
 use writerlink_core::ledger::lease::Lease;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::outcome::IN_HAND_FOR;
 use writerlink_core::model::policy::{Mode, SERVING_LIMIT, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::{Judgement, NOBODY_KNOWS, Shown, Standing, judge};
+use writerlink_core::status::health::Assessment;
+use writerlink_core::status::health::NOBODY_KNOWS;
+use writerlink_core::status::health::RouteHealth;
+use writerlink_core::status::health::Shown;
+use writerlink_core::status::health::judge;
 use writerlink_core::status::last_move::LastMove;
 
 use super::past::deferred;
@@ -38,20 +46,20 @@ use super::values::transition_id;
 pub(crate) const NOW: i64 = 1000;
 
 /// A route whose ledger points it at `db-2`.
-pub(crate) fn pointing() -> Control {
+pub(crate) fn pointing() -> Assignment {
     pointing_at(2, order(100, 2))
 }
 
-pub(crate) fn judged(control: &Control, rows: &[ObservedTarget]) -> Judgement {
+pub(crate) fn judged(control: &Assignment, rows: &[ObservedTarget]) -> Assessment {
     judged_on(&route(), control, rows)
 }
 
-fn judged_on(route: &Route, control: &Control, rows: &[ObservedTarget]) -> Judgement {
+fn judged_on(route: &Route, control: &Assignment, rows: &[ObservedTarget]) -> Assessment {
     judge(route, Some(control), Shown::Group(rows), None, second(NOW))
 }
 
-pub(crate) fn says(standing: Standing, why: &str) -> Judgement {
-    Judgement::new(standing, why)
+pub(crate) fn says(standing: RouteHealth, why: &str) -> Assessment {
+    Assessment::new(standing, why)
 }
 
 fn initial(number: u8) -> ObservedTarget {
@@ -61,8 +69,8 @@ fn initial(number: u8) -> ObservedTarget {
     }
 }
 
-fn following(arrival: Arrival, moved_at: Timestamp) -> Follow {
-    Follow {
+fn following(arrival: ServingState, moved_at: Timestamp) -> HealthWatch {
+    HealthWatch {
         transition: transition_id(1),
         key: key(1),
         instance: instance(2),
@@ -74,8 +82,8 @@ fn following(arrival: Arrival, moved_at: Timestamp) -> Follow {
     }
 }
 
-pub(crate) fn stop() -> Stop {
-    Stop { by: "ada".to_owned(), reason: "drill".to_owned(), since: second(1), until: None }
+pub(crate) fn stop() -> Suspension {
+    Suspension { by: "ada".to_owned(), reason: "drill".to_owned(), since: second(1), until: None }
 }
 
 /// Newer evidence for `db-3` that is held back.
@@ -85,15 +93,15 @@ fn waiting() -> Desired {
 
 #[test]
 fn a_group_with_only_the_desired_target_is_in_sync_whatever_is_draining() {
-    let right = says(Standing::Right, "db-2 at 10.0.0.2:3306 is healthy");
+    let right = says(RouteHealth::Right, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged(&pointing(), &[healthy(2)]), right);
     assert_eq!(judged(&pointing(), &[draining(1), healthy(2)]), right);
 }
 
 #[test]
 fn a_route_that_nothing_has_moved_is_unknown() {
-    let unknown = says(Standing::Unknown, NOBODY_KNOWS);
-    assert_eq!(judged(&Control::default(), &[healthy(2)]), unknown);
+    let unknown = says(RouteHealth::Unknown, NOBODY_KNOWS);
+    assert_eq!(judged(&Assignment::default(), &[healthy(2)]), unknown);
     let never_seen = judge(&route(), None, Shown::Group(&[]), None, second(NOW));
     assert_eq!(never_seen, unknown);
 }
@@ -101,30 +109,30 @@ fn a_route_that_nothing_has_moved_is_unknown() {
 #[test]
 fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
     let lease = |deadline| Lease { owner: owner(), transition: transition_id(1), deadline };
-    let held = |deadline| Control { lease: Some(lease(deadline)), ..pointing() };
+    let held = |deadline| Assignment { lease: Some(lease(deadline)), ..pointing() };
     let moving = judged(&held(second(NOW + 5)), &[healthy(1)]);
-    assert_eq!(moving.standing, Standing::Moving);
+    assert_eq!(moving.standing, RouteHealth::Moving);
     let unread = judge(&route(), Some(&held(second(NOW))), Shown::Nothing, None, second(NOW));
-    assert_eq!(unread.standing, Standing::Moving);
+    assert_eq!(unread.standing, RouteHealth::Moving);
     // Its holder is gone for certain: what the group holds counts again.
     let skew = i64::try_from(CLOCK_SKEW_MAX.as_secs()).unwrap();
     let dead = judged(&held(second(NOW - skew)), &[healthy(1)]);
-    assert_eq!(dead.standing, Standing::Wrong);
+    assert_eq!(dead.standing, RouteHealth::Wrong);
 }
 
 #[test]
 fn what_is_missing_and_what_is_too_many_is_named() {
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is not registered, 10.0.0.1:3306 is still \
                registered (healthy)";
-    assert_eq!(judged(&pointing(), &[healthy(1)]), says(Standing::Wrong, why));
+    assert_eq!(judged(&pointing(), &[healthy(1)]), says(RouteHealth::Wrong, why));
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is draining";
-    assert_eq!(judged(&pointing(), &[draining(2)]), says(Standing::Wrong, why));
+    assert_eq!(judged(&pointing(), &[draining(2)]), says(RouteHealth::Wrong, why));
 }
 
 #[test]
 fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
     let unread = judge(&route(), Some(&pointing()), Shown::Nothing, None, second(NOW));
-    assert_eq!(unread.standing, Standing::Unknown);
+    assert_eq!(unread.standing, RouteHealth::Unknown);
     assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
 }
 
@@ -134,10 +142,10 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
     control.waiting = Some(waiting());
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
-    assert_eq!(held.standing, Standing::Wrong);
+    assert_eq!(held.standing, RouteHealth::Wrong);
     assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
     assert!(held.why.ends_with(&format!("held back: paused {}", stop())));
-    assert_eq!(judged(&control, &[healthy(3)]).standing, Standing::Right);
+    assert_eq!(judged(&control, &[healthy(3)]).standing, RouteHealth::Right);
 }
 
 #[test]
@@ -146,34 +154,34 @@ fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
     control.waiting = Some(waiting());
     let pin = |number| Pin { instance: instance(number), target: target(number), stop: stop() };
     control.safety.pin = Some(pin(2));
-    assert_eq!(judged(&control, &[healthy(2)]).standing, Standing::Right);
+    assert_eq!(judged(&control, &[healthy(2)]).standing, RouteHealth::Right);
     control.safety.pin = Some(pin(1));
-    assert_eq!(judged(&control, &[healthy(2)]).standing, Standing::Wrong);
+    assert_eq!(judged(&control, &[healthy(2)]).standing, RouteHealth::Wrong);
 }
 
 #[test]
 fn an_observing_route_is_judged_by_where_it_would_have_gone() {
     let mut observing = route();
     observing.policy.mode = Mode::Observe;
-    let control = Control { waiting: Some(waiting()), ..Control::default() };
+    let control = Assignment { waiting: Some(waiting()), ..Assignment::default() };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
-    assert_eq!(wrong.standing, Standing::Wrong);
+    assert_eq!(wrong.standing, RouteHealth::Wrong);
     assert!(wrong.why.ends_with("held back: the route only observes"), "{}", wrong.why);
-    assert_eq!(judged_on(&observing, &control, &[healthy(3)]).standing, Standing::Right);
+    assert_eq!(judged_on(&observing, &control, &[healthy(3)]).standing, RouteHealth::Right);
 }
 
 #[test]
 fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
     let limit = i64::try_from(SERVING_LIMIT.as_secs()).unwrap();
     let late = second(NOW - limit);
-    let follow = |arrival, moved_at| Control { follow: Some(following(arrival, moved_at)), ..pointing() };
+    let follow = |arrival, moved_at| Assignment { follow: Some(following(arrival, moved_at)), ..pointing() };
     let young = late.plus(Duration::from_millis(1));
     for (control, standing) in [
-        (follow(Arrival::Awaited, young), Standing::Moving),
-        (follow(Arrival::Awaited, late), Standing::Wrong),
-        (follow(Arrival::Overdue, young), Standing::Wrong),
-        (follow(Arrival::Serving, young), Standing::Wrong),
-        (pointing(), Standing::Moving),
+        (follow(ServingState::Awaited, young), RouteHealth::Moving),
+        (follow(ServingState::Awaited, late), RouteHealth::Wrong),
+        (follow(ServingState::Overdue, young), RouteHealth::Wrong),
+        (follow(ServingState::Serving, young), RouteHealth::Wrong),
+        (pointing(), RouteHealth::Moving),
     ] {
         assert_eq!(judged(&control, &[initial(2)]).standing, standing, "{control:?}");
     }
@@ -186,19 +194,19 @@ fn an_unhealthy_target_is_out_of_sync_unless_health_checks_do_not_count() {
         ..row(target(2), TargetHealth::Unhealthy)
     };
     let wrong = judged(&pointing(), std::slice::from_ref(&failing));
-    assert_eq!(wrong.standing, Standing::Wrong);
+    assert_eq!(wrong.standing, RouteHealth::Wrong);
     assert!(wrong.why.contains("security group"), "{}", wrong.why);
     let mut fails_open = route();
     fails_open.policy.serving_when = ServingWhen::Registered;
-    assert_eq!(judged_on(&fails_open, &pointing(), &[failing]).standing, Standing::Right);
+    assert_eq!(judged_on(&fails_open, &pointing(), &[failing]).standing, RouteHealth::Right);
 }
 
 #[test]
 fn a_target_that_only_joined_is_moving_until_the_failover_completes() {
     let mut control = pointing();
-    control.desired.as_mut().unwrap().reach = Reach::Register;
+    control.desired.as_mut().unwrap().reach = MoveMode::Register;
     let joined = judged(&control, &[healthy(1), healthy(2)]);
-    assert_eq!(joined.standing, Standing::Moving);
+    assert_eq!(joined.standing, RouteHealth::Moving);
     assert!(joined.why.contains("until the failover completes"), "{}", joined.why);
 }
 
@@ -210,10 +218,10 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
         judge(&route(), Some(&pointing()), Shown::Group(&shown), Some(&last), second(now))
     };
     let moving = judged(NOW);
-    assert_eq!(moving.standing, Standing::Moving);
+    assert_eq!(moving.standing, RouteHealth::Moving);
     assert!(moving.why.contains("attempt 2"), "{}", moving.why);
     let left = i64::try_from(IN_HAND_FOR.as_secs()).unwrap();
-    assert_eq!(judged(NOW - 30 + left).standing, Standing::Wrong);
+    assert_eq!(judged(NOW - 30 + left).standing, RouteHealth::Wrong);
 }
 
 /// The same three instances on a weighted route, each in a group of its own.
@@ -235,17 +243,17 @@ fn arn(number: u8) -> TargetGroupArn {
     TargetGroupArn::new(&arn).unwrap()
 }
 
-fn scene(in_service: u8, rows: &[u8]) -> Scene {
+fn scene(in_service: u8, rows: &[u8]) -> ObservedListener {
     let weight = |n: u8| {
         if n == in_service { Weight::WHOLE } else { Weight::NONE }
     };
-    Scene {
+    ObservedListener {
         weights: Weights { groups: (1..=3).map(|n| (arn(n), weight(n))).collect(), stickiness: None },
         rows: rows.iter().map(|n| (instance(*n), vec![healthy(*n)])).collect::<BTreeMap<_, _>>(),
     }
 }
 
-fn judged_weighted(scene: &Scene) -> Judgement {
+fn judged_weighted(scene: &ObservedListener) -> Assessment {
     let (route, weighted) = weighted_route();
     let shown = Shown::Weighted(&weighted, scene);
     judge(&route, Some(&pointing()), shown, None, second(NOW))
@@ -253,7 +261,7 @@ fn judged_weighted(scene: &Scene) -> Judgement {
 
 #[test]
 fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
-    let right = says(Standing::Right, "db-2 at 10.0.0.2:3306 is healthy");
+    let right = says(RouteHealth::Right, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged_weighted(&scene(2, &[1, 2, 3])), right);
 }
 
@@ -261,17 +269,17 @@ fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
 fn weights_that_differ_are_named_as_they_are_and_as_they_should_be() {
     let why = "it should point at db-2 at 10.0.0.2:3306: the weights are db-1 100, db-2 0, db-3 0 and should be db-1 0, \
                db-2 100, db-3 0";
-    assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(Standing::Wrong, why));
+    assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(RouteHealth::Wrong, why));
 }
 
 #[test]
 fn an_unread_weighted_group_is_unknown_unless_another_is_out_of_sync() {
     let unread = judged_weighted(&scene(2, &[1, 2]));
-    assert_eq!(unread, says(Standing::Unknown, "the target group of db-3 could not be read"));
-    assert_eq!(judged_weighted(&scene(1, &[1, 2])).standing, Standing::Wrong);
+    assert_eq!(unread, says(RouteHealth::Unknown, "the target group of db-3 could not be read"));
+    assert_eq!(judged_weighted(&scene(1, &[1, 2])).standing, RouteHealth::Wrong);
     let mut cold = scene(2, &[1, 2, 3]);
     cold.rows.insert(instance(3), Vec::new());
     let why =
         "it should point at db-2 at 10.0.0.2:3306: 10.0.0.3:3306 is not registered in the group of db-3";
-    assert_eq!(judged_weighted(&cold), says(Standing::Wrong, why));
+    assert_eq!(judged_weighted(&cold), says(RouteHealth::Wrong, why));
 }

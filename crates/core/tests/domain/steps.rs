@@ -4,18 +4,33 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink_core::decision::event::decide;
-use writerlink_core::decision::goal::{Aim, aim};
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::aim;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Sighting, Since, Truth};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::event::EventId;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
-use writerlink_core::ledger::change::{Arrival, Change, Effect, Taking, begin, extend, finish, note, settle};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::extend;
+use writerlink_core::ledger::change::finish;
+use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::change::settle;
 use writerlink_core::ledger::rebuild::rebuilt;
 use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind};
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{Mode, Policy, Role};
@@ -51,7 +66,7 @@ enum Step {
     /// The timer looks, and the witnesses say this; it stood for so long, and is worth this much.
     Looks(Truth, Option<u64>, Since),
     /// A person orders something.
-    Orders(Act, Vec<Rule>),
+    Orders(CommandKind, Vec<Rule>),
 }
 
 /// How the attempt of a step ends that moves the route.
@@ -85,16 +100,16 @@ impl Ledger {
         }
     }
 
-    fn control(&self) -> &Control {
+    fn control(&self) -> &Assignment {
         &self.state.control
     }
 
     fn commit(&mut self, change: &Change) -> Checked {
         prop_assert_eq!(change.from(), &self.state);
         let (before, after) = (&self.state.control, change.to());
-        let newest = |control: &Control| control.newest().map(|known| known.evidence);
+        let newest = |control: &Assignment| control.newest().map(|known| known.evidence);
         prop_assert!(newest(after) >= newest(before), "I3: the newest evidence regresses");
-        let applied = |control: &Control| control.desired.as_ref().map(|d| d.evidence);
+        let applied = |control: &Assignment| control.desired.as_ref().map(|d| d.evidence);
         prop_assert!(applied(after) >= applied(before), "I3: what is applied regresses");
         if let (Some(desired), Some(waiting)) = (&after.desired, &after.waiting) {
             prop_assert!(waiting.evidence > desired.evidence, "what waits is newer");
@@ -163,27 +178,30 @@ impl Ledger {
                 self.attempt(&told(id, number, at), ending)
             }
             Step::Looks(truth, stood, since) => {
-                let seen = Sighting { stood: stood.map(Duration::from_secs), ..seen_once(truth, self.now) };
+                let seen = Reading { stood: stood.map(Duration::from_secs), ..seen_once(truth, self.now) };
                 self.look(worth(seen, self.control(), since), ending)
             }
             Step::Orders(act, overrides) => {
                 let order = ordered(act, self.now, &overrides);
-                let evidence = evidence_of(Ground::Order(order.clone()));
+                let evidence = evidence_of(Trigger::Order(order.clone()));
                 if order.act.instance().is_some() {
                     return self.attempt(&evidence, ending);
                 }
                 let told = self.entry(None);
-                let change = note(&self.state, Effect::Obeys(order), told).unwrap();
+                let change = note(&self.state, StateUpdate::Obeys(order), told).unwrap();
                 self.commit(&change)
             }
         }
     }
 
     /// What the timer does: it asks where the route should point, and attempts what differs.
-    fn look(&mut self, seen: Sighting, ending: Ending) -> Checked {
+    fn look(&mut self, seen: Reading, ending: Ending) -> Checked {
         let desired = match aim(&self.route, self.control(), key(50), &seen, self.now) {
-            Aim::Keep(desired) | Aim::Follow(desired) => desired,
-            Aim::Confirm | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => return Ok(()),
+            TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => desired,
+            TargetDecision::Confirm
+            | TargetDecision::LeftToEvent
+            | TargetDecision::Wait(_)
+            | TargetDecision::Unknown => return Ok(()),
         };
         let differs = self.control().desired.as_ref() != Some(&desired);
         let lags = seen.worth.since == Since::Unchanged;
@@ -192,7 +210,7 @@ impl Ledger {
         let news = newest.is_some_and(|newest| newest.target != desired.target);
         prop_assert!(!(lags && news && !pinned), "I3: a lagging source moves the route");
         match unless_held_back(&self.route, self.control(), desired, self.now, &[]) {
-            Decision::Move(_) if differs => self.attempt(&evidence_of(Ground::Truth(seen)), ending),
+            Decision::Move(_) if differs => self.attempt(&evidence_of(Trigger::Truth(seen)), ending),
             Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => Ok(()),
         }
     }
@@ -200,8 +218,8 @@ impl Ledger {
     fn attempt(&mut self, evidence: &Evidence, ending: Ending) -> Checked {
         let claim = evidence.ground.event().and_then(|event| event.claim().ok());
         let order = match &evidence.ground {
-            Ground::Order(order) => Some(order),
-            Ground::Event(_) | Ground::Truth(_) => None,
+            Trigger::Order(order) => Some(order),
+            Trigger::Event(_) | Trigger::Truth(_) => None,
         };
         let ordered = order.and_then(|order| order.act.instance());
         let named = claim.as_ref().and_then(|claim| claim.instance()).or(ordered);
@@ -215,12 +233,12 @@ impl Ledger {
             }
             Decision::Hold(desired, brake) => {
                 let verdict = brake.verdict(&desired);
-                self.tell(evidence, verdict.outcome, Effect::Keeps(desired, brake.rule))
+                self.tell(evidence, verdict.outcome, StateUpdate::Keeps(desired, brake.rule))
             }
             Decision::Ask(verdict) => {
-                self.tell(evidence, verdict.outcome, Effect::of_asking(&evidence.ground))
+                self.tell(evidence, verdict.outcome, StateUpdate::of_asking(&evidence.ground))
             }
-            Decision::Settle(verdict) => self.tell(evidence, verdict.outcome, Effect::None),
+            Decision::Settle(verdict) => self.tell(evidence, verdict.outcome, StateUpdate::None),
         }
     }
 
@@ -251,9 +269,9 @@ impl Ledger {
         Ok(())
     }
 
-    fn carry_out(&mut self, desired: Desired, order: Option<&Order>, ending: Ending) -> Checked {
+    fn carry_out(&mut self, desired: Desired, order: Option<&OperatorCommand>, ending: Ending) -> Checked {
         let told = self.entry(None);
-        let taking = Taking { owner: &owner(), desired, arrival: None, order };
+        let taking = BeginRequest { owner: &owner(), desired, arrival: None, order };
         let change = begin(&self.state, taking, told).unwrap();
         self.commit(&change)?;
         let number = transition_id(self.attempts);
@@ -269,14 +287,14 @@ impl Ledger {
         self.commit(&change)
     }
 
-    fn tell(&mut self, evidence: &Evidence, outcome: Outcome, effect: Effect) -> Checked {
+    fn tell(&mut self, evidence: &Evidence, outcome: Outcome, effect: StateUpdate) -> Checked {
         let told = self.entry(Some(outcome));
         let change = match &evidence.ground {
-            Ground::Event(_) => {
-                let arrival = Arrival { key: evidence.key, source_arn: None, known: None };
+            Trigger::Event(_) => {
+                let arrival = EventDelivery { key: evidence.key, source_arn: None, known: None };
                 settle(&self.state, &arrival, effect, told)
             }
-            Ground::Truth(_) | Ground::Order(_) => note(&self.state, effect, told),
+            Trigger::Truth(_) | Trigger::Order(_) => note(&self.state, effect, told),
         };
         self.commit(&change.unwrap())
     }
@@ -344,17 +362,18 @@ fn any_since() -> impl Strategy<Value = Since> {
     ]
 }
 
-fn any_act() -> impl Strategy<Value = Act> {
+fn any_act() -> impl Strategy<Value = CommandKind> {
     let within = || prop::option::of((1..400_u64).prop_map(Duration::from_secs));
     prop_oneof![
-        (1..=5_u8).prop_map(|number| Act::Swap(instance(number))),
-        (1..=5_u8, within()).prop_map(|(number, within)| Act::Pin { instance: instance(number), within }),
-        Just(Act::Unpin),
-        within().prop_map(|within| Act::Pause { within }),
-        Just(Act::Resume),
-        within().prop_map(|within| Act::Freeze { within }),
-        Just(Act::Unfreeze),
-        Just(Act::Acknowledge),
+        (1..=5_u8).prop_map(|number| CommandKind::Swap(instance(number))),
+        (1..=5_u8, within())
+            .prop_map(|(number, within)| CommandKind::Pin { instance: instance(number), within }),
+        Just(CommandKind::Unpin),
+        within().prop_map(|within| CommandKind::Pause { within }),
+        Just(CommandKind::Resume),
+        within().prop_map(|within| CommandKind::Freeze { within }),
+        Just(CommandKind::Unfreeze),
+        Just(CommandKind::Acknowledge),
     ]
 }
 
@@ -409,7 +428,7 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
     let steps = [
         Step::Told(COMPLETED, 1, 0),
         Step::Passes(Duration::from_secs(10)),
-        Step::Orders(Act::Pause { within: None }, Vec::new()),
+        Step::Orders(CommandKind::Pause { within: None }, Vec::new()),
         Step::Told(COMPLETED, 2, 0),
         Step::Looks(members(2, &[1]), Some(4), Since::Changed),
     ];
@@ -418,8 +437,10 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
     }
     let points_at = |ledger: &Ledger| ledger.control().desired.as_ref().map(|d| d.target.ip);
     assert_eq!(points_at(&ledger), Some(address(1)));
-    let resumes =
-        [Step::Orders(Act::Resume, Vec::new()), Step::Looks(members(2, &[1]), None, Since::Unchanged)];
+    let resumes = [
+        Step::Orders(CommandKind::Resume, Vec::new()),
+        Step::Looks(members(2, &[1]), None, Since::Unchanged),
+    ];
     for step in resumes {
         ledger.take(step, Ending::Finished).unwrap();
     }

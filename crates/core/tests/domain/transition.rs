@@ -5,15 +5,25 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink_core::actuation::health;
-use writerlink_core::actuation::health::Follow;
+use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::ledger::change::{
-    Arrival, Change, Effect, EventWrite, IllegalChange, Taking, begin, extend, finish, note, settle,
-};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::EventWrite;
+use writerlink_core::ledger::change::IllegalChange;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::extend;
+use writerlink_core::ledger::change::finish;
+use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::change::settle;
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
 use writerlink_core::ledger::record::{Entry, Step};
-use writerlink_core::ledger::state::{Control, EventEntry, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::EventEntry;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::outcome::{Disposition, IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome, retry_after};
 use writerlink_core::model::reason::Reason;
@@ -44,7 +54,7 @@ fn fresh() -> RouteState {
 /// A route that attempt `number` holds, and that points at `db-1` since second 10.
 fn held_by(number: u128) -> RouteState {
     RouteState {
-        control: Control {
+        control: Assignment {
             generation: Generation(7),
             lease: Some(Lease {
                 owner: Owner::new("holder"),
@@ -52,15 +62,15 @@ fn held_by(number: u128) -> RouteState {
                 deadline: second(30),
             }),
             desired: Some(desired(1, order(10, 1), key(1))),
-            ..Control::default()
+            ..Assignment::default()
         },
         ..fresh()
     }
 }
 
 /// Takes the route for an event.
-fn taking(desired: Desired, arrival: &Arrival) -> Taking<'_> {
-    Taking { owner: &OWNER, desired, arrival: Some(arrival), order: None }
+fn taking(desired: Desired, arrival: &EventDelivery) -> BeginRequest<'_> {
+    BeginRequest { owner: &OWNER, desired, arrival: Some(arrival), order: None }
 }
 
 /// The event that attempt `number` has in hand.
@@ -86,7 +96,7 @@ fn a_begun_move_takes_the_lease_records_its_intent_and_claims_the_event() {
     assert_eq!(change.from(), &fresh());
     assert_eq!(
         change.to(),
-        &Control {
+        &Assignment {
             generation: Generation(1),
             lease: Some(Lease {
                 owner: owner(),
@@ -95,7 +105,7 @@ fn a_begun_move_takes_the_lease_records_its_intent_and_claims_the_event() {
             }),
             safety: Safety { moves: vec![second(21)], ..Safety::default() },
             desired: Some(wanted),
-            ..Control::default()
+            ..Assignment::default()
         }
     );
     assert_eq!(change.entry(), Some(&told));
@@ -187,16 +197,16 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
         ..entry(5, second(25), Some(Outcome::Swapped))
     };
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told.clone()).unwrap();
-    let expected = Control {
+    let expected = Assignment {
         lease: None,
-        follow: Some(Follow {
+        follow: Some(HealthWatch {
             transition: transition_id(5),
             key: key(1),
             instance: instance(1),
             target: target(1),
             since: second(10),
             moved_at: second(25),
-            arrival: health::Arrival::Awaited,
+            arrival: health::ServingState::Awaited,
             leaving: vec![target(2), target(3)],
         }),
         ..held_by(5).control
@@ -265,7 +275,8 @@ fn a_move_that_is_followed_no_more_leaves_the_state() {
     let moved = finish(&held_by(5), None, entry(5, second(25), Some(Outcome::Swapped)));
     let control = moved.unwrap().to().clone();
     assert!(control.follow.is_some());
-    let over = note(&RouteState { control, ..fresh() }, Effect::Follows(None), entry(6, second(30), None));
+    let over =
+        note(&RouteState { control, ..fresh() }, StateUpdate::Follows(None), entry(6, second(30), None));
     assert_eq!(over.unwrap().to().follow, None);
 }
 
@@ -292,8 +303,8 @@ fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
 #[test]
 fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
-    let change = settle(&held_by(1), &new_arrival(2), Effect::None, told).unwrap();
-    let expected = Control { generation: Generation(8), lease: None, ..held_by(1).control };
+    let change = settle(&held_by(1), &new_arrival(2), StateUpdate::None, told).unwrap();
+    let expected = Assignment { generation: Generation(8), lease: None, ..held_by(1).control };
     assert_eq!(change.to(), &expected, "a dead holder is fenced off");
     let settled = change.event().and_then(|write| write.entry().settled);
     assert_eq!(settled, Some(Outcome::Ignored));
@@ -302,13 +313,16 @@ fn a_settled_event_leaves_the_route_where_it_was_under_a_new_generation() {
 #[test]
 fn an_event_is_not_settled_without_an_outcome() {
     let told = entry(5, second(60), None);
-    assert_eq!(settle(&fresh(), &new_arrival(2), Effect::None, told), Err(IllegalChange::NoOutcome(key(2))));
+    assert_eq!(
+        settle(&fresh(), &new_arrival(2), StateUpdate::None, told),
+        Err(IllegalChange::NoOutcome(key(2)))
+    );
 }
 
 #[test]
 fn a_note_leaves_the_event_of_the_same_key_alone() {
     let told = entry(5, second(60), Some(Outcome::Rejected));
-    let change = note(&held_by(1), Effect::None, told).unwrap();
+    let change = note(&held_by(1), StateUpdate::None, told).unwrap();
     assert_eq!(change.event(), None);
     assert_eq!(change.to().generation, Generation(8));
     assert_eq!(change.to().desired, held_by(1).control.desired);
@@ -340,7 +354,7 @@ fn only_what_needs_a_person_goes_to_the_dead_letter_queue() {
 fn a_settled_event_is_not_settled_again() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
     let arrival = known_arrival(2, Some(Outcome::Swapped));
-    assert_eq!(settle(&fresh(), &arrival, Effect::None, told), Err(IllegalChange::EventSettled(key(2))));
+    assert_eq!(settle(&fresh(), &arrival, StateUpdate::None, told), Err(IllegalChange::EventSettled(key(2))));
 }
 
 #[test]
@@ -365,26 +379,26 @@ fn any_state() -> impl Strategy<Value = RouteState> {
     };
     let generation = prop_oneof![0..5_u64, Just(u64::MAX)];
     (generation, lease, wanted(), wanted()).prop_map(|(generation, lease, desired, waiting)| RouteState {
-        control: Control {
+        control: Assignment {
             generation: Generation(generation),
             lease,
             desired,
             waiting,
-            ..Control::default()
+            ..Assignment::default()
         },
         ..fresh()
     })
 }
 
-fn any_effect() -> impl Strategy<Value = Effect> {
+fn any_effect() -> impl Strategy<Value = StateUpdate> {
     let rule = prop::sample::select(Rule::ALL.to_vec());
     let kept = (1..=3_u8, 0..4_i64, 0..=2_u8, rule)
-        .prop_map(|(n, at, rank, rule)| Effect::Keeps(desired(n, order(at, rank), key(n)), rule));
+        .prop_map(|(n, at, rank, rule)| StateUpdate::Keeps(desired(n, order(at, rank), key(n)), rule));
     prop_oneof![
-        Just(Effect::None),
+        Just(StateUpdate::None),
         kept,
-        (0..4_i64).prop_map(|at| Effect::Asks(second(at))),
-        Just(Effect::Follows(None)),
+        (0..4_i64).prop_map(|at| StateUpdate::Asks(second(at))),
+        Just(StateUpdate::Follows(None)),
     ]
 }
 
@@ -392,7 +406,7 @@ fn any_outcome() -> impl Strategy<Value = Option<Outcome>> {
     prop::option::of(prop::sample::select(Outcome::ALL.to_vec()))
 }
 
-fn any_arrival() -> impl Strategy<Value = Arrival> {
+fn any_arrival() -> impl Strategy<Value = EventDelivery> {
     prop_oneof![Just(new_arrival(2)), any_outcome().prop_map(|settled| known_arrival(2, settled))]
 }
 
@@ -451,9 +465,9 @@ proptest! {
 
 #[test]
 fn an_event_that_waited_and_changed_no_target_did_not_move_the_route() {
-    let moved_at = |seconds| Control {
+    let moved_at = |seconds| Assignment {
         safety: Safety { moves: vec![second(seconds)], ..Safety::default() },
-        ..Control::default()
+        ..Assignment::default()
     };
     let seen_at =
         |seconds, attempts| EventEntry { first_seen: second(seconds), attempts, ..in_hand(1, None) };
@@ -463,7 +477,7 @@ fn an_event_that_waited_and_changed_no_target_did_not_move_the_route() {
         let event = seen_at(seen, attempts);
         assert_eq!(moved_at(moved).may_be_moved_by(&event), may_be);
     }
-    assert!(!Control::default().may_be_moved_by(&seen_at(20, 0)));
+    assert!(!Assignment::default().may_be_moved_by(&seen_at(20, 0)));
 }
 
 // --- who comes back for an event ------------------------------------------------------------------

@@ -5,11 +5,16 @@ use std::time::Duration;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground};
-use writerlink_core::ledger::change::{Effect, Taking, begin, note, settle};
-use writerlink_core::ledger::holds::Brake;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::begin;
+use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::change::settle;
+use writerlink_core::ledger::holds::Blocked;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::{Awaits, SourceConflict, UnresolvedEvent};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
@@ -58,24 +63,24 @@ fn conflict() -> SourceConflict {
 }
 
 /// A route that points at `db-1` by an event of second 10, and could not act on one of second 20.
-fn unresolved() -> Control {
-    Control {
+fn unresolved() -> Assignment {
+    Assignment {
         unresolved_event: Some(refused(20)),
         source_conflict: Some(conflict()),
         ..pointing_at(1, order_of(10))
     }
 }
 
-fn noted(from: Control, effect: Effect) -> Control {
+fn noted(from: Assignment, effect: StateUpdate) -> Assignment {
     let entry = entry(5, second(60), None);
     note(&state_of(from), effect, entry).unwrap().to().clone()
 }
 
 #[test]
 fn an_older_refused_event_never_replaces_a_newer_one() {
-    let after = noted(unresolved(), Effect::Refuses(refused(15)));
+    let after = noted(unresolved(), StateUpdate::Refuses(refused(15)));
     assert_eq!(after.unresolved_event, Some(refused(20)));
-    let after = noted(unresolved(), Effect::Refuses(refused(25)));
+    let after = noted(unresolved(), StateUpdate::Refuses(refused(25)));
     assert_eq!(after.unresolved_event, Some(refused(25)));
 }
 
@@ -93,28 +98,28 @@ fn newer_accepted_evidence_answers_a_refused_event_and_a_conflict() {
     let change = begun_for(&state_of(unresolved()), newer.clone(), 40).unwrap();
     assert_eq!(change.to().unresolved_event, None);
     assert_eq!(change.to().source_conflict, None);
-    let held = noted(unresolved(), Effect::Keeps(newer, Rule::Paused));
+    let held = noted(unresolved(), StateUpdate::Keeps(newer, Rule::Paused));
     assert_eq!(held.unresolved_event, None, "held evidence is accepted, too");
 }
 
 #[test]
 fn an_ack_answers_a_refused_event_and_a_pause_does_not() {
-    let ack = ordered(Act::Acknowledge, second(50), &[]);
-    let after = noted(unresolved(), Effect::Obeys(ack));
+    let ack = ordered(CommandKind::Acknowledge, second(50), &[]);
+    let after = noted(unresolved(), StateUpdate::Obeys(ack));
     assert_eq!(after.unresolved_event, None);
-    let pause = ordered(Act::Pause { within: None }, second(50), &[]);
-    let after = noted(unresolved(), Effect::Obeys(pause));
+    let pause = ordered(CommandKind::Pause { within: None }, second(50), &[]);
+    let after = noted(unresolved(), StateUpdate::Obeys(pause));
     assert_eq!(after.unresolved_event, Some(refused(20)));
 }
 
 #[test]
 fn sources_that_agree_with_the_event_end_the_conflict() {
-    let after = noted(unresolved(), Effect::Agrees(key(99)));
+    let after = noted(unresolved(), StateUpdate::Agrees(key(99)));
     assert_eq!(after.agreed_with, Some(key(99)));
     assert_eq!(after.source_conflict, None);
-    let again = noted(after, Effect::Conflicts(Some(conflict())));
+    let again = noted(after, StateUpdate::Conflicts(Some(conflict())));
     assert_eq!(again.source_conflict, Some(conflict()));
-    assert_eq!(noted(again, Effect::Conflicts(None)).source_conflict, None);
+    assert_eq!(noted(again, StateUpdate::Conflicts(None)).source_conflict, None);
 }
 
 // --- which verdicts leave an event unresolved ---------------------------------------------------
@@ -144,7 +149,7 @@ fn every_reason_that_leaves_the_writer_open_is_unresolved_and_no_other_is() {
         let asked = Decision::Ask(Verdict::new(Outcome::Ignored, reason, ""));
         assert_eq!(asked.leaves_unresolved(), None, "the sources answer it");
     }
-    let brake = Brake { rule: Rule::Paused, note: String::new() };
+    let brake = Blocked { rule: Rule::Paused, note: String::new() };
     let held = Decision::Hold(desired(2, order_of(10), key(1)), brake);
     assert_eq!(held.leaves_unresolved(), None, "it moves the route later");
 }
@@ -206,14 +211,14 @@ fn an_event_from_the_future_counts_from_when_it_was_refused() {
 
 #[test]
 fn only_events_are_unresolved_and_not_what_a_person_was_refused() {
-    let order = ordered(Act::Swap(instance(9)), second(20), &[]);
-    let evidence = evidence_of(Ground::Order(order));
+    let order = ordered(CommandKind::Swap(instance(9)), second(20), &[]);
+    let evidence = evidence_of(Trigger::Order(order));
     assert_eq!(left_open(&evidence, 30), None);
 }
 
 // --- an event that waits ------------------------------------------------------------------------
 
-fn waiting(control: &Control, reason: Reason, now: i64) -> Option<UnresolvedEvent> {
+fn waiting(control: &Assignment, reason: Reason, now: i64) -> Option<UnresolvedEvent> {
     let evidence = evidence(COMPLETED, 3, second(20));
     UnresolvedEvent::waiting(control, &evidence, reason, "it waits", second(now))
 }
@@ -223,16 +228,17 @@ fn an_event_that_waits_is_recorded_once_and_not_over_a_newer_one() {
     let before = pointing_at(1, order_of(10));
     let open = waiting(&before, Reason::AwaitsTurn, 30).unwrap();
     assert_eq!((open.outcome, open.awaits()), (None, Awaits::ItsTurn));
-    let after = noted(before, Effect::Refuses(open));
+    let after = noted(before, StateUpdate::Refuses(open));
     assert_eq!(waiting(&after, Reason::AwaitsTurn, 40), None);
-    let newer = Control { unresolved_event: Some(refused(25)), ..after };
+    let newer = Assignment { unresolved_event: Some(refused(25)), ..after };
     assert_eq!(waiting(&newer, Reason::AwaitsTurn, 40), None);
 }
 
 #[test]
 fn an_event_that_the_route_points_by_waits_for_nothing_new() {
     let evidence = evidence(COMPLETED, 3, second(20));
-    let control = Control { desired: Some(desired(3, order_of(20), evidence.key)), ..Control::default() };
+    let control =
+        Assignment { desired: Some(desired(3, order_of(20), evidence.key)), ..Assignment::default() };
     assert_eq!(waiting(&control, Reason::AwaitsTurn, 40), None);
 }
 
@@ -256,7 +262,7 @@ fn the_message_of_a_waiting_event_is_expected_for_15_minutes() {
 #[test]
 fn what_waited_and_then_fails_keeps_since_when_it_is_open() {
     let open = waiting(&pointing_at(1, order_of(10)), Reason::AddressUnavailable, 30);
-    let control = Control { unresolved_event: open, ..pointing_at(1, order_of(10)) };
+    let control = Assignment { unresolved_event: open, ..pointing_at(1, order_of(10)) };
     let evidence = evidence(COMPLETED, 3, second(20));
     let verdict = Verdict::new(Outcome::Failed, Reason::AddressUnavailable, "it waits");
     let failed = UnresolvedEvent::refused(&control, &evidence, &verdict.into(), second(99));
@@ -268,9 +274,9 @@ fn what_waited_and_then_fails_keeps_since_when_it_is_open() {
 
 #[test]
 fn a_swap_resolves_it_although_the_persons_clock_lags() {
-    let order = ordered(Act::Swap(instance(2)), second(15), &[]);
+    let order = ordered(CommandKind::Swap(instance(2)), second(15), &[]);
     let owner = owner();
-    let taking = Taking {
+    let taking = BeginRequest {
         owner: &owner,
         desired: desired(2, order_of(15), key(8)),
         arrival: None,
@@ -281,7 +287,7 @@ fn a_swap_resolves_it_although_the_persons_clock_lags() {
 }
 
 /// The state after the event that is unresolved is settled like this.
-fn settled(outcome: Outcome, effect: Effect) -> Control {
+fn settled(outcome: Outcome, effect: StateUpdate) -> Assignment {
     let entry = entry(5, second(60), Some(outcome));
     let change = settle(&state_of(unresolved()), &new_arrival(7), effect, entry);
     change.unwrap().to().clone()
@@ -289,14 +295,14 @@ fn settled(outcome: Outcome, effect: Effect) -> Control {
 
 #[test]
 fn an_event_that_is_settled_with_nothing_left_open_is_unresolved_no_more() {
-    assert_eq!(settled(Outcome::Ignored, Effect::None).unresolved_event, None);
-    let again = settled(Outcome::Failed, Effect::Refuses(refused(20)));
+    assert_eq!(settled(Outcome::Ignored, StateUpdate::None).unresolved_event, None);
+    let again = settled(Outcome::Failed, StateUpdate::Refuses(refused(20)));
     assert_eq!(again.unresolved_event, Some(refused(20)));
 }
 
 #[test]
 fn a_superseded_event_stays_open_until_the_newer_one_moves_the_route() {
-    let after = settled(Outcome::Superseded, Effect::None);
+    let after = settled(Outcome::Superseded, StateUpdate::None);
     assert_eq!(after.unresolved_event, Some(refused(20)));
     let newer = desired(3, order_of(30), key(8));
     let moved = begun_for(&state_of(after), newer, 70).unwrap();
@@ -306,7 +312,7 @@ fn a_superseded_event_stays_open_until_the_newer_one_moves_the_route() {
 #[test]
 fn no_move_mends_the_map() {
     let differs = SourceConflict { reason: Reason::MapDiffers, ..conflict() };
-    let control = Control { source_conflict: Some(differs.clone()), ..pointing_at(1, order_of(10)) };
+    let control = Assignment { source_conflict: Some(differs.clone()), ..pointing_at(1, order_of(10)) };
     let newer = desired(2, order_of(21), key(8));
     let moved = begun_for(&state_of(control), newer, 40).unwrap();
     assert_eq!(moved.to().source_conflict, Some(differs));

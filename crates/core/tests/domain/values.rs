@@ -5,24 +5,33 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Sighting, Since, Truth, Worth};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Worth;
 use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
-use writerlink_core::ledger::change::Arrival;
-use writerlink_core::ledger::record::{Entry, RecordKind, Told};
-use writerlink_core::ledger::state::{Control, EventEntry};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::EventEntry;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::names::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup};
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_core::model::time::Timestamp;
 
@@ -107,7 +116,7 @@ pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desire
         instance: instance(number),
         target: target(number),
         beside: BTreeSet::new(),
-        reach: Reach::Swap,
+        reach: MoveMode::Swap,
         evidence: order,
         event: key,
     }
@@ -142,7 +151,7 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         provenance: None,
         cause: Cause::Event,
         event_key: key(1),
-        told: Some(Told::Event(event(STARTED, "failover to DB instance: db-2", second(0)))),
+        told: Some(RecordedTrigger::Event(event(STARTED, "failover to DB instance: db-2", second(0)))),
         target_group: group_arn(),
         desired: None,
         before: Vec::new(),
@@ -155,13 +164,13 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
 }
 
 /// An event that the ledger has not met.
-pub(crate) fn new_arrival(number: u8) -> Arrival {
-    Arrival { key: key(number), source_arn: None, known: None }
+pub(crate) fn new_arrival(number: u8) -> EventDelivery {
+    EventDelivery { key: key(number), source_arn: None, known: None }
 }
 
 /// An event that the ledger has met once.
-pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> Arrival {
-    Arrival {
+pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> EventDelivery {
+    EventDelivery {
         known: Some(EventEntry {
             key: key(number),
             source_arn: Some("arn:first".to_owned()),
@@ -177,12 +186,12 @@ pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> Arrival {
 
 /// The same route with somebody to ask about its writer.
 pub(crate) fn asking_route() -> Route {
-    Route { policy: Policy { truth: [Witness::Rds].into(), ..Policy::default() }, ..route() }
+    Route { policy: Policy { truth: [DiscoverySource::Rds].into(), ..Policy::default() }, ..route() }
 }
 
 /// A route that points at `db-{number}` by evidence of that order, told by event 99.
-pub(crate) fn pointing_at(number: u8, order: EvidenceOrder) -> Control {
-    Control { desired: Some(desired(number, order, key(99))), ..Control::default() }
+pub(crate) fn pointing_at(number: u8, order: EvidenceOrder) -> Assignment {
+    Assignment { desired: Some(desired(number, order, key(99))), ..Assignment::default() }
 }
 
 pub(crate) fn member(number: u8) -> Member {
@@ -195,8 +204,8 @@ pub(crate) fn members(writer: u8, readers: &[u8]) -> Truth {
 }
 
 /// The first reading of something new: nobody has confirmed it yet.
-pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Sighting {
-    Sighting {
+pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Reading {
+    Reading {
         at,
         truth,
         stood: None,
@@ -206,27 +215,33 @@ pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Sighting {
 }
 
 /// The same, worth this much against the newest evidence of that route.
-pub(crate) fn worth(seen: Sighting, control: &Control, since: Since) -> Sighting {
+pub(crate) fn worth(seen: Reading, control: &Assignment, since: Since) -> Reading {
     let against = control.newest().map(|newest| newest.event);
-    Sighting { worth: Worth { against, since }, ..seen }
+    Reading { worth: Worth { against, since }, ..seen }
 }
 
 /// The same, from sources that have changed since the newest evidence of that route.
-pub(crate) fn newer(seen: Sighting, control: &Control) -> Sighting {
+pub(crate) fn newer(seen: Reading, control: &Assignment) -> Reading {
     worth(seen, control, Since::Changed)
 }
 
 /// Three readings that agreed, the last of them at `at`.
-pub(crate) fn steady(truth: Truth, at: Timestamp) -> Sighting {
-    Sighting { stood: Some(Duration::from_secs(4)), ..seen_once(truth, at) }
+pub(crate) fn steady(truth: Truth, at: Timestamp) -> Reading {
+    Reading { stood: Some(Duration::from_secs(4)), ..seen_once(truth, at) }
 }
 
 /// An order of somebody at `at` that goes past these rules.
-pub(crate) fn ordered(act: Act, at: Timestamp, overrides: &[Rule]) -> Order {
-    Order { at, by: "ana".to_owned(), reason: "a drill".to_owned(), act, overrides: overrides.to_vec() }
+pub(crate) fn ordered(act: CommandKind, at: Timestamp, overrides: &[Rule]) -> OperatorCommand {
+    OperatorCommand {
+        at,
+        by: "ana".to_owned(),
+        reason: "a drill".to_owned(),
+        act,
+        overrides: overrides.to_vec(),
+    }
 }
 
 /// Something that was seen or ordered just now, as evidence about the route.
-pub(crate) fn evidence_of(ground: Ground) -> Evidence {
+pub(crate) fn evidence_of(ground: Trigger) -> Evidence {
     Evidence::now(&route().name, ground, 7)
 }

@@ -1,9 +1,9 @@
 //! An event that waits for its turn or for an address: nothing else moves the route past it.
 
-use writerlink_core::decision::goal::Aim;
+use writerlink_core::decision::goal::TargetDecision;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::event::RANK_TRUTH;
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
@@ -25,7 +25,7 @@ use super::values::seen_once;
 use super::values::steady;
 
 /// The route points at `db-1`, and an event of second 100 that names `db-3` has waited since then.
-fn passed_by(control: Control, reason: Reason, outcome: Option<Outcome>) -> Control {
+fn passed_by(control: Assignment, reason: Reason, outcome: Option<Outcome>) -> Assignment {
     let event = UnresolvedEvent {
         key: key(7),
         at: second(100),
@@ -35,12 +35,12 @@ fn passed_by(control: Control, reason: Reason, outcome: Option<Outcome>) -> Cont
         reason,
         note: String::new(),
     };
-    Control { unresolved_event: Some(event), ..control }
+    Assignment { unresolved_event: Some(event), ..control }
 }
 
 /// Evidence for `db-2` was held back, and nothing holds it back any more.
-fn resumed() -> Control {
-    Control { waiting: Some(desired(2, order(50, 2), key(8))), ..pointing_at(1, order(10, 2)) }
+fn resumed() -> Assignment {
+    Assignment { waiting: Some(desired(2, order(50, 2), key(8))), ..pointing_at(1, order(10, 2)) }
 }
 
 #[test]
@@ -49,10 +49,10 @@ fn no_move_goes_past_an_event_that_waits() {
     let silent = seen_once(Truth::Silent, second(110));
     for reason in [Reason::AwaitsTurn, Reason::TooManyMoves, Reason::AddressUnavailable] {
         let waits = |control| passed_by(control, reason, None);
-        assert_eq!(aimed(&route(), &waits(resumed()), &silent), Aim::LeftToEvent);
+        assert_eq!(aimed(&route(), &waits(resumed()), &silent), TargetDecision::LeftToEvent);
         let old = pointing_at(1, order(10, RANK_TRUTH));
         let aim = aimed(&asking_route(), &waits(old), &lagging);
-        assert_eq!(aim, Aim::LeftToEvent, "{reason}");
+        assert_eq!(aim, TargetDecision::LeftToEvent, "{reason}");
     }
 }
 

@@ -1,13 +1,18 @@
 //! `walk`: a decision and the questions that led to it, which are one.
 
 use proptest::prelude::*;
-use writerlink_core::decision::checks::{Answer, Asked, Question, Walk};
+use writerlink_core::decision::checks::CheckRecord;
+use writerlink_core::decision::checks::CheckResult;
+use writerlink_core::decision::checks::DecisionCheck;
+use writerlink_core::decision::checks::DecisionTrace;
 use writerlink_core::decision::event::{decide, walk};
 use writerlink_core::decision::verdict::{Decision, Verdict};
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground};
-use writerlink_core::ledger::holds::{Safety, Stop};
-use writerlink_core::ledger::state::Control;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::holds::Safety;
+use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::policy::{Mode, Role};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
@@ -33,9 +38,9 @@ use super::values::steady;
 
 const NOW: i64 = 700;
 
-fn told(walk: &Walk) -> String {
-    let line = |asked: &Asked| {
-        let Asked { question, answer, compared } = asked;
+fn told(walk: &DecisionTrace) -> String {
+    let line = |asked: &CheckRecord| {
+        let CheckRecord { question, answer, compared } = asked;
         format!("{} {question}: {compared}\n", answer.as_str())
     };
     walk.asked.iter().map(line).collect()
@@ -69,14 +74,14 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
 
 #[test]
 fn a_trace_ends_with_the_deciding_check_and_the_recorded_words() {
-    let control = Control {
+    let control = Assignment {
         safety: Safety { pause: Some(stop()), ..Safety::default() },
         ..pointing_at(1, order(650, 2))
     };
     let late = evidence(COMPLETED, 2, second(600));
     let walked = walk(&route(), &control, &late, Some(address(2)), second(NOW));
     let last = walked.asked.last().unwrap();
-    assert_eq!((last.question, last.answer), (Question::News, Answer::Stop));
+    assert_eq!((last.question, last.answer), (DecisionCheck::News, CheckResult::Stop));
     let Decision::Settle(verdict) = walked.decision else {
         panic!("it is not news");
     };
@@ -84,40 +89,40 @@ fn a_trace_ends_with_the_deciding_check_and_the_recorded_words() {
     let news = evidence(COMPLETED, 2, second(660));
     let walked = walk(&route(), &control, &news, Some(address(2)), second(NOW));
     let last = walked.asked.last().unwrap();
-    assert_eq!(last.question, Question::Free(Rule::Paused));
+    assert_eq!(last.question, DecisionCheck::Free(Rule::Paused));
     assert_eq!(last.compared, format!("paused {}", stop()));
 }
 
 #[test]
 fn what_an_order_overrides_is_passed_and_told() {
-    let control = Control {
+    let control = Assignment {
         safety: Safety { freeze: Some(stop()), ..Safety::default() },
         ..pointing_at(1, order(100, 2))
     };
-    let order = ordered(Act::Swap(instance(2)), second(690), &[Rule::Frozen]);
-    let evidence = evidence_of(Ground::Order(order));
+    let order = ordered(CommandKind::Swap(instance(2)), second(690), &[Rule::Frozen]);
+    let evidence = evidence_of(Trigger::Order(order));
     let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
     assert!(matches!(walk.decision, Decision::Move(_)));
-    let frozen = Question::Free(Rule::Frozen);
+    let frozen = DecisionCheck::Free(Rule::Frozen);
     let asked = walk.asked.iter().find(|asked| asked.question == frozen).unwrap();
-    assert_eq!(asked.answer, Answer::Pass);
+    assert_eq!(asked.answer, CheckResult::Pass);
     assert!(asked.compared.ends_with("; the order overrides it"), "{}", asked.compared);
 }
 
 #[test]
 fn every_question_has_a_name_of_its_own_and_its_place() {
-    let mut names: Vec<&str> = Question::ALL.iter().map(|question| question.as_str()).collect();
+    let mut names: Vec<&str> = DecisionCheck::ALL.iter().map(|question| question.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), Question::ALL.len());
+    assert_eq!(names.len(), DecisionCheck::ALL.len());
 }
 
-fn stop() -> Stop {
-    Stop { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(50), until: None }
+fn stop() -> Suspension {
+    Suspension { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(50), until: None }
 }
 
-fn place(question: Question) -> usize {
-    let mut all = Question::ALL.iter();
+fn place(question: DecisionCheck) -> usize {
+    let mut all = DecisionCheck::ALL.iter();
     all.position(|other| *other == question).unwrap()
 }
 
@@ -141,7 +146,7 @@ fn any_route() -> impl Strategy<Value = Route> {
 }
 
 /// A state that may also be stopped, and may have moved often.
-fn any_stopped_control() -> impl Strategy<Value = Control> {
+fn any_stopped_control() -> impl Strategy<Value = Assignment> {
     let stops = (any::<bool>(), any::<bool>(), any::<bool>());
     let moves = prop::collection::vec((0..NOW).prop_map(second), 0..8);
     (any_control(), stops, moves).prop_map(|(mut control, (pause, freeze, flapping), moves)| {
@@ -178,18 +183,18 @@ fn any_event() -> impl Strategy<Value = Evidence> {
 fn any_evidence() -> impl Strategy<Value = Evidence> {
     let order = (1..=4_u8, prop::sample::subsequence(Rule::ALL.to_vec(), 0..=5));
     let order = order.prop_map(|(number, overrides)| {
-        let order = ordered(Act::Swap(instance(number)), second(NOW), &overrides);
-        evidence_of(Ground::Order(order))
+        let order = ordered(CommandKind::Swap(instance(number)), second(NOW), &overrides);
+        evidence_of(Trigger::Order(order))
     });
-    let truth = any_truth().prop_map(|truth| evidence_of(Ground::Truth(steady(truth, second(NOW)))));
+    let truth = any_truth().prop_map(|truth| evidence_of(Trigger::Truth(steady(truth, second(NOW)))));
     prop_oneof![4 => any_event(), 1 => order, 1 => truth]
 }
 
 /// What the sources said, newer than the route's evidence.
-fn held_against(control: &Control, evidence: Evidence) -> Evidence {
+fn held_against(control: &Assignment, evidence: Evidence) -> Evidence {
     let ground = match evidence.ground {
-        Ground::Truth(seen) => Ground::Truth(newer(seen, control)),
-        told @ (Ground::Event(_) | Ground::Order(_)) => told,
+        Trigger::Truth(seen) => Trigger::Truth(newer(seen, control)),
+        told @ (Trigger::Event(_) | Trigger::Order(_)) => told,
     };
     Evidence { ground, ..evidence }
 }
@@ -217,13 +222,13 @@ proptest! {
         let places: Vec<usize> = walk.asked.iter().map(|asked| place(asked.question)).collect();
         prop_assert!(places.is_sorted_by(|one, next| one < next), "{}", told(&walk));
         let (last, before) = walk.asked.split_last().unwrap();
-        prop_assert!(before.iter().all(|asked| asked.answer == Answer::Pass), "{}", told(&walk));
+        prop_assert!(before.iter().all(|asked| asked.answer == CheckResult::Pass), "{}", told(&walk));
         match verdict(&walk.decision) {
             None => {
-                prop_assert_eq!((last.question, last.answer), (Question::FewMoves, Answer::Pass));
+                prop_assert_eq!((last.question, last.answer), (DecisionCheck::FewMoves, CheckResult::Pass));
             }
             Some(verdict) => {
-                prop_assert_eq!(last.answer, Answer::Stop);
+                prop_assert_eq!(last.answer, CheckResult::Stop);
                 prop_assert!(verdict.note.contains(&last.compared), "{}: {}", last.compared, verdict.note);
             }
         }
@@ -241,10 +246,10 @@ proptest! {
         if let Some(verdict) = verdict(&walk.decision) {
             // One reason stands for the stop by the flap rule and for the move that would have brought it about.
             let asked = match last.question {
-                Question::FewMoves => Question::Free(Rule::Flapping),
+                DecisionCheck::FewMoves => DecisionCheck::Free(Rule::Flapping),
                 other => other,
             };
-            prop_assert_eq!(Question::of(verdict.reason), Some(asked));
+            prop_assert_eq!(DecisionCheck::of(verdict.reason), Some(asked));
         }
     }
 }

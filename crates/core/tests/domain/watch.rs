@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use writerlink_core::decision::goal::{Aim, aim};
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::aim;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Reading, Sighting, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
 use writerlink_core::ledger::sources::Sources;
-use writerlink_core::ledger::state::{Control, RouteContext};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteContext;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::ids::Owner;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::policy::Witness;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
 
@@ -30,12 +35,12 @@ pub(crate) const MINUTE: i64 = 60;
 pub(crate) const DAY: i64 = 24 * 60 * MINUTE;
 
 /// What a source says: instance `n` writes, or (0) it cannot tell.
-pub(crate) type Says = (Witness, u8);
+pub(crate) type Says = (DiscoverySource, u8);
 
 /// A worker's timer on one route, and the ledger.
 pub(crate) struct Watch {
     pub(crate) route: Route,
-    pub(crate) control: Control,
+    pub(crate) control: Assignment,
     pub(crate) sources: Sources,
     pub(crate) now: i64,
     pub(crate) own: u128,
@@ -43,13 +48,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// A route that asks these sources, and has known for long that instance 1 writes.
-    pub(crate) fn of(witnesses: &[Witness]) -> Self {
+    pub(crate) fn of(witnesses: &[DiscoverySource]) -> Self {
         let mut watch = Self {
             route: Route {
                 policy: Policy { truth: witnesses.iter().copied().collect(), ..Policy::default() },
                 ..asking_route()
             },
-            control: Control::default(),
+            control: Assignment::default(),
             sources: Sources::default(),
             now: 0,
             own: 100,
@@ -63,7 +68,7 @@ impl Watch {
     }
 
     pub(crate) fn dns() -> Self {
-        Self::of(&[Witness::Dns])
+        Self::of(&[DiscoverySource::Dns])
     }
 
     /// Evidence of now is accepted: its key is that of its instance and rank.
@@ -82,36 +87,36 @@ impl Watch {
         self.control.agreed_with = self.control.newest().map(|newest| newest.event);
     }
 
-    pub(crate) fn sees(&mut self, said: &[Says]) -> (Reading, Sighting) {
+    pub(crate) fn sees(&mut self, said: &[Says]) -> (SourceReports, Reading) {
         let said = said.iter().map(|(witness, number)| {
             let nameless = |member: Member| Member {
-                instance: member.instance.filter(|_| *witness == Witness::Rds),
+                instance: member.instance.filter(|_| *witness == DiscoverySource::Rds),
                 ..member
             };
             let testimony = match number {
-                0 => Testimony::Unclear("no answer".to_owned()),
-                number => Testimony::Members { writer: nameless(member(*number)), readers: Vec::new() },
+                0 => SourceReport::Unclear("no answer".to_owned()),
+                number => SourceReport::Members { writer: nameless(member(*number)), readers: Vec::new() },
             };
             (*witness, testimony)
         });
-        let reading = Reading(said.collect());
+        let reading = SourceReports(said.collect());
         let context = RouteContext { route: &self.route, control: &self.control, now: second(self.now) };
         let seen = self.sources.take(context, &reading, Duration::from_secs(self.now.unsigned_abs()));
         (reading, seen)
     }
 
     /// One look: where it sees the route point. It goes there, if that is elsewhere.
-    pub(crate) fn hear(&mut self, said: &[Says]) -> Aim {
+    pub(crate) fn hear(&mut self, said: &[Says]) -> TargetDecision {
         let (_, seen) = self.sees(said);
         let aim = self.aim(&seen);
-        if let Aim::Follow(desired) = &aim {
+        if let TargetDecision::Follow(desired) = &aim {
             self.begin(desired.clone());
             self.sources.made(desired.event);
         }
         aim
     }
 
-    pub(crate) fn aim(&mut self, seen: &Sighting) -> Aim {
+    pub(crate) fn aim(&mut self, seen: &Reading) -> TargetDecision {
         self.own += 1;
         aim(&self.route, &self.control, numbered(self.own), seen, seen.at)
     }
@@ -122,8 +127,12 @@ impl Watch {
         let mut pointed = vec![self.points_at()];
         while self.now < end {
             let again = match self.hear(said) {
-                Aim::Confirm => 2,
-                Aim::Keep(_) | Aim::Follow(_) | Aim::LeftToEvent | Aim::Wait(_) | Aim::Unknown => 30,
+                TargetDecision::Confirm => 2,
+                TargetDecision::Keep(_)
+                | TargetDecision::Follow(_)
+                | TargetDecision::LeftToEvent
+                | TargetDecision::Wait(_)
+                | TargetDecision::Unknown => 30,
             };
             self.now += again;
             pointed.push(self.points_at());
@@ -156,8 +165,8 @@ pub(crate) fn numbered(number: u128) -> EventKey {
     EventKey::parse(&format!("{number:064x}")).unwrap()
 }
 
-pub(crate) const DNS_1: &[Says] = &[(Witness::Dns, 1)];
-pub(crate) const DNS_2: &[Says] = &[(Witness::Dns, 2)];
-pub(crate) const DNS_3: &[Says] = &[(Witness::Dns, 3)];
-pub(crate) const DNS_SILENT: &[Says] = &[(Witness::Dns, 0)];
-pub(crate) const RDS_1: &[Says] = &[(Witness::Rds, 1)];
+pub(crate) const DNS_1: &[Says] = &[(DiscoverySource::Dns, 1)];
+pub(crate) const DNS_2: &[Says] = &[(DiscoverySource::Dns, 2)];
+pub(crate) const DNS_3: &[Says] = &[(DiscoverySource::Dns, 3)];
+pub(crate) const DNS_SILENT: &[Says] = &[(DiscoverySource::Dns, 0)];
+pub(crate) const RDS_1: &[Says] = &[(DiscoverySource::Rds, 1)];

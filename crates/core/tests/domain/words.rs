@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::evidence::{Act, Ground};
+use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::evidence::routing::Concern;
 use writerlink_core::ledger::lease::{HOLDER_MARGIN, Hold, LEASE_DURATION};
-use writerlink_core::ledger::record::{Entry, Step, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::reason::Rule;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::CALL_TIMEOUT;
 
 use super::values::STARTED;
@@ -54,12 +57,13 @@ fn an_attempt_took_until_the_end_of_the_step_that_ended_last() {
 fn a_record_keeps_what_was_said_and_only_an_event_is_one() {
     let text = "failover to DB instance: db-2";
     let event = event(STARTED, text, second(3));
-    let told = Told::Event(event.clone());
+    let told = RecordedTrigger::Event(event.clone());
     assert_eq!(told.said(), text);
     assert_eq!(told.event(), Some(&event));
     let (at, by) = (second(3), "ana".to_owned());
     let said = || "rds says so".to_owned();
-    for told in [Told::Truth { at, said: said() }, Told::Order { at, by, said: said() }] {
+    for told in [RecordedTrigger::Truth { at, said: said() }, RecordedTrigger::Order { at, by, said: said() }]
+    {
         assert_eq!(told.said(), "rds says so");
         assert_eq!((told.event(), told.at()), (None, at));
     }
@@ -69,11 +73,11 @@ fn a_record_keeps_what_was_said_and_only_an_event_is_one() {
 fn a_trigger_is_told_as_event_text_reading_or_order() {
     let text = "failover to DB instance: db-2";
     let event = event(STARTED, text, second(3));
-    assert_eq!(Ground::Event(event).text(), text);
+    assert_eq!(Trigger::Event(event).text(), text);
     let seen = seen_once(Truth::Silent, second(3));
-    assert_eq!(Ground::Truth(seen).text(), "rds says so");
-    let order = ordered(Act::Swap(instance(2)), second(3), &[]);
-    assert_eq!(Ground::Order(order).text(), "swap to db-2 by ana: a drill");
+    assert_eq!(Trigger::Truth(seen).text(), "rds says so");
+    let order = ordered(CommandKind::Swap(instance(2)), second(3), &[]);
+    assert_eq!(Trigger::Order(order).text(), "swap to db-2 by ana: a drill");
 }
 
 #[test]
@@ -81,11 +85,11 @@ fn stored_names_of_owners_moves_and_concerns_are_these() {
     let concerns = [Concern::Source, Concern::NamedInText];
     assert_eq!(concerns.map(Concern::as_str), ["source", "named-in-text"]);
     assert_eq!(Owner::new("task:7:ab").as_str(), "task:7:ab");
-    assert_eq!(Reach::ALL.map(Reach::as_str), ["swap", "register"]);
-    for reach in Reach::ALL {
-        assert_eq!(Reach::parse(reach.as_str()), Some(reach));
+    assert_eq!(MoveMode::ALL.map(MoveMode::as_str), ["swap", "register"]);
+    for reach in MoveMode::ALL {
+        assert_eq!(MoveMode::parse(reach.as_str()), Some(reach));
     }
-    assert_eq!(Reach::parse("Swap"), None);
+    assert_eq!(MoveMode::parse("Swap"), None);
     for rule in Rule::ALL {
         assert_eq!(Rule::parse(rule.as_str()), Some(rule));
     }

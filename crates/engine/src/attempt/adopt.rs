@@ -13,7 +13,9 @@ use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, Ledger, Ports};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::rebuild::rebuilt;
-use writerlink_core::ledger::record::{Entry, RecordKind, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::ledger::state::{ChainHead, RouteState};
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::Route;
@@ -168,7 +170,7 @@ impl LedgerRepair {
             return Ok(Adopted::Nothing(Box::new(adoption)));
         }
         let entry = |state: &RouteState| Entry {
-            told: Some(Told::Order {
+            told: Some(RecordedTrigger::Order {
                 at: who.at,
                 by: who.by.clone(),
                 said: format!("adopt by {}: {}", who.by, who.reason),

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use crate::attempt::Held;
+use crate::attempt::Permit;
+use crate::attempt::Reconciler;
+use crate::attempt::Task;
 use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
-use crate::attempt::{Held, Leave, Reconciler, Task};
 use crate::ports::{CallError, ErrorKind};
-use writerlink_core::actuation::plan::{Plan, Present, plan};
+use writerlink_core::actuation::plan::Plan;
+use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::actuation::plan::plan;
 use writerlink_core::actuation::quota::Call;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::lease::Hold;
@@ -37,7 +42,7 @@ impl From<CallError> for Stopped {
 impl Reconciler {
     /// Brings the group to the desired target; says whether anything had to be changed for it.
     ///
-    /// I1: nothing is deregistered without [`Present`], which the load balancer's own word alone gives, and
+    /// I1: nothing is deregistered without [`RegisteredProof`], which the load balancer's own word alone gives, and
     /// which is asked for anew in every round. I6: no call is made unless its whole timeout fits the lease.
     pub(super) async fn bring_there(
         &self,
@@ -84,7 +89,7 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         held: &mut Held,
-    ) -> Result<(Option<Present>, Vec<ObservedTarget>), Stopped> {
+    ) -> Result<(Option<RegisteredProof>, Vec<ObservedTarget>), Stopped> {
         if held.pointed_here {
             return Ok((None, self.observe(task, held).await?));
         }
@@ -97,7 +102,7 @@ impl Reconciler {
             task.steps.call("DescribeTargetHealth", looking)
         );
         registered?;
-        Ok((Some(Present::registered(held.desired.target)), observed?))
+        Ok((Some(RegisteredProof::registered(held.desired.target)), observed?))
     }
 
     async fn observe(&self, task: &Task<'_>, held: &mut Held) -> Result<Vec<ObservedTarget>, Stopped> {
@@ -113,8 +118,8 @@ impl Reconciler {
         held: &mut Held,
         plan: &Plan,
         observed: &[ObservedTarget],
-    ) -> Result<Present, Stopped> {
-        let seen = Present::observed(held.desired.target, observed);
+    ) -> Result<RegisteredProof, Stopped> {
+        let seen = RegisteredProof::observed(held.desired.target, observed);
         if plan.register.is_empty()
             && let Some(seen) = seen
         {
@@ -123,14 +128,14 @@ impl Reconciler {
         let leave = self.turn_within_the_lease(task, held, Call::Register).await?;
         self.ensure_lease(task, held).await?;
         self.send_registration(task, &plan.register, leave).await?;
-        Ok(Present::registered(held.desired.target))
+        Ok(RegisteredProof::registered(held.desired.target))
     }
 
     async fn send_registration(
         &self,
         task: &Task<'_>,
         targets: &[Target],
-        leave: Leave,
+        leave: Permit,
     ) -> Result<(), CallError> {
         leave.used();
         let registering = self.groups.register(&task.route.group, targets);
@@ -144,7 +149,7 @@ impl Reconciler {
         task: &Task<'_>,
         held: &mut Held,
         others: &[ObservedTarget],
-        present: Present,
+        present: RegisteredProof,
     ) -> Result<(), Stopped> {
         let leave = self.turn_within_the_lease(task, held, Call::Deregister).await?;
         self.ensure_lease(task, held).await?;

@@ -4,15 +4,17 @@
 //! Two workers may stand behind different resolvers, so each keeps its own count, and only the one that recorded a
 //! conflict ends it: else they would record and end it in turns. A worker whose sources agree objects once.
 
-use crate::attempt::tick::{Looking, Noted, PeriodicPass};
+use crate::attempt::tick::PassContext;
+use crate::attempt::tick::PeriodicPass;
+use crate::attempt::tick::TimerRecord;
 use crate::attempt::watched::{Lasting, Said};
 use crate::ports::CallError;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::RANK_TRUTH;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::sources::{CONFLICT_FORGOTTEN, one_agrees};
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::Timestamp;
@@ -21,7 +23,7 @@ use writerlink_core::model::time::Timestamp;
 struct News {
     reason: Reason,
     note: String,
-    effect: Effect,
+    effect: StateUpdate,
 }
 
 impl PeriodicPass {
@@ -29,7 +31,7 @@ impl PeriodicPass {
     /// newest evidence for too long, one when that is over.
     pub(super) async fn tell_of_sources(
         &self,
-        looking: &mut Looking<'_>,
+        looking: &mut PassContext<'_>,
         said: &Said<'_>,
     ) -> Result<(), CallError> {
         let control = &looking.state.control;
@@ -41,7 +43,7 @@ impl PeriodicPass {
         };
         let news = agreement(control, said).or(news);
         if let Some(News { reason, note, effect }) = news {
-            let noted = Noted::noticed(reason, note);
+            let noted = TimerRecord::noticed(reason, note);
             let mut entry = self.states.entry_of_note(&looking.task, &looking.state, noted.kind);
             entry.event_key = newest.unwrap_or(entry.event_key);
             self.record(looking, noted, effect, entry).await?;
@@ -55,7 +57,7 @@ impl PeriodicPass {
     /// of it is renewed by that worker once it is another one for as long.
     fn conflict(
         &self,
-        control: &Control,
+        control: &Assignment,
         against: &Verdict,
         lasting: Lasting,
         now: Timestamp,
@@ -71,7 +73,7 @@ impl PeriodicPass {
         Some(News {
             reason: against.reason,
             note: against.note.clone(),
-            effect: Effect::Conflicts(Some(SourceConflict {
+            effect: StateUpdate::Conflicts(Some(SourceConflict {
                 since: told.map_or(lasting.since, |told| told.since),
                 reason: against.reason,
                 note: against.note.clone(),
@@ -87,7 +89,7 @@ impl PeriodicPass {
 
     /// Sources that say nothing against the newest evidence end the conflict that this worker recorded, and object to
     /// that of another one. That one may see what these do not, or be gone.
-    fn no_conflict(&self, control: &Control, said: &Said<'_>) -> Option<News> {
+    fn no_conflict(&self, control: &Assignment, said: &Said<'_>) -> Option<News> {
         let told = control.source_conflict.as_ref();
         // What the route's map differs from is told and ended where that is compared.
         let told = told.filter(|told| !told.outlasts_a_move())?;
@@ -95,7 +97,7 @@ impl PeriodicPass {
         let (now, _) = said.times;
         if self.may_end(told, now) {
             let note = format!("the sources say nothing against it any more: {}", said.reading);
-            return Some(News { reason: Reason::SourcesAgree, note, effect: Effect::Conflicts(None) });
+            return Some(News { reason: Reason::SourcesAgree, note, effect: StateUpdate::Conflicts(None) });
         }
         if told.reason == Reason::WorkersDisagree || !said_by_sources {
             return None;
@@ -111,7 +113,7 @@ impl PeriodicPass {
         Some(News {
             reason: Reason::WorkersDisagree,
             note: note.clone(),
-            effect: Effect::Conflicts(Some(SourceConflict {
+            effect: StateUpdate::Conflicts(Some(SourceConflict {
                 reason: Reason::WorkersDisagree,
                 note,
                 ..told.clone()
@@ -122,7 +124,7 @@ impl PeriodicPass {
 
 /// The first time that the sources agree with an event, or an order: from then on they may contradict it. While a
 /// conflict stands the agreement of one source does not end it.
-fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
+fn agreement(control: &Assignment, said: &Said<'_>) -> Option<News> {
     let newest: &Desired = control.newest()?;
     let known = control.agreed_with == Some(newest.event) || newest.evidence.rank == RANK_TRUTH;
     let contradicted = control.source_conflict.is_some() && said.against.is_some();
@@ -136,5 +138,5 @@ fn agreement(control: &Control, said: &Said<'_>) -> Option<News> {
         now.since(newest.evidence.at).as_secs(),
         said.reading
     );
-    Some(News { reason: Reason::SourcesAgree, note, effect: Effect::Agrees(newest.event) })
+    Some(News { reason: Reason::SourcesAgree, note, effect: StateUpdate::Agrees(newest.event) })
 }

@@ -6,21 +6,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::attempt::NoMessage;
+use crate::attempt::StateStore;
+use crate::attempt::Task;
 use crate::attempt::memory::Denied;
-use crate::attempt::tick::Noted;
-use crate::attempt::watched::Watched;
-use crate::attempt::{NothingInHand, StateStore, Task};
+use crate::attempt::tick::TimerRecord;
+use crate::attempt::watched::RouteWatch;
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
-use writerlink_core::evidence::discovery::{Sighting, Since, Truth, Worth};
+use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Worth;
 use writerlink_core::evidence::drift::{compared_with, first_after, told};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Ground;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::InstanceId;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::Route;
 
@@ -38,7 +43,7 @@ const RECORDED_FOR: Duration = Duration::from_hours(1);
 /// A comparison.
 struct Compared<'a> {
     route: &'a Route,
-    by: Option<Witness>,
+    by: Option<DiscoverySource>,
     found: &'a BTreeMap<InstanceId, IpAddr>,
 }
 
@@ -86,12 +91,12 @@ impl MapComparison {
         &self,
         route: &Route,
         every: Duration,
-        watched: &mut Watched,
-        noted: &mut Vec<Noted>,
+        watched: &mut RouteWatch,
+        noted: &mut Vec<TimerRecord>,
     ) -> Result<(), CallError> {
         let by = compared_with(route);
         let now = self.clock.monotonic();
-        let denied = by == Some(Witness::Rds) && self.denied.is_denied(now);
+        let denied = by == Some(DiscoverySource::Rds) && self.denied.is_denied(now);
         let nobody = by.is_none() && !watched.map.differs;
         if nobody || denied || !is_due(route, every, watched, now) {
             return Ok(());
@@ -122,8 +127,8 @@ impl MapComparison {
     async fn note_drift(
         &self,
         compared: &Compared<'_>,
-        watched: &mut Watched,
-        noted: &mut Vec<Noted>,
+        watched: &mut RouteWatch,
+        noted: &mut Vec<TimerRecord>,
     ) -> Result<(), CallError> {
         let Compared { route, by, .. } = *compared;
         let seen = self.states.read(&route.name).await?;
@@ -173,23 +178,23 @@ impl MapComparison {
         route: &Route,
         from: &RouteState,
         finding: Finding,
-    ) -> Result<Option<Noted>, CallError> {
+    ) -> Result<Option<TimerRecord>, CallError> {
         let now = self.clock.wall();
         let Finding { conflict, said } = finding;
-        let sighting = Sighting {
+        let sighting = Reading {
             at: now,
             truth: Truth::Silent,
             stood: None,
             said: said.clone(),
             worth: Worth { against: None, since: Since::Changed },
         };
-        let evidence = Evidence::now(&route.name, Ground::Truth(sighting), self.clock.random());
-        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NothingInHand);
-        let noted = Noted::noticed(Reason::MapDiffers, said);
+        let evidence = Evidence::now(&route.name, Trigger::Truth(sighting), self.clock.random());
+        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
+        let noted = TimerRecord::noticed(Reason::MapDiffers, said);
         let mut entry = self.states.entry_of_note(&task, from, noted.kind);
         entry.reason = Some(noted.reason);
         entry.note.clone_from(&noted.note);
-        let written = self.states.note(from, Effect::Conflicts(conflict), entry).await?;
+        let written = self.states.note(from, StateUpdate::Conflicts(conflict), entry).await?;
         Ok(written.map(|_| noted))
     }
 }
@@ -201,7 +206,7 @@ impl Finding {
 }
 
 /// Whether a route's map is to be compared now; then the next time is later.
-fn is_due(route: &Route, every: Duration, watched: &mut Watched, now: Duration) -> bool {
+fn is_due(route: &Route, every: Duration, watched: &mut RouteWatch, now: Duration) -> bool {
     let (first, again) = if watched.map.differs {
         let soon = COMPARE_AGAIN.min(every);
         (soon, soon)

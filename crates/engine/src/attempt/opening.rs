@@ -4,18 +4,24 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::attempt::memory::Sighting;
-use crate::attempt::report::{Ended, Report};
+use crate::attempt::report::AttemptResult;
+use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
-use crate::attempt::turns::{Asked, Leave};
+use crate::attempt::turns::Asked;
+use crate::attempt::turns::Permit;
 use crate::attempt::{Held, Reconciler, Task, bug, group_of};
 use crate::ports::{AddressError, CallError, Databases};
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::missing_name;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::{Arrival, Change, Effect, IllegalChange, Taking};
+use writerlink_core::ledger::change::BeginRequest;
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::IllegalChange;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, Hold};
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{EventEntry, RouteState};
@@ -30,15 +36,15 @@ use writerlink_core::model::route::Route;
 pub(super) const COMMIT_TRIES: u32 = 4;
 
 /// Where one try at opening led.
-enum Opening {
+enum BeginResult {
     /// It ended there.
-    Ended(Ended),
+    Ended(AttemptResult),
     /// The route is taken and the move announced.
     Held(Box<Held>),
     /// The ledger stands differently than remembered; this is what it knows of the event.
     LookAgain(Option<EventEntry>),
     /// The turn has come, and time has gone by: everything is asked anew before the move is announced.
-    Turn(Leave),
+    Turn(Permit),
 }
 
 /// Evidence with the address of the instance that it names.
@@ -49,30 +55,36 @@ pub(super) struct Addressed {
 
 /// What one try at opening goes by.
 struct Try<'a> {
-    arrival: Option<&'a Arrival>,
+    arrival: Option<&'a EventDelivery>,
     /// The address of the instance that is named. That it could not be looked up matters only where it is asked for.
     address: &'a Result<Option<IpAddr>, AddressError>,
     /// Newer evidence for the route, received behind this one; looked up once, and only where this one moves the route,
     /// or would if its address were known.
     behind: &'a mut Option<Vec<Addressed>>,
     /// Leave to make the first call, once it was waited for.
-    leave: &'a mut Option<Leave>,
+    leave: &'a mut Option<Permit>,
 }
 
 impl Reconciler {
     /// Takes the route and announces the move, or settles the evidence without a call.
-    pub(super) async fn open(&self, task: &Task<'_>, report: &mut Report) -> Result<Box<Held>, Ended> {
+    pub(super) async fn open(
+        &self,
+        task: &Task<'_>,
+        report: &mut Report,
+    ) -> Result<Box<Held>, AttemptResult> {
         let mut leave = None;
         loop {
             match self.open_with(task, report, &mut leave).await {
-                Ok(Opening::Turn(turn)) => leave = Some(turn),
-                Ok(Opening::Held(held)) => return Ok(held),
-                Ok(Opening::Ended(ended)) => return Err(ended),
-                Ok(Opening::LookAgain(_)) => {
+                Ok(BeginResult::Turn(turn)) => leave = Some(turn),
+                Ok(BeginResult::Held(held)) => return Ok(held),
+                Ok(BeginResult::Ended(ended)) => return Err(ended),
+                Ok(BeginResult::LookAgain(_)) => {
                     let pause = self.pause(task, report.attempt);
-                    return Err(Ended::Busy(Owner::new("other workers"), pause));
+                    return Err(AttemptResult::Busy(Owner::new("other workers"), pause));
                 }
-                Err(error) => return Err(Ended::Unavailable(error, self.pause(task, report.attempt))),
+                Err(error) => {
+                    return Err(AttemptResult::Unavailable(error, self.pause(task, report.attempt)));
+                }
             }
         }
     }
@@ -81,40 +93,40 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         report: &mut Report,
-        leave: &mut Option<Leave>,
-    ) -> Result<Opening, CallError> {
+        leave: &mut Option<Permit>,
+    ) -> Result<BeginResult, CallError> {
         let address = resolve(self.databases.as_ref(), task.route, task.evidence).await;
         let mut behind = None;
         let mut known = None;
         for _ in 0..COMMIT_TRIES {
             task.in_hand.keep().await;
             let arrival = arrival_of(task.evidence, known.take());
-            report.attempt = arrival.as_ref().map_or(1, Arrival::next_attempt);
+            report.attempt = arrival.as_ref().map_or(1, EventDelivery::next_attempt);
             tracing::Span::current().record("attempt", report.attempt);
             let attempt =
                 Try { arrival: arrival.as_ref(), address: &address, behind: &mut behind, leave: &mut *leave };
             match self.try_to_open(task, attempt).await? {
-                Opening::LookAgain(event) => {
+                BeginResult::LookAgain(event) => {
                     known = event.or_else(|| arrival.and_then(|arrival| arrival.known));
                 }
-                Opening::Held(held) => {
+                BeginResult::Held(held) => {
                     report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
-                    return Ok(Opening::Held(held));
+                    return Ok(BeginResult::Held(held));
                 }
-                ended @ (Opening::Ended(_) | Opening::Turn(_)) => return Ok(ended),
+                ended @ (BeginResult::Ended(_) | BeginResult::Turn(_)) => return Ok(ended),
             }
         }
-        Ok(Opening::LookAgain(known))
+        Ok(BeginResult::LookAgain(known))
     }
 
     /// One try at opening, on the state as it was last seen: that is a guess, and the commit's condition
     /// tells whether it still holds. A wrong guess costs three round trips (the refusal, and two consistent
     /// reads to know for certain); it is wrong when another worker was the last to move this route.
-    async fn try_to_open(&self, task: &Task<'_>, mut attempt: Try<'_>) -> Result<Opening, CallError> {
+    async fn try_to_open(&self, task: &Task<'_>, mut attempt: Try<'_>) -> Result<BeginResult, CallError> {
         let arrival = attempt.arrival;
         let in_hand = arrival.and_then(|arrival| arrival.known.as_ref());
         if let Some(settled) = in_hand.and_then(|e| e.settled) {
-            return Ok(Opening::Ended(Ended::Duplicate(settled)));
+            return Ok(BeginResult::Ended(AttemptResult::Duplicate(settled)));
         }
         let seen = match self.states.cache().recall(&task.route.name) {
             Some(seen) => seen,
@@ -124,18 +136,18 @@ impl Reconciler {
             return Ok(busy);
         }
         let decision = self.decided(task, &seen.state, &mut attempt).await?;
-        if let (Decision::Settle(verdict), Ground::Truth(_)) = (&decision, &task.evidence.ground) {
+        if let (Decision::Settle(verdict), Trigger::Truth(_)) = (&decision, &task.evidence.ground) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
-            return Ok(Opening::Ended(Ended::Nothing(verdict.clone())));
+            return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict.clone())));
         }
         let moved_since = task.looked_at.is_some_and(|at| at != seen.state.chain);
         if moved_since {
             let note = "the route was moved while it was looked at";
             let verdict = Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note);
-            return Ok(Opening::Ended(Ended::Nothing(verdict)));
+            return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict)));
         }
         if let Some(paced) = self.paced(task, &seen.state, arrival, &decision).await? {
-            return Ok(Opening::Ended(paced));
+            return Ok(BeginResult::Ended(paced));
         }
         let leave = attempt.leave;
         if let Some(opening) = self.wait_for_a_turn(task, &seen.state, &decision, leave).await? {
@@ -145,24 +157,24 @@ impl Reconciler {
         let change = self.opening_change(task, &seen.state, arrival, &decision)?;
         let before_write = self.lease_time();
         let state = match self.states.commit(&task.steps, "Begin", &change).await? {
-            Committed::Refused { event, .. } => return Ok(Opening::LookAgain(event)),
+            Committed::Refused { event, .. } => return Ok(BeginResult::LookAgain(event)),
             Committed::Done(state) => state,
         };
         let desired = match decision {
             Decision::Settle(verdict) | Decision::Ask(verdict) => {
-                return Ok(Opening::Ended(Ended::Settled(verdict)));
+                return Ok(BeginResult::Ended(AttemptResult::Settled(verdict)));
             }
             Decision::Hold(desired, brake) => {
-                return Ok(Opening::Ended(Ended::Settled(brake.verdict(&desired))));
+                return Ok(BeginResult::Ended(AttemptResult::Settled(brake.verdict(&desired))));
             }
             Decision::Move(desired) => desired,
         };
         // Ours was committed, its reply was lost, and somebody has taken the route over since.
         if state.lease_of(task.transition).is_none() {
-            return Ok(Opening::LookAgain(None));
+            return Ok(BeginResult::LookAgain(None));
         }
         let pointed = seen.state.control.desired;
-        Ok(Opening::Held(Box::new(Held {
+        Ok(BeginResult::Held(Box::new(Held {
             may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
             pointed_here: pointed
                 .is_some_and(|old| old.target == desired.target && old.beside == desired.beside),
@@ -181,8 +193,8 @@ impl Reconciler {
         task: &Task<'_>,
         from: &RouteState,
         decision: &Decision,
-        leave: &mut Option<Leave>,
-    ) -> Result<Option<Opening>, CallError> {
+        leave: &mut Option<Permit>,
+    ) -> Result<Option<BeginResult>, CallError> {
         let Some((call, since)) = self.queue.needs_a_turn(task, from, decision) else {
             return Ok(None);
         };
@@ -195,11 +207,11 @@ impl Reconciler {
                 *leave = Some(at_once);
                 None
             }
-            Asked::Waited(turn) => Some(Opening::Turn(turn)),
+            Asked::Waited(turn) => Some(BeginResult::Turn(turn)),
             Asked::Away(pause) => {
-                let waits = Ended::Waits(pause, None);
+                let waits = AttemptResult::Waits(pause, None);
                 self.tell_that_its_turn_is_away(task, from, &waits).await?;
-                Some(Opening::Ended(waits))
+                Some(BeginResult::Ended(waits))
             }
         })
     }
@@ -217,7 +229,7 @@ impl Reconciler {
         let unresolved = attempt.address.as_ref().err();
         let unresolved = unresolved.filter(|_| needs_the_address(&decision));
         let moves = matches!(decision, Decision::Move(_)) || unresolved.is_some();
-        if moves && let Ground::Event(_) = &task.evidence.ground {
+        if moves && let Trigger::Event(_) = &task.evidence.ground {
             if attempt.behind.is_none() {
                 *attempt.behind = Some(self.behind(task).await);
             }
@@ -234,7 +246,7 @@ impl Reconciler {
 
     /// Whether somebody else may still be moving the route. What we remember may be old and its holder long
     /// done, so the ledger is asked before anyone waits.
-    async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<Opening>, CallError> {
+    async fn busy(&self, task: &Task<'_>, seen: &Sighting) -> Result<Option<BeginResult>, CallError> {
         let Some(lease) = &seen.state.control.lease else {
             return Ok(None);
         };
@@ -243,9 +255,9 @@ impl Reconciler {
             Acquire::Wait(wait) => {
                 let now = self.states.read(&task.route.name).await?;
                 Ok(Some(if now.state == seen.state {
-                    Opening::Ended(Ended::Busy(lease.owner.clone(), wait))
+                    BeginResult::Ended(AttemptResult::Busy(lease.owner.clone(), wait))
                 } else {
-                    Opening::LookAgain(None)
+                    BeginResult::LookAgain(None)
                 }))
             }
         }
@@ -255,12 +267,12 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        arrival: Option<&Arrival>,
+        arrival: Option<&EventDelivery>,
         decision: &Decision,
     ) -> Result<Change, CallError> {
         let mut entry = self.states.entry(task, from, RecordKind::Finished);
         entry.generation = from.control.generation.next();
-        entry.attempt = arrival.map_or(1, Arrival::next_attempt);
+        entry.attempt = arrival.map_or(1, EventDelivery::next_attempt);
         let change = match decision {
             Decision::Move(desired) => {
                 let (kind, verb) = match arrival.and_then(|arrival| arrival.known.as_ref()) {
@@ -275,13 +287,13 @@ impl Reconciler {
                     let note = format!(", taking over from {} of {}", dead.transition, dead.owner);
                     entry.note.push_str(&note);
                 }
-                let taking = Taking {
+                let taking = BeginRequest {
                     owner: self.states.author().owner(),
                     desired: desired.clone(),
                     arrival,
                     order: match &task.evidence.ground {
-                        Ground::Order(order) => Some(order),
-                        Ground::Event(_) | Ground::Truth(_) => None,
+                        Trigger::Order(order) => Some(order),
+                        Trigger::Event(_) | Trigger::Truth(_) => None,
                     },
                 };
                 change::begin(from, taking, entry)
@@ -289,17 +301,17 @@ impl Reconciler {
             Decision::Hold(desired, brake) => {
                 entry.target_group = group_of(task.route, &desired.instance);
                 entry.desired = Some((desired.instance.clone(), desired.target));
-                let effect = Effect::Keeps(desired.clone(), brake.rule);
+                let effect = StateUpdate::Keeps(desired.clone(), brake.rule);
                 told(from, arrival, brake.verdict(desired), effect, entry)
             }
             Decision::Ask(verdict) => {
-                let effect = Effect::of_asking(&task.evidence.ground);
+                let effect = StateUpdate::of_asking(&task.evidence.ground);
                 told(from, arrival, verdict.clone(), effect, entry)
             }
             Decision::Settle(verdict) => {
                 let (control, evidence) = (&from.control, task.evidence);
                 let refused = UnresolvedEvent::refused(control, evidence, decision, entry.at);
-                let effect = refused.map_or(Effect::None, Effect::Refuses);
+                let effect = refused.map_or(StateUpdate::None, StateUpdate::Refuses);
                 told(from, arrival, verdict.clone(), effect, entry)
             }
         };
@@ -343,9 +355,9 @@ pub(super) fn nameless(
 /// The change of evidence that leads to no call: it is settled, or only noted when nobody delivers it again.
 fn told(
     from: &RouteState,
-    arrival: Option<&Arrival>,
+    arrival: Option<&EventDelivery>,
     verdict: Verdict,
-    effect: Effect,
+    effect: StateUpdate,
     mut entry: Entry,
 ) -> Result<Change, IllegalChange> {
     entry.outcome = Some(verdict.outcome);
@@ -358,7 +370,11 @@ fn told(
 }
 
 /// An event's arrival; nothing else arrives twice.
-pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Option<Arrival> {
+pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Option<EventDelivery> {
     let event = evidence.ground.event()?;
-    Some(Arrival { key: evidence.key, source_arn: event.source_arn.as_ref().map(ToString::to_string), known })
+    Some(EventDelivery {
+        key: evidence.key,
+        source_arn: event.source_arn.as_ref().map(ToString::to_string),
+        known,
+    })
 }

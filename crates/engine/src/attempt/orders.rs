@@ -3,14 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::attempt::Attempts;
+use crate::attempt::NoMessage;
+use crate::attempt::Reconciler;
+use crate::attempt::RecordAuthor;
+use crate::attempt::Report;
+use crate::attempt::StateStore;
+use crate::attempt::Task;
+use crate::attempt::bug;
 use crate::attempt::opening::COMMIT_TRIES;
 use crate::attempt::states::Committed;
-use crate::attempt::{Attempts, NothingInHand, Reconciler, RecordAuthor, Report, StateStore, Task, bug};
 use crate::ports::{CallError, Clock, Ports};
+use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::{Act, Ground, Order};
+use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
@@ -51,25 +60,30 @@ impl OperatorCommands {
     ///
     /// # Errors
     /// When the ledger cannot be reached, or other workers were faster every time.
-    pub async fn order(&self, route: &Route, order: &Order) -> Result<Ordered, CallError> {
-        let ground = Ground::Order(order.clone());
+    pub async fn order(&self, route: &Route, order: &OperatorCommand) -> Result<Ordered, CallError> {
+        let ground = Trigger::Order(order.clone());
         let evidence = Evidence::now(&route.name, ground, self.clock.random());
         match order.act {
-            Act::Swap(_) | Act::Pin { .. } => {
-                let attempt = self.attempts.attempt(route, &evidence, Cause::Operator, &NothingInHand);
+            CommandKind::Swap(_) | CommandKind::Pin { .. } => {
+                let attempt = self.attempts.attempt(route, &evidence, Cause::Operator, &NoMessage);
                 Ok(Ordered::Attempted(Box::new(attempt.await)))
             }
-            Act::Unpin
-            | Act::Pause { .. }
-            | Act::Resume
-            | Act::Freeze { .. }
-            | Act::Unfreeze
-            | Act::Acknowledge => self.obey(route, order, &evidence).await,
+            CommandKind::Unpin
+            | CommandKind::Pause { .. }
+            | CommandKind::Resume
+            | CommandKind::Freeze { .. }
+            | CommandKind::Unfreeze
+            | CommandKind::Acknowledge => self.obey(route, order, &evidence).await,
         }
     }
 
-    async fn obey(&self, route: &Route, order: &Order, evidence: &Evidence) -> Result<Ordered, CallError> {
-        let task = Task::begin(&self.clock, route, evidence, Cause::Operator, &NothingInHand);
+    async fn obey(
+        &self,
+        route: &Route,
+        order: &OperatorCommand,
+        evidence: &Evidence,
+    ) -> Result<Ordered, CallError> {
+        let task = Task::begin(&self.clock, route, evidence, Cause::Operator, &NoMessage);
         let mut refused = None;
         for _ in 0..COMMIT_TRIES {
             let seen = self.states.read(&route.name).await?;
@@ -80,9 +94,9 @@ impl OperatorCommands {
             let mut entry = self.states.entry_of_note(&task, &seen.state, RecordKind::Ordered);
             entry.reason = Some(Reason::Ordered);
             entry.note = order.to_string();
-            let effect = Effect::Obeys(order.clone());
+            let effect = StateUpdate::Obeys(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
-            match self.states.commit(&task.steps, "Order", &change).await? {
+            match self.states.commit(&task.steps, "OperatorCommand", &change).await? {
                 Committed::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
                 Committed::Refused { state, .. } => refused = Some(state),
             }

@@ -7,15 +7,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::attempt::report::Ended;
+use crate::attempt::report::AttemptResult;
 use crate::attempt::{Reconciler, Task, bug, group_of};
 use crate::ports::CallError;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::{Arrival, Effect};
+use writerlink_core::ledger::change::EventDelivery;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
@@ -26,7 +27,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 
 /// The moves of the last minute, and whose wait is on record already.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct MoveLimiter {
     max: u32,
     counted: Mutex<Counted>,
 }
@@ -46,7 +47,7 @@ pub(super) struct NoRoom {
     is_first: bool,
 }
 
-impl Pace {
+impl MoveLimiter {
     pub(super) fn new(max: u32) -> Self {
         Self { max, counted: Mutex::default() }
     }
@@ -84,9 +85,9 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        arrival: Option<&Arrival>,
+        arrival: Option<&EventDelivery>,
         decision: &Decision,
-    ) -> Result<Option<Ended>, CallError> {
+    ) -> Result<Option<AttemptResult>, CallError> {
         let Some(desired) = counted(task, from, decision) else {
             return Ok(None);
         };
@@ -94,7 +95,7 @@ impl Reconciler {
         let Err(NoRoom { wait, is_first }) = self.pace.has_room(now, task.evidence.key) else {
             return Ok(None);
         };
-        let ended = Ended::Paced(wait.max(Duration::from_secs(1)));
+        let ended = AttemptResult::Paced(wait.max(Duration::from_secs(1)));
         if is_first && arrival.is_some() {
             let mut entry = self.states.entry(task, from, RecordKind::Deferred);
             entry.generation = from.control.generation.next();
@@ -106,7 +107,7 @@ impl Reconciler {
             let waiting = UnresolvedEvent::waiting(&from.control, task.evidence, why, &entry.note, entry.at);
             // What a person hands in nobody delivers again.
             let waiting = waiting.filter(|_| task.cause == Cause::Event);
-            let effect = waiting.map_or(Effect::None, Effect::Refuses);
+            let effect = waiting.map_or(StateUpdate::None, StateUpdate::Refuses);
             let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
             self.states.commit(&task.steps, "Note", &change).await?;
         }
@@ -127,7 +128,7 @@ fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Op
         return None;
     };
     let moves = from.control.is_moved_by(desired);
-    (moves && !matches!(task.evidence.ground, Ground::Order(_))).then_some(desired)
+    (moves && !matches!(task.evidence.ground, Trigger::Order(_))).then_some(desired)
 }
 
 #[cfg(test)]
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn a_minute_has_room_for_so_many_moves_and_says_when_the_next_one_fits() {
         let at = Duration::from_secs;
-        let pace = Pace::new(2);
+        let pace = MoveLimiter::new(2);
         let key = EventKey::parse(&"1".repeat(64)).unwrap();
         let move_at = |second| {
             let room = pace.has_room(at(second), key);

@@ -8,13 +8,15 @@ use crate::attempt::weights::RouteReader;
 use crate::ports::{CallError, Clock, Databases, Ledger, Ports};
 use writerlink_core::actuation::plan::Plan;
 use writerlink_core::actuation::weights::Weights;
-use writerlink_core::decision::checks::{Asked, Question, Walk};
+use writerlink_core::decision::checks::CheckRecord;
+use writerlink_core::decision::checks::DecisionCheck;
+use writerlink_core::decision::checks::DecisionTrace;
 use writerlink_core::decision::event::walk;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::missing_name::ASKED_FOR;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::ledger::change::Arrival;
+use writerlink_core::ledger::change::EventDelivery;
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Owner;
@@ -22,13 +24,15 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::ObservedTarget;
-use writerlink_core::status::health::{Judgement, goal, unresolved};
+use writerlink_core::status::health::Assessment;
+use writerlink_core::status::health::goal;
+use writerlink_core::status::health::unresolved;
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// Every question that was asked on the way to the decision.
-    pub asked: Vec<Asked>,
+    pub asked: Vec<CheckRecord>,
     /// What would be decided.
     pub decision: Decision,
     /// The group, if the decision is to move.
@@ -47,7 +51,7 @@ pub struct RouteOutlook {
     /// What an attempt would do now; nothing if the ledger does not say where the route should point.
     pub preview: Option<Preview>,
     /// What no attempt mends.
-    pub unresolved: Option<Judgement>,
+    pub unresolved: Option<Assessment>,
 }
 
 impl RouteOutlook {
@@ -99,7 +103,9 @@ impl DryRun {
         };
         let arrival = arrival_of(evidence, known);
         let walk = match &arrival {
-            Some(arrival) if let Some(verdict) = not_new(arrival) => Walk::stopped(Question::New, verdict),
+            Some(arrival) if let Some(verdict) = not_new(arrival) => {
+                DecisionTrace::stopped(DecisionCheck::New, verdict)
+            }
             Some(_) | None => {
                 let address = resolve(self.databases.as_ref(), route, evidence).await;
                 let found = address.as_ref().copied().unwrap_or_default();
@@ -114,7 +120,7 @@ impl DryRun {
                     walk = walk.stopped_by(verdict);
                 }
                 match &arrival {
-                    Some(arrival) => walk.behind(Question::New, seen_before(arrival)),
+                    Some(arrival) => walk.behind(DecisionCheck::New, seen_before(arrival)),
                     // An order is not delivered twice.
                     None => walk,
                 }
@@ -142,7 +148,7 @@ impl DryRun {
         } else {
             unless_held_back(route, &state.control, desired, now, &[])
         };
-        let walk = Walk { asked: Vec::new(), decision };
+        let walk = DecisionTrace { asked: Vec::new(), decision };
         let preview = Some(self.foreseen(route, &state, walk).await?);
         Ok(RouteOutlook { preview, unresolved })
     }
@@ -151,7 +157,7 @@ impl DryRun {
         &self,
         route: &Route,
         state: &RouteState,
-        Walk { asked, decision }: Walk,
+        DecisionTrace { asked, decision }: DecisionTrace,
     ) -> Result<Preview, CallError> {
         let sight = match &decision {
             Decision::Settle(_) | Decision::Ask(_) => None,
@@ -178,7 +184,7 @@ impl DryRun {
 }
 
 /// Why an event is not to be decided about, if it was settled before.
-fn not_new(arrival: &Arrival) -> Option<Verdict> {
+fn not_new(arrival: &EventDelivery) -> Option<Verdict> {
     let settled = arrival.known.as_ref()?.settled?;
     let note = format!("the event was settled before, as {settled}");
     Some(Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note))
@@ -190,7 +196,7 @@ fn asked_for_again() -> String {
     format!("; a worker asks for it for {seconds} s before it says so")
 }
 
-fn seen_before(arrival: &Arrival) -> String {
+fn seen_before(arrival: &EventDelivery) -> String {
     match &arrival.known {
         None => "this route has not seen the event before".to_owned(),
         Some(entry) => format!(

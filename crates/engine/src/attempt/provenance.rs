@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::ledger::record::{Entry, RecordKind, Told};
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::ids::TransitionId;
@@ -25,7 +27,7 @@ pub(super) struct RecordContext {
     pub(super) transition: TransitionId,
     pub(super) cause: Cause,
     pub(super) event_key: EventKey,
-    pub(super) told: Option<Told>,
+    pub(super) told: Option<RecordedTrigger>,
     pub(super) target_group: TargetGroupArn,
 }
 

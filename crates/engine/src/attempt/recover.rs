@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 use crate::attempt::bug;
 use crate::attempt::provenance::RecordContext;
 use crate::attempt::states::{Committed, StateStore};
-use crate::audit_chain::{Fault, Follower, Met, Walk, compared_end};
+use crate::audit_chain::ChainStep;
+use crate::audit_chain::ChainWalk;
+use crate::audit_chain::Fault;
+use crate::audit_chain::Follower;
+use crate::audit_chain::compared_end;
 use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::chain::BrokenChain;
@@ -167,15 +171,15 @@ impl StateStore {
     /// The first `most` records behind the head of a state that continue it, and what stops them.
     pub(super) async fn rows_behind(&self, state: &RouteState, most: usize) -> Result<Behind, CallError> {
         let first = state.chain.seq.saturating_add(1);
-        let mut walk = Walk::from(state.route.clone(), first);
+        let mut walk = ChainWalk::from(state.route.clone(), first);
         let mut chain = Follower::after(state.chain);
         let mut behind = Behind::default();
         while behind.fault.is_none() && !behind.more {
             behind.fault = match walk.go_on(self.audit.as_ref()).await? {
-                Met::End => return Ok(behind),
-                Met::Missing { expected, found } => Some(Fault::missing(expected, found).broken),
-                Met::Unreadable(row) => Some(Fault::unreadable(&row).broken),
-                Met::Records(records) => behind.take(records, &mut chain, most),
+                ChainStep::End => return Ok(behind),
+                ChainStep::Missing { expected, found } => Some(Fault::missing(expected, found).broken),
+                ChainStep::Unreadable(row) => Some(Fault::unreadable(&row).broken),
+                ChainStep::Records(records) => behind.take(records, &mut chain, most),
             };
         }
         Ok(behind)

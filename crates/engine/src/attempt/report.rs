@@ -6,7 +6,8 @@ use crate::attempt::Task;
 use crate::ports::CallError;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::ledger::record::{Step, Told};
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::names::{InstanceId, RouteName};
@@ -17,7 +18,7 @@ use writerlink_core::status::last_move::accepted;
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum AttemptResult {
     /// The event is settled by this attempt, durably.
     Settled(Verdict),
     /// The event was settled before, with this outcome.
@@ -43,7 +44,7 @@ pub enum Ended {
     },
 }
 
-impl Ended {
+impl AttemptResult {
     /// The outcome, when the event is settled.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
@@ -131,7 +132,7 @@ pub struct Report {
     /// What made it happen.
     pub cause: Cause,
     /// What spoke for it.
-    pub told: Told,
+    pub told: RecordedTrigger,
     /// Which attempt.
     pub transition: TransitionId,
     /// The how manieth at this event; 0 when the ledger was never reached.
@@ -153,7 +154,7 @@ pub struct Report {
     /// How old the evidence was when the attempt began.
     pub event_age: Duration,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: AttemptResult,
 }
 
 impl Report {
@@ -164,7 +165,7 @@ impl Report {
             route: task.route.name.clone(),
             event_key: evidence.key,
             cause: task.cause,
-            told: Told::from(&evidence.ground),
+            told: RecordedTrigger::from(&evidence.ground),
             transition: task.transition,
             attempt: 0,
             resumed: false,
@@ -175,7 +176,7 @@ impl Report {
             steps: Vec::new(),
             took: Duration::ZERO,
             event_age: task.began.since(evidence.ground.at()),
-            ended: Ended::LeaseLost { settled: None, again_after: Duration::ZERO },
+            ended: AttemptResult::LeaseLost { settled: None, again_after: Duration::ZERO },
         }
     }
 

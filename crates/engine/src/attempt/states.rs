@@ -12,7 +12,8 @@ use crate::ports::{Audit, CallError, Clock, Commit, Ledger, Ports};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::{Change, Effect};
+use writerlink_core::ledger::change::Change;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::record;
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{EventEntry, RouteState};
@@ -178,7 +179,7 @@ impl StateStore {
     pub(super) async fn note(
         &self,
         from: &RouteState,
-        effect: Effect,
+        effect: StateUpdate,
         entry: Entry,
     ) -> Result<Option<RouteState>, CallError> {
         let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
@@ -195,7 +196,7 @@ impl StateStore {
             transition: task.transition,
             cause: task.cause,
             event_key: task.evidence.key,
-            told: Some(record::Told::from(&task.evidence.ground)),
+            told: Some(record::RecordedTrigger::from(&task.evidence.ground)),
             target_group: match &state.control.desired {
                 Some(desired) => group_of(task.route, &desired.instance),
                 None => task.route.group.arn.clone(),

@@ -6,23 +6,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::attempt::AttemptResult;
+use crate::attempt::NoMessage;
+use crate::attempt::Reconciler;
+use crate::attempt::Report;
+use crate::attempt::SharedQuotaQueue;
+use crate::attempt::StateStore;
+use crate::attempt::Task;
+use crate::attempt::group_of;
 use crate::attempt::together::Together;
-use crate::attempt::watched::{Said, Watched};
+use crate::attempt::watched::RouteWatch;
+use crate::attempt::watched::Said;
 use crate::attempt::weights::{RouteReader, truth_of};
-use crate::attempt::{
-    Ended, NothingInHand, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
-};
 use crate::ports::{CallError, Clock, Databases, Ports};
-use writerlink_core::actuation::health::{Arrival, Seen, Sign};
-use writerlink_core::decision::goal::{Aim, aim, contradiction};
+use writerlink_core::actuation::health::HealthEvent;
+use writerlink_core::actuation::health::HealthUpdate;
+use writerlink_core::actuation::health::ServingState;
+use writerlink_core::decision::goal::TargetDecision;
+use writerlink_core::decision::goal::aim;
+use writerlink_core::decision::goal::contradiction;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::evidence::event::RANK_TRUTH;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Ground;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{RouteContext, RouteState};
@@ -33,11 +43,11 @@ use writerlink_core::model::target::{ObservedTarget, Target};
 
 /// What a look led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum PassResult {
     /// The route is as it should be.
     Right,
     /// It is, and its last move is still followed.
-    Following(Arrival),
+    Following(ServingState),
     /// The witnesses say something new: they are to be asked again soon.
     Confirm,
     /// It differs, and something holds it back.
@@ -56,7 +66,7 @@ pub enum Look {
 
 /// Something that the timer recorded besides its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct TimerRecord {
     /// What kind of record.
     pub kind: RecordKind,
     /// Why.
@@ -67,7 +77,7 @@ pub struct Noted {
     pub took: Option<Duration>,
 }
 
-impl Noted {
+impl TimerRecord {
     pub(super) fn noticed(reason: Reason, note: String) -> Self {
         Self { kind: RecordKind::Noticed, reason, note, took: None }
     }
@@ -103,20 +113,20 @@ impl PeriodicPass {
         &self,
         together: &Together,
         route: &Route,
-        watched: &mut Watched,
-        noted: &mut Vec<Noted>,
-    ) -> Look {
+        watched: &mut RouteWatch,
+        noted: &mut Vec<TimerRecord>,
+    ) -> PassResult {
         let look = Box::pin(self.try_to_look(together, route, watched, noted));
-        look.await.unwrap_or_else(Look::Failed)
+        look.await.unwrap_or_else(PassResult::Failed)
     }
 
     async fn try_to_look(
         &self,
         together: &Together,
         route: &Route,
-        watched: &mut Watched,
-        noted: &mut Vec<Noted>,
-    ) -> Result<Look, CallError> {
+        watched: &mut RouteWatch,
+        noted: &mut Vec<TimerRecord>,
+    ) -> Result<PassResult, CallError> {
         let known = self.states.cache().recall(&route.name).map(|seen| seen.state.chain.seq);
         let read = self.states.read_with(&route.name, together);
         let (sighting, reading) = tokio::join!(read, self.databases.ask(route));
@@ -132,15 +142,15 @@ impl PeriodicPass {
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
         watched.see(&sighting.state.control, now);
         if let Acquire::Wait(_) = self.states.cache().acquirable(&sighting) {
-            return Ok(Look::Busy);
+            return Ok(PassResult::Busy);
         }
         let control = &sighting.state.control;
         let times = (now, monotonic);
         let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
-        let evidence = Evidence { key, ground: Ground::Truth(seen.clone()) };
-        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NothingInHand);
-        let mut looking = Looking { task, state: sighting.state, watched, noted };
+        let evidence = Evidence { key, ground: Trigger::Truth(seen.clone()) };
+        let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
+        let mut looking = PassContext { task, state: sighting.state, watched, noted };
         let said = Said {
             reading: &reading,
             against: contradiction(route, &looking.state.control, &reading, &seen, now),
@@ -149,21 +159,21 @@ impl PeriodicPass {
         let aimed = aim(route, &looking.state.control, key, &seen, now);
         self.tell_of_sources(&mut looking, &said).await?;
         match aimed {
-            Aim::Unknown => Ok(Look::Right),
-            Aim::Confirm => Ok(Look::Confirm),
-            Aim::LeftToEvent => {
+            TargetDecision::Unknown => Ok(PassResult::Right),
+            TargetDecision::Confirm => Ok(PassResult::Confirm),
+            TargetDecision::LeftToEvent => {
                 self.tell_of_last_move(&mut looking).await?;
-                Ok(Look::Queued)
+                Ok(PassResult::Queued)
             }
-            Aim::Wait(verdict) if said.against.as_ref() == Some(&verdict) => {
+            TargetDecision::Wait(verdict) if said.against.as_ref() == Some(&verdict) => {
                 self.tell_of_last_move(&mut looking).await?;
-                Ok(Look::Waits(verdict))
+                Ok(PassResult::Waits(verdict))
             }
-            Aim::Wait(verdict) => {
+            TargetDecision::Wait(verdict) => {
                 self.tell_of_last_move(&mut looking).await?;
-                self.wait(looking, HeldBack { verdict, target: None, effect: Effect::None }).await
+                self.wait(looking, HeldBack { verdict, target: None, effect: StateUpdate::None }).await
             }
-            Aim::Keep(desired) | Aim::Follow(desired) => {
+            TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
                 if desired.event == key && desired.evidence.rank == RANK_TRUTH {
                     looking.watched.sources.made(key);
                 }
@@ -172,13 +182,13 @@ impl PeriodicPass {
         }
     }
 
-    async fn compare(&self, mut looking: Looking<'_>, desired: Desired) -> Result<Look, CallError> {
+    async fn compare(&self, mut looking: PassContext<'_>, desired: Desired) -> Result<PassResult, CallError> {
         let (route, evidence) = (looking.task.route, looking.task.evidence);
         if desired == *looking.state.control.desired.as_ref().unwrap_or(&desired)
             && !looking.watched.waits_itself
             && self.queue.awaits_its_turn(&route.name)
         {
-            return Ok(Look::Queued);
+            return Ok(PassResult::Queued);
         }
         let sight = self.reader.sight(route, &desired, truth_of(&evidence.ground)).await?;
         // Of a group that could not be read nobody can say that its target is not there.
@@ -193,8 +203,8 @@ impl PeriodicPass {
                 return Err(error);
             }
             return Ok(match &control.follow {
-                Some(follow) => Look::Following(follow.arrival),
-                None => Look::Right,
+                Some(follow) => PassResult::Following(follow.arrival),
+                None => PassResult::Right,
             });
         }
         if points_there && let Some(look) = self.in_hand(&desired).await? {
@@ -203,14 +213,14 @@ impl PeriodicPass {
         // What an event left behind can wait; those whose failover is under way cannot.
         let left_behind = points_there && sight.plan.register.is_empty() && sight.weights.is_none();
         if left_behind && !looking.watched.waits_itself && self.queue.somebody_waits() {
-            return Ok(Look::Queued);
+            return Ok(PassResult::Queued);
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {
                 let held = HeldBack {
                     verdict: brake.verdict(&desired),
                     target: Some(desired.target),
-                    effect: Effect::Keeps(desired, brake.rule),
+                    effect: StateUpdate::Keeps(desired, brake.rule),
                 };
                 self.wait(looking, held).await
             }
@@ -219,55 +229,57 @@ impl PeriodicPass {
             {
                 let note = "repairs failed one after another; the next one follows";
                 let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, note);
-                Ok(Look::Waits(verdict))
+                Ok(PassResult::Waits(verdict))
             }
             Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => Ok(self.put_right(looking).await),
         }
     }
 
-    async fn put_right(&self, looking: Looking<'_>) -> Look {
-        let Looking { task, state, watched, .. } = looking;
+    async fn put_right(&self, looking: PassContext<'_>) -> PassResult {
+        let PassContext { task, state, watched, .. } = looking;
         watched.noticed = None;
         let report = self.attempts.attempt_seen(task.route, task.evidence, state.chain).await;
         watched.failed.take(&report, self.clock.monotonic());
         let has_a_place = self.queue.awaits_its_turn(&task.route.name);
-        watched.waits_itself = has_a_place && matches!(report.ended, Ended::Waits(..));
-        Look::Acted(Box::new(report))
+        watched.waits_itself = has_a_place && matches!(report.ended, AttemptResult::Waits(..));
+        PassResult::Acted(Box::new(report))
     }
 
     /// Whether what points the route there is still being worked on: its last attempt was a moment ago and moved
     /// nothing. A message brings it back, and two who call in turn where calls are refused for their rate get both
     /// of them refused more.
-    async fn in_hand(&self, desired: &Desired) -> Result<Option<Look>, CallError> {
+    async fn in_hand(&self, desired: &Desired) -> Result<Option<PassResult>, CallError> {
         if desired.evidence.rank >= RANK_TRUTH {
             return Ok(None);
         }
         let entry = self.states.event(&desired.event).await?;
         let now = self.clock.wall();
         let entry = entry.filter(|entry| entry.is_in_hand(now));
-        Ok(entry.map(|entry| if entry.is_left_to_newer(now) { Look::LeftToNewer } else { Look::Busy }))
+        Ok(entry.map(
+            |entry| if entry.is_left_to_newer(now) { PassResult::LeftToNewer } else { PassResult::Busy },
+        ))
     }
 
     /// Records once why a route that differs is not put right.
-    async fn wait(&self, mut looking: Looking<'_>, held: HeldBack) -> Result<Look, CallError> {
+    async fn wait(&self, mut looking: PassContext<'_>, held: HeldBack) -> Result<PassResult, CallError> {
         let HeldBack { verdict, target, effect } = held;
         let what = Some((verdict.reason, target));
         if looking.watched.noticed != what {
-            let noted = Noted::noticed(verdict.reason, verdict.note.clone());
+            let noted = TimerRecord::noticed(verdict.reason, verdict.note.clone());
             let entry = self.states.entry_of_note(&looking.task, &looking.state, noted.kind);
             if self.record(&mut looking, noted, effect, entry).await? {
                 looking.watched.noticed = what;
             }
         }
-        Ok(Look::Waits(verdict))
+        Ok(PassResult::Waits(verdict))
     }
 
     /// Commits a record of what is noted, and keeps that for the log; `false` when somebody else wrote first.
     pub(super) async fn record(
         &self,
-        looking: &mut Looking<'_>,
-        noted: Noted,
-        effect: Effect,
+        looking: &mut PassContext<'_>,
+        noted: TimerRecord,
+        effect: StateUpdate,
         entry: Entry,
     ) -> Result<bool, CallError> {
         let entry = Entry { reason: Some(noted.reason), note: noted.note.clone(), ..entry };
@@ -280,7 +292,7 @@ impl PeriodicPass {
     }
 
     /// Looks at the group of the last move, while that is followed and nothing else makes anybody look.
-    async fn tell_of_last_move(&self, looking: &mut Looking<'_>) -> Result<(), CallError> {
+    async fn tell_of_last_move(&self, looking: &mut PassContext<'_>) -> Result<(), CallError> {
         let route = looking.task.route;
         let Some(follow) = &looking.state.control.follow else {
             return Ok(());
@@ -294,7 +306,7 @@ impl PeriodicPass {
     /// word stands.
     async fn tell_signs(
         &self,
-        looking: &mut Looking<'_>,
+        looking: &mut PassContext<'_>,
         observed: &[ObservedTarget],
     ) -> Result<(), CallError> {
         while let Some(follow) = looking.state.control.follow.clone() {
@@ -302,11 +314,11 @@ impl PeriodicPass {
             let Some(sign) = follow.look(&looking.task.route.policy, observed, now) else {
                 return Ok(());
             };
-            let Sign { what, note, rest } = sign;
+            let HealthUpdate { what, note, rest } = sign;
             let (kind, reason, took) = match what {
-                Seen::Serving(took) => (RecordKind::Serving, Reason::TargetServes, took),
-                Seen::NotServing(took) => (RecordKind::NotServing, Reason::TargetDoesNotServe, took),
-                Seen::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
+                HealthEvent::Serving(took) => (RecordKind::Serving, Reason::TargetServes, took),
+                HealthEvent::NotServing(took) => (RecordKind::NotServing, Reason::TargetDoesNotServe, took),
+                HealthEvent::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
             };
             let mut entry = self.states.entry_of_note(&looking.task, &looking.state, kind);
             entry.transition = follow.transition;
@@ -315,8 +327,8 @@ impl PeriodicPass {
             entry.target_group = group_of(looking.task.route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
             entry.after = observed.to_vec();
-            let noted = Noted { kind, reason, note, took: Some(took) };
-            if !self.record(looking, noted, Effect::Follows(rest), entry).await? {
+            let noted = TimerRecord { kind, reason, note, took: Some(took) };
+            if !self.record(looking, noted, StateUpdate::Follows(rest), entry).await? {
                 return Ok(());
             }
         }
@@ -330,13 +342,13 @@ struct HeldBack {
     /// Where it would have gone.
     target: Option<Target>,
     /// What the record of it changes.
-    effect: Effect,
+    effect: StateUpdate,
 }
 
 /// A route that is looked at.
-pub(super) struct Looking<'a> {
+pub(super) struct PassContext<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,
-    pub(super) watched: &'a mut Watched,
-    pub(super) noted: &'a mut Vec<Noted>,
+    pub(super) watched: &'a mut RouteWatch,
+    pub(super) noted: &'a mut Vec<TimerRecord>,
 }

@@ -11,10 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::attempt::calls::Stopped;
-use crate::attempt::report::{Ended, Report};
+use crate::attempt::report::AttemptResult;
+use crate::attempt::report::Report;
 use crate::attempt::{Held, Reconciler, Task};
 use crate::ports::{CallError, Clock, ErrorKind};
-use writerlink_core::actuation::quota::{Call, Line, Quota, Turn};
+use writerlink_core::actuation::quota::Call;
+use writerlink_core::actuation::quota::Grant;
+use writerlink_core::actuation::quota::Quota;
+use writerlink_core::actuation::quota::QuotaQueue;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
@@ -59,27 +63,27 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 pub struct SharedQuotaQueue {
     clock: Arc<dyn Clock>,
     /// None when calls are not counted.
-    line: Option<Arc<Mutex<Line>>>,
+    line: Option<Arc<Mutex<QuotaQueue>>>,
 }
 
-fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+fn locked(line: &Mutex<QuotaQueue>) -> MutexGuard<'_, QuotaQueue> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leave to make one call. One that is not used goes to whoever is next.
-pub(super) struct Leave {
-    line: Option<Arc<Mutex<Line>>>,
+pub(super) struct Permit {
+    line: Option<Arc<Mutex<QuotaQueue>>>,
     pub(super) call: Call,
 }
 
-impl Leave {
+impl Permit {
     /// The call is made.
     pub(super) fn used(mut self) {
         self.line = None;
     }
 }
 
-impl Drop for Leave {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(line) = &self.line {
             locked(line).put_back();
@@ -90,9 +94,9 @@ impl Drop for Leave {
 /// What came of asking for a turn.
 pub(super) enum Asked {
     /// It was there at once.
-    AtOnce(Leave),
+    AtOnce(Permit),
     /// It came, but time went by: what was read before may be old.
-    Waited(Leave),
+    Waited(Permit),
     /// It is too far away to wait for; the route has its place, and comes back after this long.
     Away(Duration),
 }
@@ -107,11 +111,11 @@ pub(super) struct Wait {
 
 impl SharedQuotaQueue {
     pub(super) fn new(clock: Arc<dyn Clock>, quota: Option<Quota>) -> Self {
-        let line = quota.map(|quota| Arc::new(Mutex::new(Line::new(quota))));
+        let line = quota.map(|quota| Arc::new(Mutex::new(QuotaQueue::new(quota))));
         Self { clock, line }
     }
 
-    fn line(&self) -> Option<MutexGuard<'_, Line>> {
+    fn line(&self) -> Option<MutexGuard<'_, QuotaQueue>> {
         self.line.as_deref().map(locked)
     }
 
@@ -226,11 +230,11 @@ impl SharedQuotaQueue {
         self.line().is_some_and(|mut line| !line.is_idle(self.clock.monotonic()))
     }
 
-    fn ask(&self, route: &RouteName, call: Call, since: Timestamp) -> Result<Leave, Wait> {
+    fn ask(&self, route: &RouteName, call: Call, since: Timestamp) -> Result<Permit, Wait> {
         let turn = self.line().map(|mut line| line.ask(self.clock.monotonic(), route, call, since));
-        match turn.unwrap_or(Turn::Now) {
-            Turn::Now => Ok(Leave { line: self.line.clone(), call }),
-            Turn::In { about, at_least } => Err(Wait { about, at_least }),
+        match turn.unwrap_or(Grant::Now) {
+            Grant::Now => Ok(Permit { line: self.line.clone(), call }),
+            Grant::In { about, at_least } => Err(Wait { about, at_least }),
         }
     }
 
@@ -270,7 +274,7 @@ impl Reconciler {
         task: &Task<'_>,
         held: &mut Held,
         call: Call,
-    ) -> Result<Leave, Stopped> {
+    ) -> Result<Permit, Stopped> {
         if let Some(leave) = held.leave.take().filter(|leave| leave.call == call) {
             return Ok(leave);
         }
@@ -294,15 +298,15 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         held: &Held,
-        ended: Ended,
+        ended: AttemptResult,
         report: &Report,
-    ) -> Ended {
+    ) -> AttemptResult {
         let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
         let attempt = entry.attempt;
         entry.reason = Some(Reason::AwaitsTurn);
         entry.note = ended.note();
         let closed = self.close(task, held, entry, ended).await;
-        closed.unwrap_or_else(|error| Ended::Unavailable(error, self.pause(task, attempt)))
+        closed.unwrap_or_else(|error| AttemptResult::Unavailable(error, self.pause(task, attempt)))
     }
 }
 

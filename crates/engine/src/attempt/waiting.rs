@@ -3,13 +3,16 @@
 //! Its message comes back, so its entry stays as it is. Without the record the route would look right to every other
 //! process, and a timer that knows of older evidence alone would move the route past the event.
 
+use crate::attempt::AttemptResult;
+use crate::attempt::Reconciler;
+use crate::attempt::Task;
+use crate::attempt::bug;
 use crate::attempt::opening::nameless;
 use crate::attempt::turns::GIVEN_UP_AFTER;
-use crate::attempt::{Ended, Reconciler, Task, bug};
 use crate::ports::{AddressError, CallError};
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Effect;
+use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
@@ -48,7 +51,7 @@ impl Reconciler {
         &self,
         task: &Task<'_>,
         from: &RouteState,
-        waits: &Ended,
+        waits: &AttemptResult,
     ) -> Result<(), CallError> {
         self.tell_that_it_waits(task, from, Reason::AwaitsTurn, waits.note()).await
     }
@@ -72,7 +75,7 @@ impl Reconciler {
         let mut entry = self.states.entry_of_note(task, from, RecordKind::Deferred);
         entry.reason = Some(reason);
         entry.note = note;
-        let effect = Effect::Refuses(waiting);
+        let effect = StateUpdate::Refuses(waiting);
         let change = change::note(from, effect, entry).map_err(|e| bug(&e))?;
         // Where another worker was faster the event's next delivery tells it.
         self.states.commit(&task.steps, "Note", &change).await.map(drop)

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::attempt::{Ended, Report};
+use crate::attempt::AttemptResult;
+use crate::attempt::Report;
 use writerlink_core::decision::verdict::Verdict;
-use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::drift::{Comparisons, Drifted};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, Sources};
-use writerlink_core::ledger::state::Control;
+use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::doubled;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::Target;
@@ -21,7 +22,7 @@ use writerlink_core::status::health::is_open;
     reason = "each is a fact of its own about the route, and no two of them make a state"
 )]
 #[derive(Debug, Default)]
-pub struct Watched {
+pub struct RouteWatch {
     pub(super) sources: Sources,
     pub(super) contradicted: Contradicted,
     /// What was recorded last about a difference that is not acted on, so that it is recorded once.
@@ -43,9 +44,9 @@ pub struct Watched {
     pub(super) map: MapWatch,
 }
 
-impl Watched {
+impl RouteWatch {
     /// Keeps what the summary tells of the route's state, whatever comes of the look.
-    pub(super) fn see(&mut self, control: &Control, now: Timestamp) {
+    pub(super) fn see(&mut self, control: &Assignment, now: Timestamp) {
         let safety = &control.safety;
         self.stopped_since = safety.stopped_since(now);
         self.is_flapping = safety.flapping.as_ref().is_some_and(|stop| stop.holds(now));
@@ -88,7 +89,7 @@ pub(super) struct MapWatch {
 
 /// What the sources said at a look.
 pub(super) struct Said<'a> {
-    pub(super) reading: &'a Reading,
+    pub(super) reading: &'a SourceReports,
     /// What that says against the newest evidence.
     pub(super) against: Option<Verdict>,
     /// The wall clock and the monotonic one.
@@ -159,8 +160,8 @@ impl FailedRepairs {
 
     pub(super) fn take(&mut self, report: &Report, now: Duration) {
         match report.ended {
-            Ended::Settled(_) => *self = Self::default(),
-            Ended::Deferred(..) | Ended::Waits(_, Some(_)) => {
+            AttemptResult::Settled(_) => *self = Self::default(),
+            AttemptResult::Deferred(..) | AttemptResult::Waits(_, Some(_)) => {
                 let to = report.desired.as_ref().map(|(_, target)| *target);
                 let before = if self.to == to { self.times } else { 0 };
                 let times = before + 1;
@@ -179,8 +180,8 @@ impl FailedRepairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use writerlink_core::ledger::holds::Stop;
-    use writerlink_core::ledger::record::Told;
+    use writerlink_core::ledger::holds::Suspension;
+    use writerlink_core::ledger::record::RecordedTrigger;
     use writerlink_core::model::ids::TransitionId;
     use writerlink_core::model::names::{InstanceId, RouteName};
     use writerlink_core::model::outcome::Outcome;
@@ -189,14 +190,14 @@ mod tests {
     #[test]
     fn a_route_flaps_as_long_as_its_protection_holds() {
         let until = Timestamp::EPOCH.plus(Duration::from_mins(1));
-        let mut control = Control::default();
-        control.safety.flapping = Some(Stop {
+        let mut control = Assignment::default();
+        control.safety.flapping = Some(Suspension {
             by: "writerlink".to_owned(),
             reason: "six moves".to_owned(),
             since: Timestamp::EPOCH,
             until: Some(until),
         });
-        let mut watched = Watched::default();
+        let mut watched = RouteWatch::default();
         for (now, flaps) in [(Timestamp::EPOCH, true), (until, false)] {
             watched.see(&control, now);
             assert_eq!(watched.is_flapping, flaps);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     /// The report of a repair that was to bring the route to the `last` address, and ended like this.
-    fn repair_of(last: u8, ended: Ended) -> Report {
+    fn repair_of(last: u8, ended: AttemptResult) -> Report {
         let name = RouteName::new("orders").unwrap();
         let target = Target { ip: [10, 0, 1, last].into(), port: 3306 };
         let (at, said) = (Timestamp::EPOCH, String::new());
@@ -212,7 +213,7 @@ mod tests {
             event_key: EventKey::drawn(&name, at, 1),
             route: name,
             cause: Cause::Reconcile,
-            told: Told::Truth { at, said },
+            told: RecordedTrigger::Truth { at, said },
             transition: TransitionId::from_parts(at, 7),
             attempt: 1,
             resumed: false,
@@ -231,7 +232,7 @@ mod tests {
     fn failed_repairs_count_for_one_target_and_one_that_ended_well_clears_them() {
         let failed = || {
             let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, "no");
-            Ended::Deferred(verdict, Duration::ZERO)
+            AttemptResult::Deferred(verdict, Duration::ZERO)
         };
         let target = |last| repair_of(last, failed()).desired.unwrap().1;
         let mut repairs = FailedRepairs::default();
@@ -248,7 +249,7 @@ mod tests {
         assert!(!repairs.hold_back(target(1), Duration::ZERO));
         repairs.times = REPAIRS_AT_ONCE + 5;
         let well = Verdict::new(Outcome::Swapped, Reason::GroupDiffered, "there");
-        repairs.take(&repair_of(2, Ended::Settled(well)), Duration::ZERO);
+        repairs.take(&repair_of(2, AttemptResult::Settled(well)), Duration::ZERO);
         assert_eq!(repairs.times, 0);
     }
 
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn newer_evidence_and_another_reason_begin_the_minute_anew() {
-        let reading = Reading(Vec::new());
+        let reading = SourceReports(Vec::new());
         let mut contradicted = Contradicted::default();
         let mut look = |seconds: u64, newest: char, reason: Option<Reason>| {
             let said = Said {

@@ -12,16 +12,21 @@ use crate::attempt::report::Report;
 use crate::attempt::{Held, Reconciler, Task, why_moved};
 use crate::ports::{CallError, ErrorKind, Listeners, Ports, TargetGroups};
 use writerlink_core::actuation::plan::{Plan, plan};
-use writerlink_core::actuation::weights::{Missing, Scene, Shift, Warm, Weights, warm_targets};
+use writerlink_core::actuation::weights::Missing;
+use writerlink_core::actuation::weights::ObservedListener;
+use writerlink_core::actuation::weights::RegisteredIn;
+use writerlink_core::actuation::weights::WeightChange;
+use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::weights::warm_targets;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::evidence::Ground;
+use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, Target};
 
 /// A weighted route's attempt: what it is about, and what the load balancer showed first.
@@ -71,7 +76,7 @@ impl Reconciler {
         Ok(told(task, held, &moved, &report.after))
     }
 
-    /// I1: no weight is moved without [`Warm`], which is asked for anew in every round. I6: no call is made unless
+    /// I1: no weight is moved without [`RegisteredIn`], which is asked for anew in every round. I6: no call is made unless
     /// its whole timeout fits the lease.
     async fn move_weights(
         &self,
@@ -91,8 +96,8 @@ impl Reconciler {
             changed = true;
             let warm = self.ensure_warm(task, moving, held, &scene).await?;
             let shift = match held.desired.reach {
-                Reach::Register => None,
-                Reach::Swap => Shift::to(&warm, task.route, moving.weighted, &scene.weights),
+                MoveMode::Register => None,
+                MoveMode::Swap => WeightChange::to(&warm, task.route, moving.weighted, &scene.weights),
             };
             if let Some(shift) = shift {
                 self.ensure_lease(task, held).await?;
@@ -115,7 +120,7 @@ impl Reconciler {
         task: &Task<'_>,
         moving: &Moving<'_>,
         held: &mut Held,
-    ) -> Result<Scene, Stopped> {
+    ) -> Result<ObservedListener, Stopped> {
         self.ensure_lease(task, held).await?;
         let (rows, weights) = tokio::join!(
             task.steps.call("DescribeTargetHealth", self.groups.observe(moving.group)),
@@ -123,7 +128,7 @@ impl Reconciler {
         );
         let rows = [(held.desired.instance.clone(), rows?)].into();
         let weights = weights?;
-        Ok(Scene { weights, rows })
+        Ok(ObservedListener { weights, rows })
     }
 
     /// The proof that the desired group may get the weight: its target was seen there, or is registered now.
@@ -132,10 +137,10 @@ impl Reconciler {
         task: &Task<'_>,
         moving: &Moving<'_>,
         held: &mut Held,
-        scene: &Scene,
-    ) -> Result<Warm, Stopped> {
+        scene: &ObservedListener,
+    ) -> Result<RegisteredIn, Stopped> {
         let target = held.desired.target;
-        if let Some(warm) = Warm::observed(moving.group, target, &scene.all_rows()) {
+        if let Some(warm) = RegisteredIn::observed(moving.group, target, &scene.all_rows()) {
             return Ok(warm);
         }
         self.ensure_lease(task, held).await?;
@@ -143,7 +148,7 @@ impl Reconciler {
         let targets = [target];
         let registering = self.groups.register(moving.group, &targets);
         task.steps.call("RegisterTargets", registering).await?;
-        Ok(Warm::registered(moving.group, target))
+        Ok(RegisteredIn::registered(moving.group, target))
     }
 
     /// Registers what is missing from the other instances' groups, once nobody waits for it any more; says whose
@@ -169,7 +174,7 @@ impl Reconciler {
                     continue;
                 }
             };
-            if Warm::observed(group, *target, &rows).is_none() {
+            if RegisteredIn::observed(group, *target, &rows).is_none() {
                 self.ensure_lease(task, held).await?;
                 self.queue.count_a_call();
                 let targets = [*target];
@@ -213,8 +218,10 @@ impl RouteReader {
             }
             Strategy::Weighted(weighted) => weighted,
         };
-        let mut scene =
-            Scene { weights: self.listeners.weights(&weighted.listener).await?.value, rows: BTreeMap::new() };
+        let mut scene = ObservedListener {
+            weights: self.listeners.weights(&weighted.listener).await?.value,
+            rows: BTreeMap::new(),
+        };
         let mut unread = None;
         for (instance, group) in &weighted.groups {
             match self.rows(group).await {
@@ -255,21 +262,21 @@ impl Sight {
 }
 
 /// What the witnesses said, where it was they who spoke.
-pub(super) fn truth_of(ground: &Ground) -> Option<&Truth> {
+pub(super) fn truth_of(ground: &Trigger) -> Option<&Truth> {
     match ground {
-        Ground::Truth(sighting) => Some(&sighting.truth),
-        Ground::Event(_) | Ground::Order(_) => None,
+        Trigger::Truth(sighting) => Some(&sighting.truth),
+        Trigger::Event(_) | Trigger::Order(_) => None,
     }
 }
 
 /// What is missing for the desired instance itself.
-fn missing(route: &Route, moving: &Moving<'_>, held: &Held, scene: &Scene) -> Missing {
+fn missing(route: &Route, moving: &Moving<'_>, held: &Held, scene: &ObservedListener) -> Missing {
     let desired = &held.desired;
     let own = [(desired.instance.clone(), desired.target)].into();
     scene.missing(route, moving.weighted, desired, &own)
 }
 
-fn still_missing(left: &Missing, scene: &Scene) -> String {
+fn still_missing(left: &Missing, scene: &ObservedListener) -> String {
     let wanted = left
         .weights
         .as_ref()
@@ -305,18 +312,18 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
         [_, ..] => Reason::GroupDiffered,
     };
     let (outcome, reason, what) = match (moved.changed, desired.reach) {
-        (false, Reach::Swap) => {
+        (false, MoveMode::Swap) => {
             (Outcome::AlreadyThere, in_place, format!("the listener already gives everything to {to}"))
         }
-        (false, Reach::Register) => (
+        (false, MoveMode::Register) => (
             Outcome::AlreadyThere,
             in_place,
             format!("{to} is registered already, and the weights stay until the failover completes"),
         ),
-        (true, Reach::Swap) => {
+        (true, MoveMode::Swap) => {
             (Outcome::Swapped, why_moved(task, held), format!("the listener gives everything to {to}"))
         }
-        (true, Reach::Register) => (
+        (true, MoveMode::Register) => (
             Outcome::Registered,
             Reason::RegisteredFirst,
             format!("{to} is registered; the weights stay until the failover completes"),

@@ -8,7 +8,7 @@ use writerlink_core::model::names::ListenerArn;
 
 use crate::ports::CallError;
 use writerlink_core::actuation::weights::Weights;
-use writerlink_core::evidence::discovery::Reading;
+use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::ObservedTarget;
@@ -256,7 +256,7 @@ pub struct RouteFacts {
     /// Where the route finds each instance that its configuration names.
     pub addresses: BTreeMap<InstanceId, Result<Option<IpAddr>, CallError>>,
     /// What the witnesses of the route say.
-    pub reading: Reading,
+    pub reading: SourceReports,
     /// What each resolver says of the names that the route lives on; nothing where its map alone counts.
     pub names: Seen<Vec<NameFacts>>,
     /// Whether its audit ends at the head of its state; `None` if both kept moving.

@@ -15,13 +15,13 @@ const BURST: u32 = 40;
 const PER_SECOND: u32 = 10;
 
 /// When the next call may be made.
-pub(super) struct Pace {
+pub(super) struct ReadRate {
     clock: Arc<dyn Clock>,
     /// When the bucket is full again if nothing more is taken from it, by the monotonic clock.
     full_at: Mutex<Duration>,
 }
 
-impl Pace {
+impl ReadRate {
     /// A full bucket.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, full_at: Mutex::default() }

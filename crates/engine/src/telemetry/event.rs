@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::{LedgerNews, Noted, Report};
+use crate::attempt::LedgerNews;
+use crate::attempt::Report;
+use crate::attempt::TimerRecord;
 use crate::ports::{CallError, Message};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::model::route::Route;
 
 /// What happened, for the log, the metrics and the demo's story.
 #[derive(Clone, Debug)]
-pub enum Happening<'a> {
+pub enum WorkerEvent<'a> {
     /// The worker began to work.
     Started {
         /// Whether a timer of its own looks at its routes.
@@ -57,7 +59,7 @@ pub enum Happening<'a> {
         /// About which route.
         route: &'a Route,
         /// What.
-        noted: &'a Noted,
+        noted: &'a TimerRecord,
     },
     /// The timer could not look at a route.
     LookFailed {
@@ -121,7 +123,7 @@ pub enum Happening<'a> {
     },
 }
 
-impl<'a> Happening<'a> {
+impl<'a> WorkerEvent<'a> {
     /// What was found out about a route's ledger.
     #[must_use]
     pub fn of_ledger(route: &'a Route, news: &'a LedgerNews) -> Self {
@@ -133,16 +135,16 @@ impl<'a> Happening<'a> {
 }
 
 /// Is told everything worth a line.
-pub trait Observer: Send + Sync {
+pub trait EventSink: Send + Sync {
     /// Something happened. Must not block.
-    fn tell(&self, happening: &Happening<'_>);
+    fn tell(&self, happening: &WorkerEvent<'_>);
 }
 
 /// Several observers, told in order.
-pub struct Observers(pub Vec<Arc<dyn Observer>>);
+pub struct EventSinks(pub Vec<Arc<dyn EventSink>>);
 
-impl Observer for Observers {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for EventSinks {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         self.0.iter().for_each(|observer| observer.tell(happening));
     }
 }

@@ -5,10 +5,12 @@ mod metrics;
 
 use std::time::Duration;
 
-use crate::attempt::{Ended, Noted, Report};
+use crate::attempt::AttemptResult;
+use crate::attempt::Report;
+use crate::attempt::TimerRecord;
 use crate::ports::{CallError, ErrorKind};
-use crate::telemetry::event::Happening;
 use crate::telemetry::event::Summary;
+use crate::telemetry::event::WorkerEvent;
 pub use crate::telemetry::measure::metrics::*;
 use writerlink_core::ledger::record::{RecordKind, Step};
 use writerlink_core::model::outcome::Outcome;
@@ -39,38 +41,38 @@ pub struct Measured<'a> {
 
 /// Measures what happened.
 #[must_use]
-pub fn measured<'a>(happening: &Happening<'a>) -> Measured<'a> {
+pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
     match happening {
-        Happening::Started { .. }
-        | Happening::Turned
-        | Happening::Received(_)
-        | Happening::HttpNotAccepting { .. }
-        | Happening::Stopping { .. }
-        | Happening::MapNotCompared { .. }
-        | Happening::LedgerRecovered { .. } => Measured::default(),
-        Happening::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
-        Happening::Attempt(report) => Measured {
+        WorkerEvent::Started { .. }
+        | WorkerEvent::Turned
+        | WorkerEvent::Received(_)
+        | WorkerEvent::HttpNotAccepting { .. }
+        | WorkerEvent::Stopping { .. }
+        | WorkerEvent::MapNotCompared { .. }
+        | WorkerEvent::LedgerRecovered { .. } => Measured::default(),
+        WorkerEvent::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
+        WorkerEvent::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
             values: of_attempt(report),
         },
-        Happening::Ignored { .. } => once(MESSAGES_IGNORED),
-        Happening::Malformed { .. } => once(MESSAGES_MALFORMED),
-        Happening::VisibilityLost { .. } => once(VISIBILITY_LOST),
-        Happening::QueueFailed(error) => of_worker(vec![one(QUEUE_FAILURES), throttled(error)]),
-        Happening::Panicked(_) => once(PANICS),
-        Happening::Noted { route, noted } => Measured {
+        WorkerEvent::Ignored { .. } => once(MESSAGES_IGNORED),
+        WorkerEvent::Malformed { .. } => once(MESSAGES_MALFORMED),
+        WorkerEvent::VisibilityLost { .. } => once(VISIBILITY_LOST),
+        WorkerEvent::QueueFailed(error) => of_worker(vec![one(QUEUE_FAILURES), throttled(error)]),
+        WorkerEvent::Panicked(_) => once(PANICS),
+        WorkerEvent::Noted { route, noted } => Measured {
             route: Some(route.name.as_str()),
             outcome: None,
             values: of_note(noted).into_iter().collect(),
         },
-        Happening::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
-        Happening::ChainBroken { route, .. } => {
+        WorkerEvent::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
+        WorkerEvent::ChainBroken { route, .. } => {
             Measured { route: Some(route.name.as_str()), outcome: None, values: vec![one(CHAIN_BROKEN)] }
         }
-        Happening::Summary(summary) => of_worker(of_minute(summary)),
-        Happening::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
-        Happening::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
+        WorkerEvent::Summary(summary) => of_worker(of_minute(summary)),
+        WorkerEvent::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
+        WorkerEvent::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
     }
 }
 
@@ -92,7 +94,7 @@ fn throttled(error: &CallError) -> (Metric, Amount) {
 }
 
 /// What the timer recorded besides its attempts.
-fn of_note(noted: &Noted) -> Option<(Metric, Amount)> {
+fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
     let took = Amount::Time(noted.took.unwrap_or_default());
     match noted.kind {
         RecordKind::Serving => Some((SERVING_MS, took)),
@@ -149,7 +151,7 @@ fn how_it_failed(report: &Report) -> impl Iterator<Item = (Metric, Amount)> {
     };
     let throttled = report.steps.iter().filter(throttled).count();
     let held = |outcome| matches!(outcome, Some(Outcome::Paused | Outcome::Observed));
-    let lost = matches!(report.ended, Ended::LeaseLost { .. });
+    let lost = matches!(report.ended, AttemptResult::LeaseLost { .. });
     let outcome = report.ended.outcome();
     let counted = [
         (TRANSITIONS_FAILED, usize::from(failed(outcome))),

@@ -13,7 +13,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::telemetry::event::{Happening, Observer};
+use crate::telemetry::event::EventSink;
+use crate::telemetry::event::WorkerEvent;
 use crate::telemetry::measure::INSTALLATION;
 use crate::telemetry::measure::{Amount, By, Kind, Metric, measured, metrics};
 use writerlink_core::model::provenance::InstallationName;
@@ -45,8 +46,8 @@ pub struct Tally {
     numbers: HashMap<&'static str, Numbers>,
 }
 
-impl Observer for Tally {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for Tally {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         let measured = measured(happening);
         for (metric, amount) in &measured.values {
             let labels = || labels(metric.by, measured.route, measured.outcome);
@@ -160,7 +161,7 @@ mod tests {
     fn a_counter_adds_up_and_a_gauge_keeps_the_newest_number() {
         let tally = tally();
         for (looks, diverged) in [(10, 2), (7, 1)] {
-            tally.tell(&Happening::Summary(Summary { routes: 3, looks, diverged, ..Summary::default() }));
+            tally.tell(&WorkerEvent::Summary(Summary { routes: 3, looks, diverged, ..Summary::default() }));
         }
         let text = tally.text(&tally.registry()).unwrap();
         assert!(text.contains("\nwriterlink_looks_total{installation=\"w\"} 17\n"), "{text}");

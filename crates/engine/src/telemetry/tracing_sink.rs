@@ -9,10 +9,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tracing::{Level, debug, error, info, warn};
 
-use crate::attempt::{Ended, Noted, Report};
+use crate::attempt::AttemptResult;
+use crate::attempt::Report;
+use crate::attempt::TimerRecord;
 use crate::ports::Message;
+use crate::telemetry::event::EventSink;
 use crate::telemetry::event::Summary;
-use crate::telemetry::event::{Happening, Observer};
+use crate::telemetry::event::WorkerEvent;
 use crate::telemetry::measure::{Amount, measured};
 use writerlink_core::ledger::record::{RecordKind, Step};
 use writerlink_core::model::outcome::Disposition;
@@ -34,64 +37,64 @@ macro_rules! event_at {
     };
 }
 
-impl Observer for TracingSink {
-    fn tell(&self, happening: &Happening<'_>) {
+impl EventSink for TracingSink {
+    fn tell(&self, happening: &WorkerEvent<'_>) {
         let metrics = || metrics(happening);
         match happening {
-            Happening::Started { .. } => {}
-            Happening::Turned => debug!("the receiving loop has turned"),
-            Happening::Received(messages) => debug!(messages, "a receive returned"),
-            Happening::Turns(_) => {
+            WorkerEvent::Started { .. } => {}
+            WorkerEvent::Turned => debug!("the receiving loop has turned"),
+            WorkerEvent::Received(messages) => debug!(messages, "a receive returned"),
+            WorkerEvent::Turns(_) => {
                 info!(event = "receiving", metrics = metrics(), "the receiving loop turns");
             }
-            Happening::Attempt(report) => attempt(report, metrics),
-            Happening::Ignored { message, reason } => {
+            WorkerEvent::Attempt(report) => attempt(report, metrics),
+            WorkerEvent::Ignored { message, reason } => {
                 of_message("message_ignored", message, metrics().as_deref(), reason);
             }
-            Happening::Malformed { message, reason } => {
+            WorkerEvent::Malformed { message, reason } => {
                 of_message("message_malformed", message, metrics().as_deref(), reason);
             }
-            Happening::VisibilityLost { message, call } => {
+            WorkerEvent::VisibilityLost { message, call } => {
                 of_message("visibility_lost", message, metrics().as_deref(), call);
             }
-            Happening::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
-            Happening::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
-            Happening::Noted { route, noted } => recorded(route.name.as_str(), noted, metrics),
-            Happening::LookFailed { route, error } => {
+            WorkerEvent::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
+            WorkerEvent::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
+            WorkerEvent::Noted { route, noted } => recorded(route.name.as_str(), noted, metrics),
+            WorkerEvent::LookFailed { route, error } => {
                 let route = route.name.as_str();
                 warn!(event = "look_failed", metrics = metrics(), route, "{error}");
             }
-            Happening::MapNotCompared { route, error } => info!(
+            WorkerEvent::MapNotCompared { route, error } => info!(
                 event = "map_not_compared",
                 route = route.name.as_str(),
                 "the maps of static routes are not compared with RDS: {error}; allow rds:DescribeDBInstances, name \
                  an endpoint, or write map_check = \"off\""
             ),
-            Happening::ChainBroken { route, broken } => {
+            WorkerEvent::ChainBroken { route, broken } => {
                 let (route, first_bad_seq) = (route.name.as_str(), broken.seq());
                 error!(event = "chain_broken", metrics = metrics(), route, first_bad_seq, "{broken}");
             }
-            Happening::HttpNotAccepting { address, error } => not_accepting(*address, error),
-            Happening::LedgerRecovered { route, from, to } => warn!(
+            WorkerEvent::HttpNotAccepting { address, error } => not_accepting(*address, error),
+            WorkerEvent::LedgerRecovered { route, from, to } => warn!(
                 event = "ledger_recovered",
                 route = route.name.as_str(),
                 "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
             ),
-            Happening::Summary(Summary { routes, .. }) => {
+            WorkerEvent::Summary(Summary { routes, .. }) => {
                 info!(event = "minute", metrics = metrics(), routes, "the timer goes round");
             }
-            Happening::Room { at_most, of } if at_most < of => warn!(
+            WorkerEvent::Room { at_most, of } if at_most < of => warn!(
                 event = "room",
                 metrics = metrics(),
                 "the ledger answers too slowly, or refuses: fewer groups are worked on at once"
             ),
-            Happening::Room { .. } => {
+            WorkerEvent::Room { .. } => {
                 info!(event = "room", metrics = metrics(), "the ledger answers again: all groups have room");
             }
-            Happening::Stopping { within, receive_ends_within } => {
+            WorkerEvent::Stopping { within, receive_ends_within } => {
                 info!(event = "stopping", "{}", stopping(*within, *receive_ends_within));
             }
-            Happening::LetGo { receive_is_open, .. } => {
+            WorkerEvent::LetGo { receive_is_open, .. } => {
                 warn!(event = "let_go", metrics = metrics(), "{}", let_go(*receive_is_open));
             }
         }
@@ -107,7 +110,9 @@ fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
     let desired = report.desired.as_ref();
     let told = report.told.event();
     let reason = match &report.ended {
-        Ended::Settled(verdict) | Ended::Deferred(verdict, _) => Some(verdict.reason.as_str()),
+        AttemptResult::Settled(verdict) | AttemptResult::Deferred(verdict, _) => {
+            Some(verdict.reason.as_str())
+        }
         _ => None,
     };
     event_at!(
@@ -137,24 +142,25 @@ fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
     );
 }
 
-fn level_of_attempt(ended: &Ended) -> Level {
+fn level_of_attempt(ended: &AttemptResult) -> Level {
     match ended {
         // Somebody has to look at what goes to the dead-letter queue.
         _ if ended.disposition() == Disposition::DeadLetter => Level::ERROR,
-        Ended::Settled(_)
-        | Ended::Duplicate(_)
-        | Ended::Nothing(_)
-        | Ended::Busy(..)
-        | Ended::Paced(_)
-        | Ended::Waits(_, None) => Level::INFO,
-        Ended::Waits(_, Some(_)) | Ended::Deferred(..) | Ended::Unavailable(..) | Ended::LeaseLost { .. } => {
-            Level::WARN
-        }
+        AttemptResult::Settled(_)
+        | AttemptResult::Duplicate(_)
+        | AttemptResult::Nothing(_)
+        | AttemptResult::Busy(..)
+        | AttemptResult::Paced(_)
+        | AttemptResult::Waits(_, None) => Level::INFO,
+        AttemptResult::Waits(_, Some(_))
+        | AttemptResult::Deferred(..)
+        | AttemptResult::Unavailable(..)
+        | AttemptResult::LeaseLost { .. } => Level::WARN,
     }
 }
 
 /// What the timer recorded besides its attempts.
-fn recorded(route: &str, noted: &Noted, metrics: impl Fn() -> Option<String>) {
+fn recorded(route: &str, noted: &TimerRecord, metrics: impl Fn() -> Option<String>) {
     let level = match noted.kind {
         RecordKind::NotServing => Level::ERROR,
         RecordKind::Noticed if noted.reason != Reason::SourcesAgree => Level::WARN,
@@ -193,7 +199,7 @@ fn let_go(receive_is_open: bool) -> String {
 }
 
 /// The numbers of an event by metric, and by which of its fields they are told apart; none if it has none.
-fn metrics(happening: &Happening<'_>) -> Option<String> {
+fn metrics(happening: &WorkerEvent<'_>) -> Option<String> {
     let measured = measured(happening);
     let by = [measured.route.map(|_| "route"), measured.outcome.map(|_| "outcome")];
     let by: Vec<&str> = by.into_iter().flatten().collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::attempt::CHAIN_BROKEN;
-use crate::telemetry::event::Happening;
+use crate::telemetry::event::WorkerEvent;
 use crate::timer::Timer;
 
 /// How long after its start a worker verifies its first chain: a worker that has just begun has failovers to catch
@@ -63,7 +63,7 @@ impl Chains {
                 Ok(verified) => self.take(verified),
                 Err(error) => {
                     let what = error.to_string();
-                    timer.observer.tell(&Happening::Panicked(&what));
+                    timer.observer.tell(&WorkerEvent::Panicked(&what));
                 }
             }
         }
@@ -95,11 +95,11 @@ fn verify(timer: &Arc<Timer>, n: usize) -> impl Future<Output = Verified> + use<
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
-                observer.tell(&Happening::ChainBroken { route, broken: &broken });
+                observer.tell(&WorkerEvent::ChainBroken { route, broken: &broken });
                 Some(true)
             }
             Err(error) => {
-                observer.tell(&Happening::LookFailed { route, error: &error });
+                observer.tell(&WorkerEvent::LookFailed { route, error: &error });
                 (error.code == CHAIN_BROKEN).then_some(true)
             }
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::kept::Kept;
+use crate::wire::kept::JsonAttribute;
 use crate::wire::record::UnreadableRecord;
 use writerlink_core::ledger::changes::{Changes, EventChange, Field};
 use writerlink_core::model::time::Timestamp;
@@ -39,7 +39,7 @@ fn field_text(field: &Field) -> (&'static str, Value) {
 }
 
 /// The kept text as a value, whose keys are sorted like all others.
-fn kept(value: Option<&impl Kept>) -> Value {
+fn kept(value: Option<&impl JsonAttribute>) -> Value {
     let value = value.map(|value| serde_json::from_str(&value.text()));
     value.and_then(Result::ok).unwrap_or_default()
 }
@@ -94,7 +94,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
     clippy::option_option,
     reason = "that a value cannot be read and that there is none are two answers"
 )]
-fn of_kept<T: Kept>(value: &Value) -> Option<Option<T>> {
+fn of_kept<T: JsonAttribute>(value: &Value) -> Option<Option<T>> {
     if value.is_null() {
         return Some(None);
     }
@@ -121,10 +121,12 @@ fn event_of(value: &Value) -> Option<EventChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use writerlink_core::actuation::health::{Arrival, Follow};
+    use writerlink_core::actuation::health::HealthWatch;
+    use writerlink_core::actuation::health::ServingState;
     use writerlink_core::evidence::desired::{Desired, Fact};
     use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
-    use writerlink_core::ledger::holds::{Pin, Stop};
+    use writerlink_core::ledger::holds::Pin;
+    use writerlink_core::ledger::holds::Suspension;
     use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
     use writerlink_core::model::ids::Hash;
     use writerlink_core::model::ids::Owner;
@@ -132,7 +134,7 @@ mod tests {
     use writerlink_core::model::names::InstanceId;
     use writerlink_core::model::outcome::Outcome;
     use writerlink_core::model::reason::Reason;
-    use writerlink_core::model::target::Reach;
+    use writerlink_core::model::target::MoveMode;
     use writerlink_core::model::target::Target;
 
     fn at(seconds: i64) -> Timestamp {
@@ -156,27 +158,27 @@ mod tests {
             instance: db_2(),
             target: target(2),
             beside: [target(3)].into(),
-            reach: Reach::Register,
+            reach: MoveMode::Register,
             evidence: EvidenceOrder { at: at(1), rank: 1 },
             event: key(),
         }
     }
 
-    fn stop(until: Option<Timestamp>) -> Stop {
-        Stop { by: "ada".into(), reason: "a \"drill\"".into(), since: at(2), until }
+    fn stop(until: Option<Timestamp>) -> Suspension {
+        Suspension { by: "ada".into(), reason: "a \"drill\"".into(), since: at(2), until }
     }
 
     /// One value of every field.
     fn every_field() -> Vec<Field> {
         let pin = Pin { instance: db_2(), target: target(2), stop: stop(None) };
-        let follow = Follow {
+        let follow = HealthWatch {
             transition: TransitionId::from_parts(at(3), 7),
             key: key(),
             instance: db_2(),
             target: target(2),
             since: at(1),
             moved_at: at(3),
-            arrival: Arrival::Overdue,
+            arrival: ServingState::Overdue,
             leaving: vec![target(1)],
         };
         let unresolved = UnresolvedEvent {

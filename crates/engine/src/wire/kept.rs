@@ -10,32 +10,34 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::text::{list, optional, string};
-use writerlink_core::actuation::health::{Arrival, Follow};
+use writerlink_core::actuation::health::HealthWatch;
+use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::desired::{Desired, Fact};
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
-use writerlink_core::ledger::holds::{Pin, Stop};
+use writerlink_core::ledger::holds::Pin;
+use writerlink_core::ledger::holds::Suspension;
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 
 /// A value that is kept as JSON text.
-pub trait Kept: Sized {
+pub trait JsonAttribute: Sized {
     /// Its text.
     fn text(&self) -> String;
 
-    /// Reads the text; `None` when it is not one that [`Kept::text`] writes.
+    /// Reads the text; `None` when it is not one that [`JsonAttribute::text`] writes.
     fn read(text: &str) -> Option<Self>;
 }
 
 macro_rules! kept {
     ($($value:ty: $form:ident;)+) => {$(
-        impl Kept for $value {
+        impl JsonAttribute for $value {
             fn text(&self) -> String {
                 let mut json = Vec::new();
                 let written = $form::serialize(self, &mut serde_json::Serializer::new(&mut json));
@@ -56,17 +58,17 @@ kept! {
     Desired: DesiredText;
     EventKey: string;
     Fact: FactText;
-    Follow: FollowText;
+    HealthWatch: FollowText;
     Pin: PinText;
     SourceConflict: SourceConflictText;
-    Stop: StopText;
+    Suspension: StopText;
     Timestamp: string;
     UnresolvedEvent: UnresolvedEventText;
     Vec<Timestamp>: list;
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Stop", deny_unknown_fields)]
+#[serde(remote = "Suspension", deny_unknown_fields)]
 struct StopText {
     by: String,
     reason: String,
@@ -86,7 +88,7 @@ struct PinText {
     #[serde(getter = "pinned_port")]
     port: u16,
     #[serde(with = "StopText")]
-    stop: Stop,
+    stop: Suspension,
 }
 
 fn pinned_ip(pin: &Pin) -> IpAddr {
@@ -113,7 +115,7 @@ struct DesiredText {
     #[serde(with = "list")]
     beside: BTreeSet<Target>,
     #[serde(with = "string")]
-    reach: Reach,
+    reach: MoveMode,
     #[serde(getter = "evidence_at", with = "string")]
     at: Timestamp,
     #[serde(getter = "evidence_rank")]
@@ -146,7 +148,7 @@ struct FactText {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Follow", deny_unknown_fields)]
+#[serde(remote = "HealthWatch", deny_unknown_fields)]
 struct FollowText {
     #[serde(with = "string")]
     transition: TransitionId,
@@ -161,7 +163,7 @@ struct FollowText {
     #[serde(with = "string")]
     moved_at: Timestamp,
     #[serde(with = "string")]
-    arrival: Arrival,
+    arrival: ServingState,
     #[serde(with = "list")]
     leaving: Vec<Target>,
 }

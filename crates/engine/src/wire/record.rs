@@ -18,7 +18,11 @@ use serde::{Deserialize, Serialize};
 use crate::wire::changes;
 use crate::wire::changes::ChangesText;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
-use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, Step, Told};
+use writerlink_core::ledger::record::AuditRecord;
+use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::RecordKind;
+use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::Step;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::ids::{Generation, Owner};
@@ -201,7 +205,7 @@ impl From<&AuditRecord> for Text {
                 ip: target.ip,
                 port: target.port,
             }),
-            event: entry.told.as_ref().and_then(Told::event).map(EventText::from),
+            event: entry.told.as_ref().and_then(RecordedTrigger::event).map(EventText::from),
             event_key: entry.event_key.to_string(),
             format: FORMAT_VERSION,
             generation: entry.generation.0,
@@ -224,19 +228,19 @@ impl From<&AuditRecord> for Text {
     }
 }
 
-fn order_text(told: &Told) -> Option<OrderText> {
+fn order_text(told: &RecordedTrigger) -> Option<OrderText> {
     match told {
-        Told::Order { at, by, said } => {
+        RecordedTrigger::Order { at, by, said } => {
             Some(OrderText { at: at.to_string(), by: by.clone(), said: said.clone() })
         }
-        Told::Event(_) | Told::Truth { .. } => None,
+        RecordedTrigger::Event(_) | RecordedTrigger::Truth { .. } => None,
     }
 }
 
-fn truth_text(told: &Told) -> Option<TruthText> {
+fn truth_text(told: &RecordedTrigger) -> Option<TruthText> {
     match told {
-        Told::Truth { at, said } => Some(TruthText { at: at.to_string(), said: said.clone() }),
-        Told::Event(_) | Told::Order { .. } => None,
+        RecordedTrigger::Truth { at, said } => Some(TruthText { at: at.to_string(), said: said.clone() }),
+        RecordedTrigger::Event(_) | RecordedTrigger::Order { .. } => None,
     }
 }
 
@@ -350,17 +354,17 @@ fn told(
     event: Option<EventText>,
     truth: Option<TruthText>,
     order: Option<OrderText>,
-) -> Result<Option<Told>, UnreadableRecord> {
+) -> Result<Option<RecordedTrigger>, UnreadableRecord> {
     Ok(match (event, truth, order) {
         (None, None, None) => None,
-        (Some(event), None, None) => Some(Told::Event(event.try_into()?)),
+        (Some(event), None, None) => Some(RecordedTrigger::Event(event.try_into()?)),
         (None, Some(TruthText { at, said }), None) => {
             let at = valid("truth.at", at, Timestamp::parse)?;
-            Some(Told::Truth { at, said })
+            Some(RecordedTrigger::Truth { at, said })
         }
         (None, None, Some(OrderText { at, by, said })) => {
             let at = valid("order.at", at, Timestamp::parse)?;
-            Some(Told::Order { at, by, said })
+            Some(RecordedTrigger::Order { at, by, said })
         }
         _ => {
             return Err(UnreadableRecord::Value {
@@ -491,14 +495,11 @@ mod tests {
         )
     }
 
-    fn said() -> impl Strategy<Value = Told> {
-        let truth = (time(), any::<String>()).prop_map(|(at, said)| Told::Truth { at, said });
-        let order = (time(), any::<String>(), any::<String>()).prop_map(|(at, by, said)| Told::Order {
-            at,
-            by,
-            said,
-        });
-        prop_oneof![event().prop_map(Told::Event), truth, order]
+    fn said() -> impl Strategy<Value = RecordedTrigger> {
+        let truth = (time(), any::<String>()).prop_map(|(at, said)| RecordedTrigger::Truth { at, said });
+        let order = (time(), any::<String>(), any::<String>())
+            .prop_map(|(at, by, said)| RecordedTrigger::Order { at, by, said });
+        prop_oneof![event().prop_map(RecordedTrigger::Event), truth, order]
     }
 
     fn desired() -> impl Strategy<Value = Option<(InstanceId, Target)>> {
@@ -611,7 +612,7 @@ mod tests {
             cause: Cause::Event,
             event_key: EventKey::parse("34450385ef1aee92097c86507594e8163547fe1be7311058f49ffdd74a1ac7ce")
                 .unwrap(),
-            told: Some(Told::Event(event)),
+            told: Some(RecordedTrigger::Event(event)),
             target_group: group_arn(),
             desired: Some((InstanceId::new("db-2").unwrap(), target(12))),
             before: vec![row(11, TargetHealth::Healthy)],

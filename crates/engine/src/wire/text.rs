@@ -3,14 +3,14 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 
-use writerlink_core::actuation::health::Arrival;
+use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::target::Reach;
+use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 
@@ -31,12 +31,12 @@ macro_rules! textual {
 }
 
 textual! {
-    Arrival: Self::parse;
+    ServingState: Self::parse;
     EventKey: Self::parse;
     InstanceId: |text| Self::new(text).ok();
     Outcome: Self::parse;
     Owner: |text| Some(Self::new(text));
-    Reach: Self::parse;
+    MoveMode: Self::parse;
     Reason: Self::parse;
     Target: |text: &str| text.parse().ok().map(|at: SocketAddr| Self { ip: at.ip(), port: at.port() });
     Timestamp: Self::parse;

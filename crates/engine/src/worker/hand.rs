@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use crate::attempt::InHand;
+use crate::attempt::InFlight;
 use crate::ports::Message;
 use crate::wire;
 use crate::wire::Parsed;
@@ -17,7 +17,7 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 
 /// The messages of one group that are not disposed of yet, kept invisible together.
-pub(super) struct Hand<'a> {
+pub(super) struct MessageBatch<'a> {
     worker: &'a Worker,
     held: Mutex<Held>,
 }
@@ -27,7 +27,7 @@ struct Held {
     renewed: Duration,
 }
 
-impl<'a> Hand<'a> {
+impl<'a> MessageBatch<'a> {
     pub(super) fn new(worker: &'a Worker, messages: Vec<Message>) -> Self {
         let renewed = worker.clock.monotonic();
         Self { worker, held: Mutex::new(Held { messages, renewed }) }
@@ -67,7 +67,7 @@ impl<'a> Hand<'a> {
 }
 
 #[async_trait]
-impl InHand for Hand<'_> {
+impl InFlight for MessageBatch<'_> {
     fn deliveries(&self) -> u32 {
         self.with(|held| held.messages.first().map_or(1, |message| message.receive_count))
     }

@@ -5,17 +5,18 @@
 
 use std::sync::PoisonError;
 
-use crate::attempt::{Ended, Report};
+use crate::attempt::AttemptResult;
+use crate::attempt::Report;
 use crate::ports::{CallError, ErrorKind};
-use crate::telemetry::event::Happening;
+use crate::telemetry::event::WorkerEvent;
 use crate::worker::{RECEIVE_MAX, Worker};
-use writerlink_core::actuation::room::Room;
+use writerlink_core::actuation::room::ConcurrencyLimit;
 
 /// The calls of the ledger. A look-up that fails says nothing about it.
 const OF_THE_LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
 
 impl Worker {
-    fn with_room<T>(&self, look: impl FnOnce(&mut Room) -> T) -> T {
+    fn with_room<T>(&self, look: impl FnOnce(&mut ConcurrencyLimit) -> T) -> T {
         look(&mut self.room.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -38,20 +39,26 @@ impl Worker {
     pub(super) fn learn(&self, report: &Report) {
         let now = self.clock.monotonic();
         let changed = match &report.ended {
-            Ended::Unavailable(error, _) if is_too_much(error) => self.with_room(|room| room.unanswered(now)),
-            Ended::Settled(_) | Ended::Duplicate(_) | Ended::Deferred(..) => self.with_room(Room::answered),
+            AttemptResult::Unavailable(error, _) if is_too_much(error) => {
+                self.with_room(|room| room.unanswered(now))
+            }
+            AttemptResult::Settled(_) | AttemptResult::Duplicate(_) | AttemptResult::Deferred(..) => {
+                self.with_room(ConcurrencyLimit::answered)
+            }
             // Only the first time something is recorded, and the others may have asked nobody.
-            Ended::Waits(..) if !report.steps.is_empty() => self.with_room(Room::answered),
-            Ended::Waits(..)
-            | Ended::Unavailable(..)
-            | Ended::Nothing(_)
-            | Ended::Paced(_)
-            | Ended::Busy(..)
-            | Ended::LeaseLost { .. } => false,
+            AttemptResult::Waits(..) if !report.steps.is_empty() => {
+                self.with_room(ConcurrencyLimit::answered)
+            }
+            AttemptResult::Waits(..)
+            | AttemptResult::Unavailable(..)
+            | AttemptResult::Nothing(_)
+            | AttemptResult::Paced(_)
+            | AttemptResult::Busy(..)
+            | AttemptResult::LeaseLost { .. } => false,
         };
         if changed {
             let (at_most, of) = (self.places(), self.limits.groups_max);
-            self.tell(&Happening::Room { at_most, of });
+            self.tell(&WorkerEvent::Room { at_most, of });
         }
     }
 }

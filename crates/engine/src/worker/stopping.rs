@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::ports::{CallError, Message};
-use crate::telemetry::event::Happening;
+use crate::telemetry::event::WorkerEvent;
 use crate::worker::{RECEIVE_WAIT, RECEIVE_WAIT_DRAINING, Until, Worker};
 use writerlink_core::ledger::lease::LEASE_DURATION;
 
@@ -57,13 +57,13 @@ impl Worker {
         let (now, within) = (self.clock.monotonic(), self.limits.drain_timeout);
         self.ends_at.get_or_init(|| now + within);
         let receive_ends_within = open.as_ref().map(|open| open.ends_at.saturating_sub(now));
-        self.tell(&Happening::Stopping { within, receive_ends_within });
+        self.tell(&WorkerEvent::Stopping { within, receive_ends_within });
         let mut receive_is_open = open.is_some();
         let finishing = async {
             if let Some(open) = open {
                 match open.reply.await {
                     Ok(messages) => self.begin(messages, &mut groups),
-                    Err(error) => self.tell(&Happening::QueueFailed(&error)),
+                    Err(error) => self.tell(&WorkerEvent::QueueFailed(&error)),
                 }
                 receive_is_open = false;
             }
@@ -86,7 +86,7 @@ impl Worker {
             self.note_panic(Some(ended));
         }
         let let_go = groups.len();
-        self.tell(&Happening::LetGo { groups: let_go, receive_is_open });
+        self.tell(&WorkerEvent::LetGo { groups: let_go, receive_is_open });
         let_go
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::telemetry::event::Happening;
+use crate::telemetry::event::WorkerEvent;
 use crate::worker::{RECEIVE_MAX, RECEIVE_WAIT, Worker};
 use writerlink_core::model::outcome::RETRY_LONGEST;
 use writerlink_core::model::time::CALL_TIMEOUT;
@@ -38,13 +38,13 @@ pub(super) struct Turns {
 impl Worker {
     /// The receiving loop has turned. The first turn is told at once, so that a worker shows early that it receives.
     pub(super) fn turned(&self, turns: &mut Turns) {
-        self.tell(&Happening::Turned);
+        self.tell(&WorkerEvent::Turned);
         turns.count += 1;
         let now = self.clock.monotonic();
         let lately = |told| now.saturating_sub(told) < TOLD_EVERY;
         if turns.told.is_none_or(|told| !lately(told)) {
             turns.told = Some(now);
-            self.tell(&Happening::Turns(std::mem::take(&mut turns.count)));
+            self.tell(&WorkerEvent::Turns(std::mem::take(&mut turns.count)));
         }
     }
 }

@@ -274,7 +274,8 @@ mod tests {
     use super::*;
     use crate::databases::{Lags, endpoint};
     use crate::world::{World, WorldConfig, instances};
-    use writerlink_core::evidence::discovery::{Member, Testimony};
+    use writerlink_core::evidence::discovery::Member;
+    use writerlink_core::evidence::discovery::SourceReport;
     use writerlink_core::evidence::event::Claim;
     use writerlink_core::model::policy::Role;
 
@@ -292,8 +293,8 @@ mod tests {
 
     fn told_at(world: &World, database: Database, source: &SourceId) -> Option<IpAddr> {
         match world.rds.describe("w1", database, source, Role::Writer).unwrap() {
-            Testimony::Members { writer, .. } => Some(writer.ip),
-            Testimony::Unclear(_) => None,
+            SourceReport::Members { writer, .. } => Some(writer.ip),
+            SourceReport::Unclear(_) => None,
         }
     }
 
@@ -389,7 +390,7 @@ mod tests {
         let writer = Member { instance: Some(InstanceId::new("aurora-2").unwrap()), ip: greens[0].ip };
         let asked = world.rds.describe("w1", Database::Cluster, &blue, Role::Writer);
         let readers = Vec::new();
-        assert_eq!(asked, Ok(Testimony::Members { writer, readers }));
+        assert_eq!(asked, Ok(SourceReport::Members { writer, readers }));
     }
 
     #[tokio::test(start_paused = true)]

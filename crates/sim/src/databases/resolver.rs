@@ -13,7 +13,7 @@ use crate::databases::Clusters;
 use crate::databases::sight::NameFault;
 use crate::faults::lock;
 use writerlink_core::model::names::RouteName;
-use writerlink_core::model::policy::Witness;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::{CallError, ErrorKind};
 
 /// The TTL of Aurora's names.
@@ -39,7 +39,7 @@ pub(super) struct Resolved {
 
 /// What was told of a name, and when.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
+struct CachedAnswer {
     /// No address: there is no such name.
     ip: Option<IpAddr>,
     at: Duration,
@@ -50,7 +50,7 @@ struct Kept {
 pub struct Resolver {
     config: ResolverConfig,
     cut_off_until: Mutex<Duration>,
-    kept: Mutex<BTreeMap<String, Kept>>,
+    kept: Mutex<BTreeMap<String, CachedAnswer>>,
 }
 
 impl Resolver {
@@ -89,11 +89,11 @@ impl Resolver {
                 return stale.filter(|_| self.config.serve_stale).ok_or(error);
             }
         };
-        lock(&self.kept).insert(name.to_owned(), Kept { ip, at: now });
+        lock(&self.kept).insert(name.to_owned(), CachedAnswer { ip, at: now });
         ip.ok_or_else(|| NameFault::NoSuchName.error())
     }
 
-    fn fresh(&self, name: &str, now: Duration) -> Option<Kept> {
+    fn fresh(&self, name: &str, now: Duration) -> Option<CachedAnswer> {
         let kept = *lock(&self.kept).get(name)?;
         let keeps_for = match kept.ip {
             Some(_) => self.config.min_ttl.max(TTL),
@@ -113,7 +113,7 @@ pub struct Heard {
     /// About which route.
     pub route: RouteName,
     /// Whom it asked.
-    pub of: Witness,
+    pub of: DiscoverySource,
     /// The address of the writer that was named.
     pub ip: IpAddr,
 }
@@ -138,7 +138,7 @@ impl Clusters {
     }
 
     /// Notes what a process heard.
-    pub fn note_heard(&self, by: &str, route: &RouteName, (of, ip): (Witness, IpAddr)) {
+    pub fn note_heard(&self, by: &str, route: &RouteName, (of, ip): (DiscoverySource, IpAddr)) {
         let heard = Heard { at: self.time.elapsed(), by: by.to_owned(), route: route.clone(), of, ip };
         lock(&self.askers.heard).push(heard);
     }

@@ -13,7 +13,8 @@ use crate::databases::resolver::{Resolved, Resolver};
 use crate::databases::sight::{ApiFault, Lags, NameFault};
 use crate::databases::{Cluster, Clusters, Lag, Place, State};
 use crate::faults::{lock, unreachable};
-use writerlink_core::evidence::discovery::{Member, Testimony};
+use writerlink_core::evidence::discovery::Member;
+use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_engine::ports::{CallError, ErrorKind};
@@ -219,20 +220,20 @@ impl Clusters {
         database: Database,
         source: &SourceId,
         role: Role,
-    ) -> Result<Testimony, CallError> {
+    ) -> Result<SourceReport, CallError> {
         let resolver = self.askers.resolver(by);
         let names = Names { coin: &|| self.coin(), resolver: resolver.as_deref() };
         let asked = self
             .with_cluster(source, |found, now| (found.kind == database).then(|| found.by_api(now, names)));
         match asked.unwrap_or(Err(Refusal::Error(ErrorKind::Missing))) {
-            Ok((writer, readers)) => Ok(Testimony::Members {
+            Ok((writer, readers)) => Ok(SourceReport::Members {
                 writer,
                 readers: match role {
                     Role::Writer => Vec::new(),
                     Role::Readers => readers,
                 },
             }),
-            Err(Refusal::Unclear(why)) => Ok(Testimony::Unclear(format!("{source} {why}"))),
+            Err(Refusal::Unclear(why)) => Ok(SourceReport::Unclear(format!("{source} {why}"))),
             Err(Refusal::Error(ErrorKind::Missing)) => Err(not_found(database, source)),
             Err(Refusal::Error(_)) => Err(unreachable(described_by(database), "no answer in time")),
         }
@@ -300,8 +301,9 @@ mod tests {
     use crate::faults::{Fate, Fault};
     use crate::plans::Script;
     use crate::world::{World, WorldConfig, instances};
-    use writerlink_core::evidence::discovery::{Reading, Truth};
-    use writerlink_core::model::policy::Witness;
+    use writerlink_core::evidence::discovery::SourceReports;
+    use writerlink_core::evidence::discovery::Truth;
+    use writerlink_core::model::policy::DiscoverySource;
     use writerlink_core::model::route::Route;
 
     fn cluster() -> SourceId {
@@ -325,25 +327,25 @@ mod tests {
     fn seeded(seed: u64) -> (World, Route) {
         let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
         let mut route = world.add_route("aurora", &instances("aurora", 3).unwrap()).unwrap();
-        route.policy.truth = Witness::ALL.into();
+        route.policy.truth = DiscoverySource::ALL.into();
         route.policy.endpoint = Some(endpoint(Database::Cluster, &cluster()));
         (world, route)
     }
 
-    async fn asked(world: &World, route: &Route) -> Reading {
+    async fn asked(world: &World, route: &Route) -> SourceReports {
         world.databases(&world.process("w1")).ask(route).await
     }
 
-    async fn said(world: &World, route: &Route, witness: Witness) -> Testimony {
-        let Reading(said) = asked(world, route).await;
+    async fn said(world: &World, route: &Route, witness: DiscoverySource) -> SourceReport {
+        let SourceReports(said) = asked(world, route).await;
         let mut said = said.into_iter().filter(|(by, _)| *by == witness);
         said.next().unwrap().1
     }
 
-    fn writer(testimony: &Testimony) -> Option<IpAddr> {
+    fn writer(testimony: &SourceReport) -> Option<IpAddr> {
         match testimony {
-            Testimony::Members { writer, .. } => Some(writer.ip),
-            Testimony::Unclear(_) => None,
+            SourceReport::Members { writer, .. } => Some(writer.ip),
+            SourceReport::Unclear(_) => None,
         }
     }
 
@@ -365,7 +367,7 @@ mod tests {
     async fn readers_are_told_to_a_route_that_is_made_of_them() {
         let (world, mut route) = seeded(1);
         route.policy.role = Role::Readers;
-        let Testimony::Members { readers, .. } = said(&world, &route, Witness::Rds).await else {
+        let SourceReport::Members { readers, .. } = said(&world, &route, DiscoverySource::Rds).await else {
             panic!("RDS can tell");
         };
         assert_eq!(readers, [member(2), member(3)]);
@@ -378,17 +380,17 @@ mod tests {
             let (world, route) = seeded(seed);
             let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
             until(&world, failover.promoted_at).await;
-            match said(&world, &route, Witness::Rds).await {
-                Testimony::Unclear(why) => {
+            match said(&world, &route, DiscoverySource::Rds).await {
+                SourceReport::Unclear(why) => {
                     assert_eq!(why, "aurora is \"failing-over\"");
                     busy += 1;
                 }
-                told @ Testimony::Members { .. } => {
+                told @ SourceReport::Members { .. } => {
                     stale += u32::from(writer(&told) == Some(ip(1)));
                 }
             }
             until(&world, failover.promoted_at + Duration::from_secs(20)).await;
-            assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(2)));
+            assert_eq!(writer(&said(&world, &route, DiscoverySource::Rds).await), Some(ip(2)));
         }
         assert!(stale > 5 && busy > 5, "{stale} stale, {busy} busy");
     }
@@ -400,21 +402,21 @@ mod tests {
         until(&world, failover.promoted_at).await;
         let mut seen = Vec::new();
         for _ in 0..20 {
-            seen.extend(writer(&said(&world, &route, Witness::Dns).await));
+            seen.extend(writer(&said(&world, &route, DiscoverySource::Dns).await));
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let flaps = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!(flaps > 3, "{seen:?}");
         until(&world, failover.promoted_at + Duration::from_secs(30)).await;
         for _ in 0..20 {
-            let settled = said(&world, &route, Witness::Dns).await;
+            let settled = said(&world, &route, DiscoverySource::Dns).await;
             assert_eq!(writer(&settled), Some(ip(2)));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_same_seed_shows_the_same_flapping() {
-        async fn seen(seed: u64) -> Vec<Reading> {
+        async fn seen(seed: u64) -> Vec<SourceReports> {
             let (world, route) = seeded(seed);
             world.rds.fail_over(&cluster(), &named(2)).unwrap();
             let mut readings = Vec::new();
@@ -452,11 +454,11 @@ mod tests {
         ];
         for (fault, why) in cases {
             world.rds.break_api(&cluster(), fault, Duration::from_secs(9));
-            let told = said(&world, &route, Witness::Rds).await;
-            assert_eq!(told, Testimony::Unclear(why.to_owned()));
+            let told = said(&world, &route, DiscoverySource::Rds).await;
+            assert_eq!(told, SourceReport::Unclear(why.to_owned()));
         }
         tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Rds).await), Some(ip(1)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -469,12 +471,12 @@ mod tests {
         ];
         for (fault, why) in cases {
             world.rds.break_names(&cluster(), fault, Duration::from_secs(9));
-            let told = said(&world, &route, Witness::Dns).await;
-            assert_eq!(told, Testimony::Unclear(why.to_owned()));
-            assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
+            let told = said(&world, &route, DiscoverySource::Dns).await;
+            assert_eq!(told, SourceReport::Unclear(why.to_owned()));
+            assert_eq!(writer(&said(&world, &route, DiscoverySource::Rds).await), Some(ip(1)));
         }
         tokio::time::sleep(Duration::from_secs(9)).await;
-        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(1)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Dns).await), Some(ip(1)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -485,12 +487,12 @@ mod tests {
         until(&world, failover.completed.due).await;
         let half_a_minute = Duration::from_secs(30);
         world.rds.break_names(&cluster(), NameFault::Stale, half_a_minute);
-        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(2)));
-        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(1)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Rds).await), Some(ip(2)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Dns).await), Some(ip(1)));
         tokio::time::sleep(half_a_minute).await;
         world.rds.break_api(&cluster(), ApiFault::Stale, half_a_minute);
-        assert_eq!(writer(&said(&world, &route, Witness::Rds).await), Some(ip(1)));
-        assert_eq!(writer(&said(&world, &route, Witness::Dns).await), Some(ip(2)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Rds).await), Some(ip(1)));
+        assert_eq!(writer(&said(&world, &route, DiscoverySource::Dns).await), Some(ip(2)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -498,9 +500,9 @@ mod tests {
         let (world, route) = seeded(1);
         let refused = Fate::meets(Fault::Refused(ErrorKind::Throttled));
         world.fabric.set_plan(Box::new(Script::new().fate_at("w1", 0, refused)));
-        let Reading(said) = asked(&world, &route).await;
+        let SourceReports(said) = asked(&world, &route).await;
         let throttled = "DescribeDBClusters failed (throttled, ThrottlingException): Rate exceeded";
-        assert_eq!(said[0].1, Testimony::Unclear(throttled.to_owned()));
+        assert_eq!(said[0].1, SourceReport::Unclear(throttled.to_owned()));
         assert_eq!(writer(&said[1].1), Some(ip(1)));
     }
 

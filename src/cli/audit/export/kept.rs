@@ -20,7 +20,7 @@ use writerlink_core::model::names::RouteName;
 pub(super) type Places = BTreeMap<RouteName, ChainHead>;
 
 /// A file to go on with.
-pub(super) struct Kept {
+pub(super) struct ArchivedFile {
     pub(super) file: BufWriter<File>,
     pub(super) places: Places,
     /// Whether there was nothing in it.
@@ -30,7 +30,7 @@ pub(super) struct Kept {
 }
 
 /// Opens the file, made if it is not there. One that is no export is left as it is.
-pub(super) fn open(path: &Path, form: Form) -> Result<Kept, Failure> {
+pub(super) fn open(path: &Path, form: Form) -> Result<ArchivedFile, Failure> {
     let refused = |why: String| {
         Failure::told(
             format!("the export cannot go on in {}", path.display()),
@@ -54,7 +54,7 @@ pub(super) fn open(path: &Path, form: Form) -> Result<Kept, Failure> {
     let places = places.map_err(refused)?;
     file.set_len(whole).map_err(io)?;
     file.seek(SeekFrom::End(0)).map_err(io)?;
-    Ok(Kept { file: BufWriter::new(file), places, fresh: whole == 0, torn: length - whole })
+    Ok(ArchivedFile { file: BufWriter::new(file), places, fresh: whole == 0, torn: length - whole })
 }
 
 /// Where the last whole line ends. In CSV a line may end within quotes; that is no end.

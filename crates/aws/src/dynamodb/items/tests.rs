@@ -1,6 +1,6 @@
 use super::*;
 use std::net::IpAddr;
-use writerlink_core::actuation::health::Arrival;
+use writerlink_core::actuation::health::ServingState;
 use writerlink_core::model::reason::Reason;
 
 fn item(columns: Columns) -> Item {
@@ -41,14 +41,14 @@ fn conflict() -> SourceConflict {
 
 fn held() -> RouteState {
     let other = Target { ip: IpAddr::from([10, 0, 0, 3]), port: 3306 };
-    let stop = Stop {
+    let stop = Suspension {
         by: "arn:aws:iam::123456789012:user/ann".to_owned(),
         reason: "a \"migration\"".to_owned(),
         since: Timestamp::from_millis(1),
         until: Some(Timestamp::from_millis(2)),
     };
     let mut state = RouteState::new(RouteName::new("orders").unwrap());
-    state.control = Control {
+    state.control = Assignment {
         generation: Generation(u64::MAX),
         lease: Some(Lease {
             owner: Owner::new(""),
@@ -59,7 +59,7 @@ fn held() -> RouteState {
             instance: InstanceId::new("db-2").unwrap(),
             target: Target { ip: "fd00::1".parse::<IpAddr>().unwrap(), port: 3306 },
             beside: [other].into(),
-            reach: Reach::Register,
+            reach: MoveMode::Register,
             evidence: EvidenceOrder { at: Timestamp::from_millis(1_778_108_865_884), rank: 2 },
             event: key(),
         }),
@@ -72,14 +72,14 @@ fn held() -> RouteState {
             pin: Some(Pin { instance: InstanceId::new("db-3").unwrap(), target: other, stop }),
             moves: vec![Timestamp::from_millis(3), Timestamp::from_millis(4)],
         },
-        follow: Some(Follow {
+        follow: Some(HealthWatch {
             transition: TransitionId::from_parts(Timestamp::from_millis(5), 9),
             key: key(),
             instance: InstanceId::new("db-2").unwrap(),
             target: other,
             since: Timestamp::from_millis(1),
             moved_at: Timestamp::from_millis(2),
-            arrival: Arrival::Overdue,
+            arrival: ServingState::Overdue,
             leaving: vec![other],
         }),
         agreed_with: Some(key()),
@@ -95,7 +95,7 @@ fn held() -> RouteState {
 fn a_route_comes_back_as_it_was_written() {
     let mut swap = held();
     if let Some(desired) = swap.control.desired.as_mut() {
-        desired.reach = Reach::Swap;
+        desired.reach = MoveMode::Swap;
     }
     let fresh = RouteState::new(RouteName::new("orders").unwrap());
     for state in [fresh, held(), swap] {

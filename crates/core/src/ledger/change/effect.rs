@@ -1,19 +1,22 @@
 //! What a record changes of a route's state besides the chain.
 
-use crate::actuation::health::Follow;
+use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{EventKey, RdsEvent};
-use crate::evidence::evidence::{Act, Ground, Order};
+use crate::evidence::evidence::CommandKind;
+use crate::evidence::evidence::OperatorCommand;
+use crate::evidence::evidence::Trigger;
 use crate::ledger::change::{agreed_after, replaced_by};
-use crate::ledger::holds::{Safety, Stop};
-use crate::ledger::state::Control;
+use crate::ledger::holds::Safety;
+use crate::ledger::holds::Suspension;
+use crate::ledger::state::Assignment;
 use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::model::reason::Rule;
 use crate::model::time::Timestamp;
 
 /// What a record changes of a route besides telling something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum StateUpdate {
     /// Nothing.
     None,
     /// The evidence is kept, since a safety rule holds it back.
@@ -21,9 +24,9 @@ pub enum Effect {
     /// The sources outrank a failover that was said to have started before this time.
     Asks(Timestamp),
     /// This is left to be seen of the last move.
-    Follows(Option<Follow>),
+    Follows(Option<HealthWatch>),
     /// A person's order that moves nothing.
-    Obeys(Order),
+    Obeys(OperatorCommand),
     /// The event could not be acted on, and is part of the route's state until it is answered (I9).
     Refuses(UnresolvedEvent),
     /// The discovery sources agree with the event that the route points by (I3); a conflict is over.
@@ -32,11 +35,11 @@ pub enum Effect {
     Conflicts(Option<SourceConflict>),
 }
 
-impl Effect {
+impl StateUpdate {
     /// What evidence changes that asks for the sources. That it may have happened is no word against what is known; a
     /// failover that failed takes back what its start announced.
     #[must_use]
-    pub fn of_asking(ground: &Ground) -> Self {
+    pub fn of_asking(ground: &Trigger) -> Self {
         let called_off = |event: &RdsEvent| event.calls_off_a_failover();
         match ground.event() {
             Some(event) if called_off(event) => Self::Asks(event.at),
@@ -44,7 +47,7 @@ impl Effect {
         }
     }
 
-    pub(crate) fn on(self, control: Control, now: Timestamp) -> Control {
+    pub(crate) fn on(self, control: Assignment, now: Timestamp) -> Assignment {
         match self {
             Self::None => control,
             Self::Keeps(desired, rule) => {
@@ -63,59 +66,59 @@ impl Effect {
                 }
                 kept
             }
-            Self::Asks(at) => Control { ask_truth: control.ask_truth.max(Some(at)), ..control },
-            Self::Follows(follow) => Control { follow, ..control },
-            Self::Obeys(order) => Control {
+            Self::Asks(at) => Assignment { ask_truth: control.ask_truth.max(Some(at)), ..control },
+            Self::Follows(follow) => Assignment { follow, ..control },
+            Self::Obeys(order) => Assignment {
                 safety: obeyed(&control.safety, &order),
                 unresolved_event: match order.act {
-                    Act::Acknowledge => None,
-                    Act::Swap(_)
-                    | Act::Pin { .. }
-                    | Act::Unpin
-                    | Act::Pause { .. }
-                    | Act::Resume
-                    | Act::Freeze { .. }
-                    | Act::Unfreeze => control.unresolved_event,
+                    CommandKind::Acknowledge => None,
+                    CommandKind::Swap(_)
+                    | CommandKind::Pin { .. }
+                    | CommandKind::Unpin
+                    | CommandKind::Pause { .. }
+                    | CommandKind::Resume
+                    | CommandKind::Freeze { .. }
+                    | CommandKind::Unfreeze => control.unresolved_event,
                 },
                 ..control
             },
             Self::Refuses(event) => {
                 let known = control.unresolved_event;
                 let is_newest = known.as_ref().is_none_or(|known| known.at <= event.at);
-                Control { unresolved_event: if is_newest { Some(event) } else { known }, ..control }
+                Assignment { unresolved_event: if is_newest { Some(event) } else { known }, ..control }
             }
-            Self::Agrees(event) => Control { agreed_with: Some(event), source_conflict: None, ..control },
-            Self::Conflicts(source_conflict) => Control { source_conflict, ..control },
+            Self::Agrees(event) => Assignment { agreed_with: Some(event), source_conflict: None, ..control },
+            Self::Conflicts(source_conflict) => Assignment { source_conflict, ..control },
         }
     }
 }
 
 /// The event that could not be acted on, unless this evidence answers it.
-pub(crate) fn unanswered(control: &Control, accepted: &Desired) -> Option<UnresolvedEvent> {
+pub(crate) fn unanswered(control: &Assignment, accepted: &Desired) -> Option<UnresolvedEvent> {
     let unresolved = control.unresolved_event.clone();
     unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
-fn obeyed(safety: &Safety, order: &Order) -> Safety {
+fn obeyed(safety: &Safety, order: &OperatorCommand) -> Safety {
     let mut safety = safety.clone();
     match order.act {
-        Act::Pause { .. } => safety.pause = Some(stop_of(order)),
-        Act::Resume => safety.pause = None,
-        Act::Freeze { .. } => safety.freeze = Some(stop_of(order)),
-        Act::Unfreeze => safety.freeze = None,
-        Act::Unpin => safety.pin = None,
-        Act::Acknowledge => {
+        CommandKind::Pause { .. } => safety.pause = Some(stop_of(order)),
+        CommandKind::Resume => safety.pause = None,
+        CommandKind::Freeze { .. } => safety.freeze = Some(stop_of(order)),
+        CommandKind::Unfreeze => safety.freeze = None,
+        CommandKind::Unpin => safety.pin = None,
+        CommandKind::Acknowledge => {
             safety.flapping = None;
             safety.moves.clear();
         }
         // These take effect with the move that they order.
-        Act::Swap(_) | Act::Pin { .. } => {}
+        CommandKind::Swap(_) | CommandKind::Pin { .. } => {}
     }
     safety
 }
 
-pub(crate) fn stop_of(order: &Order) -> Stop {
-    Stop {
+pub(crate) fn stop_of(order: &OperatorCommand) -> Suspension {
+    Suspension {
         by: order.by.clone(),
         reason: order.reason.clone(),
         since: order.at,

@@ -3,7 +3,8 @@
 use crate::ledger::change::{Change, EventWrite, IllegalChange};
 use crate::ledger::lease::{LEASE_DURATION, Lease};
 use crate::ledger::record::Entry;
-use crate::ledger::state::{Control, RouteState};
+use crate::ledger::state::Assignment;
+use crate::ledger::state::RouteState;
 use crate::model::time::Timestamp;
 
 /// Moves a state that is behind its records to one of them, `rebuilt`, which is not the last. It needs no record of
@@ -51,7 +52,7 @@ pub fn adopt(
     let generation = control.generation.max(from.control.generation).next();
     let lease = control.lease.clone();
     let rebuilt_lease = lease != from.control.lease;
-    let to = Control {
+    let to = Assignment {
         generation,
         lease: lease.map(|lease| if rebuilt_lease { at_its_longest(lease, entry.at) } else { lease }),
         ..control.clone()

@@ -9,12 +9,13 @@ use crate::survey::view::{
     UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
-use writerlink_core::actuation::health::Follow;
+use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::actuation::weights::Weight;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::ledger::holds::InForce;
+use writerlink_core::ledger::holds::ActiveSuspension;
 use writerlink_core::ledger::lease::{Acquire, Lease, acquire};
-use writerlink_core::ledger::state::{Control, RouteState};
+use writerlink_core::ledger::state::Assignment;
+use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::Mode;
@@ -170,13 +171,13 @@ fn source_conflict(conflict: &SourceConflict) -> SourceConflictView {
 }
 
 /// What is in force; also of a route that the ledger does not know, since the configuration may hold it back.
-fn held_back(route: &Route, control: Option<&Control>, now: Timestamp) -> Vec<HeldView> {
-    let nothing = Control::default();
+fn held_back(route: &Route, control: Option<&Assignment>, now: Timestamp) -> Vec<HeldView> {
+    let nothing = Assignment::default();
     let safety = &control.unwrap_or(&nothing).safety;
     safety.in_force(route, now).iter().map(held).collect()
 }
 
-fn held(held: &InForce<'_>) -> HeldView {
+fn held(held: &ActiveSuspension<'_>) -> HeldView {
     let stop = held.stop;
     HeldView {
         rule: held.rule.as_str(),
@@ -203,7 +204,7 @@ fn lease(lease: &Lease, now: Timestamp) -> LeaseView {
     }
 }
 
-fn follow(follow: &Follow) -> FollowView {
+fn follow(follow: &HealthWatch) -> FollowView {
     FollowView {
         instance: follow.instance.to_string(),
         target: follow.target.to_string(),
