@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::source;
 use writerlink_core::model::names::Location;
+use writerlink_core::model::names::Part;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::source_arn::Part;
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \

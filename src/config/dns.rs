@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::findings::{Findings, Found};
-use crate::config::section::{Rule, Section};
+use crate::config::section::Section;
+use crate::config::words::Rule;
 use writerlink_aws::dns::names::{PORT, SERVERS_MAX};
 
 /// Which name servers are asked.

@@ -41,7 +41,8 @@ use writerlink_engine::audit_chain::Verification;
 use writerlink_engine::ports::{Audit as _, AuditQuery, Commit, Ledger as _, StoredRecord};
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
-use writerlink_sim::faults::{Fabric, Process};
+use writerlink_sim::faults::Fabric;
+use writerlink_sim::process::Process;
 
 /// 2026-05-06T23:07:45.884Z.
 const NOON: i64 = 1_778_108_865_884;

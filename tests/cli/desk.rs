@@ -24,8 +24,8 @@ use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::{Route, Source, Strategy};
 use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::{Clock as _, Ports};
-use writerlink_sim::faults::Process;
 use writerlink_sim::installation::WorldInstallation;
+use writerlink_sim::process::Process;
 
 use crate::rig::Rig;
 use crate::rig::log::Buffer;

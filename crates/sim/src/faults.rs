@@ -1,7 +1,7 @@
 //! What can go wrong with a call, and with the process that makes it.
 //!
 //! Every side effect of a process in the embedded world, whatever the port, goes through
-//! [`Process::call`]. There its [`Fate`] is decided by the world's [`FaultPlan`]: a script, a point of the
+//! [`crate::process::Process::call`]. There its [`Fate`] is decided by the world's [`FaultPlan`]: a script, a point of the
 //! crash matrix, or a seed (see [`crate::plans`]).
 
 use std::fmt;
@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::WorldTime;
-pub use crate::process::Process;
 use writerlink_engine::ports::{CallError, ErrorKind};
 
 /// One call about to be made: the point where something can go wrong.

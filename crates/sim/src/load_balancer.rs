@@ -5,6 +5,8 @@
 //! that AWS does not write down, aws-load-balancer-controller #1834 and #2366 and containers-roadmap #470.
 //! States are computed from the world's time when somebody looks; nothing runs in the background.
 
+pub(crate) mod listeners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,13 +16,12 @@ use crate::clock::WorldTime;
 use crate::faults::{lock, refused};
 use crate::health::Probe;
 use crate::health::{Answer, Answers, HealthChecks};
-use crate::listener::AppliedWeights;
-use crate::listener::Listening;
+use crate::listener::{AppliedWeights, Listener};
 use crate::quota;
 use crate::quota::Throttling;
 use crate::target_group::{Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec};
 use writerlink_core::actuation::token_bucket::TokenBucket;
-use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_engine::ports::{CallError, ErrorKind, Reply};
 
@@ -82,7 +83,7 @@ pub struct Mutation {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) groups: BTreeMap<TargetGroupArn, Group>,
-    pub(super) listeners: Listening,
+    pub(super) listeners: BTreeMap<ListenerArn, Listener>,
     answers: Answers,
     registrations: TokenBucket,
     pub(super) modifications: TokenBucket,

@@ -369,8 +369,9 @@ pub(super) fn invalid(call: &'static str, message: &str) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::{Fate, Fault, Process, Site};
+    use crate::faults::{Fate, Fault, Site};
     use crate::plans::Script;
+    use crate::process::Process;
     use crate::world::{World, WorldConfig};
     use writerlink_engine::ports::Queue;
 

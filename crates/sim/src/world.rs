@@ -13,7 +13,7 @@ use crate::databases::{Clusters, Instance, Place};
 use crate::event_bodies;
 use crate::event_bodies::{ACCOUNT, REGION};
 use crate::faults::{Fabric, lock};
-use crate::listener::ListenersClient;
+use crate::load_balancer::listeners::ListenersClient;
 use crate::load_balancer::{LoadBalancer, LoadBalancerConfig};
 use crate::process::Process;
 use crate::queue::{FifoQueue, QueueConfig};

@@ -19,8 +19,8 @@ use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, Compared, nearest, not_followed};
 use writerlink_core::evidence::routing;
 use writerlink_core::evidence::routing::Concern;
+use writerlink_core::model::names::Part;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::source_arn::Part;
 use writerlink_engine::attempt::Preview;
 
 /// What one route would decide, and why.

@@ -5,10 +5,10 @@
 //! event does not say (an SNS message of before 2020 has no ARN) cannot be compared and counts as the route's.
 
 use crate::evidence::event::RdsEvent;
+use crate::model::names::Part;
 use crate::model::names::SourceId;
 use crate::model::route::Route;
 use crate::model::source_arn::Followed;
-use crate::model::source_arn::Part;
 use crate::model::source_arn::SourceArn;
 use crate::model::source_arn::SourceKind;
 use crate::named::named;

@@ -1,7 +1,24 @@
 //! Names and ARNs, checked when they are made.
 
-use crate::model::source_arn::Part;
 use std::fmt;
+
+/// One part of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Part {
+    /// Cluster, instance, deployment.
+    Kind,
+    /// The identifier.
+    Name,
+    /// `aws`, `aws-cn` …
+    Partition,
+    /// Twelve digits.
+    Account,
+    /// `us-east-1`.
+    #[strum(serialize = "Region")]
+    Region,
+}
 
 /// Partition, account and Region of something in AWS. An empty part is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, nearest, not_followed};
+use writerlink_core::model::names::Part;
 use writerlink_core::model::names::{RouteName, SourceId};
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{Route, Source};
+use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::source_arn::{Part, SourceArn};
 
 use super::values::COMPLETED;
 use super::values::STARTED;

@@ -23,9 +23,6 @@ use writerlink_engine::ports::{CallError, ErrorKind};
 const DESCRIBE_CLUSTERS: &str = "DescribeDBClusters";
 pub(crate) const DESCRIBE_INSTANCES: &str = "DescribeDBInstances";
 
-/// A look-up of a name.
-pub(crate) const RESOLVE: &str = "ResolveName";
-
 /// Where every endpoint's name ends.
 const DOMAIN: &str = "abc123.us-east-1.rds.amazonaws.com";
 
