@@ -290,7 +290,11 @@ impl Connect for Desk {
         Ok(Arc::new(WorldInstallation::of(&self.rig.fleet)))
     }
 
-    fn process(&self) -> Result<cli::Process, Failure> {
-        Ok(cli::Process { owner: Owner::new("desk:1"), stops: self.stop.subscribe(), open_files_max: None })
+    fn process(&self) -> Result<cli::ProcessContext, Failure> {
+        Ok(cli::ProcessContext {
+            owner: Owner::new("desk:1"),
+            stops: self.stop.subscribe(),
+            open_files_max: None,
+        })
     }
 }

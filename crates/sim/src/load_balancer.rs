@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::clock::WorldTime;
 use crate::faults::{lock, refused};
 use crate::health::Probe;
-use crate::health::{Answer, Answers, HealthChecks};
+use crate::health::{Answers, HealthChecks, ProbeResponse};
 use crate::listener::{AppliedWeights, Listener};
 use crate::quota;
 use crate::quota::Throttling;
@@ -142,7 +142,7 @@ impl LoadBalancer {
     }
 
     /// Says whether an address answers health checks from now on. Every address does at first.
-    pub fn set_answer(&self, ip: IpAddr, answer: Answer) {
+    pub fn set_answer(&self, ip: IpAddr, answer: ProbeResponse) {
         let now = self.time.elapsed();
         lock(&self.state).answers.change(ip, now, answer);
     }
@@ -450,7 +450,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_target_that_does_not_answer_is_unhealthy() {
         let (world, route) = world(LoadBalancerConfig::default());
-        world.elb.set_answer(target(2).ip, Answer::Silent);
+        world.elb.set_answer(target(2).ip, ProbeResponse::Silent);
         register(&world, &route, 2);
         after(seconds(190)).await;
         assert_eq!(row(&world, &route, 2).unwrap(), state("unhealthy", "Target.FailedHealthChecks"));
@@ -462,17 +462,17 @@ mod tests {
         let health = || row(&world, &route, 1).unwrap().0;
         let ip = target(1).ip;
         after(seconds(100)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(59)).await;
         assert_eq!(health(), "healthy");
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(1)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(59)).await;
         assert_eq!(health(), "healthy", "the count began anew");
         after(seconds(1)).await;
         assert_eq!(health(), "unhealthy");
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(149)).await;
         assert_eq!(health(), "unhealthy");
         after(seconds(1)).await;
@@ -484,7 +484,7 @@ mod tests {
         let mut config = LoadBalancerConfig::default();
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
-        world.elb.set_answer(target(1).ip, Answer::Silent);
+        world.elb.set_answer(target(1).ip, ProbeResponse::Silent);
         assert_eq!(row(&world, &route, 1).unwrap(), state("unhealthy.draining", "Target.FailedHealthChecks"));
         assert_eq!(world.elb.registered(&route.group.arn), [target(1)].into());
         after(seconds(39)).await;
@@ -499,11 +499,11 @@ mod tests {
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
         let ip = target(1).ip;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(50)).await;
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(5)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(60)).await;
         assert_eq!(row(&world, &route, 1).unwrap().0, "unhealthy");
     }

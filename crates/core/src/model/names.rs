@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
 #[strum(serialize_all = "lowercase")]
-pub enum Part {
+pub enum ArnPart {
     /// Cluster, instance, deployment.
     Kind,
     /// The identifier.
@@ -41,12 +41,12 @@ impl<'a> Location<'a> {
 
     /// One of its parts, if it is known; kind and name are no part of a location.
     #[must_use]
-    pub fn part(self, part: Part) -> Option<&'a str> {
+    pub fn part(self, part: ArnPart) -> Option<&'a str> {
         let text = match part {
-            Part::Kind | Part::Name => "",
-            Part::Partition => self.partition,
-            Part::Account => self.account,
-            Part::Region => self.region,
+            ArnPart::Kind | ArnPart::Name => "",
+            ArnPart::Partition => self.partition,
+            ArnPart::Account => self.account,
+            ArnPart::Region => self.region,
         };
         (!text.is_empty()).then_some(text)
     }
