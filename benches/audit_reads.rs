@@ -34,7 +34,7 @@ use writerlink_core::ledger::record::Entry;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::ports::{Audit, AuditQuery, Commit, Ledger};
+use writerlink_engine::ports::{AuditQuery, AuditReader, Commit, Ledger};
 use writerlink_sim::dynamodb::EmbeddedDynamo;
 
 const RECORDS_DEFAULT: u64 = 100_000;

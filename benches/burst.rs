@@ -24,7 +24,7 @@ use writerlink_engine::telemetry::event::EventSink;
 use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
-use writerlink_sim::faults::{Fate, Site};
+use writerlink_sim::faults::{CallSite, Fate};
 use writerlink_sim::fleet::{Fleet, FleetConfig};
 use writerlink_sim::load_balancer::{Action, Mutation};
 use writerlink_sim::target_group::Difference;
@@ -126,7 +126,7 @@ async fn burst(order: Order, routes: u32, workers: u32) -> Seen {
         fleet.world.add_route(&name, &members).unwrap()
     };
     let all: Vec<Route> = (1..=routes).map(route).collect();
-    let every_call = |_: &Site| Fate::in_a_round_trip(ROUND_TRIP);
+    let every_call = |_: &CallSite| Fate::in_a_round_trip(ROUND_TRIP);
     fleet.world.fabric.set_plan(Box::new(every_call));
     let running: Vec<_> = (1..=workers)
         .map(|n| fleet.start(&format!("w{n}"), &all, Until::Stopped, Arc::new(Nobody)))

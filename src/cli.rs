@@ -44,7 +44,7 @@ use writerlink_core::model::names::RouteName;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::{Audit, Ledger, Ports, Queue};
+use writerlink_engine::ports::{AuditReader, Ledger, Ports, Queue};
 use writerlink_engine::text::clean_lines;
 use writerlink_engine::worker::Until;
 
@@ -120,13 +120,13 @@ pub trait Connect {
     async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure>;
 
     /// This process, for whoever writes to the ledger.
-    fn process(&self) -> Result<Process, Failure>;
+    fn process(&self) -> Result<ProcessContext, Failure>;
 }
 
 /// What is recorded: the ledger, and the audit's reading side.
 pub struct ReadPorts {
     /// The audit records.
-    pub audit: Arc<dyn Audit>,
+    pub audit: Arc<dyn AuditReader>,
     /// The routes' states.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -162,7 +162,7 @@ pub enum Made {
 }
 
 /// The process that a command runs in.
-pub struct Process {
+pub struct ProcessContext {
     /// Its name as the holder of leases.
     pub owner: Owner,
     /// How often it was asked to stop.

@@ -78,9 +78,9 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
-pub use crate::config::dns::Resolver;
+pub use crate::config::dns::NameServers;
 pub use crate::config::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
-pub use crate::config::findings::{Fault, Origin, Setting};
+pub use crate::config::findings::{Diagnostic, Origin, Setting};
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
@@ -163,7 +163,7 @@ pub struct Config {
     /// How many targets the account may register and deregister; none: calls are made as they come, and refused.
     pub quota: Option<Quota>,
     /// Which name servers are asked.
-    pub resolver: Resolver,
+    pub resolver: NameServers,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }
@@ -347,7 +347,7 @@ pub enum ConfigError {
         /// Where it was read.
         from: ReadFrom,
         /// All of them, in the order in which they are written.
-        faults: Vec<Fault>,
+        faults: Vec<Diagnostic>,
     },
 }
 

@@ -13,10 +13,10 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Made;
 use crate::cli::OpenQueue;
-use crate::cli::Process;
+use crate::cli::ProcessContext;
 use crate::cli::ReadPorts;
 use crate::cli::Resource;
-use crate::config::{Config, Env, QueueRef, Resolver};
+use crate::config::{Config, Env, NameServers, QueueRef};
 use writerlink_aws::config::sdk_config;
 use writerlink_aws::databases::AwsDatabases;
 use writerlink_aws::dns::names::{Names, Patience};
@@ -65,8 +65,8 @@ impl<'a> Aws<'a> {
     /// The name servers of the configuration, for whoever asks for names. A process reads one configuration.
     async fn names(&self, config: &Config) -> Result<&Names, CallError> {
         let open = async || match &config.resolver {
-            Resolver::System => Names::of_the_system(),
-            Resolver::At(servers) => Names::of(servers, Patience::default()),
+            NameServers::System => Names::of_the_system(),
+            NameServers::At(servers) => Names::of(servers, Patience::default()),
         };
         self.names.get_or_try_init(open).await
     }
@@ -208,8 +208,8 @@ impl Connect for Aws<'_> {
         Ok(Arc::new(installation))
     }
 
-    fn process(&self) -> Result<Process, Failure> {
-        Ok(Process { owner: self.owner(), stops: stops()?, open_files_max: open_files_max() })
+    fn process(&self) -> Result<ProcessContext, Failure> {
+        Ok(ProcessContext { owner: self.owner(), stops: stops()?, open_files_max: open_files_max() })
     }
 }
 

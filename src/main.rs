@@ -11,7 +11,7 @@ use writerlink::connect::Aws;
 use writerlink::telemetry;
 use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
-use writerlink_engine::text::Shown;
+use writerlink_engine::text::EscapingWriter;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 /// A stream as it is, for a program or a file; on a terminal a person is to see every character.
 fn readable<'a>(stream: impl Write + IsTerminal + 'a) -> Box<dyn Write + 'a> {
-    if stream.is_terminal() { Box::new(Shown::terminal(stream)) } else { Box::new(stream) }
+    if stream.is_terminal() { Box::new(EscapingWriter::terminal(stream)) } else { Box::new(stream) }
 }
 
 /// Help and version were asked for; anything else is wrong usage.

@@ -43,7 +43,7 @@ mod weights;
 use crate::config::Config;
 pub use crate::preflight::caller::other_region;
 use crate::preflight::finding::CheckFindings;
-pub use crate::preflight::finding::{Finding, Subject, Verdict};
+pub use crate::preflight::finding::{CheckStatus, Finding, Subject};
 pub use crate::preflight::gather::{Wanted, Writes, look};
 use writerlink_engine::ports::installation::Facts;
 

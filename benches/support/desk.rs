@@ -13,7 +13,7 @@ use writerlink::cli::Exit;
 use writerlink::cli::Failure;
 use writerlink::cli::Look;
 use writerlink::cli::OpenQueue;
-use writerlink::cli::Process;
+use writerlink::cli::ProcessContext;
 use writerlink::cli::ReadPorts;
 use writerlink::cli::Resource;
 use writerlink::cli::Session;
@@ -23,7 +23,7 @@ use writerlink_aws::dynamodb::DynamoLedger;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::{Audit, AuditQuery, CallError, Page, Ports};
+use writerlink_engine::ports::{AuditQuery, AuditReader, CallError, Page, Ports};
 
 /// A ledger, and how often its audit was asked.
 pub(crate) struct Desk {
@@ -37,7 +37,7 @@ struct Counted {
 }
 
 #[async_trait]
-impl Audit for Counted {
+impl AuditReader for Counted {
     async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.ledger.page(query, limit, cursor).await
@@ -112,7 +112,7 @@ impl Connect for Desk {
         unreachable!("and looks at no installation")
     }
 
-    fn process(&self) -> Result<Process, Failure> {
-        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
+    fn process(&self) -> Result<ProcessContext, Failure> {
+        Ok(ProcessContext { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }

@@ -14,13 +14,15 @@ use std::time::Duration;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use crate::cli::args::audit::{Audit, Cursor, Export, List, Place, RecordRef, Since, Tail, Verify};
-pub use crate::cli::args::check::Check;
+pub use crate::cli::args::audit::{
+    AuditCommand, Cursor, Export, List, RecordRef, ResumePoint, Since, Tail, Verify,
+};
+pub use crate::cli::args::check::CheckArgs;
 pub use crate::cli::args::demo::Demo;
-pub use crate::cli::args::explain::{Explain, Subject};
+pub use crate::cli::args::explain::{Explain, ExplainInput};
 pub use crate::cli::args::man::ManPages;
 pub use crate::cli::args::orders::{
-    Adopt, Freeze, Lift, Pause, Pin, REASON_CHARS_MAX, Saying, Swap, Unfreeze,
+    Adopt, Freeze, Lift, Pause, PinArgs, REASON_CHARS_MAX, Saying, Swap, Unfreeze,
 };
 pub use crate::cli::args::status::Status;
 use crate::telemetry::LogFormat;
@@ -142,7 +144,7 @@ pub enum Command {
         group = ArgGroup::new("what").required(true).args(["route", "event"]),
         after_help = "Example:\n  writerlink plan orders --detailed-exitcode"
     )]
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Show where routes point, and whether that is right
     ///
     /// Reads the ledger, the audit, the load balancer and the queue, and writes nothing. A part that cannot be read
@@ -187,7 +189,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  writerlink pin orders --to orders-1 --for 2h --reason \"upgrade of orders-2\""
     )]
-    Pin(Pin),
+    Pin(PinArgs),
     /// Let a pinned route follow its evidence again
     #[command(after_help = "Example:\n  writerlink unpin orders --reason \"upgrade done\"")]
     Unpin(Lift),
@@ -231,7 +233,7 @@ pub enum Command {
     Adopt(Adopt),
     /// Read what is recorded
     #[command(subcommand, after_help = "Example:\n  writerlink audit list --since 2h")]
-    Audit(Audit),
+    Audit(AuditCommand),
     /// Check a whole installation, and say what to do about it
     ///
     /// Caller, queue, rules, tables, target groups, load balancers, databases: one line each that says pass, warn,
@@ -239,7 +241,7 @@ pub enum Command {
     /// the ledger may be written is tried by writes that are refused before they change anything; --read-only leaves
     /// them out. Ends with 1 when a line says fail.
     #[command(after_help = "Example:\n  writerlink check --route orders --strict")]
-    Check(Check),
+    Check(CheckArgs),
     /// About the configuration
     #[command(subcommand, after_help = "Example:\n  writerlink config check")]
     Config(ConfigCommand),
@@ -266,7 +268,7 @@ pub enum Command {
 
 /// What is to be planned.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Plan {
+pub struct PlanArgs {
     /// The route whose target group is compared with where it should point
     #[arg(value_parser = route_name)]
     pub route: Option<RouteName>,

@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 
 use crate::cli::ReadPorts;
 use crate::cli::Session;
-use crate::cli::args::{Audit as AuditCommand, Global, Output, Place};
+use crate::cli::args::{AuditCommand, Global, Output, ResumePoint};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::no_such_route;
 use crate::config::Config;
 use writerlink_core::model::names::RouteName;
 use writerlink_engine::audit_query::{PAGE_RECORDS, SCAN_RECORDS_MAX};
-use writerlink_engine::ports::{Audit, AuditQuery, NoRecords, Page};
+use writerlink_engine::ports::{AuditQuery, AuditReader, NoRecords, Page};
 
 /// Does what the command says.
 pub(super) async fn run(
@@ -108,7 +108,7 @@ impl AuditContext<'_> {
 
 /// A page of records, or the failure as it is told.
 async fn page(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     query: &AuditQuery,
     limit: u32,
     cursor: Option<&str>,
@@ -124,7 +124,7 @@ fn unreadable(error: impl Into<NoRecords>) -> Failure {
 }
 
 /// The record of each route to go on after. A place without a route is of the only one.
-fn places(after: &[Place], routes: &[RouteName]) -> Result<BTreeMap<RouteName, u64>, Failure> {
+fn places(after: &[ResumePoint], routes: &[RouteName]) -> Result<BTreeMap<RouteName, u64>, Failure> {
     let mut places = BTreeMap::new();
     for place in after {
         let route = match (&place.route, routes) {

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::args::{Check as Asked, Global, Output};
+use crate::cli::args::{CheckArgs as Asked, Global, Output};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Row, Tone, clean, folded, wrapped};
 use crate::cli::{Session, configured};
 use crate::config::Config;
 use crate::preflight;
-use crate::preflight::{Finding, Verdict, Wanted, Writes};
+use crate::preflight::{CheckStatus, Finding, Wanted, Writes};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::NO_CREDENTIALS;
 
@@ -84,9 +84,9 @@ async fn findings(
 
 fn exit(findings: &[Finding], asked: &Asked) -> Exit {
     let bad = |verdict| match verdict {
-        Verdict::Fail => true,
-        Verdict::Warn | Verdict::Unknown => asked.strict,
-        Verdict::Pass | Verdict::Skipped => false,
+        CheckStatus::Fail => true,
+        CheckStatus::Warn | CheckStatus::Unknown => asked.strict,
+        CheckStatus::Pass | CheckStatus::Skipped => false,
     };
     if findings.iter().any(|finding| bad(finding.verdict)) { Exit::Error } else { Exit::Done }
 }
@@ -121,7 +121,7 @@ impl<'a> Page<'a> {
             self.line(finding)?;
         }
         writeln!(self.out, "\n{}", count(findings))?;
-        for verdict in [Verdict::Fail, Verdict::Warn, Verdict::Unknown, Verdict::Skipped] {
+        for verdict in [CheckStatus::Fail, CheckStatus::Warn, CheckStatus::Unknown, CheckStatus::Skipped] {
             let of = findings.iter().filter(|finding| finding.verdict == verdict);
             of.filter(|finding| finding.remedy.is_some()).try_for_each(|finding| self.remedy(finding))?;
         }
@@ -143,13 +143,13 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    fn painted(&self, verdict: Verdict) -> String {
+    fn painted(&self, verdict: CheckStatus) -> String {
         let text = verdict.as_str();
         match verdict {
-            Verdict::Pass => self.look.paint(Tone::Good, text),
-            Verdict::Fail => self.look.paint(Tone::Bad, text),
-            Verdict::Warn | Verdict::Unknown => self.look.paint(Tone::Strong, text),
-            Verdict::Skipped => text.to_owned(),
+            CheckStatus::Pass => self.look.paint(Tone::Good, text),
+            CheckStatus::Fail => self.look.paint(Tone::Bad, text),
+            CheckStatus::Warn | CheckStatus::Unknown => self.look.paint(Tone::Strong, text),
+            CheckStatus::Skipped => text.to_owned(),
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Page<'a> {
 /// `1 fail, 2 warn, 30 pass`.
 fn count(findings: &[Finding]) -> String {
     let mut counted = String::new();
-    for verdict in Verdict::ALL {
+    for verdict in CheckStatus::ALL {
         let of = findings.iter().filter(|finding| finding.verdict == verdict);
         let number = of.count();
         if number > 0 {

@@ -9,7 +9,7 @@ use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
 use crate::config;
-use crate::config::{CONFIG_VARIABLE, ConfigError, Fault, Loaded, Setting};
+use crate::config::{CONFIG_VARIABLE, ConfigError, Diagnostic, Loaded, Setting};
 
 #[derive(Default, Serialize)]
 struct SettingRow<'a> {
@@ -77,7 +77,7 @@ fn findings(error: &ConfigError, output: Output, session: &mut Session<'_>) -> R
     Ok(())
 }
 
-fn fault(fault: &Fault) -> FaultRow {
+fn fault(fault: &Diagnostic) -> FaultRow {
     FaultRow {
         place: fault.place.clone(),
         field: Some(fault.field.clone()),

@@ -5,21 +5,21 @@
 mod foreseen;
 mod recorded;
 
-use crate::cli::args::{Global, Subject};
+use crate::cli::args::{ExplainInput, Global};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::{Session, intake};
 use writerlink_engine::wire::Parsed;
 
 /// Explains what is named.
 pub(super) async fn run(
-    subject: &Subject,
+    subject: &ExplainInput,
     global: &Global,
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let config = session.config(global)?;
     let id = match subject {
-        Subject::Recorded(id) => id,
-        Subject::File(file) => {
+        ExplainInput::Recorded(id) => id,
+        ExplainInput::File(file) => {
             let events = match intake::read(file, session)? {
                 Parsed::Events(events) | Parsed::Drill(events) => events,
                 Parsed::Ignored(why) => {

@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use crate::cli::args::{Freeze, Global, Lift, Output, Pause, Pin, Saying, Swap, Unfreeze};
+use crate::cli::args::{Freeze, Global, Lift, Output, Pause, PinArgs, Saying, Swap, Unfreeze};
 use crate::cli::failure::{Exit, Failure};
 pub(super) use crate::cli::orders::adopt::run as adopt;
 use crate::cli::orders::carry::Crew;
@@ -51,9 +51,9 @@ impl From<Swap> for Wanted {
     }
 }
 
-impl From<Pin> for Wanted {
-    fn from(pin: Pin) -> Self {
-        let Pin { swap, within } = pin;
+impl From<PinArgs> for Wanted {
+    fn from(pin: PinArgs) -> Self {
+        let PinArgs { swap, within } = pin;
         let act = CommandKind::Pin { instance: swap.to.clone(), within };
         Self { act, ..swap.into() }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::args::{Global, Plan as Wanted};
+use crate::cli::args::{Global, PlanArgs as Wanted};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row, or_dash};
 use crate::cli::{Session, configured, intake};

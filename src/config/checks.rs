@@ -7,10 +7,10 @@ use ipnet::IpNet;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::source;
+use writerlink_core::model::names::ArnPart;
 use writerlink_core::model::names::Location;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::source_arn::Part;
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \
@@ -201,8 +201,8 @@ fn elsewhere(
     (place, at): (&Place, &Place),
     findings: &mut Findings,
 ) {
-    let differs = |part: &Part| location.part(*part) != first.part(*part);
-    let differs = Part::ALL.into_iter().filter(differs).map(|part| {
+    let differs = |part: &ArnPart| location.part(*part) != first.part(*part);
+    let differs = ArnPart::ALL.into_iter().filter(differs).map(|part| {
         let of = |location: Location<'_>| location.part(part).unwrap_or_default().to_owned();
         format!("its {part} is {}, and that of {} is {}", of(location), at.origin, of(first))
     });

@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::findings::{Findings, Found};
-use crate::config::section::{Rule, Section};
+use crate::config::section::Section;
+use crate::config::words::Rule;
 use writerlink_aws::dns::names::{PORT, SERVERS_MAX};
 
 /// Which name servers are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Resolver {
+pub enum NameServers {
     /// Those of `/etc/resolv.conf`.
     #[default]
     System,
@@ -18,7 +19,7 @@ pub enum Resolver {
     At(Vec<SocketAddr>),
 }
 
-impl fmt::Display for Resolver {
+impl fmt::Display for NameServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System => f.write_str("/etc/resolv.conf"),
@@ -54,7 +55,7 @@ fn server(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Reads `[dns]`.
-pub(super) fn resolver(section: &Section<'_>, findings: &mut Findings) -> Resolver {
+pub(super) fn resolver(section: &Section<'_>, findings: &mut Findings) -> NameServers {
     let found = section.one_or_more(FIELD, &SERVER, findings);
     section.has_no_others(findings);
     let servers = found.as_ref().map(|found| found.value.as_slice());
@@ -70,8 +71,8 @@ pub(super) fn resolver(section: &Section<'_>, findings: &mut Findings) -> Resolv
         let fix = "name each one once: the next is asked when the one before it fails";
         section.accuse(FIELD, ("the same resolver stands here twice", fix), findings);
     }
-    let found = found.map(|Found { value, place }| Found { value: Resolver::At(value), place });
-    section.or_default(FIELD, (found, Resolver::System), Resolver::to_string, findings)
+    let found = found.map(|Found { value, place }| Found { value: NameServers::At(value), place });
+    section.or_default(FIELD, (found, NameServers::System), NameServers::to_string, findings)
 }
 
 #[cfg(test)]
@@ -126,7 +127,7 @@ mod tests {
     fn without_the_field_the_systems_resolvers_are_asked() {
         for lines in ["", "[dns]"] {
             assert_eq!(shown(lines), "/etc/resolv.conf (default)");
-            assert_eq!(read(lines).unwrap().config.resolver, Resolver::System);
+            assert_eq!(read(lines).unwrap().config.resolver, NameServers::System);
         }
     }
 

@@ -52,7 +52,7 @@ pub struct Setting {
 
 /// One thing that is wrong. Shown as three lines: where and what, why, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Diagnostic {
     /// `writerlink.toml:14`, or `variable IP_DICT`.
     pub place: String,
     /// The line or variable.
@@ -70,7 +70,7 @@ pub struct Fault {
 /// How much of a value is quoted. It may be a whole misplaced table.
 const QUOTED_CHARS_MAX: usize = 100;
 
-impl fmt::Display for Fault {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)?;
         // A variable is place and field in one.
@@ -99,7 +99,7 @@ pub(super) struct Findings {
     from: ReadFrom,
     /// None where nobody is going to look at them.
     settings: Option<Vec<Setting>>,
-    faults: Vec<Fault>,
+    faults: Vec<Diagnostic>,
 }
 
 impl Findings {
@@ -135,7 +135,7 @@ impl Findings {
             (_, Origin::Variable(name)) => format!("variable {name}"),
             (from, Origin::Line(_) | Origin::Default) => from.to_string(),
         };
-        self.faults.push(Fault {
+        self.faults.push(Diagnostic {
             place: at,
             origin: place.origin,
             field: place.field.clone(),

@@ -1,7 +1,7 @@
 //! The name of the installation: from the file, from a variable, or from the ledger that it keeps.
 
 use crate::config::findings::{Findings, Found, Origin, Place};
-use crate::config::section::Rule;
+use crate::config::words::Rule;
 use crate::config::{Env, INSTALLATION_VARIABLE, TableName};
 use writerlink_core::model::provenance::InstallationName;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::findings::{Findings, Found};
-use crate::config::section::{Number, Rule, Section, seconds};
+use crate::config::section::{Number, Section, seconds};
+use crate::config::words::Rule;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::FLAP_MOVES_MAX;

@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::findings::{Findings, Found, Origin, Place};
-use crate::config::words::Keyword;
+use crate::config::words::{Keyword, Rule};
 
 /// The text of a file, to tell lines and to quote from.
 #[derive(Clone, Copy)]
@@ -29,14 +29,6 @@ impl<'a> Document<'a> {
     fn quote(self, value: &Spanned<DeValue<'_>>) -> &'a str {
         self.0.get(value.span()).unwrap_or_default()
     }
-}
-
-/// How a string becomes a value.
-pub(super) struct Rule<T> {
-    /// The value, or the rule that the string does not keep.
-    pub(super) parse: fn(&str) -> Result<T, String>,
-    /// What to write instead.
-    pub(super) fix: &'static str,
 }
 
 /// One field whose value is a whole number.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::config::findings::{Findings, Found, Place};
-use crate::config::section::Rule;
 use crate::config::strategy;
+use crate::config::words::Rule;
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::policy::{Database, Policy};

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
-use crate::config::section::{Rule, Section};
+use crate::config::section::Section;
 use crate::config::words::Keyword;
+use crate::config::words::Rule;
 use crate::config::words::words;
 use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
 use writerlink_core::model::policy::DiscoverySource;

@@ -1,8 +1,15 @@
-//! Fields whose value is one of a few words.
+//! How a string of the file becomes a value, and the fields whose value is one of a few words.
 
-use crate::config::section::Rule;
 use writerlink_core::model::policy::{Database, MapCheck, Mode, Role, ServingWhen};
 use writerlink_core::model::route::OnStarted;
+
+/// How a string becomes a value.
+pub(super) struct Rule<T> {
+    /// The value, or the rule that the string does not keep.
+    pub(super) parse: fn(&str) -> Result<T, String>,
+    /// What to write instead.
+    pub(super) fix: &'static str,
+}
 
 /// A choice that a person writes as a word.
 pub(super) trait Keyword: Copy + Default + PartialEq + 'static {

@@ -10,7 +10,7 @@ use writerlink_engine::ports::{CallError, ErrorKind};
 /// What came of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckStatus {
     /// It is as it should be.
     Pass,
     /// It works, and something about it will hurt one day.
@@ -23,7 +23,7 @@ pub enum Verdict {
     Skipped,
 }
 
-impl Verdict {
+impl CheckStatus {
     /// Every verdict, for whoever counts them.
     pub const ALL: [Self; 5] = [Self::Fail, Self::Warn, Self::Unknown, Self::Skipped, Self::Pass];
 
@@ -92,7 +92,7 @@ pub struct Finding {
     /// What was checked.
     pub check: Check,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: CheckStatus,
     /// What was found, and what follows from it.
     pub why: String,
     /// What to do; none where nothing is to be done.
@@ -122,23 +122,23 @@ pub(super) struct Lines<'s> {
 
 impl Lines<'_> {
     pub(super) fn pass(&mut self, check: Check, why: impl Into<String>) {
-        self.line(check, Verdict::Pass, why.into(), None);
+        self.line(check, CheckStatus::Pass, why.into(), None);
     }
 
     pub(super) fn warn(&mut self, check: Check, why: impl Into<String>, fix: impl Into<String>) {
-        self.line(check, Verdict::Warn, why.into(), Some(fix.into()));
+        self.line(check, CheckStatus::Warn, why.into(), Some(fix.into()));
     }
 
     pub(super) fn fail(&mut self, check: Check, why: impl Into<String>, fix: impl Into<String>) {
-        self.line(check, Verdict::Fail, why.into(), Some(fix.into()));
+        self.line(check, CheckStatus::Fail, why.into(), Some(fix.into()));
     }
 
     pub(super) fn unknown(&mut self, check: Check, why: impl Into<String>, fix: impl Into<String>) {
-        self.line(check, Verdict::Unknown, why.into(), Some(fix.into()));
+        self.line(check, CheckStatus::Unknown, why.into(), Some(fix.into()));
     }
 
     pub(super) fn skipped(&mut self, check: Check, why: impl Into<String>, fix: Option<String>) {
-        self.line(check, Verdict::Skipped, why.into(), fix);
+        self.line(check, CheckStatus::Skipped, why.into(), fix);
     }
 
     /// Passes if it holds; else fails like this.
@@ -210,7 +210,7 @@ impl Lines<'_> {
         }
     }
 
-    fn line(&mut self, check: Check, verdict: Verdict, why: String, remedy: Option<String>) {
+    fn line(&mut self, check: Check, verdict: CheckStatus, why: String, remedy: Option<String>) {
         self.sheet.findings.push(Finding { subject: self.subject.clone(), check, verdict, why, remedy });
     }
 }

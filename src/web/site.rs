@@ -26,7 +26,7 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::audit_query;
 use writerlink_engine::audit_query::PAGE_RECORDS;
-use writerlink_engine::ports::{Audit, AuditQuery, Clock, NoRecords, Ports, StoredRecord};
+use writerlink_engine::ports::{AuditQuery, AuditReader, Clock, NoRecords, Ports, StoredRecord};
 use writerlink_engine::survey::{Survey, Surveyor};
 
 /// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
@@ -52,7 +52,7 @@ pub struct Site {
     provenance: Option<Provenance>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
-    audit: Arc<dyn Audit>,
+    audit: Arc<dyn AuditReader>,
     surveyor: Arc<Surveyor>,
     surveys: Shared<Vec<usize>, Survey>,
     recent: Shared<(), Read<Recent>>,
@@ -124,7 +124,7 @@ impl Site {
 }
 
 /// The newest records of the last day: of today, and of yesterday where today has not enough.
-async fn recent(audit: &dyn Audit, now: Timestamp) -> Read<Recent> {
+async fn recent(audit: &dyn AuditReader, now: Timestamp) -> Read<Recent> {
     let since = now.minus(LOOK_BACK);
     let young = |stored: &StoredRecord| stored.record.entry.at >= since;
     let mut records = Vec::new();

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use writerlink_aws::setup;
-use writerlink_aws::sqs::{QueueFacts, SqsQueue};
+use writerlink_aws::sqs::{QueueSettings, SqsQueue};
 use writerlink_engine::ports::Queue as _;
 
 use crate::support::Account;
@@ -39,7 +39,7 @@ async fn an_open_receive_wakes_for_its_reply_alone() {
     let connector = SharedHttpConnector::new(LongPoll);
     let http_client = http_client_fn(move |_, _| connector.clone());
     let config = Builder::from(&config).http_client(http_client).build();
-    let facts = QueueFacts {
+    let facts = QueueSettings {
         url: "http://sqs.invalid/1/failovers.fifo".to_owned(),
         dead_letter_url: "http://sqs.invalid/1/failovers-dlq.fifo".to_owned(),
         visibility: setup::VISIBILITY,

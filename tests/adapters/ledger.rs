@@ -38,10 +38,11 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_engine::audit_chain::ChainWalk;
 use writerlink_engine::audit_chain::Follower;
 use writerlink_engine::audit_chain::Verification;
-use writerlink_engine::ports::{Audit as _, AuditQuery, Commit, Ledger as _, StoredRecord};
+use writerlink_engine::ports::{AuditQuery, AuditReader as _, Commit, Ledger as _, StoredRecord};
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
-use writerlink_sim::faults::{Fabric, Process};
+use writerlink_sim::faults::Fabric;
+use writerlink_sim::process::Process;
 
 /// 2026-05-06T23:07:45.884Z.
 const NOON: i64 = 1_778_108_865_884;
@@ -893,7 +894,7 @@ mod faults {
     use super::*;
     use std::time::Duration;
     use writerlink_engine::ports::ErrorKind;
-    use writerlink_sim::faults::{Fate, Fault, Site};
+    use writerlink_sim::faults::{CallSite, Fate, Fault};
 
     const TRANSACTION: &str = "ExecuteTransaction";
 
@@ -901,7 +902,7 @@ mod faults {
         /// The next `times` calls of this kind by w1 meet a fault.
         fn next(&self, call: &'static str, times: u32, fault: Fault) {
             let mut left = times;
-            self.fabric.set_plan(Box::new(move |site: &Site| {
+            self.fabric.set_plan(Box::new(move |site: &CallSite| {
                 if site.process == "w1" && site.call == call && left > 0 {
                     left -= 1;
                     return Fate { fault, ..Fate::WORKS };
@@ -981,7 +982,7 @@ mod faults {
         let begin = attempt.begin(&fresh);
         let held = done(commit(&ledger, &begin).await);
         // w1 loses every reply and reads slowly; w2 begins while it reads.
-        world.fabric.set_plan(Box::new(|site: &Site| {
+        world.fabric.set_plan(Box::new(|site: &CallSite| {
             let slow = Duration::from_secs(1);
             match (site.process.as_str(), site.call) {
                 ("w1", TRANSACTION) => Fate { fault: Fault::ReplyLost, ..Fate::WORKS },

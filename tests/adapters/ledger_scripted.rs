@@ -7,7 +7,7 @@ use writerlink_core::evidence::event::EventKey;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{Audit as _, AuditQuery, Ledger as _};
+use writerlink_engine::ports::{AuditQuery, AuditReader as _, Ledger as _};
 
 use crate::support::Account;
 use crate::support::stub::Answer;

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use writerlink_aws::config::Timeouts;
 use writerlink_aws::setup;
 use writerlink_aws::setup::SetupError;
-use writerlink_aws::sqs::{OpenError, QueueFacts, SqsQueue};
+use writerlink_aws::sqs::{OpenError, QueueSettings, SqsQueue};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::Depth;
 use writerlink_engine::ports::ErrorKind;
@@ -139,7 +139,7 @@ async fn a_dead_lettered_message_leaves_the_queue_and_keeps_its_body_and_group()
 
     let facts = fixture.queue.facts().clone();
     let dead_letters =
-        SqsQueue::new(fixture.client.clone(), QueueFacts { url: facts.dead_letter_url.clone(), ..facts });
+        SqsQueue::new(fixture.client.clone(), QueueSettings { url: facts.dead_letter_url.clone(), ..facts });
     let dead = dead_letters.receive(10, NOW).await.unwrap();
     assert_eq!(bodies(&dead), [r#"{"not":"an event"}"#]);
     assert_eq!(dead[0].group, "orders");
@@ -154,7 +154,7 @@ async fn a_message_dead_lettered_twice_is_in_the_dead_letter_queue_once() {
     assert_eq!(fixture.queue.dead_letter(&message).await.unwrap(), Extended::Gone);
 
     let url = fixture.queue.facts().dead_letter_url.clone();
-    let facts = QueueFacts { url, ..fixture.queue.facts().clone() };
+    let facts = QueueSettings { url, ..fixture.queue.facts().clone() };
     let depth = SqsQueue::new(fixture.client.clone(), facts).depth().await;
     assert_eq!(depth.unwrap().visible, 1);
 }

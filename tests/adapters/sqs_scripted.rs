@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use writerlink_aws::setup;
-use writerlink_aws::sqs::{QueueFacts, SqsQueue};
+use writerlink_aws::sqs::{QueueSettings, SqsQueue};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::Extended;
@@ -23,7 +23,7 @@ const NOW: Duration = Duration::ZERO;
 async fn scripted(answer: Answer) -> (SqsQueue, Stub) {
     let stub = Stub::answering(answer);
     let config = Account::fresh().config(&stub.endpoint()).await;
-    let facts = QueueFacts {
+    let facts = QueueSettings {
         url: format!("{}/1/{NAME}", stub.endpoint()),
         dead_letter_url: format!("{}/1/failovers-dlq.fifo", stub.endpoint()),
         visibility: setup::VISIBILITY,

@@ -24,8 +24,8 @@ use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::{Route, Source, Strategy};
 use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::{Clock as _, Ports};
-use writerlink_sim::faults::Process;
 use writerlink_sim::installation::WorldInstallation;
+use writerlink_sim::process::Process;
 
 use crate::rig::Rig;
 use crate::rig::log::Buffer;
@@ -290,7 +290,11 @@ impl Connect for Desk {
         Ok(Arc::new(WorldInstallation::of(&self.rig.fleet)))
     }
 
-    fn process(&self) -> Result<cli::Process, Failure> {
-        Ok(cli::Process { owner: Owner::new("desk:1"), stops: self.stop.subscribe(), open_files_max: None })
+    fn process(&self) -> Result<cli::ProcessContext, Failure> {
+        Ok(cli::ProcessContext {
+            owner: Owner::new("desk:1"),
+            stops: self.stop.subscribe(),
+            open_files_max: None,
+        })
     }
 }

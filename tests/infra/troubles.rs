@@ -18,9 +18,9 @@ use writerlink_engine::system_clock::SystemClock;
 use writerlink_engine::telemetry::event::EventSink as _;
 use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::{FleetConfig, Running};
-use writerlink_sim::health::Answer;
+use writerlink_sim::health::ProbeResponse;
 
 use crate::rig::Rig;
 use crate::rig::in_its_own_runtime;
@@ -64,7 +64,7 @@ impl Told {
         self.rig.fleet.world.deliver(&event);
     }
 
-    fn meets(&self, fate: impl Fn(&Site) -> Fate + Send + 'static) {
+    fn meets(&self, fate: impl Fn(&CallSite) -> Fate + Send + 'static) {
         self.rig.fleet.world.fabric.set_plan(Box::new(fate));
     }
 
@@ -151,7 +151,7 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
 async fn never_serving(of: &InstallationName) -> Vec<Value> {
     let told = Told::new(of).await;
     let silent = told.rig.instance(0, 2).ip;
-    told.rig.fleet.world.elb.set_answer(silent, Answer::Silent);
+    told.rig.fleet.world.elb.set_answer(silent, ProbeResponse::Silent);
     let _worker = told.worker("w1");
     told.fails_over(2, 0);
     tokio::time::sleep(20 * MINUTE).await;
@@ -162,7 +162,7 @@ async fn never_serving(of: &InstallationName) -> Vec<Value> {
 async fn overtaken(of: &InstallationName) -> Vec<Value> {
     let told = Told::new(of).await;
     let mut stalls = Some(Fault::Stall(MINUTE));
-    let stall = move |site: &Site| match site.call {
+    let stall = move |site: &CallSite| match site.call {
         "RegisterTargets" => stalls.take().map_or(Fate::WORKS, Fate::meets),
         _ => Fate::WORKS,
     };

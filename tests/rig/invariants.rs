@@ -27,7 +27,7 @@ use writerlink_engine::wire;
 use writerlink_engine::wire::Parsed;
 use writerlink_engine::worker::{RECEIVE_WAIT, VISIBILITY};
 use writerlink_sim::databases::Heard;
-use writerlink_sim::faults::{Effect, Fabric, Fate, Fault, FaultPlan, Site};
+use writerlink_sim::faults::{CallSite, Effect, Fabric, Fate, Fault, FaultPlan};
 
 use self::checker::Checker;
 use self::watched::Watched;
@@ -81,7 +81,7 @@ impl Invariants {
     /// Sets the plan of the world, and notes when each call is sent and which faults it meets.
     pub(crate) fn plan(&self, mut plan: Box<dyn FaultPlan>) {
         let this = self.clone();
-        let observed = move |site: &Site| {
+        let observed = move |site: &CallSite| {
             let fate = plan.fate(site);
             this.note_sending(site, fate);
             fate
@@ -89,7 +89,7 @@ impl Invariants {
         self.fabric.set_plan(Box::new(observed));
     }
 
-    fn note_sending(&self, site: &Site, fate: Fate) {
+    fn note_sending(&self, site: &CallSite, fate: Fate) {
         let now = self.fabric.time.elapsed();
         let mut checker = self.checker.lock().unwrap();
         let (mut sent, mut over) = (now, now + fate.before + fate.after);

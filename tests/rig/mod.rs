@@ -23,12 +23,12 @@ use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::target::Target;
 use writerlink_engine::attempt::{OperatorCommands, Report};
 use writerlink_engine::audit_chain::{compared_end, verify_newest};
-use writerlink_engine::ports::{Audit, AuditQuery, Ledger, StoredRecord};
+use writerlink_engine::ports::{AuditQuery, AuditReader, Ledger, StoredRecord};
 use writerlink_engine::telemetry::event::EventSink;
 use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::databases::Instance;
-use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 use writerlink_sim::fleet::{Fleet, FleetConfig, Running};
 use writerlink_sim::world::{WorldConfig, instances};
 
@@ -211,7 +211,7 @@ impl Rig {
 
     /// Lets every call take this long, there and back.
     pub(crate) fn every_call_takes(&self, round_trip: Duration) {
-        let plan = move |_: &Site| Fate::in_a_round_trip(round_trip);
+        let plan = move |_: &CallSite| Fate::in_a_round_trip(round_trip);
         self.fleet.world.fabric.set_plan(Box::new(plan));
     }
 

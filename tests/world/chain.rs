@@ -7,7 +7,7 @@ use crate::rig::Rig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -133,7 +133,7 @@ async fn a_chain_of_any_length_is_intact_as_long_as_nobody_touches_it() {
 async fn records_written_while_a_chain_is_read_are_no_fault() {
     let rig = with_records(&["orders"], 10).await;
     let _worker = rig.start("w1");
-    let slow = |site: &Site| {
+    let slow = |site: &CallSite| {
         if site.process == "auditor" { Fate::in_a_round_trip(2 * SECOND) } else { Fate::WORKS }
     };
     rig.fleet.world.fabric.set_plan(Box::new(slow));
@@ -167,7 +167,7 @@ async fn a_chain_whose_query_is_refused_is_unread_and_not_broken() {
     // The last one is what any code becomes that is not in our lists, with a status of 400.
     for refusal in [ErrorKind::Denied, ErrorKind::Throttled, ErrorKind::Invalid] {
         let rig = with_records(&["orders"], 2).await;
-        let plan = move |site: &Site| match site.call {
+        let plan = move |site: &CallSite| match site.call {
             "Query" => Fate::meets(Fault::Refused(refusal)),
             _ => Fate::WORKS,
         };

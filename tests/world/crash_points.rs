@@ -19,7 +19,7 @@ use writerlink_engine::timer::INTERVAL;
 use writerlink_engine::worker::VISIBILITY;
 use writerlink_sim::dynamodb::LedgerTable;
 use writerlink_sim::event_bodies;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::world::WorldConfig;
 
@@ -178,7 +178,7 @@ async fn run(story: Story, points: &[Point]) -> Ran {
     let body = event_bodies::eventbridge(&rig.started(0, 2, since));
     invariants.deliver(&rig, "orders", &body);
     if story == Story::Resumed {
-        let crash = |site: &Site| match site.call {
+        let crash = |site: &CallSite| match site.call {
             "DeregisterTargets" => Fate::meets(Fault::DiesBefore),
             _ => Fate::WORKS,
         };
@@ -271,7 +271,7 @@ fn struck(story: Story, points: &[Point]) -> Box<dyn writerlink_sim::faults::Fau
     let faults: BTreeMap<(String, u64), Fault> =
         points.iter().map(|p| ((p.process.clone(), p.nth), p.strike.fault())).collect();
     let round_trip = story.round_trip();
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &CallSite| {
         let fault = faults.get(&(site.process.clone(), site.nth));
         Fate { fault: fault.copied().unwrap_or(Fault::None), ..Fate::in_a_round_trip(round_trip) }
     })

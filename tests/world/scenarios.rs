@@ -17,7 +17,7 @@ use writerlink_engine::attempt::Reconciler;
 use writerlink_engine::attempt::Report;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::worker::RECEIVE_WAIT;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
 
@@ -31,13 +31,13 @@ fn finished(outcome: Outcome) -> (RecordKind, Option<Outcome>) {
 
 /// A plan that gives `fault` to every call of this name, and works otherwise.
 fn always(call: &'static str, fault: Fault) -> Box<dyn writerlink_sim::faults::FaultPlan> {
-    Box::new(move |site: &Site| if site.call == call { Fate::meets(fault) } else { Fate::WORKS })
+    Box::new(move |site: &CallSite| if site.call == call { Fate::meets(fault) } else { Fate::WORKS })
 }
 
 /// A plan that gives `fault` to the `nth` call of this name (from 1), and works otherwise.
 fn once(call: &'static str, nth: u32, fault: Fault) -> Box<dyn writerlink_sim::faults::FaultPlan> {
     let mut seen = 0;
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &CallSite| {
         seen += u32::from(site.call == call);
         if site.call == call && seen == nth { Fate::meets(fault) } else { Fate::WORKS }
     })
@@ -47,7 +47,7 @@ fn once(call: &'static str, nth: u32, fault: Fault) -> Box<dyn writerlink_sim::f
 fn the_ledger_refuses_until(rig: &Rig, end: Duration, kind: ErrorKind) {
     let fabric = &rig.fleet.world.fabric;
     let time = fabric.time;
-    fabric.set_plan(Box::new(move |site: &Site| {
+    fabric.set_plan(Box::new(move |site: &CallSite| {
         let calls = ["GetItem", "ExecuteTransaction", "ExecuteStatement"];
         if calls.contains(&site.call) && time.elapsed() < end {
             Fate::meets(Fault::Refused(kind))
@@ -420,7 +420,7 @@ async fn a_renewed_lease_is_not_taken_over_on_its_old_deadline() {
     let mut fleet = FleetConfig::default();
     fleet.limits.groups_max = 1;
     let rig = Rig::with(&["orders"], WorldConfig::default(), fleet).await;
-    let slow = |site: &Site| match (site.process.as_str(), site.call) {
+    let slow = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w1", "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth") => {
             Fate::in_a_round_trip(Duration::from_millis(4900))
         }
@@ -445,7 +445,7 @@ async fn a_renewed_lease_is_not_taken_over_on_its_old_deadline() {
 #[tokio::test(start_paused = true)]
 async fn no_elb_call_is_made_on_a_lease_whose_lengthening_took_too_long() {
     let rig = Rig::new(&["orders"]).await;
-    let slow = |site: &Site| match site.call {
+    let slow = |site: &CallSite| match site.call {
         "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth" => {
             Fate::in_a_round_trip(Duration::from_millis(4900))
         }
@@ -478,7 +478,7 @@ async fn no_elb_call_is_made_on_a_lease_whose_lengthening_took_too_long() {
 #[tokio::test(start_paused = true)]
 async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     let rig = Rig::new(&["orders"]).await;
-    let slow = |site: &Site| match site.call {
+    let slow = |site: &CallSite| match site.call {
         "RegisterTargets" | "DeregisterTargets" | "DescribeTargetHealth" | "ChangeMessageVisibility" => {
             Fate::in_a_round_trip(Duration::from_millis(4900))
         }
@@ -504,7 +504,7 @@ async fn failed_receives_get_rarer_and_one_that_works_begins_anew() {
     let asked_at = Arc::new(Mutex::new(Vec::new()));
     let (keep, fabric) = (Arc::clone(&asked_at), &rig.fleet.world.fabric);
     let time = fabric.time;
-    fabric.set_plan(Box::new(move |site: &Site| {
+    fabric.set_plan(Box::new(move |site: &CallSite| {
         if site.call != "ReceiveMessage" {
             return Fate::WORKS;
         }
@@ -535,7 +535,7 @@ async fn no_receive_begins_while_as_many_groups_as_allowed_are_worked_on() {
     let mut fleet = FleetConfig::default();
     fleet.limits.groups_max = 1;
     let rig = Rig::with(&["orders", "billing"], WorldConfig::default(), fleet).await;
-    rig.fleet.world.fabric.set_plan(Box::new(|site: &Site| {
+    rig.fleet.world.fabric.set_plan(Box::new(|site: &CallSite| {
         if site.call == "RegisterTargets" {
             Fate::in_a_round_trip(Duration::from_secs(4))
         } else {

@@ -9,7 +9,7 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::attempt::AttemptResult;
 use writerlink_engine::ports::{Depth, ErrorKind};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
 
@@ -50,7 +50,7 @@ async fn story(groups_min: usize, slow: Fate) -> Story {
     let fabric = &rig.fleet.world.fabric;
     let (time, calls) = (fabric.time, std::sync::Arc::new(std::sync::Mutex::new(0)));
     let counted = std::sync::Arc::clone(&calls);
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if !is_of_the_ledger(site.call) || time.elapsed() >= SLOW_FOR {
             return ROUND_TRIP;
         }

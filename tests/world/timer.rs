@@ -27,10 +27,10 @@ use writerlink_engine::attempt::Ordered;
 use writerlink_engine::attempt::Report;
 use writerlink_engine::ports::{ErrorKind, Ports};
 use writerlink_engine::timer::INTERVAL;
-use writerlink_sim::databases::{ApiFault, Failover, Lags, NameFault, Place, TimedEvent, endpoint};
-use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
+use writerlink_sim::databases::{ApiFault, Failover, Lags, NameFault, Placement, TimedEvent, endpoint};
+use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 use writerlink_sim::fleet::FleetConfig;
-use writerlink_sim::health::Answer;
+use writerlink_sim::health::ProbeResponse;
 use writerlink_sim::world::WorldConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -323,7 +323,7 @@ async fn a_change_by_hand_is_put_right() {
 #[tokio::test(start_paused = true)]
 async fn the_timer_finishes_a_swap_that_a_dead_worker_left_half_done() {
     let rig = Rig::new(&["orders"]).await;
-    let dies = |site: &Site| match (site.process.as_str(), site.call) {
+    let dies = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w1", "DeregisterTargets") => Fate::meets(Fault::DiesBefore),
         ("w2", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
@@ -344,7 +344,7 @@ async fn the_timer_finishes_a_swap_that_a_dead_worker_left_half_done() {
 async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() {
     let rig = Rig::new(&["orders"]).await;
     let mut written = 0;
-    let dies = move |site: &Site| match (site.process.as_str(), site.call) {
+    let dies = move |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w1", "RegisterTargets") => Fate::meets(Fault::DiesBefore),
         ("w2", "ExecuteTransaction") => {
             written += 1;
@@ -377,7 +377,7 @@ async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() 
 async fn a_failing_repair_is_retried_ever_more_seldom_and_blocks_no_event() {
     for kind in [ErrorKind::Denied, ErrorKind::Throttled] {
         let rig = asking(&[DiscoverySource::Rds]).await;
-        let refused = move |site: &Site| match site.call {
+        let refused = move |site: &CallSite| match site.call {
             "RegisterTargets" => Fate::meets(Fault::Refused(kind)),
             _ => Fate::WORKS,
         };
@@ -415,7 +415,7 @@ async fn a_held_route_does_not_delay_the_other_route_of_the_same_message() {
     rig.routes[1].source = rig.routes[0].source.clone();
     rig.routes[1].instances = rig.routes[0].instances.clone();
     let mut refusals = 1;
-    let once = move |site: &Site| {
+    let once = move |site: &CallSite| {
         if site.call == "RegisterTargets" && refusals > 0 {
             refusals -= 1;
             return Fate::meets(Fault::Refused(ErrorKind::Unreachable));
@@ -434,7 +434,7 @@ async fn a_held_route_does_not_delay_the_other_route_of_the_same_message() {
 #[tokio::test(start_paused = true)]
 async fn an_event_whose_route_is_leased_comes_back_when_the_lease_may_be_free() {
     let rig = Rig::new(&["orders"]).await;
-    let slow = |site: &Site| match (site.process.as_str(), site.call) {
+    let slow = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("person", "RegisterTargets") => Fate { before: 2 * SECOND, ..Fate::WORKS },
         _ => Fate::WORKS,
     };
@@ -458,7 +458,7 @@ async fn an_event_without_an_address_delays_neither_a_newer_one_nor_itself() {
     let mut rig = asking(&[DiscoverySource::Rds]).await;
     let third = rig.instance(0, 3).id;
     rig.routes[0].instances.remove(&third);
-    let lost = |site: &Site| match site.call {
+    let lost = |site: &CallSite| match site.call {
         "DescribeDBInstances" => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
     };
@@ -502,7 +502,7 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     rig.fleet.world.deliver(&rig.completed(0, 1, 0));
     assert!(rig.run("w0").await);
     // The other worker reads the ledger, and sees the group only when the move it read nothing of is over.
-    let slow = |site: &Site| match (site.process.as_str(), site.call) {
+    let slow = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w2", "DescribeTargetHealth") => Fate { before: 3 * SECOND, ..Fate::WORKS },
         ("w2", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
@@ -728,7 +728,7 @@ async fn a_target_not_healthy_in_time_is_recorded_with_reason_and_advice() {
     let rig = Rig::new(&["orders"]).await;
     let _worker = rig.start("w1");
     let ip = rig.instance(0, 2).ip;
-    rig.fleet.world.elb.set_answer(ip, Answer::Silent);
+    rig.fleet.world.elb.set_answer(ip, ProbeResponse::Silent);
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(20 * MINUTE).await;
     let told = notes_of(&rig, RecordKind::NotServing).await;
@@ -736,7 +736,7 @@ async fn a_target_not_healthy_in_time_is_recorded_with_reason_and_advice() {
     assert!(told[0].1.contains("Target.FailedHealthChecks"), "{told:?}");
     assert!(told[0].1.contains("security group"), "{told:?}");
     assert!(notes_of(&rig, RecordKind::Serving).await.is_empty());
-    rig.fleet.world.elb.set_answer(ip, Answer::Answers);
+    rig.fleet.world.elb.set_answer(ip, ProbeResponse::Answers);
     pass(5 * MINUTE).await;
     assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1, "at last");
 }
@@ -746,7 +746,7 @@ async fn a_group_whose_checks_never_pass_serves_once_its_target_is_registered() 
     let mut rig = Rig::new(&["orders"]).await;
     rig.routes[0].policy = Policy { serving_when: ServingWhen::Registered, ..Policy::default() };
     let _worker = rig.start("w1");
-    rig.fleet.world.elb.set_answer(rig.instance(0, 2).ip, Answer::Silent);
+    rig.fleet.world.elb.set_answer(rig.instance(0, 2).ip, ProbeResponse::Silent);
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(10 * MINUTE).await;
     assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1);
@@ -758,7 +758,7 @@ async fn the_same_instance_at_another_address_is_followed() {
     let mut rig = asking(&[]).await;
     let instance = rig.instance(0, 1);
     let source = SourceId::new(instance.id.as_str()).unwrap();
-    let standby = Place { ip: rig.instance(0, 2).ip, zone: rig.instance(0, 2).zone };
+    let standby = Placement { ip: rig.instance(0, 2).ip, zone: rig.instance(0, 2).zone };
     rig.fleet.world.rds.add_instance(&instance, Some(standby));
     let route = &mut rig.routes[0];
     route.source = writerlink_core::model::route::Source::Named(source.clone());
@@ -812,7 +812,7 @@ async fn looks_that_fail_change_nothing_and_the_next_ones_heal() {
     let time = rig.fleet.world.fabric.time;
     let trouble = 10 * MINUTE;
     let mut repairs = 0;
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if time.elapsed() < trouble && site.call == "DescribeTargetHealth" {
             return Fate::meets(Fault::Refused(ErrorKind::Throttled));
         }
@@ -841,7 +841,7 @@ async fn a_look_that_works_forgets_the_failures_before_it() {
     let looks = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&looks);
     let mut refused_later = 0;
-    fabric.set_plan(Box::new(move |site: &Site| {
+    fabric.set_plan(Box::new(move |site: &CallSite| {
         if site.call != "GetItem" {
             return Fate::WORKS;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::rig::Rig;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX};
-use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 
 const ROUTES: usize = 300;
 
@@ -19,14 +19,14 @@ struct Idle {
     journal: Vec<Effect>,
 }
 
-async fn idle(routes: usize, fault: fn(&Site) -> Fault) -> Idle {
+async fn idle(routes: usize, fault: fn(&CallSite) -> Fault) -> Idle {
     let names: Vec<String> = (1..=routes).map(|n| format!("r{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rig = Rig::new(&names).await;
     let fabric = &rig.fleet.world.fabric;
     let (time, asked) = (fabric.time, Arc::new(Mutex::new(Vec::new())));
     let asking = Arc::clone(&asked);
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         asking.lock().unwrap().push((time.elapsed(), site.call));
         Fate::meets(fault(site))
     };

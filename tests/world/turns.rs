@@ -26,7 +26,7 @@ use writerlink_engine::attempt::{OperatorCommands, Ordered};
 use writerlink_engine::ports::{Depth, ErrorKind, Ledger};
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::event_bodies;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::load_balancer::{Action, Mutation};
 use writerlink_sim::target_group::{Difference, TargetDescription};
@@ -223,7 +223,7 @@ async fn newer_evidence_that_comes_in_the_wait_makes_the_older_one_need_no_call(
 async fn a_worker_that_dies_while_it_waits_for_quota_leaves_nothing_stuck() {
     let rig = zone().await;
     let invariants = Invariants::watch(&rig);
-    invariants.plan(Box::new(|_: &Site| Fate::in_a_round_trip(SECOND / 50)));
+    invariants.plan(Box::new(|_: &CallSite| Fate::in_a_round_trip(SECOND / 50)));
     for route in 0..ROUTES {
         let body = event_bodies::eventbridge(&rig.started(route, 2, 0));
         invariants.deliver(&rig, rig.routes[route].name.as_str(), &body);
@@ -285,7 +285,7 @@ const REFUSED_LOOK: &str =
 fn refuse_looks(rig: &Rig) -> Arc<AtomicBool> {
     let crowded = Arc::new(AtomicBool::new(true));
     let others_ask = Arc::clone(&crowded);
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if site.call == "DescribeTargetHealth" && others_ask.load(Ordering::Relaxed) {
             Fate::meets(Fault::Refused(ErrorKind::Throttled))
         } else {
@@ -358,7 +358,7 @@ async fn an_event_that_waited_for_a_describe_call_records_what_it_found() {
 
 /// Every registration is refused for its rate, for ever.
 fn no_room_at_all(rig: &Rig) {
-    let plan = |site: &Site| match site.call {
+    let plan = |site: &CallSite| match site.call {
         "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Throttled)),
         _ => Fate::in_a_round_trip(Duration::from_millis(20)),
     };

@@ -45,7 +45,7 @@ use writerlink_engine::attempt::Together;
 use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, Ports, Reply, TargetGroups};
 use writerlink_engine::timer::INTERVAL;
 use writerlink_engine::worker::{Until, VISIBILITY, Worker};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::listener::AppliedWeights;
 use writerlink_sim::listener::WEIGHTS_PROPAGATION;
@@ -397,7 +397,7 @@ async fn a_cold_group_gets_its_target_before_the_weight() {
 async fn a_registration_that_is_refused_for_ever_never_moves_the_weight() {
     let scales = Scales::new().await;
     scales.deregister_by_hand(2);
-    let plan = |site: &Site| match site.call {
+    let plan = |site: &CallSite| match site.call {
         "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Invalid)),
         _ => Fate::WORKS,
     };
@@ -413,7 +413,7 @@ async fn a_registration_that_is_refused_for_ever_never_moves_the_weight() {
 async fn another_instance_that_cannot_be_registered_does_not_fail_the_move() {
     let scales = Scales::new().await;
     scales.deregister_by_hand(3);
-    let plan = |site: &Site| match site.call {
+    let plan = |site: &CallSite| match site.call {
         "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Throttled)),
         _ => Fate::WORKS,
     };
@@ -531,7 +531,7 @@ async fn a_fault_at_any_call_of_a_weighted_move_never_leaves_weight_nowhere() {
 async fn struck(strike: Option<(u64, &'static str, Fault)>) -> Vec<(u64, &'static str)> {
     let scales = Scales::new().await;
     scales.deregister_by_hand(2);
-    let plan = move |site: &Site| match strike {
+    let plan = move |site: &CallSite| match strike {
         Some((nth, _, fault)) if site.process == "w1" && site.nth == nth => Fate::meets(fault),
         Some(_) | None => Fate::WORKS,
     };
@@ -598,7 +598,7 @@ async fn a_lost_event_of_a_weighted_route_is_repaired_within_one_interval() {
 #[tokio::test(start_paused = true)]
 async fn the_timer_finishes_a_weighted_move_that_a_dead_worker_left_half_done() {
     let scales = Scales::new().await;
-    let plan = |site: &Site| match (site.process.as_str(), site.call) {
+    let plan = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w1", "ModifyListener") => Fate::meets(Fault::DiesBefore),
         _ => Fate::WORKS,
     };
@@ -641,7 +641,7 @@ async fn the_timer_repairs_a_weighted_move_that_a_late_older_call_undid() {
     let scales = Scales::new().await;
     let late = Duration::from_mins(1);
     let mut seen = 0;
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         seen += u32::from(site.call == "ModifyListener");
         if site.call == "ModifyListener" && seen == 1 { Fate::meets(Fault::Late(late)) } else { Fate::WORKS }
     };

@@ -8,7 +8,9 @@ use aws_sdk_sqs::operation::create_queue::CreateQueueError;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::error::call_error;
-use crate::sqs::facts::{Attributes, GET_QUEUE_ATTRIBUTES, QueueFacts, RedrivePolicy, attributes, queue_url};
+use crate::sqs::facts::{
+    Attributes, GET_QUEUE_ATTRIBUTES, QueueSettings, RedrivePolicy, attributes, queue_url,
+};
 use crate::sqs::unreadable;
 use writerlink_engine::ports::{CallError, ErrorKind};
 
@@ -69,7 +71,7 @@ pub async fn queue_exists(client: &Client, name: &str) -> Result<bool, CallError
 
 /// After it the FIFO queue `name` and its dead-letter queue exist as the worker needs them. Queues that are
 /// there already and the same are left alone; a different one is an error, and nothing is changed.
-pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueFacts, SetupError> {
+pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueSettings, SetupError> {
     let dead_letter_name = dead_letter_name(name)?;
     let dead_letter_url = ensure(client, &dead_letter_name, dead_letter_attributes()).await?;
     let arn = attributes(client, &dead_letter_url)
@@ -77,7 +79,7 @@ pub async fn ensure_queues(client: &Client, name: &str) -> Result<QueueFacts, Se
         .remove(&QueueAttributeName::QueueArn)
         .ok_or_else(|| unreadable(GET_QUEUE_ATTRIBUTES, "QueueArn", None))?;
     let url = ensure(client, name, queue_attributes(arn)).await?;
-    Ok(QueueFacts { url, dead_letter_url, visibility: VISIBILITY })
+    Ok(QueueSettings { url, dead_letter_url, visibility: VISIBILITY })
 }
 
 /// `failovers.fifo` has `failovers-dlq.fifo`.

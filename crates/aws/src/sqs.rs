@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config::longer_by;
 use crate::error::{call_error, invalid};
 use crate::sqs::facts::{GET_QUEUE_ATTRIBUTES, attributes};
-pub use crate::sqs::facts::{OpenError, QueueFacts};
+pub use crate::sqs::facts::{OpenError, QueueSettings};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::CallError;
 use writerlink_engine::ports::Depth;
@@ -52,13 +52,13 @@ const GONE: &[&str] = &[
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
-    facts: QueueFacts,
+    facts: QueueSettings,
 }
 
 impl SqsQueue {
     /// A queue whose facts are known.
     #[must_use]
-    pub fn new(client: Client, facts: QueueFacts) -> Self {
+    pub fn new(client: Client, facts: QueueSettings) -> Self {
         Self { client, facts }
     }
 
@@ -70,7 +70,7 @@ impl SqsQueue {
 
     /// What is known of the queue.
     #[must_use]
-    pub fn facts(&self) -> &QueueFacts {
+    pub fn facts(&self) -> &QueueSettings {
         &self.facts
     }
 }

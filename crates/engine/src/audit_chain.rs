@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::mem::{replace, take};
 
 pub use crate::audit_chain::end::compared_end;
-use crate::ports::{Audit, AuditQuery, CallError, Row, StoredRecord, UnreadableRow};
+use crate::ports::{AuditQuery, AuditReader, CallError, Row, StoredRecord, UnreadableRow};
 use writerlink_core::ledger::chain::{BrokenChain, ChainVerifier};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::ChainHead;
@@ -94,7 +94,7 @@ impl ChainWalk {
     ///
     /// # Errors
     /// When the records cannot be read; a row that is none is no error.
-    pub async fn go_on(&mut self, audit: &dyn Audit) -> Result<ChainStep, CallError> {
+    pub async fn go_on(&mut self, audit: &dyn AuditReader) -> Result<ChainStep, CallError> {
         loop {
             if self.read.is_empty() {
                 if take(&mut self.at_end) {
@@ -121,7 +121,7 @@ impl ChainWalk {
         }
     }
 
-    async fn read_a_page(&mut self, audit: &dyn Audit) -> Result<(), CallError> {
+    async fn read_a_page(&mut self, audit: &dyn AuditReader) -> Result<(), CallError> {
         let query = AuditQuery::Chain { route: self.route.clone(), from_seq: self.next, to_seq: self.to };
         let page = audit.page(&query, self.page, None).await?;
         self.at_end = page.next.is_none();
@@ -150,7 +150,7 @@ pub fn seq_of(row: &Row) -> u64 {
 
 /// What is wrong with a chain, and where first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ChainDefect {
     /// Where, and how.
     pub broken: BrokenChain,
     /// What should have stood there.
@@ -159,7 +159,7 @@ pub struct Fault {
     pub found: String,
 }
 
-impl Fault {
+impl ChainDefect {
     /// Records are missing between two others.
     pub fn missing(expected: u64, found: u64) -> Self {
         let broken = BrokenChain::Gap { expected, found };
@@ -257,14 +257,14 @@ impl Follower {
     }
 
     /// Takes the next record. After a fault the one after it is believed again, so that every fault is one.
-    pub fn take(&mut self, stored: &StoredRecord) -> Result<(), Fault> {
+    pub fn take(&mut self, stored: &StoredRecord) -> Result<(), ChainDefect> {
         let before = self
             .at
             .take()
             .unwrap_or(ChainHead { seq: stored.record.seq.saturating_sub(1), hash: stored.record.prev });
         let mut verifier = ChainVerifier::after(before);
         let followed = stored.follow(&mut verifier);
-        let head = followed.map_err(|broken| Fault::at(broken, before, stored))?;
+        let head = followed.map_err(|broken| ChainDefect::at(broken, before, stored))?;
         self.at = Some(head);
         self.last = head;
         self.records += 1;
@@ -272,10 +272,10 @@ impl Follower {
     }
 
     /// Holds the end against the head that the route's state keeps.
-    fn finish(&self, head: ChainHead) -> Result<(), Fault> {
+    fn finish(&self, head: ChainHead) -> Result<(), ChainDefect> {
         let last = self.verified();
         let end = ChainVerifier::after(last).finish(head);
-        end.map(drop).map_err(|broken| Fault::at_end(broken, last, head))
+        end.map(drop).map_err(|broken| ChainDefect::at_end(broken, last, head))
     }
 }
 
@@ -290,7 +290,7 @@ pub struct Verification {
     /// How far it came.
     pub chain: Follower,
     /// What it found.
-    pub fault: Option<Fault>,
+    pub fault: Option<ChainDefect>,
     end_was_doubted: bool,
 }
 
@@ -305,14 +305,16 @@ impl Verification {
     ///
     /// # Errors
     /// When the records cannot be read: that says nothing about them.
-    pub async fn go_on(&mut self, audit: &dyn Audit) -> Result<bool, CallError> {
+    pub async fn go_on(&mut self, audit: &dyn AuditReader) -> Result<bool, CallError> {
         match self.walk.go_on(audit).await? {
             ChainStep::Records(records) => {
                 let mut faults = records.iter().map(|stored| self.chain.take(stored).err());
                 self.fault = faults.find_map(|fault| fault);
             }
-            ChainStep::Missing { expected, found } => self.fault = Some(Fault::missing(expected, found)),
-            ChainStep::Unreadable(row) => self.fault = Some(Fault::unreadable(&row)),
+            ChainStep::Missing { expected, found } => {
+                self.fault = Some(ChainDefect::missing(expected, found))
+            }
+            ChainStep::Unreadable(row) => self.fault = Some(ChainDefect::unreadable(&row)),
             ChainStep::End => return Ok(self.end()),
         }
         Ok(self.fault.is_none())
@@ -337,7 +339,7 @@ impl Verification {
 #[derive(Debug)]
 pub struct Verified {
     /// The first fault that no adoption has taken on.
-    pub fault: Option<Fault>,
+    pub fault: Option<ChainDefect>,
     /// The last record that is in order. It may lie behind the head that the state keeps.
     pub last: ChainHead,
 }
@@ -347,7 +349,7 @@ pub struct Verified {
 /// # Errors
 /// When the records cannot be read.
 pub async fn verify_newest(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: RouteName,
     head: ChainHead,
 ) -> Result<Verified, CallError> {
@@ -370,7 +372,7 @@ pub async fn verify_newest(
 /// # Errors
 /// When the records cannot be read.
 pub async fn verify_from(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
     first: u64,
     chain: Follower,
@@ -387,7 +389,7 @@ pub async fn verify_from(
 /// # Errors
 /// When the records cannot be read.
 pub async fn adopted_after(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
     broken: &BrokenChain,
 ) -> Result<Option<u64>, CallError> {

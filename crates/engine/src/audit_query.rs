@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::ports::{Audit, AuditQuery, NoRecords, StoredRecord};
+use crate::ports::{AuditQuery, AuditReader, NoRecords, StoredRecord};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::ids::TransitionId;
@@ -19,7 +19,7 @@ pub const SCAN_RECORDS_MAX: usize = 10_000;
 
 /// Gives the records that answer a query to `take`, page by page, until it has enough or there are no more.
 async fn read(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     query: &AuditQuery,
     mut take: impl FnMut(Vec<StoredRecord>) -> ControlFlow<()>,
 ) -> Result<(), NoRecords> {
@@ -38,7 +38,7 @@ fn break_if(enough: bool) -> ControlFlow<()> {
 }
 
 /// Every record of an event, oldest first.
-pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredRecord>, NoRecords> {
+pub async fn of_event(audit: &dyn AuditReader, key: EventKey) -> Result<Vec<StoredRecord>, NoRecords> {
     let mut records = Vec::new();
     let take = |page| {
         records.extend(page);
@@ -50,7 +50,7 @@ pub async fn of_event(audit: &dyn Audit, key: EventKey) -> Result<Vec<StoredReco
 
 /// Every record of a transition, oldest first; none when none was found on the day it began.
 pub async fn of_transition(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     transition: TransitionId,
 ) -> Result<Vec<StoredRecord>, NoRecords> {
     match any_of(audit, transition, SCAN_RECORDS_MAX).await? {
@@ -61,7 +61,7 @@ pub async fn of_transition(
 
 /// Every record of the transition that the record at this place belongs to.
 pub async fn of_the_transition_at(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: RouteName,
     seq: u64,
 ) -> Result<Vec<StoredRecord>, NoRecords> {
@@ -73,7 +73,7 @@ pub async fn of_the_transition_at(
     }
 }
 
-async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, NoRecords> {
+async fn around(audit: &dyn AuditReader, one: StoredRecord) -> Result<Vec<StoredRecord>, NoRecords> {
     let transition = one.record.entry.transition;
     let mut records = whole_event_of(audit, one).await?;
     records.retain(|stored| stored.record.entry.transition == transition);
@@ -81,7 +81,10 @@ async fn around(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord
 }
 
 /// Every record of the event that a record belongs to, that one included, oldest first.
-pub async fn whole_event_of(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<StoredRecord>, NoRecords> {
+pub async fn whole_event_of(
+    audit: &dyn AuditReader,
+    one: StoredRecord,
+) -> Result<Vec<StoredRecord>, NoRecords> {
     let mut records = of_event(audit, one.record.entry.event_key).await?;
     // The index by event may lag behind the chain by a moment; what was just read there is not left out.
     if !records.iter().any(|stored| stored.record.seq == one.record.seq) {
@@ -94,7 +97,7 @@ pub async fn whole_event_of(audit: &dyn Audit, one: StoredRecord) -> Result<Vec<
 /// Any record of a transition, among the newest `scan_max` of its day. Its id tells when it began, so it stands in
 /// the index of that day; or of the next, if the record was written just after midnight.
 pub async fn any_of(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     transition: TransitionId,
     scan_max: usize,
 ) -> Result<Option<StoredRecord>, NoRecords> {

@@ -61,7 +61,7 @@ struct Stopping {
 
 /// Something of a worker that is expected at least every so often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum WorkerComponent {
     /// The loop that receives messages.
     Receiving,
     /// The timer's loop.
@@ -76,7 +76,7 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence {
     /// Which part.
-    pub part: Part,
+    pub part: WorkerComponent,
     /// For how long.
     pub lasts: Duration,
     /// How long it may be at most.
@@ -86,10 +86,10 @@ pub struct Silence {
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.part {
-            Part::Receiving => "the receiving loop has not turned",
-            Part::Timer => "the timer has not gone round",
-            Part::Look => "a look of the timer has not ended",
-            Part::Stop => "the stopping worker has not ended",
+            WorkerComponent::Receiving => "the receiving loop has not turned",
+            WorkerComponent::Timer => "the timer has not gone round",
+            WorkerComponent::Look => "a look of the timer has not ended",
+            WorkerComponent::Stop => "the stopping worker has not ended",
         };
         let (lasts, at_most) = (self.lasts.as_secs(), self.at_most.as_secs());
         write!(f, "{what} for {lasts} s ({at_most} s at most)")
@@ -128,18 +128,18 @@ impl Liveness {
     pub fn silences(&self) -> Vec<Silence> {
         let (signs, now) = (*self.signs(), self.clock.monotonic());
         let expected = match (signs.stops, signs.timer) {
-            (Some(stops), _) => vec![(Part::Stop, stops.since, stops.within + ENDS_LATE_MAX)],
+            (Some(stops), _) => vec![(WorkerComponent::Stop, stops.since, stops.within + ENDS_LATE_MAX)],
             (None, timer) => {
-                let mut expected = vec![(Part::Receiving, signs.turned, RECEIVING_SILENT_MAX)];
+                let mut expected = vec![(WorkerComponent::Receiving, signs.turned, RECEIVING_SILENT_MAX)];
                 if let Some(timer) = timer {
-                    expected.push((Part::Timer, timer.went_round, TIMER_SILENT_MAX));
+                    expected.push((WorkerComponent::Timer, timer.went_round, TIMER_SILENT_MAX));
                     let look = timer.oldest_look;
-                    expected.extend(look.map(|began| (Part::Look, began, LOOK_MAX)));
+                    expected.extend(look.map(|began| (WorkerComponent::Look, began, LOOK_MAX)));
                 }
                 expected
             }
         };
-        let silence = |(part, since, at_most): (Part, Duration, Duration)| Silence {
+        let silence = |(part, since, at_most): (WorkerComponent, Duration, Duration)| Silence {
             part,
             lasts: now.saturating_sub(since),
             at_most,

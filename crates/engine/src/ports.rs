@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use crate::ports::audit::{Audit, AuditQuery, NoRecords, Page, Row, StoredRecord, UnreadableRow};
+pub use crate::ports::audit::{AuditQuery, AuditReader, NoRecords, Page, Row, StoredRecord, UnreadableRow};
 use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::actuation::weights::WeightChange;
 use writerlink_core::actuation::weights::Weights;
@@ -359,7 +359,7 @@ pub struct Ports {
     /// Where intent and outcome are written.
     pub ledger: Arc<dyn Ledger>,
     /// Where what was written is read again.
-    pub audit: Arc<dyn Audit>,
+    pub audit: Arc<dyn AuditReader>,
     /// The load balancer's target groups.
     pub groups: Arc<dyn TargetGroups>,
     /// Its listeners.

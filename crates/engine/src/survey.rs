@@ -27,9 +27,9 @@ use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::chain_end::{ChainEnd, EndRow};
+use writerlink_core::status::health::ActualState;
 use writerlink_core::status::health::Assessment;
 use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::Shown;
 use writerlink_core::status::health::judge;
 use writerlink_core::status::last_move::LastMove;
 
@@ -364,9 +364,9 @@ impl RouteSurvey {
             (Strategy::Swap, _) => self.own_group(),
             (Strategy::Weighted(weighted), Some(Ok(weights))) => {
                 scene = self.scene(weighted, weights);
-                Shown::Weighted(weighted, &scene)
+                ActualState::Weighted(weighted, &scene)
             }
-            (Strategy::Weighted(_), Some(Err(_)) | None) => Shown::Nothing,
+            (Strategy::Weighted(_), Some(Err(_)) | None) => ActualState::Nothing,
         };
         let last = self.last_move.as_ref();
         let found = judge(&self.route, control, shown, last, self.at);
@@ -380,9 +380,9 @@ impl RouteSurvey {
         }
     }
 
-    fn own_group(&self) -> Shown<'_> {
+    fn own_group(&self) -> ActualState<'_> {
         let rows = self.groups.first().and_then(|group| group.rows.as_ref().ok());
-        rows.map_or(Shown::Nothing, |rows| Shown::Group(rows))
+        rows.map_or(ActualState::Nothing, |rows| ActualState::Group(rows))
     }
 
     fn scene(&self, weighted: &Weighted, weights: &Weights) -> ObservedListener {

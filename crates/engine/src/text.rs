@@ -6,7 +6,7 @@ mod invisible;
 mod shown;
 
 pub use crate::text::invisible::is_visible;
-pub use crate::text::shown::Shown;
+pub use crate::text::shown::EscapingWriter;
 
 /// A text that may come from outside (an event's message, a note that quotes it), fit for a terminal or a page: what
 /// is no visible character is written as its number, so that nothing recorded can move the cursor, change

@@ -24,11 +24,12 @@ use crate::clock::WorldTime;
 use crate::databases::incidents::Planned;
 pub use crate::databases::incidents::{HostReplacement, StandbyFailover, Switchover};
 use crate::databases::resolver::Askers;
-pub use crate::databases::resolver::{Heard, Resolver, ResolverConfig};
+pub use crate::databases::resolver::{CachingResolver, Heard, ResolverConfig};
+pub(super) use crate::databases::sight::RESOLVE;
 pub use crate::databases::sight::{ApiFault, Lags, NameFault};
 use crate::databases::timeline::{Lag, Timeline};
 pub use crate::databases::witnesses::endpoint;
-pub(super) use crate::databases::witnesses::{DESCRIBE_INSTANCES, RESOLVE, described_by};
+pub(super) use crate::databases::witnesses::{DESCRIBE_INSTANCES, described_by};
 use crate::event_bodies::cluster_arn;
 use crate::faults::lock;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
@@ -61,7 +62,7 @@ pub struct Instance {
 
 /// Where an instance is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Placement {
     /// What its endpoint resolves to.
     pub ip: IpAddr,
     /// Where it runs.
@@ -93,11 +94,11 @@ pub struct Failover {
 #[derive(Debug, Default)]
 struct Cluster {
     kind: Database,
-    members: BTreeMap<InstanceId, Timeline<Place>>,
+    members: BTreeMap<InstanceId, Timeline<Placement>>,
     /// Who writes from when on.
     writers: Timeline<InstanceId>,
     /// Where a Multi-AZ instance goes next.
-    standby: Option<Place>,
+    standby: Option<Placement>,
     last_completed: Duration,
     seen: sight::Seen,
 }
@@ -106,7 +107,7 @@ impl Cluster {
     fn of(kind: Database, instances: &[Instance]) -> Self {
         let placed = |i: &Instance| {
             let (ip, zone) = (i.ip, i.zone.clone());
-            (i.id.clone(), Timeline::always(Place { ip, zone }))
+            (i.id.clone(), Timeline::always(Placement { ip, zone }))
         };
         let writer = instances.first().map(|i| Timeline::always(i.id.clone()));
         Self {
@@ -118,7 +119,7 @@ impl Cluster {
     }
 
     fn instance(&self, id: &InstanceId, now: Duration) -> Option<Instance> {
-        let Place { ip, zone } = self.members.get(id)?.now(now)?.clone();
+        let Placement { ip, zone } = self.members.get(id)?.now(now)?.clone();
         let id = id.clone();
         Some(Instance { id, ip, zone })
     }
@@ -198,7 +199,7 @@ impl Clusters {
         self.with_cluster(cluster, |found, now| {
             let places = found.members.get_mut(instance)?;
             let zone = places.now(now)?.zone.clone();
-            places.push(now, Place { ip, zone }, Lag::default());
+            places.push(now, Placement { ip, zone }, Lag::default());
             Some(())
         });
     }

@@ -41,7 +41,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::dynamodb::restore::{Backup, LedgerTable};
-use crate::faults::Process;
+use crate::process::Process;
 use writerlink_aws::dynamodb::{DynamoLedger, TableNames, create_tables};
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_core::model::time::Timestamp;

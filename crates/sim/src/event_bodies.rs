@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::notices::category;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::ids::Hash;
+use writerlink_core::model::names::ArnPart;
 use writerlink_core::model::names::SourceId;
+use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::source_arn::{Part, SourceArn};
 
 /// Where everything of a world is, its target groups too.
 pub(super) const ACCOUNT: &str = "123456789012";
@@ -31,7 +32,7 @@ pub fn eventbridge(event: &RdsEvent) -> String {
     };
     // EventBridge keeps the account and Region of the database, on whichever bus the event ends.
     let location = event.source_arn.as_ref().map(SourceArn::location);
-    let or = |part: Part, own: &'static str| {
+    let or = |part: ArnPart, own: &'static str| {
         let said = location.and_then(|location| location.part(part));
         said.unwrap_or(own).to_owned()
     };
@@ -53,9 +54,9 @@ pub fn eventbridge(event: &RdsEvent) -> String {
         "id": envelope_id(event),
         "detail-type": detail_type,
         "source": "aws.rds",
-        "account": or(Part::Account, ACCOUNT),
+        "account": or(ArnPart::Account, ACCOUNT),
         "time": format!("{second}Z"),
-        "region": or(Part::Region, REGION),
+        "region": or(ArnPart::Region, REGION),
         "resources": [source_arn(event)],
         "detail": detail,
     })

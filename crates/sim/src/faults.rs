@@ -1,7 +1,7 @@
 //! What can go wrong with a call, and with the process that makes it.
 //!
 //! Every side effect of a process in the embedded world, whatever the port, goes through
-//! [`Process::call`]. There its [`Fate`] is decided by the world's [`FaultPlan`]: a script, a point of the
+//! [`crate::process::Process::call`]. There its [`Fate`] is decided by the world's [`FaultPlan`]: a script, a point of the
 //! crash matrix, or a seed (see [`crate::plans`]).
 
 use std::fmt;
@@ -9,12 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::WorldTime;
-pub use crate::process::Process;
 use writerlink_engine::ports::{CallError, ErrorKind};
 
 /// One call about to be made: the point where something can go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct CallSite {
     /// Which process makes it.
     pub process: String,
     /// The API's name of the call, such as `RegisterTargets`.
@@ -78,11 +77,11 @@ impl Fate {
 /// Decides the fate of every call, in the order in which the calls are made.
 pub trait FaultPlan: Send {
     /// The fate of this call.
-    fn fate(&mut self, site: &Site) -> Fate;
+    fn fate(&mut self, site: &CallSite) -> Fate;
 }
 
-impl<F: FnMut(&Site) -> Fate + Send> FaultPlan for F {
-    fn fate(&mut self, site: &Site) -> Fate {
+impl<F: FnMut(&CallSite) -> Fate + Send> FaultPlan for F {
+    fn fate(&mut self, site: &CallSite) -> Fate {
         self(site)
     }
 }
@@ -90,7 +89,7 @@ impl<F: FnMut(&Site) -> Fate + Send> FaultPlan for F {
 /// A plan under which everything works at once.
 #[must_use]
 pub fn no_faults() -> Box<dyn FaultPlan> {
-    Box::new(|_: &Site| Fate::WORKS)
+    Box::new(|_: &CallSite| Fate::WORKS)
 }
 
 /// Something that took effect in the world: the journal is what happened, in order, whoever knows of it.
@@ -100,7 +99,7 @@ pub struct Effect {
     pub at: Duration,
     /// Whose call.
     pub process: String,
-    /// The how manieth call of the process, as in [`Site::nth`]: where to strike it next time.
+    /// The how manieth call of the process, as in [`CallSite::nth`]: where to strike it next time.
     pub nth: u64,
     /// Which call.
     pub call: &'static str,
@@ -157,7 +156,7 @@ impl Fabric {
     }
 
     /// What becomes of a call that is about to be made.
-    pub(super) fn fate(&self, site: &Site) -> Fate {
+    pub(super) fn fate(&self, site: &CallSite) -> Fate {
         lock(&self.plan).fate(site)
     }
 
@@ -173,7 +172,7 @@ impl Fabric {
     }
 
     /// Writes down something that took effect.
-    pub fn record(&self, site: Site, detail: String, fault: Fault) {
+    pub fn record(&self, site: CallSite, detail: String, fault: Fault) {
         let effect = Effect {
             at: self.time.elapsed(),
             process: site.process,

@@ -10,7 +10,7 @@ use writerlink_core::model::target::TargetHealth;
 
 /// Whether an address answers on the health check's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ProbeResponse {
     /// It does.
     Answers,
     /// It does not.
@@ -61,11 +61,11 @@ pub(super) type Health = (TargetHealth, Option<&'static str>);
 /// Which address began or ceased to answer when; one that is not in here answers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    changes: BTreeMap<IpAddr, Vec<(Duration, Answer)>>,
+    changes: BTreeMap<IpAddr, Vec<(Duration, ProbeResponse)>>,
 }
 
 impl Answers {
-    pub(super) fn change(&mut self, ip: IpAddr, at: Duration, answer: Answer) {
+    pub(super) fn change(&mut self, ip: IpAddr, at: Duration, answer: ProbeResponse) {
         self.changes.entry(ip).or_default().push((at, answer));
     }
 
@@ -73,8 +73,8 @@ impl Answers {
     pub(super) fn health(&self, checks: &HealthChecks, ip: IpAddr, first: Duration, now: Duration) -> Health {
         match self.verdict(checks, ip, first, now) {
             None => (TargetHealth::Initial, Some("Elb.InitialHealthChecking")),
-            Some((Answer::Answers, _)) => (TargetHealth::Healthy, None),
-            Some((Answer::Silent, since)) => {
+            Some((ProbeResponse::Answers, _)) => (TargetHealth::Healthy, None),
+            Some((ProbeResponse::Silent, since)) => {
                 let grace = checks.unhealthy_draining.unwrap_or_default();
                 let health = if now < since + grace {
                     TargetHealth::UnhealthyDraining
@@ -93,15 +93,15 @@ impl Answers {
         ip: IpAddr,
         first: Duration,
         now: Duration,
-    ) -> Option<(Answer, Duration)> {
+    ) -> Option<(ProbeResponse, Duration)> {
         if now < first {
             return None;
         }
         if checks.probe == Probe::NeverAnswered {
-            return Some((Answer::Silent, first));
+            return Some((ProbeResponse::Silent, first));
         }
         let changes = self.changes.get(&ip).map(Vec::as_slice).unwrap_or_default();
-        let mut verdict = (Answer::Answers, first);
+        let mut verdict = (ProbeResponse::Answers, first);
         for (i, (at, answer)) in changes.iter().enumerate() {
             if *at <= first {
                 verdict = (*answer, first);
@@ -109,8 +109,8 @@ impl Answers {
             }
             let until = changes.get(i + 1).map_or(now, |(next, _)| *next);
             let threshold = match answer {
-                Answer::Answers => checks.healthy_after,
-                Answer::Silent => checks.unhealthy_after,
+                ProbeResponse::Answers => checks.healthy_after,
+                ProbeResponse::Silent => checks.unhealthy_after,
             };
             if *answer != verdict.0 && until.saturating_sub(*at) >= threshold {
                 verdict = (*answer, *at + threshold);

@@ -5,6 +5,8 @@
 //! that AWS does not write down, aws-load-balancer-controller #1834 and #2366 and containers-roadmap #470.
 //! States are computed from the world's time when somebody looks; nothing runs in the background.
 
+pub(crate) mod listeners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,14 +15,13 @@ use std::time::Duration;
 use crate::clock::WorldTime;
 use crate::faults::{lock, refused};
 use crate::health::Probe;
-use crate::health::{Answer, Answers, HealthChecks};
-use crate::listener::AppliedWeights;
-use crate::listener::Listening;
+use crate::health::{Answers, HealthChecks, ProbeResponse};
+use crate::listener::{AppliedWeights, Listener};
 use crate::quota;
 use crate::quota::Throttling;
 use crate::target_group::{Difference, Group, PROPAGATION, Progress, TargetDescription, TargetGroupSpec};
 use writerlink_core::actuation::token_bucket::TokenBucket;
-use writerlink_core::model::names::TargetGroupArn;
+use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_engine::ports::{CallError, ErrorKind, Reply};
 
@@ -82,7 +83,7 @@ pub struct Mutation {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) groups: BTreeMap<TargetGroupArn, Group>,
-    pub(super) listeners: Listening,
+    pub(super) listeners: BTreeMap<ListenerArn, Listener>,
     answers: Answers,
     registrations: TokenBucket,
     pub(super) modifications: TokenBucket,
@@ -141,7 +142,7 @@ impl LoadBalancer {
     }
 
     /// Says whether an address answers health checks from now on. Every address does at first.
-    pub fn set_answer(&self, ip: IpAddr, answer: Answer) {
+    pub fn set_answer(&self, ip: IpAddr, answer: ProbeResponse) {
         let now = self.time.elapsed();
         lock(&self.state).answers.change(ip, now, answer);
     }
@@ -449,7 +450,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_target_that_does_not_answer_is_unhealthy() {
         let (world, route) = world(LoadBalancerConfig::default());
-        world.elb.set_answer(target(2).ip, Answer::Silent);
+        world.elb.set_answer(target(2).ip, ProbeResponse::Silent);
         register(&world, &route, 2);
         after(seconds(190)).await;
         assert_eq!(row(&world, &route, 2).unwrap(), state("unhealthy", "Target.FailedHealthChecks"));
@@ -461,17 +462,17 @@ mod tests {
         let health = || row(&world, &route, 1).unwrap().0;
         let ip = target(1).ip;
         after(seconds(100)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(59)).await;
         assert_eq!(health(), "healthy");
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(1)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(59)).await;
         assert_eq!(health(), "healthy", "the count began anew");
         after(seconds(1)).await;
         assert_eq!(health(), "unhealthy");
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(149)).await;
         assert_eq!(health(), "unhealthy");
         after(seconds(1)).await;
@@ -483,7 +484,7 @@ mod tests {
         let mut config = LoadBalancerConfig::default();
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
-        world.elb.set_answer(target(1).ip, Answer::Silent);
+        world.elb.set_answer(target(1).ip, ProbeResponse::Silent);
         assert_eq!(row(&world, &route, 1).unwrap(), state("unhealthy.draining", "Target.FailedHealthChecks"));
         assert_eq!(world.elb.registered(&route.group.arn), [target(1)].into());
         after(seconds(39)).await;
@@ -498,11 +499,11 @@ mod tests {
         config.checks.unhealthy_draining = Some(seconds(40));
         let (world, route) = world(config);
         let ip = target(1).ip;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(50)).await;
-        world.elb.set_answer(ip, Answer::Answers);
+        world.elb.set_answer(ip, ProbeResponse::Answers);
         after(seconds(5)).await;
-        world.elb.set_answer(ip, Answer::Silent);
+        world.elb.set_answer(ip, ProbeResponse::Silent);
         after(seconds(60)).await;
         assert_eq!(row(&world, &route, 1).unwrap().0, "unhealthy");
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::WorldTime;
-use crate::faults::{Fate, Fault, FaultPlan, Site};
+use crate::faults::{CallSite, Fate, Fault, FaultPlan};
 use writerlink_engine::ports::ErrorKind;
 
 /// Faults at given points, and none elsewhere. A point is the nth call of a named process, so a pair of
@@ -37,7 +37,7 @@ impl Script {
 }
 
 impl FaultPlan for Script {
-    fn fate(&mut self, site: &Site) -> Fate {
+    fn fate(&mut self, site: &CallSite) -> Fate {
         let point = (site.process.clone(), site.nth);
         self.points.get(&point).copied().unwrap_or(Fate::WORKS)
     }
@@ -106,7 +106,7 @@ impl Seeded {
 }
 
 impl FaultPlan for Seeded {
-    fn fate(&mut self, _: &Site) -> Fate {
+    fn fate(&mut self, _: &CallSite) -> Fate {
         let stormy = self.time.elapsed() < self.weather.faults_until;
         let struck = self.random.u32(0..1000) < self.weather.faults_per_mille;
         Fate {

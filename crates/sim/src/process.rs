@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::SkewedClock;
-use crate::faults::{Fabric, Fate, Fault, Site, lock, refused, unreachable};
+use crate::faults::{CallSite, Fabric, Fate, Fault, lock, refused, unreachable};
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::ports::CallError;
 
@@ -201,17 +201,17 @@ impl Process {
         self.fabric.record(self.next_site(call), detail, fault);
     }
 
-    fn next_fate(&self, call: &'static str) -> (Site, Fate) {
+    fn next_fate(&self, call: &'static str) -> (CallSite, Fate) {
         let site = self.next_site(call);
         let fate = self.fabric.fate(&site);
         (site, fate)
     }
 
-    fn next_site(&self, call: &'static str) -> Site {
+    fn next_site(&self, call: &'static str) -> CallSite {
         let mut calls = lock(&self.calls);
         let nth = *calls;
         *calls += 1;
-        Site { process: self.name.clone(), call, nth }
+        CallSite { process: self.name.clone(), call, nth }
     }
 }
 
@@ -219,7 +219,7 @@ impl Process {
 struct Request<E> {
     fabric: Arc<Fabric>,
     sender: Arc<Lifeline>,
-    site: Site,
+    site: CallSite,
     detail: String,
     fate: Fate,
     effect: E,

@@ -369,8 +369,9 @@ pub(super) fn invalid(call: &'static str, message: &str) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::{Fate, Fault, Process, Site};
+    use crate::faults::{CallSite, Fate, Fault};
     use crate::plans::Script;
+    use crate::process::Process;
     use crate::world::{World, WorldConfig};
     use writerlink_engine::ports::Queue;
 
@@ -631,7 +632,7 @@ mod tests {
         let (_, two) = worker(&world, "w2");
         // With time on the way both calls are made before either one arrives.
         let round_trip = Fate::in_a_round_trip(Duration::from_millis(100));
-        world.fabric.set_plan(Box::new(move |_: &Site| round_trip));
+        world.fabric.set_plan(Box::new(move |_: &CallSite| round_trip));
         let send = async {
             after(seconds(5)).await;
             world.sqs.send("a", "1");
@@ -707,7 +708,7 @@ mod tests {
     async fn who_always_waits_is_served_in_turn() {
         let world = World::new(WorldConfig::default());
         let round_trip = Fate::in_a_round_trip(Duration::from_millis(100));
-        world.fabric.set_plan(Box::new(move |_: &Site| round_trip));
+        world.fabric.set_plan(Box::new(move |_: &CallSite| round_trip));
         let served: Arc<Mutex<Vec<&str>>> = Arc::default();
         for name in ["w1", "w2", "w3"] {
             let (_, queue) = worker(&world, name);

@@ -9,11 +9,11 @@ use ipnet::IpNet;
 
 use crate::clients::{ClustersClient, LoadBalancerClient, QueueClient};
 use crate::clock::WorldTime;
-use crate::databases::{Clusters, Instance, Place};
+use crate::databases::{Clusters, Instance, Placement};
 use crate::event_bodies;
 use crate::event_bodies::{ACCOUNT, REGION};
 use crate::faults::{Fabric, lock};
-use crate::listener::ListenersClient;
+use crate::load_balancer::listeners::ListenersClient;
 use crate::load_balancer::{LoadBalancer, LoadBalancerConfig};
 use crate::process::Process;
 use crate::queue::{FifoQueue, QueueConfig};
@@ -219,10 +219,10 @@ impl World {
     ///
     /// # Errors
     /// When the name is not one, or the first address cannot be a target.
-    pub fn add_instance_route(&self, name: &str, places: [Place; 2]) -> Result<Route, NoRoute> {
+    pub fn add_instance_route(&self, name: &str, places: [Placement; 2]) -> Result<Route, NoRoute> {
         let [primary, standby] = places;
-        let at = |name: &str, place: &Place| {
-            let Place { ip, zone } = place.clone();
+        let at = |name: &str, place: &Placement| {
+            let Placement { ip, zone } = place.clone();
             let id = InstanceId::new(name)?;
             Ok::<_, InvalidName>(Instance { id, ip, zone })
         };
@@ -302,7 +302,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_multi_az_route_finds_its_instance_at_the_standbys_address() {
         let world = World::new(WorldConfig::default());
-        let place = |n: u8| Place {
+        let place = |n: u8| Placement {
             ip: IpAddr::from([10, 0, n, 11]),
             zone: format!("us-east-1{}", char::from(b'a' + n)),
         };

@@ -21,7 +21,7 @@ const EVERY_SECONDS_MAX: u64 = 60 * 60;
 
 /// Reading what is recorded.
 #[derive(Debug, Subcommand)]
-pub enum Audit {
+pub enum AuditCommand {
     /// List records, newest first
     ///
     /// Filters are applied to what is read, and what is read is paid for: after 10,000 records, or 500 questions (each
@@ -129,7 +129,7 @@ pub struct Export {
     pub until: Option<Since>,
     /// Go on after this record; of several routes ROUTE/SEQ,ROUTE/SEQ
     #[arg(long, value_name = "SEQ", value_delimiter = ',', value_parser = place, conflicts_with = "to")]
-    pub after: Vec<Place>,
+    pub after: Vec<ResumePoint>,
     /// Write to this file, and go on after its last whole line
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
@@ -146,7 +146,7 @@ pub struct Tail {
     pub since: Option<Since>,
     /// Begin after this record; of several routes ROUTE/SEQ,ROUTE/SEQ
     #[arg(long, value_name = "SEQ", value_delimiter = ',', value_parser = place, conflicts_with = "since")]
-    pub after: Vec<Place>,
+    pub after: Vec<ResumePoint>,
     /// How long to wait between two questions, in seconds; each costs one Query a route
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=EVERY_SECONDS_MAX))]
     pub every: u64,
@@ -223,21 +223,21 @@ impl fmt::Display for Cursor {
 
 /// A record to go on after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ResumePoint {
     /// Whose; it may be left out where there is only one.
     pub route: Option<RouteName>,
     /// Which.
     pub seq: u64,
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn place(text: &str) -> Result<ResumePoint, String> {
     if text.contains('/') {
         let (route, seq) = numbered(text)?;
         let route = Some(route);
-        return Ok(Place { route, seq });
+        return Ok(ResumePoint { route, seq });
     }
     let seq = text.parse().map_err(|_| "neither SEQ nor ROUTE/SEQ".to_owned())?;
-    Ok(Place { route: None, seq })
+    Ok(ResumePoint { route: None, seq })
 }
 
 /// `ROUTE/SEQ`.

@@ -5,7 +5,7 @@ use writerlink_core::model::names::RouteName;
 
 /// Which part, and how strictly.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// This route alone, with what all routes share
     #[arg(long, value_parser = route_name)]
     pub route: Option<RouteName>,

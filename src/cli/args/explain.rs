@@ -11,12 +11,12 @@ pub struct Explain {
     /// An event's key (64 hexadecimal digits), a transition's UUID, a record (ROUTE/SEQ), or a file with an event in
     /// any of its envelopes; - is standard input
     #[arg(value_name = "EVENT-KEY|TRANSITION-ID|ROUTE/SEQ|FILE", value_parser = subject)]
-    pub subject: Subject,
+    pub subject: ExplainInput,
 }
 
 /// Something that happened, or that may.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum ExplainInput {
     /// The event of what is recorded under this name.
     Recorded(RecordRef),
     /// An event that is told of in a file.
@@ -25,9 +25,9 @@ pub enum Subject {
 
 /// Never refused: what names nothing that can be on record is a file's name.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that clap asks for")]
-fn subject(text: &str) -> Result<Subject, String> {
-    let recorded = record_ref(text).map(Subject::Recorded);
-    Ok(recorded.unwrap_or_else(|_| Subject::File(text.into())))
+fn subject(text: &str) -> Result<ExplainInput, String> {
+    let recorded = record_ref(text).map(ExplainInput::Recorded);
+    Ok(recorded.unwrap_or_else(|_| ExplainInput::File(text.into())))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
     fn what_is_neither_a_key_nor_an_id_is_a_file() {
         let digits = "a".repeat(64);
         let named = |text| match subject(text) {
-            Ok(Subject::Recorded(named)) => Some(named),
+            Ok(ExplainInput::Recorded(named)) => Some(named),
             _ => None,
         };
         assert!(matches!(named(&digits), Some(RecordRef::Event(_))));
@@ -46,7 +46,7 @@ mod tests {
         assert!(matches!(named(uuid), Some(RecordRef::Transition(_))));
         assert!(matches!(named("orders/6"), Some(RecordRef::Record { .. })));
         for file in ["-", "failover.json", "a/b", &digits[1..]] {
-            assert_eq!(subject(file), Ok(Subject::File(file.into())));
+            assert_eq!(subject(file), Ok(ExplainInput::File(file.into())));
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct Swap {
 
 /// Keep a route somewhere.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Pin {
+pub struct PinArgs {
     /// Where
     #[command(flatten)]
     pub swap: Swap,

@@ -2,11 +2,11 @@
 
 use crate::cli::failure::{Exit, Failure};
 use writerlink_core::ledger::chain::BrokenChain;
-use writerlink_engine::audit_chain::Fault;
+use writerlink_engine::audit_chain::ChainDefect;
 use writerlink_engine::ports::UnreadableRow;
 
 /// A chain by its name, what is wrong with it, and what of its end needs a person.
-type Broken<'a> = (&'a str, &'a Fault, Option<&'a str>);
+type Broken<'a> = (&'a str, &'a ChainDefect, Option<&'a str>);
 
 /// What to say of chains that are broken, each by its name.
 pub(super) fn broken<'a>(
@@ -19,14 +19,14 @@ pub(super) fn broken<'a>(
 
 /// The same of a row that was asked for and is no record any more.
 pub(super) fn no_record(row: &UnreadableRow) -> Failure {
-    let fault = Fault::unreadable(row);
+    let fault = ChainDefect::unreadable(row);
     told(&[(&row.route, &fault, None)], IN_THE_TABLE)
 }
 
 fn told(faults: &[Broken<'_>], (why, fix): (&str, &str)) -> Failure {
     let place = |(name, fault, _): &Broken<'_>| format!("{name}/{}", fault.broken.seq());
     let places: Vec<String> = faults.iter().map(place).collect();
-    let behind = |fault: &Fault| matches!(fault.broken, BrokenChain::Beyond { .. });
+    let behind = |fault: &ChainDefect| matches!(fault.broken, BrokenChain::Beyond { .. });
     // Records that go on after the head are all there, each as it was written.
     let (what, why, fix) = if faults.iter().all(|(_, fault, _)| behind(fault)) {
         let what = "the route's state ends before its records, which go on from";
@@ -36,7 +36,7 @@ fn told(faults: &[Broken<'_>], (why, fix): (&str, &str)) -> Failure {
     };
     let mut reasons = vec![why.to_owned()];
     reasons.extend(faults.iter().zip(&places).map(|((_, fault, _), place)| {
-        let Fault { expected, found, .. } = fault;
+        let ChainDefect { expected, found, .. } = fault;
         format!("       {place}: expected {expected}\n       {place}: found    {found}")
     }));
     let mut remedies = vec![fix.to_owned()];

@@ -26,11 +26,11 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{csv_line, heading};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
+use writerlink_engine::audit_chain::ChainDefect;
 use writerlink_engine::audit_chain::ChainStep;
 use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::audit_chain::Fault;
 use writerlink_engine::audit_chain::Follower;
-use writerlink_engine::ports::{Audit, StoredRecord};
+use writerlink_engine::ports::{AuditReader, StoredRecord};
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ struct Exporter<'a> {
     /// The last record of each route that was written, now or before.
     places: BTreeMap<RouteName, u64>,
     written: u64,
-    faults: BTreeMap<RouteName, Fault>,
+    faults: BTreeMap<RouteName, ChainDefect>,
     stops: watch::Receiver<u32>,
     progress: Progress,
 }
@@ -184,7 +184,7 @@ impl<'a> Exporter<'a> {
 
     async fn write_out(
         &mut self,
-        audit: &dyn Audit,
+        audit: &dyn AuditReader,
         route: &RouteName,
         session: &mut Session<'_>,
     ) -> Result<Ended, Failure> {
@@ -200,12 +200,12 @@ impl<'a> Exporter<'a> {
             let records = match walk.go_on(audit).await.map_err(unreadable)? {
                 ChainStep::Records(records) => records,
                 ChainStep::Missing { expected, found } => {
-                    self.fault(route, Fault::missing(expected, found));
+                    self.fault(route, ChainDefect::missing(expected, found));
                     chain = Follower::anywhere();
                     continue;
                 }
                 ChainStep::Unreadable(row) => {
-                    self.fault(route, Fault::unreadable(&row));
+                    self.fault(route, ChainDefect::unreadable(&row));
                     chain = Follower::anywhere();
                     continue;
                 }
@@ -232,7 +232,7 @@ impl<'a> Exporter<'a> {
     /// Where to begin with a route, and what its first record has to continue.
     async fn way(
         &self,
-        audit: &dyn Audit,
+        audit: &dyn AuditReader,
         route: &RouteName,
         since: Option<Timestamp>,
     ) -> Result<(ChainWalk, Follower), Failure> {
@@ -266,7 +266,7 @@ impl<'a> Exporter<'a> {
 
     /// The first fault of a route is told at the end. What comes after it is written all the same: an export of a
     /// chain that was tampered with is evidence.
-    fn fault(&mut self, route: &RouteName, fault: Fault) {
+    fn fault(&mut self, route: &RouteName, fault: ChainDefect) {
         self.faults.entry(route.clone()).or_insert(fault);
     }
 
@@ -300,7 +300,7 @@ impl<'a> Exporter<'a> {
     }
 
     /// Whether it is the first record after those that the file had: either side may be the one that was changed.
-    fn is_at_the_seam(&self, route: &RouteName, fault: &Fault) -> bool {
+    fn is_at_the_seam(&self, route: &RouteName, fault: &ChainDefect) -> bool {
         let last = self.had.get(route);
         last.is_some_and(|last| fault.is_at_the_seam_with(last.seq))
     }

@@ -14,7 +14,7 @@ use crate::cli::render::Listing;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::{Audit, AuditQuery, StoredRecord};
+use writerlink_engine::ports::{AuditQuery, AuditReader, StoredRecord};
 
 /// How many days a list over all routes goes back if nothing is said: it asks at least once for every day.
 const DAYS_DEFAULT: u32 = 7;
@@ -30,7 +30,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// Lists what is wanted.
 #[cfg(feature = "embedded")]
 pub(in crate::cli) async fn run(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     wanted: &List,
     output: Output,
     session: &mut Session<'_>,
@@ -93,7 +93,7 @@ impl Found {
     }
 }
 
-pub(super) async fn find(audit: &dyn Audit, wanted: &List, now: Timestamp) -> Result<Found, Failure> {
+pub(super) async fn find(audit: &dyn AuditReader, wanted: &List, now: Timestamp) -> Result<Found, Failure> {
     let mut found = Found::default();
     let Some(mut pages) = Pages::first(audit, wanted, now).await? else {
         return Ok(found);
@@ -172,7 +172,7 @@ struct Pages {
 
 impl Pages {
     /// None, if there is nothing in front of the place that was asked for.
-    async fn first(audit: &dyn Audit, wanted: &List, now: Timestamp) -> Result<Option<Self>, Failure> {
+    async fn first(audit: &dyn AuditReader, wanted: &List, now: Timestamp) -> Result<Option<Self>, Failure> {
         let since = wanted.since.map(|since| since.instant(now));
         let until = wanted.until.map(|until| until.instant(now));
         // A writer's clock may be ahead of ours, over midnight.
@@ -196,7 +196,7 @@ impl Pages {
 
     async fn of_route(
         self,
-        audit: &dyn Audit,
+        audit: &dyn AuditReader,
         route: &RouteName,
         wanted: &List,
     ) -> Result<Option<Self>, Failure> {
@@ -223,7 +223,7 @@ impl Pages {
         Self { query, day, ..self }
     }
 
-    async fn read(&mut self, audit: &dyn Audit, limit: u32) -> Result<Vec<StoredRecord>, Failure> {
+    async fn read(&mut self, audit: &dyn AuditReader, limit: u32) -> Result<Vec<StoredRecord>, Failure> {
         let mut read = page(audit, &self.query, limit, self.inner.as_deref()).await?;
         self.inner = read.next.take();
         read.records().map_err(unreadable)

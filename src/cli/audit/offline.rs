@@ -14,7 +14,7 @@ use crate::cli::audit::verify;
 use crate::cli::audit::verify::{Judged, Verdict};
 use crate::cli::failure::{Exit, Failure};
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::audit_chain::{Fault, Follower};
+use writerlink_engine::audit_chain::{ChainDefect, Follower};
 
 /// How many lines are read between two words about how far it is.
 const LINES_A_WORD: u64 = 10_000;
@@ -23,7 +23,7 @@ const LINES_A_WORD: u64 = 10_000;
 struct RouteSection {
     from: u64,
     chain: Follower,
-    fault: Option<Fault>,
+    fault: Option<ChainDefect>,
 }
 
 /// Verifies what is in `file`; each route's records as far as they go. Which were recorded after the last one only the

@@ -12,11 +12,11 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_engine::audit_chain::ChainStep;
 use writerlink_engine::audit_chain::ChainWalk;
 use writerlink_engine::audit_chain::seq_of;
-use writerlink_engine::ports::{Audit, AuditQuery, StoredRecord};
+use writerlink_engine::ports::{AuditQuery, AuditReader, StoredRecord};
 
 /// A record before which all are older than `instant`.
 pub(super) async fn none_missed_since(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
     instant: Timestamp,
 ) -> Result<u64, Failure> {
@@ -25,7 +25,7 @@ pub(super) async fn none_missed_since(
 
 /// A record from which on none is older than `instant`.
 pub(super) async fn all_after(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
     instant: Timestamp,
 ) -> Result<u64, Failure> {
@@ -33,7 +33,7 @@ pub(super) async fn all_after(
 }
 
 /// A record that is not older than `edge`, the one before it being older.
-async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Result<u64, Failure> {
+async fn boundary(audit: &dyn AuditReader, route: &RouteName, edge: Timestamp) -> Result<u64, Failure> {
     let newest = AuditQuery::Newest { route: route.clone() };
     let newest = page(audit, &newest, 1, None).await?;
     let Some(newest) = newest.rows.first() else {
@@ -52,7 +52,7 @@ async fn boundary(audit: &dyn Audit, route: &RouteName, edge: Timestamp) -> Resu
     Ok(low)
 }
 
-async fn first_of(mut part: ChainWalk, audit: &dyn Audit) -> Result<Option<StoredRecord>, Failure> {
+async fn first_of(mut part: ChainWalk, audit: &dyn AuditReader) -> Result<Option<StoredRecord>, Failure> {
     loop {
         match part.go_on(audit).await.map_err(unreadable)? {
             ChainStep::Records(records) => return Ok(records.into_iter().next()),

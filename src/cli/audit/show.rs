@@ -17,11 +17,11 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_engine::audit_query;
 use writerlink_engine::audit_query::SCAN_RECORDS_MAX;
-use writerlink_engine::ports::{Audit, StoredRecord};
+use writerlink_engine::ports::{AuditReader, StoredRecord};
 
 /// Shows what belongs to `id`.
 pub(super) async fn run(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     id: &RecordRef,
     output: Output,
     session: &mut Session<'_>,
@@ -47,7 +47,7 @@ pub(super) async fn run(
 }
 
 pub(in crate::cli) async fn records_of(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     id: &RecordRef,
 ) -> Result<Vec<StoredRecord>, Failure> {
     let records = match id {

@@ -20,7 +20,7 @@ use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::audit_chain::ChainStep;
 use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::ports::{Audit, CallError, ErrorKind, StoredRecord};
+use writerlink_engine::ports::{AuditReader, CallError, ErrorKind, StoredRecord};
 
 /// How wide the columns of a line are, which cannot know what comes: a hundred columns in all. A longer value pushes the
 /// rest of its line aside.
@@ -113,7 +113,7 @@ impl Following {
     }
 
     /// Reads what every route has that is new.
-    async fn round(&mut self, audit: &dyn Audit, session: &mut Session<'_>) -> Result<(), Failure> {
+    async fn round(&mut self, audit: &dyn AuditReader, session: &mut Session<'_>) -> Result<(), Failure> {
         for walk in &mut self.walks {
             loop {
                 let route = walk.route().clone();

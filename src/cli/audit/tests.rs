@@ -14,7 +14,7 @@ use crate::cli::Exit;
 use crate::cli::Failure;
 use crate::cli::Look;
 use crate::cli::OpenQueue;
-use crate::cli::Process;
+use crate::cli::ProcessContext;
 use crate::cli::ReadPorts;
 use crate::cli::Resource;
 use crate::cli::Session;
@@ -40,7 +40,7 @@ use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::{
-    Audit, AuditQuery, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord,
+    AuditQuery, AuditReader, CallError, Commit, ErrorKind, Ledger, Page, Ports, StoredRecord,
 };
 
 const ARN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067";
@@ -116,7 +116,7 @@ fn answer<'a>(stored: &'a [StoredRecord], query: &AuditQuery) -> Vec<&'a StoredR
 const REPLY_HOLDS: usize = 100;
 
 #[async_trait]
-impl Audit for Shelf {
+impl AuditReader for Shelf {
     async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {
         self.denied("Query")?;
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -336,8 +336,8 @@ impl Connect for Open {
         panic!("look at no installation")
     }
 
-    fn process(&self) -> Result<Process, Failure> {
-        Ok(Process { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
+    fn process(&self) -> Result<ProcessContext, Failure> {
+        Ok(ProcessContext { owner: Owner::new("desk"), stops: watch::channel(0).1, open_files_max: None })
     }
 }
 

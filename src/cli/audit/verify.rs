@@ -16,15 +16,15 @@ use crate::cli::render::{Listing, Row};
 use writerlink_core::ledger::state::ChainHead;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
+use writerlink_engine::audit_chain::ChainDefect;
 use writerlink_engine::audit_chain::ChainStep;
 use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::audit_chain::Fault;
 use writerlink_engine::audit_chain::Follower;
 use writerlink_engine::audit_chain::Verification;
 use writerlink_engine::audit_chain::adopted_after;
 use writerlink_engine::audit_chain::compared_end;
 use writerlink_engine::audit_chain::verify_from;
-use writerlink_engine::ports::{Audit, CallError};
+use writerlink_engine::ports::{AuditReader, CallError};
 
 /// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.
 const HASH_DIGITS: usize = 16;
@@ -71,7 +71,7 @@ impl Verdict {
         route: &RouteName,
         (from, chain): (u64, &Follower),
         head: ChainHead,
-        fault: Option<&Fault>,
+        fault: Option<&ChainDefect>,
     ) -> Self {
         let last = chain.verified();
         let head = if last.seq > head.seq { last } else { head };
@@ -100,7 +100,7 @@ pub(super) fn tell(
     session: &mut Session<'_>,
 ) -> Result<Exit, Failure> {
     let judged = judged.into_iter().map(|judged| (judged.verdict, judged.fault));
-    let (verdicts, faults): (Vec<Verdict>, Vec<Option<Fault>>) = judged.unzip();
+    let (verdicts, faults): (Vec<Verdict>, Vec<Option<ChainDefect>>) = judged.unzip();
     Listing::of("routes", &verdicts).write(output, session.out)?;
     let faults = verdicts.iter().zip(&faults).filter_map(|(verdict, fault)| {
         Some((verdict.route.as_str(), fault.as_ref()?, verdict.remedy.as_deref()))
@@ -114,7 +114,7 @@ pub(super) fn tell(
 /// A verdict with what it is based on.
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<ChainDefect>,
 }
 
 /// Verifies the chains that are asked for. What was found is written even if a later chain cannot be read.
@@ -233,9 +233,9 @@ async fn judge(
 
 /// What is to be said of the records behind a fault that a person has adopted.
 async fn after_adoption(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
-    fault: &Fault,
+    fault: &ChainDefect,
     head: ChainHead,
 ) -> Result<Option<String>, CallError> {
     let Some(adopted) = adopted_after(audit, route, &fault.broken).await? else {
@@ -251,10 +251,10 @@ async fn after_adoption(
 
 /// A follower for a chain that is read from a record on: the one before it is where it begins.
 async fn anchored(
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
     from: u64,
-) -> Result<Result<Follower, Fault>, CallError> {
+) -> Result<Result<Follower, ChainDefect>, CallError> {
     if from <= 1 {
         return Ok(Ok(Follower::from(from)));
     }
@@ -267,9 +267,9 @@ async fn anchored(
                 let hash = Hash::of(&stored.canonical);
                 Follower::after(ChainHead { seq: before, hash })
             })
-            .ok_or_else(|| Fault::missing(before, from)),
-        ChainStep::Missing { .. } | ChainStep::End => Err(Fault::missing(before, from)),
-        ChainStep::Unreadable(row) => Err(Fault::unreadable(&row)),
+            .ok_or_else(|| ChainDefect::missing(before, from)),
+        ChainStep::Missing { .. } | ChainStep::End => Err(ChainDefect::missing(before, from)),
+        ChainStep::Unreadable(row) => Err(ChainDefect::unreadable(&row)),
     })
 }
 

@@ -16,7 +16,7 @@ use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::worker::Until;
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::databases::Instance;
-use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 use writerlink_sim::fleet::{Fleet, FleetConfig, Running};
 use writerlink_sim::load_balancer::Action;
 use writerlink_sim::target_group::{Difference, TargetDescription, TargetGroupSpec};
@@ -60,7 +60,7 @@ struct Weather {
 }
 
 impl Weather {
-    fn fate(&mut self, site: &Site) -> Fate {
+    fn fate(&mut self, site: &CallSite) -> Fate {
         let takes = Duration::from_millis(self.random.u64(CALL_MS));
         let fault = match self.fatal {
             Some(call) if call == site.call => {
@@ -144,7 +144,7 @@ impl Stage {
             fatal: None,
         }));
         let calls = Arc::clone(&weather);
-        let plan = move |site: &Site| lock(&calls).fate(site);
+        let plan = move |site: &CallSite| lock(&calls).fate(site);
         fleet.world.fabric.set_plan(Box::new(plan));
         let time = fleet.world.fabric.time;
         let stage = Self {

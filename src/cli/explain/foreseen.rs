@@ -19,8 +19,8 @@ use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, Compared, nearest, not_followed};
 use writerlink_core::evidence::routing;
 use writerlink_core::evidence::routing::Concern;
+use writerlink_core::model::names::ArnPart;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::source_arn::Part;
 use writerlink_engine::attempt::Preview;
 
 /// What one route would decide, and why.
@@ -169,7 +169,7 @@ impl Explained {
         let concern = routing::concern(route, event);
         // What an event only names is of another kind and name than the event itself.
         let told = |compared: &&Compared<'_>| {
-            concern != Some(Concern::NamedInText) || !matches!(compared.part, Part::Kind | Part::Name)
+            concern != Some(Concern::NamedInText) || !matches!(compared.part, ArnPart::Kind | ArnPart::Name)
         };
         let comparison = route.compare(event);
         Self {
@@ -257,11 +257,11 @@ impl Answered {
         Self {
             n: 0,
             question: match compared.part {
-                Part::Kind => "same-kind",
-                Part::Name => "same-name",
-                Part::Partition => "same-partition",
-                Part::Account => "same-account",
-                Part::Region => "same-region",
+                ArnPart::Kind => "same-kind",
+                ArnPart::Name => "same-name",
+                ArnPart::Partition => "same-partition",
+                ArnPart::Account => "same-account",
+                ArnPart::Region => "same-region",
             },
             answer: answer.as_str(),
             compared: compared.to_string(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::cli::Process;
+use crate::cli::ProcessContext;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::orders::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::run::{asked, attempts, author};
@@ -58,7 +58,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(config: &Config, ports: &Ports, process: Process, wait: Duration) -> Self {
+    pub(super) fn new(config: &Config, ports: &Ports, process: ProcessContext, wait: Duration) -> Self {
         let clock = Arc::clone(&ports.clock);
         Self {
             commands: OperatorCommands::new(ports, author(config, process.owner), attempts(config)),

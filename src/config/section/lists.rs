@@ -1,7 +1,8 @@
 //! Fields that hold several values.
 
 use crate::config::findings::{Findings, Found};
-use crate::config::section::{Rule, Section, Value, of_type};
+use crate::config::section::{Section, Value, of_type};
+use crate::config::words::Rule;
 
 impl<'a> Section<'a> {
     /// A list of strings that keep `rule`; nothing when it is absent or one of them was faulty.

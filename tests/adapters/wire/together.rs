@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::ports::{Audit as _, AuditQuery};
+use writerlink_engine::ports::{AuditQuery, AuditReader as _};
 
 use crate::trial::Background;
 use crate::trial::NEW;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use super::archive::done;
 use super::archive::failover;
@@ -151,7 +151,7 @@ async fn without_a_time_it_begins_with_what_comes_next() {
 async fn a_call_that_fails_for_a_while_is_told_and_loses_nothing() {
     let desk = moved(&["orders"], 1).await;
     let plan = |kind: ErrorKind| {
-        move |site: &Site| match (site.process.as_str(), site.call) {
+        move |site: &CallSite| match (site.process.as_str(), site.call) {
             (DESK, "Query") => Fate::meets(Fault::Refused(kind)),
             _ => Fate::WORKS,
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use writerlink_core::model::names::RouteName;
 use writerlink_engine::audit_chain::ChainStep;
 use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::ports::{Audit, AuditQuery, CallError, Page, Row, StoredRecord, UnreadableRow};
+use writerlink_engine::ports::{AuditQuery, AuditReader, CallError, Page, Row, StoredRecord, UnreadableRow};
 
 use super::archive::moved;
 
@@ -34,7 +34,7 @@ impl Harmed {
 }
 
 #[async_trait]
-impl Audit for Harmed {
+impl AuditReader for Harmed {
     async fn page(&self, query: &AuditQuery, limit: u32, _: Option<&str>) -> Result<Page, CallError> {
         let AuditQuery::Chain { from_seq, .. } = query else {
             panic!("a walk reads a chain");
@@ -61,7 +61,7 @@ async fn table(records: u64) -> Harmed {
 }
 
 /// What a walk meets, in short.
-async fn met(audit: &dyn Audit, mut walk: ChainWalk) -> Vec<String> {
+async fn met(audit: &dyn AuditReader, mut walk: ChainWalk) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         match walk.go_on(audit).await.unwrap() {
@@ -116,7 +116,7 @@ async fn a_row_between_two_numbers_is_told_and_passed() {
     /// The table of 3 records, with a row that somebody put behind the second.
     struct Stuffed(Harmed);
     #[async_trait]
-    impl Audit for Stuffed {
+    impl AuditReader for Stuffed {
         async fn page(
             &self,
             query: &AuditQuery,

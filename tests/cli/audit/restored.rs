@@ -1,7 +1,7 @@
 //! A table that was restored to an earlier point: what `audit verify`, `check` and the timer say of it.
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use super::archive::more;
 use super::archive::moved;
@@ -118,7 +118,7 @@ async fn check_has_a_line_with_the_problem_and_what_to_do() {
 async fn an_end_that_cannot_be_read_is_an_error_and_no_fault() {
     let desk = behind().await;
     // The chain itself is read; the comparison after it is refused.
-    let plan = |site: &Site| {
+    let plan = |site: &CallSite| {
         if site.call == "Query" && site.nth >= 2 {
             Fate::meets(Fault::Refused(ErrorKind::Denied))
         } else {

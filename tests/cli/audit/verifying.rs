@@ -1,7 +1,7 @@
 //! verify: whole chains, ranges, and what somebody did to them.
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use super::archive::done;
 use super::archive::moved;
@@ -68,7 +68,7 @@ async fn the_text_of_another_record_is_none_and_ends_no_export() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_query_is_an_error_and_no_broken_chain() {
     let desk = moved(&["orders"], 3).await;
-    let plan = |site: &Site| match site.call {
+    let plan = |site: &CallSite| match site.call {
         "Query" => Fate::meets(Fault::Refused(ErrorKind::Invalid)),
         _ => Fate::WORKS,
     };

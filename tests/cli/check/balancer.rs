@@ -1,6 +1,6 @@
 //! The load balancers in front of a route's groups.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Switch;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{Right, Unseen};

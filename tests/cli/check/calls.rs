@@ -1,7 +1,7 @@
 //! Whether rules bring more than events.
 
 use serde_json::json;
-use writerlink::preflight::Verdict::{Pass, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Pass, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Unseen;
 use writerlink_engine::wire::CALL_RECORDED;

@@ -1,6 +1,6 @@
 //! Whether a route's audit ends at the head of its state.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_core::status::chain_end::{ChainEnd, Continuation};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Right;

@@ -1,6 +1,6 @@
 //! The databases of a route.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_core::evidence::discovery::Member;
 use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::evidence::discovery::SourceReports;

@@ -1,7 +1,7 @@
 //! A route's target groups.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Warn};
-use writerlink::preflight::{Subject, Verdict};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Warn};
+use writerlink::preflight::{CheckStatus, Subject};
 use writerlink_core::model::target::TargetHealth;
 use writerlink_engine::ports::ErrorKind;
 
@@ -48,7 +48,7 @@ fn a_group_behind_no_listener_serves_nobody() {
     assert_eq!(case.says("in use"), Fail);
 }
 
-fn attributed(key: &str, value: &str, what: &str) -> Verdict {
+fn attributed(key: &str, value: &str, what: &str) -> CheckStatus {
     let mut case = Case::good();
     case.attribute(key, value);
     case.says(what)

@@ -1,8 +1,8 @@
 //! Rules that filter by more than the source and the event id, and rules of hub accounts.
 
 use serde_json::{Value, json};
-use writerlink::preflight::Verdict;
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus;
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 
 use super::seen::Case;
 
@@ -33,7 +33,7 @@ fn asking(detail: &Value) -> Case {
     with(&pattern)
 }
 
-fn says(case: &Case) -> (Verdict, Verdict) {
+fn says(case: &Case) -> (CheckStatus, CheckStatus) {
     (case.says("rule"), case.says("event ids"))
 }
 

@@ -1,8 +1,8 @@
 //! The queue's policy: whether it lets a route's rule send, as IAM would decide it.
 
 use serde_json::{Value, json};
-use writerlink::preflight::Verdict;
-use writerlink::preflight::Verdict::{Fail, Pass, Unknown};
+use writerlink::preflight::CheckStatus;
+use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown};
 
 use super::seen::Case;
 use super::seen::QUEUE;
@@ -42,15 +42,15 @@ fn judged(statements: &[Value]) -> Case {
     case
 }
 
-fn says(statements: &[Value]) -> Verdict {
+fn says(statements: &[Value]) -> CheckStatus {
     judged(statements).says("policy")
 }
 
-fn when(condition: Value) -> Verdict {
+fn when(condition: Value) -> CheckStatus {
     says(&[but("Condition", condition)])
 }
 
-fn denied_when(condition: Value) -> Verdict {
+fn denied_when(condition: Value) -> CheckStatus {
     says(&[allows(), denies(but("Condition", condition))])
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{DeadLetters, Encryption, Unseen};
 

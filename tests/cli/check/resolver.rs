@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::preflight::Verdict::{Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Pass, Skipped, Unknown, Warn};
 use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::policy::DiscoverySource;

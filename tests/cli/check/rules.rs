@@ -1,6 +1,6 @@
 //! What brings a route's events.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Unseen;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use writerlink::config;
 use writerlink::config::{CONFIG_TEXT_VARIABLE, Config};
-use writerlink::preflight::{Finding, Verdict, judge};
+use writerlink::preflight::{CheckStatus, Finding, judge};
 use writerlink_core::actuation::weights::{Weight, Weights};
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
@@ -136,16 +136,16 @@ impl Case {
     pub(crate) fn lines(&self, what: &str) -> Vec<Finding> {
         let mut lines = self.findings();
         lines.retain(|finding| finding.check.what == what);
-        lines.sort_by_key(|line| Verdict::ALL.iter().position(|v| *v == line.verdict));
+        lines.sort_by_key(|line| CheckStatus::ALL.iter().position(|v| *v == line.verdict));
         lines
     }
 
     /// What came of the check of this name, by the worst of its lines. One that is not right says what to do.
     #[track_caller]
-    pub(crate) fn says(&self, what: &str) -> Verdict {
+    pub(crate) fn says(&self, what: &str) -> CheckStatus {
         let lines = self.lines(what);
         let Some(line) = lines.first() else { panic!("no line of {what}") };
-        let told = matches!(line.verdict, Verdict::Pass | Verdict::Skipped);
+        let told = matches!(line.verdict, CheckStatus::Pass | CheckStatus::Skipped);
         assert!(told || line.remedy.is_some(), "{line:?} has no remedy");
         line.verdict
     }
@@ -367,7 +367,7 @@ fn balancer() -> BalancerFacts {
 fn an_installation_as_the_templates_make_it_has_nothing_to_complain_of() {
     for case in [Case::good(), Case::weighted()] {
         let mut findings = case.findings();
-        findings.retain(|line| !matches!(line.verdict, Verdict::Pass | Verdict::Skipped));
+        findings.retain(|line| !matches!(line.verdict, CheckStatus::Pass | CheckStatus::Skipped));
         assert_eq!(findings, []);
     }
 }
@@ -375,11 +375,11 @@ fn an_installation_as_the_templates_make_it_has_nothing_to_complain_of() {
 #[test]
 fn what_cannot_be_read_is_unclear_and_what_does_not_exist_fails() {
     for (kind, verdict) in [
-        (ErrorKind::Denied, Verdict::Unknown),
-        (ErrorKind::Throttled, Verdict::Unknown),
-        (ErrorKind::Unreachable, Verdict::Unknown),
-        (ErrorKind::Invalid, Verdict::Unknown),
-        (ErrorKind::Missing, Verdict::Fail),
+        (ErrorKind::Denied, CheckStatus::Unknown),
+        (ErrorKind::Throttled, CheckStatus::Unknown),
+        (ErrorKind::Unreachable, CheckStatus::Unknown),
+        (ErrorKind::Invalid, CheckStatus::Unknown),
+        (ErrorKind::Missing, CheckStatus::Fail),
     ] {
         let mut case = Case::good();
         case.facts.queue = Err(unseen(kind));

@@ -1,6 +1,6 @@
 //! The ledger's tables.
 
-use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{DescribedTable, Switch};
 

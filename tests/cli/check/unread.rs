@@ -1,7 +1,7 @@
 //! One cause is one line, however many calls fail because of it.
 
-use writerlink::preflight::Verdict;
-use writerlink::preflight::Verdict::{Fail, Pass, Skipped, Unknown, Warn};
+use writerlink::preflight::CheckStatus;
+use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::installation::{Right, Unseen};
 use writerlink_engine::ports::{CallError, ErrorKind};
 
@@ -174,7 +174,7 @@ fn a_service_that_does_not_answer_is_told_where_it_was_met_first() {
         group.facts.described = Err(unseen(ErrorKind::Unreachable));
         group.observed = Err(unseen(ErrorKind::Unreachable));
     }
-    let verdicts: Vec<Verdict> = case.lines("target group").iter().map(|l| l.verdict).collect();
+    let verdicts: Vec<CheckStatus> = case.lines("target group").iter().map(|l| l.verdict).collect();
     assert_eq!(verdicts, [Unknown, Skipped]);
     let why = &case.lines("target group")[1].why;
     assert!(why.contains("group of orders-1: target group"), "{why}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::preflight::Verdict::{Fail, Pass, Unknown, Warn};
+use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown, Warn};
 use writerlink_core::actuation::weights::{Stickiness, Weight, Weights};
 use writerlink_core::model::names::TargetGroupArn;
 use writerlink_core::model::target::TargetHealth;

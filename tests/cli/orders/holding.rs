@@ -5,7 +5,7 @@ use std::time::Duration;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::reason::Cause;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
+use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 
 use crate::desk::DESK;
 use crate::desk::Desk;
@@ -123,7 +123,7 @@ async fn what_lifts_nothing_writes_nothing_and_is_no_failure() {
 
 /// Every registration of a worker takes so long that an attempt is under way for seconds.
 fn slow_workers(desk: &Desk) {
-    let plan = |site: &Site| {
+    let plan = |site: &CallSite| {
         if site.process == "w1" && site.call == "RegisterTargets" {
             Fate::in_a_round_trip(Duration::from_secs(4))
         } else {
@@ -207,7 +207,7 @@ async fn somebody_who_asks_to_stop_is_not_kept_waiting() {
 async fn a_freeze_that_one_route_missed_is_an_error_and_holds_on_the_others() {
     let desk = Desk::with(&["orders", "users"]).await;
     let mut refused = false;
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if site.process == DESK && site.call == "ExecuteTransaction" && !refused {
             refused = true;
             return Fate::meets(Fault::Refused(ErrorKind::Denied));

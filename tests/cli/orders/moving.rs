@@ -7,7 +7,7 @@ use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Effect, Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 use writerlink_sim::target_group::TargetDescription;
 
 use crate::desk::DESK;
@@ -241,7 +241,7 @@ async fn a_dry_run_shows_the_calls_and_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_call_exits_1_and_the_timer_finishes_the_command() {
     let desk = Desk::with(&["orders"]).await;
-    let plan = |site: &Site| {
+    let plan = |site: &CallSite| {
         if site.process == DESK && site.call == "RegisterTargets" {
             Fate::meets(Fault::Refused(ErrorKind::Throttled))
         } else {

@@ -31,7 +31,7 @@ use writerlink_engine::ports::Ports;
 use writerlink_engine::ports::Queue;
 use writerlink_engine::telemetry::event::EventSinks;
 use writerlink_engine::worker::{Until, Worker};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
 
@@ -259,7 +259,7 @@ async fn a_long_hand_in_the_last_place_is_no_silence() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_whose_queue_cannot_be_reached_is_alive() {
     let stage = Stage::new(|_| {}).await;
-    let down = |site: &Site| match site.call {
+    let down = |site: &CallSite| match site.call {
         "ReceiveMessage" => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
     };

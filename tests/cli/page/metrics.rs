@@ -7,7 +7,7 @@ use writerlink_engine::telemetry::event::EventSink as _;
 use writerlink_engine::telemetry::event::WorkerEvent;
 use writerlink_engine::telemetry::measure;
 use writerlink_engine::telemetry::measure::{By, Kind};
-use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
+use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 
 use super::world::Shown;
 use crate::rig::Rig;
@@ -179,7 +179,7 @@ async fn a_histogram_only_grows_towards_its_end_and_ends_with_all() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing() {
     let shown = Shown::of(Rig::new(&["orders"]).await).await;
-    let down = |site: &Site| match site.call {
+    let down = |site: &CallSite| match site.call {
         "GetItem" => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use super::http::Answer;
 use super::markup::Tag;
@@ -275,7 +275,7 @@ async fn a_transition_that_nobody_knows_is_not_found_and_says_what_to_do() {
 async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
     let shown = Shown::after_a_day().await;
     tokio::time::sleep(KEPT_FOR).await;
-    let down = |site: &Site| match site.call {
+    let down = |site: &CallSite| match site.call {
         "Query" | "GetItem" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
         _ => Fate::WORKS,
     };

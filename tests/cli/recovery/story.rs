@@ -61,7 +61,7 @@ impl Story {
     pub(crate) async fn rows(&self) -> BTreeMap<u64, String> {
         let ledger = self.rig().fleet.dynamo.ledger(&self.rig().fleet.world.process("reader"));
         let query = AuditQuery::Chain { route: self.rig().routes[0].name.clone(), from_seq: 1, to_seq: None };
-        let page = writerlink_engine::ports::Audit::page(&ledger, &query, 1000, None).await;
+        let page = writerlink_engine::ports::AuditReader::page(&ledger, &query, 1000, None).await;
         let rows = page.unwrap().rows.into_iter();
         rows.map(|row: Row| match row {
             Ok(stored) => (stored.record.seq, stored.canonical),

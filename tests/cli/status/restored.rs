@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use crate::desk::DESK;
 use crate::desk::Desk;
@@ -112,7 +112,7 @@ async fn another_row_in_the_place_of_the_head_is_not_right() {
 #[tokio::test(start_paused = true)]
 async fn records_that_may_not_be_read_leave_no_route_right() {
     let (desk, _) = moved().await;
-    let plan = |site: &Site| {
+    let plan = |site: &CallSite| {
         if site.process == DESK && site.call == "Query" {
             Fate::meets(Fault::Refused(ErrorKind::Denied))
         } else {
@@ -129,7 +129,7 @@ async fn records_that_may_not_be_read_leave_no_route_right() {
 async fn a_route_that_is_recorded_about_between_the_reads_does_not_differ() {
     let (desk, _) = moved().await;
     // The state is read two seconds later than the records.
-    let plan = |site: &Site| {
+    let plan = |site: &CallSite| {
         if site.process == DESK && site.call == "GetItem" {
             Fate::in_a_round_trip(Duration::from_secs(4))
         } else {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use writerlink_sim::faults::{Fate, Site};
+use writerlink_sim::faults::{CallSite, Fate};
 
 use crate::desk::DESK;
 use crate::desk::Desk;
 
 /// Lets every look of the desk at a group take this long.
 fn slow(desk: &Desk, round_trip: Duration) {
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if site.process == DESK && site.call == "DescribeTargetHealth" {
             Fate::in_a_round_trip(round_trip)
         } else {

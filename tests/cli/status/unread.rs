@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::faults::{Fate, Fault, Site, no_faults};
+use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 
 use crate::desk::DESK;
 use crate::desk::Desk;
@@ -21,7 +21,7 @@ async fn desk() -> Desk {
 
 /// Refuses these calls of the desk.
 fn refuse(desk: &Desk, calls: &'static [&'static str], kind: ErrorKind) {
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if site.process == DESK && calls.contains(&site.call) {
             Fate::meets(Fault::Refused(kind))
         } else {

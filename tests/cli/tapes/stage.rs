@@ -9,9 +9,9 @@ use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::Database;
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_sim::databases::{Resolver, ResolverConfig, endpoint};
+use writerlink_sim::databases::{CachingResolver, ResolverConfig, endpoint};
 use writerlink_sim::dynamodb::{Backup, LedgerTable};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::Running;
 
 use super::direction;
@@ -30,7 +30,7 @@ struct Weather {
 }
 
 impl Weather {
-    fn fate(&self, site: &Site) -> Fate {
+    fn fate(&self, site: &CallSite) -> Fate {
         let is_deadly = |(process, call): &(String, String)| *process == site.process && call == site.call;
         if self.dies.as_ref().is_some_and(is_deadly) {
             return Fate::meets(Fault::DiesBefore);
@@ -65,7 +65,7 @@ impl Stage {
         }
         let weather = Arc::new(Mutex::new(Weather::default()));
         let plan = Arc::clone(&weather);
-        let fate = move |site: &Site| plan.lock().unwrap().fate(site);
+        let fate = move |site: &CallSite| plan.lock().unwrap().fate(site);
         rig.fleet.world.fabric.set_plan(Box::new(fate));
         let desk = Desk::in_front_of(rig);
         Self { desk, kept: BTreeMap::new(), weather, workers: BTreeMap::new(), backup: None }
@@ -119,7 +119,7 @@ impl Stage {
             }
             ["asks", "a", "resolver", "that", "keeps", "names", "for", minutes, "minutes"] => {
                 let min_ttl = Duration::from_mins(minutes.parse().unwrap());
-                let resolver = Resolver::new(ResolverConfig { min_ttl, ..ResolverConfig::default() });
+                let resolver = CachingResolver::new(ResolverConfig { min_ttl, ..ResolverConfig::default() });
                 self.desk.rig.fleet.world.rds.put_behind(name, &resolver);
             }
             _ => panic!("no worker is told: {words:?}"),

@@ -23,7 +23,7 @@ use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{
-    ApiFault, Failover, Lags, NameFault, Resolver, ResolverConfig, TimedEvent, endpoint,
+    ApiFault, CachingResolver, Failover, Lags, NameFault, ResolverConfig, TimedEvent, endpoint,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,11 +51,14 @@ fn member(n: u8) -> InstanceId {
     InstanceId::new(&format!("orders-{n}")).unwrap()
 }
 
-fn min_ttl(seconds: u64) -> Arc<Resolver> {
-    Resolver::new(ResolverConfig { min_ttl: Duration::from_secs(seconds), ..ResolverConfig::default() })
+fn min_ttl(seconds: u64) -> Arc<CachingResolver> {
+    CachingResolver::new(ResolverConfig {
+        min_ttl: Duration::from_secs(seconds),
+        ..ResolverConfig::default()
+    })
 }
 
-fn put_behind(rig: &Rig, process: &str, resolver: &Arc<Resolver>) {
+fn put_behind(rig: &Rig, process: &str, resolver: &Arc<CachingResolver>) {
     rig.fleet.world.rds.put_behind(process, resolver);
 }
 

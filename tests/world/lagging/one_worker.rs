@@ -26,7 +26,7 @@ async fn a_resolver_that_raises_ttls_moves_no_route_back_however_far() {
 #[tokio::test(start_paused = true)]
 async fn a_resolver_with_stale_answers_moves_no_route_back_in_its_outage() {
     let rig = asking(&[DiscoverySource::Dns]).await;
-    let resolver = Resolver::new(ResolverConfig { serve_stale: true, ..ResolverConfig::default() });
+    let resolver = CachingResolver::new(ResolverConfig { serve_stale: true, ..ResolverConfig::default() });
     put_behind(&rig, "w1", &resolver);
     let _worker = rig.start("w1");
     pass(MINUTE).await;

@@ -88,7 +88,7 @@ async fn a_failback_that_no_worker_was_there_to_see_is_followed_minutes_later() 
 #[tokio::test(start_paused = true)]
 async fn another_workers_conflict_is_ended_by_agreeing_sources_after_an_hour() {
     let rig = asking(&[DiscoverySource::Dns]).await;
-    let resolver = Resolver::new(ResolverConfig::default());
+    let resolver = CachingResolver::new(ResolverConfig::default());
     put_behind(&rig, "w1", &resolver);
     let first = rig.start("w1");
     let _second = rig.start("w2");

@@ -7,12 +7,12 @@
 
 use std::net::IpAddr;
 
-use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::discovery::Freshness;
 use writerlink_core::evidence::event::RANK_COMPLETED;
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::sources::{Against, Answer, Known, News};
+use writerlink_core::ledger::sources::{Against, Known, News, SourceAnswer};
 
 use super::ledger::remember;
 use super::protocol::Bug;
@@ -29,13 +29,13 @@ use super::story::ADDRESSES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Worth {
     pub against: Option<u8>,
-    pub since: Since,
+    pub since: Freshness,
 }
 
 impl Look {
     /// A look that nobody has heard yet.
     pub fn new(reading: SourceSays, trusts: bool) -> Self {
-        Self { reading, number: 0, trusts, worth: Worth { against: None, since: Since::Changed } }
+        Self { reading, number: 0, trusts, worth: Worth { against: None, since: Freshness::Changed } }
     }
 }
 
@@ -47,7 +47,7 @@ pub struct Memory {
     /// The evidence that it made of its own reading since.
     pub own: Option<u8>,
     /// The last answer that named anybody: the place, and what it is worth.
-    pub answer: Option<(u8, Since, Since)>,
+    pub answer: Option<(u8, Freshness, Freshness)>,
 }
 
 /// What a worker's source really said, for the property alone.
@@ -87,12 +87,12 @@ impl Protocol {
         let before = memory.and_then(|memory| memory.answer).map(large);
         // The model's route has no facts but the newest evidence.
         let against = Against::of(&control, news, News::None);
-        let answer = Answer::after(before, named.map(|place| ADDRESSES[place]), against);
+        let answer = SourceAnswer::after(before, named.map(|place| ADDRESSES[place]), against);
         *memory = Some(Memory { newest: now, own: None, answer: answer.map(small) });
         let since = known.zip(answer).map(|(known, answer)| answer.worth(known));
         let believed = self.has(Bug::BelievesALaggingSource);
         Look {
-            worth: Worth { against: now, since: since.filter(|_| !believed).unwrap_or(Since::Changed) },
+            worth: Worth { against: now, since: since.filter(|_| !believed).unwrap_or(Freshness::Changed) },
             ..look
         }
     }
@@ -173,14 +173,14 @@ impl Protocol {
     }
 }
 
-type Small = (u8, Since, Since);
+type Small = (u8, Freshness, Freshness);
 
-fn large((place, newest, fact): Small) -> Answer {
+fn large((place, newest, fact): Small) -> SourceAnswer {
     let ip = ADDRESSES[usize::from(place)];
-    Answer { ip, newest, fact }
+    SourceAnswer { ip, newest, fact }
 }
 
-fn small(answer: Answer) -> Small {
+fn small(answer: SourceAnswer) -> Small {
     (place(answer.ip), answer.newest, answer.fact)
 }
 

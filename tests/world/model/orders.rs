@@ -1,6 +1,6 @@
 //! What people order: `OperatorCommands::order`, with what they are told before and after.
 
-use writerlink_core::evidence::discovery::Since;
+use writerlink_core::evidence::discovery::Freshness;
 use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::evidence::OperatorCommand;
@@ -202,5 +202,5 @@ pub const NOBODYS: Matter = Matter::Seen(Look {
     reading: SourceSays::Silent,
     number: 0,
     trusts: true,
-    worth: Worth { against: None, since: Since::Changed },
+    worth: Worth { against: None, since: Freshness::Changed },
 });

@@ -10,7 +10,7 @@ use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::databases::{ResolverConfig, endpoint};
-use writerlink_sim::faults::{Fate, Fault, FaultPlan, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault, FaultPlan};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::plans::{Seeded, Weather};
 
@@ -188,7 +188,7 @@ impl Script {
         let mut seeded = Seeded::new(self.random.u64(..), time, self.weather.clone());
         let (from, to) = self.outage;
         let storm = self.storm;
-        Box::new(move |site: &Site| {
+        Box::new(move |site: &CallSite| {
             let fate = seeded.fate(site);
             let now = time.elapsed();
             // A slow world is a fault too.

@@ -17,7 +17,7 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_engine::attempt::{OperatorCommands, Report};
 use writerlink_engine::ports::Depth;
-use writerlink_sim::databases::{Heard, Resolver, TimedEvent};
+use writerlink_sim::databases::{CachingResolver, Heard, TimedEvent};
 use writerlink_sim::event_bodies;
 use writerlink_sim::faults::{Effect, no_faults};
 use writerlink_sim::fleet::Running;
@@ -91,7 +91,7 @@ pub(crate) struct Slot {
     pub(crate) running: Option<Running>,
     back_at: Duration,
     /// What stands between its processes and the names.
-    resolver: Option<Arc<Resolver>>,
+    resolver: Option<Arc<CachingResolver>>,
 }
 
 pub(crate) struct Stage {
@@ -125,7 +125,7 @@ pub(crate) async fn play(seed: u64) -> Played {
         lives: 0,
         running: None,
         back_at: Duration::ZERO,
-        resolver: resolver.map(Resolver::new),
+        resolver: resolver.map(CachingResolver::new),
     };
     let mut stage = Stage {
         slots: script.resolvers.iter().map(slot).collect(),

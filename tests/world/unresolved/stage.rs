@@ -16,7 +16,7 @@ use writerlink_engine::attempt::{Attempts, Reconciler};
 use writerlink_engine::ports::{ErrorKind, Ledger};
 use writerlink_engine::survey::Surveyor;
 use writerlink_engine::worker::{Until, Worker};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ pub(crate) fn without_timer(rig: &Rig, name: &str, attempts: Attempts) -> JoinHa
 
 /// From now on this call fails for this reason, whoever makes it.
 pub(crate) fn refuse(rig: &Rig, call: &'static str, kind: ErrorKind) {
-    let plan = move |site: &Site| {
+    let plan = move |site: &CallSite| {
         if site.call == call { Fate::meets(Fault::Refused(kind)) } else { Fate::WORKS }
     };
     rig.fleet.world.fabric.set_plan(Box::new(plan));

@@ -29,7 +29,7 @@ use writerlink_engine::attempt::NoMessage;
 use writerlink_engine::attempt::Reconciler;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::{ApiFault, Lags};
-use writerlink_sim::faults::{Fate, Fault, Site};
+use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::load_balancer::Action;
 use writerlink_sim::world::WorldConfig;
@@ -54,7 +54,7 @@ async fn zone() -> Rig {
     let rig = Rig::with(&names, WorldConfig::default(), little_room()).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     // One worker only looks: its line is its own, and empty.
-    let plan = |site: &Site| match (site.process.as_str(), site.call) {
+    let plan = |site: &CallSite| match (site.process.as_str(), site.call) {
         ("looks", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::in_a_round_trip(Duration::from_millis(20)),
     };
@@ -195,7 +195,7 @@ async fn a_replay_over_the_pace_of_moves_waits_for_nobody() {
 async fn a_route_left_to_newer_evidence_counts_as_diverged_until_that_moves_it() {
     let rig = Rig::new(&["orders"]).await;
     let mut written = 0;
-    let dies = move |site: &Site| match (site.process.as_str(), site.call) {
+    let dies = move |site: &CallSite| match (site.process.as_str(), site.call) {
         ("w1", "RegisterTargets") => Fate::meets(Fault::DiesBefore),
         ("w2", "ExecuteTransaction") => {
             written += 1;

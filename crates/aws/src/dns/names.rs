@@ -7,10 +7,9 @@ use hickory_resolver::config::ResolverOpts;
 use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::system_conf::read_system_conf;
-use ipnet::IpNet;
 
 use crate::dns::no_address::{NoAddress, nobody, unopened};
-pub use crate::dns::server::Alias;
+pub use crate::dns::server::{Alias, Families};
 use crate::dns::server::{Answer, Attempts, Server};
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::ports::CallError;
@@ -49,32 +48,6 @@ impl Patience {
         match u32::try_from(servers).unwrap_or(u32::MAX) {
             0 | 1 => Attempts { within: self.attempt, retries: 1 },
             several => Attempts { within: self.attempt * ATTEMPTS / several, retries: 0 },
-        }
-    }
-}
-
-/// Which kinds of addresses a route can have, by what it allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Families {
-    /// IPv4 alone.
-    V4,
-    /// IPv6 alone.
-    V6,
-    /// Either: the one that a name has.
-    Either,
-}
-
-impl Families {
-    /// The families that occur in a route's `allowed_cidrs`: an address of another one could never be
-    /// registered, so nobody needs to ask for it.
-    #[must_use]
-    pub fn of(allowed: &[IpNet]) -> Self {
-        let four = allowed.iter().any(|cidr| matches!(cidr, IpNet::V4(_)));
-        let six = allowed.iter().any(|cidr| matches!(cidr, IpNet::V6(_)));
-        match (four, six) {
-            (_, false) => Self::V4,
-            (false, true) => Self::V6,
-            (true, true) => Self::Either,
         }
     }
 }
@@ -234,17 +207,6 @@ mod tests {
             let attempts = u32::try_from(servers * (retries + 1)).unwrap();
             assert!(within * attempts < CALL_TIMEOUT, "{servers}");
         }
-    }
-
-    #[test]
-    fn a_route_asks_for_the_families_that_it_allows() {
-        let families = |cidrs: &[&str]| {
-            let parsed: Vec<IpNet> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
-            Families::of(&parsed)
-        };
-        assert_eq!(families(&["10.0.0.0/8", "172.16.0.0/12"]), Families::V4);
-        assert_eq!(families(&["2001:db8::/32"]), Families::V6);
-        assert_eq!(families(&["10.0.0.0/8", "fd00::/8"]), Families::Either);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
 
-use crate::dns::server::plain;
 use crate::error::invalid;
 use writerlink_engine::ports::{CallError, ErrorKind, NO_SUCH_NAME};
 
@@ -140,4 +139,10 @@ pub(super) fn no_address(name: &str, error: &NetError) -> NoAddress {
 /// There is no resolver to look anything up with.
 pub(super) fn unopened(error: &NetError) -> CallError {
     invalid(DNS_LOOKUP, "NoNameServer", error.to_string())
+}
+
+/// A name in lower case and without a dot at the end.
+pub(super) fn plain(name: &Name) -> String {
+    let text = name.to_ascii().to_ascii_lowercase();
+    text.strip_suffix('.').unwrap_or(&text).to_owned()
 }

@@ -9,9 +9,35 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use ipnet::IpNet;
 
-use crate::dns::names::Families;
-use crate::dns::no_address::{NoAddress, no_address};
+use crate::dns::no_address::{NoAddress, no_address, plain};
+
+/// Which kinds of addresses a route can have, by what it allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Either: the one that a name has.
+    Either,
+}
+
+impl Families {
+    /// The families that occur in a route's `allowed_cidrs`: an address of another one could never be
+    /// registered, so nobody needs to ask for it.
+    #[must_use]
+    pub fn of(allowed: &[IpNet]) -> Self {
+        let four = allowed.iter().any(|cidr| matches!(cidr, IpNet::V4(_)));
+        let six = allowed.iter().any(|cidr| matches!(cidr, IpNet::V6(_)));
+        match (four, six) {
+            (_, false) => Self::V4,
+            (false, true) => Self::V6,
+            (true, true) => Self::Either,
+        }
+    }
+}
 
 /// How one name server is asked.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +174,18 @@ fn together(four: Result<Answer, NoAddress>, six: Result<Answer, NoAddress>) -> 
     }
 }
 
-pub(super) fn plain(name: &Name) -> String {
-    let text = name.to_ascii().to_ascii_lowercase();
-    text.strip_suffix('.').unwrap_or(&text).to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_asks_for_the_families_that_it_allows() {
+        let families = |cidrs: &[&str]| {
+            let parsed: Vec<IpNet> = cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect();
+            Families::of(&parsed)
+        };
+        assert_eq!(families(&["10.0.0.0/8", "172.16.0.0/12"]), Families::V4);
+        assert_eq!(families(&["2001:db8::/32"]), Families::V6);
+        assert_eq!(families(&["10.0.0.0/8", "fd00::/8"]), Families::Either);
+    }
 }

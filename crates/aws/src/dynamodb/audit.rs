@@ -13,7 +13,7 @@ use crate::dynamodb::{DynamoLedger, failed};
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;
 use writerlink_engine::ports::{
-    Audit, AuditQuery, CallError, ErrorKind, NoRecords, Page, Row, StoredRecord, UnreadableRow,
+    AuditQuery, AuditReader, CallError, ErrorKind, NoRecords, Page, Row, StoredRecord, UnreadableRow,
 };
 use writerlink_engine::schema::{BY_DAY, BY_EVENT};
 use writerlink_engine::wire::record::parse;
@@ -21,7 +21,7 @@ use writerlink_engine::wire::record::parse;
 const QUERY: &str = "Query";
 
 #[async_trait]
-impl Audit for DynamoLedger {
+impl AuditReader for DynamoLedger {
     /// A page may be shorter than `limit`, and the last one empty: a Query cannot tell that nothing follows.
     /// Only the absence of [`Page::next`] means the end.
     async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError> {

@@ -16,7 +16,7 @@ pub(crate) const GET_QUEUE_ATTRIBUTES: &str = "GetQueueAttributes";
 
 /// What the worker has to know of its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueFacts {
+pub struct QueueSettings {
     /// The queue.
     pub url: String,
     /// Where its messages go that nobody can handle.
@@ -95,13 +95,13 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::E
 }
 
 /// The facts of a queue that has what the worker needs: an order, and a place for what cannot be handled.
-pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueFacts, OpenError> {
+pub(super) async fn look_up(client: &Client, name_or_url: &str) -> Result<QueueSettings, OpenError> {
     let url = url_of(client, name_or_url).await?;
     let attributes = attributes(client, &url).await?;
     if attributes.get(&QueueAttributeName::FifoQueue).map(String::as_str) != Some("true") {
         return Err(OpenError::NotFifo { queue: url });
     }
-    Ok(QueueFacts {
+    Ok(QueueSettings {
         dead_letter_url: dead_letter_url(client, &url, &attributes).await?,
         visibility: visibility(&url, &attributes)?,
         url,

@@ -12,10 +12,10 @@ use crate::decision::checks::Tracer;
 use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
+use crate::evidence::discovery::Freshness;
 use crate::evidence::discovery::Member;
 use crate::evidence::discovery::Reading;
 use crate::evidence::discovery::STEADY_AFTER_A_MOVE;
-use crate::evidence::discovery::Since;
 use crate::evidence::discovery::SourceReports;
 use crate::evidence::discovery::Truth;
 use crate::evidence::event::RANK_ORDER;
@@ -169,9 +169,9 @@ pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Tim
 /// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
 fn is_lagging(route: &Route, control: &Assignment, seen: &Reading, now: Timestamp) -> bool {
     match seen.worth.since {
-        Since::Changed => false,
-        Since::Unknown => !is_unopposed(route, control, seen, now),
-        Since::Unchanged => true,
+        Freshness::Changed => false,
+        Freshness::Unknown => !is_unopposed(route, control, seen, now),
+        Freshness::Unchanged => true,
     }
 }
 
@@ -213,9 +213,9 @@ pub fn contradiction(
     let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
     let why = match seen.worth.since {
         _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
-        Since::Unchanged => "their answer has not changed since before that, so it may be an old one",
-        Since::Unknown => "this worker started later and cannot tell whether their answer is an old one",
-        Since::Changed => "their answer has yet to stand for a while",
+        Freshness::Unchanged => "their answer has not changed since before that, so it may be an old one",
+        Freshness::Unknown => "this worker started later and cannot tell whether their answer is an old one",
+        Freshness::Changed => "their answer has yet to stand for a while",
     };
     let note = format!(
         "{reading}, but the evidence of {} points the route at {known_instance}, and there it stays: {why}; if the \

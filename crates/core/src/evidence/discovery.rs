@@ -169,7 +169,7 @@ impl ReadingHistory {
 
 /// Whether a source's answer is newer than some evidence, as far as one worker can tell. The better one is the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Since {
+pub enum Freshness {
     /// The answer changed since the evidence was accepted, or has agreed with it: the source is not lagging.
     Changed,
     /// This worker started later, and some worker's sources have agreed with the evidence. This one's resolver may
@@ -185,7 +185,7 @@ pub struct Worth {
     /// The event of that evidence; against any other the answer was not judged.
     pub against: Option<EventKey>,
     /// Whether it is newer.
-    pub since: Since,
+    pub since: Freshness,
 }
 
 /// What the witnesses said when the timer asked them.

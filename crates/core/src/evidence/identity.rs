@@ -5,22 +5,22 @@
 //! event does not say (an SNS message of before 2020 has no ARN) cannot be compared and counts as the route's.
 
 use crate::evidence::event::RdsEvent;
+use crate::model::names::ArnPart;
 use crate::model::names::SourceId;
 use crate::model::route::Route;
 use crate::model::source_arn::Followed;
-use crate::model::source_arn::Part;
 use crate::model::source_arn::SourceArn;
 use crate::model::source_arn::SourceKind;
 use crate::named::named;
 use std::fmt;
 
-named!(Part without parse);
+named!(ArnPart without parse);
 
 /// One part as an event says it and as a route has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared<'a> {
     /// Which part.
-    pub part: Part,
+    pub part: ArnPart,
     /// What the event says, if it says it.
     pub event: Option<&'a str>,
     /// What the route has; none where any will do.
@@ -79,11 +79,11 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn of(event: &'a RdsEvent, route: Followed<'a>) -> Self {
         let said = event.source_arn.as_ref().map(SourceArn::location);
-        Self(Part::ALL.map(|part| {
+        Self(ArnPart::ALL.map(|part| {
             let (event, route) = match part {
-                Part::Kind => (Some(event.kind.as_str()), Some(route.kind.as_str())),
-                Part::Name => (Some(event.source.as_str()), route.name.map(SourceId::as_str)),
-                Part::Partition | Part::Account | Part::Region => {
+                ArnPart::Kind => (Some(event.kind.as_str()), Some(route.kind.as_str())),
+                ArnPart::Name => (Some(event.source.as_str()), route.name.map(SourceId::as_str)),
+                ArnPart::Partition | ArnPart::Account | ArnPart::Region => {
                     (said.and_then(|said| said.part(part)), route.location.part(part))
                 }
             };
@@ -107,13 +107,13 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         self.differing().any(|compared| match compared.part {
-            Part::Kind | Part::Name => false,
-            Part::Partition | Part::Account | Part::Region => true,
+            ArnPart::Kind | ArnPart::Name => false,
+            ArnPart::Partition | ArnPart::Account | ArnPart::Region => true,
         })
     }
 
     fn has_the_name(&self) -> bool {
-        self.differing().all(|compared| compared.part != Part::Name)
+        self.differing().all(|compared| compared.part != ArnPart::Name)
     }
 }
 
@@ -174,7 +174,7 @@ pub fn not_followed(routes: &[Route], event: &RdsEvent) -> NotFollowed {
 
 /// What to write where an event should be followed that is not.
 fn remedy(event: &RdsEvent, comparison: &Comparison<'_>) -> String {
-    if comparison.differing().any(|c| c.part == Part::Kind) {
+    if comparison.differing().any(|c| c.part == ArnPart::Kind) {
         return match event.kind {
             SourceKind::Instance => {
                 "what happens to an instance of a cluster says nothing about who writes; if the \

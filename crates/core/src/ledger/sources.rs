@@ -14,9 +14,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::evidence::desired::{Desired, Fact};
+use crate::evidence::discovery::Freshness;
 use crate::evidence::discovery::Reading;
 use crate::evidence::discovery::ReadingHistory;
-use crate::evidence::discovery::Since;
 use crate::evidence::discovery::SourceReport;
 use crate::evidence::discovery::SourceReports;
 use crate::evidence::discovery::Truth;
@@ -85,8 +85,8 @@ impl Known {
     }
 
     /// What a first answer is worth against it that contradicts it.
-    fn against_a_first_answer(self) -> Since {
-        if self.agreed { Since::Unknown } else { Since::Unchanged }
+    fn against_a_first_answer(self) -> Freshness {
+        if self.agreed { Freshness::Unknown } else { Freshness::Unchanged }
     }
 }
 
@@ -121,17 +121,17 @@ impl Against {
 
 /// What a source answered last, and what that is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Answer {
+pub struct SourceAnswer {
     /// The address of the writer that it named.
     pub ip: IpAddr,
     /// Against the newest evidence.
-    pub newest: Since,
+    pub newest: Freshness,
     /// Against the newest evidence that tells what has happened: a failover that starts after it, or an order, makes
     /// no answer newer.
-    pub fact: Since,
+    pub fact: Freshness,
 }
 
-impl Answer {
+impl SourceAnswer {
     /// The answer after a look at which the source named this address, or could not tell.
     ///
     /// The first answer after evidence was accepted is not newer than it, even if it is another one than at the look
@@ -147,13 +147,13 @@ impl Answer {
         let Some(Against { newest: (known, news), fact }) = against else {
             return Some(answer);
         };
-        let since = |named: IpAddr, news: News, stood: Since| {
+        let since = |named: IpAddr, news: News, stood: Freshness| {
             let knew = before.is_some_and(|answer| answer.ip == named);
             match news {
-                _ if ip == named => Since::Changed,
+                _ if ip == named => Freshness::Changed,
                 News::None => stood,
-                News::Accepted if !knew => Since::Unchanged,
-                News::Accepted | News::Own => Since::Changed,
+                News::Accepted if !knew => Freshness::Unchanged,
+                News::Accepted | News::Own => Freshness::Changed,
             }
         };
         let newest = since(known.ip, news, answer.newest);
@@ -166,7 +166,7 @@ impl Answer {
     }
 
     fn changed(ip: IpAddr) -> Self {
-        Self { ip, newest: Since::Changed, fact: Since::Changed }
+        Self { ip, newest: Freshness::Changed, fact: Freshness::Changed }
     }
 
     /// The first answer that this worker hears. What the ledger knows of the answers before decides.
@@ -177,16 +177,16 @@ impl Answer {
         let newest = known.against_a_first_answer();
         let fact = match known.rank {
             // An order takes over what was known before it (`change::agreed_after`).
-            RANK_ORDER if known.agreed => Since::Changed,
+            RANK_ORDER if known.agreed => Freshness::Changed,
             RANK_ORDER | RANK_COMPLETED | RANK_TRUTH => newest,
-            _ => Since::Changed,
+            _ => Freshness::Changed,
         };
         Self { ip, newest, fact }
     }
 
     /// What it is worth against the newest evidence.
     #[must_use]
-    pub fn worth(self, known: Known) -> Since {
+    pub fn worth(self, known: Known) -> Freshness {
         if known.binds() { self.newest } else { self.fact }
     }
 }
@@ -195,7 +195,7 @@ impl Answer {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     readings: ReadingHistory,
-    answers: BTreeMap<DiscoverySource, Answer>,
+    answers: BTreeMap<DiscoverySource, SourceAnswer>,
     /// The newest evidence at the last look.
     newest: LastSeen,
     /// What had happened, by the evidence of the last look.
@@ -234,7 +234,7 @@ impl Sources {
         for (witness, testimony) in &reading.0 {
             let before = self.answers.get(witness).copied();
             let named = testimony.writer().map(|writer| writer.ip);
-            if let Some(answer) = Answer::after(before, named, against) {
+            if let Some(answer) = SourceAnswer::after(before, named, against) {
                 self.answers.insert(*witness, answer);
             }
         }
@@ -291,24 +291,24 @@ impl Sources {
         before.is_some_and(|before| before != now)
     }
 
-    fn worth_of(&self, witness: DiscoverySource, heard: Heard<'_>) -> Option<Since> {
+    fn worth_of(&self, witness: DiscoverySource, heard: Heard<'_>) -> Option<Freshness> {
         let (newest, known) = heard.newest?;
         let answer = self.answers.get(&witness)?;
         if witness == DiscoverySource::Rds && heard.rds_insists(newest) {
-            return Some(Since::Changed);
+            return Some(Freshness::Changed);
         }
         Some(answer.worth(known))
     }
 
     /// Sources that agree with one another are as new as the newest of them.
-    fn worth(&self, heard: Heard<'_>) -> Since {
+    fn worth(&self, heard: Heard<'_>) -> Freshness {
         if heard.route.policy.role == Role::Readers {
             // No event names readers: what moves such a route is the sources' word alone.
-            return Since::Changed;
+            return Freshness::Changed;
         }
         let asked = heard.reading.0.iter();
         let worth = asked.filter_map(|(witness, _)| self.worth_of(*witness, heard));
-        worth.min().unwrap_or(Since::Changed)
+        worth.min().unwrap_or(Freshness::Changed)
     }
 
     /// What the sources say together. One that lags says nothing about now: where the others agree with the evidence,
@@ -326,7 +326,7 @@ impl Sources {
             let writer = testimony.writer();
             writer.is_some_and(|writer| writer.ip == known.ip)
         };
-        let lags = |witness: DiscoverySource| self.worth_of(witness, heard) > Some(Since::Changed);
+        let lags = |witness: DiscoverySource| self.worth_of(witness, heard) > Some(Freshness::Changed);
         let mut asked = heard.reading.0.iter();
         let all = asked.all(|(witness, said)| agrees(said) || (said.writer().is_some() && lags(*witness)));
         let agreeing = heard.reading.0.iter().filter(|(_, said)| agrees(said));

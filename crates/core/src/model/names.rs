@@ -1,7 +1,24 @@
 //! Names and ARNs, checked when they are made.
 
-use crate::model::source_arn::Part;
 use std::fmt;
+
+/// One part of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum ArnPart {
+    /// Cluster, instance, deployment.
+    Kind,
+    /// The identifier.
+    Name,
+    /// `aws`, `aws-cn` …
+    Partition,
+    /// Twelve digits.
+    Account,
+    /// `us-east-1`.
+    #[strum(serialize = "Region")]
+    Region,
+}
 
 /// Partition, account and Region of something in AWS. An empty part is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +41,12 @@ impl<'a> Location<'a> {
 
     /// One of its parts, if it is known; kind and name are no part of a location.
     #[must_use]
-    pub fn part(self, part: Part) -> Option<&'a str> {
+    pub fn part(self, part: ArnPart) -> Option<&'a str> {
         let text = match part {
-            Part::Kind | Part::Name => "",
-            Part::Partition => self.partition,
-            Part::Account => self.account,
-            Part::Region => self.region,
+            ArnPart::Kind | ArnPart::Name => "",
+            ArnPart::Partition => self.partition,
+            ArnPart::Account => self.account,
+            ArnPart::Region => self.region,
         };
         (!text.is_empty()).then_some(text)
     }

@@ -3,7 +3,6 @@
 use crate::model::names::InvalidName;
 use crate::model::names::Location;
 use crate::model::names::SourceId;
-use sha2::Digest;
 use std::fmt;
 
 /// What kind of thing an event is about, from either spelling of the source type.
@@ -30,24 +29,6 @@ impl SourceKind {
     pub fn parse(text: &str) -> Self {
         text.to_ascii_uppercase().replace('-', "_").parse().unwrap_or(Self::Other)
     }
-}
-
-/// One part of an identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
-#[strum(serialize_all = "lowercase")]
-pub enum Part {
-    /// Cluster, instance, deployment.
-    Kind,
-    /// The identifier.
-    Name,
-    /// `aws`, `aws-cn` …
-    Partition,
-    /// Twelve digits.
-    Account,
-    /// `us-east-1`.
-    #[strum(serialize = "Region")]
-    Region,
 }
 
 /// Whether `text` can be a word of the resource type in an ARN of RDS.

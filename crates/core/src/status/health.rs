@@ -90,7 +90,7 @@ impl Assessment {
 
 /// What the load balancer shows of a route, as far as it could be read.
 #[derive(Clone, Copy, Debug)]
-pub enum Shown<'a> {
+pub enum ActualState<'a> {
     /// The rows of its group.
     Group(&'a [ObservedTarget]),
     /// The listener's weights, and the rows of those groups that could be read.
@@ -106,7 +106,7 @@ pub enum Shown<'a> {
 pub fn judge(
     route: &Route,
     control: Option<&Assignment>,
-    shown: Shown<'_>,
+    shown: ActualState<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
 ) -> Assessment {
@@ -121,7 +121,7 @@ pub fn judge(
 fn held_against(
     route: &Route,
     control: Option<&Assignment>,
-    shown: Shown<'_>,
+    shown: ActualState<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
 ) -> Assessment {
@@ -133,13 +133,13 @@ fn held_against(
         return moving;
     }
     let found = match shown {
-        Shown::Nothing => {
+        ActualState::Nothing => {
             let why =
                 format!("it should point at {}; what the load balancer has could not be read", place(goal));
             return Assessment::new(RouteHealth::Unknown, why);
         }
-        Shown::Group(rows) => found_in_group(route, goal, rows),
-        Shown::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
+        ActualState::Group(rows) => found_in_group(route, goal, rows),
+        ActualState::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
     };
     match found {
         Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, nearest, not_followed};
+use writerlink_core::model::names::ArnPart;
 use writerlink_core::model::names::{RouteName, SourceId};
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{Route, Source};
+use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::source_arn::{Part, SourceArn};
 
 use super::values::COMPLETED;
 use super::values::STARTED;
@@ -42,17 +43,17 @@ fn instance_route() -> Route {
 }
 
 /// The ARN with something else in one of its parts.
-fn other(part: Part) -> SourceArn {
+fn other(part: ArnPart) -> SourceArn {
     arn(match part {
-        Part::Kind => "arn:aws:rds:us-east-1:123456789012:db:aurora-source",
-        Part::Name => "arn:aws:rds:us-east-1:123456789012:cluster:aurora-sink",
-        Part::Partition => "arn:aws-cn:rds:us-east-1:123456789012:cluster:aurora-source",
-        Part::Account => "arn:aws:rds:us-east-1:210987654321:cluster:aurora-source",
-        Part::Region => "arn:aws:rds:eu-west-1:123456789012:cluster:aurora-source",
+        ArnPart::Kind => "arn:aws:rds:us-east-1:123456789012:db:aurora-source",
+        ArnPart::Name => "arn:aws:rds:us-east-1:123456789012:cluster:aurora-sink",
+        ArnPart::Partition => "arn:aws-cn:rds:us-east-1:123456789012:cluster:aurora-source",
+        ArnPart::Account => "arn:aws:rds:us-east-1:210987654321:cluster:aurora-source",
+        ArnPart::Region => "arn:aws:rds:eu-west-1:123456789012:cluster:aurora-source",
     })
 }
 
-fn differing(route: &Route, event: &RdsEvent) -> Vec<Part> {
+fn differing(route: &Route, event: &RdsEvent) -> Vec<ArnPart> {
     let comparison = route.compare(event);
     comparison.differing().map(|part| part.part).collect()
 }
@@ -60,7 +61,7 @@ fn differing(route: &Route, event: &RdsEvent) -> Vec<Part> {
 #[test]
 fn a_route_follows_its_own_database_and_none_that_differs_in_one_part() {
     assert!(route().follows(&of(&arn(OWN))));
-    for part in Part::ALL {
+    for part in ArnPart::ALL {
         let stranger = of(&other(part));
         assert!(!route().follows(&stranger), "{part}");
         assert_eq!(differing(&route(), &stranger), [part]);
@@ -84,7 +85,7 @@ fn what_an_event_does_not_say_counts_as_the_routes() {
 #[test]
 fn what_a_half_told_event_says_is_compared() {
     for (account, region, part) in
-        [(Some("210987654321"), None, Part::Account), (None, Some("eu-west-1"), Part::Region)]
+        [(Some("210987654321"), None, ArnPart::Account), (None, Some("eu-west-1"), ArnPart::Region)]
     {
         let own = SourceId::new("aurora-source").unwrap();
         let told = SourceArn::of_envelope(SourceKind::Cluster, &own, account, region);
@@ -95,7 +96,7 @@ fn what_a_half_told_event_says_is_compared() {
 
 #[test]
 fn a_source_of_another_account_is_followed_by_its_arn_and_not_by_its_name() {
-    for part in [Part::Partition, Part::Account, Part::Region] {
+    for part in [ArnPart::Partition, ArnPart::Account, ArnPart::Region] {
         let elsewhere = following(Source::Elsewhere(other(part)));
         assert!(elsewhere.follows(&of(&other(part))), "{part}");
         assert_eq!(differing(&elsewhere, &of(&arn(OWN))), [part]);
@@ -107,16 +108,16 @@ fn a_source_of_another_account_is_followed_by_its_arn_and_not_by_its_name() {
 fn a_route_that_takes_any_name_keeps_to_its_kind_account_and_region() {
     let any = following(Source::Any);
     assert!(any.follows(&of(&arn(OWN))));
-    assert!(any.follows(&of(&other(Part::Name))));
-    for part in [Part::Kind, Part::Partition, Part::Account, Part::Region] {
+    assert!(any.follows(&of(&other(ArnPart::Name))));
+    for part in [ArnPart::Kind, ArnPart::Partition, ArnPart::Account, ArnPart::Region] {
         assert_eq!(differing(&any, &of(&other(part))), [part]);
     }
 }
 
 #[test]
 fn an_instance_route_does_not_follow_the_cluster_of_its_name() {
-    assert!(instance_route().follows(&of(&other(Part::Kind))));
-    assert_eq!(differing(&instance_route(), &of(&arn(OWN))), [Part::Kind]);
+    assert!(instance_route().follows(&of(&other(ArnPart::Kind))));
+    assert_eq!(differing(&instance_route(), &of(&arn(OWN))), [ArnPart::Kind]);
     for kind in [SourceKind::BlueGreenDeployment, SourceKind::Other] {
         let told = RdsEvent { kind, source_arn: None, ..of(&arn(OWN)) };
         assert!(!instance_route().follows(&told) && !route().follows(&told));
@@ -126,7 +127,7 @@ fn an_instance_route_does_not_follow_the_cluster_of_its_name() {
 #[test]
 fn an_unfollowed_event_names_the_part_that_differs_and_the_remedy() {
     let told = |part| not_followed(&[route()], &of(&other(part))).to_string();
-    insta::assert_snapshot!(Part::ALL.map(told).join("\n"), @r#"
+    insta::assert_snapshot!(ArnPart::ALL.map(told).join("\n"), @r#"
     route orders does not follow DB_INSTANCE aurora-source: its kind is DB_INSTANCE, not CLUSTER; what happens to an instance of a cluster says nothing about who writes; if the route is to follow the instance itself, write database = "instance"
     no route has source aurora-sink
     route orders does not follow CLUSTER aurora-source: its partition is aws-cn, not aws; if a route is to follow it, write source = "arn:aws-cn:rds:us-east-1:123456789012:cluster:aurora-source"
@@ -148,10 +149,10 @@ fn the_nearest_route_has_the_name_before_it_has_anything_else() {
         |name: &str, source: Source| Route { name: RouteName::new(name).unwrap(), ..following(source) };
     let routes = [
         named("another", Source::Named(SourceId::new("sink").unwrap())),
-        named("far", Source::Elsewhere(other(Part::Account))),
+        named("far", Source::Elsewhere(other(ArnPart::Account))),
         named("near", Source::Named(SourceId::new("aurora-source").unwrap())),
     ];
-    let stranger = of(&other(Part::Region));
+    let stranger = of(&other(ArnPart::Region));
     let near = nearest(&routes, &stranger);
     let found: Vec<&str> = near.iter().map(|route| route.name.as_str()).collect();
     assert_eq!(found, ["near"]);
@@ -181,7 +182,7 @@ fn the_event_key_tells_every_part_apart_and_ignores_the_envelope() {
         later,
         RdsEvent { id: None, ..own.clone() },
     ];
-    others.extend(Part::ALL.map(|part| of(&other(part))));
+    others.extend(ArnPart::ALL.map(|part| of(&other(part))));
     others.push(own.clone());
     let mut keys: Vec<EventKey> = others.iter().map(key).collect();
     let elsewhere = Route { name: RouteName::new("s").unwrap(), ..route() };

@@ -8,9 +8,9 @@ use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::Timestamp;
+use writerlink_core::status::health::ActualState;
 use writerlink_core::status::health::NOBODY_KNOWS;
 use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::Shown;
 use writerlink_core::status::health::is_open;
 use writerlink_core::status::health::judge;
 
@@ -99,7 +99,7 @@ fn a_group_that_differs_is_told_beside_the_event() {
 #[test]
 fn a_group_that_could_not_be_read_hides_no_refused_event() {
     let control = with_event(refused_event(Some(9)));
-    let open = judge(&route(), Some(&control), Shown::Nothing, None, second(NOW));
+    let open = judge(&route(), Some(&control), ActualState::Nothing, None, second(NOW));
     assert_eq!(open.standing, RouteHealth::Wrong, "{}", open.why);
 }
 
@@ -115,7 +115,7 @@ fn an_event_that_waits_is_moving_for_as_long_as_its_message_is_expected() {
     let waits = |reason, now: Timestamp| {
         let control = with_event(open_event(Some(3), None, reason));
         let shown = [healthy(2)];
-        let judged = judge(&route(), Some(&control), Shown::Group(&shown), None, now);
+        let judged = judge(&route(), Some(&control), ActualState::Group(&shown), None, now);
         (judged.standing, is_open(&control, now))
     };
     let turn = second(201).plus(LEFT_TO_NEWER_FOR);

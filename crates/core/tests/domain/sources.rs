@@ -6,7 +6,7 @@ use writerlink_core::decision::goal::TargetDecision;
 use writerlink_core::decision::goal::contradiction;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Since, Truth};
+use writerlink_core::evidence::discovery::{Freshness, Truth};
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
 use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
@@ -391,7 +391,7 @@ fn a_route_of_readers_follows_its_sources_whatever_they_said_before() {
     watch.route.policy.role = Role::Readers;
     watch.accept(2, RANK_TRUTH);
     let (_, seen) = watch.sees(RDS_1);
-    assert_eq!(seen.worth.since, Since::Changed);
+    assert_eq!(seen.worth.since, Freshness::Changed);
 }
 
 // --- what the ledger keeps of it ----------------------------------------------------------------

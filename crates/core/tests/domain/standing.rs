@@ -21,10 +21,10 @@ use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_core::model::time::Timestamp;
+use writerlink_core::status::health::ActualState;
 use writerlink_core::status::health::Assessment;
 use writerlink_core::status::health::NOBODY_KNOWS;
 use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::Shown;
 use writerlink_core::status::health::judge;
 use writerlink_core::status::last_move::LastMove;
 
@@ -55,7 +55,7 @@ pub(crate) fn judged(control: &Assignment, rows: &[ObservedTarget]) -> Assessmen
 }
 
 fn judged_on(route: &Route, control: &Assignment, rows: &[ObservedTarget]) -> Assessment {
-    judge(route, Some(control), Shown::Group(rows), None, second(NOW))
+    judge(route, Some(control), ActualState::Group(rows), None, second(NOW))
 }
 
 pub(crate) fn says(standing: RouteHealth, why: &str) -> Assessment {
@@ -102,7 +102,7 @@ fn a_group_with_only_the_desired_target_is_in_sync_whatever_is_draining() {
 fn a_route_that_nothing_has_moved_is_unknown() {
     let unknown = says(RouteHealth::Unknown, NOBODY_KNOWS);
     assert_eq!(judged(&Assignment::default(), &[healthy(2)]), unknown);
-    let never_seen = judge(&route(), None, Shown::Group(&[]), None, second(NOW));
+    let never_seen = judge(&route(), None, ActualState::Group(&[]), None, second(NOW));
     assert_eq!(never_seen, unknown);
 }
 
@@ -112,7 +112,7 @@ fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
     let held = |deadline| Assignment { lease: Some(lease(deadline)), ..pointing() };
     let moving = judged(&held(second(NOW + 5)), &[healthy(1)]);
     assert_eq!(moving.standing, RouteHealth::Moving);
-    let unread = judge(&route(), Some(&held(second(NOW))), Shown::Nothing, None, second(NOW));
+    let unread = judge(&route(), Some(&held(second(NOW))), ActualState::Nothing, None, second(NOW));
     assert_eq!(unread.standing, RouteHealth::Moving);
     // Its holder is gone for certain: what the group holds counts again.
     let skew = i64::try_from(CLOCK_SKEW_MAX.as_secs()).unwrap();
@@ -131,7 +131,7 @@ fn what_is_missing_and_what_is_too_many_is_named() {
 
 #[test]
 fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
-    let unread = judge(&route(), Some(&pointing()), Shown::Nothing, None, second(NOW));
+    let unread = judge(&route(), Some(&pointing()), ActualState::Nothing, None, second(NOW));
     assert_eq!(unread.standing, RouteHealth::Unknown);
     assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
 }
@@ -215,7 +215,7 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
     let last: LastMove = deferred(second(NOW - 30));
     let judged = |now| {
         let shown = [healthy(1)];
-        judge(&route(), Some(&pointing()), Shown::Group(&shown), Some(&last), second(now))
+        judge(&route(), Some(&pointing()), ActualState::Group(&shown), Some(&last), second(now))
     };
     let moving = judged(NOW);
     assert_eq!(moving.standing, RouteHealth::Moving);
@@ -255,7 +255,7 @@ fn scene(in_service: u8, rows: &[u8]) -> ObservedListener {
 
 fn judged_weighted(scene: &ObservedListener) -> Assessment {
     let (route, weighted) = weighted_route();
-    let shown = Shown::Weighted(&weighted, scene);
+    let shown = ActualState::Weighted(&weighted, scene);
     judge(&route, Some(&pointing()), shown, None, second(NOW))
 }
 

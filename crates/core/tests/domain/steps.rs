@@ -9,9 +9,9 @@ use writerlink_core::decision::goal::aim;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::Freshness;
 use writerlink_core::evidence::discovery::Member;
 use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::Since;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::evidence::CommandKind;
@@ -64,7 +64,7 @@ enum Step {
     /// An event of so many seconds ago is delivered.
     Told(EventId, u8, i64),
     /// The timer looks, and the witnesses say this; it stood for so long, and is worth this much.
-    Looks(Truth, Option<u64>, Since),
+    Looks(Truth, Option<u64>, Freshness),
     /// A person orders something.
     Orders(CommandKind, Vec<Rule>),
 }
@@ -204,7 +204,7 @@ impl Ledger {
             | TargetDecision::Unknown => return Ok(()),
         };
         let differs = self.control().desired.as_ref() != Some(&desired);
-        let lags = seen.worth.since == Since::Unchanged;
+        let lags = seen.worth.since == Freshness::Unchanged;
         let pinned = self.control().safety.pinned(self.now).is_some();
         let newest = self.control().newest();
         let news = newest.is_some_and(|newest| newest.target != desired.target);
@@ -354,11 +354,11 @@ fn any_truth() -> impl Strategy<Value = Truth> {
     ]
 }
 
-fn any_since() -> impl Strategy<Value = Since> {
+fn any_since() -> impl Strategy<Value = Freshness> {
     prop_oneof![
-        4 => Just(Since::Changed),
-        1 => Just(Since::Unknown),
-        1 => Just(Since::Unchanged),
+        4 => Just(Freshness::Changed),
+        1 => Just(Freshness::Unknown),
+        1 => Just(Freshness::Unchanged),
     ]
 }
 
@@ -430,7 +430,7 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
         Step::Passes(Duration::from_secs(10)),
         Step::Orders(CommandKind::Pause { within: None }, Vec::new()),
         Step::Told(COMPLETED, 2, 0),
-        Step::Looks(members(2, &[1]), Some(4), Since::Changed),
+        Step::Looks(members(2, &[1]), Some(4), Freshness::Changed),
     ];
     for step in steps {
         ledger.take(step, Ending::Finished).unwrap();
@@ -439,7 +439,7 @@ fn a_paused_route_keeps_what_it_is_told_and_follows_it_when_it_is_resumed() {
     assert_eq!(points_at(&ledger), Some(address(1)));
     let resumes = [
         Step::Orders(CommandKind::Resume, Vec::new()),
-        Step::Looks(members(2, &[1]), None, Since::Unchanged),
+        Step::Looks(members(2, &[1]), None, Freshness::Unchanged),
     ];
     for step in resumes {
         ledger.take(step, Ending::Finished).unwrap();

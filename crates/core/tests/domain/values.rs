@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
+use writerlink_core::evidence::discovery::Freshness;
 use writerlink_core::evidence::discovery::Member;
 use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::Since;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::discovery::Worth;
 use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
@@ -210,19 +210,19 @@ pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Reading {
         truth,
         stood: None,
         said: "rds says so".to_owned(),
-        worth: Worth { against: None, since: Since::Changed },
+        worth: Worth { against: None, since: Freshness::Changed },
     }
 }
 
 /// The same, worth this much against the newest evidence of that route.
-pub(crate) fn worth(seen: Reading, control: &Assignment, since: Since) -> Reading {
+pub(crate) fn worth(seen: Reading, control: &Assignment, since: Freshness) -> Reading {
     let against = control.newest().map(|newest| newest.event);
     Reading { worth: Worth { against, since }, ..seen }
 }
 
 /// The same, from sources that have changed since the newest evidence of that route.
 pub(crate) fn newer(seen: Reading, control: &Assignment) -> Reading {
-    worth(seen, control, Since::Changed)
+    worth(seen, control, Freshness::Changed)
 }
 
 /// Three readings that agreed, the last of them at `at`.

@@ -9,7 +9,7 @@ use crate::attempt::provenance::RecordAuthor;
 use crate::attempt::recover::RECOVERED_MAX;
 use crate::attempt::states::{Committed, StateStore};
 use crate::audit_chain::verify_newest;
-use crate::ports::{Audit, AuditQuery, CallError, ErrorKind, Ledger, Ports};
+use crate::ports::{AuditQuery, AuditReader, CallError, ErrorKind, Ledger, Ports};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::rebuild::rebuilt;
@@ -112,7 +112,7 @@ pub struct Adopting {
 /// Continues chains that no worker continues by itself, as a person asks for it.
 pub struct LedgerRepair {
     ledger: Arc<dyn Ledger>,
-    audit: Arc<dyn Audit>,
+    audit: Arc<dyn AuditReader>,
     states: StateStore,
 }
 

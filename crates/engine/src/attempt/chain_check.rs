@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::attempt::states::StateStore;
 use crate::audit_chain::verify_newest;
-use crate::ports::{Audit, CallError, Ledger, Ports};
+use crate::ports::{AuditReader, CallError, Ledger, Ports};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::state::ChainHead;
 use writerlink_core::model::route::Route;
@@ -12,7 +12,7 @@ use writerlink_core::model::route::Route;
 /// Checks the chains of routes, one at a time.
 pub struct ChainCheck {
     ledger: Arc<dyn Ledger>,
-    audit: Arc<dyn Audit>,
+    audit: Arc<dyn AuditReader>,
     states: Arc<StateStore>,
 }
 

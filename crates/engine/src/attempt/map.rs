@@ -13,8 +13,8 @@ use crate::attempt::memory::Denied;
 use crate::attempt::tick::TimerRecord;
 use crate::attempt::watched::RouteWatch;
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
+use writerlink_core::evidence::discovery::Freshness;
 use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::Since;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::evidence::discovery::Worth;
 use writerlink_core::evidence::drift::{compared_with, first_after, told};
@@ -186,7 +186,7 @@ impl MapComparison {
             truth: Truth::Silent,
             stood: None,
             said: said.clone(),
-            worth: Worth { against: None, since: Since::Changed },
+            worth: Worth { against: None, since: Freshness::Changed },
         };
         let evidence = Evidence::now(&route.name, Trigger::Truth(sighting), self.clock.random());
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use crate::attempt::bug;
 use crate::attempt::provenance::RecordContext;
 use crate::attempt::states::{Committed, StateStore};
+use crate::audit_chain::ChainDefect;
 use crate::audit_chain::ChainStep;
 use crate::audit_chain::ChainWalk;
-use crate::audit_chain::Fault;
 use crate::audit_chain::Follower;
 use crate::audit_chain::compared_end;
 use crate::ports::{CallError, Commit, ErrorKind, StoredRecord};
@@ -177,8 +177,8 @@ impl StateStore {
         while behind.fault.is_none() && !behind.more {
             behind.fault = match walk.go_on(self.audit.as_ref()).await? {
                 ChainStep::End => return Ok(behind),
-                ChainStep::Missing { expected, found } => Some(Fault::missing(expected, found).broken),
-                ChainStep::Unreadable(row) => Some(Fault::unreadable(&row).broken),
+                ChainStep::Missing { expected, found } => Some(ChainDefect::missing(expected, found).broken),
+                ChainStep::Unreadable(row) => Some(ChainDefect::unreadable(&row).broken),
                 ChainStep::Records(records) => behind.take(records, &mut chain, most),
             };
         }

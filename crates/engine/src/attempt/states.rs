@@ -8,7 +8,7 @@ use crate::attempt::memory::{Denied, Sighting, StateCache};
 use crate::attempt::provenance::{RecordAuthor, RecordContext};
 use crate::attempt::steps::{Steps, without_id};
 use crate::attempt::{Task, bug, group_of};
-use crate::ports::{Audit, CallError, Clock, Commit, Ledger, Ports};
+use crate::ports::{AuditReader, CallError, Clock, Commit, Ledger, Ports};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::change;
@@ -64,7 +64,7 @@ impl News {
 /// Reads and writes the states of routes for one process, and rebuilds those that are behind their records.
 pub struct StateStore {
     pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) audit: Arc<dyn Audit>,
+    pub(super) audit: Arc<dyn AuditReader>,
     pub(super) clock: Arc<dyn Clock>,
     author: RecordAuthor,
     cache: StateCache,

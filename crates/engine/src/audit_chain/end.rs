@@ -1,7 +1,7 @@
 //! Where a chain ends: its newest records, and whether the last one is the head of the route's state.
 
-use crate::audit_chain::{Fault, Verification};
-use crate::ports::{Audit, AuditQuery, CallError, Ledger};
+use crate::audit_chain::{ChainDefect, Verification};
+use crate::ports::{AuditQuery, AuditReader, CallError, Ledger};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::status::chain_end::ChainEnd;
 
@@ -21,7 +21,7 @@ const READINGS: u32 = 5;
 /// When one of them cannot be read: that says nothing about them.
 pub async fn compared_end(
     ledger: &dyn Ledger,
-    audit: &dyn Audit,
+    audit: &dyn AuditReader,
     route: &RouteName,
 ) -> Result<Option<ChainEnd>, CallError> {
     let query = AuditQuery::Newest { route: route.clone() };
@@ -47,13 +47,17 @@ impl Verification {
     ///
     /// # Errors
     /// When state or records cannot be read.
-    pub async fn compare_end(&mut self, ledger: &dyn Ledger, audit: &dyn Audit) -> Result<(), CallError> {
+    pub async fn compare_end(
+        &mut self,
+        ledger: &dyn Ledger,
+        audit: &dyn AuditReader,
+    ) -> Result<(), CallError> {
         if self.fault.is_some() || self.chain.verified().seq <= self.head.seq {
             return Ok(());
         }
         let end = compared_end(ledger, audit, self.walk.route()).await?;
         let behind = end.and_then(|end| end.behind());
-        self.fault = behind.map(Fault::behind);
+        self.fault = behind.map(ChainDefect::behind);
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ fn summary(oldest_look: Option<Duration>) -> WorkerEvent<'static> {
     WorkerEvent::Summary(Summary { oldest_look, ..Summary::default() })
 }
 
-fn silent(liveness: &Liveness) -> Vec<Part> {
+fn silent(liveness: &Liveness) -> Vec<WorkerComponent> {
     let silences = liveness.silences();
     silences.iter().map(|silence| silence.part).collect()
 }
@@ -56,7 +56,7 @@ fn the_timer_does_not_speak_for_the_receiving_loop() {
     liveness.tell(&summary(None));
     assert_eq!(silent(&liveness), []);
     clock.advance(SECOND);
-    assert_eq!(silent(&liveness), [Part::Receiving]);
+    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
     liveness.tell(&WorkerEvent::Turned);
     assert_eq!(silent(&liveness), [], "one turn makes it well again");
 }
@@ -66,7 +66,7 @@ fn the_receiving_loop_does_not_speak_for_the_timer() {
     let (clock, liveness) = started(true);
     clock.advance(TIMER_SILENT_MAX);
     liveness.tell(&WorkerEvent::Turned);
-    assert_eq!(silent(&liveness), [Part::Timer]);
+    assert_eq!(silent(&liveness), [WorkerComponent::Timer]);
     liveness.tell(&summary(None));
     assert_eq!(silent(&liveness), []);
 }
@@ -82,7 +82,7 @@ fn a_timer_that_goes_round_beside_a_look_without_end_is_unwell() {
         liveness.tell(&WorkerEvent::Turned);
         liveness.tell(&summary(Some(age)));
     }
-    assert_eq!(silent(&liveness), [Part::Look]);
+    assert_eq!(silent(&liveness), [WorkerComponent::Look]);
     liveness.tell(&summary(None));
     assert_eq!(silent(&liveness), []);
 }
@@ -107,7 +107,7 @@ fn a_call_of_the_queue_or_an_attempt_is_no_turn_of_the_receiving_loop() {
     );
     liveness.tell(&WorkerEvent::QueueFailed(&error));
     liveness.tell(&WorkerEvent::Panicked("at a test"));
-    assert_eq!(silent(&liveness), [Part::Receiving]);
+    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_stopping_worker_is_well_until_it_should_have_ended() {
     clock.advance(within);
     assert_eq!(silent(&liveness), [], "it finishes what is in hand");
     clock.advance(ENDS_LATE_MAX);
-    assert_eq!(silent(&liveness), [Part::Stop]);
+    assert_eq!(silent(&liveness), [WorkerComponent::Stop]);
 }
 
 #[test]

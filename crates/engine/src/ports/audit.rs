@@ -169,7 +169,7 @@ pub enum NoRecords {
 
 /// The audit's reading side: one Query a page, never a Scan.
 #[async_trait]
-pub trait Audit: Send + Sync {
+pub trait AuditReader: Send + Sync {
     /// A page of at most `limit` rows. What the service refuses is an error, and what a row holds is a value: the two are
     /// never taken for each other.
     async fn page(&self, query: &AuditQuery, limit: u32, cursor: Option<&str>) -> Result<Page, CallError>;

@@ -8,20 +8,20 @@ use crate::text::is_visible;
 /// that one shows a number and no invisible character. What lays a text out stays, and so do the escape sequences: those
 /// of this program are the only ones, since [`crate::text::clean`] has taken those from outside.
 #[derive(Debug)]
-pub struct Shown<W> {
+pub struct EscapingWriter<W> {
     out: W,
     /// The beginning of a character whose end has not come yet.
     unfinished: Vec<u8>,
 }
 
-impl<W: Write> Shown<W> {
+impl<W: Write> EscapingWriter<W> {
     /// A terminal, with the colours of this program.
     pub fn terminal(out: W) -> Self {
         Self { out, unfinished: Vec::new() }
     }
 }
 
-impl<W: Write> Write for Shown<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut all = std::mem::take(&mut self.unfinished);
         all.extend_from_slice(bytes);
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn written(pieces: &[&[u8]]) -> String {
-        let mut shown = Shown::terminal(Vec::new());
+        let mut shown = EscapingWriter::terminal(Vec::new());
         for piece in pieces {
             shown.write_all(piece).unwrap();
         }

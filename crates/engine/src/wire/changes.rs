@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::wire::kept::JsonAttribute;
-use crate::wire::record::UnreadableRecord;
 use writerlink_core::ledger::changes::{Changes, EventChange, Field};
 use writerlink_core::model::time::Timestamp;
 
@@ -53,21 +52,18 @@ fn event_text(event: &EventChange) -> Value {
     text
 }
 
-pub(super) fn read(mut text: ChangesText) -> Result<Changes, UnreadableRecord> {
+/// Reads them; the error quotes the field that no record can have.
+pub(super) fn read(mut text: ChangesText) -> Result<Changes, String> {
     let event = text.remove(EVENT);
     let event = event.map(|value| {
         let read = event_of(&value);
-        read.ok_or_else(|| impossible(EVENT, &value))
+        read.ok_or_else(|| format!("{EVENT}: {value}"))
     });
     let route = text.iter().map(|(key, value)| {
         let read = field_of(key, value);
-        read.ok_or_else(|| impossible(key, value))
+        read.ok_or_else(|| format!("{key}: {value}"))
     });
     Ok(Changes { route: route.collect::<Result<_, _>>()?, event: event.transpose()? })
-}
-
-fn impossible(key: &str, value: &Value) -> UnreadableRecord {
-    UnreadableRecord::Value { field: "changes", value: format!("{key}: {value}") }
 }
 
 fn field_of(key: &str, value: &Value) -> Option<Field> {

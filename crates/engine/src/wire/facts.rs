@@ -1,9 +1,10 @@
 //! The six facts that both spellings of an RDS event carry, and what makes an event of them.
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::names::ArnPart;
 use writerlink_core::model::names::SourceId;
+use writerlink_core::model::source_arn::SourceArn;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_core::model::source_arn::{Part, SourceArn};
 use writerlink_core::model::time::Timestamp;
 
 use crate::wire::Parsed;
@@ -121,7 +122,9 @@ impl Facts<'_> {
         if kind != SourceKind::Other && kind != arn.kind() {
             return differs(&self.kind, format!("the kind of {named}"), kind.as_str());
         }
-        for (field, part) in [(&self.sender.account, Part::Account), (&self.sender.region, Part::Region)] {
+        for (field, part) in
+            [(&self.sender.account, ArnPart::Account), (&self.sender.region, ArnPart::Region)]
+        {
             let of_arn = arn.location().part(part).unwrap_or_default();
             if let Some(found) = field.text()?.filter(|found| found != of_arn) {
                 return differs(field, format!("the {part} of {named}"), &found);

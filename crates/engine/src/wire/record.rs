@@ -289,7 +289,8 @@ impl TryFrom<Text> for AuditRecord {
     type Error = UnreadableRecord;
 
     fn try_from(mut text: Text) -> Result<Self, UnreadableRecord> {
-        let changes = text.changes.take().map(changes::read).transpose()?;
+        let changes = text.changes.take().map(changes::read).transpose();
+        let changes = changes.map_err(|value| UnreadableRecord::Value { field: "changes", value })?;
         Ok(Self {
             changes,
             route: valid("route", text.route.clone(), |t| RouteName::new(t).ok())?,

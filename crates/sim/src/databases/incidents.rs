@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::databases::{Cluster, Clusters, Instance, Lag, Place, State, TimedEvent, Timeline};
+use crate::databases::{Cluster, Clusters, Instance, Lag, Placement, State, TimedEvent, Timeline};
 use crate::faults::lock;
 use crate::notices::{Notice, Renaming};
 use writerlink_core::evidence::event::RdsEvent;
@@ -86,7 +86,7 @@ pub(super) struct Planned {
 
 impl Clusters {
     /// Adds a DB instance that stands for itself, or replaces it. With a standby it is a Multi-AZ instance.
-    pub fn add_instance(&self, instance: &Instance, standby: Option<Place>) {
+    pub fn add_instance(&self, instance: &Instance, standby: Option<Placement>) {
         let mut added = Cluster::of(Database::Instance, std::slice::from_ref(instance));
         added.standby = standby;
         if let Ok(source) = SourceId::new(instance.id.as_str()) {
@@ -136,7 +136,7 @@ impl Clusters {
             let places = found.members.get_mut(instance)?;
             let zone = places.now(now)?.zone.clone();
             let moved_at = now + self.draw(HOST_REPLACED_MS);
-            places.push(moved_at, Place { ip, zone }, self.lag());
+            places.push(moved_at, Placement { ip, zone }, self.lag());
             let event = |due, notice| self.will_say((SourceKind::Instance, &own), due, &notice);
             Some(HostReplacement {
                 moved_at,
@@ -318,7 +318,7 @@ mod tests {
         let (orders, old) = (source("orders"), instance("orders", 1));
         let standby = instance("orders", 2);
         let Instance { ip, zone, .. } = standby.clone();
-        world.rds.add_instance(&old, Some(Place { ip, zone }));
+        world.rds.add_instance(&old, Some(Placement { ip, zone }));
         let failover = world.rds.fail_over_instance(&orders).unwrap();
         until(&world, failover.promoted_at).await;
         assert_eq!(world.rds.writer(&orders), Some(standby.clone()));

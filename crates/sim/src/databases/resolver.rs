@@ -47,13 +47,13 @@ struct CachedAnswer {
 
 /// A caching resolver, shared by the processes that are put behind it.
 #[derive(Debug)]
-pub struct Resolver {
+pub struct CachingResolver {
     config: ResolverConfig,
     cut_off_until: Mutex<Duration>,
     kept: Mutex<BTreeMap<String, CachedAnswer>>,
 }
 
-impl Resolver {
+impl CachingResolver {
     /// A resolver that knows nothing yet.
     #[must_use]
     pub fn new(config: ResolverConfig) -> Arc<Self> {
@@ -121,19 +121,19 @@ pub struct Heard {
 /// The resolvers of a world's processes, and what the processes heard.
 #[derive(Debug, Default)]
 pub(super) struct Askers {
-    resolvers: Mutex<BTreeMap<String, Arc<Resolver>>>,
+    resolvers: Mutex<BTreeMap<String, Arc<CachingResolver>>>,
     heard: Mutex<Vec<Heard>>,
 }
 
 impl Askers {
-    pub(super) fn resolver(&self, process: &str) -> Option<Arc<Resolver>> {
+    pub(super) fn resolver(&self, process: &str) -> Option<Arc<CachingResolver>> {
         lock(&self.resolvers).get(process).cloned()
     }
 }
 
 impl Clusters {
     /// From now on this process reads names through that resolver.
-    pub fn put_behind(&self, process: &str, resolver: &Arc<Resolver>) {
+    pub fn put_behind(&self, process: &str, resolver: &Arc<CachingResolver>) {
         lock(&self.askers.resolvers).insert(process.to_owned(), Arc::clone(resolver));
     }
 
@@ -181,8 +181,10 @@ mod tests {
     #[test]
     fn an_answer_is_kept_for_its_ttl_or_for_longer_if_the_resolver_raises_it() {
         for (min_ttl, kept) in [(0, 5), (300, 300)] {
-            let resolver =
-                Resolver::new(ResolverConfig { min_ttl: seconds(min_ttl), ..ResolverConfig::default() });
+            let resolver = CachingResolver::new(ResolverConfig {
+                min_ttl: seconds(min_ttl),
+                ..ResolverConfig::default()
+            });
             assert_eq!(resolver.look_up("db", seconds(10), || says(1)), Ok(ip(1)));
             let last = seconds(10 + kept - 1);
             assert_eq!(resolver.look_up("db", last, never), Ok(ip(1)));
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn a_resolver_serves_stale_answers_until_its_upstream_is_back() {
         for serve_stale in [true, false] {
-            let resolver = Resolver::new(ResolverConfig { serve_stale, ..ResolverConfig::default() });
+            let resolver = CachingResolver::new(ResolverConfig { serve_stale, ..ResolverConfig::default() });
             resolver.look_up("db", seconds(0), || says(1)).unwrap();
             resolver.cut_off(seconds(7_200));
             let away = resolver.look_up("db", seconds(7_199), never);
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn a_name_asked_for_too_early_stays_absent_and_so_do_its_aliases() {
         let resolver =
-            Resolver::new(ResolverConfig { negative_ttl: seconds(900), ..ResolverConfig::default() });
+            CachingResolver::new(ResolverConfig { negative_ttl: seconds(900), ..ResolverConfig::default() });
         let error = resolver.look_up("db-1", seconds(0), absent).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Missing);
         // The cluster's endpoint leads there by now, and the resolver believes itself.

@@ -3,9 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::databases::witnesses::RESOLVE;
 use crate::faults::unreachable;
 use writerlink_engine::ports::{CallError, ErrorKind};
+
+/// A look-up of a name.
+pub(crate) const RESOLVE: &str = "ResolveName";
 
 /// How long after a change its witnesses notice, in milliseconds, drawn anew for each change.
 #[derive(Clone, Debug, PartialEq, Eq)]

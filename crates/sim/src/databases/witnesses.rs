@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::databases::resolver::{Resolved, Resolver};
+use crate::databases::resolver::{CachingResolver, Resolved};
 use crate::databases::sight::{ApiFault, Lags, NameFault};
-use crate::databases::{Cluster, Clusters, Lag, Place, State};
+use crate::databases::{Cluster, Clusters, Lag, Placement, State};
 use crate::faults::{lock, unreachable};
 use writerlink_core::evidence::discovery::Member;
 use writerlink_core::evidence::discovery::SourceReport;
@@ -22,9 +22,6 @@ use writerlink_engine::ports::{CallError, ErrorKind};
 /// What RDS's API is asked about a cluster, and about an instance.
 const DESCRIBE_CLUSTERS: &str = "DescribeDBClusters";
 pub(crate) const DESCRIBE_INSTANCES: &str = "DescribeDBInstances";
-
-/// A look-up of a name.
-pub(crate) const RESOLVE: &str = "ResolveName";
 
 /// Where every endpoint's name ends.
 const DOMAIN: &str = "abc123.us-east-1.rds.amazonaws.com";
@@ -48,7 +45,7 @@ struct Names<'a> {
     /// Which of two servers answers a look-up: the one that knows, or (`true`) the one that does not yet.
     coin: &'a dyn Fn() -> bool,
     /// What stands in between.
-    resolver: Option<&'a Resolver>,
+    resolver: Option<&'a CachingResolver>,
 }
 
 impl Names<'_> {
@@ -94,7 +91,7 @@ impl Cluster {
             Some(NameFault::Stale) => places.and_then(|places| places.before(now, 1).or(places.now(now))),
             Some(fault) => return Err(fault.error()),
         };
-        place.map(|Place { ip, .. }| *ip).ok_or_else(|| NameFault::NoSuchName.error())
+        place.map(|Placement { ip, .. }| *ip).ok_or_else(|| NameFault::NoSuchName.error())
     }
 
     /// What the name servers say of the source's endpoint.
