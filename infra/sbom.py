@@ -41,6 +41,13 @@ def compiled_in(metadata):
     return root, uses
 
 
+def one_program(root, uses, packages):
+    """The crates of this repository are one program: what each of them uses, the root uses."""
+    ours = {id for id in uses if packages[id]["source"] is None and packages[id]["name"].startswith("writerlink")}
+    used = {dep for id in ours for dep in uses[id]} - ours
+    return {root: sorted(used)} | {id: deps for id, deps in uses.items() if id not in ours}
+
+
 def checksums():
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     return {(package["name"], package["version"]): package.get("checksum") for package in lock["package"]}
@@ -66,6 +73,7 @@ def main():
     metadata = cargo_metadata(target)
     packages = {package["id"]: package for package in metadata["packages"]}
     root, uses = compiled_in(metadata)
+    uses = one_program(root, uses, packages)
     sums = checksums()
     strangers = [packages[id]["name"] for id in uses if id != root and packages[id]["source"] != CRATES_IO]
     if strangers:
