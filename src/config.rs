@@ -70,11 +70,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, io};
 
 use ipnet::{IpNet, Ipv4Net};
 

@@ -4,11 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use writerlink::cli;
 use writerlink::cli::args::Args;
 use writerlink::cli::{Answers, Exit, Failure, Look, Session};
 use writerlink::connect::Aws;
-use writerlink::telemetry;
+use writerlink::{cli, telemetry};
 use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
 use writerlink_engine::text::EscapingWriter;

@@ -7,17 +7,10 @@ use async_trait::async_trait;
 use clap::Parser as _;
 use tokio::sync::watch;
 use writerlink::cli;
-use writerlink::cli::Answers;
-use writerlink::cli::Connect;
-use writerlink::cli::Exit;
-use writerlink::cli::Failure;
-use writerlink::cli::Look;
-use writerlink::cli::OpenQueue;
-use writerlink::cli::ProcessContext;
-use writerlink::cli::ReadPorts;
-use writerlink::cli::Resource;
-use writerlink::cli::Session;
 use writerlink::cli::args::Args;
+use writerlink::cli::{
+    Answers, Connect, Exit, Failure, Look, OpenQueue, ProcessContext, ReadPorts, Resource, Session,
+};
 use writerlink::config::Config;
 use writerlink_aws::dynamodb::DynamoLedger;
 use writerlink_core::model::ids::Owner;

@@ -6,8 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use writerlink_sim::dynamodb::EmbeddedDynamo;
 
-use super::capacity::Item;
-use super::capacity::items;
+use super::capacity::{Item, items};
 use super::stage::Stage;
 
 /// The most items of one `BatchWriteItem`.

@@ -17,11 +17,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::cli::ReadPorts;
-use crate::cli::Session;
 use crate::cli::args::{AuditCommand, Global, Output, ResumePoint};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::no_such_route;
+use crate::cli::{ReadPorts, Session, no_such_route};
 use crate::config::Config;
 use writerlink_core::model::names::RouteName;
 use writerlink_engine::audit_query::{PAGE_RECORDS, SCAN_RECORDS_MAX};

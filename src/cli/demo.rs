@@ -15,8 +15,6 @@ use std::thread;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use crate::cli::ReadPorts;
-use crate::cli::Session;
 use crate::cli::args::{Demo, List, Output};
 use crate::cli::audit::{list, verify};
 use crate::cli::demo::scene::StepRow;
@@ -24,6 +22,7 @@ use crate::cli::demo::stage::broken;
 use crate::cli::demo::story::Story;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{JSON_VERSION, Listing, Tone, json, jsonl};
+use crate::cli::{ReadPorts, Session};
 use writerlink_aws::dynamodb::DynamoLedger;
 use writerlink_core::model::target::ObservedTarget;
 

@@ -1,8 +1,7 @@
 //! Why a command did not do what was asked: what, why, and what to do.
 
-use std::fmt;
-use std::io;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use crate::config::{CONFIG_TEXT_VARIABLE, CONFIG_VARIABLE, ConfigError, IP_DICT, TARGET_GROUP_ARN};
 use crate::telemetry::TelemetryError;

@@ -7,9 +7,8 @@ use tokio::sync::watch;
 
 use crate::cli::args::Global;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::serving;
 use crate::cli::serving::{Served, Terms};
-use crate::cli::{OpenQueue, Session};
+use crate::cli::{OpenQueue, Session, serving};
 use crate::config::Config;
 use crate::web;
 use writerlink_core::model::ids::Owner;

@@ -7,9 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::source;
-use writerlink_core::model::names::ArnPart;
-use writerlink_core::model::names::Location;
-use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, TargetGroupArn};
+use writerlink_core::model::names::{ArnPart, InstanceId, ListenerArn, Location, RouteName, TargetGroupArn};
 use writerlink_core::model::policy::Policy;
 
 /// What to write for an instance.

@@ -5,17 +5,14 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::config::checks;
-use crate::config::dns;
 use crate::config::findings::{Findings, Place};
-use crate::config::installation;
 use crate::config::route::draft;
 use crate::config::section::{Document, Number, Section, seconds};
-use crate::config::timer;
 use crate::config::words::Rule;
 use crate::config::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
-    PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings,
+    PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings, checks, dns,
+    installation, timer,
 };
 use writerlink_core::model::provenance::{ConfigHash, Provenance};
 use writerlink_core::model::route::Route;

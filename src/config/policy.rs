@@ -7,11 +7,9 @@ use crate::config::findings::{Findings, Found};
 use crate::config::section::{Number, Section, seconds};
 use crate::config::words::Rule;
 use writerlink_core::model::names::InstanceId;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::FLAP_MOVES_MAX;
 use writerlink_core::model::policy::{
-    Database, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, MapCheck, Policy, Role, SERVING_LIMIT,
-    TRUST_EVENT,
+    Database, DiscoverySource, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, FLAP_MOVES_MAX, MapCheck,
+    Policy, Role, SERVING_LIMIT, TRUST_EVENT,
 };
 
 /// The word for a route that asks nobody.

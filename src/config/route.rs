@@ -5,18 +5,17 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::checks;
 use crate::config::checks::Identity;
 use crate::config::findings::{Findings, Found, Origin};
-use crate::config::policy;
 use crate::config::policy::Asks;
 use crate::config::section::{Number, Section};
-use crate::config::source;
 use crate::config::source::Written;
-use crate::config::strategy;
 use crate::config::strategy::rule_of;
 use crate::config::words::Rule;
-use crate::config::{ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE};
+use crate::config::{
+    ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, checks, policy, source,
+    strategy,
+};
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::policy::Policy;
 use writerlink_core::model::route::{OnStarted, Route};

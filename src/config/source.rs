@@ -6,11 +6,9 @@ use crate::config::findings::{Findings, Found, Place};
 use crate::config::strategy;
 use crate::config::words::Rule;
 use writerlink_core::model::names::SourceId;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Policy};
+use writerlink_core::model::policy::{Database, DiscoverySource, Policy};
 use writerlink_core::model::route::Source;
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 
 /// A source as it is written.
 pub(super) enum Written {

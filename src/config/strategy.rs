@@ -6,12 +6,9 @@ use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::section::Section;
-use crate::config::words::Keyword;
-use crate::config::words::Rule;
-use crate::config::words::words;
+use crate::config::words::{Keyword, Rule, words};
 use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Policy, Role};
+use writerlink_core::model::policy::{Database, DiscoverySource, Policy, Role};
 use writerlink_core::model::route::{Strategy, TargetGroup, Weighted};
 
 const GROUP: &str = "target_group";

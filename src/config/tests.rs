@@ -1,8 +1,7 @@
 use super::*;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, MapCheck, Mode, Policy, Role, ServingWhen};
+use writerlink_core::model::policy::{Database, DiscoverySource, MapCheck, Mode, Policy, Role, ServingWhen};
 use writerlink_core::model::provenance::ConfigHash;
 use writerlink_core::model::route::{OnStarted, Source, Strategy};
 use writerlink_core::model::source_arn::SourceArn;

@@ -1,8 +1,6 @@
 //! The load balancers in front of a route's groups: whether they reach every instance, from everywhere.
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use crate::preflight::group::subject;
 use writerlink_engine::ports::installation::{BalancerFacts, RouteFacts, RouteGroup, Switch};
 

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Finding;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Finding, Lines, Subject};
 use writerlink_core::model::names::Location;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_engine::ports::installation::{ClockReading, Facts, Right, RouteFacts, Seen, Unseen};

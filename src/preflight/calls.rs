@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::preflight::caller::{Place, place_of};
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Subject};
 use crate::preflight::pattern::{Lets, lets};
 use writerlink_engine::ports::installation::{Facts, RuleFacts};
 

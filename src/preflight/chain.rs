@@ -1,8 +1,6 @@
 //! Whether a route's audit ends at the head of its state: a restored table, or a foreign row, stops the route.
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Subject};
 use writerlink_core::status::chain_end::{ChainEnd, Continuation};
 use writerlink_engine::ports::installation::RouteFacts;
 

@@ -1,12 +1,8 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::Role;
+use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{MemberFacts, RouteFacts, Seen, Switch, Unseen};

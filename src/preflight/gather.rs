@@ -7,8 +7,9 @@ use writerlink_core::evidence::event::EventKey;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup};
 use writerlink_engine::audit_chain::compared_end;
-use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::installation::{Facts, Right, RouteFacts, RouteGroup, Seen, Unseen};
+use writerlink_engine::ports::installation::{
+    Facts, Installation, Right, RouteFacts, RouteGroup, Seen, Unseen,
+};
 use writerlink_engine::ports::{AuditQuery, CallError, Ports};
 
 /// Whether what must be refused is tried.

@@ -4,10 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_core::model::policy::{Role, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use crate::preflight::policy;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;

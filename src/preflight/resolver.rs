@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_engine::ports::installation::{NameFacts, RouteFacts, Unseen};
 
 const RESOLVER: Check = Check::ours("resolver");

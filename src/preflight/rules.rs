@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use crate::preflight::probe::shown;
 use crate::preflight::rules::arriving::{Brought, Comes, Elsewhere, comes, home, ids_of};
 use writerlink_core::model::names::SourceId;

@@ -1,10 +1,7 @@
 //! The ledger's tables: whether they have the keys the code uses, and whether they can be lost.
 
 use crate::config::Config;
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_engine::ports::installation::{DescribedTable, Facts, Seen, Switch, TableFacts};
 use writerlink_engine::schema;
 use writerlink_engine::schema::{Keys, Table};

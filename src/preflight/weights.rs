@@ -1,9 +1,6 @@
 //! A weighted route's listener: whether each group has its place there, and its instance in it.
 
-use crate::preflight::finding::Check;
-use crate::preflight::finding::CheckFindings;
-use crate::preflight::finding::Lines;
-use crate::preflight::finding::Subject;
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use crate::preflight::group::{STICKY, subject};
 use writerlink_core::actuation::weights::{Stickiness, Weights};
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};

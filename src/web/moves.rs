@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::outcome::Outcome;

@@ -12,15 +12,13 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::web::shared::CachePolicy;
-use crate::web::shared::Shared;
+use crate::web::shared::{CachePolicy, Shared};
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::health::{Liveness, Readiness};
 use writerlink_engine::ports::{Clock, Ledger, Ports};
-use writerlink_engine::telemetry::event::EventSink;
-use writerlink_engine::telemetry::event::WorkerEvent;
+use writerlink_engine::telemetry::event::{EventSink, WorkerEvent};
 use writerlink_engine::telemetry::prometheus;
 use writerlink_engine::telemetry::prometheus::Tally;
 

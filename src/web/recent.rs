@@ -2,10 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::web::bars;
-use crate::web::day;
 use crate::web::moves::{Move, moves};
 use crate::web::parts::{Room, badge, instant, section, table, transition_link};
+use crate::web::{bars, day};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;

@@ -21,8 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use writerlink_engine::telemetry::event::EventSink;
-use writerlink_engine::telemetry::event::WorkerEvent;
+use writerlink_engine::telemetry::event::{EventSink, WorkerEvent};
 
 /// So many connections are open at once: a few viewers, a scraper and the health check need no more.
 pub const CONNECTIONS_MAX: usize = 64;

@@ -11,15 +11,11 @@ use axum::routing::get;
 
 use crate::web::choice::Choice;
 use crate::web::day::LOOK_BACK;
-use crate::web::overview;
-use crate::web::parts;
 use crate::web::parts::{ICON_PATH, STYLE_PATH, shown};
 use crate::web::recent::{RECENT_RECORDS_MAX, Recent};
-use crate::web::shared::CachePolicy;
-use crate::web::shared::KEPT_FOR;
-use crate::web::shared::Shared;
-use crate::web::transition;
+use crate::web::shared::{CachePolicy, KEPT_FOR, Shared};
 use crate::web::transition::SCAN_MAX;
+use crate::web::{overview, parts, transition};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;

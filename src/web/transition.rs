@@ -2,14 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::web::bars;
 use crate::web::bars::{Shape, Stretch, bar};
 use crate::web::moves::{Move, Tone, moves};
-use crate::web::parts;
 use crate::web::parts::{ROOM, Room, badge, fact, instant, section, table, time, transition_link};
 use crate::web::recent::legend;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordedTrigger;
+use crate::web::{bars, parts};
+use writerlink_core::ledger::record::{Entry, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::target::ObservedTarget;

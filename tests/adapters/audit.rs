@@ -8,8 +8,7 @@ use writerlink_engine::audit_chain::verify_newest;
 use writerlink_engine::ports::ErrorKind;
 
 use crate::support::Account;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 #[tokio::test]
 async fn a_code_that_nobody_listed_is_a_failed_read_and_no_broken_chain() {

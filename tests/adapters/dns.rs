@@ -8,18 +8,13 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use writerlink_aws::databases::AwsDatabases;
 use writerlink_aws::dns::names::{Names, Patience};
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::ReadingHistory;
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{Member, ReadingHistory, SourceReport, SourceReports};
 use writerlink_core::model::names::{InstanceId, RouteName, SourceId};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Policy};
+use writerlink_core::model::policy::{Database, DiscoverySource, Policy};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind, NO_SUCH_NAME};
 
-use super::elbv2::NOWHERE;
-use super::elbv2::group;
+use super::elbv2::{NOWHERE, group};
 use crate::support::Account;
 use crate::support::dns::NameServer;
 

@@ -9,18 +9,10 @@ use writerlink_core::model::policy::MapCheck;
 use writerlink_core::model::route::{Route, Source};
 use writerlink_engine::ports::{CallError, Databases as _, ErrorKind};
 
-use super::dns::at_home;
-use super::dns::databases;
-use super::dns::instance;
-use super::dns::route;
-use super::rds::INSTANCES;
-use super::rds::homeless;
-use super::rds::instances;
-use super::rds::names;
-use super::rds::row;
+use super::dns::{at_home, databases, instance, route};
+use super::rds::{INSTANCES, homeless, instances, names, row};
 use crate::support::dns::NameServer;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 /// A static route of three instances whose map is compared with whom this says.
 fn mapped(map_check: MapCheck) -> Route {

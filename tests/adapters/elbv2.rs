@@ -11,8 +11,7 @@ use writerlink_engine::ports::{CallError, ErrorKind, TargetGroups};
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 pub(crate) const NOWHERE: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";

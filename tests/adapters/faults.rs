@@ -10,15 +10,9 @@ use writerlink_core::model::route::TargetGroup;
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::ports::{CallError, ErrorKind, TargetGroups};
 
-use crate::elbv2::NOWHERE;
-use crate::elbv2::empty_group;
-use crate::elbv2::group;
-use crate::elbv2::target;
-use crate::elbv2::target_groups;
-use crate::elbv2::targets;
+use crate::elbv2::{NOWHERE, empty_group, group, target, target_groups, targets};
 use crate::support::Account;
-use crate::support::microburst::Microburst;
-use crate::support::microburst::Rule;
+use crate::support::microburst::{Microburst, Rule};
 use crate::support::ministack::Ministack;
 
 /// The adapter behind microburst, with an empty group and an account that faults can be aimed at.

@@ -12,9 +12,8 @@ use writerlink_aws::setup;
 use writerlink_core::model::names::TargetGroupArn;
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::installation::{
-    BalancerFacts, DeadLetters, Encryption, Right, RuleTarget, Switch, Unseen,
+    BalancerFacts, DeadLetters, Encryption, Installation, Right, RuleTarget, Switch, Unseen,
 };
 use writerlink_engine::schema;
 use writerlink_engine::system_clock::SystemClock;
@@ -25,8 +24,7 @@ use super::sqs::NAME;
 use crate::support::Account;
 use crate::support::dns::NameServer;
 use crate::support::ministack::Ministack;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/db/50dc6c495c0c9188";

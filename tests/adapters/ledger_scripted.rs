@@ -10,8 +10,7 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::{AuditQuery, AuditReader as _, Ledger as _};
 
 use crate::support::Account;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 /// A ledger without items and records, behind an endpoint that keeps what it is asked.
 async fn scripted() -> (DynamoLedger, Stub) {

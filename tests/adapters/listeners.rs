@@ -6,22 +6,16 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use writerlink_aws::listeners::Elbv2Listeners;
-use writerlink_core::actuation::weights::RegisteredIn;
-use writerlink_core::actuation::weights::Stickiness;
-use writerlink_core::actuation::weights::Weight;
-use writerlink_core::actuation::weights::WeightChange;
-use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::weights::{RegisteredIn, Stickiness, Weight, WeightChange, Weights};
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName};
 use writerlink_core::model::policy::Policy;
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, Weighted};
 use writerlink_engine::ports::{ErrorKind, Listeners};
 
-use super::elbv2::group;
-use super::elbv2::target;
+use super::elbv2::{group, target};
 use crate::support::Account;
 use crate::support::ministack::Ministack;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";

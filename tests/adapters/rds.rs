@@ -4,29 +4,19 @@ use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
 use writerlink_aws::databases::AwsDatabases;
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::{SourceReport, SourceReports, Truth};
 use writerlink_core::model::names::SourceId;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Role};
+use writerlink_core::model::policy::{Database, DiscoverySource, Role};
 use writerlink_core::model::route::{Route, Source};
 use writerlink_core::model::source_arn::SourceArn;
 use writerlink_engine::ports::{AddressError, CallError, Databases, ErrorKind};
 
 use super::dns;
-use super::dns::ENDPOINT;
-use super::dns::at_home;
-use super::dns::databases;
-use super::dns::instance;
-use super::dns::member;
-use super::dns::route;
-use super::dns::says;
+use super::dns::{ENDPOINT, at_home, databases, instance, member, route, says};
 use crate::support::Account;
 use crate::support::dns::NameServer;
 use crate::support::ministack::Ministack;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 const CLUSTERS: &str = "Action=DescribeDBClusters";
 pub(crate) const INSTANCES: &str = "Action=DescribeDBInstances";

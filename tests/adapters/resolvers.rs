@@ -11,9 +11,7 @@ use writerlink_core::model::route::Route;
 use writerlink_engine::ports::CallError;
 use writerlink_engine::ports::installation::Installation;
 
-use super::dns::ENDPOINT;
-use super::dns::at_home;
-use super::dns::route;
+use super::dns::{ENDPOINT, at_home, route};
 use super::installation;
 use crate::support::Account;
 use crate::support::dns::NameServer;

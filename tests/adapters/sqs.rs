@@ -9,11 +9,7 @@ use writerlink_aws::setup;
 use writerlink_aws::setup::SetupError;
 use writerlink_aws::sqs::{OpenError, QueueSettings, SqsQueue};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::Depth;
-use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Message;
-use writerlink_engine::ports::Queue;
+use writerlink_engine::ports::{Depth, ErrorKind, Extended, Message, Queue};
 
 use crate::support::Account;
 use crate::support::ministack::Ministack;

@@ -7,15 +7,11 @@ use aws_sdk_sqs::Client;
 use writerlink_aws::setup;
 use writerlink_aws::sqs::{QueueSettings, SqsQueue};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Message;
-use writerlink_engine::ports::Queue;
+use writerlink_engine::ports::{ErrorKind, Extended, Message, Queue};
 
 use crate::sqs::NAME;
 use crate::support::Account;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 const NOW: Duration = Duration::ZERO;
 

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use writerlink_aws::dynamodb::TableNames;
 use writerlink_aws::installation::{AwsInstallation, What};
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{SourceReport, SourceReports};
 use writerlink_core::model::names::ListenerArn;
-use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::DiscoverySource;
+use writerlink_core::model::policy::{Database, DiscoverySource};
 use writerlink_core::model::route::Route;
-use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::installation::{ListenerRule, Seen, Switch, Unseen};
+use writerlink_engine::ports::installation::{Installation, ListenerRule, Seen, Switch, Unseen};
 use writerlink_engine::ports::{Databases as _, ErrorKind};
 use writerlink_engine::system_clock::SystemClock;
 
@@ -19,8 +16,7 @@ use super::dns;
 use super::sqs::NAME;
 use crate::support::Account;
 use crate::support::dns::NameServer;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
+use crate::support::stub::{Answer, Stub};
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/db/50dc6c495c0c9188/f2f7dc8efc522ab2";

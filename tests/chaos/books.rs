@@ -9,10 +9,7 @@ use serde_json::Value;
 use writerlink_core::model::outcome::IN_HAND_FOR;
 use writerlink_core::model::time::Timestamp;
 
-use crate::messages::Fate;
-use crate::messages::ROUTES;
-use crate::messages::Story;
-use crate::messages::source;
+use crate::messages::{Fate, ROUTES, Story, source};
 use crate::trial::Trial;
 use crate::watch::Seen;
 use crate::workers::Standstill;

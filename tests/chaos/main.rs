@@ -34,23 +34,14 @@ use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
 
 use self::backup::Backup;
-use self::books::Books;
-use self::books::astray;
-use self::books::check_dead_letters;
-use self::books::check_never_empty;
-use self::books::check_with_the_program;
-use self::books::depth;
-use self::books::holders;
-use self::messages::ROUTES;
-use self::messages::Story;
-use self::messages::source;
-use self::schedule::Act;
-use self::schedule::WORKERS;
-use self::schedule::schedule;
+use self::books::{
+    Books, astray, check_dead_letters, check_never_empty, check_with_the_program, depth, holders,
+};
+use self::messages::{ROUTES, Story, source};
+use self::schedule::{Act, WORKERS, schedule};
 use self::support::ministack::Ministack;
 use self::trial::Trial;
-use self::watch::Seen;
-use self::watch::Watcher;
+use self::watch::{Seen, Watcher};
 use self::wire::Wire;
 use self::workers::Workers;
 

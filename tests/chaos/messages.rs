@@ -11,8 +11,7 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::wire::{Parsed, parse};
 
-use crate::trial::NEW;
-use crate::trial::OLD;
+use crate::trial::{NEW, OLD};
 
 /// How many routes there are.
 pub(crate) const ROUTES: usize = 10;

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use writerlink_aws::config::Timeouts;
 
 use crate::support::Account;
-use crate::support::microburst::Microburst;
-use crate::support::microburst::Rule;
+use crate::support::microburst::{Microburst, Rule};
 
 /// The calls that change something, whose reply may be lost after they did.
 const CHANGING: [&str; 7] = [

@@ -6,12 +6,9 @@ use serde_json::Value;
 use writerlink::emf;
 use writerlink_engine::telemetry::measure;
 
-use crate::embedded_metrics::Series;
-use crate::embedded_metrics::lines_of_a_worker;
-use crate::embedded_metrics::series_of;
+use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
 use crate::stacks::templates;
-use crate::troubles::installation;
-use crate::troubles::panicked;
+use crate::troubles::{installation, panicked};
 
 /// What the issue asks for at the least.
 const ALARMS_MIN: usize = 12;

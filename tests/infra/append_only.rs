@@ -4,15 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::policy::Context;
-use crate::policy::Decision;
-use crate::policy::Policy;
-use crate::stacks::ROUTE;
-use crate::stacks::Stacks;
-use crate::stacks::parameters;
-use crate::stacks::resolved;
-use crate::stacks::role_name;
-use crate::stacks::templates;
+use crate::policy::{Context, Decision, Policy};
+use crate::stacks::{ROUTE, Stacks, parameters, resolved, role_name, templates};
 use crate::trial::Trial;
 
 const ACCOUNT: &str = "123456789012";

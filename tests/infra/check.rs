@@ -11,14 +11,10 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use writerlink_aws::dynamodb::TableNames;
 
-use crate::stacks::ROUTE;
-use crate::stacks::Stacks;
+use crate::stacks::{ROUTE, Stacks};
 use crate::support::ministack::Ministack;
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
-use crate::trial::Said;
-use crate::trial::Trial;
-use crate::trial::said;
+use crate::support::stub::{Answer, Stub};
+use crate::trial::{Said, Trial, said};
 
 /// The attributes of infra/privatelink.yaml.
 const ATTRIBUTES: [(&str, &str); 6] = [

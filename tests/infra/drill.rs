@@ -5,12 +5,8 @@ use serde_json::{Value, json};
 use writerlink_aws::dynamodb::TableNames;
 use writerlink_aws::setup::{RECEIVES_MAX, RETENTION, VISIBILITY};
 
-use crate::stacks::ROUTE;
-use crate::stacks::Stacks;
-use crate::stacks::source_arn;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::sample;
+use crate::stacks::{ROUTE, Stacks, source_arn};
+use crate::trial::{OLD, Trial, sample};
 
 /// Puts a failover to the second instance on the default bus, as a person who drills would.
 async fn put(trial: &Trial, source: &str, source_arn: &str) {

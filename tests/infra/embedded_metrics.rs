@@ -7,8 +7,7 @@ use writerlink::emf;
 use writerlink_engine::telemetry::measure;
 
 use crate::stacks::ROUTE;
-use crate::trial::Trial;
-use crate::trial::completed;
+use crate::trial::{Trial, completed};
 use crate::troubles;
 
 /// What a unit may be (`MetricDatum`, CloudWatch API reference).

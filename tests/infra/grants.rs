@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stacks::parameters;
-use crate::stacks::resolved;
-use crate::stacks::templates;
+use crate::stacks::{parameters, resolved, templates};
 
 // IAM user guide, "IAM and STS quotas". White space is not counted.
 const MANAGED_MAX: usize = 6_144;

@@ -10,21 +10,10 @@ use tokio::net::TcpStream;
 use writerlink::cli::args::Args;
 
 use crate::check::in_front;
-use crate::policy::Context;
-use crate::policy::Decision;
-use crate::policy::Policy;
-use crate::policy::matches;
-use crate::recorder::Call;
-use crate::recorder::Recorder;
-use crate::stacks::ROUTE;
-use crate::stacks::Stacks;
-use crate::trial::Background;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Said;
-use crate::trial::Trial;
-use crate::trial::completed;
-use crate::trial::said;
+use crate::policy::{Context, Decision, Policy, matches};
+use crate::recorder::{Call, Recorder};
+use crate::stacks::{ROUTE, Stacks};
+use crate::trial::{Background, NEW, OLD, Said, Trial, completed, said};
 
 /// Granted, and asked for by code that is still to come. A line goes when its code comes: the test fails on one that is
 /// not needed any more.

@@ -5,9 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::policy::Context;
-use crate::policy::Decision;
-use crate::policy::Policy;
+use crate::policy::{Context, Decision, Policy};
 use crate::support::ministack::Ministack;
 use crate::trial::Trial;
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_engine::attempt::OperatorCommands;
@@ -22,9 +21,8 @@ use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::health::ProbeResponse;
 
-use crate::rig::Rig;
-use crate::rig::in_its_own_runtime;
 use crate::rig::log::Log;
+use crate::rig::{Rig, in_its_own_runtime};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

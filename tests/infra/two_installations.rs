@@ -9,9 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use writerlink::config;
 use writerlink::config::CONFIG_TEXT_VARIABLE;
-use writerlink::emf;
+use writerlink::{config, emf};
 use writerlink_core::model::provenance::InstallationName;
 
 use crate::rig::in_its_own_runtime;

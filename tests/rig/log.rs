@@ -9,8 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use writerlink::emf::{LineLayer, LogFormat};
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_engine::ports::Clock;
-use writerlink_engine::telemetry::event::EventSink;
-use writerlink_engine::telemetry::event::WorkerEvent;
+use writerlink_engine::telemetry::event::{EventSink, WorkerEvent};
 use writerlink_engine::telemetry::tracing_sink::TracingSink;
 
 /// A log that is kept in memory.

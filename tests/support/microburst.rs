@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::Account;
 use super::ministack::Ministack;
-use super::standin::Program;
-use super::standin::Standin;
-use super::standin::http;
+use super::standin::{Program, Standin, http};
 
 /// A running microburst, in front of the binary's ministack.
 pub struct Microburst(Standin);

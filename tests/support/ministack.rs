@@ -7,8 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::standin::Program;
-use super::standin::Standin;
+use super::standin::{Program, Standin};
 
 /// A running ministack.
 pub struct Ministack(Standin);

@@ -12,8 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::rig::Rig;
-use crate::rig::invariants::CONVERGES_WITHIN;
-use crate::rig::invariants::Invariants;
+use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 use writerlink_engine::ports::Depth;
 use writerlink_engine::timer::INTERVAL;
 use writerlink_engine::worker::VISIBILITY;

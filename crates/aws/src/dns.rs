@@ -16,8 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::dns::names::{Alias, Families, Located, Names};
 use crate::dns::no_address::NoAddress;
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::{Member, SourceReport};
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::Database;
 use writerlink_core::model::route::Route;

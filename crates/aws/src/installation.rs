@@ -22,10 +22,9 @@ use crate::rds::RdsWitness;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::Clock;
-use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::installation::{
-    BalancerFacts, Environment, GroupFacts, Identity, ListenerRule, MemberFacts, NameFacts, QueueFacts,
-    Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
+    BalancerFacts, Environment, GroupFacts, Identity, Installation, ListenerRule, MemberFacts, NameFacts,
+    QueueFacts, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
 };
 
 /// Why nothing is known of names.

@@ -17,10 +17,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use crate::error::{call_error, invalid, reply};
-use writerlink_core::actuation::weights::Stickiness;
-use writerlink_core::actuation::weights::Weight;
-use writerlink_core::actuation::weights::WeightChange;
-use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::weights::{Stickiness, Weight, WeightChange, Weights};
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_engine::ports::{CallError, ErrorKind, Listeners, Reply};
 

@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::dns::names::{Families, Names};
 use crate::error::{call_error, invalid};
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::SourceReport;
+use writerlink_core::evidence::discovery::{Member, SourceReport};
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_core::model::route::Route;

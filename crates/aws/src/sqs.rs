@@ -17,11 +17,7 @@ use crate::error::{call_error, invalid};
 use crate::sqs::facts::{GET_QUEUE_ATTRIBUTES, attributes};
 pub use crate::sqs::facts::{OpenError, QueueSettings};
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::CallError;
-use writerlink_engine::ports::Depth;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Message;
-use writerlink_engine::ports::Queue;
+use writerlink_engine::ports::{CallError, Depth, Extended, Message, Queue};
 
 const RECEIVE_MESSAGE: &str = "ReceiveMessage";
 const CHANGE_MESSAGE_VISIBILITY: &str = "ChangeMessageVisibility";

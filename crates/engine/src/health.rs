@@ -12,8 +12,7 @@ use std::time::Duration;
 
 pub use crate::health::ask::ask;
 use crate::ports::Clock;
-use crate::telemetry::event::EventSink;
-use crate::telemetry::event::WorkerEvent;
+use crate::telemetry::event::{EventSink, WorkerEvent};
 use crate::timer::{LOOK_LONGEST, SUMMARY_EVERY};
 use crate::worker::TURN_LONGEST;
 use writerlink_core::model::time::CALL_TIMEOUT;

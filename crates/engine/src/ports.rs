@@ -16,8 +16,7 @@ use async_trait::async_trait;
 
 pub use crate::ports::audit::{AuditQuery, AuditReader, NoRecords, Page, Row, StoredRecord, UnreadableRow};
 use writerlink_core::actuation::plan::RegisteredProof;
-use writerlink_core::actuation::weights::WeightChange;
-use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::weights::{WeightChange, Weights};
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::change::Change;

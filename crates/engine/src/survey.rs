@@ -15,22 +15,15 @@ use tokio::task::JoinSet;
 
 use crate::ports::{AuditQuery, CallError, Depth, Page, Ports, Queue, StoredRecord, UnreadableRow};
 use crate::survey::pace::ReadRate;
-use writerlink_core::actuation::weights::ObservedListener;
-use writerlink_core::actuation::weights::Weight;
-use writerlink_core::actuation::weights::Weights;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::ChainHead;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::actuation::weights::{ObservedListener, Weight, Weights};
+use writerlink_core::ledger::state::{Assignment, ChainHead, RouteState};
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::chain_end::{ChainEnd, EndRow};
-use writerlink_core::status::health::ActualState;
-use writerlink_core::status::health::Assessment;
-use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::judge;
+use writerlink_core::status::health::{ActualState, Assessment, RouteHealth, judge};
 use writerlink_core::status::last_move::LastMove;
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the

@@ -7,20 +7,12 @@
 use crate::telemetry::event::Summary;
 mod chains;
 
-use crate::attempt::AttemptResult;
-use crate::attempt::COMPARE_EVERY;
-use crate::attempt::ChainCheck;
-use crate::attempt::MapComparison;
-use crate::attempt::PassResult;
-use crate::attempt::PeriodicPass;
-use crate::attempt::Reconciler;
-use crate::attempt::RouteWatch;
-use crate::attempt::StateStore;
-use crate::attempt::TimerRecord;
-use crate::attempt::Together;
+use crate::attempt::{
+    AttemptResult, COMPARE_EVERY, ChainCheck, MapComparison, PassResult, PeriodicPass, Reconciler,
+    RouteWatch, StateStore, TimerRecord, Together,
+};
 use crate::ports::{Clock, Ports};
-use crate::telemetry::event::EventSink;
-use crate::telemetry::event::WorkerEvent;
+use crate::telemetry::event::{EventSink, WorkerEvent};
 use crate::timer::chains::Chains;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -18,26 +18,16 @@ use crate::process::Process;
 use crate::queue::{ABANDONED_RECEIVE, FifoQueue, RECEIVE_MAX, WAIT_MAX, invalid};
 use crate::target_group::TargetDescription;
 use writerlink_core::actuation::plan::RegisteredProof;
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{Member, SourceReport, SourceReports};
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::names::{InstanceId, SourceId, TargetGroupArn};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Role};
+use writerlink_core::model::policy::{Database, DiscoverySource, Role};
 use writerlink_core::model::route::{Route, TargetGroup};
 use writerlink_core::model::target::{ObservedTarget, Target};
-use writerlink_engine::ports::AddressError;
-use writerlink_engine::ports::CallError;
-use writerlink_engine::ports::Databases;
-use writerlink_engine::ports::Depth;
-use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Message;
-use writerlink_engine::ports::NO_SUCH_NAME;
-use writerlink_engine::ports::Queue;
-use writerlink_engine::ports::Reply;
-use writerlink_engine::ports::TargetGroups;
+use writerlink_engine::ports::{
+    AddressError, CallError, Databases, Depth, ErrorKind, Extended, Message, NO_SUCH_NAME, Queue, Reply,
+    TargetGroups,
+};
 
 /// A process's client of the queue.
 #[derive(Debug)]

@@ -43,8 +43,7 @@ use serde::de::DeserializeOwned;
 pub use crate::dynamodb::restore::{Backup, LedgerTable};
 use crate::process::Process;
 use writerlink_aws::dynamodb::{DynamoLedger, TableNames, create_tables};
-use writerlink_core::model::time::CALL_TIMEOUT;
-use writerlink_core::model::time::Timestamp;
+use writerlink_core::model::time::{CALL_TIMEOUT, Timestamp};
 use writerlink_engine::ports::{CallError, Clock as _, ErrorKind};
 
 /// How often the SDK sends a request before it gives up, as in production.

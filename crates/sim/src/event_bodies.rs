@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use crate::notices::category;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::ids::Hash;
-use writerlink_core::model::names::ArnPart;
-use writerlink_core::model::names::SourceId;
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::names::{ArnPart, SourceId};
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 
 /// Where everything of a world is, its target groups too.
 pub(super) const ACCOUNT: &str = "123456789012";

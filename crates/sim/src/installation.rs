@@ -13,10 +13,10 @@ use crate::queue::FifoQueue;
 use writerlink_aws::installation::tables;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::route::Route;
-use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::installation::{
-    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, ListenerRule, MemberFacts,
-    NameFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
+    BalancerFacts, DeadLetters, DescribedGroup, Environment, GroupFacts, Identity, Installation,
+    ListenerRule, MemberFacts, NameFacts, QueueFacts, Redrive, Right, RuleFacts, Seen, Switch, TableFacts,
+    Unseen,
 };
 
 /// The one load balancer of a world.

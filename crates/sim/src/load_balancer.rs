@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use crate::clock::WorldTime;
 use crate::faults::{lock, refused};
-use crate::health::Probe;
-use crate::health::{Answers, HealthChecks, ProbeResponse};
+use crate::health::{Answers, HealthChecks, Probe, ProbeResponse};
 use crate::listener::{AppliedWeights, Listener};
 use crate::quota;
 use crate::quota::Throttling;

@@ -15,11 +15,7 @@ use crate::faults::lock;
 use crate::fifo::{Receive, State, Stored};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::ports::CallError;
-use writerlink_engine::ports::Depth;
-use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Message;
+use writerlink_engine::ports::{CallError, Depth, ErrorKind, Extended, Message};
 
 /// How long a copy of a message is dropped, counted from the message itself, received and deleted or not.
 pub const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);

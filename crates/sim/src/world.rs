@@ -23,8 +23,7 @@ use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::names::{
     InstanceId, InvalidName, ListenerArn, RouteName, SourceId, TargetGroupArn,
 };
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Policy};
+use writerlink_core::model::policy::{Database, DiscoverySource, Policy};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;

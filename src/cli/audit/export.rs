@@ -11,25 +11,16 @@ use tokio::sync::watch;
 
 use crate::cli::Session;
 use crate::cli::args::{Export, Output};
-use crate::cli::audit::AuditContext;
 use crate::cli::audit::chain::{AT_THE_SEAM, IN_THE_TABLE, broken};
-use crate::cli::audit::export::kept::ArchivedFile;
-use crate::cli::audit::export::kept::Places;
-use crate::cli::audit::go_on_after;
-use crate::cli::audit::no_such_output;
-use crate::cli::audit::places;
+use crate::cli::audit::export::kept::{ArchivedFile, Places};
 use crate::cli::audit::progress::Progress;
-use crate::cli::audit::seek;
-use crate::cli::audit::unreadable;
 use crate::cli::audit::view::RecordRow;
+use crate::cli::audit::{AuditContext, go_on_after, no_such_output, places, seek, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{csv_line, heading};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::ChainDefect;
-use writerlink_engine::audit_chain::ChainStep;
-use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::audit_chain::Follower;
+use writerlink_engine::audit_chain::{ChainDefect, ChainStep, ChainWalk, Follower};
 use writerlink_engine::ports::{AuditReader, StoredRecord};
 
 /// How records are written.

@@ -12,8 +12,7 @@ use crate::cli::audit::{PAGE_RECORDS, SCAN_RECORDS_MAX, page, seek, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::Listing;
 use writerlink_core::model::names::RouteName;
-use writerlink_core::model::time::CLOCK_SKEW_MAX;
-use writerlink_core::model::time::Timestamp;
+use writerlink_core::model::time::{CLOCK_SKEW_MAX, Timestamp};
 use writerlink_engine::ports::{AuditQuery, AuditReader, StoredRecord};
 
 /// How many days a list over all routes goes back if nothing is said: it asks at least once for every day.

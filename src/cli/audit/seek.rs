@@ -7,11 +7,8 @@
 use crate::cli::audit::{page, unreadable};
 use crate::cli::failure::Failure;
 use writerlink_core::model::names::RouteName;
-use writerlink_core::model::time::CLOCK_SKEW_MAX;
-use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::ChainStep;
-use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::audit_chain::seq_of;
+use writerlink_core::model::time::{CLOCK_SKEW_MAX, Timestamp};
+use writerlink_engine::audit_chain::{ChainStep, ChainWalk, seq_of};
 use writerlink_engine::ports::{AuditQuery, AuditReader, StoredRecord};
 
 /// A record before which all are older than `instant`.

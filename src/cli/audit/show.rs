@@ -4,15 +4,13 @@ use std::io::{self, Write};
 
 use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
-use crate::cli::audit::phases;
 use crate::cli::audit::phases::bar;
-use crate::cli::audit::unreadable;
 use crate::cli::audit::view::{RecordRow, RecordView, headline};
+use crate::cli::audit::{phases, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Tone, clean, jsonl};
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{Entry, RecordedTrigger};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_engine::audit_query;

@@ -6,20 +6,15 @@ use std::time::Duration;
 
 use crate::cli::Session;
 use crate::cli::args::{Output, Tail};
-use crate::cli::audit::AuditContext;
-use crate::cli::audit::go_on_after;
-use crate::cli::audit::no_such_output;
-use crate::cli::audit::places;
-use crate::cli::audit::seek;
 use crate::cli::audit::verify::head;
 use crate::cli::audit::view::RecordRow;
+use crate::cli::audit::{AuditContext, go_on_after, no_such_output, places, seek};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Row as _, clean, csv_line, heading, json_line};
 use crate::cli::run::asked;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::audit_chain::ChainStep;
-use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::{ChainStep, ChainWalk};
 use writerlink_engine::ports::{AuditReader, CallError, ErrorKind, StoredRecord};
 
 /// How wide the columns of a line are, which cannot know what comes: a hundred columns in all. A longer value pushes the

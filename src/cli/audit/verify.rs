@@ -4,26 +4,19 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::cli::ReadPorts;
-use crate::cli::Session;
 use crate::cli::args::{Output, Verify};
-use crate::cli::audit::AuditContext;
 use crate::cli::audit::chain::{IN_THE_TABLE, broken};
 use crate::cli::audit::progress::Progress;
-use crate::cli::audit::unreadable;
+use crate::cli::audit::{AuditContext, unreadable};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Row};
+use crate::cli::{ReadPorts, Session};
 use writerlink_core::ledger::state::ChainHead;
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::audit_chain::ChainDefect;
-use writerlink_engine::audit_chain::ChainStep;
-use writerlink_engine::audit_chain::ChainWalk;
-use writerlink_engine::audit_chain::Follower;
-use writerlink_engine::audit_chain::Verification;
-use writerlink_engine::audit_chain::adopted_after;
-use writerlink_engine::audit_chain::compared_end;
-use writerlink_engine::audit_chain::verify_from;
+use writerlink_engine::audit_chain::{
+    ChainDefect, ChainStep, ChainWalk, Follower, Verification, adopted_after, compared_end, verify_from,
+};
 use writerlink_engine::ports::{AuditReader, CallError};
 
 /// How much of a hash a table shows: enough to tell two apart at a glance. JSON and CSV have it whole.

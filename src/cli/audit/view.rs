@@ -3,10 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::render::{Row, millis, or_dash};
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
-use writerlink_core::ledger::record::Step;
+use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger, Step};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::ObservedTarget;

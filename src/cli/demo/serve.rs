@@ -1,9 +1,8 @@
 //! `demo --serve`: the page of the world in which the story has just ended.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
+use std::{io, thread};
 
 use tokio::sync::oneshot;
 

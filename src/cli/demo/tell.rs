@@ -12,8 +12,7 @@ use writerlink_core::ledger::record::Step;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::{ObservedTarget, Target};
-use writerlink_engine::attempt::AttemptResult;
-use writerlink_engine::attempt::Report;
+use writerlink_engine::attempt::{AttemptResult, Report};
 use writerlink_sim::faults::{Effect, Fault};
 
 /// Where the text of a scene begins: behind the name of whoever acts.

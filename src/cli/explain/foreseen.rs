@@ -6,13 +6,11 @@ use serde::Serialize;
 
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::plan;
 use crate::cli::plan::looking;
 use crate::cli::render::{Listing, Look, Row, Tone, clean, json, pairs};
-use crate::cli::{Session, intake};
+use crate::cli::{Session, intake, plan};
 use crate::config::Config;
-use writerlink_core::decision::checks::CheckRecord;
-use writerlink_core::decision::checks::CheckResult;
+use writerlink_core::decision::checks::{CheckRecord, CheckResult};
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::evidence::evidence::Evidence;

@@ -4,17 +4,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::cli::ReadPorts;
-use crate::cli::Session;
 use crate::cli::args::{Output, RecordRef};
 use crate::cli::audit::show::{not_found, records_of, title};
 use crate::cli::audit::view::{TargetView, target};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::render::{Listing, Look, Row, Tone, json, jsonl, pairs};
+use crate::cli::{ReadPorts, Session};
 use writerlink_core::decision::checks::DecisionCheck;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{Entry, RecordedTrigger};
 use writerlink_core::ledger::state::EventEntry;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::outcome::Outcome;

@@ -3,13 +3,9 @@
 use crate::cli::failure::Failure;
 use crate::cli::plan::{PlanRow, looking, rows};
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::OperatorCommand;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;

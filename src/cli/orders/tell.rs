@@ -7,26 +7,20 @@ use serde::Serialize;
 use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::orders::carry::CommandResult;
-use crate::cli::orders::carry::Done;
-use crate::cli::orders::carry::busy;
+use crate::cli::orders::carry::{CommandResult, Done, busy};
 use crate::cli::orders::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use writerlink_core::decision::verdict::Verdict;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
-use writerlink_engine::attempt::AttemptResult;
-use writerlink_engine::attempt::Ordered;
-use writerlink_engine::attempt::Report;
+use writerlink_engine::attempt::{AttemptResult, Ordered, Report};
 
 /// What became of an order on one route.
 #[derive(Default, Serialize)]

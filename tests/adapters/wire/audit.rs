@@ -11,9 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::ministack::Ministack;
-use crate::trial::Trial;
-use crate::trial::completed;
-use crate::trial::signal;
+use crate::trial::{Trial, completed, signal};
 
 /// Two routes with a few moves, and an event that was rejected.
 async fn moved() -> Trial {

@@ -6,15 +6,7 @@ use std::process::Stdio;
 use aws_sdk_dynamodb::config::Region;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::trial::Background;
-use crate::trial::ELB_ENDPOINT;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Silence;
-use crate::trial::Trial;
-use crate::trial::completed;
-use crate::trial::said;
-use crate::trial::sample;
+use crate::trial::{Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, said, sample};
 
 fn states(trial: &Trial) -> Vec<String> {
     let said = trial.says("setup --output jsonl");

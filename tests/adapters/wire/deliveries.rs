@@ -1,13 +1,7 @@
 //! Each of the forms in which a failover is delivered, from the queue to the group and the audit.
 
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
-use crate::trial::ELB_ENDPOINT;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::said;
-use crate::trial::sample;
+use crate::support::stub::{Answer, Stub};
+use crate::trial::{ELB_ENDPOINT, NEW, OLD, Trial, said, sample};
 
 /// Sends a delivery twice. The first one moves the group; the second one is received by another process,
 /// which finds the event settled and asks the load balancer nothing.

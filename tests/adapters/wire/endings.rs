@@ -7,12 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
 
-use crate::trial::Background;
-use crate::trial::ELB_ENDPOINT;
-use crate::trial::OLD;
-use crate::trial::Silence;
-use crate::trial::Trial;
-use crate::trial::completed;
+use crate::trial::{Background, ELB_ENDPOINT, OLD, Silence, Trial, completed};
 
 /// Less than an abandoned receive costs: a message that it took is hidden for 30 s. `make stop` has the figures.
 const AT_ONCE: Duration = Duration::from_secs(10);

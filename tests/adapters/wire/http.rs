@@ -8,10 +8,7 @@ use std::time::Duration;
 use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
 
-use crate::trial::Background;
-use crate::trial::NEW;
-use crate::trial::Trial;
-use crate::trial::completed;
+use crate::trial::{Background, NEW, Trial, completed};
 
 /// How many connections somebody opens and never sends a whole request on.
 const HALF_OPEN: usize = 200;

@@ -2,10 +2,7 @@
 
 use std::process::Command;
 
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::said;
+use crate::trial::{NEW, OLD, Trial, said};
 
 #[tokio::test]
 async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() {

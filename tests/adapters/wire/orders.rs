@@ -1,15 +1,7 @@
 //! What a person orders, against ministack: who they are comes from STS.
 
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
-use crate::trial::Background;
-use crate::trial::ELB_ENDPOINT;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Silence;
-use crate::trial::Trial;
-use crate::trial::completed;
-use crate::trial::said;
+use crate::support::stub::{Answer, Stub};
+use crate::trial::{Background, ELB_ENDPOINT, NEW, OLD, Silence, Trial, completed, said};
 
 const SWAP: &str = "swap aurora-source --to aurora-source-instance-2 --reason drill";
 

@@ -4,9 +4,7 @@ use writerlink_engine::ports::Clock as _;
 use writerlink_engine::system_clock::SystemClock;
 
 use crate::support::dns::NameServer;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::completed;
+use crate::trial::{OLD, Trial, completed};
 
 const ENDPOINT: &str = "aurora-source.cluster-c1a2.us-east-1.rds.amazonaws.com";
 

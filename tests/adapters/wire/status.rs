@@ -6,15 +6,8 @@ use std::process::Stdio;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
-use crate::support::stub::Answer;
-use crate::support::stub::Stub;
-use crate::trial::ELB_ENDPOINT;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::completed;
-use crate::trial::said;
-use crate::trial::signal;
+use crate::support::stub::{Answer, Stub};
+use crate::trial::{ELB_ENDPOINT, NEW, OLD, Trial, completed, said, signal};
 
 #[tokio::test]
 async fn a_status_tells_where_routes_point_and_writes_nothing() {

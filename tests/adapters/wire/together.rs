@@ -6,11 +6,7 @@ use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
 use writerlink_core::model::names::RouteName;
 use writerlink_engine::ports::{AuditQuery, AuditReader as _};
 
-use crate::trial::Background;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Trial;
-use crate::trial::completed;
+use crate::trial::{Background, NEW, OLD, Trial, completed};
 
 const ROUTES: u32 = 20;
 const EVENTS_PER_ROUTE: u32 = 10;

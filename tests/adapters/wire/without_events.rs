@@ -1,9 +1,6 @@
 //! No event at all: RDS fails over, and the timer finds out.
 
-use crate::trial::Background;
-use crate::trial::NEW;
-use crate::trial::OLD;
-use crate::trial::Trial;
+use crate::trial::{Background, NEW, OLD, Trial};
 
 /// A cluster whose writer is the first instance of the trial's route.
 async fn a_cluster(rds: &aws_sdk_rds::Client) {

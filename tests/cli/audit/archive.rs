@@ -6,8 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use writerlink_sim::world::WorldConfig;
 
-use crate::desk::Desk;
-use crate::desk::Said;
+use crate::desk::{Desk, Said};
 
 /// How long after a move the next one comes: seldom enough not to be taken for flapping.
 const BETWEEN_MOVES: Duration = Duration::from_secs(151);

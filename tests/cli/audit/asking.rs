@@ -4,13 +4,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, KeyType, ReturnC
 
 use writerlink_core::model::provenance::ConfigHash;
 
-use super::archive::done;
-use super::archive::ids;
-use super::archive::moved;
-use super::archive::numbered;
-use super::archive::redacted;
-use crate::desk::DESK;
-use crate::desk::Desk;
+use super::archive::{done, ids, moved, numbered, redacted};
+use crate::desk::{DESK, Desk};
 
 /// How often the desk has asked for records.
 fn queries(desk: &Desk) -> usize {

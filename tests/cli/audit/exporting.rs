@@ -2,14 +2,7 @@
 
 use std::fs;
 
-use super::archive::done;
-use super::archive::ids;
-use super::archive::more;
-use super::archive::moved;
-use super::archive::numbered;
-use super::archive::overwrite;
-use super::archive::redacted;
-use super::archive::remove;
+use super::archive::{done, ids, more, moved, numbered, overwrite, redacted, remove};
 use crate::desk::Desk;
 
 /// A folder with a file that an export goes to.

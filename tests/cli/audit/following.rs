@@ -5,17 +5,8 @@ use std::time::Duration;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 
-use super::archive::done;
-use super::archive::failover;
-use super::archive::ids;
-use super::archive::more;
-use super::archive::moved;
-use super::archive::numbered;
-use super::archive::overwrite;
-use super::archive::redacted;
-use super::archive::remove;
-use crate::desk::DESK;
-use crate::desk::Desk;
+use super::archive::{done, failover, ids, more, moved, numbered, overwrite, redacted, remove};
+use crate::desk::{DESK, Desk};
 
 /// Moves both routes now and then, at times that have nothing to do with when anybody looks.
 async fn an_hour_of_moves(desk: &Desk) {

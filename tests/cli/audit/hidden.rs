@@ -1,7 +1,6 @@
 //! Text from outside with characters that cannot be seen: what is shown has their numbers, what is exported has them.
 
-use super::archive::done;
-use super::archive::moved;
+use super::archive::{done, moved};
 use crate::desk::Desk;
 
 const HIDDEN: &str = "\u{200B}\u{2028}\u{202E}\u{E0041}\u{85}\u{FEFF}";

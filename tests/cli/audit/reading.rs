@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::audit_chain::ChainStep;
-use writerlink_engine::audit_chain::ChainWalk;
+use writerlink_engine::audit_chain::{ChainStep, ChainWalk};
 use writerlink_engine::ports::{AuditQuery, AuditReader, CallError, Page, Row, StoredRecord, UnreadableRow};
 
 use super::archive::moved;

@@ -3,13 +3,9 @@
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 
-use super::archive::more;
-use super::archive::moved;
-use super::archive::redacted;
-use super::verifying::timer_says;
-use super::verifying::verify_says;
-use crate::desk::Desk;
-use crate::desk::Said;
+use super::archive::{more, moved, redacted};
+use super::verifying::{timer_says, verify_says};
+use crate::desk::{Desk, Said};
 
 /// A route with six records, and its state as it was before the last two.
 async fn behind() -> Desk {

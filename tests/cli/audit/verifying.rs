@@ -3,11 +3,7 @@
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 
-use super::archive::done;
-use super::archive::moved;
-use super::archive::overwrite;
-use super::archive::redacted;
-use super::archive::remove;
+use super::archive::{done, moved, overwrite, redacted, remove};
 use crate::desk::Desk;
 
 /// What the timer of a worker says of the first route's chain.

@@ -4,10 +4,7 @@ use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Switch;
 
-use super::seen::BALANCER;
-use super::seen::CROSS_ZONE;
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{BALANCER, CROSS_ZONE, Case, unseen};
 
 #[test]
 fn only_a_network_load_balancer_can_stand_before_a_database() {

@@ -7,8 +7,7 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{Right, Unseen};
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 #[test]
 fn a_variable_that_points_elsewhere_is_warned_of_by_its_name() {

@@ -6,8 +6,7 @@ use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Unseen;
 use writerlink_engine::wire::CALL_RECORDED;
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 const WHAT: &str = "nothing but events";
 

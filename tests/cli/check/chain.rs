@@ -5,8 +5,7 @@ use writerlink_core::status::chain_end::{ChainEnd, Continuation};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Right;
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 const END: &str = "state and audit";
 

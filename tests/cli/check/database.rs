@@ -1,17 +1,12 @@
 //! The databases of a route.
 
 use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{Member, SourceReport, SourceReports};
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Switch;
 
-use super::seen::Case;
-use super::seen::error;
-use super::seen::instance;
-use super::seen::unseen;
+use super::seen::{Case, error, instance, unseen};
 
 #[test]
 fn an_instances_address_must_be_known_and_lie_in_the_allowed_ranges() {

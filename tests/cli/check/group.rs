@@ -5,10 +5,7 @@ use writerlink::preflight::{CheckStatus, Subject};
 use writerlink_core::model::target::TargetHealth;
 use writerlink_engine::ports::ErrorKind;
 
-use super::seen::Case;
-use super::seen::DELAY;
-use super::seen::TERMINATION;
-use super::seen::unseen;
+use super::seen::{Case, DELAY, TERMINATION, unseen};
 
 const UNHEALTHY: &str = "target_health_state.unhealthy.connection_termination.enabled";
 

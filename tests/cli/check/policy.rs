@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use writerlink::preflight::CheckStatus;
 use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown};
 
-use super::seen::Case;
-use super::seen::QUEUE;
+use super::seen::{Case, QUEUE};
 
 const RULE: &str = "arn:aws:events:us-east-1:123456789012:rule/writerlink-orders";
 const EVENTS: &str = "events.amazonaws.com";

@@ -6,8 +6,7 @@ use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{DeadLetters, Encryption, Unseen};
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 #[test]
 fn a_standard_queue_keeps_no_order() {

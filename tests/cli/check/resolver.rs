@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use writerlink::preflight::CheckStatus::{Pass, Skipped, Unknown, Warn};
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{SourceReport, SourceReports};
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{NameAnswer, NameFacts, Unseen};
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 const ENDPOINT: &str = "orders.cluster-c1a2.us-east-1.rds.amazonaws.com";
 

@@ -4,8 +4,7 @@ use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::Unseen;
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 /// The pattern with this for that.
 fn with_pattern(mut case: Case, from: &str, to: &str) -> Case {

@@ -4,8 +4,7 @@ use writerlink::preflight::CheckStatus::{Fail, Pass, Unknown, Warn};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{DescribedTable, Switch};
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 fn audit(case: &mut Case) -> &mut DescribedTable {
     case.facts.audit.described.as_mut().unwrap()

@@ -5,8 +5,7 @@ use writerlink::preflight::CheckStatus::{Fail, Pass, Skipped, Unknown, Warn};
 use writerlink_engine::ports::installation::{Right, Unseen};
 use writerlink_engine::ports::{CallError, ErrorKind};
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 /// An installation of which every call fails like this, in words of its own.
 fn failing(mut case: Case, kind: ErrorKind) -> Case {

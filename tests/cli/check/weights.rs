@@ -9,8 +9,7 @@ use writerlink_core::model::target::TargetHealth;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::ListenerRule;
 
-use super::seen::Case;
-use super::seen::unseen;
+use super::seen::{Case, unseen};
 
 fn weights(case: &mut Case) -> &mut Weights {
     case.route().weights.as_mut().unwrap().as_mut().unwrap()

@@ -7,9 +7,7 @@ use writerlink_core::model::reason::Cause;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 
-use crate::desk::DESK;
-use crate::desk::Desk;
-use crate::desk::WHO;
+use crate::desk::{DESK, Desk, WHO};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -10,9 +10,7 @@ use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 use writerlink_sim::target_group::TargetDescription;
 
-use crate::desk::DESK;
-use crate::desk::Desk;
-use crate::desk::WHO;
+use crate::desk::{DESK, Desk, WHO};
 use crate::rig::Rig;
 
 const MINUTE: Duration = Duration::from_mins(1);

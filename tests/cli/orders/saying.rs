@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::desk::Desk;
-use crate::desk::WHO;
+use crate::desk::{Desk, WHO};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

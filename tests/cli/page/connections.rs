@@ -12,9 +12,7 @@ use writerlink::web;
 use writerlink::web::{ConnectionLimits, HEAD_WITHIN, HttpServer};
 
 use super::http::elsewhere;
-use super::world::Shown;
-use super::world::UNHURRIED;
-use super::world::nobody;
+use super::world::{Shown, UNHURRIED, nobody};
 use crate::rig::Rig;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -7,8 +7,7 @@ use writerlink_core::model::names::{RouteName, SourceId};
 use writerlink_core::model::route::Route;
 use writerlink_sim::world::instances;
 
-use super::shown::is_harmless;
-use super::shown::text;
+use super::shown::{is_harmless, text};
 use super::world::Shown;
 use crate::rig::Rig;
 

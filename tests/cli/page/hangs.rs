@@ -18,17 +18,9 @@ use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::Reconciler;
 use writerlink_engine::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
-use writerlink_engine::ports::AddressError;
-use writerlink_engine::ports::CallError;
-use writerlink_engine::ports::Commit;
-use writerlink_engine::ports::Databases;
-use writerlink_engine::ports::Depth;
-use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::ports::Extended;
-use writerlink_engine::ports::Ledger;
-use writerlink_engine::ports::Message;
-use writerlink_engine::ports::Ports;
-use writerlink_engine::ports::Queue;
+use writerlink_engine::ports::{
+    AddressError, CallError, Commit, Databases, Depth, ErrorKind, Extended, Ledger, Message, Ports, Queue,
+};
 use writerlink_engine::telemetry::event::EventSinks;
 use writerlink_engine::worker::{Until, Worker};
 use writerlink_sim::faults::{CallSite, Fate, Fault};

@@ -8,11 +8,8 @@ use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 
 use super::http::Answer;
-use super::markup::Tag;
-use super::markup::tags;
-use super::world::HOSTILE;
-use super::world::Shown;
-use super::world::provenance;
+use super::markup::{Tag, tags};
+use super::world::{HOSTILE, Shown, provenance};
 
 const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),

@@ -6,20 +6,17 @@ use std::time::Duration;
 use writerlink::web;
 use writerlink::web::{ConnectionLimits, HttpServer, Probes, Site};
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::OperatorCommands;
 use writerlink_engine::ports::Ports;
-use writerlink_engine::telemetry::event::EventSink;
-use writerlink_engine::telemetry::event::EventSinks;
+use writerlink_engine::telemetry::event::{EventSink, EventSinks};
 use writerlink_engine::worker::Until;
 use writerlink_sim::fleet::FleetConfig;
 
-use super::http::Answer;
-use super::http::Client;
+use super::http::{Answer, Client};
 use crate::rig::Rig;
 use crate::rig::log::Log;
 

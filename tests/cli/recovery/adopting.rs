@@ -1,7 +1,6 @@
 //! `adopt`: a person has the chain continued behind rows that do not verify.
 
-use super::story::FOREIGN;
-use super::story::Story;
+use super::story::{FOREIGN, Story};
 use crate::desk;
 use writerlink_sim::dynamodb::LedgerTable::{Audit, State};
 

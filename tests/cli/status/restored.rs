@@ -7,8 +7,7 @@ use serde_json::Value;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 
-use crate::desk::DESK;
-use crate::desk::Desk;
+use crate::desk::{DESK, Desk};
 use crate::rig::tables::Item;
 
 const ADOPT: &str = "`writerlink adopt orders --reason TEXT`";

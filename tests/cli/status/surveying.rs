@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use writerlink_sim::faults::{CallSite, Fate};
 
-use crate::desk::DESK;
-use crate::desk::Desk;
+use crate::desk::{DESK, Desk};
 
 /// Lets every look of the desk at a group take this long.
 fn slow(desk: &Desk, round_trip: Duration) {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
 
-use crate::desk::DESK;
-use crate::desk::Desk;
+use crate::desk::{DESK, Desk};
 
 async fn desk() -> Desk {
     let desk = Desk::with(&["orders", "users"]).await;

@@ -5,12 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::note;
+use writerlink_core::ledger::change::{StateUpdate, note};
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::unresolved::SourceConflict;
-use writerlink_core::model::ids::Owner;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Owner, TransitionId};
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::time::Timestamp;

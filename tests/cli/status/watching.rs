@@ -5,8 +5,7 @@ use std::time::Duration;
 use writerlink::cli::Look;
 use writerlink_core::model::provenance::ConfigHash;
 
-use crate::desk::Desk;
-use crate::desk::Said;
+use crate::desk::{Desk, Said};
 
 /// Watches for a while, then asks to stop.
 async fn watched(desk: &Desk, line: &str, time: Duration) -> Said {

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::DiscoverySource;
+use writerlink_core::model::policy::{Database, DiscoverySource};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::{CachingResolver, ResolverConfig, endpoint};
 use writerlink_sim::dynamodb::{Backup, LedgerTable};
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::Running;
 
-use super::direction;
-use super::since_the_beginning;
+use super::{direction, since_the_beginning};
 use crate::desk::Desk;
 use crate::rig::Rig;
 

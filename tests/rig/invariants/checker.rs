@@ -11,8 +11,7 @@ use writerlink_core::model::policy::Mode;
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX};
-use writerlink_engine::attempt::AttemptResult;
-use writerlink_engine::attempt::Report;
+use writerlink_engine::attempt::{AttemptResult, Report};
 use writerlink_sim::clock::WorldTime;
 use writerlink_sim::databases::Clusters;
 use writerlink_sim::dynamodb::EmbeddedDynamo;
@@ -21,10 +20,8 @@ use writerlink_sim::listener::AppliedWeights;
 use writerlink_sim::load_balancer::{Action, LoadBalancer, Mutation};
 use writerlink_sim::queue::ABANDONED_RECEIVE;
 
-use super::ELB;
-use super::MUTATING;
-use super::watched::Announced;
-use super::watched::Watched;
+use super::watched::{Announced, Watched};
+use super::{ELB, MUTATING};
 
 pub(super) struct Checker {
     pub(super) time: WorldTime,

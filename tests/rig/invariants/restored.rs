@@ -7,8 +7,7 @@
 use std::time::Duration;
 
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::ids::Generation;
 use writerlink_sim::dynamodb::{Backup, EmbeddedDynamo, LedgerTable};
 use writerlink_sim::faults::Effect;

@@ -8,13 +8,10 @@ use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::STEADY_READINGS;
-use writerlink_core::evidence::event::RANK_COMPLETED;
-use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::RDS_LAGS_AT_MOST;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::Role;
+use writerlink_core::ledger::state::{Assignment, RouteState};
+use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_sim::databases::Heard;

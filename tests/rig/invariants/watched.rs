@@ -5,20 +5,15 @@ use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventKey, RdsEvent};
 use writerlink_core::ledger::chain::ChainVerifier;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
-use writerlink_core::model::ids::Hash;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
+use writerlink_core::ledger::state::{Assignment, RouteState};
+use writerlink_core::model::ids::{Hash, TransitionId};
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::source_arn::SourceKind;
 use writerlink_core::model::target::Target;
-use writerlink_core::model::time::CLOCK_SKEW_MAX;
-use writerlink_core::model::time::Timestamp;
+use writerlink_core::model::time::{CLOCK_SKEW_MAX, Timestamp};
 use writerlink_engine::ports::StoredRecord;
 use writerlink_sim::load_balancer::LoadBalancer;
 

@@ -3,23 +3,14 @@
 use serde_json::{Value, json};
 use writerlink_core::evidence::event::{Claim, EventId, EventKey, RdsEvent};
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::wire::{Parsed, parse};
 
 use super::corpus;
-use super::samples::STARTED;
-use super::samples::envelope;
-use super::samples::event;
-use super::samples::eventbridge;
-use super::samples::events;
-use super::samples::ignored;
-use super::samples::notification;
-use super::samples::refused;
-use super::samples::route;
-use super::samples::sample;
-use super::samples::with;
+use super::samples::{
+    STARTED, envelope, event, eventbridge, events, ignored, notification, refused, route, sample, with,
+};
 
 #[test]
 fn four_deliveries_of_one_started_failover_are_one_event() {

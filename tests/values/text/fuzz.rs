@@ -10,10 +10,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use writerlink_engine::wire::{CALL_RECORDED, DETAIL_TYPES, Parsed, parse, parse_bytes};
 
-use super::corpus;
 use super::mutation::Mutation;
-use super::oracle;
-use super::samples;
+use super::{corpus, oracle, samples};
 
 /// How many inputs the long run makes when nobody says otherwise.
 const CASES: u64 = 100_000;

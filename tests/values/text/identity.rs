@@ -3,23 +3,14 @@
 use serde_json::{Value, json};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::evidence::identity::Agreement;
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 use writerlink_engine::wire::{Parsed, parse};
 
 use super::corpus;
-use super::samples::STARTED;
-use super::samples::event;
-use super::samples::eventbridge;
-use super::samples::ignored;
-use super::samples::notification;
-use super::samples::refused;
-use super::samples::route;
-use super::samples::sample;
-use super::samples::with;
-use super::samples::with_detail;
-use super::samples::without;
-use super::samples::without_detail;
+use super::samples::{
+    STARTED, event, eventbridge, ignored, notification, refused, route, sample, with, with_detail, without,
+    without_detail,
+};
 
 const OWN: &str = "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source";
 

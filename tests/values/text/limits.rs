@@ -3,13 +3,7 @@
 use serde_json::{Value, json};
 use writerlink_engine::wire::{BODY_BYTES_MAX, ENVELOPES_MAX, KEPT_TEXT_BYTES_MAX, parse, parse_bytes};
 
-use super::samples::envelope;
-use super::samples::event;
-use super::samples::eventbridge;
-use super::samples::events;
-use super::samples::notification;
-use super::samples::refused;
-use super::samples::with_detail;
+use super::samples::{envelope, event, eventbridge, events, notification, refused, with_detail};
 
 fn wrapped(times: u8) -> Value {
     (0..times).fold(notification(), |inner, _| envelope(&inner.to_string()))

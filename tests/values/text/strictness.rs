@@ -3,14 +3,9 @@
 use serde_json::json;
 use writerlink_engine::wire::{DETAIL_TYPES, parse};
 
-use super::samples::envelope;
-use super::samples::eventbridge;
-use super::samples::notification;
-use super::samples::refused;
-use super::samples::with;
-use super::samples::with_detail;
-use super::samples::without;
-use super::samples::without_detail;
+use super::samples::{
+    envelope, eventbridge, notification, refused, with, with_detail, without, without_detail,
+};
 
 #[test]
 fn an_arn_and_an_identifier_that_disagree_are_refused() {

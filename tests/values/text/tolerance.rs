@@ -6,18 +6,10 @@ use writerlink_core::model::source_arn::SourceKind;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::wire::DETAIL_TYPES;
 
-use super::samples::envelope;
-use super::samples::event;
-use super::samples::eventbridge;
-use super::samples::events;
-use super::samples::ignored;
-use super::samples::notification;
-use super::samples::refused;
-use super::samples::sample;
-use super::samples::with;
-use super::samples::with_detail;
-use super::samples::without;
-use super::samples::without_detail;
+use super::samples::{
+    envelope, event, eventbridge, events, ignored, notification, refused, sample, with, with_detail, without,
+    without_detail,
+};
 
 #[test]
 fn an_event_without_tags_or_with_unknown_keys_is_the_same_event() {

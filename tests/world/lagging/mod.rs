@@ -18,8 +18,7 @@ use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::policy::Database;
-use writerlink_core::model::policy::DiscoverySource;
+use writerlink_core::model::policy::{Database, DiscoverySource};
 use writerlink_core::model::reason::Reason;
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{

@@ -4,10 +4,7 @@ use writerlink_core::model::reason::Rule;
 
 use super::protocol::Protocol;
 use super::state::Faults;
-use super::story::Does;
-use super::story::Story;
-use super::story::When;
-use super::story::Wish;
+use super::story::{Does, Story, When, Wish};
 
 /// A bound that is explored to its end: nothing may fail in it, and everything that it makes possible has
 /// to be seen.

@@ -1,8 +1,6 @@
 //! An attempt that holds its route: `Reconciler::carry_out` and its calls.
 
-use writerlink_core::actuation::plan::Plan;
-use writerlink_core::actuation::plan::RegisteredProof;
-use writerlink_core::actuation::plan::plan;
+use writerlink_core::actuation::plan::{Plan, RegisteredProof, plan};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::Change;
@@ -13,27 +11,10 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::target::MoveMode;
 
-use super::ledger::Commit;
-use super::ledger::remember;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::protocol::delete;
-use super::protocol::end;
-use super::state::Call;
-use super::state::Carrying;
-use super::state::Doing;
-use super::state::End;
-use super::state::Group;
-use super::state::Mark;
-use super::state::Phase;
-use super::state::Row;
-use super::state::Scene;
-use super::state::State;
-use super::world::World;
-use super::world::end_of;
-use super::world::pause;
-use super::world::small_outcome;
-use super::world::ticks;
+use super::ledger::{Commit, remember};
+use super::protocol::{Bug, Protocol, delete, end};
+use super::state::{Call, Carrying, Doing, End, Group, Mark, Phase, Row, Scene, State};
+use super::world::{World, end_of, pause, small_outcome, ticks};
 
 /// `reconcile::calls::ROUNDS_MAX`.
 pub const ROUNDS_MAX: u8 = 3;

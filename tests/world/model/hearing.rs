@@ -8,21 +8,14 @@
 use std::net::IpAddr;
 
 use writerlink_core::evidence::discovery::Freshness;
-use writerlink_core::evidence::event::RANK_COMPLETED;
-use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::sources::{Against, Known, News, SourceAnswer};
 
 use super::ledger::remember;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Desired;
-use super::state::Look;
-use super::state::Mark;
-use super::state::Route;
-use super::state::SourceSays;
-use super::state::State;
+use super::protocol::{Bug, Protocol};
+use super::state::{Desired, Look, Mark, Route, SourceSays, State};
 use super::story::ADDRESSES;
 
 /// `domain::truth::Worth`.

@@ -3,13 +3,8 @@
 use writerlink_core::ledger::change::{Change, EventWrite};
 use writerlink_core::ledger::record::RecordKind;
 
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Desired;
-use super::state::Entry;
-use super::state::Mark;
-use super::state::Sighting;
-use super::state::State;
+use super::protocol::{Bug, Protocol};
+use super::state::{Desired, Entry, Mark, Sighting, State};
 
 /// `ports::Commit`, in small.
 pub enum Commit {

@@ -4,13 +4,8 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::bounds::ACK;
-use super::bounds::FORCE;
-use super::bounds::NONE;
-use super::bounds::PINS;
-use super::bounds::threads;
-use super::protocol::Bug;
-use super::protocol::Protocol;
+use super::bounds::{ACK, FORCE, NONE, PINS, threads};
+use super::protocol::{Bug, Protocol};
 use super::state::Faults;
 use super::story::Story;
 

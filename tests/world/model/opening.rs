@@ -2,41 +2,19 @@
 
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::event::RANK_COMPLETED;
-use writerlink_core::evidence::event::RANK_TRUTH;
+use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_TRUTH};
 use writerlink_core::evidence::evidence::Trigger;
 use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::EventDelivery;
-use writerlink_core::ledger::change::StateUpdate;
+use writerlink_core::ledger::change::{BeginRequest, Change, EventDelivery, StateUpdate};
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::record::RecordKind;
 
-use super::ledger::Commit;
-use super::ledger::remember;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::protocol::end;
-use super::state::Call;
-use super::state::Carrying;
-use super::state::Doing;
-use super::state::End;
-use super::state::Entry;
-use super::state::Mark;
-use super::state::Matter;
-use super::state::Opening;
-use super::state::Phase;
-use super::state::Route;
-use super::state::State;
-use super::state::Transition;
-use super::state::Why;
-use super::world::World;
-use super::world::end_of;
-use super::world::in_ticks;
-use super::world::pause;
-use super::world::small_outcome;
-use super::world::ticks;
+use super::ledger::{Commit, remember};
+use super::protocol::{Bug, Protocol, end};
+use super::state::{
+    Call, Carrying, Doing, End, Entry, Mark, Matter, Opening, Phase, Route, State, Transition, Why,
+};
+use super::world::{World, end_of, in_ticks, pause, small_outcome, ticks};
 
 /// `reconcile::COMMIT_TRIES`.
 const COMMIT_TRIES: u8 = 4;

@@ -1,10 +1,7 @@
 //! What people order: `OperatorCommands::order`, with what they are told before and after.
 
 use writerlink_core::evidence::discovery::Freshness;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::OperatorCommand;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, acquire};
@@ -13,22 +10,10 @@ use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::reason::Rule;
 
 use super::hearing::Worth;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Doing;
-use super::state::Hand;
-use super::state::Look;
-use super::state::Mark;
-use super::state::Matter;
-use super::state::Opening;
-use super::state::Route;
-use super::state::SourceSays;
-use super::state::State;
-use super::state::Transition;
-use super::state::WORKERS;
+use super::protocol::{Bug, Protocol};
+use super::state::{Doing, Hand, Look, Mark, Matter, Opening, Route, SourceSays, State, Transition, WORKERS};
 use super::story::Does;
-use super::world::World;
-use super::world::ticks;
+use super::world::{World, ticks};
 
 /// Whose process carries an order out, and whose clock it goes by: the one that is ahead, which takes a lease for
 /// dead the soonest.

@@ -5,30 +5,11 @@ use writerlink_core::model::reason::Rule;
 use writerlink_core::model::target::MoveMode;
 
 use super::protocol::Protocol;
-use super::state::Call;
-use super::state::Carrying;
-use super::state::Desired;
-use super::state::Doing;
-use super::state::EVENTS;
-use super::state::End;
-use super::state::Entry;
-use super::state::Group;
-use super::state::Hand;
-use super::state::Look;
-use super::state::Mark;
-use super::state::Matter;
-use super::state::OTHERS;
-use super::state::Phase;
-use super::state::Row;
-use super::state::STRANGER;
-use super::state::Settled;
-use super::state::SourceSays;
-use super::state::State;
-use super::state::Why;
-use super::state::Worker;
-use super::story::Does;
-use super::story::When;
-use super::story::Wish;
+use super::state::{
+    Call, Carrying, Desired, Doing, EVENTS, End, Entry, Group, Hand, Look, Mark, Matter, OTHERS, Phase, Row,
+    STRANGER, Settled, SourceSays, State, Why, Worker,
+};
+use super::story::{Does, When, Wish};
 
 type Condition = fn(&Protocol, &State) -> bool;
 

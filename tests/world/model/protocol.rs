@@ -11,32 +11,13 @@
 use stateright::{Model, Property};
 
 use super::carrying::Written;
-use super::properties;
-use super::restoring;
-use super::state::Call;
-use super::state::Doing;
-use super::state::EVENTS;
-use super::state::End;
-use super::state::Faults;
-use super::state::Group;
-use super::state::Hand;
-use super::state::Look;
-use super::state::Mark;
-use super::state::Matter;
-use super::state::Opening;
-use super::state::People;
-use super::state::Phase;
-use super::state::Row;
-use super::state::Scene;
-use super::state::State;
-use super::state::TARGETS;
-use super::state::WORKERS;
-use super::state::Waiting;
-use super::state::Weights;
-use super::state::Worker;
-use super::story::Story;
-use super::story::Wish;
+use super::state::{
+    Call, Doing, EVENTS, End, Faults, Group, Hand, Look, Mark, Matter, Opening, People, Phase, Row, Scene,
+    State, TARGETS, WORKERS, Waiting, Weights, Worker,
+};
+use super::story::{Story, Wish};
 use super::world::World;
+use super::{properties, restoring};
 
 /// A mistake that a worker could make. The model has to find each one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

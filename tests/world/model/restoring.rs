@@ -5,13 +5,8 @@ use writerlink_core::ledger::change;
 use writerlink_core::ledger::record::RecordKind;
 
 use super::orders::NOBODYS;
-use super::protocol::Action;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Mark;
-use super::state::Route;
-use super::state::State;
-use super::state::Transition;
+use super::protocol::{Action, Bug, Protocol};
+use super::state::{Mark, Route, State, Transition};
 
 /// How the row may be lost, and who may bring it up to its records.
 pub fn losses(state: &State, actions: &mut Vec<Action>) {

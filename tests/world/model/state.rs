@@ -3,9 +3,7 @@
 //! Times are relative to now, in ticks, and are held at the value beyond which they make no difference. So
 //! the space is finite without a last tick.
 
-use super::hearing::Hearsay;
-use super::hearing::Memory;
-use super::hearing::Worth;
+use super::hearing::{Hearsay, Memory, Worth};
 
 /// How many workers there are.
 pub const WORKERS: usize = 2;

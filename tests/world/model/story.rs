@@ -6,15 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::evidence::evidence::CommandKind;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::Policy;
+use writerlink_core::model::policy::{DiscoverySource, Policy};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::source_arn::SourceKind;
 
-use super::state::EVENTS;
-use super::state::OTHERS;
-use super::state::TARGETS;
+use super::state::{EVENTS, OTHERS, TARGETS};
 use super::world::at_tick;
 
 /// What the three events say, and of what kind the route is.

@@ -1,8 +1,7 @@
 //! What happens without any event: the timer's looks (`PeriodicPass::look_with`).
 
 use writerlink_core::actuation::plan::plan;
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::aim;
+use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
@@ -13,20 +12,9 @@ use writerlink_core::ledger::record::{Entry as Told, RecordKind};
 use writerlink_core::model::route::Route as Served;
 
 use super::ledger::remember;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Doing;
-use super::state::Hand;
-use super::state::Look;
-use super::state::Matter;
-use super::state::Opening;
-use super::state::Route;
-use super::state::SourceSays;
-use super::state::State;
-use super::state::Transition;
-use super::state::WORKERS;
-use super::world::World;
-use super::world::ticks;
+use super::protocol::{Bug, Protocol};
+use super::state::{Doing, Hand, Look, Matter, Opening, Route, SourceSays, State, Transition, WORKERS};
+use super::world::{World, ticks};
 
 impl Protocol {
     /// How a worker's timer may look now: as the faults allow at any time, and as it must when nothing else

@@ -3,32 +3,17 @@
 use std::collections::BTreeMap;
 
 use writerlink_core::actuation::weights::ObservedListener as Seen;
-use writerlink_core::actuation::weights::RegisteredIn;
-use writerlink_core::actuation::weights::Weight;
-use writerlink_core::actuation::weights::WeightChange;
-use writerlink_core::actuation::weights::Weights;
-use writerlink_core::actuation::weights::warm_targets;
+use writerlink_core::actuation::weights::{RegisteredIn, Weight, WeightChange, Weights, warm_targets};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::Truth;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::route::Weighted;
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::Target;
+use writerlink_core::model::target::{MoveMode, Target};
 
 use super::carrying::ROUNDS_MAX;
-use super::protocol::Bug;
-use super::protocol::Protocol;
-use super::state::Call;
-use super::state::Carrying;
-use super::state::Matter;
-use super::state::OTHERS;
-use super::state::Phase;
-use super::state::Row;
-use super::state::Scene;
-use super::state::State;
-use super::state::TARGETS;
-use super::story::group_at;
-use super::story::instance;
+use super::protocol::{Bug, Protocol};
+use super::state::{Call, Carrying, Matter, OTHERS, Phase, Row, Scene, State, TARGETS};
+use super::story::{group_at, instance};
 use super::world::World;
 
 /// A route's instances that have a group of their own.

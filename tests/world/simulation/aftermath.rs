@@ -7,19 +7,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use writerlink_core::evidence::discovery::STEADY_AFTER_A_MOVE;
-use writerlink_core::evidence::event::RANK_ORDER;
-use writerlink_core::evidence::event::{Claim, EvidenceOrder, RdsEvent};
+use writerlink_core::evidence::event::{Claim, EvidenceOrder, RANK_ORDER, RdsEvent};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink_core::model::policy::{Mode, TRUST_EVENT};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::target::Target;
 
-use super::script::MIN_TTL_MAX;
-use super::script::PersonsAct;
-use super::stage::LOOK_EVERY;
-use super::stage::Stage;
-use super::stage::source;
+use super::script::{MIN_TTL_MAX, PersonsAct};
+use super::stage::{LOOK_EVERY, Stage, source};
 
 /// From when nothing holds routes back any more until the timer alone has made them right: an event or an
 /// order outranks the witnesses for a while, those have to be steady for longer after a move, and a look may have

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Database, Mode};
+use writerlink_core::model::policy::{Database, DiscoverySource, Mode};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::clock::WorldTime;

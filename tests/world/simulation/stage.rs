@@ -10,8 +10,7 @@ use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::evidence::evidence as order;
 use writerlink_core::evidence::evidence::OperatorCommand;
 use writerlink_core::ledger::lease::LEASE_DURATION;
-use writerlink_core::model::ids::Hash;
-use writerlink_core::model::ids::Owner;
+use writerlink_core::model::ids::{Hash, Owner};
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
@@ -23,15 +22,11 @@ use writerlink_sim::faults::{Effect, no_faults};
 use writerlink_sim::fleet::Running;
 use writerlink_sim::world::WorldConfig;
 
-use super::script::Act;
-use super::script::PersonsAct;
-use super::script::Script;
+use super::script::{Act, PersonsAct, Script};
 use super::strangers::stranger;
-use crate::rig::Rig;
-use crate::rig::invariants::CONVERGES_WITHIN;
-use crate::rig::invariants::Invariants;
 use crate::rig::invariants::restored::Backups;
-use crate::rig::trace;
+use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
+use crate::rig::{Rig, trace};
 
 const NAMES: [&str; 3] = ["orders", "billing", "stock"];
 

@@ -2,14 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::stage::MINUTE;
-use super::stage::control;
-use super::stage::diverged;
-use super::stage::judged;
-use super::stage::now;
-use super::stage::pass;
-use super::stage::refuse;
-use super::stage::standing;
+use super::stage::{MINUTE, control, diverged, judged, now, pass, refuse, standing};
 use crate::rig::Rig;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::SourceId;

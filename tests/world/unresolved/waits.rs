@@ -2,21 +2,11 @@
 
 use std::time::Duration;
 
-use super::stage::MINUTE;
-use super::stage::SECOND;
-use super::stage::control;
-use super::stage::diverged;
-use super::stage::judged;
-use super::stage::now;
-use super::stage::pass;
-use super::stage::reasons;
-use super::stage::standing;
-use super::stage::without_timer;
+use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer};
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::unresolved::Awaits;
 use writerlink_core::model::ids::Owner;
@@ -24,9 +14,7 @@ use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::status::health::RouteHealth;
-use writerlink_engine::attempt::AttemptResult;
-use writerlink_engine::attempt::NoMessage;
-use writerlink_engine::attempt::Reconciler;
+use writerlink_engine::attempt::{AttemptResult, NoMessage, Reconciler};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::{ApiFault, Lags};
 use writerlink_sim::faults::{CallSite, Fate, Fault};

@@ -1,15 +1,6 @@
 //! Events whose instance has no address that could be looked up, and those whose calls fail.
 
-use super::stage::MINUTE;
-use super::stage::SECOND;
-use super::stage::control;
-use super::stage::diverged;
-use super::stage::judged;
-use super::stage::now;
-use super::stage::pass;
-use super::stage::reasons;
-use super::stage::refuse;
-use super::stage::standing;
+use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing};
 use crate::rig::Rig;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::unresolved::Awaits;

@@ -1,8 +1,7 @@
 //! A record's row in the `audit` table: columns that a person can filter by, and the text that is hashed.
 
 use crate::dynamodb::items::{Columns, number, string};
-use writerlink_core::ledger::record::AuditRecord;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{AuditRecord, RecordedTrigger};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;

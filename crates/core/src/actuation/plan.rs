@@ -6,8 +6,7 @@
 
 use crate::evidence::desired::Desired;
 use crate::model::route::Route;
-use crate::model::target::MoveMode;
-use crate::model::target::{ObservedTarget, Target};
+use crate::model::target::{MoveMode, ObservedTarget, Target};
 use crate::named::named;
 
 /// The calls that are missing: first every `register`, then every `deregister`.

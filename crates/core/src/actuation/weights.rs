@@ -15,8 +15,7 @@ use crate::evidence::desired::Desired;
 use crate::evidence::discovery::Truth;
 use crate::model::names::{InstanceId, TargetGroupArn};
 use crate::model::route::{Route, TargetGroup, Weighted};
-use crate::model::target::MoveMode;
-use crate::model::target::{ObservedTarget, Target};
+use crate::model::target::{MoveMode, ObservedTarget, Target};
 
 /// The weight of a target group: its share among those of the same action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

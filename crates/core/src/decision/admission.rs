@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::decision::checks::DecisionCheck;
-use crate::decision::checks::Trace;
-use crate::decision::checks::Tracer;
+use crate::decision::checks::{DecisionCheck, Trace, Tracer};
 use crate::decision::verdict::Verdict;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;

@@ -6,8 +6,7 @@
 use std::fmt;
 
 use crate::decision::verdict::{Decision, Verdict};
-use crate::model::reason::Reason;
-use crate::model::reason::Rule;
+use crate::model::reason::{Reason, Rule};
 use crate::named::named;
 
 /// What is asked about a piece of evidence.

@@ -1,31 +1,22 @@
 //! From evidence to a decision: move the route, or settle the event without a call.
 
 use crate::decision::admission::admit;
-use crate::decision::checks::DecisionCheck;
-use crate::decision::checks::DecisionTrace;
-use crate::decision::checks::Trace;
-use crate::decision::checks::Tracer;
+use crate::decision::checks::{DecisionCheck, DecisionTrace, Trace, Tracer};
 use crate::decision::goal::{about_order, about_truth};
 use crate::decision::holds::held_back;
-use crate::decision::verdict::Decision;
-use crate::decision::verdict::Ruled;
-use crate::decision::verdict::Verdict;
+use crate::decision::verdict::{Decision, Ruled, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
-use crate::evidence::evidence::Evidence;
-use crate::evidence::evidence::Trigger;
+use crate::evidence::evidence::{Evidence, Trigger};
 use crate::ledger::holds::Blocked;
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteContext;
+use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
 use crate::model::policy::Role;
-use crate::model::reason::Reason;
-use crate::model::reason::Rule;
+use crate::model::reason::{Reason, Rule};
 use crate::model::route::{OnStarted, Route};
 use crate::model::target::MoveMode;
-use crate::model::time::CLOCK_SKEW_MAX;
-use crate::model::time::Timestamp;
+use crate::model::time::{CLOCK_SKEW_MAX, Timestamp};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;

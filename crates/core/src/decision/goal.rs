@@ -6,32 +6,21 @@
 //! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
 
 use crate::decision::admission::admit;
-use crate::decision::checks::DecisionCheck;
-use crate::decision::checks::Trace;
-use crate::decision::checks::Tracer;
+use crate::decision::checks::{DecisionCheck, Trace, Tracer};
 use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
-use crate::evidence::discovery::Freshness;
-use crate::evidence::discovery::Member;
-use crate::evidence::discovery::Reading;
-use crate::evidence::discovery::STEADY_AFTER_A_MOVE;
-use crate::evidence::discovery::SourceReports;
-use crate::evidence::discovery::Truth;
-use crate::evidence::event::RANK_ORDER;
-use crate::evidence::event::RANK_TRUTH;
-use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED};
+use crate::evidence::discovery::{Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports, Truth};
+use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use crate::evidence::evidence::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteContext;
+use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;
 use crate::model::policy::Role;
 use crate::model::reason::Reason;
 use crate::model::route::Route;
-use crate::model::target::MoveMode;
-use crate::model::target::Target;
+use crate::model::target::{MoveMode, Target};
 use crate::model::time::Timestamp;
 use std::collections::BTreeSet;
 use std::net::IpAddr;

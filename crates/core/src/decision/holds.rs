@@ -1,17 +1,10 @@
 //! Holds: what keeps a decided move from being made (I7).
 
-use crate::decision::checks::DecisionCheck;
-use crate::decision::checks::Trace;
-use crate::decision::checks::Tracer;
-use crate::decision::verdict::Decision;
-use crate::decision::verdict::Ruled;
+use crate::decision::checks::{DecisionCheck, Trace, Tracer};
+use crate::decision::verdict::{Decision, Ruled};
 use crate::evidence::desired::Desired;
-use crate::ledger::holds::ActiveSuspension;
-use crate::ledger::holds::Blocked;
-use crate::ledger::holds::FLAP_WITHIN;
-use crate::ledger::holds::Safety;
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteContext;
+use crate::ledger::holds::{ActiveSuspension, Blocked, FLAP_WITHIN, Safety};
+use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::reason::Rule;
 use crate::model::route::Route;
 use crate::model::time::Timestamp;

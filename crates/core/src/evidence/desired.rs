@@ -1,10 +1,8 @@
 //! Where evidence says that a route should point.
 
-use crate::evidence::event::EventKey;
-use crate::evidence::event::EvidenceOrder;
+use crate::evidence::event::{EventKey, EvidenceOrder};
 use crate::model::names::InstanceId;
-use crate::model::target::MoveMode;
-use crate::model::target::Target;
+use crate::model::target::{MoveMode, Target};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

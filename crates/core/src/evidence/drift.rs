@@ -11,8 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::names::InstanceId;
-use crate::model::policy::DiscoverySource;
-use crate::model::policy::MapCheck;
+use crate::model::policy::{DiscoverySource, MapCheck};
 use crate::model::route::Route;
 
 /// Whom the map of a route is compared with. Nobody, if the route has no map or asks about its writer anyway.

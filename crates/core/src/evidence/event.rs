@@ -5,8 +5,7 @@
 
 use crate::model::names::{InstanceId, RouteName, SourceId};
 use crate::model::route::Route;
-use crate::model::source_arn::SourceArn;
-use crate::model::source_arn::SourceKind;
+use crate::model::source_arn::{SourceArn, SourceKind};
 use crate::model::time::Timestamp;
 use crate::named::named;
 use hex::FromHex;

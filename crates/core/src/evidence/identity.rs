@@ -5,12 +5,9 @@
 //! event does not say (an SNS message of before 2020 has no ARN) cannot be compared and counts as the route's.
 
 use crate::evidence::event::RdsEvent;
-use crate::model::names::ArnPart;
-use crate::model::names::SourceId;
+use crate::model::names::{ArnPart, SourceId};
 use crate::model::route::Route;
-use crate::model::source_arn::Followed;
-use crate::model::source_arn::SourceArn;
-use crate::model::source_arn::SourceKind;
+use crate::model::source_arn::{Followed, SourceArn, SourceKind};
 use crate::named::named;
 use std::fmt;
 

@@ -9,8 +9,7 @@ use crate::evidence::identity::{NotFollowed, not_followed};
 use crate::model::names::SourceId;
 use crate::model::policy::Database;
 use crate::model::route::Route;
-use crate::model::source_arn::SourceArn;
-use crate::model::source_arn::SourceKind;
+use crate::model::source_arn::{SourceArn, SourceKind};
 use crate::named::named;
 
 /// Why an event concerns a route.

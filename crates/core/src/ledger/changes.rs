@@ -1,15 +1,11 @@
 //! What a record says about the state that it changed.
 
 use crate::actuation::health::HealthWatch;
-use crate::evidence::desired::Desired;
-use crate::evidence::desired::Fact;
+use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::event::EventKey;
-use crate::ledger::holds::Pin;
-use crate::ledger::holds::Suspension;
-use crate::ledger::state::Assignment;
-use crate::ledger::state::EventEntry;
-use crate::ledger::unresolved::SourceConflict;
-use crate::ledger::unresolved::UnresolvedEvent;
+use crate::ledger::holds::{Pin, Suspension};
+use crate::ledger::state::{Assignment, EventEntry};
+use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::model::time::Timestamp;
 
 /// The fields that a commit replaces as a whole: each with its place in the route's state.

@@ -4,11 +4,8 @@
 //! and the load balancer only as well as time can: ELB checks no fencing token. So the holder errs on the
 //! early side and the contender on the late side, by more than clocks can differ.
 
-use crate::model::ids::Owner;
-use crate::model::ids::TransitionId;
-use crate::model::time::CALL_TIMEOUT;
-use crate::model::time::CLOCK_SKEW_MAX;
-use crate::model::time::Timestamp;
+use crate::model::ids::{Owner, TransitionId};
+use crate::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX, Timestamp};
 use std::time::Duration;
 
 /// How long a lease lasts from its last extension. Long enough for the slowest ELB call twice over

@@ -3,9 +3,7 @@
 use crate::evidence::event::{EventKey, RdsEvent};
 use crate::evidence::evidence::Trigger;
 use crate::ledger::changes::Changes;
-use crate::model::ids::Hash;
-use crate::model::ids::TransitionId;
-use crate::model::ids::{Generation, Owner};
+use crate::model::ids::{Generation, Hash, Owner, TransitionId};
 use crate::model::names::{InstanceId, RouteName, TargetGroupArn};
 use crate::model::outcome::Outcome;
 use crate::model::provenance::Provenance;

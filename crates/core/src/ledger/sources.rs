@@ -14,19 +14,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::evidence::desired::{Desired, Fact};
-use crate::evidence::discovery::Freshness;
-use crate::evidence::discovery::Reading;
-use crate::evidence::discovery::ReadingHistory;
-use crate::evidence::discovery::SourceReport;
-use crate::evidence::discovery::SourceReports;
-use crate::evidence::discovery::Truth;
-use crate::evidence::discovery::Worth;
-use crate::evidence::event::{EventKey, RANK_COMPLETED};
-use crate::evidence::event::{RANK_ORDER, RANK_TRUTH};
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteContext;
-use crate::model::policy::DiscoverySource;
-use crate::model::policy::Role;
+use crate::evidence::discovery::{
+    Freshness, Reading, ReadingHistory, SourceReport, SourceReports, Truth, Worth,
+};
+use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::ledger::state::{Assignment, RouteContext};
+use crate::model::policy::{DiscoverySource, Role};
 use crate::model::route::Route;
 use crate::model::target::MoveMode;
 use crate::model::time::Timestamp;

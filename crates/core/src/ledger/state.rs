@@ -2,19 +2,14 @@
 //! what becomes of its message. Which changes of that are legal says [`crate::ledger::change`].
 
 use crate::actuation::health::HealthWatch;
-use crate::evidence::desired::Desired;
-use crate::evidence::desired::Fact;
+use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::event::EventKey;
 use crate::ledger::holds::Safety;
 use crate::ledger::lease::Lease;
 use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
-use crate::model::ids::Generation;
-use crate::model::ids::Hash;
-use crate::model::ids::TransitionId;
+use crate::model::ids::{Generation, Hash, TransitionId};
 use crate::model::names::RouteName;
-use crate::model::outcome::IN_HAND_FOR;
-use crate::model::outcome::LEFT_TO_NEWER_FOR;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use crate::model::route::Route;
 use crate::model::time::Timestamp;
 use crate::named::named;

@@ -2,8 +2,7 @@
 
 use crate::model::time::Timestamp;
 use hex::FromHex;
-use sha2::Digest;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;

@@ -1,8 +1,7 @@
 //! How an attempt can end, and what becomes of its message.
 
 use crate::model::time::CLOCK_SKEW_MAX;
-use backon::BackoffBuilder;
-use backon::ExponentialBuilder;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use std::time::Duration;
 
 /// How an attempt ended.

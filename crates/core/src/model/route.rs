@@ -1,13 +1,8 @@
 //! A route: one source database, one target group, and the addresses that may stand in it.
 
-use crate::model::names::InstanceId;
-use crate::model::names::ListenerArn;
-use crate::model::names::RouteName;
-use crate::model::names::SourceId;
-use crate::model::names::TargetGroupArn;
+use crate::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
 use crate::model::policy::{Database, Policy};
-use crate::model::source_arn::SourceKind;
-use crate::model::source_arn::{Followed, SourceArn};
+use crate::model::source_arn::{Followed, SourceArn, SourceKind};
 use crate::model::target::Target;
 use ipnet::IpNet;
 use std::collections::BTreeMap;

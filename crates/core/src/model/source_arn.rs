@@ -1,8 +1,6 @@
 //! The whole identity of a database: partition, account, Region, kind and name (I5).
 
-use crate::model::names::InvalidName;
-use crate::model::names::Location;
-use crate::model::names::SourceId;
+use crate::model::names::{InvalidName, Location, SourceId};
 use std::fmt;
 
 /// What kind of thing an event is about, from either spelling of the source type.

@@ -7,8 +7,7 @@ use crate::ledger::chain::BrokenChain;
 use crate::ledger::state::ChainHead;
 use crate::model::ids::Hash;
 use crate::model::names::RouteName;
-use crate::status::health::Assessment;
-use crate::status::health::RouteHealth;
+use crate::status::health::{Assessment, RouteHealth};
 
 /// A row at the end of an audit chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

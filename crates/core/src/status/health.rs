@@ -3,27 +3,20 @@
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
 //! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its witnesses besides.
 
-use crate::actuation::health::HealthWatch;
-use crate::actuation::health::ServingState;
-use crate::actuation::health::advice;
-use crate::actuation::health::row_of;
-use crate::actuation::health::serves;
+use crate::actuation::health::{HealthWatch, ServingState, advice, row_of, serves};
 use crate::actuation::plan::plan;
-use crate::actuation::weights::ObservedListener;
-use crate::actuation::weights::warm_targets;
+use crate::actuation::weights::{ObservedListener, warm_targets};
 use crate::decision::holds::unless_held_back;
 use crate::decision::verdict::Decision;
 use crate::evidence::desired::Desired;
 use crate::ledger::lease::{Acquire, acquire};
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteContext;
+use crate::ledger::state::{Assignment, RouteContext};
 use crate::ledger::unresolved::{Awaits, UnresolvedEvent};
 use crate::model::names::InstanceId;
 use crate::model::outcome::IN_HAND_FOR;
 use crate::model::reason::Reason;
 use crate::model::route::{Route, Weighted};
-use crate::model::target::MoveMode;
-use crate::model::target::{ObservedTarget, TargetHealth};
+use crate::model::target::{MoveMode, ObservedTarget, TargetHealth};
 use crate::model::time::Timestamp;
 use crate::status::last_move::LastMove;
 use std::time::Duration;

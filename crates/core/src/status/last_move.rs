@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use crate::evidence::event::EventKey;
-use crate::ledger::record::AuditRecord;
-use crate::ledger::record::Entry;
-use crate::ledger::record::RecordKind;
-use crate::ledger::record::RecordedTrigger;
-use crate::ledger::record::Step;
+use crate::ledger::record::{AuditRecord, Entry, RecordKind, RecordedTrigger, Step};
 use crate::model::ids::TransitionId;
 use crate::model::names::InstanceId;
 use crate::model::outcome::Outcome;

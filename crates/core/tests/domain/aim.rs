@@ -4,19 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::aim;
+use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::ReadingHistory;
-use writerlink_core::evidence::discovery::STEADY_AFTER_A_MOVE;
-use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMPLETED};
-use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
-use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::evidence::discovery::{Member, Reading, ReadingHistory, STEADY_AFTER_A_MOVE, Truth};
+use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{Policy, Role, TRUST_EVENT};
@@ -25,20 +17,10 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 
-use super::values::address;
-use super::values::asking_route;
-use super::values::desired;
-use super::values::instance;
-use super::values::key;
-use super::values::member;
-use super::values::members;
-use super::values::newer;
-use super::values::order;
-use super::values::pointing_at;
-use super::values::second;
-use super::values::seen_once;
-use super::values::steady;
-use super::values::target;
+use super::values::{
+    address, asking_route, desired, instance, key, member, members, newer, order, pointing_at, second,
+    seen_once, steady, target,
+};
 
 /// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
 pub(crate) fn aimed(route: &Route, control: &Assignment, seen: &Reading) -> TargetDecision {

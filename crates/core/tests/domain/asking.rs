@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::{Claim, EventId, RdsEvent};
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::evidence::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;
@@ -18,19 +17,10 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::source_arn::SourceKind;
 use writerlink_core::model::time::Timestamp;
 
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::address;
-use super::values::asking_route;
-use super::values::event;
-use super::values::evidence;
-use super::values::instance;
-use super::values::key;
-use super::values::order;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::target;
+use super::values::{
+    COMPLETED, STARTED, address, asking_route, event, evidence, instance, key, order, pointing_at, route,
+    second, target,
+};
 
 /// What an id is expected to claim.
 #[derive(Clone, Copy, Debug, PartialEq)]

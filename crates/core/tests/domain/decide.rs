@@ -8,8 +8,7 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteContext;
+use writerlink_core::ledger::state::{Assignment, RouteContext};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{OnStarted, Route};
@@ -17,18 +16,9 @@ use writerlink_core::model::source_arn::SourceKind;
 use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::address;
-use super::values::desired;
-use super::values::event;
-use super::values::evidence;
-use super::values::key;
-use super::values::order;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::target;
+use super::values::{
+    COMPLETED, STARTED, address, desired, event, evidence, key, order, pointing_at, route, second, target,
+};
 
 /// The decision for an instance at its own address, an hour after everything.
 fn decided(route: &Route, control: &Assignment, evidence: &Evidence) -> Decision {

@@ -8,14 +8,10 @@ use writerlink_core::evidence::drift::{
     COMPARISONS, Comparisons, Drifted, compared_with, drifted, first_after, told,
 };
 use writerlink_core::model::names::{InstanceId, RouteName};
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::MapCheck;
+use writerlink_core::model::policy::{DiscoverySource, MapCheck};
 use writerlink_core::model::route::{Route, Source};
 
-use super::values::address;
-use super::values::asking_route;
-use super::values::instance;
-use super::values::route;
+use super::values::{address, asking_route, instance, route};
 
 fn with(map_check: MapCheck, endpoint: bool, source: bool) -> Option<DiscoverySource> {
     let mut route = route();

@@ -6,8 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use writerlink_core::evidence::event::{EventId, instance_named_in};
 use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::model::ids::Hash;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Hash, TransitionId};
 use writerlink_core::model::names::{InstanceId, RouteName, SourceId, TargetGroupArn};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
@@ -15,8 +14,7 @@ use writerlink_core::model::source_arn::SourceKind;
 use writerlink_core::model::target::TargetHealth;
 use writerlink_core::model::time::Timestamp;
 
-use super::values::group_arn;
-use super::values::second;
+use super::values::{group_arn, second};
 
 #[test]
 fn an_event_id_has_exactly_four_digits() {

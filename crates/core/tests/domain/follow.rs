@@ -3,23 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::actuation::health::HealthEvent;
-use writerlink_core::actuation::health::HealthUpdate;
-use writerlink_core::actuation::health::HealthWatch;
-use writerlink_core::actuation::health::ServingState;
-use writerlink_core::actuation::health::advice;
+use writerlink_core::actuation::health::{HealthEvent, HealthUpdate, HealthWatch, ServingState, advice};
 use writerlink_core::model::policy::{Policy, SERVING_LIMIT, ServingWhen};
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
 use writerlink_core::model::time::Timestamp;
 
-use super::values::draining;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::row;
-use super::values::second;
-use super::values::target;
-use super::values::transition_id;
+use super::values::{draining, healthy, instance, key, row, second, target, transition_id};
 
 /// A move to `db-2` that ended at second 105, on evidence of second 100; `db-1` has yet to go.
 fn moved() -> HealthWatch {

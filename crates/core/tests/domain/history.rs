@@ -8,27 +8,15 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
 use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::EventDelivery;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::extend;
-use writerlink_core::ledger::change::finish;
-use writerlink_core::ledger::change::settle;
+use writerlink_core::ledger::change::{
+    BeginRequest, Change, EventDelivery, StateUpdate, begin, extend, finish, settle,
+};
 use writerlink_core::ledger::state::{EventEntry, RouteState};
 use writerlink_core::model::ids::Generation;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::route::{OnStarted, Route};
 
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::entry;
-use super::values::evidence;
-use super::values::owner;
-use super::values::route;
-use super::values::second;
-use super::values::transition_id;
+use super::values::{COMPLETED, STARTED, entry, evidence, owner, route, second, transition_id};
 
 /// How an attempt ends.
 #[derive(Clone, Copy, Debug)]

@@ -4,18 +4,12 @@ use proptest::prelude::*;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
 use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, nearest, not_followed};
-use writerlink_core::model::names::ArnPart;
-use writerlink_core::model::names::{RouteName, SourceId};
+use writerlink_core::model::names::{ArnPart, RouteName, SourceId};
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{Route, Source};
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::event;
-use super::values::route;
-use super::values::second;
+use super::values::{COMPLETED, STARTED, event, route, second};
 
 const OWN: &str = "arn:aws:rds:us-east-1:123456789012:cluster:aurora-source";
 

@@ -6,8 +6,7 @@ use writerlink_core::decision::missing_name::{ASKED_FOR, verdict};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 
-use super::values::instance;
-use super::values::route;
+use super::values::{instance, route};
 
 const MISSING: &str = "db-9.c1a2.us-east-1.rds.amazonaws.com does not exist (NXDOMAIN)";
 

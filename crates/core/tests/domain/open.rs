@@ -8,24 +8,10 @@ use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use writerlink_core::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::ActualState;
-use writerlink_core::status::health::NOBODY_KNOWS;
-use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::is_open;
-use writerlink_core::status::health::judge;
+use writerlink_core::status::health::{ActualState, NOBODY_KNOWS, RouteHealth, is_open, judge};
 
-use super::standing::NOW;
-use super::standing::judged;
-use super::standing::pointing;
-use super::standing::says;
-use super::standing::stop;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::owner;
-use super::values::route;
-use super::values::second;
-use super::values::target;
+use super::standing::{NOW, judged, pointing, says, stop};
+use super::values::{healthy, instance, key, owner, route, second, target};
 
 /// An event of second 200 that names `db-{number}`, or nobody; recorded a second later.
 fn open_event(names: Option<u8>, outcome: Option<Outcome>, reason: Reason) -> UnresolvedEvent {

@@ -8,52 +8,25 @@ use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::EvidenceOrder;
-use writerlink_core::evidence::event::RANK_ORDER;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::OperatorCommand;
-use writerlink_core::evidence::evidence::Trigger;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::IllegalChange;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::finish;
-use writerlink_core::ledger::change::note;
-use writerlink_core::ledger::change::settle;
-use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::evidence::event::{EvidenceOrder, RANK_ORDER};
+use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand, Trigger};
+use writerlink_core::ledger::change::{
+    BeginRequest, Change, IllegalChange, StateUpdate, begin, finish, note, settle,
+};
+use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordedTrigger;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::record::{Entry, RecordedTrigger};
+use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::MoveMode;
 
-use super::values::desired;
-use super::values::draining;
-use super::values::entry;
-use super::values::evidence_of;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::members;
-use super::values::new_arrival;
-use super::values::order;
-use super::values::ordered;
-use super::values::owner;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::steady;
-use super::values::target;
-use super::values::transition_id;
+use super::values::{
+    desired, draining, entry, evidence_of, healthy, instance, key, members, new_arrival, order, ordered,
+    owner, pointing_at, route, second, steady, target, transition_id,
+};
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 

@@ -2,24 +2,13 @@
 
 use std::time::Duration;
 
-use writerlink_core::ledger::record::AuditRecord;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
-use writerlink_core::ledger::record::Step;
-use writerlink_core::model::ids::Hash;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind, RecordedTrigger, Step};
+use writerlink_core::model::ids::{Hash, TransitionId};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::last_move::LastMove;
 
-use super::values::COMPLETED;
-use super::values::entry;
-use super::values::event;
-use super::values::instance;
-use super::values::route;
-use super::values::second;
-use super::values::target;
+use super::values::{COMPLETED, entry, event, instance, route, second, target};
 
 /// Records of a route, oldest first as they were written; handed over newest first.
 fn among(entries: Vec<Entry>) -> Option<LastMove> {

@@ -3,26 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use writerlink_core::actuation::plan::Plan;
-use writerlink_core::actuation::plan::RegisteredProof;
-use writerlink_core::actuation::plan::plan;
+use writerlink_core::actuation::plan::{Plan, RegisteredProof, plan};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::model::route::Route;
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
+use writerlink_core::model::target::{MoveMode, ObservedTarget, Target, TargetHealth};
 
-use super::values::PORT;
-use super::values::address;
-use super::values::desired;
-use super::values::draining;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::order;
-use super::values::route;
-use super::values::row;
-use super::values::shared_route;
-use super::values::target;
+use super::values::{
+    PORT, address, desired, draining, healthy, instance, key, order, route, row, shared_route, target,
+};
 
 /// A route that should point at `db-{number}`, alone or beside the old one.
 fn wanted(number: u8, reach: MoveMode) -> Desired {

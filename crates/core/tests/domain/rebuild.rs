@@ -1,27 +1,13 @@
 //! A state that is brought up to its records, by values.
 
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::EventWrite;
-use writerlink_core::ledger::change::adopt;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::catch_up;
-use writerlink_core::ledger::change::recover;
+use writerlink_core::ledger::change::{BeginRequest, EventWrite, adopt, begin, catch_up, recover};
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::ledger::rebuild::{CannotRebuild, rebuilt};
 use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind};
 use writerlink_core::ledger::state::RouteState;
-use writerlink_core::model::ids::Generation;
-use writerlink_core::model::ids::Hash;
+use writerlink_core::model::ids::{Generation, Hash};
 
-use super::values::desired;
-use super::values::entry;
-use super::values::key;
-use super::values::new_arrival;
-use super::values::order;
-use super::values::owner;
-use super::values::route;
-use super::values::second;
-use super::values::transition_id;
+use super::values::{desired, entry, key, new_arrival, order, owner, route, second, transition_id};
 
 fn fresh() -> RouteState {
     RouteState::new(route().name)

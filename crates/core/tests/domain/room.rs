@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink_core::actuation::room::ANSWERED_EACH;
-use writerlink_core::actuation::room::ConcurrencyLimit;
-use writerlink_core::actuation::room::ONE_SILENCE;
+use writerlink_core::actuation::room::{ANSWERED_EACH, ConcurrencyLimit, ONE_SILENCE};
 
 const TICK: Duration = Duration::from_millis(1);
 

@@ -11,16 +11,9 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::Database;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{Route, Source};
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 
-use super::values::COMPLETED;
-use super::values::asking_route;
-use super::values::event;
-use super::values::order;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
+use super::values::{COMPLETED, asking_route, event, order, pointing_at, route, second};
 
 const COMPLETED_TEXT: &str = "Switchover from DB cluster aurora-source to aurora-source-green-abc123 completed. \
      Renamed aurora-source to aurora-source-old1 and aurora-source-green-abc123 to aurora-source.";

@@ -7,33 +7,16 @@ use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::note;
-use writerlink_core::ledger::holds::Blocked;
-use writerlink_core::ledger::holds::FLAP_WITHIN;
-use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::holds::Suspension;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::change::{StateUpdate, note};
+use writerlink_core::ledger::holds::{Blocked, FLAP_WITHIN, Pin, Safety, Suspension};
+use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::outcome::Outcome;
-use writerlink_core::model::policy::FLAP_MOVES_MAX;
-use writerlink_core::model::policy::{Mode, Policy};
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::policy::{FLAP_MOVES_MAX, Mode, Policy};
+use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 
-use super::values::desired;
-use super::values::entry;
-use super::values::instance;
-use super::values::key;
-use super::values::order;
-use super::values::ordered;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::target;
+use super::values::{desired, entry, instance, key, order, ordered, pointing_at, route, second, target};
 
 fn stop(until: Option<Timestamp>) -> Suspension {
     Suspension { by: "ana".to_owned(), reason: "maintenance".to_owned(), since: second(100), until }

@@ -2,39 +2,20 @@
 //! evidence was accepted is lagging, and moves nothing (I3).
 
 use proptest::prelude::*;
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::contradiction;
+use writerlink_core::decision::goal::{TargetDecision, contradiction};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Freshness, Truth};
-use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
-use writerlink_core::evidence::event::{RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink_core::ledger::state::Assignment;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::{Role, TRUST_EVENT};
+use writerlink_core::model::policy::{DiscoverySource, Role, TRUST_EVENT};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::MoveMode;
 
-use super::orders::begun_for;
-use super::orders::state_of;
-use super::values::address;
-use super::values::desired;
-use super::values::instance;
-use super::values::key;
-use super::values::order;
-use super::values::second;
-use super::values::target;
-use super::watch::DAY;
-use super::watch::DNS_1;
-use super::watch::DNS_2;
-use super::watch::DNS_3;
-use super::watch::DNS_SILENT;
-use super::watch::MINUTE;
-use super::watch::RANK_STARTED;
-use super::watch::RDS_1;
-use super::watch::Watch;
-use super::watch::numbered;
+use super::orders::{begun_for, state_of};
+use super::values::{address, desired, instance, key, order, second, target};
+use super::watch::{DAY, DNS_1, DNS_2, DNS_3, DNS_SILENT, MINUTE, RANK_STARTED, RDS_1, Watch, numbered};
 
 // --- lagging ------------------------------------------------------------------------------------
 

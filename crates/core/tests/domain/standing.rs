@@ -3,45 +3,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use writerlink_core::actuation::health::HealthWatch;
-use writerlink_core::actuation::health::ServingState;
-use writerlink_core::actuation::weights::ObservedListener;
-use writerlink_core::actuation::weights::Weight;
-use writerlink_core::actuation::weights::Weights;
+use writerlink_core::actuation::health::{HealthWatch, ServingState};
+use writerlink_core::actuation::weights::{ObservedListener, Weight, Weights};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::ledger::holds::{Pin, Suspension};
 use writerlink_core::ledger::lease::Lease;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::outcome::IN_HAND_FOR;
 use writerlink_core::model::policy::{Mode, SERVING_LIMIT, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::{ObservedTarget, TargetHealth};
-use writerlink_core::model::time::CLOCK_SKEW_MAX;
-use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::ActualState;
-use writerlink_core::status::health::Assessment;
-use writerlink_core::status::health::NOBODY_KNOWS;
-use writerlink_core::status::health::RouteHealth;
-use writerlink_core::status::health::judge;
+use writerlink_core::model::target::{MoveMode, ObservedTarget, TargetHealth};
+use writerlink_core::model::time::{CLOCK_SKEW_MAX, Timestamp};
+use writerlink_core::status::health::{ActualState, Assessment, NOBODY_KNOWS, RouteHealth, judge};
 use writerlink_core::status::last_move::LastMove;
 
 use super::past::deferred;
-use super::values::desired;
-use super::values::draining;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::order;
-use super::values::owner;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::row;
-use super::values::second;
-use super::values::target;
-use super::values::transition_id;
+use super::values::{
+    desired, draining, healthy, instance, key, order, owner, pointing_at, route, row, second, target,
+    transition_id,
+};
 
 pub(crate) const NOW: i64 = 1000;
 

@@ -4,33 +4,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink_core::decision::event::decide;
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::aim;
+use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::Freshness;
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::{Freshness, Member, Reading, Truth};
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::OperatorCommand;
-use writerlink_core::evidence::evidence::Trigger;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::EventDelivery;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::extend;
-use writerlink_core::ledger::change::finish;
-use writerlink_core::ledger::change::note;
-use writerlink_core::ledger::change::settle;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::ledger::change::{
+    BeginRequest, Change, EventDelivery, StateUpdate, begin, extend, finish, note, settle,
+};
 use writerlink_core::ledger::rebuild::rebuilt;
 use writerlink_core::ledger::record::{AuditRecord, Entry, RecordKind};
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::ids::Hash;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{Mode, Policy, Role};
@@ -38,23 +24,10 @@ use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::time::Timestamp;
 
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::address;
-use super::values::asking_route;
-use super::values::entry;
-use super::values::event;
-use super::values::evidence;
-use super::values::evidence_of;
-use super::values::instance;
-use super::values::key;
-use super::values::members;
-use super::values::ordered;
-use super::values::owner;
-use super::values::second;
-use super::values::seen_once;
-use super::values::transition_id;
-use super::values::worth;
+use super::values::{
+    COMPLETED, STARTED, address, asking_route, entry, event, evidence, evidence_of, instance, key, members,
+    ordered, owner, second, seen_once, transition_id, worth,
+};
 
 /// What may happen to a route.
 #[derive(Clone, Debug)]

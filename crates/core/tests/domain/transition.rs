@@ -7,43 +7,23 @@ use proptest::prelude::*;
 use writerlink_core::actuation::health;
 use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::EventDelivery;
-use writerlink_core::ledger::change::EventWrite;
-use writerlink_core::ledger::change::IllegalChange;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::extend;
-use writerlink_core::ledger::change::finish;
-use writerlink_core::ledger::change::note;
-use writerlink_core::ledger::change::settle;
+use writerlink_core::ledger::change::{
+    BeginRequest, Change, EventDelivery, EventWrite, IllegalChange, StateUpdate, begin, extend, finish, note,
+    settle,
+};
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
 use writerlink_core::ledger::record::{Entry, Step};
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::EventEntry;
-use writerlink_core::ledger::state::RouteState;
+use writerlink_core::ledger::state::{Assignment, EventEntry, RouteState};
 use writerlink_core::model::ids::{Generation, Owner};
 use writerlink_core::model::outcome::{Disposition, IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome, retry_after};
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::time::Timestamp;
 
-use super::values::desired;
-use super::values::draining;
-use super::values::entry;
-use super::values::healthy;
-use super::values::instance;
-use super::values::key;
-use super::values::known_arrival;
-use super::values::new_arrival;
-use super::values::order;
-use super::values::owner;
-use super::values::route;
-use super::values::second;
-use super::values::target;
-use super::values::transition_id;
+use super::values::{
+    desired, draining, entry, healthy, instance, key, known_arrival, new_arrival, order, owner, route,
+    second, target, transition_id,
+};
 
 static OWNER: LazyLock<Owner> = LazyLock::new(owner);
 

@@ -5,41 +5,20 @@ use std::time::Duration;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Trigger;
-use writerlink_core::ledger::change::BeginRequest;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::change::begin;
-use writerlink_core::ledger::change::note;
-use writerlink_core::ledger::change::settle;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, Trigger};
+use writerlink_core::ledger::change::{BeginRequest, StateUpdate, begin, note, settle};
 use writerlink_core::ledger::holds::Blocked;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::{Awaits, SourceConflict, UnresolvedEvent};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Reason, Rule};
 
-use super::orders::begun_for;
-use super::orders::order_of;
-use super::orders::state_of;
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::address;
-use super::values::desired;
-use super::values::entry;
-use super::values::event;
-use super::values::evidence;
-use super::values::evidence_of;
-use super::values::instance;
-use super::values::key;
-use super::values::new_arrival;
-use super::values::ordered;
-use super::values::owner;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
+use super::orders::{begun_for, order_of, state_of};
+use super::values::{
+    COMPLETED, STARTED, address, desired, entry, event, evidence, evidence_of, instance, key, new_arrival,
+    ordered, owner, pointing_at, route, second,
+};
 
 fn refused(seconds: i64) -> UnresolvedEvent {
     UnresolvedEvent {

@@ -8,21 +8,10 @@ use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
 
-use super::aim::aimed;
-use super::aim::followed;
-use super::aim::kept;
-use super::aim::pinned_to;
-use super::values::asking_route;
-use super::values::desired;
-use super::values::instance;
-use super::values::key;
-use super::values::members;
-use super::values::order;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::seen_once;
-use super::values::steady;
+use super::aim::{aimed, followed, kept, pinned_to};
+use super::values::{
+    asking_route, desired, instance, key, members, order, pointing_at, route, second, seen_once, steady,
+};
 
 /// The route points at `db-1`, and an event of second 100 that names `db-3` has waited since then.
 fn passed_by(control: Assignment, reason: Reason, outcome: Option<Outcome>) -> Assignment {

@@ -1,40 +1,22 @@
 //! `walk`: a decision and the questions that led to it, which are one.
 
 use proptest::prelude::*;
-use writerlink_core::decision::checks::CheckRecord;
-use writerlink_core::decision::checks::CheckResult;
-use writerlink_core::decision::checks::DecisionCheck;
-use writerlink_core::decision::checks::DecisionTrace;
+use writerlink_core::decision::checks::{CheckRecord, CheckResult, DecisionCheck, DecisionTrace};
 use writerlink_core::decision::event::{decide, walk};
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Trigger;
-use writerlink_core::ledger::holds::Safety;
-use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, Trigger};
+use writerlink_core::ledger::holds::{Safety, Suspension};
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::policy::{Mode, Role};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::source_arn::SourceKind;
 
-use super::aim::any_control;
-use super::aim::any_truth;
-use super::values::COMPLETED;
-use super::values::STARTED;
-use super::values::address;
-use super::values::asking_route;
-use super::values::event;
-use super::values::evidence;
-use super::values::evidence_of;
-use super::values::instance;
-use super::values::newer;
-use super::values::order;
-use super::values::ordered;
-use super::values::pointing_at;
-use super::values::route;
-use super::values::second;
-use super::values::steady;
+use super::aim::{any_control, any_truth};
+use super::values::{
+    COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, newer, order, ordered,
+    pointing_at, route, second, steady,
+};
 
 const NOW: i64 = 700;
 

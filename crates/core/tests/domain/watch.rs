@@ -2,33 +2,20 @@
 
 use std::time::Duration;
 
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::aim;
+use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::Member;
-use writerlink_core::evidence::discovery::Reading;
-use writerlink_core::evidence::discovery::SourceReport;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{Member, Reading, SourceReport, SourceReports};
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
 use writerlink_core::ledger::sources::Sources;
-use writerlink_core::ledger::state::Assignment;
-use writerlink_core::ledger::state::RouteContext;
+use writerlink_core::ledger::state::{Assignment, RouteContext};
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::ids::Owner;
-use writerlink_core::model::policy::DiscoverySource;
-use writerlink_core::model::policy::Policy;
+use writerlink_core::model::policy::{DiscoverySource, Policy};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
 
-use super::orders::begun_for;
-use super::orders::state_of;
-use super::values::address;
-use super::values::asking_route;
-use super::values::desired;
-use super::values::key;
-use super::values::member;
-use super::values::order;
-use super::values::second;
+use super::orders::{begun_for, state_of};
+use super::values::{address, asking_route, desired, key, member, order, second};
 
 pub(crate) const RANK_STARTED: u8 = 1;
 pub(crate) const MINUTE: i64 = 60;

@@ -4,26 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::evidence::{CommandKind, Trigger};
 use writerlink_core::evidence::routing::Concern;
 use writerlink_core::ledger::lease::{HOLDER_MARGIN, Hold, LEASE_DURATION};
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordedTrigger;
-use writerlink_core::ledger::record::Step;
+use writerlink_core::ledger::record::{Entry, RecordedTrigger, Step};
 use writerlink_core::model::ids::Owner;
-use writerlink_core::model::reason::Reason;
-use writerlink_core::model::reason::Rule;
+use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::CALL_TIMEOUT;
 
-use super::values::STARTED;
-use super::values::entry;
-use super::values::event;
-use super::values::instance;
-use super::values::ordered;
-use super::values::second;
-use super::values::seen_once;
+use super::values::{STARTED, entry, event, instance, ordered, second, seen_once};
 
 fn step(name: &str, (start, took): (u64, u64), error: Option<&str>) -> Step {
     Step {

@@ -13,9 +13,7 @@ use crate::ports::{AuditQuery, AuditReader, CallError, ErrorKind, Ledger, Ports}
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::rebuild::rebuilt;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::ledger::state::{ChainHead, RouteState};
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::Route;

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use crate::attempt::Held;
-use crate::attempt::Permit;
-use crate::attempt::Reconciler;
-use crate::attempt::Task;
 use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
+use crate::attempt::{Held, Permit, Reconciler, Task};
 use crate::ports::{CallError, ErrorKind};
-use writerlink_core::actuation::plan::Plan;
-use writerlink_core::actuation::plan::RegisteredProof;
-use writerlink_core::actuation::plan::plan;
+use writerlink_core::actuation::plan::{Plan, RegisteredProof, plan};
 use writerlink_core::actuation::quota::Call;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::lease::Hold;

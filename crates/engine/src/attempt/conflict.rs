@@ -4,9 +4,7 @@
 //! Two workers may stand behind different resolvers, so each keeps its own count, and only the one that recorded a
 //! conflict ends it: else they would record and end it in turns. A worker whose sources agree objects once.
 
-use crate::attempt::tick::PassContext;
-use crate::attempt::tick::PeriodicPass;
-use crate::attempt::tick::TimerRecord;
+use crate::attempt::tick::{PassContext, PeriodicPass, TimerRecord};
 use crate::attempt::watched::{Lasting, Said};
 use crate::ports::CallError;
 use writerlink_core::decision::verdict::Verdict;

@@ -3,21 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::Attempts;
-use crate::attempt::NoMessage;
-use crate::attempt::Reconciler;
-use crate::attempt::RecordAuthor;
-use crate::attempt::Report;
-use crate::attempt::StateStore;
-use crate::attempt::Task;
-use crate::attempt::bug;
 use crate::attempt::opening::COMMIT_TRIES;
 use crate::attempt::states::Committed;
+use crate::attempt::{Attempts, NoMessage, Reconciler, RecordAuthor, Report, StateStore, Task, bug};
 use crate::ports::{CallError, Clock, Ports};
-use writerlink_core::evidence::evidence::CommandKind;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::OperatorCommand;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;

@@ -8,9 +8,7 @@ use crate::attempt::weights::RouteReader;
 use crate::ports::{CallError, Clock, Databases, Ledger, Ports};
 use writerlink_core::actuation::plan::Plan;
 use writerlink_core::actuation::weights::Weights;
-use writerlink_core::decision::checks::CheckRecord;
-use writerlink_core::decision::checks::DecisionCheck;
-use writerlink_core::decision::checks::DecisionTrace;
+use writerlink_core::decision::checks::{CheckRecord, DecisionCheck, DecisionTrace};
 use writerlink_core::decision::event::walk;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::missing_name::ASKED_FOR;
@@ -24,9 +22,7 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::ObservedTarget;
-use writerlink_core::status::health::Assessment;
-use writerlink_core::status::health::goal;
-use writerlink_core::status::health::unresolved;
+use writerlink_core::status::health::{Assessment, goal, unresolved};
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::ledger::record::Entry;
-use writerlink_core::ledger::record::RecordKind;
-use writerlink_core::ledger::record::RecordedTrigger;
+use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::ledger::state::RouteState;
-use writerlink_core::model::ids::Owner;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Owner, TransitionId};
 use writerlink_core::model::names::TargetGroupArn;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::reason::Cause;

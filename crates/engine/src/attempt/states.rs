@@ -11,12 +11,10 @@ use crate::attempt::{Task, bug, group_of};
 use crate::ports::{AuditReader, CallError, Clock, Commit, Ledger, Ports};
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::chain::BrokenChain;
-use writerlink_core::ledger::change;
-use writerlink_core::ledger::change::Change;
-use writerlink_core::ledger::change::StateUpdate;
-use writerlink_core::ledger::record;
+use writerlink_core::ledger::change::{Change, StateUpdate};
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{EventEntry, RouteState};
+use writerlink_core::ledger::{change, record};
 use writerlink_core::model::names::RouteName;
 
 /// How often the same fault of a route is reported. It is met by every delivery and by every pass.

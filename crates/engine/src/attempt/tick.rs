@@ -6,32 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::AttemptResult;
-use crate::attempt::NoMessage;
-use crate::attempt::Reconciler;
-use crate::attempt::Report;
-use crate::attempt::SharedQuotaQueue;
-use crate::attempt::StateStore;
-use crate::attempt::Task;
-use crate::attempt::group_of;
 use crate::attempt::together::Together;
-use crate::attempt::watched::RouteWatch;
-use crate::attempt::watched::Said;
+use crate::attempt::watched::{RouteWatch, Said};
 use crate::attempt::weights::{RouteReader, truth_of};
+use crate::attempt::{
+    AttemptResult, NoMessage, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
+};
 use crate::ports::{CallError, Clock, Databases, Ports};
-use writerlink_core::actuation::health::HealthEvent;
-use writerlink_core::actuation::health::HealthUpdate;
-use writerlink_core::actuation::health::ServingState;
-use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::decision::goal::aim;
-use writerlink_core::decision::goal::contradiction;
+use writerlink_core::actuation::health::{HealthEvent, HealthUpdate, ServingState};
+use writerlink_core::decision::goal::{TargetDecision, aim, contradiction};
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::EventKey;
-use writerlink_core::evidence::event::RANK_TRUTH;
-use writerlink_core::evidence::evidence::Evidence;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::event::{EventKey, RANK_TRUTH};
+use writerlink_core::evidence::evidence::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::record::{Entry, RecordKind};

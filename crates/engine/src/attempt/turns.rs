@@ -11,14 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::attempt::calls::Stopped;
-use crate::attempt::report::AttemptResult;
-use crate::attempt::report::Report;
+use crate::attempt::report::{AttemptResult, Report};
 use crate::attempt::{Held, Reconciler, Task};
 use crate::ports::{CallError, Clock, ErrorKind};
-use writerlink_core::actuation::quota::Call;
-use writerlink_core::actuation::quota::Grant;
-use writerlink_core::actuation::quota::Quota;
-use writerlink_core::actuation::quota::QuotaQueue;
+use writerlink_core::actuation::quota::{Call, Grant, Quota, QuotaQueue};
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;

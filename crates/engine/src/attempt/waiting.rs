@@ -3,12 +3,9 @@
 //! Its message comes back, so its entry stays as it is. Without the record the route would look right to every other
 //! process, and a timer that knows of older evidence alone would move the route past the event.
 
-use crate::attempt::AttemptResult;
-use crate::attempt::Reconciler;
-use crate::attempt::Task;
-use crate::attempt::bug;
 use crate::attempt::opening::nameless;
 use crate::attempt::turns::GIVEN_UP_AFTER;
+use crate::attempt::{AttemptResult, Reconciler, Task, bug};
 use crate::ports::{AddressError, CallError};
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::ledger::change;

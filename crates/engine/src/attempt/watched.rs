@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::attempt::AttemptResult;
-use crate::attempt::Report;
+use crate::attempt::{AttemptResult, Report};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::drift::{Comparisons, Drifted};

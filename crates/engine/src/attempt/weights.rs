@@ -12,12 +12,9 @@ use crate::attempt::report::Report;
 use crate::attempt::{Held, Reconciler, Task, why_moved};
 use crate::ports::{CallError, ErrorKind, Listeners, Ports, TargetGroups};
 use writerlink_core::actuation::plan::{Plan, plan};
-use writerlink_core::actuation::weights::Missing;
-use writerlink_core::actuation::weights::ObservedListener;
-use writerlink_core::actuation::weights::RegisteredIn;
-use writerlink_core::actuation::weights::WeightChange;
-use writerlink_core::actuation::weights::Weights;
-use writerlink_core::actuation::weights::warm_targets;
+use writerlink_core::actuation::weights::{
+    Missing, ObservedListener, RegisteredIn, WeightChange, Weights, warm_targets,
+};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::Truth;
@@ -26,8 +23,7 @@ use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_core::model::target::{MoveMode, ObservedTarget, Target};
 
 /// A weighted route's attempt: what it is about, and what the load balancer showed first.
 struct Moving<'a> {

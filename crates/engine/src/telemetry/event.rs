@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::LedgerNews;
-use crate::attempt::Report;
-use crate::attempt::TimerRecord;
+use crate::attempt::{LedgerNews, Report, TimerRecord};
 use crate::ports::{CallError, Message};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::model::route::Route;

@@ -5,12 +5,9 @@ mod metrics;
 
 use std::time::Duration;
 
-use crate::attempt::AttemptResult;
-use crate::attempt::Report;
-use crate::attempt::TimerRecord;
+use crate::attempt::{AttemptResult, Report, TimerRecord};
 use crate::ports::{CallError, ErrorKind};
-use crate::telemetry::event::Summary;
-use crate::telemetry::event::WorkerEvent;
+use crate::telemetry::event::{Summary, WorkerEvent};
 pub use crate::telemetry::measure::metrics::*;
 use writerlink_core::ledger::record::{RecordKind, Step};
 use writerlink_core::model::outcome::Outcome;

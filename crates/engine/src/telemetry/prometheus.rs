@@ -13,10 +13,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::telemetry::event::EventSink;
-use crate::telemetry::event::WorkerEvent;
-use crate::telemetry::measure::INSTALLATION;
-use crate::telemetry::measure::{Amount, By, Kind, Metric, measured, metrics};
+use crate::telemetry::event::{EventSink, WorkerEvent};
+use crate::telemetry::measure::{Amount, By, INSTALLATION, Kind, Metric, measured, metrics};
 use writerlink_core::model::provenance::InstallationName;
 
 /// The media type of the text.

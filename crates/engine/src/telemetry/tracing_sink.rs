@@ -9,13 +9,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tracing::{Level, debug, error, info, warn};
 
-use crate::attempt::AttemptResult;
-use crate::attempt::Report;
-use crate::attempt::TimerRecord;
+use crate::attempt::{AttemptResult, Report, TimerRecord};
 use crate::ports::Message;
-use crate::telemetry::event::EventSink;
-use crate::telemetry::event::Summary;
-use crate::telemetry::event::WorkerEvent;
+use crate::telemetry::event::{EventSink, Summary, WorkerEvent};
 use crate::telemetry::measure::{Amount, measured};
 use writerlink_core::ledger::record::{RecordKind, Step};
 use writerlink_core::model::outcome::Disposition;

@@ -1,10 +1,8 @@
 //! The six facts that both spellings of an RDS event carry, and what makes an event of them.
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::model::names::ArnPart;
-use writerlink_core::model::names::SourceId;
-use writerlink_core::model::source_arn::SourceArn;
-use writerlink_core::model::source_arn::SourceKind;
+use writerlink_core::model::names::{ArnPart, SourceId};
+use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 use writerlink_core::model::time::Timestamp;
 
 use crate::wire::Parsed;

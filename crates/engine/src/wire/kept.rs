@@ -10,20 +10,16 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::text::{list, optional, string};
-use writerlink_core::actuation::health::HealthWatch;
-use writerlink_core::actuation::health::ServingState;
+use writerlink_core::actuation::health::{HealthWatch, ServingState};
 use writerlink_core::evidence::desired::{Desired, Fact};
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
-use writerlink_core::ledger::holds::Pin;
-use writerlink_core::ledger::holds::Suspension;
+use writerlink_core::ledger::holds::{Pin, Suspension};
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
-use writerlink_core::model::ids::Owner;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Owner, TransitionId};
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::Target;
+use writerlink_core::model::target::{MoveMode, Target};
 use writerlink_core::model::time::Timestamp;
 
 /// A value that is kept as JSON text.

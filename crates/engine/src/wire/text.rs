@@ -5,13 +5,11 @@ use std::net::SocketAddr;
 
 use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::model::ids::Owner;
-use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::ids::{Owner, TransitionId};
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::target::MoveMode;
-use writerlink_core::model::target::Target;
+use writerlink_core::model::target::{MoveMode, Target};
 use writerlink_core::model::time::Timestamp;
 
 /// A value that its text, as displayed, tells in full.

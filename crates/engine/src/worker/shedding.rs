@@ -5,8 +5,7 @@
 
 use std::sync::PoisonError;
 
-use crate::attempt::AttemptResult;
-use crate::attempt::Report;
+use crate::attempt::{AttemptResult, Report};
 use crate::ports::{CallError, ErrorKind};
 use crate::telemetry::event::WorkerEvent;
 use crate::worker::{RECEIVE_MAX, Worker};

@@ -3,12 +3,9 @@
 use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{EventKey, RdsEvent};
-use crate::evidence::evidence::CommandKind;
-use crate::evidence::evidence::OperatorCommand;
-use crate::evidence::evidence::Trigger;
+use crate::evidence::evidence::{CommandKind, OperatorCommand, Trigger};
 use crate::ledger::change::{agreed_after, replaced_by};
-use crate::ledger::holds::Safety;
-use crate::ledger::holds::Suspension;
+use crate::ledger::holds::{Safety, Suspension};
 use crate::ledger::state::Assignment;
 use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::model::reason::Rule;

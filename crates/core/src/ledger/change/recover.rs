@@ -3,8 +3,7 @@
 use crate::ledger::change::{Change, EventWrite, IllegalChange};
 use crate::ledger::lease::{LEASE_DURATION, Lease};
 use crate::ledger::record::Entry;
-use crate::ledger::state::Assignment;
-use crate::ledger::state::RouteState;
+use crate::ledger::state::{Assignment, RouteState};
 use crate::model::time::Timestamp;
 
 /// Moves a state that is behind its records to one of them, `rebuilt`, which is not the last. It needs no record of
