@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use support::stage::{NO_TIMER, Stage, run};
 use writerlink_core::actuation::plan::plan;
 use writerlink_core::decision::event::decide;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::record::AuditRecord;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Hash;

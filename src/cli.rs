@@ -37,7 +37,7 @@ pub use crate::cli::render::Look;
 use crate::config::{Config, Env};
 use crate::telemetry::LogFormat;
 use crate::{config, telemetry};
-use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::route::Route;

@@ -22,7 +22,7 @@ use crate::cli::render::Listing;
 use crate::cli::replay::worse;
 use crate::cli::{Answers, Session, configured};
 use crate::config::Config;
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::Route;

@@ -11,7 +11,7 @@ use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::run::reconciler;
 use crate::cli::{Session, intake};
 use crate::config::Config;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::outcome::{Disposition, Outcome};
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::Route;

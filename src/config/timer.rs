@@ -68,7 +68,7 @@ pub(super) fn reconciling(section: &Section<'_>, findings: &mut Findings) -> (Re
     let per_second = section.number(&RATE, findings);
     let burst = section.number(&BURST, findings);
     section.has_no_others(findings);
-    let quota = (per_second > 0).then(|| Quota { burst, per_second });
+    let quota = (per_second > 0).then_some(Quota { burst, per_second });
     (reconciling, quota)
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::ledger::chain::{BrokenChain, ChainVerifier};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::ChainHead;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::rig::Rig;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::policy::{Database, DiscoverySource};

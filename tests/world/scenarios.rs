@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::outcome::Outcome;

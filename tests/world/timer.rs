@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::rig::Rig;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::{InstanceId, SourceId};

@@ -12,7 +12,7 @@ use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Owner;

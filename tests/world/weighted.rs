@@ -15,7 +15,7 @@ use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::actuation::weights::{Weight, Weights};
 use writerlink_core::evidence::discovery::{Member, SourceReport, SourceReports};
 use writerlink_core::evidence::event::{EventId, EventKey};
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::model::ids::Owner;

@@ -129,6 +129,7 @@ pub fn reply<T>(output: &impl RequestId, value: T) -> Reply<T> {
 }
 
 /// A refusal of ours, before or after the service was asked: what it was given, or gave, cannot be.
+#[must_use]
 pub fn invalid(call: &'static str, code: &str, message: String) -> CallError {
     CallError { code: code.to_owned(), ..CallError::without_a_reply(call, ErrorKind::Invalid, message) }
 }

@@ -4,6 +4,6 @@ pub mod desired;
 pub mod discovery;
 pub mod drift;
 pub mod event;
-pub mod evidence;
 pub mod identity;
 pub mod routing;
+pub mod trigger;

@@ -2,7 +2,7 @@
 //!
 //! No async, no clock, no environment, no logging, no SDK, no serde. Time, randomness and identity are arguments.
 //! The floors of this crate, each uses only those before it: `model`, `evidence`, `actuation`, `ledger`, `decision`,
-//! `status`. Data flows one way: an [`evidence::event::RdsEvent`] becomes [`evidence::evidence::Evidence`],
+//! `status`. Data flows one way: an [`evidence::event::RdsEvent`] becomes [`evidence::trigger::Evidence`],
 //! [`decision::event`] turns it into a [`decision::verdict::Decision`], [`actuation::plan`] into calls, and
 //! [`ledger::change`] into what the ledger keeps.
 #![deny(clippy::wildcard_enum_match_arm)]

@@ -73,7 +73,7 @@ use crate::ports::{CallError, Clock, Databases, ErrorKind, Listeners, Ports, Tar
 use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::evidence::{Evidence, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::IllegalChange;
 use writerlink_core::ledger::lease::Hold;

@@ -117,6 +117,7 @@ fn source_arn(event: &RdsEvent) -> String {
 }
 
 /// The ARN of a cluster in the world's account and Region.
+#[must_use]
 pub fn cluster_arn(cluster: &SourceId) -> Option<SourceArn> {
     let text = format!("arn:aws:rds:{REGION}:{ACCOUNT}:cluster:{cluster}");
     SourceArn::parse(&text).ok()

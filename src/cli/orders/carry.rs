@@ -12,7 +12,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::orders::foresee::{lifts, nothing_to_lift, standing};
 use crate::cli::run::{asked, attempts, author};
 use crate::config::Config;
-use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::trigger::OperatorCommand;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::{AttemptResult, OperatorCommands, Ordered};

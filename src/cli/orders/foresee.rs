@@ -3,7 +3,7 @@
 use crate::cli::failure::Failure;
 use crate::cli::plan::{PlanRow, looking, rows};
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::outcome::Outcome;

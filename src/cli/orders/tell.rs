@@ -12,7 +12,7 @@ use crate::cli::orders::foresee::{in_force as rule_in_force, lifts};
 use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use writerlink_core::decision::verdict::Verdict;
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::RouteName;

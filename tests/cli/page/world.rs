@@ -6,7 +6,7 @@ use std::time::Duration;
 use writerlink::web;
 use writerlink::web::{ConnectionLimits, HttpServer, Probes, Site};
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::{ConfigHash, InstallationName, Provenance};
 use writerlink_core::model::route::Route;

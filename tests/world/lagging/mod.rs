@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::rig::Rig;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::SourceConflict;

@@ -3,7 +3,7 @@
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_TRUTH};
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::trigger::Trigger;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::{BeginRequest, Change, EventDelivery, StateUpdate};
 use writerlink_core::ledger::lease::{Acquire, acquire};

@@ -1,7 +1,7 @@
 //! What people order: `OperatorCommands::order`, with what they are told before and after.
 
 use writerlink_core::evidence::discovery::Freshness;
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::{Acquire, acquire};

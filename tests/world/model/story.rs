@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
 use writerlink_core::model::policy::{DiscoverySource, Policy};
 use writerlink_core::model::reason::Rule;

@@ -9,7 +9,7 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Member, Reading, Truth, Worth};
 use writerlink_core::evidence::event::{Claim, EventKey, EvidenceOrder, RANK_ORDER, RANK_TRUTH, RdsEvent};
-use writerlink_core::evidence::evidence::{Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::lease;
 use writerlink_core::ledger::record::{Entry as Told, RecordKind};

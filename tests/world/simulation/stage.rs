@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use writerlink_core::evidence::event::{EventId, RdsEvent};
-use writerlink_core::evidence::evidence as order;
-use writerlink_core::evidence::evidence::OperatorCommand;
+use writerlink_core::evidence::trigger as order;
+use writerlink_core::evidence::trigger::OperatorCommand;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::ids::{Hash, Owner};
 use writerlink_core::model::names::{InstanceId, SourceId};

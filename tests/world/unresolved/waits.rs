@@ -6,7 +6,7 @@ use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons
 use crate::rig::Rig;
 use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
-use writerlink_core::evidence::evidence::{CommandKind, Evidence};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence};
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::unresolved::Awaits;
 use writerlink_core::model::ids::Owner;

@@ -18,6 +18,7 @@ pub(super) const RECORD: &str = "record";
 pub(super) const HASH: &str = "hash";
 
 /// The key of a record's row.
+#[must_use]
 pub fn key(route: &RouteName, seq: u64) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 2] {
     [(ROUTE, string(route)), (SEQ, number(seq))]
 }

@@ -7,7 +7,7 @@ use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Ruled, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
-use crate::evidence::evidence::{Evidence, Trigger};
+use crate::evidence::trigger::{Evidence, Trigger};
 use crate::ledger::holds::Blocked;
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::names::InstanceId;

@@ -12,7 +12,7 @@ use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::discovery::{Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports, Truth};
 use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
-use crate::evidence::evidence::OperatorCommand;
+use crate::evidence::trigger::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::names::InstanceId;

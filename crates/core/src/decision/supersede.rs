@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::decision::event::decide;
 use crate::decision::verdict::{Decision, Verdict};
-use crate::evidence::evidence::Evidence;
+use crate::evidence::trigger::Evidence;
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::outcome::Outcome;
 use crate::model::target::MoveMode;

@@ -1,7 +1,7 @@
 //! Which events stay unresolved in a route's state (I9).
 
 use crate::decision::verdict::Decision;
-use crate::evidence::evidence::Evidence;
+use crate::evidence::trigger::Evidence;
 use crate::ledger::state::Assignment;
 use crate::ledger::unresolved::UnresolvedEvent;
 use crate::model::reason::Reason;

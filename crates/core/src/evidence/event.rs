@@ -276,6 +276,13 @@ impl fmt::Debug for EventKey {
     }
 }
 
+/// The rank of what witnesses say, and of what a person orders, among evidence of the same instant: above any
+/// event's ([`crate::evidence::event::Claim::rank`]).
+pub const RANK_TRUTH: u8 = 3;
+
+/// See [`RANK_TRUTH`].
+pub const RANK_ORDER: u8 = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,10 +348,3 @@ mod tests {
         assert!(order(Claim::Completed(name.clone())) > order(Claim::Started(name)));
     }
 }
-
-/// The rank of what witnesses say, and of what a person orders, among evidence of the same instant: above any
-/// event's ([`crate::evidence::event::Claim::rank`]).
-pub const RANK_TRUTH: u8 = 3;
-
-/// See [`RANK_TRUTH`].
-pub const RANK_ORDER: u8 = 4;

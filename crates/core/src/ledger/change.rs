@@ -10,7 +10,7 @@ use crate::actuation::health;
 use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
-use crate::evidence::evidence::{CommandKind, OperatorCommand};
+use crate::evidence::trigger::{CommandKind, OperatorCommand};
 pub use crate::ledger::change::effect::StateUpdate;
 use crate::ledger::change::effect::{stop_of, unanswered};
 pub use crate::ledger::change::recover::{adopt, catch_up, recover};

@@ -1,7 +1,7 @@
 //! What is recorded, and the chain that shows that nothing was changed or left out (I8).
 
 use crate::evidence::event::{EventKey, RdsEvent};
-use crate::evidence::evidence::Trigger;
+use crate::evidence::trigger::Trigger;
 use crate::ledger::changes::Changes;
 use crate::model::ids::{Generation, Hash, Owner, TransitionId};
 use crate::model::names::{InstanceId, RouteName, TargetGroupArn};

@@ -92,6 +92,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How far two workers' wall clocks may be apart: plus and minus five seconds around the truth. A contender
+/// that only reads the wall clock waits this long after the deadline.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
+
+/// The longest any call of the load balancer may take, the SDK's retries included.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,10 +119,3 @@ mod tests {
         assert_eq!(Timestamp::EPOCH.since(Timestamp::from_millis(5)), Duration::ZERO);
     }
 }
-
-/// How far two workers' wall clocks may be apart: plus and minus five seconds around the truth. A contender
-/// that only reads the wall clock waits this long after the deadline.
-pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
-
-/// The longest any call of the load balancer may take, the SDK's retries included.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);

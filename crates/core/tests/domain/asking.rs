@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::{Claim, EventId, RdsEvent};
-use writerlink_core::evidence::evidence::{Evidence, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;

@@ -7,7 +7,7 @@ use writerlink_core::decision::supersede::superseded_by;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::state::{Assignment, RouteContext};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;

@@ -7,7 +7,7 @@ use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EventKey, EvidenceOrder};
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::change::{
     BeginRequest, Change, EventDelivery, StateUpdate, begin, extend, finish, settle,
 };

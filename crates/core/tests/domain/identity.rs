@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use writerlink_core::evidence::event::{EventId, EventKey, RdsEvent};
-use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::identity::{Agreement, nearest, not_followed};
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::names::{ArnPart, RouteName, SourceId};
 use writerlink_core::model::policy::{Database, Policy};
 use writerlink_core::model::route::{Route, Source};

@@ -9,7 +9,7 @@ use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EvidenceOrder, RANK_ORDER};
-use writerlink_core::evidence::evidence::{CommandKind, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::{
     BeginRequest, Change, IllegalChange, StateUpdate, begin, finish, note, settle,
 };

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::evidence::CommandKind;
+use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::ledger::change::{StateUpdate, note};
 use writerlink_core::ledger::holds::{Blocked, FLAP_WITHIN, Pin, Safety, Suspension};
 use writerlink_core::ledger::state::{Assignment, RouteState};

@@ -10,7 +10,7 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Freshness, Member, Reading, Truth};
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::{
     BeginRequest, Change, EventDelivery, StateUpdate, begin, extend, finish, note, settle,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, Trigger};
 use writerlink_core::ledger::change::{BeginRequest, StateUpdate, begin, note, settle};
 use writerlink_core::ledger::holds::Blocked;
 use writerlink_core::ledger::state::Assignment;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Freshness, Member, Reading, Truth, Worth};
 use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::EventDelivery;
 use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::ledger::state::{Assignment, EventEntry};

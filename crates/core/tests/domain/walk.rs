@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use writerlink_core::decision::checks::{CheckRecord, CheckResult, DecisionCheck, DecisionTrace};
 use writerlink_core::decision::event::{decide, walk};
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, Trigger};
 use writerlink_core::ledger::holds::{Safety, Suspension};
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::policy::{Mode, Role};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::evidence::{CommandKind, Trigger};
 use writerlink_core::evidence::routing::Concern;
+use writerlink_core::evidence::trigger::{CommandKind, Trigger};
 use writerlink_core::ledger::lease::{HOLDER_MARGIN, Hold, LEASE_DURATION};
 use writerlink_core::ledger::record::{Entry, RecordedTrigger, Step};
 use writerlink_core::model::ids::Owner;

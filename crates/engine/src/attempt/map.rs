@@ -13,7 +13,7 @@ use crate::attempt::{NoMessage, StateStore, Task};
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
 use writerlink_core::evidence::discovery::{Freshness, Reading, Truth, Worth};
 use writerlink_core::evidence::drift::{compared_with, first_after, told};
-use writerlink_core::evidence::evidence::{Evidence, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::state::RouteState;

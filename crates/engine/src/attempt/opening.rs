@@ -12,7 +12,7 @@ use crate::ports::{AddressError, CallError, Databases};
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::missing_name;
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::{Evidence, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::{BeginRequest, Change, EventDelivery, IllegalChange, StateUpdate};
 use writerlink_core::ledger::lease::{Acquire, Hold};

@@ -7,7 +7,7 @@ use crate::attempt::opening::COMMIT_TRIES;
 use crate::attempt::states::Committed;
 use crate::attempt::{Attempts, NoMessage, Reconciler, RecordAuthor, Report, StateStore, Task, bug};
 use crate::ports::{CallError, Clock, Ports};
-use writerlink_core::evidence::evidence::{CommandKind, Evidence, OperatorCommand, Trigger};
+use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;

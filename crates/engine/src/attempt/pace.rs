@@ -13,7 +13,7 @@ use crate::ports::CallError;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventKey;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::trigger::Trigger;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::{EventDelivery, StateUpdate};
 use writerlink_core::ledger::record::RecordKind;

@@ -13,7 +13,7 @@ use writerlink_core::decision::event::walk;
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::missing_name::ASKED_FOR;
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::evidence::Evidence;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::change::EventDelivery;
 use writerlink_core::ledger::lease::{Acquire, acquire};
 use writerlink_core::ledger::state::RouteState;

@@ -19,7 +19,7 @@ use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::{EventKey, RANK_TRUTH};
-use writerlink_core::evidence::evidence::{Evidence, Trigger};
+use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
 use writerlink_core::ledger::record::{Entry, RecordKind};

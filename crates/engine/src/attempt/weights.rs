@@ -18,7 +18,7 @@ use writerlink_core::actuation::weights::{
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::Truth;
-use writerlink_core::evidence::evidence::Trigger;
+use writerlink_core::evidence::trigger::Trigger;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;

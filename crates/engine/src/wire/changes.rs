@@ -259,7 +259,7 @@ mod tests {
             r#"{"event":{"attempts":1,"first_seen":"2026-05-06T23:07:45.884Z","more":1}}"#,
         ] {
             let read = read(serde_json::from_str(wrong).unwrap());
-            let error = read.unwrap_err().to_string();
+            let error = read.unwrap_err().clone();
             assert!(error.starts_with("changes cannot be"), "{wrong}: {error}");
         }
     }

@@ -3,8 +3,8 @@
 use crate::attempt::{DryRun, Preview};
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::RdsEvent;
-use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::routing;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::route::Route;
 
 /// What each route would do, a sentence a route and event. Nothing is written and nothing is moved, and one that

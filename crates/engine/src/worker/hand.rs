@@ -11,8 +11,8 @@ use crate::ports::Message;
 use crate::wire;
 use crate::wire::Parsed;
 use crate::worker::{VISIBILITY, VISIBILITY_RENEW_AFTER, Worker};
-use writerlink_core::evidence::evidence::Evidence;
 use writerlink_core::evidence::routing;
+use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 

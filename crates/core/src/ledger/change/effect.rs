@@ -3,7 +3,7 @@
 use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{EventKey, RdsEvent};
-use crate::evidence::evidence::{CommandKind, OperatorCommand, Trigger};
+use crate::evidence::trigger::{CommandKind, OperatorCommand, Trigger};
 use crate::ledger::change::{agreed_after, replaced_by};
 use crate::ledger::holds::{Safety, Suspension};
 use crate::ledger::state::Assignment;
