@@ -157,8 +157,8 @@ fn invalid(call: &'static str, error: &BuildError) -> CallError {
     CallError::without_a_reply(call, ErrorKind::Invalid, error.to_string())
 }
 
-#[must_use]
 /// A row that cannot be read, as the port tells it.
+#[must_use]
 pub fn malformed(error: &MalformedItem) -> CallError {
     CallError::without_a_reply(GET_ITEM, ErrorKind::Invalid, error.to_string())
 }

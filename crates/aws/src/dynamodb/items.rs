@@ -46,14 +46,14 @@ pub struct MalformedItem {
     attribute: &'static str,
 }
 
-#[must_use]
 /// The key of a route's item.
+#[must_use]
 pub fn route_pk(route: &RouteName) -> AttributeValue {
     AttributeValue::S(format!("{ROUTE_PREFIX}{route}"))
 }
 
-#[must_use]
 /// The key of an event's item.
+#[must_use]
 pub fn event_pk(key: &EventKey) -> AttributeValue {
     AttributeValue::S(format!("{EVENT_PREFIX}{key}"))
 }
