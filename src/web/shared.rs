@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_leafs_through_all_pages_reads_no_faster_than_the_pace_and_fills_no_memory() {
+    async fn reading_all_pages_keeps_to_the_pace_and_to_bounded_memory() {
         let desk = Desk::new();
         let began = desk.shared.clock.monotonic();
         for page in 0..40 {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 use tracing::dispatcher::{Dispatch, with_default};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use writerlink::emf::{LineLayer, LogFormat};
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_engine::ports::Clock;
@@ -46,7 +47,8 @@ impl Buffer {
             Arc::new(installation),
             Box::new(self.clone()),
         );
-        Dispatch::new(tracing_subscriber::registry().with(lines))
+        // As the program logs unless a filter says otherwise.
+        Dispatch::new(tracing_subscriber::registry().with(lines.with_filter(LevelFilter::INFO)))
     }
 }
 

@@ -380,6 +380,20 @@ async fn an_event_that_never_gets_quota_is_settled_before_the_queue_drops_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn three_minutes_without_quota_write_few_records_and_the_move_follows() {
+    let rig = zone_with(1, FleetConfig::default()).await;
+    no_room_at_all(&rig);
+    fail_over(&rig);
+    let _worker = rig.start("w1");
+    tokio::time::sleep(180 * SECOND).await;
+    let records = rig.chain(0).await.len();
+    assert!(records < 64, "{records} records of one event that waits");
+    rig.fleet.world.fabric.set_plan(Box::new(|_: &Site| Fate::in_a_round_trip(SECOND / 50)));
+    tokio::time::sleep(12 * SECOND).await;
+    assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_weighted_route_fails_and_keeps_no_place_in_the_queue() {
     let mut rig = zone_with(2, FleetConfig::default()).await;
     rig.make_weighted(0);

@@ -18,6 +18,9 @@ const ATTEMPTS_MAX: u32 = 3;
 /// hung: 2 s, at most 0.2 s of backoff, 2 s. Ten times what a slow control-plane call takes.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What the user agent of a call names: the program, and not this crate of it.
+const APP_NAME: &str = "writerlink";
+
 /// The longest a TCP connection may take to open. Endpoints are in the same region, a lost SYN is sent
 /// again after 1 s, and a dead address must not use up the attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -80,9 +83,9 @@ pub fn loader(timeouts: Timeouts) -> ConfigLoader {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(retries)
         .timeout_config(limits);
-    match AppName::new(env!("CARGO_PKG_NAME")) {
+    match AppName::new(APP_NAME) {
         Ok(name) => loader.app_name(name),
-        // A crate's name has only letters an app name may have.
+        // The test below shows that an app name may have these letters.
         Err(_) => loader,
     }
 }

@@ -109,6 +109,8 @@ pub struct QuotaQueue {
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
     refused: Option<Duration>,
+    /// How often calls were refused since the last one that was let through.
+    refusals: u32,
     /// Since when and until when the deregistrations stand back.
     more: Range<Duration>,
 }
@@ -124,6 +126,7 @@ impl QuotaQueue {
             places: BTreeMap::new(),
             grown: Duration::ZERO,
             refused: None,
+            refusals: 0,
             more: Duration::ZERO..Duration::ZERO,
         }
     }
@@ -189,8 +192,20 @@ impl QuotaQueue {
             return;
         }
         self.refused = Some(now);
+        self.refusals = self.refusals.saturating_add(1);
         let halved = (self.bucket.rate() / 2).max(self.whole_rate() / RATE_LEAST);
         self.bucket.set_rate(now, halved);
+    }
+
+    /// A call was let through: there is room again.
+    pub fn let_through(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// How often calls were refused since the last one that was let through. Those refused together count as one.
+    #[must_use]
+    pub fn refusals_in_a_row(&self) -> u32 {
+        self.refusals
     }
 
     /// What the route waits for, if it has a place.

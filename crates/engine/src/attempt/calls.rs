@@ -135,7 +135,7 @@ impl Reconciler {
         leave.used();
         let registering = self.groups.register(&task.route.group, targets);
         let registered = task.steps.call("RegisterTargets", registering).await;
-        self.note_if_refused(&registered);
+        self.note_reply(&registered);
         registered
     }
 
@@ -151,15 +151,16 @@ impl Reconciler {
         leave.used();
         let leaving = self.groups.deregister(&task.route.group, others, &present);
         let left = task.steps.call("DeregisterTargets", leaving).await;
-        self.note_if_refused(&left);
+        self.note_reply(&left);
         Ok(left?)
     }
 
-    fn note_if_refused(&self, reply: &Result<(), CallError>) {
-        if let Err(error) = reply
-            && error.kind == ErrorKind::Throttled
-        {
-            self.queue.note_refusal();
+    fn note_reply(&self, reply: &Result<(), CallError>) {
+        match reply {
+            Err(error) if error.kind == ErrorKind::Throttled => self.queue.note_refusal(),
+            Ok(()) => self.queue.note_success(),
+            // Whether it had room is unknown.
+            Err(_) => {}
         }
     }
 

@@ -49,8 +49,9 @@ pub(super) const GIVEN_UP_AFTER: u32 = 900;
 /// The calls that only look, of which there are none in the line. They have a bucket of their own.
 const LOOKS: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
 
-/// How often at most the pause before another look is doubled: to eight seconds.
-const LOOKS_DOUBLED: u32 = 4;
+/// How many refusals at most make the pause after one longer: to eight seconds. A route whose database has moved must
+/// not come back much later than there is room again.
+const REFUSALS_COUNTED: u32 = 4;
 
 /// How long the timer waits at least before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -179,6 +180,13 @@ impl SharedQuotaQueue {
         }
     }
 
+    /// A call was not refused for its rate: the bucket has room.
+    pub(super) fn note_success(&self) {
+        if let Some(mut line) = self.line() {
+            line.let_through();
+        }
+    }
+
     /// Whether a call that failed is no failure of the event: it was refused for the account's rate. Otherwise a
     /// burst, or a busy neighbour, would use up the attempts of events that nothing is wrong with.
     pub(super) fn asks_again(&self, task: &Task<'_>, error: &CallError) -> bool {
@@ -194,7 +202,7 @@ impl SharedQuotaQueue {
 
     /// Not by all of the deliveries: most were waits for a turn, and behind the message may be newer evidence.
     fn before_another_look(&self, task: &Task<'_>) -> Duration {
-        let refusals = task.in_hand.deliveries().min(LOOKS_DOUBLED);
+        let refusals = task.in_hand.deliveries().min(REFUSALS_COUNTED);
         let pause = self.patient(task, retry_after(refusals, self.clock.random()));
         match task.cause {
             // Nothing counts the timer's.
@@ -205,14 +213,18 @@ impl SharedQuotaQueue {
 
     /// Takes a place for the call that was refused, and comes first again by its age; says after how long the route is to
     /// come back. Looks have a bucket of their own, and no line before it.
+    ///
+    /// Each try writes two records, so the pause grows while nothing is let through at all.
     pub(super) fn after_a_refusal(&self, task: &Task<'_>, held: &Held, error: &CallError) -> Duration {
         let Some(call) = call_of(error) else {
             return self.before_another_look(task);
         };
         let (route, since) = (&task.route.name, held.desired.evidence.at);
+        let refusals = self.line().map_or(1, |line| line.refusals_in_a_row()).min(REFUSALS_COUNTED);
+        let pause = retry_after(refusals, self.clock.random());
         match self.ask(route, call, since) {
-            Ok(_) => self.patient(task, AWAY_LEAST),
-            Err(wait) => self.go_away(task, wait.about),
+            Ok(_) => self.patient(task, pause.max(AWAY_LEAST)),
+            Err(wait) => self.go_away(task, wait.about.max(pause + EARLIER)),
         }
     }
 

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_repairs_count_for_one_target_and_one_that_ended_well_clears_them() {
+    fn failed_repairs_count_for_one_target_until_one_of_it_succeeds() {
         let failed = || {
             let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, "no");
             AttemptResult::Deferred(verdict, Duration::ZERO)
