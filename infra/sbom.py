@@ -41,6 +41,13 @@ def compiled_in(metadata):
     return root, uses
 
 
+def of_crates_io(packages, root, uses):
+    """The same without the other crates of this workspace: they are parts of the program, and what they use is its own."""
+    ours = [id for id in uses if packages[id]["source"] is None]
+    merged = {used for id in ours for used in uses[id]} - set(ours)
+    return {root: sorted(merged)} | {id: used for id, used in uses.items() if id not in ours}
+
+
 def checksums():
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     return {(package["name"], package["version"]): package.get("checksum") for package in lock["package"]}
@@ -66,6 +73,7 @@ def main():
     metadata = cargo_metadata(target)
     packages = {package["id"]: package for package in metadata["packages"]}
     root, uses = compiled_in(metadata)
+    uses = of_crates_io(packages, root, uses)
     sums = checksums()
     strangers = [packages[id]["name"] for id in uses if id != root and packages[id]["source"] != CRATES_IO]
     if strangers:

@@ -3,7 +3,6 @@
 use crate::model::names::InvalidName;
 use crate::model::names::Location;
 use crate::model::names::SourceId;
-use sha2::Digest;
 use std::fmt;
 
 /// What kind of thing an event is about, from either spelling of the source type.
