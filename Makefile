@@ -65,7 +65,7 @@ page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and le
 	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test cli page::browser::
 
 # The program as the container has it (infra/Dockerfile).
-CONTAINER := $(CARGO) build --release --locked --no-default-features --target-dir target/container
+CONTAINER := $(CARGO) build --release --locked -p writerlink --no-default-features --target-dir target/container
 
 footprint: venv ## Measures the container's program: size, idle memory, time to the first receive.
 	$(CONTAINER)

@@ -17,7 +17,7 @@ THEN_TOUCH=src/domain/decide.rs
 THEN_TESTS=(test --locked --test domain)
 
 # The same of this tree, which the environment may set.
-NOW_TOUCH=${NOW_TOUCH:-crates/core/src/decision/decide.rs}
+NOW_TOUCH=${NOW_TOUCH:-crates/core/src/decision/event.rs}
 read -ra NOW_TESTS <<< "${NOW_TESTS:-test --locked -p writerlink-core}"
 
 CARGO=${CARGO:-cargo}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Changes one thing at a time in the pure domain (cargo-mutants) and asks whether tests/values/domain notice.
+# Changes one thing at a time in the core (cargo-mutants) and asks whether its tests notice.
 #
 #   benches/mutants.sh          everything, hours
 #   benches/mutants.sh 0/8      the first of eight shards
 #   benches/mutants.sh 0/1 --re 'in finish'    those of one function; what follows the shard is cargo-mutants' own
 #
-# The domain knows no other module, so it is built alone, as a crate of its own in target/mutants: a mutant costs seconds
-# and not the minute of the whole program. Needs cargo-mutants (`cargo install cargo-mutants --locked`).
+# The core is a crate, and only it and its tests are built: a mutant costs seconds and not the minute of the whole
+# program. Needs cargo-mutants (`cargo install cargo-mutants --locked`).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,29 +14,15 @@ command -v cargo-mutants >/dev/null \
   || { echo "mutants: cargo-mutants is missing; cargo install cargo-mutants --locked" >&2; exit 1; }
 
 work=target/mutants
-core=$work/core
-rm -rf "$core"
-mkdir -p "$core/src" "$core/tests/values"
-cp -r src/domain "$core/src/"
-cp -r tests/values/domain "$core/tests/values/"
-printf 'mod domain;\n' > "$core/tests/values/main.rs"
-cp Cargo.lock clippy.toml "$core/"
-printf 'pub mod domain;\n' > "$core/src/lib.rs"
-{
-  printf '[package]\nname = "writerlink"\nversion = "0.1.0"\nedition = "2024"\n\n'
-  printf '[workspace]\n\n[dependencies]\n'
-  sed -n '/^\[dependencies\]/,/^\[dev-/p' Cargo.toml | grep -E '^(ipnet|jiff|sha2|thiserror) = '
-  printf '\n[dev-dependencies]\n'
-  grep -E '^(insta|proptest) = ' Cargo.toml
-  # A property test runs thousands of cases; debug information helps nobody here.
-  printf '\n[profile.dev]\ndebug = false\nopt-level = 0\n\n[profile.dev.package."*"]\nopt-level = 2\n'
-} > "$core/Cargo.toml"
+mkdir -p "$work"
+# A property test runs thousands of cases; debug information helps nobody here.
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_OPT_LEVEL=0
 
 shard=${1:-0/1}
 shift || true
 # `Debug` and `Display` are words for people.
 status=0
-cargo mutants --dir "$core" --output "$work" --no-shuffle --colors never \
+cargo mutants --package writerlink-core --output "$work" --no-shuffle --colors never \
   --exclude-re 'impl (fmt::)?(Debug|Display)' \
   --minimum-test-timeout 60 --shard "$shard" "$@" || status=$?
 

@@ -30,7 +30,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 /// How many rounds the ledger grows before it is cut back.
 const ROUNDS_KEPT: u64 = 50;
 
-/// More than the timer's verification of a chain reads (`reconcile/chain.rs`), so that it finds what it looks for.
+/// More than the timer's verification of a chain reads (`engine/src/attempt/chain_check.rs`), so that it finds what it looks for.
 const RECORDS_KEPT: u64 = 60;
 
 /// Lines of the table.

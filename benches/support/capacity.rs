@@ -16,7 +16,7 @@ pub(crate) const READ_UNIT_BYTES: u64 = 4096;
 const TRANSACTIONAL: u64 = 2;
 const AUDIT_INDEXES: u64 = 2;
 
-/// The records that the timer's verification of a chain reads (`reconcile/chain.rs`) of a route that has so many.
+/// The records that the timer's verification of a chain reads (`engine/src/attempt/chain_check.rs`) of a route that has so many.
 const CHAIN_READ: u64 = 50;
 
 /// Request units.

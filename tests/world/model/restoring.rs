@@ -1,5 +1,5 @@
 //! A route's row that is put back to before its last record, or deleted, and how it catches up
-//! (`reconcile/recover.rs`). The records stay: they are what the route is brought up to.
+//! (`engine/src/attempt/recover.rs`). The records stay: they are what the route is brought up to.
 
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::record::RecordKind;
