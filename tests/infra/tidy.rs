@@ -137,9 +137,9 @@ fn expected_texts(patch: &str) -> Vec<(&str, String)> {
 #[test]
 fn every_patch_of_the_zoo_applies_and_names_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let code: String = sources("tests")
-        .iter()
-        .chain(&sources("src"))
+    let code: String = ["tests", "src", "crates"]
+        .into_iter()
+        .flat_map(sources)
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     let entries = fs::read_dir(root.join("tests/zoo")).unwrap().map(|entry| entry.unwrap().path());
