@@ -9,13 +9,15 @@ A patch is `git diff` of one planted bug. Lines above the diff say what the bug 
     Caught-by: [NAME=VALUE ...] arguments of `cargo test`
 
 The patches are applied to a copy of the tracked files under target/zoo, one after another, never to the working tree.
-A patch that does not apply, or does not compile, or whose test passes makes the exit code 1.
+A patch that does not apply, or does not compile, or whose test passes makes the exit code 1. So does a command that
+takes more than ten minutes: nobody knows then whether its test would fail.
 """
 
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATCHES = ROOT / "tests" / "zoo"
 COPY = ROOT / "target" / "zoo" / "src"
 TARGET = ROOT / "target" / "zoo" / "target"
+SECONDS_MAX = 600
 CARGO = shlex.split(os.environ.get("CARGO", "cargo"))
 
 
@@ -72,7 +75,7 @@ def command_of(patch):
 
 
 def cargo_test(caught_by):
-    """The exit code and the words of `cargo test`."""
+    """The exit code and the words of `cargo test`; no code where it took too long."""
     words = shlex.split(caught_by)
     settings = [word for word in words if re.match(r"[A-Z_]+=", word)]
     command = [*CARGO, "test", "--locked", *(word for word in words if word not in settings)]
@@ -84,18 +87,39 @@ def cargo_test(caught_by):
         **dict(setting.split("=", 1) for setting in settings),
     )
     words_of = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    done = subprocess.run(command, cwd=COPY, env=environment, **words_of)
-    return done.returncode, done.stdout
+    # A group of its own: the test is cargo's child, and would go on without it.
+    running = subprocess.Popen(command, cwd=COPY, env=environment, start_new_session=True, **words_of)
+    try:
+        said, _ = running.communicate(timeout=SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        said, _ = running.communicate()
+        return None, said
+    return running.returncode, said
 
 
-def fail_already(patches):
-    """The tests that do not pass without any bug: they would seem to catch every one."""
-    commands = sorted({command_of(patch) for patch in patches} - {""})
-    return [command for command in commands if not passed(*cargo_test(command))]
+def unfit(command):
+    """Why a test says nothing about a bug: it does not pass without any, or is none."""
+    code, said = cargo_test(command)
+    if code is None:
+        return f"takes more than {SECONDS_MAX} s without any bug"
+    if re.search(r"no test target named|did not match any packages", said):
+        return f"names a test binary that does not exist:\n{said}"
+    if code:
+        return f"fails without any bug:\n{said}"
+    if not re.search(r"^test result: ok\. [1-9]", said, re.MULTILINE):
+        return "names a test that does not exist"
+    return None
 
 
-def passed(code, said):
-    return code == 0 and re.search(r"^test result: ok\. [1-9]", said, re.MULTILINE) is not None
+def unfit_commands(patches):
+    """What stands behind `Caught-by:` and could not catch a bug, each with the patches that name it."""
+    names = {}
+    for patch in patches:
+        names.setdefault(command_of(patch), []).append(patch.name)
+    names.pop("", None)
+    found = ((command, unfit(command)) for command in sorted(names))
+    return [f"{', '.join(names[command])}: cargo test {command}\n  {why}" for command, why in found if why]
 
 
 def judge(patch):
@@ -111,6 +135,8 @@ def judge(patch):
     apply(patch, "--reverse")
     touch(patch)
     failed = re.findall(r"^test (\S+).* \.\.\. FAILED$", said, re.MULTILINE)
+    if code is None:
+        return "TOO LONG", f"more than {SECONDS_MAX} s: cargo test {caught_by}"
     if code and failed:
         return "caught", f"{len(failed)} failed, the first {failed[0]}"
     if code:
@@ -121,9 +147,9 @@ def judge(patch):
 def main():
     patches = chosen(sys.argv[1:])
     copy_of_the_tree()
-    broken = fail_already(patches)
-    if broken:
-        sys.exit("\n  cargo test ".join(["zoo: without any bug these fail already, or are no tests:", *broken]))
+    unfit_ones = unfit_commands(patches)
+    if unfit_ones:
+        sys.exit("\n".join(["zoo: these tests cannot catch a bug:", *unfit_ones]))
     table = []
     for patch in patches:
         began = time.monotonic()
