@@ -388,7 +388,7 @@ async fn three_minutes_without_quota_write_few_records_and_the_move_follows() {
     tokio::time::sleep(180 * SECOND).await;
     let records = rig.chain(0).await.len();
     assert!(records < 64, "{records} records of one event that waits");
-    rig.fleet.world.fabric.set_plan(Box::new(|_: &Site| Fate::in_a_round_trip(SECOND / 50)));
+    rig.fleet.world.fabric.set_plan(Box::new(|_: &CallSite| Fate::in_a_round_trip(SECOND / 50)));
     tokio::time::sleep(12 * SECOND).await;
     assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
 }
