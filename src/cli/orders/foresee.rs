@@ -106,7 +106,7 @@ fn stop_or_lift<'a>(route: &'a Route, order: &OperatorCommand, state: Option<&Ro
     }
     Foreseen {
         route,
-        rows: vec![PlanRow::new(route, "OperatorCommand", order.act.as_str(), parts.join("; "))],
+        rows: vec![PlanRow::new(route, "Order", order.act.as_str(), parts.join("; "))],
         outlook: Outlook::Acts,
     }
 }

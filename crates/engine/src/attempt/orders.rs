@@ -86,7 +86,7 @@ impl OperatorCommands {
             entry.note = order.to_string();
             let effect = StateUpdate::Obeys(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
-            match self.states.commit(&task.steps, "OperatorCommand", &change).await? {
+            match self.states.commit(&task.steps, "Order", &change).await? {
                 Committed::Done(state) => return Ok(Ordered::InForce(Box::new(state))),
                 Committed::Refused { state, .. } => refused = Some(state),
             }
