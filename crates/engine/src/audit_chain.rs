@@ -82,6 +82,7 @@ impl ChainWalk {
     }
 
     /// Whose chain it is.
+    #[must_use]
     pub fn route(&self) -> &RouteName {
         &self.route
     }
@@ -144,6 +145,7 @@ impl ChainWalk {
 }
 
 /// Where a row stands in its chain.
+#[must_use]
 pub fn seq_of(row: &Row) -> u64 {
     row.as_ref().map_or_else(|row| row.seq, |stored| stored.record.seq)
 }
@@ -161,18 +163,21 @@ pub struct Fault {
 
 impl Fault {
     /// Records are missing between two others.
+    #[must_use]
     pub fn missing(expected: u64, found: u64) -> Self {
         let broken = BrokenChain::Gap { expected, found };
         Self::of(broken, format!("record {expected}"), format!("record {found}"))
     }
 
     /// A row that is no record any more.
+    #[must_use]
     pub fn unreadable(row: &UnreadableRow) -> Self {
         let broken = BrokenChain::Altered(row.seq, row.to_string());
         Self::of(broken, "a record".to_owned(), row.to_string())
     }
 
     /// Whether it lies between the record `last` and the one after it, rather than in either.
+    #[must_use]
     pub fn is_at_the_seam_with(&self, last: u64) -> bool {
         matches!(self.broken, BrokenChain::WrongPrevious(seq) if seq == last + 1)
     }
@@ -241,11 +246,13 @@ impl Follower {
     }
 
     /// From behind a record that is known.
+    #[must_use]
     pub fn after(head: ChainHead) -> Self {
         Self { at: Some(head), last: head, records: 0 }
     }
 
     /// From any record: what it says of the one before it is believed.
+    #[must_use]
     pub fn anywhere() -> Self {
         Self::default()
     }
