@@ -1,7 +1,7 @@
 //! What people ask of the audit, on a ledger of many records: how long it takes, how many requests, how many read units.
 //!
 //! The records are a real failover's, repeated with new times and event keys, and written by the ledger's own code through
-//! `domain::change`: every chain verifies. The engine is in this process, so the times are lower bounds to which a
+//! `ledger::change`: every chain verifies. The engine is in this process, so the times are lower bounds to which a
 //! round trip for each request is to be added; requests and units are DynamoDB's.
 //!
 //! `audit_reads RECORDS [ON_MINISTACK]`: the second number is how many records are asked for over the wire, too, from

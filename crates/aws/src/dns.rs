@@ -2,7 +2,7 @@
 //!
 //! Aurora's cluster endpoint is an alias of the writer's own endpoint, and RDS moves it with the writer. It
 //! knows of the writer alone. After a failover it may lead here and there for half a minute, so one answer is
-//! no truth yet: `domain::truth` waits until answers stand.
+//! no truth yet: `evidence::discovery` waits until answers stand.
 
 pub mod names;
 pub mod no_address;

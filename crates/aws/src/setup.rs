@@ -17,7 +17,7 @@ use writerlink_engine::ports::{CallError, ErrorKind};
 const CREATE_QUEUE: &str = "CreateQueue";
 
 /// How long a received message stays invisible. Longer than a crashed worker's lease can block its route
-/// (lease and clock skew, see `domain::lease`), so that the next delivery finds the route free.
+/// (lease and clock skew, see `ledger::lease`), so that the next delivery finds the route free.
 pub const VISIBILITY: Duration = Duration::from_secs(30);
 
 /// How long an unhandled message is kept: fourteen days, the most SQS allows. A dead-lettered failover is

@@ -450,7 +450,7 @@ fn pause(look: &PassResult, failures: u32, interval: Duration, random: u128) -> 
             | AttemptResult::Busy(_, after)
             | AttemptResult::Paced(after)
             | AttemptResult::Unavailable(_, after) => (*after).max(FOLLOW_EVERY),
-            // Who comes later than it said has lost its place (`domain::turns`).
+            // Who comes later than it said has lost its place (`actuation::quota`).
             AttemptResult::Waits(after, _) => *after,
             AttemptResult::LeaseLost { .. } => FOLLOW_EVERY,
         },

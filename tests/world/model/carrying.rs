@@ -16,7 +16,7 @@ use super::protocol::{Bug, Protocol, delete, end};
 use super::state::{Call, Carrying, Doing, End, Group, Mark, Phase, Row, Scene, State};
 use super::world::{World, end_of, pause, small_outcome, ticks};
 
-/// `reconcile::calls::ROUNDS_MAX`.
+/// `attempt::calls::ROUNDS_MAX`.
 pub const ROUNDS_MAX: u8 = 3;
 
 /// Whether a write without an answer took effect.

@@ -1,8 +1,8 @@
-//! What a worker remembers of its source's answers (`domain::sources::Sources`), and the same said a second time by
+//! What a worker remembers of its source's answers (`ledger::sources::Sources`), and the same said a second time by
 //! what it really heard, for the property.
 //!
 //! Each worker has a resolver of its own: any look may hear any answer. The steps of one source's answer are the
-//! domain's own (`Answer`); that a reading counts only if it was taken after the last move is in the model's looks, since
+//! domain's own (`SourceAnswer`); that a reading counts only if it was taken after the last move is in the model's looks, since
 //! one look is three readings.
 
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::protocol::{Bug, Protocol};
 use super::state::{Desired, Look, Mark, Route, SourceSays, State};
 use super::story::ADDRESSES;
 
-/// `domain::truth::Worth`.
+/// `evidence::discovery::Worth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Worth {
     pub against: Option<u8>,
@@ -32,7 +32,7 @@ impl Look {
     }
 }
 
-/// What a worker's timer remembers of its source (`domain::sources::Sources`).
+/// What a worker's timer remembers of its source (`ledger::sources::Sources`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     /// The newest evidence at its last look.

@@ -46,7 +46,7 @@ impl Transition {
     }
 }
 
-/// `domain::lease::Lease`.
+/// `ledger::lease::Lease`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     pub transition: Transition,
@@ -60,7 +60,7 @@ impl Lease {
     }
 }
 
-/// `domain::transition::RouteState`; the chain is its `seq` alone.
+/// `ledger::state::RouteState`; the chain is its `seq` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Route {
     pub generation: u8,
@@ -82,7 +82,7 @@ pub struct Route {
     pub moves: u8,
 }
 
-/// `domain::safety::Pin`.
+/// `ledger::holds::Pin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pinned {
     pub place: u8,
@@ -90,7 +90,7 @@ pub struct Pinned {
     pub since: u8,
 }
 
-/// `domain::transition::Desired`.
+/// `evidence::desired::Desired`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Desired {
     /// The place of its target in the group.
@@ -104,7 +104,7 @@ pub struct Desired {
 }
 
 impl Route {
-    /// `domain::transition::Control::newest`.
+    /// `ledger::state::Assignment::newest`.
     pub fn newest(&self) -> Option<Desired> {
         let known = [self.desired, self.waiting];
         known.into_iter().flatten().max_by_key(|known| known.order)
@@ -121,7 +121,7 @@ impl Route {
     }
 }
 
-/// `domain::transition::Outcome`, those that occur here.
+/// `model::outcome::Outcome`, those that occur here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     Moved,
@@ -131,7 +131,7 @@ pub enum Settled {
     Other,
 }
 
-/// `domain::transition::EventEntry`.
+/// `ledger::state::EventEntry`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     pub transition: Transition,

@@ -92,7 +92,7 @@ pub struct Wish {
     pub when: When,
 }
 
-/// `domain::ground::Act`; an instance is the place of its target.
+/// `evidence::trigger::CommandKind`; an instance is the place of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Does {
     Swap(usize),

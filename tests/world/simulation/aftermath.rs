@@ -147,7 +147,7 @@ fn lifted(rule: Rule) -> PersonsAct {
     }
 }
 
-/// What an event asks of a route, said a second time and independently of `domain::decide`.
+/// What an event asks of a route, said a second time and independently of `decision::event`.
 fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (Target, bool))> {
     let claim = event.claim().ok()?;
     let alone = match (&claim, route.on_started) {

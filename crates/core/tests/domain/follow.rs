@@ -1,4 +1,4 @@
-//! `Follow`: what is said about a move after its calls, each thing once.
+//! `HealthWatch`: what is said about a move after its calls, each thing once.
 
 use std::time::Duration;
 

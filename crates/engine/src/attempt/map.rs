@@ -1,5 +1,5 @@
 //! A route's map held against the addresses that its instances have: said once, shown until it is mended, never acted
-//! on (`domain::drift`).
+//! on (`evidence::drift`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Waits for turns: who may call `RegisterTargets` or `DeregisterTargets` now (`domain::turns`).
+//! Waits for turns: who may call `RegisterTargets` or `DeregisterTargets` now (`actuation::quota`).
 //!
 //! A wait holds no lease. A move asks for its turn *before* it is announced, so that newer evidence, a pause or a pin
 //! still finds the route free, and a worker that dies in the wait leaves nothing behind but a message that comes

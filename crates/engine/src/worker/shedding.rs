@@ -1,4 +1,4 @@
-//! Fewer groups at once while the ledger is too slow for as many (`domain::room`).
+//! Fewer groups at once while the ledger is too slow for as many (`actuation::room`).
 //!
 //! What finds no room is not received: its visibility does not run, it is not counted as delivered, and its group keeps
 //! its order. What is under way goes on, and so do its renewals, the timer's looks and a person's orders.
