@@ -9,19 +9,18 @@ mod recover;
 pub use self::effect::Effect;
 use self::effect::{stop_of, unanswered};
 pub use self::recover::{adopt, catch_up, recover};
-use super::aim::{RANK_ORDER, RANK_TRUTH};
 use super::audit::{Entry, Reason, Step, Told};
-use super::event::{EventKey, RANK_COMPLETED};
+use super::event::EventKey;
 use super::follow::{self, Follow};
 use super::ground::{Act, Order};
 use super::lease::{Generation, LEASE_DURATION, Lease, Owner};
 use super::rebuild::Changes;
 use super::safety::{Pin, Rule, Safety};
-use super::sources::Known;
+use super::sources::{agreed_after, replaced_by};
 use super::target::Target;
 use super::time::Timestamp;
 use super::transition::{
-    ChainHead, Control, Desired, EventEntry, Fact, Outcome, RouteState, TransitionId,
+    ChainHead, Control, Desired, EventEntry, Outcome, RouteState, TransitionId,
 };
 use crate::planted::{Bug, planted};
 
@@ -308,41 +307,6 @@ pub fn begin(from: &RouteState, taking: Taking<'_>, entry: Entry) -> Result<Chan
     };
     let event = arrival.map(|arrival| arrival.write(transition, now, None));
     Change::new(from, to, Some(entry), event)
-}
-
-/// The evidence with which the sources have agreed, once this is accepted (I3). The sources' own word agrees with itself.
-/// A failover that completes is agreed with as its start was. A person's order makes no answer newer or older: who could
-/// contradict the evidence before it can contradict the order.
-fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
-    let known = before.newest();
-    let known_agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
-    let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
-    let same_place = known.is_some_and(|known| known.target == accepted.target);
-    let agrees = match accepted.evidence.rank {
-        RANK_TRUTH => true,
-        RANK_ORDER => known_agreed || started,
-        _ => known_agreed && started && same_place,
-    };
-    if agrees {
-        Some(accepted.event)
-    } else {
-        before.agreed_with
-    }
-}
-
-/// What had happened before evidence that tells of nothing that happened.
-fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
-    if Known::is_fact_of(accepted.evidence.rank) {
-        return None;
-    }
-    let again = before
-        .newest()
-        .is_some_and(|known| known.event == accepted.event);
-    if again {
-        before.replaced_fact
-    } else {
-        Known::newest_fact(before)
-    }
 }
 
 /// The safety rules once a move is announced: one more change of target is counted, and an order to pin, or to

@@ -190,7 +190,7 @@ impl Answer {
         };
         let newest = known.against_a_first_answer();
         let fact = match known.rank {
-            // An order takes over what was known before it (`change::agreed_after`).
+            // An order takes over what was known before it ([`agreed_after`]).
             RANK_ORDER if known.agreed => Since::Changed,
             RANK_ORDER | RANK_COMPLETED | RANK_TRUTH => newest,
             _ => Since::Changed,
@@ -395,4 +395,39 @@ pub fn one_agrees(control: &Control, reading: &Reading) -> bool {
         let writers = reading.0.iter().filter_map(|(_, said)| said.writer());
         writers.into_iter().any(|writer| writer.ip == known.ip)
     })
+}
+
+/// The evidence with which the sources have agreed, once this is accepted (I3). The sources' own word agrees with itself.
+/// A failover that completes is agreed with as its start was. A person's order makes no answer newer or older: who could
+/// contradict the evidence before it can contradict the order.
+pub(super) fn agreed_after(before: &Control, accepted: &Desired) -> Option<EventKey> {
+    let known = before.newest();
+    let known_agreed = known.is_some_and(|known| before.agreed_with == Some(known.event));
+    let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
+    let same_place = known.is_some_and(|known| known.target == accepted.target);
+    let agrees = match accepted.evidence.rank {
+        RANK_TRUTH => true,
+        RANK_ORDER => known_agreed || started,
+        _ => known_agreed && started && same_place,
+    };
+    if agrees {
+        Some(accepted.event)
+    } else {
+        before.agreed_with
+    }
+}
+
+/// What had happened before evidence that tells of nothing that happened.
+pub(super) fn replaced_by(before: &Control, accepted: &Desired) -> Option<Fact> {
+    if Known::is_fact_of(accepted.evidence.rank) {
+        return None;
+    }
+    let again = before
+        .newest()
+        .is_some_and(|known| known.event == accepted.event);
+    if again {
+        before.replaced_fact
+    } else {
+        Known::newest_fact(before)
+    }
 }

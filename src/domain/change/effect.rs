@@ -1,10 +1,10 @@
 //! What a record changes of a route's state besides the chain.
 
-use super::{agreed_after, replaced_by};
 use crate::domain::event::{EventKey, RdsEvent};
 use crate::domain::follow::Follow;
 use crate::domain::ground::{Act, Ground, Order};
 use crate::domain::safety::{Rule, Safety, Stop};
+use crate::domain::sources::{agreed_after, replaced_by};
 use crate::domain::time::Timestamp;
 use crate::domain::transition::{Control, Desired};
 use crate::domain::unresolved::{SourceConflict, UnresolvedEvent};
