@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand};
@@ -21,9 +20,11 @@ use writerlink_engine::ports::{ErrorKind, Ports};
 use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{ApiFault, Failover, Lags, NameFault, Placement, TimedEvent, endpoint};
 use writerlink_sim::faults::{CallSite, Fate, Fault, no_faults};
-use writerlink_sim::fleet::FleetConfig;
+use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::health::ProbeResponse;
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -332,8 +333,9 @@ async fn the_timer_finishes_a_swap_that_a_dead_worker_left_half_done() {
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() {
+/// A route whose older event is settled as superseded by a newer one, which died before it began; and a worker that only
+/// looks at routes.
+pub(crate) async fn left_to_newer_evidence() -> (Rig, Running) {
     let rig = Rig::new(&["orders"]).await;
     let mut written = 0;
     let dies = move |site: &CallSite| match (site.process.as_str(), site.call) {
@@ -345,7 +347,7 @@ async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() 
             let fault = [Fault::None, Fault::DiesAfter];
             Fate::meets(fault[written - 1])
         }
-        ("w3", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
+        ("looks", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
         _ => Fate::WORKS,
     };
     rig.fleet.world.fabric.set_plan(Box::new(dies));
@@ -353,7 +355,13 @@ async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() 
     assert!(!rig.start("w1").ended().await);
     rig.fleet.world.deliver(&rig.completed(0, 1, 30));
     assert!(!rig.start("w2").ended().await);
-    let _looks = rig.start("w3");
+    let looks = rig.start("looks");
+    (rig, looks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() {
+    let (rig, _looks) = left_to_newer_evidence().await;
     // The newer one may have to wait for its turn, and the route would go there and back.
     pass(14 * MINUTE).await;
     assert_eq!(mutations(&rig), 0);

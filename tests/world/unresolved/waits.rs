@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer};
-use crate::rig::Rig;
-use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::evidence::trigger::{CommandKind, Evidence};
 use writerlink_core::ledger::record::RecordKind;
@@ -21,6 +18,11 @@ use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::load_balancer::Action;
 use writerlink_sim::world::WorldConfig;
+
+use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, standing, without_timer};
+use crate::rig::Rig;
+use crate::rig::invariants::Invariants;
+use crate::timer::left_to_newer_evidence;
 
 /// How many routes fail over together: with one call a second the last one's turn is a minute away.
 const ROUTES: usize = 60;
@@ -181,26 +183,7 @@ async fn a_replay_over_the_pace_of_moves_waits_for_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_left_to_newer_evidence_counts_as_diverged_until_that_moves_it() {
-    let rig = Rig::new(&["orders"]).await;
-    let mut written = 0;
-    let dies = move |site: &CallSite| match (site.process.as_str(), site.call) {
-        ("w1", "RegisterTargets") => Fate::meets(Fault::DiesBefore),
-        ("w2", "ExecuteTransaction") => {
-            written += 1;
-            // The first one is refused, since the older event is known. With the second it has settled that as
-            // superseded, and not yet begun with the newer one.
-            let fault = [Fault::None, Fault::DiesAfter];
-            Fate::meets(fault[written - 1])
-        }
-        ("looks", "ReceiveMessage") => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
-        _ => Fate::WORKS,
-    };
-    rig.fleet.world.fabric.set_plan(Box::new(dies));
-    rig.fleet.world.deliver(&rig.started(0, 2, 0));
-    assert!(!rig.start("w1").ended().await);
-    rig.fleet.world.deliver(&rig.completed(0, 1, 30));
-    assert!(!rig.start("w2").ended().await);
-    let _looks = rig.start("looks");
+    let (rig, _looks) = left_to_newer_evidence().await;
     pass(5 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)], "nobody moved it");
     assert_eq!(diverged(&rig), 1);

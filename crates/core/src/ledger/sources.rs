@@ -189,24 +189,20 @@ impl SourceAnswer {
 pub struct Sources {
     readings: ReadingHistory,
     answers: BTreeMap<DiscoverySource, SourceAnswer>,
-    /// The newest evidence at the last look.
-    newest: LastSeen,
-    /// What had happened, by the evidence of the last look.
-    fact: Option<EventKey>,
+    /// The evidence at the last look, if there was one.
+    last: Option<LastSeen>,
     /// By what the route was moved last, at the last look.
     moved: Option<Moved>,
     /// The evidence that this worker made of its own readings.
     own: Option<EventKey>,
 }
 
-/// What the last look saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum LastSeen {
-    /// There was none yet.
-    #[default]
-    Nothing,
-    /// The newest evidence, if the route had any.
-    Newest(Option<EventKey>),
+/// The evidence that a look saw, if the route had any.
+#[derive(Clone, Copy, Debug)]
+struct LastSeen {
+    newest: Option<EventKey>,
+    /// The newest of what had happened.
+    fact: Option<EventKey>,
 }
 
 /// What moved a route last: by which evidence, and when its target changed.
@@ -221,8 +217,14 @@ impl Sources {
         monotonic: Duration,
     ) -> Reading {
         let known = Known::of(control);
-        let of_fact = self.news_of_fact(control);
-        let news = self.news(control.newest());
+        let seen = LastSeen {
+            newest: control.newest().map(|newest| newest.event),
+            fact: Known::newest_fact(control).map(|fact| fact.event),
+        };
+        let last = self.last.replace(seen);
+        let news = self.news(seen.newest, last.map(|last| [last.newest; 2]));
+        // A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
+        let of_fact = self.news(seen.fact, last.map(|last| [last.newest, last.fact]));
         let against = Against::of(control, news, of_fact);
         for (witness, testimony) in &reading.0 {
             let before = self.answers.get(witness).copied();
@@ -254,26 +256,17 @@ impl Sources {
         self.own = Some(event);
     }
 
-    fn news(&mut self, newest: Option<&Desired>) -> News {
-        let now = newest.map(|newest| newest.event);
-        let before = std::mem::replace(&mut self.newest, LastSeen::Newest(now));
-        match (before, now) {
-            (LastSeen::Nothing, _) | (_, None) => News::None,
-            (LastSeen::Newest(before), now) if before == now => News::None,
-            (LastSeen::Newest(_), now) if now == self.own => News::Own,
-            (LastSeen::Newest(_), Some(_)) => News::Accepted,
-        }
-    }
-
-    /// A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
-    fn news_of_fact(&mut self, control: &Assignment) -> News {
-        let now = Known::newest_fact(control).map(|fact| fact.event);
-        let before = std::mem::replace(&mut self.fact, now);
-        match self.newest {
-            LastSeen::Nothing => News::None,
-            LastSeen::Newest(newest) if now == before || now == newest => News::None,
-            LastSeen::Newest(_) if now == self.own => News::Own,
-            LastSeen::Newest(_) => News::Accepted,
+    /// What is new about evidence, given what was known of it at the last look.
+    fn news(&self, now: Option<EventKey>, known: Option<[Option<EventKey>; 2]>) -> News {
+        match known {
+            Some(known) if now.is_some() && !known.contains(&now) => {
+                if now == self.own {
+                    News::Own
+                } else {
+                    News::Accepted
+                }
+            }
+            Some(_) | None => News::None,
         }
     }
 
