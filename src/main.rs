@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
 use writerlink::cli::args::Args;
 use writerlink::cli::{Answers, Exit, Failure, Look, Session};
 use writerlink::connect::Aws;

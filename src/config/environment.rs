@@ -1,13 +1,13 @@
 //! The Lambda's configuration: three variables, one route.
 
-use crate::config::checks;
 use crate::config::findings::{Findings, Found, Origin, Place};
 use crate::config::route::Terms;
 use crate::config::section::Section;
 use crate::config::strategy::Kind;
 use crate::config::words::Keyword as _;
 use crate::config::{
-    Config, ConfigError, Env, Loaded, PORT_DEFAULT, ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, dict, file,
+    Config, ConfigError, Env, Loaded, PORT_DEFAULT, ROUTE_NAME_DEFAULT, ReadFrom, SOURCE_ANY, checks, dict,
+    file,
 };
 use writerlink_core::model::names::{RouteName, TargetGroupArn};
 use writerlink_core::model::provenance::ConfigHash;

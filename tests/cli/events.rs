@@ -5,8 +5,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::desk::Desk;
-use crate::rig::Rig;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::names::{InstanceId, SourceId};
@@ -19,6 +17,9 @@ use writerlink_sim::databases::{Instance, Lags, Switchover, TimedEvent};
 use writerlink_sim::event_bodies::eventbridge;
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
+
+use crate::desk::Desk;
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use crate::rig::Rig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -11,8 +11,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::rig::Rig;
-use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 use writerlink_engine::ports::Depth;
 use writerlink_engine::timer::INTERVAL;
 use writerlink_engine::worker::VISIBILITY;
@@ -21,6 +19,9 @@ use writerlink_sim::event_bodies;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
+use crate::rig::invariants::{CONVERGES_WITHIN, Invariants};
 
 /// Longer than a lease and all margins: who wakes after that may act on nothing it knew before.
 const PAST_THE_LEASE: Duration = Duration::from_secs(40);

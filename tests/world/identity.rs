@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink::config;
 use writerlink::config::CONFIG_TEXT_VARIABLE;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
@@ -21,6 +20,8 @@ use writerlink_sim::event_bodies::{eventbridge, rds_sns};
 use writerlink_sim::fleet::{Fleet, FleetConfig};
 use writerlink_sim::target_group::TargetGroupSpec;
 use writerlink_sim::world::{WorldConfig, instances};
+
+use crate::rig::Rig;
 
 const REGION: &str = "arn:aws:rds:eu-west-1:123456789012:cluster:orders";
 const ACCOUNT: &str = "arn:aws:rds:us-east-1:210987654321:cluster:orders";

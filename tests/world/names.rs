@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::evidence::trigger::Evidence;
@@ -16,6 +15,8 @@ use writerlink_engine::attempt::{AttemptResult, DryRun};
 use writerlink_engine::ports::NO_SUCH_NAME;
 use writerlink_sim::databases::{Lags, endpoint};
 use writerlink_sim::world::instances;
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::ledger::record::RecordKind;
@@ -18,6 +17,8 @@ use writerlink_engine::worker::RECEIVE_WAIT;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
 
 const STARTED: (RecordKind, Option<Outcome>) = (RecordKind::Started, None);
 const RESUMED: (RecordKind, Option<Outcome>) = (RecordKind::Resumed, None);

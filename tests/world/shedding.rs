@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::time::CALL_TIMEOUT;
 use writerlink_engine::attempt::AttemptResult;
@@ -12,6 +11,8 @@ use writerlink_engine::ports::{Depth, ErrorKind};
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const ROUTES: usize = 150;

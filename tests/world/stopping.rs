@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::queue::ABANDONED_RECEIVE;
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 

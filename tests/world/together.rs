@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX};
 use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
+
+use crate::rig::Rig;
 
 const ROUTES: usize = 300;
 

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::rig::Rig;
-use crate::rig::invariants::Invariants;
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::evidence::event::RdsEvent;
@@ -30,6 +28,9 @@ use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::load_balancer::{Action, Mutation};
 use writerlink_sim::target_group::{Difference, TargetDescription};
 use writerlink_sim::world::WorldConfig;
+
+use crate::rig::Rig;
+use crate::rig::invariants::Invariants;
 
 const SECOND: Duration = Duration::from_secs(1);
 

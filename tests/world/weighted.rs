@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::rig::Rig;
 use async_trait::async_trait;
 use writerlink_core::actuation::plan::RegisteredProof;
 use writerlink_core::actuation::weights::{Weight, Weights};
@@ -39,6 +38,8 @@ use writerlink_sim::listener::{AppliedWeights, WEIGHTS_PROPAGATION};
 use writerlink_sim::load_balancer::LoadBalancer;
 use writerlink_sim::target_group::TargetDescription;
 use writerlink_sim::world::{WorldConfig, instances};
+
+use crate::rig::Rig;
 
 const ROUTE: &str = "orders";
 const OPERATOR: &str = "operator";

@@ -24,9 +24,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use items::{FromItem, Item, MalformedItem, PK, event_pk, route_columns, route_pk};
 
 use crate::error::call_error;
-use items::{FromItem, Item, MalformedItem, PK, event_pk, route_columns, route_pk};
 pub(super) use tables::unbuilt;
 pub use tables::{TableNames, create_tables, table_exists};
 use writerlink_core::evidence::event::EventKey;

@@ -12,6 +12,5 @@ pub mod decision;
 pub mod evidence;
 pub mod ledger;
 pub mod model;
-#[macro_use]
 pub mod named;
 pub mod status;

@@ -7,6 +7,14 @@
 use crate::telemetry::event::Summary;
 mod chains;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+use tracing::{Instrument as _, info_span};
+
 use crate::attempt::{
     AttemptResult, COMPARE_EVERY, ChainCheck, MapComparison, PassResult, PeriodicPass, Reconciler,
     RouteWatch, StateStore, TimerRecord, Together,
@@ -14,12 +22,6 @@ use crate::attempt::{
 use crate::ports::{Clock, Ports};
 use crate::telemetry::event::{EventSink, WorkerEvent};
 use crate::timer::chains::Chains;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
-use tracing::{Instrument as _, info_span};
 use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::model::names::RouteName;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
 use writerlink_sim::world::WorldConfig;
 
 use crate::desk::{Desk, Said};

@@ -1,7 +1,6 @@
 //! list and show.
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, KeyType, ReturnConsumedCapacity};
-
 use writerlink_core::model::provenance::ConfigHash;
 
 use super::archive::{done, ids, moved, numbered, redacted};

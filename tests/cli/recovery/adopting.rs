@@ -1,8 +1,9 @@
 //! `adopt`: a person has the chain continued behind rows that do not verify.
 
+use writerlink_sim::dynamodb::LedgerTable::{Audit, State};
+
 use super::story::{FOREIGN, Story};
 use crate::desk;
-use writerlink_sim::dynamodb::LedgerTable::{Audit, State};
 
 /// A story whose next place is taken by a row that no worker wrote.
 async fn with_a_foreign_row() -> Story {

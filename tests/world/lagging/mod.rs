@@ -10,7 +10,6 @@ mod untold;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rig::Rig;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::ledger::record::RecordKind;
@@ -24,6 +23,8 @@ use writerlink_engine::timer::INTERVAL;
 use writerlink_sim::databases::{
     ApiFault, CachingResolver, Failover, Lags, NameFault, ResolverConfig, TimedEvent, endpoint,
 };
+
+use crate::rig::Rig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -35,12 +35,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::time::Duration;
 
-use stateright::report::{ReportData, ReportDiscovery, Reporter};
-use stateright::{Checker, Model};
-
 use bounds::{ACK, Bound, FORCE, NONE, PINS, threads};
 use protocol::Protocol;
 use state::{Faults, State};
+use stateright::report::{ReportData, ReportDiscovery, Reporter};
+use stateright::{Checker, Model};
 use story::Story;
 
 /// The last word of the checker.

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::stage::{MINUTE, control, diverged, judged, now, pass, refuse, standing};
-use crate::rig::Rig;
 use writerlink_core::ledger::unresolved::SourceConflict;
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::policy::{Database, MapCheck};
@@ -12,6 +10,9 @@ use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::endpoint;
 use writerlink_sim::faults::no_faults;
+
+use super::stage::{MINUTE, control, diverged, judged, now, pass, refuse, standing};
+use crate::rig::Rig;
 
 fn orders() -> SourceId {
     SourceId::new("orders").unwrap()

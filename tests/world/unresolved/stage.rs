@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rig::Rig;
 use tokio::task::JoinHandle;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::ledger::record::RecordKind;
@@ -17,6 +16,8 @@ use writerlink_engine::survey::Surveyor;
 use writerlink_engine::worker::{Until, Worker};
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::FleetConfig;
+
+use crate::rig::Rig;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);

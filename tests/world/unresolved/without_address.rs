@@ -1,7 +1,5 @@
 //! Events whose instance has no address that could be looked up, and those whose calls fail.
 
-use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing};
-use crate::rig::Rig;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::unresolved::Awaits;
 use writerlink_core::model::outcome::Outcome;
@@ -11,6 +9,9 @@ use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::databases::Lags;
 use writerlink_sim::faults::no_faults;
+
+use super::stage::{MINUTE, SECOND, control, diverged, judged, now, pass, reasons, refuse, standing};
+use crate::rig::Rig;
 
 /// A route without a map, whose look-ups of instances fail, and whose source knows the writer all the same.
 async fn without_addresses() -> Rig {

@@ -7,7 +7,6 @@
 use crate::evidence::desired::Desired;
 use crate::model::route::Route;
 use crate::model::target::{MoveMode, ObservedTarget, Target};
-use crate::named::named;
 
 /// The calls that are missing: first every `register`, then every `deregister`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +24,6 @@ impl Plan {
         self.register.is_empty() && self.deregister.is_empty()
     }
 }
-
-named!(MoveMode);
 
 /// The difference between the group as it should be and as it was observed.
 ///

@@ -1,5 +1,9 @@
 //! From evidence to a decision: move the route, or settle the event without a call.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use crate::decision::admission::admit;
 use crate::decision::checks::{DecisionCheck, DecisionTrace, Trace, Tracer};
 use crate::decision::goal::{about_order, about_truth};
@@ -17,9 +21,6 @@ use crate::model::reason::{Reason, Rule};
 use crate::model::route::{OnStarted, Route};
 use crate::model::target::MoveMode;
 use crate::model::time::{CLOCK_SKEW_MAX, Timestamp};
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::Duration;
 
 /// How far an event's time may lie ahead of our clock: as far as two clocks may be apart. Events are ordered by their
 /// own time, so an accepted event makes every real failover look old until its time has come; on a route that nothing

@@ -5,6 +5,10 @@
 //! that its events have already told of. A source behind a cache may lag for hours: one whose answer has not changed
 //! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use crate::decision::admission::admit;
 use crate::decision::checks::{DecisionCheck, Trace, Tracer};
 use crate::decision::holds::held_back;
@@ -22,9 +26,6 @@ use crate::model::reason::Reason;
 use crate::model::route::Route;
 use crate::model::target::{MoveMode, Target};
 use crate::model::time::Timestamp;
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::time::Duration;
 
 /// Where the timer should see a route point.
 #[derive(Clone, Debug, PartialEq, Eq)]

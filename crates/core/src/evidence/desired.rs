@@ -1,10 +1,11 @@
 //! Where evidence says that a route should point.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use crate::evidence::event::{EventKey, EvidenceOrder};
 use crate::model::names::InstanceId;
 use crate::model::target::{MoveMode, Target};
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// Where a route should point, since when, and on whose word.
 #[derive(Clone, Debug, PartialEq, Eq)]

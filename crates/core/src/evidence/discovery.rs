@@ -6,17 +6,15 @@
 //! the API, the names and the events may each tell another story. So a witness may say that it cannot tell,
 //! two witnesses have to agree, and what they say has to stand for a while before it outranks an event.
 
-use crate::evidence::event::EventKey;
-use crate::model::names::InstanceId;
-use crate::model::policy::DiscoverySource;
-use crate::model::time::Timestamp;
-use crate::named::named;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-named!(DiscoverySource);
+use crate::evidence::event::EventKey;
+use crate::model::names::InstanceId;
+use crate::model::policy::DiscoverySource;
+use crate::model::time::Timestamp;
 
 /// An instance and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

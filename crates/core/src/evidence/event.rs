@@ -3,14 +3,15 @@
 //! The event is a hint from outside: it may be late, repeated, out of order, missing or forged. It can
 //! name an instance; it never brings an address or a target group (I5).
 
+use std::fmt;
+
+use hex::FromHex;
+use sha2::{Digest, Sha256};
+
 use crate::model::names::{InstanceId, RouteName, SourceId};
 use crate::model::route::Route;
 use crate::model::source_arn::{SourceArn, SourceKind};
 use crate::model::time::Timestamp;
-use crate::named::named;
-use hex::FromHex;
-use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// `RDS-EVENT-0073`, as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +47,6 @@ impl fmt::Display for EventId {
         write!(f, "{EVENT_ID_PREFIX}{:04}", self.0)
     }
 }
-
-named!(SourceKind without parse);
 
 /// One event of RDS, whatever envelope it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]

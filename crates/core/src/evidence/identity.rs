@@ -4,14 +4,12 @@
 //! instance may be called like its cluster. Compared are kind, name, partition, account and Region. A part that the
 //! event does not say (an SNS message of before 2020 has no ARN) cannot be compared and counts as the route's.
 
+use std::fmt;
+
 use crate::evidence::event::RdsEvent;
 use crate::model::names::{ArnPart, SourceId};
 use crate::model::route::Route;
 use crate::model::source_arn::{Followed, SourceArn, SourceKind};
-use crate::named::named;
-use std::fmt;
-
-named!(ArnPart without parse);
 
 /// One part as an event says it and as a route has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,13 @@
 //! What speaks for a move: an event, the witnesses' word, or a person's.
 
-use crate::evidence::event::EventKey;
-use crate::model::names::RouteName;
-use crate::model::route::Route;
 use std::fmt;
 use std::time::Duration;
 
 use crate::evidence::discovery::Reading;
-use crate::evidence::event::RdsEvent;
-use crate::model::names::InstanceId;
+use crate::evidence::event::{EventKey, RdsEvent};
+use crate::model::names::{InstanceId, RouteName};
 use crate::model::reason::Rule;
+use crate::model::route::Route;
 use crate::model::time::Timestamp;
 
 /// What speaks for a move, kept as it was said.

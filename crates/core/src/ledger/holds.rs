@@ -4,17 +4,15 @@
 //! worker that has not heard of a pause builds its change on a head that is gone, and is refused (I7). A
 //! global flag beside the routes could not be part of that condition.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::model::names::InstanceId;
 use crate::model::policy::Mode;
 use crate::model::reason::Rule;
 use crate::model::route::Route;
 use crate::model::target::Target;
 use crate::model::time::Timestamp;
-use crate::named::named;
-use std::fmt;
-use std::time::Duration;
-
-named!(Rule);
 
 /// A person's word that holds a route back, or the flap rule's.
 #[derive(Clone, Debug, PartialEq, Eq)]

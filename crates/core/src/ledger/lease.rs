@@ -4,9 +4,10 @@
 //! and the load balancer only as well as time can: ELB checks no fencing token. So the holder errs on the
 //! early side and the contender on the late side, by more than clocks can differ.
 
+use std::time::Duration;
+
 use crate::model::ids::{Owner, TransitionId};
 use crate::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX, Timestamp};
-use std::time::Duration;
 
 /// How long a lease lasts from its last extension. Long enough for the slowest ELB call twice over
 /// ([`CALL_TIMEOUT`]), short enough that a crashed worker's route is free again before its message

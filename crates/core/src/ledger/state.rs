@@ -12,9 +12,6 @@ use crate::model::names::RouteName;
 use crate::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use crate::model::route::Route;
 use crate::model::time::Timestamp;
-use crate::named::named;
-
-named!(Outcome);
 
 /// A route and its state, and when they are looked at.
 #[derive(Clone, Copy, Debug)]

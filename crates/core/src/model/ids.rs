@@ -1,11 +1,13 @@
 //! The identifiers that everything is told apart by: hashes, transitions, workers, generations.
 
-use crate::model::time::Timestamp;
+use std::fmt;
+
 use hex::FromHex;
 use sha2::{Digest, Sha256};
-use std::fmt;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
+
+use crate::model::time::Timestamp;
 
 /// SHA-256 of a record's canonical JSON; zeros before the first record of a chain.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::named::named;
+
 /// One part of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
@@ -19,6 +21,8 @@ pub enum ArnPart {
     #[strum(serialize = "Region")]
     Region,
 }
+
+named!(ArnPart without parse);
 
 /// Partition, account and Region of something in AWS. An empty part is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

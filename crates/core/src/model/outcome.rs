@@ -1,8 +1,11 @@
 //! How an attempt can end, and what becomes of its message.
 
-use crate::model::time::CLOCK_SKEW_MAX;
-use backon::{BackoffBuilder, ExponentialBuilder};
 use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::model::time::CLOCK_SKEW_MAX;
+use crate::named::named;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +32,8 @@ pub enum Outcome {
     /// Every attempt that was allowed failed.
     Failed,
 }
+
+named!(Outcome);
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

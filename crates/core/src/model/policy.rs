@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::names::InstanceId;
+use crate::named::named;
 
 /// Whether a route's group is changed at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,3 +152,5 @@ pub enum DiscoverySource {
     /// The name of the cluster's endpoint (of a Multi-AZ instance: the instance's own).
     Dns,
 }
+
+named!(DiscoverySource);

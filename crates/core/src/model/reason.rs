@@ -129,6 +129,8 @@ pub enum Rule {
     Flapping,
 }
 
+named!(Rule);
+
 impl Rule {
     /// Every rule, in the order in which they are asked: the first that holds gives the reason.
     pub const IN_ORDER: [Self; 5] =

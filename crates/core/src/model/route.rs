@@ -1,12 +1,14 @@
 //! A route: one source database, one target group, and the addresses that may stand in it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::model::names::{InstanceId, ListenerArn, RouteName, SourceId, TargetGroupArn};
 use crate::model::policy::{Database, Policy};
 use crate::model::source_arn::{Followed, SourceArn, SourceKind};
 use crate::model::target::Target;
-use ipnet::IpNet;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// Where a route's targets live.
 #[derive(Clone, Debug, PartialEq, Eq)]

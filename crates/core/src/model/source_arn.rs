@@ -1,7 +1,9 @@
 //! The whole identity of a database: partition, account, Region, kind and name (I5).
 
-use crate::model::names::{InvalidName, Location, SourceId};
 use std::fmt;
+
+use crate::model::names::{InvalidName, Location, SourceId};
+use crate::named::named;
 
 /// What kind of thing an event is about, from either spelling of the source type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,8 @@ pub enum SourceKind {
     /// Snapshots, parameter groups, proxies: nothing that moves a route.
     Other,
 }
+
+named!(SourceKind without parse);
 
 impl SourceKind {
     /// Reads either spelling, EventBridge's `DB_INSTANCE` or that of SNS, `db-instance`; whatever is not

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::named::named;
+
 /// One target of a group. Its identity is address and port together: the same address may be registered
 /// several times with different ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,3 +106,5 @@ pub enum MoveMode {
     /// The desired target joins; nothing leaves yet (`on_started = "register"`).
     Register,
 }
+
+named!(MoveMode);

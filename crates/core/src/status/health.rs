@@ -3,6 +3,8 @@
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
 //! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its witnesses besides.
 
+use std::time::Duration;
+
 use crate::actuation::health::{HealthWatch, ServingState, advice, row_of, serves};
 use crate::actuation::plan::plan;
 use crate::actuation::weights::{ObservedListener, warm_targets};
@@ -18,8 +20,8 @@ use crate::model::reason::Reason;
 use crate::model::route::{Route, Weighted};
 use crate::model::target::{MoveMode, ObservedTarget, TargetHealth};
 use crate::model::time::Timestamp;
+use crate::named::named;
 use crate::status::last_move::LastMove;
-use std::time::Duration;
 
 /// How a route stands, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

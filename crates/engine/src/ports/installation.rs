@@ -1,15 +1,15 @@
 //! What was seen of an installation, as values.
 
-use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use writerlink_core::model::names::ListenerArn;
+
+use async_trait::async_trait;
 
 use crate::ports::CallError;
 use writerlink_core::actuation::weights::Weights;
 use writerlink_core::evidence::discovery::SourceReports;
-use writerlink_core::model::names::{InstanceId, TargetGroupArn};
+use writerlink_core::model::names::{InstanceId, ListenerArn, TargetGroupArn};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::model::time::Timestamp;

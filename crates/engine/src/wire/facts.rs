@@ -1,12 +1,11 @@
 //! The six facts that both spellings of an RDS event carry, and what makes an event of them.
 
+use crate::wire::Parsed;
+use crate::wire::field::{Field, Malformed, Place, quoted};
 use writerlink_core::evidence::event::{EventId, RdsEvent};
 use writerlink_core::model::names::{ArnPart, SourceId};
 use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 use writerlink_core::model::time::Timestamp;
-
-use crate::wire::Parsed;
-use crate::wire::field::{Field, Malformed, Place, quoted};
 
 /// The longest text of an event that is kept. RDS's longest messages have a few hundred bytes; what is
 /// kept goes into audit records, and a DynamoDB item that is too large (400 KB) could never be written, so

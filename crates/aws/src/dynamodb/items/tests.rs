@@ -1,5 +1,6 @@
-use super::*;
 use std::net::IpAddr;
+
+use super::*;
 use writerlink_core::actuation::health::ServingState;
 use writerlink_core::model::reason::Reason;
 
