@@ -18,7 +18,7 @@
 //! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks; `/readyz` and `/metrics` are there too |
 //! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
 //! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
-//! | `reconcile.looks_per_second_max` | 20 | routes that a worker looks at in a second |
+//! | `reconcile.describe_calls_per_second_max` | 20 | routes that a worker looks at in a second |
 //! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which routes take in turns; 0: no turns |
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
@@ -34,19 +34,19 @@
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
-//! | `route.truth` | `static` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`static`) |
-//! | `route.map_check` | `auto` | with whom the map of a static route is compared: `dns`, `rds`, `auto`, `off` |
+//! | `route.discovery` | `events` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`events`) |
+//! | `route.map_check` | `auto` | with whom the map of a events-only route is compared: `dns`, `rds`, `auto`, `off` |
 //! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
 //! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
 //! | `route.role` | `writer` | who stands in the group: `writer`, or `readers` (asks `rds`) |
 //! | `route.mode` | `enforce` | `enforce`, or `observe` to change nothing and record what would be done |
 //! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
-//! | `route.trust_event_seconds` | 180 | for how long an event outranks the witnesses |
-//! | `route.evidence_age_max_seconds` | 900; 1209600 if `static` | from what age on an event moves nothing: the witnesses are asked; a `static` route has none, and refuses it |
+//! | `route.trust_event_seconds` | 180 | for how long an event outranks the sources |
+//! | `route.evidence_age_max_seconds` | 900; 1209600 if `events` | from what age on an event moves nothing: the sources are asked; a `events` route has none, and refuses it |
 //! | `route.flap_moves_max` | 5 | changes of target in ten minutes, after which one more stops the route; 0 never |
 //! | `route.serving_when` | `healthy` | when a target serves: `healthy`, or `registered` if checks fail on purpose |
 //! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |
-//! | `route.instances` | required if `static` | the address of each instance that may become the writer |
+//! | `route.instances` | required if `events` | the address of each instance that may become the writer |
 //!
 //! # The Lambda's variables
 //! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and

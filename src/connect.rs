@@ -85,7 +85,7 @@ impl<'a> Aws<'a> {
     /// and no name server. Where a map is only compared it does without either.
     async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
         let mut routes = config.routes.iter();
-        let asks = routes.any(|route| !route.policy.truth.is_empty());
+        let asks = routes.any(|route| !route.policy.discovery.is_empty());
         let mut routes = config.routes.iter();
         if !asks && routes.all(|route| compared_with(route).is_none()) {
             return Ok(Arc::new(StaticMap));
@@ -323,7 +323,7 @@ fn nameless(error: &CallError) -> Failure {
     Failure::told(
         "the names of endpoints cannot be read",
         error.message.as_str(),
-        "name a server in /etc/resolv.conf or as resolver under [dns], or let no route ask for the truth",
+        "name a server in /etc/resolv.conf or as resolver under [dns], or let no route ask for the discovery",
         Exit::Error,
     )
 }
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
     use crate::config;
 
-    /// A route as the Lambda was configured: a static map, and nobody to ask.
+    /// A route as the Lambda was configured: a map of an events-only route, and nobody to ask.
     fn lambdas(name: &str) -> Option<String> {
         let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
         match name {

@@ -24,8 +24,8 @@ use writerlink_core::model::provenance::InstallationName;
 use writerlink_core::model::time::Timestamp;
 pub use writerlink_engine::telemetry::measure::INSTALLATION;
 use writerlink_engine::telemetry::measure::{
-    ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, Metric, NOT_SERVING, REGISTERED_MS, SWAPPED_MS,
-    TRANSITIONS_FAILED, metrics,
+    ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, MOVED_MS, Metric, REGISTERED_MS,
+    TARGETS_NOT_HEALTHY, TRANSITIONS_FAILED, metrics,
 };
 use writerlink_engine::text::{clean, clean_json};
 
@@ -44,7 +44,7 @@ const NESTED: [&str; 4] = [METRICS, "before", "after", "steps"];
 /// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
 /// of their line. The others are not, since a series costs by the month.
 const OF_ALL_ROUTES: [Metric; 5] =
-    [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, NOT_SERVING, CHAIN_BROKEN];
+    [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, TARGETS_NOT_HEALTHY, CHAIN_BROKEN];
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -208,7 +208,7 @@ fn as_text(line: &Map<String, Value>) -> String {
     } else {
         &["time", "level", "event", "route", "outcome", "reason", "event_id", "instance"]
     };
-    let times = [ATTEMPT_MS.name, REGISTERED_MS.name, SWAPPED_MS.name];
+    let times = [ATTEMPT_MS.name, REGISTERED_MS.name, MOVED_MS.name];
     let is_shown = |key: &str| {
         if of_library {
             !words.contains(&key) && key != "note" && key != INSTALLATION
@@ -305,7 +305,7 @@ mod tests {
             ],
             took: Duration::from_micros(20_500),
             event_age: Duration::from_secs(5),
-            ended: AttemptResult::Settled(Verdict::new(Outcome::Swapped, Reason::WriterMoved, "moved")),
+            ended: AttemptResult::Settled(Verdict::new(Outcome::Moved, Reason::WriterMoved, "moved")),
         }
     }
 
@@ -337,7 +337,7 @@ mod tests {
             WorkerEvent::VisibilityLost { message, call: "DeleteMessage" },
             WorkerEvent::Panicked("at the disco"),
             WorkerEvent::Room { at_most: 32, of: 64 },
-            WorkerEvent::LetGo { groups: 3, receive_is_open: true },
+            WorkerEvent::Released { groups: 3, receive_is_open: true },
         ];
         happenings.iter().map(line).collect()
     }
@@ -418,9 +418,9 @@ mod tests {
     fn an_attempt_tells_every_phase_in_milliseconds() {
         let line = &lines()[0];
         assert_eq!(line["attempt_ms"], json!(20.5));
-        assert_eq!(line["event_age_ms"], json!(5000.0));
+        assert_eq!(line["event_delay_ms"], json!(5000.0));
         assert_eq!(line["registered_ms"], json!(7.0));
-        assert_eq!(line["swapped_ms"], json!(12.0));
+        assert_eq!(line["moved_ms"], json!(12.0));
         assert_eq!(line["begin_ms"], json!(3.0));
         assert_eq!(line["observe_ms"], json!(4.0), "a phase that comes twice is added up");
     }

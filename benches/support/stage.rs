@@ -48,7 +48,7 @@ struct Moved {
 impl EventSink for Moved {
     fn tell(&self, happening: &WorkerEvent<'_>) {
         if let WorkerEvent::Attempt(report) = happening
-            && report.ended.outcome() == Some(Outcome::Swapped)
+            && report.ended.outcome() == Some(Outcome::Moved)
         {
             self.at.lock().unwrap().push(now());
             self.another.notify_one();
@@ -66,8 +66,10 @@ pub(crate) struct Stage {
 }
 
 /// The timer as it is, and none.
-pub(crate) const NO_TIMER: Reconciling =
-    Reconciling { interval: None, looks_per_second_max: writerlink_engine::timer::LOOKS_PER_SECOND_MAX };
+pub(crate) const NO_TIMER: Reconciling = Reconciling {
+    interval: None,
+    describe_calls_per_second_max: writerlink_engine::timer::LOOKS_PER_SECOND_MAX,
+};
 
 impl Stage {
     /// A world with so many routes, each of a message group of its own, and so many workers. The API's quotas are

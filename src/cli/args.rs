@@ -32,8 +32,9 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done (a pipe that its reader closes is no failure)
   1  error
-  2  wrong usage; with --detailed-exitcode a plan that is not empty, or a route that is not right
+  2  wrong usage; with --detailed-exitcode a plan that is not empty, or a route that is not in sync
   3  verification failed
+  4  with --detailed-exitcode: a route is held, and none is worse
   5  refused by a safety rule
   6  the route's lease is held by another process
   7  not converged in time

@@ -18,8 +18,10 @@ pub enum Exit {
     Usage,
     /// A plan is not empty, and the caller wants to know by the code.
     PlanNotEmpty,
-    /// A route is not right, and the caller wants to know by the code.
-    NotRight,
+    /// A route is not in sync, and the caller wants to know by the code.
+    NotInSync,
+    /// A route is held, none is worse, and the caller wants to know by the code.
+    Held,
     /// Records were changed or left out.
     Unverified,
     /// A safety rule forbids it.
@@ -37,8 +39,9 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Error => 1,
-            Self::Usage | Self::PlanNotEmpty | Self::NotRight => 2,
+            Self::Usage | Self::PlanNotEmpty | Self::NotInSync => 2,
             Self::Unverified => 3,
+            Self::Held => 4,
             Self::Refused => 5,
             Self::LeaseHeld => 6,
             Self::NotConverged => 7,

@@ -74,8 +74,8 @@ pub(super) fn reason(ended: &AttemptResult) -> Option<Reason> {
         | AttemptResult::Deferred(verdict, _)
         | AttemptResult::Nothing(verdict) => Some(verdict.reason),
         AttemptResult::Paced(_) => Some(Reason::TooManyMoves),
-        AttemptResult::Waits(..) => Some(Reason::AwaitsTurn),
-        AttemptResult::Duplicate(_) => Some(Reason::SettledBefore),
+        AttemptResult::Waits(..) => Some(Reason::AwaitsQuota),
+        AttemptResult::Duplicate(_) => Some(Reason::AlreadyProcessed),
         AttemptResult::LeaseLost { .. } => Some(Reason::LeaseLost),
         AttemptResult::Busy(..) | AttemptResult::Unavailable(..) => None,
     }

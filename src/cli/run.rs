@@ -66,8 +66,8 @@ async fn work(worker: &Worker, until: Until, stops: &watch::Receiver<u32>, serve
             tracing::warn!(event = "stopped", "told twice to stop; the next delivery resumes what was in hand");
             Exit::Error
         }
-        let_go = worker.run(until, end) => {
-            let note = match let_go {
+        released = worker.run(until, end) => {
+            let note = match released {
                 0 => "nothing is in hand any more".to_owned(),
                 groups => format!("{groups} groups were let go of; the next delivery resumes them"),
             };

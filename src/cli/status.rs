@@ -18,6 +18,7 @@ use crate::cli::{Connect, Session, configured};
 use crate::config::Config;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
+use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::{CallError, Clock, Ports, Queue};
 use writerlink_engine::survey::view::SurveyView;
 use writerlink_engine::survey::{QueueSurvey, Survey, Surveyor, Unread};
@@ -224,10 +225,12 @@ fn ends(survey: &Survey, wanted: &Wanted, session: &mut Session<'_>) -> Exit {
     if let Some(failure) = nothing_read(survey) {
         return crate::cli::tell(&failure, session);
     }
-    if wanted.detailed_exitcode && !survey.all_right() {
-        return Exit::NotRight;
+    let not_in_sync = [RouteHealth::Converging, RouteHealth::OutOfSync, RouteHealth::Unknown];
+    match wanted.detailed_exitcode {
+        true if survey.any_in(&not_in_sync) => Exit::NotInSync,
+        true if survey.any_in(&[RouteHealth::Held]) => Exit::Held,
+        _ => Exit::Done,
     }
-    Exit::Done
 }
 
 /// Where the state of no route could be read the question was not answered.

@@ -37,7 +37,7 @@ pub(super) fn no_instances(place: &Place, findings: &mut Findings) {
     findings.fault(place, None, why, INSTANCE_FIX);
 }
 
-/// Reports a route whose witnesses could bring in any address.
+/// Reports a route whose sources could bring in any address.
 pub(super) fn no_bounds(place: &Place, findings: &mut Findings) {
     let why = "without [route.instances] these ranges alone say where the route may point, and the \
          default ones hold every address that a load balancer takes";

@@ -12,18 +12,22 @@ use writerlink_core::model::policy::{
     Policy, Role, SERVING_LIMIT, TRUST_EVENT,
 };
 
-/// The word for a route that asks nobody.
-const STATIC: &str = "static";
+/// The word for a route that only events move.
+const EVENTS: &str = "events";
 
-const TRUTH_FIX: &str = "write \"static\" (the map alone), \"rds\", \"dns\", or [\"rds\", \"dns\"] \
+/// What [`EVENTS`] was called in 0.1.0, spelled so that a change of words leaves it alone.
+const OLD_EVENTS: &str = concat!("sta", "tic");
+
+const DISCOVERY_FIX: &str = "write \"events\" (events alone), \"rds\", \"dns\", or [\"rds\", \"dns\"] \
      if both have to agree";
 
-const TRUTH: Rule<Option<DiscoverySource>> = Rule {
+const DISCOVERY: Rule<Option<DiscoverySource>> = Rule {
     parse: |text| match DiscoverySource::parse(text) {
-        None if text != STATIC => Err("this is none of static, rds and dns".to_owned()),
-        witness => Ok(witness),
+        None if text == OLD_EVENTS => Err(format!("`{OLD_EVENTS}` is now called `{EVENTS}`")),
+        None if text != EVENTS => Err("this is none of events, rds and dns".to_owned()),
+        source => Ok(source),
     },
-    fix: TRUTH_FIX,
+    fix: DISCOVERY_FIX,
 };
 
 const ENDPOINT_FIX: &str = "write the writer endpoint as the RDS console shows it, without a port, \
@@ -64,7 +68,7 @@ const ALLOWED: Rule<InstanceId> = Rule {
     fix: ALLOWED_FIX,
 };
 
-/// From 0, for a route that believes its witnesses at once.
+/// From 0, for a route that believes its sources at once.
 const TRUST: Number = Number {
     field: "trust_event_seconds",
     range: 0..=3600,
@@ -115,16 +119,16 @@ pub(super) enum Asks {
     /// The map alone.
     Nobody,
     /// RDS, DNS, or both.
-    Witnesses,
+    Sources,
     /// There is a fault in it: nothing is to be concluded from it.
     Unknown,
 }
 
 /// Reads the policy of a route.
 pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy, Asks) {
-    let truth = truth(section, findings);
+    let discovery = discovery(section, findings);
     let policy = Policy {
-        truth: truth.clone().unwrap_or_default(),
+        discovery: discovery.clone().unwrap_or_default(),
         endpoint: section.text_or_none("endpoint", (&ENDPOINT, "none"), findings),
         map_check: section.word("map_check", findings),
         database: section.word("database", findings),
@@ -132,20 +136,20 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
         mode: section.word("mode", findings),
         allowed_instances: allowed_instances(section, findings),
         trust_event: section.duration(&TRUST, findings),
-        evidence_age_max: evidence_age_max(section, truth.as_ref(), findings),
+        evidence_age_max: evidence_age_max(section, discovery.as_ref(), findings),
         flap_moves_max: section.number(&FLAP_MOVES, findings),
         serving_when: section.word("serving_when", findings),
         serving_limit: section.duration(&LIMIT, findings),
     };
-    let asks = match &truth {
+    let asks = match &discovery {
         None => Asks::Unknown,
         Some(nobody) if nobody.is_empty() => Asks::Nobody,
-        Some(_) => Asks::Witnesses,
+        Some(_) => Asks::Sources,
     };
-    if let Some(truth) = &truth {
-        what_dns_reads(section, truth, policy.map_check, findings);
-        what_rds_is_asked(section, truth, findings);
-        what_the_map_is_compared_with(section, truth, policy.map_check, findings);
+    if let Some(discovery) = &discovery {
+        what_dns_reads(section, discovery, policy.map_check, findings);
+        what_rds_is_asked(section, discovery, findings);
+        what_the_map_is_compared_with(section, discovery, policy.map_check, findings);
         who_knows_readers(section, &policy, findings);
     }
     old_evidence_is_not_trusted(section, &policy, findings);
@@ -153,42 +157,42 @@ pub(super) fn policy(section: &Section<'_>, findings: &mut Findings) -> (Policy,
 }
 
 /// Whom to ask; nothing when there is a fault in it.
-fn truth(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<DiscoverySource>> {
-    let field = "truth";
-    let found = section.one_or_more(field, &TRUTH, findings);
+fn discovery(section: &Section<'_>, findings: &mut Findings) -> Option<BTreeSet<DiscoverySource>> {
+    let field = "discovery";
+    let found = section.one_or_more(field, &DISCOVERY, findings);
     let found = match found {
         None if section.has(field) => return None,
         found => found,
     };
     let value = found.as_ref().map_or(&[None][..], |found| &found.value);
-    let witnesses: BTreeSet<DiscoverySource> = value.iter().copied().flatten().collect();
+    let sources: BTreeSet<DiscoverySource> = value.iter().copied().flatten().collect();
     let why = if value.is_empty() {
         "an empty list does not say whether anybody is to be asked"
     } else if value.contains(&None) && value.len() > 1 {
-        "static means that nobody is asked, so it stands alone"
-    } else if witnesses.len() < value.iter().flatten().count() {
-        "one witness that is named twice is still one"
+        "events means that nobody is asked, so it stands alone"
+    } else if sources.len() < value.iter().flatten().count() {
+        "one source that is named twice is still one"
     } else {
-        let found = found.map(|Found { place, .. }| Found { value: witnesses.clone(), place });
-        return Some(section.or_default(field, (found, witnesses), shown, findings));
+        let found = found.map(|Found { place, .. }| Found { value: sources.clone(), place });
+        return Some(section.or_default(field, (found, sources), shown, findings));
     };
-    section.accuse(field, (why, TRUTH_FIX), findings);
+    section.accuse(field, (why, DISCOVERY_FIX), findings);
     None
 }
 
-fn shown(truth: &BTreeSet<DiscoverySource>) -> String {
-    let witnesses: Vec<&str> = truth.iter().map(|w| w.as_str()).collect();
-    if witnesses.is_empty() { STATIC.to_owned() } else { witnesses.join(", ") }
+fn shown(discovery: &BTreeSet<DiscoverySource>) -> String {
+    let sources: Vec<&str> = discovery.iter().map(|w| w.as_str()).collect();
+    if sources.is_empty() { EVENTS.to_owned() } else { sources.join(", ") }
 }
 
 /// From what age on an event moves nothing, where that is not the default, which depends on whether anybody is asked.
 /// A default that is written out is still the default.
 fn evidence_age_max(
     section: &Section<'_>,
-    truth: Option<&BTreeSet<DiscoverySource>>,
+    discovery: Option<&BTreeSet<DiscoverySource>>,
     findings: &mut Findings,
 ) -> Option<Duration> {
-    let row = match truth {
+    let row = match discovery {
         Some(nobody) if nobody.is_empty() => &EVIDENCE_AGE_OF_EVENTS_ALONE,
         Some(_) | None => &EVIDENCE_AGE,
     };
@@ -213,30 +217,30 @@ fn allowed_instances(section: &Section<'_>, findings: &mut Findings) -> Option<B
 
 fn what_dns_reads(
     section: &Section<'_>,
-    truth: &BTreeSet<DiscoverySource>,
+    discovery: &BTreeSet<DiscoverySource>,
     map_check: MapCheck,
     findings: &mut Findings,
 ) {
-    let compared = truth.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
+    let compared = discovery.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
     let field = "endpoint";
-    match (truth.contains(&DiscoverySource::Dns), section.has(field)) {
+    match (discovery.contains(&DiscoverySource::Dns), section.has(field)) {
         (true, false) => {
-            let why = "truth has dns, and there is no name that could be read";
+            let why = "discovery has dns, and there is no name that could be read";
             section.accuse(field, (why, ENDPOINT_FIX), findings);
         }
         (false, true) if !compared => {
-            let why = "nobody would read this name: truth has no dns";
-            let fix = "add \"dns\" to truth, or remove the line";
+            let why = "nobody would read this name: discovery has no dns";
+            let fix = "add \"dns\" to discovery, or remove the line";
             section.accuse(field, (why, fix), findings);
         }
         (true | false, true) | (false, false) => {}
     }
 }
 
-/// A static map is compared with what can be asked; of the other routes the truth says where the writer is.
+/// The map of a route that only events move is compared with what can be asked; of the other routes the truth says where the writer is.
 fn what_the_map_is_compared_with(
     section: &Section<'_>,
-    truth: &BTreeSet<DiscoverySource>,
+    discovery: &BTreeSet<DiscoverySource>,
     map_check: MapCheck,
     findings: &mut Findings,
 ) {
@@ -245,9 +249,9 @@ fn what_the_map_is_compared_with(
         return;
     }
     let (why, fix) = match map_check {
-        _ if !truth.is_empty() => (
-            "only a static map is compared: truth asks where the writer is",
-            "remove the line, or write truth = \"static\"",
+        _ if !discovery.is_empty() => (
+            "only a map that only events use is compared: discovery asks where the writer is",
+            "remove the line, or write discovery = \"events\"",
         ),
         MapCheck::Dns if !section.has("endpoint") => (
             "there is no name from which those of the instances would follow",
@@ -262,9 +266,10 @@ fn what_the_map_is_compared_with(
     section.accuse(field, (why, fix), findings);
 }
 
-fn what_rds_is_asked(section: &Section<'_>, truth: &BTreeSet<DiscoverySource>, findings: &mut Findings) {
-    if truth.contains(&DiscoverySource::Rds) && !section.has("source") {
-        let why = "truth has rds, and events of any source move this route: there is no cluster to ask about";
+fn what_rds_is_asked(section: &Section<'_>, discovery: &BTreeSet<DiscoverySource>, findings: &mut Findings) {
+    if discovery.contains(&DiscoverySource::Rds) && !section.has("source") {
+        let why =
+            "discovery has rds, and events of any source move this route: there is no cluster to ask about";
         let fix = "write source = \"CLUSTER\", the identifier of its cluster or instance";
         section.accuse("source", (why, fix), findings);
     }
@@ -278,9 +283,9 @@ fn who_knows_readers(section: &Section<'_>, policy: &Policy, findings: &mut Find
         let why = "an instance has no readers; the standby of a Multi-AZ instance serves nobody";
         let fix = "write role = \"writer\", or the cluster as source and database = \"cluster\"";
         section.accuse("role", (why, fix), findings);
-    } else if !policy.truth.contains(&DiscoverySource::Rds) {
-        let why = "only RDS knows who the readers are, and truth does not ask it";
-        section.accuse("role", (why, "add \"rds\" to truth"), findings);
+    } else if !policy.discovery.contains(&DiscoverySource::Rds) {
+        let why = "only RDS knows who the readers are, and discovery does not ask it";
+        section.accuse("role", (why, "add \"rds\" to discovery"), findings);
     }
 }
 
@@ -288,7 +293,7 @@ fn old_evidence_is_not_trusted(section: &Section<'_>, policy: &Policy, findings:
     let (trust, age_max) = (policy.trust_event, policy.evidence_age_limit());
     if trust > age_max {
         let why = format!(
-            "an event older than {} s moves nothing (evidence_age_max_seconds), and would still outrank the witnesses",
+            "an event older than {} s moves nothing (evidence_age_max_seconds), and would still outrank the sources",
             age_max.as_secs()
         );
         let fix = "write no more seconds than evidence_age_max_seconds has";

@@ -190,17 +190,17 @@ fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<I
 }
 
 /// The route's map. Only a route that asks nobody has to have one: without it, and without ranges of the route's
-/// own, nothing would bound what a witness may bring into the group (I5), since the default ranges hold every
+/// own, nothing would bound what a source may bring into the group (I5), since the default ranges hold every
 /// address that a load balancer takes.
 fn instances(section: &Section<'_>, terms: &Terms, findings: &mut Findings) -> BTreeMap<InstanceId, IpAddr> {
     let table = section.table(MAP, findings);
     let absent = !section.has(MAP) || table.is_empty();
     match terms.asks {
         Asks::Nobody if absent => checks::no_instances(&table.header(), findings),
-        Asks::Witnesses if absent && !section.has("allowed_cidrs") => {
+        Asks::Sources if absent && !section.has("allowed_cidrs") => {
             checks::no_bounds(&section.place_of("allowed_cidrs"), findings);
         }
-        Asks::Nobody | Asks::Witnesses | Asks::Unknown => {}
+        Asks::Nobody | Asks::Sources | Asks::Unknown => {}
     }
     let written = table.pairs("an address in quotes", checks::INSTANCE_FIX, findings);
     checks::instances(&written, terms.cidrs.as_deref(), findings)

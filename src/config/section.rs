@@ -65,8 +65,10 @@ pub(super) const fn seconds(duration: Duration) -> u32 {
 
 /// Fields that had another name once, and what they are called now. The old names are spelled so that renaming a word
 /// all over the code leaves them alone.
-const RENAMED: &[(&str, &str)] =
-    &[(concat!("tru", "th"), "truth"), (concat!("looks_per", "_second_max"), "looks_per_second_max")];
+const RENAMED: &[(&str, &str)] = &[
+    (concat!("tru", "th"), "discovery"),
+    (concat!("looks_per", "_second_max"), "describe_calls_per_second_max"),
+];
 
 /// Why a field is refused that is none of `known`, and what to do.
 fn unknown(field: &str, known: &[&str], renamed: &[(&str, &str)]) -> (String, String) {

@@ -78,10 +78,10 @@ pub(super) fn source(
     if groups.all(|group| group.location() == arn.location()) {
         return Source::Named(arn.name().clone());
     }
-    if policy.truth.contains(&DiscoverySource::Rds) {
-        let why = "truth has rds, which is asked in the account and Region of the target group: there this name is \
+    if policy.discovery.contains(&DiscoverySource::Rds) {
+        let why = "discovery has rds, which is asked in the account and Region of the target group: there this name is \
                    another database's, or nobody's";
-        let fix = "write truth = \"dns\" with the cluster's endpoint, or truth = \"static\"";
+        let fix = "write discovery = \"dns\" with the cluster's endpoint, or discovery = \"events\"";
         findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);
     }
     Source::Elsewhere(arn.clone())

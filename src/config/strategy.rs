@@ -211,11 +211,11 @@ impl Written {
         }
         for (instance, group) in &self.groups {
             let Some(instance) = instance else { continue };
-            if !instances.contains_key(instance) && !policy.truth.contains(&DiscoverySource::Rds) {
+            if !instances.contains_key(instance) && !policy.discovery.contains(&DiscoverySource::Rds) {
                 let why = format!(
-                    "nobody knows the address of {instance}: [route.instances] has none, and truth does not ask RDS"
+                    "nobody knows the address of {instance}: [route.instances] has none, and discovery does not ask RDS"
                 );
-                let fix = "list the instance with its address, or add \"rds\" to truth";
+                let fix = "list the instance with its address, or add \"rds\" to discovery";
                 findings.fault(&group.place, None, why, fix);
             }
         }

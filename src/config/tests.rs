@@ -159,7 +159,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     worker.health_address = 127.0.0.1:8089 (default)
     worker.page_address = 127.0.0.1:8089 (default)
     reconcile.interval_seconds = 30 (default)
-    reconcile.looks_per_second_max = 20 (default)
+    reconcile.describe_calls_per_second_max = 20 (default)
     reconcile.registrations_per_second = 4 (default)
     reconcile.registrations_burst = 20 (default)
     safety.moves_per_minute_max = 260 (default)
@@ -173,7 +173,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.availability_zone = none (AWS tells it by the subnet) (default)
     route.c.allowed_cidrs = 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 (default)
     route.c.on_started = swap (default)
-    route.c.truth = static (default)
+    route.c.discovery = events (default)
     route.c.endpoint = none (default)
     route.c.map_check = auto (default)
     route.c.database = cluster (default)
@@ -310,7 +310,7 @@ fn a_source_is_a_name_where_the_group_is_or_an_arn_anywhere() {
 #[test]
 fn dns_can_be_asked_about_a_source_of_another_region() {
     let elsewhere = "source = \"arn:aws:rds:eu-west-1:123456789012:cluster:c\"";
-    let endpoint = "truth = \"dns\"\nendpoint = \"c.cluster-abc123.eu-west-1.rds.amazonaws.com\"";
+    let endpoint = "discovery = \"dns\"\nendpoint = \"c.cluster-abc123.eu-west-1.rds.amazonaws.com\"";
     let dns = file(&route(&format!("{elsewhere}\n{endpoint}\n{INSTANCES}")));
     assert!(dns.is_ok(), "{dns:?}");
 }
@@ -486,7 +486,7 @@ fn asking(lines: &str) -> String {
 #[test]
 fn every_field_of_the_policy_is_understood() {
     let text = asking(
-        "truth = [\"rds\", \"dns\"]
+        "discovery = [\"rds\", \"dns\"]
 endpoint = \"C.cluster-abc.us-east-1.rds.amazonaws.com.\"
 database = \"cluster\"
 role = \"readers\"
@@ -505,7 +505,7 @@ serving_limit_seconds = 60
         mode: Mode::Observe,
         database: Database::Cluster,
         role: Role::Readers,
-        truth: [DiscoverySource::Rds, DiscoverySource::Dns].into(),
+        discovery: [DiscoverySource::Rds, DiscoverySource::Dns].into(),
         endpoint: Some("c.cluster-abc.us-east-1.rds.amazonaws.com".to_owned()),
         map_check: MapCheck::Auto,
         allowed_instances: Some([instance("db-1"), instance("db-2")].into()),
@@ -534,17 +534,17 @@ serving_limit_seconds = 60
 
 #[test]
 fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
-    for truth in ["\"rds\"", "[\"rds\"]"] {
-        let loaded = file(&asking(&format!("truth = {truth}\n"))).unwrap();
+    for discovery in ["\"rds\"", "[\"rds\"]"] {
+        let loaded = file(&asking(&format!("discovery = {discovery}\n"))).unwrap();
         let route = &loaded.config.routes[0];
-        assert_eq!(route.policy.truth, [DiscoverySource::Rds].into());
+        assert_eq!(route.policy.discovery, [DiscoverySource::Rds].into());
         assert!(route.instances.is_empty());
     }
     let with_a_map = route(&format!("source = \"c\"\ntruth = \"rds\"\n{INSTANCES}"));
     assert_eq!(file(&with_a_map).unwrap().config.routes.len(), 1);
 }
 
-/// A static route with these lines.
+/// A events-only route with these lines.
 fn mapped(lines: &str) -> String {
     route(&format!("{lines}{INSTANCES}"))
 }
@@ -566,7 +566,7 @@ fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
 #[test]
 fn what_is_no_host_name_is_no_endpoint() {
     let with = |endpoint: &str| {
-        let lines = format!("truth = \"dns\"\nendpoint = \"{endpoint}\"\n");
+        let lines = format!("discovery = \"dns\"\nendpoint = \"{endpoint}\"\n");
         faults(&asking(&lines))
     };
     for no_name in ["c.example.com:3306", "localhost", "https://c.example.com", "a..b", ""] {
@@ -586,7 +586,7 @@ fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
     };
     assert_eq!(age(""), Duration::from_hours(14 * 24));
     assert_eq!(age("evidence_age_max_seconds = 86400\n"), Duration::from_hours(24));
-    let loaded = file(&asking("truth = \"rds\"\n")).unwrap();
+    let loaded = file(&asking("discovery = \"rds\"\n")).unwrap();
     let limit = loaded.config.routes[0].policy.evidence_age_limit();
     assert_eq!(limit, Duration::from_mins(15));
 }
@@ -605,7 +605,7 @@ fn the_timer_can_be_turned_off_and_says_what_is_lost() {
         "[reconcile]\ninterval_seconds = 5\nlooks_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
     .unwrap();
-    let expected = Reconciling { interval: Some(Duration::from_secs(5)), looks_per_second_max: 50 };
+    let expected = Reconciling { interval: Some(Duration::from_secs(5)), describe_calls_per_second_max: 50 };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
 }

@@ -19,8 +19,8 @@ const INTERVAL_SECONDS: Number = Number {
 
 /// `DescribeTargetHealth` refills at 50 a second for a whole account and Region (ELB User Guide, as above), and
 /// two workers run.
-const LOOKS: Number = Number {
-    field: "looks_per_second_max",
+const RECONCILE_PASSES: Number = Number {
+    field: "describe_calls_per_second_max",
     range: 1..=50,
     why: "DescribeTargetHealth allows 50 calls a second to a whole account, events' own looks included",
     zero: None,
@@ -63,7 +63,7 @@ pub(super) fn reconciling(section: &Section<'_>, findings: &mut Findings) -> (Re
     let interval = section.number_shown(&INTERVAL_SECONDS, shown, findings);
     let reconciling = Reconciling {
         interval: (interval > 0).then(|| Duration::from_secs(interval.into())),
-        looks_per_second_max: section.number(&LOOKS, findings),
+        describe_calls_per_second_max: section.number(&RECONCILE_PASSES, findings),
     };
     let per_second = section.number(&RATE, findings);
     let burst = section.number(&BURST, findings);

@@ -182,7 +182,7 @@ fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {
     lines.warn(
         CLOCK,
         format!(
-            "{found}: workers count on clocks within {} of the truth when a lease is taken over",
+            "{found}: workers count on clocks within {} of the discovery when a lease is taken over",
             shown(SKEW_MAX)
         ),
         "let this machine's clock follow a time server (on AWS: chrony with 169.254.169.123)",

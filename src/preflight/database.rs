@@ -1,14 +1,14 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
 use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_engine::ports::installation::{MemberFacts, RouteFacts, Seen, Switch, Unseen};
 
 const ADDRESS: Check = Check::ours("address");
-const TRUTH: Check = Check::ours("truth");
+const DISCOVERY: Check = Check::ours("discovery");
 const NETWORKING: Check =
     Check::aws("VPC networking", "RDS API reference, \"DBCluster\", VPCNetworkingEnabled");
 const MAP: Check = Check::aws("instances", "Aurora user guide, \"High availability for Amazon Aurora\"");
@@ -17,7 +17,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
     networking(facts, &mut lines);
     addresses(facts, &mut lines);
-    truth(facts, &mut lines);
+    discovery(facts, &mut lines);
     map(facts, &mut lines);
 }
 
@@ -73,30 +73,30 @@ fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
     }
 }
 
-fn truth(facts: &RouteFacts, lines: &mut Lines<'_>) {
+fn discovery(facts: &RouteFacts, lines: &mut Lines<'_>) {
     let route = &facts.route;
-    match facts.reading.truth() {
-        Truth::Silent => lines.pass(TRUTH, "asks nobody: events alone move the route"),
-        Truth::Members { writer, .. } if route.admit(writer.ip).is_some() => {
-            lines.pass(TRUTH, format!("the writer is {writer}"));
+    match facts.reading.discovery() {
+        Discovery::NoSources => lines.pass(DISCOVERY, "asks nobody: events alone move the route"),
+        Discovery::Members { writer, .. } if route.admit(writer.ip).is_some() => {
+            lines.pass(DISCOVERY, format!("the writer is {writer}"));
         }
-        Truth::Members { writer, .. } => lines.fail(
-            TRUTH,
+        Discovery::Members { writer, .. } => lines.fail(
+            DISCOVERY,
             format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
             "add its subnet to the route's allowed_cidrs, if that is where it belongs",
         ),
         // Nobody can, and the line of its networking says why.
-        Truth::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
-            lines.told(TRUTH, "VPC networking");
+        Discovery::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
+            lines.told(DISCOVERY, "VPC networking");
         }
-        Truth::Unclear(why) => {
-            let else_see = if route.policy.truth.contains(&DiscoverySource::Rds) {
+        Discovery::Unclear(why) => {
+            let else_see = if route.policy.discovery.contains(&DiscoverySource::Rds) {
                 "whether the source and endpoint of the route are right, and whether the role may ask RDS"
             } else {
                 "whether the route's endpoint is right, and whether the resolver knows it"
             };
             lines.warn(
-                TRUTH,
+                DISCOVERY,
                 format!("nobody can say who writes: {why}"),
                 format!("wait if a failover is under way; else see {else_see}"),
             );
@@ -135,7 +135,7 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
     lines.fail(
         MAP,
         format!("{}: a failover there would not be followed, or to the wrong place", wrong.join("; ")),
-        "bring [route.instances] up to date; with truth = \"rds\" and no map there is none to keep",
+        "bring [route.instances] up to date; with discovery = \"rds\" and no map there is none to keep",
     );
 }
 
@@ -149,7 +149,7 @@ fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = Str
 
 /// Instances that may become the writer, and that a route with nothing but its map does not know.
 fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
-    let by_map = route.policy.truth.is_empty() && route.policy.role == Role::Writer;
+    let by_map = route.policy.discovery.is_empty() && route.policy.role == Role::Writer;
     let wanted = move |member: &&MemberFacts| {
         let allowed = route.policy.allowed_instances.as_ref();
         let may = allowed.is_none_or(|allowed| allowed.contains(&member.instance));

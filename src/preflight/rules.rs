@@ -233,7 +233,7 @@ fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines
     without_events(RULE, (why, fix.to_owned()), (route, config), lines);
 }
 
-/// How bad it is that an event does not arrive: who asks his witnesses follows all the same, later.
+/// How bad it is that an event does not arrive: who asks his sources follows all the same, later.
 fn without_events(
     check: Check,
     (why, fix): (String, String),
@@ -249,7 +249,7 @@ fn without_events(
 }
 
 fn follows_anyway(route: &Route, config: &Config) -> bool {
-    !route.policy.truth.is_empty() && config.reconciling.interval.is_some()
+    !route.policy.discovery.is_empty() && config.reconciling.interval.is_some()
 }
 
 /// How the events are sent.

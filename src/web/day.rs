@@ -31,7 +31,7 @@ impl Lane<'_> {
         self.moves.iter().any(|moved| moved.tone() == tone)
     }
 
-    /// `3 Swapped, 1 Failed`.
+    /// `3 Moved, 1 Failed`.
     fn in_words(&self) -> String {
         let mut counts: Vec<(&str, usize)> = Vec::new();
         for moved in &self.moves {

@@ -76,9 +76,9 @@ impl Move {
             said: entries.iter().find_map(|e| e.told.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
-            serving: times(RecordKind::Serving).next_back(),
-            overdue: times(RecordKind::NotServing).next_back(),
-            drained: times(RecordKind::Drained).max(),
+            serving: times(RecordKind::TargetHealthy).next_back(),
+            overdue: times(RecordKind::TargetNotHealthy).next_back(),
+            drained: times(RecordKind::TargetRemoved).max(),
             phases: phases(&entries),
         })
     }
@@ -133,7 +133,7 @@ impl Move {
 
 /// Whether a record tells of the attempt, and not of what came of it afterwards.
 fn is_of_the_attempt(kind: RecordKind) -> bool {
-    !matches!(kind, RecordKind::Serving | RecordKind::NotServing | RecordKind::Drained)
+    !matches!(kind, RecordKind::TargetHealthy | RecordKind::TargetNotHealthy | RecordKind::TargetRemoved)
 }
 
 /// How something is to be looked at. A colour, of the class of its name, says it, and a sign and a word beside it.
@@ -170,7 +170,7 @@ impl Tone {
     /// Of a record, or of an attempt by its last one.
     pub(super) fn of(kind: RecordKind, outcome: Option<Outcome>) -> Self {
         match outcome {
-            Some(Outcome::Swapped | Outcome::Registered) => Self::Good,
+            Some(Outcome::Moved | Outcome::Registered) => Self::Good,
             Some(Outcome::Failed | Outcome::Rejected) => Self::Bad,
             Some(Outcome::Paused | Outcome::Observed) => Self::Held,
             Some(Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored) => {
@@ -182,20 +182,21 @@ impl Tone {
 
     fn of_kind(kind: RecordKind) -> Self {
         match kind {
-            RecordKind::Serving => Self::Good,
-            RecordKind::NotServing => Self::Bad,
-            RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
+            RecordKind::TargetHealthy => Self::Good,
+            RecordKind::TargetNotHealthy => Self::Bad,
+            RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
             RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
-            RecordKind::Finished | RecordKind::Ordered | RecordKind::Drained => Self::Plain,
+            RecordKind::Finished | RecordKind::Command | RecordKind::TargetRemoved => Self::Plain,
         }
     }
 
     /// Of a route.
-    pub(super) fn of_standing(standing: RouteHealth) -> Self {
-        match standing {
-            RouteHealth::Right => Self::Good,
-            RouteHealth::Moving => Self::UnderWay,
-            RouteHealth::Wrong => Self::Bad,
+    pub(super) fn of_route(health: RouteHealth) -> Self {
+        match health {
+            RouteHealth::InSync => Self::Good,
+            RouteHealth::Converging => Self::UnderWay,
+            RouteHealth::Held => Self::Held,
+            RouteHealth::OutOfSync => Self::Bad,
             RouteHealth::Unknown => Self::Unknown,
         }
     }

@@ -64,20 +64,19 @@ pub(super) fn page(
 
 /// The page's answer to why somebody opened it.
 fn summary(survey: &Survey, now: Timestamp) -> Markup {
-    let count = |standing: RouteHealth| {
-        survey.routes.iter().filter(|route| route.judgement.standing == standing).count()
-    };
+    let count =
+        |health: RouteHealth| survey.routes.iter().filter(|route| route.judgement.health == health).count();
     let queue = &survey.queue;
     html! {
         p class="summary" {
-            @for standing in RouteHealth::ALL {
-                @let count = count(standing);
-                @if count > 0 { (badge(Tone::of_standing(standing), &format!("{count} {standing}"))) " " }
+            @for health in RouteHealth::ALL {
+                @let count = count(health);
+                @if count > 0 { (badge(Tone::of_route(health), &format!("{count} {health}"))) " " }
             }
         }
         p { (messages("Queue", &queue.depth)) " " (messages("Dead letters", &queue.dead_letters)) }
         p.dim {
-            "Read at " (time(survey.at, now)) ". What was read is kept for " (KEPT_FOR.as_secs()) " s."
+            "Read at " (time(survey.at, now)) ". Refreshed every " (KEPT_FOR.as_secs()) " s."
         }
     }
 }
@@ -92,8 +91,8 @@ fn messages(name: &str, depth: &Part<Depth>) -> String {
 }
 
 fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
-    let heads = ["Route", "Stands", "Should point at", "Load balancer has", "Last move", "Lease", "Chain"];
-    let caption = "Where each route should point, by the ledger, and what the load balancer says";
+    let heads = ["Route", "State", "Desired", "Actual (load balancer)", "Last move", "Lease", "Chain"];
+    let caption = "Desired by the ledger, and actual by the load balancer";
     table(room, caption, heads, &survey.routes, |survey| {
         let view = RouteView::of(survey);
         let name = html! {
@@ -113,10 +112,10 @@ fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
 }
 
 fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
-    let standing = survey.judgement.standing;
+    let health = survey.judgement.health;
     html! {
-        (badge(Tone::of_standing(standing), standing.as_str()))
-        @if standing != RouteHealth::Right { div { (shortened(&view.why)) } }
+        (badge(Tone::of_route(health), health.as_str()))
+        @if health != RouteHealth::InSync { div { (shortened(&view.why)) } }
         @if let Some(open) = &view.unresolved_event {
             div { span.dim { "unresolved event since " (open.since) } }
         }

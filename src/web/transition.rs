@@ -167,11 +167,11 @@ fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
                 }
             }
         }
-        RecordedTrigger::Truth { .. } => fact("By", &html! { "the route's witnesses, without an event" }),
-        RecordedTrigger::Order { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
+        RecordedTrigger::Reading { .. } => fact("By", &html! { "the route's sources, without an event" }),
+        RecordedTrigger::Command { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
     };
     let said = html! {
-        blockquote dir="auto" { (cut(told.said())) }
+        blockquote dir="auto" { (cut(told.text())) }
         dl { (fact("Said", &time(told.at(), now))) (from) }
     };
     room.counted(section("Evidence", &said))

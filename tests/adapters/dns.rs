@@ -40,8 +40,8 @@ pub(crate) fn says(writer: Member, readers: Vec<Member>) -> SourceReport {
     SourceReport::Members { writer, readers }
 }
 
-/// A route of the cluster `aurora` that asks these witnesses and knows no address by itself.
-pub(crate) fn route(truth: &[DiscoverySource]) -> Route {
+/// A route of the cluster `aurora` that asks these sources and knows no address by itself.
+pub(crate) fn route(discovery: &[DiscoverySource]) -> Route {
     Route {
         name: RouteName::new("orders").unwrap(),
         source: Source::Named(SourceId::new("aurora").unwrap()),
@@ -53,7 +53,7 @@ pub(crate) fn route(truth: &[DiscoverySource]) -> Route {
         exclusive: true,
         on_started: OnStarted::Swap,
         policy: Policy {
-            truth: truth.iter().copied().collect::<BTreeSet<_>>(),
+            discovery: discovery.iter().copied().collect::<BTreeSet<_>>(),
             endpoint: Some(ENDPOINT.to_owned()),
             ..Policy::default()
         },
@@ -79,16 +79,16 @@ async fn reading(server: &NameServer, route: &Route) -> SourceReports {
     databases(NO_RDS, server).await.ask(route).await
 }
 
-async fn testimony(server: &NameServer, route: &Route) -> SourceReport {
+async fn report(server: &NameServer, route: &Route) -> SourceReport {
     let SourceReports(said) = reading(server, route).await;
-    let [(DiscoverySource::Dns, testimony)] = said.as_slice() else {
+    let [(DiscoverySource::Dns, report)] = said.as_slice() else {
         panic!("dns alone is asked: {said:?}");
     };
-    testimony.clone()
+    report.clone()
 }
 
 async fn unclear(server: &NameServer, route: &Route) -> String {
-    match testimony(server, route).await {
+    match report(server, route).await {
         SourceReport::Unclear(why) => why,
         told @ SourceReport::Members { .. } => panic!("{told:?}"),
     }
@@ -118,7 +118,7 @@ fn cluster() -> NameServer {
 
 #[tokio::test]
 async fn the_cluster_endpoint_tells_the_writer_by_name_and_address() {
-    let told = testimony(&cluster(), &route(&[DiscoverySource::Dns])).await;
+    let told = report(&cluster(), &route(&[DiscoverySource::Dns])).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
 }
 
@@ -128,7 +128,7 @@ async fn an_alias_of_ones_own_leads_by_the_cluster_endpoint_to_the_instance() {
     server.alias("db.example.com", ENDPOINT);
     let mut route = route(&[DiscoverySource::Dns]);
     route.policy.endpoint = Some("db.example.com".to_owned());
-    let told = testimony(&server, &route).await;
+    let told = report(&server, &route).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
 }
 
@@ -138,10 +138,10 @@ async fn an_endpoint_without_an_alias_takes_the_instance_from_the_routes_map() {
     server.addresses(ENDPOINT, &["10.0.2.10"]);
     let mut route = route(&[DiscoverySource::Dns]);
     let nameless = Member { instance: None, ip: "10.0.2.10".parse().unwrap() };
-    assert_eq!(testimony(&server, &route).await, says(nameless, vec![]));
+    assert_eq!(report(&server, &route).await, says(nameless, vec![]));
     let known = [("db-1", "10.0.1.10"), ("db-2", "10.0.2.10")];
     route.instances = known.map(|(name, ip)| (instance(name), ip.parse().unwrap())).into();
-    let told = testimony(&server, &route).await;
+    let told = report(&server, &route).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
 }
 
@@ -153,7 +153,7 @@ async fn a_multi_az_instance_keeps_its_name_and_gets_another_address() {
     route.policy.endpoint = Some(at_home("aurora"));
     for ip in ["10.0.1.10", "10.0.2.10"] {
         server.addresses(&at_home("aurora"), &[ip]);
-        let told = testimony(&server, &route).await;
+        let told = report(&server, &route).await;
         assert_eq!(told, says(member("aurora", ip), vec![]));
         let found = address(&server, &route, "aurora").await;
         assert_eq!(found, Ok(Some(ip.parse().unwrap())));
@@ -255,8 +255,8 @@ async fn an_endpoint_that_leads_here_and_there_never_becomes_steady() {
     for second in 0..12 {
         let writer = if second % 3 == 0 { "db-1" } else { "db-2" };
         server.alias(ENDPOINT, &at_home(writer));
-        let truth = databases.ask(&route).await.truth();
-        readings.take(truth, Duration::from_secs(second));
+        let discovery = databases.ask(&route).await.discovery();
+        readings.take(discovery, Duration::from_secs(second));
         assert_eq!(readings.stood(), None, "{second}");
     }
 }
@@ -271,7 +271,7 @@ async fn a_route_is_asked_for_in_the_families_that_it_allows_and_no_other() {
     {
         let before = server.asked().len();
         route.allowed_cidrs = vec![cidr.parse().unwrap()];
-        let SourceReport::Members { writer, .. } = testimony(&server, &route).await else {
+        let SourceReport::Members { writer, .. } = report(&server, &route).await else {
             panic!("{family} is there");
         };
         assert_eq!(writer.ip, ip.parse::<IpAddr>().unwrap());
@@ -288,7 +288,7 @@ async fn a_route_of_both_families_takes_the_one_that_there_is_and_never_chooses(
     route.allowed_cidrs = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
     for ip in ["10.0.2.10", "2001:db8::10"] {
         server.addresses(ENDPOINT, &[ip]);
-        let SourceReport::Members { writer, .. } = testimony(&server, &route).await else {
+        let SourceReport::Members { writer, .. } = report(&server, &route).await else {
             panic!("{ip} is there");
         };
         assert_eq!(writer.ip, ip.parse::<IpAddr>().unwrap());

@@ -14,7 +14,7 @@ use super::rds::{INSTANCES, homeless, instances, names, row};
 use crate::support::dns::NameServer;
 use crate::support::stub::{Answer, Stub};
 
-/// A static route of three instances whose map is compared with whom this says.
+/// A events-only route of three instances whose map is compared with whom this says.
 fn mapped(map_check: MapCheck) -> Route {
     let entry = |(name, ip): (&str, &str)| (instance(name), ip.parse().unwrap());
     let map = [("db-1", "10.0.1.10"), ("db-2", "10.0.2.99"), ("db-7", "10.0.7.10")];

@@ -239,7 +239,7 @@ impl Attempt {
     }
 
     fn finish(&self, from: &RouteState, event: &EventEntry) -> Change {
-        let entry = self.entry(&from.route, from.control.generation, Some(Outcome::Swapped));
+        let entry = self.entry(&from.route, from.control.generation, Some(Outcome::Moved));
         change::finish(from, Some(event), entry).unwrap()
     }
 
@@ -443,7 +443,7 @@ mod promises {
         assert_eq!(free.control.lease, None);
         assert_eq!(free.control.desired, held.control.desired);
         let entry = ledger.event(&attempt.key(&orders())).await.unwrap();
-        assert_eq!(entry.unwrap().settled, Some(Outcome::Swapped));
+        assert_eq!(entry.unwrap().settled, Some(Outcome::Moved));
         assert_eq!(ledger.load(&orders()).await.unwrap(), free);
         assert_eq!(verify(&ledger, &orders()).await, Ok(free.chain));
     }
@@ -705,9 +705,9 @@ mod promises {
             let whole = row(engine, seq).await;
             let mut forged = whole.clone();
             let text = whole["record"].as_s().unwrap();
-            let text = text.replace("Ignored", "Swapped");
+            let text = text.replace("Ignored", "Moved");
             let hash = Hash::of(&text).to_string();
-            forged.insert("outcome".into(), AttributeValue::S("Swapped".into()));
+            forged.insert("outcome".into(), AttributeValue::S("Moved".into()));
             forged.insert("record".into(), AttributeValue::S(text));
             forged.insert("hash".into(), AttributeValue::S(hash));
             put(engine, &forged).await;
@@ -855,7 +855,7 @@ mod promises {
             "'} ; DELETE FROM \"writerlink-audit\" WHERE \"seq\" = 1 --",
             "? ?? ??? :k #k ${x} {{y}}",
             "\u{e9}\u{4e2d}\u{1f980}\u{202e}\u{0}\u{7}\r\n\t",
-            "', 'outcome': 'Swapped', 'x': '",
+            "', 'outcome': 'Moved', 'x': '",
             "",
         ];
         let mut state = ledger.load(&orders()).await.unwrap();
@@ -984,7 +984,7 @@ mod faults {
         let (finished, next) = tokio::join!(commit(&ledger, &finish), next);
         assert_eq!(done(finished), next, "ours is durable, and this stands now");
         let entry = ledger.event(&attempt.key(&orders())).await.unwrap();
-        assert_eq!(entry.unwrap().settled, Some(Outcome::Swapped));
+        assert_eq!(entry.unwrap().settled, Some(Outcome::Moved));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use aws_sdk_rds::Client;
 use writerlink_aws::databases::AwsDatabases;
-use writerlink_core::evidence::discovery::{SourceReport, SourceReports, Truth};
+use writerlink_core::evidence::discovery::{Discovery, SourceReport, SourceReports};
 use writerlink_core::model::names::SourceId;
 use writerlink_core::model::policy::{Database, DiscoverySource, Role};
 use writerlink_core::model::route::{Route, Source};
@@ -87,17 +87,17 @@ fn standing(rows: &[String]) -> Stub {
     ])
 }
 
-async fn testimony(stub: &Stub, route: &Route) -> SourceReport {
+async fn report(stub: &Stub, route: &Route) -> SourceReport {
     let databases = databases(&stub.endpoint(), &names()).await;
     let SourceReports(said) = databases.ask(route).await;
-    let [(DiscoverySource::Rds, testimony)] = said.as_slice() else {
+    let [(DiscoverySource::Rds, report)] = said.as_slice() else {
         panic!("rds alone is asked: {said:?}");
     };
-    testimony.clone()
+    report.clone()
 }
 
 async fn unclear(stub: &Stub, route: &Route) -> String {
-    match testimony(stub, route).await {
+    match report(stub, route).await {
         SourceReport::Unclear(why) => why,
         told @ SourceReport::Members { .. } => panic!("{told:?}"),
     }
@@ -119,7 +119,7 @@ fn failed(found: Result<Option<IpAddr>, AddressError>) -> CallError {
 #[tokio::test]
 async fn the_writer_is_who_rds_says_at_the_address_of_its_own_endpoint() {
     let stub = standing(&[row("db-2", "available")]);
-    let told = testimony(&stub, &asks_rds()).await;
+    let told = report(&stub, &asks_rds()).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), vec![]));
     let asked = stub.asked();
     assert_eq!(asked.len(), 2, "two calls, whatever the size of the cluster");
@@ -228,7 +228,7 @@ async fn a_route_of_readers_hears_of_every_reader_in_one_call_and_its_pages() {
     let mut route = asks_rds();
     route.policy.role = Role::Readers;
     let readers = vec![member("db-1", "10.0.1.10"), member("db-3", "10.0.3.10")];
-    let told = testimony(&stub, &route).await;
+    let told = report(&stub, &route).await;
     assert_eq!(told, says(member("db-2", "10.0.2.10"), readers));
     let asked = stub.asked();
     assert_eq!(asked.len(), 3);
@@ -252,7 +252,7 @@ async fn a_restarted_reader_keeps_its_place_and_a_new_or_deleted_one_has_none() 
         if counts {
             readers.insert(0, member("db-1", "10.0.1.10"));
         }
-        let told = testimony(&stub, &route).await;
+        let told = report(&stub, &route).await;
         assert_eq!(told, says(member("db-2", "10.0.2.10"), readers), "{status}");
     }
 }
@@ -286,7 +286,7 @@ async fn a_multi_az_instance_is_its_own_writer_wherever_its_endpoint_leads() {
     route.policy.database = Database::Instance;
     route.source = Source::Named(SourceId::new("db-1").unwrap());
     let stub = Stub::scripted(vec![(INSTANCES, instances(&[row("db-1", "available")]))]);
-    let told = testimony(&stub, &route).await;
+    let told = report(&stub, &route).await;
     assert_eq!(told, says(member("db-1", "10.0.1.10"), vec![]));
     let found = address(&stub, &route, "db-1").await;
     assert_eq!(found, Ok(Some("10.0.1.10".parse().unwrap())));
@@ -341,13 +341,13 @@ async fn both_witnesses_of_a_route_are_heard() {
     let databases = databases(&stub.endpoint(), &server).await;
     let both = route(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     server.alias(ENDPOINT, &at_home("db-1"));
-    let Truth::Unclear(why) = databases.ask(&both).await.truth() else {
+    let Discovery::Unclear(why) = databases.ask(&both).await.discovery() else {
         panic!("the endpoint still leads to the old writer");
     };
-    assert_eq!(why, "the witnesses differ: rds says db-2 at 10.0.2.10, dns says db-1 at 10.0.1.10");
+    assert_eq!(why, "the sources differ: rds says db-2 at 10.0.2.10, dns says db-1 at 10.0.1.10");
     server.alias(ENDPOINT, &at_home("db-2"));
-    let expected = Truth::Members { writer: member("db-2", "10.0.2.10"), readers: vec![] };
-    assert_eq!(databases.ask(&both).await.truth(), expected);
+    let expected = Discovery::Members { writer: member("db-2", "10.0.2.10"), readers: vec![] };
+    assert_eq!(databases.ask(&both).await.discovery(), expected);
 }
 
 /// A cluster in ministack, which gives every instance the endpoint `localhost`.
@@ -402,7 +402,7 @@ async fn a_failover_over_the_wire_changes_the_writer_and_nothing_else() {
         assert_eq!(databases.address(&route, &instance(name)).await, Ok(found));
     }
     let source = Source::Named(SourceId::new("nowhere").unwrap());
-    let Truth::Unclear(why) = databases.ask(&Route { source, ..route }).await.truth() else {
+    let Discovery::Unclear(why) = databases.ask(&Route { source, ..route }).await.discovery() else {
         panic!("there is no such cluster");
     };
     let expected = "rds: DescribeDBClusters failed (missing, DBClusterNotFoundFault)";

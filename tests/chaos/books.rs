@@ -187,7 +187,7 @@ impl Books {
     pub(crate) fn may_be_astray(&self, (route, writer): (usize, &str), stills: &[Standstill]) -> bool {
         let mut moves = self.0[route].iter().filter(|record| {
             let outcome = record.outcome.as_deref();
-            matches!(outcome, Some("Swapped" | "AlreadyThere"))
+            matches!(outcome, Some("Moved" | "AlreadyThere"))
         });
         let arrived = moves.next().is_some_and(|newest| newest.target == format!("{writer}:3306"));
         let begun = self.0[route].iter().filter(|record| record.begins());

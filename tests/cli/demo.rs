@@ -29,14 +29,14 @@ fn json_of(seed: u64) -> serde_json::Value {
 
 /// What the program promises of each scene.
 const STEPS: [(&str, &str); 9] = [
-    ("failover-started", "Swapped"),
+    ("failover-started", "Moved"),
     ("failover-completed", "AlreadyThere"),
     ("same-event-by-sns", "Duplicate"),
     ("late-event", "Superseded"),
-    ("register-throttled", "Swapped"),
-    ("failback-while-draining", "Swapped"),
+    ("register-throttled", "Moved"),
+    ("failback-while-draining", "Moved"),
     ("malformed-message", "Malformed"),
-    ("worker-killed", "Swapped"),
+    ("worker-killed", "Moved"),
     ("completed-after-the-kill", "AlreadyThere"),
 ];
 
@@ -81,7 +81,7 @@ fn the_json_has_exactly_the_promised_fields() {
     assert_eq!((&json["version"], &json["seed"]), (&1.into(), &7.into()));
     assert_eq!(json["audit_verified"], true);
     for step in json["steps"].as_array().unwrap() {
-        let fields = ["event_key", "name", "outcome", "registered_ms", "swapped_ms"];
+        let fields = ["event_key", "name", "outcome", "registered_ms", "moved_ms"];
         assert_eq!(keys(step), fields);
     }
     let writer = serde_json::json!([{"id": "10.0.1.11", "port": 3306, "state": "healthy"}]);
@@ -92,22 +92,22 @@ fn the_json_has_exactly_the_promised_fields() {
 fn the_demo_times_every_move_from_its_message_and_times_nothing_else() {
     let json = json_of(7);
     for step in json["steps"].as_array().unwrap() {
-        let times = (step["registered_ms"].as_u64(), step["swapped_ms"].as_u64());
+        let times = (step["registered_ms"].as_u64(), step["moved_ms"].as_u64());
         let (name, outcome) = (&step["name"], &step["outcome"]);
         match times {
             (Some(registered), Some(swapped)) => {
-                assert_eq!(outcome, "Swapped", "{name}");
+                assert_eq!(outcome, "Moved", "{name}");
                 assert!(registered < swapped, "{name}: {times:?}");
             }
             other => {
                 assert_eq!(other, (None, None), "{name}");
-                assert_ne!(outcome, "Swapped", "{name}");
+                assert_ne!(outcome, "Moved", "{name}");
             }
         }
     }
     let killed = &json["steps"][7];
     assert!(killed["registered_ms"].as_u64().unwrap() < 1_000);
-    let resumed = killed["swapped_ms"].as_u64().unwrap();
+    let resumed = killed["moved_ms"].as_u64().unwrap();
     assert!((30_000..32_000).contains(&resumed), "when the message came back: {resumed}");
 }
 
@@ -129,7 +129,7 @@ fn a_line_of_json_is_the_same_object_and_csv_has_a_row_for_every_step() {
     assert_eq!(object, json_of(7));
     let csv = demo("--seed 7 --output csv").out;
     let mut rows = csv.lines();
-    let heading = "name,event_key,outcome,registered_ms,swapped_ms";
+    let heading = "name,event_key,outcome,registered_ms,moved_ms";
     assert_eq!(rows.next(), Some(heading));
     let names: Vec<&str> = rows.filter_map(|row| row.split(',').next()).collect();
     assert_eq!(names, STEPS.map(|(name, _)| name));
@@ -185,7 +185,7 @@ fn its_page_is_shown_until_it_is_told_to_stop() {
     stream.write_all(request).unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
-    for part in ["200 OK", "aurora-orders", "Swapped", "1 right"] {
+    for part in ["200 OK", "aurora-orders", "Moved", "1 right"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let told = Command::new("kill").arg(demo.id().to_string()).status();

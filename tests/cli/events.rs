@@ -43,7 +43,7 @@ async fn asking(names: &[&str]) -> Rig {
     let mut rig = Rig::with(names, WorldConfig::default(), fleet).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     for route in &mut rig.routes {
-        route.policy.truth = [DiscoverySource::Rds].into();
+        route.policy.discovery = [DiscoverySource::Rds].into();
         // Where a name leads changes with the switchover, so no map can say it.
         route.instances.clear();
     }
@@ -134,9 +134,9 @@ async fn a_switchover_asks_the_route_that_it_names_and_leaves_others_alone() {
     }
     assert!(!told.contains("source bgd-"), "{told}");
     let of_route = reasons(&rig, 0).await;
-    let asked = (Outcome::Ignored, Reason::WitnessesAsked);
+    let asked = (Outcome::Ignored, Reason::SourcesAsked);
     assert_eq!(of_route.iter().filter(|end| **end == asked).count(), 2);
-    assert_eq!(of_route.last().unwrap().1, Reason::TruthMoved);
+    assert_eq!(of_route.last().unwrap().1, Reason::WriterChanged);
     for other in [1, 2] {
         assert_eq!(reasons(&rig, other).await, []);
     }
@@ -167,7 +167,7 @@ async fn a_route_of_events_alone_records_that_it_cannot_tell_a_switchover() {
     let switchover = switch_over(&rig);
     deliver_when_due(&rig, &switchover.events[2]).await;
     assert!(rig.run("w1").await);
-    let cannot_tell = (Outcome::Ignored, Reason::TruthUnknown);
+    let cannot_tell = (Outcome::Ignored, Reason::NoSources);
     assert_eq!(reasons(&rig, 0).await, [cannot_tell]);
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
 }
@@ -221,7 +221,7 @@ async fn commands_say_which_route_a_switchover_names_and_why() {
     let planned = desk.says(&format!("plan --event {file} --output json")).await;
     let rows = planned.rows("plan");
     let reason = |row: &serde_json::Value| row["reason"].as_str().unwrap().to_owned();
-    assert_eq!(rows.iter().map(reason).collect::<Vec<_>>(), ["TruthUnknown"]);
+    assert_eq!(rows.iter().map(reason).collect::<Vec<_>>(), ["NoSources"]);
     assert_eq!(rows[0]["route"], "orders");
     let explained = desk.says(&format!("explain {file}")).await;
     let concern = "concern  its text names the route's source, which is a reason to ask and no evidence";
@@ -229,7 +229,7 @@ async fn commands_say_which_route_a_switchover_names_and_why() {
     assert!(!explained.out.contains("route parts"), "{}", explained.out);
     let replayed = desk.says(&format!("replay {file} --output json")).await;
     assert_eq!(replayed.code, 0, "{}", replayed.err);
-    assert_eq!(replayed.rows("replayed")[0]["reason"], "TruthUnknown");
+    assert_eq!(replayed.rows("replayed")[0]["reason"], "NoSources");
 }
 
 #[tokio::test(start_paused = true)]

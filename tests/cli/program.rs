@@ -171,7 +171,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     worker.health_address                         127.0.0.1:8089                                default
     worker.page_address                           127.0.0.1:8089                                default
     reconcile.interval_seconds                    30                                            default
-    reconcile.looks_per_second_max                20                                            default
+    reconcile.describe_calls_per_second_max                20                                            default
     reconcile.registrations_per_second            4                                             default
     reconcile.registrations_burst                 20                                            default
     safety.moves_per_minute_max                   260                                           default
@@ -187,7 +187,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.allowed_cidrs                    10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,     default
                                                   192.168.0.0/16
     route.orders.on_started                       swap                                          default
-    route.orders.truth                            static                                        default
+    route.orders.discovery                            events                                        default
     route.orders.endpoint                         none                                          default
     route.orders.map_check                        auto                                          default
     route.orders.database                         cluster                                       default
@@ -230,7 +230,7 @@ fn the_lambdas_variables_are_a_configuration() {
     worker.health_address                   127.0.0.1:8089                              default
     worker.page_address                     127.0.0.1:8089                              default
     reconcile.interval_seconds              30                                          default
-    reconcile.looks_per_second_max          20                                          default
+    reconcile.describe_calls_per_second_max          20                                          default
     reconcile.registrations_per_second      4                                           default
     reconcile.registrations_burst           20                                          default
     safety.moves_per_minute_max             260                                         default
@@ -247,7 +247,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.allowed_cidrs             10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,   default
                                             192.168.0.0/16
     route.default.on_started                swap                                        default
-    route.default.truth                     static                                      default
+    route.default.discovery                     events                                      default
     route.default.endpoint                  none                                        default
     route.default.map_check                 auto                                        default
     route.default.database                  cluster                                     default

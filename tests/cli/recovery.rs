@@ -64,7 +64,7 @@ async fn an_event_whose_entry_is_gone_and_whose_records_stand_is_settled_once() 
     story.remembers_its_rows().await;
     story.restore(&before);
     story.fails_over("w2", 2, 1).await;
-    assert_eq!(story.rig().told.ends(), ["Swapped", "Duplicate"]);
+    assert_eq!(story.rig().told.ends(), ["Moved", "Duplicate"]);
     story.works_again().await;
     story.rig().chain(0).await;
 }
@@ -273,7 +273,7 @@ async fn a_running_worker_recovers_with_its_next_event_whatever_was_lost() {
         story.rig().fleet.world.deliver(&event);
         tokio::time::sleep(5 * SECOND).await;
         assert_eq!(story.rig().registered(0), [story.rig().target(0, 1)], "{lost}");
-        assert_eq!(story.rig().told.ends(), ["Swapped"; 3], "{lost}: in one delivery");
+        assert_eq!(story.rig().told.ends(), ["Moved"; 3], "{lost}: in one delivery");
         worker.stop();
         assert!(worker.ended().await);
         story.works_again().await;

@@ -125,7 +125,7 @@ async fn every_line_of_a_real_worker_keeps_the_specification() {
     let series: BTreeSet<Series> = lines.iter().flat_map(series_of).collect();
     let seen: BTreeSet<&str> = series.iter().map(|(name, _)| name.as_str()).collect();
     for metric in
-        [measure::ATTEMPTS, measure::SWAPPED_MS, measure::MESSAGES_IGNORED, measure::MESSAGES_MALFORMED]
+        [measure::ATTEMPTS, measure::MOVED_MS, measure::MESSAGES_IGNORED, measure::MESSAGES_MALFORMED]
     {
         assert!(seen.contains(metric.name), "{} in {seen:?}", metric.name);
     }

@@ -91,7 +91,7 @@ async fn as_worker(trial: &Trial) -> BTreeSet<Call> {
     }
     let log = recorded.does("run --drain --log json");
     assert_eq!(trial.group_holds().await, [NEW], "{}", log.err);
-    for outcome in ["Swapped", "Failed"] {
+    for outcome in ["Moved", "Failed"] {
         let with = |line: &Value| line["outcome"] == outcome;
         assert!(log.log().iter().any(with), "no {outcome}: {}", log.err);
     }

@@ -52,7 +52,7 @@ health_address = "127.0.0.1:{health}"
 [[route]]
 source = "{cluster}"
 target_group = "{group}"
-truth = "dns"
+discovery = "dns"
 endpoint = "{endpoint}"
 allowed_cidrs = ["10.0.0.0/16"]
 """

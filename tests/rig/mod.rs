@@ -266,7 +266,7 @@ pub(crate) fn trace(journal: &[Effect], reports: &[Report]) -> String {
     };
     let report = |report: &Report| {
         let (route, ended) = (&report.route, report.ended.as_str());
-        let (message, note) = (report.told.said(), report.ended.note());
+        let (message, note) = (report.told.text(), report.ended.note());
         format!("report {route} {ended} {message:?}: {note}\n")
     };
     let effects = journal.iter().map(effect);

@@ -84,7 +84,7 @@ async fn every_route_has_its_turn_to_be_verified() {
 #[tokio::test(start_paused = true)]
 async fn a_tampered_record_is_told_minute_after_minute_and_the_worker_goes_on() {
     let rig = with_records(&["orders"], 10).await;
-    overwrite(&rig, 4, "outcome", "Swapped").await;
+    overwrite(&rig, 4, "outcome", "Moved").await;
     let worker = rig.start("w1");
     tokio::time::sleep(NEARLY_TEN_MINUTES).await;
     assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());

@@ -100,7 +100,7 @@ async fn an_event_that_comes_again_without_its_arn_costs_no_call() {
         rig.fleet.world.sqs.send(group, &body.to_string());
     }
     assert!(rig.run("w2").await);
-    assert_eq!(rig.told.ends(), ["Swapped", "Duplicate", "Duplicate"]);
+    assert_eq!(rig.told.ends(), ["Moved", "Duplicate", "Duplicate"]);
     assert_eq!(rig.load_balancer_calls(), calls);
 }
 
@@ -120,7 +120,7 @@ async fn an_old_sns_message_without_an_arn_still_moves_its_route() {
 /// How often RDS was asked about the route's cluster within 5 s of an event that no route follows.
 async fn looks_after(arn: &str) -> usize {
     let mut rig = Rig::new(&["orders"]).await;
-    rig.routes[0].policy = Policy { truth: [DiscoverySource::Rds].into(), ..Policy::default() };
+    rig.routes[0].policy = Policy { discovery: [DiscoverySource::Rds].into(), ..Policy::default() };
     let _worker = rig.start("w1");
     let looks = |rig: &Rig| {
         let calls = rig.calls("w1");
@@ -209,7 +209,7 @@ async fn the_restart_of_an_instance_named_like_its_cluster_moves_nothing() {
         pass(Duration::from_secs(10)).await;
         assert_eq!(registered(&rig), [IpAddr::from([10, 0, 2, 10])]);
     }
-    assert_eq!(rig.told.ends(), ["Swapped"]);
+    assert_eq!(rig.told.ends(), ["Moved"]);
     let told = lines(&rig);
     let why = "route sample-cluster does not follow DB_INSTANCE sample-cluster: its kind is DB_INSTANCE, not CLUSTER";
     assert!(told.contains(why), "{told}");

@@ -30,7 +30,7 @@ async fn world(source: DiscoverySource) -> Rig {
     rig.fleet.world.rds.set_lags(Lags::NONE);
     let route = &mut rig.routes[0];
     route.instances.clear();
-    route.policy.truth = [source].into();
+    route.policy.discovery = [source].into();
     route.policy.endpoint = Some(endpoint(Database::Cluster, &orders()));
     members(&rig, &[1, 2]);
     rig
@@ -82,7 +82,7 @@ async fn an_event_moves_the_route_once_the_name_exists() {
     members(&rig, &[3, 1, 2]);
     pass(COMES_BACK_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
-    assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
+    assert_eq!(rig.told.ends().last(), Some(&"Moved"));
     assert_eq!(rejected(&rig).await, []);
     assert_eq!(dead_letters(&rig), 0);
 }
@@ -139,7 +139,7 @@ async fn an_event_that_waits_for_a_name_does_not_hold_up_a_newer_one() {
     rig.fleet.world.deliver(&rig.completed(0, 3, 58));
     rig.fleet.world.deliver(&rig.completed(0, 2, 59));
     assert!(rig.run("w1").await);
-    assert_eq!(rig.told.ends(), ["Superseded", "Swapped"]);
+    assert_eq!(rig.told.ends(), ["Superseded", "Moved"]);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
 

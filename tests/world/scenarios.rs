@@ -62,13 +62,13 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    assert_eq!(rig.story(0).await, [STARTED, finished(Outcome::Swapped)]);
+    assert_eq!(rig.story(0).await, [STARTED, finished(Outcome::Moved)]);
     let chain = rig.chain(0).await;
     let end = &chain[1].record.entry;
     assert_eq!(end.before[0].target, rig.target(0, 1));
     let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
     assert_eq!(still[0].target, rig.target(0, 2));
-    assert_eq!(end.told.as_ref().unwrap().said(), "Started cross AZ failover to DB instance: orders-2");
+    assert_eq!(end.told.as_ref().unwrap().text(), "Started cross AZ failover to DB instance: orders-2");
     assert!(end.steps.iter().any(|step| step.name == "RegisterTargets" && step.request_id.is_some()));
 }
 
@@ -136,7 +136,7 @@ async fn the_same_event_delivered_twice_costs_no_elb_call_the_second_time() {
     rig.fleet.world.sqs.send("orders", &body);
     assert!(rig.run("w2").await, "a worker that has not heard of the first delivery");
     assert_eq!(rig.load_balancer_calls(), before);
-    assert_eq!(rig.told.ends(), ["Swapped", "Duplicate"]);
+    assert_eq!(rig.told.ends(), ["Moved", "Duplicate"]);
     assert_eq!(rig.story(0).await.len(), 2, "one terminal record per event");
 }
 
@@ -149,7 +149,7 @@ async fn an_older_event_that_arrives_late_moves_nothing_and_is_recorded() {
     assert!(rig.run("w1").await);
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
     let story = rig.story(0).await;
-    assert_eq!(story, [STARTED, finished(Outcome::Swapped), finished(Outcome::Superseded)]);
+    assert_eq!(story, [STARTED, finished(Outcome::Moved), finished(Outcome::Superseded)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn the_completed_event_confirms_what_the_started_one_did() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     rig.fleet.world.deliver(&rig.completed(0, 2, 30));
     assert!(rig.run("w2").await);
-    assert_eq!(rig.told.ends(), ["Swapped", "AlreadyThere"]);
+    assert_eq!(rig.told.ends(), ["Moved", "AlreadyThere"]);
     let registrations = [rig.calls("w1"), rig.calls("w2")]
         .iter()
         .flatten()
@@ -222,7 +222,7 @@ async fn a_failed_message_holds_its_group_back_and_releases_the_rest() {
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     tokio::time::sleep(Duration::from_secs(40)).await;
     assert!(rig.run("w1").await);
-    assert_eq!(rig.told.ends(), ["Deferred", "Swapped", "Superseded"], "in the order of the group");
+    assert_eq!(rig.told.ends(), ["Deferred", "Moved", "Superseded"], "in the order of the group");
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
     let released = rig.calls("w1").iter().filter(|c| **c == "ChangeMessageVisibility").count();
     assert_eq!(released, 2, "the failed one to its pause, the one behind it to now");
@@ -237,7 +237,7 @@ async fn a_worker_killed_before_deregistering_is_resumed_by_the_next_delivery() 
     assert_eq!(rig.registered(0).len(), 2, "half done: never empty, not yet right");
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    assert_eq!(rig.story(0).await, [STARTED, RESUMED, finished(Outcome::Swapped)]);
+    assert_eq!(rig.story(0).await, [STARTED, RESUMED, finished(Outcome::Moved)]);
 }
 
 /// By the wall clock of the one who died it would be held for 34 seconds.
@@ -263,7 +263,7 @@ async fn a_lease_that_stands_still_is_taken_over_whatever_its_clock_said() {
         let attempt = reconciler.attempt(route, &evidence, Cause::Replay, &NoMessage);
         ends.push(attempt.await.ended.as_str());
     }
-    assert_eq!(ends, ["Busy", "Busy", "Swapped"]);
+    assert_eq!(ends, ["Busy", "Busy", "Moved"]);
     drop(worker);
 }
 
@@ -277,7 +277,7 @@ async fn a_move_whose_worker_died_after_its_last_call_is_told_as_a_move() {
     assert!(!rig.run("w1").await, "it dies");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert!(rig.run("w2").await);
-    let story = [STARTED, RESUMED, finished(Outcome::Swapped)];
+    let story = [STARTED, RESUMED, finished(Outcome::Moved)];
     assert_eq!(rig.story(0).await, story);
 }
 
@@ -307,7 +307,7 @@ async fn on_started_register_keeps_the_old_target_until_the_failover_completes()
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    assert_eq!(rig.told.ends(), ["Registered", "Swapped"]);
+    assert_eq!(rig.told.ends(), ["Registered", "Moved"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,7 +317,7 @@ async fn an_attempt_slower_than_a_lease_lengthens_lease_and_visibility_together(
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     let (one, other) = (rig.start("w1"), rig.start("w2"));
     tokio::time::sleep(Duration::from_mins(5)).await;
-    assert_eq!(rig.told.ends(), ["Swapped"], "nobody else received the message meanwhile");
+    assert_eq!(rig.told.ends(), ["Moved"], "nobody else received the message meanwhile");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let calls = [rig.calls("w1"), rig.calls("w2")].concat();
     assert!(calls.contains(&"ExecuteStatement"), "the lease was lengthened");
@@ -338,7 +338,7 @@ async fn a_worker_that_wakes_after_its_lease_makes_no_elb_call_and_reports_it() 
     // The other worker's timer is sooner than the message; which then finds the move done.
     let ends = rig.told.ends();
     assert_eq!(ends.last(), Some(&"LeaseLost"), "{ends:?}");
-    assert!(ends[..ends.len() - 1].iter().all(|end| *end == "Swapped"), "{ends:?}");
+    assert!(ends[..ends.len() - 1].iter().all(|end| *end == "Moved"), "{ends:?}");
     let late: Vec<_> = rig.calls("w1").into_iter().filter(|c| *c == "DeregisterTargets").collect();
     assert_eq!(late, Vec::<&str>::new());
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
@@ -369,7 +369,7 @@ async fn a_worker_that_is_asked_to_stop_finishes_what_is_in_hand() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     worker.stop();
     assert!(worker.ended().await);
-    assert_eq!(rig.told.ends(), ["Swapped"]);
+    assert_eq!(rig.told.ends(), ["Moved"]);
     assert_eq!(rig.fleet.world.sqs.depth().in_flight, 0, "and deletes its message");
 }
 
@@ -384,7 +384,7 @@ async fn a_worker_that_cannot_finish_in_time_lets_go_and_the_next_one_resumes() 
     tokio::time::sleep(Duration::from_secs(13)).await;
     worker.stop();
     assert!(worker.ended().await);
-    assert!(rig.told.lines.lock().unwrap().iter().any(|line| line.starts_with("LetGo")));
+    assert!(rig.told.lines.lock().unwrap().iter().any(|line| line.starts_with("Released")));
     assert!(rig.run("w2").await);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }
@@ -492,7 +492,7 @@ async fn many_messages_in_hand_are_kept_invisible_in_the_time_that_one_takes() {
     let worker = rig.start("w1");
     tokio::time::sleep(Duration::from_mins(1)).await;
     let first = rig.told.reports().swap_remove(0);
-    assert_eq!(first.ended.as_str(), "Swapped");
+    assert_eq!(first.ended.as_str(), "Moved");
     assert_eq!(first.took, Duration::from_millis(19_600), "four round trips");
     drop(worker);
 }
@@ -570,7 +570,7 @@ async fn all_messages_of_a_slow_hand_are_kept_invisible_to_its_end() {
     let reports = rig.told.reports();
     let first = &reports[0];
     assert!(first.took > Duration::from_secs(25), "{:?}", first.took);
-    assert_eq!(rig.told.ends(), ["Swapped", "Superseded", "Superseded"]);
+    assert_eq!(rig.told.ends(), ["Moved", "Superseded", "Superseded"]);
     for stored in rig.chain(0).await {
         let entry = &stored.record.entry;
         let by_w1 = entry.outcome.is_none() || entry.owner == Owner::new("w1");
@@ -648,8 +648,8 @@ async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     let mut again = Evidence::new(&rig.routes[0], event);
     again.key = again.key.again(7);
     let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NoMessage);
-    assert_eq!(report.await.ended.as_str(), "Swapped");
+    assert_eq!(report.await.ended.as_str(), "Moved");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let ends: Vec<_> = rig.story(0).await.into_iter().filter_map(|(_, end)| end).collect();
-    assert_eq!(ends, [Outcome::Failed, Outcome::Swapped]);
+    assert_eq!(ends, [Outcome::Failed, Outcome::Moved]);
 }

@@ -129,7 +129,7 @@ async fn messages_behind_the_one_in_hand_are_given_back_when_time_is_short() {
     let depth = rig.fleet.world.sqs.depth();
     assert_eq!(depth.in_flight, 0, "{depth:?}");
     let told = rig.told.lines.lock().unwrap().join("\n");
-    assert!(!told.contains("LetGo"), "{told}");
+    assert!(!told.contains("Released"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,8 +143,8 @@ async fn a_worker_with_less_time_than_its_receive_abandons_it_and_says_so() {
     assert!(worker.ended().await);
     assert_eq!(rig.fleet.world.fabric.time.elapsed(), 3 * SECOND);
     let told = rig.told.lines.lock().unwrap().join("\n");
-    let let_go = "LetGo { groups: 0, receive_is_open: true }";
-    assert!(told.contains(let_go), "{told}");
+    let released = "Released { groups: 0, receive_is_open: true }";
+    assert!(told.contains(released), "{told}");
     rig.fleet.world.deliver(&rig.completed(0, 2, 10));
     tokio::time::sleep(SECOND).await;
     assert!(rig.calls("w1").contains(&ABANDONED_RECEIVE));

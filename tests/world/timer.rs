@@ -32,17 +32,17 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// From the moment at which everyone who is asked knows until the group is right.
 const HEALS_WITHIN: Duration = INTERVAL.saturating_add(Duration::from_secs(5));
 
-/// A world of one cluster whose route asks these witnesses, each of which knows at once.
-async fn asking(witnesses: &[DiscoverySource]) -> Rig {
+/// A world of one cluster whose route asks these sources, each of which knows at once.
+async fn asking(sources: &[DiscoverySource]) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
-    ask(&mut rig, witnesses);
+    ask(&mut rig, sources);
     rig
 }
 
-fn ask(rig: &mut Rig, witnesses: &[DiscoverySource]) {
+fn ask(rig: &mut Rig, sources: &[DiscoverySource]) {
     let policy = &mut rig.routes[0].policy;
-    policy.truth = witnesses.iter().copied().collect();
+    policy.discovery = sources.iter().copied().collect();
     policy.endpoint = Some(endpoint(Database::Cluster, &orders()));
 }
 
@@ -120,17 +120,17 @@ const PAUSE: CommandKind = CommandKind::Pause { within: None };
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_is_repaired_within_one_interval_by_every_source() {
-    for witnesses in
+    for sources in
         [&[DiscoverySource::Rds][..], &[DiscoverySource::Dns], &[DiscoverySource::Rds, DiscoverySource::Dns]]
     {
-        let rig = asking(witnesses).await;
+        let rig = asking(sources).await;
         let worker = rig.start("w1");
         pass(MINUTE).await;
         assert_eq!(mutations(&rig), 0, "a route that is right costs no write");
         let lost = fail_over(&rig, 2);
         pass_until(&rig, lost.promoted_at + HEALS_WITHIN).await;
-        assert_eq!(rig.registered(0), [rig.target(0, 2)], "{witnesses:?}");
-        assert_eq!(outcomes(&rig).await, [(Cause::Reconcile, Outcome::Swapped)], "{witnesses:?}");
+        assert_eq!(rig.registered(0), [rig.target(0, 2)], "{sources:?}");
+        assert_eq!(outcomes(&rig).await, [(Cause::Reconcile, Outcome::Moved)], "{sources:?}");
         worker.stop();
         assert!(worker.ended().await);
     }
@@ -160,7 +160,7 @@ async fn an_event_seven_minutes_late_changes_nothing() {
     pass(MINUTE).await;
     assert_eq!(mutations(&rig), 2);
     let ended = outcomes(&rig).await;
-    assert_eq!(ended[..2], [(Cause::Reconcile, Outcome::Swapped), (Cause::Event, Outcome::Superseded),]);
+    assert_eq!(ended[..2], [(Cause::Reconcile, Outcome::Moved), (Cause::Event, Outcome::Superseded),]);
     // The failover may have been completed after the timer saw it.
     let (_, last) = ended[2];
     assert!(matches!(last, Outcome::Superseded | Outcome::AlreadyThere), "{last}");
@@ -198,8 +198,8 @@ async fn a_failover_that_fails_ends_at_the_old_writer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
-    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
-        let rig = asking(witnesses).await;
+    for sources in [&[][..], &[DiscoverySource::Rds]] {
+        let rig = asking(sources).await;
         let _worker = rig.start("w1");
         let failover = fail_over(&rig, 2);
         tell(&rig, &failover.started);
@@ -208,9 +208,9 @@ async fn a_failover_that_is_taken_back_ends_at_the_old_writer() {
         let restored = rig.fleet.world.rds.promote_previous_primary(&orders()).unwrap();
         tell(&rig, &restored);
         pass(2 * SECOND).await;
-        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{witnesses:?}");
+        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{sources:?}");
         pass(5 * MINUTE).await;
-        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{witnesses:?}");
+        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{sources:?}");
     }
 }
 
@@ -250,7 +250,7 @@ async fn an_event_that_was_wrong_is_outranked_by_rds_after_a_quarter_of_an_hour(
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     pass(MINUTE + HEALS_WITHIN).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
-    let expected = [(Cause::Event, Outcome::Swapped), (Cause::Reconcile, Outcome::Swapped)];
+    let expected = [(Cause::Event, Outcome::Moved), (Cause::Reconcile, Outcome::Moved)];
     assert_eq!(outcomes(&rig).await, expected);
 }
 
@@ -264,9 +264,9 @@ async fn sources_that_disagree_for_two_minutes_are_recorded_once_and_block() {
     rds.break_names(&orders(), NameFault::Stale, 2 * MINUTE);
     pass(119 * SECOND).await;
     assert_eq!(mutations(&rig), 0);
-    let noticed = notes_of(&rig, RecordKind::Noticed).await;
+    let noticed = notes_of(&rig, RecordKind::DriftDetected).await;
     assert_eq!(noticed.len(), 1, "{noticed:?}");
-    assert_eq!(noticed[0].0, Some(Reason::TruthUnclear));
+    assert_eq!(noticed[0].0, Some(Reason::SourcesUnclear));
     assert!(noticed[0].1.contains("rds says orders-2"), "{noticed:?}");
     pass(3 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
@@ -295,8 +295,8 @@ async fn no_answer_of_any_kind_ever_empties_a_group() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_by_hand_is_put_right() {
-    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
-        let rig = asking(witnesses).await;
+    for sources in [&[][..], &[DiscoverySource::Rds]] {
+        let rig = asking(sources).await;
         let _worker = rig.start("w1");
         rig.fleet.world.deliver(&rig.completed(0, 1, 0));
         pass(2 * SECOND).await;
@@ -304,12 +304,12 @@ async fn a_change_by_hand_is_put_right() {
         let group = &rig.routes[0].group.arn;
         elb.install(group, rig.target(0, 3)).unwrap();
         pass(HEALS_WITHIN).await;
-        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{witnesses:?}");
-        let repaired = (Cause::Reconcile, Outcome::Swapped);
+        assert_eq!(rig.registered(0), [rig.target(0, 1)], "{sources:?}");
+        let repaired = (Cause::Reconcile, Outcome::Moved);
         assert_eq!(outcomes(&rig).await.last(), Some(&repaired));
         let chain = rig.chain(0).await;
         let reasons: Vec<_> = chain.iter().map(|s| s.record.entry.reason).collect();
-        assert!(reasons.contains(&Some(Reason::GroupDiffered)), "{reasons:?}");
+        assert!(reasons.contains(&Some(Reason::DriftRepaired)), "{reasons:?}");
     }
 }
 
@@ -370,7 +370,7 @@ async fn the_timer_does_not_carry_out_evidence_that_newer_evidence_superseded() 
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let told = outcomes(&rig).await;
     let superseded = (Cause::Event, Outcome::Superseded);
-    assert_eq!(told, [superseded, (Cause::Reconcile, Outcome::Swapped)]);
+    assert_eq!(told, [superseded, (Cause::Reconcile, Outcome::Moved)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -447,7 +447,7 @@ async fn an_event_whose_route_is_leased_comes_back_when_the_lease_may_be_free() 
     };
     let swap = CommandKind::Swap(rig.instance(0, 2).id);
     let (ordered, ()) = tokio::join!(order(&rig, swap, &[]), event);
-    assert_eq!(swapped(&ordered), Some(Outcome::Swapped));
+    assert_eq!(swapped(&ordered), Some(Outcome::Moved));
     assert!(rig.told.ends().contains(&"Busy"), "{:?}", rig.told.ends());
     pass(3 * SECOND).await;
     assert_eq!(rig.registered(0), [rig.target(0, 3)]);
@@ -468,7 +468,7 @@ async fn an_event_without_an_address_delays_neither_a_newer_one_nor_itself() {
     rig.fleet.world.deliver(&rig.started(0, 3, 58));
     rig.fleet.world.deliver(&rig.completed(0, 2, 59));
     assert!(rig.run("w1").await);
-    assert_eq!(rig.told.ends(), ["Superseded", "Swapped"]);
+    assert_eq!(rig.told.ends(), ["Superseded", "Moved"]);
     // Nor to see that it is not news.
     rig.fleet.world.deliver(&rig.completed(0, 3, 57));
     assert!(rig.run("w2").await);
@@ -519,7 +519,8 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
     let reports = rig.told.reports();
     let (stale, moves): (Vec<_>, Vec<_>) =
         reports.iter().partition(|report| report.cause == Cause::Reconcile);
-    let is_swap = |report: &&Report| matches!(&report.ended, AttemptResult::Settled(v) if v.outcome == Outcome::Swapped);
+    let is_swap =
+        |report: &&Report| matches!(&report.ended, AttemptResult::Settled(v) if v.outcome == Outcome::Moved);
     assert_eq!(moves.into_iter().filter(is_swap).count(), 40, "each event moved the route");
     assert!(!stale.is_empty(), "no look fell into a move");
     let is_nothing = |report: &&Report| matches!(report.ended, AttemptResult::Nothing(_));
@@ -528,17 +529,17 @@ async fn a_look_in_the_middle_of_anothers_move_repairs_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
-    for witnesses in [&[][..], &[DiscoverySource::Rds]] {
-        let rig = asking(witnesses).await;
+    for sources in [&[][..], &[DiscoverySource::Rds]] {
+        let rig = asking(sources).await;
         let _worker = rig.start("w1");
         pass(SECOND).await;
         assert!(matches!(order(&rig, PAUSE, &[]).await, Ordered::InForce(_)));
         let failover = fail_over(&rig, 2);
         tell(&rig, &failover.started);
         pass(5 * MINUTE).await;
-        assert_eq!(mutations(&rig), 0, "{witnesses:?}");
+        assert_eq!(mutations(&rig), 0, "{sources:?}");
         let ended = outcomes(&rig).await;
-        assert_eq!(ended, [(Cause::Event, Outcome::Paused)], "{witnesses:?}");
+        assert_eq!(ended, [(Cause::Event, Outcome::Paused)], "{sources:?}");
         let chain = rig.chain(0).await;
         let said = chain.iter().map(|s| s.record.entry.note.as_str());
         assert!(
@@ -548,7 +549,7 @@ async fn a_route_that_was_paused_makes_no_call_and_moves_when_it_is_resumed() {
         );
         order(&rig, CommandKind::Resume, &[]).await;
         pass(HEALS_WITHIN).await;
-        assert_eq!(rig.registered(0), [rig.target(0, 2)], "{witnesses:?}");
+        assert_eq!(rig.registered(0), [rig.target(0, 2)], "{sources:?}");
     }
 }
 
@@ -563,7 +564,7 @@ async fn frozen_and_observing_routes_make_no_call_and_record_what_they_would_do(
         fail_over(&rig, 2);
         pass(5 * MINUTE).await;
         assert_eq!(mutations(&rig), 0, "{reason}");
-        let noticed = notes_of(&rig, RecordKind::Noticed).await;
+        let noticed = notes_of(&rig, RecordKind::DriftDetected).await;
         assert_eq!(noticed.len(), 1, "said once, not at every look: {noticed:?}");
         assert_eq!(noticed[0].0, Some(reason));
         assert!(noticed[0].1.contains("would move to orders-2"));
@@ -588,7 +589,7 @@ async fn a_pinned_route_stays_and_follows_again_when_it_is_unpinned() {
     let rig = asking(&[DiscoverySource::Rds]).await;
     let _worker = rig.start("w1");
     let pin = CommandKind::Pin { instance: member(3), within: None };
-    assert_eq!(swapped(&order(&rig, pin, &[]).await), Some(Outcome::Swapped));
+    assert_eq!(swapped(&order(&rig, pin, &[]).await), Some(Outcome::Moved));
     let failover = fail_over(&rig, 2);
     tell(&rig, &failover.started);
     pass(5 * MINUTE).await;
@@ -609,12 +610,12 @@ async fn a_swap_leaves_the_same_record_and_an_override_must_name_its_rule() {
     }
     assert_eq!(mutations(&rig), 0);
     let done = order(&rig, swap(), &[Rule::Paused]).await;
-    assert_eq!(swapped(&done), Some(Outcome::Swapped));
+    assert_eq!(swapped(&done), Some(Outcome::Moved));
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     let chain = rig.chain(0).await;
     let last = &chain.last().unwrap().record.entry;
-    assert_eq!((last.cause, last.reason), (Cause::Operator, Some(Reason::Ordered)));
-    let said = last.told.as_ref().unwrap().said();
+    assert_eq!((last.cause, last.reason), (Cause::Operator, Some(Reason::OperatorCommand)));
+    let said = last.told.as_ref().unwrap().text();
     assert_eq!(said, "swap to orders-2, overriding paused by ann: a test");
 }
 
@@ -700,10 +701,10 @@ async fn a_move_is_followed_until_the_new_target_serves_and_the_old_one_is_gone(
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(10 * MINUTE).await;
     let kinds: Vec<_> = rig.story(0).await.into_iter().map(|(kind, _)| kind).collect();
-    let follow = [RecordKind::Serving, RecordKind::Drained];
+    let follow = [RecordKind::TargetHealthy, RecordKind::TargetRemoved];
     let followed: Vec<_> = kinds.iter().filter(|k| follow.contains(k)).collect();
     assert_eq!(followed.len(), 2, "each once: {kinds:?}");
-    let serving = notes_of(&rig, RecordKind::Serving).await;
+    let serving = notes_of(&rig, RecordKind::TargetHealthy).await;
     assert!(serving[0].1.contains("orders-2 at 10.0.2.11:3306 serves"), "{serving:?}");
 }
 
@@ -719,8 +720,8 @@ async fn a_weighted_move_is_watched_in_its_own_group_while_sources_cannot_tell()
     rig.fleet.world.deliver(&rig.completed(0, 2, 60));
     pass(10 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
-    assert_eq!(notes_of(&rig, RecordKind::NotServing).await, []);
-    assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1);
+    assert_eq!(notes_of(&rig, RecordKind::TargetNotHealthy).await, []);
+    assert_eq!(notes_of(&rig, RecordKind::TargetHealthy).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -731,14 +732,14 @@ async fn a_target_not_healthy_in_time_is_recorded_with_reason_and_advice() {
     rig.fleet.world.elb.set_answer(ip, ProbeResponse::Silent);
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(20 * MINUTE).await;
-    let told = notes_of(&rig, RecordKind::NotServing).await;
+    let told = notes_of(&rig, RecordKind::TargetNotHealthy).await;
     assert_eq!(told.len(), 1, "once: {told:?}");
     assert!(told[0].1.contains("Target.FailedHealthChecks"), "{told:?}");
     assert!(told[0].1.contains("security group"), "{told:?}");
-    assert!(notes_of(&rig, RecordKind::Serving).await.is_empty());
+    assert!(notes_of(&rig, RecordKind::TargetHealthy).await.is_empty());
     rig.fleet.world.elb.set_answer(ip, ProbeResponse::Answers);
     pass(5 * MINUTE).await;
-    assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1, "at last");
+    assert_eq!(notes_of(&rig, RecordKind::TargetHealthy).await.len(), 1, "at last");
 }
 
 #[tokio::test(start_paused = true)]
@@ -749,8 +750,8 @@ async fn a_group_whose_checks_never_pass_serves_once_its_target_is_registered() 
     rig.fleet.world.elb.set_answer(rig.instance(0, 2).ip, ProbeResponse::Silent);
     rig.fleet.world.deliver(&rig.completed(0, 2, 0));
     pass(10 * MINUTE).await;
-    assert_eq!(notes_of(&rig, RecordKind::Serving).await.len(), 1);
-    assert!(notes_of(&rig, RecordKind::NotServing).await.is_empty());
+    assert_eq!(notes_of(&rig, RecordKind::TargetHealthy).await.len(), 1);
+    assert!(notes_of(&rig, RecordKind::TargetNotHealthy).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -765,7 +766,7 @@ async fn the_same_instance_at_another_address_is_followed() {
     route.instances.clear();
     route.policy.database = Database::Instance;
     route.policy.endpoint = Some(endpoint(Database::Instance, &source));
-    route.policy.truth = [DiscoverySource::Rds, DiscoverySource::Dns].into();
+    route.policy.discovery = [DiscoverySource::Rds, DiscoverySource::Dns].into();
     let _worker = rig.start("w1");
     pass(MINUTE).await;
     let failover = rig.fleet.world.rds.fail_over_instance(&source).unwrap();
@@ -866,7 +867,7 @@ async fn a_look_that_works_forgets_the_failures_before_it() {
 async fn no_more_looks_begin_in_a_second_than_are_allowed() {
     let mut fleet = FleetConfig::default();
     fleet.limits.reconciling.interval = Some(2 * SECOND);
-    fleet.limits.reconciling.looks_per_second_max = 1;
+    fleet.limits.reconciling.describe_calls_per_second_max = 1;
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let rig = Rig::with(&names, WorldConfig::default(), fleet).await;
     let _worker = rig.start("w1");
@@ -908,5 +909,5 @@ async fn events_that_only_ask_are_settled_and_make_the_timer_look_at_once() {
     let AttemptResult::Settled(verdict) = &asked.ended else {
         panic!("{asked:?}");
     };
-    assert_eq!(verdict.reason, Reason::WitnessesAsked);
+    assert_eq!(verdict.reason, Reason::SourcesAsked);
 }

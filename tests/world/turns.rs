@@ -134,7 +134,7 @@ async fn a_wait_holds_no_lease_and_takes_no_attempt_of_the_events() {
     let told: Vec<_> = chain
         .iter()
         .map(|s| (s.record.entry.kind, s.record.entry.attempt))
-        .filter(|(kind, _)| *kind != RecordKind::Serving)
+        .filter(|(kind, _)| *kind != RecordKind::TargetHealthy)
         .collect();
     assert_eq!(
         told,
@@ -145,7 +145,7 @@ async fn a_wait_holds_no_lease_and_takes_no_attempt_of_the_events() {
             (RecordKind::Finished, 1)
         ]
     );
-    assert_eq!(chain[1].record.entry.reason, Some(Reason::AwaitsTurn), "{}", chain[1].record.entry.note);
+    assert_eq!(chain[1].record.entry.reason, Some(Reason::AwaitsQuota), "{}", chain[1].record.entry.note);
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,7 +312,7 @@ async fn looks_are_refused(rig: &Rig) {
     assert_eq!((ended.as_str(), ended.note()), ("Waits", waited.note));
     crowded.store(false, Ordering::Relaxed);
     tokio::time::sleep(60 * SECOND).await;
-    assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
+    assert_eq!(rig.told.ends().last(), Some(&"Moved"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +352,7 @@ async fn an_event_that_waited_for_a_describe_call_records_what_it_found() {
         crowded.store(false, Ordering::Relaxed);
         tokio::time::sleep(60 * SECOND).await;
         let ends = rig.told.ends();
-        assert_eq!((ends[0], ends.last()), ("Swapped", Some(&"AlreadyThere")));
+        assert_eq!((ends[0], ends.last()), ("Moved", Some(&"AlreadyThere")));
     }
 }
 
@@ -391,7 +391,7 @@ async fn three_minutes_without_quota_write_few_records_and_the_move_follows() {
     assert!(records < 64, "{records} records of one event that waits");
     rig.fleet.world.fabric.set_plan(Box::new(|_: &CallSite| Fate::in_a_round_trip(SECOND / 50)));
     tokio::time::sleep(12 * SECOND).await;
-    assert_eq!(rig.told.ends().last(), Some(&"Swapped"));
+    assert_eq!(rig.told.ends().last(), Some(&"Moved"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -451,7 +451,7 @@ async fn routes_that_the_timer_moves_take_their_turns_too() {
     fleet.attempts.quota = Some(Quota { burst: 2, per_second: 1 });
     let mut rig = zone_with(ROUTES, fleet).await;
     for route in &mut rig.routes {
-        route.policy.truth = [DiscoverySource::Rds].into();
+        route.policy.discovery = [DiscoverySource::Rds].into();
     }
     let _worker = rig.start("w1");
     tokio::time::sleep(60 * SECOND).await;
@@ -486,22 +486,22 @@ async fn only_evidence_that_would_be_superseded_is_settled_without_its_calls() {
     let rig = Rig::new(&["r001"]).await;
     let started = |n, second| rig.started(0, n, second);
     let (ends, calls) = in_one_hand(&started(2, 0), &rig.completed(0, 3, 30)).await;
-    assert_eq!((ends, calls), (vec!["Superseded", "Swapped"], 2));
+    assert_eq!((ends, calls), (vec!["Superseded", "Moved"], 2));
     // Older evidence behind it changes nothing for the one in hand.
     let (ends, calls) = in_one_hand(&started(2, 30), &started(3, 0)).await;
-    assert_eq!((ends, calls), (vec!["Swapped", "Superseded"], 2));
+    assert_eq!((ends, calls), (vec!["Moved", "Superseded"], 2));
     // The same instance twice: the older one has the better place in the line, and asks for the same calls.
     let (ends, calls) = in_one_hand(&started(2, 0), &rig.completed(0, 2, 30)).await;
-    assert_eq!((ends, calls), (vec!["Swapped", "AlreadyThere"], 2));
+    assert_eq!((ends, calls), (vec!["Moved", "AlreadyThere"], 2));
     // What lies ahead of the clock the next worker may refuse.
     let ahead = rig.completed(0, 3, 65);
     let (ends, _) = in_one_hand(&started(2, 0), &ahead).await;
-    assert_eq!(ends, ["Swapped", "Swapped"]);
+    assert_eq!(ends, ["Moved", "Moved"]);
     // An instance that is not the route's moves nothing, however new.
     let mut stranger = started(3, 30);
     stranger.message = "Started cross AZ failover to DB instance: stranger-1".to_owned();
     let (ends, calls) = in_one_hand(&started(2, 0), &stranger).await;
-    assert_eq!((ends, calls), (vec!["Swapped", "Rejected"], 2));
+    assert_eq!((ends, calls), (vec!["Moved", "Rejected"], 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -520,6 +520,6 @@ async fn evidence_that_was_settled_before_supersedes_nothing() {
     rig.fleet.world.deliver(&rig.started(0, 2, 0));
     rig.fleet.world.deliver(&rig.completed(0, 3, 30));
     assert!(rig.run("w2").await);
-    assert_eq!(rig.told.ends(), ["Rejected", "Swapped", "Duplicate"]);
+    assert_eq!(rig.told.ends(), ["Rejected", "Moved", "Duplicate"]);
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
 }

@@ -189,7 +189,7 @@ async fn a_failover_moves_the_weight_by_one_call_and_registers_nothing() {
     scales.assert_points_at(2);
     assert_eq!(scales.mutating_calls("w1"), 1);
     let end = scales.last_end().await;
-    assert_eq!((end.outcome, end.reason), (Some(Outcome::Swapped), Some(Reason::WriterMoved)));
+    assert_eq!((end.outcome, end.reason), (Some(Outcome::Moved), Some(Reason::WriterMoved)));
     assert_eq!(
         end.note,
         "the listener gives everything to orders-2 at 10.0.2.11:3306; \
@@ -242,7 +242,7 @@ async fn the_warm_target_is_recorded_as_serving_by_the_next_look() {
     assert!(worker.ended().await);
     let chain = scales.rig.chain(0).await;
     let serving = chain.iter().map(|s| &s.record.entry);
-    let serving: Vec<_> = serving.filter(|e| e.kind == RecordKind::Serving).collect();
+    let serving: Vec<_> = serving.filter(|e| e.kind == RecordKind::TargetHealthy).collect();
     assert_eq!(serving.len(), 1, "said once");
     let group = scales.weighted().groups.values().nth(1).unwrap();
     assert_eq!(serving[0].target_group, group.arn);
@@ -275,7 +275,7 @@ async fn a_weight_changed_by_hand_is_put_back_by_the_timer() {
     tokio::time::sleep(INTERVAL + Duration::from_secs(5)).await;
     scales.assert_points_at(2);
     let end = scales.last_end().await;
-    assert_eq!((end.cause, end.reason), (Cause::Reconcile, Some(Reason::GroupDiffered)));
+    assert_eq!((end.cause, end.reason), (Cause::Reconcile, Some(Reason::DriftRepaired)));
     assert!(end.note.contains("before: orders-1 50, orders-2 50, orders-3 0"), "{}", end.note);
     drop(worker);
     scales.sound();
@@ -363,7 +363,7 @@ async fn a_target_missing_from_a_group_at_weight_0_is_registered_in_advance() {
     scales.assert_points_at(2);
     let end = scales.last_end().await;
     assert!(end.note.ends_with("registered again: orders-3"), "{}", end.note);
-    assert_eq!((end.outcome, end.reason), (Some(Outcome::AlreadyThere), Some(Reason::GroupDiffered)));
+    assert_eq!((end.outcome, end.reason), (Some(Outcome::AlreadyThere), Some(Reason::DriftRepaired)));
     drop(worker);
     scales.sound();
 }
@@ -410,7 +410,7 @@ async fn another_instance_that_cannot_be_registered_does_not_fail_the_move() {
     assert!(scales.rig.run("w1").await);
     assert_eq!(scales.weights(), [0, 100, 0]);
     let end = scales.last_end().await;
-    assert_eq!(end.outcome, Some(Outcome::Swapped));
+    assert_eq!(end.outcome, Some(Outcome::Moved));
     assert!(end.note.contains("left to the timer"), "{}", end.note);
 }
 
@@ -426,7 +426,7 @@ async fn on_started_register_registers_the_next_writer_and_moves_no_weight() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(scales.rig.run("w2").await);
     scales.assert_points_at(2);
-    assert_eq!(scales.rig.told.ends(), ["Registered", "Swapped"]);
+    assert_eq!(scales.rig.told.ends(), ["Registered", "Moved"]);
     scales.sound();
 }
 
@@ -490,7 +490,7 @@ async fn a_paused_route_makes_no_mutating_call_whatever_is_changed_by_hand() {
 
 /// How an attempt ends that finds the weight where it should be, or brings it there; `Duplicate` when the struck
 /// worker had settled the event and never learnt so.
-const ARRIVED: [&str; 3] = ["Swapped", "AlreadyThere", "Duplicate"];
+const ARRIVED: [&str; 3] = ["Moved", "AlreadyThere", "Duplicate"];
 
 /// A failover whose every call is struck by every fault, one at a time; a fresh worker follows.
 #[tokio::test(start_paused = true)]
@@ -561,7 +561,7 @@ impl Databases for SecondWrites {
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_of_a_weighted_route_is_repaired_within_one_interval() {
     let mut scales = Scales::new().await;
-    scales.rig.routes[0].policy.truth = [DiscoverySource::Rds].into();
+    scales.rig.routes[0].policy.discovery = [DiscoverySource::Rds].into();
     // Where RDS is asked no map is needed: the addresses of the readers come from it too.
     let members = std::mem::take(&mut scales.rig.routes[0].instances);
     let members = members.into_iter().map(|(instance, ip)| Member { instance: Some(instance), ip });
@@ -580,7 +580,7 @@ async fn a_lost_event_of_a_weighted_route_is_repaired_within_one_interval() {
     let within = tokio::time::sleep(INTERVAL + Duration::from_secs(5));
     worker.run(Until::Stopped, within).await;
     scales.assert_points_at(2);
-    assert_eq!(scales.last_end().await.reason, Some(Reason::TruthMoved));
+    assert_eq!(scales.last_end().await.reason, Some(Reason::WriterChanged));
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::{AddressError, CallError, Databases};
 
-/// The map and the witnesses of every route. A route that asks nobody gets what
+/// The map and the sources of every route. A route that asks nobody gets what
 /// [`StaticMap`](writerlink_engine::ports::StaticMap) gives, and costs no call.
 #[derive(Clone, Debug)]
 pub struct AwsDatabases {
@@ -30,19 +30,19 @@ impl AwsDatabases {
         Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names) }
     }
 
-    async fn testimony(
+    async fn report(
         &self,
         route: &Route,
-        witness: DiscoverySource,
+        source: DiscoverySource,
     ) -> Option<(DiscoverySource, SourceReport)> {
-        if !route.policy.truth.contains(&witness) {
+        if !route.policy.discovery.contains(&source) {
             return None;
         }
-        let said = match witness {
+        let said = match source {
             DiscoverySource::Rds => self.rds.ask(route).await,
             DiscoverySource::Dns => self.dns.ask(route).await,
         };
-        Some((witness, said))
+        Some((source, said))
     }
 }
 
@@ -55,10 +55,10 @@ impl Databases for AwsDatabases {
         if let Some(ip) = route.instances.get(instance) {
             return Ok(Some(*ip));
         }
-        let truth = &route.policy.truth;
-        if truth.contains(&DiscoverySource::Rds) {
+        let discovery = &route.policy.discovery;
+        if discovery.contains(&DiscoverySource::Rds) {
             Ok(self.rds.address(route, instance).await?)
-        } else if truth.contains(&DiscoverySource::Dns) {
+        } else if discovery.contains(&DiscoverySource::Dns) {
             self.dns.address(route, instance).await
         } else {
             Ok(None)
@@ -67,10 +67,8 @@ impl Databases for AwsDatabases {
 
     async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time: two that speak of different moments would seem to differ.
-        let (rds, dns) = tokio::join!(
-            self.testimony(route, DiscoverySource::Rds),
-            self.testimony(route, DiscoverySource::Dns),
-        );
+        let (rds, dns) =
+            tokio::join!(self.report(route, DiscoverySource::Rds), self.report(route, DiscoverySource::Dns),);
         SourceReports([rds, dns].into_iter().flatten().collect())
     }
 

@@ -1,4 +1,4 @@
-//! The witness that needs no permission: the name of the cluster's endpoint.
+//! The source that needs no permission: the name of the cluster's endpoint.
 //!
 //! Aurora's cluster endpoint is an alias of the writer's own endpoint, and RDS moves it with the writer. It
 //! knows of the writer alone. After a failover it may lead here and there for half a minute, so one answer is
@@ -29,14 +29,14 @@ const CLUSTER: &str = "cluster-";
 /// What it begins with in endpoints that are not the writer's: the reader endpoint, and custom ones.
 const NOT_THE_WRITERS: [&str; 2] = ["cluster-ro-", "cluster-custom-"];
 
-/// The witness [`Dns`](writerlink_core::model::policy::DiscoverySource::Dns).
+/// The source [`Dns`](writerlink_core::model::policy::DiscoverySource::Dns).
 #[derive(Clone, Debug)]
 pub struct DnsWitness {
     names: Names,
 }
 
 impl DnsWitness {
-    /// A witness that reads names by way of these servers.
+    /// A source that reads names by way of these servers.
     #[must_use]
     pub fn new(names: Names) -> Self {
         Self { names }
@@ -52,7 +52,7 @@ impl DnsWitness {
         };
         let families = Families::of(&route.allowed_cidrs);
         match self.names.look_up(endpoint, families).await {
-            Ok(found) => testimony(route, &found),
+            Ok(found) => report(route, &found),
             Err(why) => SourceReport::Unclear(why.to_string()),
         }
     }
@@ -95,7 +95,7 @@ impl DnsWitness {
     }
 }
 
-fn testimony(route: &Route, found: &Located) -> SourceReport {
+fn report(route: &Route, found: &Located) -> SourceReport {
     let names: Vec<&str> = found.names.iter().map(|alias| alias.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| is_not_the_writers(name)) {
         return SourceReport::Unclear(format!(

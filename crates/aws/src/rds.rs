@@ -1,4 +1,4 @@
-//! The witness that knows: RDS's API says who writes, and the name of that instance's own endpoint where.
+//! The source that knows: RDS's API says who writes, and the name of that instance's own endpoint where.
 //!
 //! The instance's endpoint and not the cluster's, whose alias moves some time after the writer. RDS tells no
 //! address in its API, only names. No call here changes anything.
@@ -58,7 +58,7 @@ const INSTANCE_STANDS: &[&str] = &[
 /// The statuses of an instance that does not serve yet, or no more: it is no reader.
 const INSTANCE_IS_NONE: &[&str] = &["creating", "delete-precheck", "deleting", "failed", "restore-error"];
 
-/// The witness [`Rds`](writerlink_core::model::policy::DiscoverySource::Rds).
+/// The source [`Rds`](writerlink_core::model::policy::DiscoverySource::Rds).
 #[derive(Clone, Debug)]
 pub struct RdsWitness {
     client: Client,
@@ -66,7 +66,7 @@ pub struct RdsWitness {
 }
 
 impl RdsWitness {
-    /// A witness that asks by way of this client, and these servers for the names of endpoints.
+    /// A source that asks by way of this client, and these servers for the names of endpoints.
     #[must_use]
     pub fn new(client: Client, names: Names) -> Self {
         Self { client, names }

@@ -372,9 +372,9 @@ fn group_of(route: &Route, instance: &InstanceId) -> TargetGroupArn {
 fn why_moved(task: &Task<'_>, held: &Held) -> Reason {
     match &task.evidence.ground {
         Trigger::Event(_) => Reason::WriterMoved,
-        Trigger::Truth(_) if held.pointed_here => Reason::GroupDiffered,
-        Trigger::Truth(_) => Reason::TruthMoved,
-        Trigger::Order(_) => Reason::Ordered,
+        Trigger::Reading(_) if held.pointed_here => Reason::DriftRepaired,
+        Trigger::Reading(_) => Reason::WriterChanged,
+        Trigger::Command(_) => Reason::OperatorCommand,
     }
 }
 
@@ -388,10 +388,10 @@ fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
             Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("the group already holds {to}"))
         }
         (true, MoveMode::Swap) if desired.beside.is_empty() => {
-            Verdict::new(Outcome::Swapped, reason, format!("the group holds {to} and no other writer"))
+            Verdict::new(Outcome::Moved, reason, format!("the group holds {to} and no other writer"))
         }
         (true, MoveMode::Swap) => Verdict::new(
-            Outcome::Swapped,
+            Outcome::Moved,
             reason,
             format!("the group holds {to} and {} other readers", desired.beside.len()),
         ),

@@ -308,7 +308,7 @@ pub trait Databases: Send + Sync {
     /// from an event (I5).
     async fn address(&self, route: &Route, instance: &InstanceId) -> Result<Option<IpAddr>, AddressError>;
 
-    /// What the route's witnesses (`policy.truth`) say about its members now, each asked anew. One that cannot
+    /// What the route's sources (`policy.truth`) say about its members now, each asked anew. One that cannot
     /// be asked, or cannot tell, says so: there is no error that a caller could mistake for an answer.
     async fn ask(&self, route: &Route) -> SourceReports;
 

@@ -82,11 +82,10 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Whether every route stands right.
+    /// Whether any route is in one of these states.
     #[must_use]
-    pub fn all_right(&self) -> bool {
-        let mut routes = self.routes.iter();
-        routes.all(|route| route.judgement.standing == RouteHealth::Right)
+    pub fn any_in(&self, states: &[RouteHealth]) -> bool {
+        self.routes.iter().any(|route| states.contains(&route.judgement.health))
     }
 
     /// The newest record that a worker wrote of these routes: the nearest there is to the configuration that it runs.
@@ -163,7 +162,7 @@ impl RouteSurvey {
     /// Whether another worker's move between the reads may be what makes it look like this.
     fn may_have_changed(&self) -> bool {
         let differs = self.chain_end.as_ref().is_ok_and(|end| !end.matches());
-        differs || self.judgement.standing == RouteHealth::Wrong
+        differs || matches!(self.judgement.health, RouteHealth::OutOfSync | RouteHealth::Held)
     }
 
     /// The head of its state, if it has one.

@@ -1,7 +1,7 @@
 //! The timer: looks at every route now and then, with or without events.
 //!
 //! AWS asks not to depend on the order or existence of RDS events, so nothing here does: what an event would
-//! have told, the witnesses tell. Looks are spread over the interval and started no faster than the limit, since
+//! have told, the sources tell. Looks are spread over the interval and started no faster than the limit, since
 //! `DescribeTargetHealth` has one bucket for a whole account and Region.
 
 use crate::telemetry::event::Summary;
@@ -37,7 +37,7 @@ pub struct Reconciling {
     /// timer off.
     pub interval: Option<Duration>,
     /// How many looks a worker starts in a second.
-    pub looks_per_second_max: u32,
+    pub describe_calls_per_second_max: u32,
 }
 
 /// The interval of looks: a lost event is noticed within it.
@@ -49,7 +49,7 @@ pub const LOOKS_PER_SECOND_MAX: u32 = 20;
 
 impl Default for Reconciling {
     fn default() -> Self {
-        Self { interval: Some(INTERVAL), looks_per_second_max: LOOKS_PER_SECOND_MAX }
+        Self { interval: Some(INTERVAL), describe_calls_per_second_max: LOOKS_PER_SECOND_MAX }
     }
 }
 
@@ -74,7 +74,7 @@ const NUDGED_AFTER: Duration = Duration::from_secs(1);
 /// How often a move is followed until its target serves.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 
-/// How often a route is looked at whose witnesses cannot tell, or whose old target has yet to go.
+/// How often a route is looked at whose sources cannot tell, or whose old target has yet to go.
 const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
 
 /// The longest pause after looks that failed.
@@ -287,7 +287,7 @@ impl Schedule {
             seats: Vec::new(),
             due: BTreeSet::new(),
             by_name: BTreeMap::new(),
-            starts: Starts::new(timer.settings.looks_per_second_max),
+            starts: Starts::new(timer.settings.describe_calls_per_second_max),
             next_summary: now + SUMMARY_EVERY,
             looks: 0,
             failed: 0,
@@ -439,7 +439,7 @@ fn pause(look: &PassResult, failures: u32, interval: Duration, random: u128) -> 
         }
         PassResult::Following(ServingState::Serving) => calm.min(UNSETTLED_EVERY),
         PassResult::Confirm => calm.min(CONFIRM_EVERY),
-        PassResult::Waits(verdict) if verdict.reason == Reason::TruthUnclear => calm.min(UNSETTLED_EVERY),
+        PassResult::Waits(verdict) if verdict.reason == Reason::SourcesUnclear => calm.min(UNSETTLED_EVERY),
         PassResult::Right
         | PassResult::Following(ServingState::Overdue)
         | PassResult::Waits(_)
@@ -536,9 +536,9 @@ mod tests {
     #[test]
     fn what_a_person_holds_back_is_no_divergence() {
         assert!(is_a_persons(Reason::Pinned));
-        assert!(!is_a_persons(Reason::TruthUnclear));
+        assert!(!is_a_persons(Reason::SourcesUnclear));
         assert_eq!(pause(&waits(Reason::Paused), 0, INTERVAL, 0), INTERVAL);
-        assert_eq!(pause(&waits(Reason::TruthUnclear), 0, INTERVAL, 0), UNSETTLED_EVERY);
+        assert_eq!(pause(&waits(Reason::SourcesUnclear), 0, INTERVAL, 0), UNSETTLED_EVERY);
     }
 
     #[test]

@@ -303,7 +303,7 @@ impl Worker {
                 worst = worst.and(asked);
             }
             if concerned.is_empty() {
-                let asks = event.claim() == Ok(Claim::AskTruth);
+                let asks = event.claim() == Ok(Claim::RequireReading);
                 if event.kind == SourceKind::Instance && asks && self.is_near(event) {
                     // It may be a member of a route's cluster, which it does not say.
                     self.nudge(Wake::Every);

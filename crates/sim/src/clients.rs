@@ -266,8 +266,8 @@ impl Databases for ClustersClient {
             return Ok(Some(*ip));
         }
         let (clusters, instance) = (Arc::clone(&self.clusters), instance.clone());
-        let (truth, detail) = (&route.policy.truth, instance.to_string());
-        if truth.contains(&DiscoverySource::Rds) {
+        let (discovery, detail) = (&route.policy.discovery, instance.to_string());
+        if discovery.contains(&DiscoverySource::Rds) {
             let Ok(source) = route.source_of_rds().cloned() else {
                 return Ok(None);
             };
@@ -276,7 +276,7 @@ impl Databases for ClustersClient {
             let describe = move || clusters.member(&by, &source, &instance);
             let found = self.process.call(DESCRIBE_INSTANCES, detail, describe);
             Ok(found.await?)
-        } else if truth.contains(&DiscoverySource::Dns) {
+        } else if discovery.contains(&DiscoverySource::Dns) {
             let by = self.process.name.clone();
             let name = own_name(&instance);
             let resolve = move || clusters.resolve_member(&by, &instance);
@@ -289,10 +289,8 @@ impl Databases for ClustersClient {
 
     async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time, as the worker in AWS does: two that speak of different moments would seem to differ.
-        let (rds, dns) = tokio::join!(
-            self.testimony(route, DiscoverySource::Rds),
-            self.testimony(route, DiscoverySource::Dns),
-        );
+        let (rds, dns) =
+            tokio::join!(self.report(route, DiscoverySource::Rds), self.report(route, DiscoverySource::Dns),);
         SourceReports([rds, dns].into_iter().flatten().collect())
     }
 
@@ -329,24 +327,24 @@ impl Databases for ClustersClient {
 }
 
 impl ClustersClient {
-    async fn testimony(
+    async fn report(
         &self,
         route: &Route,
-        witness: DiscoverySource,
+        source: DiscoverySource,
     ) -> Option<(DiscoverySource, SourceReport)> {
-        if !route.policy.truth.contains(&witness) {
+        if !route.policy.discovery.contains(&source) {
             return None;
         }
-        let said = match witness {
+        let said = match source {
             DiscoverySource::Rds => self.ask_rds(route).await,
             DiscoverySource::Dns => self.ask_dns(route).await,
         };
         let said = said.unwrap_or_else(|error| SourceReport::Unclear(error.to_string()));
         if let Some(writer) = said.writer() {
-            let heard = (witness, writer.ip);
+            let heard = (source, writer.ip);
             self.clusters.note_heard(&self.process.name, &route.name, heard);
         }
-        Some((witness, said))
+        Some((source, said))
     }
 
     async fn ask_rds(&self, route: &Route) -> Result<SourceReport, CallError> {

@@ -1,6 +1,6 @@
 //! The databases: their instances, who writes, where each one is, and what RDS says about it.
 //!
-//! The truth is here. What a witness sees of it is in `witnesses`: RDS's API and the names of
+//! The truth is here. What a source sees of it is in `sources`: RDS's API and the names of
 //! endpoints notice a change some time later, and each at its own time. What happens besides a cluster's failover
 //! (a Multi-AZ instance's, a replaced host, a blue/green switchover) is in `incidents`. An event that is lost is
 //! one that nobody delivers.
@@ -11,8 +11,8 @@
 mod incidents;
 mod resolver;
 mod sight;
+mod sources;
 mod timeline;
-mod witnesses;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -27,9 +27,9 @@ use crate::databases::resolver::Askers;
 pub use crate::databases::resolver::{CachingResolver, Heard, ResolverConfig};
 pub(super) use crate::databases::sight::RESOLVE;
 pub use crate::databases::sight::{ApiFault, Lags, NameFault};
+pub use crate::databases::sources::endpoint;
+pub(super) use crate::databases::sources::{DESCRIBE_INSTANCES, described_by};
 use crate::databases::timeline::{Lag, Timeline};
-pub use crate::databases::witnesses::endpoint;
-pub(super) use crate::databases::witnesses::{DESCRIBE_INSTANCES, described_by};
 use crate::event_bodies::cluster_arn;
 use crate::faults::lock;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
@@ -46,7 +46,7 @@ const COMPLETION_MS: Range<u64> = 20_000..40_000;
 /// Between two failovers of one cluster, should the second one overtake the first.
 const NEXT_FAILOVER: Duration = Duration::from_secs(1);
 
-/// Keeps what witnesses do apart from how long failovers take, under one seed.
+/// Keeps what sources do apart from how long failovers take, under one seed.
 const OF_WITNESSES: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// An instance of a cluster.
@@ -143,7 +143,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// No databases yet; `seed` decides how long failovers take, and what their witnesses see of them.
+    /// No databases yet; `seed` decides how long failovers take, and what their sources see of them.
     #[must_use]
     pub fn new(time: WorldTime, seed: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -359,7 +359,7 @@ mod tests {
         let world = world();
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         let event = world.rds.failover_failed(&cluster()).event;
-        assert_eq!(event.claim(), Ok(Claim::AskTruth));
+        assert_eq!(event.claim(), Ok(Claim::RequireReading));
         until(&world, failover.completed.due).await;
         assert_eq!(writer(&world), named(1));
     }
@@ -381,12 +381,12 @@ mod tests {
         assert_eq!(writer(&world), named(1));
     }
 
-    /// A route that has no map and asks `truth`.
-    fn asking(world: &World, truth: &[DiscoverySource]) -> Route {
+    /// A route that has no map and asks `discovery`.
+    fn asking(world: &World, discovery: &[DiscoverySource]) -> Route {
         let members = instances("other", 1).unwrap();
         let route = world.add_route("other", &members).unwrap();
         let mut policy = route.policy.clone();
-        policy.truth = truth.iter().copied().collect();
+        policy.discovery = discovery.iter().copied().collect();
         Route { instances: BTreeMap::new(), policy, ..route }
     }
 

@@ -150,7 +150,7 @@ impl Installation for WorldInstallation {
     }
 
     async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>> {
-        if route.policy.truth.is_empty() {
+        if route.policy.discovery.is_empty() {
             return Ok(Vec::new());
         }
         Err(NO_RESOLVERS)

@@ -232,7 +232,7 @@ impl World {
         self.rds.add_instance(&instance, Some(standby));
         let policy = Policy {
             database: Database::Instance,
-            truth: [DiscoverySource::Rds].into(),
+            discovery: [DiscoverySource::Rds].into(),
             ..Policy::default()
         };
         Ok(Route { instances: BTreeMap::new(), policy, ..route })
@@ -280,7 +280,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use writerlink_core::evidence::discovery::{Member, Truth};
+    use writerlink_core::evidence::discovery::{Discovery, Member};
 
     #[tokio::test(start_paused = true)]
     async fn a_route_begins_with_its_writer_in_service() {
@@ -311,7 +311,7 @@ mod tests {
         let reading = world.databases(&world.process("w1")).ask(&route).await;
         let writer = Member { instance: InstanceId::new("orders").ok(), ip: place(2).ip };
         let readers = Vec::new();
-        assert_eq!(reading.truth(), Truth::Members { writer, readers });
+        assert_eq!(reading.discovery(), Discovery::Members { writer, readers });
         let target = route.admit(place(2).ip).unwrap();
         let groups = world.target_groups(&world.process("w2"));
         let registered = groups.register(&route.group, &[target]).await;

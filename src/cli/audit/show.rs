@@ -118,12 +118,12 @@ fn evidence(cause: &str, told: Option<&RecordedTrigger>, out: &mut dyn Write) ->
                 None => Ok(()),
             }
         }
-        Some(RecordedTrigger::Truth { at, said }) => {
+        Some(RecordedTrigger::Reading { at, text: said }) => {
             writeln!(out, "  {:<10}{cause}, without an event", "cause")?;
             writeln!(out, "  {:<10}{at}", "seen at")?;
-            writeln!(out, "  {:<10}{}", "witnesses", clean(said))
+            writeln!(out, "  {:<10}{}", "sources", clean(said))
         }
-        Some(RecordedTrigger::Order { at, by, said }) => {
+        Some(RecordedTrigger::Command { at, by, text: said }) => {
             writeln!(out, "  {:<10}{cause}, {}", "cause", clean(by))?;
             writeln!(out, "  {:<10}{at}", "at")?;
             writeln!(out, "  {:<10}{}", "order", clean(said))
@@ -170,7 +170,7 @@ fn record(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<
 
 pub(in crate::cli) fn tone(outcome: Option<Outcome>) -> Tone {
     match outcome {
-        Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered) => Tone::Good,
+        Some(Outcome::Moved | Outcome::AlreadyThere | Outcome::Registered) => Tone::Good,
         Some(Outcome::Failed | Outcome::Rejected) => Tone::Bad,
         _ => Tone::Strong,
     }

@@ -267,7 +267,7 @@ impl Library {
     /// One swap, started and finished.
     fn swap(&mut self, name: &str, from: &str, to: &str, random: u128) -> TransitionId {
         let begun = started(name, from, random);
-        let done = finished(&begun, to, Outcome::Swapped, Reason::WriterMoved);
+        let done = finished(&begun, to, Outcome::Moved, Reason::WriterMoved);
         let transition = begun.transition;
         self.record(name, begun);
         self.record(name, done);
@@ -392,9 +392,9 @@ fn a_list_shows_the_last_days_of_all_routes_newest_first() {
     let said = says(&three_swaps().open(), "writerlink audit list");
     insta::assert_snapshot!(said.out, @r#"
     AT                        RECORD     WHAT     REASON       INSTANCE  TOOK
-    2026-05-07T11:30:00.300Z  orders/2   Swapped  WriterMoved  db-2      196 ms
+    2026-05-07T11:30:00.300Z  orders/2   Moved  WriterMoved  db-2      196 ms
     2026-05-07T11:30:00.000Z  orders/1   started  -            db-2      0 ms
-    2026-05-06T23:07:46.200Z  default/4  Swapped  WriterMoved  db-2      196 ms
+    2026-05-06T23:07:46.200Z  default/4  Moved  WriterMoved  db-2      196 ms
     2026-05-06T23:07:46.000Z  default/3  started  -            db-2      0 ms
     "#);
     insta::assert_snapshot!(said.err, @"these are the last 7 days; --since goes further back");
@@ -434,7 +434,7 @@ fn filters_take_only_what_fits_all_of_them() {
         |filters: &str| listed(&says(&library, &format!("writerlink audit list --output jsonl {filters}")));
     assert_eq!(list("--outcome failed"), ["orders/3"]);
     assert_eq!(list("--cause replay"), ["orders/3"]);
-    assert_eq!(list("--outcome Swapped --instance DB-2"), ["orders/2", "default/4"]);
+    assert_eq!(list("--outcome Moved --instance DB-2"), ["orders/2", "default/4"]);
     assert_eq!(list("--outcome Failed --instance db-2"), Vec::<String>::new());
 }
 
@@ -591,7 +591,7 @@ fn a_transition_is_shown_step_by_step() {
       hash      f4d1d96be5a2ad0c63bba0c0e12cffca1612e316869e54d72da5503e606e7cc6
       follows   b138b06eb6e2e92ea36add8d9e841a827518fb6cc9e6cb6cb869a0e846fd8ba0
 
-    default/4  2026-05-06T23:07:46.200Z  Swapped (WriterMoved)
+    default/4  2026-05-06T23:07:46.200Z  Moved (WriterMoved)
       by        worker-1, writerlink 0.1.0; attempt 1, generation 4
       desired   db-2 at 10.0.1.11:3306
       before    10.0.1.10:3306 healthy
@@ -651,7 +651,7 @@ fn an_altered_record_is_shown_as_one() {
     let said = says(&library, "writerlink audit show default/4");
     assert!(said.out.contains("ALTERED after it was written: outcome"), "{}", said.out);
     let list = says(&library, "writerlink audit list");
-    assert!(list.out.contains("Swapped ALTERED"), "{}", list.out);
+    assert!(list.out.contains("Moved ALTERED"), "{}", list.out);
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl RecordRow {
 /// The first word of an order's text is its act.
 fn ordered(entry: &Entry) -> Option<String> {
     match (entry.kind, &entry.told) {
-        (RecordKind::Ordered, Some(RecordedTrigger::Order { said, .. })) => {
+        (RecordKind::Command, Some(RecordedTrigger::Command { text: said, .. })) => {
             said.split_whitespace().next().map(str::to_owned)
         }
         _ => None,
@@ -155,7 +155,7 @@ impl RecordView {
                 .and_then(RecordedTrigger::event)
                 .and_then(|event| Some(event.source_arn.as_ref()?.to_string())),
             evidence_kind: told.map(evidence_kind),
-            evidence: told.map(|told| told.said().to_owned()),
+            evidence: told.map(|told| told.text().to_owned()),
             ordered_by: told.and_then(ordered_by),
             target_group: entry.target_group.to_string(),
             before: entry.before.iter().map(target).collect(),
@@ -170,15 +170,15 @@ impl RecordView {
 fn evidence_kind(told: &RecordedTrigger) -> &'static str {
     match told {
         RecordedTrigger::Event(_) => "event",
-        RecordedTrigger::Truth { .. } => "truth",
-        RecordedTrigger::Order { .. } => "order",
+        RecordedTrigger::Reading { .. } => "discovery",
+        RecordedTrigger::Command { .. } => "order",
     }
 }
 
 fn ordered_by(told: &RecordedTrigger) -> Option<String> {
     match told {
-        RecordedTrigger::Order { by, .. } => Some(by.clone()),
-        RecordedTrigger::Event(_) | RecordedTrigger::Truth { .. } => None,
+        RecordedTrigger::Command { by, .. } => Some(by.clone()),
+        RecordedTrigger::Event(_) | RecordedTrigger::Reading { .. } => None,
     }
 }
 

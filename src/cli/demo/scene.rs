@@ -60,7 +60,7 @@ pub(super) struct StepRow {
     pub(super) event_key: Option<String>,
     pub(super) outcome: String,
     pub(super) registered_ms: Option<u64>,
-    pub(super) swapped_ms: Option<u64>,
+    pub(super) moved_ms: Option<u64>,
 }
 
 impl Row for StepRow {
@@ -70,7 +70,7 @@ impl Row for StepRow {
             ("STEP", self.name.to_owned()),
             ("OUTCOME", self.outcome.clone()),
             ("REGISTERED", ms(self.registered_ms)),
-            ("SWAPPED", ms(self.swapped_ms)),
+            ("SWAPPED", ms(self.moved_ms)),
         ]
     }
 }

@@ -112,7 +112,7 @@ impl EventSink for Notes {
             | WorkerEvent::VisibilityLost { .. }
             | WorkerEvent::Panicked(_)
             | WorkerEvent::Room { .. }
-            | WorkerEvent::LetGo { .. } => Told::Unexpected(format!("{happening:?}")),
+            | WorkerEvent::Released { .. } => Told::Unexpected(format!("{happening:?}")),
         };
         let at = self.time.elapsed();
         lock(&self.taken).push(Note { at, told });

@@ -144,7 +144,7 @@ impl Story {
             event_key: None,
             outcome: "nothing".to_owned(),
             registered_ms: None,
-            swapped_ms: None,
+            moved_ms: None,
         };
         for Note { at, told } in notes {
             let report = match told {
@@ -162,7 +162,7 @@ impl Story {
                 report,
             });
         }
-        if outcome == Outcome::Swapped {
+        if outcome == Outcome::Moved {
             self.time(&mut step, scene, delivery);
         }
         if step.outcome != outcome.as_str() {
@@ -176,8 +176,8 @@ impl Story {
         let after = |at: &Duration| millis(at.saturating_sub(delivery.at));
         let changes = |action| self.stage.changes(action, delivery.at);
         step.registered_ms = changes(Action::Register).first().map(after);
-        step.swapped_ms = changes(Action::Deregister).last().map(after);
-        if let (Some(registered), Some(swapped)) = (step.registered_ms, step.swapped_ms) {
+        step.moved_ms = changes(Action::Deregister).last().map(after);
+        if let (Some(registered), Some(swapped)) = (step.registered_ms, step.moved_ms) {
             let text = format!(
                 "the new target joined {registered} ms after the message arrived, the old one left after \
                  {swapped} ms"
@@ -196,19 +196,19 @@ impl Story {
     /// The group in the minutes after a move: nobody waits for it, so it is a scene of its own.
     async fn minutes_pass(&mut self, moved_at: Duration, minute: Option<Sighting>, text: &str) {
         let mut scene = Scene::meanwhile(self.stage.now());
-        let mut sightings: Vec<Sighting> = minute.into_iter().collect();
+        let mut readings: Vec<Sighting> = minute.into_iter().collect();
         for (when, minutes) in MINUTES {
             let due = moved_at + Duration::from_mins(minutes);
             if due >= self.stage.now() {
-                sightings.push(self.sighting(when, due).await);
+                readings.push(self.reading(when, due).await);
             }
         }
-        scene.beats.push(Beat::Group(sightings));
+        scene.beats.push(Beat::Group(readings));
         scene.say("why", text);
         self.scenes.push(scene);
     }
 
-    async fn sighting(&self, when: &'static str, due: Duration) -> Sighting {
+    async fn reading(&self, when: &'static str, due: Duration) -> Sighting {
         self.stage.until(due).await;
         let rows = self.stage.rows();
         Sighting { when, rows }

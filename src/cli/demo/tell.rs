@@ -26,7 +26,7 @@ const TARGET_WIDTH: usize = 17;
 
 /// What a worker does in every attempt.
 const INTENT: &str = "ledger: lease, event and intent";
-const LOOKS: &str = "looks at the group";
+const RECONCILE_PASSES: &str = "looks at the group";
 
 /// Where text goes, and how it may look.
 struct Page<'a> {
@@ -87,7 +87,7 @@ fn beat(page: &mut Page<'_>, beat: &Beat) -> io::Result<()> {
         Beat::Said(who, text) => page.labelled(who, None, text),
         Beat::Attempt { worker, report, began } => attempt(page, worker, report, *began),
         Beat::LastCalls { worker, arrived, effects } => last_calls(page, worker, effects, *arrived),
-        Beat::Group(sightings) => group(page, sightings),
+        Beat::Group(readings) => group(page, readings),
     }
 }
 
@@ -131,7 +131,7 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
             leaving.join(", ")
         }
         "DescribeTargetHealth" if steps[..nth].iter().any(is_same) => "as it should be".to_owned(),
-        "DescribeTargetHealth" => LOOKS.to_owned(),
+        "DescribeTargetHealth" => RECONCILE_PASSES.to_owned(),
         "Finish" if matches!(report.ended, AttemptResult::Deferred(..) | AttemptResult::Waits(..)) => {
             "ledger: not settled yet; the lease is free".to_owned()
         }
@@ -145,7 +145,7 @@ fn headline(ended: &AttemptResult) -> (String, Tone) {
         AttemptResult::Settled(verdict)
         | AttemptResult::Deferred(verdict, _)
         | AttemptResult::Nothing(verdict) => Some(verdict.reason),
-        AttemptResult::Waits(..) => Some(Reason::AwaitsTurn),
+        AttemptResult::Waits(..) => Some(Reason::AwaitsQuota),
         AttemptResult::Duplicate(_)
         | AttemptResult::Paced(_)
         | AttemptResult::Busy(..)
@@ -153,7 +153,7 @@ fn headline(ended: &AttemptResult) -> (String, Tone) {
         | AttemptResult::LeaseLost { .. } => None,
     };
     let tone = match ended.outcome() {
-        Some(Outcome::Swapped | Outcome::AlreadyThere) => Tone::Good,
+        Some(Outcome::Moved | Outcome::AlreadyThere) => Tone::Good,
         Some(_) => Tone::Strong,
         None => Tone::Bad,
     };
@@ -192,7 +192,7 @@ fn last_calls(page: &mut Page<'_>, worker: &str, effects: &[Effect], arrived: Du
                 let target = effect.detail.rsplit(' ').next().unwrap_or_default();
                 (call, format!("{target} joins"))
             }
-            (call @ "DescribeTargetHealth", _) => (call, LOOKS.to_owned()),
+            (call @ "DescribeTargetHealth", _) => (call, RECONCILE_PASSES.to_owned()),
             (call, _) => (call, String::new()),
         };
         let at = millis(effect.at.saturating_sub(arrived));
@@ -206,13 +206,13 @@ fn last_calls(page: &mut Page<'_>, worker: &str, effects: &[Effect], arrived: Du
 }
 
 /// The group at several times, side by side; or once, if nothing changed.
-fn group(page: &mut Page<'_>, sightings: &[Sighting]) -> io::Result<()> {
+fn group(page: &mut Page<'_>, readings: &[Sighting]) -> io::Result<()> {
     let targets: BTreeSet<Target> =
-        sightings.iter().flat_map(|sighting| sighting.rows.iter().map(|row| row.target)).collect();
-    let states = |sighting: &Sighting| -> Vec<String> {
-        targets.iter().map(|target| state(*target, &sighting.rows)).collect()
+        readings.iter().flat_map(|reading| reading.rows.iter().map(|row| row.target)).collect();
+    let states = |reading: &Sighting| -> Vec<String> {
+        targets.iter().map(|target| state(*target, &reading.rows)).collect()
     };
-    let columns: Vec<Vec<String>> = sightings.iter().map(states).collect();
+    let columns: Vec<Vec<String>> = readings.iter().map(states).collect();
     if columns.iter().all(|column| Some(column) == columns.first()) {
         let rows = columns.first().map(Vec::as_slice).unwrap_or_default();
         let rows = targets.iter().zip(rows);
@@ -220,8 +220,8 @@ fn group(page: &mut Page<'_>, sightings: &[Sighting]) -> io::Result<()> {
         return page.labelled("group", None, &format!("as before: {}", now.join(", ")));
     }
     let mut heading = format!("   {:<10}{:<TARGET_WIDTH$}", "group", "");
-    for sighting in sightings {
-        heading.push_str(&cell(sighting.when));
+    for reading in readings {
+        heading.push_str(&cell(reading.when));
     }
     writeln!(page.out, "{}", heading.trim_end())?;
     for (n, target) in targets.iter().enumerate() {

@@ -189,14 +189,14 @@ fn line(name: &str, text: impl Into<String>) -> (String, String) {
 
 /// What was said, by whom, and when.
 fn said(told: &RecordedTrigger) -> (String, String) {
-    let (at, said) = (told.at(), told.said());
+    let (at, said) = (told.at(), told.text());
     match told {
         RecordedTrigger::Event(event) => {
             let id = event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string());
             line("event", format!("{id} of {} {} at {at}: \"{said}\"", event.kind, event.source))
         }
-        RecordedTrigger::Truth { .. } => line("seen", format!("by the timer at {at}: {said}")),
-        RecordedTrigger::Order { .. } => line("order", format!("at {at}: {said}")),
+        RecordedTrigger::Reading { .. } => line("seen", format!("by the timer at {at}: {said}")),
+        RecordedTrigger::Command { .. } => line("order", format!("at {at}: {said}")),
     }
 }
 
@@ -215,7 +215,7 @@ fn settled(event: &Explained<'_>, told: Option<&RecordedTrigger>) -> String {
         (None, Some(RecordedTrigger::Event(_)) | None) => {
             "the ledger has no entry of it: entries are kept for 30 days, records for good".to_owned()
         }
-        (None, Some(RecordedTrigger::Truth { .. } | RecordedTrigger::Order { .. })) => {
+        (None, Some(RecordedTrigger::Reading { .. } | RecordedTrigger::Command { .. })) => {
             "once: it is not delivered again".to_owned()
         }
     }

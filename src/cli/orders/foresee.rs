@@ -42,7 +42,7 @@ pub(super) async fn foresee<'a>(
     for route in routes.iter().copied() {
         foreseen.push(match &order.act {
             CommandKind::Swap(_) | CommandKind::Pin { .. } => {
-                let ground = Trigger::Order(order.clone());
+                let ground = Trigger::Command(order.clone());
                 let evidence = Evidence::now(&route.name, ground, ports.clock.random());
                 let preview = dry_run.preview(route, &evidence).await;
                 let preview = preview.map_err(|error| looking(route, error))?;

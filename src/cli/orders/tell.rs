@@ -88,7 +88,7 @@ fn row(done: &Done, order: &OperatorCommand) -> OrderRow {
     match &done.became {
         CommandResult::Ordered(Ordered::InForce(state)) => OrderRow {
             outcome: "InForce",
-            reason: Some(Reason::Ordered.as_str()),
+            reason: Some(Reason::OperatorCommand.as_str()),
             id: Some(format!("{}/{}", state.route, state.chain.seq)),
             note: in_force(&done.route, state, order),
             ..blank
@@ -182,7 +182,7 @@ fn of_attempt(report: &Report, order: &OperatorCommand) -> Option<Failure> {
                 return Some(refusal(route, order, verdict));
             }
             Outcome::Failed => (verdict.note.clone(), exit_by(verdict)),
-            Outcome::Swapped
+            Outcome::Moved
             | Outcome::Registered
             | Outcome::AlreadyThere
             | Outcome::Superseded

@@ -21,8 +21,8 @@ type Line = (String, String);
 /// Writes everything about a route.
 pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let view = RouteView::of(survey);
-    let title = format!("route {}: {}", clean(&view.route), view.standing);
-    let title = look.paint(tone(survey.judgement.standing), &title);
+    let title = format!("route {}: {}", clean(&view.route), view.state);
+    let title = look.paint(tone(survey.judgement.health), &title);
     writeln!(out, "{title}")?;
     let mut lines =
         vec![line("why", &view.why), line("strategy", format!("{}, mode {}", view.strategy, view.mode))];

@@ -13,7 +13,7 @@ use writerlink_engine::survey::{RouteSurvey, Survey};
 struct FlatRow {
     at: String,
     route: String,
-    standing: &'static str,
+    state: &'static str,
     why: String,
     strategy: &'static str,
     mode: &'static str,
@@ -54,7 +54,7 @@ fn row(survey: &RouteSurvey) -> FlatRow {
     FlatRow {
         at: view.at,
         route: view.route,
-        standing: view.standing,
+        state: view.state,
         why: view.why,
         strategy: view.strategy,
         mode: view.mode,

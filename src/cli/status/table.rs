@@ -10,10 +10,10 @@ use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::survey::view::RouteView;
 use writerlink_engine::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
 
-const HEADINGS: [&str; 7] = ["ROUTE", "STANDING", "INSTANCE", "TARGET", "NLB", "MOVED", "HELD BACK"];
+const HEADINGS: [&str; 7] = ["ROUTE", "STATE", "INSTANCE", "TARGET", "NLB", "MOVED", "HELD"];
 
 /// The place of [`RouteHealth`] among the columns: the one that is never cut short, and has a colour.
-const STANDING: usize = 1;
+const STATE: usize = 1;
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -27,8 +27,8 @@ pub(super) fn write(survey: &Survey, look: Look, out: &mut dyn Write) -> io::Res
     let widths = widths(&rows);
     writeln!(out, "{}", line(&HEADINGS.map(str::to_owned), &widths, |_| None, look))?;
     for (route, row) in survey.routes.iter().zip(&rows) {
-        let tone = tone(route.judgement.standing);
-        let tone_of = |column| (column == STANDING).then_some(tone);
+        let tone = tone(route.judgement.health);
+        let tone_of = |column| (column == STATE).then_some(tone);
         writeln!(out, "{}", line(row, &widths, tone_of, look))?;
     }
     let words: Vec<_> = survey.routes.iter().flat_map(words).collect();
@@ -38,11 +38,11 @@ pub(super) fn write(survey: &Survey, look: Look, out: &mut dyn Write) -> io::Res
     pairs(&words, out)
 }
 
-pub(super) fn tone(standing: RouteHealth) -> Tone {
-    match standing {
-        RouteHealth::Right => Tone::Good,
-        RouteHealth::Wrong => Tone::Bad,
-        RouteHealth::Moving | RouteHealth::Unknown => Tone::Strong,
+pub(super) fn tone(health: RouteHealth) -> Tone {
+    match health {
+        RouteHealth::InSync => Tone::Good,
+        RouteHealth::OutOfSync => Tone::Bad,
+        RouteHealth::Converging | RouteHealth::Held | RouteHealth::Unknown => Tone::Strong,
     }
 }
 
@@ -55,7 +55,7 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
     };
     let cells = [
         survey.route.name.to_string(),
-        survey.judgement.standing.to_string(),
+        survey.judgement.health.to_string(),
         or_dash(desired.map(|desired| desired.instance.to_string())),
         or_dash(desired.map(|desired| desired.target.to_string())),
         or_dash(desired.map(|desired| nlb(survey, desired))),
@@ -114,7 +114,7 @@ fn widths(rows: &[[String; 7]]) -> [usize; 7] {
         let mut wide = widths.iter_mut().enumerate();
         let widest = wide
             .by_ref()
-            .filter(|(column, width)| *column != STANDING && **width > COLUMN_MIN)
+            .filter(|(column, width)| *column != STATE && **width > COLUMN_MIN)
             .max_by_key(|(_, width)| **width);
         match widest {
             Some((_, width)) => *width -= 1,
@@ -162,7 +162,7 @@ fn cut(text: &str, width: usize) -> String {
 fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     let view = RouteView::of(survey);
     let mut words = Vec::new();
-    if survey.judgement.standing != RouteHealth::Right {
+    if survey.judgement.health != RouteHealth::InSync {
         words.push(view.why);
     }
     // A judgement that names the rule already has said so.

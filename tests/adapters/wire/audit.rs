@@ -251,7 +251,7 @@ fn of_today(document: &str, trial: &Trial) -> Option<String> {
     let all = trial.says("audit list --output jsonl").out;
     let all: Vec<Value> = all.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let days: BTreeSet<&str> = all.iter().map(|row| &row["at"].as_str().unwrap()[..10]).collect();
-    let swapped = all.iter().find(|row| row["route"] == "orders" && row["outcome"] == "Swapped").unwrap();
+    let swapped = all.iter().find(|row| row["route"] == "orders" && row["outcome"] == "Moved").unwrap();
     let text = |field: &str| swapped[field].as_str().unwrap();
     let key = "1d9d3a4fa3d54917f4f680acf213986c93c6fa3370483ab261afb17fa2b8db7f";
     let transition = "019dff8c-1dd0-7000-8000-000000000002";

@@ -93,7 +93,7 @@ async fn what_cannot_be_decided_is_told_with_the_same_words_by_plan_and_replay()
 #[tokio::test]
 async fn an_event_on_standard_input_is_replayed_once_and_then_is_a_duplicate() {
     let trial = Trial::ready().await;
-    for outcome in ["Swapped", "Duplicate"] {
+    for outcome in ["Moved", "Duplicate"] {
         let mut command = trial.command("replay - --output json");
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();

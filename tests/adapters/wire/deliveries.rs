@@ -14,7 +14,7 @@ async fn moves_its_group_once(name: &str) {
     assert_eq!(first.code, 0, "{}", first.err);
     assert_eq!(trial.group_holds().await, [NEW], "{}", first.err);
     let log = first.log();
-    assert!(log.iter().any(|line| line["outcome"] == "Swapped"), "{}", first.err);
+    assert!(log.iter().any(|line| line["outcome"] == "Moved"), "{}", first.err);
 
     trial.send("aurora-source", &body).await;
     let load_balancer = Stub::answering(Answer::elbv2("DescribeTargetHealth", ""));
@@ -37,7 +37,7 @@ fn reads_back(trial: &Trial) {
     let records = list["records"].as_array().unwrap();
     let kinds: Vec<_> = records.iter().map(|r| r["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["finished", "started"], "{list}");
-    assert_eq!(records[0]["outcome"], "Swapped");
+    assert_eq!(records[0]["outcome"], "Moved");
     assert_eq!(records[0]["target"], format!("{NEW}:3306"));
     assert_eq!(records[0]["instance"], "aurora-source-instance-2");
     let show = trial.says("audit show aurora-source/2");
@@ -86,7 +86,7 @@ async fn one_failover_in_four_forms_and_its_completion_are_two_events() {
     let said = trial.says("run --drain --log json");
     let outcomes: Vec<_> =
         said.log().iter().filter_map(|l| l["outcome"].as_str().map(str::to_owned)).collect();
-    let wanted = ["Swapped", "Duplicate", "Duplicate", "Duplicate", "AlreadyThere"];
+    let wanted = ["Moved", "Duplicate", "Duplicate", "Duplicate", "AlreadyThere"];
     assert_eq!(outcomes, wanted, "{}", said.err);
     assert_eq!(trial.group_holds().await, [NEW]);
 }

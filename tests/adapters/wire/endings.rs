@@ -18,7 +18,7 @@ async fn polling(trial: &Trial) -> (Background, String) {
     let started = worker.wait_for("started");
     let first = completed("aurora-source", 2, 1);
     trial.send("aurora-source", &first).await;
-    worker.wait_for("Swapped");
+    worker.wait_for("Moved");
     (worker, started)
 }
 

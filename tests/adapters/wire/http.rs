@@ -68,7 +68,7 @@ async fn with_200_half_open_connections_and_few_files_failovers_go_on() {
     let held: Vec<TcpStream> = (0..HALF_OPEN).filter_map(|_| half_open(port)).collect();
     trial.send("aurora-source", &completed("aurora-source", 2, 1)).await;
     let clock = SystemClock::start();
-    worker.wait_for("Swapped");
+    worker.wait_for("Moved");
     let took = clock.monotonic();
     assert!(took < SOON, "{took:?}");
     assert_eq!(trial.group_holds().await, [NEW]);

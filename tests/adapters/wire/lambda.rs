@@ -22,7 +22,7 @@ async fn an_event_that_was_rejected_is_replayed_anew_once_its_cause_is_mended() 
     assert_eq!(trial.group_holds().await, [OLD]);
     let mended = said(with(both(), "replay").arg(&event));
     assert_eq!(mended.code, 0, "{}", mended.err);
-    assert!(mended.out.contains("Swapped"), "{}", mended.out);
+    assert!(mended.out.contains("Moved"), "{}", mended.out);
     assert_eq!(trial.group_holds().await, [NEW]);
     assert_eq!(said(&mut with(both(), "audit verify")).code, 0);
 }
@@ -42,6 +42,6 @@ async fn the_lambdas_two_variables_and_its_event_move_its_group() {
     let event = trial.sample_path("aurora-failover-started.lambda-sns");
     let replay = said(lambda("replay").arg(event));
     assert_eq!(replay.code, 0, "{}", replay.err);
-    assert!(replay.out.contains("Swapped"), "{}", replay.out);
+    assert!(replay.out.contains("Moved"), "{}", replay.out);
     assert_eq!(trial.group_holds().await, [NEW]);
 }

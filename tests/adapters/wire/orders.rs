@@ -11,7 +11,7 @@ async fn a_swap_moves_the_group_and_records_the_callers_arn() {
     let said = trial.says(&format!("{SWAP} --yes --output json"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     let row = &said.json()["ordered"][0];
-    assert_eq!(row["outcome"], "Swapped", "{row}");
+    assert_eq!(row["outcome"], "Moved", "{row}");
     assert_eq!(trial.group_holds().await, [NEW]);
     let by = row["by"].as_str().unwrap();
     assert!(by.starts_with("arn:aws:"), "{by}");

@@ -31,7 +31,7 @@ async fn named() -> (Trial, NameServer, String) {
     let servers = format!("{}, {}", down.address(), server.address());
     let list = servers.replace(", ", "\", \"");
     trial.with_table(&format!("[dns]\nresolver = [\"{list}\"]\n"));
-    trial.with_route_setting(&format!("truth = \"dns\"\nendpoint = \"{ENDPOINT}\""));
+    trial.with_route_setting(&format!("discovery = \"dns\"\nendpoint = \"{ENDPOINT}\""));
     (trial, server, servers)
 }
 

@@ -27,7 +27,7 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     let route = &json["routes"][0];
     assert_eq!(route["standing"], "right", "{route}");
     assert_eq!(route["groups"][0]["targets"][0]["target"], format!("{NEW}:3306"));
-    assert_eq!(route["last_move"]["outcome"], "Swapped");
+    assert_eq!(route["last_move"]["outcome"], "Moved");
     assert_eq!(route["chain"]["seq"], 2);
     assert_eq!(route["unread"], Value::Array(Vec::new()));
     assert_eq!(json["queue"]["visible"], 1, "{json}");
@@ -100,7 +100,7 @@ async fn a_load_balancer_that_may_not_be_asked_hides_nothing_else() {
         "route aurora-source: unknown",
         "aurora-source-instance-2 at 10.0.2.10:3306",
         "DescribeTargetHealth failed (denied, AccessDenied): no DescribeTargetHealth for you",
-        "Swapped (WriterMoved), by replay",
+        "Moved (WriterMoved), by replay",
     ] {
         let one_line = shown.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(one_line.contains(part), "{part}: {}", shown.out);
@@ -157,9 +157,9 @@ async fn an_event_is_explained_before_and_after_it_moved_a_route() {
     let after = &after["explained"][0];
     let asked = after["asked"].as_array().unwrap();
     assert_eq!(asked.last().unwrap()["question"], "new", "{after}");
-    assert_eq!(after["reason"], "SettledBefore", "{after}");
+    assert_eq!(after["reason"], "AlreadyProcessed", "{after}");
     let key = after["event_key"].as_str().unwrap();
     let recorded = trial.says(&format!("explain {key}"));
     assert_eq!(recorded.code, 0, "{}", recorded.err);
-    assert!(recorded.out.contains("settled  as Swapped, in attempt 1"), "{}", recorded.out);
+    assert!(recorded.out.contains("settled  as Moved, in attempt 1"), "{}", recorded.out);
 }

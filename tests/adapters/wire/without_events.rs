@@ -20,7 +20,7 @@ async fn a_cluster(rds: &aws_sdk_rds::Client) {
 #[tokio::test]
 async fn a_failover_of_which_no_event_tells_moves_the_group() {
     let trial = Trial::ready().await;
-    trial.with_route_setting("truth = \"rds\"");
+    trial.with_route_setting("discovery = \"rds\"");
     trial.with_table("[reconcile]\ninterval_seconds = 5\n");
     let rds = trial.rds();
     a_cluster(&rds).await;
@@ -30,7 +30,7 @@ async fn a_failover_of_which_no_event_tells_moves_the_group() {
     let fail_over = rds.failover_db_cluster().db_cluster_identifier("aurora-source");
     let fail_over = fail_over.target_db_instance_identifier("aurora-source-instance-2");
     fail_over.send().await.unwrap();
-    let line = worker.wait_for("\"outcome\":\"Swapped\"");
+    let line = worker.wait_for("\"outcome\":\"Moved\"");
     assert!(line.contains("\"cause\":\"reconcile\""), "{line}");
     assert_eq!(trial.group_holds().await, [NEW]);
     // ministack's targets serve at once.
@@ -39,7 +39,7 @@ async fn a_failover_of_which_no_event_tells_moves_the_group() {
     assert_eq!(worker.ends().0, Some(0));
     let listed = trial.says("audit list --output json");
     assert_eq!(listed.code, 0, "{}", listed.err);
-    assert!(listed.out.contains("TruthMoved"), "{}", listed.out);
+    assert!(listed.out.contains("WriterChanged"), "{}", listed.out);
     let verified = trial.says("audit verify");
     assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
 }

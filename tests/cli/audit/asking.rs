@@ -18,9 +18,9 @@ async fn a_list_looks_like_this() {
     let said = done(desk.says("audit list --route orders --limit 3").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
     AT                        RECORD    WHAT     REASON       INSTANCE  TOOK
-    2026-05-06T23:05:04.000Z  orders/4  Swapped  WriterMoved  orders-3  0 ms
+    2026-05-06T23:05:04.000Z  orders/4  Moved  WriterMoved  orders-3  0 ms
     2026-05-06T23:05:04.000Z  orders/3  started  -            orders-3  0 ms
-    2026-05-06T23:02:31.000Z  orders/2  Swapped  WriterMoved  orders-2  0 ms
+    2026-05-06T23:02:31.000Z  orders/2  Moved  WriterMoved  orders-2  0 ms
     "#);
     insta::assert_snapshot!(said.err, @"there may be more; go on with --cursor 2026-05-06T23:02:31.000Z/orders/2");
     let said = done(desk.says("audit list --route orders --limit 1 --output json").await);
@@ -33,7 +33,7 @@ async fn a_list_looks_like_this() {
           "route": "orders",
           "seq": 4,
           "kind": "finished",
-          "outcome": "Swapped",
+          "outcome": "Moved",
           "reason": "WriterMoved",
           "cause": "event",
           "instance": "orders-3",
@@ -143,7 +143,7 @@ async fn a_transition_is_shown_with_who_ordered_it() {
       hash      HASH
       follows   HASH
 
-    orders/2  2026-05-06T23:00:00.000Z  Swapped (Ordered)
+    orders/2  2026-05-06T23:00:00.000Z  Moved (Ordered)
       by        desk:1, writerlink VERSION; attempt 1, generation 1
       of        writerlink, configuration CONFIG
       desired   orders-3 at 10.0.3.11:3306
@@ -201,7 +201,7 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
     kind: "finished"
     note: "the group holds orders-3 at 10.0.3.11:3306 and no other writer"
     ordered_by: "arn:aws:sts::123456789012:assumed-role/Operator/ada"
-    outcome: "Swapped"
+    outcome: "Moved"
     owner: "desk:1"
     prev_hash: "HASH"
     reason: "Ordered"

@@ -110,7 +110,7 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     let said = done(said);
     insta::assert_snapshot!(redacted(&said.out), @r#"
     2026-05-06T23:02:31.000Z  orders/1            started         -               orders-2      0 ms
-    2026-05-06T23:02:31.000Z  orders/2            Swapped         WriterMoved     orders-2      0 ms
+    2026-05-06T23:02:31.000Z  orders/2            Moved         WriterMoved     orders-2      0 ms
     2026-05-06T23:05:09.000Z  orders/3            started         -               orders-2      0 ms
     2026-05-06T23:05:09.000Z  orders/4            AlreadyThere    NothingToDo     orders-2      0 ms
     "#);

@@ -25,11 +25,11 @@ fn an_instances_address_must_be_known_and_lie_in_the_allowed_ranges() {
 
 #[test]
 fn a_source_must_answer_with_an_address_that_the_route_allows() {
-    let says = |testimony: Option<SourceReport>| {
+    let says = |report: Option<SourceReport>| {
         let mut case = Case::good();
         case.route().reading =
-            SourceReports(testimony.map(|said| (DiscoverySource::Rds, said)).into_iter().collect());
-        case.says("truth")
+            SourceReports(report.map(|said| (DiscoverySource::Rds, said)).into_iter().collect());
+        case.says("discovery")
     };
     let writer = |ip: &str| SourceReport::Members {
         writer: Member { instance: Some(instance("orders-1")), ip: ip.parse().unwrap() },
@@ -103,12 +103,12 @@ fn where_an_instance_is_stays_open_when_its_endpoint_cannot_be_looked_up() {
 #[test]
 fn a_cluster_without_vpc_networking_fails_and_is_not_unclear_besides() {
     let without = |networking| {
-        let mut case = Case::with("truth = \"rds\"");
+        let mut case = Case::with("discovery = \"rds\"");
         let route = case.route();
         route.vpc_networking = networking;
         let unclear = SourceReport::Unclear("the cluster orders has no VPC networking".to_owned());
         route.reading = SourceReports([(DiscoverySource::Rds, unclear)].into());
-        (case.says("VPC networking"), case.says("truth"))
+        (case.says("VPC networking"), case.says("discovery"))
     };
     assert_eq!(without(Ok(Switch::On)), (Pass, Warn));
     assert_eq!(without(Ok(Switch::Off)), (Fail, Skipped));

@@ -81,15 +81,15 @@ fn who_asks_no_names_hears_nothing_of_resolvers() {
 
 #[test]
 fn an_unclear_discovery_comes_with_advice_about_the_sources_asked() {
-    let remedy = |lines: &str, witness| {
+    let remedy = |lines: &str, source| {
         let mut case = Case::with(lines);
         let unclear = SourceReport::Unclear("no answer".to_owned());
-        case.route().reading = SourceReports(vec![(witness, unclear)]);
-        case.lines("truth")[0].remedy.clone().unwrap()
+        case.route().reading = SourceReports(vec![(source, unclear)]);
+        case.lines("discovery")[0].remedy.clone().unwrap()
     };
-    let dns = format!("truth = \"dns\"\nendpoint = \"{ENDPOINT}\"");
+    let dns = format!("discovery = \"dns\"\nendpoint = \"{ENDPOINT}\"");
     let told = remedy(&dns, DiscoverySource::Dns);
     assert!(told.contains("resolver") && !told.contains("RDS"), "{told}");
-    let told = remedy("truth = \"rds\"", DiscoverySource::Rds);
+    let told = remedy("discovery = \"rds\"", DiscoverySource::Rds);
     assert!(told.contains("the role may ask RDS"), "{told}");
 }

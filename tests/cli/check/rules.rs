@@ -59,7 +59,7 @@ fn a_disabled_rule_brings_nothing_and_one_of_two_is_enough() {
 #[test]
 fn who_asks_his_witnesses_follows_without_events_so_it_is_a_warning() {
     let asks = || {
-        let mut case = Case::with("truth = \"rds\"");
+        let mut case = Case::with("discovery = \"rds\"");
         case.facts.rules = Ok(Vec::new());
         case
     };

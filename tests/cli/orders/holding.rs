@@ -144,7 +144,7 @@ async fn a_pause_waits_for_a_move_in_progress_and_comes_after_its_last_call() {
     assert!(said.log.contains("route orders is held by w1 for at most"), "{}", said.log);
     let chain = desk.rig.chain(0).await;
     let kinds: Vec<_> = chain.iter().map(|stored| stored.record.entry.kind).collect();
-    assert_eq!(kinds, [RecordKind::Started, RecordKind::Finished, RecordKind::Ordered]);
+    assert_eq!(kinds, [RecordKind::Started, RecordKind::Finished, RecordKind::Command]);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 2)]);
     drop(worker);
 }
@@ -231,7 +231,7 @@ async fn an_order_is_on_record_with_who_and_why() {
     assert_eq!(said.code, 0, "{}", said.err);
     let chain = desk.rig.chain(0).await;
     let entry = &chain[0].record.entry;
-    assert_eq!((entry.kind, entry.cause), (RecordKind::Ordered, Cause::Operator));
+    assert_eq!((entry.kind, entry.cause), (RecordKind::Command, Cause::Operator));
     let wanted = format!("pause until 2026-05-07T01:00:00.000Z by {WHO}: a long night");
     assert_eq!(entry.note, wanted);
     let listed = desk.says("audit list --cause operator --output json").await;

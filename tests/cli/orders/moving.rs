@@ -21,7 +21,7 @@ async fn a_swap_moves_the_route_and_records_who_and_why() {
     let line = "swap orders --to orders-3 --reason \"sick zone\" --yes --output json";
     let said = desk.says(line).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_eq!(said.outcomes(), ["Swapped"]);
+    assert_eq!(said.outcomes(), ["Moved"]);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 3)]);
     let chain = desk.rig.chain(0).await;
     let kinds: Vec<_> = chain.iter().map(|s| s.record.entry.kind).collect();
@@ -30,11 +30,11 @@ async fn a_swap_moves_the_route_and_records_who_and_why() {
         let entry = &stored.record.entry;
         assert_eq!(entry.cause, Cause::Operator);
         assert_eq!(entry.owner.as_str(), "desk:1");
-        let said = entry.told.as_ref().unwrap().said();
+        let said = entry.told.as_ref().unwrap().text();
         assert_eq!(said, format!("swap to orders-3 by {WHO}: sick zone"));
     }
     let entry = &chain[1].record.entry;
-    assert_eq!((entry.outcome, entry.reason), (Some(Outcome::Swapped), Some(Reason::Ordered)));
+    assert_eq!((entry.outcome, entry.reason), (Some(Outcome::Moved), Some(Reason::OperatorCommand)));
     let shown = desk.rig_shows(&said).await;
     assert!(shown.contains("sick zone"), "{shown}");
 }
@@ -54,7 +54,7 @@ impl Desk {
 async fn a_swap_to_where_the_route_is_changes_nothing() {
     let desk = Desk::with(&["orders"]).await;
     let line = "swap orders --to orders-2 --reason x --yes --output json";
-    assert_eq!(desk.says(line).await.outcomes(), ["Swapped"]);
+    assert_eq!(desk.says(line).await.outcomes(), ["Moved"]);
     desk.pass(5 * MINUTE).await;
     let calls = desk.mutating_calls();
     let again = desk.says(line).await;
@@ -116,10 +116,10 @@ async fn refused_then_let_through(desk: &Desk, rule: &str, since: &str) {
     let past = format!("{line} --override {rule} --yes --output json");
     let past = desk.says(&past).await;
     assert_eq!(past.code, 0, "{rule}: {}", past.err);
-    assert_eq!(past.outcomes(), ["Swapped"]);
+    assert_eq!(past.outcomes(), ["Moved"]);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 3)]);
     let chain = desk.rig.chain(0).await;
-    let told = chain.last().unwrap().record.entry.told.as_ref().unwrap().said().to_owned();
+    let told = chain.last().unwrap().record.entry.told.as_ref().unwrap().text().to_owned();
     assert!(told.contains(&format!("overriding {rule}")), "{told}");
 }
 

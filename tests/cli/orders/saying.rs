@@ -53,7 +53,7 @@ async fn at_a_terminal_the_plan_is_shown_and_only_a_yes_carries_it_out() {
     "#);
     insta::assert_snapshot!(said.out, @r#"
     ROUTE   ORDER  OUTCOME  TARGET          TOOK  NOTE
-    orders  swap   Swapped  10.0.2.11:3306  0 ms  the group holds orders-2 at 10.0.2.11:3306 and no
+    orders  swap   Moved  10.0.2.11:3306  0 ms  the group holds orders-2 at 10.0.2.11:3306 and no
                                                   other writer
     "#);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 2)]);

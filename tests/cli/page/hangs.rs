@@ -148,7 +148,7 @@ impl Stage {
     /// The turns that the log has told.
     fn turns(&self) -> u64 {
         let log = self.shown.log.lines();
-        let turns = log.iter().filter_map(|line| line["worker_turns"].as_u64());
+        let turns = log.iter().filter_map(|line| line["receive_loop_passes"].as_u64());
         turns.sum()
     }
 }

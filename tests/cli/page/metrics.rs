@@ -147,7 +147,7 @@ async fn what_is_counted_here_is_what_the_log_counted() {
         happened += usize::from(expected > 0.0);
     }
     assert!(happened >= 12, "{happened}");
-    let swapped = "writerlink_attempts_total{route=\"orders\",outcome=\"Swapped\"}";
+    let swapped = "writerlink_attempts_total{route=\"orders\",outcome=\"Moved\"}";
     assert_eq!(samples.value(swapped), Some(3.0));
 }
 

@@ -106,7 +106,7 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
         "billing-3, weight 100",
         "nobody has said yet",
         "✕ Rejected UnknownInstance",
-        "✓ Swapped WriterMoved",
+        "✓ Moved WriterMoved",
         "serving after",
         "old target gone after",
     ] {
@@ -117,7 +117,7 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
 #[tokio::test(start_paused = true)]
 async fn the_header_of_every_page_names_installation_and_configuration() {
     let shown = Shown::after_a_day().await;
-    let moved = shown.transition_with(0, "Swapped").await;
+    let moved = shown.transition_with(0, "Moved").await;
     for path in [
         "/".to_owned(),
         format!("/transitions/{moved}"),
@@ -136,7 +136,7 @@ async fn the_header_of_every_page_names_installation_and_configuration() {
 #[tokio::test(start_paused = true)]
 async fn the_page_of_a_transition_shows_the_configuration_of_each_record() {
     let shown = Shown::after_a_day().await;
-    let moved = shown.transition_with(0, "Swapped").await;
+    let moved = shown.transition_with(0, "Moved").await;
     let page = text(&shown.get(&format!("/transitions/{moved}")).await);
     let named = format!("Installation orders-prod, configuration {}", provenance().config);
     assert!(page.matches(&named).count() >= 2, "{page}");
@@ -167,7 +167,7 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     let metrics = shown.get("/metrics").await.body;
     assert!(metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"), "{metrics}");
     let log = shown.log.lines();
-    let mut counted = log.iter().filter_map(|line| line["route_diverged"].as_u64());
+    let mut counted = log.iter().filter_map(|line| line["routes_out_of_sync"].as_u64());
     assert_eq!(counted.next_back(), Some(1), "the log's metric says the same");
 }
 

@@ -77,7 +77,7 @@ async fn the_walk_ends_where_the_evidence_is_stopped() {
         (last["question"].as_str().unwrap().to_owned(), explained[0]["reason"].clone())
     };
     let same = desk.file_with(&eventbridge(&desk.rig.completed(0, 2, 59)));
-    assert_eq!(stopped_at(&same).await, ("new".to_owned(), "SettledBefore".into()));
+    assert_eq!(stopped_at(&same).await, ("new".to_owned(), "AlreadyProcessed".into()));
     // The other envelopes hold the same event.
     let late = desk.rig.completed(0, 1, 30);
     for body in [eventbridge(&late), rds_sns(&late), sns_envelope(&late)] {
@@ -106,13 +106,13 @@ async fn a_recorded_event_is_explained_by_its_records() {
     event 23e3e8c5a9641e70dbf3bf29435fd49fdec8937e19d37c0b767e93fe76a916f9 on route orders
       event    RDS-EVENT-0071 of CLUSTER orders at 2026-05-06T23:00:59.000Z: "Completed failover to DB
                instance: orders-2"
-      settled  as Swapped, in attempt 1
+      settled  as Moved, in attempt 1
 
     orders/1  2026-05-06T23:01:00.000Z  started
       note      moves to orders-2 at 10.0.2.11:3306
       pointing  to orders-2 at 10.0.2.11:3306
 
-    orders/2  2026-05-06T23:01:00.000Z  Swapped (WriterMoved)
+    orders/2  2026-05-06T23:01:00.000Z  Moved (WriterMoved)
       rule      the event says who writes, and the group follows
       note      the group holds orders-2 at 10.0.2.11:3306 and no other writer
       pointing  to orders-2 at 10.0.2.11:3306
@@ -121,7 +121,7 @@ async fn a_recorded_event_is_explained_by_its_records() {
     "#);
     let decided = desk.says(&format!("explain {key} --output json")).await.rows("decided");
     let last = decided.last().unwrap();
-    assert_eq!(decided[1]["outcome"], "Swapped");
+    assert_eq!(decided[1]["outcome"], "Moved");
     assert_eq!(last["meaning"].is_string(), last["reason"].is_string());
     let id = decided[0]["transition"].as_str().unwrap();
     let by_id = desk.says(&format!("explain {id}")).await;

@@ -49,12 +49,12 @@ async fn one_route_alone_is_shown_in_every_detail() {
       points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:09.000Z (10m ago)
       group      targetgroup/orders/73e2d6bc24d8a067
                  10.0.2.11:3306 healthy, orders-2, where the route points
-      moved      2026-05-06T23:00:10.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1,
+      moved      2026-05-06T23:00:10.000Z (10m ago): Moved (WriterMoved), by event, attempt 1,
                  orders/2
                  the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases     since the evidence of 2026-05-06T23:00:09.000Z: announced +1000 ms, registered +1000
                  ms, deregistered +1000 ms, finished +1000 ms, serving +192 s, old target gone +302 s
-      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): drained (TargetGone)
+      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): drained (TargetRemoved)
       chain      ends at 4, hash fcfbbb2e1e05167b9245d6331d00f91773efc693b6217f5f18205f029ba2dda3
 
     queue  0 waiting, 0 in flight; dead letters: 0
@@ -79,13 +79,13 @@ async fn a_move_is_seen_on_its_way_until_its_target_serves() {
       group      targetgroup/orders/73e2d6bc24d8a067
                  10.0.1.11:3306 draining (Target.DeregistrationInProgress), orders-1
                  10.0.2.11:3306 initial (Elb.RegistrationInProgress), orders-2, where the route points
-      moved      2026-05-06T23:00:00.000Z (20s ago): Swapped (WriterMoved), by event, attempt 1,
+      moved      2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved), by event, attempt 1,
                  orders/2
                  the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
                  deregistered +0 ms, finished +0 ms
       following  orders-2 at 10.0.2.11:3306: awaited; still to go: 10.0.1.11:3306
-      newest     orders/2 2026-05-06T23:00:00.000Z (20s ago): Swapped (WriterMoved)
+      newest     orders/2 2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved)
       chain      ends at 2, hash 3bc11a8088274987c35591c0b31f935f43fadf4fc21f3d7b20ea822454ab8f38
 
     queue  0 waiting, 0 in flight; dead letters: 0
@@ -169,13 +169,13 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
                  10.0.2.11:3306 healthy, orders-2, where the route points
       group      of orders-3, weight 0: targetgroup/orders-3/73e2d6bc24d8a067
                  10.0.3.11:3306 healthy, orders-3
-      moved      2026-05-06T23:00:00.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1,
+      moved      2026-05-06T23:00:00.000Z (10m ago): Moved (WriterMoved), by event, attempt 1,
                  orders/2
                  the listener gives everything to orders-2 at 10.0.2.11:3306; weights before: orders-1
                  100, orders-2 0, orders-3 0; after: orders-1 0, orders-2 100, orders-3 0
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, weights moved +0 ms,
                  finished +0 ms, serving +1000 ms
-      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): serving (TargetServes)
+      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): serving (TargetHealthy)
       chain      ends at 3, hash 21000793737c2d2ee2f20741108ce98789e59d0cb6f26f08861e020b5bce1427
 
     queue  0 waiting, 0 in flight; dead letters: 0

@@ -94,11 +94,11 @@ async fn status_of_an_unreadable_ledger_is_an_error_and_shows_what_it_can() {
       strategy  swap, mode enforce
       group     targetgroup/orders/73e2d6bc24d8a067
                 10.0.2.11:3306 healthy, orders-2
-      moved     2026-05-06T23:00:00.000Z (10m ago): Swapped (WriterMoved), by event, attempt 1, orders/2
+      moved     2026-05-06T23:00:00.000Z (10m ago): Moved (WriterMoved), by event, attempt 1, orders/2
                 the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases    since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
                 deregistered +0 ms, finished +0 ms, serving +191 s, old target gone +301 s
-      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): drained (TargetGone)
+      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): drained (TargetRemoved)
       not read  state: GetItem failed (denied, AccessDeniedException): not authorized to perform this
                 action
 

@@ -122,7 +122,7 @@ async fn contradict(desk: &Desk, reason: Reason) {
         by: owner.clone(),
     };
     let entry = Entry {
-        kind: RecordKind::Noticed,
+        kind: RecordKind::DriftDetected,
         at: now,
         transition: TransitionId::from_parts(now, 1),
         attempt: 1,
@@ -153,18 +153,18 @@ async fn sources_in_conflict_are_shown_by_every_reader_of_the_state() {
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 1, 0));
     desk.pass(10 * MINUTE).await;
     drop(worker);
-    contradict(&desk, Reason::TruthUnclear).await;
+    contradict(&desk, Reason::SourcesUnclear).await;
     let json = desk.says("status --detailed-exitcode --output json").await;
     assert_eq!(json.code, 2);
     let route = &json.rows("routes")[0];
     assert_eq!(route["standing"], "unknown");
-    assert_eq!(route["source_conflict"]["reason"], "TruthUnclear");
+    assert_eq!(route["source_conflict"]["reason"], "SourcesUnclear");
     assert_eq!(route["source_conflict"]["by"], "timer");
     let detail = desk.says("status orders").await.out;
-    assert!(detail.contains("conflict   TruthUnclear since"), "{detail}");
+    assert!(detail.contains("conflict   SourcesUnclear since"), "{detail}");
     assert!(detail.contains("dns says orders-3"), "{detail}");
     let csv = desk.says("status --output csv").await.out;
-    assert!(csv.contains(",TruthUnclear,"), "{csv}");
+    assert!(csv.contains(",SourcesUnclear,"), "{csv}");
     let plan = desk.says("plan orders --detailed-exitcode").await;
     assert_eq!(plan.code, 2, "{}", plan.out);
     assert!(plan.out.contains("Unresolved"), "{}", plan.out);

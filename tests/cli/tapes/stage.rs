@@ -172,7 +172,7 @@ fn arrange(rig: &mut Rig, words: &str) {
     };
     let route = rig.routes.iter_mut().find(|route| route.name.as_str() == name).unwrap();
     if let Some(sources) = rest.strip_prefix("asks ") {
-        route.policy.truth = list(sources).into_iter().map(source).collect();
+        route.policy.discovery = list(sources).into_iter().map(source).collect();
         route.policy.endpoint = Some(endpoint(Database::Cluster, &SourceId::new(name).unwrap()));
     } else if let Some(instances) = rest.strip_prefix("has no instance but ") {
         let known = list(instances);

@@ -61,7 +61,7 @@ impl Checker {
         let heard = self.rds.heard(&route.name, Duration::ZERO);
         let heard: Vec<Heard> = heard.into_iter().filter(|h| h.by == effect.process).collect();
         let case = Case { heard: &heard, said, trust: route.policy.trust_event, now: effect.at };
-        for of in &route.policy.truth {
+        for of in &route.policy.discovery {
             let since_the_move = |h: &&Heard| h.of == *of && h.at > watched.moved_at;
             let readings = heard.iter().filter(since_the_move);
             let agreeing = readings.filter(|h| h.ip == said.target.ip).count();

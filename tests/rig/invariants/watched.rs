@@ -106,11 +106,11 @@ impl Watched {
             (
                 RecordKind::Deferred
                 | RecordKind::Finished
-                | RecordKind::Ordered
-                | RecordKind::Noticed
-                | RecordKind::Serving
-                | RecordKind::NotServing
-                | RecordKind::Drained
+                | RecordKind::Command
+                | RecordKind::DriftDetected
+                | RecordKind::TargetHealthy
+                | RecordKind::TargetNotHealthy
+                | RecordKind::TargetRemoved
                 | RecordKind::Recovered
                 | RecordKind::Adopted,
                 _,

@@ -34,11 +34,11 @@ const HOUR: Duration = Duration::from_hours(1);
 const RECORDED_WITHIN: Duration = MINUTE.saturating_add(INTERVAL);
 
 /// A world of one cluster whose route asks these sources.
-async fn asking(witnesses: &[DiscoverySource]) -> Rig {
+async fn asking(sources: &[DiscoverySource]) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     let policy = &mut rig.routes[0].policy;
-    policy.truth = witnesses.iter().copied().collect();
+    policy.discovery = sources.iter().copied().collect();
     policy.endpoint = Some(endpoint(Database::Cluster, &orders()));
     rig
 }
@@ -96,7 +96,7 @@ async fn fail_over(rig: &Rig, n: u8) {
 async fn moves(rig: &Rig) -> usize {
     let chain = rig.chain(0).await;
     let entries = chain.iter().map(|stored| &stored.record.entry);
-    let swapped = entries.filter(|entry| entry.outcome == Some(Outcome::Swapped));
+    let swapped = entries.filter(|entry| entry.outcome == Some(Outcome::Moved));
     swapped.count()
 }
 
@@ -104,7 +104,7 @@ async fn moves(rig: &Rig) -> usize {
 async fn noticed(rig: &Rig) -> Vec<Reason> {
     let chain = rig.chain(0).await;
     let entries = chain.iter().map(|stored| &stored.record.entry);
-    let noticed = entries.filter(|entry| entry.kind == RecordKind::Noticed);
+    let noticed = entries.filter(|entry| entry.kind == RecordKind::DriftDetected);
     noticed.filter_map(|entry| entry.reason).collect()
 }
 

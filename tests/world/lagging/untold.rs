@@ -81,7 +81,7 @@ async fn what_is_said_of_a_conflict_is_renewed_when_it_is_another_one() {
     rds.break_names(&orders(), NameFault::NoAnswer, 5 * MINUTE);
     rig.fleet.world.deliver(&rig.completed(0, 2, 60));
     pass(10 * MINUTE).await;
-    let expected = [Reason::TruthUnclear, Reason::SourcesContradict];
+    let expected = [Reason::SourcesUnclear, Reason::SourcesContradict];
     assert_eq!(noticed(&rig).await, expected);
     let told = conflict(&rig).await.unwrap();
     assert_eq!(told.reason, Reason::SourcesContradict);
@@ -98,11 +98,11 @@ async fn sources_that_cannot_tell_are_recorded_once_they_cannot_for_a_minute() {
     assert_eq!(noticed(&rig).await, []);
     rds.break_names(&orders(), NameFault::NoAnswer, 5 * MINUTE);
     pass(3 * MINUTE).await;
-    assert_eq!(noticed(&rig).await, [Reason::TruthUnclear]);
-    assert_eq!(conflict(&rig).await.map(|told| told.reason), Some(Reason::TruthUnclear));
+    assert_eq!(noticed(&rig).await, [Reason::SourcesUnclear]);
+    assert_eq!(conflict(&rig).await.map(|told| told.reason), Some(Reason::SourcesUnclear));
     assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
     pass(4 * MINUTE).await;
-    assert_eq!(noticed(&rig).await, [Reason::TruthUnclear, Reason::SourcesAgree]);
+    assert_eq!(noticed(&rig).await, [Reason::SourcesUnclear, Reason::SourcesAgree]);
     assert_eq!(conflict(&rig).await, None);
     assert!(summary(&rig).contains("diverged: 0"), "{}", summary(&rig));
 }

@@ -86,16 +86,16 @@ pub fn swapped() -> Vec<Bound> {
         ("crash, unanswered", Story::ThereAndBack, faults(0, 1, 1)),
         ("pause, resume, stall", Story::ThereAndBack, toggles(2, faults(1, 0, 0))),
         ("pause, resume, crash, lost event", Story::ThereAndBack, toggles(2, lost(faults(0, 0, 1)))),
-        ("stale truth, pause, resume", Story::Witnessed, looks(toggles(2, NONE))),
-        ("stale truth, crash, stranger", Story::StrangerWitnessed, looks(faults(0, 0, 1))),
-        ("stale truth, stall", Story::Witnessed, looks(faults(1, 0, 0))),
+        ("stale discovery, pause, resume", Story::Witnessed, looks(toggles(2, NONE))),
+        ("stale discovery, crash, stranger", Story::StrangerWitnessed, looks(faults(0, 0, 1))),
+        ("stale discovery, stall", Story::Witnessed, looks(faults(1, 0, 0))),
         (
-            "failover failed, stale truth, crash, lost event",
+            "failover failed, stale discovery, crash, lost event",
             Story::FailoverFails,
             looks(lost(faults(0, 0, 1))),
         ),
-        ("stale truth, unanswered", Story::Witnessed, looks(faults(0, 1, 0))),
-        ("stale truth twice, lost event", Story::Witnessed, Faults { looks: 2, ..lost(NONE) }),
+        ("stale discovery, unanswered", Story::Witnessed, looks(faults(0, 1, 0))),
+        ("stale discovery twice, lost event", Story::Witnessed, Faults { looks: 2, ..lost(NONE) }),
     ]
     .map(|(name, story, faults)| Bound::new(name, story, faults))
     .into()
@@ -113,7 +113,7 @@ pub fn restored() -> Vec<Bound> {
         ("restore, crash", Story::ThereAndBack, crash),
         ("restore, unanswered", Story::Stranger, unanswered),
         ("restore, stall", Story::Stranger, stall),
-        ("restore, stale truth", Story::Witnessed, looks),
+        ("restore, stale discovery", Story::Witnessed, looks),
         ("weighted, restore, crash", Story::Weighted, crash),
     ]
     .map(|(name, story, faults)| Bound::new(name, story, restored(faults)))
@@ -134,8 +134,8 @@ pub fn weighted() -> Vec<Bound> {
         bound("weighted, stall, lapse, register first", Story::WeightedRegisterFirst, lapse),
         bound("weighted, crash, unanswered", Story::Weighted, unheard),
         bound("weighted, pause, resume, stall", Story::Weighted, paused),
-        bound("weighted, stale truth, stall", Story::WeightedWitnessed, stale),
-        bound("weighted, stale truth, crash", Story::WeightedWitnessed, dies),
+        bound("weighted, stale discovery, stall", Story::WeightedWitnessed, stale),
+        bound("weighted, stale discovery, crash", Story::WeightedWitnessed, dies),
         bound("weighted, slow", Story::Weighted, Faults { slow: 4, ..NONE }),
     ]
 }
@@ -152,13 +152,13 @@ pub fn ordered() -> Vec<Bound> {
         ("pin, override, stall", Story::ThereAndBack, orders(2, stall), PINS),
         ("pin, crash", Story::ThereAndBack, orders(1, crash), PINS),
         ("pin, unanswered", Story::ThereAndBack, orders(1, unanswered), PINS),
-        ("pin, stale truth", Story::Witnessed, orders(1, looks), PINS),
+        ("pin, stale discovery", Story::Witnessed, orders(1, looks), PINS),
         ("weighted, pin, override", Story::Weighted, orders(2, NONE), PINS),
         ("pause, override, stall", Story::ThereAndBack, orders(1, pauses(stall)), FORCE),
-        ("pause, override, stale truth", Story::Witnessed, orders(1, pauses(looks)), FORCE),
+        ("pause, override, stale discovery", Story::Witnessed, orders(1, pauses(looks)), FORCE),
         ("flapping, ack, override, stall", Story::Flapping, orders(2, stall), ACK),
         ("flapping, ack, override, crash", Story::Flapping, orders(2, crash), ACK),
-        ("flapping, ack, override, stale truth", Story::FlappingWitnessed, orders(2, looks), ACK),
+        ("flapping, ack, override, stale discovery", Story::FlappingWitnessed, orders(2, looks), ACK),
     ];
     bounds.map(|(name, story, faults, wishes)| Bound::new(name, story, faults).ordered(wishes)).into()
 }

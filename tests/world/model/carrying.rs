@@ -355,7 +355,7 @@ impl Protocol {
         };
         let attempts = u32::from(carrying.attempts());
         let outcome = match (arrived, self.desired(&carrying).reach) {
-            (true, MoveMode::Swap) => Some(Outcome::Swapped),
+            (true, MoveMode::Swap) => Some(Outcome::Moved),
             (true, MoveMode::Register) => Some(Outcome::Registered),
             (false, _) => {
                 let gives_up = carrying.entry.is_some() && attempts >= self.attempts_max;

@@ -89,7 +89,7 @@ fn known(state: &State, event: Option<usize>) -> Option<Entry> {
 pub fn remember(state: &mut State, worker: usize) {
     let route = state.route;
     let seen = &mut state.workers[worker].seen;
-    if seen.is_none_or(|sighting| sighting.route != route) {
+    if seen.is_none_or(|reading| reading.route != route) {
         *seen = Some(Sighting { route, since: 0 });
     }
 }

@@ -114,12 +114,16 @@ fn the_promises_hold_when_a_person_pauses_the_route_and_lets_it_go_on() {
 
 #[test]
 fn the_promises_hold_when_the_witnesses_lag_behind_and_an_event_is_lost() {
-    explore(&Bound::new("stale truth, lost event", Story::Witnessed, Faults { looks: 1, lost: 1, ..NONE }));
+    explore(&Bound::new(
+        "stale discovery, lost event",
+        Story::Witnessed,
+        Faults { looks: 1, lost: 1, ..NONE },
+    ));
 }
 
 #[test]
 fn the_promises_hold_when_the_witnesses_name_a_stranger() {
-    explore(&Bound::new("stale truth, stranger", Story::StrangerWitnessed, Faults { looks: 1, ..NONE }));
+    explore(&Bound::new("stale discovery, stranger", Story::StrangerWitnessed, Faults { looks: 1, ..NONE }));
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn the_promises_hold_when_a_failover_fails_and_only_that_is_heard() {
 #[test]
 fn the_promises_hold_when_sources_lag_after_a_failover_that_asks_them() {
     let faults = Faults { looks: 2, ..NONE };
-    explore(&Bound::new("asked, stale truth", Story::Asked, faults));
+    explore(&Bound::new("asked, stale discovery", Story::Asked, faults));
 }
 
 #[test]

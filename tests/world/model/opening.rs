@@ -93,7 +93,7 @@ impl Protocol {
             Matter::Told(_) => Why::Event,
             Matter::Seen(_) if before.waiting == from.desired => Why::HeldBack,
             Matter::Seen(_) if before.desired == from.desired => Why::Repair,
-            Matter::Seen(_) => Why::Witnesses,
+            Matter::Seen(_) => Why::Sources,
             Matter::Ordered(_) => Why::Order,
         };
         let entry = opening.hand.event().and_then(|event| state.events[event]);
@@ -170,8 +170,8 @@ impl Protocol {
                     desired: desired.clone(),
                     arrival: arrival.as_ref(),
                     order: match &evidence.ground {
-                        Trigger::Order(order) => Some(order),
-                        Trigger::Event(_) | Trigger::Truth(_) => None,
+                        Trigger::Command(order) => Some(order),
+                        Trigger::Event(_) | Trigger::Reading(_) => None,
                     },
                 };
                 let change = change::begin(&from, taking, told).unwrap();
@@ -209,7 +209,7 @@ fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &R
     let asked = before.asked.map(|event| world.evidence[usize::from(event)].ground.at());
     let stands =
         told.is_some_and(|told| told.rank >= RANK_COMPLETED || asked.is_none_or(|asked| asked <= told.at));
-    if trusted && stands && carrying.why == Why::Witnesses {
+    if trusted && stands && carrying.why == Why::Sources {
         state.marks.set(Mark::FoughtAYoungEvent);
     }
 }

@@ -68,7 +68,7 @@ const ALWAYS: [(&str, Condition); 20] = [
     }),
     ("I3 evidence never goes back", |_, state| !state.marks.has(Mark::EvidenceWentBack)),
     ("I3, I10 a lagging source moves nothing", |_, state| !state.marks.has(Mark::MovedByALaggingSource)),
-    ("a young event outranks the witnesses", |_, state| !state.marks.has(Mark::FoughtAYoungEvent)),
+    ("a young event outranks the sources", |_, state| !state.marks.has(Mark::FoughtAYoungEvent)),
     ("I4 intent before effect", |_, state| !state.marks.has(Mark::EffectBeforeIntent)),
     ("I4 one terminal record", |_, state| !state.marks.has(Mark::TwoTerminalRecords)),
     ("I4 deleted only when settled", |_, state| !state.marks.has(Mark::DeletedUnsettled)),
@@ -164,10 +164,10 @@ const SOMETIMES: [Sight; 16] = [
         |_, state| carrying(state).any(|carrying| carrying.why == Why::HeldBack),
     ),
     (
-        "a stale truth is waited out",
+        "a stale discovery is waited out",
         |model| model.faults.looks > 0,
         |model, state| {
-            // The last event points the route at the writer, the witnesses lag behind it, and the timer waits.
+            // The last event points the route at the writer, the sources lag behind it, and the timer waits.
             let writer = model.world.writer();
             let is_right = |desired: Desired| usize::from(desired.place) == writer && is_told(desired);
             let mut stale = Look::new(SourceSays::Early, true);
@@ -184,16 +184,16 @@ const SOMETIMES: [Sight; 16] = [
             let asked = |carrying: &Carrying| match carrying.hand.matter {
                 Matter::Told(_) | Matter::Ordered(_) => false,
                 Matter::Seen(look) => {
-                    look.trusts && carrying.why == Why::Witnesses && state.route.asked.is_some()
+                    look.trusts && carrying.why == Why::Sources && state.route.asked.is_some()
                 }
             };
             !model.world.calls_off() || carrying(state).any(asked)
         },
     ),
     (
-        "the witnesses move the route",
+        "the sources move the route",
         |model| model.faults.looks > 0,
-        |_, state| carrying(state).any(|carrying| carrying.why == Why::Witnesses),
+        |_, state| carrying(state).any(|carrying| carrying.why == Why::Sources),
     ),
 ];
 

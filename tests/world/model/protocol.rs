@@ -110,7 +110,7 @@ pub enum Action {
     Finish(usize),
     FinishUnheard(usize),
     Dispose(usize),
-    /// The timer of a worker looks, and this is what the witnesses say.
+    /// The timer of a worker looks, and this is what the sources say.
     Look(usize, Look),
     /// The route's row is put back to before its last record.
     PutBack,

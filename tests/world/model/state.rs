@@ -97,7 +97,7 @@ pub struct Desired {
     pub place: u8,
     /// The place of its evidence in the order of all evidence (`World::orders`).
     pub order: u8,
-    /// Whose word it is (`World::key`): an event's, or what the witnesses or a person said.
+    /// Whose word it is (`World::key`): an event's, or what the sources or a person said.
     pub key: u8,
     /// Whether the old target stays beside it.
     pub registers: bool,
@@ -184,7 +184,7 @@ pub struct Sighting {
     pub since: u8,
 }
 
-/// What the witnesses say together when the timer asks them, as steady truth: three readings are one here.
+/// What the sources say together when the timer asks them, as steady truth: three readings are one here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourceSays {
     /// There are none: the route has its map alone.
@@ -297,8 +297,8 @@ pub enum Phase {
 pub enum Why {
     /// An event says so.
     Event,
-    /// The witnesses do.
-    Witnesses,
+    /// The sources do.
+    Sources,
     /// The timer takes up what was held back.
     HeldBack,
     /// It points there already, and its group differs.

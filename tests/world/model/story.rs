@@ -25,23 +25,23 @@ pub enum Story {
     Stranger,
     /// The same with a map that lets every address in: a mistake.
     StrangerAdmitted,
-    /// There and back, with witnesses that lag behind.
+    /// There and back, with sources that lag behind.
     Witnessed,
-    /// The stranger, with witnesses that name it.
+    /// The stranger, with sources that name it.
     StrangerWitnessed,
-    /// Failover to B starts, and fails, and A is promoted again; with witnesses.
+    /// Failover to B starts, and fails, and A is promoted again; with sources.
     FailoverFails,
-    /// Failover to B completes, something asks who writes (0185), and A is promoted again; with witnesses.
+    /// Failover to B completes, something asks who writes (0185), and A is promoted again; with sources.
     Asked,
     /// There and back, on a route that moves its listener's weights.
     Weighted,
     /// The same, and what is started only registers.
     WeightedRegisterFirst,
-    /// There and back on a weighted route, with witnesses that lag behind.
+    /// There and back on a weighted route, with sources that lag behind.
     WeightedWitnessed,
     /// To B, to A, to B: more often than the flap rule allows.
     Flapping,
-    /// The same, with witnesses that lag behind.
+    /// The same, with sources that lag behind.
     FlappingWitnessed,
 }
 
@@ -181,7 +181,7 @@ fn strategy(story: Story) -> Strategy {
 pub fn served(story: Story) -> Route {
     let allowed = if story == Story::StrangerAdmitted { "0.0.0.0/0" } else { "10.0.0.0/8" };
     let registers = matches!(story, Story::RegisterFirst | Story::WeightedRegisterFirst);
-    let truth: BTreeSet<_> = story.has_witnesses().then_some(DiscoverySource::Rds).into_iter().collect();
+    let discovery: BTreeSet<_> = story.has_witnesses().then_some(DiscoverySource::Rds).into_iter().collect();
     Route {
         name: RouteName::new("r").unwrap(),
         source: Source::Any,
@@ -192,7 +192,7 @@ pub fn served(story: Story) -> Route {
         exclusive: true,
         on_started: if registers { OnStarted::Register } else { OnStarted::Swap },
         strategy: strategy(story),
-        policy: Policy { truth, flap_moves_max: story.flap_moves_max().into(), ..Policy::default() },
+        policy: Policy { discovery, flap_moves_max: story.flap_moves_max().into(), ..Policy::default() },
     }
 }
 

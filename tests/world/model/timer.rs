@@ -51,7 +51,7 @@ impl Protocol {
         Look::new(reading, false)
     }
 
-    /// One look: the ledger and the witnesses at the same time, then the group, then what differs is attempted.
+    /// One look: the ledger and the sources at the same time, then the group, then what differs is attempted.
     /// What is only noticed is written where it changes more than the chain, which a settled event's record moves too.
     pub fn look(&self, state: &mut State, worker: usize, look: Look) {
         remember(state, worker);
@@ -111,7 +111,7 @@ impl Protocol {
     pub fn noticed(&self, worker: usize, look: Look) -> Told {
         let none = Transition::default();
         let told = self.world.told(worker, Matter::Seen(look), none, 0);
-        Told { kind: RecordKind::Noticed, ..told }
+        Told { kind: RecordKind::DriftDetected, ..told }
     }
 
     /// Whether somebody moves the route.
@@ -130,7 +130,7 @@ impl Protocol {
         let matter = Matter::Seen(look);
         let control = self.world.state_for(matter, route).control;
         let key = self.world.speaks(matter).key;
-        let seen = self.world.sighting(look);
+        let seen = self.world.reading(look);
         match aim(self.served(matter), &control, key, &seen, now) {
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => Some(desired),
             TargetDecision::Confirm

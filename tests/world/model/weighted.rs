@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use writerlink_core::actuation::weights::ObservedListener as Seen;
 use writerlink_core::actuation::weights::{RegisteredIn, Weight, WeightChange, Weights, warm_targets};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::route::Weighted;
 use writerlink_core::model::target::{MoveMode, Target};
@@ -44,11 +44,11 @@ impl World {
         desired: &Desired,
         matter: Matter,
     ) -> BTreeMap<InstanceId, Target> {
-        let truth: Option<Truth> = match matter {
-            Matter::Seen(look) => Some(self.sighting(look).truth),
+        let discovery: Option<Discovery> = match matter {
+            Matter::Seen(look) => Some(self.reading(look).discovery),
             Matter::Told(_) | Matter::Ordered(_) => None,
         };
-        warm_targets(&self.route, weighted, desired, truth.as_ref())
+        warm_targets(&self.route, weighted, desired, discovery.as_ref())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Reading, Truth, Worth};
+use writerlink_core::evidence::discovery::{Discovery, Member, Reading, Worth};
 use writerlink_core::evidence::event::{Claim, EventKey, EvidenceOrder, RANK_ORDER, RANK_TRUTH, RdsEvent};
 use writerlink_core::evidence::trigger::{Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
@@ -60,7 +60,7 @@ pub struct World {
     doubting: Served,
     /// All evidence that there can be, oldest first.
     orders: Vec<EvidenceOrder>,
-    /// Whose word each piece of evidence is: the events', what the witnesses say, what people order.
+    /// Whose word each piece of evidence is: the events', what the sources say, what people order.
     keys: Vec<EventKey>,
     /// Who writes after each event.
     writers: [Member; EVENTS],
@@ -106,7 +106,7 @@ pub fn end_of(settled: Settled, deleted: End) -> End {
 impl Settled {
     fn outcome(self) -> Outcome {
         match self {
-            Self::Moved => Outcome::Swapped,
+            Self::Moved => Outcome::Moved,
             Self::Superseded => Outcome::Superseded,
             Self::Rejected => Outcome::Rejected,
             Self::Failed => Outcome::Failed,
@@ -117,7 +117,7 @@ impl Settled {
 
 pub fn small_outcome(outcome: Outcome) -> Settled {
     match outcome {
-        Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered => Settled::Moved,
+        Outcome::Moved | Outcome::AlreadyThere | Outcome::Registered => Settled::Moved,
         Outcome::Superseded => Settled::Superseded,
         Outcome::Rejected => Settled::Rejected,
         Outcome::Failed => Settled::Failed,
@@ -178,7 +178,7 @@ impl World {
 
     /// Whether anybody can be asked who the writer is.
     pub fn has_witnesses(&self) -> bool {
-        !self.route.policy.truth.is_empty()
+        !self.route.policy.discovery.is_empty()
     }
 
     /// Whether one of the events says that a failover failed.
@@ -207,11 +207,11 @@ impl World {
         match matter {
             Matter::Told(event) => self.evidence[usize::from(event)].clone(),
             Matter::Seen(look) => {
-                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Truth(self.sighting(look)) }
+                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Reading(self.reading(look)) }
             }
             Matter::Ordered(given) => {
                 let order = Self::order(self.wish(given), self.order_at(given.at).at);
-                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Order(order) }
+                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Command(order) }
             }
         }
     }
@@ -271,11 +271,11 @@ impl World {
         self.order_at(desired.order)
     }
 
-    pub fn sighting(&self, look: Look) -> Reading {
-        let truth = match self.writer_by(look) {
-            Some(writer) => Truth::Members { writer: writer.clone(), readers: Vec::new() },
-            None if look.reading == SourceSays::Silent => Truth::Silent,
-            None => Truth::Unclear(String::new()),
+    pub fn reading(&self, look: Look) -> Reading {
+        let discovery = match self.writer_by(look) {
+            Some(writer) => Discovery::Members { writer: writer.clone(), readers: Vec::new() },
+            None if look.reading == SourceSays::Silent => Discovery::NoSources,
+            None => Discovery::Unclear(String::new()),
         };
         let at = match look.reading {
             SourceSays::Early => early(),
@@ -285,7 +285,7 @@ impl World {
         };
         Reading {
             at,
-            truth,
+            discovery,
             stood: Some(Duration::from_mins(1)),
             said: String::new(),
             worth: Worth { against: look.worth.against.map(|key| self.key(key)), since: look.worth.since },
@@ -377,7 +377,7 @@ impl World {
                 lease,
                 desired: route.desired.map(|desired| self.desired(desired)),
                 waiting: route.waiting.map(|waiting| self.desired(waiting)),
-                ask_truth: route.asked.map(|event| self.evidence[usize::from(event)].ground.at()),
+                require_reading: route.asked.map(|event| self.evidence[usize::from(event)].ground.at()),
                 agreed_with: route.newest().filter(|_| route.agreed).map(|newest| self.key(newest.key)),
                 safety: self.safety(route),
                 ..Assignment::default()
@@ -424,7 +424,7 @@ impl World {
             deadline: i8::try_from((lease.deadline.as_millis() - NOW_MS) / TICK_MS).unwrap(),
         });
         let small = |desired: &Option<Desired>| desired.as_ref().map(|d| self.small_desired(d));
-        let asked = control.ask_truth.map(|at| {
+        let asked = control.require_reading.map(|at| {
             let event = self.evidence.iter().position(|e| e.ground.at() == at);
             u8::try_from(event.unwrap()).unwrap()
         });
@@ -545,7 +545,7 @@ fn claim(evidence: &Evidence) -> Claim {
     evidence.ground.event().unwrap().claim().unwrap()
 }
 
-/// Where the keys of what the witnesses say begin, and those of what people order.
+/// Where the keys of what the sources say begin, and those of what people order.
 const SEEN: u8 = 3;
 const ORDERED: u8 = SEEN + 2 * READINGS;
 

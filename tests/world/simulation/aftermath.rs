@@ -18,7 +18,7 @@ use super::script::{MIN_TTL_MAX, PersonsAct};
 use super::stage::{LOOK_EVERY, Stage, source};
 
 /// From when nothing holds routes back any more until the timer alone has made them right: an event or an
-/// order outranks the witnesses for a while, those have to be steady for longer after a move, and a look may have
+/// order outranks the sources for a while, those have to be steady for longer after a move, and a look may have
 /// failed so often that the next one is five minutes away. A resolver keeps what it was told until then, RDS's API is not
 /// believed before no API lags for so long, and who cannot tell how old an answer is gives the others time to object.
 const HEALED_WITHIN: Duration = TRUST_EVENT
@@ -72,7 +72,7 @@ impl Stage {
             // What a worker heard while it could not read the ledger it could hold against nothing.
             living.contains(&heard.by) && !self.script.is_ledger_away(heard.at)
         });
-        if self.is_right(n) || self.rig.routes[n].policy.truth.is_empty() || !is_shown {
+        if self.is_right(n) || self.rig.routes[n].policy.discovery.is_empty() || !is_shown {
             return;
         }
         self.told_by_hand += 1;
@@ -102,7 +102,7 @@ impl Stage {
         if route.policy.mode == Mode::Observe {
             return (first, true);
         }
-        if !route.policy.truth.is_empty() {
+        if !route.policy.discovery.is_empty() {
             let writer = self.rig.fleet.world.rds.writer(&source(n)).unwrap();
             let target = Target { ip: writer.ip, port: route.port };
             return (target, true);
@@ -120,7 +120,7 @@ impl Stage {
         }
     }
 
-    /// The newest event that moves a route without witnesses, and where to.
+    /// The newest event that moves a route without sources, and where to.
     fn newest(&self, n: usize) -> Option<(EvidenceOrder, (Target, bool))> {
         let route = &self.rig.routes[n];
         let followed = self.told.iter().filter(|e| route.follows(e));
@@ -153,7 +153,7 @@ fn evidence(route: &Route, event: &RdsEvent) -> Option<(EvidenceOrder, (Target, 
     let alone = match (&claim, route.on_started) {
         (Claim::Completed(_) | Claim::Restored(_), _) | (Claim::Started(_), OnStarted::Swap) => true,
         (Claim::Started(_), OnStarted::Register) => false,
-        (Claim::Started(_), OnStarted::Wait) | (Claim::AskTruth | Claim::Nothing, _) => {
+        (Claim::Started(_), OnStarted::Wait) | (Claim::RequireReading | Claim::Nothing, _) => {
             return None;
         }
     };

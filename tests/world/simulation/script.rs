@@ -144,12 +144,12 @@ impl Script {
     }
 
     /// Draws what differs between routes. One of the routes may follow the first one's cluster. A route of one
-    /// cluster of its own may ask witnesses, and then some of its events are lost.
+    /// cluster of its own may ask sources, and then some of its events are lost.
     pub(crate) fn shape(&mut self, routes: &mut [Route]) {
         let first = routes[0].clone();
         for (n, route) in routes.iter_mut().enumerate() {
             if matches!(route.strategy, Strategy::Weighted(_)) {
-                route.policy.truth = witnesses(&mut self.random);
+                route.policy.discovery = sources(&mut self.random);
                 if let Source::Named(source) = &route.source {
                     route.policy.endpoint = Some(endpoint(Database::Cluster, source));
                 }
@@ -165,7 +165,7 @@ impl Script {
                 route.source = if self.random.bool() { Source::Any } else { first.source.clone() };
                 route.instances.extend(first.instances.clone());
             } else {
-                route.policy.truth = witnesses(&mut self.random);
+                route.policy.discovery = sources(&mut self.random);
                 if let Source::Named(source) = &route.source {
                     route.policy.endpoint = Some(endpoint(Database::Cluster, source));
                 }
@@ -233,7 +233,7 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
     Weather { latency_ms, faults_per_mille, faults_until: storm, ..Weather::default() }
 }
 
-fn witnesses(random: &mut Rng) -> BTreeSet<DiscoverySource> {
+fn sources(random: &mut Rng) -> BTreeSet<DiscoverySource> {
     match random.u8(0..5) {
         0 | 1 => BTreeSet::new(),
         2 => [DiscoverySource::Rds].into(),

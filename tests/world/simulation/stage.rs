@@ -264,7 +264,7 @@ impl Stage {
     /// RDS tells an event: as EventBridge does, and often by SNS too, each copy with a delay of its own.
     fn tell(&mut self, timed: TimedEvent) {
         let mut followers = self.rig.routes.iter().filter(|r| r.follows(&timed.event));
-        let all_ask = followers.all(|route| !route.policy.truth.is_empty());
+        let all_ask = followers.all(|route| !route.policy.discovery.is_empty());
         if all_ask && self.script.loses() {
             self.lost += 1;
             return;
@@ -359,7 +359,7 @@ impl Stage {
         let rds = &self.rig.fleet.world.rds;
         let heard = routes.flat_map(|route| rds.heard(&route.name, Duration::ZERO));
         let heard = heard.collect();
-        let moves = reports.iter().filter(|r| r.ended.outcome() == Some(Outcome::Swapped));
+        let moves = reports.iter().filter(|r| r.ended.outcome() == Some(Outcome::Moved));
         Played {
             violations: self.invariants.verdict(&self.rig),
             simulated,

@@ -1,4 +1,4 @@
-//! The map of a static route, held against the addresses that its instances have.
+//! The map of a events-only route, held against the addresses that its instances have.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ fn orders() -> SourceId {
     SourceId::new("orders").unwrap()
 }
 
-/// A static route that a worker has moved to its first instance.
+/// A events-only route that a worker has moved to its first instance.
 async fn settled(map_check: MapCheck) -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.routes[0].policy.map_check = map_check;
@@ -51,12 +51,12 @@ async fn an_address_that_changes_without_an_event_is_recorded_once_and_shown() {
         let rig = settled(map_check).await;
         let _worker = rig.start("w1");
         pass(10 * MINUTE).await;
-        assert_eq!(standing(&rig, 0).await, RouteHealth::Right);
+        assert_eq!(standing(&rig, 0).await, RouteHealth::InSync);
         let mutations = rig.fleet.world.elb.mutations().len();
         move_subnets(&rig, 99);
         pass(17 * MINUTE).await;
         let differs = judged(&rig, 0).await;
-        assert_eq!(differs.standing, RouteHealth::Wrong, "{}", differs.why);
+        assert_eq!(differs.health, RouteHealth::OutOfSync, "{}", differs.why);
         for part in ["orders-2 is at 10.0.2.99, not at 10.0.2.11", "[route.instances]"] {
             assert!(differs.why.contains(part), "{}", differs.why);
         }
@@ -81,7 +81,7 @@ async fn a_map_that_holds_again_is_right_again() {
     move_subnets(&rig, 11);
     pass(17 * MINUTE).await;
     assert_eq!(conflict(&rig).await, None);
-    assert_eq!(standing(&rig, 0).await, RouteHealth::Right);
+    assert_eq!(standing(&rig, 0).await, RouteHealth::InSync);
     assert_eq!(diverged(&rig), 0);
     assert_eq!(told(&rig).await, 2, "that it differed, and that it holds");
 }

@@ -43,7 +43,7 @@ pub(crate) async fn judged(rig: &Rig, route: usize) -> Assessment {
 }
 
 pub(crate) async fn standing(rig: &Rig, route: usize) -> RouteHealth {
-    judged(rig, route).await.standing
+    judged(rig, route).await.health
 }
 
 /// How many routes the last summary of a worker's timer counts as diverged.

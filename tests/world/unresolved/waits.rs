@@ -78,7 +78,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(10 * SECOND).await;
     let waits = judged(&rig, LAST).await;
-    assert_eq!(waits.standing, RouteHealth::Moving, "{}", waits.why);
+    assert_eq!(waits.health, RouteHealth::Converging, "{}", waits.why);
     let expected = format!("names {}-3 and waits for its turn", rig.routes[LAST].name);
     assert!(waits.why.contains(&expected), "{}", waits.why);
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
@@ -87,7 +87,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     assert_eq!(control(&rig, LAST).await.unresolved_event, None);
     assert_eq!(rig.registered(LAST), [rig.target(LAST, 3)]);
     let told = reasons(&rig, LAST, RecordKind::Deferred).await;
-    let waited = told.iter().filter(|reason| **reason == Some(Reason::AwaitsTurn));
+    let waited = told.iter().filter(|reason| **reason == Some(Reason::AwaitsQuota));
     assert!(waited.count() <= 2, "before it was announced, and after: {told:?}");
 }
 
@@ -111,7 +111,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
     rig.fleet.world.deliver(&now(&rig, rig.completed(LAST, 3, 0)));
     pass(4 * SECOND).await;
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
-    assert_eq!(open.reason, Reason::AwaitsTurn, "the newer event waits");
+    assert_eq!(open.reason, Reason::AwaitsQuota, "the newer event waits");
     let _looks = rig.start("looks");
     pass(4 * MINUTE).await;
     assert_eq!(invariants.verdict(&rig), Vec::<String>::new());
@@ -122,7 +122,7 @@ async fn the_timer_moves_no_resumed_route_past_an_event_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_lagging_source_moves_no_route_past_an_event_that_waits() {
     let mut rig = zone().await;
-    rig.routes[LAST].policy.truth = [DiscoverySource::Rds].into();
+    rig.routes[LAST].policy.discovery = [DiscoverySource::Rds].into();
     let rds = &rig.fleet.world.rds;
     let source = SourceId::new(rig.routes[LAST].name.as_str()).unwrap();
     let member = |n: usize| InstanceId::new(rig.instance(LAST, n).id.as_str()).unwrap();
@@ -157,7 +157,7 @@ async fn an_event_over_the_pace_of_moves_is_seen_while_it_waits() {
     }
     let open = control(&rig, 1).await.unresolved_event.unwrap();
     assert_eq!((open.reason, open.awaits()), (Reason::TooManyMoves, Awaits::ItsTurn));
-    assert_eq!(standing(&rig, 1).await, RouteHealth::Moving);
+    assert_eq!(standing(&rig, 1).await, RouteHealth::Converging);
     pass(2 * MINUTE).await;
     assert_eq!(control(&rig, 1).await.unresolved_event, None);
 }
@@ -188,5 +188,5 @@ async fn a_route_left_to_newer_evidence_counts_as_diverged_until_that_moves_it()
     assert_eq!(rig.registered(0), [rig.target(0, 1)], "nobody moved it");
     assert_eq!(diverged(&rig), 1);
     let left = judged(&rig, 0).await;
-    assert_ne!(left.standing, RouteHealth::Right, "{}", left.why);
+    assert_ne!(left.health, RouteHealth::InSync, "{}", left.why);
 }

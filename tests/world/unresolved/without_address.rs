@@ -18,7 +18,7 @@ async fn without_addresses() -> Rig {
     let mut rig = Rig::new(&["orders"]).await;
     rig.fleet.world.rds.set_lags(Lags::NONE);
     rig.routes[0].instances.clear();
-    rig.routes[0].policy.truth = [DiscoverySource::Rds].into();
+    rig.routes[0].policy.discovery = [DiscoverySource::Rds].into();
     refuse(&rig, "DescribeDBInstances", ErrorKind::Unreachable);
     rig
 }
@@ -32,13 +32,13 @@ async fn a_look_up_that_fails_is_recorded_once_and_every_reader_knows_of_it() {
     rig.fleet.world.deliver(&event);
     pass(20 * SECOND).await;
     let waits = judged(&rig, 0).await;
-    assert_eq!(waits.standing, RouteHealth::Moving, "{}", waits.why);
+    assert_eq!(waits.health, RouteHealth::Converging, "{}", waits.why);
     for part in ["waits for its address: the address of orders-2", "DescribeDBInstances failed"] {
         assert!(waits.why.contains(part), "{}", waits.why);
     }
     pass(5 * MINUTE).await;
     let late = judged(&rig, 0).await;
-    assert_eq!(late.standing, RouteHealth::Wrong, "{}", late.why);
+    assert_eq!(late.health, RouteHealth::OutOfSync, "{}", late.why);
     assert!(late.why.contains("`writerlink swap orders --to INSTANCE`"), "{}", late.why);
     assert_eq!(diverged(&rig), 1);
     let tries = rig.told.ends().iter().filter(|end| **end == "Unavailable").count();
@@ -87,7 +87,7 @@ async fn lookups_that_fail_for_hours_settle_the_event_before_the_queue_drops_it(
     assert_eq!(letters.len(), 1, "handed over by the worker, with its record");
     let open = control(&rig, 0).await.unresolved_event.unwrap();
     assert_eq!((open.awaits(), open.outcome), (Awaits::APerson, Some(Outcome::Failed)));
-    assert_eq!(standing(&rig, 0).await, RouteHealth::Wrong);
+    assert_eq!(standing(&rig, 0).await, RouteHealth::OutOfSync);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,10 +100,10 @@ async fn an_event_that_failed_in_every_attempt_is_seen_until_the_route_is_there(
     pass(10 * MINUTE).await;
     assert!(rig.told.ends().contains(&"Failed"));
     // The route points by the event, so the group says what is missing, and the timer brings it there.
-    assert_eq!(standing(&rig, 0).await, RouteHealth::Wrong);
+    assert_eq!(standing(&rig, 0).await, RouteHealth::OutOfSync);
     assert_eq!(diverged(&rig), 1);
     rig.fleet.world.fabric.set_plan(no_faults());
     pass(15 * MINUTE).await;
-    assert_eq!(standing(&rig, 0).await, RouteHealth::Right);
+    assert_eq!(standing(&rig, 0).await, RouteHealth::InSync);
     assert_eq!(diverged(&rig), 0);
 }

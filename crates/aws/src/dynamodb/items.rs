@@ -113,7 +113,7 @@ fn kept_columns(control: &Assignment) -> Columns {
     let moves = Some(&safety.moves).filter(|moves| !moves.is_empty());
     vec![
         ("waiting", or_null(control.waiting.as_ref().map(kept))),
-        ("ask_truth", or_null(control.ask_truth.map(string))),
+        ("require_reading", or_null(control.require_reading.map(string))),
         ("pause", or_null(safety.pause.as_ref().map(kept))),
         ("freeze", or_null(safety.freeze.as_ref().map(kept))),
         ("flapping", or_null(safety.flapping.as_ref().map(kept))),
@@ -280,7 +280,7 @@ impl FromItem for RouteState {
                 lease: item.lease()?,
                 desired: item.desired()?,
                 waiting: item.optional("waiting", Desired::read)?,
-                ask_truth: item.optional("ask_truth", Timestamp::parse)?,
+                require_reading: item.optional("require_reading", Timestamp::parse)?,
                 safety: item.safety()?,
                 follow: item.optional("follow", HealthWatch::read)?,
                 agreed_with: item.optional("agreed_with", EventKey::parse)?,

@@ -30,12 +30,12 @@ pub(super) async fn look(names: &Names, rds: &RdsWitness, route: &Route) -> Seen
 
 /// The names that tell where a route's instances are; none where its map alone does.
 async fn names_of(rds: &RdsWitness, route: &Route) -> Seen<Vec<String>> {
-    let truth = &route.policy.truth;
+    let discovery = &route.policy.discovery;
     let mut names = Vec::new();
-    if truth.contains(&DiscoverySource::Dns) {
+    if discovery.contains(&DiscoverySource::Dns) {
         names.extend(route.policy.endpoint.clone());
     }
-    if truth.contains(&DiscoverySource::Rds) {
+    if discovery.contains(&DiscoverySource::Rds) {
         names.extend(rds.endpoints(route).await?);
     }
     Ok(names)

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::actuation::plan::RegisteredProof;
 use crate::evidence::desired::Desired;
-use crate::evidence::discovery::Truth;
+use crate::evidence::discovery::Discovery;
 use crate::model::names::{InstanceId, TargetGroupArn};
 use crate::model::route::{Route, TargetGroup, Weighted};
 use crate::model::target::{MoveMode, ObservedTarget, Target};
@@ -173,17 +173,17 @@ fn wanted(desired: &TargetGroupArn, route: &Route, weighted: &Weighted, standing
 }
 
 /// The target that each instance's own group should hold, as far as addresses are known: the desired one's, those
-/// of the route's map, and those that the witnesses have just told.
+/// of the route's map, and those that the sources have just told.
 #[must_use]
 pub fn warm_targets(
     route: &Route,
     weighted: &Weighted,
     desired: &Desired,
-    truth: Option<&Truth>,
+    discovery: Option<&Discovery>,
 ) -> BTreeMap<InstanceId, Target> {
     let address = |instance: &InstanceId| {
         let mapped = route.instances.get(instance).copied();
-        mapped.or_else(|| told(truth?, instance))
+        mapped.or_else(|| told(discovery?, instance))
     };
     let mut targets = BTreeMap::new();
     for instance in weighted.groups.keys() {
@@ -197,10 +197,10 @@ pub fn warm_targets(
     targets
 }
 
-fn told(truth: &Truth, instance: &InstanceId) -> Option<std::net::IpAddr> {
-    let (writer, readers) = match truth {
-        Truth::Members { writer, readers } => (writer, readers),
-        Truth::Silent | Truth::Unclear(_) => return None,
+fn told(discovery: &Discovery, instance: &InstanceId) -> Option<std::net::IpAddr> {
+    let (writer, readers) = match discovery {
+        Discovery::Members { writer, readers } => (writer, readers),
+        Discovery::NoSources | Discovery::Unclear(_) => return None,
     };
     let mut members = std::iter::once(writer).chain(readers);
     let named = members.find(|member| member.instance.as_ref() == Some(instance))?;
@@ -423,18 +423,18 @@ mod tests {
     fn addresses_come_from_map_or_sources_and_never_from_outside_the_ranges() {
         let (mut route, weighted) = route(true);
         let member = |n: u8, ip: [u8; 4]| Member { instance: Some(instance(n)), ip: ip.into() };
-        let truth = Truth::Members {
+        let discovery = Discovery::Members {
             writer: member(1, [10, 0, 9, 9]),
             readers: vec![member(2, [10, 0, 2, 99]), member(3, [192, 168, 0, 1])],
         };
         route.instances.retain(|id, _| *id == instance(2));
-        let targets = warm_targets(&route, &weighted, &desired(1, MoveMode::Swap), Some(&truth));
+        let targets = warm_targets(&route, &weighted, &desired(1, MoveMode::Swap), Some(&discovery));
         assert_eq!(
             targets,
             [(instance(1), target(1)), (instance(2), target(2))].into(),
             "the desired one's is decided, the map comes first, and 192.168.0.1 is not allowed"
         );
-        let unclear = Truth::Unclear("rds: no answer".to_owned());
+        let unclear = Discovery::Unclear("rds: no answer".to_owned());
         let targets = warm_targets(&route, &weighted, &desired(1, MoveMode::Swap), Some(&unclear));
         assert_eq!(targets.len(), 2);
     }

@@ -22,14 +22,14 @@ pub enum DecisionCheck {
     AsksForSomething,
     /// Can it have happened already?
     NotFromTheFuture,
-    /// Does it say itself who writes, or do the witnesses have to?
+    /// Does it say itself who writes, or do the sources have to?
     SaysWhoWrites,
     /// Is it newer than what the route knows?
     News,
     /// Is it young enough to be believed?
     Young,
-    /// What do the witnesses say, and for how long have they said so?
-    Witnesses,
+    /// What do the sources say, and for how long have they said so?
+    Sources,
     /// Does the order move anything?
     OrdersAMove,
     /// Is the instance one of `allowed_instances`?
@@ -56,7 +56,7 @@ impl DecisionCheck {
         Self::SaysWhoWrites,
         Self::News,
         Self::Young,
-        Self::Witnesses,
+        Self::Sources,
         Self::OrdersAMove,
         Self::InstanceAllowed,
         Self::AddressKnown,
@@ -74,19 +74,17 @@ impl DecisionCheck {
     #[must_use]
     pub fn of(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::SettledBefore => Self::New,
+            Reason::AlreadyProcessed => Self::New,
             Reason::NoInstanceNamed => Self::NamesAnInstance,
-            Reason::NotAFailover | Reason::WaitsForCompletion | Reason::TruthUnknown => {
-                Self::AsksForSomething
-            }
-            Reason::FromTheFuture => Self::NotFromTheFuture,
-            Reason::WitnessesAsked => Self::SaysWhoWrites,
+            Reason::NotAFailover | Reason::WaitsForCompletion | Reason::NoSources => Self::AsksForSomething,
+            Reason::EventInFuture => Self::NotFromTheFuture,
+            Reason::SourcesAsked => Self::SaysWhoWrites,
             Reason::EvidenceNotNewer => Self::News,
             Reason::EvidenceTooOld => Self::Young,
-            Reason::TruthUnclear
+            Reason::SourcesUnclear
             | Reason::EventTrusted
             | Reason::SourcesContradict
-            | Reason::WorkersDisagree => Self::Witnesses,
+            | Reason::WorkersDisagree => Self::Sources,
             Reason::InstanceNotAllowed => Self::InstanceAllowed,
             Reason::UnknownInstance | Reason::AddressUnavailable => Self::AddressKnown,
             Reason::AddressNotAllowed => Self::AddressAllowed,
@@ -101,15 +99,15 @@ impl DecisionCheck {
             | Reason::CallFailed
             | Reason::NotConverged
             | Reason::LeaseLost
-            | Reason::TruthMoved
+            | Reason::WriterChanged
             | Reason::SourcesAgree
-            | Reason::GroupDiffered
+            | Reason::DriftRepaired
             | Reason::TooManyMoves
-            | Reason::AwaitsTurn
-            | Reason::Ordered
-            | Reason::TargetServes
-            | Reason::TargetDoesNotServe
-            | Reason::TargetGone
+            | Reason::AwaitsQuota
+            | Reason::OperatorCommand
+            | Reason::TargetHealthy
+            | Reason::TargetNotHealthy
+            | Reason::TargetRemoved
             | Reason::MapDiffers => return None,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::decision::admission::admit;
 use crate::decision::checks::{DecisionCheck, DecisionTrace, Trace, Tracer};
-use crate::decision::goal::{about_order, about_truth};
+use crate::decision::goal::{about_order, about_reading};
 use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Ruled, Verdict};
 use crate::evidence::desired::Desired;
@@ -75,8 +75,8 @@ fn decided(
             let about = About { route, control, key, event, address, now, tell: trail.tell };
             about_event(&about, trail)
         }
-        Trigger::Truth(seen) => about_truth(context, key, seen, trail),
-        Trigger::Order(order) => about_order(context, key, order, address, trail),
+        Trigger::Reading(seen) => about_reading(context, key, seen, trail),
+        Trigger::Command(order) => about_order(context, key, order, address, trail),
     }
 }
 
@@ -107,7 +107,7 @@ fn where_it_points(about: &About<'_>, trail: &mut Tracer) -> Result<Desired, Box
     let claim = trail.ask(DecisionCheck::NamesAnInstance, names_an_instance(about))?;
     let evidence = EvidenceOrder { at: about.event.at, rank: claim.rank() };
     let asked = trail.ask(DecisionCheck::AsksForSomething, what_it_asks(about, claim))?;
-    // Before the witnesses are asked, too: a failover that failed ends the trust in those that started before its
+    // Before the sources are asked, too: a failover that failed ends the trust in those that started before its
     // time, and one from the future would end it for good.
     trail.ask(DecisionCheck::NotFromTheFuture, is_credible(about))?;
     let (instance, reach) = trail.ask(DecisionCheck::SaysWhoWrites, says_who_writes(asked, about.tell))?;
@@ -156,7 +156,7 @@ fn claimed(claim: &Claim) -> String {
         Claim::Started(instance) => format!("a failover to {instance} started"),
         Claim::Completed(instance) => format!("a failover to {instance} completed"),
         Claim::Restored(instance) => format!("{instance} is the writer again"),
-        Claim::AskTruth => "who writes, or where, may have changed".to_owned(),
+        Claim::RequireReading => "who writes, or where, may have changed".to_owned(),
         Claim::Nothing => "nothing about the writer".to_owned(),
     }
 }
@@ -165,16 +165,16 @@ fn claimed(claim: &Claim) -> String {
 enum Asks {
     /// That the route points at this instance.
     Point(InstanceId, MoveMode),
-    /// That the witnesses say where it points.
-    Witnesses(Verdict),
+    /// That the sources say where it points.
+    Sources(Verdict),
 }
 
 fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
     let settled = |reason, note| Err(ignored(reason, note).into());
     let ask = |note: &str| {
-        let asked = Asks::Witnesses(ignored(Reason::WitnessesAsked, note.to_owned()));
-        let compared = about.tell.words(format_args!("it is a reason to ask the witnesses"));
+        let asked = Asks::Sources(ignored(Reason::SourcesAsked, note.to_owned()));
+        let compared = about.tell.words(format_args!("it is a reason to ask the sources"));
         Ok((asked, compared))
     };
     let point = |instance: InstanceId, reach, why: &str| {
@@ -190,7 +190,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
         (Claim::Started(_) | Claim::Completed(_) | Claim::Restored(_), _)
             if about.route.policy.role == Role::Readers =>
         {
-            ask("the writer moves, so the readers are others: the witnesses are asked")
+            ask("the writer moves, so the readers are others: the sources are asked")
         }
         (Claim::Completed(instance) | Claim::Restored(instance), _) => {
             point(instance, MoveMode::Swap, "it is over")
@@ -205,11 +205,14 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
             Reason::WaitsForCompletion,
             format!("failover to {instance} started; on_started = \"wait\" waits for its completion"),
         ),
-        (Claim::AskTruth, _) if about.route.policy.truth.is_empty() => settled(
-            Reason::TruthUnknown,
-            "the event does not say who writes, or where; a static map cannot tell either".to_owned(),
+        (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => settled(
+            Reason::NoSources,
+            "the event does not say who writes, or where; a map of an events-only route cannot tell either"
+                .to_owned(),
         ),
-        (Claim::AskTruth, _) => ask("the event does not say who writes, or where: the witnesses are asked"),
+        (Claim::RequireReading, _) => {
+            ask("the event does not say who writes, or where: the sources are asked")
+        }
         (Claim::Nothing, _) => {
             let what = match about.event.id {
                 Some(id) => format!("{id} of a {}", about.event.kind),
@@ -229,7 +232,7 @@ fn is_credible(about: &About<'_>) -> Ruled<()> {
             ahead.as_secs(),
             EVENT_AHEAD_MAX.as_secs()
         );
-        return Err(Verdict::new(Outcome::Rejected, Reason::FromTheFuture, note).into());
+        return Err(Verdict::new(Outcome::Rejected, Reason::EventInFuture, note).into());
     }
     let compared = format_args!("its time is {at}, and the clock says {now}");
     Ok(((), about.tell.words(compared)))
@@ -241,7 +244,7 @@ fn says_who_writes(asks: Asks, tell: Trace) -> Ruled<(InstanceId, MoveMode)> {
             let compared = tell.words(format_args!("{instance}, by the event itself"));
             Ok(((instance, reach), compared))
         }
-        Asks::Witnesses(verdict) => Err(Box::new(Decision::Ask(verdict))),
+        Asks::Sources(verdict) => Err(Box::new(Decision::Ask(verdict))),
     }
 }
 
@@ -273,7 +276,7 @@ fn is_news(about: &About<'_>, order: EvidenceOrder, instance: &InstanceId) -> Ru
     Err(Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note).into())
 }
 
-/// Evidence of long ago says who wrote then. Where there are witnesses they are asked who writes now; where there are
+/// Evidence of long ago says who wrote then. Where there are sources they are asked who writes now; where there are
 /// none nobody knows, and a person has to say.
 fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
     let policy = &about.route.policy;
@@ -291,7 +294,7 @@ fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
         return passed(", but it points the route there already");
     }
     let old = format!("the event is {seconds} s old, more than evidence_age_max_seconds = {max}");
-    if policy.truth.is_empty() {
+    if policy.discovery.is_empty() {
         let (days, route) = (seconds / SECONDS_OF_A_DAY, &about.route.name);
         let note = format!(
             "{old}: after {days} days somebody else may write, and this route has nobody to ask; if {instance} is the \
@@ -299,7 +302,7 @@ fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
         );
         return Err(Verdict::new(Outcome::Rejected, Reason::EvidenceTooOld, note).into());
     }
-    let note = format!("{old}: the witnesses are asked");
+    let note = format!("{old}: the sources are asked");
     let verdict = Verdict::new(Outcome::Ignored, Reason::EvidenceTooOld, note);
     Err(Box::new(Decision::Ask(verdict)))
 }

@@ -1,6 +1,6 @@
-//! Where a route should point by the witnesses' word, or by a person's.
+//! Where a route should point by the sources' word, or by a person's.
 //!
-//! The timer asks this of every route without any event. It follows the witnesses only when their word has
+//! The timer asks this of every route without any event. It follows the sources only when their word has
 //! stood for a while, and never against an event of a moment ago: RDS's API and names lag behind a failover
 //! that its events have already told of. A source behind a cache may lag for hours: one whose answer has not changed
 //! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
@@ -14,7 +14,7 @@ use crate::decision::checks::{DecisionCheck, Trace, Tracer};
 use crate::decision::holds::held_back;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
-use crate::evidence::discovery::{Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports, Truth};
+use crate::evidence::discovery::{Discovery, Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports};
 use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use crate::evidence::trigger::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
@@ -34,7 +34,7 @@ pub enum TargetDecision {
     Keep(Desired),
     /// Elsewhere.
     Follow(Desired),
-    /// Elsewhere, once the witnesses have said so often enough.
+    /// Elsewhere, once the sources have said so often enough.
     Confirm,
     /// Nowhere new for now, for this reason.
     Wait(Verdict),
@@ -44,7 +44,7 @@ pub enum TargetDecision {
     Unknown,
 }
 
-/// Where `route` should point, by everything that the ledger and the witnesses say.
+/// Where `route` should point, by everything that the ledger and the sources say.
 ///
 /// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
 /// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
@@ -98,12 +98,14 @@ fn aim_by_what_is_known(
         };
     }
     let known = control.newest();
-    let members = match &seen.truth {
-        Truth::Silent => return known.map_or(TargetDecision::Unknown, |known| follow(route, control, known)),
-        Truth::Unclear(why) => {
-            return TargetDecision::Wait(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+    let members = match &seen.discovery {
+        Discovery::NoSources => {
+            return known.map_or(TargetDecision::Unknown, |known| follow(route, control, known));
         }
-        Truth::Members { writer, readers } => wanted(route, known, writer, readers),
+        Discovery::Unclear(why) => {
+            return TargetDecision::Wait(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, why));
+        }
+        Discovery::Members { writer, readers } => wanted(route, known, writer, readers),
     };
     let (primary, beside) = match admitted(route, members) {
         Ok(admitted) => admitted,
@@ -146,11 +148,11 @@ fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecisio
     }
 }
 
-/// Whether an event, or a person, said so too recently for the witnesses to know better.
+/// Whether an event, or a person, said so too recently for the sources to know better.
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
-    let called_off = rank < RANK_COMPLETED && control.ask_truth.is_some_and(|failed| failed > at);
+    let called_off = rank < RANK_COMPLETED && control.require_reading.is_some_and(|failed| failed > at);
     rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
 }
 
@@ -189,12 +191,12 @@ pub fn contradiction(
         return None;
     }
     let newest = control.newest();
-    let members = match reading.truth() {
-        Truth::Silent => return None,
-        Truth::Unclear(why) => {
-            return Some(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, why));
+    let members = match reading.discovery() {
+        Discovery::NoSources => return None,
+        Discovery::Unclear(why) => {
+            return Some(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, why));
         }
-        Truth::Members { writer, readers } => wanted(route, newest, &writer, &readers),
+        Discovery::Members { writer, readers } => wanted(route, newest, &writer, &readers),
     };
     let (primary, beside) = match admitted(route, members) {
         Ok(admitted) => admitted,
@@ -219,7 +221,7 @@ pub fn contradiction(
     Some(Verdict::new(outcome, reason, note))
 }
 
-/// A reading that would move the route has to stand; after a move by the witnesses' word, through the time in
+/// A reading that would move the route has to stand; after a move by the sources' word, through the time in
 /// which an endpoint's name has been seen to flap.
 fn stood_long_enough(known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
     let just_moved = known.is_some_and(|known| {
@@ -256,13 +258,13 @@ fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
     }
     let mut targets = targets.into_iter();
     let Some(primary) = targets.next() else {
-        let note = "the witnesses name nobody";
-        return Err(Verdict::new(Outcome::Ignored, Reason::TruthUnclear, note));
+        let note = "the sources name nobody";
+        return Err(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, note));
     };
     Ok((primary, targets.map(|(_, target)| target).collect()))
 }
 
-/// The member's name, from whoever knows it: the witness, else the route's own map.
+/// The member's name, from whoever knows it: the source, else the route's own map.
 fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
     let mapped = || {
         let by_address = route.instances.iter().find(|(_, ip)| **ip == member.ip);
@@ -270,7 +272,7 @@ fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
     };
     member.instance.clone().or_else(mapped).ok_or_else(|| {
         let note = format!(
-            "address {} belongs to no instance known to route {}; add it under [route.instances], or let truth \
+            "address {} belongs to no instance known to route {}; add it under [route.instances], or let discovery \
              include \"rds\"",
             member.ip, route.name
         );
@@ -278,7 +280,7 @@ fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
     })
 }
 
-/// The order of evidence said at `at`, never older than what is known: the witness's reader and whoever wrote
+/// The order of evidence said at `at`, never older than what is known: the source's reader and whoever wrote
 /// the known evidence went by clocks of their own.
 fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder {
     let Some(known) = known else {
@@ -290,7 +292,7 @@ fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder 
 
 /// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
 /// than when it saw it.
-pub(crate) fn about_truth(
+pub(crate) fn about_reading(
     context: RouteContext<'_>,
     key: EventKey,
     seen: &Reading,
@@ -319,7 +321,7 @@ pub(crate) fn about_truth(
             "the route was moved while it was looked at",
         )),
     };
-    match trail.ask(DecisionCheck::Witnesses, aimed) {
+    match trail.ask(DecisionCheck::Sources, aimed) {
         Ok(desired) => held_back(context, desired, &[], trail),
         Err(verdict) => verdict.into(),
     }

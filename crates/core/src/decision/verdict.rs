@@ -68,13 +68,13 @@ impl Verdict {
             | Reason::InstanceNotAllowed
             | Reason::AddressNotAllowed
             | Reason::NoInstanceNamed
-            | Reason::FromTheFuture
-            | Reason::TruthUnknown
+            | Reason::EventInFuture
+            | Reason::NoSources
             | Reason::EvidenceTooOld
             | Reason::AddressUnavailable => true,
             // Answered by what the route knows already, or nothing about its writer.
             Reason::EvidenceNotNewer
-            | Reason::SettledBefore
+            | Reason::AlreadyProcessed
             | Reason::NotAFailover
             | Reason::WaitsForCompletion
             // The ends of moves, and of what was held back.
@@ -84,22 +84,22 @@ impl Verdict {
             | Reason::CallFailed
             | Reason::NotConverged
             | Reason::LeaseLost
-            | Reason::GroupDiffered
+            | Reason::DriftRepaired
             | Reason::Paused
             | Reason::Frozen
             | Reason::Pinned
             | Reason::Observing
             | Reason::Flapping
             | Reason::TooManyMoves
-            | Reason::AwaitsTurn
-            | Reason::Ordered
-            | Reason::TargetServes
-            | Reason::TargetDoesNotServe
-            | Reason::TargetGone
+            | Reason::AwaitsQuota
+            | Reason::OperatorCommand
+            | Reason::TargetHealthy
+            | Reason::TargetNotHealthy
+            | Reason::TargetRemoved
             // Of the discovery sources.
-            | Reason::TruthMoved
-            | Reason::WitnessesAsked
-            | Reason::TruthUnclear
+            | Reason::WriterChanged
+            | Reason::SourcesAsked
+            | Reason::SourcesUnclear
             | Reason::EventTrusted
             | Reason::SourcesAgree
             | Reason::SourcesContradict

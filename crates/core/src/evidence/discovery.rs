@@ -3,8 +3,8 @@
 //! An event is a hint: AWS sends RDS events "on a best effort basis" and asks not to depend on their order or
 //! existence (Aurora User Guide, "Working with Amazon RDS event notification"). What RDS's API or the name of
 //! an endpoint says can be read again at any time. Yet it is no oracle either: for seconds after a failover
-//! the API, the names and the events may each tell another story. So a witness may say that it cannot tell,
-//! two witnesses have to agree, and what they say has to stand for a while before it outranks an event.
+//! the API, the names and the events may each tell another story. So a source may say that it cannot tell,
+//! two sources have to agree, and what they say has to stand for a while before it outranks an event.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,7 +34,7 @@ impl fmt::Display for Member {
     }
 }
 
-/// What one witness says.
+/// What one source says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceReport {
     /// This is the writer, and these are the readers as far as it knows of any.
@@ -60,15 +60,15 @@ impl SourceReport {
     }
 }
 
-/// What all witnesses of a route said when they were asked together.
+/// What all sources of a route said when they were asked together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceReports(pub Vec<(DiscoverySource, SourceReport)>);
 
-/// What the witnesses say together.
+/// What the sources say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Truth {
-    /// Nobody is asked: the route has its static map alone.
-    Silent,
+pub enum Discovery {
+    /// Nobody is asked: the route has its map of an events-only route alone.
+    NoSources,
     /// They agree.
     Members {
         /// Who writes.
@@ -81,20 +81,20 @@ pub enum Truth {
 }
 
 impl SourceReports {
-    /// What the witnesses say together. The address decides, since that is what a target is; the instance's
+    /// What the sources say together. The address decides, since that is what a target is; the instance's
     /// name comes from whoever knows it.
     #[must_use]
-    pub fn truth(&self) -> Truth {
+    pub fn discovery(&self) -> Discovery {
         let mut agreed: Option<(Member, Vec<Member>)> = None;
-        for (witness, testimony) in &self.0 {
-            let (writer, readers) = match testimony {
-                SourceReport::Unclear(why) => return Truth::Unclear(format!("{witness}: {why}")),
+        for (source, report) in &self.0 {
+            let (writer, readers) = match report {
+                SourceReport::Unclear(why) => return Discovery::Unclear(format!("{source}: {why}")),
                 SourceReport::Members { writer, readers } => (writer, readers),
             };
             match &mut agreed {
                 None => agreed = Some((writer.clone(), readers.clone())),
                 Some((known, _)) if known.ip != writer.ip => {
-                    return Truth::Unclear(format!("the witnesses differ: {self}"));
+                    return Discovery::Unclear(format!("the sources differ: {self}"));
                 }
                 Some((known, known_readers)) => {
                     known.instance = known.instance.take().or_else(|| writer.instance.clone());
@@ -105,19 +105,19 @@ impl SourceReports {
             }
         }
         match agreed {
-            Some((writer, readers)) => Truth::Members { writer, readers },
-            None => Truth::Silent,
+            Some((writer, readers)) => Discovery::Members { writer, readers },
+            None => Discovery::NoSources,
         }
     }
 }
 
 impl fmt::Display for SourceReports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (witness, testimony)) in self.0.iter().enumerate() {
+        for (n, (source, report)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            match testimony {
-                SourceReport::Members { writer, .. } => write!(f, "{comma}{witness} says {writer}")?,
-                SourceReport::Unclear(why) => write!(f, "{comma}{witness} cannot tell: {why}")?,
+            match report {
+                SourceReport::Members { writer, .. } => write!(f, "{comma}{source} says {writer}")?,
+                SourceReport::Unclear(why) => write!(f, "{comma}{source} cannot tell: {why}")?,
             }
         }
         Ok(())
@@ -140,15 +140,15 @@ pub const STEADY_AFTER_A_MOVE: Duration = Duration::from_secs(35);
 pub struct ReadingHistory {
     /// Readings that agree with the newest one, by the reader's monotonic clock.
     agreeing: VecDeque<Duration>,
-    newest: Option<Truth>,
+    newest: Option<Discovery>,
 }
 
 impl ReadingHistory {
     /// Takes the next reading.
-    pub fn take(&mut self, truth: Truth, monotonic: Duration) {
-        if self.newest.as_ref() != Some(&truth) {
+    pub fn take(&mut self, discovery: Discovery, monotonic: Duration) {
+        if self.newest.as_ref() != Some(&discovery) {
             self.agreeing.clear();
-            self.newest = Some(truth);
+            self.newest = Some(discovery);
         }
         self.agreeing.push_back(monotonic);
         if self.agreeing.len() > STEADY_READINGS {
@@ -186,13 +186,13 @@ pub struct Worth {
     pub since: Freshness,
 }
 
-/// What the witnesses said when the timer asked them.
+/// What the sources said when the timer asked them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// When it was read, by the reader's wall clock.
     pub at: Timestamp,
-    /// What the witnesses say together.
-    pub truth: Truth,
+    /// What the sources say together.
+    pub discovery: Discovery,
     /// For how long they have said so, once they did often enough ([`ReadingHistory::stood`]).
     pub stood: Option<Duration>,
     /// What each of them said, in words.
@@ -209,9 +209,9 @@ mod tests {
         Member { instance: InstanceId::new(name).ok(), ip: IpAddr::from([10, 0, 0, last]) }
     }
 
-    fn says(witness: DiscoverySource, writer: Member) -> (DiscoverySource, SourceReport) {
+    fn says(source: DiscoverySource, writer: Member) -> (DiscoverySource, SourceReport) {
         let readers = Vec::new();
-        (witness, SourceReport::Members { writer, readers })
+        (source, SourceReport::Members { writer, readers })
     }
 
     fn unclear(why: &str) -> SourceReport {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn who_asks_nobody_hears_nothing() {
-        assert_eq!(SourceReports::default().truth(), Truth::Silent);
+        assert_eq!(SourceReports::default().discovery(), Discovery::NoSources);
     }
 
     #[test]
@@ -230,8 +230,8 @@ mod tests {
             says(DiscoverySource::Dns, nameless),
             says(DiscoverySource::Rds, member("db-2", 2)),
         ]);
-        let expected = Truth::Members { writer: member("db-2", 2), readers: Vec::new() };
-        assert_eq!(reading.truth(), expected);
+        let expected = Discovery::Members { writer: member("db-2", 2), readers: Vec::new() };
+        assert_eq!(reading.discovery(), expected);
     }
 
     #[test]
@@ -240,10 +240,10 @@ mod tests {
             says(DiscoverySource::Rds, member("db-2", 2)),
             says(DiscoverySource::Dns, member("db-1", 1)),
         ]);
-        let Truth::Unclear(why) = reading.truth() else {
+        let Discovery::Unclear(why) = reading.discovery() else {
             panic!("they differ");
         };
-        assert_eq!(why, "the witnesses differ: rds says db-2 at 10.0.0.2, dns says db-1 at 10.0.0.1");
+        assert_eq!(why, "the sources differ: rds says db-2 at 10.0.0.2, dns says db-1 at 10.0.0.1");
     }
 
     #[test]
@@ -252,11 +252,11 @@ mod tests {
             says(DiscoverySource::Rds, member("db-2", 2)),
             (DiscoverySource::Dns, unclear("NXDOMAIN")),
         ]);
-        assert_eq!(reading.truth(), Truth::Unclear("dns: NXDOMAIN".to_owned()));
+        assert_eq!(reading.discovery(), Discovery::Unclear("dns: NXDOMAIN".to_owned()));
     }
 
-    fn writer(last: u8) -> Truth {
-        Truth::Members { writer: member("db", last), readers: Vec::new() }
+    fn writer(last: u8) -> Discovery {
+        Discovery::Members { writer: member("db", last), readers: Vec::new() }
     }
 
     #[test]

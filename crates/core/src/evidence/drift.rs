@@ -17,7 +17,7 @@ use crate::model::route::Route;
 /// Whom the map of a route is compared with. Nobody, if the route has no map or asks about its writer anyway.
 #[must_use]
 pub fn compared_with(route: &Route) -> Option<DiscoverySource> {
-    if route.instances.is_empty() || !route.policy.truth.is_empty() {
+    if route.instances.is_empty() || !route.policy.discovery.is_empty() {
         return None;
     }
     let dns = route.policy.endpoint.as_ref().map(|_| DiscoverySource::Dns);

@@ -98,7 +98,7 @@ pub enum Claim {
     /// The previous writer is the writer again (0070).
     Restored(InstanceId),
     /// Something happened after which who the writer is, or where, has to be asked.
-    AskTruth,
+    RequireReading,
     /// Nothing about the writer.
     Nothing,
 }
@@ -129,7 +129,7 @@ impl RdsEvent {
             SourceKind::Other => &[],
         };
         if asks.contains(&id.0) {
-            return Ok(Claim::AskTruth);
+            return Ok(Claim::RequireReading);
         }
         if self.kind != SourceKind::Cluster {
             return Ok(Claim::Nothing);
@@ -162,7 +162,7 @@ impl Claim {
     pub fn instance(&self) -> Option<&InstanceId> {
         match self {
             Self::Started(instance) | Self::Completed(instance) | Self::Restored(instance) => Some(instance),
-            Self::AskTruth | Self::Nothing => None,
+            Self::RequireReading | Self::Nothing => None,
         }
     }
 
@@ -170,7 +170,7 @@ impl Claim {
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
-            Self::AskTruth | Self::Nothing => 0,
+            Self::RequireReading | Self::Nothing => 0,
             Self::Started(_) => 1,
             Self::Completed(_) | Self::Restored(_) => RANK_COMPLETED,
         }
@@ -275,7 +275,7 @@ impl fmt::Debug for EventKey {
     }
 }
 
-/// The rank of what witnesses say, and of what a person orders, among evidence of the same instant: above any
+/// The rank of what sources say, and of what a person orders, among evidence of the same instant: above any
 /// event's ([`crate::evidence::event::Claim::rank`]).
 pub const RANK_TRUTH: u8 = 3;
 

@@ -57,7 +57,7 @@ pub fn is_named_in(route: &Route, event: &RdsEvent) -> bool {
 
 /// Whether what `event` asks is asked of whom its text names.
 fn asks_by_name(event: &RdsEvent) -> bool {
-    event.kind == SourceKind::BlueGreenDeployment && event.claim() == Ok(Claim::AskTruth)
+    event.kind == SourceKind::BlueGreenDeployment && event.claim() == Ok(Claim::RequireReading)
 }
 
 /// Whether the event's resource is in the partition, Region and account of the route. A name alone is no identity:

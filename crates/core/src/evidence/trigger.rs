@@ -1,4 +1,4 @@
-//! What speaks for a move: an event, the witnesses' word, or a person's.
+//! What speaks for a move: an event, the sources' word, or a person's.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::model::time::Timestamp;
 pub enum Trigger {
     /// An event of RDS. It arrives at least once, so the ledger keeps an entry of it.
     Event(RdsEvent),
-    /// What the witnesses said when the timer asked them.
-    Truth(Reading),
+    /// What the sources said when the timer asked them.
+    Reading(Reading),
     /// What a person ordered.
-    Order(OperatorCommand),
+    Command(OperatorCommand),
 }
 
 impl Trigger {
@@ -27,8 +27,8 @@ impl Trigger {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.at,
-            Self::Truth(sighting) => sighting.at,
-            Self::Order(order) => order.at,
+            Self::Reading(reading) => reading.at,
+            Self::Command(order) => order.at,
         }
     }
 
@@ -37,7 +37,7 @@ impl Trigger {
     pub fn event(&self) -> Option<&RdsEvent> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Truth(_) | Self::Order(_) => None,
+            Self::Reading(_) | Self::Command(_) => None,
         }
     }
 
@@ -46,8 +46,8 @@ impl Trigger {
     pub fn text(&self) -> String {
         match self {
             Self::Event(event) => event.message.clone(),
-            Self::Truth(sighting) => sighting.said.clone(),
-            Self::Order(order) => order.to_string(),
+            Self::Reading(reading) => reading.said.clone(),
+            Self::Command(order) => order.to_string(),
         }
     }
 }
@@ -159,13 +159,13 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The instance that an event or an order names, if it names one. Witnesses name what they see in words of their own.
+    /// The instance that an event or an order names, if it names one. Sources name what they see in words of their own.
     #[must_use]
     pub fn names(&self) -> Option<InstanceId> {
         match &self.ground {
             Trigger::Event(event) => event.claim().ok()?.instance().cloned(),
-            Trigger::Order(order) => order.act.instance().cloned(),
-            Trigger::Truth(_) => None,
+            Trigger::Command(order) => order.act.instance().cloned(),
+            Trigger::Reading(_) => None,
         }
     }
 

@@ -248,7 +248,7 @@ pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Resul
         generation: before.generation.next(),
         lease: Some(lease),
         waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
-        ask_truth: before.ask_truth,
+        require_reading: before.require_reading,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
         follow: before.follow.clone().filter(|_| !moves),
         agreed_with: agreed_after(before, &desired),
@@ -352,7 +352,7 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
     };
     // An attempt that only waits has not failed, and takes none of those that an event has. One that was refused a call
     // after it had put right what an event before had begun is remembered: nothing else would say so.
-    let waits = entry.reason == Some(Reason::AwaitsTurn);
+    let waits = entry.reason == Some(Reason::AwaitsQuota);
     let refused = entry.steps.iter().any(|step| step.error.is_some());
     let changed = entry.steps.iter().any(Step::has_changed_something);
     let only_waited = u32::from(event.is_some_and(|event| {
@@ -368,7 +368,7 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
 
 /// What is to be seen of a move that ends now.
 fn followed(from: &RouteState, entry: &Entry) -> Option<HealthWatch> {
-    let changed = matches!(entry.outcome, Some(Outcome::Swapped | Outcome::Registered));
+    let changed = matches!(entry.outcome, Some(Outcome::Moved | Outcome::Registered));
     let desired = from.control.desired.as_ref().filter(|_| changed)?;
     let stays = |target: Target| {
         let after = entry.after.iter();
@@ -391,7 +391,7 @@ fn followed(from: &RouteState, entry: &Entry) -> Option<HealthWatch> {
 /// What an outage is counted from: when the evidence was said. A repair has none of its own, and that of the
 /// move before it may be weeks old: it counts from when the group was seen to differ.
 fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
-    let is_repair = entry.reason == Some(Reason::GroupDiffered);
+    let is_repair = entry.reason == Some(Reason::DriftRepaired);
     let seen = entry.told.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
     seen.unwrap_or(desired.evidence.at)
 }

@@ -46,7 +46,7 @@ fields! {
     /// Newer evidence that is held back.
     Waiting(Option<Desired>): waiting;
     /// When a failover was last reported as failed.
-    AskTruth(Option<Timestamp>): ask_truth;
+    RequireReading(Option<Timestamp>): require_reading;
     /// A pause of the route.
     Pause(Option<Suspension>): safety.pause;
     /// A pause of every route.

@@ -58,11 +58,11 @@ fn lease_after(entry: &Entry, lease: Option<Lease>) -> Option<Lease> {
         RecordKind::Recovered | RecordKind::Adopted => lease,
         RecordKind::Deferred
         | RecordKind::Finished
-        | RecordKind::Ordered
-        | RecordKind::Noticed
-        | RecordKind::Serving
-        | RecordKind::NotServing
-        | RecordKind::Drained => None,
+        | RecordKind::Command
+        | RecordKind::DriftDetected
+        | RecordKind::TargetHealthy
+        | RecordKind::TargetNotHealthy
+        | RecordKind::TargetRemoved => None,
     }
 }
 

@@ -28,15 +28,15 @@ pub enum RecordKind {
     /// The event is settled.
     Finished,
     /// A person ordered something.
-    Ordered,
+    Command,
     /// The timer saw something that it waits out, or that it may not change.
-    Noticed,
+    DriftDetected,
     /// The new target serves.
-    Serving,
+    TargetHealthy,
     /// The new target does not serve although it should by now.
-    NotServing,
+    TargetNotHealthy,
     /// An old target is gone.
-    Drained,
+    TargetRemoved,
     /// The state was behind its records and was rebuilt from them.
     Recovered,
     /// A person had the chain continued behind rows that do not verify.
@@ -74,21 +74,21 @@ impl Step {
 pub enum RecordedTrigger {
     /// An event, whole.
     Event(RdsEvent),
-    /// What the witnesses said, in words.
-    Truth {
+    /// What the sources said, in words.
+    Reading {
         /// When they were asked.
         at: Timestamp,
         /// What they said.
-        said: String,
+        text: String,
     },
     /// What a person ordered.
-    Order {
+    Command {
         /// When.
         at: Timestamp,
         /// Who.
         by: String,
         /// What, in words.
-        said: String,
+        text: String,
     },
 }
 
@@ -98,16 +98,16 @@ impl RecordedTrigger {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.at,
-            Self::Truth { at, .. } | Self::Order { at, .. } => *at,
+            Self::Reading { at, .. } | Self::Command { at, .. } => *at,
         }
     }
 
     /// What was said.
     #[must_use]
-    pub fn said(&self) -> &str {
+    pub fn text(&self) -> &str {
         match self {
             Self::Event(event) => &event.message,
-            Self::Truth { said, .. } | Self::Order { said, .. } => said,
+            Self::Reading { text: said, .. } | Self::Command { text: said, .. } => said,
         }
     }
 
@@ -116,7 +116,7 @@ impl RecordedTrigger {
     pub fn event(&self) -> Option<&RdsEvent> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Truth { .. } | Self::Order { .. } => None,
+            Self::Reading { .. } | Self::Command { .. } => None,
         }
     }
 }
@@ -125,9 +125,9 @@ impl From<&Trigger> for RecordedTrigger {
     fn from(ground: &Trigger) -> Self {
         match ground {
             Trigger::Event(event) => Self::Event(event.clone()),
-            Trigger::Truth(sighting) => Self::Truth { at: sighting.at, said: sighting.said.clone() },
-            Trigger::Order(order) => {
-                Self::Order { at: order.at, by: order.by.clone(), said: order.to_string() }
+            Trigger::Reading(reading) => Self::Reading { at: reading.at, text: reading.said.clone() },
+            Trigger::Command(order) => {
+                Self::Command { at: order.at, by: order.by.clone(), text: order.to_string() }
             }
         }
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::discovery::{
-    Freshness, Reading, ReadingHistory, SourceReport, SourceReports, Truth, Worth,
+    Discovery, Freshness, Reading, ReadingHistory, SourceReport, SourceReports, Worth,
 };
 use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use crate::ledger::state::{Assignment, RouteContext};
@@ -226,25 +226,25 @@ impl Sources {
         // A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
         let of_fact = self.news(seen.fact, last.map(|last| [last.newest, last.fact]));
         let against = Against::of(control, news, of_fact);
-        for (witness, testimony) in &reading.0 {
-            let before = self.answers.get(witness).copied();
-            let named = testimony.writer().map(|writer| writer.ip);
+        for (source, report) in &reading.0 {
+            let before = self.answers.get(source).copied();
+            let named = report.writer().map(|writer| writer.ip);
             if let Some(answer) = SourceAnswer::after(before, named, against) {
-                self.answers.insert(*witness, answer);
+                self.answers.insert(*source, answer);
             }
         }
         let heard = Heard { route, newest: control.newest().zip(known), reading, now };
-        let truth = self.truth(heard);
+        let discovery = self.discovery(heard);
         // What was read before the last move says nothing about it, and this reading was taken at the same time as the
         // ledger was read (I3).
         if self.is_moved(control) {
             self.readings = ReadingHistory::default();
         } else {
-            self.readings.take(truth.clone(), monotonic);
+            self.readings.take(discovery.clone(), monotonic);
         }
         Reading {
             at: now,
-            truth,
+            discovery,
             stood: self.readings.stood(),
             said: reading.to_string(),
             worth: Worth { against: control.newest().map(|newest| newest.event), since: self.worth(heard) },
@@ -277,10 +277,10 @@ impl Sources {
         before.is_some_and(|before| before != now)
     }
 
-    fn worth_of(&self, witness: DiscoverySource, heard: Heard<'_>) -> Option<Freshness> {
+    fn worth_of(&self, source: DiscoverySource, heard: Heard<'_>) -> Option<Freshness> {
         let (newest, known) = heard.newest?;
-        let answer = self.answers.get(&witness)?;
-        if witness == DiscoverySource::Rds && heard.rds_insists(newest) {
+        let answer = self.answers.get(&source)?;
+        if source == DiscoverySource::Rds && heard.rds_insists(newest) {
             return Some(Freshness::Changed);
         }
         Some(answer.worth(known))
@@ -293,14 +293,14 @@ impl Sources {
             return Freshness::Changed;
         }
         let asked = heard.reading.0.iter();
-        let worth = asked.filter_map(|(witness, _)| self.worth_of(*witness, heard));
+        let worth = asked.filter_map(|(source, _)| self.worth_of(*source, heard));
         worth.min().unwrap_or(Freshness::Changed)
     }
 
     /// What the sources say together. One that lags says nothing about now: where the others agree with the evidence,
     /// and nothing is left to move, they differ from it alone.
-    fn truth(&self, heard: Heard<'_>) -> Truth {
-        let together = heard.reading.truth();
+    fn discovery(&self, heard: Heard<'_>) -> Discovery {
+        let together = heard.reading.discovery();
         let Some((newest, known)) = heard.newest else {
             return together;
         };
@@ -308,16 +308,16 @@ impl Sources {
         if moves {
             return together;
         }
-        let agrees = |testimony: &SourceReport| {
-            let writer = testimony.writer();
+        let agrees = |report: &SourceReport| {
+            let writer = report.writer();
             writer.is_some_and(|writer| writer.ip == known.ip)
         };
-        let lags = |witness: DiscoverySource| self.worth_of(witness, heard) > Some(Freshness::Changed);
+        let lags = |source: DiscoverySource| self.worth_of(source, heard) > Some(Freshness::Changed);
         let mut asked = heard.reading.0.iter();
-        let all = asked.all(|(witness, said)| agrees(said) || (said.writer().is_some() && lags(*witness)));
+        let all = asked.all(|(source, said)| agrees(said) || (said.writer().is_some() && lags(*source)));
         let agreeing = heard.reading.0.iter().filter(|(_, said)| agrees(said));
         let rest = SourceReports(agreeing.cloned().collect());
-        if all && !rest.0.is_empty() { rest.truth() } else { together }
+        if all && !rest.0.is_empty() { rest.discovery() } else { together }
     }
 }
 
@@ -335,7 +335,7 @@ impl Heard<'_> {
     /// another address, that address comes from a name, which may be cached.
     fn rds_insists(self, newest: &Desired) -> bool {
         let mut said = self.reading.0.iter();
-        let said = said.find(|(witness, _)| *witness == DiscoverySource::Rds);
+        let said = said.find(|(source, _)| *source == DiscoverySource::Rds);
         let named = said.and_then(|(_, said)| said.writer()?.instance.as_ref());
         let another = named.is_some_and(|named| *named != newest.instance);
         another && self.now.since(newest.evidence.at) >= RDS_LAGS_AT_MOST

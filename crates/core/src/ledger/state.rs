@@ -37,7 +37,7 @@ pub struct Assignment {
     /// Newer evidence that a safety rule holds back. It moves the route when the rule no longer does.
     pub waiting: Option<Desired>,
     /// When a failover was last said to have failed: one that started before outranks the sources no longer.
-    pub ask_truth: Option<Timestamp>,
+    pub require_reading: Option<Timestamp>,
     /// What holds the route back.
     pub safety: Safety,
     /// The last move, while its effect is still to be seen.

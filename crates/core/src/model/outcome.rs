@@ -12,7 +12,7 @@ use crate::named::named;
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 pub enum Outcome {
     /// The group holds the desired target and nothing else of the route's.
-    Swapped,
+    Moved,
     /// It already did.
     AlreadyThere,
     /// The desired target joined the old one (`on_started = "register"`); the completed event swaps.
@@ -65,7 +65,7 @@ impl Outcome {
     pub fn disposition(self) -> Disposition {
         match self {
             Self::Rejected | Self::Failed => Disposition::DeadLetter,
-            Self::Swapped
+            Self::Moved
             | Self::AlreadyThere
             | Self::Registered
             | Self::Superseded

@@ -47,7 +47,7 @@ pub enum ServingWhen {
     Registered,
 }
 
-/// Whether the addresses of a static map are compared with those that the instances have.
+/// Whether the addresses of a map of an events-only route are compared with those that the instances have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MapCheck {
     /// With DNS where there is an endpoint, else with RDS.
@@ -70,15 +70,15 @@ pub struct Policy {
     pub database: Database,
     /// Which of its members stand in the group.
     pub role: Role,
-    /// Whom to ask about the writer; empty for the static map alone.
-    pub truth: BTreeSet<DiscoverySource>,
+    /// Whom to ask about the writer; empty for the map of an events-only route alone.
+    pub discovery: BTreeSet<DiscoverySource>,
     /// With whom the map of a route that asks nobody is compared.
     pub map_check: MapCheck,
     /// The endpoint whose name [`DiscoverySource::Dns`] reads.
     pub endpoint: Option<String>,
     /// The only instances that the route may point at; any of its source if absent.
     pub allowed_instances: Option<BTreeSet<InstanceId>>,
-    /// For how long an event outranks what the witnesses say.
+    /// For how long an event outranks what the sources say.
     pub trust_event: Duration,
     /// From what age on an event moves nothing, where the configuration says so ([`Policy::evidence_age_limit`]).
     pub evidence_age_max: Option<Duration>,
@@ -90,7 +90,7 @@ pub struct Policy {
     pub serving_limit: Duration,
 }
 
-/// For how long an event outranks what the witnesses say: RDS's API and names need a minute or two to settle
+/// For how long an event outranks what the sources say: RDS's API and names need a minute or two to settle
 /// after a failover (Multi-AZ instances "typically 60-120 seconds"; RDS User Guide, "Failing over").
 pub const TRUST_EVENT: Duration = Duration::from_mins(3);
 
@@ -112,7 +112,7 @@ impl Default for Policy {
             mode: Mode::default(),
             database: Database::default(),
             role: Role::default(),
-            truth: BTreeSet::new(),
+            discovery: BTreeSet::new(),
             map_check: MapCheck::default(),
             endpoint: None,
             allowed_instances: None,
@@ -126,11 +126,11 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// From what age on an event moves nothing. Who has witnesses asks them then; who has none refuses the event, and a
+    /// From what age on an event moves nothing. Who has sources asks them then; who has none refuses the event, and a
     /// person has to say whether it still holds.
     #[must_use]
     pub fn evidence_age_limit(&self) -> Duration {
-        self.evidence_age_max.unwrap_or(if self.truth.is_empty() {
+        self.evidence_age_max.unwrap_or(if self.discovery.is_empty() {
             EVIDENCE_AGE_MAX_OF_EVENTS_ALONE
         } else {
             EVIDENCE_AGE_MAX
@@ -142,7 +142,7 @@ impl Policy {
 /// one more stops it.
 pub const FLAP_MOVES_MAX: u32 = 5;
 
-/// Whom a route asks about its writer. A route that asks nobody has its static map alone.
+/// Whom a route asks about its writer. A route that asks nobody has its map of an events-only route alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]

@@ -8,7 +8,7 @@ use crate::named::named;
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display, strum::EnumMessage)]
 #[expect(clippy::doc_markdown, reason = "the comments are published as they stand")]
 pub enum Reason {
-    /// the event says who writes, and the group follows
+    /// the event names the writer, and the route moved to it
     WriterMoved,
     /// the group already held the desired target alone
     NothingToDo,
@@ -18,37 +18,37 @@ pub enum Reason {
     WaitsForCompletion,
     /// an event with this id moves no route
     NotAFailover,
-    /// who writes has to be asked for, and the route has nobody to ask
-    TruthUnknown,
-    /// newer evidence has moved the route already, or holds it
+    /// the event does not name the writer, and the route has no discovery source to ask
+    NoSources,
+    /// newer evidence already moved the route, or a pin holds it
     EvidenceNotNewer,
-    /// the event was settled before: one event has one outcome
-    SettledBefore,
-    /// an instance should be named in the event's text, and is not
+    /// the event was processed before: one event has one outcome
+    AlreadyProcessed,
+    /// the event's text names no instance
     NoInstanceNamed,
     /// the named instance is not one of the route's
     UnknownInstance,
     /// the address lies outside allowed_cidrs
     AddressNotAllowed,
-    /// the event's time lies further ahead than clocks can differ
-    FromTheFuture,
+    /// the event's time is further ahead than clocks can differ
+    EventInFuture,
     /// a call of the load balancer failed
     CallFailed,
     /// the group was not as desired after every round of calls
     NotConverged,
-    /// the lease was over before the attempt was
+    /// the lease ended before the attempt
     LeaseLost,
-    /// the witnesses agree on another writer than the route pointed at
-    TruthMoved,
-    /// the group was not what the route points at, and was put right
-    GroupDiffered,
-    /// the event does not say who writes, so the witnesses are asked
-    WitnessesAsked,
-    /// an event of long ago says who wrote then, and not who writes now
+    /// the discovery sources agree on another writer than the route's
+    WriterChanged,
+    /// the load balancer differed from the desired target, and was repaired
+    DriftRepaired,
+    /// the event does not name the writer, so the discovery sources are asked
+    SourcesAsked,
+    /// the event is too old to say who the writer is now
     EvidenceTooOld,
-    /// the witnesses differ or cannot tell, which is waited out
-    TruthUnclear,
-    /// a young event outranks the witnesses, whose word lags behind it
+    /// the discovery sources differ or give no clear answer; the route waits
+    SourcesUnclear,
+    /// a recent event outranks the discovery sources, which lag behind it
     EventTrusted,
     /// the discovery sources agree with the newest evidence
     SourcesAgree,
@@ -58,32 +58,32 @@ pub enum Reason {
     WorkersDisagree,
     /// the instance is not one of allowed_instances
     InstanceNotAllowed,
-    /// a person paused the route
+    /// an operator paused the route
     Paused,
-    /// a person froze every route
+    /// an operator froze all routes
     Frozen,
-    /// a person pinned the route elsewhere
+    /// an operator pinned the route to another instance
     Pinned,
-    /// the route only observes
+    /// the route is in observe mode
     Observing,
     /// the route was moved too often in a short time
     Flapping,
-    /// the worker has moved as many routes this minute as it may
+    /// the worker reached moves_per_minute_max
     TooManyMoves,
     #[doc = " calls of the load balancer take turns by the account's quotas, and this one waits for its \
              own, or was refused"]
-    AwaitsTurn,
-    /// a person ordered it
-    Ordered,
-    /// the new target serves
-    TargetServes,
-    /// the new target does not serve in time
-    TargetDoesNotServe,
-    /// an old target is gone
-    TargetGone,
+    AwaitsQuota,
+    /// an operator command
+    OperatorCommand,
+    /// the new target is healthy
+    TargetHealthy,
+    /// the new target did not become healthy in time
+    TargetNotHealthy,
+    /// an old target is removed
+    TargetRemoved,
     /// the address of the named instance could not be looked up
     AddressUnavailable,
-    /// an address in the route's map is not the one that the instance has
+    /// an address in \[route.instances\] is not the one that the instance has
     MapDiffers,
 }
 named!(Reason);

@@ -208,7 +208,7 @@ impl ChainEnd {
     #[must_use]
     pub fn judgement(&self, route: &RouteName) -> Option<Assessment> {
         let standing = match self {
-            Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => RouteHealth::Wrong,
+            Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => RouteHealth::OutOfSync,
             Self::Matches | Self::RowsBeyond { .. } | Self::RowsMissing { .. } | Self::OtherRecord { .. } => {
                 RouteHealth::Unknown
             }

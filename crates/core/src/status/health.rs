@@ -1,7 +1,7 @@
 //! Whether a route is where it should be, judged from what was read of it.
 //!
 //! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
-//! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its witnesses besides.
+//! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its sources besides.
 
 use std::time::Duration;
 
@@ -26,14 +26,16 @@ use crate::status::last_move::LastMove;
 /// How a route stands, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
-#[strum(serialize_all = "lowercase")]
+#[strum(serialize_all = "kebab-case")]
 pub enum RouteHealth {
     /// It points where it should, and its target serves.
-    Right,
+    InSync,
     /// It is on its way there.
-    Moving,
+    Converging,
+    /// It does not point there, and a person or a safety rule holds it.
+    Held,
     /// It does not point there, or its target does not serve, and nobody is at it right now.
-    Wrong,
+    OutOfSync,
     /// Not enough is known to tell.
     Unknown,
 }
@@ -43,7 +45,7 @@ named!(RouteHealth without parse);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// In a word.
-    pub standing: RouteHealth,
+    pub health: RouteHealth,
     /// Why, with the values that were compared.
     pub why: String,
 }
@@ -51,9 +53,9 @@ pub struct Assessment {
 impl Assessment {
     /// A judgement.
     #[must_use]
-    pub fn new(standing: RouteHealth, why: impl Into<String>) -> Self {
+    pub fn new(health: RouteHealth, why: impl Into<String>) -> Self {
         let why = why.into();
-        Self { standing, why }
+        Self { health, why }
     }
 }
 
@@ -61,10 +63,11 @@ impl RouteHealth {
     /// Which of two words about one route is said: the one that asks for more.
     fn gravity(self) -> u8 {
         match self {
-            Self::Right => 0,
-            Self::Moving => 1,
-            Self::Unknown => 2,
-            Self::Wrong => 3,
+            Self::InSync => 0,
+            Self::Converging => 1,
+            Self::Held => 2,
+            Self::Unknown => 3,
+            Self::OutOfSync => 4,
         }
     }
 }
@@ -73,13 +76,12 @@ impl Assessment {
     /// Both judgements of one route as one: the graver word, and this one's reason first.
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
-        if other.standing == RouteHealth::Right || other.why == NOBODY_KNOWS {
+        if other.health == RouteHealth::InSync || other.why == NOBODY_KNOWS {
             return self;
         }
-        let standing =
-            if other.standing.gravity() > self.standing.gravity() { other.standing } else { self.standing };
+        let health = if other.health.gravity() > self.health.gravity() { other.health } else { self.health };
         let why = format!("{}; besides, {}", self.why, other.why);
-        Self { standing, why }
+        Self { health, why }
     }
 }
 
@@ -158,9 +160,9 @@ pub fn unresolved(route: &Route, control: &Assignment, now: Timestamp) -> Option
     let event = event.map(|event| open_event(route, control, event, now));
     let conflict = control.source_conflict.as_ref().map(|conflict| {
         // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
-        let standing =
-            if conflict.reason == Reason::MapDiffers { RouteHealth::Wrong } else { RouteHealth::Unknown };
-        Assessment::new(standing, conflict.note.clone())
+        let health =
+            if conflict.reason == Reason::MapDiffers { RouteHealth::OutOfSync } else { RouteHealth::Unknown };
+        Assessment::new(health, conflict.note.clone())
     });
     match (event, conflict) {
         (Some(event), Some(conflict)) => Some(event.and(&conflict)),
@@ -185,9 +187,9 @@ fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now:
         Awaits::ItsTurn => event.comes_back(now),
     };
     let goal = goal(control, now).map(|goal| &goal.instance);
-    let standing = match &event.names {
-        _ if under_way => RouteHealth::Moving,
-        Some(named) if goal != Some(named) => RouteHealth::Wrong,
+    let health = match &event.names {
+        _ if under_way => RouteHealth::Converging,
+        Some(named) if goal != Some(named) => RouteHealth::OutOfSync,
         Some(_) | None => RouteHealth::Unknown,
     };
     // Most notes name the instance already.
@@ -208,7 +210,7 @@ fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now:
         )
     };
     let why = format!("the event of {at}{named} {what}: {note}{remedy}");
-    Assessment::new(standing, why)
+    Assessment::new(health, why)
 }
 
 /// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
@@ -227,7 +229,7 @@ fn in_hand(control: &Assignment, goal: &Desired, now: Timestamp) -> Option<Asses
         Acquire::Wait(_) => {
             let desired = control.desired.as_ref().unwrap_or(goal);
             let why = format!("{} is moving it to {}", lease.owner, place(desired));
-            Some(Assessment::new(RouteHealth::Moving, why))
+            Some(Assessment::new(RouteHealth::Converging, why))
         }
     }
 }
@@ -290,8 +292,8 @@ fn differs(
     last: Option<&LastMove>,
 ) -> Assessment {
     if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
-        let why = format!("it should point at {}: {how}; held back: {}", place(goal), brake.note);
-        return Assessment::new(RouteHealth::Wrong, why);
+        let why = format!("it should point at {}: {how}; held: {}", place(goal), brake.note);
+        return Assessment::new(RouteHealth::Held, why);
     }
     let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
     if let Some(last) = retried {
@@ -301,10 +303,10 @@ fn differs(
             place(goal),
             last.note
         );
-        return Assessment::new(RouteHealth::Moving, why);
+        return Assessment::new(RouteHealth::Converging, why);
     }
     let why = format!("it should point at {}: {how}", place(goal));
-    Assessment::new(RouteHealth::Wrong, why)
+    Assessment::new(RouteHealth::OutOfSync, why)
 }
 
 /// A route whose calls are all made: what is left is the load balancer's part.
@@ -319,11 +321,11 @@ fn there(
         && pin.target != goal.target
     {
         let why = format!("it points at {}, but is pinned to {}", place(goal), pin.instance);
-        return Assessment::new(RouteHealth::Wrong, why);
+        return Assessment::new(RouteHealth::Held, why);
     }
     let Some(row) = row_of(goal.target, rows) else {
         let why = format!("{} is not registered", place(goal));
-        return Assessment::new(RouteHealth::Wrong, why);
+        return Assessment::new(RouteHealth::OutOfSync, why);
     };
     let state = told(row);
     if goal.reach == MoveMode::Register {
@@ -331,18 +333,18 @@ fn there(
             "{} is registered ({state}) beside the old one, until the failover completes",
             place(goal)
         );
-        return Assessment::new(RouteHealth::Moving, why);
+        return Assessment::new(RouteHealth::Converging, why);
     }
     if serves(route.policy.serving_when, &row.health) {
-        return Assessment::new(RouteHealth::Right, format!("{} is {state}", place(goal)));
+        return Assessment::new(RouteHealth::InSync, format!("{} is {state}", place(goal)));
     }
     let follow = control.follow.as_ref().filter(|follow| follow.target == goal.target);
     if may_serve_yet(follow, row, route.policy.serving_limit, now) {
         let why = format!("{} is registered and does not serve yet: {state}", place(goal));
-        return Assessment::new(RouteHealth::Moving, why);
+        return Assessment::new(RouteHealth::Converging, why);
     }
     let why = format!("{} does not serve: {state}; {}", place(goal), advice(row.reason.as_deref()));
-    Assessment::new(RouteHealth::Wrong, why)
+    Assessment::new(RouteHealth::OutOfSync, why)
 }
 
 /// Whether the load balancer may still be on its way. What was never followed shows it by its state alone.

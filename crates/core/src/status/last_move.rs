@@ -94,15 +94,15 @@ fn took_the_route(entry: &Entry) -> bool {
         (RecordKind::Started | RecordKind::Resumed, _)
         | (
             RecordKind::Finished,
-            Some(Outcome::Swapped | Outcome::AlreadyThere | Outcome::Registered | Outcome::Failed),
+            Some(Outcome::Moved | Outcome::AlreadyThere | Outcome::Registered | Outcome::Failed),
         ) => true,
         (
             RecordKind::Finished
-            | RecordKind::Ordered
-            | RecordKind::Noticed
-            | RecordKind::Serving
-            | RecordKind::NotServing
-            | RecordKind::Drained
+            | RecordKind::Command
+            | RecordKind::DriftDetected
+            | RecordKind::TargetHealthy
+            | RecordKind::TargetNotHealthy
+            | RecordKind::TargetRemoved
             | RecordKind::Recovered
             | RecordKind::Adopted,
             _,
@@ -123,10 +123,10 @@ fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
         RecordKind::Started | RecordKind::Resumed => ("announced", None),
         RecordKind::Deferred => ("deferred", None),
         RecordKind::Finished => ("finished", None),
-        RecordKind::Serving => ("serving", Some("until it serves")),
-        RecordKind::NotServing => ("not serving", Some("does not serve yet")),
-        RecordKind::Drained => ("old target gone", Some("until old one is gone")),
-        RecordKind::Ordered | RecordKind::Noticed | RecordKind::Recovered | RecordKind::Adopted => {
+        RecordKind::TargetHealthy => ("serving", Some("until it serves")),
+        RecordKind::TargetNotHealthy => ("not serving", Some("does not serve yet")),
+        RecordKind::TargetRemoved => ("old target gone", Some("until old one is gone")),
+        RecordKind::Command | RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => {
             return None;
         }
     })

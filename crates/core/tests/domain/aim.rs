@@ -1,4 +1,4 @@
-//! `aim`: where a route should point by the witnesses' word, and when that is not believed.
+//! `aim`: where a route should point by the sources' word, and when that is not believed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Member, Reading, ReadingHistory, STEADY_AFTER_A_MOVE, Truth};
+use writerlink_core::evidence::discovery::{Discovery, Member, Reading, ReadingHistory, STEADY_AFTER_A_MOVE};
 use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::state::Assignment;
@@ -22,7 +22,7 @@ use super::values::{
     seen_once, steady, target,
 };
 
-/// The aim of a look that happens when the witnesses are asked. Their answer is newer than the evidence.
+/// The aim of a look that happens when the sources are asked. Their answer is newer than the evidence.
 pub(crate) fn aimed(route: &Route, control: &Assignment, seen: &Reading) -> TargetDecision {
     let seen = newer(seen.clone(), control);
     aim(route, control, key(50), &seen, seen.at)
@@ -78,14 +78,14 @@ pub(crate) fn pinned_to(number: u8, since: Timestamp, until: Option<Timestamp>) 
 
 #[test]
 fn a_route_that_nobody_ever_spoke_about_points_nowhere() {
-    let silent = steady(Truth::Silent, second(100));
+    let silent = steady(Discovery::NoSources, second(100));
     assert_eq!(aimed(&asking_route(), &Assignment::default(), &silent), TargetDecision::Unknown);
 }
 
 #[test]
 fn a_route_that_asks_nobody_keeps_what_it_was_told() {
     let control = pointing_at(2, order(10, 1));
-    let silent = seen_once(Truth::Silent, second(100_000));
+    let silent = seen_once(Discovery::NoSources, second(100_000));
     assert_eq!(Some(kept(aimed(&asking_route(), &control, &silent))), control.desired);
 }
 
@@ -185,7 +185,7 @@ fn the_configured_trust_is_the_one_that_counts() {
 fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
     let seen = steady(members(1, &[]), second(1010));
     let failed_at =
-        |seconds| Assignment { ask_truth: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
+        |seconds| Assignment { require_reading: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
     let aim = |control| aimed(&asking_route(), &control, &seen);
     assert_eq!(followed(aim(failed_at(1001))).target, target(1));
     assert_eq!(kept(aim(failed_at(1000))).target, target(2));
@@ -196,7 +196,7 @@ fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
 fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
     let seen = steady(members(1, &[]), second(1010));
     for rank in [RANK_COMPLETED, RANK_ORDER] {
-        let control = Assignment { ask_truth: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
+        let control = Assignment { require_reading: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
         let aim = aimed(&asking_route(), &control, &seen);
         assert_eq!(kept(aim).target, target(2), "{rank}");
     }
@@ -204,7 +204,7 @@ fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
 
 #[test]
 fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
-    let control = Assignment { ask_truth: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
+    let control = Assignment { require_reading: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(desired.evidence, order(1030, RANK_TRUTH));
@@ -212,7 +212,7 @@ fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
 
 #[test]
 fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
-    let control = Assignment { ask_truth: Some(second(1001)), ..pointing_at(2, order(1000, 1)) };
+    let control = Assignment { require_reading: Some(second(1001)), ..pointing_at(2, order(1000, 1)) };
     let once = seen_once(members(1, &[]), second(1010));
     assert_eq!(aimed(&asking_route(), &control, &once), TargetDecision::Confirm);
 }
@@ -230,15 +230,15 @@ fn sources_complete_a_route_that_only_registered_once_the_event_is_old() {
     assert_eq!((late.target, late.reach), (target(2), MoveMode::Swap));
 }
 
-// --- witnesses that cannot tell -----------------------------------------------------------------
+// --- sources that cannot tell -----------------------------------------------------------------
 
 #[test]
 fn witnesses_that_cannot_tell_move_nothing_and_empty_nothing() {
-    let unclear = Truth::Unclear("dns: NXDOMAIN".to_owned());
+    let unclear = Discovery::Unclear("dns: NXDOMAIN".to_owned());
     for control in [Assignment::default(), pointing_at(2, order(0, 2))] {
         for at in [second(1), second(100_000)] {
             let aim = aimed(&asking_route(), &control, &steady(unclear.clone(), at));
-            let note = assert_waits(aim, Outcome::Ignored, Reason::TruthUnclear);
+            let note = assert_waits(aim, Outcome::Ignored, Reason::SourcesUnclear);
             assert_eq!(note, "dns: NXDOMAIN");
         }
     }
@@ -246,8 +246,10 @@ fn witnesses_that_cannot_tell_move_nothing_and_empty_nothing() {
 
 #[test]
 fn an_address_without_a_name_is_named_by_the_map_or_waited_out() {
-    let nameless =
-        |last| Truth::Members { writer: Member { instance: None, ip: address(last) }, readers: Vec::new() };
+    let nameless = |last| Discovery::Members {
+        writer: Member { instance: None, ip: address(last) },
+        readers: Vec::new(),
+    };
     let control = pointing_at(1, order(0, 2));
     let known = steady(nameless(2), second(1000));
     assert_eq!(followed(aimed(&asking_route(), &control, &known)).instance, instance(2));
@@ -259,7 +261,7 @@ fn an_address_without_a_name_is_named_by_the_map_or_waited_out() {
 
 #[test]
 fn an_address_outside_the_allowed_ranges_is_never_followed() {
-    let outside = Truth::Members {
+    let outside = Discovery::Members {
         writer: Member { instance: Some(instance(2)), ip: "192.0.2.7".parse().unwrap() },
         readers: vec![member(1)],
     };
@@ -288,13 +290,13 @@ fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
         safety: pinned_to(2, second(1000), Some(second(2000))),
         ..pointing_at(1, order(500, 2))
     };
-    for truth in [members(1, &[]), Truth::Silent, Truth::Unclear("dns: NXDOMAIN".to_owned())] {
-        let aim = aimed(&asking_route(), &control, &steady(truth, second(1999)));
+    for discovery in [members(1, &[]), Discovery::NoSources, Discovery::Unclear("dns: NXDOMAIN".to_owned())] {
+        let aim = aimed(&asking_route(), &control, &steady(discovery, second(1999)));
         let desired = followed(aim);
         assert_eq!((desired.instance, desired.target), (instance(2), target(2)));
         assert_eq!(desired.evidence, order(1000, RANK_ORDER));
     }
-    let expired = aimed(&asking_route(), &control, &steady(Truth::Silent, second(2000)));
+    let expired = aimed(&asking_route(), &control, &steady(Discovery::NoSources, second(2000)));
     assert_eq!(Some(followed(expired)), control.waiting);
 }
 
@@ -309,7 +311,7 @@ fn a_route_that_stands_where_it_is_pinned_is_only_repaired() {
 #[test]
 fn a_pin_never_makes_evidence_older() {
     let control = Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(1, order(1005, 2)) };
-    let aim = aimed(&asking_route(), &control, &steady(Truth::Silent, second(1010)));
+    let aim = aimed(&asking_route(), &control, &steady(Discovery::NoSources, second(1010)));
     assert_eq!(followed(aim).evidence, order(1005, RANK_ORDER));
 }
 
@@ -320,12 +322,12 @@ fn held_evidence_moves_the_route_when_nothing_holds_it_any_more() {
     let control =
         Assignment { waiting: Some(desired(3, order(1000, 2), key(3))), ..pointing_at(1, order(500, 2)) };
     for seen in [
-        seen_once(Truth::Silent, second(90_000)),
+        seen_once(Discovery::NoSources, second(90_000)),
         seen_once(members(3, &[]), second(90_000)),
         seen_once(members(1, &[]), second(1010)),
     ] {
         let aim = aimed(&asking_route(), &control, &seen);
-        assert_eq!(Some(followed(aim)), control.waiting, "{:?}", seen.truth);
+        assert_eq!(Some(followed(aim)), control.waiting, "{:?}", seen.discovery);
     }
 }
 
@@ -388,7 +390,7 @@ fn one_reader_that_may_not_stand_in_the_group_holds_the_others_back() {
 
 // --- for any state ------------------------------------------------------------------------------
 
-pub(crate) fn any_truth() -> impl Strategy<Value = Truth> {
+pub(crate) fn any_discovery() -> impl Strategy<Value = Discovery> {
     let numbers = prop::collection::btree_set(1..=3_u8, 0..3);
     let said = (1..=3_u8, numbers).prop_map(|(writer, mut readers)| {
         readers.remove(&writer);
@@ -396,8 +398,8 @@ pub(crate) fn any_truth() -> impl Strategy<Value = Truth> {
     });
     prop_oneof![
         4 => said,
-        1 => Just(Truth::Silent),
-        1 => Just(Truth::Unclear("dns: no answer".to_owned())),
+        1 => Just(Discovery::NoSources),
+        1 => Just(Discovery::Unclear("dns: no answer".to_owned())),
     ]
 }
 
@@ -409,13 +411,13 @@ fn any_known() -> impl Strategy<Value = Option<Desired>> {
 pub(crate) fn any_control() -> impl Strategy<Value = Assignment> {
     let pin = prop::option::of((1..=3_u8, 0..600_i64));
     let asked = prop::option::of((0..600_i64).prop_map(second));
-    (any_known(), any_known(), pin, asked).prop_map(|(desired, waiting, pin, ask_truth)| {
+    (any_known(), any_known(), pin, asked).prop_map(|(desired, waiting, pin, require_reading)| {
         let standing = desired.as_ref().map(|desired: &Desired| desired.evidence);
         Assignment {
             // Only newer evidence waits.
             waiting: waiting.filter(|waiting: &Desired| Some(waiting.evidence) > standing),
             desired,
-            ask_truth,
+            require_reading,
             safety: pin.map_or_else(Safety::default, |(n, at)| pinned_to(n, second(at), None)),
             ..Assignment::default()
         }
@@ -425,12 +427,12 @@ pub(crate) fn any_control() -> impl Strategy<Value = Assignment> {
 proptest! {
     #[test]
     fn whatever_is_aimed_at_is_never_older_than_what_is_applied(
-        control in any_control(), truth in any_truth(),
+        control in any_control(), discovery in any_discovery(),
         at in 0..600_i64, stood in prop::option::of(0..60_u64),
     ) {
         let seen = Reading {
             stood: stood.map(Duration::from_secs),
-            ..seen_once(truth, second(at))
+            ..seen_once(discovery, second(at))
         };
         let applied: Option<EvidenceOrder> = control.desired.as_ref().map(|d| d.evidence);
         let newest = control.newest().map(|d| d.evidence);
@@ -448,9 +450,9 @@ proptest! {
 
     #[test]
     fn a_reading_that_nobody_confirmed_never_moves_a_route_anywhere_new(
-        control in any_control(), truth in any_truth(), at in 0..600_i64,
+        control in any_control(), discovery in any_discovery(), at in 0..600_i64,
     ) {
-        let seen = seen_once(truth, second(at));
+        let seen = seen_once(discovery, second(at));
         if let TargetDecision::Follow(desired) = aimed(&asking_route(), &control, &seen) {
             let pinned = control.safety.pin.as_ref().map(|pin| pin.target);
             let waited = control.waiting.as_ref().map(|waiting| waiting.target);

@@ -1,4 +1,4 @@
-//! Events that name nobody: which of them are reasons to ask the witnesses, by id and never by English.
+//! Events that name nobody: which of them are reasons to ask the sources, by id and never by English.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -101,7 +101,7 @@ fn expected(says: Says) -> Claim {
         Started => Claim::Started(instance(2)),
         Completed => Claim::Completed(instance(2)),
         Restored => Claim::Restored(instance(2)),
-        Asks => Claim::AskTruth,
+        Asks => Claim::RequireReading,
         Nothing => Claim::Nothing,
     }
 }
@@ -115,9 +115,9 @@ fn assert_asks(decision: Decision, reason: Reason) {
     match decision {
         Decision::Ask(verdict) => {
             assert_eq!((verdict.outcome, verdict.reason), (Outcome::Ignored, reason));
-            assert!(verdict.note.contains("witnesses"), "{}", verdict.note);
+            assert!(verdict.note.contains("sources"), "{}", verdict.note);
         }
-        other => panic!("expected the witnesses to be asked, got {other:?}"),
+        other => panic!("expected the sources to be asked, got {other:?}"),
     }
 }
 
@@ -153,11 +153,11 @@ fn every_id_that_asks_asks_the_witnesses_and_settles_where_there_are_none() {
         for number in asking.flat_map(|(_, numbers)| *numbers) {
             let event = || told(kind, *number, second(5));
             let control = pointing_at(1, order(0, 1));
-            assert_asks(about(&asking_route(), &control, event(), second(6)), Reason::WitnessesAsked);
+            assert_asks(about(&asking_route(), &control, event(), second(6)), Reason::SourcesAsked);
             assert_settled(
                 about(&route(), &control, event(), second(6)),
                 Outcome::Ignored,
-                Reason::TruthUnknown,
+                Reason::NoSources,
             );
         }
     }
@@ -196,7 +196,7 @@ fn an_instance_event_moves_nothing_even_if_it_names_an_instance() {
     for number in [13, 49, 65] {
         let event = told(SourceKind::Instance, number, second(5));
         let decision = about(&asking_route(), &Assignment::default(), event, second(6));
-        assert_asks(decision, Reason::WitnessesAsked);
+        assert_asks(decision, Reason::SourcesAsked);
     }
 }
 
@@ -214,7 +214,7 @@ proptest! {
     fn no_id_of_an_instance_or_a_deployment_ever_names_a_writer(number in 0..10_000_u16) {
         for kind in [SourceKind::Instance, SourceKind::BlueGreenDeployment] {
             let claim = told(kind, number, second(5)).claim();
-            prop_assert!(matches!(claim, Ok(Claim::AskTruth | Claim::Nothing)), "{claim:?}");
+            prop_assert!(matches!(claim, Ok(Claim::RequireReading | Claim::Nothing)), "{claim:?}");
         }
     }
 }
@@ -295,7 +295,7 @@ fn a_readers_route_asks_who_the_readers_are_whenever_the_writer_moves() {
     for id in [STARTED, COMPLETED, EventId::PREVIOUS_PRIMARY_PROMOTED] {
         let evidence = evidence(id, 2, second(5));
         let decision = decide(&readers, &pointing_at(3, order(0, 3)), &evidence, Some(address(2)), second(6));
-        assert_asks(decision, Reason::WitnessesAsked);
+        assert_asks(decision, Reason::SourcesAsked);
     }
 }
 
@@ -319,7 +319,7 @@ fn an_instance_outside_allowed_instances_is_rejected_by_its_name() {
 fn an_event_from_the_future_does_not_end_the_trust_in_earlier_evidence() {
     let future = told(SourceKind::Cluster, 69, second(100_000));
     let decision = about(&asking_route(), &pointing_at(2, order(1000, 1)), future, second(1010));
-    assert_settled(decision, Outcome::Rejected, Reason::FromTheFuture);
+    assert_settled(decision, Outcome::Rejected, Reason::EventInFuture);
 }
 
 #[test]

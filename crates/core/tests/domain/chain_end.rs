@@ -123,13 +123,13 @@ fn every_difference_has_a_judgement_that_says_what_to_do() {
     for (end, standing, adopt) in [
         (beyond(Some(5), 7, Continuation::Follows), RouteHealth::Unknown, false),
         (beyond(None, 7, Continuation::Follows), RouteHealth::Unknown, false),
-        (beyond(Some(5), 7, Continuation::BreaksAt(6)), RouteHealth::Wrong, true),
+        (beyond(Some(5), 7, Continuation::BreaksAt(6)), RouteHealth::OutOfSync, true),
         (beyond(Some(5), 99, Continuation::NotRead), RouteHealth::Unknown, true),
         (ChainEnd::RowsMissing { head: 7, newest: 5 }, RouteHealth::Unknown, true),
         (ChainEnd::OtherRecord { seq: 5 }, RouteHealth::Unknown, true),
     ] {
         let judged = end.judgement(&route).unwrap();
-        assert_eq!(judged.standing, standing, "{}", judged.why);
+        assert_eq!(judged.health, standing, "{}", judged.why);
         let command = "`writerlink adopt orders --reason TEXT`";
         assert_eq!(judged.why.contains(command), adopt, "{}", judged.why);
         assert!(judged.why.contains("; to do: "), "{}", judged.why);

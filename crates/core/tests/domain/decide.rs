@@ -164,8 +164,8 @@ fn an_event_more_than_ten_seconds_ahead_of_the_clock_is_rejected() {
     assert_eq!(EVENT_AHEAD_MAX.as_secs(), 10);
     assert_eq!(moved(at(second(590))).target, target(2));
     let just_too_early = Timestamp::from_millis(second(590).as_millis() - 1);
-    assert_settled(at(just_too_early), Outcome::Rejected, Reason::FromTheFuture);
-    assert_settled(at(second(0)), Outcome::Rejected, Reason::FromTheFuture);
+    assert_settled(at(just_too_early), Outcome::Rejected, Reason::EventInFuture);
+    assert_settled(at(second(0)), Outcome::Rejected, Reason::EventInFuture);
 }
 
 /// On a route that nothing but events moves, the failover would be lost for good.
@@ -177,7 +177,7 @@ fn an_event_half_a_minute_ahead_does_not_supersede_a_real_failover() {
     };
     let known = pointing_at(1, order(10, 2));
     let ahead = at(&known, 3, 130, 100);
-    assert_settled(ahead, Outcome::Rejected, Reason::FromTheFuture);
+    assert_settled(ahead, Outcome::Rejected, Reason::EventInFuture);
     assert_eq!(moved(at(&known, 2, 105, 106)).target, target(2));
 }
 
@@ -221,7 +221,7 @@ fn a_failed_failover_is_ignored_since_a_static_map_cannot_tell_the_truth() {
     assert_settled(
         decided(&route(), &Assignment::default(), &Evidence::new(&route(), failed)),
         Outcome::Ignored,
-        Reason::TruthUnknown,
+        Reason::NoSources,
     );
 }
 

@@ -85,7 +85,7 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
             ledger.commit(&change);
             return None;
         }
-        Decision::Ask(verdict) => panic!("no event here asks for the truth: {verdict:?}"),
+        Decision::Ask(verdict) => panic!("no event here asks for the discovery: {verdict:?}"),
         Decision::Move(desired) => desired,
     };
     let told = entry(number, now, None);
@@ -96,7 +96,7 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
     let outcome = match ending {
         Ending::Died => return Some(delivery),
         Ending::Deferred => None,
-        Ending::Finished => Some(Outcome::Swapped),
+        Ending::Finished => Some(Outcome::Moved),
     };
     let change = extend(&ledger.state, transition_id(number), now).unwrap();
     ledger.commit(&change);

@@ -58,7 +58,7 @@ fn pin(number: u8, within: Option<Duration>) -> CommandKind {
 
 /// What is decided about an order at the second at which it was given.
 fn decided(route: &Route, control: &Assignment, order: &OperatorCommand) -> Decision {
-    let evidence = evidence_of(Trigger::Order(order.clone()));
+    let evidence = evidence_of(Trigger::Command(order.clone()));
     let instance = order.act.instance();
     let address = instance.and_then(|name| route.instances.get(name).copied());
     decide(route, control, &evidence, address, order.at)
@@ -264,7 +264,7 @@ fn seen_of_the_last_move() -> HealthWatch {
     let ended = Entry {
         before: vec![healthy(2), healthy(3)],
         after: vec![draining(2), draining(3), healthy(1)],
-        ..entry(1, second(25), Some(Outcome::Swapped))
+        ..entry(1, second(25), Some(Outcome::Moved))
     };
     finish(&dead_lease(), None, ended).unwrap().to().follow.clone().unwrap()
 }
@@ -276,7 +276,7 @@ fn only_a_move_that_changed_something_is_followed() {
         finish(&dead_lease(), None, told).unwrap().to().follow.clone()
     };
     for outcome in Outcome::ALL {
-        let changed = matches!(outcome, Outcome::Swapped | Outcome::Registered);
+        let changed = matches!(outcome, Outcome::Moved | Outcome::Registered);
         assert_eq!(ended(outcome).is_some(), changed, "{outcome}");
     }
     assert_eq!(seen_of_the_last_move().leaving, [target(2), target(3)]);
@@ -284,11 +284,11 @@ fn only_a_move_that_changed_something_is_followed() {
 
 #[test]
 fn a_repair_is_timed_from_when_it_was_needed_and_not_from_old_evidence() {
-    let seen = Trigger::Truth(steady(members(1, &[]), second(90_000)));
+    let seen = Trigger::Reading(steady(members(1, &[]), second(90_000)));
     let repaired = Entry {
         told: Some(RecordedTrigger::from(&seen)),
-        reason: Some(Reason::GroupDiffered),
-        ..entry(1, second(90_002), Some(Outcome::Swapped))
+        reason: Some(Reason::DriftRepaired),
+        ..entry(1, second(90_002), Some(Outcome::Moved))
     };
     let follow = finish(&dead_lease(), None, repaired).unwrap().to().follow.clone();
     assert_eq!(follow.map(|follow| follow.since), Some(second(90_000)));
@@ -352,9 +352,9 @@ fn the_witnesses_are_asked_since_the_newest_time_at_which_anybody_asked() {
         state_of(change.to().clone())
     };
     let first = asked(&dead_lease(), 40);
-    assert_eq!(first.control.ask_truth, Some(second(40)));
-    assert_eq!(asked(&first, 30).control.ask_truth, Some(second(40)));
-    assert_eq!(asked(&first, 50).control.ask_truth, Some(second(50)));
+    assert_eq!(first.control.require_reading, Some(second(40)));
+    assert_eq!(asked(&first, 30).control.require_reading, Some(second(40)));
+    assert_eq!(asked(&first, 50).control.require_reading, Some(second(50)));
 }
 
 // --- a dead holder ------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ proptest! {
         prop_assert_eq!(change.to().generation, Generation(8));
         prop_assert_eq!(&change.to().desired, &from.control.desired);
         let after = state_of(change.to().clone());
-        let dead = finish(&after, None, entry(1, second(61), Some(Outcome::Swapped)));
+        let dead = finish(&after, None, entry(1, second(61), Some(Outcome::Moved)));
         prop_assert_eq!(dead, Err(IllegalChange::LeaseNotHeld(transition_id(1))));
     }
 }

@@ -47,7 +47,7 @@ fn step(name: &str, start_ms: u64, took_ms: u64) -> Step {
 }
 
 fn swapped(began: i64) -> Vec<Entry> {
-    let mut finished = of_kind(RecordKind::Finished, began, began + 1, Some(Outcome::Swapped));
+    let mut finished = of_kind(RecordKind::Finished, began, began + 1, Some(Outcome::Moved));
     finished.steps =
         vec![step("Begin", 0, 10), step("RegisterTargets", 10, 40), step("DeregisterTargets", 60, 40)];
     vec![of_kind(RecordKind::Started, began, began, None), finished]
@@ -70,10 +70,10 @@ fn phases(last: &LastMove) -> Vec<(&'static str, Duration)> {
 #[test]
 fn the_phases_of_a_move_count_from_its_evidence_to_the_old_targets_end() {
     let mut story = swapped(102);
-    story.push(of_kind(RecordKind::Serving, 102, 280, None));
-    story.push(of_kind(RecordKind::Drained, 102, 400, None));
+    story.push(of_kind(RecordKind::TargetHealthy, 102, 280, None));
+    story.push(of_kind(RecordKind::TargetRemoved, 102, 400, None));
     let last = among(story).unwrap();
-    assert_eq!((last.seq, last.kind, last.outcome), (2, RecordKind::Finished, Some(Outcome::Swapped)));
+    assert_eq!((last.seq, last.kind, last.outcome), (2, RecordKind::Finished, Some(Outcome::Moved)));
     let ms = Duration::from_millis;
     assert_eq!(
         phases(&last),
@@ -107,8 +107,8 @@ fn what_moved_nothing_does_not_hide_the_last_move() {
         let began = 500;
         story.push(of_kind(RecordKind::Finished, began, began, Some(outcome)));
     }
-    story.push(of_kind(RecordKind::Noticed, 600, 600, None));
-    story.push(of_kind(RecordKind::Ordered, 601, 601, None));
+    story.push(of_kind(RecordKind::DriftDetected, 600, 600, None));
+    story.push(of_kind(RecordKind::Command, 601, 601, None));
     assert_eq!(among(story).unwrap().seq, 2);
     assert_eq!(among(Vec::new()), None);
 }

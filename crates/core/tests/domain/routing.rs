@@ -218,12 +218,12 @@ fn a_named_route_is_asked_where_it_can_ask_and_else_says_that_it_cannot() {
     let Decision::Ask(asked) = about(&asking_route()) else {
         panic!("{:?}", about(&asking_route()));
     };
-    assert_eq!(asked.reason, Reason::WitnessesAsked);
+    assert_eq!(asked.reason, Reason::SourcesAsked);
     let Decision::Settle(settled) = about(&route()) else {
         panic!("{:?}", about(&route()));
     };
     let told = (settled.outcome, settled.reason);
-    assert_eq!(told, (Outcome::Ignored, Reason::TruthUnknown));
+    assert_eq!(told, (Outcome::Ignored, Reason::NoSources));
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use writerlink_core::decision::goal::{TargetDecision, contradiction};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Freshness, Truth};
+use writerlink_core::evidence::discovery::{Discovery, Freshness};
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink_core::ledger::state::Assignment;
@@ -105,7 +105,7 @@ fn a_failover_that_failed_is_undone_at_once_and_one_that_completed_is_not() {
     for (rank, expected) in [(RANK_STARTED, &[2, 1][..]), (RANK_COMPLETED, &[2])] {
         let mut watch = Watch::dns();
         watch.accept(2, rank);
-        watch.control.ask_truth = Some(second(watch.now + 2));
+        watch.control.require_reading = Some(second(watch.now + 2));
         watch.now += 3;
         assert_eq!(watch.for_seconds(20, DNS_1), expected);
     }
@@ -197,7 +197,7 @@ fn readings_from_before_a_move_count_no_more_whoever_moved_the_route() {
     watch.for_seconds(10 * MINUTE, DNS_1);
     // Another worker moves the route, by a failover that fails.
     watch.accept(2, RANK_STARTED);
-    watch.control.ask_truth = Some(second(watch.now + 1));
+    watch.control.require_reading = Some(second(watch.now + 1));
     let mut aims = Vec::new();
     for _ in 0..4 {
         watch.now += 2;
@@ -336,11 +336,11 @@ fn where_one_source_lags_the_other_one_tells() {
     let mut watch = Watch::of(&[DiscoverySource::Rds, DiscoverySource::Dns]);
     watch.accept(2, RANK_COMPLETED);
     let (reading, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
-    assert!(matches!(&seen.truth, Truth::Members { writer, .. } if writer.ip == address(2)));
+    assert!(matches!(&seen.discovery, Discovery::Members { writer, .. } if writer.ip == address(2)));
     assert!(matches!(watch.aim(&seen), TargetDecision::Keep(_)));
     // It is shown all the same.
     let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
-    assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::TruthUnclear));
+    assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::SourcesUnclear));
     // To take the old target out of the group both have to agree, as for any move.
     let mut registered = watch.control.clone();
     if let Some(known) = &mut registered.desired {
@@ -348,12 +348,12 @@ fn where_one_source_lags_the_other_one_tells() {
     }
     std::mem::swap(&mut watch.control, &mut registered);
     let (_, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
-    assert!(matches!(seen.truth, Truth::Unclear(_)));
+    assert!(matches!(seen.discovery, Discovery::Unclear(_)));
     watch.control = registered;
     // Once the name has agreed its word counts again.
     watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 2)]);
     let (_, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
-    assert!(matches!(seen.truth, Truth::Unclear(_)));
+    assert!(matches!(seen.discovery, Discovery::Unclear(_)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use writerlink_core::decision::goal::{TargetDecision, aim};
 use writerlink_core::decision::holds::unless_held_back;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Freshness, Member, Reading, Truth};
+use writerlink_core::evidence::discovery::{Discovery, Freshness, Member, Reading};
 use writerlink_core::evidence::event::EventId;
 use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::{
@@ -36,8 +36,8 @@ enum Step {
     Passes(Duration),
     /// An event of so many seconds ago is delivered.
     Told(EventId, u8, i64),
-    /// The timer looks, and the witnesses say this; it stood for so long, and is worth this much.
-    Looks(Truth, Option<u64>, Freshness),
+    /// The timer looks, and the sources say this; it stood for so long, and is worth this much.
+    Looks(Discovery, Option<u64>, Freshness),
     /// A person orders something.
     Orders(CommandKind, Vec<Rule>),
 }
@@ -109,7 +109,7 @@ impl Ledger {
     fn record_of(&self, change: &Change, entry: &Entry) -> AuditRecord {
         let kind = match change.to().lease {
             Some(_) => RecordKind::Started,
-            None => RecordKind::Noticed,
+            None => RecordKind::DriftDetected,
         };
         AuditRecord {
             route: self.route.name.clone(),
@@ -150,13 +150,14 @@ impl Ledger {
                 let at = Timestamp::from_millis(self.now.as_millis() - ago * 1000);
                 self.attempt(&told(id, number, at), ending)
             }
-            Step::Looks(truth, stood, since) => {
-                let seen = Reading { stood: stood.map(Duration::from_secs), ..seen_once(truth, self.now) };
+            Step::Looks(discovery, stood, since) => {
+                let seen =
+                    Reading { stood: stood.map(Duration::from_secs), ..seen_once(discovery, self.now) };
                 self.look(worth(seen, self.control(), since), ending)
             }
             Step::Orders(act, overrides) => {
                 let order = ordered(act, self.now, &overrides);
-                let evidence = evidence_of(Trigger::Order(order.clone()));
+                let evidence = evidence_of(Trigger::Command(order.clone()));
                 if order.act.instance().is_some() {
                     return self.attempt(&evidence, ending);
                 }
@@ -183,7 +184,7 @@ impl Ledger {
         let news = newest.is_some_and(|newest| newest.target != desired.target);
         prop_assert!(!(lags && news && !pinned), "I3: a lagging source moves the route");
         match unless_held_back(&self.route, self.control(), desired, self.now, &[]) {
-            Decision::Move(_) if differs => self.attempt(&evidence_of(Trigger::Truth(seen)), ending),
+            Decision::Move(_) if differs => self.attempt(&evidence_of(Trigger::Reading(seen)), ending),
             Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => Ok(()),
         }
     }
@@ -191,8 +192,8 @@ impl Ledger {
     fn attempt(&mut self, evidence: &Evidence, ending: Ending) -> Checked {
         let claim = evidence.ground.event().and_then(|event| event.claim().ok());
         let order = match &evidence.ground {
-            Trigger::Order(order) => Some(order),
-            Trigger::Event(_) | Trigger::Truth(_) => None,
+            Trigger::Command(order) => Some(order),
+            Trigger::Event(_) | Trigger::Reading(_) => None,
         };
         let ordered = order.and_then(|order| order.act.instance());
         let named = claim.as_ref().and_then(|claim| claim.instance()).or(ordered);
@@ -253,7 +254,7 @@ impl Ledger {
         let outcome = match ending {
             Ending::Died => return Ok(()),
             Ending::Deferred => None,
-            Ending::Finished => Some(Outcome::Swapped),
+            Ending::Finished => Some(Outcome::Moved),
         };
         let told = entry(self.attempts, self.now, outcome);
         let change = finish(&self.state, None, told).unwrap();
@@ -267,7 +268,7 @@ impl Ledger {
                 let arrival = EventDelivery { key: evidence.key, source_arn: None, known: None };
                 settle(&self.state, &arrival, effect, told)
             }
-            Trigger::Truth(_) | Trigger::Order(_) => note(&self.state, effect, told),
+            Trigger::Reading(_) | Trigger::Command(_) => note(&self.state, effect, told),
         };
         self.commit(&change.unwrap())
     }
@@ -303,14 +304,14 @@ fn any_route() -> impl Strategy<Value = Route> {
         let mut route = asking_route();
         route.instances.insert(instance(4), "192.0.2.4".parse().unwrap());
         if !asks {
-            route.policy.truth.clear();
+            route.policy.discovery.clear();
         }
         Route { on_started, policy: Policy { mode, role, ..route.policy }, ..route }
     })
 }
 
-fn any_truth() -> impl Strategy<Value = Truth> {
-    let strange = Truth::Members {
+fn any_discovery() -> impl Strategy<Value = Discovery> {
+    let strange = Discovery::Members {
         writer: Member { instance: Some(instance(2)), ip: "192.0.2.9".parse().unwrap() },
         readers: Vec::new(),
     };
@@ -321,8 +322,8 @@ fn any_truth() -> impl Strategy<Value = Truth> {
     });
     prop_oneof![
         8 => said,
-        1 => Just(Truth::Silent),
-        1 => Just(Truth::Unclear("dns: NXDOMAIN".to_owned())),
+        1 => Just(Discovery::NoSources),
+        1 => Just(Discovery::Unclear("dns: NXDOMAIN".to_owned())),
         1 => Just(strange),
     ]
 }
@@ -365,8 +366,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..200_u64).prop_map(|s| Step::Passes(Duration::from_secs(s))),
         // From a minute and more ahead of the clock to long ago.
         5 => (ids, 1..=5_u8, -90..1200_i64).prop_map(|(id, n, ago)| Step::Told(id, n, ago)),
-        5 => (any_truth(), prop::option::of(4..60_u64), any_since())
-            .prop_map(|(truth, stood, since)| Step::Looks(truth, stood, since)),
+        5 => (any_discovery(), prop::option::of(4..60_u64), any_since())
+            .prop_map(|(discovery, stood, since)| Step::Looks(discovery, stood, since)),
         2 => (any_act(), overrides).prop_map(|(act, rules)| Step::Orders(act, rules)),
     ]
 }

@@ -139,7 +139,7 @@ fn the_same_evidence_may_begin_again_to_resume() {
 #[test]
 fn a_settled_event_cannot_begin_again() {
     let wanted = desired(2, order(20, 1), key(2));
-    let arrival = known_arrival(2, Some(Outcome::Swapped));
+    let arrival = known_arrival(2, Some(Outcome::Moved));
     let told = entry(5, second(21), None);
     assert_eq!(begin(&fresh(), taking(wanted, &arrival), told), Err(IllegalChange::EventSettled(key(2))));
 }
@@ -162,7 +162,7 @@ fn nobody_but_the_holder_lengthens_or_ends_a_lease() {
     let refused = IllegalChange::LeaseNotHeld(transition_id(5));
     for state in [fresh(), held_by(4)] {
         assert_eq!(extend(&state, transition_id(5), second(25)), Err(refused.clone()));
-        let told = entry(5, second(25), Some(Outcome::Swapped));
+        let told = entry(5, second(25), Some(Outcome::Moved));
         assert_eq!(finish(&state, Some(&in_hand(5, None)), told), Err(refused.clone()));
     }
 }
@@ -174,7 +174,7 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
     let told = Entry {
         before: vec![healthy(2), draining(3), healthy(1)],
         after: vec![draining(2), draining(3), healthy(1)],
-        ..entry(5, second(25), Some(Outcome::Swapped))
+        ..entry(5, second(25), Some(Outcome::Moved))
     };
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told.clone()).unwrap();
     let expected = Assignment {
@@ -195,7 +195,7 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
     assert_eq!(change.entry(), Some(&told));
     assert_eq!(
         change.event(),
-        Some(&EventWrite::Replace { from: in_hand(5, None), to: in_hand(5, Some(Outcome::Swapped)) })
+        Some(&EventWrite::Replace { from: in_hand(5, None), to: in_hand(5, Some(Outcome::Moved)) })
     );
 }
 
@@ -230,7 +230,7 @@ fn an_attempt_that_only_waited_is_not_counted_and_a_refused_one_is() {
     };
     let accepted = || call("RegisterTargets", None);
     let refused = || call("DeregisterTargets", Some("Throttling"));
-    let waits = Reason::AwaitsTurn;
+    let waits = Reason::AwaitsQuota;
     assert_eq!(attempts_after(waits, vec![], None), 1);
     assert_eq!(attempts_after(waits, vec![accepted()], None), 1);
     assert_eq!(attempts_after(waits, vec![refused()], None), 1);
@@ -245,14 +245,14 @@ fn an_attempt_that_only_waited_is_not_counted_and_a_refused_one_is() {
 #[test]
 fn an_event_that_was_never_attempted_has_no_attempt_to_give_back() {
     let none = EventEntry { attempts: 0, ..in_hand(5, None) };
-    let told = Entry { reason: Some(Reason::AwaitsTurn), ..entry(5, second(25), None) };
+    let told = Entry { reason: Some(Reason::AwaitsQuota), ..entry(5, second(25), None) };
     let change = finish(&held_by(5), Some(&none), told).unwrap();
     assert_eq!(change.event().unwrap().entry().attempts, 0);
 }
 
 #[test]
 fn a_move_that_is_followed_no_more_leaves_the_state() {
-    let moved = finish(&held_by(5), None, entry(5, second(25), Some(Outcome::Swapped)));
+    let moved = finish(&held_by(5), None, entry(5, second(25), Some(Outcome::Moved)));
     let control = moved.unwrap().to().clone();
     assert!(control.follow.is_some());
     let over =
@@ -264,14 +264,14 @@ fn a_move_that_is_followed_no_more_leaves_the_state() {
 fn a_settled_event_is_not_finished_again() {
     let told = entry(5, second(25), Some(Outcome::Failed));
     assert_eq!(
-        finish(&held_by(5), Some(&in_hand(5, Some(Outcome::Swapped))), told),
+        finish(&held_by(5), Some(&in_hand(5, Some(Outcome::Moved))), told),
         Err(IllegalChange::EventSettled(key(1)))
     );
 }
 
 #[test]
 fn an_event_that_another_attempt_took_in_hand_is_not_finished() {
-    let told = entry(5, second(25), Some(Outcome::Swapped));
+    let told = entry(5, second(25), Some(Outcome::Moved));
     assert_eq!(
         finish(&held_by(5), Some(&in_hand(6, None)), told),
         Err(IllegalChange::LeaseNotHeld(transition_id(5)))
@@ -333,7 +333,7 @@ fn only_what_needs_a_person_goes_to_the_dead_letter_queue() {
 #[test]
 fn a_settled_event_is_not_settled_again() {
     let told = entry(5, second(60), Some(Outcome::Ignored));
-    let arrival = known_arrival(2, Some(Outcome::Swapped));
+    let arrival = known_arrival(2, Some(Outcome::Moved));
     assert_eq!(settle(&fresh(), &arrival, StateUpdate::None, told), Err(IllegalChange::EventSettled(key(2))));
 }
 
@@ -484,7 +484,7 @@ fn only_what_was_superseded_is_left_to_newer_evidence() {
     assert!(is_left(Some(Outcome::Superseded), Duration::ZERO));
     assert!(!is_left(Some(Outcome::Superseded), LEFT_TO_NEWER_FOR));
     assert!(!is_left(None, Duration::ZERO), "its own message moves it");
-    assert!(!is_left(Some(Outcome::Swapped), Duration::ZERO));
+    assert!(!is_left(Some(Outcome::Moved), Duration::ZERO));
 }
 
 #[test]

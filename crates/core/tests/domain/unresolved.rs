@@ -35,7 +35,7 @@ fn refused(seconds: i64) -> UnresolvedEvent {
 fn conflict() -> SourceConflict {
     SourceConflict {
         since: second(30),
-        reason: Reason::TruthUnclear,
+        reason: Reason::SourcesUnclear,
         note: "dns says db-1".to_owned(),
         by: Owner::new("w1"),
     }
@@ -109,8 +109,8 @@ const OPEN: [Reason; 8] = [
     Reason::InstanceNotAllowed,
     Reason::AddressNotAllowed,
     Reason::NoInstanceNamed,
-    Reason::FromTheFuture,
-    Reason::TruthUnknown,
+    Reason::EventInFuture,
+    Reason::NoSources,
     Reason::EvidenceTooOld,
     Reason::AddressUnavailable,
 ];
@@ -159,7 +159,7 @@ fn an_event_about_a_stranger_keeps_its_key_its_name_and_the_reason() {
 fn an_unreadable_name_and_an_event_that_asks_name_nobody() {
     let unreadable = Evidence::new(&route(), event(COMPLETED, "Completed", second(20)));
     let asks = Evidence::new(&route(), event(EventId::FAILOVER_FAILED, "failed", second(20)));
-    for (evidence, reason) in [(unreadable, Reason::NoInstanceNamed), (asks, Reason::TruthUnknown)] {
+    for (evidence, reason) in [(unreadable, Reason::NoInstanceNamed), (asks, Reason::NoSources)] {
         let open = left_open(&evidence, 30).unwrap();
         assert_eq!((open.names, open.reason), (None, reason));
     }
@@ -184,14 +184,14 @@ fn an_event_older_than_what_the_route_accepted_is_answered_already() {
 fn an_event_from_the_future_counts_from_when_it_was_refused() {
     let ahead = evidence(COMPLETED, 2, second(10_000));
     let open = left_open(&ahead, 30).unwrap();
-    assert_eq!((open.at, open.reason), (second(30), Reason::FromTheFuture));
+    assert_eq!((open.at, open.reason), (second(30), Reason::EventInFuture));
     assert!(open.is_answered_by(&desired(2, order_of(31), key(8))));
 }
 
 #[test]
 fn only_events_are_unresolved_and_not_what_a_person_was_refused() {
     let order = ordered(CommandKind::Swap(instance(9)), second(20), &[]);
-    let evidence = evidence_of(Trigger::Order(order));
+    let evidence = evidence_of(Trigger::Command(order));
     assert_eq!(left_open(&evidence, 30), None);
 }
 
@@ -205,12 +205,12 @@ fn waiting(control: &Assignment, reason: Reason, now: i64) -> Option<UnresolvedE
 #[test]
 fn an_event_that_waits_is_recorded_once_and_not_over_a_newer_one() {
     let before = pointing_at(1, order_of(10));
-    let open = waiting(&before, Reason::AwaitsTurn, 30).unwrap();
+    let open = waiting(&before, Reason::AwaitsQuota, 30).unwrap();
     assert_eq!((open.outcome, open.awaits()), (None, Awaits::ItsTurn));
     let after = noted(before, StateUpdate::Refuses(open));
-    assert_eq!(waiting(&after, Reason::AwaitsTurn, 40), None);
+    assert_eq!(waiting(&after, Reason::AwaitsQuota, 40), None);
     let newer = Assignment { unresolved_event: Some(refused(25)), ..after };
-    assert_eq!(waiting(&newer, Reason::AwaitsTurn, 40), None);
+    assert_eq!(waiting(&newer, Reason::AwaitsQuota, 40), None);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_event_that_the_route_points_by_waits_for_nothing_new() {
     let evidence = evidence(COMPLETED, 3, second(20));
     let control =
         Assignment { desired: Some(desired(3, order_of(20), evidence.key)), ..Assignment::default() };
-    assert_eq!(waiting(&control, Reason::AwaitsTurn, 40), None);
+    assert_eq!(waiting(&control, Reason::AwaitsQuota, 40), None);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn the_message_of_a_waiting_event_is_expected_for_15_minutes() {
     let control = pointing_at(1, order_of(10));
     let late = second(30).plus(LEFT_TO_NEWER_FOR);
     for (reason, awaits) in [
-        (Reason::AwaitsTurn, Awaits::ItsTurn),
+        (Reason::AwaitsQuota, Awaits::ItsTurn),
         (Reason::TooManyMoves, Awaits::ItsTurn),
         (Reason::AddressUnavailable, Awaits::ItsAddress),
     ] {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::{Freshness, Member, Reading, Truth, Worth};
+use writerlink_core::evidence::discovery::{Discovery, Freshness, Member, Reading, Worth};
 use writerlink_core::evidence::event::{EventId, EventKey, EvidenceOrder, RdsEvent};
 use writerlink_core::evidence::trigger::{CommandKind, Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::EventDelivery;
@@ -172,7 +172,7 @@ pub(crate) fn known_arrival(number: u8, settled: Option<Outcome>) -> EventDelive
 
 /// The same route with somebody to ask about its writer.
 pub(crate) fn asking_route() -> Route {
-    Route { policy: Policy { truth: [DiscoverySource::Rds].into(), ..Policy::default() }, ..route() }
+    Route { policy: Policy { discovery: [DiscoverySource::Rds].into(), ..Policy::default() }, ..route() }
 }
 
 /// A route that points at `db-{number}` by evidence of that order, told by event 99.
@@ -184,16 +184,16 @@ pub(crate) fn member(number: u8) -> Member {
     Member { instance: Some(instance(number)), ip: address(number) }
 }
 
-/// What the witnesses say when they agree.
-pub(crate) fn members(writer: u8, readers: &[u8]) -> Truth {
-    Truth::Members { writer: member(writer), readers: readers.iter().copied().map(member).collect() }
+/// What the sources say when they agree.
+pub(crate) fn members(writer: u8, readers: &[u8]) -> Discovery {
+    Discovery::Members { writer: member(writer), readers: readers.iter().copied().map(member).collect() }
 }
 
 /// The first reading of something new: nobody has confirmed it yet.
-pub(crate) fn seen_once(truth: Truth, at: Timestamp) -> Reading {
+pub(crate) fn seen_once(discovery: Discovery, at: Timestamp) -> Reading {
     Reading {
         at,
-        truth,
+        discovery,
         stood: None,
         said: "rds says so".to_owned(),
         worth: Worth { against: None, since: Freshness::Changed },
@@ -212,8 +212,8 @@ pub(crate) fn newer(seen: Reading, control: &Assignment) -> Reading {
 }
 
 /// Three readings that agreed, the last of them at `at`.
-pub(crate) fn steady(truth: Truth, at: Timestamp) -> Reading {
-    Reading { stood: Some(Duration::from_secs(4)), ..seen_once(truth, at) }
+pub(crate) fn steady(discovery: Discovery, at: Timestamp) -> Reading {
+    Reading { stood: Some(Duration::from_secs(4)), ..seen_once(discovery, at) }
 }
 
 /// An order of somebody at `at` that goes past these rules.

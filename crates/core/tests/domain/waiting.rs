@@ -1,7 +1,7 @@
 //! An event that waits for its turn or for an address: nothing else moves the route past it.
 
 use writerlink_core::decision::goal::TargetDecision;
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::evidence::event::RANK_TRUTH;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
@@ -35,8 +35,8 @@ fn resumed() -> Assignment {
 #[test]
 fn no_move_goes_past_an_event_that_waits() {
     let lagging = steady(members(2, &[]), second(110));
-    let silent = seen_once(Truth::Silent, second(110));
-    for reason in [Reason::AwaitsTurn, Reason::TooManyMoves, Reason::AddressUnavailable] {
+    let silent = seen_once(Discovery::NoSources, second(110));
+    for reason in [Reason::AwaitsQuota, Reason::TooManyMoves, Reason::AddressUnavailable] {
         let waits = |control| passed_by(control, reason, None);
         assert_eq!(aimed(&route(), &waits(resumed()), &silent), TargetDecision::LeftToEvent);
         let old = pointing_at(1, order(10, RANK_TRUTH));
@@ -47,9 +47,9 @@ fn no_move_goes_past_an_event_that_waits() {
 
 #[test]
 fn an_event_that_waits_for_nothing_any_more_stops_no_move() {
-    let silent = |now| seen_once(Truth::Silent, now);
+    let silent = |now| seen_once(Discovery::NoSources, now);
     let refused = passed_by(resumed(), Reason::UnknownInstance, Some(Outcome::Rejected));
-    let waits = passed_by(resumed(), Reason::AwaitsTurn, None);
+    let waits = passed_by(resumed(), Reason::AwaitsQuota, None);
     let late = second(100).plus(LEFT_TO_NEWER_FOR);
     for (control, now) in [(refused, second(110)), (waits, late)] {
         let aim = aimed(&route(), &control, &silent(now));
@@ -66,8 +66,8 @@ fn sources_that_say_what_the_event_says_need_not_wait_for_it() {
 
 #[test]
 fn a_group_is_repaired_while_an_event_waits_and_a_pin_goes_before_it() {
-    let silent = seen_once(Truth::Silent, second(110));
-    let mut control = passed_by(pointing_at(1, order(10, 2)), Reason::AwaitsTurn, None);
+    let silent = seen_once(Discovery::NoSources, second(110));
+    let mut control = passed_by(pointing_at(1, order(10, 2)), Reason::AwaitsQuota, None);
     assert_eq!(kept(aimed(&route(), &control, &silent)).instance, instance(1));
     control.safety = pinned_to(2, second(105), None);
     assert_eq!(followed(aimed(&route(), &control, &silent)).instance, instance(2));

@@ -12,7 +12,7 @@ use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::source_arn::SourceKind;
 
-use super::aim::{any_control, any_truth};
+use super::aim::{any_control, any_discovery};
 use super::values::{
     COMPLETED, STARTED, address, asking_route, event, evidence, evidence_of, instance, newer, order, ordered,
     pointing_at, route, second, steady,
@@ -82,7 +82,7 @@ fn what_an_order_overrides_is_passed_and_told() {
         ..pointing_at(1, order(100, 2))
     };
     let order = ordered(CommandKind::Swap(instance(2)), second(690), &[Rule::Frozen]);
-    let evidence = evidence_of(Trigger::Order(order));
+    let evidence = evidence_of(Trigger::Command(order));
     let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
     assert!(matches!(walk.decision, Decision::Move(_)));
     let frozen = DecisionCheck::Free(Rule::Frozen);
@@ -166,17 +166,18 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let order = (1..=4_u8, prop::sample::subsequence(Rule::ALL.to_vec(), 0..=5));
     let order = order.prop_map(|(number, overrides)| {
         let order = ordered(CommandKind::Swap(instance(number)), second(NOW), &overrides);
-        evidence_of(Trigger::Order(order))
+        evidence_of(Trigger::Command(order))
     });
-    let truth = any_truth().prop_map(|truth| evidence_of(Trigger::Truth(steady(truth, second(NOW)))));
-    prop_oneof![4 => any_event(), 1 => order, 1 => truth]
+    let discovery =
+        any_discovery().prop_map(|discovery| evidence_of(Trigger::Reading(steady(discovery, second(NOW)))));
+    prop_oneof![4 => any_event(), 1 => order, 1 => discovery]
 }
 
 /// What the sources said, newer than the route's evidence.
 fn held_against(control: &Assignment, evidence: Evidence) -> Evidence {
     let ground = match evidence.ground {
-        Trigger::Truth(seen) => Trigger::Truth(newer(seen, control)),
-        told @ (Trigger::Event(_) | Trigger::Order(_)) => told,
+        Trigger::Reading(seen) => Trigger::Reading(newer(seen, control)),
+        told @ (Trigger::Event(_) | Trigger::Command(_)) => told,
     };
     Evidence { ground, ..evidence }
 }

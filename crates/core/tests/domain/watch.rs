@@ -35,10 +35,10 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// A route that asks these sources, and has known for long that instance 1 writes.
-    pub(crate) fn of(witnesses: &[DiscoverySource]) -> Self {
+    pub(crate) fn of(sources: &[DiscoverySource]) -> Self {
         let mut watch = Self {
             route: Route {
-                policy: Policy { truth: witnesses.iter().copied().collect(), ..Policy::default() },
+                policy: Policy { discovery: sources.iter().copied().collect(), ..Policy::default() },
                 ..asking_route()
             },
             control: Assignment::default(),
@@ -49,7 +49,7 @@ impl Watch {
         watch.accept(1, RANK_COMPLETED);
         watch.agree();
         watch.now = DAY;
-        let says: Vec<Says> = witnesses.iter().map(|witness| (*witness, 1)).collect();
+        let says: Vec<Says> = sources.iter().map(|source| (*source, 1)).collect();
         watch.hear(&says);
         watch
     }
@@ -75,16 +75,16 @@ impl Watch {
     }
 
     pub(crate) fn sees(&mut self, said: &[Says]) -> (SourceReports, Reading) {
-        let said = said.iter().map(|(witness, number)| {
+        let said = said.iter().map(|(source, number)| {
             let nameless = |member: Member| Member {
-                instance: member.instance.filter(|_| *witness == DiscoverySource::Rds),
+                instance: member.instance.filter(|_| *source == DiscoverySource::Rds),
                 ..member
             };
-            let testimony = match number {
+            let report = match number {
                 0 => SourceReport::Unclear("no answer".to_owned()),
                 number => SourceReport::Members { writer: nameless(member(*number)), readers: Vec::new() },
             };
-            (*witness, testimony)
+            (*source, report)
         });
         let reading = SourceReports(said.collect());
         let context = RouteContext { route: &self.route, control: &self.control, now: second(self.now) };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::evidence::routing::Concern;
 use writerlink_core::evidence::trigger::{CommandKind, Trigger};
 use writerlink_core::ledger::lease::{HOLDER_MARGIN, Hold, LEASE_DURATION};
@@ -48,13 +48,14 @@ fn a_record_keeps_what_was_said_and_only_an_event_is_one() {
     let text = "failover to DB instance: db-2";
     let event = event(STARTED, text, second(3));
     let told = RecordedTrigger::Event(event.clone());
-    assert_eq!(told.said(), text);
+    assert_eq!(told.text(), text);
     assert_eq!(told.event(), Some(&event));
     let (at, by) = (second(3), "ana".to_owned());
     let said = || "rds says so".to_owned();
-    for told in [RecordedTrigger::Truth { at, said: said() }, RecordedTrigger::Order { at, by, said: said() }]
+    for told in
+        [RecordedTrigger::Reading { at, text: said() }, RecordedTrigger::Command { at, by, text: said() }]
     {
-        assert_eq!(told.said(), "rds says so");
+        assert_eq!(told.text(), "rds says so");
         assert_eq!((told.event(), told.at()), (None, at));
     }
 }
@@ -64,10 +65,10 @@ fn a_trigger_is_told_as_event_text_reading_or_order() {
     let text = "failover to DB instance: db-2";
     let event = event(STARTED, text, second(3));
     assert_eq!(Trigger::Event(event).text(), text);
-    let seen = seen_once(Truth::Silent, second(3));
-    assert_eq!(Trigger::Truth(seen).text(), "rds says so");
+    let seen = seen_once(Discovery::NoSources, second(3));
+    assert_eq!(Trigger::Reading(seen).text(), "rds says so");
     let order = ordered(CommandKind::Swap(instance(2)), second(3), &[]);
-    assert_eq!(Trigger::Order(order).text(), "swap to db-2 by ana: a drill");
+    assert_eq!(Trigger::Command(order).text(), "swap to db-2 by ana: a drill");
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn every_reason_has_a_meaning_of_its_own() {
     assert_eq!(meanings.len(), Reason::ALL.len());
     // They are the variants' comments: a comment of two lines would bring its line ends along.
     assert!(meanings.iter().all(|meaning| !meaning.is_empty() && !meaning.contains('\n')));
-    let of_the_longest = Reason::AwaitsTurn.meaning();
+    let of_the_longest = Reason::AwaitsQuota.meaning();
     assert!(of_the_longest.ends_with("this one waits for its own, or was refused"), "{of_the_longest}");
     assert!(meanings.iter().all(|meaning| meaning.contains(' ')));
 }

@@ -168,10 +168,10 @@ impl LedgerRepair {
             return Ok(Adopted::Nothing(Box::new(adoption)));
         }
         let entry = |state: &RouteState| Entry {
-            told: Some(RecordedTrigger::Order {
+            told: Some(RecordedTrigger::Command {
                 at: who.at,
                 by: who.by.clone(),
-                said: format!("adopt by {}: {}", who.by, who.reason),
+                text: format!("adopt by {}: {}", who.by, who.reason),
             }),
             note: format!(
                 "the chain goes on behind row {}, from record {}: {}",

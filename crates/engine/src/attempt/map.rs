@@ -11,7 +11,7 @@ use crate::attempt::tick::TimerRecord;
 use crate::attempt::watched::RouteWatch;
 use crate::attempt::{NoMessage, StateStore, Task};
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
-use writerlink_core::evidence::discovery::{Freshness, Reading, Truth, Worth};
+use writerlink_core::evidence::discovery::{Discovery, Freshness, Reading, Worth};
 use writerlink_core::evidence::drift::{compared_with, first_after, told};
 use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
@@ -175,14 +175,14 @@ impl MapComparison {
     ) -> Result<Option<TimerRecord>, CallError> {
         let now = self.clock.wall();
         let Finding { conflict, said } = finding;
-        let sighting = Reading {
+        let reading = Reading {
             at: now,
-            truth: Truth::Silent,
+            discovery: Discovery::NoSources,
             stood: None,
             said: said.clone(),
             worth: Worth { against: None, since: Freshness::Changed },
         };
-        let evidence = Evidence::now(&route.name, Trigger::Truth(sighting), self.clock.random());
+        let evidence = Evidence::now(&route.name, Trigger::Reading(reading), self.clock.random());
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
         let noted = TimerRecord::noticed(Reason::MapDiffers, said);
         let mut entry = self.states.entry_of_note(&task, from, noted.kind);

@@ -45,11 +45,11 @@ impl StateCache {
     pub(super) fn remember(&self, state: RouteState) -> Sighting {
         let mut states = self.states();
         match states.get(&state.route) {
-            Some(sighting) if sighting.state == state => sighting.clone(),
+            Some(reading) if reading.state == state => reading.clone(),
             Some(_) | None => {
-                let sighting = Sighting { since: self.clock.monotonic(), state };
-                states.insert(sighting.state.route.clone(), sighting.clone());
-                sighting
+                let reading = Sighting { since: self.clock.monotonic(), state };
+                states.insert(reading.state.route.clone(), reading.clone());
+                reading
             }
         }
     }

@@ -129,7 +129,7 @@ impl Reconciler {
             return Ok(busy);
         }
         let decision = self.decided(task, &seen.state, &mut attempt).await?;
-        if let (Decision::Settle(verdict), Trigger::Truth(_)) = (&decision, &task.evidence.ground) {
+        if let (Decision::Settle(verdict), Trigger::Reading(_)) = (&decision, &task.evidence.ground) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict.clone())));
         }
@@ -285,8 +285,8 @@ impl Reconciler {
                     desired: desired.clone(),
                     arrival,
                     order: match &task.evidence.ground {
-                        Trigger::Order(order) => Some(order),
-                        Trigger::Event(_) | Trigger::Truth(_) => None,
+                        Trigger::Command(order) => Some(order),
+                        Trigger::Event(_) | Trigger::Reading(_) => None,
                     },
                 };
                 change::begin(from, taking, entry)

@@ -51,7 +51,7 @@ impl OperatorCommands {
     /// # Errors
     /// When the ledger cannot be reached, or other workers were faster every time.
     pub async fn order(&self, route: &Route, order: &OperatorCommand) -> Result<Ordered, CallError> {
-        let ground = Trigger::Order(order.clone());
+        let ground = Trigger::Command(order.clone());
         let evidence = Evidence::now(&route.name, ground, self.clock.random());
         match order.act {
             CommandKind::Swap(_) | CommandKind::Pin { .. } => {
@@ -81,8 +81,8 @@ impl OperatorCommands {
             if let (Some(lease), Acquire::Wait(wait)) = (lease, self.states.cache().acquirable(&seen)) {
                 return Ok(Ordered::Busy(lease.owner.clone(), wait));
             }
-            let mut entry = self.states.entry_of_note(&task, &seen.state, RecordKind::Ordered);
-            entry.reason = Some(Reason::Ordered);
+            let mut entry = self.states.entry_of_note(&task, &seen.state, RecordKind::Command);
+            entry.reason = Some(Reason::OperatorCommand);
             entry.note = order.to_string();
             let effect = StateUpdate::Obeys(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;

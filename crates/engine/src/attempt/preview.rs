@@ -183,7 +183,7 @@ impl DryRun {
 fn not_new(arrival: &EventDelivery) -> Option<Verdict> {
     let settled = arrival.known.as_ref()?.settled?;
     let note = format!("the event was settled before, as {settled}");
-    Some(Verdict::new(Outcome::Duplicate, Reason::SettledBefore, note))
+    Some(Verdict::new(Outcome::Duplicate, Reason::AlreadyProcessed, note))
 }
 
 /// What is added to the verdict on an event that is delivered: a worker does not give it at once.

@@ -1,14 +1,14 @@
-//! One look at a route by the timer: what its witnesses say, what its group holds, and what that asks for.
+//! One look at a route by the timer: what its sources say, what its group holds, and what that asks for.
 //!
 //! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
-//! witness and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
+//! source and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::together::Together;
 use crate::attempt::watched::{RouteWatch, Said};
-use crate::attempt::weights::{RouteReader, truth_of};
+use crate::attempt::weights::{RouteReader, discovery_of};
 use crate::attempt::{
     AttemptResult, NoMessage, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
 };
@@ -36,7 +36,7 @@ pub enum PassResult {
     Right,
     /// It is, and its last move is still followed.
     Following(ServingState),
-    /// The witnesses say something new: they are to be asked again soon.
+    /// The sources say something new: they are to be asked again soon.
     Confirm,
     /// It differs, and something holds it back.
     Waits(Verdict),
@@ -67,7 +67,7 @@ pub struct TimerRecord {
 
 impl TimerRecord {
     pub(super) fn noticed(reason: Reason, note: String) -> Self {
-        Self { kind: RecordKind::Noticed, reason, note, took: None }
+        Self { kind: RecordKind::DriftDetected, reason, note, took: None }
     }
 }
 
@@ -117,28 +117,28 @@ impl PeriodicPass {
     ) -> Result<PassResult, CallError> {
         let known = self.states.cache().recall(&route.name).map(|seen| seen.state.chain.seq);
         let read = self.states.read_with(&route.name, together);
-        let (sighting, reading) = tokio::join!(read, self.databases.ask(route));
-        let mut sighting = sighting?;
-        let seq = sighting.state.chain.seq;
+        let (stored, reading) = tokio::join!(read, self.databases.ask(route));
+        let mut stored = stored?;
+        let seq = stored.state.chain.seq;
         // A state that went back was restored. Of one that this worker sees for the first time nobody can tell.
         let went_back = known.is_some_and(|known| seq < known);
         if went_back || !watched.is_compared {
             Box::pin(self.states.recover_if_behind(route)).await?;
             watched.is_compared = true;
-            sighting = self.states.cache().recall(&route.name).unwrap_or(sighting);
+            stored = self.states.cache().recall(&route.name).unwrap_or(stored);
         }
         let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
-        watched.see(&sighting.state.control, now);
-        if let Acquire::Wait(_) = self.states.cache().acquirable(&sighting) {
+        watched.see(&stored.state.control, now);
+        if let Acquire::Wait(_) = self.states.cache().acquirable(&stored) {
             return Ok(PassResult::Busy);
         }
-        let control = &sighting.state.control;
+        let control = &stored.state.control;
         let times = (now, monotonic);
         let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
         let key = EventKey::drawn(&route.name, now, self.clock.random());
-        let evidence = Evidence { key, ground: Trigger::Truth(seen.clone()) };
+        let evidence = Evidence { key, ground: Trigger::Reading(seen.clone()) };
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
-        let mut looking = PassContext { task, state: sighting.state, watched, noted };
+        let mut looking = PassContext { task, state: stored.state, watched, noted };
         let said = Said {
             reading: &reading,
             against: contradiction(route, &looking.state.control, &reading, &seen, now),
@@ -178,7 +178,7 @@ impl PeriodicPass {
         {
             return Ok(PassResult::Queued);
         }
-        let sight = self.reader.sight(route, &desired, truth_of(&evidence.ground)).await?;
+        let sight = self.reader.sight(route, &desired, discovery_of(&evidence.ground)).await?;
         // Of a group that could not be read nobody can say that its target is not there.
         if sight.unread.is_none() {
             self.tell_signs(&mut looking, &sight.rows).await?;
@@ -304,9 +304,11 @@ impl PeriodicPass {
             };
             let HealthUpdate { what, note, rest } = sign;
             let (kind, reason, took) = match what {
-                HealthEvent::Serving(took) => (RecordKind::Serving, Reason::TargetServes, took),
-                HealthEvent::NotServing(took) => (RecordKind::NotServing, Reason::TargetDoesNotServe, took),
-                HealthEvent::Drained(took) => (RecordKind::Drained, Reason::TargetGone, took),
+                HealthEvent::Serving(took) => (RecordKind::TargetHealthy, Reason::TargetHealthy, took),
+                HealthEvent::NotServing(took) => {
+                    (RecordKind::TargetNotHealthy, Reason::TargetNotHealthy, took)
+                }
+                HealthEvent::Drained(took) => (RecordKind::TargetRemoved, Reason::TargetRemoved, took),
             };
             let mut entry = self.states.entry_of_note(&looking.task, &looking.state, kind);
             entry.transition = follow.transition;

@@ -47,7 +47,7 @@ const PATIENT_AFTER: u32 = 100;
 pub(super) const GIVEN_UP_AFTER: u32 = 900;
 
 /// The calls that only look, of which there are none in the line. They have a bucket of their own.
-const LOOKS: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
+const RECONCILE_PASSES: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
 
 /// How many refusals at most make the pause after one longer: to eight seconds. A route whose database has moved must
 /// not come back much later than there is room again.
@@ -193,7 +193,8 @@ impl SharedQuotaQueue {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
         // A weighted route stands in no line, so there is no place that it could keep. Nobody needs one to look.
         let in_line = matches!(task.route.strategy, Strategy::Swap) && self.line.is_some();
-        let may_wait = if call_of(error).is_some() { in_line } else { LOOKS.contains(&error.call) };
+        let may_wait =
+            if call_of(error).is_some() { in_line } else { RECONCILE_PASSES.contains(&error.call) };
         comes_back
             && may_wait
             && task.in_hand.deliveries() < GIVEN_UP_AFTER
@@ -311,7 +312,7 @@ impl Reconciler {
     ) -> AttemptResult {
         let mut entry = self.entry_of_calls(task, held, RecordKind::Deferred, report);
         let attempt = entry.attempt;
-        entry.reason = Some(Reason::AwaitsTurn);
+        entry.reason = Some(Reason::AwaitsQuota);
         entry.note = ended.note();
         let closed = self.close(task, held, entry, ended).await;
         closed.unwrap_or_else(|error| AttemptResult::Unavailable(error, self.pause(task, attempt)))

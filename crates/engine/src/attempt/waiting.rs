@@ -50,7 +50,7 @@ impl Reconciler {
         from: &RouteState,
         waits: &AttemptResult,
     ) -> Result<(), CallError> {
-        self.tell_that_it_waits(task, from, Reason::AwaitsTurn, waits.note()).await
+        self.tell_that_it_waits(task, from, Reason::AwaitsQuota, waits.note()).await
     }
 
     async fn tell_that_it_waits(

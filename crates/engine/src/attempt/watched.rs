@@ -212,7 +212,7 @@ mod tests {
             event_key: EventKey::drawn(&name, at, 1),
             route: name,
             cause: Cause::Reconcile,
-            told: RecordedTrigger::Truth { at, said },
+            told: RecordedTrigger::Reading { at, text: said },
             transition: TransitionId::from_parts(at, 7),
             attempt: 1,
             resumed: false,
@@ -247,7 +247,7 @@ mod tests {
         assert!(!repairs.hold_back(target(2), Duration::ZERO));
         assert!(!repairs.hold_back(target(1), Duration::ZERO));
         repairs.times = REPAIRS_AT_ONCE + 5;
-        let well = Verdict::new(Outcome::Swapped, Reason::GroupDiffered, "there");
+        let well = Verdict::new(Outcome::Moved, Reason::DriftRepaired, "there");
         repairs.take(&repair_of(2, AttemptResult::Settled(well)), Duration::ZERO);
         assert_eq!(repairs.times, 0);
     }
@@ -270,7 +270,7 @@ mod tests {
             lasting.map(|lasting| lasting.for_one_reason)
         };
         let minute = CONFLICT_AFTER.as_secs();
-        let (contradict, unclear) = (Reason::SourcesContradict, Reason::TruthUnclear);
+        let (contradict, unclear) = (Reason::SourcesContradict, Reason::SourcesUnclear);
         assert_eq!(look(0, '1', Some(contradict)), None);
         assert_eq!(look(minute - 1, '1', Some(contradict)), None);
         assert_eq!(look(minute, '1', Some(contradict)), Some(true));

@@ -17,7 +17,7 @@ use writerlink_core::actuation::weights::{
 };
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::Truth;
+use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::evidence::trigger::Trigger;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
@@ -59,8 +59,9 @@ impl Reconciler {
         let Some(group) = weighted.groups.get(&desired.instance) else {
             return Err(no_group(task.route, &desired.instance).into());
         };
-        let truth = truth_of(&task.evidence.ground);
-        let moving = Moving { weighted, group, targets: warm_targets(task.route, weighted, desired, truth) };
+        let discovery = discovery_of(&task.evidence.ground);
+        let moving =
+            Moving { weighted, group, targets: warm_targets(task.route, weighted, desired, discovery) };
         let mut moved = self.move_weights(task, &moving, held, report).await?;
         match self.warm_the_others(task, &moving, held).await {
             Ok(rewarmed) => moved.rewarmed = rewarmed,
@@ -204,7 +205,7 @@ impl RouteReader {
         &self,
         route: &Route,
         desired: &Desired,
-        truth: Option<&Truth>,
+        discovery: Option<&Discovery>,
     ) -> Result<Sight, CallError> {
         let weighted = match &route.strategy {
             Strategy::Swap => {
@@ -226,7 +227,7 @@ impl RouteReader {
                 Err(error) => unread = Some(error),
             }
         }
-        let mut targets = warm_targets(route, weighted, desired, truth);
+        let mut targets = warm_targets(route, weighted, desired, discovery);
         targets.retain(|instance, _| scene.rows.contains_key(instance));
         let missing = scene.missing(route, weighted, desired, &targets);
         Ok(Sight {
@@ -257,11 +258,11 @@ impl Sight {
     }
 }
 
-/// What the witnesses said, where it was they who spoke.
-pub(super) fn truth_of(ground: &Trigger) -> Option<&Truth> {
+/// What the sources said, where it was they who spoke.
+pub(super) fn discovery_of(ground: &Trigger) -> Option<&Discovery> {
     match ground {
-        Trigger::Truth(sighting) => Some(&sighting.truth),
-        Trigger::Event(_) | Trigger::Order(_) => None,
+        Trigger::Reading(reading) => Some(&reading.discovery),
+        Trigger::Event(_) | Trigger::Command(_) => None,
     }
 }
 
@@ -305,7 +306,7 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
     // Who else is registered again moves nobody's connections: the desired instance was in place all along.
     let in_place = match moved.rewarmed.as_slice() {
         [] => Reason::NothingToDo,
-        [_, ..] => Reason::GroupDiffered,
+        [_, ..] => Reason::DriftRepaired,
     };
     let (outcome, reason, what) = match (moved.changed, desired.reach) {
         (false, MoveMode::Swap) => {
@@ -317,7 +318,7 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
             format!("{to} is registered already, and the weights stay until the failover completes"),
         ),
         (true, MoveMode::Swap) => {
-            (Outcome::Swapped, why_moved(task, held), format!("the listener gives everything to {to}"))
+            (Outcome::Moved, why_moved(task, held), format!("the listener gives everything to {to}"))
         }
         (true, MoveMode::Register) => (
             Outcome::Registered,

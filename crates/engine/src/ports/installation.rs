@@ -255,7 +255,7 @@ pub struct RouteFacts {
     pub vpc_networking: Seen<Switch>,
     /// Where the route finds each instance that its configuration names.
     pub addresses: BTreeMap<InstanceId, Result<Option<IpAddr>, CallError>>,
-    /// What the witnesses of the route say.
+    /// What the sources of the route say.
     pub reading: SourceReports,
     /// What each resolver says of the names that the route lives on; nothing where its map alone counts.
     pub names: Seen<Vec<NameFacts>>,

@@ -10,7 +10,7 @@ mod build;
 use serde::Serialize;
 
 /// The version of this document. It grows when a field is removed or changes its meaning.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct SurveyView {
@@ -64,8 +64,8 @@ pub struct QueueView {
 #[derive(Clone, Debug, Serialize)]
 pub struct RouteView {
     pub route: String,
-    /// `right`, `moving`, `wrong` or `unknown`.
-    pub standing: &'static str,
+    /// `in-sync`, `converging`, `held`, `out-of-sync` or `unknown`.
+    pub state: &'static str,
     pub why: String,
     pub at: String,
     /// `swap` or `weighted`.

@@ -66,7 +66,7 @@ pub enum WorkerEvent<'a> {
         /// Why.
         error: &'a CallError,
     },
-    /// The map of a static route is not compared with anything, since whoever would be asked refuses.
+    /// The map of a events-only route is not compared with anything, since whoever would be asked refuses.
     MapNotCompared {
         /// Which was to be compared.
         route: &'a Route,
@@ -113,7 +113,7 @@ pub enum WorkerEvent<'a> {
         receive_ends_within: Option<Duration>,
     },
     /// Work was let go of at the end of the drain limit.
-    LetGo {
+    Released {
         /// How many groups.
         groups: usize,
         /// Whether the receive had not ended either.

@@ -47,7 +47,7 @@ pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
         | WorkerEvent::Stopping { .. }
         | WorkerEvent::MapNotCompared { .. }
         | WorkerEvent::LedgerRecovered { .. } => Measured::default(),
-        WorkerEvent::Turns(turns) => of_worker(vec![(WORKER_TURNS, Amount::Count(*turns))]),
+        WorkerEvent::Turns(turns) => of_worker(vec![(RECEIVE_LOOP_PASSES, Amount::Count(*turns))]),
         WorkerEvent::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -69,7 +69,7 @@ pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
         }
         WorkerEvent::Summary(summary) => of_worker(of_minute(summary)),
         WorkerEvent::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
-        WorkerEvent::LetGo { groups, .. } => of_worker(vec![(LET_GO, Amount::Count(*groups))]),
+        WorkerEvent::Released { groups, .. } => of_worker(vec![(GROUPS_RELEASED, Amount::Count(*groups))]),
     }
 }
 
@@ -94,16 +94,16 @@ fn throttled(error: &CallError) -> (Metric, Amount) {
 fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
     let took = Amount::Time(noted.took.unwrap_or_default());
     match noted.kind {
-        RecordKind::Serving => Some((SERVING_MS, took)),
-        RecordKind::Drained => Some((DRAINED_MS, took)),
-        RecordKind::NotServing => Some(one(NOT_SERVING)),
-        RecordKind::Noticed if noted.reason == Reason::SourcesAgree => None,
-        RecordKind::Noticed => Some(one(HELD_BACK)),
+        RecordKind::TargetHealthy => Some((TARGET_HEALTHY_MS, took)),
+        RecordKind::TargetRemoved => Some((TARGET_REMOVED_MS, took)),
+        RecordKind::TargetNotHealthy => Some(one(TARGETS_NOT_HEALTHY)),
+        RecordKind::DriftDetected if noted.reason == Reason::SourcesAgree => None,
+        RecordKind::DriftDetected => Some(one(HELD_BACK)),
         RecordKind::Started
         | RecordKind::Resumed
         | RecordKind::Deferred
         | RecordKind::Finished
-        | RecordKind::Ordered
+        | RecordKind::Command
         | RecordKind::Recovered
         | RecordKind::Adopted => None,
     }
@@ -111,11 +111,11 @@ fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
 
 fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
     let counted = [
-        (LOOKS, summary.looks),
-        (LOOKS_FAILED, summary.failed),
-        (ROUTE_DIVERGED, summary.diverged),
+        (RECONCILE_PASSES, summary.looks),
+        (RECONCILE_FAILURES, summary.failed),
+        (ROUTES_OUT_OF_SYNC, summary.diverged),
         (PAUSED_TOO_LONG, summary.paused_long),
-        (ANTI_FLAP, summary.flapping),
+        (FLAP_PROTECTED, summary.flapping),
     ];
     counted.map(|(metric, count)| (metric, Amount::Count(count))).into()
 }
@@ -126,9 +126,9 @@ fn of_attempt(report: &Report) -> Vec<(Metric, Amount)> {
         values.extend(time.map(|time| (metric, Amount::Time(time))));
     };
     took(ATTEMPT_MS, Some(report.took));
-    took(EVENT_AGE_MS, report.told.event().map(|_| report.event_age));
+    took(EVENT_DELAY_MS, report.told.event().map(|_| report.event_age));
     took(REGISTERED_MS, report.registered());
-    took(SWAPPED_MS, report.swapped());
+    took(MOVED_MS, report.swapped());
     for (name, metric) in PHASES {
         let of_phase = |step: &&Step| step.name == name;
         let phase = || report.steps.iter().filter(of_phase);

@@ -58,12 +58,12 @@ impl EventSink for TracingSink {
             WorkerEvent::Noted { route, noted } => recorded(route.name.as_str(), noted, metrics),
             WorkerEvent::LookFailed { route, error } => {
                 let route = route.name.as_str();
-                warn!(event = "look_failed", metrics = metrics(), route, "{error}");
+                warn!(event = "reconcile_failed", metrics = metrics(), route, "{error}");
             }
             WorkerEvent::MapNotCompared { route, error } => info!(
                 event = "map_not_compared",
                 route = route.name.as_str(),
-                "the maps of static routes are not compared with RDS: {error}; allow rds:DescribeDBInstances, name \
+                "the maps of events-only route are not compared with RDS: {error}; allow rds:DescribeDBInstances, name \
                  an endpoint, or write map_check = \"off\""
             ),
             WorkerEvent::ChainBroken { route, broken } => {
@@ -90,8 +90,8 @@ impl EventSink for TracingSink {
             WorkerEvent::Stopping { within, receive_ends_within } => {
                 info!(event = "stopping", "{}", stopping(*within, *receive_ends_within));
             }
-            WorkerEvent::LetGo { receive_is_open, .. } => {
-                warn!(event = "let_go", metrics = metrics(), "{}", let_go(*receive_is_open));
+            WorkerEvent::Released { receive_is_open, .. } => {
+                warn!(event = "released", metrics = metrics(), "{}", released(*receive_is_open));
             }
         }
     }
@@ -130,7 +130,7 @@ fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
         reason,
         cause = report.cause.as_str(),
         evidence_at = %report.told.at(),
-        evidence = report.told.said(),
+        evidence = report.told.text(),
         event_id = told.and_then(|event| event.id).map(|id| id.to_string()),
         event_source = told.map(|event| event.source.as_str()),
         "{}",
@@ -158,8 +158,8 @@ fn level_of_attempt(ended: &AttemptResult) -> Level {
 /// What the timer recorded besides its attempts.
 fn recorded(route: &str, noted: &TimerRecord, metrics: impl Fn() -> Option<String>) {
     let level = match noted.kind {
-        RecordKind::NotServing => Level::ERROR,
-        RecordKind::Noticed if noted.reason != Reason::SourcesAgree => Level::WARN,
+        RecordKind::TargetNotHealthy => Level::ERROR,
+        RecordKind::DriftDetected if noted.reason != Reason::SourcesAgree => Level::WARN,
         _ => Level::INFO,
     };
     let (event, reason) = (noted.kind.as_str(), noted.reason.as_str());
@@ -188,7 +188,7 @@ fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
     )
 }
 
-fn let_go(receive_is_open: bool) -> String {
+fn released(receive_is_open: bool) -> String {
     let note = "the drain limit was over; the next delivery resumes what was let go of";
     let open = "; the receive was still open, and a message that it takes comes back after its visibility";
     format!("{note}{}", if receive_is_open { open } else { "" })

@@ -23,7 +23,7 @@ pub(super) fn text(changes: &Changes) -> ChangesText {
 fn field_text(field: &Field) -> (&'static str, Value) {
     let value = match field {
         Field::Desired(desired) | Field::Waiting(desired) => kept(desired.as_ref()),
-        Field::AskTruth(at) => kept(at.as_ref()),
+        Field::RequireReading(at) => kept(at.as_ref()),
         Field::Pause(stop) | Field::Freeze(stop) | Field::Flapping(stop) => kept(stop.as_ref()),
         Field::Pin(pin) => kept(pin.as_ref()),
         Field::Moved => Value::Bool(true),
@@ -70,7 +70,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
     Some(match key {
         "desired" => Field::Desired(of_kept(value)?),
         "waiting" => Field::Waiting(of_kept(value)?),
-        "ask_truth" => Field::AskTruth(of_kept(value)?),
+        "require_reading" => Field::RequireReading(of_kept(value)?),
         "pause" => Field::Pause(of_kept(value)?),
         "freeze" => Field::Freeze(of_kept(value)?),
         "flapping" => Field::Flapping(of_kept(value)?),
@@ -195,7 +195,7 @@ mod tests {
         vec![
             Field::Desired(Some(desired())),
             Field::Waiting(Some(desired())),
-            Field::AskTruth(Some(at(5))),
+            Field::RequireReading(Some(at(5))),
             Field::Pause(Some(stop(Some(at(9))))),
             Field::Freeze(Some(stop(None))),
             Field::Flapping(Some(stop(None))),
@@ -227,7 +227,7 @@ mod tests {
         let cleared = [
             Field::Desired(None),
             Field::Waiting(None),
-            Field::AskTruth(None),
+            Field::RequireReading(None),
             Field::Pause(None),
             Field::Freeze(None),
             Field::Flapping(None),

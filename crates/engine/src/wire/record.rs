@@ -29,7 +29,7 @@ use writerlink_core::model::target::{ObservedTarget, Target, TargetHealth};
 use writerlink_core::model::time::Timestamp;
 
 /// The version of the text, its key `format`.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A text that is no audit record.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,8 @@ struct Text {
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<ChangesText>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<CommandText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     desired: Option<DesiredText>,
@@ -105,11 +107,11 @@ struct Text {
     kind: String,
     note: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<OrderText>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<String>,
     owner: String,
     prev_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<ReadingText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     route: String,
@@ -117,24 +119,22 @@ struct Text {
     steps: Vec<StepText>,
     target_group: String,
     transition: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truth: Option<TruthText>,
     version: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OrderText {
+struct CommandText {
     at: String,
     by: String,
-    said: String,
+    text: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TruthText {
+struct ReadingText {
     at: String,
-    said: String,
+    text: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -192,6 +192,7 @@ impl From<&AuditRecord> for Text {
             before: entry.before.iter().map(RowText::from).collect(),
             cause: entry.cause.as_str().to_owned(),
             changes: record.changes.as_ref().map(changes::text),
+            command: entry.told.as_ref().and_then(command_text),
             config_hash: entry.provenance.as_ref().map(|p| p.config.to_string()),
             desired: entry.desired.as_ref().map(|(instance, target)| DesiredText {
                 instance: instance.to_string(),
@@ -205,35 +206,36 @@ impl From<&AuditRecord> for Text {
             installation: entry.provenance.as_ref().map(|p| p.installation.to_string()),
             kind: entry.kind.as_str().to_owned(),
             note: entry.note.clone(),
-            order: entry.told.as_ref().and_then(order_text),
             outcome: entry.outcome.map(|outcome| outcome.as_str().to_owned()),
             owner: entry.owner.to_string(),
             prev_hash: record.prev.to_string(),
+            reading: entry.told.as_ref().and_then(reading_text),
             reason: entry.reason.map(|reason| reason.as_str().to_owned()),
             route: record.route.to_string(),
             seq: record.seq,
             steps: entry.steps.iter().map(StepText::from).collect(),
             target_group: entry.target_group.to_string(),
             transition: entry.transition.to_string(),
-            truth: entry.told.as_ref().and_then(truth_text),
             version: entry.version.clone(),
         }
     }
 }
 
-fn order_text(told: &RecordedTrigger) -> Option<OrderText> {
+fn command_text(told: &RecordedTrigger) -> Option<CommandText> {
     match told {
-        RecordedTrigger::Order { at, by, said } => {
-            Some(OrderText { at: at.to_string(), by: by.clone(), said: said.clone() })
+        RecordedTrigger::Command { at, by, text: said } => {
+            Some(CommandText { at: at.to_string(), by: by.clone(), text: said.clone() })
         }
-        RecordedTrigger::Event(_) | RecordedTrigger::Truth { .. } => None,
+        RecordedTrigger::Event(_) | RecordedTrigger::Reading { .. } => None,
     }
 }
 
-fn truth_text(told: &RecordedTrigger) -> Option<TruthText> {
+fn reading_text(told: &RecordedTrigger) -> Option<ReadingText> {
     match told {
-        RecordedTrigger::Truth { at, said } => Some(TruthText { at: at.to_string(), said: said.clone() }),
-        RecordedTrigger::Event(_) | RecordedTrigger::Order { .. } => None,
+        RecordedTrigger::Reading { at, text: said } => {
+            Some(ReadingText { at: at.to_string(), text: said.clone() })
+        }
+        RecordedTrigger::Event(_) | RecordedTrigger::Command { .. } => None,
     }
 }
 
@@ -312,7 +314,7 @@ impl TryFrom<Text> for Entry {
             provenance: provenance(text.installation, text.config_hash)?,
             cause: valid("cause", text.cause, Cause::parse)?,
             event_key: valid("event_key", text.event_key, EventKey::parse)?,
-            told: told(text.event, text.truth, text.order)?,
+            told: told(text.event, text.reading, text.command)?,
             target_group,
             desired: text.desired.map(DesiredText::value).transpose()?,
             before: text.before.into_iter().map(ObservedTarget::from).collect(),
@@ -346,23 +348,23 @@ fn provenance(
 /// What spoke for the move. A record has at most one of the three.
 fn told(
     event: Option<EventText>,
-    truth: Option<TruthText>,
-    order: Option<OrderText>,
+    reading: Option<ReadingText>,
+    command: Option<CommandText>,
 ) -> Result<Option<RecordedTrigger>, UnreadableRecord> {
-    Ok(match (event, truth, order) {
+    Ok(match (event, reading, command) {
         (None, None, None) => None,
         (Some(event), None, None) => Some(RecordedTrigger::Event(event.try_into()?)),
-        (None, Some(TruthText { at, said }), None) => {
-            let at = valid("truth.at", at, Timestamp::parse)?;
-            Some(RecordedTrigger::Truth { at, said })
+        (None, Some(ReadingText { at, text: said }), None) => {
+            let at = valid("reading.at", at, Timestamp::parse)?;
+            Some(RecordedTrigger::Reading { at, text: said })
         }
-        (None, None, Some(OrderText { at, by, said })) => {
-            let at = valid("order.at", at, Timestamp::parse)?;
-            Some(RecordedTrigger::Order { at, by, said })
+        (None, None, Some(CommandText { at, by, text: said })) => {
+            let at = valid("command.at", at, Timestamp::parse)?;
+            Some(RecordedTrigger::Command { at, by, text: said })
         }
         _ => {
             return Err(UnreadableRecord::Value {
-                field: "event, truth, order",
+                field: "event, reading, command",
                 value: "more than one of them".to_owned(),
             });
         }
@@ -490,10 +492,11 @@ mod tests {
     }
 
     fn said() -> impl Strategy<Value = RecordedTrigger> {
-        let truth = (time(), any::<String>()).prop_map(|(at, said)| RecordedTrigger::Truth { at, said });
+        let discovery =
+            (time(), any::<String>()).prop_map(|(at, said)| RecordedTrigger::Reading { at, text: said });
         let order = (time(), any::<String>(), any::<String>())
-            .prop_map(|(at, by, said)| RecordedTrigger::Order { at, by, said });
-        prop_oneof![event().prop_map(RecordedTrigger::Event), truth, order]
+            .prop_map(|(at, by, said)| RecordedTrigger::Command { at, by, text: said });
+        prop_oneof![event().prop_map(RecordedTrigger::Event), discovery, order]
     }
 
     fn desired() -> impl Strategy<Value = Option<(InstanceId, Target)>> {
@@ -618,7 +621,7 @@ mod tests {
                 request_id: Some("r-1".into()),
                 error: None,
             }],
-            outcome: Some(Outcome::Swapped),
+            outcome: Some(Outcome::Moved),
             reason: Some(Reason::WriterMoved),
             note: "db-2 serves".into(),
         };
@@ -676,7 +679,7 @@ mod tests {
         let text = canonical(&golden_record());
         let more = text.replacen('{', "{\"aa\":1,", 1);
         assert!(matches!(parse(&more), Err(UnreadableRecord::Shape(_))));
-        let other = text.replace("\"Swapped\"", "\"Stolen\"");
+        let other = text.replace("\"Moved\"", "\"Stolen\"");
         let error = parse(&other).unwrap_err();
         assert_eq!(error.to_string(), "outcome cannot be \"Stolen\"");
     }

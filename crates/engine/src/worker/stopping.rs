@@ -85,8 +85,8 @@ impl Worker {
         while let Some(ended) = groups.try_join_next() {
             self.note_panic(Some(ended));
         }
-        let let_go = groups.len();
-        self.tell(&WorkerEvent::LetGo { groups: let_go, receive_is_open });
-        let_go
+        let released = groups.len();
+        self.tell(&WorkerEvent::Released { groups: released, receive_is_open });
+        released
     }
 }

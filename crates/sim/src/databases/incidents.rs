@@ -301,7 +301,7 @@ mod tests {
     fn written(events: &[&TimedEvent]) -> Vec<String> {
         let line = |told: &&TimedEvent| {
             let RdsEvent { id, source, message, .. } = &told.event;
-            assert!(matches!(told.event.claim(), Ok(Claim::AskTruth | Claim::Nothing)));
+            assert!(matches!(told.event.claim(), Ok(Claim::RequireReading | Claim::Nothing)));
             format!("{} {source}: {message}", id.unwrap())
         };
         events.iter().map(line).collect()

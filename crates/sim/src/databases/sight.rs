@@ -1,4 +1,4 @@
-//! What keeps witnesses from seeing: how late they notice, and what a test breaks on purpose.
+//! What keeps sources from seeing: how late they notice, and what a test breaks on purpose.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use writerlink_engine::ports::{CallError, ErrorKind};
 /// A look-up of a name.
 pub(crate) const RESOLVE: &str = "ResolveName";
 
-/// How long after a change its witnesses notice, in milliseconds, drawn anew for each change.
+/// How long after a change its sources notice, in milliseconds, drawn anew for each change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lags {
     /// For how long RDS's API shows what was before, or that something is under way.

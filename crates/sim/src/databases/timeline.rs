@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long after a change its witnesses notice.
+/// How long after a change its sources notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lag {
     /// Until then RDS's API shows what was before.

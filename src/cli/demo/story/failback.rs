@@ -38,7 +38,7 @@ impl Story {
         scene.say("queue", text);
         self.stage.empty_the_bucket()?;
         let delivery = self.deliver(&event_bodies::eventbridge(&failover.started.event));
-        let expected = Expected("register-throttled", Outcome::Swapped);
+        let expected = Expected("register-throttled", Outcome::Moved);
         self.settle(&mut scene, &delivery, expected).await;
         scene.say(
             "why",
@@ -56,7 +56,7 @@ impl Story {
         let event = back.ok_or_else(|| broken("there is no writer before"))?.event;
         scene.say("rds", format!("{}: the failover did not hold", quoted(&event)));
         let delivery = self.bring(&mut scene, &event).await;
-        let expected = Expected("failback-while-draining", Outcome::Swapped);
+        let expected = Expected("failback-while-draining", Outcome::Moved);
         self.settle(&mut scene, &delivery, expected).await;
         scene.say(
             "why",

@@ -29,7 +29,7 @@ impl Story {
         self.told_by_sns(&failover).await;
         let (when, minutes) = MINUTES[0];
         let due = moved_at + Duration::from_mins(minutes);
-        let minute = self.sighting(when, due).await;
+        let minute = self.reading(when, due).await;
         self.stage.until(LATE_AT).await;
         self.late_event().await?;
         let text = "Times count from the move. The load balancer takes minutes to register a target and to \
@@ -43,7 +43,7 @@ impl Story {
         let mut scene = self.scene("A failover starts");
         scene.say("rds", quoted(&failover.started.event));
         let delivery = self.bring(&mut scene, &failover.started.event).await;
-        let expected = Expected("failover-started", Outcome::Swapped);
+        let expected = Expected("failover-started", Outcome::Moved);
         self.settle(&mut scene, &delivery, expected).await;
         scene.say(
             "why",

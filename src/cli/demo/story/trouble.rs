@@ -49,7 +49,7 @@ impl Story {
             event_key: None,
             outcome: "Malformed".to_owned(),
             registered_ms: None,
-            swapped_ms: None,
+            moved_ms: None,
         });
         scene.say(
             "why",
@@ -98,7 +98,7 @@ impl Story {
         let completion = self.bring(&mut last, &failover.completed.event).await;
         let behind = self.stage.told(|notes| settled(notes) >= 1).await;
         tokio::time::sleep(AFTERMATH).await;
-        let expected = Expected("worker-killed", Outcome::Swapped);
+        let expected = Expected("worker-killed", Outcome::Moved);
         self.conclude(&mut scene, &delivery, notes, expected);
         let before = Sighting { when: "before", rows: delivery.before.clone() };
         let after = Sighting { when: "after", rows: self.stage.rows() };

@@ -34,7 +34,7 @@ fn refused() -> UnresolvedEvent {
 fn conflict() -> SourceConflict {
     SourceConflict {
         since: Timestamp::from_millis(10),
-        reason: Reason::TruthUnclear,
+        reason: Reason::SourcesUnclear,
         note: "dns says db-1".to_owned(),
         by: Owner::new("w2"),
     }
@@ -65,7 +65,7 @@ fn held() -> RouteState {
             event: key(),
         }),
         waiting: None,
-        ask_truth: Some(Timestamp::from_millis(7)),
+        require_reading: Some(Timestamp::from_millis(7)),
         safety: Safety {
             pause: Some(stop.clone()),
             freeze: None,
@@ -106,8 +106,7 @@ fn a_route_comes_back_as_it_was_written() {
 
 #[test]
 fn an_event_comes_back_as_it_was_written() {
-    for (source_arn, settled) in [(None, None), (Some("arn:aws:rds:…".to_owned()), Some(Outcome::Swapped))]
-    {
+    for (source_arn, settled) in [(None, None), (Some("arn:aws:rds:…".to_owned()), Some(Outcome::Moved))] {
         let entry = EventEntry {
             key: key(),
             source_arn,

@@ -63,7 +63,9 @@ impl StateUpdate {
                 }
                 kept
             }
-            Self::Asks(at) => Assignment { ask_truth: control.ask_truth.max(Some(at)), ..control },
+            Self::Asks(at) => {
+                Assignment { require_reading: control.require_reading.max(Some(at)), ..control }
+            }
             Self::Follows(follow) => Assignment { follow, ..control },
             Self::Obeys(order) => Assignment {
                 safety: obeyed(&control.safety, &order),

@@ -94,7 +94,7 @@ impl RouteView {
         let newest = survey.records.iter().flatten().next();
         Self {
             route: route.name.to_string(),
-            standing: survey.judgement.standing.as_str(),
+            state: survey.judgement.health.as_str(),
             why: survey.judgement.why.clone(),
             at: now.to_string(),
             strategy,

@@ -74,11 +74,11 @@ metrics! {
     /// How long an attempt took in all.
     ATTEMPT_MS = Time "attempt_ms" by Nothing;
     /// How old the event was when the attempt began: the delay of RDS, EventBridge and the queue.
-    EVENT_AGE_MS = Time "event_age_ms" by Nothing;
+    EVENT_DELAY_MS = Time "event_delay_ms" by Nothing;
     /// From the start of an attempt to the load balancer's word that the target is registered.
     REGISTERED_MS = Time "registered_ms" by Nothing;
     /// From the start of an attempt to its word that the others are deregistered, or that the weights are moved.
-    SWAPPED_MS = Time "swapped_ms" by Nothing;
+    MOVED_MS = Time "moved_ms" by Nothing;
     /// Messages that were no events of ours.
     MESSAGES_IGNORED = Counter "messages_ignored" by Nothing;
     /// Messages that could not be read and went to the dead-letter queue.
@@ -97,31 +97,31 @@ metrics! {
     /// Calls that were refused for their rate.
     CALLS_THROTTLED = Counter "calls_throttled" by Nothing;
     /// From the evidence to the first look at which the new target served.
-    SERVING_MS = Time "serving_ms" by Nothing;
+    TARGET_HEALTHY_MS = Time "target_healthy_ms" by Nothing;
     /// New targets that did not serve in time.
-    NOT_SERVING = Counter "not_serving" by Route;
+    TARGETS_NOT_HEALTHY = Counter "targets_not_healthy" by Route;
     /// From the end of the move to the first look at which an old target was gone.
-    DRAINED_MS = Time "drained_ms" by Nothing;
+    TARGET_REMOVED_MS = Time "target_removed_ms" by Nothing;
     /// Turns of a worker's receiving loop, its sign of life: receives that returned or failed, and, while every place is
     /// taken, progress of the groups in hand. The timer does not count.
-    WORKER_TURNS = Counter "worker_turns" by Nothing;
+    RECEIVE_LOOP_PASSES = Counter "receive_loop_passes" by Nothing;
     /// Looks of the timer.
-    LOOKS = Counter "looks" by Nothing;
+    RECONCILE_PASSES = Counter "looks" by Nothing;
     /// Looks that could not be made.
-    LOOKS_FAILED = Counter "looks_failed" by Nothing;
-    /// Routes that differ from what their witnesses say and stay so, and that no person holds back; and those with an
+    RECONCILE_FAILURES = Counter "reconcile_failures" by Nothing;
+    /// Routes that differ from what their sources say and stay so, and that no person holds back; and those with an
     /// event that could not be acted on, with discovery sources that contradict it, or with a broken chain of records.
-    ROUTE_DIVERGED = Gauge "route_diverged" by Nothing;
+    ROUTES_OUT_OF_SYNC = Gauge "routes_out_of_sync" by Nothing;
     /// Routes paused or frozen for more than an hour.
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;
     /// Routes stopped by the flap rule.
-    ANTI_FLAP = Gauge "anti_flap" by Nothing;
+    FLAP_PROTECTED = Gauge "flap_protected" by Nothing;
     /// Chains of records that were found broken.
     CHAIN_BROKEN = Counter "chain_broken" by Route;
     /// Attempts held back by a safety rule.
     HELD_BACK = Counter "held_back" by Route;
     /// Groups let go of at the end of the drain limit.
-    LET_GO = Counter "groups_let_go" by Nothing;
+    GROUPS_RELEASED = Counter "groups_released" by Nothing;
     /// Groups worked on at once at most, each time that the ledger was too slow for more or is not any more.
     GROUPS_AT_ONCE = Gauge "groups_at_once" by Nothing;
     /// How long an attempt's intent took to be committed.
@@ -135,7 +135,7 @@ metrics! {
     /// How long an attempt's calls of `DescribeListeners` took.
     LISTENER_MS = Time "listener_ms" by Nothing;
     /// How long an attempt's calls of `ModifyListener` took.
-    WEIGH_MS = Time "weigh_ms" by Nothing;
+    MODIFY_LISTENER_MS = Time "modify_listener_ms" by Nothing;
     /// How long an attempt's lease took to be lengthened.
     EXTEND_LEASE_MS = Time "extend_lease_ms" by Nothing;
     /// How long an attempt's outcome took to be committed.
@@ -150,7 +150,7 @@ pub const PHASES: [(&str, Metric); 8] = [
     ("DeregisterTargets", DEREGISTER_MS),
     ("DescribeTargetHealth", OBSERVE_MS),
     ("DescribeListeners", LISTENER_MS),
-    ("ModifyListener", WEIGH_MS),
+    ("ModifyListener", MODIFY_LISTENER_MS),
     ("ExtendLease", EXTEND_LEASE_MS),
     ("Finish", FINISH_MS),
 ];

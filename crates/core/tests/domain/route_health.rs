@@ -39,8 +39,8 @@ fn judged_on(route: &Route, control: &Assignment, rows: &[ObservedTarget]) -> As
     judge(route, Some(control), ActualState::Group(rows), None, second(NOW))
 }
 
-pub(crate) fn says(standing: RouteHealth, why: &str) -> Assessment {
-    Assessment::new(standing, why)
+pub(crate) fn says(health: RouteHealth, why: &str) -> Assessment {
+    Assessment::new(health, why)
 }
 
 fn initial(number: u8) -> ObservedTarget {
@@ -74,7 +74,7 @@ fn waiting() -> Desired {
 
 #[test]
 fn a_group_with_only_the_desired_target_is_in_sync_whatever_is_draining() {
-    let right = says(RouteHealth::Right, "db-2 at 10.0.0.2:3306 is healthy");
+    let right = says(RouteHealth::InSync, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged(&pointing(), &[healthy(2)]), right);
     assert_eq!(judged(&pointing(), &[draining(1), healthy(2)]), right);
 }
@@ -92,28 +92,28 @@ fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
     let lease = |deadline| Lease { owner: owner(), transition: transition_id(1), deadline };
     let held = |deadline| Assignment { lease: Some(lease(deadline)), ..pointing() };
     let moving = judged(&held(second(NOW + 5)), &[healthy(1)]);
-    assert_eq!(moving.standing, RouteHealth::Moving);
+    assert_eq!(moving.health, RouteHealth::Converging);
     let unread = judge(&route(), Some(&held(second(NOW))), ActualState::Nothing, None, second(NOW));
-    assert_eq!(unread.standing, RouteHealth::Moving);
+    assert_eq!(unread.health, RouteHealth::Converging);
     // Its holder is gone for certain: what the group holds counts again.
     let skew = i64::try_from(CLOCK_SKEW_MAX.as_secs()).unwrap();
     let dead = judged(&held(second(NOW - skew)), &[healthy(1)]);
-    assert_eq!(dead.standing, RouteHealth::Wrong);
+    assert_eq!(dead.health, RouteHealth::OutOfSync);
 }
 
 #[test]
 fn what_is_missing_and_what_is_too_many_is_named() {
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is not registered, 10.0.0.1:3306 is still \
                registered (healthy)";
-    assert_eq!(judged(&pointing(), &[healthy(1)]), says(RouteHealth::Wrong, why));
+    assert_eq!(judged(&pointing(), &[healthy(1)]), says(RouteHealth::OutOfSync, why));
     let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is draining";
-    assert_eq!(judged(&pointing(), &[draining(2)]), says(RouteHealth::Wrong, why));
+    assert_eq!(judged(&pointing(), &[draining(2)]), says(RouteHealth::OutOfSync, why));
 }
 
 #[test]
 fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
     let unread = judge(&route(), Some(&pointing()), ActualState::Nothing, None, second(NOW));
-    assert_eq!(unread.standing, RouteHealth::Unknown);
+    assert_eq!(unread.health, RouteHealth::Unknown);
     assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
 }
 
@@ -123,10 +123,10 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
     control.waiting = Some(waiting());
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
-    assert_eq!(held.standing, RouteHealth::Wrong);
+    assert_eq!(held.health, RouteHealth::OutOfSync);
     assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
     assert!(held.why.ends_with(&format!("held back: paused {}", stop())));
-    assert_eq!(judged(&control, &[healthy(3)]).standing, RouteHealth::Right);
+    assert_eq!(judged(&control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
     control.waiting = Some(waiting());
     let pin = |number| Pin { instance: instance(number), target: target(number), stop: stop() };
     control.safety.pin = Some(pin(2));
-    assert_eq!(judged(&control, &[healthy(2)]).standing, RouteHealth::Right);
+    assert_eq!(judged(&control, &[healthy(2)]).health, RouteHealth::InSync);
     control.safety.pin = Some(pin(1));
-    assert_eq!(judged(&control, &[healthy(2)]).standing, RouteHealth::Wrong);
+    assert_eq!(judged(&control, &[healthy(2)]).health, RouteHealth::OutOfSync);
 }
 
 #[test]
@@ -146,9 +146,9 @@ fn an_observing_route_is_judged_by_where_it_would_have_gone() {
     observing.policy.mode = Mode::Observe;
     let control = Assignment { waiting: Some(waiting()), ..Assignment::default() };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
-    assert_eq!(wrong.standing, RouteHealth::Wrong);
+    assert_eq!(wrong.health, RouteHealth::OutOfSync);
     assert!(wrong.why.ends_with("held back: the route only observes"), "{}", wrong.why);
-    assert_eq!(judged_on(&observing, &control, &[healthy(3)]).standing, RouteHealth::Right);
+    assert_eq!(judged_on(&observing, &control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
     let follow = |arrival, moved_at| Assignment { follow: Some(following(arrival, moved_at)), ..pointing() };
     let young = late.plus(Duration::from_millis(1));
     for (control, standing) in [
-        (follow(ServingState::Awaited, young), RouteHealth::Moving),
-        (follow(ServingState::Awaited, late), RouteHealth::Wrong),
-        (follow(ServingState::Overdue, young), RouteHealth::Wrong),
-        (follow(ServingState::Serving, young), RouteHealth::Wrong),
-        (pointing(), RouteHealth::Moving),
+        (follow(ServingState::Awaited, young), RouteHealth::Converging),
+        (follow(ServingState::Awaited, late), RouteHealth::OutOfSync),
+        (follow(ServingState::Overdue, young), RouteHealth::OutOfSync),
+        (follow(ServingState::Serving, young), RouteHealth::OutOfSync),
+        (pointing(), RouteHealth::Converging),
     ] {
-        assert_eq!(judged(&control, &[initial(2)]).standing, standing, "{control:?}");
+        assert_eq!(judged(&control, &[initial(2)]).health, standing, "{control:?}");
     }
 }
 
@@ -175,11 +175,11 @@ fn an_unhealthy_target_is_out_of_sync_unless_health_checks_do_not_count() {
         ..row(target(2), TargetHealth::Unhealthy)
     };
     let wrong = judged(&pointing(), std::slice::from_ref(&failing));
-    assert_eq!(wrong.standing, RouteHealth::Wrong);
+    assert_eq!(wrong.health, RouteHealth::OutOfSync);
     assert!(wrong.why.contains("security group"), "{}", wrong.why);
     let mut fails_open = route();
     fails_open.policy.serving_when = ServingWhen::Registered;
-    assert_eq!(judged_on(&fails_open, &pointing(), &[failing]).standing, RouteHealth::Right);
+    assert_eq!(judged_on(&fails_open, &pointing(), &[failing]).health, RouteHealth::InSync);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_target_that_only_joined_is_moving_until_the_failover_completes() {
     let mut control = pointing();
     control.desired.as_mut().unwrap().reach = MoveMode::Register;
     let joined = judged(&control, &[healthy(1), healthy(2)]);
-    assert_eq!(joined.standing, RouteHealth::Moving);
+    assert_eq!(joined.health, RouteHealth::Converging);
     assert!(joined.why.contains("until the failover completes"), "{}", joined.why);
 }
 
@@ -199,10 +199,10 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
         judge(&route(), Some(&pointing()), ActualState::Group(&shown), Some(&last), second(now))
     };
     let moving = judged(NOW);
-    assert_eq!(moving.standing, RouteHealth::Moving);
+    assert_eq!(moving.health, RouteHealth::Converging);
     assert!(moving.why.contains("attempt 2"), "{}", moving.why);
     let left = i64::try_from(IN_HAND_FOR.as_secs()).unwrap();
-    assert_eq!(judged(NOW - 30 + left).standing, RouteHealth::Wrong);
+    assert_eq!(judged(NOW - 30 + left).health, RouteHealth::OutOfSync);
 }
 
 /// The same three instances on a weighted route, each in a group of its own.
@@ -242,7 +242,7 @@ fn judged_weighted(scene: &ObservedListener) -> Assessment {
 
 #[test]
 fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
-    let right = says(RouteHealth::Right, "db-2 at 10.0.0.2:3306 is healthy");
+    let right = says(RouteHealth::InSync, "db-2 at 10.0.0.2:3306 is healthy");
     assert_eq!(judged_weighted(&scene(2, &[1, 2, 3])), right);
 }
 
@@ -250,17 +250,17 @@ fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
 fn weights_that_differ_are_named_as_they_are_and_as_they_should_be() {
     let why = "it should point at db-2 at 10.0.0.2:3306: the weights are db-1 100, db-2 0, db-3 0 and should be db-1 0, \
                db-2 100, db-3 0";
-    assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(RouteHealth::Wrong, why));
+    assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(RouteHealth::OutOfSync, why));
 }
 
 #[test]
 fn an_unread_weighted_group_is_unknown_unless_another_is_out_of_sync() {
     let unread = judged_weighted(&scene(2, &[1, 2]));
     assert_eq!(unread, says(RouteHealth::Unknown, "the target group of db-3 could not be read"));
-    assert_eq!(judged_weighted(&scene(1, &[1, 2])).standing, RouteHealth::Wrong);
+    assert_eq!(judged_weighted(&scene(1, &[1, 2])).health, RouteHealth::OutOfSync);
     let mut cold = scene(2, &[1, 2, 3]);
     cold.rows.insert(instance(3), Vec::new());
     let why =
         "it should point at db-2 at 10.0.0.2:3306: 10.0.0.3:3306 is not registered in the group of db-3";
-    assert_eq!(judged_weighted(&cold), says(RouteHealth::Wrong, why));
+    assert_eq!(judged_weighted(&cold), says(RouteHealth::OutOfSync, why));
 }

@@ -166,7 +166,7 @@ fn not_found(database: Database, source: &SourceId) -> CallError {
 }
 
 impl Clusters {
-    /// From now on witnesses notice changes this late.
+    /// From now on sources notice changes this late.
     pub fn set_lags(&self, lags: Lags) {
         *lock(&self.lags) = lags;
     }
@@ -188,7 +188,7 @@ impl Clusters {
         });
     }
 
-    /// How late the witnesses of a change that is made now will notice.
+    /// How late the sources of a change that is made now will notice.
     pub(super) fn lag(&self) -> Lag {
         let lags = lock(&self.lags).clone();
         let mut random = lock(&self.of_witnesses);
@@ -297,8 +297,8 @@ mod tests {
     use crate::faults::{Fate, Fault};
     use crate::plans::Script;
     use crate::world::{World, WorldConfig, instances};
+    use writerlink_core::evidence::discovery::Discovery;
     use writerlink_core::evidence::discovery::SourceReports;
-    use writerlink_core::evidence::discovery::Truth;
     use writerlink_core::model::policy::DiscoverySource;
     use writerlink_core::model::route::Route;
 
@@ -319,11 +319,11 @@ mod tests {
         Member { instance, ip: ip(n) }
     }
 
-    /// A cluster of three and a route that asks both witnesses about it.
+    /// A cluster of three and a route that asks both sources about it.
     fn seeded(seed: u64) -> (World, Route) {
         let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
         let mut route = world.add_route("aurora", &instances("aurora", 3).unwrap()).unwrap();
-        route.policy.truth = DiscoverySource::ALL.into();
+        route.policy.discovery = DiscoverySource::ALL.into();
         route.policy.endpoint = Some(endpoint(Database::Cluster, &cluster()));
         (world, route)
     }
@@ -332,14 +332,14 @@ mod tests {
         world.databases(&world.process("w1")).ask(route).await
     }
 
-    async fn said(world: &World, route: &Route, witness: DiscoverySource) -> SourceReport {
+    async fn said(world: &World, route: &Route, source: DiscoverySource) -> SourceReport {
         let SourceReports(said) = asked(world, route).await;
-        let mut said = said.into_iter().filter(|(by, _)| *by == witness);
+        let mut said = said.into_iter().filter(|(by, _)| *by == source);
         said.next().unwrap().1
     }
 
-    fn writer(testimony: &SourceReport) -> Option<IpAddr> {
-        match testimony {
+    fn writer(report: &SourceReport) -> Option<IpAddr> {
+        match report {
             SourceReport::Members { writer, .. } => Some(writer.ip),
             SourceReport::Unclear(_) => None,
         }
@@ -352,8 +352,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn witnesses_of_a_quiet_cluster_agree_and_each_is_asked_by_one_call() {
         let (world, route) = seeded(1);
-        let expected = Truth::Members { writer: member(1), readers: Vec::new() };
-        assert_eq!(asked(&world, &route).await.truth(), expected);
+        let expected = Discovery::Members { writer: member(1), readers: Vec::new() };
+        assert_eq!(asked(&world, &route).await.discovery(), expected);
         let journal = world.fabric.journal();
         let calls: Vec<_> = journal.iter().map(|effect| effect.call).collect();
         assert_eq!(calls, ["DescribeDBClusters", "ResolveName"]);
@@ -432,8 +432,8 @@ mod tests {
         world.rds.set_lags(Lags::NONE);
         let failover = world.rds.fail_over(&cluster(), &named(2)).unwrap();
         until(&world, failover.promoted_at).await;
-        let expected = Truth::Members { writer: member(2), readers: Vec::new() };
-        assert_eq!(asked(&world, &route).await.truth(), expected);
+        let expected = Discovery::Members { writer: member(2), readers: Vec::new() };
+        assert_eq!(asked(&world, &route).await.discovery(), expected);
     }
 
     #[tokio::test(start_paused = true)]
@@ -508,7 +508,7 @@ mod tests {
         route.policy.endpoint = None;
         route.source = writerlink_core::model::route::Source::Any;
         let reading = asked(&world, &route).await;
-        assert!(matches!(reading.truth(), Truth::Unclear(_)));
+        assert!(matches!(reading.discovery(), Discovery::Unclear(_)));
         assert_eq!(reading.0.len(), 2);
         assert!(world.fabric.journal().is_empty());
     }
