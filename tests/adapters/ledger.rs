@@ -865,7 +865,7 @@ mod promises {
             let query = AuditQuery::Event { key: attempt.key(&orders()) };
             let found = records(&ledger, &query).await;
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].entry.told.as_ref().map(RecordedTrigger::said), Some(text));
+            assert_eq!(found[0].entry.told.as_ref().map(RecordedTrigger::text), Some(text));
             assert_eq!(found[0].entry.outcome, Some(Outcome::Ignored));
         }
         assert_eq!(verify(&ledger, &orders()).await, Ok(state.chain));
