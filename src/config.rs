@@ -23,17 +23,25 @@
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `dns.resolver` | those of `/etc/resolv.conf` | the resolvers that are asked for names, in this order: one, or a list of up to three |
+//! | `relay.poll_interval_ms` | 500 | how often HAProxy asks its agent, and the agent reads the ledger at most |
+//! | `relay.agent_address` | `127.0.0.1:9906` | where the agent answers HAProxy |
+//! | `relay.alive_port` | 8080 | the port of the load balancer's health check on a relay |
+//! | `relay.admin_socket` | `/run/haproxy/admin.sock` | HAProxy's UNIX socket, over which the agent pushes a change |
+//! | `relay.switch_limit_seconds` | 10 | how long a relay may take to apply a move before that is recorded as a problem |
+//! | `relay.silent_limit_seconds` | 60 | after how long without a report a relay is silent |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
-//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
-//! | `route.target_group` | required if `swap` | ARN of the target group, which no other route may have |
+//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, the `weighted` groups of its listener, or the `relay`s in front |
+//! | `route.target_group` | required if `swap` or `relay` | ARN of the target group, which no other route may have |
 //! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
 //! | `route.target_groups` | required if `weighted` | the ARN of each instance's own target group |
+//! | `route.relay.listen` | required if `relay` | the port on which relays take the route's clients |
+//! | `route.relay.profile` | `replication` | how relays hold new connections: `replication` or `application` |
 //! | `route.port` | 3306 | port of every target |
 //! | `route.exclusive` | true | whether every target of the group is the route's to deregister, and every weight of the listener its to set |
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
-//! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
+//! | `route.on_started` | `swap`; `wait` if `relay` | what a *started* failover does: `swap`, `register` or `wait` |
 //! | `route.discovery` | `events` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`events`) |
 //! | `route.map_check` | `auto` | with whom the map of a events-only route is compared: `dns`, `rds`, `auto`, `off` |
 //! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
@@ -60,6 +68,7 @@ mod file;
 mod findings;
 mod installation;
 mod policy;
+mod relay;
 mod route;
 mod section;
 mod source;
@@ -80,6 +89,7 @@ use ipnet::{IpNet, Ipv4Net};
 pub use crate::config::dns::NameServers;
 pub use crate::config::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use crate::config::findings::{Diagnostic, Origin, Setting};
+pub use crate::config::relay::RelaySettings;
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
@@ -163,6 +173,8 @@ pub struct Config {
     pub quota: Option<Quota>,
     /// Which name servers are asked.
     pub resolver: NameServers,
+    /// What all relays have in common.
+    pub relay: RelaySettings,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }

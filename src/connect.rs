@@ -23,7 +23,7 @@ use writerlink_aws::{dynamodb, identity, setup};
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::ids::Owner;
 use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
+use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, NoRelays, Ports, StaticMap};
 use writerlink_engine::system_clock::SystemClock;
 
 /// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
@@ -155,6 +155,7 @@ impl Connect for Aws<'_> {
         let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk(config).await?);
         let ledger = Arc::new(self.ledger(config).await?);
         Ok(Ports {
+            relays: Arc::new(NoRelays),
             queue: Arc::new(NoQueue),
             audit: Arc::clone(&ledger) as _,
             ledger,

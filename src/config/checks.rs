@@ -9,6 +9,7 @@ use crate::config::findings::{Findings, Found, Place};
 use crate::config::source;
 use writerlink_core::model::names::{ArnPart, InstanceId, ListenerArn, Location, RouteName, TargetGroupArn};
 use writerlink_core::model::policy::Policy;
+use writerlink_core::model::route::Relay;
 
 /// What to write for an instance.
 pub(super) const INSTANCE_FIX: &str = "write a DB instance identifier and the private address of \
@@ -148,6 +149,7 @@ pub(super) struct Identity {
     pub(super) source: Option<Found<source::Written>>,
     pub(super) groups: Vec<Found<TargetGroupArn>>,
     pub(super) listener: Option<Found<ListenerArn>>,
+    pub(super) relay: Option<Found<Relay>>,
     /// Where the route stands.
     pub(super) place: Place,
 }

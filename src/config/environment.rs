@@ -66,7 +66,8 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
         .and_then(|text| crate::config::environment::arn(&text, findings));
     let port = crate::config::environment::port(env, &section, findings);
-    let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } = Terms::of(&section, findings);
+    let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } =
+        Terms::of(&section, None, findings);
     let instances = variable(env, IP_DICT, DICT_FIX, findings)
         .and_then(|text| pairs(&text, findings))
         .map(|pairs| checks::instances(&pairs, cidrs.as_deref(), findings));

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use crate::config::checks::Identity;
 use crate::config::findings::{Findings, Place};
 use crate::config::route::draft;
 use crate::config::section::{Document, Number, Section, seconds};
 use crate::config::words::Rule;
 use crate::config::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
-    PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings, checks, dns,
-    installation, timer,
+    PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, RelaySettings, TableName, Tables, WorkerSettings,
+    checks, dns, installation, relay, timer,
 };
 use writerlink_core::model::provenance::{ConfigHash, Provenance};
 use writerlink_core::model::route::Route;
@@ -48,9 +49,10 @@ fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded
 
 fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Findings) -> Option<Config> {
     let shared = shared(root, hash, env, findings);
-    let routes = routes(root, findings);
+    let (identities, routes) = routes(root, findings);
+    let relay = relays(root, identities, findings);
     root.has_no_others(findings);
-    Some(Config { routes: routes?, ..shared? })
+    Some(Config { routes: routes?, relay, ..shared? })
 }
 
 /// All but the routes; without any value in it, all defaults.
@@ -82,6 +84,7 @@ pub(super) fn shared(
         moves_per_minute_max,
         quota,
         resolver,
+        relay: RelaySettings::default(),
         routes: Vec::new(),
     })
 }
@@ -201,7 +204,23 @@ fn worker(section: &Section<'_>, findings: &mut Findings) -> WorkerSettings {
     WorkerSettings { max_attempts, drain_timeout, parallel_groups, health_address, page_address }
 }
 
-fn routes(root: &Section<'_>, findings: &mut Findings) -> Option<Vec<Route>> {
+/// What relays have in common. Of a file without relay routes nothing is said about it, unless the file does.
+fn relays(root: &Section<'_>, identities: Vec<Identity>, findings: &mut Findings) -> RelaySettings {
+    let relays = identities.into_iter().filter_map(|identity| {
+        let name = identity.place.field.clone();
+        Some((name, identity.relay?))
+    });
+    let relays: Vec<_> = relays.collect();
+    let section = root.table("relay", findings);
+    if relays.is_empty() && !root.has("relay") {
+        return RelaySettings::default();
+    }
+    let settings = relay::settings(&section, findings);
+    relay::no_port_twice(&settings, &relays, findings);
+    settings
+}
+
+fn routes(root: &Section<'_>, findings: &mut Findings) -> (Vec<Identity>, Option<Vec<Route>>) {
     let sections = root.tables("route", findings);
     if sections.is_empty() && !root.has("route") {
         let place = root.place("route", root.origin);
@@ -211,5 +230,5 @@ fn routes(root: &Section<'_>, findings: &mut Findings) -> Option<Vec<Route>> {
     let drafts = sections.into_iter().map(|section| draft(section, findings));
     let (identities, routes): (Vec<_>, Vec<_>) = drafts.map(|draft| (draft.identity, draft.route)).unzip();
     checks::between_routes(&identities, findings);
-    routes.into_iter().collect()
+    (identities, routes.into_iter().collect())
 }

@@ -10,8 +10,8 @@ use crate::config::findings::{Findings, Found, Origin};
 use crate::config::policy::Asks;
 use crate::config::section::{Number, Section};
 use crate::config::source::Written;
-use crate::config::strategy::rule_of;
-use crate::config::words::Rule;
+use crate::config::strategy::{Fits, Kind, rule_of};
+use crate::config::words::{Keyword as _, Rule};
 use crate::config::{
     ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, checks, policy, source,
     strategy,
@@ -75,14 +75,22 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Reads them, in the order of the reference.
-    pub(super) fn of(section: &Section<'_>, findings: &mut Findings) -> Self {
+    pub(super) fn of(section: &Section<'_>, kind: Option<Kind>, findings: &mut Findings) -> Self {
         let exclusive = section.flag_or("exclusive", true, findings);
         let availability_zone = section.text_or_none("availability_zone", (&ZONE, ZONE_NONE), findings);
         let cidrs = allowed_cidrs(section, findings);
-        let on_started = section.word("on_started", findings);
+        let on_started = on_started(section, kind, findings);
         let (policy, asks) = policy::policy(section, findings);
         Self { exclusive, availability_zone, cidrs, on_started, policy, asks }
     }
+}
+
+/// What a started failover does. A load balancer needs minutes, so its routes move at once; a relay needs none, and
+/// the coming writer takes no writes yet.
+fn on_started(section: &Section<'_>, kind: Option<Kind>, findings: &mut Findings) -> OnStarted {
+    let found = section.text("on_started", &OnStarted::RULE, findings);
+    let default = if kind == Some(Kind::Relay) { OnStarted::Wait } else { OnStarted::default() };
+    section.or_default("on_started", (found, default), |word| word.word().to_owned(), findings)
 }
 
 /// Reads one route, in the order of the reference.
@@ -97,14 +105,15 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
     let written = strategy::written(&section, findings);
     let port = section.number(&PORT, findings);
-    let terms = Terms::of(&section, findings);
+    let terms = Terms::of(&section, written.kind, findings);
     let instances = instances(&section, &terms, findings);
     section.has_no_others(findings);
     if terms.asks == Asks::Nobody && !instances.is_empty() {
         let place = section.place_of("allowed_instances");
         checks::allowed_are_listed(&place, (&terms.policy, &instances), findings);
     }
-    written.fits(&section, (&terms.policy, &instances), findings);
+    let fits = Fits { policy: &terms.policy, instances: &instances, on_started: terms.on_started };
+    written.fits(&section, fits, findings);
     let source_of_route = source::source(source.as_ref(), &written, &terms.policy, findings);
     let route = || {
         let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
@@ -128,6 +137,7 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
         source,
         groups: written.groups.into_iter().map(|(_, group)| group).collect(),
         listener: written.listener,
+        relay: written.relay,
         place,
     };
     Draft { identity, route }

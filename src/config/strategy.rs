@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
+use crate::config::relay;
 use crate::config::section::Section;
 use crate::config::words::{Keyword, Rule, words};
 use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
 use writerlink_core::model::policy::{Database, DiscoverySource, Policy, Role};
-use writerlink_core::model::route::{Strategy, TargetGroup, Weighted};
+use writerlink_core::model::route::{OnStarted, Relay, Strategy, TargetGroup, Weighted};
 
 const GROUP: &str = "target_group";
 const LISTENER: &str = "listener";
@@ -21,11 +22,12 @@ pub(super) enum Kind {
     #[default]
     Swap,
     Weighted,
+    Relay,
 }
 
-words!(Kind: Swap = "swap", Weighted = "weighted";
-    "write \"swap\" (one target group, whose target is swapped) or \"weighted\" (one target group for each instance, \
-     among which a listener's weights are moved)");
+words!(Kind: Swap = "swap", Weighted = "weighted", Relay = "relay";
+    "write \"swap\" (one target group, whose target is swapped), \"weighted\" (one target group for each instance, \
+     among which a listener's weights are moved) or \"relay\" (HAProxy relays forward to the writer)");
 
 pub(super) fn rule_of(error: &InvalidName) -> String {
     format!("this is no {}: {}", error.what, error.rule)
@@ -42,9 +44,30 @@ const LISTENER_RULE: Rule<ListenerArn> =
 const LISTENER_FIX: &str = "copy the ARN from the listener's page in the EC2 console";
 
 const NO_GROUP: &str = "a route has to have a target group";
+const NO_RELAY_GROUP: &str = "a relay route has to have the target group in which the relays stand";
 const NO_LISTENER: &str = "a weighted route has to have the listener whose weights are moved";
 
 const GROUPS_FIX: &str = "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
+
+/// What a strategy is held against.
+pub(super) struct Fits<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) instances: &'a BTreeMap<InstanceId, IpAddr>,
+    pub(super) on_started: OnStarted,
+}
+
+/// Reports the table that only a relay route reads.
+fn not_a_relay(section: &Section<'_>, findings: &mut Findings) {
+    if relay::is_written(section) {
+        let why = "only strategy \"relay\" reads this table";
+        findings.fault(
+            &section.place_of("relay"),
+            None,
+            why,
+            "write strategy = \"relay\", or remove the table",
+        );
+    }
+}
 
 /// Where a route's targets live, as far as that could be read.
 pub(super) struct Written {
@@ -52,12 +75,16 @@ pub(super) struct Written {
     /// Every group, in the order of the file. Of a weighted route each has its instance.
     pub(super) groups: Vec<(Option<InstanceId>, Found<TargetGroupArn>)>,
     pub(super) listener: Option<Found<ListenerArn>>,
+    pub(super) relay: Option<Found<Relay>>,
 }
 
 /// Reads the strategy and its groups.
 pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written {
     let kind = kind(section, findings);
-    let mut written = Written { kind, groups: Vec::new(), listener: None };
+    let mut written = Written { kind, groups: Vec::new(), listener: None, relay: None };
+    if kind.is_some_and(|kind| kind != Kind::Relay) {
+        not_a_relay(section, findings);
+    }
     match kind {
         Some(Kind::Swap) => {
             let group = arn(GROUP, (&GROUP_RULE, NO_GROUP), section, findings);
@@ -69,8 +96,15 @@ pub(super) fn written(section: &Section<'_>, findings: &mut Findings) -> Written
             written.listener = arn(LISTENER, (&LISTENER_RULE, NO_LISTENER), section, findings);
             written.groups = groups(section, findings);
         }
+        Some(Kind::Relay) => {
+            let group = arn(GROUP, (&GROUP_RULE, NO_RELAY_GROUP), section, findings);
+            only_with(Kind::Weighted, &[LISTENER, GROUPS], section, findings);
+            written.groups = group.into_iter().map(|group| (None, group)).collect();
+            written.relay = relay::of_route(section, findings);
+        }
         // Which of them belong there is not known.
         None => {
+            relay::is_written(section);
             for field in [GROUP, LISTENER, GROUPS] {
                 section.has(field);
             }
@@ -94,12 +128,12 @@ fn kind(section: &Section<'_>, findings: &mut Findings) -> Option<Kind> {
 fn only_with(other: Kind, fields: &[&'static str], section: &Section<'_>, findings: &mut Findings) {
     for field in fields.iter().filter(|field| section.has(field)) {
         let why = match other {
-            Kind::Weighted => "strategy \"swap\" moves no listener's weights",
-            Kind::Swap => "a weighted route has no one group, but one for each instance",
+            Kind::Weighted => "only strategy \"weighted\" moves a listener's weights",
+            Kind::Swap | Kind::Relay => "a weighted route has no one group, but one for each instance",
         };
         let fix = match other {
             Kind::Weighted => "write strategy = \"weighted\", or remove it",
-            Kind::Swap => "name the group of each instance below [route.target_groups] instead",
+            Kind::Swap | Kind::Relay => "name the group of each instance below [route.target_groups] instead",
         };
         findings.fault(&section.place_of(field), None, why, fix);
     }
@@ -173,6 +207,10 @@ impl Written {
                 let (_, group) = self.groups.first()?;
                 Some((Strategy::Swap, group_at(&group.value)))
             }
+            Kind::Relay => {
+                let (_, group) = self.groups.first()?;
+                Some((Strategy::Relay(self.relay.as_ref()?.value), group_at(&group.value)))
+            }
             Kind::Weighted => {
                 let own = self.groups.iter();
                 let own = own.map(|(i, g)| Some((i.clone()?, group_at(&g.value))));
@@ -188,11 +226,15 @@ impl Written {
     pub(super) fn fits(
         &self,
         section: &Section<'_>,
-        (policy, instances): (&Policy, &BTreeMap<InstanceId, IpAddr>),
+        Fits { policy, instances, on_started }: Fits<'_>,
         findings: &mut Findings,
     ) {
-        if self.kind != Some(Kind::Weighted) {
-            return;
+        match self.kind {
+            Some(Kind::Weighted) => {}
+            Some(Kind::Relay) => {
+                return relay::fits(section, Fits { policy, instances, on_started }, findings);
+            }
+            Some(Kind::Swap) | None => return,
         }
         one_writer_among_several(section, policy, findings);
         let own: BTreeSet<&InstanceId> = self.groups.iter().flat_map(|(i, _)| i).collect();

@@ -98,7 +98,9 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
     let mut groups = Vec::new();
     let (mut weights, mut listener_rules) = (None, None);
     match &route.strategy {
-        Strategy::Swap => groups.push(group(None, &route.group, installation, ports).await),
+        Strategy::Swap | Strategy::Relay(_) => {
+            groups.push(group(None, &route.group, installation, ports).await)
+        }
         Strategy::Weighted(weighted) => {
             for (instance, of) in &weighted.groups {
                 groups.push(group(Some(instance), of, installation, ports).await);

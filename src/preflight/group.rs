@@ -368,6 +368,8 @@ fn may_move(route: &Route, lines: &mut Lines<'_>) {
             route.group.arn.as_str(),
         ),
         Strategy::Weighted(weighted) => ("elasticloadbalancing:ModifyListener", weighted.listener.as_str()),
+        // No call moves it, so there is no right to be had.
+        Strategy::Relay(_) => return,
     };
     lines.skipped(
         MAY_MOVE,

@@ -76,8 +76,8 @@ impl Move {
             said: entries.iter().find_map(|e| e.told.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
-            serving: times(RecordKind::TargetHealthy).next_back(),
-            overdue: times(RecordKind::TargetNotHealthy).next_back(),
+            serving: times(RecordKind::TargetHealthy).chain(times(RecordKind::RelaysSwitched)).next_back(),
+            overdue: times(RecordKind::TargetNotHealthy).chain(times(RecordKind::NotSwitched)).next_back(),
             drained: times(RecordKind::TargetRemoved).max(),
             phases: phases(&entries),
         })
@@ -133,7 +133,14 @@ impl Move {
 
 /// Whether a record tells of the attempt, and not of what came of it afterwards.
 fn is_of_the_attempt(kind: RecordKind) -> bool {
-    !matches!(kind, RecordKind::TargetHealthy | RecordKind::TargetNotHealthy | RecordKind::TargetRemoved)
+    !matches!(
+        kind,
+        RecordKind::TargetHealthy
+            | RecordKind::TargetNotHealthy
+            | RecordKind::TargetRemoved
+            | RecordKind::RelaysSwitched
+            | RecordKind::NotSwitched
+    )
 }
 
 /// How something is to be looked at. A colour, of the class of its name, says it, and a sign and a word beside it.
@@ -182,8 +189,8 @@ impl Tone {
 
     fn of_kind(kind: RecordKind) -> Self {
         match kind {
-            RecordKind::TargetHealthy => Self::Good,
-            RecordKind::TargetNotHealthy => Self::Bad,
+            RecordKind::TargetHealthy | RecordKind::RelaysSwitched => Self::Good,
+            RecordKind::TargetNotHealthy | RecordKind::NotSwitched => Self::Bad,
             RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
             RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
             RecordKind::Finished | RecordKind::Command | RecordKind::TargetRemoved => Self::Plain,

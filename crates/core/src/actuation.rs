@@ -3,6 +3,7 @@
 pub mod health;
 pub mod plan;
 pub mod quota;
+pub mod relay;
 pub mod room;
 pub mod token_bucket;
 pub mod weights;

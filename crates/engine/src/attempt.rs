@@ -32,6 +32,7 @@ mod pace;
 mod preview;
 mod provenance;
 mod recover;
+mod relays;
 mod report;
 mod states;
 mod steps;
@@ -283,6 +284,8 @@ impl Reconciler {
                 changed.map(|changed| arrived(task, &held, changed))
             }
             Strategy::Weighted(weighted) => self.shift_there(task, weighted, &mut held, report).await,
+            // A lease of before the route had relays: its state is taken over without a call.
+            Strategy::Relay(_) => Ok(switched(&held.desired, true, why_moved(task, held.pointed_here))),
         };
         let verdict = match ended {
             Ok(verdict) => verdict,
@@ -369,20 +372,29 @@ fn group_of(route: &Route, instance: &InstanceId) -> TargetGroupArn {
 }
 
 /// What a move is put down to.
-fn why_moved(task: &Task<'_>, held: &Held) -> Reason {
+fn why_moved(task: &Task<'_>, pointed_here: bool) -> Reason {
     match &task.evidence.ground {
         Trigger::Event(_) => Reason::WriterMoved,
-        Trigger::Reading(_) if held.pointed_here => Reason::DriftRepaired,
+        Trigger::Reading(_) if pointed_here => Reason::DriftRepaired,
         Trigger::Reading(_) => Reason::WriterChanged,
         Trigger::Command(_) => Reason::OperatorCommand,
     }
+}
+
+/// How the move of a relay route ends: with its commit.
+fn switched(desired: &Desired, changed: bool, reason: Reason) -> Verdict {
+    let to = format!("{} at {}", desired.instance, desired.target);
+    if changed {
+        return Verdict::new(Outcome::Moved, reason, format!("relays are to forward to {to}"));
+    }
+    Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("relays forward to {to} already"))
 }
 
 /// How a move that arrived is told.
 fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
     let desired = &held.desired;
     let to = format!("{} at {}", desired.instance, desired.target);
-    let reason = why_moved(task, held);
+    let reason = why_moved(task, held.pointed_here);
     match (changed, desired.reach) {
         (false, _) => {
             Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("the group already holds {to}"))

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 pub use crate::ports::audit::{AuditQuery, AuditReader, NoRecords, Page, Row, StoredRecord, UnreadableRow};
 use writerlink_core::actuation::plan::RegisteredProof;
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::actuation::weights::{WeightChange, Weights};
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::evidence::event::EventKey;
@@ -301,6 +302,24 @@ pub trait Listeners: Send + Sync {
     -> Result<Reply<()>, CallError>;
 }
 
+/// What relays report of themselves.
+#[async_trait]
+pub trait Relays: Send + Sync {
+    /// The newest report of every relay that ever reported, each read consistently. Old the moment it arrives.
+    async fn reports(&self) -> Result<Vec<RelayReport>, CallError>;
+}
+
+/// An installation without relays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRelays;
+
+#[async_trait]
+impl Relays for NoRelays {
+    async fn reports(&self) -> Result<Vec<RelayReport>, CallError> {
+        Ok(Vec::new())
+    }
+}
+
 /// What is known of the databases.
 #[async_trait]
 pub trait Databases: Send + Sync {
@@ -365,6 +384,8 @@ pub struct Ports {
     pub listeners: Arc<dyn Listeners>,
     /// Where addresses come from.
     pub databases: Arc<dyn Databases>,
+    /// What relays report.
+    pub relays: Arc<dyn Relays>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::ports::{AuditQuery, CallError, Depth, Page, Ports, Queue, StoredRecord, UnreadableRow};
 use crate::survey::pace::ReadRate;
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::actuation::weights::{ObservedListener, Weight, Weights};
 use writerlink_core::ledger::state::{Assignment, ChainHead, RouteState};
 use writerlink_core::model::names::InstanceId;
@@ -139,6 +140,8 @@ pub struct RouteSurvey {
     pub groups: Vec<GroupSurvey>,
     /// A weighted route's weights.
     pub weights: Option<Part<Weights>>,
+    /// What the relays of a relay route report.
+    pub relays: Part<Vec<RelayReport>>,
     /// Its newest records, newest first, at most [`RECORDS_READ`].
     pub records: Part<Vec<StoredRecord>>,
     /// The newest row of its audit, if there is one.
@@ -267,10 +270,11 @@ impl Surveyor {
 
     async fn read(&self, route: Route) -> RouteSurvey {
         let newest = AuditQuery::Newest { route: route.name.clone() };
-        let (state, records, (groups, weights)) = tokio::join!(
+        let (state, records, (groups, weights), relays) = tokio::join!(
             self.ports.ledger.peek(&route.name),
             self.ports.audit.page(&newest, RECORDS_READ, None),
             self.load_balancer(&route),
+            self.relays(&route),
         );
         let (state, records) = (state.map_err(Unread::from), records.map_err(Unread::from));
         let rows = records.as_ref().map(Page::end).map_err(Unread::clone);
@@ -285,6 +289,7 @@ impl Surveyor {
             state,
             groups,
             weights,
+            relays,
             records,
             newest_row: rows.map(|rows| rows.newest()),
             chain_end,
@@ -295,9 +300,16 @@ impl Surveyor {
         survey
     }
 
+    async fn relays(&self, route: &Route) -> Part<Vec<RelayReport>> {
+        match &route.strategy {
+            Strategy::Relay(_) => self.ports.relays.reports().await.map_err(Unread::from),
+            Strategy::Swap | Strategy::Weighted(_) => Ok(Vec::new()),
+        }
+    }
+
     async fn load_balancer(&self, route: &Route) -> (Vec<GroupSurvey>, Option<Part<Weights>>) {
         let weighted = match &route.strategy {
-            Strategy::Swap => return (vec![self.group(None, &route.group).await], None),
+            Strategy::Swap | Strategy::Relay(_) => return (vec![self.group(None, &route.group).await], None),
             Strategy::Weighted(weighted) => weighted,
         };
         self.pace.turn().await;
@@ -337,6 +349,7 @@ impl RouteSurvey {
             state: Err(why()),
             groups: Vec::new(),
             weights: None,
+            relays: Err(why()),
             records: Err(why()),
             newest_row: Err(why()),
             chain_end: Err(why()),
@@ -354,6 +367,10 @@ impl RouteSurvey {
         let scene;
         let shown = match (&self.route.strategy, &self.weights) {
             (Strategy::Swap, _) => self.own_group(),
+            (Strategy::Relay(relay), _) => match &self.relays {
+                Ok(reports) => ActualState::Relays(relay, reports),
+                Err(_) => ActualState::Nothing,
+            },
             (Strategy::Weighted(weighted), Some(Ok(weights))) => {
                 scene = self.scene(weighted, weights);
                 ActualState::Weighted(weighted, &scene)

@@ -406,6 +406,7 @@ impl Schedule {
             diverged: self.diverged(chains),
             paused_long: watched().filter(long).count(),
             flapping: watched().filter(|watched| watched.is_flapping).count(),
+            without_relay: watched().filter(|watched| watched.has_no_relay).count(),
             oldest_look: oldest.map(|began| now.saturating_sub(began)),
         }));
     }

@@ -47,7 +47,7 @@ pub(super) struct Checker {
 /// Whether a group or a listener is a route's.
 fn owns(route: &Route, arn: &str) -> bool {
     match &route.strategy {
-        Strategy::Swap => route.group.arn.as_str() == arn,
+        Strategy::Swap | Strategy::Relay(_) => route.group.arn.as_str() == arn,
         Strategy::Weighted(weighted) => {
             let mut groups = weighted.groups.values();
             weighted.listener.as_str() == arn || groups.any(|group| group.arn.as_str() == arn)

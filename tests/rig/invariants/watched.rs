@@ -111,6 +111,8 @@ impl Watched {
                 | RecordKind::TargetHealthy
                 | RecordKind::TargetNotHealthy
                 | RecordKind::TargetRemoved
+                | RecordKind::RelaysSwitched
+                | RecordKind::NotSwitched
                 | RecordKind::Recovered
                 | RecordKind::Adopted,
                 _,

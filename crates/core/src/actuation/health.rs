@@ -69,6 +69,10 @@ pub enum HealthEvent {
     NotServing(Duration),
     /// An old target is gone, this long after the attempt ended.
     Drained(Duration),
+    /// Every relay forwards to the new instance, this long after the evidence was said.
+    Switched(Duration),
+    /// One does not, this long after.
+    NotSwitched(Duration),
 }
 
 impl HealthWatch {

@@ -61,6 +61,7 @@ fn has_a_group(route: &Route, instance: &InstanceId, tell: Trace) -> Ruled<()> {
     };
     let whose = match route.strategy {
         Strategy::Swap => "the route's group is",
+        Strategy::Relay(_) => "relays forward to it; their group is",
         Strategy::Weighted(_) => "the instance's own group is",
     };
     Ok(((), tell.words(format_args!("{whose} {}", group.arn))))

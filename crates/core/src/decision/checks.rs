@@ -108,6 +108,8 @@ impl DecisionCheck {
             | Reason::TargetHealthy
             | Reason::TargetNotHealthy
             | Reason::TargetRemoved
+            | Reason::RelaysSwitched
+            | Reason::RelaysNotSwitched
             | Reason::MapDiffers => return None,
         })
     }

@@ -96,6 +96,8 @@ impl Verdict {
             | Reason::TargetHealthy
             | Reason::TargetNotHealthy
             | Reason::TargetRemoved
+            | Reason::RelaysSwitched
+            | Reason::RelaysNotSwitched
             // Of the discovery sources.
             | Reason::WriterChanged
             | Reason::SourcesAsked

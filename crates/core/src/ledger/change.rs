@@ -239,14 +239,33 @@ pub struct BeginRequest<'a> {
 /// [`IllegalChange`] when the evidence is older than what the route knows, or the event is settled.
 pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Result<Change, IllegalChange> {
     let (now, transition) = (entry.at, entry.transition);
-    let before = &from.control;
-    let BeginRequest { owner, desired, arrival, order } = taking;
-    let lease = Lease { owner: owner.clone(), transition, deadline: now.plus(LEASE_DURATION) };
+    let lease = Lease { owner: taking.owner.clone(), transition, deadline: now.plus(LEASE_DURATION) };
+    let event = taking.arrival.map(|arrival| arrival.write(transition, now, None));
+    let to = Assignment { lease: Some(lease), ..taken(&from.control, taking, now) };
+    Change::new(from, to, Some(entry), event)
+}
+
+/// Moves a relay route. The committed state is the move: there is no call between intent and outcome, so both are one
+/// record in one transaction, and nobody takes a lease.
+///
+/// # Errors
+/// [`IllegalChange`] when the evidence is older than what the route knows, or the event is settled.
+pub fn switch(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Result<Change, IllegalChange> {
+    let (now, transition) = (entry.at, entry.transition);
+    let event = taking.arrival.map(|arrival| arrival.write(transition, now, entry.outcome));
+    let to = taken(&from.control, taking, now);
+    let follow = to.desired.as_ref().and_then(|desired| watched(desired, &entry)).or(to.follow.clone());
+    Change::new(from, Assignment { follow, ..to }, Some(entry), event)
+}
+
+/// The route once the evidence is accepted, under a new generation and free.
+fn taken(before: &Assignment, taking: BeginRequest<'_>, now: Timestamp) -> Assignment {
+    let BeginRequest { owner: _, desired, arrival: _, order } = taking;
     let moves = before.is_moved_by(&desired);
     let waits = before.waiting.as_ref();
-    let to = Assignment {
+    Assignment {
         generation: before.generation.next(),
-        lease: Some(lease),
+        lease: None,
         waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
         require_reading: before.require_reading,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
@@ -261,9 +280,7 @@ pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Resul
             same || conflict.outlasts_a_move()
         }),
         desired: Some(desired),
-    };
-    let event = arrival.map(|arrival| arrival.write(transition, now, None));
-    Change::new(from, to, Some(entry), event)
+    }
 }
 
 /// The evidence with which the sources have agreed, once this is accepted (I3). The sources' own word agrees with itself.
@@ -368,8 +385,15 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
 
 /// What is to be seen of a move that ends now.
 fn followed(from: &RouteState, entry: &Entry) -> Option<HealthWatch> {
+    watched(from.control.desired.as_ref()?, entry)
+}
+
+/// The watch of a move to `desired`, if the attempt changed something.
+fn watched(desired: &Desired, entry: &Entry) -> Option<HealthWatch> {
     let changed = matches!(entry.outcome, Some(Outcome::Moved | Outcome::Registered));
-    let desired = from.control.desired.as_ref().filter(|_| changed)?;
+    if !changed {
+        return None;
+    }
     let stays = |target: Target| {
         let after = entry.after.iter();
         let mut registered = after.filter(|row| row.is_registered());

@@ -62,7 +62,9 @@ fn lease_after(entry: &Entry, lease: Option<Lease>) -> Option<Lease> {
         | RecordKind::DriftDetected
         | RecordKind::TargetHealthy
         | RecordKind::TargetNotHealthy
-        | RecordKind::TargetRemoved => None,
+        | RecordKind::TargetRemoved
+        | RecordKind::RelaysSwitched
+        | RecordKind::NotSwitched => None,
     }
 }
 

@@ -37,6 +37,10 @@ pub enum RecordKind {
     TargetNotHealthy,
     /// An old target is gone.
     TargetRemoved,
+    /// Every relay forwards to the new instance.
+    RelaysSwitched,
+    /// A relay does not forward to the new instance although it should by now.
+    NotSwitched,
     /// The state was behind its records and was rebuilt from them.
     Recovered,
     /// A person had the chain continued behind rows that do not verify.

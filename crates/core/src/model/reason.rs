@@ -81,6 +81,10 @@ pub enum Reason {
     TargetNotHealthy,
     /// an old target is removed
     TargetRemoved,
+    /// every relay forwards to the new instance
+    RelaysSwitched,
+    /// a relay does not forward to the new instance in time
+    RelaysNotSwitched,
     /// the address of the named instance could not be looked up
     AddressUnavailable,
     /// an address in \[route.instances\] is not the one that the instance has

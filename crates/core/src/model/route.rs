@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -28,6 +29,39 @@ pub enum Strategy {
     Swap,
     /// One target group for each instance, among which the listener's weights are moved.
     Weighted(Weighted),
+    /// Relays (HAProxy) in the data path, which forward to the instance that the ledger names. The load balancer's
+    /// targets are the relays and never change.
+    Relay(Relay),
+}
+
+/// How relays serve a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// The port on which a relay takes this route's clients.
+    pub listen: u16,
+    /// What its clients are.
+    pub profile: RelayProfile,
+    /// How long relays may take to apply a move before that is recorded as a problem.
+    pub switch_limit: Duration,
+    /// After how long without a report a relay is silent.
+    pub silent_limit: Duration,
+}
+
+/// How long relays may take to apply a move, unless the configuration says otherwise: many poll intervals.
+pub const SWITCH_LIMIT: Duration = Duration::from_secs(10);
+
+/// After how long without a report a relay is silent, unless the configuration says otherwise: two reports were missed.
+pub const SILENT_LIMIT: Duration = Duration::from_mins(1);
+
+/// For which clients a relay holds new connections, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RelayProfile {
+    /// Replication and change data capture: a new connection waits until exactly one server has been usable for a
+    /// second on end, for at most 50 s. Each new connection waits that second.
+    #[default]
+    Replication,
+    /// Applications: a new connection waits until exactly one server is usable.
+    Application,
 }
 
 /// Where a weighted route's targets live: every one of them registered and health-checked all the time.
@@ -73,7 +107,8 @@ pub struct Route {
     /// How it is moved.
     pub strategy: Strategy,
     /// The group that follows. A weighted route has one for each instance; then this is the one of its first
-    /// instance, by which the route is known where no instance is.
+    /// instance, by which the route is known where no instance is. Of a relay route: the group in which the relays
+    /// stand, which is never changed.
     pub group: TargetGroup,
     /// The port of every target registered for this route.
     pub port: u16,
@@ -133,7 +168,7 @@ impl Route {
     #[must_use]
     pub fn group_of(&self, instance: &InstanceId) -> Option<&TargetGroup> {
         match &self.strategy {
-            Strategy::Swap => Some(&self.group),
+            Strategy::Swap | Strategy::Relay(_) => Some(&self.group),
             Strategy::Weighted(weighted) => weighted.groups.get(instance),
         }
     }

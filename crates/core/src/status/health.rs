@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::actuation::health::{HealthWatch, ServingState, advice, row_of, serves};
 use crate::actuation::plan::plan;
+use crate::actuation::relay;
+use crate::actuation::relay::RelayReport;
 use crate::actuation::weights::{ObservedListener, warm_targets};
 use crate::decision::holds::unless_held_back;
 use crate::decision::verdict::Decision;
@@ -17,7 +19,7 @@ use crate::ledger::unresolved::{Awaits, UnresolvedEvent};
 use crate::model::names::InstanceId;
 use crate::model::outcome::IN_HAND_FOR;
 use crate::model::reason::Reason;
-use crate::model::route::{Route, Weighted};
+use crate::model::route::{Relay, Route, Weighted};
 use crate::model::target::{MoveMode, ObservedTarget, TargetHealth};
 use crate::model::time::Timestamp;
 use crate::named::named;
@@ -92,6 +94,8 @@ pub enum ActualState<'a> {
     Group(&'a [ObservedTarget]),
     /// The listener's weights, and the rows of those groups that could be read.
     Weighted(&'a Weighted, &'a ObservedListener),
+    /// What the relays of the route report.
+    Relays(&'a Relay, &'a [RelayReport]),
     /// Nothing: it could not be read.
     Nothing,
 }
@@ -137,6 +141,9 @@ fn held_against(
         }
         ActualState::Group(rows) => found_in_group(route, goal, rows),
         ActualState::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
+        ActualState::Relays(relay, reports) => {
+            return found_at_relays(RouteContext { route, control, now }, (relay, reports), goal);
+        }
     };
     match found {
         Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
@@ -281,6 +288,39 @@ fn found_in_scene<'a>(
         return Found::Unread(unread.clone());
     }
     scene.rows.get(&goal.instance).map_or(Found::Unread(goal.instance.clone()), |rows| Found::There(rows))
+}
+
+/// A relay route is where its relays forward to. The ledger's word is theirs within a poll interval.
+fn found_at_relays(
+    RouteContext { route, control, now }: RouteContext<'_>,
+    (relay, reports): (&Relay, &[RelayReport]),
+    goal: &Desired,
+) -> Assessment {
+    let held = unless_held_back(route, control, goal.clone(), now, &[]);
+    if let (Decision::Hold(_, brake), true) = (held, control.desired.as_ref() != Some(goal)) {
+        let why = format!("it should point at {}; held: {}", place(goal), brake.note);
+        return Assessment::new(RouteHealth::Held, why);
+    }
+    let live: Vec<&RelayReport> = relay::live(reports, relay, now).collect();
+    if live.is_empty() {
+        let seconds = relay.silent_limit.as_secs();
+        let why = format!("no relay reported within {seconds} s, so what clients reach is not known");
+        return Assessment::new(RouteHealth::Unknown, why);
+    }
+    let behind = live.iter().filter_map(|report| match report.routes.get(&route.name) {
+        Some(applied) if applied.instance == goal.instance => None,
+        Some(applied) => Some(format!("relay {} forwards to {}", report.relay, applied.instance)),
+        None => Some(format!("relay {} has applied nothing", report.relay)),
+    });
+    let behind: Vec<String> = behind.collect();
+    if behind.is_empty() {
+        let why = format!("{} of {} relays forward to {}", live.len(), live.len(), place(goal));
+        return Assessment::new(RouteHealth::InSync, why);
+    }
+    let why = format!("it should point at {}: {}", place(goal), behind.join(", "));
+    let moved_at = control.follow.as_ref().map(|watch| watch.moved_at);
+    let young = moved_at.is_some_and(|moved_at| now.since(moved_at) < relay.switch_limit);
+    Assessment::new(if young { RouteHealth::Converging } else { RouteHealth::OutOfSync }, why)
 }
 
 /// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is

@@ -103,6 +103,8 @@ fn took_the_route(entry: &Entry) -> bool {
             | RecordKind::TargetHealthy
             | RecordKind::TargetNotHealthy
             | RecordKind::TargetRemoved
+            | RecordKind::RelaysSwitched
+            | RecordKind::NotSwitched
             | RecordKind::Recovered
             | RecordKind::Adopted,
             _,
@@ -126,6 +128,8 @@ fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
         RecordKind::TargetHealthy => ("serving", Some("until it serves")),
         RecordKind::TargetNotHealthy => ("not serving", Some("does not serve yet")),
         RecordKind::TargetRemoved => ("old target gone", Some("until old one is gone")),
+        RecordKind::RelaysSwitched => ("relays switched", Some("until relays switched")),
+        RecordKind::NotSwitched => ("relays not switched", Some("relays not switched yet")),
         RecordKind::Command | RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => {
             return None;
         }

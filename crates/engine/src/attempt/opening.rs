@@ -7,11 +7,12 @@ use crate::attempt::memory::Sighting;
 use crate::attempt::report::{AttemptResult, Report};
 use crate::attempt::states::Committed;
 use crate::attempt::turns::{Asked, Permit};
-use crate::attempt::{Held, Reconciler, Task, bug, group_of};
+use crate::attempt::{Held, Reconciler, Task, bug, group_of, switched, why_moved};
 use crate::ports::{AddressError, CallError, Databases};
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::missing_name;
 use writerlink_core::decision::verdict::{Decision, Verdict};
+use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::{BeginRequest, Change, EventDelivery, IllegalChange, StateUpdate};
@@ -19,10 +20,12 @@ use writerlink_core::ledger::lease::{Acquire, Hold};
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{EventEntry, RouteState};
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
-use writerlink_core::model::ids::Owner;
+use writerlink_core::model::ids::{Generation, Owner};
+use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::route::Route;
+use writerlink_core::model::route::{Route, Strategy};
+use writerlink_core::model::target::Target;
 
 /// How often a change is rebuilt on what the ledger says stands now. Each refusal means that another worker
 /// made progress on the same route, which FIFO groups make rare; after this many the message comes back.
@@ -36,8 +39,24 @@ enum BeginResult {
     Held(Box<Held>),
     /// The ledger stands differently than remembered; this is what it knows of the event.
     LookAgain(Option<EventEntry>),
+    /// The route has relays, and the commit moved it.
+    Switched(Box<Switched>),
     /// The turn has come, and time has gone by: everything is asked anew before the move is announced.
     Turn(Permit),
+}
+
+/// What a commit made of a relay route.
+struct Switched {
+    generation: Generation,
+    to: (InstanceId, Target),
+    verdict: Verdict,
+}
+
+/// What becomes of evidence that moves a relay route.
+fn verdict_of_switch(task: &Task<'_>, from: &RouteState, desired: &Desired) -> Verdict {
+    let known = from.control.desired.as_ref();
+    let changed = known.is_none_or(|known| known.target != desired.target);
+    switched(desired, changed, why_moved(task, !changed))
 }
 
 /// Evidence with the address of the instance that it names.
@@ -71,6 +90,11 @@ impl Reconciler {
                 Ok(BeginResult::Turn(turn)) => leave = Some(turn),
                 Ok(BeginResult::Held(held)) => return Ok(held),
                 Ok(BeginResult::Ended(ended)) => return Err(ended),
+                Ok(BeginResult::Switched(switched)) => {
+                    report.generation = Some(switched.generation);
+                    report.desired = Some(switched.to);
+                    return Err(AttemptResult::Settled(switched.verdict));
+                }
                 Ok(BeginResult::LookAgain(_)) => {
                     let pause = self.pause(task, report.attempt);
                     return Err(AttemptResult::Busy(Owner::new("other workers"), pause));
@@ -106,7 +130,9 @@ impl Reconciler {
                     report.resumed = arrival.is_some_and(|arrival| arrival.known.is_some());
                     return Ok(BeginResult::Held(held));
                 }
-                ended @ (BeginResult::Ended(_) | BeginResult::Turn(_)) => return Ok(ended),
+                ended @ (BeginResult::Ended(_) | BeginResult::Switched(_) | BeginResult::Turn(_)) => {
+                    return Ok(ended);
+                }
             }
         }
         Ok(BeginResult::LookAgain(known))
@@ -162,6 +188,12 @@ impl Reconciler {
             }
             Decision::Move(desired) => desired,
         };
+        if let Strategy::Relay(_) = task.route.strategy {
+            let verdict = verdict_of_switch(task, &seen.state, &desired);
+            let to = (desired.instance, desired.target);
+            let generation = state.control.generation;
+            return Ok(BeginResult::Switched(Box::new(Switched { generation, to, verdict })));
+        }
         // Ours was committed, its reply was lost, and somebody has taken the route over since.
         if state.lease_of(task.transition).is_none() {
             return Ok(BeginResult::LookAgain(None));
@@ -280,6 +312,14 @@ impl Reconciler {
                     let note = format!(", taking over from {} of {}", dead.transition, dead.owner);
                     entry.note.push_str(&note);
                 }
+                let relays = matches!(task.route.strategy, Strategy::Relay(_));
+                if relays {
+                    let verdict = verdict_of_switch(task, from, desired);
+                    entry.kind = RecordKind::Finished;
+                    entry.outcome = Some(verdict.outcome);
+                    entry.reason = Some(verdict.reason);
+                    entry.note = verdict.note;
+                }
                 let taking = BeginRequest {
                     owner: self.states.author().owner(),
                     desired: desired.clone(),
@@ -289,7 +329,7 @@ impl Reconciler {
                         Trigger::Event(_) | Trigger::Reading(_) => None,
                     },
                 };
-                change::begin(from, taking, entry)
+                if relays { change::switch(from, taking, entry) } else { change::begin(from, taking, entry) }
             }
             Decision::Hold(desired, brake) => {
                 entry.target_group = group_of(task.route, &desired.instance);

@@ -20,6 +20,7 @@ use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::reason::{Cause, Reason};
+use writerlink_core::model::route::Strategy;
 
 /// The time in which moves are counted.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -126,6 +127,10 @@ fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Op
     let Decision::Move(desired) = decision else {
         return None;
     };
+    // What bounds moves is the account's quota of registrations, and relays register nothing.
+    if let Strategy::Relay(_) = task.route.strategy {
+        return None;
+    }
     let moves = from.control.is_moved_by(desired);
     (moves && !matches!(task.evidence.ground, Trigger::Command(_))).then_some(desired)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::attempt::together::Together;
 use crate::attempt::watched::{RouteWatch, Said};
-use crate::attempt::weights::{RouteReader, discovery_of};
+use crate::attempt::weights::{RouteReader, Sight, discovery_of};
 use crate::attempt::{
     AttemptResult, NoMessage, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
 };
@@ -26,8 +26,8 @@ use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::ledger::state::{RouteContext, RouteState};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
-use writerlink_core::model::route::Route;
-use writerlink_core::model::target::{ObservedTarget, Target};
+use writerlink_core::model::route::{Route, Strategy};
+use writerlink_core::model::target::Target;
 
 /// What a look led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,9 +179,12 @@ impl PeriodicPass {
             return Ok(PassResult::Queued);
         }
         let sight = self.reader.sight(route, &desired, discovery_of(&evidence.ground)).await?;
+        if let Strategy::Relay(relay) = &route.strategy {
+            looking.watched.has_no_relay = self.reader.relays.none_is_live(&sight.relays, relay);
+        }
         // Of a group that could not be read nobody can say that its target is not there.
         if sight.unread.is_none() {
-            self.tell_signs(&mut looking, &sight.rows).await?;
+            self.tell_signs(&mut looking, &sight).await?;
         }
         let control = &looking.state.control;
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
@@ -285,21 +288,29 @@ impl PeriodicPass {
         let Some(follow) = &looking.state.control.follow else {
             return Ok(());
         };
-        let group = route.group_of(&follow.instance).unwrap_or(&route.group);
-        let observed = self.reader.rows(group).await?;
-        self.tell_signs(looking, &observed).await
+        let seen = match &route.strategy {
+            Strategy::Relay(_) => {
+                Sight { relays: self.reader.relays.reports().await?.to_vec(), ..Sight::default() }
+            }
+            Strategy::Swap | Strategy::Weighted(_) => {
+                let group = route.group_of(&follow.instance).unwrap_or(&route.group);
+                Sight { rows: self.reader.rows(group).await?, ..Sight::default() }
+            }
+        };
+        self.tell_signs(looking, &seen).await
     }
 
     /// Records everything that is to be said of the last move. Another worker's timer may be first: then its
     /// word stands.
-    async fn tell_signs(
-        &self,
-        looking: &mut PassContext<'_>,
-        observed: &[ObservedTarget],
-    ) -> Result<(), CallError> {
+    async fn tell_signs(&self, looking: &mut PassContext<'_>, seen: &Sight) -> Result<(), CallError> {
+        let route = looking.task.route;
         while let Some(follow) = looking.state.control.follow.clone() {
             let now = self.clock.wall();
-            let Some(sign) = follow.look(&looking.task.route.policy, observed, now) else {
+            let sign = match &route.strategy {
+                Strategy::Relay(relay) => follow.switched((&route.name, relay), &seen.relays, now),
+                Strategy::Swap | Strategy::Weighted(_) => follow.look(&route.policy, &seen.rows, now),
+            };
+            let Some(sign) = sign else {
                 return Ok(());
             };
             let HealthUpdate { what, note, rest } = sign;
@@ -309,14 +320,16 @@ impl PeriodicPass {
                     (RecordKind::TargetNotHealthy, Reason::TargetNotHealthy, took)
                 }
                 HealthEvent::Drained(took) => (RecordKind::TargetRemoved, Reason::TargetRemoved, took),
+                HealthEvent::Switched(took) => (RecordKind::RelaysSwitched, Reason::RelaysSwitched, took),
+                HealthEvent::NotSwitched(took) => (RecordKind::NotSwitched, Reason::RelaysNotSwitched, took),
             };
             let mut entry = self.states.entry_of_note(&looking.task, &looking.state, kind);
             entry.transition = follow.transition;
             entry.event_key = follow.key;
             entry.told = None;
-            entry.target_group = group_of(looking.task.route, &follow.instance);
+            entry.target_group = group_of(route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
-            entry.after = observed.to_vec();
+            entry.after.clone_from(&seen.rows);
             let noted = TimerRecord { kind, reason, note, took: Some(took) };
             if !self.record(looking, noted, StateUpdate::Follows(rest), entry).await? {
                 return Ok(());

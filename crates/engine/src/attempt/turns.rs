@@ -128,8 +128,8 @@ impl SharedQuotaQueue {
             return None;
         };
         match &task.route.strategy {
-            // It registers nothing, and the weights have a bucket of their own.
-            Strategy::Weighted(_) => return None,
+            // Neither registers anything: the weights have a bucket of their own, and a relay route makes no call.
+            Strategy::Weighted(_) | Strategy::Relay(_) => return None,
             Strategy::Swap => {}
         }
         if from.control.is_moved_by(desired) {

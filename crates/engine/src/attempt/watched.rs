@@ -36,6 +36,8 @@ pub struct RouteWatch {
     pub is_flapping: bool,
     /// Whether something about it is unresolved (I9).
     pub is_unresolved: bool,
+    /// Whether it is a relay route and no relay works.
+    pub has_no_relay: bool,
     /// Whether its state was compared with its newest record since this worker began: before that nobody can tell whether
     /// the state was restored.
     pub(super) is_compared: bool,

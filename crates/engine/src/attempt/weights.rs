@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::attempt::calls::{ROUNDS_MAX, Stopped};
+use crate::attempt::relays::RelayReader;
 use crate::attempt::report::Report;
 use crate::attempt::{Held, Reconciler, Task, why_moved};
 use crate::ports::{CallError, ErrorKind, Listeners, Ports, TargetGroups};
 use writerlink_core::actuation::plan::{Plan, plan};
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::actuation::weights::{
     Missing, ObservedListener, RegisteredIn, WeightChange, Weights, warm_targets,
 };
@@ -188,11 +190,13 @@ impl Reconciler {
 pub(super) struct RouteReader {
     groups: Arc<dyn TargetGroups>,
     listeners: Arc<dyn Listeners>,
+    pub(super) relays: RelayReader,
 }
 
 impl RouteReader {
     pub(super) fn new(ports: &Ports) -> Self {
-        Self { groups: Arc::clone(&ports.groups), listeners: Arc::clone(&ports.listeners) }
+        let (groups, listeners) = (Arc::clone(&ports.groups), Arc::clone(&ports.listeners));
+        Self { groups, listeners, relays: RelayReader::new(ports) }
     }
 
     /// The rows of one group.
@@ -211,7 +215,12 @@ impl RouteReader {
             Strategy::Swap => {
                 let rows = self.rows(&route.group).await?;
                 let plan = plan(route, desired, &rows);
-                return Ok(Sight { rows, plan, weights: None, unread: None });
+                return Ok(Sight { rows, plan, ..Sight::default() });
+            }
+            // The relays' group holds the relays, and what they forward to is nothing that a call could repair.
+            Strategy::Relay(_) => {
+                let relays = self.relays.reports().await?.to_vec();
+                return Ok(Sight { relays, ..Sight::default() });
             }
             Strategy::Weighted(weighted) => weighted,
         };
@@ -232,6 +241,7 @@ impl RouteReader {
         let missing = scene.missing(route, weighted, desired, &targets);
         Ok(Sight {
             rows: scene.all_rows(),
+            relays: Vec::new(),
             plan: Plan { register: missing.register.into_values().collect(), deregister: Vec::new() },
             weights: missing.weights.map(|wanted| (scene.weights, wanted)),
             unread,
@@ -240,9 +250,12 @@ impl RouteReader {
 }
 
 /// A route as somebody saw it who only looks.
+#[derive(Default)]
 pub(super) struct Sight {
     /// The rows of its groups.
     pub(super) rows: Vec<ObservedTarget>,
+    /// What the relays of a relay route report.
+    pub(super) relays: Vec<RelayReport>,
     /// Targets to be registered and deregistered.
     pub(super) plan: Plan,
     /// The weights that stand and those that should, where they differ.
@@ -317,9 +330,11 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
             in_place,
             format!("{to} is registered already, and the weights stay until the failover completes"),
         ),
-        (true, MoveMode::Swap) => {
-            (Outcome::Moved, why_moved(task, held), format!("the listener gives everything to {to}"))
-        }
+        (true, MoveMode::Swap) => (
+            Outcome::Moved,
+            why_moved(task, held.pointed_here),
+            format!("the listener gives everything to {to}"),
+        ),
         (true, MoveMode::Register) => (
             Outcome::Registered,
             Reason::RegisteredFirst,

@@ -163,6 +163,8 @@ pub struct Summary {
     pub paused_long: usize,
     /// Routes stopped by the flap rule.
     pub flapping: usize,
+    /// Relay routes of which no relay works.
+    pub without_relay: usize,
     /// How long ago the oldest look began that is under way, or the verification of a chain.
     pub oldest_look: Option<Duration>,
 }

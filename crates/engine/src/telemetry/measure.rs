@@ -97,6 +97,8 @@ fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
         RecordKind::TargetHealthy => Some((TARGET_HEALTHY_MS, took)),
         RecordKind::TargetRemoved => Some((TARGET_REMOVED_MS, took)),
         RecordKind::TargetNotHealthy => Some(one(TARGETS_NOT_HEALTHY)),
+        RecordKind::RelaysSwitched => Some((RELAYS_SWITCHED_MS, took)),
+        RecordKind::NotSwitched => Some(one(RELAYS_NOT_SWITCHED)),
         RecordKind::DriftDetected if noted.reason == Reason::SourcesAgree => None,
         RecordKind::DriftDetected => Some(one(HELD_BACK)),
         RecordKind::Started
@@ -116,6 +118,7 @@ fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
         (ROUTES_OUT_OF_SYNC, summary.diverged),
         (PAUSED_TOO_LONG, summary.paused_long),
         (FLAP_PROTECTED, summary.flapping),
+        (ROUTES_WITHOUT_RELAY, summary.without_relay),
     ];
     counted.map(|(metric, count)| (metric, Amount::Count(count))).into()
 }

@@ -158,7 +158,7 @@ fn level_of_attempt(ended: &AttemptResult) -> Level {
 /// What the timer recorded besides its attempts.
 fn recorded(route: &str, noted: &TimerRecord, metrics: impl Fn() -> Option<String>) {
     let level = match noted.kind {
-        RecordKind::TargetNotHealthy => Level::ERROR,
+        RecordKind::TargetNotHealthy | RecordKind::NotSwitched => Level::ERROR,
         RecordKind::DriftDetected if noted.reason != Reason::SourcesAgree => Level::WARN,
         _ => Level::INFO,
     };

@@ -86,6 +86,7 @@ impl RouteView {
         let route = &survey.route;
         let (strategy, listener) = match &route.strategy {
             Strategy::Swap => ("swap", None),
+            Strategy::Relay(_) => ("relay", None),
             Strategy::Weighted(weighted) => ("weighted", Some(weighted.listener.to_string())),
         };
         let now = survey.at;

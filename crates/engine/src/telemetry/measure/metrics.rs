@@ -116,6 +116,12 @@ metrics! {
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;
     /// Routes stopped by the flap rule.
     FLAP_PROTECTED = Gauge "flap_protected" by Nothing;
+    /// From the evidence to the time when every relay forwarded to the new instance.
+    RELAYS_SWITCHED_MS = Time "relays_switched_ms" by Nothing;
+    /// Moves that a relay had not applied in time.
+    RELAYS_NOT_SWITCHED = Counter "relays_not_switched" by Route;
+    /// Relay routes of which no relay reported in time, or was asked by its HAProxy.
+    ROUTES_WITHOUT_RELAY = Gauge "routes_without_relay" by Nothing;
     /// Chains of records that were found broken.
     CHAIN_BROKEN = Counter "chain_broken" by Route;
     /// Attempts held back by a safety rule.

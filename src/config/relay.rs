@@ -1,0 +1,210 @@
+//! Relays: `[relay]`, which all of them have in common, and `[route.relay]`, how they serve a route.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::findings::{Findings, Found, Place};
+use crate::config::section::{Number, Section, seconds};
+use crate::config::strategy::Fits;
+use crate::config::words::{Keyword, Rule, words};
+use writerlink_core::model::policy::{Database, Role};
+use writerlink_core::model::route::{
+    OnStarted, Relay, RelayProfile, SILENT_LIMIT as SILENT_LIMIT_DEFAULT,
+    SWITCH_LIMIT as SWITCH_LIMIT_DEFAULT,
+};
+
+const RELAY: &str = "relay";
+
+/// What all relays of an installation have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelaySettings {
+    /// How often HAProxy asks its agent for each server, and the agent reads the ledger at most.
+    pub poll_interval: Duration,
+    /// Where the agent answers: beside HAProxy, on loopback.
+    pub agent_address: SocketAddr,
+    /// The port of the load balancer's health check on a relay: HAProxy lives.
+    pub alive_port: u16,
+    /// HAProxy's UNIX socket of level admin, over which the agent pushes a change.
+    pub admin_socket: PathBuf,
+    /// How long a relay may take to apply a move before that is recorded as a problem.
+    pub switch_limit: Duration,
+    /// After how long without a report a relay is silent.
+    pub silent_limit: Duration,
+}
+
+impl RelaySettings {
+    const AGENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9906));
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            poll_interval: Duration::from_millis(500),
+            agent_address: Self::AGENT,
+            alive_port: 8080,
+            admin_socket: PathBuf::from("/run/haproxy/admin.sock"),
+            switch_limit: SWITCH_LIMIT_DEFAULT,
+            silent_limit: SILENT_LIMIT_DEFAULT,
+        }
+    }
+}
+
+/// HAProxy 2.6 and 3.2 moved within one interval at 250 ms to 1 s (`docs/relay.md`); below 100 ms the polls of many
+/// routes cost more than they gain.
+const POLL: Number = Number {
+    field: "poll_interval_ms",
+    range: 100..=5000,
+    why: "below 100 ms polling costs more than it gains, and above 5 s a failover waits for it",
+    zero: None,
+    default: 500,
+};
+
+const PORT_WHY: &str = "this is no port";
+
+const ALIVE: Number =
+    Number { field: "alive_port", range: 1..=65_535, why: PORT_WHY, zero: None, default: 8080 };
+
+const SWITCH_LIMIT: Number = Number {
+    field: "switch_limit_seconds",
+    range: 2..=600,
+    why: "a relay applies a move within its poll interval, and a limit of minutes reports nothing in time",
+    zero: None,
+    default: seconds(SWITCH_LIMIT_DEFAULT),
+};
+
+const SILENT_LIMIT: Number = Number {
+    field: "silent_limit_seconds",
+    range: 40..=3600,
+    why: "a relay reports every 30 s at least",
+    zero: None,
+    default: seconds(SILENT_LIMIT_DEFAULT),
+};
+
+const AGENT_RULE: Rule<SocketAddr> = Rule {
+    parse: |text| match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("the agent answers HAProxy beside it and nobody else".to_owned()),
+        Err(_) => Err("this is no address with a port".to_owned()),
+    },
+    fix: "write a loopback address and a port, such as \"127.0.0.1:9906\"",
+};
+
+/// `sun_path` holds 108 bytes with its terminator (unix(7)), and HAProxy binds a temporary name beside it that is a
+/// little longer.
+const SOCKET_PATH_MAX: usize = 90;
+
+const SOCKET_RULE: Rule<String> = Rule {
+    parse: |text| {
+        let path = Path::new(text);
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+        if path.is_absolute() && plain && text.len() <= SOCKET_PATH_MAX {
+            return Ok(text.to_owned());
+        }
+        Err(format!(
+            "a socket's path is absolute, of letters, digits, '/', '.', '_' and '-', and at most {SOCKET_PATH_MAX} long"
+        ))
+    },
+    fix: "write where HAProxy's `stats socket` is, such as \"/run/haproxy/admin.sock\"",
+};
+
+/// Reads `[relay]`.
+pub(super) fn settings(section: &Section<'_>, findings: &mut Findings) -> RelaySettings {
+    let default = RelaySettings::default();
+    let poll = section.number(&POLL, findings);
+    let agent_address = section.text_or("agent_address", (&AGENT_RULE, default.agent_address), findings);
+    let alive = section.number(&ALIVE, findings);
+    let socket = default.admin_socket.display().to_string();
+    let socket = section.text_or("admin_socket", (&SOCKET_RULE, socket), findings);
+    let settings = RelaySettings {
+        poll_interval: Duration::from_millis(poll.into()),
+        agent_address,
+        alive_port: u16::try_from(alive).unwrap_or(default.alive_port),
+        admin_socket: PathBuf::from(socket),
+        switch_limit: section.duration(&SWITCH_LIMIT, findings),
+        silent_limit: section.duration(&SILENT_LIMIT, findings),
+    };
+    section.has_no_others(findings);
+    settings
+}
+
+words!(RelayProfile: Replication = "replication", Application = "application";
+    "write \"replication\" (a new connection waits until one server is usable for a second on end) or \"application\" \
+     (it waits until one server is usable)");
+
+const LISTEN: Number =
+    Number { field: "listen", range: 1..=65_535, why: PORT_WHY, zero: None, default: 3306 };
+
+/// Reads `[route.relay]`. Two routes cannot listen on one port, so the port is always written.
+pub(super) fn of_route(section: &Section<'_>, findings: &mut Findings) -> Option<Found<Relay>> {
+    let table = section.table(RELAY, findings);
+    if !table.has(LISTEN.field) {
+        let why = "a relay route has to have the port on which relays take its clients";
+        findings.fault(&table.place_of(LISTEN.field), None, why, "write listen = PORT below [route.relay]");
+    }
+    let written = table.has(LISTEN.field);
+    let place = table.place_of(LISTEN.field);
+    let listen = if written { u16::try_from(table.number(&LISTEN, findings)).ok() } else { None };
+    let profile = table.word("profile", findings);
+    table.has_no_others(findings);
+    let (switch_limit, silent_limit) = (SWITCH_LIMIT_DEFAULT, SILENT_LIMIT_DEFAULT);
+    Some(Found { value: Relay { listen: listen?, profile, switch_limit, silent_limit }, place })
+}
+
+/// Whether a route has the table that only a relay route reads.
+pub(super) fn is_written(section: &Section<'_>) -> bool {
+    section.has(RELAY)
+}
+
+/// Holds a relay route against the rest of what is written of it.
+pub(super) fn fits(
+    section: &Section<'_>,
+    Fits { policy, instances, on_started }: Fits<'_>,
+    findings: &mut Findings,
+) {
+    if instances.is_empty() {
+        let why =
+            "HAProxy needs the address of every instance when it starts, and [route.instances] has none";
+        let place = section.place_of("instances");
+        findings.fault(&place, None, why, "list each instance that may become the writer with its address");
+    }
+    if on_started == OnStarted::Register {
+        let why = "relays forward to one instance: there is no second one to register beside it";
+        section.accuse(
+            "on_started",
+            (why, "write \"wait\" (the default of a relay route) or \"swap\""),
+            findings,
+        );
+    }
+    if policy.role == Role::Readers {
+        let why = "relays forward to exactly one instance, and readers may be several";
+        section.accuse("role", (why, "write strategy = \"swap\", or role = \"writer\""), findings);
+    }
+    if policy.database == Database::Instance {
+        let why = "a failover of a Multi-AZ instance gives the same instance another address, and relays know the \
+                   addresses of when they started";
+        section.accuse("database", (why, "write strategy = \"swap\""), findings);
+    }
+}
+
+/// Reports ports that two routes, or a route and the relays themselves, would both listen on.
+pub(super) fn no_port_twice(
+    settings: &RelaySettings,
+    routes: &[(String, Found<Relay>)],
+    findings: &mut Findings,
+) {
+    let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
+    taken.insert(settings.alive_port, "the load balancer's health check (relay.alive_port)");
+    taken.insert(settings.agent_address.port(), "the agent (relay.agent_address)");
+    for (name, Found { value, place }) in routes {
+        if let Some(by) = taken.insert(value.listen, name) {
+            port_taken(value.listen, by, place, findings);
+        }
+    }
+}
+
+fn port_taken(port: u16, by: &str, place: &Place, findings: &mut Findings) {
+    let why = format!("port {port} belongs to {by} already, and every route needs one of its own");
+    findings.fault(place, Some(&port.to_string()), why, "choose another port");
+}
