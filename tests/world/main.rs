@@ -13,6 +13,7 @@ mod identity;
 mod lagging;
 mod model;
 mod names;
+mod relay;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod scenarios;

@@ -143,7 +143,7 @@ impl Scales {
 fn weighted(route: &Route) -> &Weighted {
     match &route.strategy {
         Strategy::Weighted(weighted) => weighted,
-        Strategy::Swap => panic!("the route is weighted"),
+        Strategy::Swap | Strategy::Relay(_) => panic!("the route is weighted"),
     }
 }
 

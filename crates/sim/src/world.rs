@@ -24,7 +24,7 @@ use writerlink_core::model::names::{
     InstanceId, InvalidName, ListenerArn, RouteName, SourceId, TargetGroupArn,
 };
 use writerlink_core::model::policy::{Database, DiscoverySource, Policy};
-use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted, Relay, RelayProfile, SILENT_LIMIT, SWITCH_LIMIT};
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::{CallError, Databases, Listeners, Queue, TargetGroups};
@@ -210,6 +210,21 @@ impl World {
             strategy: Strategy::Weighted(Weighted { listener, groups }),
             ..self.follow_cluster(name, instances, writer)?
         })
+    }
+
+    /// Makes a cluster and the relay route in front of it. The group stands for the relays, which nobody registers.
+    ///
+    /// # Errors
+    /// As [`World::add_route`].
+    pub fn add_relay_route(&self, name: &str, listen: u16, instances: &[Instance]) -> Result<Route, NoRoute> {
+        let relay = Relay {
+            listen,
+            profile: RelayProfile::Application,
+            switch_limit: SWITCH_LIMIT,
+            silent_limit: SILENT_LIMIT,
+        };
+        let route = self.add_route(name, instances)?;
+        Ok(Route { strategy: Strategy::Relay(relay), on_started: OnStarted::Wait, ..route })
     }
 
     /// Makes a Multi-AZ instance and a target group of the same name, and the route between them, which asks RDS:

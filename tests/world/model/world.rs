@@ -171,7 +171,7 @@ impl World {
     /// The groups and the listener of a weighted route.
     pub fn weighted(&self) -> Option<&Weighted> {
         match &self.route.strategy {
-            Strategy::Swap => None,
+            Strategy::Swap | Strategy::Relay(_) => None,
             Strategy::Weighted(weighted) => Some(weighted),
         }
     }
