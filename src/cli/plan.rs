@@ -9,7 +9,7 @@ use crate::cli::{Session, configured, intake};
 use crate::config::Config;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::model::route::Route;
+use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{MoveMode, ObservedTarget, Target};
 use writerlink_engine::attempt::{DryRun, Preview, RouteOutlook};
 use writerlink_engine::ports::CallError;
@@ -156,7 +156,12 @@ pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
                 instance: Some(desired.instance.to_string()),
                 ..row(decision, "weigh", format!("{before} -> {after}"))
             });
-            targets.chain(weights).collect()
+            let relays = matches!(route.strategy, Strategy::Relay(_)).then(|| PlanRow {
+                target: Some(desired.target.to_string()),
+                instance: Some(desired.instance.to_string()),
+                ..row(decision, if preview.switches { "switch" } else { "keep" }, note(preview, desired))
+            });
+            targets.chain(weights).chain(relays).collect()
         }
     }
 }

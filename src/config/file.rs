@@ -51,6 +51,7 @@ fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Fin
     let shared = shared(root, hash, env, findings);
     let (identities, routes) = routes(root, findings);
     let relay = relays(root, identities, findings);
+    let routes = routes.map(|routes| routes.into_iter().map(|route| relay.applied_to(route)).collect());
     root.has_no_others(findings);
     Some(Config { routes: routes?, relay, ..shared? })
 }

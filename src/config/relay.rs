@@ -11,9 +11,12 @@ use crate::config::strategy::Fits;
 use crate::config::words::{Keyword, Rule, words};
 use writerlink_core::model::policy::{Database, Role};
 use writerlink_core::model::route::{
-    OnStarted, Relay, RelayProfile, SILENT_LIMIT as SILENT_LIMIT_DEFAULT,
-    SWITCH_LIMIT as SWITCH_LIMIT_DEFAULT,
+    OnStarted, Relay, RelayProfile, Route, SILENT_LIMIT as SILENT_LIMIT_DEFAULT,
+    SWITCH_LIMIT as SWITCH_LIMIT_DEFAULT, Strategy,
 };
+
+#[cfg(test)]
+mod tests;
 
 const RELAY: &str = "relay";
 
@@ -36,6 +39,17 @@ pub struct RelaySettings {
 
 impl RelaySettings {
     const AGENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9906));
+
+    /// The route with the limits that all relay routes have in common.
+    pub(super) fn applied_to(&self, route: Route) -> Route {
+        match route.strategy {
+            Strategy::Relay(relay) => {
+                let (switch_limit, silent_limit) = (self.switch_limit, self.silent_limit);
+                Route { strategy: Strategy::Relay(Relay { switch_limit, silent_limit, ..relay }), ..route }
+            }
+            Strategy::Swap | Strategy::Weighted(_) => route,
+        }
+    }
 }
 
 impl Default for RelaySettings {
@@ -133,8 +147,7 @@ words!(RelayProfile: Replication = "replication", Application = "application";
     "write \"replication\" (a new connection waits until one server is usable for a second on end) or \"application\" \
      (it waits until one server is usable)");
 
-const LISTEN: Number =
-    Number { field: "listen", range: 1..=65_535, why: PORT_WHY, zero: None, default: 3306 };
+const LISTEN: Number = Number { field: "listen", range: 1..=65_535, why: PORT_WHY, zero: None, default: 0 };
 
 /// Reads `[route.relay]`. Two routes cannot listen on one port, so the port is always written.
 pub(super) fn of_route(section: &Section<'_>, findings: &mut Findings) -> Option<Found<Relay>> {

@@ -40,7 +40,7 @@ pub(super) struct Number {
     pub(super) why: &'static str,
     /// What 0 means, where it is allowed below the range.
     pub(super) zero: Option<&'static str>,
-    /// What holds where the field is absent.
+    /// What holds where the field is absent; out of the range where it has to be written.
     pub(super) default: u32,
 }
 
@@ -53,7 +53,12 @@ impl Number {
         let (least, most) = (self.range.start(), self.range.end());
         let zero = self.zero.map(|meaning| format!(", or 0 for {meaning}"));
         let zero = zero.unwrap_or_default();
-        format!("write a whole number from {least} to {most}{zero}; the default is {}", self.default)
+        let default = if self.allows(self.default) {
+            format!("; the default is {}", self.default)
+        } else {
+            String::new()
+        };
+        format!("write a whole number from {least} to {most}{zero}{default}")
     }
 }
 

@@ -151,6 +151,9 @@ fn desired(survey: &RouteSurvey, now: Timestamp) -> Markup {
 }
 
 fn groups(view: &RouteView) -> Markup {
+    if view.strategy == "relay" {
+        return relays(view);
+    }
     let mut groups: Vec<&GroupView> = view.groups.iter().collect();
     groups.sort_by_key(|group| group.weight.unwrap_or_default() == 0);
     let more = groups.len().saturating_sub(GROUPS_SHOWN);
@@ -163,6 +166,22 @@ fn groups(view: &RouteView) -> Markup {
             (targets(group, asked))
         }
         @if more > 0 { div { span.dim { "and " (more) " more groups" } } }
+    }
+}
+
+/// What relays forward to.
+fn relays(view: &RouteView) -> Markup {
+    let unread = view.unread.iter().any(|unread| unread.part == "relays");
+    html! {
+        @if unread { div { span.dim { "not read" } } }
+        @else if view.relays.is_empty() { div { (badge(Tone::Bad, "no relay")) } }
+        @for relay in view.relays.iter().take(TARGETS_SHOWN) {
+            div {
+                (relay.relay) ": " (relay.instance.as_deref().unwrap_or("nothing applied"))
+                @if !relay.live { " " span.dim { "(silent)" } }
+                @else if !relay.desired { " " span.dim { "(not desired)" } }
+            }
+        }
     }
 }
 

@@ -218,7 +218,7 @@ fn section(route: &Route) -> String {
         format!("flap_moves_max = {}", route.policy.flap_moves_max),
     ];
     match &route.strategy {
-        Strategy::Swap => lines.push(format!("target_group = \"{}\"", route.group.arn)),
+        Strategy::Swap | Strategy::Relay(_) => lines.push(format!("target_group = \"{}\"", route.group.arn)),
         Strategy::Weighted(weighted) => {
             lines.push("strategy = \"weighted\"".to_owned());
             lines.push(format!("listener = \"{}\"", weighted.listener));

@@ -24,7 +24,10 @@ use writerlink_core::model::names::{
     InstanceId, InvalidName, ListenerArn, RouteName, SourceId, TargetGroupArn,
 };
 use writerlink_core::model::policy::{Database, DiscoverySource, Policy};
-use writerlink_core::model::route::{OnStarted, Route, Source, Strategy, TargetGroup, Weighted, Relay, RelayProfile, SILENT_LIMIT, SWITCH_LIMIT};
+use writerlink_core::model::route::{
+    OnStarted, Relay, RelayProfile, Route, SILENT_LIMIT, SWITCH_LIMIT, Source, Strategy, TargetGroup,
+    Weighted,
+};
 use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::{CallError, Databases, Listeners, Queue, TargetGroups};

@@ -11,7 +11,7 @@ use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::survey::RouteSurvey;
 use writerlink_engine::survey::view::{
-    ChainEndView, ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RouteView,
+    ChainEndView, ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RelayView, RouteView,
     SourceConflictView, UnresolvedEventView,
 };
 
@@ -32,6 +32,7 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
     lines.extend(hindered(survey, &view));
     lines.extend(view.listener.iter().map(|arn| line("listener", resource(arn))));
     lines.extend(view.groups.iter().flat_map(group));
+    lines.extend(view.relays.iter().map(relay));
     lines.extend(view.last_move.iter().flat_map(last_move));
     lines.extend(view.follow.iter().map(follow));
     lines.extend(view.latest.iter().map(latest));
@@ -137,6 +138,18 @@ fn group(group: &GroupView) -> Vec<Line> {
         })),
     }
     lines
+}
+
+/// What a relay forwards to.
+fn relay(relay: &RelayView) -> Line {
+    let RelayView { relay: name, age_ms, live, instance, applied_at, .. } = relay;
+    let to = match (instance, applied_at) {
+        (Some(instance), Some(at)) => format!("forwards to {instance} since {at}"),
+        _ => "has applied nothing yet".to_owned(),
+    };
+    let ago = span(Duration::from_millis(*age_ms));
+    let live = if *live { "" } else { "; silent: it does not count" };
+    line("relay", format!("{name} {to}, reported {ago} ago{live}"))
 }
 
 /// The last move, and how long after its evidence it reached what.

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use crate::cli::render::{Look, Tone, WIDTH_MAX, clean, or_dash, pairs, resource, span};
+use writerlink_core::actuation::relay::live;
 use writerlink_core::actuation::weights::Weight;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::model::route::Strategy;
+use writerlink_core::model::route::{Relay, Strategy};
 use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::survey::view::RouteView;
 use writerlink_engine::survey::{GroupSurvey, QueueSurvey, RouteSurvey, Survey};
@@ -67,6 +68,9 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
 
 /// How the load balancer sees the desired target, and whatever else is unusual about its group.
 pub(super) fn nlb(survey: &RouteSurvey, desired: &Desired) -> String {
+    if let Strategy::Relay(relay) = &survey.route.strategy {
+        return relays(survey, relay, desired);
+    }
     let own =
         |group: &&GroupSurvey| group.instance.is_none() || group.instance.as_ref() == Some(&desired.instance);
     let Some(group) = survey.groups.iter().find(own) else {
@@ -88,6 +92,23 @@ pub(super) fn nlb(survey: &RouteSurvey, desired: &Desired) -> String {
         parts.push(format!("weight {weight}"));
     }
     parts.join(", ")
+}
+
+/// How many of the live relays forward to the desired instance.
+fn relays(survey: &RouteSurvey, relay: &Relay, desired: &Desired) -> String {
+    let Ok(reports) = &survey.relays else {
+        return "not read".to_owned();
+    };
+    let live: Vec<_> = live(reports, relay, survey.at).collect();
+    let there = live.iter().filter(|report| {
+        let applied = report.routes.get(&survey.route.name);
+        applied.is_some_and(|applied| applied.instance == desired.instance)
+    });
+    match (there.count(), live.len()) {
+        (_, 0) => "no relay".to_owned(),
+        (there, all) if there == all => format!("{all} relays"),
+        (there, all) => format!("{there} of {all} relays"),
+    }
 }
 
 /// The rules that are in force, and whether something waits for them.

@@ -275,7 +275,7 @@ fn route(route: &Route) -> RouteFacts {
         address: Ok(format!("10.0.{n}.10").parse().unwrap()),
     });
     let groups = match &route.strategy {
-        Strategy::Swap => vec![group(None, &route.group.arn, "10.0.1.10")],
+        Strategy::Swap | Strategy::Relay(_) => vec![group(None, &route.group.arn, "10.0.1.10")],
         Strategy::Weighted(weighted) => weighted
             .groups
             .iter()
@@ -287,12 +287,12 @@ fn route(route: &Route) -> RouteFacts {
     };
     RouteFacts {
         weights: match &route.strategy {
-            Strategy::Swap => None,
+            Strategy::Swap | Strategy::Relay(_) => None,
             Strategy::Weighted(_) => Some(Ok(weights(&groups))),
         },
         groups,
         listener_rules: match &route.strategy {
-            Strategy::Swap => None,
+            Strategy::Swap | Strategy::Relay(_) => None,
             Strategy::Weighted(_) => Some(Ok(Vec::new())),
         },
         balancers: [(BALANCER.to_owned(), Ok(balancer()))].into(),

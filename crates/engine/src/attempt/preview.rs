@@ -20,7 +20,7 @@ use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
-use writerlink_core::model::route::Route;
+use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::status::health::{Assessment, goal, unresolved};
 
@@ -37,6 +37,8 @@ pub struct Preview {
     pub plan: Plan,
     /// A weighted route's weights as they stand and as they would be set, if they would.
     pub weights: Option<(Weights, Weights)>,
+    /// Whether relays would forward to another instance: the commit moves a relay route, without a call.
+    pub switches: bool,
     /// Who holds the route, and for how long at most, so that an attempt would have to come back.
     pub held: Option<(Owner, Duration)>,
 }
@@ -62,7 +64,7 @@ impl Preview {
     /// Whether no call would be made.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        self.plan.is_empty() && self.weights.is_none()
+        self.plan.is_empty() && self.weights.is_none() && !self.switches
     }
 }
 
@@ -167,7 +169,14 @@ impl DryRun {
         };
         let (observed, plan, weights) =
             sight.map_or_else(Default::default, |sight| (sight.rows, sight.plan, sight.weights));
-        Ok(Preview { asked, decision, observed, plan, weights, held: self.held(state) })
+        let switches = match (&route.strategy, &decision) {
+            (Strategy::Relay(_), Decision::Move(desired) | Decision::Hold(desired, _)) => {
+                state.control.desired.as_ref().is_none_or(|known| known.target != desired.target)
+            }
+            (Strategy::Relay(_), Decision::Settle(_) | Decision::Ask(_))
+            | (Strategy::Swap | Strategy::Weighted(_), _) => false,
+        };
+        Ok(Preview { asked, decision, observed, plan, weights, switches, held: self.held(state) })
     }
 
     fn held(&self, state: &RouteState) -> Option<(Owner, Duration)> {

@@ -91,6 +91,8 @@ pub struct RouteView {
     /// The listener of a weighted route.
     pub listener: Option<String>,
     pub groups: Vec<GroupView>,
+    /// What the relays of a relay route report.
+    pub relays: Vec<RelayView>,
     /// The last attempt that took the route.
     pub last_move: Option<MoveView>,
     /// The newest record of any kind.
@@ -185,6 +187,25 @@ pub struct GroupView {
     pub weight: Option<u16>,
     /// Its rows; absent when they could not be read.
     pub targets: Option<Vec<TargetView>>,
+}
+
+/// What one relay reports about the route.
+#[derive(Clone, Debug, Serialize)]
+pub struct RelayView {
+    pub relay: String,
+    /// When it reported last.
+    pub at: String,
+    pub age_ms: u64,
+    /// When its HAProxy asked last.
+    pub asked_at: Option<String>,
+    /// Whether both are recent.
+    pub live: bool,
+    /// Which instance it forwards to; absent while it has applied nothing.
+    pub instance: Option<String>,
+    /// Since when.
+    pub applied_at: Option<String>,
+    /// Whether the route should point there.
+    pub desired: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::ports::StoredRecord;
 use crate::survey::view::{
     ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
-    PhaseView, QueueView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
+    PhaseView, QueueView, RelayView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
     UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
 use writerlink_core::actuation::health::HealthWatch;
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::actuation::weights::Weight;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::holds::ActiveSuspension;
@@ -117,6 +118,7 @@ impl RouteView {
             follow: control.and_then(|control| control.follow.as_ref()).map(follow),
             listener,
             groups: survey.groups.iter().map(|group| group_view(survey, group)).collect(),
+            relays: relays(survey),
             last_move: survey.last_move.as_ref().map(|last| last_move(route, last, now)),
             latest: newest.map(|newest| latest(newest, now)),
             chain: state.map(chain),
@@ -133,8 +135,13 @@ fn all_unread(survey: &RouteSurvey) -> Vec<UnreadView> {
     // What made the comparison impossible stands under its own name already.
     let compared = survey.state.is_ok() && survey.newest_row.is_ok();
     let chain_end = compared.then(|| unread("chain_end", &survey.chain_end));
-    let parts =
-        [unread("state", &survey.state), unread("records", &survey.records), chain_end.flatten(), listener];
+    let parts = [
+        unread("state", &survey.state),
+        unread("records", &survey.records),
+        chain_end.flatten(),
+        listener,
+        unread("relays", &survey.relays),
+    ];
     parts.into_iter().flatten().chain(groups).collect()
 }
 
@@ -221,6 +228,28 @@ fn group_view(survey: &RouteSurvey, group: &GroupSurvey) -> GroupView {
         weight: group.weight.map(Weight::get),
         targets: rows.map(|rows| rows.iter().map(|row| target(survey, row)).collect()),
     }
+}
+
+fn relays(survey: &RouteSurvey) -> Vec<RelayView> {
+    let Strategy::Relay(relay) = &survey.route.strategy else {
+        return Vec::new();
+    };
+    let desired = survey.control().and_then(|control| control.desired.as_ref());
+    let reports = survey.relays.iter().flatten();
+    let view = |report: &RelayReport| {
+        let applied = report.routes.get(&survey.route.name);
+        RelayView {
+            relay: report.relay.to_string(),
+            at: report.at.to_string(),
+            age_ms: millis(survey.at.since(report.at)),
+            asked_at: report.asked_at.map(|at| at.to_string()),
+            live: report.is_live(relay.silent_limit, survey.at),
+            instance: applied.map(|applied| applied.instance.to_string()),
+            applied_at: applied.map(|applied| applied.at.to_string()),
+            desired: applied.map(|applied| &applied.instance) == desired.map(|desired| &desired.instance),
+        }
+    };
+    reports.map(view).collect()
 }
 
 fn target(survey: &RouteSurvey, row: &ObservedTarget) -> TargetView {
