@@ -19,6 +19,7 @@ mod past;
 mod plan;
 mod provenance;
 mod rebuild;
+mod relay;
 mod room;
 mod route_health;
 mod routing;
