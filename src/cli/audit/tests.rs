@@ -390,13 +390,13 @@ fn listed(said: &Said) -> Vec<String> {
 #[test]
 fn a_list_shows_the_last_days_of_all_routes_newest_first() {
     let said = says(&three_swaps().open(), "writerlink audit list");
-    insta::assert_snapshot!(said.out, @r#"
+    insta::assert_snapshot!(said.out, @"
     AT                        RECORD     WHAT     REASON       INSTANCE  TOOK
-    2026-05-07T11:30:00.300Z  orders/2   Moved  WriterMoved  db-2      196 ms
+    2026-05-07T11:30:00.300Z  orders/2   Moved    WriterMoved  db-2      196 ms
     2026-05-07T11:30:00.000Z  orders/1   started  -            db-2      0 ms
-    2026-05-06T23:07:46.200Z  default/4  Moved  WriterMoved  db-2      196 ms
+    2026-05-06T23:07:46.200Z  default/4  Moved    WriterMoved  db-2      196 ms
     2026-05-06T23:07:46.000Z  default/3  started  -            db-2      0 ms
-    "#);
+    ");
     insta::assert_snapshot!(said.err, @"these are the last 7 days; --since goes further back");
 }
 

@@ -16,12 +16,12 @@ fn queries(desk: &Desk) -> usize {
 async fn a_list_looks_like_this() {
     let desk = moved(&["orders"], 2).await;
     let said = done(desk.says("audit list --route orders --limit 3").await);
-    insta::assert_snapshot!(redacted(&said.out), @r#"
+    insta::assert_snapshot!(redacted(&said.out), @"
     AT                        RECORD    WHAT     REASON       INSTANCE  TOOK
-    2026-05-06T23:05:04.000Z  orders/4  Moved  WriterMoved  orders-3  0 ms
+    2026-05-06T23:05:04.000Z  orders/4  Moved    WriterMoved  orders-3  0 ms
     2026-05-06T23:05:04.000Z  orders/3  started  -            orders-3  0 ms
-    2026-05-06T23:02:31.000Z  orders/2  Moved  WriterMoved  orders-2  0 ms
-    "#);
+    2026-05-06T23:02:31.000Z  orders/2  Moved    WriterMoved  orders-2  0 ms
+    ");
     insta::assert_snapshot!(said.err, @"there may be more; go on with --cursor 2026-05-06T23:02:31.000Z/orders/2");
     let said = done(desk.says("audit list --route orders --limit 1 --output json").await);
     insta::assert_snapshot!(redacted(&said.out), @r#"
@@ -124,7 +124,7 @@ async fn a_transition_is_shown_with_who_ordered_it() {
     let said = done(desk.says("audit show orders/2").await);
     let text = std::fs::read_to_string(desk.file()).unwrap();
     let out = said.out.replace(ConfigHash::of(&text).as_str(), "CONFIG");
-    insta::assert_snapshot!(redacted(&out), @r#"
+    insta::assert_snapshot!(redacted(&out), @"
     transition TRANSITION of route orders
       cause     operator, arn:aws:sts::123456789012:assumed-role/Operator/ada
       at        2026-05-06T23:00:00.000Z
@@ -143,7 +143,7 @@ async fn a_transition_is_shown_with_who_ordered_it() {
       hash      HASH
       follows   HASH
 
-    orders/2  2026-05-06T23:00:00.000Z  Moved (Ordered)
+    orders/2  2026-05-06T23:00:00.000Z  Moved (OperatorCommand)
       by        desk:1, writerlink VERSION; attempt 1, generation 1
       of        writerlink, configuration CONFIG
       desired   orders-3 at 10.0.3.11:3306
@@ -160,7 +160,7 @@ async fn a_transition_is_shown_with_who_ordered_it() {
         DescribeTargetHealth █················· at     0,     0 ms  req-000004
       hash      HASH
       follows   HASH
-    "#);
+    ");
     for line in said.out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
@@ -204,7 +204,7 @@ async fn what_a_program_is_told_of_a_record_looks_like_this() {
     outcome: "Moved"
     owner: "desk:1"
     prev_hash: "HASH"
-    reason: "Ordered"
+    reason: "OperatorCommand"
     route: "orders"
     seq: 2
     steps: [{"error":null,"name":"Begin","request_id":null,"start_ms":0,"took_ms":0},{"error":null,"name":"RegisterTargets","request_id":"req-000001","start_ms":0,"took_ms":0},{"error":null,"name":"DescribeTargetHealth","request_id":"req-000002","start_ms":0,"took_ms":0},{"error":null,"name":"DeregisterTargets","request_id":"req-000003","start_ms":0,"took_ms":0},{"error":null,"name":"DescribeTargetHealth","request_id":"req-000004","start_ms":0,"took_ms":0}]

@@ -108,12 +108,12 @@ async fn it_looks_like_this_and_ends_at_once_when_it_is_told_to() {
     let ((said, ended), stopped) = tokio::join!(following, moving);
     assert_eq!(ended, stopped, "it does not sleep on");
     let said = done(said);
-    insta::assert_snapshot!(redacted(&said.out), @r#"
+    insta::assert_snapshot!(redacted(&said.out), @"
     2026-05-06T23:02:31.000Z  orders/1            started         -               orders-2      0 ms
-    2026-05-06T23:02:31.000Z  orders/2            Moved         WriterMoved     orders-2      0 ms
+    2026-05-06T23:02:31.000Z  orders/2            Moved           WriterMoved     orders-2      0 ms
     2026-05-06T23:05:09.000Z  orders/3            started         -               orders-2      0 ms
     2026-05-06T23:05:09.000Z  orders/4            AlreadyThere    NothingToDo     orders-2      0 ms
-    "#);
+    ");
     insta::assert_snapshot!(said.err, @r#"
     following route orders, every 60 s; Ctrl-C ends it
     stopped; the same command goes on with --after orders/4

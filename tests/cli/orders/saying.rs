@@ -51,11 +51,11 @@ async fn at_a_terminal_the_plan_is_shown_and_only_a_yes_carries_it_out() {
     swap to orders-2 by arn:aws:sts::123456789012:assumed-role/Operator/ada: x
     Do this? [y/N]
     "#);
-    insta::assert_snapshot!(said.out, @r#"
+    insta::assert_snapshot!(said.out, @"
     ROUTE   ORDER  OUTCOME  TARGET          TOOK  NOTE
-    orders  swap   Moved  10.0.2.11:3306  0 ms  the group holds orders-2 at 10.0.2.11:3306 and no
+    orders  swap   Moved    10.0.2.11:3306  0 ms  the group holds orders-2 at 10.0.2.11:3306 and no
                                                   other writer
-    "#);
+    ");
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 2)]);
 }
 
@@ -153,7 +153,7 @@ async fn the_formats_carry_the_same_rows() {
           "route": "orders",
           "order": "freeze",
           "outcome": "InForce",
-          "reason": "Ordered",
+          "reason": "OperatorCommand",
           "instance": null,
           "target": null,
           "until": "2026-05-07T23:00:00.000Z",
@@ -166,7 +166,7 @@ async fn the_formats_carry_the_same_rows() {
           "route": "users",
           "order": "freeze",
           "outcome": "InForce",
-          "reason": "Ordered",
+          "reason": "OperatorCommand",
           "instance": null,
           "target": null,
           "until": "2026-05-07T23:00:00.000Z",
@@ -180,15 +180,15 @@ async fn the_formats_carry_the_same_rows() {
     "#);
     let jsonl = freeze("jsonl").await;
     insta::assert_snapshot!(jsonl, @r#"
-    {"route":"orders","order":"freeze","outcome":"InForce","reason":"Ordered","instance":null,"target":null,"until":"2026-05-07T23:00:00.000Z","by":"arn:aws:sts::123456789012:assumed-role/Operator/ada","took_ms":0,"id":"orders/3","note":"freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage"}
-    {"route":"users","order":"freeze","outcome":"InForce","reason":"Ordered","instance":null,"target":null,"until":"2026-05-07T23:00:00.000Z","by":"arn:aws:sts::123456789012:assumed-role/Operator/ada","took_ms":0,"id":"users/3","note":"freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage"}
+    {"route":"orders","order":"freeze","outcome":"InForce","reason":"OperatorCommand","instance":null,"target":null,"until":"2026-05-07T23:00:00.000Z","by":"arn:aws:sts::123456789012:assumed-role/Operator/ada","took_ms":0,"id":"orders/3","note":"freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage"}
+    {"route":"users","order":"freeze","outcome":"InForce","reason":"OperatorCommand","instance":null,"target":null,"until":"2026-05-07T23:00:00.000Z","by":"arn:aws:sts::123456789012:assumed-role/Operator/ada","took_ms":0,"id":"users/3","note":"freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage"}
     "#);
     let csv = freeze("csv").await;
-    insta::assert_snapshot!(csv, @r#"
+    insta::assert_snapshot!(csv, @"
     route,order,outcome,reason,instance,target,until,by,took_ms,id,note
-    orders,freeze,InForce,Ordered,,,2026-05-07T23:00:00.000Z,arn:aws:sts::123456789012:assumed-role/Operator/ada,0,orders/4,freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage
-    users,freeze,InForce,Ordered,,,2026-05-07T23:00:00.000Z,arn:aws:sts::123456789012:assumed-role/Operator/ada,0,users/4,freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage
-    "#);
+    orders,freeze,InForce,OperatorCommand,,,2026-05-07T23:00:00.000Z,arn:aws:sts::123456789012:assumed-role/Operator/ada,0,orders/4,freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage
+    users,freeze,InForce,OperatorCommand,,,2026-05-07T23:00:00.000Z,arn:aws:sts::123456789012:assumed-role/Operator/ada,0,users/4,freeze until 2026-05-07T23:00:00.000Z by arn:aws:sts::123456789012:assumed-role/Operator/ada: outage
+    ");
 }
 
 #[tokio::test(start_paused = true)]

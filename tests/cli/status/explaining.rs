@@ -113,7 +113,7 @@ async fn a_recorded_event_is_explained_by_its_records() {
       pointing  to orders-2 at 10.0.2.11:3306
 
     orders/2  2026-05-06T23:01:00.000Z  Moved (WriterMoved)
-      rule      the event says who writes, and the group follows
+      rule      the event names the writer, and the route moved to it
       note      the group holds orders-2 at 10.0.2.11:3306 and no other writer
       pointing  to orders-2 at 10.0.2.11:3306
       before    10.0.1.11:3306 healthy, 10.0.2.11:3306 initial
@@ -151,7 +151,7 @@ async fn an_event_that_moved_nothing_names_the_question_that_stopped_it() {
       settled  as Superseded, in attempt 1
 
     orders/3  2026-05-06T23:02:00.000Z  Superseded (EvidenceNotNewer)
-      rule  news: newer evidence has moved the route already, or holds it
+      rule  news: newer evidence already moved the route, or a pin holds it
       note  evidence of 2026-05-06T23:00:30.000Z is not newer than that of 2026-05-06T23:00:59.000Z,
             which points the route at orders-2
     "#);

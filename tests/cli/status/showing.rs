@@ -25,15 +25,15 @@ async fn a_route_that_is_right_has_a_line_and_nothing_more() {
     let desk = failed_over().await;
     let said = desk.says("status").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED    HELD BACK
-    orders  right     orders-2  10.0.2.11:3306  healthy  10m ago  -
-    users   unknown   -         -               -        -        -
+    insta::assert_snapshot!(said.out, @"
+    ROUTE   STATE    INSTANCE  TARGET          NLB      MOVED    HELD
+    orders  in-sync  orders-2  10.0.2.11:3306  healthy  10m ago  -
+    users   unknown  -         -               -        -        -
 
     users  nothing has moved this route yet, so nobody knows where it should point; an event will say
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     assert_eq!(desk.writes(), 0);
 }
 
@@ -42,23 +42,22 @@ async fn one_route_alone_is_shown_in_every_detail() {
     let desk = failed_over().await;
     let said = desk.says("status orders").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    route orders: right
+    insta::assert_snapshot!(said.out, @"
+    route orders: in-sync
       why        orders-2 at 10.0.2.11:3306 is healthy
       strategy   swap, mode enforce
       points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:09.000Z (10m ago)
       group      targetgroup/orders/73e2d6bc24d8a067
                  10.0.2.11:3306 healthy, orders-2, where the route points
-      moved      2026-05-06T23:00:10.000Z (10m ago): Moved (WriterMoved), by event, attempt 1,
-                 orders/2
+      moved      2026-05-06T23:00:10.000Z (10m ago): Moved (WriterMoved), by event, attempt 1, orders/2
                  the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases     since the evidence of 2026-05-06T23:00:09.000Z: announced +1000 ms, registered +1000
                  ms, deregistered +1000 ms, finished +1000 ms, serving +192 s, old target gone +302 s
-      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): drained (TargetRemoved)
-      chain      ends at 4, hash fcfbbb2e1e05167b9245d6331d00f91773efc693b6217f5f18205f029ba2dda3
+      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): target-removed (TargetRemoved)
+      chain      ends at 4, hash 3795c80cb63d61f56d9c11b8114efeea823ea969d68b2ed265ae770a468a0707
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,8 +68,8 @@ async fn a_move_is_seen_on_its_way_until_its_target_serves() {
     desk.pass(Duration::from_secs(20)).await;
     let said = desk.says("status orders --detailed-exitcode").await;
     assert_eq!(said.code, 2, "{}", said.out);
-    insta::assert_snapshot!(said.out, @r#"
-    route orders: moving
+    insta::assert_snapshot!(said.out, @"
+    route orders: converging
       why        orders-2 at 10.0.2.11:3306 is registered and does not serve yet: initial
                  (Elb.RegistrationInProgress)
       strategy   swap, mode enforce
@@ -79,17 +78,16 @@ async fn a_move_is_seen_on_its_way_until_its_target_serves() {
       group      targetgroup/orders/73e2d6bc24d8a067
                  10.0.1.11:3306 draining (Target.DeregistrationInProgress), orders-1
                  10.0.2.11:3306 initial (Elb.RegistrationInProgress), orders-2, where the route points
-      moved      2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved), by event, attempt 1,
-                 orders/2
+      moved      2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved), by event, attempt 1, orders/2
                  the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
                  deregistered +0 ms, finished +0 ms
       following  orders-2 at 10.0.2.11:3306: awaited; still to go: 10.0.1.11:3306
       newest     orders/2 2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved)
-      chain      ends at 2, hash 3bc11a8088274987c35591c0b31f935f43fadf4fc21f3d7b20ea822454ab8f38
+      chain      ends at 2, hash abc6074afae0ea8f32e2f487933792926300272bb5081607fe85dc970fbdd100
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     drop(worker);
 }
 
@@ -109,20 +107,20 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     desk.pass(MINUTE).await;
     let said = desk.says("status").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED   HELD BACK
-    orders  wrong     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
-    users   right     users-1   10.0.1.11:3306  healthy  1m ago  pinned
+    insta::assert_snapshot!(said.out, @"
+    ROUTE   STATE    INSTANCE  TARGET          NLB      MOVED   HELD
+    orders  held     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
+    users   in-sync  users-1   10.0.1.11:3306  healthy  1m ago  pinned
 
     orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.2.11:3306 is not registered,
-            10.0.1.11:3306 is still registered (healthy); held back: paused by
+            10.0.1.11:3306 is still registered (healthy); held: paused by
             arn:aws:sts::123456789012:assumed-role/Operator/ada since 2026-05-06T23:00:05.000Z until
             2026-05-07T00:00:05.000Z: maintenance
     users   pinned to users-1 by arn:aws:sts::123456789012:assumed-role/Operator/ada since
             2026-05-06T23:00:05.000Z: upgrade
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     let pinned = desk.says("status users --detailed-exitcode").await;
     assert_eq!(pinned.code, 0, "pinned where it stands is right: {}", pinned.out);
     drop(worker);
@@ -135,16 +133,16 @@ async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
     desk.rig.fleet.world.elb.install(arn, desk.rig.target(0, 1)).unwrap();
     let said = desk.says("status orders users --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE   STANDING  INSTANCE  TARGET          NLB              MOVED    HELD BACK
-    orders  wrong     orders-2  10.0.2.11:3306  healthy, 1 more  10m ago  -
-    users   unknown   -         -               -                -        -
+    insta::assert_snapshot!(said.out, @"
+    ROUTE   STATE        INSTANCE  TARGET          NLB              MOVED    HELD
+    orders  out-of-sync  orders-2  10.0.2.11:3306  healthy, 1 more  10m ago  -
+    users   unknown      -         -               -                -        -
 
     orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.1.11:3306 is still registered (healthy)
     users   nothing has moved this route yet, so nobody knows where it should point; an event will say
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,8 +155,8 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
     desk.pass(10 * MINUTE).await;
     let said = desk.says("status orders --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
-    insta::assert_snapshot!(said.out, @r#"
-    route orders: right
+    insta::assert_snapshot!(said.out, @"
+    route orders: in-sync
       why        orders-2 at 10.0.2.11:3306 is healthy
       strategy   weighted, mode enforce
       points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:00.000Z (10m ago)
@@ -169,17 +167,16 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
                  10.0.2.11:3306 healthy, orders-2, where the route points
       group      of orders-3, weight 0: targetgroup/orders-3/73e2d6bc24d8a067
                  10.0.3.11:3306 healthy, orders-3
-      moved      2026-05-06T23:00:00.000Z (10m ago): Moved (WriterMoved), by event, attempt 1,
-                 orders/2
+      moved      2026-05-06T23:00:00.000Z (10m ago): Moved (WriterMoved), by event, attempt 1, orders/2
                  the listener gives everything to orders-2 at 10.0.2.11:3306; weights before: orders-1
                  100, orders-2 0, orders-3 0; after: orders-1 0, orders-2 100, orders-3 0
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, weights moved +0 ms,
                  finished +0 ms, serving +1000 ms
-      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): serving (TargetHealthy)
-      chain      ends at 3, hash 21000793737c2d2ee2f20741108ce98789e59d0cb6f26f08861e020b5bce1427
+      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): target-healthy (TargetHealthy)
+      chain      ends at 3, hash 2e87d2bdcdf0804ba822fdffc078cb00e9bc75717619de8334921f4e08becdd5
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     drop(worker);
 }
 

@@ -36,10 +36,10 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
     refuse(&desk, &["DescribeTargetHealth"], ErrorKind::Throttled);
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE   STANDING  INSTANCE  TARGET          NLB       MOVED    HELD BACK
-    orders  unknown   orders-2  10.0.2.11:3306  not read  10m ago  -
-    users   unknown   users-2   10.0.2.11:3306  not read  10m ago  -
+    insta::assert_snapshot!(said.out, @"
+    ROUTE   STATE    INSTANCE  TARGET          NLB       MOVED    HELD
+    orders  unknown  orders-2  10.0.2.11:3306  not read  10m ago  -
+    users   unknown  users-2   10.0.2.11:3306  not read  10m ago  -
 
     orders  it should point at orders-2 at 10.0.2.11:3306; what the load balancer has could not be read
     orders  targetgroup/orders/73e2d6bc24d8a067 not read: DescribeTargetHealth failed (throttled,
@@ -49,7 +49,7 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
             ThrottlingException): Rate exceeded
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     let json = desk.says("status --output json").await.rows("routes");
     assert_eq!(json[0]["standing"], "unknown");
     assert_eq!(json[0]["desired"]["instance"], "orders-2");
@@ -65,10 +65,10 @@ async fn records_that_may_not_be_read_make_a_route_unknown_and_a_queue_does_not(
     refuse(&desk, &["Query", "GetQueueAttributes"], ErrorKind::Denied);
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""), "{}", said.out);
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE   STANDING  INSTANCE  TARGET          NLB      MOVED     HELD BACK
-    orders  unknown   orders-2  10.0.2.11:3306  healthy  not read  -
-    users   unknown   users-2   10.0.2.11:3306  healthy  not read  -
+    insta::assert_snapshot!(said.out, @"
+    ROUTE   STATE    INSTANCE  TARGET          NLB      MOVED     HELD
+    orders  unknown  orders-2  10.0.2.11:3306  healthy  not read  -
+    users   unknown  users-2   10.0.2.11:3306  healthy  not read  -
 
     orders  whether its records end where its state says could not be read
     orders  records not read: Query failed (denied, AccessDeniedException): not authorized to perform
@@ -79,7 +79,7 @@ async fn records_that_may_not_be_read_make_a_route_unknown_and_a_queue_does_not(
 
     queue  not read: GetQueueAttributes failed (denied, AccessDenied): not authorized to perform this
            action
-    "#);
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn status_of_an_unreadable_ledger_is_an_error_and_shows_what_it_can() {
     refuse(&desk, &["GetItem"], ErrorKind::Denied);
     let said = desk.says("status orders").await;
     assert_eq!(said.code, 1);
-    insta::assert_snapshot!(said.out, @r#"
+    insta::assert_snapshot!(said.out, @"
     route orders: unknown
       why       its state in the ledger could not be read
       strategy  swap, mode enforce
@@ -98,12 +98,12 @@ async fn status_of_an_unreadable_ledger_is_an_error_and_shows_what_it_can() {
                 the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases    since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
                 deregistered +0 ms, finished +0 ms, serving +191 s, old target gone +301 s
-      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): drained (TargetRemoved)
+      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): target-removed (TargetRemoved)
       not read  state: GetItem failed (denied, AccessDeniedException): not authorized to perform this
                 action
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     insta::assert_snapshot!(said.err, @r#"
     error: reading the routes' states failed
       why: GetItem failed (denied, AccessDeniedException): not authorized to perform this action

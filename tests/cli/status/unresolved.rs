@@ -50,9 +50,9 @@ async fn a_promoted_instance_missing_in_the_map_is_shown_with_its_remedy() {
     let (desk, key) = promoted().await;
     let said = desk.says("status --detailed-exitcode").await;
     assert_eq!((said.code, said.err.as_str()), (2, ""));
-    insta::assert_snapshot!(said.out, @r#"
-    ROUTE          STANDING  INSTANCE  TARGET  NLB  MOVED  HELD BACK
-    aurora-source  wrong     -         -       -    -      -
+    insta::assert_snapshot!(said.out, @"
+    ROUTE          STATE        INSTANCE  TARGET  NLB  MOVED  HELD
+    aurora-source  out-of-sync  -         -       -    -      -
 
     aurora-source  the event of 2026-11-30T14:42:08.488Z could not be acted on: instance
                    application-autoscaling-0b6a1d6e-6c3f-4d9e-8f0a-3f0f2d1c9b7a is not one of route
@@ -60,7 +60,7 @@ async fn a_promoted_instance_missing_in_the_map_is_shown_with_its_remedy() {
                    INSTANCE` moves the route, `writerlink ack aurora-source` leaves it where it is
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
     let said = desk.says("status aurora-source").await;
     let unresolved = format!("unresolved  event {key} since");
     assert!(said.out.contains(&unresolved), "{}", said.out);

@@ -44,19 +44,19 @@ async fn on_a_terminal_each_look_is_drawn_over_the_one_before() {
     let first = said.out.split("\u{1b}[J").next().unwrap();
     let text = std::fs::read_to_string(desk.file()).unwrap();
     let first = first.replace(ConfigHash::of(&text).as_str(), "HASH-OF-MINE");
-    insta::assert_snapshot!(first.replace("\u{1b}[H", "").replace("\u{1b}[K", ""), @r#"
+    insta::assert_snapshot!(first.replace("\u{1b}[H", "").replace("\u{1b}[K", ""), @"
     2026-05-06T23:00:00.000Z, every 5 s; Ctrl-C ends
 
     installation   writerlink
     configuration  HASH-OF-MINE; no worker has recorded anything of these routes yet
 
-    ROUTE   STANDING  INSTANCE  TARGET  NLB  MOVED  HELD BACK
-    orders  unknown   -         -       -    -      -
+    ROUTE   STATE    INSTANCE  TARGET  NLB  MOVED  HELD
+    orders  unknown  -         -       -    -      -
 
     orders  nothing has moved this route yet, so nobody knows where it should point; an event will say
 
     queue  0 waiting, 0 in flight; dead letters: 0
-    "#);
+    ");
 }
 
 #[tokio::test(start_paused = true)]
