@@ -1,15 +1,15 @@
 //! Relays: `[relay]`, which all of them have in common, and `[route.relay]`, how they serve a route.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::section::{Number, Section, seconds};
-use crate::config::strategy::Fits;
 use crate::config::words::{Keyword, Rule, words};
-use writerlink_core::model::policy::{Database, Role};
+use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::policy::{Database, Policy, Role};
 use writerlink_core::model::route::{
     OnStarted, Relay, RelayProfile, Route, SILENT_LIMIT as SILENT_LIMIT_DEFAULT,
     SWITCH_LIMIT as SWITCH_LIMIT_DEFAULT, Strategy,
@@ -168,6 +168,13 @@ pub(super) fn of_route(section: &Section<'_>, findings: &mut Findings) -> Option
 /// Whether a route has the table that only a relay route reads.
 pub(super) fn is_written(section: &Section<'_>) -> bool {
     section.has(RELAY)
+}
+
+/// What a strategy is held against.
+pub(super) struct Fits<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) instances: &'a BTreeMap<InstanceId, IpAddr>,
+    pub(super) on_started: OnStarted,
 }
 
 /// Holds a relay route against the rest of what is written of it.

@@ -10,7 +10,8 @@ use crate::config::findings::{Findings, Found, Origin};
 use crate::config::policy::Asks;
 use crate::config::section::{Number, Section};
 use crate::config::source::Written;
-use crate::config::strategy::{Fits, Kind, rule_of};
+use crate::config::relay::Fits;
+use crate::config::strategy::{Kind, rule_of};
 use crate::config::words::{Keyword as _, Rule};
 use crate::config::{
     ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, checks, policy, source,

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::relay;
+use crate::config::relay::Fits;
 use crate::config::section::Section;
 use crate::config::words::{Keyword, Rule, words};
 use writerlink_core::model::names::{InstanceId, InvalidName, ListenerArn, TargetGroupArn};
 use writerlink_core::model::policy::{Database, DiscoverySource, Policy, Role};
-use writerlink_core::model::route::{OnStarted, Relay, Strategy, TargetGroup, Weighted};
+use writerlink_core::model::route::{Relay, Strategy, TargetGroup, Weighted};
 
 const GROUP: &str = "target_group";
 const LISTENER: &str = "listener";
@@ -48,13 +49,6 @@ const NO_RELAY_GROUP: &str = "a relay route has to have the target group in whic
 const NO_LISTENER: &str = "a weighted route has to have the listener whose weights are moved";
 
 const GROUPS_FIX: &str = "write a line for each instance below [route.target_groups], such as db-1 = \"ARN\"";
-
-/// What a strategy is held against.
-pub(super) struct Fits<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) instances: &'a BTreeMap<InstanceId, IpAddr>,
-    pub(super) on_started: OnStarted,
-}
 
 /// Reports the table that only a relay route reads.
 fn not_a_relay(section: &Section<'_>, findings: &mut Findings) {

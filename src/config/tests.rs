@@ -540,7 +540,7 @@ fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
         assert_eq!(route.policy.discovery, [DiscoverySource::Rds].into());
         assert!(route.instances.is_empty());
     }
-    let with_a_map = route(&format!("source = \"c\"\ntruth = \"rds\"\n{INSTANCES}"));
+    let with_a_map = route(&format!("source = \"c\"\ndiscovery = \"rds\"\n{INSTANCES}"));
     assert_eq!(file(&with_a_map).unwrap().config.routes.len(), 1);
 }
 
@@ -602,7 +602,7 @@ fn the_timer_can_be_turned_off_and_says_what_is_lost() {
     let shown = loaded.settings.iter().find(|s| s.field == "reconcile.interval_seconds");
     assert_eq!(shown.unwrap().value, "0: no timer, so nothing mends a lost event");
     let loaded = file(&worker_wide(
-        "[reconcile]\ninterval_seconds = 5\nlooks_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
+        "[reconcile]\ninterval_seconds = 5\ndescribe_calls_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
     .unwrap();
     let expected = Reconciling { interval: Some(Duration::from_secs(5)), describe_calls_per_second_max: 50 };

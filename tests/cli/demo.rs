@@ -81,7 +81,7 @@ fn the_json_has_exactly_the_promised_fields() {
     assert_eq!((&json["version"], &json["seed"]), (&1.into(), &7.into()));
     assert_eq!(json["audit_verified"], true);
     for step in json["steps"].as_array().unwrap() {
-        let fields = ["event_key", "name", "outcome", "registered_ms", "moved_ms"];
+        let fields = ["event_key", "moved_ms", "name", "outcome", "registered_ms"];
         assert_eq!(keys(step), fields);
     }
     let writer = serde_json::json!([{"id": "10.0.1.11", "port": 3306, "state": "healthy"}]);
@@ -185,7 +185,7 @@ fn its_page_is_shown_until_it_is_told_to_stop() {
     stream.write_all(request).unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
-    for part in ["200 OK", "aurora-orders", "Moved", "1 right"] {
+    for part in ["200 OK", "aurora-orders", "Moved", "1 in-sync"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let told = Command::new("kill").arg(demo.id().to_string()).status();

@@ -36,10 +36,11 @@ const GUARDED: &[Guarded] = &[
     ("AuditTable", &["dynamodb:PartiQLInsert"], &["worker", "operator", "break-glass"]),
     ("AuditTable", SETTINGS, DEPLOYERS),
     ("StateTable", &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], &["worker", "operator"]),
+    // By PutItem only a relay's report can be written (`only_reports_of_relays_can_be_put`).
+    ("StateTable", &["dynamodb:PutItem"], &[]),
     (
         "StateTable",
         &[
-            "dynamodb:PutItem",
             "dynamodb:UpdateItem",
             "dynamodb:DeleteItem",
             "dynamodb:BatchWriteItem",
@@ -130,6 +131,7 @@ fn request_of(who: &str) -> Context {
         ("aws:PrincipalIsAWSService", "false".to_owned()),
         ("aws:SecureTransport", "true".to_owned()),
         ("aws:RequestedRegion", "us-east-1".to_owned()),
+        ("dynamodb:LeadingKeys", "route#orders".to_owned()),
     ])
 }
 
@@ -161,6 +163,21 @@ fn a_guarded_call_is_left_to_those_whom_it_is_for() {
         expect(resource, action, everybody.clone());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_reports_of_relays_can_be_put() {
+    let made = installation(parameters(ACCOUNT));
+    let (policy, arn) = guard(&made, "StateTable");
+    let own = Policy::of(&json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}));
+    let put = |key: &str| {
+        let mut request = request_of("worker");
+        request.insert("dynamodb:LeadingKeys", key.to_owned());
+        own.decide_with(&policy, "dynamodb:PutItem", &arn, &request)
+    };
+    assert_eq!(put("relay#07"), Decision::Allowed);
+    assert_eq!(put("route#orders"), Decision::Denied);
+    assert_eq!(put("event#1"), Decision::Denied);
 }
 
 #[test]

@@ -123,8 +123,8 @@ async fn a_switchover_that_names_the_database_comes_through_its_rule() {
     assert_eq!(
         notes,
         [
-            "a drill; route aurora-source: would be settled as Ignored: the event does not say who writes, or where; a static \
-             map cannot tell either"
+            "a drill; route aurora-source: would be settled as Ignored: the event does not say who writes, or where; and the route has no \
+             discovery source"
         ]
     );
 }

@@ -155,16 +155,27 @@ fn holds(condition: &Value, context: &Context) -> bool {
         return true;
     };
     operators.iter().all(|(operator, keys)| {
-        let (negated, operator) = match operator.as_str() {
+        // One value at most is in a context here, so both qualifiers of sets come to the same, but for an absent key:
+        // ForAllValues is true then, ForAnyValue false (IAM User Guide, "Multivalued context keys").
+        let (absent, operator) = match operator.split_once(':') {
+            Some(("ForAllValues", rest)) => (Some(true), rest),
+            Some(("ForAnyValue", rest)) => (Some(false), rest),
+            _ => (None, operator.as_str()),
+        };
+        let (negated, operator) = match operator {
             "ArnNotEquals" => (true, "ArnEquals"),
+            "StringNotLike" => (true, "StringLike"),
             other => (false, other),
         };
         assert!(
-            ["StringEquals", "ArnEquals", "ArnLike", "Bool"].contains(&operator),
+            ["StringEquals", "StringLike", "ArnEquals", "ArnLike", "Bool"].contains(&operator),
             "{operator} is not evaluated here"
         );
         keys.as_object().unwrap().iter().all(|(key, wanted)| {
             let found = context.get(key.as_str());
+            if let (Some(absent), None) = (absent, found) {
+                return absent;
+            }
             let fits = found.is_some_and(|found| texts(wanted).iter().any(|w| matches(w, found)));
             fits != negated
         })

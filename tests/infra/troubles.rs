@@ -20,6 +20,7 @@ use writerlink_engine::worker::Until;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
 use writerlink_sim::fleet::{FleetConfig, Running};
 use writerlink_sim::health::ProbeResponse;
+use writerlink_sim::world::instances;
 
 use crate::rig::log::Log;
 use crate::rig::{Rig, in_its_own_runtime};
@@ -81,6 +82,7 @@ pub(crate) fn lines(of: &InstallationName) -> Vec<Value> {
             lines.extend(paused_and_tampered_with(&of).await);
             lines.extend(never_serving(&of).await);
             lines.extend(overtaken(&of).await);
+            lines.extend(without_a_relay(&of).await);
             lines
         })
     };
@@ -153,6 +155,18 @@ async fn never_serving(of: &InstallationName) -> Vec<Value> {
     let _worker = told.worker("w1");
     told.fails_over(2, 0);
     tokio::time::sleep(20 * MINUTE).await;
+    told.lines()
+}
+
+/// A relay route whose relays never report.
+async fn without_a_relay(of: &InstallationName) -> Vec<Value> {
+    let mut told = Told::new(of).await;
+    let members = instances("billing", 3).unwrap();
+    let route = told.rig.fleet.world.add_relay_route("billing", 3307, &members).unwrap();
+    told.rig.routes = vec![route];
+    let _worker = told.worker("w1");
+    told.fails_over(2, 0);
+    tokio::time::sleep(5 * MINUTE).await;
     told.lines()
 }
 

@@ -449,7 +449,7 @@ fn cursors_join_lists_without_gap_or_overlap_over_filters_and_days() {
         }
     }
     let library = library.open();
-    for options in ["", "--outcome swapped", "--route default", "--route default --outcome swapped"] {
+    for options in ["", "--outcome Moved", "--route default", "--route default --outcome Moved"] {
         let whole = says(&library, &format!("writerlink audit list --output jsonl --limit 10000 {options}"));
         let whole = listed(&whole);
         assert_eq!(whole.len(), if options.contains("outcome") { 35 } else { 70 }, "{options}");

@@ -15,7 +15,7 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     let status = "status --detailed-exitcode --output json";
     let unknown = trial.says(status);
     assert_eq!(unknown.code, 2, "{}{}", unknown.out, unknown.err);
-    assert_eq!(unknown.json()["routes"][0]["standing"], "unknown");
+    assert_eq!(unknown.json()["routes"][0]["state"], "unknown");
     let items = trial.dynamodb().scan().table_name("writerlink-state").send();
     assert_eq!(items.await.unwrap().count, 0, "not even the item of a route never seen");
     let event = trial.sample_path("aurora-failover-completed.eventbridge");
@@ -25,7 +25,7 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     assert_eq!(right.code, 0, "{}{}", right.out, right.err);
     let json = right.json();
     let route = &json["routes"][0];
-    assert_eq!(route["standing"], "right", "{route}");
+    assert_eq!(route["state"], "in-sync", "{route}");
     assert_eq!(route["groups"][0]["targets"][0]["target"], format!("{NEW}:3306"));
     assert_eq!(route["last_move"]["outcome"], "Moved");
     assert_eq!(route["chain"]["seq"], 2);
@@ -51,7 +51,7 @@ async fn an_event_about_a_stranger_is_shown_until_somebody_resolves_it() {
     let wrong = trial.says(status);
     assert_eq!(wrong.code, 2, "{}{}", wrong.out, wrong.err);
     let route = &wrong.json()["routes"][0];
-    assert_eq!(route["standing"], "wrong", "{route}");
+    assert_eq!(route["state"], "out-of-sync", "{route}");
     assert_eq!(route["unresolved_event"]["reason"], "UnknownInstance", "{route}");
     assert_eq!(trial.says("plan aurora-source --detailed-exitcode").code, 2);
     let ack = trial.says("ack aurora-source --reason seen --yes");

@@ -66,7 +66,7 @@ async fn an_answer_costs_one_query_a_page_and_goes_on_where_it_ended() {
     let whole = done(desk.says("audit list --output jsonl").await);
     let whole = ids(&whole.out);
     assert_eq!(whole.len(), 40);
-    for (options, of_all) in [("", 40), ("--route orders", 20), ("--route orders --outcome swapped", 10)] {
+    for (options, of_all) in [("", 40), ("--route orders", 20), ("--route orders --outcome Moved", 10)] {
         let (mut joined, mut cursor) = (Vec::new(), String::new());
         loop {
             let before = queries(&desk);

@@ -95,9 +95,9 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
     let shown = Shown::after_a_day().await;
     let page = text(&shown.get("/").await);
     for part in [
-        "✓ 1 right",
+        "✓ 1 in-sync",
         "Queue: 0 waiting, 0 in flight. Dead letters: 1 waiting",
-        "orders ✓ right orders-2 10.0.2.11:3306",
+        "orders ✓ in-sync orders-2 10.0.2.11:3306",
         "10.0.2.11:3306 healthy",
         "billing weighted",
         "‖ paused",
@@ -155,8 +155,8 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     is_harmless(&answer);
     let page = text(&answer);
     for part in [
-        "✕ 1 wrong",
-        "orders ✕ wrong the event of",
+        "✕ 1 out-of-sync",
+        "orders ✕ out-of-sync the event of",
         "instance somebody-elses is not one of route orders",
         "`writerlink ack orders` leaves it where it is",
         "unresolved event since",
@@ -165,7 +165,7 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
         assert!(page.contains(part), "{part}\n{page}");
     }
     let metrics = shown.get("/metrics").await.body;
-    assert!(metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("\nwriterlink_routes_out_of_sync{installation=\"orders-prod\"} 1\n"), "{metrics}");
     let log = shown.log.lines();
     let mut counted = log.iter().filter_map(|line| line["routes_out_of_sync"].as_u64());
     assert_eq!(counted.next_back(), Some(1), "the log's metric says the same");

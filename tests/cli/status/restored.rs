@@ -36,7 +36,7 @@ async fn differs(desk: &Desk) -> Value {
 
 /// Holds a route's standing, what was found, and the end of the remedy.
 fn shows(route: &Value, (standing, found, newest): (&str, &str, u64), adopts: bool) {
-    assert_eq!(route["standing"], standing, "{route}");
+    assert_eq!(route["state"], standing, "{route}");
     let end = &route["chain_end"];
     assert_eq!((&end["found"], &end["newest_seq"]), (&found.into(), &newest.into()), "{route}");
     let difference = end["difference"].as_str().unwrap();
@@ -85,7 +85,7 @@ async fn a_foreign_row_at_the_next_number_is_out_of_sync_until_adopted() {
     let (desk, _) = moved().await;
     desk.rig.copy_audit_row(0, 3, 5).await;
     let route = differs(&desk).await;
-    shows(&route, ("wrong", "records_beyond_head", 5), true);
+    shows(&route, ("out-of-sync", "records_beyond_head", 5), true);
     let why = route["why"].as_str().unwrap();
     assert!(why.contains("record 5 does not continue the one before it"), "{why}");
 }
@@ -120,7 +120,7 @@ async fn records_that_may_not_be_read_leave_no_route_right() {
     };
     desk.rig.fleet.world.fabric.set_plan(Box::new(plan));
     let route = differs(&desk).await;
-    assert_eq!((&route["standing"], &route["chain_end"]), (&"unknown".into(), &Value::Null));
+    assert_eq!((&route["state"], &route["chain_end"]), (&"unknown".into(), &Value::Null));
     assert_eq!(route["unread"].as_array().unwrap().len(), 1, "{route}");
 }
 

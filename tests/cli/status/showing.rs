@@ -210,8 +210,8 @@ async fn the_formats_carry_the_same_routes() {
     }
     let csv = desk.says("status --output csv").await.out;
     assert_eq!(csv.lines().count(), 3);
-    assert!(csv.starts_with("at,route,standing,why,strategy,mode,instance,target,nlb,"), "{csv}");
-    assert!(csv.contains(",orders,right,"), "{csv}");
+    assert!(csv.starts_with("at,route,state,why,strategy,mode,instance,target,nlb,"), "{csv}");
+    assert!(csv.contains(",orders,in-sync,"), "{csv}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +219,7 @@ async fn on_a_terminal_the_standing_has_its_colour_and_no_line_is_too_wide() {
     let desk = failed_over().await;
     desk.look.set(writerlink::cli::Look::Colour);
     let said = desk.says("status").await;
-    assert!(said.out.contains("\u{1b}[32mright\u{1b}[0m"), "{:?}", said.out);
+    assert!(said.out.contains("\u{1b}[32min-sync\u{1b}[0m"), "{:?}", said.out);
     assert!(said.out.contains("\u{1b}[1munknown\u{1b}[0m"), "{:?}", said.out);
     desk.look.set(writerlink::cli::Look::Plain);
     for line in ["status", "status orders"] {

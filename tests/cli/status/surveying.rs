@@ -33,7 +33,7 @@ async fn a_route_that_is_moved_while_it_is_looked_at_is_not_called_wrong() {
     let (said, ()) = tokio::join!(desk.says("status --output json"), moving);
     let route = &said.rows("routes")[0];
     assert_eq!(route["desired"]["instance"], "orders-2", "{route}");
-    assert_eq!(route["standing"], "moving", "{route}");
+    assert_eq!(route["state"], "converging", "{route}");
     drop(worker);
 }
 

@@ -51,7 +51,7 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
     let json = desk.says("status --output json").await.rows("routes");
-    assert_eq!(json[0]["standing"], "unknown");
+    assert_eq!(json[0]["state"], "unknown");
     assert_eq!(json[0]["desired"]["instance"], "orders-2");
     assert_eq!(json[0]["unread"].as_array().unwrap().len(), 1);
     assert!(json[0]["groups"][0]["targets"].is_null());

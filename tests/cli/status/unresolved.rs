@@ -66,7 +66,7 @@ async fn a_promoted_instance_missing_in_the_map_is_shown_with_its_remedy() {
     assert!(said.out.contains(&unresolved), "{}", said.out);
     let json = desk.says("status --output json").await;
     let route = &json.rows("routes")[0];
-    assert_eq!(route["standing"], "wrong");
+    assert_eq!(route["state"], "out-of-sync");
     let open = &route["unresolved_event"];
     assert_eq!(
         (&open["outcome"], &open["reason"], &open["event_key"]),
@@ -157,7 +157,7 @@ async fn sources_in_conflict_are_shown_by_every_reader_of_the_state() {
     let json = desk.says("status --detailed-exitcode --output json").await;
     assert_eq!(json.code, 2);
     let route = &json.rows("routes")[0];
-    assert_eq!(route["standing"], "unknown");
+    assert_eq!(route["state"], "unknown");
     assert_eq!(route["source_conflict"]["reason"], "SourcesUnclear");
     assert_eq!(route["source_conflict"]["by"], "timer");
     let detail = desk.says("status orders").await.out;
@@ -184,7 +184,7 @@ async fn left_open_by(event: impl Fn(&Rig) -> RdsEvent) -> Desk {
 
 async fn standing(desk: &Desk) -> String {
     let said = desk.says("status --output json").await;
-    let standing = &said.rows("routes")[0]["standing"];
+    let standing = &said.rows("routes")[0]["state"];
     standing.as_str().unwrap().to_owned()
 }
 
@@ -206,7 +206,7 @@ async fn an_unreadable_name_leaves_a_route_unknown_until_a_readable_event() {
     let worker = desk.rig.start("w2");
     desk.rig.fleet.world.deliver(&desk.rig.completed(0, 1, 900));
     desk.pass(MINUTE).await;
-    assert_eq!(standing(&desk).await, "right");
+    assert_eq!(standing(&desk).await, "in-sync");
     drop(worker);
 }
 
@@ -218,7 +218,7 @@ async fn an_old_event_that_newer_evidence_answers_changes_nothing() {
         ..rig.completed(0, 2, 0)
     };
     let desk = left_open_by(old).await;
-    assert_eq!(standing(&desk).await, "right");
+    assert_eq!(standing(&desk).await, "in-sync");
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +228,7 @@ async fn an_ack_resolves_an_event_on_a_route_that_does_not_flap() {
         ..rig.completed(0, 2, 600)
     };
     let desk = left_open_by(stranger).await;
-    assert_eq!(standing(&desk).await, "wrong");
+    assert_eq!(standing(&desk).await, "out-of-sync");
     let said = desk.says("ack orders --reason seen --dry-run").await;
     assert_eq!(said.code, 0, "{}", said.err);
     for part in ["acknowledges: the event of", "stranger-1 is not one of route orders"] {
@@ -237,15 +237,15 @@ async fn an_ack_resolves_an_event_on_a_route_that_does_not_flap() {
     }
     let ack = "ack orders --reason seen --yes --output json";
     assert_eq!(desk.says(ack).await.outcomes(), ["InForce"]);
-    assert_eq!(standing(&desk).await, "right");
+    assert_eq!(standing(&desk).await, "in-sync");
     assert_eq!(desk.says(ack).await.outcomes(), ["Nothing"]);
     // A late copy is settled already; what a person hands in again is another event.
     let worker = desk.rig.start("w2");
     desk.rig.fleet.world.deliver(&stranger(&desk.rig));
     desk.pass(MINUTE).await;
-    assert_eq!(standing(&desk).await, "right");
+    assert_eq!(standing(&desk).await, "in-sync");
     let file = desk.file_with(&eventbridge(&stranger(&desk.rig)));
     assert_eq!(desk.says(&format!("replay {file}")).await.code, 5);
-    assert_eq!(standing(&desk).await, "wrong");
+    assert_eq!(standing(&desk).await, "out-of-sync");
     drop(worker);
 }

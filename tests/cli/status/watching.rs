@@ -27,7 +27,7 @@ async fn without_a_terminal_every_look_is_one_document_on_a_line() {
         let documents: Vec<serde_json::Value> =
             said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(documents.len(), 3, "at 0, 5 and 10 seconds");
-        assert!(documents.iter().all(|document| document["version"] == 1));
+        assert!(documents.iter().all(|document| document["version"] == 2));
         assert_ne!(documents[0]["at"], documents[1]["at"]);
         assert_eq!(documents[0]["queue"]["visible"], 0);
     }

@@ -125,7 +125,7 @@ fn evidence_that_is_held_back_is_where_the_route_should_point() {
     let held = judged(&control, &[healthy(2)]);
     assert_eq!(held.health, RouteHealth::Held);
     assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
-    assert!(held.why.ends_with(&format!("held back: paused {}", stop())));
+    assert!(held.why.ends_with(&format!("held: paused {}", stop())));
     assert_eq!(judged(&control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
@@ -147,7 +147,7 @@ fn an_observing_route_is_judged_by_where_it_would_have_gone() {
     let control = Assignment { waiting: Some(waiting()), ..Assignment::default() };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
     assert_eq!(wrong.health, RouteHealth::Held);
-    assert!(wrong.why.ends_with("held back: the route only observes"), "{}", wrong.why);
+    assert!(wrong.why.ends_with("held: the route only observes"), "{}", wrong.why);
     assert_eq!(judged_on(&observing, &control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 

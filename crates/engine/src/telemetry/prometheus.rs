@@ -162,9 +162,9 @@ mod tests {
             tally.tell(&WorkerEvent::Summary(Summary { routes: 3, looks, diverged, ..Summary::default() }));
         }
         let text = tally.text(&tally.registry()).unwrap();
-        assert!(text.contains("\nwriterlink_looks_total{installation=\"w\"} 17\n"), "{text}");
+        assert!(text.contains("\nwriterlink_reconcile_passes_total{installation=\"w\"} 17\n"), "{text}");
         let gauge =
-            "# TYPE writerlink_route_diverged gauge\nwriterlink_route_diverged{installation=\"w\"} 1\n";
+            "# TYPE writerlink_routes_out_of_sync gauge\nwriterlink_routes_out_of_sync{installation=\"w\"} 1\n";
         assert!(text.contains(gauge), "{text}");
     }
 

@@ -106,7 +106,7 @@ metrics! {
     /// taken, progress of the groups in hand. The timer does not count.
     RECEIVE_LOOP_PASSES = Counter "receive_loop_passes" by Nothing;
     /// Looks of the timer.
-    RECONCILE_PASSES = Counter "looks" by Nothing;
+    RECONCILE_PASSES = Counter "reconcile_passes" by Nothing;
     /// Looks that could not be made.
     RECONCILE_FAILURES = Counter "reconcile_failures" by Nothing;
     /// Routes that differ from what their sources say and stay so, and that no person holds back; and those with an
