@@ -16,6 +16,7 @@ mod intake;
 mod man;
 mod orders;
 mod plan;
+mod relay;
 mod render;
 mod replay;
 mod run;
@@ -43,7 +44,7 @@ use writerlink_core::model::names::RouteName;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::{AuditReader, Ledger, Ports, Queue};
+use writerlink_engine::ports::{AuditReader, Clock, Ledger, Ports, Queue, RelayReports};
 use writerlink_engine::text::clean_lines;
 use writerlink_engine::worker::Until;
 
@@ -106,6 +107,16 @@ pub trait Connect {
     /// What an attempt needs. The queue of these ports is none: see [`Connect::queue`].
     async fn ports(&self, config: &Config) -> Result<Ports, Failure>;
 
+    /// What a relay's agent needs.
+    async fn relay_ports(&self, _: &Config) -> Result<RelayPorts, Failure> {
+        Err(Failure::told(
+            "no agent can run here".to_owned(),
+            "relays read the ledger of a deployed installation".to_owned(),
+            "run it beside HAProxy (docs/relay.md)".to_owned(),
+            Exit::Error,
+        ))
+    }
+
     /// The queue of events, which only the worker needs.
     async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure>;
 
@@ -120,6 +131,16 @@ pub trait Connect {
 
     /// This process, for whoever writes to the ledger.
     fn process(&self) -> Result<ProcessContext, Failure>;
+}
+
+/// What a relay's agent needs of the ledger, and time.
+pub struct RelayPorts {
+    /// The routes' states.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where the relay reports.
+    pub reports: Arc<dyn RelayReports>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What is recorded: the ledger, and the audit's reading side.
@@ -228,6 +249,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
         Command::Unfreeze(unfreeze) => orders::run(unfreeze.into(), &global, session).await,
         Command::Adopt(adopt) => orders::adopt(adopt, &global, session).await,
         Command::Healthcheck => healthcheck::run(&global, session).await,
+        Command::Relay(args) => relay::relay(&args, &global, session).await,
     }
 }
 

@@ -8,7 +8,7 @@ use aws_config::{Region, SdkConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
-use crate::cli::{Connect, Exit, Failure, Made, OpenQueue, ProcessContext, ReadPorts, Resource};
+use crate::cli::{Connect, Exit, Failure, Made, OpenQueue, ProcessContext, ReadPorts, RelayPorts, Resource};
 use crate::config::{Config, Env, NameServers, QueueRef};
 use writerlink_aws::config::sdk_config;
 use writerlink_aws::databases::AwsDatabases;
@@ -23,7 +23,7 @@ use writerlink_aws::{dynamodb, identity, setup};
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::ids::Owner;
 use writerlink_engine::ports::installation::Installation;
-use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, NoRelays, Ports, StaticMap};
+use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use writerlink_engine::system_clock::SystemClock;
 
 /// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
@@ -155,7 +155,7 @@ impl Connect for Aws<'_> {
         let elb = aws_sdk_elasticloadbalancingv2::Client::new(self.sdk(config).await?);
         let ledger = Arc::new(self.ledger(config).await?);
         Ok(Ports {
-            relays: Arc::new(NoRelays),
+            relays: Arc::clone(&ledger) as _,
             queue: Arc::new(NoQueue),
             audit: Arc::clone(&ledger) as _,
             ledger,
@@ -164,6 +164,11 @@ impl Connect for Aws<'_> {
             databases: self.databases(config).await?,
             clock: Arc::clone(&self.clock) as _,
         })
+    }
+
+    async fn relay_ports(&self, config: &Config) -> Result<RelayPorts, Failure> {
+        let ledger = Arc::new(self.ledger(config).await?);
+        Ok(RelayPorts { reports: Arc::clone(&ledger) as _, ledger, clock: Arc::clone(&self.clock) as _ })
     }
 
     async fn queue(&self, config: &Config) -> Result<OpenQueue, Failure> {

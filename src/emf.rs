@@ -25,7 +25,7 @@ use writerlink_core::model::time::Timestamp;
 pub use writerlink_engine::telemetry::measure::INSTALLATION;
 use writerlink_engine::telemetry::measure::{
     ATTEMPT_MS, CALLS_THROTTLED, CHAIN_BROKEN, LEASE_LOST, MOVED_MS, Metric, REGISTERED_MS,
-    TARGETS_NOT_HEALTHY, TRANSITIONS_FAILED, metrics,
+    RELAYS_NOT_SWITCHED, TARGETS_NOT_HEALTHY, TRANSITIONS_FAILED, metrics,
 };
 use writerlink_engine::text::{clean, clean_json};
 
@@ -43,8 +43,8 @@ const NESTED: [&str; 4] = [METRICS, "before", "after", "steps"];
 
 /// What an alarm looks at over all routes together: these are written by installation alone too, beside the dimensions
 /// of their line. The others are not, since a series costs by the month.
-const OF_ALL_ROUTES: [Metric; 5] =
-    [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, TARGETS_NOT_HEALTHY, CHAIN_BROKEN];
+const OF_ALL_ROUTES: [Metric; 6] =
+    [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, TARGETS_NOT_HEALTHY, RELAYS_NOT_SWITCHED, CHAIN_BROKEN];
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

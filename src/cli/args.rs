@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod man;
 mod orders;
+mod relay;
 mod status;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use crate::cli::args::man::ManPages;
 pub use crate::cli::args::orders::{
     Adopt, Freeze, Lift, Pause, PinArgs, REASON_CHARS_MAX, Saying, Swap, Unfreeze,
 };
+pub use crate::cli::args::relay::{RelayArgs, RelayCommand};
 pub use crate::cli::args::status::Status;
 use crate::telemetry::LogFormat;
 use writerlink_core::model::names::{InstanceId, RouteName};
@@ -136,6 +138,15 @@ pub enum Command {
         #[arg(long)]
         drain: bool,
     },
+    /// Run the agent beside HAProxy, for routes with strategy "relay"
+    ///
+    /// HAProxy asks it about each server (`relay.agent_address`); it answers from strongly consistent reads of the ledger,
+    /// and not at all when it is not certain, so that HAProxy keeps its state. A change is also pushed over HAProxy's socket
+    /// (`relay.admin_socket`). It writes its own report and nothing else. SIGTERM or SIGINT stops it.
+    #[command(
+        after_help = "Examples:\n  writerlink relay --config writerlink.toml --log json\n  writerlink relay config"
+    )]
+    Relay(RelayArgs),
     /// Show what would be done, and do nothing
     ///
     /// Nothing is written, not even to the ledger. For a ROUTE: the calls that are missing for its group to be

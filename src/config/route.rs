@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use crate::config::checks::Identity;
 use crate::config::findings::{Findings, Found, Origin};
 use crate::config::policy::Asks;
+use crate::config::relay::Fits;
 use crate::config::section::{Number, Section};
 use crate::config::source::Written;
-use crate::config::relay::Fits;
 use crate::config::strategy::{Kind, rule_of};
 use crate::config::words::{Keyword as _, Rule};
 use crate::config::{

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
 
 use crate::config::findings::{Findings, Found, Place};
 use crate::config::relay;

@@ -14,6 +14,7 @@ mod ledger;
 mod ledger_scripted;
 mod listeners;
 mod rds;
+mod relay;
 mod resolvers;
 mod sqs;
 mod sqs_scripted;

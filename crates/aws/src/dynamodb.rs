@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `state` | `pk` | `route#NAME`: generation, lease, desired target, chain head; `event#KEY`: the idempotency record |
 //! | `audit` | `route`, `seq` | one record each; indexes `by-day` (`day`, `at_route_seq`) and `by-event` (`event_key`, `seq`) |
+//! | `state` | `pk` | `relay#00` to `relay#15`: what relays report; written by their agents alone |
 //!
-//! The API actions used are `GetItem`, `BatchGetItem`, `Query`, `ExecuteStatement` and `ExecuteTransaction`, no others, so the
-//! worker's role needs no `PutItem`, `UpdateItem`, `DeleteItem` or `BatchWriteItem` (see `statements`). The
+//! The worker uses `GetItem`, `BatchGetItem`, `Query`, `ExecuteStatement` and `ExecuteTransaction`, so its role needs no `PutItem`, `UpdateItem`, `DeleteItem` or `BatchWriteItem` (see `statements`). The
 //! one code serves AWS, a stand-in, and the engine of the embedded world.
 
 pub mod audit;
@@ -14,6 +14,7 @@ mod commit;
 
 pub mod items;
 pub mod records;
+mod relay;
 pub(super) mod statements;
 mod tables;
 

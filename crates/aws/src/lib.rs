@@ -9,6 +9,7 @@ pub mod dns;
 pub mod dynamodb;
 pub mod elbv2;
 pub mod error;
+pub mod haproxy;
 pub mod identity;
 pub mod installation;
 pub mod listeners;

@@ -6,6 +6,7 @@ pub mod audit_chain;
 pub mod audit_query;
 pub mod health;
 pub mod ports;
+pub mod relay;
 pub mod schema;
 pub mod survey;
 pub mod system_clock;

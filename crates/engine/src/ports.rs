@@ -309,6 +309,13 @@ pub trait Relays: Send + Sync {
     async fn reports(&self) -> Result<Vec<RelayReport>, CallError>;
 }
 
+/// Where an agent reports.
+#[async_trait]
+pub trait RelayReports: Send + Sync {
+    /// Writes the report of this relay in the place of its last one. It takes a place of its own at the first report.
+    async fn report(&self, report: &RelayReport) -> Result<(), CallError>;
+}
+
 /// An installation without relays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoRelays;

@@ -15,6 +15,7 @@ mod field;
 pub mod kept;
 mod lambda;
 pub mod record;
+pub mod relay;
 mod sns;
 mod text;
 

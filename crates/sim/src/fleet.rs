@@ -17,7 +17,7 @@ use writerlink_core::model::ids::Owner;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::{Attempts, MOVES_PER_MINUTE_MAX, Reconciler, RecordAuthor};
-use writerlink_engine::ports::{CallError, NoRelays, Ports};
+use writerlink_engine::ports::{CallError, Ports};
 use writerlink_engine::telemetry::event::EventSink;
 use writerlink_engine::timer::Reconciling;
 use writerlink_engine::worker::{Limits, Until, Worker};
@@ -88,7 +88,7 @@ impl Fleet {
     pub fn ports(&self, process: &Arc<Process>) -> Ports {
         let ledger = Arc::new(self.dynamo.ledger(process));
         Ports {
-            relays: Arc::new(NoRelays),
+            relays: Arc::clone(&ledger) as _,
             queue: self.world.queue(process),
             audit: Arc::clone(&ledger) as _,
             ledger,

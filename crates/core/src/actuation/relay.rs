@@ -44,6 +44,13 @@ impl RelayName {
     }
 }
 
+impl Default for RelayName {
+    /// Where nothing tells relays apart.
+    fn default() -> Self {
+        Self("relay".to_owned())
+    }
+}
+
 impl fmt::Display for RelayName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -207,8 +207,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
         ),
         (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => settled(
             Reason::NoSources,
-            "the event does not say who writes, or where; and the route has no discovery source"
-                .to_owned(),
+            "the event does not say who writes, or where; and the route has no discovery source".to_owned(),
         ),
         (Claim::RequireReading, _) => {
             ask("the event does not say who writes, or where: the sources are asked")

@@ -163,8 +163,7 @@ mod tests {
         }
         let text = tally.text(&tally.registry()).unwrap();
         assert!(text.contains("\nwriterlink_reconcile_passes_total{installation=\"w\"} 17\n"), "{text}");
-        let gauge =
-            "# TYPE writerlink_routes_out_of_sync gauge\nwriterlink_routes_out_of_sync{installation=\"w\"} 1\n";
+        let gauge = "# TYPE writerlink_routes_out_of_sync gauge\nwriterlink_routes_out_of_sync{installation=\"w\"} 1\n";
         assert!(text.contains(gauge), "{text}");
     }
 
