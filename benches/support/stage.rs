@@ -46,7 +46,7 @@ struct Moved {
 }
 
 impl EventSink for Moved {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         if let WorkerEvent::Attempt(report) = happening
             && report.ended.outcome() == Some(Outcome::Moved)
         {

@@ -60,7 +60,7 @@ pub use crate::attempt::recover::{CHAIN_BROKEN, RECOVERED_MAX};
 pub use crate::attempt::report::AttemptResult;
 pub use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
-pub use crate::attempt::states::{LedgerNews, StateStore};
+pub use crate::attempt::states::{LedgerFinding, StateStore};
 use crate::attempt::steps::Steps;
 pub use crate::attempt::tick::PassResult;
 pub use crate::attempt::tick::PeriodicPass;

@@ -49,7 +49,7 @@ struct Signs {
 struct TimerSigns {
     went_round: Duration,
     /// When the oldest look began that was under way then.
-    oldest_look: Option<Duration>,
+    oldest_pass: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +132,7 @@ impl Liveness {
                 let mut expected = vec![(WorkerComponent::Receiving, signs.turned, RECEIVING_SILENT_MAX)];
                 if let Some(timer) = timer {
                     expected.push((WorkerComponent::Timer, timer.went_round, TIMER_SILENT_MAX));
-                    let look = timer.oldest_look;
+                    let look = timer.oldest_pass;
                     expected.extend(look.map(|began| (WorkerComponent::Look, began, LOOK_MAX)));
                 }
                 expected
@@ -149,19 +149,19 @@ impl Liveness {
 }
 
 impl EventSink for Liveness {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         let now = self.clock.monotonic();
         let mut signs = self.signs();
         match happening {
             WorkerEvent::Started { with_timer } => {
                 signs.turned = now;
-                signs.timer = with_timer.then_some(TimerSigns { went_round: now, oldest_look: None });
+                signs.timer = with_timer.then_some(TimerSigns { went_round: now, oldest_pass: None });
             }
-            WorkerEvent::Turned => signs.turned = now,
+            WorkerEvent::LoopPassed => signs.turned = now,
             WorkerEvent::Summary(summary) => {
                 signs.timer = Some(TimerSigns {
                     went_round: now,
-                    oldest_look: summary.oldest_look.map(|age| now.saturating_sub(age)),
+                    oldest_pass: summary.oldest_pass.map(|age| now.saturating_sub(age)),
                 });
             }
             WorkerEvent::Stopping { within, .. } => {
@@ -218,11 +218,11 @@ impl Readiness {
 }
 
 impl EventSink for Readiness {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         match happening {
             WorkerEvent::Received(_) => self.queue.store(true, Ordering::Relaxed),
             WorkerEvent::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
-            WorkerEvent::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
+            WorkerEvent::Summary(summary) if summary.passes > summary.failed => self.ledger_was_read(),
             WorkerEvent::Stopping { .. } => self.stopping.store(true, Ordering::Relaxed),
             _ => {}
         }

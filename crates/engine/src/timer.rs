@@ -182,7 +182,7 @@ impl Timer {
                 },
                 Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
                     Ok(looked) => rounds.take(&self, looked, interval),
-                    Err(error) => self.observer.tell(&WorkerEvent::Panicked(&error.to_string())),
+                    Err(error) => self.observer.record(&WorkerEvent::Panicked(&error.to_string())),
                 },
                 () = self.clock.sleep(wait) => {}
             }
@@ -205,15 +205,15 @@ impl Timer {
             let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&timer.routes));
             let compared = timer.maps.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
-                observer.tell(&WorkerEvent::MapNotCompared { route, error });
+                observer.record(&WorkerEvent::MapNotCompared { route, error });
             }
             timer.tell_ledger_news(route);
             for noted in &noted {
-                observer.tell(&WorkerEvent::Noted { route, noted });
+                observer.record(&WorkerEvent::TimerRecorded { route, noted });
             }
             match &look {
-                PassResult::Acted(report) => observer.tell(&WorkerEvent::Attempt(report)),
-                PassResult::Failed(error) => observer.tell(&WorkerEvent::LookFailed { route, error }),
+                PassResult::Acted(report) => observer.record(&WorkerEvent::Attempt(report)),
+                PassResult::Failed(error) => observer.record(&WorkerEvent::ReconcileFailed { route, error }),
                 PassResult::Right
                 | PassResult::Following(_)
                 | PassResult::Confirm
@@ -229,7 +229,7 @@ impl Timer {
 
     fn tell_ledger_news(&self, route: &Route) {
         if let Some(news) = self.states.take_ledger_news(&route.name) {
-            self.observer.tell(&WorkerEvent::of_ledger(route, &news));
+            self.observer.record(&WorkerEvent::of_ledger(route, &news));
         }
     }
 }
@@ -399,14 +399,14 @@ impl Schedule {
         };
         let began = self.seats.iter().filter_map(|seat| seat.began);
         let oldest = began.chain(chains.began()).min();
-        timer.observer.tell(&WorkerEvent::Summary(Summary {
+        timer.observer.record(&WorkerEvent::Summary(Summary {
             routes: self.seats.len(),
-            looks: std::mem::take(&mut self.looks),
+            passes: std::mem::take(&mut self.looks),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.diverged(chains),
+            out_of_sync: self.diverged(chains),
             paused_long: watched().filter(long).count(),
-            flapping: watched().filter(|watched| watched.is_flapping).count(),
-            oldest_look: oldest.map(|began| now.saturating_sub(began)),
+            flap_protected: watched().filter(|watched| watched.is_flapping).count(),
+            oldest_pass: oldest.map(|began| now.saturating_sub(began)),
         }));
     }
 }

@@ -136,7 +136,7 @@ impl Worker {
             Until::Drained => self.clone(),
         };
         let with_timer = !timer.is_empty();
-        self.tell(&WorkerEvent::Started { with_timer });
+        self.record(&WorkerEvent::Started { with_timer });
         let warming = worker.clone();
         groups.spawn(async move { warming.warm_up().await });
         tokio::pin!(shutdown);
@@ -156,7 +156,7 @@ impl Worker {
             self.turned(&mut turns);
             match received {
                 Err(error) => {
-                    self.tell(&WorkerEvent::QueueFailed(&error));
+                    self.record(&WorkerEvent::QueueFailed(&error));
                     failures += 1;
                     let pause = retry_after(failures, self.clock.random());
                     tokio::select! {
@@ -226,7 +226,7 @@ impl Worker {
 
     /// Begins to work on what was received, each group in a task of its own.
     fn begin(&self, messages: Vec<Message>, groups: &mut JoinSet<()>) {
-        self.tell(&WorkerEvent::Received(messages.len()));
+        self.record(&WorkerEvent::Received(messages.len()));
         if may_be_more(&messages) {
             self.reconciler.queue().more_may_come();
         }
@@ -240,7 +240,7 @@ impl Worker {
         match self.queue.depth().await {
             Ok(depth) => depth == Depth::default(),
             Err(error) => {
-                self.tell(&WorkerEvent::QueueFailed(&error));
+                self.record(&WorkerEvent::QueueFailed(&error));
                 false
             }
         }
@@ -250,7 +250,7 @@ impl Worker {
         if let Some(Err(error)) = ended
             && error.is_panic()
         {
-            self.tell(&WorkerEvent::Panicked(&error.to_string()));
+            self.record(&WorkerEvent::Panicked(&error.to_string()));
         }
     }
 
@@ -281,17 +281,17 @@ impl Worker {
             Ok(Parsed::Drill(events)) => {
                 for told in drill::told(&self.dry_run, &self.routes, &events).await {
                     let reason = &told;
-                    self.tell(&WorkerEvent::Ignored { message, reason });
+                    self.record(&WorkerEvent::Ignored { message, reason });
                 }
                 return Disposition::Delete;
             }
             Ok(Parsed::Ignored(reason)) => {
-                self.tell(&WorkerEvent::Ignored { message, reason: &reason });
+                self.record(&WorkerEvent::Ignored { message, reason: &reason });
                 return Disposition::Delete;
             }
             Err(malformed) => {
                 let reason = malformed.to_string();
-                self.tell(&WorkerEvent::Malformed { message, reason: &reason });
+                self.record(&WorkerEvent::Malformed { message, reason: &reason });
                 return Disposition::DeadLetter;
             }
         };
@@ -309,7 +309,7 @@ impl Worker {
                     self.nudge(Wake::Every);
                 }
                 let reason = &routing::why_no_route(&self.routes, event).to_string();
-                self.tell(&WorkerEvent::Ignored { message, reason });
+                self.record(&WorkerEvent::Ignored { message, reason });
             }
         }
         worst
@@ -328,13 +328,13 @@ impl Worker {
         self.progress.notify_one();
         self.learn(&report);
         if let Some(news) = self.reconciler.states().take_ledger_news(&route.name) {
-            self.tell(&WorkerEvent::of_ledger(route, &news));
+            self.record(&WorkerEvent::of_ledger(route, &news));
         }
         let waits = matches!(report.ended, AttemptResult::Waits(..));
         // It was told when it came first, and nothing has happened since.
         let is_told = waits && report.steps.is_empty() && hand.deliveries() > 1;
         if !is_told {
-            self.tell(&WorkerEvent::Attempt(&report));
+            self.record(&WorkerEvent::Attempt(&report));
         }
         // Nor is there anything to be seen before its turn.
         if !waits {
@@ -366,13 +366,13 @@ impl Worker {
     fn note_kept(&self, message: &Message, call: &'static str, kept: Result<Extended, CallError>) {
         match kept {
             Ok(Extended::Ours) => {}
-            Ok(Extended::Gone) => self.tell(&WorkerEvent::VisibilityLost { message, call }),
-            Err(error) => self.tell(&WorkerEvent::QueueFailed(&error)),
+            Ok(Extended::Gone) => self.record(&WorkerEvent::VisibilityLost { message, call }),
+            Err(error) => self.record(&WorkerEvent::QueueFailed(&error)),
         }
     }
 
-    fn tell(&self, happening: &WorkerEvent<'_>) {
-        self.observer.tell(happening);
+    fn record(&self, happening: &WorkerEvent<'_>) {
+        self.observer.record(happening);
     }
 }
 

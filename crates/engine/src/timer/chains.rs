@@ -63,7 +63,7 @@ impl Chains {
                 Ok(verified) => self.take(verified),
                 Err(error) => {
                     let what = error.to_string();
-                    timer.observer.tell(&WorkerEvent::Panicked(&what));
+                    timer.observer.record(&WorkerEvent::Panicked(&what));
                 }
             }
         }
@@ -95,11 +95,11 @@ fn verify(timer: &Arc<Timer>, n: usize) -> impl Future<Output = Verified> + use<
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
-                observer.tell(&WorkerEvent::ChainBroken { route, broken: &broken });
+                observer.record(&WorkerEvent::ChainBroken { route, broken: &broken });
                 Some(true)
             }
             Err(error) => {
-                observer.tell(&WorkerEvent::LookFailed { route, error: &error });
+                observer.record(&WorkerEvent::ReconcileFailed { route, error: &error });
                 (error.code == CHAIN_BROKEN).then_some(true)
             }
         };

@@ -669,8 +669,8 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_program_is_told_apart_from_a_broken_one() {
-        let text = canonical(&golden_record()).replace("\"format\":1", "\"format\":2");
-        assert!(matches!(parse(&text), Err(UnreadableRecord::Format(2))));
+        let text = canonical(&golden_record()).replace("\"format\":2", "\"format\":3");
+        assert!(matches!(parse(&text), Err(UnreadableRecord::Format(3))));
         assert!(matches!(parse("{}"), Err(UnreadableRecord::Shape(_))));
     }
 

@@ -57,7 +57,7 @@ impl Worker {
         };
         if changed {
             let (at_most, of) = (self.places(), self.limits.groups_max);
-            self.tell(&WorkerEvent::Room { at_most, of });
+            self.record(&WorkerEvent::ConcurrencyLimit { at_most, of });
         }
     }
 }

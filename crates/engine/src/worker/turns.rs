@@ -38,13 +38,13 @@ pub(super) struct Turns {
 impl Worker {
     /// The receiving loop has turned. The first turn is told at once, so that a worker shows early that it receives.
     pub(super) fn turned(&self, turns: &mut Turns) {
-        self.tell(&WorkerEvent::Turned);
+        self.record(&WorkerEvent::LoopPassed);
         turns.count += 1;
         let now = self.clock.monotonic();
         let lately = |told| now.saturating_sub(told) < TOLD_EVERY;
         if turns.told.is_none_or(|told| !lately(told)) {
             turns.told = Some(now);
-            self.tell(&WorkerEvent::Turns(std::mem::take(&mut turns.count)));
+            self.record(&WorkerEvent::LoopPasses(std::mem::take(&mut turns.count)));
         }
     }
 }
