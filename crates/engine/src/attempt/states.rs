@@ -108,7 +108,7 @@ impl StateStore {
 
     /// What was found out about the route's ledger since this was asked last.
     #[must_use]
-    pub fn take_ledger_news(&self, route: &RouteName) -> Option<LedgerFinding> {
+    pub fn take_ledger_finding(&self, route: &RouteName) -> Option<LedgerFinding> {
         self.news.with(route, |told| told.next.take())
     }
 
@@ -173,7 +173,7 @@ impl StateStore {
         steps.call(name, commit).await
     }
 
-    /// Commits a record of the timer's; the state after it, or nothing when somebody else wrote first.
+    /// Commits a record of the timer. Returns the new state, or `None` when another process wrote first.
     pub(super) async fn note(
         &self,
         from: &RouteState,
@@ -203,7 +203,7 @@ impl StateStore {
         self.author.entry(about, state, kind)
     }
 
-    /// The same for a record that nobody's lease stands behind: it fences off whoever held one.
+    /// Like `entry`, for a record without a lease. Its new generation fences off a lease holder.
     pub(super) fn entry_of_note(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
         Entry { generation: state.control.generation.next(), attempt: 1, ..self.entry(task, state, kind) }
     }

@@ -163,8 +163,8 @@ impl Reconciler {
                 continue;
             };
             self.ensure_lease(task, held).await?;
-            let looking = self.groups.observe(group);
-            let rows = match task.steps.call("DescribeTargetHealth", looking).await {
+            let read = self.groups.observe(group);
+            let rows = match task.steps.call("DescribeTargetHealth", read).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     unread = Some(error);
@@ -201,7 +201,7 @@ impl RouteReader {
     }
 
     /// What the load balancer shows of a route, and what is missing of it.
-    pub(super) async fn sight(
+    pub(super) async fn observe_route(
         &self,
         route: &Route,
         desired: &Desired,

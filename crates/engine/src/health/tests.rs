@@ -56,7 +56,7 @@ fn the_timer_does_not_speak_for_the_receiving_loop() {
     liveness.record(&summary(None));
     assert_eq!(silent(&liveness), []);
     clock.advance(SECOND);
-    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
+    assert_eq!(silent(&liveness), [WorkerComponent::ReceiveLoop]);
     liveness.record(&WorkerEvent::LoopPassed);
     assert_eq!(silent(&liveness), [], "one turn makes it well again");
 }
@@ -75,14 +75,14 @@ fn the_receiving_loop_does_not_speak_for_the_timer() {
 fn a_timer_that_goes_round_beside_a_look_without_end_is_unwell() {
     let (clock, liveness) = started(true);
     let mut age = Duration::ZERO;
-    while age < LOOK_MAX {
+    while age < PASS_AGE_MAX {
         assert_eq!(silent(&liveness), [], "{age:?}");
         clock.advance(SUMMARY_EVERY);
         age += SUMMARY_EVERY;
         liveness.record(&WorkerEvent::LoopPassed);
         liveness.record(&summary(Some(age)));
     }
-    assert_eq!(silent(&liveness), [WorkerComponent::Look]);
+    assert_eq!(silent(&liveness), [WorkerComponent::ReconcilePass]);
     liveness.record(&summary(None));
     assert_eq!(silent(&liveness), []);
 }
@@ -107,7 +107,7 @@ fn a_call_of_the_queue_or_an_attempt_is_no_turn_of_the_receiving_loop() {
     );
     liveness.record(&WorkerEvent::QueueFailed(&error));
     liveness.record(&WorkerEvent::Panicked("at a test"));
-    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
+    assert_eq!(silent(&liveness), [WorkerComponent::ReceiveLoop]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_silence_is_told_with_its_length_and_its_limit() {
     let (clock, liveness) = started(false);
     clock.advance(RECEIVING_SILENT_MAX + 10 * SECOND);
     let told = liveness.silences()[0].to_string();
-    assert_eq!(told, "the receiving loop has not turned for 130 s (120 s at most)");
+    assert_eq!(told, "the receive loop has made no progress for 130 s (120 s at most)");
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub enum WorkerEvent<'a> {
         /// Whether this worker has a reconcile timer.
         with_timer: bool,
     },
-    /// The receive loop made progress: a receive returned or failed, or a group in progress did while all slots are taken.
+    /// The receive loop made progress: a receive returned or failed, or a group in progress did while
+    /// all slots are taken.
     LoopPassed,
     /// The passes of the receive loop since the last such event: once a minute, unless there were none.
     LoopPasses(usize),

@@ -74,7 +74,7 @@ impl EventSink for TracingSink {
             WorkerEvent::LedgerRecovered { route, from, to } => warn!(
                 event = "ledger_recovered",
                 route = route.name.as_str(),
-                "the state table ended at record {from}, the audit table at record {to}; the state was rebuilt from the records"
+                "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
             ),
             WorkerEvent::Summary(Summary { routes, .. }) => {
                 info!(

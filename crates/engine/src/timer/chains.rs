@@ -57,7 +57,7 @@ impl Chains {
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
     /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
-    pub(super) fn go_on(&mut self, timer: &Arc<Timer>, now: Duration) {
+    pub(super) fn poll(&mut self, timer: &Arc<Timer>, now: Duration) {
         while let Some(ended) = self.under_way.try_join_next() {
             match ended {
                 Ok(verified) => self.take(verified),
@@ -91,7 +91,7 @@ fn verify(timer: &Arc<Timer>, n: usize) -> impl Future<Output = Verified> + use<
     async move {
         let (route, observer) = (&timer.routes[n], &timer.observer);
         let checked = timer.chain_check.keep_chain(route).await;
-        timer.tell_ledger_news(route);
+        timer.record_ledger_finding(route);
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {

@@ -46,8 +46,8 @@ impl Worker {
         ends_at.is_none_or(|ends_at| self.clock.monotonic() + ATTEMPT <= *ends_at)
     }
 
-    /// Lets the open receive end, and finishes what is in hand or lets go of it: an attempt that is cut off is resumed
-    /// by the next delivery, like that of a worker that died. Returns how many groups were let go of.
+    /// Lets the open receive end, and finishes or releases work in progress: an attempt that is cut off is resumed by
+    /// the next delivery, like that of a dead worker. Returns how many groups were released.
     pub(super) async fn stop(
         &self,
         open: Option<OpenReceive<'_>>,
