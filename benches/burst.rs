@@ -99,7 +99,7 @@ fn limit(calls: u32) -> Duration {
 struct Nobody;
 
 impl EventSink for Nobody {
-    fn tell(&self, _: &WorkerEvent<'_>) {}
+    fn record(&self, _: &WorkerEvent<'_>) {}
 }
 
 fn started(route: &Route) -> RdsEvent {

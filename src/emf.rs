@@ -260,11 +260,11 @@ mod tests {
     }
 
     fn line(happening: &WorkerEvent<'_>) -> Value {
-        serde_json::from_str(&written(LogFormat::Json, || TracingSink.tell(happening))).unwrap()
+        serde_json::from_str(&written(LogFormat::Json, || TracingSink.record(happening))).unwrap()
     }
 
     fn text(happening: &WorkerEvent<'_>) -> String {
-        written(LogFormat::Text, || TracingSink.tell(happening))
+        written(LogFormat::Text, || TracingSink.record(happening))
     }
 
     fn report() -> Report {
@@ -336,7 +336,7 @@ mod tests {
             WorkerEvent::QueueFailed(&error),
             WorkerEvent::VisibilityLost { message, call: "DeleteMessage" },
             WorkerEvent::Panicked("at the disco"),
-            WorkerEvent::Room { at_most: 32, of: 64 },
+            WorkerEvent::ConcurrencyLimit { at_most: 32, of: 64 },
             WorkerEvent::Released { groups: 3, receive_is_open: true },
         ];
         happenings.iter().map(line).collect()
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn an_events_text_stays_inside_its_json_string_and_on_its_line() {
-        let json = written(LogFormat::Json, || TracingSink.tell(&WorkerEvent::Attempt(&report())));
+        let json = written(LogFormat::Json, || TracingSink.record(&WorkerEvent::Attempt(&report())));
         assert_eq!(json.lines().count(), 1);
         let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["evidence"], json!("forged\n{\"_aws\": {}}"));
@@ -454,8 +454,8 @@ mod tests {
             assert_eq!(line(&stopping).get("_aws"), None);
             text(&stopping).trim_end().to_owned()
         };
-        insta::assert_snapshot!(said(None), @r#"2026-05-06T23:07:45.884Z info stopping "finishing what is in hand, for at most 25 s""#);
-        insta::assert_snapshot!(said(Some(Duration::from_millis(16_500))), @r#"2026-05-06T23:07:45.884Z info stopping "finishing what is in hand, for at most 25 s; waiting up to 17 s for the open receive, to which SQS would give the next event all the same; a second signal ends it at once""#);
+        insta::assert_snapshot!(said(None), @r#"2026-05-06T23:07:45.884Z info stopping "finishing work in progress, for at most 25 s""#);
+        insta::assert_snapshot!(said(Some(Duration::from_millis(16_500))), @r#"2026-05-06T23:07:45.884Z info stopping "finishing work in progress, for at most 25 s; waiting up to 17 s for the open receive, to which SQS would give the next event all the same; a second signal ends it at once""#);
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
             let silent = Targets::new().with_default(tracing_subscriber::filter::LevelFilter::OFF);
             let log = registry().with(layer.with_filter(super::shown(silent, format)));
             tracing::subscriber::with_default(log, || {
-                TracingSink.tell(&WorkerEvent::Panicked("at a test"));
+                TracingSink.record(&WorkerEvent::Panicked("at a test"));
                 tracing::error!(event = "stopped", "a line without a metric");
             });
             io::read_to_string(out).unwrap().lines().count()

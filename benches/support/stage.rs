@@ -46,7 +46,7 @@ struct Moved {
 }
 
 impl EventSink for Moved {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         if let WorkerEvent::Attempt(report) = happening
             && report.ended.outcome() == Some(Outcome::Moved)
         {
@@ -68,7 +68,7 @@ pub(crate) struct Stage {
 /// The timer as it is, and none.
 pub(crate) const NO_TIMER: Reconciling = Reconciling {
     interval: None,
-    describe_calls_per_second_max: writerlink_engine::timer::LOOKS_PER_SECOND_MAX,
+    describe_calls_per_second_max: writerlink_engine::timer::PASSES_PER_SECOND_MAX,
 };
 
 impl Stage {

@@ -193,7 +193,7 @@ impl Replay {
         loop {
             let attempt = self.reconciler.attempt(route, evidence, Cause::Replay, &NoMessage);
             let report = attempt.await;
-            TracingSink.tell(&WorkerEvent::Attempt(&report));
+            TracingSink.record(&WorkerEvent::Attempt(&report));
             let AttemptResult::Deferred(_, pause) = report.ended else {
                 return (report, attempts);
             };

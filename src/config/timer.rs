@@ -6,7 +6,7 @@ use crate::config::findings::Findings;
 use crate::config::section::{Number, Section, seconds};
 use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink_engine::attempt::MOVES_PER_MINUTE_MAX;
-use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling};
+use writerlink_engine::timer::{INTERVAL, PASSES_PER_SECOND_MAX, Reconciling};
 
 /// No sooner than a reading can be confirmed, and an hour is no repair.
 const INTERVAL_SECONDS: Number = Number {
@@ -24,7 +24,7 @@ const RECONCILE_PASSES: Number = Number {
     range: 1..=50,
     why: "DescribeTargetHealth allows 50 calls a second to a whole account, events' own looks included",
     zero: None,
-    default: LOOKS_PER_SECOND_MAX,
+    default: PASSES_PER_SECOND_MAX,
 };
 
 const MOVES: Number = Number {

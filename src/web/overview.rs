@@ -119,7 +119,7 @@ fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
         @if let Some(open) = &view.unresolved_event {
             div { span.dim { "unresolved event since " (open.since) } }
         }
-        @for held in &view.held_back {
+        @for held in &view.holds {
             div {
                 (badge(Tone::Held, held.rule))
                 // The judgement has said it already where that is why the route is not right.

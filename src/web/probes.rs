@@ -80,10 +80,10 @@ impl Probes {
 }
 
 impl EventSink for Probes {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
-        self.liveness.tell(happening);
-        self.readiness.tell(happening);
-        self.tally.tell(happening);
+    fn record(&self, happening: &WorkerEvent<'_>) {
+        self.liveness.record(happening);
+        self.readiness.record(happening);
+        self.tally.record(happening);
     }
 }
 

@@ -139,7 +139,7 @@ impl Door {
                 Err(error) => {
                     if failures.is_multiple_of(TOLD_ONCE_IN) {
                         let (address, error) = (self.address, &error);
-                        self.observer.tell(&WorkerEvent::HttpNotAccepting { address, error });
+                        self.observer.record(&WorkerEvent::HttpNotAccepting { address, error });
                     }
                     failures += 1;
                     connections.close_one().await;

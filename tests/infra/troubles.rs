@@ -41,7 +41,7 @@ pub(crate) struct Told {
 /// The line of a worker that panicked: there is no way to bring one to it.
 pub(crate) fn panicked(installation: &InstallationName) -> Vec<Value> {
     let log = Log::of(Arc::new(SystemClock::start()), installation);
-    log.tell(&WorkerEvent::Panicked("at a test"));
+    log.record(&WorkerEvent::Panicked("at a test"));
     log.lines()
 }
 

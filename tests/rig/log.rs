@@ -76,7 +76,7 @@ impl Log {
 }
 
 impl EventSink for Log {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
-        with_default(&self.dispatch, || TracingSink.tell(happening));
+    fn record(&self, happening: &WorkerEvent<'_>) {
+        with_default(&self.dispatch, || TracingSink.record(happening));
     }
 }

@@ -37,12 +37,12 @@ pub(crate) struct Told {
 }
 
 impl EventSink for Told {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         match happening {
             WorkerEvent::Attempt(report) => self.reports.lock().unwrap().push((*report).clone()),
             WorkerEvent::Started { .. }
-            | WorkerEvent::Turned
-            | WorkerEvent::Turns(_)
+            | WorkerEvent::LoopPassed
+            | WorkerEvent::LoopPasses(_)
             | WorkerEvent::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }

@@ -176,14 +176,14 @@ async fn a_chain_whose_query_is_refused_is_unread_and_not_broken() {
         let _worker = rig.start("w1");
         tokio::time::sleep(12 * MINUTE).await;
         assert_eq!(told(&rig, "ChainBroken"), Vec::<String>::new());
-        assert!(!told(&rig, "LookFailed").is_empty());
+        assert!(!told(&rig, "ReconcileFailed").is_empty());
     }
 }
 
 /// The counts of diverged routes that a worker summed up, in order.
 fn diverged(rig: &Rig) -> Vec<String> {
     let count = |line: String| {
-        let (_, after) = line.split_once("diverged: ").unwrap();
+        let (_, after) = line.split_once("out_of_sync: ").unwrap();
         after.split(',').next().unwrap().to_owned()
     };
     told(rig, "Summary").into_iter().map(count).collect()

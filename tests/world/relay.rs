@@ -96,7 +96,7 @@ impl Stage {
         let attempts = Reconciler::new(&ports, Owner::new("timer"), ATTEMPTS);
         let pass = PeriodicPass::new(&ports, Arc::new(attempts));
         let (mut watched, mut noted) = (RouteWatch::default(), Vec::new());
-        let result = pass.look_with(&Together::default(), self.route(), &mut watched, &mut noted).await;
+        let result = pass.run_pass(&Together::default(), self.route(), &mut watched, &mut noted).await;
         (result, noted, watched)
     }
 
@@ -188,7 +188,7 @@ async fn relays_that_applied_a_move_are_recorded_by_name_and_time() {
     assert_eq!(record.note, "relays forward to orders-2: relay-a after 420 ms, relay-b after 615 ms");
     assert_eq!(stage.health().await.0, RouteHealth::InSync);
     let (result, noted, _) = stage.pass().await;
-    assert!(matches!(result, PassResult::Right) && noted.is_empty(), "recorded once: {result:?}");
+    assert!(matches!(result, PassResult::InSync) && noted.is_empty(), "recorded once: {result:?}");
 }
 
 #[tokio::test(start_paused = true)]

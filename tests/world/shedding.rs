@@ -30,7 +30,7 @@ struct Story {
     done: Duration,
     /// Events that were settled as failed.
     failed: usize,
-    /// What was told of the room, in order.
+    /// The changes of the concurrency limit, in order.
     told: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ async fn story(groups_min: usize, slow: Fate) -> Story {
         calls: *calls.lock().unwrap(),
         done: time.elapsed(),
         failed: reports.iter().filter(|r| failed(&r.ended)).count(),
-        told: lines.into_iter().filter(|l| l.starts_with("Room")).collect(),
+        told: lines.into_iter().filter(|l| l.starts_with("ConcurrencyLimit")).collect(),
     }
 }
 
@@ -89,9 +89,9 @@ async fn told_twice(slow: Fate) -> (Story, Story) {
     assert!(done <= most, "{done:?} > {most:?}");
     assert_eq!(shedding.failed, 0);
     assert_eq!(trying.told, [""; 0], "it may not work on fewer");
-    assert_eq!(shedding.told[0], "Room { at_most: 32, of: 64 }");
+    assert_eq!(shedding.told[0], "ConcurrencyLimit { at_most: 32, of: 64 }");
     let last = shedding.told.last().unwrap();
-    assert_eq!(last, "Room { at_most: 64, of: 64 }");
+    assert_eq!(last, "ConcurrencyLimit { at_most: 64, of: 64 }");
     (shedding, trying)
 }
 

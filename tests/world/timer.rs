@@ -666,7 +666,7 @@ async fn the_summary_counts_a_pause_of_an_hour_and_a_route_that_flaps() {
     }
     pass(3 * MINUTE).await;
     let flaps = summary(&rig);
-    assert!(flaps.contains("diverged: 1") && flaps.contains("flapping: 1"), "{flaps}");
+    assert!(flaps.contains("out_of_sync: 1") && flaps.contains("flap_protected: 1"), "{flaps}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -887,7 +887,7 @@ async fn the_summary_counts_the_looks_of_its_own_minute() {
     let summaries: Vec<&String> = lines.iter().filter(|l| l.starts_with("Summary")).collect();
     assert!(summaries.len() >= 9);
     for summary in summaries {
-        let few = (1..=4).any(|n| summary.contains(&format!("looks: {n},")));
+        let few = (1..=4).any(|n| summary.contains(&format!("passes: {n},")));
         assert!(few, "{summary}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use writerlink_engine::ports::ErrorKind;
-use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX};
+use writerlink_engine::timer::{INTERVAL, PASSES_PER_SECOND_MAX};
 use writerlink_sim::faults::{CallSite, Effect, Fate, Fault};
 
 use crate::rig::Rig;
@@ -69,7 +69,7 @@ impl Idle {
 #[tokio::test(start_paused = true)]
 async fn looks_begin_together_no_more_than_the_limit_and_read_at_once() {
     let idle = idle(ROUTES, |_| Fault::None).await;
-    let most = usize::try_from(LOOKS_PER_SECOND_MAX).unwrap();
+    let most = usize::try_from(PASSES_PER_SECOND_MAX).unwrap();
     let seconds = idle.together();
     assert!(seconds.values().all(|states| *states <= most));
     let (together, alone) = (seconds.values().sum::<usize>(), idle.count("GetItem"));

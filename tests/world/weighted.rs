@@ -326,7 +326,7 @@ async fn a_group_that_cannot_be_read_keeps_no_other_one_cold() {
     scales.deregister_by_hand(3);
     let pass = without_sight_of(&scales, 1);
     let (mut watched, mut noted) = (RouteWatch::default(), Vec::new());
-    pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await;
+    pass.run_pass(&Together::default(), scales.route(), &mut watched, &mut noted).await;
     scales.assert_points_at(2);
     scales.sound();
 }
@@ -341,7 +341,7 @@ async fn weights_are_put_right_while_a_group_without_weight_cannot_be_read() {
     let mut watched = RouteWatch::default();
     let mut look = async || {
         let mut noted = Vec::new();
-        pass.look_with(&Together::default(), scales.route(), &mut watched, &mut noted).await
+        pass.run_pass(&Together::default(), scales.route(), &mut watched, &mut noted).await
     };
     let acted = look().await;
     assert!(matches!(acted, PassResult::Acted(_)), "{acted:?}");

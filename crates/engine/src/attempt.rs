@@ -5,7 +5,7 @@
 //!
 //! 1. **announce** — one transaction takes the route, the event and the lease, and writes the record that
 //!    says what is about to happen (I4). Nothing was asked of the load balancer yet, so an event that turns
-//!    out to be settled costs no ELB call at all (I8).
+//!    out to be processed already costs no ELB call at all (I8).
 //! 2. **register** — and observe at the same time. Registering what is registered changes nothing, so
 //!    there is no need to look first; only where the route already points at this target does looking
 //!    first save the call (the bucket of 20 registrations is shared by an account).
@@ -13,11 +13,11 @@
 //! 4. **observe** again, and plan again if the group is not right, a bounded number of times.
 //! 5. **finish** — the terminal record, the event settled, the lease freed, in one transaction.
 //!
-//! Registering and deregistering take turns with other routes' (`turns.rs`): before the announcement a move waits for its
-//! own, and after it one that has to wait lets go of the route.
+//! Registering and deregistering share a quota with other routes (`turns.rs`). Before its intent is recorded a move
+//! waits for quota; after that, a move that has to wait releases the route.
 //!
 //! From the message to the registered target are two round trips, to the deregistered one three. On a weighted
-//! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a look among them.
+//! route (`weights.rs`) the target is registered already: it takes three to the moved weights, a read among them.
 
 mod adopt;
 mod ahead;
@@ -61,7 +61,7 @@ pub use crate::attempt::recover::{CHAIN_BROKEN, RECOVERED_MAX};
 pub use crate::attempt::report::AttemptResult;
 pub use crate::attempt::report::Report;
 use crate::attempt::states::Committed;
-pub use crate::attempt::states::{LedgerNews, StateStore};
+pub use crate::attempt::states::{LedgerFinding, StateStore};
 use crate::attempt::steps::Steps;
 pub use crate::attempt::tick::PassResult;
 pub use crate::attempt::tick::PeriodicPass;
@@ -91,10 +91,10 @@ use writerlink_core::model::time::Timestamp;
 /// Keeps what the attempt works on out of other workers' hands. Called whenever the lease is lengthened, so
 /// that lease and visibility live and die together: one heartbeat, made by the attempt itself between its
 /// calls. A heartbeat of its own would go on beating for a worker that is stuck, and could revive what was
-/// just let go of.
+/// just released.
 #[async_trait]
 pub trait InFlight: Send + Sync {
-    /// Makes the messages in hand invisible for a whole visibility timeout from now, unless that was done a
+    /// Extends the visibility of the messages in progress to a whole timeout from now, unless that was done a
     /// moment ago.
     async fn keep(&self);
 
@@ -102,7 +102,7 @@ pub trait InFlight: Send + Sync {
     /// which counts the attempts, cannot be reached.
     fn deliveries(&self) -> u32;
 
-    /// When the message was delivered for the first time; none where nobody delivers it again.
+    /// When the message was delivered for the first time; `None` if it is never redelivered.
     fn first_delivery(&self) -> Option<Timestamp> {
         None
     }
@@ -157,7 +157,7 @@ struct Task<'a> {
     began: Timestamp,
     transition: TransitionId,
     /// Where the route's chain ended when its group was looked at, if that was before the attempt.
-    looked_at: Option<ChainHead>,
+    expected_head: Option<ChainHead>,
     in_hand: &'a dyn InFlight,
     steps: Steps,
 }
@@ -166,7 +166,7 @@ struct Task<'a> {
 struct Held {
     state: RouteState,
     hold: Hold,
-    /// The event in hand, if it is one that is delivered.
+    /// The event in progress, if it came from the queue.
     event: Option<EventEntry>,
     desired: Desired,
     /// Whether the route pointed at this very target before: then looking first may save the call.
@@ -182,7 +182,7 @@ struct Held {
 pub const MOVES_PER_MINUTE_MAX: u32 = REGISTRATIONS_BURST + 60 * REGISTRATIONS_PER_SECOND;
 
 impl<'a> Task<'a> {
-    /// What an attempt, a look or an order is about that begins now.
+    /// The task of an attempt, a pass or a command that begins now.
     fn begin(
         clock: &Arc<dyn Clock>,
         route: &'a Route,
@@ -197,7 +197,7 @@ impl<'a> Task<'a> {
             cause,
             began,
             transition: TransitionId::from_parts(began, clock.random()),
-            looked_at: None,
+            expected_head: None,
             in_hand,
             steps: Steps::begin(Arc::clone(clock)),
         }
@@ -253,11 +253,16 @@ impl Reconciler {
         self.carry_through(Task::begin(&self.clock, route, evidence, cause, in_hand)).await
     }
 
-    /// The same for who looked at the route and its group first: if the route has changed since (its chain ends
-    /// elsewhere), what was seen was the middle of somebody's move, and nothing is done.
-    async fn attempt_seen(&self, route: &Route, evidence: &Evidence, looked_at: ChainHead) -> Report {
+    /// Like `attempt`, but only if the chain head is still `expected_head`. Otherwise another worker is moving the
+    /// route, and the caller's read of it is stale.
+    async fn attempt_if_unchanged(
+        &self,
+        route: &Route,
+        evidence: &Evidence,
+        expected_head: ChainHead,
+    ) -> Report {
         let task = Task::begin(&self.clock, route, evidence, Cause::Reconcile, &NoMessage);
-        self.carry_through(Task { looked_at: Some(looked_at), ..task }).await
+        self.carry_through(Task { expected_head: Some(expected_head), ..task }).await
     }
 
     #[tracing::instrument(name = "attempt", skip_all, fields(
@@ -307,10 +312,10 @@ impl Reconciler {
         self.finish(task, &held, verdict, report).await
     }
 
-    /// Settles the event, or defers it to its next delivery while there are attempts left.
+    /// Commits the event's outcome, or defers the event to its next delivery while there are attempts left.
     async fn finish(&self, task: &Task<'_>, held: &Held, verdict: Verdict, report: &Report) -> AttemptResult {
         let failed = verdict.outcome == Outcome::Failed;
-        // What nobody delivers again is tried again by the next look of the timer, or by the person.
+        // Without a message, the next reconcile pass or the operator retries.
         let attempts = held.event.as_ref().map(|event| event.attempts);
         let again = failed && attempts.is_none_or(|n| n < self.attempts_max);
         let kind = if again { RecordKind::Deferred } else { RecordKind::Finished };
@@ -390,7 +395,7 @@ fn switched(desired: &Desired, changed: bool, reason: Reason) -> Verdict {
     Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("relays forward to {to} already"))
 }
 
-/// How a move that arrived is told.
+/// The verdict of a completed move.
 fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
     let desired = &held.desired;
     let to = format!("{} at {}", desired.instance, desired.target);

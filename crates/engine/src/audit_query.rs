@@ -105,13 +105,13 @@ pub async fn any_of(
     let mut days = vec![began.day(), began.plus(LEASE_DURATION).day()];
     days.dedup();
     for day in days {
-        let (mut found, mut looked_at) = (None, 0);
+        let (mut found, mut scanned) = (None, 0);
         let take = |page: Vec<StoredRecord>| {
-            looked_at += page.len();
+            scanned += page.len();
             // The day is read from its end: before the transition began there is nothing of it.
             let past = page.last().is_some_and(|last| last.record.entry.at.plus(CLOCK_SKEW_MAX) < began);
             found = page.into_iter().find(|stored| stored.record.entry.transition == transition);
-            break_if(found.is_some() || past || looked_at >= scan_max)
+            break_if(found.is_some() || past || scanned >= scan_max)
         };
         read(audit, &AuditQuery::Day { day }, take).await?;
         if found.is_some() {

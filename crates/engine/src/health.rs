@@ -1,7 +1,7 @@
-//! Whether the worker's loops still turn and what it still waits for, and the client that asks a worker.
+//! Liveness and readiness of the worker, and the client of its probes.
 //!
 //! ECS kills a task that answers badly, so the answer is about this process alone. An AWS service that cannot
-//! be reached is no reason: a restart would not bring it back, and would let go of what is in hand.
+//! be reached is no reason: a restart would not bring it back, and would release work in progress.
 
 mod ask;
 
@@ -13,25 +13,25 @@ use std::time::Duration;
 pub use crate::health::ask::ask;
 use crate::ports::Clock;
 use crate::telemetry::event::{EventSink, WorkerEvent};
-use crate::timer::{LOOK_LONGEST, SUMMARY_EVERY};
+use crate::timer::{PASS_LONGEST, SUMMARY_EVERY};
 use crate::worker::TURN_LONGEST;
 use writerlink_core::model::time::CALL_TIMEOUT;
 
-/// How long the receiving loop may go without a turn: half as long again as its longest one, for a slow machine.
+/// How long the receive loop may make no progress: 1.5 times its longest pass, for a slow machine.
 pub const RECEIVING_SILENT_MAX: Duration = Duration::from_secs(TURN_LONGEST.as_secs() * 3 / 2);
 
 /// How long the timer may go without its summary: one of them may be late.
 pub const TIMER_SILENT_MAX: Duration = SUMMARY_EVERY.saturating_mul(2);
 
-/// How old a look may seem. Which look is the oldest is told with the summary, so one that has ended since then still
-/// counts until the next.
-pub const LOOK_MAX: Duration = LOOK_LONGEST.saturating_add(SUMMARY_EVERY);
+/// The greatest age of a reconcile pass. The summary reports the oldest one, so a pass that has ended since still
+/// counts until the next summary.
+pub const PASS_AGE_MAX: Duration = PASS_LONGEST.saturating_add(SUMMARY_EVERY);
 
-/// How much longer than it said a stopping worker may take.
+/// How far beyond its own limit a stopping worker may take.
 const ENDS_LATE_MAX: Duration = CALL_TIMEOUT.saturating_mul(2);
 
-/// The signs of life of a worker: its receiving loop and its timer, each by itself. Neither speaks for the other: the
-/// timer of a worker that receives nothing any more goes round all the same.
+/// The liveness of a worker: its receive loop and its timer, each by itself. The timer of a worker whose receive loop
+/// hangs keeps running, so one does not prove the other.
 pub struct Liveness {
     clock: Arc<dyn Clock>,
     signs: Mutex<Signs>,
@@ -40,16 +40,16 @@ pub struct Liveness {
 /// What was seen last, by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 struct Signs {
-    turned: Duration,
+    progressed: Duration,
     timer: Option<TimerSigns>,
     stops: Option<Stopping>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct TimerSigns {
-    went_round: Duration,
-    /// When the oldest look began that was under way then.
-    oldest_look: Option<Duration>,
+    summarized: Duration,
+    /// The start of the oldest reconcile pass that was in progress then.
+    oldest_pass: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +62,12 @@ struct Stopping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerComponent {
     /// The loop that receives messages.
-    Receiving,
+    ReceiveLoop,
     /// The timer's loop.
     Timer,
-    /// A look of the timer: one that never ends keeps its route from being looked at again.
-    Look,
-    /// The end of a worker that was told to stop.
+    /// A reconcile pass. One that never ends blocks every later pass of its route.
+    ReconcilePass,
+    /// The end of a worker that received a stop signal.
     Stop,
 }
 
@@ -85,9 +85,9 @@ pub struct Silence {
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.part {
-            WorkerComponent::Receiving => "the receiving loop has not turned",
-            WorkerComponent::Timer => "the timer has not gone round",
-            WorkerComponent::Look => "a look of the timer has not ended",
+            WorkerComponent::ReceiveLoop => "the receive loop has made no progress",
+            WorkerComponent::Timer => "the timer has made no progress",
+            WorkerComponent::ReconcilePass => "a reconcile pass has not ended",
             WorkerComponent::Stop => "the stopping worker has not ended",
         };
         let (lasts, at_most) = (self.lasts.as_secs(), self.at_most.as_secs());
@@ -99,7 +99,7 @@ impl Liveness {
     /// Of a worker that begins now.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let signs = Signs { turned: clock.monotonic(), timer: None, stops: None };
+        let signs = Signs { progressed: clock.monotonic(), timer: None, stops: None };
         Self { clock, signs: Mutex::new(signs) }
     }
 
@@ -107,33 +107,34 @@ impl Liveness {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long ago the receiving loop turned last.
+    /// How long ago the receiving loop progressed last.
     #[must_use]
     pub fn receiving_silent_for(&self) -> Duration {
-        let turned = self.signs().turned;
-        self.clock.monotonic().saturating_sub(turned)
+        let progressed = self.signs().progressed;
+        self.clock.monotonic().saturating_sub(progressed)
     }
 
     /// How long ago the timer went round last; none where there is no timer.
     #[must_use]
     pub fn timer_silent_for(&self) -> Option<Duration> {
         let timer = self.signs().timer?;
-        Some(self.clock.monotonic().saturating_sub(timer.went_round))
+        Some(self.clock.monotonic().saturating_sub(timer.summarized))
     }
 
-    /// What has been silent for too long. A worker that was told to stop receives nothing and looks at nothing any more:
-    /// of it only the end is expected.
+    /// What has been silent for too long. A stopping worker receives
+    /// nothing and runs no pass: only its end is expected.
     #[must_use]
     pub fn silences(&self) -> Vec<Silence> {
         let (signs, now) = (*self.signs(), self.clock.monotonic());
         let expected = match (signs.stops, signs.timer) {
             (Some(stops), _) => vec![(WorkerComponent::Stop, stops.since, stops.within + ENDS_LATE_MAX)],
             (None, timer) => {
-                let mut expected = vec![(WorkerComponent::Receiving, signs.turned, RECEIVING_SILENT_MAX)];
+                let mut expected =
+                    vec![(WorkerComponent::ReceiveLoop, signs.progressed, RECEIVING_SILENT_MAX)];
                 if let Some(timer) = timer {
-                    expected.push((WorkerComponent::Timer, timer.went_round, TIMER_SILENT_MAX));
-                    let look = timer.oldest_look;
-                    expected.extend(look.map(|began| (WorkerComponent::Look, began, LOOK_MAX)));
+                    expected.push((WorkerComponent::Timer, timer.summarized, TIMER_SILENT_MAX));
+                    let look = timer.oldest_pass;
+                    expected.extend(look.map(|began| (WorkerComponent::ReconcilePass, began, PASS_AGE_MAX)));
                 }
                 expected
             }
@@ -149,19 +150,19 @@ impl Liveness {
 }
 
 impl EventSink for Liveness {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         let now = self.clock.monotonic();
         let mut signs = self.signs();
         match happening {
             WorkerEvent::Started { with_timer } => {
-                signs.turned = now;
-                signs.timer = with_timer.then_some(TimerSigns { went_round: now, oldest_look: None });
+                signs.progressed = now;
+                signs.timer = with_timer.then_some(TimerSigns { summarized: now, oldest_pass: None });
             }
-            WorkerEvent::Turned => signs.turned = now,
+            WorkerEvent::LoopPassed => signs.progressed = now,
             WorkerEvent::Summary(summary) => {
                 signs.timer = Some(TimerSigns {
-                    went_round: now,
-                    oldest_look: summary.oldest_look.map(|age| now.saturating_sub(age)),
+                    summarized: now,
+                    oldest_pass: summary.oldest_pass.map(|age| now.saturating_sub(age)),
                 });
             }
             WorkerEvent::Stopping { within, .. } => {
@@ -184,7 +185,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Somebody has read the ledger.
+    /// Records that the ledger was read.
     pub fn ledger_was_read(&self) {
         self.ledger.store(true, Ordering::Relaxed);
     }
@@ -195,7 +196,7 @@ impl Readiness {
         self.ledger.load(Ordering::Relaxed)
     }
 
-    /// Whether it was told to stop, and takes no more.
+    /// Whether it received a stop signal, and takes no more messages.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
@@ -218,11 +219,11 @@ impl Readiness {
 }
 
 impl EventSink for Readiness {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         match happening {
             WorkerEvent::Received(_) => self.queue.store(true, Ordering::Relaxed),
             WorkerEvent::Attempt(report) if report.generation.is_some() => self.ledger_was_read(),
-            WorkerEvent::Summary(summary) if summary.looks > summary.failed => self.ledger_was_read(),
+            WorkerEvent::Summary(summary) if summary.passes > summary.failed => self.ledger_was_read(),
             WorkerEvent::Stopping { .. } => self.stopping.store(true, Ordering::Relaxed),
             _ => {}
         }

@@ -1,8 +1,8 @@
-//! The timer: looks at every route now and then, with or without events.
+//! The timer: runs a reconcile pass over every route at intervals, with or without events.
 //!
-//! AWS asks not to depend on the order or existence of RDS events, so nothing here does: what an event would
-//! have told, the sources tell. Looks are spread over the interval and started no faster than the limit, since
-//! `DescribeTargetHealth` has one bucket for a whole account and Region.
+//! AWS asks not to depend on the order or existence of RDS events, so nothing here does: the
+//! discovery sources show what a lost event would have reported. Passes are spread over the interval and
+//! rate-limited, since `DescribeTargetHealth` has one bucket for a whole account and Region.
 
 use crate::telemetry::event::Summary;
 mod chains;
@@ -30,30 +30,29 @@ use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::CALL_TIMEOUT;
 
-/// How often and how fast routes are looked at.
+/// The interval and the rate of reconcile passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconciling {
-    /// How long after a look at a route that is right the next one follows, less up to a tenth; none turns the
-    /// timer off.
+    /// Time between two passes over a route in sync, less up to a tenth. `None` turns the timer off.
     pub interval: Option<Duration>,
-    /// How many looks a worker starts in a second.
+    /// How many passes a worker starts in a second.
     pub describe_calls_per_second_max: u32,
 }
 
-/// The interval of looks: a lost event is noticed within it.
+/// The interval of reconcile passes: drift after a lost event is detected within it.
 pub const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Looks a second of one worker: two of them stay below the 50 `DescribeTargetHealth` a second that an account
+/// Passes a second of one worker: two of them stay below the 50 `DescribeTargetHealth` a second that an account
 /// has, with room for the attempts.
-pub const LOOKS_PER_SECOND_MAX: u32 = 20;
+pub const PASSES_PER_SECOND_MAX: u32 = 20;
 
 impl Default for Reconciling {
     fn default() -> Self {
-        Self { interval: Some(INTERVAL), describe_calls_per_second_max: LOOKS_PER_SECOND_MAX }
+        Self { interval: Some(INTERVAL), describe_calls_per_second_max: PASSES_PER_SECOND_MAX }
     }
 }
 
-/// A route to be looked at before its time.
+/// A request for an early reconcile pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// Something happened to this one.
@@ -62,38 +61,38 @@ pub enum Wake {
     Every,
 }
 
-/// How many looks are under way at most: as many as a second's worth that each take a second.
-const LOOKS_AT_ONCE: usize = 20;
+/// How many passes run at once: a second's worth of passes that each take a second.
+const PASSES_AT_ONCE: usize = 20;
 
-/// The time in which so many looks may begin.
+/// The window of the rate limit.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How soon after a nudge a route is looked at: the ledger and the load balancer have just changed.
-const NUDGED_AFTER: Duration = Duration::from_secs(1);
+/// Time from a wake to the pass: the ledger and the load balancer have only just changed.
+const WOKEN_AFTER: Duration = Duration::from_secs(1);
 
-/// How often a move is followed until its target serves.
+/// Interval of passes after a move until its target is healthy.
 const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 
-/// How often a route is looked at whose sources cannot tell, or whose old target has yet to go.
+/// Interval of passes while the sources are unclear or an old target is not removed.
 const UNSETTLED_EVERY: Duration = Duration::from_secs(10);
 
-/// The longest pause after looks that failed.
+/// The longest pause after failed passes.
 const FAILED_PAUSE_MAX: Duration = Duration::from_mins(5);
 
-/// How often the timer says how its routes are.
+/// The interval of the summary event.
 pub const SUMMARY_EVERY: Duration = Duration::from_mins(1);
 
-/// So many calls a look makes at most, one after the other: those of its reading and its records, and those of a whole
-/// attempt with its retries and its lease.
-const LOOK_CALLS_MAX: u32 = 60;
+/// The most calls that a pass makes one after the other: its reads, its records, and a whole attempt with retries and
+/// lease.
+const PASS_CALLS_MAX: u32 = 60;
 
-/// The longest that a look takes, every call of it as slow as a call can be.
-pub const LOOK_LONGEST: Duration = CALL_TIMEOUT.saturating_mul(LOOK_CALLS_MAX);
+/// The longest that a pass takes if every call takes until its timeout.
+pub const PASS_LONGEST: Duration = CALL_TIMEOUT.saturating_mul(PASS_CALLS_MAX);
 
 /// How far apart the comparisons of maps are at least: with a thousand routes a map is compared every quarter of an hour.
 const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
 
-/// From when on a pause is one that somebody may have forgotten.
+/// The age at which a pause may be forgotten and is reported.
 pub const PAUSED_LONG: Duration = Duration::from_hours(1);
 
 /// The timer of a worker.
@@ -108,17 +107,17 @@ pub struct Timer {
     settings: Reconciling,
 }
 
-/// A route in the timer's hands.
+/// A route's place in the schedule.
 #[derive(Default)]
 struct Scheduled {
-    /// Absent while the route is being looked at.
+    /// Absent while a pass of the route is in progress.
     watched: Option<RouteWatch>,
-    /// When the next look is due.
+    /// When the next pass is due.
     due: Duration,
     failures: u32,
-    /// When the look began that is under way.
+    /// When the pass in progress began.
     began: Option<Duration>,
-    /// Whether its group differs, as far as the last looks could tell.
+    /// Whether its group differs, by the last pass that could read it.
     differs: bool,
     /// Whether something in its state is unresolved (I9).
     unresolved: bool,
@@ -130,15 +129,15 @@ impl Scheduled {
     }
 }
 
-/// A look that came back.
-struct Looked {
+/// A pass that ended.
+struct FinishedPass {
     n: usize,
     watched: RouteWatch,
     look: PassResult,
 }
 
 impl Timer {
-    /// A timer that looks at `routes` and acts by way of `reconciler`.
+    /// A timer for `routes` that moves them through `reconciler`.
     #[must_use]
     pub fn new(
         ports: &Ports,
@@ -160,82 +159,82 @@ impl Timer {
         }
     }
 
-    /// Looks at routes until `nudges` closes, then finishes the looks that are under way.
-    pub async fn run(self: Arc<Self>, mut nudges: UnboundedReceiver<Wake>) {
+    /// Runs passes until `wakes` closes, then finishes those in progress.
+    pub async fn run(self: Arc<Self>, mut wakes: UnboundedReceiver<Wake>) {
         let Some(interval) = self.settings.interval else {
             return;
         };
-        let mut rounds = Schedule::new(&self, interval);
-        let mut looks = JoinSet::new();
+        let mut schedule = Schedule::new(&self, interval);
+        let mut passes = JoinSet::new();
         let mut chains = Chains::new(self.clock.monotonic());
         loop {
             let now = self.clock.monotonic();
-            rounds.start(&self, &mut looks, now);
-            chains.go_on(&self, now);
-            rounds.sum_up(&self, &chains, now);
-            let wait = rounds.until_next(now, looks.len());
+            schedule.start(&self, &mut passes, now);
+            chains.poll(&self, now);
+            schedule.summarize(&self, &chains, now);
+            let wait = schedule.until_next(now, passes.len());
             tokio::select! {
                 biased;
-                nudge = nudges.recv() => match nudge {
-                    Some(nudge) => rounds.nudge(&self.routes, &nudge, self.clock.monotonic()),
+                wake = wakes.recv() => match wake {
+                    Some(wake) => schedule.wake(&self.routes, &wake, self.clock.monotonic()),
                     None => break,
                 },
-                Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
-                    Ok(looked) => rounds.take(&self, looked, interval),
-                    Err(error) => self.observer.tell(&WorkerEvent::Panicked(&error.to_string())),
+                Some(finished) = passes.join_next(), if !passes.is_empty() => match finished {
+                    Ok(finished) => schedule.take(&self, finished, interval),
+                    Err(error) => self.observer.record(&WorkerEvent::Panicked(&error.to_string())),
                 },
                 () = self.clock.sleep(wait) => {}
             }
         }
-        while looks.join_next().await.is_some() {}
+        while passes.join_next().await.is_some() {}
     }
 
-    fn look(
+    fn run_pass(
         self: &Arc<Self>,
         n: usize,
         mut watched: RouteWatch,
         together: Arc<Together>,
-    ) -> impl Future<Output = Looked> + use<> {
+    ) -> impl Future<Output = FinishedPass> + use<> {
         let timer = Arc::clone(self);
         let span = info_span!("reconcile_pass", route = self.routes[n].name.as_str());
         let pass = async move {
             let mut noted: Vec<TimerRecord> = Vec::new();
             let (route, observer) = (&timer.routes[n], &timer.observer);
-            let look = timer.pass.look_with(&together, route, &mut watched, &mut noted).await;
+            let look = timer.pass.run_pass(&together, route, &mut watched, &mut noted).await;
             let every = COMPARE_EVERY.max(BETWEEN_COMPARISONS * count_of(&timer.routes));
             let compared = timer.maps.compare_map(route, every, &mut watched, &mut noted);
             if let Err(error) = &compared.await {
-                observer.tell(&WorkerEvent::MapNotCompared { route, error });
+                observer.record(&WorkerEvent::MapNotCompared { route, error });
             }
-            timer.tell_ledger_news(route);
+            timer.record_ledger_finding(route);
             for noted in &noted {
-                observer.tell(&WorkerEvent::Noted { route, noted });
+                observer.record(&WorkerEvent::TimerRecorded { route, noted });
             }
             match &look {
-                PassResult::Acted(report) => observer.tell(&WorkerEvent::Attempt(report)),
-                PassResult::Failed(error) => observer.tell(&WorkerEvent::LookFailed { route, error }),
-                PassResult::Right
-                | PassResult::Following(_)
+                PassResult::Acted(report) => observer.record(&WorkerEvent::Attempt(report)),
+                PassResult::Failed(error) => observer.record(&WorkerEvent::ReconcileFailed { route, error }),
+                PassResult::InSync
+                | PassResult::WatchingHealth(_)
                 | PassResult::Confirm
                 | PassResult::Waits(_)
                 | PassResult::Busy
                 | PassResult::Queued
                 | PassResult::LeftToNewer => {}
             }
-            Looked { n, watched, look }
+            FinishedPass { n, watched, look }
         };
         pass.instrument(span)
     }
 
-    fn tell_ledger_news(&self, route: &Route) {
-        if let Some(news) = self.states.take_ledger_news(&route.name) {
-            self.observer.tell(&WorkerEvent::of_ledger(route, &news));
+    fn record_ledger_finding(&self, route: &Route) {
+        if let Some(news) = self.states.take_ledger_finding(&route.name) {
+            self.observer.record(&WorkerEvent::of_ledger(route, &news));
         }
     }
 }
 
-/// How many looks may begin: so many in each second. They begin together, since a processor that turns to a look now and
-/// then finds nothing of it in its caches: twenty at once cost a third of what twenty cost one by one.
+/// The rate limit of passes. They start in a batch each second because of processor caches: twenty at once cost a third
+/// of what twenty cost one by one.
 struct Starts {
     a_second: u32,
     left: u32,
@@ -269,66 +268,66 @@ impl Starts {
 
 /// When each route is due.
 struct Schedule {
-    seats: Vec<Scheduled>,
+    scheduled: Vec<Scheduled>,
     due: BTreeSet<(Duration, usize)>,
     by_name: BTreeMap<RouteName, usize>,
     starts: Starts,
     next_summary: Duration,
-    looks: usize,
+    passes: usize,
     failed: usize,
 }
 
 impl Schedule {
-    /// The first looks are spread over a whole interval: a deployment that restarts every worker must not
+    /// The first passes are spread over a whole interval: a deployment that restarts every worker must not
     /// empty the account's bucket.
     fn new(timer: &Timer, interval: Duration) -> Self {
         let now = timer.clock.monotonic();
-        let mut rounds = Self {
-            seats: Vec::new(),
+        let mut schedule = Self {
+            scheduled: Vec::new(),
             due: BTreeSet::new(),
             by_name: BTreeMap::new(),
             starts: Starts::new(timer.settings.describe_calls_per_second_max),
             next_summary: now + SUMMARY_EVERY,
-            looks: 0,
+            passes: 0,
             failed: 0,
         };
         for (n, route) in timer.routes.iter().enumerate() {
-            let seat = Scheduled {
+            let route_entry = Scheduled {
                 watched: Some(RouteWatch::default()),
                 due: whole(now + part_of(interval, timer.clock.random())).max(now),
                 ..Scheduled::default()
             };
-            rounds.due.insert((seat.due, n));
-            rounds.by_name.insert(route.name.clone(), n);
-            rounds.seats.push(seat);
+            schedule.due.insert((route_entry.due, n));
+            schedule.by_name.insert(route.name.clone(), n);
+            schedule.scheduled.push(route_entry);
         }
-        rounds
+        schedule
     }
 
-    /// Starts the looks that are due, no faster than allowed.
-    fn start(&mut self, timer: &Arc<Timer>, looks: &mut JoinSet<Looked>, now: Duration) {
+    /// Starts the passes that are due, within the rate limit.
+    fn start(&mut self, timer: &Arc<Timer>, passes: &mut JoinSet<FinishedPass>, now: Duration) {
         let mut begun = Vec::new();
         while let Some(&(due, n)) = self.due.first()
             && due <= now
-            && looks.len() + begun.len() < LOOKS_AT_ONCE
+            && passes.len() + begun.len() < PASSES_AT_ONCE
             && self.starts.take(now)
         {
             self.due.pop_first();
-            if let Some(watched) = self.seats[n].watched.take() {
-                self.seats[n].began = Some(now);
+            if let Some(watched) = self.scheduled[n].watched.take() {
+                self.scheduled[n].began = Some(now);
                 begun.push((n, watched));
             }
         }
         let routes = begun.iter().map(|(n, _)| timer.routes[*n].name.clone());
         let together = Together::of(routes.collect());
         for (n, watched) in begun {
-            looks.spawn(timer.look(n, watched, Arc::clone(&together)));
+            passes.spawn(timer.run_pass(n, watched, Arc::clone(&together)));
         }
     }
 
     fn until_next(&self, now: Duration, under_way: usize) -> Duration {
         let next = match self.due.first() {
-            Some((due, _)) if under_way < LOOKS_AT_ONCE => {
+            Some((due, _)) if under_way < PASSES_AT_ONCE => {
                 (*due).max(self.starts.next(now)).min(self.next_summary)
             }
             Some(_) | None => self.next_summary,
@@ -336,83 +335,83 @@ impl Schedule {
         next.saturating_sub(now)
     }
 
-    fn nudge(&mut self, routes: &[Route], nudge: &Wake, now: Duration) {
-        match nudge {
+    fn wake(&mut self, routes: &[Route], wake: &Wake, now: Duration) {
+        match wake {
             Wake::Route(name) => {
                 if let Some(n) = self.by_name.get(name).copied() {
-                    self.due_by(n, now + NUDGED_AFTER);
+                    self.due_by(n, now + WOKEN_AFTER);
                 }
             }
-            Wake::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + NUDGED_AFTER)),
+            Wake::Every => (0..routes.len()).for_each(|n| self.due_by(n, now + WOKEN_AFTER)),
         }
     }
 
     /// Makes a route due no later than this; one that is being looked at is seated again by its look.
     fn due_by(&mut self, n: usize, at: Duration) {
-        let seat = &mut self.seats[n];
-        if seat.watched.is_some() && at < seat.due {
-            self.due.remove(&(seat.due, n));
-            seat.due = at;
+        let route_entry = &mut self.scheduled[n];
+        if route_entry.watched.is_some() && at < route_entry.due {
+            self.due.remove(&(route_entry.due, n));
+            route_entry.due = at;
             self.due.insert((at, n));
         }
     }
 
-    fn take(&mut self, timer: &Timer, looked: Looked, interval: Duration) {
-        let Looked { n, watched, look } = looked;
-        self.looks += 1;
+    fn take(&mut self, timer: &Timer, finished: FinishedPass, interval: Duration) {
+        let FinishedPass { n, watched, look } = finished;
+        self.passes += 1;
         let failed = matches!(look, PassResult::Failed(_));
         self.failed += usize::from(failed);
-        let seat = &mut self.seats[n];
-        seat.failures = if failed { seat.failures + 1 } else { 0 };
-        seat.differs = match &look {
+        let route_entry = &mut self.scheduled[n];
+        route_entry.failures = if failed { route_entry.failures + 1 } else { 0 };
+        route_entry.differs = match &look {
             // Said by the sources, and counted once it lasts.
             PassResult::Waits(_) if watched.waits_for_sources() => false,
-            look => differs(look).unwrap_or(seat.differs),
+            look => differs(look).unwrap_or(route_entry.differs),
         };
-        seat.unresolved = watched.is_unresolved || watched.is_contradicted();
+        route_entry.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
-        seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
-        if look == PassResult::Right {
+        route_entry.due = timer.clock.monotonic() + pause(&look, route_entry.failures, interval, random);
+        if look == PassResult::InSync {
             // Nobody waits for the next one: it can be there for a wake-up with others.
-            seat.due = whole(seat.due);
+            route_entry.due = whole(route_entry.due);
         }
-        seat.watched = Some(watched);
-        seat.began = None;
-        self.due.insert((seat.due, n));
+        route_entry.watched = Some(watched);
+        route_entry.began = None;
+        self.due.insert((route_entry.due, n));
     }
 
     fn diverged(&self, chains: &Chains) -> usize {
-        let seats = self.seats.iter().enumerate();
-        seats.filter(|(n, seat)| seat.is_diverged() || chains.is_broken(*n)).count()
+        let scheduled = self.scheduled.iter().enumerate();
+        scheduled.filter(|(n, route_entry)| route_entry.is_diverged() || chains.is_broken(*n)).count()
     }
 
-    fn sum_up(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
+    fn summarize(&mut self, timer: &Timer, chains: &Chains, now: Duration) {
         if now < self.next_summary {
             return;
         }
         self.next_summary = now + SUMMARY_EVERY;
         let wall = timer.clock.wall();
-        let watched = || self.seats.iter().filter_map(|seat| seat.watched.as_ref());
+        let watched = || self.scheduled.iter().filter_map(|route_entry| route_entry.watched.as_ref());
         let long = |watched: &&RouteWatch| {
             let since = watched.stopped_since;
             since.is_some_and(|since| wall.since(since) >= PAUSED_LONG)
         };
-        let began = self.seats.iter().filter_map(|seat| seat.began);
+        let began = self.scheduled.iter().filter_map(|route_entry| route_entry.began);
         let oldest = began.chain(chains.began()).min();
-        timer.observer.tell(&WorkerEvent::Summary(Summary {
-            routes: self.seats.len(),
-            looks: std::mem::take(&mut self.looks),
+        timer.observer.record(&WorkerEvent::Summary(Summary {
+            routes: self.scheduled.len(),
+            passes: std::mem::take(&mut self.passes),
             failed: std::mem::take(&mut self.failed),
-            diverged: self.diverged(chains),
+            out_of_sync: self.diverged(chains),
             paused_long: watched().filter(long).count(),
-            flapping: watched().filter(|watched| watched.is_flapping).count(),
+            flap_protected: watched().filter(|watched| watched.is_flapping).count(),
             without_relay: watched().filter(|watched| watched.has_no_relay).count(),
-            oldest_look: oldest.map(|began| now.saturating_sub(began)),
+            oldest_pass: oldest.map(|began| now.saturating_sub(began)),
         }));
     }
 }
 
-/// Whether a route differs and stays so; unknown when it could not be looked at.
+/// Whether a route differs and stays so; unknown when the pass failed.
 fn differs(look: &PassResult) -> Option<bool> {
     match look {
         // Of a route that is queued the message comes back for what is missing, and nobody looked at what that is.
@@ -422,7 +421,9 @@ fn differs(look: &PassResult) -> Option<bool> {
         PassResult::Acted(report) => {
             Some(matches!(report.ended, AttemptResult::Deferred(..) | AttemptResult::Waits(..)))
         }
-        PassResult::Right | PassResult::Following(_) | PassResult::Confirm | PassResult::Busy => Some(false),
+        PassResult::InSync | PassResult::WatchingHealth(_) | PassResult::Confirm | PassResult::Busy => {
+            Some(false)
+        }
     }
 }
 
@@ -435,14 +436,14 @@ fn is_a_persons(reason: Reason) -> bool {
 fn pause(look: &PassResult, failures: u32, interval: Duration, random: u128) -> Duration {
     let calm = interval.saturating_sub(part_of(interval / 10, random));
     match look {
-        PassResult::Following(ServingState::Awaited) | PassResult::Busy | PassResult::LeftToNewer => {
+        PassResult::WatchingHealth(ServingState::Awaited) | PassResult::Busy | PassResult::LeftToNewer => {
             calm.min(FOLLOW_EVERY)
         }
-        PassResult::Following(ServingState::Serving) => calm.min(UNSETTLED_EVERY),
+        PassResult::WatchingHealth(ServingState::Serving) => calm.min(UNSETTLED_EVERY),
         PassResult::Confirm => calm.min(CONFIRM_EVERY),
         PassResult::Waits(verdict) if verdict.reason == Reason::SourcesUnclear => calm.min(UNSETTLED_EVERY),
-        PassResult::Right
-        | PassResult::Following(ServingState::Overdue)
+        PassResult::InSync
+        | PassResult::WatchingHealth(ServingState::Overdue)
         | PassResult::Waits(_)
         | PassResult::Queued => calm,
         PassResult::Acted(report) => match &report.ended {
@@ -493,30 +494,30 @@ mod tests {
 
     #[test]
     fn a_nudge_brings_a_look_forward_and_never_puts_one_off() {
-        let due_after_a_nudge = |due| {
-            let seat = Scheduled { watched: Some(RouteWatch::default()), due, ..Scheduled::default() };
-            let mut rounds = Schedule {
-                seats: vec![seat],
+        let due_after_a_wake = |due| {
+            let route_entry = Scheduled { watched: Some(RouteWatch::default()), due, ..Scheduled::default() };
+            let mut schedule = Schedule {
+                scheduled: vec![route_entry],
                 due: [(due, 0)].into(),
                 by_name: BTreeMap::new(),
                 starts: Starts::new(1),
                 next_summary: SUMMARY_EVERY,
-                looks: 0,
+                passes: 0,
                 failed: 0,
             };
-            rounds.due_by(0, NUDGED_AFTER);
-            assert_eq!(rounds.due.len(), 1);
-            rounds.due.first().map(|(due, _)| *due)
+            schedule.due_by(0, WOKEN_AFTER);
+            assert_eq!(schedule.due.len(), 1);
+            schedule.due.first().map(|(due, _)| *due)
         };
-        let soon = NUDGED_AFTER / 2;
-        assert_eq!(due_after_a_nudge(soon), Some(soon));
-        assert_eq!(due_after_a_nudge(INTERVAL), Some(NUDGED_AFTER));
+        let soon = WOKEN_AFTER / 2;
+        assert_eq!(due_after_a_wake(soon), Some(soon));
+        assert_eq!(due_after_a_wake(INTERVAL), Some(WOKEN_AFTER));
     }
 
     #[test]
     fn a_route_that_is_right_is_looked_at_again_within_the_interval() {
         for random in 0..1000 {
-            let again = pause(&PassResult::Right, 0, INTERVAL, random);
+            let again = pause(&PassResult::InSync, 0, INTERVAL, random);
             assert!(again <= INTERVAL && again > INTERVAL * 89 / 100, "{again:?}");
         }
     }
@@ -528,7 +529,7 @@ mod tests {
 
     #[test]
     fn a_move_is_followed_closely_until_its_target_serves() {
-        let following = |arrival| pause(&PassResult::Following(arrival), 0, INTERVAL, 0);
+        let following = |arrival| pause(&PassResult::WatchingHealth(arrival), 0, INTERVAL, 0);
         assert_eq!(following(ServingState::Awaited), FOLLOW_EVERY);
         assert_eq!(following(ServingState::Serving), UNSETTLED_EVERY);
         assert_eq!(following(ServingState::Overdue), INTERVAL);
@@ -545,7 +546,7 @@ mod tests {
     #[test]
     fn a_look_that_fails_says_nothing_about_the_route() {
         assert_eq!(differs(&failed()), None);
-        assert_eq!(differs(&PassResult::Right), Some(false));
+        assert_eq!(differs(&PassResult::InSync), Some(false));
         assert_eq!(differs(&waits(Reason::Flapping)), Some(true));
         assert_eq!(differs(&waits(Reason::Paused)), Some(false));
     }

@@ -1,10 +1,10 @@
 //! Receives messages, keeps them invisible while they are worked on, and disposes of them.
 //!
-//! Groups run in parallel, the messages of a group in order. A message that is not settled holds its group
-//! back: it becomes visible again after its pause, and those behind it are given back at once, since FIFO
+//! Groups run in parallel, the messages of a group in order. A message that is not processed blocks its
+//! group: it becomes visible again after its pause, and those behind it are given back at once, since FIFO
 //! lets none of them pass it. A worker that is to stop begins no other receive, and lets the open one end: SQS
-//! would hand the next messages to a dropped one too, and hide them. What is in hand is finished, or let go of after
-//! a limit, and then resumed by whoever receives it next (`stopping`).
+//! would hand the next messages to a dropped one too, and hide them. Work in progress is finished, or released after
+//! a limit and resumed by the worker that receives it next (`stopping`).
 
 mod drill;
 mod hand;
@@ -72,9 +72,9 @@ pub struct Limits {
     pub groups_max: usize,
     /// To how many that may fall while the ledger is too slow for more.
     pub groups_min: usize,
-    /// How long what is in hand may take once the worker is to stop.
+    /// How long work in progress may take after a stop signal.
     pub drain_timeout: Duration,
-    /// How routes are looked at without events.
+    /// The settings of the reconcile timer.
     pub reconciling: Reconciling,
 }
 
@@ -89,11 +89,11 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn EventSink>,
     limits: Limits,
-    nudges: Option<mpsc::UnboundedSender<Wake>>,
-    /// Told whenever a group in hand got further.
+    wakes: Option<mpsc::UnboundedSender<Wake>>,
+    /// Notified when a group in progress advances.
     progress: Arc<Notify>,
     room: Arc<Mutex<ConcurrencyLimit>>,
-    /// When it has to have ended, once it was told to stop.
+    /// The deadline of the drain, after a stop signal.
     ends_at: Arc<OnceLock<Duration>>,
 }
 
@@ -118,7 +118,7 @@ impl Worker {
             routes,
             observer,
             limits,
-            nudges: None,
+            wakes: None,
             progress: Arc::default(),
             room: Arc::new(Mutex::new(ConcurrencyLimit::new(limits.groups_min, limits.groups_max))),
             ends_at: Arc::default(),
@@ -126,7 +126,7 @@ impl Worker {
     }
 
     /// Works until `shutdown` is ready (or, with [`Until::Drained`], until the queue is empty), then finishes
-    /// what is in hand within the drain limit. Returns how many groups it had to let go of.
+    /// work in progress within the drain limit. Returns how many groups it had to release.
     pub async fn run(&self, until: Until, shutdown: impl Future<Output = ()>) -> usize {
         let mut groups = JoinSet::new();
         let mut timer = JoinSet::new();
@@ -136,7 +136,7 @@ impl Worker {
             Until::Drained => self.clone(),
         };
         let with_timer = !timer.is_empty();
-        self.tell(&WorkerEvent::Started { with_timer });
+        self.record(&WorkerEvent::Started { with_timer });
         let warming = worker.clone();
         groups.spawn(async move { warming.warm_up().await });
         tokio::pin!(shutdown);
@@ -156,7 +156,7 @@ impl Worker {
             self.turned(&mut turns);
             match received {
                 Err(error) => {
-                    self.tell(&WorkerEvent::QueueFailed(&error));
+                    self.record(&WorkerEvent::QueueFailed(&error));
                     failures += 1;
                     let pause = retry_after(failures, self.clock.random());
                     tokio::select! {
@@ -175,25 +175,25 @@ impl Worker {
                 }
             }
         };
-        // Closes the timer's nudges: it ends when its looks under way have.
+        // Closes the timer's channel: the timer ends after the passes in progress.
         drop(worker);
         self.stop(open, groups, timer).await
     }
 
-    /// The worker whose attempts nudge a timer of its own, which runs until all its nudgers are gone.
+    /// A worker whose attempts wake its own timer. The timer runs until all senders are dropped.
     fn with_timer(&self, tasks: &mut JoinSet<()>) -> Self {
         if self.limits.reconciling.interval.is_none() {
             return self.clone();
         }
-        let (nudges, receiver) = mpsc::unbounded_channel();
+        let (wakes, receiver) = mpsc::unbounded_channel();
         tasks.spawn(Arc::clone(&self.timer).run(receiver));
-        Self { nudges: Some(nudges), ..self.clone() }
+        Self { wakes: Some(wakes), ..self.clone() }
     }
 
-    /// Asks the timer for an early look; nobody minds if it is gone.
-    fn nudge(&self, nudge: Wake) {
-        if let Some(nudges) = &self.nudges {
-            drop(nudges.send(nudge));
+    /// Requests an early pass. Does nothing if the timer has ended.
+    fn wake(&self, wake: Wake) {
+        if let Some(wakes) = &self.wakes {
+            drop(wakes.send(wake));
         }
     }
 
@@ -226,7 +226,7 @@ impl Worker {
 
     /// Begins to work on what was received, each group in a task of its own.
     fn begin(&self, messages: Vec<Message>, groups: &mut JoinSet<()>) {
-        self.tell(&WorkerEvent::Received(messages.len()));
+        self.record(&WorkerEvent::Received(messages.len()));
         if may_be_more(&messages) {
             self.reconciler.queue().more_may_come();
         }
@@ -240,7 +240,7 @@ impl Worker {
         match self.queue.depth().await {
             Ok(depth) => depth == Depth::default(),
             Err(error) => {
-                self.tell(&WorkerEvent::QueueFailed(&error));
+                self.record(&WorkerEvent::QueueFailed(&error));
                 false
             }
         }
@@ -250,11 +250,11 @@ impl Worker {
         if let Some(Err(error)) = ended
             && error.is_panic()
         {
-            self.tell(&WorkerEvent::Panicked(&error.to_string()));
+            self.record(&WorkerEvent::Panicked(&error.to_string()));
         }
     }
 
-    /// Works on the messages of one group, in order, until one is not settled. None is begun that could not be
+    /// Works on the messages of one group, in order, until one is not processed. None is begun that could not be
     /// finished any more: another worker can have it at once.
     async fn work_on(&self, messages: Vec<Message>) {
         let hand = MessageBatch::new(self, messages);
@@ -281,17 +281,17 @@ impl Worker {
             Ok(Parsed::Drill(events)) => {
                 for told in drill::told(&self.dry_run, &self.routes, &events).await {
                     let reason = &told;
-                    self.tell(&WorkerEvent::Ignored { message, reason });
+                    self.record(&WorkerEvent::Ignored { message, reason });
                 }
                 return Disposition::Delete;
             }
             Ok(Parsed::Ignored(reason)) => {
-                self.tell(&WorkerEvent::Ignored { message, reason: &reason });
+                self.record(&WorkerEvent::Ignored { message, reason: &reason });
                 return Disposition::Delete;
             }
             Err(malformed) => {
                 let reason = malformed.to_string();
-                self.tell(&WorkerEvent::Malformed { message, reason: &reason });
+                self.record(&WorkerEvent::Malformed { message, reason: &reason });
                 return Disposition::DeadLetter;
             }
         };
@@ -306,10 +306,10 @@ impl Worker {
                 let asks = event.claim() == Ok(Claim::RequireReading);
                 if event.kind == SourceKind::Instance && asks && self.is_near(event) {
                     // It may be a member of a route's cluster, which it does not say.
-                    self.nudge(Wake::Every);
+                    self.wake(Wake::Every);
                 }
                 let reason = &routing::why_no_route(&self.routes, event).to_string();
-                self.tell(&WorkerEvent::Ignored { message, reason });
+                self.record(&WorkerEvent::Ignored { message, reason });
             }
         }
         worst
@@ -327,18 +327,18 @@ impl Worker {
         let report = self.reconciler.attempt(route, &evidence, Cause::Event, hand).await;
         self.progress.notify_one();
         self.learn(&report);
-        if let Some(news) = self.reconciler.states().take_ledger_news(&route.name) {
-            self.tell(&WorkerEvent::of_ledger(route, &news));
+        if let Some(news) = self.reconciler.states().take_ledger_finding(&route.name) {
+            self.record(&WorkerEvent::of_ledger(route, &news));
         }
         let waits = matches!(report.ended, AttemptResult::Waits(..));
-        // It was told when it came first, and nothing has happened since.
-        let is_told = waits && report.steps.is_empty() && hand.deliveries() > 1;
-        if !is_told {
-            self.tell(&WorkerEvent::Attempt(&report));
+        // It was recorded at its first delivery, and nothing has changed since.
+        let is_recorded = waits && report.steps.is_empty() && hand.deliveries() > 1;
+        if !is_recorded {
+            self.record(&WorkerEvent::Attempt(&report));
         }
         // Nor is there anything to be seen before its turn.
         if !waits {
-            self.nudge(Wake::Route(route.name.clone()));
+            self.wake(Wake::Route(route.name.clone()));
         }
         match report.ended {
             // Whoever holds the route is done long before its lease is over, unless it died.
@@ -350,8 +350,8 @@ impl Worker {
         }
     }
 
-    /// Does with a message what its events' outcomes ask for. A call that fails here loses nothing: the
-    /// message comes back when its visibility ends, and its events are found settled.
+    /// Deletes, delays or dead-letters a message. A failed call loses nothing: the message is redelivered, and its
+    /// events are found processed.
     async fn dispose(&self, message: &Message, disposition: Disposition) {
         let (call, kept) = match disposition {
             Disposition::Delete => ("DeleteMessage", self.queue.delete(message).await),
@@ -366,13 +366,13 @@ impl Worker {
     fn note_kept(&self, message: &Message, call: &'static str, kept: Result<Extended, CallError>) {
         match kept {
             Ok(Extended::Ours) => {}
-            Ok(Extended::Gone) => self.tell(&WorkerEvent::VisibilityLost { message, call }),
-            Err(error) => self.tell(&WorkerEvent::QueueFailed(&error)),
+            Ok(Extended::Gone) => self.record(&WorkerEvent::VisibilityLost { message, call }),
+            Err(error) => self.record(&WorkerEvent::QueueFailed(&error)),
         }
     }
 
-    fn tell(&self, happening: &WorkerEvent<'_>) {
-        self.observer.tell(happening);
+    fn record(&self, happening: &WorkerEvent<'_>) {
+        self.observer.record(happening);
     }
 }
 

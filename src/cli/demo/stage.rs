@@ -91,13 +91,13 @@ struct Notes {
 }
 
 impl EventSink for Notes {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         let told = match happening {
             WorkerEvent::Started { .. }
-            | WorkerEvent::Turned
-            | WorkerEvent::Turns(_)
+            | WorkerEvent::LoopPassed
+            | WorkerEvent::LoopPasses(_)
             | WorkerEvent::Received(_)
-            | WorkerEvent::Noted { .. }
+            | WorkerEvent::TimerRecorded { .. }
             | WorkerEvent::Summary(_)
             | WorkerEvent::Stopping { .. } => return,
             WorkerEvent::Attempt(report) => Told::Attempt(Box::new((*report).clone())),
@@ -105,13 +105,13 @@ impl EventSink for Notes {
             WorkerEvent::Ignored { .. }
             | WorkerEvent::QueueFailed(_)
             | WorkerEvent::HttpNotAccepting { .. }
-            | WorkerEvent::LookFailed { .. }
+            | WorkerEvent::ReconcileFailed { .. }
             | WorkerEvent::MapNotCompared { .. }
             | WorkerEvent::ChainBroken { .. }
             | WorkerEvent::LedgerRecovered { .. }
             | WorkerEvent::VisibilityLost { .. }
             | WorkerEvent::Panicked(_)
-            | WorkerEvent::Room { .. }
+            | WorkerEvent::ConcurrencyLimit { .. }
             | WorkerEvent::Released { .. } => Told::Unexpected(format!("{happening:?}")),
         };
         let at = self.time.elapsed();

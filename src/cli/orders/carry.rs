@@ -144,7 +144,7 @@ impl Crew {
                 if let Ordered::Attempted(report) = &ordered
                     && !matches!(report.ended, AttemptResult::Busy(..))
                 {
-                    TracingSink.tell(&WorkerEvent::Attempt(report));
+                    TracingSink.record(&WorkerEvent::Attempt(report));
                 }
                 CommandResult::Ordered(ordered)
             }

@@ -11,8 +11,8 @@ use writerlink_core::model::target::MoveMode;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::survey::RouteSurvey;
 use writerlink_engine::survey::view::{
-    ChainEndView, ChainView, FollowView, GroupView, LatestView, LeaseView, MoveView, RelayView, RouteView,
-    SourceConflictView, UnresolvedEventView,
+    ChainEndView, ChainView, GroupView, HealthWatchView, LatestView, LeaseView, MoveView, RelayView,
+    RouteView, SourceConflictView, UnresolvedEventView,
 };
 
 /// A line of the details: what it is about, and what is said.
@@ -34,7 +34,7 @@ pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io
     lines.extend(view.groups.iter().flat_map(group));
     lines.extend(view.relays.iter().map(relay));
     lines.extend(view.last_move.iter().flat_map(last_move));
-    lines.extend(view.follow.iter().map(follow));
+    lines.extend(view.health_watch.iter().map(follow));
     lines.extend(view.latest.iter().map(latest));
     lines.extend(view.chain.iter().map(chain));
     lines.extend(view.chain_end.iter().filter_map(chain_end));
@@ -86,15 +86,15 @@ fn conflict(conflict: &SourceConflictView) -> Line {
 
 /// What holds the route back, or may soon, and who has it in hand.
 fn hindered(survey: &RouteSurvey, view: &RouteView) -> Vec<Line> {
-    let held = view.held_back.iter();
+    let held = view.holds.iter();
     let mut lines: Vec<Line> = held.map(|held| line("held back", &held.note)).collect();
-    if view.moves_lately > 0 {
+    if view.recent_moves > 0 {
         let minutes = FLAP_WITHIN.as_secs() / 60;
         let max = match survey.route.policy.flap_moves_max {
             0 => "any number is".to_owned(),
             max => format!("{max} are"),
         };
-        let text = format!("{} in the last {minutes} minutes; {max} allowed", view.moves_lately);
+        let text = format!("{} in the last {minutes} minutes; {max} allowed", view.recent_moves);
         lines.push(line("moves", text));
     }
     lines.extend(view.lease.iter().map(lease));
@@ -182,13 +182,13 @@ fn after(ms: u64) -> String {
     if ms < 10_000 { format!("{ms} ms") } else { format!("{} s", ms / 1000) }
 }
 
-fn follow(follow: &FollowView) -> Line {
-    let FollowView { instance, target, arrival, leaving } = follow;
-    let left = match leaving.as_slice() {
+fn follow(follow: &HealthWatchView) -> Line {
+    let HealthWatchView { instance, target, serving_state, old_targets } = follow;
+    let left = match old_targets.as_slice() {
         [] => String::new(),
         left => format!("; still to go: {}", left.join(", ")),
     };
-    let text = format!("{instance} at {target}: {arrival}{left}");
+    let text = format!("{instance} at {target}: {serving_state}{left}");
     line("following", text)
 }
 

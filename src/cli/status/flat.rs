@@ -49,7 +49,7 @@ fn row(survey: &RouteSurvey) -> FlatRow {
     let view = RouteView::of(survey);
     let (instance, target) = view.desired.map(|d| (d.instance, d.target)).unzip();
     let last = view.last_move.as_ref();
-    let held: Vec<&str> = view.held_back.iter().map(|held| held.rule).collect();
+    let held: Vec<&str> = view.holds.iter().map(|held| held.rule).collect();
     let unread = |unread: &UnreadView| format!("{}: {}", unread.part, unread.error);
     FlatRow {
         at: view.at,
@@ -67,7 +67,7 @@ fn row(survey: &RouteSurvey) -> FlatRow {
         outcome: last.and_then(|last| last.outcome),
         reason: last.and_then(|last| last.reason),
         held_back: held.join(" "),
-        waiting: view.waiting.map(|waiting| waiting.instance),
+        waiting: view.pending.map(|waiting| waiting.instance),
         unresolved_event: view.unresolved_event.map(|event| event.reason),
         source_conflict: view.source_conflict.map(|conflict| conflict.reason),
         lease_owner: view.lease.as_ref().map(|lease| lease.owner.clone()),

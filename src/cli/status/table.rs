@@ -114,8 +114,8 @@ fn relays(survey: &RouteSurvey, relay: &Relay, desired: &Desired) -> String {
 /// The rules that are in force, and whether something waits for them.
 fn held(survey: &RouteSurvey) -> Option<String> {
     let view = RouteView::of(survey);
-    let mut words: Vec<&str> = view.held_back.iter().map(|held| held.rule).collect();
-    if view.waiting.is_some() {
+    let mut words: Vec<&str> = view.holds.iter().map(|held| held.rule).collect();
+    if view.pending.is_some() {
         words.push("waiting");
     }
     (!words.is_empty()).then(|| words.join(", "))
@@ -188,7 +188,7 @@ fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     }
     // A judgement that names the rule already has said so.
     let said = words.join(" ");
-    words.extend(view.held_back.into_iter().map(|held| held.note).filter(|note| !said.contains(note)));
+    words.extend(view.holds.into_iter().map(|held| held.note).filter(|note| !said.contains(note)));
     words.extend(view.unread.into_iter().map(|unread| not_read(&unread.part, &unread.error)));
     let name = survey.route.name.to_string();
     words.into_iter().map(|text| (name.clone(), text)).collect()

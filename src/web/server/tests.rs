@@ -7,7 +7,7 @@ use super::*;
 struct Told(Mutex<Vec<String>>);
 
 impl EventSink for Told {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         self.0.lock().unwrap().push(format!("{happening:?}"));
     }
 }

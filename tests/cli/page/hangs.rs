@@ -17,7 +17,7 @@ use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::Reconciler;
-use writerlink_engine::health::{LOOK_MAX, RECEIVING_SILENT_MAX};
+use writerlink_engine::health::{PASS_AGE_MAX, RECEIVING_SILENT_MAX};
 use writerlink_engine::ports::{
     AddressError, CallError, Commit, Databases, Depth, ErrorKind, Extended, Ledger, Message, Ports, Queue,
 };
@@ -195,7 +195,7 @@ async fn a_receive_that_never_returns_is_told_though_the_timer_goes_round() {
     for path in ["/healthz", "/readyz"] {
         let stuck = stage.shown.client.get_at_once(path).await;
         assert_eq!(stuck.status, 503, "{path}: {}", stuck.body);
-        for part in ["\"stuck\"", "the receiving loop has not turned for 12"] {
+        for part in ["\"stuck\"", "the receive loop has made no progress for 12"] {
             assert!(stuck.body.contains(part), "{path}: {}", stuck.body);
         }
         assert!(!stuck.body.contains("the timer has"), "{}", stuck.body);
@@ -212,10 +212,10 @@ async fn a_look_that_never_ends_is_told_though_the_worker_receives() {
     stage.is_well_for(5 * MINUTE).await;
     let turns = stage.turns();
     stage.hangs.ask.store(true, Ordering::Relaxed);
-    tokio::time::sleep(LOOK_MAX + 2 * MINUTE).await;
+    tokio::time::sleep(PASS_AGE_MAX + 2 * MINUTE).await;
     let stuck = stage.health().await;
     assert_eq!(stuck.status, 503, "{}", stuck.body);
-    let look = "a look of the timer has not ended for";
+    let look = "a reconcile pass has not ended for";
     assert!(stuck.body.contains(look), "{}", stuck.body);
     assert!(!stuck.body.contains("receiving loop"), "{}", stuck.body);
     assert!(stage.turns() > turns, "it receives all the while");

@@ -195,11 +195,11 @@ async fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing()
     let waiting = shown.get("/readyz").await;
     assert_eq!(waiting.body, "{\"status\":\"waiting\",\"for\":[\"queue\"]}\n");
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
-    shown.probes.tell(&WorkerEvent::Received(0));
+    shown.probes.record(&WorkerEvent::Received(0));
     let ready = shown.get("/readyz").await;
     assert_eq!((ready.status, ready.body.as_str()), (200, "{\"status\":\"ready\"}\n"));
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(1.0));
-    shown.probes.tell(&WorkerEvent::Stopping {
+    shown.probes.record(&WorkerEvent::Stopping {
         within: std::time::Duration::from_secs(25),
         receive_ends_within: None,
     });

@@ -32,12 +32,12 @@ async fn what_no_source_can_tell_is_shown_until_a_person_says() {
     pass(5 * HOUR).await;
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);
     assert_eq!(noticed(&rig).await, [Reason::SourcesContradict], "once");
-    assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
+    assert!(summary(&rig).contains("out_of_sync: 1"), "{}", summary(&rig));
     rig.order(0, CommandKind::Swap(member(1))).await;
     pass(2 * MINUTE).await;
     assert_eq!(rig.registered(0), [rig.target(0, 1)]);
     assert_eq!(conflict(&rig).await, None);
-    assert!(summary(&rig).contains("diverged: 0"), "{}", summary(&rig));
+    assert!(summary(&rig).contains("out_of_sync: 0"), "{}", summary(&rig));
     // The sources count again, against the order too.
     fail_over_unheard(&rig, 3);
     pass(4 * MINUTE).await;
@@ -100,9 +100,9 @@ async fn sources_that_cannot_tell_are_recorded_once_they_cannot_for_a_minute() {
     pass(3 * MINUTE).await;
     assert_eq!(noticed(&rig).await, [Reason::SourcesUnclear]);
     assert_eq!(conflict(&rig).await.map(|told| told.reason), Some(Reason::SourcesUnclear));
-    assert!(summary(&rig).contains("diverged: 1"), "{}", summary(&rig));
+    assert!(summary(&rig).contains("out_of_sync: 1"), "{}", summary(&rig));
     pass(4 * MINUTE).await;
     assert_eq!(noticed(&rig).await, [Reason::SourcesUnclear, Reason::SourcesAgree]);
     assert_eq!(conflict(&rig).await, None);
-    assert!(summary(&rig).contains("diverged: 0"), "{}", summary(&rig));
+    assert!(summary(&rig).contains("out_of_sync: 0"), "{}", summary(&rig));
 }

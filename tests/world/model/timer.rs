@@ -1,4 +1,4 @@
-//! What happens without any event: the timer's looks (`PeriodicPass::look_with`).
+//! What happens without any event: the timer's looks (`PeriodicPass::run_pass`).
 
 use writerlink_core::actuation::plan::plan;
 use writerlink_core::decision::goal::{TargetDecision, aim};

@@ -51,7 +51,7 @@ pub(crate) fn diverged(rig: &Rig) -> usize {
     let lines = rig.told.lines.lock().unwrap();
     let mut summaries = lines.iter().filter(|line| line.starts_with("Summary"));
     let last = summaries.next_back().unwrap();
-    let (_, count) = last.split_once("diverged: ").unwrap();
+    let (_, count) = last.split_once("out_of_sync: ").unwrap();
     count.split(',').next().unwrap().parse().unwrap()
 }
 

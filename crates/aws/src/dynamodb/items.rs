@@ -36,7 +36,7 @@ const EVENT_KEPT: Duration = Duration::from_hours(30 * 24);
 const ROUTE_PREFIX: &str = "route#";
 const EVENT_PREFIX: &str = "event#";
 const STARTED: &str = "started";
-const SETTLED: &str = "settled";
+const PROCESSED: &str = "processed";
 
 /// An item that this program did not write, or somebody edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,8 +98,8 @@ fn desired_columns(desired: Option<&Desired>) -> Columns {
         ("desired_instance", or_null(desired.map(|d| string(&d.instance)))),
         ("desired_ip", or_null(desired.map(|d| string(d.target.ip)))),
         ("desired_port", or_null(desired.map(|d| number(d.target.port)))),
-        ("desired_beside", or_null(beside.map(kept))),
-        ("desired_reach", or_null(desired.map(|d| string(d.reach.as_str())))),
+        ("desired_additional", or_null(beside.map(kept))),
+        ("desired_mode", or_null(desired.map(|d| string(d.reach.as_str())))),
         ("evidence_at", or_null(desired.map(|d| string(d.evidence.at)))),
         ("evidence_rank", or_null(desired.map(|d| number(d.evidence.rank)))),
         ("event_key", or_null(desired.map(|d| string(d.event)))),
@@ -112,14 +112,14 @@ fn kept_columns(control: &Assignment) -> Columns {
     let safety = &control.safety;
     let moves = Some(&safety.moves).filter(|moves| !moves.is_empty());
     vec![
-        ("waiting", or_null(control.waiting.as_ref().map(kept))),
+        ("pending", or_null(control.waiting.as_ref().map(kept))),
         ("require_reading", or_null(control.require_reading.map(string))),
         ("pause", or_null(safety.pause.as_ref().map(kept))),
         ("freeze", or_null(safety.freeze.as_ref().map(kept))),
         ("flapping", or_null(safety.flapping.as_ref().map(kept))),
         ("pin", or_null(safety.pin.as_ref().map(kept))),
         ("moves", or_null(moves.map(kept))),
-        ("follow", or_null(control.follow.as_ref().map(kept))),
+        ("health_watch", or_null(control.follow.as_ref().map(kept))),
         ("agreed_with", or_null(control.agreed_with.map(string))),
         ("replaced_fact", or_null(control.replaced_fact.as_ref().map(kept))),
         ("unresolved_event", or_null(control.unresolved_event.as_ref().map(kept))),
@@ -131,9 +131,9 @@ fn kept(value: &impl JsonAttribute) -> AttributeValue {
     AttributeValue::S(value.text())
 }
 
-/// What has to stand for a change to be written (I6): the generation, the chain's head, and the lease's
-/// deadline. The last one matters to a takeover: a holder that lengthens its lease moves nothing else, and a
-/// contender that has not looked since would take "unchanged as far as I know" for "standing still".
+/// The condition of every write (I6): the generation, the chain's head, and the lease's
+/// deadline. The deadline matters to a takeover: a holder that extends its lease changes nothing else, so a contender
+/// with an old read could not see that the holder is alive.
 pub(super) fn route_version(state: &RouteState) -> Columns {
     vec![
         (PK, route_pk(&state.route)),
@@ -151,7 +151,7 @@ fn lease_until(lease: Option<&Lease>) -> AttributeValue {
 
 /// What changes in an event's item with every attempt.
 pub(super) fn event_columns(entry: &EventEntry) -> Columns {
-    let status = if entry.settled.is_some() { SETTLED } else { STARTED };
+    let status = if entry.settled.is_some() { PROCESSED } else { STARTED };
     vec![
         ("status", string(status)),
         ("outcome", or_null(entry.settled.map(string))),
@@ -171,7 +171,7 @@ pub(super) fn new_event_columns(entry: &EventEntry) -> Columns {
     columns
 }
 
-/// What has to stand for an event's entry to be replaced: still in hand, by the same attempt.
+/// The condition for replacing an event's entry: still in progress, by the same attempt.
 pub(super) fn event_version(entry: &EventEntry) -> Columns {
     vec![
         (PK, event_pk(&entry.key)),
@@ -239,8 +239,8 @@ impl Reader<'_> {
                 ip: self.required("desired_ip", parsed)?,
                 port: self.required("desired_port", parsed)?,
             },
-            beside: self.optional("desired_beside", BTreeSet::read)?.unwrap_or_default(),
-            reach: self.required("desired_reach", MoveMode::parse)?,
+            beside: self.optional("desired_additional", BTreeSet::read)?.unwrap_or_default(),
+            reach: self.required("desired_mode", MoveMode::parse)?,
             evidence: EvidenceOrder {
                 at: self.required("evidence_at", Timestamp::parse)?,
                 rank: self.required("evidence_rank", parsed)?,
@@ -279,10 +279,10 @@ impl FromItem for RouteState {
                 generation: item.required("generation", parsed).map(Generation)?,
                 lease: item.lease()?,
                 desired: item.desired()?,
-                waiting: item.optional("waiting", Desired::read)?,
+                waiting: item.optional("pending", Desired::read)?,
                 require_reading: item.optional("require_reading", Timestamp::parse)?,
                 safety: item.safety()?,
-                follow: item.optional("follow", HealthWatch::read)?,
+                follow: item.optional("health_watch", HealthWatch::read)?,
                 agreed_with: item.optional("agreed_with", EventKey::parse)?,
                 replaced_fact: item.optional("replaced_fact", Fact::read)?,
                 unresolved_event: item.optional("unresolved_event", UnresolvedEvent::read)?,
@@ -300,7 +300,7 @@ impl FromItem for EventEntry {
     fn from_item(item: &Item) -> Result<Self, MalformedItem> {
         let item = Reader(item);
         let settled = item.optional("outcome", Outcome::parse)?;
-        let status = if settled.is_some() { SETTLED } else { STARTED };
+        let status = if settled.is_some() { PROCESSED } else { STARTED };
         item.required("status", |text| (text == status).then_some(()))?;
         Ok(Self {
             key: item.required(PK, |pk| EventKey::parse(pk.strip_prefix(EVENT_PREFIX)?))?,

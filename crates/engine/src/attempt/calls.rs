@@ -90,11 +90,11 @@ impl Reconciler {
         }
         let leave = self.turn_within_the_lease(task, held, Call::Register).await?;
         self.ensure_lease(task, held).await?;
-        let looking = self.groups.observe(&task.route.group);
+        let read = self.groups.observe(&task.route.group);
         let targets = held.desired.targets();
         let (registered, observed) = tokio::join!(
             self.send_registration(task, &targets, leave),
-            task.steps.call("DescribeTargetHealth", looking)
+            task.steps.call("DescribeTargetHealth", read)
         );
         registered?;
         Ok((Some(RegisteredProof::registered(held.desired.target)), observed?))
@@ -102,8 +102,8 @@ impl Reconciler {
 
     async fn observe(&self, task: &Task<'_>, held: &mut Held) -> Result<Vec<ObservedTarget>, Stopped> {
         self.ensure_lease(task, held).await?;
-        let looking = self.groups.observe(&task.route.group);
-        Ok(task.steps.call("DescribeTargetHealth", looking).await?)
+        let read = self.groups.observe(&task.route.group);
+        Ok(task.steps.call("DescribeTargetHealth", read).await?)
     }
 
     /// Registers what is missing, and proves that the desired target is present: it was seen, or registered.

@@ -27,27 +27,27 @@ struct News {
 impl PeriodicPass {
     /// Records what is new about the sources: one record when they agree with an event, one when they contradict the
     /// newest evidence for too long, one when that is over.
-    pub(super) async fn tell_of_sources(
+    pub(super) async fn record_source_conflict(
         &self,
-        looking: &mut PassContext<'_>,
+        context: &mut PassContext<'_>,
         said: &Said<'_>,
     ) -> Result<(), CallError> {
-        let control = &looking.state.control;
+        let control = &context.state.control;
         let newest = control.newest().map(|newest| newest.event);
-        let lasts = looking.watched.contradicted.take(said, newest);
+        let lasts = context.watched.contradicted.take(said, newest);
         let news = match &said.against {
             Some(against) => lasts.and_then(|lasting| self.conflict(control, against, lasting, said.times.0)),
             None => self.no_conflict(control, said),
         };
         let news = agreement(control, said).or(news);
         if let Some(News { reason, note, effect }) = news {
-            let noted = TimerRecord::noticed(reason, note);
-            let mut entry = self.states.entry_of_note(&looking.task, &looking.state, noted.kind);
+            let noted = TimerRecord::drift(reason, note);
+            let mut entry = self.states.entry_of_note(&context.task, &context.state, noted.kind);
             entry.event_key = newest.unwrap_or(entry.event_key);
-            self.record(looking, noted, effect, entry).await?;
+            self.record(context, noted, effect, entry).await?;
         }
-        looking.watched.contradicted.lasts = lasts.is_some();
-        looking.watched.see(&looking.state.control, said.times.0);
+        context.watched.contradicted.lasts = lasts.is_some();
+        context.watched.see(&context.state.control, said.times.0);
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl PeriodicPass {
     /// that of another one. That one may see what these do not, or be gone.
     fn no_conflict(&self, control: &Assignment, said: &Said<'_>) -> Option<News> {
         let told = control.source_conflict.as_ref();
-        // What the route's map differs from is told and ended where that is compared.
+        // A map conflict is recorded and ended by the comparison of maps.
         let told = told.filter(|told| !told.outlasts_a_move())?;
         let said_by_sources = !said.reading.0.is_empty();
         let (now, _) = said.times;

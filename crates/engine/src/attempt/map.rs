@@ -184,7 +184,7 @@ impl MapComparison {
         };
         let evidence = Evidence::now(&route.name, Trigger::Reading(reading), self.clock.random());
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
-        let noted = TimerRecord::noticed(Reason::MapDiffers, said);
+        let noted = TimerRecord::drift(Reason::MapDiffers, said);
         let mut entry = self.states.entry_of_note(&task, from, noted.kind);
         entry.reason = Some(noted.reason);
         entry.note.clone_from(&noted.note);

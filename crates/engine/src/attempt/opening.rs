@@ -159,7 +159,7 @@ impl Reconciler {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict.clone())));
         }
-        let moved_since = task.looked_at.is_some_and(|at| at != seen.state.chain);
+        let moved_since = task.expected_head.is_some_and(|at| at != seen.state.chain);
         if moved_since {
             let note = "the route was moved while it was looked at";
             let verdict = Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note);

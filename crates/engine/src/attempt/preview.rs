@@ -157,18 +157,19 @@ impl DryRun {
         state: &RouteState,
         DecisionTrace { asked, decision }: DecisionTrace,
     ) -> Result<Preview, CallError> {
-        let sight = match &decision {
+        let observed_route = match &decision {
             Decision::Settle(_) | Decision::Ask(_) => None,
             Decision::Move(desired) | Decision::Hold(desired, _) => {
-                let sight = self.reader.sight(route, desired, None).await?;
-                if let Some(error) = sight.unread {
+                let observed_route = self.reader.observe_route(route, desired, None).await?;
+                if let Some(error) = observed_route.unread {
                     return Err(error);
                 }
-                Some(sight)
+                Some(observed_route)
             }
         };
-        let (observed, plan, weights) =
-            sight.map_or_else(Default::default, |sight| (sight.rows, sight.plan, sight.weights));
+        let (observed, plan, weights) = observed_route.map_or_else(Default::default, |observed_route| {
+            (observed_route.rows, observed_route.plan, observed_route.weights)
+        });
         let switches = match (&route.strategy, &decision) {
             (Strategy::Relay(_), Decision::Move(desired) | Decision::Hold(desired, _)) => {
                 state.control.desired.as_ref().is_none_or(|known| known.target != desired.target)

@@ -17,9 +17,9 @@ use writerlink_core::status::last_move::accepted;
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// The event is settled by this attempt, durably.
+    /// This attempt processed the event, durably.
     Settled(Verdict),
-    /// The event was settled before, with this outcome.
+    /// The event was processed before, with this outcome.
     Duplicate(Outcome),
     /// The timer's reason to act was gone when it had the route: nothing was done or recorded.
     Nothing(Verdict),
@@ -35,15 +35,15 @@ pub enum AttemptResult {
     Unavailable(CallError, Duration),
     /// The lease was over, or taken over, before the attempt was; it made no call after that.
     LeaseLost {
-        /// What the event was settled as by whoever took over, if it was.
+        /// The event's outcome, if the new lease holder has processed it.
         settled: Option<Outcome>,
-        /// When to come back if it was not.
+        /// When to retry if not.
         again_after: Duration,
     },
 }
 
 impl AttemptResult {
-    /// The outcome, when the event is settled.
+    /// The outcome, if the event is processed.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
@@ -64,7 +64,7 @@ impl AttemptResult {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Settled(verdict) => verdict.outcome.disposition(),
-            // As the event's own outcome asks: a worker may have died between settling it as Failed and
+            // By the event's own outcome: a worker may have died between recording Failed and
             // sending its message to the dead-letter queue.
             Self::Duplicate(settled) | Self::LeaseLost { settled: Some(settled), .. } => {
                 settled.disposition()

@@ -30,7 +30,7 @@ pub(super) enum Committed {
 
 /// What was found out about a route's ledger, for the log and the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerNews {
+pub enum LedgerFinding {
     /// The state was behind its records and was rebuilt from them.
     Recovered {
         /// The number of the record that the state ended at.
@@ -48,7 +48,7 @@ struct News(Mutex<BTreeMap<RouteName, Told>>);
 
 #[derive(Debug, Default)]
 struct Told {
-    next: Option<LedgerNews>,
+    next: Option<LedgerFinding>,
     last: Option<(BrokenChain, Duration)>,
 }
 
@@ -108,13 +108,13 @@ impl StateStore {
 
     /// What was found out about the route's ledger since this was asked last.
     #[must_use]
-    pub fn take_ledger_news(&self, route: &RouteName) -> Option<LedgerNews> {
+    pub fn take_ledger_finding(&self, route: &RouteName) -> Option<LedgerFinding> {
         self.news.with(route, |told| told.next.take())
     }
 
     pub(super) fn report_recovered(&self, route: &RouteName, from: u64, to: u64) {
         self.news.with(route, |told| {
-            told.next = Some(LedgerNews::Recovered { from, to });
+            told.next = Some(LedgerFinding::Recovered { from, to });
             told.last = None;
         });
     }
@@ -127,7 +127,7 @@ impl StateStore {
                 last.is_some_and(|(last, at)| last == broken && now.saturating_sub(*at) < REPORTED_EVERY);
             if !lately {
                 told.last = Some((broken.clone(), now));
-                told.next = Some(LedgerNews::Broken(broken.clone()));
+                told.next = Some(LedgerFinding::Broken(broken.clone()));
             }
         });
     }
@@ -173,7 +173,7 @@ impl StateStore {
         steps.call(name, commit).await
     }
 
-    /// Commits a record of the timer's; the state after it, or nothing when somebody else wrote first.
+    /// Commits a record of the timer. Returns the new state, or `None` when another process wrote first.
     pub(super) async fn note(
         &self,
         from: &RouteState,
@@ -203,7 +203,7 @@ impl StateStore {
         self.author.entry(about, state, kind)
     }
 
-    /// The same for a record that nobody's lease stands behind: it fences off whoever held one.
+    /// Like `entry`, for a record without a lease. Its new generation fences off a lease holder.
     pub(super) fn entry_of_note(&self, task: &Task<'_>, state: &RouteState, kind: RecordKind) -> Entry {
         Entry { generation: state.control.generation.next(), attempt: 1, ..self.entry(task, state, kind) }
     }

@@ -1,14 +1,14 @@
-//! One look at a route by the timer: what its sources say, what its group holds, and what that asks for.
+//! One reconcile pass over a route: reads its sources and its group, and repairs a difference.
 //!
-//! Only differences cost writes: a route that is right costs one read of the ledger, one question to each
-//! source and one `DescribeTargetHealth` (a weighted one: `DescribeListeners`, and one for each of its groups).
+//! Only differences cost writes. A route in sync costs one read of the ledger, one reading of each source and one
+//! `DescribeTargetHealth`; a weighted one costs `DescribeListeners` and one `DescribeTargetHealth` for each group.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::together::Together;
 use crate::attempt::watched::{RouteWatch, Said};
-use crate::attempt::weights::{RouteReader, Sight, discovery_of};
+use crate::attempt::weights::{ObservedRoute, RouteReader, discovery_of};
 use crate::attempt::{
     AttemptResult, NoMessage, Reconciler, Report, SharedQuotaQueue, StateStore, Task, group_of,
 };
@@ -29,49 +29,49 @@ use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::Target;
 
-/// What a look led to.
+/// The result of a reconcile pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassResult {
-    /// The route is as it should be.
-    Right,
-    /// It is, and its last move is still followed.
-    Following(ServingState),
-    /// The sources say something new: they are to be asked again soon.
+    /// The group holds the desired target.
+    InSync,
+    /// As `InSync`, and the health watch of the last move is not over.
+    WatchingHealth(ServingState),
+    /// The sources show a new writer: a second reading has to confirm it.
     Confirm,
-    /// It differs, and something holds it back.
+    /// It differs, and a hold or a safety rule keeps it so.
     Waits(Verdict),
-    /// Somebody is moving it.
+    /// An attempt holds its lease, or its event is in progress.
     Busy,
     /// Its next call, or the event that will make it, waits: whoever asked for that comes back for it.
     Queued,
     /// It differs from what the ledger says, by an event that newer evidence superseded and that has yet to move it.
     LeftToNewer,
-    /// It was put right, or that was tried.
+    /// An attempt was made to repair it.
     Acted(Box<Report>),
-    /// It could not be looked at.
+    /// A read failed.
     Failed(CallError),
 }
 
-/// Something that the timer recorded besides its attempts.
+/// A record that the timer wrote, besides those of its attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimerRecord {
-    /// What kind of record.
+    /// What the record tells.
     pub kind: RecordKind,
     /// Why.
     pub reason: Reason,
-    /// In words.
+    /// The same in words.
     pub note: String,
-    /// How long what was seen took.
+    /// How long the target took to become healthy or to be removed.
     pub took: Option<Duration>,
 }
 
 impl TimerRecord {
-    pub(super) fn noticed(reason: Reason, note: String) -> Self {
+    pub(super) fn drift(reason: Reason, note: String) -> Self {
         Self { kind: RecordKind::DriftDetected, reason, note, took: None }
     }
 }
 
-/// Looks at routes, and has an attempt put right what is not.
+/// Runs reconcile passes, and repairs drift through attempts.
 pub struct PeriodicPass {
     attempts: Arc<Reconciler>,
     queue: Arc<SharedQuotaQueue>,
@@ -95,20 +95,20 @@ impl PeriodicPass {
         }
     }
 
-    /// Looks at a route, as one of several looks that begin together, and puts it right if it has to be and may be. What
-    /// was recorded on the way goes to `noted`.
-    pub async fn look_with(
+    /// Runs a pass over a route, as one of a batch whose states are read `together`. Repairs drift unless a hold
+    /// forbids it. Appends what it recorded to `noted`.
+    pub async fn run_pass(
         &self,
         together: &Together,
         route: &Route,
         watched: &mut RouteWatch,
         noted: &mut Vec<TimerRecord>,
     ) -> PassResult {
-        let look = Box::pin(self.try_to_look(together, route, watched, noted));
+        let look = Box::pin(self.try_pass(together, route, watched, noted));
         look.await.unwrap_or_else(PassResult::Failed)
     }
 
-    async fn try_to_look(
+    async fn try_pass(
         &self,
         together: &Together,
         route: &Route,
@@ -138,107 +138,108 @@ impl PeriodicPass {
         let key = EventKey::drawn(&route.name, now, self.clock.random());
         let evidence = Evidence { key, ground: Trigger::Reading(seen.clone()) };
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
-        let mut looking = PassContext { task, state: stored.state, watched, noted };
+        let mut context = PassContext { task, state: stored.state, watched, noted };
         let said = Said {
             reading: &reading,
-            against: contradiction(route, &looking.state.control, &reading, &seen, now),
+            against: contradiction(route, &context.state.control, &reading, &seen, now),
             times,
         };
-        let aimed = aim(route, &looking.state.control, key, &seen, now);
-        self.tell_of_sources(&mut looking, &said).await?;
+        let aimed = aim(route, &context.state.control, key, &seen, now);
+        self.record_source_conflict(&mut context, &said).await?;
         match aimed {
-            TargetDecision::Unknown => Ok(PassResult::Right),
+            TargetDecision::Unknown => Ok(PassResult::InSync),
             TargetDecision::Confirm => Ok(PassResult::Confirm),
             TargetDecision::LeftToEvent => {
-                self.tell_of_last_move(&mut looking).await?;
+                self.record_health_of_last_move(&mut context).await?;
                 Ok(PassResult::Queued)
             }
             TargetDecision::Wait(verdict) if said.against.as_ref() == Some(&verdict) => {
-                self.tell_of_last_move(&mut looking).await?;
+                self.record_health_of_last_move(&mut context).await?;
                 Ok(PassResult::Waits(verdict))
             }
             TargetDecision::Wait(verdict) => {
-                self.tell_of_last_move(&mut looking).await?;
-                self.wait(looking, HeldBack { verdict, target: None, effect: StateUpdate::None }).await
+                self.record_health_of_last_move(&mut context).await?;
+                self.wait(context, HeldDrift { verdict, target: None, effect: StateUpdate::None }).await
             }
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
                 if desired.event == key && desired.evidence.rank == RANK_TRUTH {
-                    looking.watched.sources.made(key);
+                    context.watched.sources.made(key);
                 }
-                self.compare(looking, desired).await
+                self.compare(context, desired).await
             }
         }
     }
 
-    async fn compare(&self, mut looking: PassContext<'_>, desired: Desired) -> Result<PassResult, CallError> {
-        let (route, evidence) = (looking.task.route, looking.task.evidence);
-        if desired == *looking.state.control.desired.as_ref().unwrap_or(&desired)
-            && !looking.watched.waits_itself
+    async fn compare(&self, mut context: PassContext<'_>, desired: Desired) -> Result<PassResult, CallError> {
+        let (route, evidence) = (context.task.route, context.task.evidence);
+        if desired == *context.state.control.desired.as_ref().unwrap_or(&desired)
+            && !context.watched.awaits_quota
             && self.queue.awaits_its_turn(&route.name)
         {
             return Ok(PassResult::Queued);
         }
-        let sight = self.reader.sight(route, &desired, discovery_of(&evidence.ground)).await?;
+        let observed_route =
+            self.reader.observe_route(route, &desired, discovery_of(&evidence.ground)).await?;
         if let Strategy::Relay(relay) = &route.strategy {
-            looking.watched.has_no_relay = self.reader.relays.none_is_live(&sight.relays, relay);
+            context.watched.has_no_relay = self.reader.relays.none_is_live(&observed_route.relays, relay);
         }
-        // Of a group that could not be read nobody can say that its target is not there.
-        if sight.unread.is_none() {
-            self.tell_signs(&mut looking, &sight).await?;
+        // A group that could not be read proves nothing about its targets.
+        if observed_route.unread.is_none() {
+            self.record_health(&mut context, &observed_route).await?;
         }
-        let control = &looking.state.control;
+        let control = &context.state.control;
         let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
-        if sight.is_right() && points_there {
-            looking.watched.is_put_right();
-            if let Some(error) = sight.unread {
+        if observed_route.is_right() && points_there {
+            context.watched.clear_drift();
+            if let Some(error) = observed_route.unread {
                 return Err(error);
             }
             return Ok(match &control.follow {
-                Some(follow) => PassResult::Following(follow.arrival),
-                None => PassResult::Right,
+                Some(follow) => PassResult::WatchingHealth(follow.arrival),
+                None => PassResult::InSync,
             });
         }
         if points_there && let Some(look) = self.in_hand(&desired).await? {
             return Ok(look);
         }
         // What an event left behind can wait; those whose failover is under way cannot.
-        let left_behind = points_there && sight.plan.register.is_empty() && sight.weights.is_none();
-        if left_behind && !looking.watched.waits_itself && self.queue.somebody_waits() {
+        let left_behind =
+            points_there && observed_route.plan.register.is_empty() && observed_route.weights.is_none();
+        if left_behind && !context.watched.awaits_quota && self.queue.somebody_waits() {
             return Ok(PassResult::Queued);
         }
         match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
             Decision::Hold(desired, brake) => {
-                let held = HeldBack {
+                let held = HeldDrift {
                     verdict: brake.verdict(&desired),
                     target: Some(desired.target),
                     effect: StateUpdate::Keeps(desired, brake.rule),
                 };
-                self.wait(looking, held).await
+                self.wait(context, held).await
             }
             Decision::Move(desired)
-                if looking.watched.failed.hold_back(desired.target, self.clock.monotonic()) =>
+                if context.watched.failed.hold_back(desired.target, self.clock.monotonic()) =>
             {
                 let note = "repairs failed one after another; the next one follows";
                 let verdict = Verdict::new(Outcome::Failed, Reason::CallFailed, note);
                 Ok(PassResult::Waits(verdict))
             }
-            Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => Ok(self.put_right(looking).await),
+            Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_) => Ok(self.repair(context).await),
         }
     }
 
-    async fn put_right(&self, looking: PassContext<'_>) -> PassResult {
-        let PassContext { task, state, watched, .. } = looking;
-        watched.noticed = None;
-        let report = self.attempts.attempt_seen(task.route, task.evidence, state.chain).await;
+    async fn repair(&self, context: PassContext<'_>) -> PassResult {
+        let PassContext { task, state, watched, .. } = context;
+        watched.recorded_drift = None;
+        let report = self.attempts.attempt_if_unchanged(task.route, task.evidence, state.chain).await;
         watched.failed.take(&report, self.clock.monotonic());
         let has_a_place = self.queue.awaits_its_turn(&task.route.name);
-        watched.waits_itself = has_a_place && matches!(report.ended, AttemptResult::Waits(..));
+        watched.awaits_quota = has_a_place && matches!(report.ended, AttemptResult::Waits(..));
         PassResult::Acted(Box::new(report))
     }
 
-    /// Whether what points the route there is still being worked on: its last attempt was a moment ago and moved
-    /// nothing. A message brings it back, and two who call in turn where calls are refused for their rate get both
-    /// of them refused more.
+    /// Whether the desired target's own event is still in progress: its last attempt was a moment ago and moved
+    /// nothing. Its message is redelivered. A repair at the same time would only cause more throttling.
     async fn in_hand(&self, desired: &Desired) -> Result<Option<PassResult>, CallError> {
         if desired.evidence.rank >= RANK_TRUTH {
             return Ok(None);
@@ -251,64 +252,68 @@ impl PeriodicPass {
         ))
     }
 
-    /// Records once why a route that differs is not put right.
-    async fn wait(&self, mut looking: PassContext<'_>, held: HeldBack) -> Result<PassResult, CallError> {
-        let HeldBack { verdict, target, effect } = held;
+    /// Records once why a route that differs is not repaired.
+    async fn wait(&self, mut context: PassContext<'_>, held: HeldDrift) -> Result<PassResult, CallError> {
+        let HeldDrift { verdict, target, effect } = held;
         let what = Some((verdict.reason, target));
-        if looking.watched.noticed != what {
-            let noted = TimerRecord::noticed(verdict.reason, verdict.note.clone());
-            let entry = self.states.entry_of_note(&looking.task, &looking.state, noted.kind);
-            if self.record(&mut looking, noted, effect, entry).await? {
-                looking.watched.noticed = what;
+        if context.watched.recorded_drift != what {
+            let noted = TimerRecord::drift(verdict.reason, verdict.note.clone());
+            let entry = self.states.entry_of_note(&context.task, &context.state, noted.kind);
+            if self.record(&mut context, noted, effect, entry).await? {
+                context.watched.recorded_drift = what;
             }
         }
         Ok(PassResult::Waits(verdict))
     }
 
-    /// Commits a record of what is noted, and keeps that for the log; `false` when somebody else wrote first.
+    /// Commits the record and keeps it for the log; `false` when another worker wrote first.
     pub(super) async fn record(
         &self,
-        looking: &mut PassContext<'_>,
+        context: &mut PassContext<'_>,
         noted: TimerRecord,
         effect: StateUpdate,
         entry: Entry,
     ) -> Result<bool, CallError> {
         let entry = Entry { reason: Some(noted.reason), note: noted.note.clone(), ..entry };
-        let Some(state) = self.states.note(&looking.state, effect, entry).await? else {
+        let Some(state) = self.states.note(&context.state, effect, entry).await? else {
             return Ok(false);
         };
-        looking.state = state;
-        looking.noted.push(noted);
+        context.state = state;
+        context.noted.push(noted);
         Ok(true)
     }
 
-    /// Looks at the group of the last move, while that is followed and nothing else makes anybody look.
-    async fn tell_of_last_move(&self, looking: &mut PassContext<'_>) -> Result<(), CallError> {
-        let route = looking.task.route;
-        let Some(follow) = &looking.state.control.follow else {
+    /// Updates the health watch in a pass that does not read the group otherwise.
+    async fn record_health_of_last_move(&self, context: &mut PassContext<'_>) -> Result<(), CallError> {
+        let route = context.task.route;
+        let Some(follow) = &context.state.control.follow else {
             return Ok(());
         };
-        let seen = match &route.strategy {
+        let observed = match &route.strategy {
             Strategy::Relay(_) => {
-                Sight { relays: self.reader.relays.reports().await?.to_vec(), ..Sight::default() }
+                let relays = self.reader.relays.reports().await?.to_vec();
+                ObservedRoute { relays, ..ObservedRoute::default() }
             }
             Strategy::Swap | Strategy::Weighted(_) => {
                 let group = route.group_of(&follow.instance).unwrap_or(&route.group);
-                Sight { rows: self.reader.rows(group).await?, ..Sight::default() }
+                ObservedRoute { rows: self.reader.rows(group).await?, ..ObservedRoute::default() }
             }
         };
-        self.tell_signs(looking, &seen).await
+        self.record_health(context, &observed).await
     }
 
-    /// Records everything that is to be said of the last move. Another worker's timer may be first: then its
-    /// word stands.
-    async fn tell_signs(&self, looking: &mut PassContext<'_>, seen: &Sight) -> Result<(), CallError> {
-        let route = looking.task.route;
-        while let Some(follow) = looking.state.control.follow.clone() {
+    /// Records each health event of the last move. If another worker's timer wrote first, its record counts.
+    async fn record_health(
+        &self,
+        context: &mut PassContext<'_>,
+        observed: &ObservedRoute,
+    ) -> Result<(), CallError> {
+        let route = context.task.route;
+        while let Some(follow) = context.state.control.follow.clone() {
             let now = self.clock.wall();
             let sign = match &route.strategy {
-                Strategy::Relay(relay) => follow.switched((&route.name, relay), &seen.relays, now),
-                Strategy::Swap | Strategy::Weighted(_) => follow.look(&route.policy, &seen.rows, now),
+                Strategy::Relay(relay) => follow.switched((&route.name, relay), &observed.relays, now),
+                Strategy::Swap | Strategy::Weighted(_) => follow.look(&route.policy, &observed.rows, now),
             };
             let Some(sign) = sign else {
                 return Ok(());
@@ -323,15 +328,15 @@ impl PeriodicPass {
                 HealthEvent::Switched(took) => (RecordKind::RelaysSwitched, Reason::RelaysSwitched, took),
                 HealthEvent::NotSwitched(took) => (RecordKind::NotSwitched, Reason::RelaysNotSwitched, took),
             };
-            let mut entry = self.states.entry_of_note(&looking.task, &looking.state, kind);
+            let mut entry = self.states.entry_of_note(&context.task, &context.state, kind);
             entry.transition = follow.transition;
             entry.event_key = follow.key;
             entry.told = None;
             entry.target_group = group_of(route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
-            entry.after.clone_from(&seen.rows);
+            entry.after.clone_from(&observed.rows);
             let noted = TimerRecord { kind, reason, note, took: Some(took) };
-            if !self.record(looking, noted, StateUpdate::Follows(rest), entry).await? {
+            if !self.record(context, noted, StateUpdate::Follows(rest), entry).await? {
                 return Ok(());
             }
         }
@@ -339,16 +344,16 @@ impl PeriodicPass {
     }
 }
 
-/// Why a route that differs is left as it is.
-struct HeldBack {
+/// Why drift is not repaired.
+struct HeldDrift {
     verdict: Verdict,
-    /// Where it would have gone.
+    /// The target that it would have moved to.
     target: Option<Target>,
-    /// What the record of it changes.
+    /// The change of state that its record commits.
     effect: StateUpdate,
 }
 
-/// A route that is looked at.
+/// One pass over one route.
 pub(super) struct PassContext<'a> {
     pub(super) task: Task<'a>,
     pub(super) state: RouteState,

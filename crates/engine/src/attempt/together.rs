@@ -1,8 +1,7 @@
-//! The states of routes whose looks begin together, read in one request: with a thousand routes the requests are what
-//! an idle worker spends its processor on.
+//! Reads the states of routes whose passes start in one batch in one request. With a thousand routes an idle worker
+//! spends most of its processor time on requests.
 //!
-//! Each state is read consistently, as by a look of its own. One that does not come, for whatever reason, is read
-//! alone, so that a look never knows less for it.
+//! Each read is consistent, as a single read is. A state that the batch does not return is read alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use crate::ports::{CallError, ErrorKind};
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::RouteName;
 
-/// From how many looks on: what few ask for may as well be asked for one by one.
+/// The smallest batch: fewer states are read one by one.
 const TOGETHER_LEAST: usize = 5;
 
-/// Routes whose looks begin together. The first one that needs its state reads all of them.
+/// Routes whose passes start in one batch. The first pass that needs its state reads all of them.
 #[derive(Debug, Default)]
 pub struct Together {
     routes: Vec<RouteName>,

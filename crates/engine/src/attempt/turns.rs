@@ -46,8 +46,8 @@ const PATIENT_AFTER: u32 = 100;
 /// looked up), so that the event is settled and recorded by us before the queue gives it up without a word.
 pub(super) const GIVEN_UP_AFTER: u32 = 900;
 
-/// The calls that only look, of which there are none in the line. They have a bucket of their own.
-const RECONCILE_PASSES: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
+/// Calls that only read. They have a rate limit of their own and never wait in the quota queue.
+const PASS_CALLS: [&str; 2] = ["DescribeTargetHealth", "DescribeListeners"];
 
 /// How many refusals at most make the pause after one longer: to eight seconds. A route whose database has moved must
 /// not come back much later than there is room again.
@@ -193,8 +193,7 @@ impl SharedQuotaQueue {
         let comes_back = matches!(task.cause, Cause::Event | Cause::Reconcile);
         // A weighted route stands in no line, so there is no place that it could keep. Nobody needs one to look.
         let in_line = matches!(task.route.strategy, Strategy::Swap) && self.line.is_some();
-        let may_wait =
-            if call_of(error).is_some() { in_line } else { RECONCILE_PASSES.contains(&error.call) };
+        let may_wait = if call_of(error).is_some() { in_line } else { PASS_CALLS.contains(&error.call) };
         comes_back
             && may_wait
             && task.in_hand.deliveries() < GIVEN_UP_AFTER

@@ -1,7 +1,7 @@
 //! An event that cannot be acted on yet: its route says so in the ledger, once, until the event is acted on (I9).
 //!
-//! Its message comes back, so its entry stays as it is. Without the record the route would look right to every other
-//! process, and a timer that knows of older evidence alone would move the route past the event.
+//! Its message comes back, so its entry stays as it is. Without the record every other process would take the route
+//! for in sync, and a timer that knows of older evidence alone would move the route past the event.
 
 use crate::attempt::opening::nameless;
 use crate::attempt::turns::GIVEN_UP_AFTER;
@@ -18,8 +18,8 @@ use writerlink_core::model::reason::{Cause, Reason};
 
 impl Reconciler {
     /// What becomes of an event that would move the route if the address of its instance could be looked up: it comes
-    /// back, unless its name has been missing for long enough, and is settled before the queue would drop it without a
-    /// record (I4).
+    /// back, unless its name has been missing for long enough. It is processed before the queue would drop it without
+    /// a record (I4).
     pub(super) async fn without_an_address(
         &self,
         task: &Task<'_>,
@@ -60,7 +60,7 @@ impl Reconciler {
         reason: Reason,
         note: String,
     ) -> Result<(), CallError> {
-        // What a person hands in nobody delivers again.
+        // A command is never redelivered.
         if task.cause != Cause::Event {
             return Ok(());
         }

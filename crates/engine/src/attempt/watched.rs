@@ -1,4 +1,4 @@
-//! What one worker's timer remembers of a route between its looks.
+//! What one worker's timer remembers of a route between its passes.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use writerlink_core::model::target::Target;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::health::is_open;
 
-/// What one worker's timer remembers of a route between its looks.
+/// What one worker's timer remembers of a route between its passes.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own about the route, and no two of them make a state"
@@ -25,9 +25,9 @@ pub struct RouteWatch {
     pub(super) sources: Sources,
     pub(super) contradicted: Contradicted,
     /// What was recorded last about a difference that is not acted on, so that it is recorded once.
-    pub(super) noticed: Option<(Reason, Option<Target>)>,
-    /// Whether the place that the route has in the line is of our own asking: nobody but us comes back for it.
-    pub(super) waits_itself: bool,
+    pub(super) recorded_drift: Option<(Reason, Option<Target>)>,
+    /// Whether this timer queued the route for quota. No message is redelivered for it, so the timer has to retry.
+    pub(super) awaits_quota: bool,
     /// The repairs that failed, one after another.
     pub(super) failed: FailedRepairs,
     /// Since when the route has been paused or frozen.
@@ -38,15 +38,15 @@ pub struct RouteWatch {
     pub is_unresolved: bool,
     /// Whether it is a relay route and no relay works.
     pub has_no_relay: bool,
-    /// Whether its state was compared with its newest record since this worker began: before that nobody can tell whether
-    /// the state was restored.
+    /// Whether its state was compared with its newest record since this worker began: until
+    /// then a restored state goes undetected.
     pub(super) is_compared: bool,
     /// The comparisons of its map.
     pub(super) map: MapWatch,
 }
 
 impl RouteWatch {
-    /// Keeps what the summary tells of the route's state, whatever comes of the look.
+    /// Keeps what the summary reports about the route, whatever the result of the pass.
     pub(super) fn see(&mut self, control: &Assignment, now: Timestamp) {
         let safety = &control.safety;
         self.stopped_since = safety.stopped_since(now);
@@ -56,10 +56,10 @@ impl RouteWatch {
         self.map.differs = conflict.is_some_and(|conflict| conflict.reason == Reason::MapDiffers);
     }
 
-    /// It is as it should be: what was in the way of that is forgotten.
-    pub(super) fn is_put_right(&mut self) {
-        self.noticed = None;
-        self.waits_itself = false;
+    /// The route is in sync: forgets the drift and the failed repairs.
+    pub(super) fn clear_drift(&mut self) {
+        self.recorded_drift = None;
+        self.awaits_quota = false;
         self.failed = FailedRepairs::default();
     }
 
@@ -100,7 +100,7 @@ pub(super) struct Said<'a> {
 /// Since when the sources contradict the newest evidence, by one worker's readings.
 #[derive(Debug, Default)]
 pub(super) struct Contradicted {
-    /// The evidence, and when a look saw it first.
+    /// The evidence, and when a pass saw it first.
     since: Option<(Option<EventKey>, Timestamp, Duration)>,
     /// The reason, and since when it has been that one.
     so: Option<(Reason, Duration)>,
@@ -144,8 +144,8 @@ const REPAIRS_AT_ONCE: u32 = 3;
 const REPAIR_AGAIN: Duration = Duration::from_secs(10);
 const REPAIR_AGAIN_MOST: Duration = Duration::from_mins(5);
 
-/// Repairs of a route that failed. Nobody counts the attempts of what nobody delivers, each leaves two records for ever,
-/// and the calls are missing elsewhere. The looks go on: there may be news.
+/// Failed repairs of a route, with a growing pause. No receive count limits repairs, each writes two permanent records,
+/// and each uses shared API quota. Passes continue, since new evidence may come.
 #[derive(Debug, Default)]
 pub(super) struct FailedRepairs {
     /// Where they were to bring the route.
@@ -172,7 +172,7 @@ impl FailedRepairs {
                 };
                 *self = Self { to, times, not_before: now + wait };
             }
-            // It did not come to a call, or nobody knows.
+            // No call was made, or its result is unknown.
             _ => {}
         }
     }

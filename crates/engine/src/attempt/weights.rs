@@ -165,8 +165,8 @@ impl Reconciler {
                 continue;
             };
             self.ensure_lease(task, held).await?;
-            let looking = self.groups.observe(group);
-            let rows = match task.steps.call("DescribeTargetHealth", looking).await {
+            let read = self.groups.observe(group);
+            let rows = match task.steps.call("DescribeTargetHealth", read).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     unread = Some(error);
@@ -205,22 +205,22 @@ impl RouteReader {
     }
 
     /// What the load balancer shows of a route, and what is missing of it.
-    pub(super) async fn sight(
+    pub(super) async fn observe_route(
         &self,
         route: &Route,
         desired: &Desired,
         discovery: Option<&Discovery>,
-    ) -> Result<Sight, CallError> {
+    ) -> Result<ObservedRoute, CallError> {
         let weighted = match &route.strategy {
             Strategy::Swap => {
                 let rows = self.rows(&route.group).await?;
                 let plan = plan(route, desired, &rows);
-                return Ok(Sight { rows, plan, ..Sight::default() });
+                return Ok(ObservedRoute { rows, plan, ..ObservedRoute::default() });
             }
             // The relays' group holds the relays, and what they forward to is nothing that a call could repair.
             Strategy::Relay(_) => {
                 let relays = self.relays.reports().await?.to_vec();
-                return Ok(Sight { relays, ..Sight::default() });
+                return Ok(ObservedRoute { relays, ..ObservedRoute::default() });
             }
             Strategy::Weighted(weighted) => weighted,
         };
@@ -239,7 +239,7 @@ impl RouteReader {
         let mut targets = warm_targets(route, weighted, desired, discovery);
         targets.retain(|instance, _| scene.rows.contains_key(instance));
         let missing = scene.missing(route, weighted, desired, &targets);
-        Ok(Sight {
+        Ok(ObservedRoute {
             rows: scene.all_rows(),
             relays: Vec::new(),
             plan: Plan { register: missing.register.into_values().collect(), deregister: Vec::new() },
@@ -251,7 +251,7 @@ impl RouteReader {
 
 /// A route as somebody saw it who only looks.
 #[derive(Default)]
-pub(super) struct Sight {
+pub(super) struct ObservedRoute {
     /// The rows of its groups.
     pub(super) rows: Vec<ObservedTarget>,
     /// What the relays of a relay route report.
@@ -265,7 +265,7 @@ pub(super) struct Sight {
     pub(super) unread: Option<CallError>,
 }
 
-impl Sight {
+impl ObservedRoute {
     pub(super) fn is_right(&self) -> bool {
         self.plan.is_empty() && self.weights.is_none()
     }

@@ -36,12 +36,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn started(with_timer: bool) -> (Arc<Still>, Liveness) {
     let clock = Arc::new(Still::default());
     let liveness = Liveness::new(Arc::clone(&clock) as _);
-    liveness.tell(&WorkerEvent::Started { with_timer });
+    liveness.record(&WorkerEvent::Started { with_timer });
     (clock, liveness)
 }
 
-fn summary(oldest_look: Option<Duration>) -> WorkerEvent<'static> {
-    WorkerEvent::Summary(Summary { oldest_look, ..Summary::default() })
+fn summary(oldest_pass: Option<Duration>) -> WorkerEvent<'static> {
+    WorkerEvent::Summary(Summary { oldest_pass, ..Summary::default() })
 }
 
 fn silent(liveness: &Liveness) -> Vec<WorkerComponent> {
@@ -53,11 +53,11 @@ fn silent(liveness: &Liveness) -> Vec<WorkerComponent> {
 fn the_timer_does_not_speak_for_the_receiving_loop() {
     let (clock, liveness) = started(true);
     clock.advance(RECEIVING_SILENT_MAX.saturating_sub(SECOND));
-    liveness.tell(&summary(None));
+    liveness.record(&summary(None));
     assert_eq!(silent(&liveness), []);
     clock.advance(SECOND);
-    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
-    liveness.tell(&WorkerEvent::Turned);
+    assert_eq!(silent(&liveness), [WorkerComponent::ReceiveLoop]);
+    liveness.record(&WorkerEvent::LoopPassed);
     assert_eq!(silent(&liveness), [], "one turn makes it well again");
 }
 
@@ -65,9 +65,9 @@ fn the_timer_does_not_speak_for_the_receiving_loop() {
 fn the_receiving_loop_does_not_speak_for_the_timer() {
     let (clock, liveness) = started(true);
     clock.advance(TIMER_SILENT_MAX);
-    liveness.tell(&WorkerEvent::Turned);
+    liveness.record(&WorkerEvent::LoopPassed);
     assert_eq!(silent(&liveness), [WorkerComponent::Timer]);
-    liveness.tell(&summary(None));
+    liveness.record(&summary(None));
     assert_eq!(silent(&liveness), []);
 }
 
@@ -75,15 +75,15 @@ fn the_receiving_loop_does_not_speak_for_the_timer() {
 fn a_timer_that_goes_round_beside_a_look_without_end_is_unwell() {
     let (clock, liveness) = started(true);
     let mut age = Duration::ZERO;
-    while age < LOOK_MAX {
+    while age < PASS_AGE_MAX {
         assert_eq!(silent(&liveness), [], "{age:?}");
         clock.advance(SUMMARY_EVERY);
         age += SUMMARY_EVERY;
-        liveness.tell(&WorkerEvent::Turned);
-        liveness.tell(&summary(Some(age)));
+        liveness.record(&WorkerEvent::LoopPassed);
+        liveness.record(&summary(Some(age)));
     }
-    assert_eq!(silent(&liveness), [WorkerComponent::Look]);
-    liveness.tell(&summary(None));
+    assert_eq!(silent(&liveness), [WorkerComponent::ReconcilePass]);
+    liveness.record(&summary(None));
     assert_eq!(silent(&liveness), []);
 }
 
@@ -91,7 +91,7 @@ fn a_timer_that_goes_round_beside_a_look_without_end_is_unwell() {
 fn a_worker_without_a_timer_is_well_without_one() {
     let (clock, liveness) = started(false);
     clock.advance(TIMER_SILENT_MAX * 10);
-    liveness.tell(&WorkerEvent::Turned);
+    liveness.record(&WorkerEvent::LoopPassed);
     assert_eq!(silent(&liveness), []);
     assert_eq!(liveness.timer_silent_for(), None);
 }
@@ -105,9 +105,9 @@ fn a_call_of_the_queue_or_an_attempt_is_no_turn_of_the_receiving_loop() {
         crate::ports::ErrorKind::Unreachable,
         "no answer",
     );
-    liveness.tell(&WorkerEvent::QueueFailed(&error));
-    liveness.tell(&WorkerEvent::Panicked("at a test"));
-    assert_eq!(silent(&liveness), [WorkerComponent::Receiving]);
+    liveness.record(&WorkerEvent::QueueFailed(&error));
+    liveness.record(&WorkerEvent::Panicked("at a test"));
+    assert_eq!(silent(&liveness), [WorkerComponent::ReceiveLoop]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_stopping_worker_is_well_until_it_should_have_ended() {
     let (clock, liveness) = started(true);
     let within = Duration::from_secs(115);
     clock.advance(RECEIVING_SILENT_MAX);
-    liveness.tell(&WorkerEvent::Stopping { within, receive_ends_within: Some(20 * SECOND) });
+    liveness.record(&WorkerEvent::Stopping { within, receive_ends_within: Some(20 * SECOND) });
     clock.advance(within);
     assert_eq!(silent(&liveness), [], "it finishes what is in hand");
     clock.advance(ENDS_LATE_MAX);
@@ -127,19 +127,19 @@ fn a_silence_is_told_with_its_length_and_its_limit() {
     let (clock, liveness) = started(false);
     clock.advance(RECEIVING_SILENT_MAX + 10 * SECOND);
     let told = liveness.silences()[0].to_string();
-    assert_eq!(told, "the receiving loop has not turned for 130 s (120 s at most)");
+    assert_eq!(told, "the receive loop has made no progress for 130 s (120 s at most)");
 }
 
 #[test]
 fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing() {
     let readiness = Readiness::default();
     assert_eq!(readiness.waits_for(), ["ledger", "queue"]);
-    let minute = |looks, failed| WorkerEvent::Summary(Summary { looks, failed, ..Default::default() });
-    readiness.tell(&minute(3, 3));
+    let minute = |passes, failed| WorkerEvent::Summary(Summary { passes, failed, ..Default::default() });
+    readiness.record(&minute(3, 3));
     assert_eq!(readiness.waits_for(), ["ledger", "queue"], "no look went well");
-    readiness.tell(&minute(3, 2));
+    readiness.record(&minute(3, 2));
     assert_eq!(readiness.waits_for(), ["queue"]);
-    readiness.tell(&WorkerEvent::Received(0));
+    readiness.record(&WorkerEvent::Received(0));
     assert_eq!(readiness.waits_for(), [""; 0]);
     assert!(readiness.is_ready());
 }
@@ -148,9 +148,9 @@ fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing() {
 fn a_stopping_worker_is_not_ready() {
     let readiness = Readiness::default();
     readiness.ledger_was_read();
-    readiness.tell(&WorkerEvent::Received(0));
+    readiness.record(&WorkerEvent::Received(0));
     assert!(readiness.is_ready());
-    readiness.tell(&WorkerEvent::Stopping {
+    readiness.record(&WorkerEvent::Stopping {
         within: Duration::from_secs(115),
         receive_ends_within: Some(Duration::from_secs(20)),
     });

@@ -11,7 +11,7 @@ use crate::ports::Clock;
 const BURST: u32 = 40;
 
 /// How many follow in a second after that. The bucket refills at 50 a second, of which the timers of two workers
-/// take up to 40 (`timer::LOOKS_PER_SECOND_MAX`): what they need must not be spent by who only looks.
+/// take up to 40 (`timer::PASSES_PER_SECOND_MAX`): what they need must not be spent by who only looks.
 const PER_SECOND: u32 = 10;
 
 /// When the next call may be made.

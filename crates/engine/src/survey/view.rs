@@ -1,7 +1,7 @@
 //! A survey as JSON: one shape for `status` and for the page of `run`.
 //!
 //! The domain knows no serialization, so these are its serializable counterparts. A field that is absent is `null`;
-//! what could not be read is told under `unread`, with the part's name.
+//! what could not be read is listed under `unread`, with the part's name.
 
 #![expect(missing_docs, reason = "the names are those of the document; a field that needs more says more")]
 
@@ -16,28 +16,28 @@ pub const VERSION: u32 = 2;
 pub struct SurveyView {
     pub version: u32,
     pub at: String,
-    /// The installation, by the configuration of whoever asks.
+    /// The installation, by the configuration of the reader.
     pub installation: String,
     /// The hash of that configuration.
     pub config_hash: String,
-    /// Under which configuration a worker wrote a record last; absent where it has written none of these routes.
+    /// The worker that wrote the newest record of these routes; absent if no record was written by a worker.
     pub worker: Option<WorkerView>,
     pub routes: Vec<RouteView>,
     pub queue: QueueView,
 }
 
-/// What a worker's newest record says of the worker.
+/// The worker, by its newest record.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorkerView {
-    /// The record, as `audit show` finds it.
+    /// The record's name for `audit show`.
     pub record: String,
     pub at: String,
     pub age_ms: u64,
     pub owner: String,
-    /// In the name of which installation; records of 0.1.0 do not say.
+    /// The worker's installation; absent in records that do not name one.
     pub installation: Option<String>,
     pub config_hash: Option<String>,
-    /// Whether both are those of whoever asks.
+    /// Whether both equal the reader's.
     pub same: Option<bool>,
 }
 
@@ -72,22 +72,22 @@ pub struct RouteView {
     pub strategy: &'static str,
     /// `enforce` or `observe`.
     pub mode: &'static str,
-    /// Where the ledger says that it points.
+    /// The desired target, by the ledger.
     pub desired: Option<DesiredView>,
-    /// Newer evidence that is held back.
-    pub waiting: Option<DesiredView>,
+    /// Newer evidence that a hold keeps from being applied.
+    pub pending: Option<DesiredView>,
     /// The newest event that could not be acted on.
     pub unresolved_event: Option<UnresolvedEventView>,
-    /// Discovery sources that contradict what is desired, or cannot tell.
+    /// Discovery sources that contradict what is desired, or that do not agree.
     pub source_conflict: Option<SourceConflictView>,
-    /// What holds it back now.
-    pub held_back: Vec<HeldView>,
+    /// The holds in force.
+    pub holds: Vec<HoldView>,
     /// How often its target changed in the last ten minutes.
-    pub moves_lately: usize,
-    /// Who is moving it.
+    pub recent_moves: usize,
+    /// The worker that moves it now.
     pub lease: Option<LeaseView>,
-    /// The last move, while its effect is still to be seen.
-    pub follow: Option<FollowView>,
+    /// The last move, until its target is healthy and the old ones are removed.
+    pub health_watch: Option<HealthWatchView>,
     /// The listener of a weighted route.
     pub listener: Option<String>,
     pub groups: Vec<GroupView>,
@@ -105,17 +105,17 @@ pub struct RouteView {
     pub unread: Vec<UnreadView>,
 }
 
-/// Where a route should point.
+/// The desired target of a route.
 #[derive(Clone, Debug, Serialize)]
 pub struct DesiredView {
     pub instance: String,
     pub target: String,
     /// Further targets that belong in the group.
-    pub beside: Vec<String>,
+    pub additional_targets: Vec<String>,
     /// `swap`, or `register` while the old one stays.
-    pub reach: &'static str,
+    pub move_mode: &'static str,
     pub evidence_at: String,
-    /// The event that said so.
+    /// The event that is its evidence.
     pub event_key: String,
 }
 
@@ -126,7 +126,7 @@ pub struct UnresolvedEventView {
     /// When it was first recorded so.
     pub since: String,
     pub instance: Option<String>,
-    /// How it was settled; absent while its message comes back.
+    /// How it was processed; absent while its message is redelivered.
     pub outcome: Option<&'static str>,
     pub reason: &'static str,
     pub note: String,
@@ -142,7 +142,7 @@ pub struct SourceConflictView {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct HeldView {
+pub struct HoldView {
     /// `paused`, `frozen`, `pinned`, `observing` or `flapping`.
     pub rule: &'static str,
     pub by: Option<String>,
@@ -167,20 +167,20 @@ pub struct LeaseView {
     pub free_in_ms: u64,
 }
 
-/// A move whose effect is still to be seen.
+/// A move whose target is not known to be healthy, or whose old targets are not removed yet.
 #[derive(Clone, Debug, Serialize)]
-pub struct FollowView {
+pub struct HealthWatchView {
     pub instance: String,
     pub target: String,
     /// `awaited`, `overdue` or `serving`.
-    pub arrival: &'static str,
-    /// Old targets that are not gone yet.
-    pub leaving: Vec<String>,
+    pub serving_state: &'static str,
+    /// Old targets that are still in the group.
+    pub old_targets: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupView {
-    /// Whose it is, on a weighted route.
+    /// The instance that it belongs to, on a weighted route.
     pub instance: Option<String>,
     pub target_group: String,
     /// Its weight, on a weighted route.
@@ -216,16 +216,16 @@ pub struct TargetView {
     /// The load balancer's reason for it.
     pub reason: Option<String>,
     pub availability_zone: Option<String>,
-    /// Which instance it is, by the route's map and by where the route points.
+    /// The instance, by the desired target or the route's map.
     pub instance: Option<String>,
-    /// Whether the route should point at it.
+    /// Whether it is a desired target.
     pub desired: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct MoveView {
     pub transition: String,
-    /// Its newest record, as `audit show` finds it.
+    /// Its newest record's name for `audit show`.
     pub record: String,
     pub event_key: String,
     pub cause: &'static str,
@@ -241,7 +241,7 @@ pub struct MoveView {
     pub reason: Option<&'static str>,
     pub note: String,
     pub evidence_at: String,
-    /// What was reached when.
+    /// When each phase was reached.
     pub phases: Vec<PhaseView>,
 }
 
@@ -249,13 +249,13 @@ pub struct MoveView {
 pub struct PhaseView {
     pub name: &'static str,
     pub at: String,
-    /// How long after the evidence was said.
+    /// How long after the evidence.
     pub after_ms: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct LatestView {
-    /// As `audit show` finds it.
+    /// Its name for `audit show`.
     pub record: String,
     pub at: String,
     pub age_ms: u64,

@@ -1,33 +1,33 @@
-//! What a worker tells: to the log, the metrics, and the demo's story.
+//! What a worker reports to the log, the metrics and the demo.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::{LedgerNews, Report, TimerRecord};
+use crate::attempt::{LedgerFinding, Report, TimerRecord};
 use crate::ports::{CallError, Message};
 use writerlink_core::ledger::chain::BrokenChain;
 use writerlink_core::model::route::Route;
 
-/// What happened, for the log, the metrics and the demo's story.
+/// An event that the log, the metrics or the demo use.
 #[derive(Clone, Debug)]
 pub enum WorkerEvent<'a> {
     /// The worker began to work.
     Started {
-        /// Whether a timer of its own looks at its routes.
+        /// Whether this worker has a reconcile timer.
         with_timer: bool,
     },
-    /// The receiving loop turned: a receive returned or failed, or, while every place is taken, a group in hand got
-    /// further.
-    Turned,
-    /// The turns of the receiving loop since this was told last: once a minute, as long as there are any.
-    Turns(usize),
+    /// The receive loop made progress: a receive returned or failed, or a group in progress did while
+    /// all slots are taken.
+    LoopPassed,
+    /// The passes of the receive loop since the last such event: once a minute, unless there were none.
+    LoopPasses(usize),
     /// A receive came back with this many messages.
     Received(usize),
     /// An attempt ended.
     Attempt(&'a Report),
-    /// A message is no event of ours; it is deleted.
+    /// A message is not an event of a configured route; it is deleted.
     Ignored {
         /// The message.
         message: &'a Message,
@@ -41,46 +41,46 @@ pub enum WorkerEvent<'a> {
         /// Why, with the place.
         reason: &'a str,
     },
-    /// A call of the queue failed. The message concerned comes back by itself.
+    /// A call of the queue failed. The queue redelivers the message concerned.
     QueueFailed(&'a CallError),
-    /// The visibility of a message ended while it was worked on: it will be delivered again, harmlessly.
+    /// A message's visibility timeout ended during its processing. It is redelivered, which is harmless.
     VisibilityLost {
         /// The message.
         message: &'a Message,
-        /// The call that found out.
+        /// The call that failed because of it.
         call: &'static str,
     },
-    /// A task of the worker panicked. Its messages come back.
+    /// A task of the worker panicked. Its messages are redelivered.
     Panicked(&'a str),
     /// The timer recorded something besides its attempts.
-    Noted {
-        /// About which route.
+    TimerRecorded {
+        /// The route.
         route: &'a Route,
-        /// What.
+        /// The record.
         noted: &'a TimerRecord,
     },
-    /// The timer could not look at a route.
-    LookFailed {
-        /// Which.
+    /// A reconcile pass of a route failed.
+    ReconcileFailed {
+        /// The route.
         route: &'a Route,
         /// Why.
         error: &'a CallError,
     },
-    /// The map of a events-only route is not compared with anything, since whoever would be asked refuses.
+    /// The instance map of an events-only route cannot be compared with RDS: the call is refused.
     MapNotCompared {
-        /// Which was to be compared.
+        /// The route.
         route: &'a Route,
-        /// Why it is not.
+        /// Why.
         error: &'a CallError,
     },
-    /// Records of a route are not as they were written.
+    /// A route's audit chain is broken.
     ChainBroken {
-        /// Which.
+        /// The route.
         route: &'a Route,
         /// Where, and how.
         broken: &'a BrokenChain,
     },
-    /// The HTTP server cannot accept connections at the moment. Told when that begins, and once a minute while it lasts.
+    /// The HTTP server cannot accept connections. Reported at once, then once a minute while it lasts.
     HttpNotAccepting {
         /// Where it listens.
         address: SocketAddr,
@@ -89,30 +89,30 @@ pub enum WorkerEvent<'a> {
     },
     /// A route's state was behind its records, and was rebuilt from them.
     LedgerRecovered {
-        /// Which.
+        /// The route.
         route: &'a Route,
         /// The number of the record that it ended at.
         from: u64,
         /// That of the last record it was rebuilt from.
         to: u64,
     },
-    /// A minute went by: how the routes are.
+    /// The state of all routes, once a minute.
     Summary(Summary),
-    /// The ledger was too slow for so many groups at once, or all of them have room again.
-    Room {
-        /// How many are worked on at most from now on.
+    /// The limit on groups processed at once changed, because of the ledger's latency.
+    ConcurrencyLimit {
+        /// The limit from now on.
         at_most: usize,
-        /// How many there could be.
+        /// The configured maximum.
         of: usize,
     },
-    /// The worker was told to stop.
+    /// The worker received a stop signal.
     Stopping {
-        /// How long what is in hand may take.
+        /// How long work in progress may take.
         within: Duration,
         /// How long the open receive may take to end; none if none is open.
         receive_ends_within: Option<Duration>,
     },
-    /// Work was let go of at the end of the drain limit.
+    /// Groups were released unfinished at the end of the drain limit.
     Released {
         /// How many groups.
         groups: usize,
@@ -122,49 +122,48 @@ pub enum WorkerEvent<'a> {
 }
 
 impl<'a> WorkerEvent<'a> {
-    /// What was found out about a route's ledger.
+    /// The event for a finding about a route's ledger.
     #[must_use]
-    pub fn of_ledger(route: &'a Route, news: &'a LedgerNews) -> Self {
-        match news {
-            LedgerNews::Broken(broken) => Self::ChainBroken { route, broken },
-            LedgerNews::Recovered { from, to } => Self::LedgerRecovered { route, from: *from, to: *to },
+    pub fn of_ledger(route: &'a Route, finding: &'a LedgerFinding) -> Self {
+        match finding {
+            LedgerFinding::Broken(broken) => Self::ChainBroken { route, broken },
+            LedgerFinding::Recovered { from, to } => Self::LedgerRecovered { route, from: *from, to: *to },
         }
     }
 }
 
-/// Is told everything worth a line.
+/// Receives the worker's events.
 pub trait EventSink: Send + Sync {
-    /// Something happened. Must not block.
-    fn tell(&self, happening: &WorkerEvent<'_>);
+    /// Records the event. Must not block.
+    fn record(&self, happening: &WorkerEvent<'_>);
 }
 
-/// Several observers, told in order.
+/// Several sinks, called in order.
 pub struct EventSinks(pub Vec<Arc<dyn EventSink>>);
 
 impl EventSink for EventSinks {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
-        self.0.iter().for_each(|observer| observer.tell(happening));
+    fn record(&self, happening: &WorkerEvent<'_>) {
+        self.0.iter().for_each(|sink| sink.record(happening));
     }
 }
 
-/// How the routes of a worker are, told once a minute: also the sign that its timer is alive.
+/// The state of a worker's routes, once a minute. It also proves that the timer is alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many routes.
     pub routes: usize,
-    /// Looks since the last summary.
-    pub looks: usize,
+    /// Reconcile passes since the last summary.
+    pub passes: usize,
     /// Of these, how many failed.
     pub failed: usize,
-    /// Routes that differ and are held back by something else than a person, or cannot be put right, and those about
-    /// which something is unresolved: a chain of records that is broken, too.
-    pub diverged: usize,
+    /// Routes that are out of sync, have an unresolved event or a source conflict, or have a broken audit chain.
+    pub out_of_sync: usize,
     /// Routes paused or frozen for more than [`PAUSED_LONG`].
     pub paused_long: usize,
-    /// Routes stopped by the flap rule.
-    pub flapping: usize,
+    /// Routes held by flap protection.
+    pub flap_protected: usize,
     /// Relay routes of which no relay works.
     pub without_relay: usize,
-    /// How long ago the oldest look began that is under way, or the verification of a chain.
-    pub oldest_look: Option<Duration>,
+    /// Age of the oldest reconcile pass or chain verification in progress.
+    pub oldest_pass: Option<Duration>,
 }

@@ -1,5 +1,5 @@
-//! What a happening measures, counted in one place: the log's metrics (`emf`) and the numbers of `/metrics`
-//! (`tally`) are the same facts, and cannot come to differ.
+//! The measurements of a worker event, in one place: the log's metrics (`emf`) and `/metrics` (`prometheus`) cannot
+//! differ.
 
 mod metrics;
 
@@ -19,18 +19,18 @@ pub const INSTALLATION: &str = "installation";
 /// A number of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many.
+    /// A count.
     Count(usize),
-    /// So long.
+    /// A duration.
     Time(Duration),
 }
 
-/// What was measured, and of which route and outcome.
+/// Measurements, with the route and outcome that they belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured<'a> {
-    /// Of which route, where it is one's.
+    /// The route, unless they are the worker's.
     pub route: Option<&'a str>,
-    /// Of which outcome, where it is one's.
+    /// The outcome, if they are an attempt's.
     pub outcome: Option<&'static str>,
     /// The numbers.
     pub values: Vec<(Metric, Amount)>,
@@ -41,13 +41,13 @@ pub struct Measured<'a> {
 pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
     match happening {
         WorkerEvent::Started { .. }
-        | WorkerEvent::Turned
+        | WorkerEvent::LoopPassed
         | WorkerEvent::Received(_)
         | WorkerEvent::HttpNotAccepting { .. }
         | WorkerEvent::Stopping { .. }
         | WorkerEvent::MapNotCompared { .. }
         | WorkerEvent::LedgerRecovered { .. } => Measured::default(),
-        WorkerEvent::Turns(turns) => of_worker(vec![(RECEIVE_LOOP_PASSES, Amount::Count(*turns))]),
+        WorkerEvent::LoopPasses(turns) => of_worker(vec![(RECEIVE_LOOP_PASSES, Amount::Count(*turns))]),
         WorkerEvent::Attempt(report) => Measured {
             route: Some(report.route.as_str()),
             outcome: Some(report.ended.as_str()),
@@ -58,17 +58,19 @@ pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
         WorkerEvent::VisibilityLost { .. } => once(VISIBILITY_LOST),
         WorkerEvent::QueueFailed(error) => of_worker(vec![one(QUEUE_FAILURES), throttled(error)]),
         WorkerEvent::Panicked(_) => once(PANICS),
-        WorkerEvent::Noted { route, noted } => Measured {
+        WorkerEvent::TimerRecorded { route, noted } => Measured {
             route: Some(route.name.as_str()),
             outcome: None,
             values: of_note(noted).into_iter().collect(),
         },
-        WorkerEvent::LookFailed { error, .. } => of_worker(vec![throttled(error)]),
+        WorkerEvent::ReconcileFailed { error, .. } => of_worker(vec![throttled(error)]),
         WorkerEvent::ChainBroken { route, .. } => {
             Measured { route: Some(route.name.as_str()), outcome: None, values: vec![one(CHAIN_BROKEN)] }
         }
-        WorkerEvent::Summary(summary) => of_worker(of_minute(summary)),
-        WorkerEvent::Room { at_most, .. } => of_worker(vec![(GROUPS_AT_ONCE, Amount::Count(*at_most))]),
+        WorkerEvent::Summary(summary) => of_worker(of_summary(summary)),
+        WorkerEvent::ConcurrencyLimit { at_most, .. } => {
+            of_worker(vec![(GROUP_CONCURRENCY_LIMIT, Amount::Count(*at_most))])
+        }
         WorkerEvent::Released { groups, .. } => of_worker(vec![(GROUPS_RELEASED, Amount::Count(*groups))]),
     }
 }
@@ -90,7 +92,6 @@ fn throttled(error: &CallError) -> (Metric, Amount) {
     (CALLS_THROTTLED, Amount::Count(count))
 }
 
-/// What the timer recorded besides its attempts.
 fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
     let took = Amount::Time(noted.took.unwrap_or_default());
     match noted.kind {
@@ -100,7 +101,7 @@ fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
         RecordKind::RelaysSwitched => Some((RELAYS_SWITCHED_MS, took)),
         RecordKind::NotSwitched => Some(one(RELAYS_NOT_SWITCHED)),
         RecordKind::DriftDetected if noted.reason == Reason::SourcesAgree => None,
-        RecordKind::DriftDetected => Some(one(HELD_BACK)),
+        RecordKind::DriftDetected => Some(one(ATTEMPTS_HELD)),
         RecordKind::Started
         | RecordKind::Resumed
         | RecordKind::Deferred
@@ -111,13 +112,13 @@ fn of_note(noted: &TimerRecord) -> Option<(Metric, Amount)> {
     }
 }
 
-fn of_minute(summary: &Summary) -> Vec<(Metric, Amount)> {
+fn of_summary(summary: &Summary) -> Vec<(Metric, Amount)> {
     let counted = [
-        (RECONCILE_PASSES, summary.looks),
+        (RECONCILE_PASSES, summary.passes),
         (RECONCILE_FAILURES, summary.failed),
-        (ROUTES_OUT_OF_SYNC, summary.diverged),
+        (ROUTES_OUT_OF_SYNC, summary.out_of_sync),
         (PAUSED_TOO_LONG, summary.paused_long),
-        (FLAP_PROTECTED, summary.flapping),
+        (FLAP_PROTECTED, summary.flap_protected),
         (ROUTES_WITHOUT_RELAY, summary.without_relay),
     ];
     counted.map(|(metric, count)| (metric, Amount::Count(count))).into()
@@ -142,7 +143,7 @@ fn of_attempt(report: &Report) -> Vec<(Metric, Amount)> {
     values
 }
 
-/// What of an attempt somebody may want to be woken for.
+/// The failure counters of an attempt, which alarms use.
 fn how_it_failed(report: &Report) -> impl Iterator<Item = (Metric, Amount)> {
     let failed = |outcome| outcome == Some(Outcome::Failed);
     let throttled = |step: &&Step| {
@@ -155,7 +156,7 @@ fn how_it_failed(report: &Report) -> impl Iterator<Item = (Metric, Amount)> {
     let outcome = report.ended.outcome();
     let counted = [
         (TRANSITIONS_FAILED, usize::from(failed(outcome))),
-        (HELD_BACK, usize::from(held(outcome))),
+        (ATTEMPTS_HELD, usize::from(held(outcome))),
         (LEASE_LOST, usize::from(lost)),
         (CALLS_THROTTLED, throttled),
     ];

@@ -45,7 +45,7 @@ pub struct Tally {
 }
 
 impl EventSink for Tally {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         let measured = measured(happening);
         for (metric, amount) in &measured.values {
             let labels = || labels(metric.by, measured.route, measured.outcome);
@@ -158,8 +158,13 @@ mod tests {
     #[test]
     fn a_counter_adds_up_and_a_gauge_keeps_the_newest_number() {
         let tally = tally();
-        for (looks, diverged) in [(10, 2), (7, 1)] {
-            tally.tell(&WorkerEvent::Summary(Summary { routes: 3, looks, diverged, ..Summary::default() }));
+        for (passes, out_of_sync) in [(10, 2), (7, 1)] {
+            tally.record(&WorkerEvent::Summary(Summary {
+                routes: 3,
+                passes,
+                out_of_sync,
+                ..Summary::default()
+            }));
         }
         let text = tally.text(&tally.registry()).unwrap();
         assert!(text.contains("\nwriterlink_reconcile_passes_total{installation=\"w\"} 17\n"), "{text}");

@@ -1,4 +1,4 @@
-//! What the worker does, as events of `tracing`: the fields of its log lines, with the numbers that become metrics.
+//! Worker events as `tracing` events: the fields of the log lines, and the numbers that become metrics.
 //!
 //! `tracing` knows numbers, flags and text. Lists and maps are JSON in a field, and the log's layer (`emf`) unwraps
 //! the fields that it names in `NESTED`.
@@ -18,7 +18,7 @@ use writerlink_core::model::outcome::Disposition;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::target::ObservedTarget;
 
-/// Turns everything that is worth a line into an event of `tracing`.
+/// Writes worker events to `tracing`.
 #[derive(Clone, Copy, Debug)]
 pub struct TracingSink;
 
@@ -34,14 +34,14 @@ macro_rules! event_at {
 }
 
 impl EventSink for TracingSink {
-    fn tell(&self, happening: &WorkerEvent<'_>) {
+    fn record(&self, happening: &WorkerEvent<'_>) {
         let metrics = || metrics(happening);
         match happening {
             WorkerEvent::Started { .. } => {}
-            WorkerEvent::Turned => debug!("the receiving loop has turned"),
+            WorkerEvent::LoopPassed => debug!("the receive loop made progress"),
             WorkerEvent::Received(messages) => debug!(messages, "a receive returned"),
-            WorkerEvent::Turns(_) => {
-                info!(event = "receiving", metrics = metrics(), "the receiving loop turns");
+            WorkerEvent::LoopPasses(_) => {
+                info!(event = "receive_loop", metrics = metrics(), "the receive loop is running");
             }
             WorkerEvent::Attempt(report) => attempt(report, metrics),
             WorkerEvent::Ignored { message, reason } => {
@@ -55,16 +55,16 @@ impl EventSink for TracingSink {
             }
             WorkerEvent::QueueFailed(error) => warn!(event = "queue_failed", metrics = metrics(), "{error}"),
             WorkerEvent::Panicked(what) => error!(event = "panicked", metrics = metrics(), "{what}"),
-            WorkerEvent::Noted { route, noted } => recorded(route.name.as_str(), noted, metrics),
-            WorkerEvent::LookFailed { route, error } => {
+            WorkerEvent::TimerRecorded { route, noted } => recorded(route.name.as_str(), noted, metrics),
+            WorkerEvent::ReconcileFailed { route, error } => {
                 let route = route.name.as_str();
                 warn!(event = "reconcile_failed", metrics = metrics(), route, "{error}");
             }
             WorkerEvent::MapNotCompared { route, error } => info!(
                 event = "map_not_compared",
                 route = route.name.as_str(),
-                "the maps of events-only route are not compared with RDS: {error}; allow rds:DescribeDBInstances, name \
-                 an endpoint, or write map_check = \"off\""
+                "the instance map is not compared with RDS: {error}; allow rds:DescribeDBInstances, name an endpoint, or \
+                 set map_check = \"off\""
             ),
             WorkerEvent::ChainBroken { route, broken } => {
                 let (route, first_bad_seq) = (route.name.as_str(), broken.seq());
@@ -77,15 +77,24 @@ impl EventSink for TracingSink {
                 "the state ended at record {from}, the audit at record {to}; the state was rebuilt from the records"
             ),
             WorkerEvent::Summary(Summary { routes, .. }) => {
-                info!(event = "minute", metrics = metrics(), routes, "the timer goes round");
+                info!(
+                    event = "reconcile_summary",
+                    metrics = metrics(),
+                    routes,
+                    "reconcile passes of the last minute"
+                );
             }
-            WorkerEvent::Room { at_most, of } if at_most < of => warn!(
-                event = "room",
+            WorkerEvent::ConcurrencyLimit { at_most, of } if at_most < of => warn!(
+                event = "concurrency_limit",
                 metrics = metrics(),
-                "the ledger answers too slowly, or refuses: fewer groups are worked on at once"
+                "the ledger is slow or throttles: at most {at_most} of {of} groups are processed at once"
             ),
-            WorkerEvent::Room { .. } => {
-                info!(event = "room", metrics = metrics(), "the ledger answers again: all groups have room");
+            WorkerEvent::ConcurrencyLimit { .. } => {
+                info!(
+                    event = "concurrency_limit",
+                    metrics = metrics(),
+                    "the ledger has recovered: no limit on groups"
+                );
             }
             WorkerEvent::Stopping { within, receive_ends_within } => {
                 info!(event = "stopping", "{}", stopping(*within, *receive_ends_within));
@@ -140,7 +149,7 @@ fn attempt(report: &Report, metrics: impl Fn() -> Option<String>) {
 
 fn level_of_attempt(ended: &AttemptResult) -> Level {
     match ended {
-        // Somebody has to look at what goes to the dead-letter queue.
+        // A person has to examine a dead letter.
         _ if ended.disposition() == Disposition::DeadLetter => Level::ERROR,
         AttemptResult::Settled(_)
         | AttemptResult::Duplicate(_)
@@ -155,7 +164,7 @@ fn level_of_attempt(ended: &AttemptResult) -> Level {
     }
 }
 
-/// What the timer recorded besides its attempts.
+/// Records of the timer that are not attempts.
 fn recorded(route: &str, noted: &TimerRecord, metrics: impl Fn() -> Option<String>) {
     let level = match noted.kind {
         RecordKind::TargetNotHealthy | RecordKind::NotSwitched => Level::ERROR,
@@ -169,15 +178,15 @@ fn recorded(route: &str, noted: &TimerRecord, metrics: impl Fn() -> Option<Strin
 fn not_accepting(address: SocketAddr, error: &std::io::Error) {
     warn!(
         event = "http_not_accepting",
-        "no connection can be accepted at {address}: {error}; the worker goes on; see who keeps connections to it \
-         open, or let it open more files (ulimit -n)"
+        "cannot accept connections at {address}: {error}; the worker keeps running; find out which clients keep \
+         connections open, or raise the limit on open files (ulimit -n)"
     );
 }
 
-/// Why it does not end at once, to a person who waits for it.
+/// Why the process does not end at once.
 fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
     let within = within.as_secs();
-    let finishing = format!("finishing what is in hand, for at most {within} s");
+    let finishing = format!("finishing work in progress, for at most {within} s");
     let Some(receive) = receive_ends_within else {
         return finishing;
     };
@@ -189,12 +198,13 @@ fn stopping(within: Duration, receive_ends_within: Option<Duration>) -> String {
 }
 
 fn released(receive_is_open: bool) -> String {
-    let note = "the drain limit was over; the next delivery resumes what was let go of";
-    let open = "; the receive was still open, and a message that it takes comes back after its visibility";
+    let note = "the drain limit was reached; the released groups resume at their next delivery";
+    let open =
+        "; a receive was still open, and a message that it took is redelivered after its visibility timeout";
     format!("{note}{}", if receive_is_open { open } else { "" })
 }
 
-/// The numbers of an event by metric, and by which of its fields they are told apart; none if it has none.
+/// The event's numbers by metric, and the fields that are their dimensions; `None` if it has no numbers.
 fn metrics(happening: &WorkerEvent<'_>) -> Option<String> {
     let measured = measured(happening);
     let by = [measured.route.map(|_| "route"), measured.outcome.map(|_| "outcome")];

@@ -57,13 +57,13 @@ impl Chains {
 
     /// Starts the next one if it is due and the one before it is done. Nobody wakes the timer for it: it wakes once a
     /// minute anyway. When the timer ends, a verification under way ends with it: it only reads.
-    pub(super) fn go_on(&mut self, timer: &Arc<Timer>, now: Duration) {
+    pub(super) fn poll(&mut self, timer: &Arc<Timer>, now: Duration) {
         while let Some(ended) = self.under_way.try_join_next() {
             match ended {
                 Ok(verified) => self.take(verified),
                 Err(error) => {
                     let what = error.to_string();
-                    timer.observer.tell(&WorkerEvent::Panicked(&what));
+                    timer.observer.record(&WorkerEvent::Panicked(&what));
                 }
             }
         }
@@ -91,15 +91,15 @@ fn verify(timer: &Arc<Timer>, n: usize) -> impl Future<Output = Verified> + use<
     async move {
         let (route, observer) = (&timer.routes[n], &timer.observer);
         let checked = timer.chain_check.keep_chain(route).await;
-        timer.tell_ledger_news(route);
+        timer.record_ledger_finding(route);
         let is_broken = match checked {
             Ok(None) => Some(false),
             Ok(Some(broken)) => {
-                observer.tell(&WorkerEvent::ChainBroken { route, broken: &broken });
+                observer.record(&WorkerEvent::ChainBroken { route, broken: &broken });
                 Some(true)
             }
             Err(error) => {
-                observer.tell(&WorkerEvent::LookFailed { route, error: &error });
+                observer.record(&WorkerEvent::ReconcileFailed { route, error: &error });
                 (error.code == CHAIN_BROKEN).then_some(true)
             }
         };

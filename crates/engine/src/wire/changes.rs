@@ -34,7 +34,27 @@ fn field_text(field: &Field) -> (&'static str, Value) {
         Field::UnresolvedEvent(event) => kept(event.as_ref()),
         Field::SourceConflict(conflict) => kept(conflict.as_ref()),
     };
-    (field.into(), value)
+    (key_of(field), value)
+}
+
+/// The attribute of the `state` table that holds the field.
+fn key_of(field: &Field) -> &'static str {
+    match field {
+        Field::Waiting(_) => "pending",
+        Field::Follow(_) => "health_watch",
+        Field::Desired(_)
+        | Field::RequireReading(_)
+        | Field::Pause(_)
+        | Field::Freeze(_)
+        | Field::Flapping(_)
+        | Field::Pin(_)
+        | Field::Moved
+        | Field::Moves(_)
+        | Field::AgreedWith(_)
+        | Field::ReplacedFact(_)
+        | Field::UnresolvedEvent(_)
+        | Field::SourceConflict(_) => field.into(),
+    }
 }
 
 /// The kept text as a value, whose keys are sorted like all others.
@@ -69,7 +89,7 @@ pub(super) fn read(mut text: ChangesText) -> Result<Changes, String> {
 fn field_of(key: &str, value: &Value) -> Option<Field> {
     Some(match key {
         "desired" => Field::Desired(of_kept(value)?),
-        "waiting" => Field::Waiting(of_kept(value)?),
+        "pending" => Field::Waiting(of_kept(value)?),
         "require_reading" => Field::RequireReading(of_kept(value)?),
         "pause" => Field::Pause(of_kept(value)?),
         "freeze" => Field::Freeze(of_kept(value)?),
@@ -77,7 +97,7 @@ fn field_of(key: &str, value: &Value) -> Option<Field> {
         "pin" => Field::Pin(of_kept(value)?),
         "moved" => value.as_bool().filter(|moved| *moved).map(|_| Field::Moved)?,
         "moves" => Field::Moves(of_kept(value)??),
-        "follow" => Field::Follow(of_kept(value)?),
+        "health_watch" => Field::Follow(of_kept(value)?),
         "agreed_with" => Field::AgreedWith(of_kept(value)?),
         "replaced_fact" => Field::ReplacedFact(of_kept(value)?),
         "unresolved_event" => Field::UnresolvedEvent(of_kept(value)?),

@@ -1,6 +1,5 @@
-//! What a route's item keeps as JSON text in an attribute: safety rules, held-back evidence, the move that is
-//! followed. People read these with a plain `GetItem`; no condition looks at them, since every change of them
-//! moves the chain's head.
+//! What a route's item keeps as JSON text in an attribute: holds, pending evidence, the health watch.
+//! People read these with a plain `GetItem`. No condition uses them: every change of them also moves the chain's head.
 //!
 //! Each `…Text` is the form of a value of the domain, field by field (serde's `remote`).
 
@@ -54,10 +53,10 @@ kept! {
     Desired: DesiredText;
     EventKey: string;
     Fact: FactText;
-    HealthWatch: FollowText;
+    HealthWatch: HealthWatchText;
     Pin: PinText;
     SourceConflict: SourceConflictText;
-    Suspension: StopText;
+    Suspension: SuspensionText;
     Timestamp: string;
     UnresolvedEvent: UnresolvedEventText;
     Vec<Timestamp>: list;
@@ -65,7 +64,7 @@ kept! {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Suspension", deny_unknown_fields)]
-struct StopText {
+struct SuspensionText {
     by: String,
     reason: String,
     #[serde(with = "string")]
@@ -83,7 +82,7 @@ struct PinText {
     ip: IpAddr,
     #[serde(getter = "pinned_port")]
     port: u16,
-    #[serde(with = "StopText")]
+    #[serde(rename = "suspension", with = "SuspensionText")]
     stop: Suspension,
 }
 
@@ -108,9 +107,9 @@ struct DesiredText {
     instance: InstanceId,
     #[serde(with = "string")]
     target: Target,
-    #[serde(with = "list")]
+    #[serde(rename = "additional_targets", with = "list")]
     beside: BTreeSet<Target>,
-    #[serde(with = "string")]
+    #[serde(rename = "mode", with = "string")]
     reach: MoveMode,
     #[serde(getter = "evidence_at", with = "string")]
     at: Timestamp,
@@ -145,7 +144,7 @@ struct FactText {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "HealthWatch", deny_unknown_fields)]
-struct FollowText {
+struct HealthWatchText {
     #[serde(with = "string")]
     transition: TransitionId,
     #[serde(with = "string")]
@@ -158,9 +157,9 @@ struct FollowText {
     since: Timestamp,
     #[serde(with = "string")]
     moved_at: Timestamp,
-    #[serde(with = "string")]
+    #[serde(rename = "serving_state", with = "string")]
     arrival: ServingState,
-    #[serde(with = "list")]
+    #[serde(rename = "old_targets", with = "list")]
     leaving: Vec<Target>,
 }
 
@@ -173,7 +172,7 @@ struct UnresolvedEventText {
     at: Timestamp,
     #[serde(with = "string")]
     since: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "instance", with = "optional")]
     names: Option<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional")]
     outcome: Option<Outcome>,

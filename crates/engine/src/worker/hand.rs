@@ -45,7 +45,7 @@ impl<'a> MessageBatch<'a> {
         look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives back what was not begun, so that it can be received as soon as the group's head is settled.
+    /// Gives back what was not begun, so that it can be received as soon as the group's head is processed.
     pub(super) async fn give_back(&self) {
         let messages = self.with(|held| std::mem::take(&mut held.messages));
         self.set_visibility(messages, Duration::ZERO).await;

@@ -1,7 +1,7 @@
 //! Fewer groups at once while the ledger is too slow for as many (`actuation::room`).
 //!
 //! What finds no room is not received: its visibility does not run, it is not counted as delivered, and its group keeps
-//! its order. What is under way goes on, and so do its renewals, the timer's looks and a person's orders.
+//! its order. Work in progress continues, and so do its renewals, reconcile passes and commands.
 
 use std::sync::PoisonError;
 
@@ -44,7 +44,7 @@ impl Worker {
             AttemptResult::Settled(_) | AttemptResult::Duplicate(_) | AttemptResult::Deferred(..) => {
                 self.with_room(ConcurrencyLimit::answered)
             }
-            // Only the first time something is recorded, and the others may have asked nobody.
+            // Only its first delivery writes a record; later ones may have made no call.
             AttemptResult::Waits(..) if !report.steps.is_empty() => {
                 self.with_room(ConcurrencyLimit::answered)
             }
@@ -57,7 +57,7 @@ impl Worker {
         };
         if changed {
             let (at_most, of) = (self.places(), self.limits.groups_max);
-            self.tell(&WorkerEvent::Room { at_most, of });
+            self.record(&WorkerEvent::ConcurrencyLimit { at_most, of });
         }
     }
 }

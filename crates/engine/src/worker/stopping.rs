@@ -46,8 +46,8 @@ impl Worker {
         ends_at.is_none_or(|ends_at| self.clock.monotonic() + ATTEMPT <= *ends_at)
     }
 
-    /// Lets the open receive end, and finishes what is in hand or lets go of it: an attempt that is cut off is resumed
-    /// by the next delivery, like that of a worker that died. Returns how many groups were let go of.
+    /// Lets the open receive end, and finishes or releases work in progress: an attempt that is cut off is resumed by
+    /// the next delivery, like that of a dead worker. Returns how many groups were released.
     pub(super) async fn stop(
         &self,
         open: Option<OpenReceive<'_>>,
@@ -57,13 +57,13 @@ impl Worker {
         let (now, within) = (self.clock.monotonic(), self.limits.drain_timeout);
         self.ends_at.get_or_init(|| now + within);
         let receive_ends_within = open.as_ref().map(|open| open.ends_at.saturating_sub(now));
-        self.tell(&WorkerEvent::Stopping { within, receive_ends_within });
+        self.record(&WorkerEvent::Stopping { within, receive_ends_within });
         let mut receive_is_open = open.is_some();
         let finishing = async {
             if let Some(open) = open {
                 match open.reply.await {
                     Ok(messages) => self.begin(messages, &mut groups),
-                    Err(error) => self.tell(&WorkerEvent::QueueFailed(&error)),
+                    Err(error) => self.record(&WorkerEvent::QueueFailed(&error)),
                 }
                 receive_is_open = false;
             }
@@ -86,7 +86,7 @@ impl Worker {
             self.note_panic(Some(ended));
         }
         let released = groups.len();
-        self.tell(&WorkerEvent::Released { groups: released, receive_is_open });
+        self.record(&WorkerEvent::Released { groups: released, receive_is_open });
         released
     }
 }

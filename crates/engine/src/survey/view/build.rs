@@ -1,12 +1,12 @@
-//! Out of what was read.
+//! Builds the document from a survey.
 
 use std::time::Duration;
 
 use crate::ports::StoredRecord;
 use crate::survey::view::{
-    ChainEndView, ChainView, DesiredView, FollowView, GroupView, HeldView, LatestView, LeaseView, MoveView,
-    PhaseView, QueueView, RelayView, RouteView, SourceConflictView, SurveyView, TargetView, UnreadView,
-    UnresolvedEventView, VERSION, WorkerView,
+    ChainEndView, ChainView, DesiredView, GroupView, HealthWatchView, HoldView, LatestView, LeaseView,
+    MoveView, PhaseView, QueueView, RelayView, RouteView, SourceConflictView, SurveyView, TargetView,
+    UnreadView, UnresolvedEventView, VERSION, WorkerView,
 };
 use crate::survey::{GroupSurvey, Part, QueueSurvey, RouteSurvey, Survey, Unread};
 use writerlink_core::actuation::health::HealthWatch;
@@ -27,7 +27,7 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::last_move::LastMove;
 
 impl SurveyView {
-    /// The survey, for programs, as whoever has this configuration sees it.
+    /// The survey as a document; `reader` is the configuration that it is compared with.
     #[must_use]
     pub fn of(survey: &Survey, reader: &Provenance) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl SurveyView {
 }
 
 impl WorkerView {
-    /// What the newest record of a worker says, beside the configuration of whoever asks.
+    /// The worker of the newest record, compared with the reader's configuration.
     #[must_use]
     pub fn of(survey: &Survey, reader: &Provenance) -> Option<Self> {
         let stored = survey.newest_of_a_worker()?;
@@ -105,17 +105,17 @@ impl RouteView {
                 Mode::Observe => "observe",
             },
             desired: control.and_then(|control| control.desired.as_ref()).map(desired),
-            waiting: control.and_then(|control| control.waiting.as_ref()).map(desired),
+            pending: control.and_then(|control| control.waiting.as_ref()).map(desired),
             unresolved_event: control
                 .and_then(|control| control.unresolved_event.as_ref())
                 .map(unresolved_event),
             source_conflict: control
                 .and_then(|control| control.source_conflict.as_ref())
                 .map(source_conflict),
-            held_back: held_back(route, control, now),
-            moves_lately: control.map_or(0, |control| control.safety.moves_lately(now)),
+            holds: holds(route, control, now),
+            recent_moves: control.map_or(0, |control| control.safety.moves_lately(now)),
             lease: control.and_then(|c| c.lease.as_ref()).map(|held| lease(held, now)),
-            follow: control.and_then(|control| control.follow.as_ref()).map(follow),
+            health_watch: control.and_then(|control| control.follow.as_ref()).map(health_watch),
             listener,
             groups: survey.groups.iter().map(|group| group_view(survey, group)).collect(),
             relays: relays(survey),
@@ -132,7 +132,7 @@ fn all_unread(survey: &RouteSurvey) -> Vec<UnreadView> {
     let listener = survey.weights.as_ref().and_then(|weights| unread("listener", weights));
     let groups = survey.groups.iter();
     let groups = groups.filter_map(|group| unread(group.group.arn.as_str(), &group.rows));
-    // What made the comparison impossible stands under its own name already.
+    // A state or records that could not be read are listed under their own names.
     let compared = survey.state.is_ok() && survey.newest_row.is_ok();
     let chain_end = compared.then(|| unread("chain_end", &survey.chain_end));
     let parts = [
@@ -149,8 +149,8 @@ fn desired(desired: &Desired) -> DesiredView {
     DesiredView {
         instance: desired.instance.to_string(),
         target: desired.target.to_string(),
-        beside: desired.beside.iter().map(ToString::to_string).collect(),
-        reach: desired.reach.as_str(),
+        additional_targets: desired.beside.iter().map(ToString::to_string).collect(),
+        move_mode: desired.reach.as_str(),
         evidence_at: desired.evidence.at.to_string(),
         event_key: desired.event.to_string(),
     }
@@ -177,16 +177,16 @@ fn source_conflict(conflict: &SourceConflict) -> SourceConflictView {
     }
 }
 
-/// What is in force; also of a route that the ledger does not know, since the configuration may hold it back.
-fn held_back(route: &Route, control: Option<&Assignment>, now: Timestamp) -> Vec<HeldView> {
+/// The holds in force. A route without a ledger entry has them too: its configuration may hold it.
+fn holds(route: &Route, control: Option<&Assignment>, now: Timestamp) -> Vec<HoldView> {
     let nothing = Assignment::default();
     let safety = &control.unwrap_or(&nothing).safety;
     safety.in_force(route, now).iter().map(held).collect()
 }
 
-fn held(held: &ActiveSuspension<'_>) -> HeldView {
+fn held(held: &ActiveSuspension<'_>) -> HoldView {
     let stop = held.stop;
-    HeldView {
+    HoldView {
         rule: held.rule.as_str(),
         by: stop.map(|stop| stop.by.clone()),
         reason: stop.map(|stop| stop.reason.clone()),
@@ -211,12 +211,12 @@ fn lease(lease: &Lease, now: Timestamp) -> LeaseView {
     }
 }
 
-fn follow(follow: &HealthWatch) -> FollowView {
-    FollowView {
-        instance: follow.instance.to_string(),
-        target: follow.target.to_string(),
-        arrival: follow.arrival.as_str(),
-        leaving: follow.leaving.iter().map(ToString::to_string).collect(),
+fn health_watch(watch: &HealthWatch) -> HealthWatchView {
+    HealthWatchView {
+        instance: watch.instance.to_string(),
+        target: watch.target.to_string(),
+        serving_state: watch.arrival.as_str(),
+        old_targets: watch.leaving.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -1,33 +1,33 @@
-//! The metrics by name. The alarms refer to these alone.
+//! The metrics by name. The alarms use no other.
 
-/// What a metric's numbers mean.
+/// How a metric's values are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Things that happened: they add up.
+    /// A count of events: values add up.
     Counter,
-    /// How many there are at the moment: the newest number counts.
+    /// A current number: the newest value counts.
     Gauge,
-    /// How long something took.
+    /// A duration in milliseconds.
     Time,
 }
 
-/// A metric, whoever keeps it.
+/// A metric, for CloudWatch and for Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name in the log, where it is the key at the root of the line.
     pub name: &'static str,
-    /// What its numbers mean.
+    /// How its values are combined.
     pub kind: Kind,
-    /// Whether it is counted for each route, where series cost nothing by the month.
+    /// Its dimensions in Prometheus. CloudWatch bills each series by the month, so there it has none.
     pub by: By,
-    /// One sentence about it.
+    /// One sentence: what it counts or measures.
     pub help: &'static str,
 }
 
-/// By what a metric is told apart.
+/// The dimensions of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// By nothing: it is the worker's.
+    /// None: one series for the worker.
     Nothing,
     /// By route.
     Route,
@@ -36,7 +36,7 @@ pub enum By {
 }
 
 impl Metric {
-    /// Its unit, as CloudWatch spells it.
+    /// The unit, as CloudWatch spells it.
     #[must_use]
     pub fn unit(&self) -> &'static str {
         match self.kind {
@@ -46,8 +46,7 @@ impl Metric {
     }
 }
 
-/// The sentence about a metric is its documentation here and its help text elsewhere, and a metric that is named is
-/// listed.
+/// Uses one sentence as documentation and as help text, and lists every metric that it declares.
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident = $kind:ident $text:literal by $by:ident;)+) => {
         $(
@@ -60,7 +59,7 @@ macro_rules! metrics {
             };
         )+
 
-        /// Every metric there is; the alarms refer to these alone.
+        /// Every metric. The alarms use no other.
         #[must_use]
         pub fn metrics() -> Vec<Metric> {
             vec![$($name),+]
@@ -71,85 +70,82 @@ macro_rules! metrics {
 metrics! {
     /// Attempts made, by route and outcome.
     ATTEMPTS = Counter "attempts" by RouteAndOutcome;
-    /// How long an attempt took in all.
+    /// How long an attempt took.
     ATTEMPT_MS = Time "attempt_ms" by Nothing;
-    /// How old the event was when the attempt began: the delay of RDS, EventBridge and the queue.
+    /// Age of the event when the attempt began: the delay of RDS, EventBridge and the queue.
     EVENT_DELAY_MS = Time "event_delay_ms" by Nothing;
-    /// From the start of an attempt to the load balancer's word that the target is registered.
+    /// From the start of an attempt until the load balancer has registered the target.
     REGISTERED_MS = Time "registered_ms" by Nothing;
-    /// From the start of an attempt to its word that the others are deregistered, or that the weights are moved.
+    /// From the start of an attempt until the old targets are deregistered or the weights are changed.
     MOVED_MS = Time "moved_ms" by Nothing;
-    /// Messages that were no events of ours.
+    /// Messages that are not events of a configured route.
     MESSAGES_IGNORED = Counter "messages_ignored" by Nothing;
-    /// Messages that could not be read and went to the dead-letter queue.
+    /// Messages that could not be parsed and went to the dead-letter queue.
     MESSAGES_MALFORMED = Counter "messages_malformed" by Nothing;
-    /// Calls of the queue that failed.
+    /// Failed calls to the queue.
     QUEUE_FAILURES = Counter "queue_failures" by Nothing;
-    /// Messages whose visibility ended while they were worked on.
+    /// Messages whose visibility timeout ended while they were processed.
     VISIBILITY_LOST = Counter "visibility_lost" by Nothing;
-    /// Tasks that panicked: a bug.
+    /// Tasks that panicked, each of them a bug.
     PANICS = Counter "panics" by Nothing;
-    /// Attempts whose event was settled as Failed. Whoever gives an order sees for himself how it ended, and what a
-    /// look of the timer cannot put right is a route that diverged.
+    /// Attempts whose event was processed with outcome Failed.
     TRANSITIONS_FAILED = Counter "transitions_failed" by Route;
-    /// Attempts that ended because the lease was over or taken over.
+    /// Attempts that ended because the lease expired or another worker took it over.
     LEASE_LOST = Counter "lease_lost" by Route;
-    /// Calls that were refused for their rate.
+    /// AWS calls that were throttled.
     CALLS_THROTTLED = Counter "calls_throttled" by Nothing;
-    /// From the evidence to the first look at which the new target served.
+    /// From the event or reading until a reconcile pass first saw the new target healthy.
     TARGET_HEALTHY_MS = Time "target_healthy_ms" by Nothing;
-    /// New targets that did not serve in time.
+    /// New targets that did not become healthy in time.
     TARGETS_NOT_HEALTHY = Counter "targets_not_healthy" by Route;
-    /// From the end of the move to the first look at which an old target was gone.
+    /// From the end of the move until a reconcile pass first saw an old target removed.
     TARGET_REMOVED_MS = Time "target_removed_ms" by Nothing;
-    /// Turns of a worker's receiving loop, its sign of life: receives that returned or failed, and, while every place is
-    /// taken, progress of the groups in hand. The timer does not count.
+    /// Passes of the receive loop: receives that returned or failed, or progress of groups while all slots are taken.
     RECEIVE_LOOP_PASSES = Counter "receive_loop_passes" by Nothing;
-    /// Looks of the timer.
+    /// Reconcile passes of the timer.
     RECONCILE_PASSES = Counter "reconcile_passes" by Nothing;
-    /// Looks that could not be made.
+    /// Reconcile passes that failed.
     RECONCILE_FAILURES = Counter "reconcile_failures" by Nothing;
-    /// Routes that differ from what their sources say and stay so, and that no person holds back; and those with an
-    /// event that could not be acted on, with discovery sources that contradict it, or with a broken chain of records.
+    /// Routes that are out of sync, have an unresolved event or a source conflict, or have a broken audit chain.
     ROUTES_OUT_OF_SYNC = Gauge "routes_out_of_sync" by Nothing;
     /// Routes paused or frozen for more than an hour.
     PAUSED_TOO_LONG = Gauge "paused_too_long" by Nothing;
-    /// Routes stopped by the flap rule.
+    /// Routes held by flap protection.
     FLAP_PROTECTED = Gauge "flap_protected" by Nothing;
-    /// From the evidence to the time when every relay forwarded to the new instance.
+    /// From the event or reading until every relay forwarded to the new instance.
     RELAYS_SWITCHED_MS = Time "relays_switched_ms" by Nothing;
     /// Moves that a relay had not applied in time.
     RELAYS_NOT_SWITCHED = Counter "relays_not_switched" by Route;
-    /// Relay routes of which no relay reported in time, or was asked by its HAProxy.
+    /// Relay routes without a relay that reports and is asked by its HAProxy.
     ROUTES_WITHOUT_RELAY = Gauge "routes_without_relay" by Nothing;
-    /// Chains of records that were found broken.
+    /// Audit chains that were found broken.
     CHAIN_BROKEN = Counter "chain_broken" by Route;
-    /// Attempts held back by a safety rule.
-    HELD_BACK = Counter "held_back" by Route;
-    /// Groups let go of at the end of the drain limit.
+    /// Attempts stopped by a hold.
+    ATTEMPTS_HELD = Counter "attempts_held" by Route;
+    /// Message groups released unfinished at the end of the drain limit.
     GROUPS_RELEASED = Counter "groups_released" by Nothing;
-    /// Groups worked on at once at most, each time that the ledger was too slow for more or is not any more.
-    GROUPS_AT_ONCE = Gauge "groups_at_once" by Nothing;
-    /// How long an attempt's intent took to be committed.
+    /// Limit on message groups processed at once, recorded whenever ledger latency changes it.
+    GROUP_CONCURRENCY_LIMIT = Gauge "group_concurrency_limit" by Nothing;
+    /// How long it took to commit an attempt's intent.
     BEGIN_MS = Time "begin_ms" by Nothing;
-    /// How long an attempt's calls of `RegisterTargets` took.
+    /// How long an attempt's `RegisterTargets` calls took.
     REGISTER_MS = Time "register_ms" by Nothing;
-    /// How long an attempt's calls of `DeregisterTargets` took.
+    /// How long an attempt's `DeregisterTargets` calls took.
     DEREGISTER_MS = Time "deregister_ms" by Nothing;
-    /// How long an attempt's calls of `DescribeTargetHealth` took.
+    /// How long an attempt's `DescribeTargetHealth` calls took.
     OBSERVE_MS = Time "observe_ms" by Nothing;
-    /// How long an attempt's calls of `DescribeListeners` took.
+    /// How long an attempt's `DescribeListeners` calls took.
     LISTENER_MS = Time "listener_ms" by Nothing;
-    /// How long an attempt's calls of `ModifyListener` took.
+    /// How long an attempt's `ModifyListener` calls took.
     MODIFY_LISTENER_MS = Time "modify_listener_ms" by Nothing;
-    /// How long an attempt's lease took to be lengthened.
+    /// How long it took to extend an attempt's lease.
     EXTEND_LEASE_MS = Time "extend_lease_ms" by Nothing;
-    /// How long an attempt's outcome took to be committed.
+    /// How long it took to commit an attempt's outcome.
     FINISH_MS = Time "finish_ms" by Nothing;
 }
 
-/// The phases of an attempt, each a metric: the step's name and the metric. A phase that comes twice in an attempt
-/// is added up.
+/// The phases of an attempt: the step's name and the metric of its duration. A step that is repeated in one attempt
+/// counts with its sum.
 pub const PHASES: [(&str, Metric); 8] = [
     ("Begin", BEGIN_MS),
     ("RegisterTargets", REGISTER_MS),
