@@ -118,36 +118,36 @@ fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
 }
 
 #[test]
-fn evidence_that_is_held_back_is_where_the_route_should_point() {
+fn held_evidence_is_the_desired_target() {
     let mut control = pointing();
     control.waiting = Some(waiting());
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
-    assert_eq!(held.health, RouteHealth::OutOfSync);
+    assert_eq!(held.health, RouteHealth::Held);
     assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
-    assert!(held.why.ends_with(&format!("held back: paused {}", stop())));
+    assert!(held.why.ends_with(&format!("held: paused {}", stop())));
     assert_eq!(judged(&control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
 #[test]
-fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
+fn a_pinned_route_is_in_sync_at_its_pin_and_held_elsewhere() {
     let mut control = pointing();
     control.waiting = Some(waiting());
     let pin = |number| Pin { instance: instance(number), target: target(number), stop: stop() };
     control.safety.pin = Some(pin(2));
     assert_eq!(judged(&control, &[healthy(2)]).health, RouteHealth::InSync);
     control.safety.pin = Some(pin(1));
-    assert_eq!(judged(&control, &[healthy(2)]).health, RouteHealth::OutOfSync);
+    assert_eq!(judged(&control, &[healthy(2)]).health, RouteHealth::Held);
 }
 
 #[test]
-fn an_observing_route_is_judged_by_where_it_would_have_gone() {
+fn an_observing_route_is_held_where_it_would_have_moved() {
     let mut observing = route();
     observing.policy.mode = Mode::Observe;
     let control = Assignment { waiting: Some(waiting()), ..Assignment::default() };
     let wrong = judged_on(&observing, &control, &[healthy(1)]);
-    assert_eq!(wrong.health, RouteHealth::OutOfSync);
-    assert!(wrong.why.ends_with("held back: the route only observes"), "{}", wrong.why);
+    assert_eq!(wrong.health, RouteHealth::Held);
+    assert!(wrong.why.ends_with("held: the route only observes"), "{}", wrong.why);
     assert_eq!(judged_on(&observing, &control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
