@@ -68,7 +68,7 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     assert_eq!(end.before[0].target, rig.target(0, 1));
     let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
     assert_eq!(still[0].target, rig.target(0, 2));
-    assert_eq!(end.told.as_ref().unwrap().text(), "Started cross AZ failover to DB instance: orders-2");
+    assert_eq!(end.trigger.as_ref().unwrap().text(), "Started cross AZ failover to DB instance: orders-2");
     assert!(end.steps.iter().any(|step| step.name == "RegisterTargets" && step.request_id.is_some()));
 }
 

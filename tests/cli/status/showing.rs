@@ -30,7 +30,7 @@ async fn a_route_that_is_right_has_a_line_and_nothing_more() {
     orders  right     orders-2  10.0.2.11:3306  healthy  10m ago  -
     users   unknown   -         -               -        -        -
 
-    users  nothing has moved this route yet, so nobody knows where it should point; an event will say
+    users  no event yet, so the desired target is unknown; the first event names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     "#);
@@ -114,8 +114,8 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     orders  wrong     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
     users   right     users-1   10.0.1.11:3306  healthy  1m ago  pinned
 
-    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.2.11:3306 is not registered,
-            10.0.1.11:3306 is still registered (healthy); held back: paused by
+    orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.2.11:3306 is not registered,
+            10.0.1.11:3306 is still registered (healthy); held: paused by
             arn:aws:sts::123456789012:assumed-role/Operator/ada since 2026-05-06T23:00:05.000Z until
             2026-05-07T00:00:05.000Z: maintenance
     users   pinned to users-1 by arn:aws:sts::123456789012:assumed-role/Operator/ada since
@@ -140,8 +140,8 @@ async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
     orders  wrong     orders-2  10.0.2.11:3306  healthy, 1 more  10m ago  -
     users   unknown   -         -               -                -        -
 
-    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.1.11:3306 is still registered (healthy)
-    users   nothing has moved this route yet, so nobody knows where it should point; an event will say
+    orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.1.11:3306 is still registered (healthy)
+    users   no event yet, so the desired target is unknown; the first event names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     "#);

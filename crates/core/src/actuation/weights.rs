@@ -256,7 +256,7 @@ impl ObservedListener {
             RegisteredProof::observed(target, rows).is_some()
         };
         let absent = targets.iter().filter(|(i, t)| !is_there(i, **t));
-        let wanted = match (desired.reach, weighted.groups.get(&desired.instance)) {
+        let wanted = match (desired.move_mode, weighted.groups.get(&desired.instance)) {
             (MoveMode::Register, _) | (MoveMode::Swap, None) => None,
             (MoveMode::Swap, Some(group)) => Some(wanted(&group.arn, route, weighted, &self.weights)),
         };
@@ -321,14 +321,14 @@ mod tests {
         (route, weighted)
     }
 
-    fn desired(n: u8, reach: MoveMode) -> Desired {
+    fn desired(n: u8, move_mode: MoveMode) -> Desired {
         Desired {
             instance: instance(n),
             target: target(n),
-            beside: BTreeSet::new(),
-            reach,
+            additional_targets: BTreeSet::new(),
+            move_mode,
             evidence: EvidenceOrder { at: Timestamp::EPOCH, rank: 1 },
-            event: EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
+            event: EventKey::random(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
         }
     }
 

@@ -23,7 +23,7 @@ impl UnresolvedEvent {
     }
 
     /// The event of `evidence`, whose message comes back, if a record of that changes anything: not if the state says
-    /// so already, or tells of a newer event.
+    /// so already, or has a newer event.
     #[must_use]
     pub fn waiting(
         control: &Assignment,
@@ -45,8 +45,8 @@ impl UnresolvedEvent {
         note: &str,
         now: Timestamp,
     ) -> Option<Self> {
-        let event = evidence.ground.event()?;
-        // Held to a time that lies ahead, nothing that is true would ever be newer.
+        let event = evidence.trigger.event()?;
+        // With a time in the future, no real event would ever be newer.
         let at = event.at.min(now);
         let mut accepted = control.newest().into_iter();
         if accepted.any(|known| known.evidence.at > at || known.event == evidence.key) {

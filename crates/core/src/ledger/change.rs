@@ -9,10 +9,10 @@ mod recover;
 use crate::actuation::health;
 use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::{Desired, Fact};
-use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::evidence::event::{EventKey, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use crate::evidence::trigger::{CommandKind, OperatorCommand};
 pub use crate::ledger::change::effect::StateUpdate;
-use crate::ledger::change::effect::{stop_of, unanswered};
+use crate::ledger::change::effect::{suspension_of, unanswered};
 pub use crate::ledger::change::recover::{adopt, catch_up, recover};
 use crate::ledger::changes::Changes;
 use crate::ledger::holds::{Pin, Safety};
@@ -250,7 +250,7 @@ pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Resul
         waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
         require_reading: before.require_reading,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
-        follow: before.follow.clone().filter(|_| !moves),
+        health_watch: before.health_watch.clone().filter(|_| !moves),
         agreed_with: agreed_after(before, &desired),
         replaced_fact: replaced_by(before, &desired),
         // A person who says where the route points has seen what could not be acted on, whatever their clock says.
@@ -275,8 +275,8 @@ fn agreed_after(before: &Assignment, accepted: &Desired) -> Option<EventKey> {
     let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
     let same_place = known.is_some_and(|known| known.target == accepted.target);
     let agrees = match accepted.evidence.rank {
-        RANK_TRUTH => true,
-        RANK_ORDER => known_agreed || started,
+        RANK_READING => true,
+        RANK_COMMAND => known_agreed || started,
         _ => known_agreed && started && same_place,
     };
     if agrees { Some(accepted.event) } else { before.agreed_with }
@@ -309,7 +309,7 @@ fn safety_after(
     match &order.act {
         CommandKind::Pin { instance, .. } => {
             safety.pin =
-                Some(Pin { instance: instance.clone(), target: desired.target, stop: stop_of(order) });
+                Some(Pin { instance: instance.clone(), target: desired.target, stop: suspension_of(order) });
         }
         CommandKind::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
         CommandKind::Swap(_)
@@ -347,7 +347,7 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
     }
     let to = Assignment {
         lease: None,
-        follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
+        health_watch: followed(from, &entry).or_else(|| from.control.health_watch.clone()),
         ..from.control.clone()
     };
     // An attempt that only waits has not failed, and takes none of those that an event has. One that was refused a call
@@ -392,7 +392,7 @@ fn followed(from: &RouteState, entry: &Entry) -> Option<HealthWatch> {
 /// move before it may be weeks old: it counts from when the group was seen to differ.
 fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
     let is_repair = entry.reason == Some(Reason::DriftRepaired);
-    let seen = entry.told.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
+    let seen = entry.trigger.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
     seen.unwrap_or(desired.evidence.at)
 }
 

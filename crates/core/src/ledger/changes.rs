@@ -58,7 +58,7 @@ fields! {
     /// Every change of target that flap protection counts.
     Moves(Vec<Timestamp>): safety.moves;
     /// The last move, while its effect is awaited.
-    Follow(Option<HealthWatch>): follow;
+    Follow(Option<HealthWatch>): health_watch;
     /// The event with which the sources have agreed.
     AgreedWith(Option<EventKey>): agreed_with;
     /// What had happened before the newest evidence.

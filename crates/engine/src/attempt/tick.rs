@@ -14,11 +14,11 @@ use crate::attempt::{
 };
 use crate::ports::{CallError, Clock, Databases, Ports};
 use writerlink_core::actuation::health::{HealthEvent, HealthUpdate, ServingState};
-use writerlink_core::decision::goal::{TargetDecision, aim, contradiction};
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::goal::{TargetDecision, contradiction, target_state};
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::{EventKey, RANK_TRUTH};
+use writerlink_core::evidence::event::{EventKey, RANK_READING};
 use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
@@ -135,8 +135,8 @@ impl PeriodicPass {
         let control = &stored.state.control;
         let times = (now, monotonic);
         let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
-        let key = EventKey::drawn(&route.name, now, self.clock.random());
-        let evidence = Evidence { key, ground: Trigger::Reading(seen.clone()) };
+        let key = EventKey::random(&route.name, now, self.clock.random());
+        let evidence = Evidence { key, trigger: Trigger::Reading(seen.clone()) };
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
         let mut looking = PassContext { task, state: stored.state, watched, noted };
         let said = Said {
@@ -144,7 +144,7 @@ impl PeriodicPass {
             against: contradiction(route, &looking.state.control, &reading, &seen, now),
             times,
         };
-        let aimed = aim(route, &looking.state.control, key, &seen, now);
+        let aimed = target_state(route, &looking.state.control, key, &seen, now);
         self.tell_of_sources(&mut looking, &said).await?;
         match aimed {
             TargetDecision::Unknown => Ok(PassResult::Right),
@@ -162,7 +162,7 @@ impl PeriodicPass {
                 self.wait(looking, HeldBack { verdict, target: None, effect: StateUpdate::None }).await
             }
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
-                if desired.event == key && desired.evidence.rank == RANK_TRUTH {
+                if desired.event == key && desired.evidence.rank == RANK_READING {
                     looking.watched.sources.made(key);
                 }
                 self.compare(looking, desired).await
@@ -178,7 +178,7 @@ impl PeriodicPass {
         {
             return Ok(PassResult::Queued);
         }
-        let sight = self.reader.sight(route, &desired, discovery_of(&evidence.ground)).await?;
+        let sight = self.reader.sight(route, &desired, discovery_of(&evidence.trigger)).await?;
         // Of a group that could not be read nobody can say that its target is not there.
         if sight.unread.is_none() {
             self.tell_signs(&mut looking, &sight.rows).await?;
@@ -190,7 +190,7 @@ impl PeriodicPass {
             if let Some(error) = sight.unread {
                 return Err(error);
             }
-            return Ok(match &control.follow {
+            return Ok(match &control.health_watch {
                 Some(follow) => PassResult::Following(follow.arrival),
                 None => PassResult::Right,
             });
@@ -203,12 +203,12 @@ impl PeriodicPass {
         if left_behind && !looking.watched.waits_itself && self.queue.somebody_waits() {
             return Ok(PassResult::Queued);
         }
-        match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
-            Decision::Hold(desired, brake) => {
+        match hold_or_move(route, control, desired, self.clock.wall(), &[]) {
+            Decision::Hold(desired, blocked) => {
                 let held = HeldBack {
-                    verdict: brake.verdict(&desired),
+                    verdict: blocked.verdict(&desired),
                     target: Some(desired.target),
-                    effect: StateUpdate::Keeps(desired, brake.rule),
+                    effect: StateUpdate::Defer(desired, blocked.rule),
                 };
                 self.wait(looking, held).await
             }
@@ -237,12 +237,12 @@ impl PeriodicPass {
     /// nothing. A message brings it back, and two who call in turn where calls are refused for their rate get both
     /// of them refused more.
     async fn in_hand(&self, desired: &Desired) -> Result<Option<PassResult>, CallError> {
-        if desired.evidence.rank >= RANK_TRUTH {
+        if desired.evidence.rank >= RANK_READING {
             return Ok(None);
         }
         let entry = self.states.event(&desired.event).await?;
         let now = self.clock.wall();
-        let entry = entry.filter(|entry| entry.is_in_hand(now));
+        let entry = entry.filter(|entry| entry.is_in_progress(now));
         Ok(entry.map(
             |entry| if entry.is_left_to_newer(now) { PassResult::LeftToNewer } else { PassResult::Busy },
         ))
@@ -282,7 +282,7 @@ impl PeriodicPass {
     /// Looks at the group of the last move, while that is followed and nothing else makes anybody look.
     async fn tell_of_last_move(&self, looking: &mut PassContext<'_>) -> Result<(), CallError> {
         let route = looking.task.route;
-        let Some(follow) = &looking.state.control.follow else {
+        let Some(follow) = &looking.state.control.health_watch else {
             return Ok(());
         };
         let group = route.group_of(&follow.instance).unwrap_or(&route.group);
@@ -297,9 +297,9 @@ impl PeriodicPass {
         looking: &mut PassContext<'_>,
         observed: &[ObservedTarget],
     ) -> Result<(), CallError> {
-        while let Some(follow) = looking.state.control.follow.clone() {
+        while let Some(follow) = looking.state.control.health_watch.clone() {
             let now = self.clock.wall();
-            let Some(sign) = follow.look(&looking.task.route.policy, observed, now) else {
+            let Some(sign) = follow.next_update(&looking.task.route.policy, observed, now) else {
                 return Ok(());
             };
             let HealthUpdate { what, note, rest } = sign;
@@ -313,12 +313,12 @@ impl PeriodicPass {
             let mut entry = self.states.entry_of_note(&looking.task, &looking.state, kind);
             entry.transition = follow.transition;
             entry.event_key = follow.key;
-            entry.told = None;
+            entry.trigger = None;
             entry.target_group = group_of(looking.task.route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
             entry.after = observed.to_vec();
             let noted = TimerRecord { kind, reason, note, took: Some(took) };
-            if !self.record(looking, noted, StateUpdate::Follows(rest), entry).await? {
+            if !self.record(looking, noted, StateUpdate::WatchHealth(rest), entry).await? {
                 return Ok(());
             }
         }

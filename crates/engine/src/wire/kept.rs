@@ -108,10 +108,10 @@ struct DesiredText {
     instance: InstanceId,
     #[serde(with = "string")]
     target: Target,
-    #[serde(with = "list")]
-    beside: BTreeSet<Target>,
-    #[serde(with = "string")]
-    reach: MoveMode,
+    #[serde(rename = "beside", with = "list")]
+    additional_targets: BTreeSet<Target>,
+    #[serde(rename = "reach", with = "string")]
+    move_mode: MoveMode,
     #[serde(getter = "evidence_at", with = "string")]
     at: Timestamp,
     #[serde(getter = "evidence_rank")]
@@ -130,8 +130,8 @@ fn evidence_rank(desired: &Desired) -> u8 {
 
 impl From<DesiredText> for Desired {
     fn from(text: DesiredText) -> Self {
-        let DesiredText { instance, target, beside, reach, at, rank, event } = text;
-        Self { instance, target, beside, reach, evidence: EvidenceOrder { at, rank }, event }
+        let DesiredText { instance, target, additional_targets, move_mode, at, rank, event } = text;
+        Self { instance, target, additional_targets, move_mode, evidence: EvidenceOrder { at, rank }, event }
     }
 }
 

@@ -94,8 +94,8 @@ impl RouteView {
         let newest = survey.records.iter().flatten().next();
         Self {
             route: route.name.to_string(),
-            state: survey.judgement.health.as_str(),
-            why: survey.judgement.why.clone(),
+            state: survey.assessment.health.as_str(),
+            why: survey.assessment.why.clone(),
             at: now.to_string(),
             strategy,
             mode: match route.policy.mode {
@@ -113,7 +113,7 @@ impl RouteView {
             held_back: held_back(route, control, now),
             moves_lately: control.map_or(0, |control| control.safety.moves_lately(now)),
             lease: control.and_then(|c| c.lease.as_ref()).map(|held| lease(held, now)),
-            follow: control.and_then(|control| control.follow.as_ref()).map(follow),
+            follow: control.and_then(|control| control.health_watch.as_ref()).map(follow),
             listener,
             groups: survey.groups.iter().map(|group| group_view(survey, group)).collect(),
             last_move: survey.last_move.as_ref().map(|last| last_move(route, last, now)),
@@ -141,8 +141,8 @@ fn desired(desired: &Desired) -> DesiredView {
     DesiredView {
         instance: desired.instance.to_string(),
         target: desired.target.to_string(),
-        beside: desired.beside.iter().map(ToString::to_string).collect(),
-        reach: desired.reach.as_str(),
+        beside: desired.additional_targets.iter().map(ToString::to_string).collect(),
+        reach: desired.move_mode.as_str(),
         evidence_at: desired.evidence.at.to_string(),
         event_key: desired.event.to_string(),
     }
