@@ -646,7 +646,7 @@ async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     let attempts = FleetConfig::default().attempts;
     let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
     let mut again = Evidence::new(&rig.routes[0], event);
-    again.key = again.key.again(7);
+    again.key = again.key.for_replay(7);
     let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NoMessage);
     assert_eq!(report.await.ended.as_str(), "Moved");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);

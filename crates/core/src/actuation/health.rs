@@ -192,7 +192,7 @@ pub fn advice(reason: Option<&str>) -> &'static str {
         Some("Target.IpUnusable") => "its address is the load balancer's own: correct the instance map",
         Some("Target.InvalidState") => "the instance behind it is stopped: start it, or fail over",
         Some("Target.NotRegistered") => {
-            "somebody deregistered it: the timer registers it again unless the route is held"
+            "it was deregistered by another caller: the next reconcile pass registers it, unless the route is held"
         }
         Some("Target.HealthCheckDisabled") => "health checks are off: set serving_when = \"registered\"",
         Some("Elb.InternalError") => "the load balancer reports an internal error: ask AWS Support",

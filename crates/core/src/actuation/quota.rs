@@ -183,7 +183,7 @@ impl QuotaQueue {
         self.bucket.spend(now);
     }
 
-    /// A call was refused for its rate: somebody else draws on the bucket too.
+    /// A call was refused for its rate: another caller draws on the bucket too.
     pub fn refused(&mut self, now: Duration) {
         self.grow(now);
         self.bucket.empty(now);

@@ -179,7 +179,7 @@ enum Asks {
 
 fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
-    let settled = |reason, note| Err(ignored(reason, note).into());
+    let ignore = |reason, note| Err(ignored(reason, note).into());
     let ask = |note: &str| {
         let asked = Asks::Sources(ignored(Reason::SourcesAsked, note.to_owned()));
         let compared = about.trace.words(format_args!("it is a reason to ask the sources"));
@@ -209,11 +209,11 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
         (Claim::Started(instance), OnStarted::Register) => {
             point(instance, MoveMode::Register, "on_started = \"register\"")
         }
-        (Claim::Started(instance), OnStarted::Wait) => settled(
+        (Claim::Started(instance), OnStarted::Wait) => ignore(
             Reason::WaitsForCompletion,
             format!("failover to {instance} started; on_started = \"wait\" waits for its completion"),
         ),
-        (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => settled(
+        (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => ignore(
             Reason::NoSources,
             "the event does not say who writes, or where; a map of an events-only route cannot tell either"
                 .to_owned(),
@@ -226,7 +226,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
                 Some(id) => format!("{id} of a {}", about.event.kind),
                 None => "an event without EventID".to_owned(),
             };
-            settled(Reason::NotAFailover, format!("{what} moves no route"))
+            ignore(Reason::NotAFailover, format!("{what} moves no route"))
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::model::reason::Reason;
 use crate::model::time::Timestamp;
 
 impl UnresolvedEvent {
-    /// The event of `evidence`, if it is settled by this decision and was not acted on; nothing if it is no event, or if
+    /// The event of `evidence`, if this decision ends it without acting on it; nothing if it is no event, or if
     /// evidence that the route has accepted answers it.
     #[must_use]
     pub fn refused(
@@ -37,7 +37,7 @@ impl UnresolvedEvent {
         known.is_none_or(|known| known.at < waiting.at).then_some(waiting)
     }
 
-    /// The event as one that is not settled.
+    /// The event as one without an outcome.
     fn of(
         control: &Assignment,
         evidence: &Evidence,

@@ -62,7 +62,7 @@ pub fn drifted(route: &Route, found: &BTreeMap<InstanceId, IpAddr>) -> Vec<Drift
 
 /// What differs and what to do, in one sentence.
 #[must_use]
-pub fn told(route: &Route, by: DiscoverySource, drifted: &[Drifted]) -> String {
+pub fn describe(route: &Route, by: DiscoverySource, drifted: &[Drifted]) -> String {
     let each: Vec<String> = drifted.iter().map(Drifted::to_string).collect();
     format!(
         "{by} says that {}: a failover there would lead clients to the wrong address; correct [route.instances] of \

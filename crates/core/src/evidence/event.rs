@@ -206,7 +206,7 @@ pub struct EvidenceOrder {
     pub rank: u8,
 }
 
-/// The identity of an event on a route: the same failover told by EventBridge and by SNS is one event.
+/// The identity of an event on a route: the same failover from EventBridge and from SNS is one event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey([u8; 32]);
 

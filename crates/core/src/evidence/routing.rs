@@ -61,7 +61,7 @@ fn asks_by_name(event: &RdsEvent) -> bool {
 }
 
 /// Whether the event's resource is in the partition, Region and account of the route. A name alone is no identity:
-/// without an ARN it cannot be told whose name it is.
+/// without an ARN the account of the name is unknown.
 fn is_beside(route: &Route, event: &RdsEvent) -> bool {
     let arn = event.source_arn.as_ref().filter(|arn| arn.is_whole());
     arn.is_some_and(|arn| arn.location() == route.followed().location)

@@ -43,7 +43,7 @@ macro_rules! fields {
 fields! {
     /// Where the route should point.
     Desired(Option<Desired>): desired;
-    /// Newer evidence that is held back.
+    /// Newer evidence that is held.
     Waiting(Option<Desired>): waiting;
     /// When a failover was last reported as failed.
     RequireReading(Option<Timestamp>): require_reading;

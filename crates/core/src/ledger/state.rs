@@ -45,8 +45,8 @@ pub struct Assignment {
     /// The event with which the discovery sources of some worker have agreed since it was accepted (I3). While it is not
     /// the newest one, a source that contradicts that may just be lagging ([`crate::ledger::sources`]).
     pub agreed_with: Option<EventKey>,
-    /// What had happened, by the evidence that the newest one replaced, where that itself tells of nothing that
-    /// happened: a failover that starts, or an order, makes no source newer (I3).
+    /// What had happened, by the evidence that the newest one replaced, where that is no fact itself:
+    /// a failover that starts, or a command, makes no source newer (I3).
     pub replaced_fact: Option<Fact>,
     /// The newest event that could not be acted on (I9).
     pub unresolved_event: Option<UnresolvedEvent>,
@@ -100,7 +100,7 @@ pub struct ChainHead {
 pub struct RouteState {
     /// Which route.
     pub route: RouteName,
-    /// What decisions look at.
+    /// What decisions read.
     pub control: Assignment,
     /// Where its chain ends. Every committed record moves it, so it serves as the version of the state.
     pub chain: ChainHead,

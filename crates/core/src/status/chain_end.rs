@@ -67,7 +67,7 @@ pub enum Continuation {
 pub enum ChainEnd {
     /// They are the same record, or there is neither.
     Matches,
-    /// Rows stand after the head: the state was restored to an earlier point or deleted, or somebody wrote rows.
+    /// Rows stand after the head: the state was restored to an earlier point or deleted, or rows were written by hand.
     #[strum(serialize = "records_beyond_head")]
     RowsBeyond {
         /// The head's number; absent if the route has no state.
@@ -185,7 +185,7 @@ impl ChainEnd {
                     "nothing: the worker continues after the newest record by itself".to_owned()
                 }
                 Continuation::BreaksAt(seq) => format!(
-                    "look at the record (`writerlink audit show {route}/{seq}`); {adopt} lets the route go on after it"
+                    "read the record (`writerlink audit show {route}/{seq}`); {adopt} lets the route go on after it"
                 ),
                 Continuation::NotRead => format!(
                     "`writerlink audit verify {route}` reads all of them; if it finds one that does not continue the \
