@@ -16,9 +16,7 @@ use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
 use writerlink_core::ledger::record::{Entry, Step};
 use writerlink_core::ledger::state::{Assignment, EventEntry, RouteState};
 use writerlink_core::model::ids::{Generation, Owner};
-use writerlink_core::model::outcome::{
-    Disposition, IN_PROGRESS_FOR, LEFT_TO_NEWER_FOR, Outcome, retry_after,
-};
+use writerlink_core::model::outcome::{Disposition, IN_PROGRESS_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::time::Timestamp;
 
@@ -308,18 +306,6 @@ fn a_note_leaves_the_event_of_the_same_key_alone() {
     assert_eq!(change.event(), None);
     assert_eq!(change.to().generation, Generation(8));
     assert_eq!(change.to().desired, held_by(1).control.desired);
-}
-
-#[test]
-fn retries_back_off_to_30_seconds_with_at_most_a_quarter_of_jitter() {
-    let longest = |attempt| retry_after(attempt, 0).as_secs();
-    let pauses: Vec<u64> = (1..=8).map(longest).collect();
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
-    for random in 0..100 {
-        assert!(retry_after(6, random) >= Duration::from_millis(22_500));
-    }
-    assert_eq!(retry_after(0, 0), Duration::from_secs(1));
-    assert_eq!(retry_after(u32::MAX, 0), Duration::from_secs(30));
 }
 
 #[test]
