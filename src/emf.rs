@@ -285,7 +285,7 @@ mod tests {
             error: None,
         };
         Report {
-            event_key: EventKey::drawn(&route, event.at, 1),
+            event_key: EventKey::random(&route, event.at, 1),
             route,
             cause: Cause::Event,
             told: RecordedTrigger::Event(event),

@@ -124,8 +124,7 @@ fn outlook_rows(route: &Route, outlook: &RouteOutlook) -> Vec<PlanRow> {
 pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
     let row = |decision, action, note| PlanRow::new(route, decision, action, note);
     let Some(preview) = preview else {
-        let note =
-            "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+        let note = "no event yet, so the desired target is unknown; the first event names it";
         return vec![row("Unknown", "nothing", note.to_owned())];
     };
     // Where nothing is to be called the route is where it should be.
@@ -135,8 +134,8 @@ pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
             reason: Some(verdict.reason.as_str()),
             ..row(verdict.outcome.as_str(), "nothing", verdict.note.clone())
         }],
-        Decision::Hold(desired, brake) => {
-            let verdict = brake.verdict(desired);
+        Decision::Hold(desired, blocked) => {
+            let verdict = blocked.verdict(desired);
             vec![PlanRow {
                 reason: Some(verdict.reason.as_str()),
                 target: Some(desired.target.to_string()),
@@ -192,7 +191,7 @@ fn state(row: &ObservedTarget) -> String {
 }
 
 fn note(preview: &Preview, desired: &Desired) -> String {
-    let how = match desired.reach {
+    let how = match desired.move_mode {
         MoveMode::Swap => "alone",
         MoveMode::Register => "beside the others",
     };

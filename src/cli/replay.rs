@@ -181,8 +181,8 @@ impl Replay {
         let AttemptResult::Duplicate(Outcome::Failed | Outcome::Rejected) = report.ended else {
             return (report, attempts);
         };
-        let key = evidence.key.again(self.clock.random());
-        let again = Evidence { key, ground: evidence.ground.clone() };
+        let key = evidence.key.for_replay(self.clock.random());
+        let again = Evidence { key, trigger: evidence.trigger.clone() };
         self.bring_to_an_end(route, &again).await
     }
 

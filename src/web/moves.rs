@@ -73,7 +73,7 @@ impl Move {
             outcome: own.iter().rev().find_map(|e| e.outcome),
             reason: own.iter().rev().find_map(|e| e.reason),
             instance: desired.map(|(instance, _)| instance.clone()),
-            said: entries.iter().find_map(|e| e.told.as_ref().map(RecordedTrigger::at)),
+            said: entries.iter().find_map(|e| e.trigger.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
             serving: times(RecordKind::TargetHealthy).chain(times(RecordKind::RelaysSwitched)).next_back(),

@@ -65,7 +65,7 @@ pub(super) fn page(
 /// The page's answer to why somebody opened it.
 fn summary(survey: &Survey, now: Timestamp) -> Markup {
     let count =
-        |health: RouteHealth| survey.routes.iter().filter(|route| route.judgement.health == health).count();
+        |health: RouteHealth| survey.routes.iter().filter(|route| route.assessment.health == health).count();
     let queue = &survey.queue;
     html! {
         p class="summary" {
@@ -112,7 +112,7 @@ fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
 }
 
 fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
-    let health = survey.judgement.health;
+    let health = survey.assessment.health;
     html! {
         (badge(Tone::of_route(health), health.as_str()))
         @if health != RouteHealth::InSync { div { (shortened(&view.why)) } }

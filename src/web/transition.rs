@@ -152,7 +152,7 @@ fn rows(room: &mut Room, caption: &str, rows: &[ObservedTarget]) -> Markup {
 }
 
 fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
-    let Some(told) = own.iter().find_map(|stored| stored.record.entry.told.as_ref()) else {
+    let Some(told) = own.iter().find_map(|stored| stored.record.entry.trigger.as_ref()) else {
         return Markup::default();
     };
     let from = match told {

@@ -178,8 +178,8 @@ impl Attempt {
         Desired {
             instance: InstanceId::new("db-2").unwrap(),
             target: target(2),
-            beside: BTreeSet::new(),
-            reach: MoveMode::Swap,
+            additional_targets: BTreeSet::new(),
+            move_mode: MoveMode::Swap,
             evidence: EvidenceOrder { at: self.event.at, rank: 2 },
             event: self.key(route),
         }
@@ -201,7 +201,7 @@ impl Attempt {
             provenance: None,
             cause: Cause::Event,
             event_key: self.key(route),
-            told: Some(RecordedTrigger::Event(self.event.clone())),
+            trigger: Some(RecordedTrigger::Event(self.event.clone())),
             target_group: TargetGroupArn::new(
                 "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067",
             )
@@ -865,7 +865,7 @@ mod promises {
             let query = AuditQuery::Event { key: attempt.key(&orders()) };
             let found = records(&ledger, &query).await;
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].entry.told.as_ref().map(RecordedTrigger::text), Some(text));
+            assert_eq!(found[0].entry.trigger.as_ref().map(RecordedTrigger::text), Some(text));
             assert_eq!(found[0].entry.outcome, Some(Outcome::Ignored));
         }
         assert_eq!(verify(&ledger, &orders()).await, Ok(state.chain));

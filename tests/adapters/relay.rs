@@ -190,8 +190,8 @@ fn naming(n: u8, generation: u64) -> RouteState {
     state.control.desired = Some(Desired {
         instance: InstanceId::new(&format!("orders-{n}")).unwrap(),
         target: Target { ip: IpAddr::from([127, 0, 1, n]), port: 3306 },
-        beside: std::collections::BTreeSet::new(),
-        reach: MoveMode::Swap,
+        additional_targets: std::collections::BTreeSet::new(),
+        move_mode: MoveMode::Swap,
         evidence: EvidenceOrder { at: Timestamp::EPOCH, rank: 2 },
         event: key(n),
     });

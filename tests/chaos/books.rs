@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
-use writerlink_core::model::outcome::IN_HAND_FOR;
+use writerlink_core::model::outcome::IN_PROGRESS_FOR;
 use writerlink_core::model::time::Timestamp;
 
 use crate::messages::{Fate, ROUTES, Story, source};
@@ -232,7 +232,7 @@ fn was_left_alone(before: &[Record], then: Timestamp) -> bool {
     newest.is_none_or(|newest| {
         let mut same = before.iter().filter(|record| record.transition == newest.transition);
         let began = same.next_back().map_or(newest.at, |first| first.at);
-        then >= began.plus(IN_HAND_FOR.saturating_sub(RECORDED_WITHIN))
+        then >= began.plus(IN_PROGRESS_FOR.saturating_sub(RECORDED_WITHIN))
     })
 }
 

@@ -107,7 +107,7 @@ impl Stage {
     async fn health(&self) -> (RouteHealth, String) {
         let surveyor = Surveyor::new(self.ports("reader"));
         let survey = surveyor.survey(std::slice::from_ref(self.route())).await;
-        let judged = survey.routes[0].judgement.clone();
+        let judged = survey.routes[0].assessment.clone();
         (judged.health, judged.why)
     }
 }
@@ -173,7 +173,7 @@ async fn relays_that_applied_a_move_are_recorded_by_name_and_time() {
     let stage = Stage::new().await;
     stage.fails_over(2, 0, "w1").await;
     let moved = stage.last_record().await;
-    let after = |ms| moved.told.as_ref().unwrap().at().plus(Duration::from_millis(ms));
+    let after = |ms| moved.trigger.as_ref().unwrap().at().plus(Duration::from_millis(ms));
     tokio::time::sleep(Duration::from_secs(3)).await;
     stage.relay_reports("relay-a", Some((2, moved.event_key, after(420))));
     stage.relay_reports("relay-b", None);

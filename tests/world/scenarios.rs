@@ -68,7 +68,7 @@ async fn a_started_failover_moves_the_group_and_the_ledger_tells_it() {
     assert_eq!(end.before[0].target, rig.target(0, 1));
     let still: Vec<_> = end.after.iter().filter(|row| row.is_registered()).collect();
     assert_eq!(still[0].target, rig.target(0, 2));
-    assert_eq!(end.told.as_ref().unwrap().text(), "Started cross AZ failover to DB instance: orders-2");
+    assert_eq!(end.trigger.as_ref().unwrap().text(), "Started cross AZ failover to DB instance: orders-2");
     assert!(end.steps.iter().any(|step| step.name == "RegisterTargets" && step.request_id.is_some()));
 }
 
@@ -646,7 +646,7 @@ async fn a_person_repairs_an_event_whose_attempts_all_failed_by_replaying_it() {
     let attempts = FleetConfig::default().attempts;
     let reconciler = Reconciler::new(&rig.fleet.ports(&person), Owner::new("person"), attempts);
     let mut again = Evidence::new(&rig.routes[0], event);
-    again.key = again.key.again(7);
+    again.key = again.key.for_replay(7);
     let report = reconciler.attempt(&rig.routes[0], &again, Cause::Replay, &NoMessage);
     assert_eq!(report.await.ended.as_str(), "Moved");
     assert_eq!(rig.registered(0), [rig.target(0, 2)]);

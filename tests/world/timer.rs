@@ -615,7 +615,7 @@ async fn a_swap_leaves_the_same_record_and_an_override_must_name_its_rule() {
     let chain = rig.chain(0).await;
     let last = &chain.last().unwrap().record.entry;
     assert_eq!((last.cause, last.reason), (Cause::Operator, Some(Reason::OperatorCommand)));
-    let said = last.told.as_ref().unwrap().text();
+    let said = last.trigger.as_ref().unwrap().text();
     assert_eq!(said, "swap to orders-2, overriding paused by ann: a test");
 }
 

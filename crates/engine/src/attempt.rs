@@ -378,7 +378,7 @@ fn group_of(route: &Route, instance: &InstanceId) -> TargetGroupArn {
 
 /// What a move is put down to.
 fn why_moved(task: &Task<'_>, pointed_here: bool) -> Reason {
-    match &task.evidence.ground {
+    match &task.evidence.trigger {
         Trigger::Event(_) => Reason::WriterMoved,
         Trigger::Reading(_) if pointed_here => Reason::DriftRepaired,
         Trigger::Reading(_) => Reason::WriterChanged,
@@ -400,17 +400,17 @@ fn arrived(task: &Task<'_>, held: &Held, changed: bool) -> Verdict {
     let desired = &held.desired;
     let to = format!("{} at {}", desired.instance, desired.target);
     let reason = why_moved(task, held.pointed_here);
-    match (changed, desired.reach) {
+    match (changed, desired.move_mode) {
         (false, _) => {
             Verdict::new(Outcome::AlreadyThere, Reason::NothingToDo, format!("the group already holds {to}"))
         }
-        (true, MoveMode::Swap) if desired.beside.is_empty() => {
+        (true, MoveMode::Swap) if desired.additional_targets.is_empty() => {
             Verdict::new(Outcome::Moved, reason, format!("the group holds {to} and no other writer"))
         }
         (true, MoveMode::Swap) => Verdict::new(
             Outcome::Moved,
             reason,
-            format!("the group holds {to} and {} other readers", desired.beside.len()),
+            format!("the group holds {to} and {} other readers", desired.additional_targets.len()),
         ),
         (true, MoveMode::Register) => Verdict::new(
             Outcome::Registered,

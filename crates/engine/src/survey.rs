@@ -24,7 +24,7 @@ use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::ObservedTarget;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::chain_end::{ChainEnd, EndRow};
-use writerlink_core::status::health::{ActualState, Assessment, RouteHealth, judge};
+use writerlink_core::status::health::{ActualState, Assessment, RouteHealth, assess};
 use writerlink_core::status::last_move::LastMove;
 
 /// How many routes are read at the same time: enough to hide the round trips of a fleet, few enough for the
@@ -86,7 +86,7 @@ impl Survey {
     /// Whether any route is in one of these states.
     #[must_use]
     pub fn any_in(&self, states: &[RouteHealth]) -> bool {
-        self.routes.iter().any(|route| states.contains(&route.judgement.health))
+        self.routes.iter().any(|route| states.contains(&route.assessment.health))
     }
 
     /// The newest record that a worker wrote of these routes: the nearest there is to the configuration that it runs.
@@ -151,7 +151,7 @@ pub struct RouteSurvey {
     /// The last move among them.
     pub last_move: Option<LastMove>,
     /// Whether it is where it should be.
-    pub judgement: Assessment,
+    pub assessment: Assessment,
 }
 
 impl RouteSurvey {
@@ -165,7 +165,7 @@ impl RouteSurvey {
     /// Whether another worker's move between the reads may be what makes it look like this.
     fn may_have_changed(&self) -> bool {
         let differs = self.chain_end.as_ref().is_ok_and(|end| !end.matches());
-        differs || matches!(self.judgement.health, RouteHealth::OutOfSync | RouteHealth::Held)
+        differs || matches!(self.assessment.health, RouteHealth::OutOfSync | RouteHealth::Held)
     }
 
     /// The head of its state, if it has one.
@@ -246,7 +246,7 @@ impl Surveyor {
         if survey.may_have_changed() && !self.still_stands(&survey).await {
             let why = "it is being recorded about faster than it can be read; ask again";
             survey.chain_end = Err(Unread::Other(why.to_owned()));
-            survey.judgement = survey.judged();
+            survey.assessment = survey.judged();
         }
         survey
     }
@@ -296,7 +296,7 @@ impl Surveyor {
             last_move,
             ..RouteSurvey::unread(&route, self.ports.clock.wall())
         };
-        survey.judgement = survey.judged();
+        survey.assessment = survey.judged();
         survey
     }
 
@@ -354,7 +354,7 @@ impl RouteSurvey {
             newest_row: Err(why()),
             chain_end: Err(why()),
             last_move: None,
-            judgement: Assessment::new(RouteHealth::Unknown, why().to_string()),
+            assessment: Assessment::new(RouteHealth::Unknown, why().to_string()),
         }
     }
 
@@ -378,12 +378,12 @@ impl RouteSurvey {
             (Strategy::Weighted(_), Some(Err(_)) | None) => ActualState::Nothing,
         };
         let last = self.last_move.as_ref();
-        let found = judge(&self.route, control, shown, last, self.at);
+        let found = assess(&self.route, control, shown, last, self.at);
         let Ok(end) = &self.chain_end else {
             let why = "whether its records end where its state says could not be read";
             return Assessment::new(RouteHealth::Unknown, why).and(&found);
         };
-        match end.judgement(&self.route.name) {
+        match end.assessment(&self.route.name) {
             Some(differs) => differs.and(&found),
             None => found,
         }

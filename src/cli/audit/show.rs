@@ -95,7 +95,7 @@ fn text(records: &[StoredRecord], look: Look, out: &mut dyn Write) -> io::Result
 }
 
 fn heading(stored: &StoredRecord, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { transition, told, event_key, target_group, cause, .. } = &stored.record.entry;
+    let Entry { transition, trigger: told, event_key, target_group, cause, .. } = &stored.record.entry;
     let title = format!("transition {transition} of route {}", stored.record.route);
     writeln!(out, "{}", look.paint(Tone::Strong, &title))?;
     evidence(cause.as_str(), told.as_ref(), out)?;

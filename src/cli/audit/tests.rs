@@ -211,7 +211,7 @@ fn started(name: &str, when: &str, random: u128) -> Entry {
         provenance: None,
         cause: Cause::Event,
         event_key: key(name, &event),
-        told: Some(RecordedTrigger::Event(event)),
+        trigger: Some(RecordedTrigger::Event(event)),
         target_group: TargetGroupArn::new(ARN).unwrap(),
         desired: Some((InstanceId::new("db-2").unwrap(), at("10.0.1.11"))),
         before: vec![target("10.0.1.10", TargetHealth::Healthy)],
@@ -617,7 +617,7 @@ fn a_transition_is_found_by_record_by_uuid_and_by_event() {
     let mut done = finished(&late, "2026-05-06T00:00:00.100Z", Outcome::AlreadyThere, Reason::NothingToDo);
     let another = failover("Another failover to DB instance: db-2");
     done.event_key = key("default", &another);
-    done.told = Some(RecordedTrigger::Event(another));
+    done.trigger = Some(RecordedTrigger::Event(another));
     library.record("default", done);
     for n in 10..200 {
         library.swap("busy", "2026-05-06T12:00:00Z", "2026-05-06T12:00:01Z", n);
@@ -658,7 +658,7 @@ fn an_altered_record_is_shown_as_one() {
 fn an_events_message_cannot_steer_the_terminal() {
     let mut library = Library::default();
     let mut begun = started("default", "2026-05-06T10:00:00Z", 1);
-    begun.told = Some(RecordedTrigger::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
+    begun.trigger = Some(RecordedTrigger::Event(failover("\u{1b}]0;pwned\u{7}\nroute: other")));
     library.record("default", begun);
     let said = says(&library.open(), "writerlink audit show default/1");
     assert!(said.out.contains("\"\\u{1b}]0;pwned\\u{7}\\u{a}route: other\""), "{}", said.out);

@@ -46,7 +46,7 @@ impl RecordRow {
         let record = &stored.record;
         let entry = &record.entry;
         let desired = entry.desired.as_ref();
-        let told = entry.told.as_ref();
+        let told = entry.trigger.as_ref();
         let event = told.and_then(RecordedTrigger::event);
         let from = entry.provenance.as_ref();
         Self {
@@ -81,7 +81,7 @@ impl RecordRow {
 
 /// The first word of an order's text is its act.
 fn ordered(entry: &Entry) -> Option<String> {
-    match (entry.kind, &entry.told) {
+    match (entry.kind, &entry.trigger) {
         (RecordKind::Command, Some(RecordedTrigger::Command { text: said, .. })) => {
             said.split_whitespace().next().map(str::to_owned)
         }
@@ -148,7 +148,7 @@ struct StepView {
 impl RecordView {
     pub(super) fn of(stored: &StoredRecord) -> Self {
         let entry = &stored.record.entry;
-        let told = entry.told.as_ref();
+        let told = entry.trigger.as_ref();
         Self {
             row: RecordRow::of(stored),
             event_source_arn: told

@@ -271,7 +271,7 @@ impl Answered {
 fn told(preview: &Preview) -> (&'static str, Option<&'static str>, String) {
     let verdict = match &preview.decision {
         Decision::Settle(verdict) | Decision::Ask(verdict) => verdict.clone(),
-        Decision::Hold(desired, brake) => brake.verdict(desired),
+        Decision::Hold(desired, blocked) => blocked.verdict(desired),
         Decision::Move(desired) => {
             let to = format!("{} at {}", desired.instance, desired.target);
             return if preview.is_in_place() {

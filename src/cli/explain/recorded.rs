@@ -169,7 +169,7 @@ fn text(records: &[StoredRecord], event: &Explained<'_>, look: Look, out: &mut d
     let route = records.first().map(|stored| &stored.record.route);
     let title = route.map(|route| format!("event {} on route {route}", event.key));
     writeln!(out, "{}", look.paint(Tone::Strong, &title.unwrap_or_default()))?;
-    let told = records.iter().find_map(|stored| stored.record.entry.told.as_ref());
+    let told = records.iter().find_map(|stored| stored.record.entry.trigger.as_ref());
     let mut lines: Vec<_> = told.into_iter().map(said).collect();
     lines.push(line("settled", settled(event, told)));
     lines.extend(event.unresolved.zip(route).map(|(open, route)| {

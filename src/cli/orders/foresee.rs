@@ -42,8 +42,8 @@ pub(super) async fn foresee<'a>(
     for route in routes.iter().copied() {
         foreseen.push(match &order.act {
             CommandKind::Swap(_) | CommandKind::Pin { .. } => {
-                let ground = Trigger::Command(order.clone());
-                let evidence = Evidence::now(&route.name, ground, ports.clock.random());
+                let trigger = Trigger::Command(order.clone());
+                let evidence = Evidence::now(&route.name, trigger, ports.clock.random());
                 let preview = dry_run.preview(route, &evidence).await;
                 let preview = preview.map_err(|error| looking(route, error))?;
                 Foreseen { route, rows: rows(route, Some(&preview)), outlook: outlook(preview.decision) }
@@ -66,7 +66,7 @@ pub(super) async fn foresee<'a>(
 fn outlook(decision: Decision) -> Outlook {
     match decision {
         Decision::Settle(verdict) if verdict.outcome == Outcome::Rejected => Outlook::Refused(verdict),
-        Decision::Hold(desired, brake) => Outlook::Refused(brake.verdict(&desired)),
+        Decision::Hold(desired, blocked) => Outlook::Refused(blocked.verdict(&desired)),
         Decision::Settle(_) | Decision::Ask(_) => Outlook::Nothing,
         Decision::Move(_) => Outlook::Acts,
     }

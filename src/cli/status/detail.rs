@@ -22,7 +22,7 @@ type Line = (String, String);
 pub(super) fn write(survey: &RouteSurvey, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let view = RouteView::of(survey);
     let title = format!("route {}: {}", clean(&view.route), view.state);
-    let title = look.paint(tone(survey.judgement.health), &title);
+    let title = look.paint(tone(survey.assessment.health), &title);
     writeln!(out, "{title}")?;
     let mut lines =
         vec![line("why", &view.why), line("strategy", format!("{}, mode {}", view.strategy, view.mode))];
@@ -62,8 +62,8 @@ fn pointing(survey: &RouteSurvey) -> Vec<Line> {
 fn place(desired: &Desired, now: Timestamp) -> String {
     let said_at = desired.evidence.at;
     let mut parts = vec![format!("{} at {}", desired.instance, desired.target)];
-    parts.extend(desired.beside.iter().map(|target| format!("and {target}")));
-    if desired.reach == MoveMode::Register {
+    parts.extend(desired.additional_targets.iter().map(|target| format!("and {target}")));
+    if desired.move_mode == MoveMode::Register {
         parts.push("beside the old one".to_owned());
     }
     let ago = span(now.since(said_at));

@@ -28,7 +28,7 @@ pub(super) fn write(survey: &Survey, look: Look, out: &mut dyn Write) -> io::Res
     let widths = widths(&rows);
     writeln!(out, "{}", line(&HEADINGS.map(str::to_owned), &widths, |_| None, look))?;
     for (route, row) in survey.routes.iter().zip(&rows) {
-        let tone = tone(route.judgement.health);
+        let tone = tone(route.assessment.health);
         let tone_of = |column| (column == STATE).then_some(tone);
         writeln!(out, "{}", line(row, &widths, tone_of, look))?;
     }
@@ -56,7 +56,7 @@ fn cells(survey: &RouteSurvey) -> [String; 7] {
     };
     let cells = [
         survey.route.name.to_string(),
-        survey.judgement.health.to_string(),
+        survey.assessment.health.to_string(),
         or_dash(desired.map(|desired| desired.instance.to_string())),
         or_dash(desired.map(|desired| desired.target.to_string())),
         or_dash(desired.map(|desired| nlb(survey, desired))),
@@ -183,7 +183,7 @@ fn cut(text: &str, width: usize) -> String {
 fn words(survey: &RouteSurvey) -> Vec<(String, String)> {
     let view = RouteView::of(survey);
     let mut words = Vec::new();
-    if survey.judgement.health != RouteHealth::InSync {
+    if survey.assessment.health != RouteHealth::InSync {
         words.push(view.why);
     }
     // A judgement that names the rule already has said so.

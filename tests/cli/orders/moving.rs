@@ -30,7 +30,7 @@ async fn a_swap_moves_the_route_and_records_who_and_why() {
         let entry = &stored.record.entry;
         assert_eq!(entry.cause, Cause::Operator);
         assert_eq!(entry.owner.as_str(), "desk:1");
-        let said = entry.told.as_ref().unwrap().text();
+        let said = entry.trigger.as_ref().unwrap().text();
         assert_eq!(said, format!("swap to orders-3 by {WHO}: sick zone"));
     }
     let entry = &chain[1].record.entry;
@@ -119,7 +119,7 @@ async fn refused_then_let_through(desk: &Desk, rule: &str, since: &str) {
     assert_eq!(past.outcomes(), ["Moved"]);
     assert_eq!(desk.rig.registered(0), [desk.rig.target(0, 3)]);
     let chain = desk.rig.chain(0).await;
-    let told = chain.last().unwrap().record.entry.told.as_ref().unwrap().text().to_owned();
+    let told = chain.last().unwrap().record.entry.trigger.as_ref().unwrap().text().to_owned();
     assert!(told.contains(&format!("overriding {rule}")), "{told}");
 }
 

@@ -30,7 +30,7 @@ async fn a_route_that_is_right_has_a_line_and_nothing_more() {
     orders  in-sync  orders-2  10.0.2.11:3306  healthy  10m ago  -
     users   unknown  -         -               -        -        -
 
-    users  nothing has moved this route yet, so nobody knows where it should point; an event will say
+    users  no event yet, so the desired target is unknown; the first event names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
@@ -138,8 +138,8 @@ async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
     orders  out-of-sync  orders-2  10.0.2.11:3306  healthy, 1 more  10m ago  -
     users   unknown      -         -               -                -        -
 
-    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.1.11:3306 is still registered (healthy)
-    users   nothing has moved this route yet, so nobody knows where it should point; an event will say
+    orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.1.11:3306 is still registered (healthy)
+    users   no event yet, so the desired target is unknown; the first event names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");

@@ -41,10 +41,10 @@ async fn a_load_balancer_that_throttles_hides_neither_ledger_nor_audit() {
     orders  unknown  orders-2  10.0.2.11:3306  not read  10m ago  -
     users   unknown  users-2   10.0.2.11:3306  not read  10m ago  -
 
-    orders  it should point at orders-2 at 10.0.2.11:3306; what the load balancer has could not be read
+    orders  desired: orders-2 at 10.0.2.11:3306; actual: could not be read
     orders  targetgroup/orders/73e2d6bc24d8a067 not read: DescribeTargetHealth failed (throttled,
             ThrottlingException): Rate exceeded
-    users   it should point at users-2 at 10.0.2.11:3306; what the load balancer has could not be read
+    users   desired: users-2 at 10.0.2.11:3306; actual: could not be read
     users   targetgroup/users/73e2d6bc24d8a067 not read: DescribeTargetHealth failed (throttled,
             ThrottlingException): Rate exceeded
 

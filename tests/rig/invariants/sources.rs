@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::STEADY_READINGS;
-use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use writerlink_core::ledger::sources::RDS_LAGS_AT_MOST;
 use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::policy::{DiscoverySource, Role};
@@ -34,7 +34,7 @@ impl Checker {
         let newest = |control: &Assignment| control.newest().map(|known| known.event);
         let accepted = new.newest().filter(|_| newest(old) != newest(new)).cloned();
         if let Some(known) = &accepted
-            && known.evidence.rank == RANK_TRUTH
+            && known.evidence.rank == RANK_READING
             && self.routes[n].route.policy.role == Role::Writer
             && let Err(broken) = self.judge_the_sources(effect, n, (&before.control, known))
         {
@@ -74,7 +74,7 @@ impl Checker {
         };
         let evidence = newest.known.evidence;
         let age = self.time.at(effect.at).since(evidence.at);
-        let outranks = evidence.rank == RANK_COMPLETED || evidence.rank == RANK_ORDER;
+        let outranks = evidence.rank == RANK_COMPLETED || evidence.rank == RANK_COMMAND;
         let elsewhere = newest.known.target != said.target;
         if outranks && elsewhere && age + CLOCK_SKEW_MAX < case.trust {
             return Err(format!("I3: evidence of {age:?} ago is contradicted"));
@@ -83,7 +83,7 @@ impl Checker {
         let is_fact = |accepted: &&Accepted| {
             let rank = accepted.known.evidence.rank;
             let agreed = control.agreed_with == Some(accepted.known.event);
-            rank == RANK_COMPLETED || rank == RANK_TRUTH || (rank < RANK_COMPLETED && agreed)
+            rank == RANK_COMPLETED || rank == RANK_READING || (rank < RANK_COMPLETED && agreed)
         };
         let fact = watched.accepted.iter().rev().find(is_fact);
         match fact.filter(|fact| fact.known.target != said.target) {
@@ -102,7 +102,7 @@ impl Checker {
     ) -> Result<(), String> {
         let began = self.time.at(Duration::ZERO);
         let since = match fact.known.evidence.rank {
-            RANK_TRUTH => fact.at,
+            RANK_READING => fact.at,
             _ => fact.at.min(fact.known.evidence.at.since(began)),
         };
         if case.heard.iter().any(|h| case.is_another(h, since)) {

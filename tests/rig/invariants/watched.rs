@@ -84,7 +84,7 @@ impl Watched {
         if !stored.altered.is_empty() || Hash::of(&stored.canonical) != stored.hash {
             return Err(format!("I8: record {} is not what was hashed", record.seq));
         }
-        let event = entry.told.as_ref().and_then(RecordedTrigger::event);
+        let event = entry.trigger.as_ref().and_then(RecordedTrigger::event);
         if event.is_some_and(|event| self.is_anothers(event)) {
             return Err("I5: an event of another database is this route's".to_owned());
         }

@@ -354,7 +354,7 @@ impl Protocol {
             return None;
         };
         let attempts = u32::from(carrying.attempts());
-        let outcome = match (arrived, self.desired(&carrying).reach) {
+        let outcome = match (arrived, self.desired(&carrying).move_mode) {
             (true, MoveMode::Swap) => Some(Outcome::Moved),
             (true, MoveMode::Register) => Some(Outcome::Registered),
             (false, _) => {

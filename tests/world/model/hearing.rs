@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use writerlink_core::evidence::discovery::Freshness;
-use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::sources::{Against, Known, News, SourceAnswer};
@@ -98,7 +98,7 @@ impl Protocol {
         let named = self.world.named_by(look);
         let rank = self.world.evidence_of(newest).rank;
         let agrees = named == Some(usize::from(newest.place));
-        if !agrees || state.route.agreed || rank == RANK_TRUTH {
+        if !agrees || state.route.agreed || rank == RANK_READING {
             return;
         }
         let from = self.world.state(&state.route);
@@ -130,8 +130,8 @@ impl Protocol {
             return;
         };
         let rank = |desired: Desired| self.world.evidence_of(desired).rank;
-        if let (RANK_TRUTH, Some(newest)) = (rank(accepted), before.newest()) {
-            let is_fact = matches!(rank(newest), RANK_COMPLETED | RANK_TRUTH);
+        if let (RANK_READING, Some(newest)) = (rank(accepted), before.newest()) {
+            let is_fact = matches!(rank(newest), RANK_COMPLETED | RANK_READING);
             let took_place = rank(newest) < RANK_COMPLETED && before.agreed;
             let heard = state.workers[worker].heard;
             let elsewhere = newest.place != accepted.place;
@@ -139,14 +139,14 @@ impl Protocol {
                 state.marks.set(Mark::MovedByALaggingSource);
             }
         }
-        if rank(accepted) == RANK_ORDER {
+        if rank(accepted) == RANK_COMMAND {
             return;
         }
         for worker in &mut state.workers {
             let last = worker.heard.last;
             worker.heard = Hearsay { last, only: last, there: last.is_some(), varied: false, shown: false };
         }
-        if rank(accepted) == RANK_TRUTH
+        if rank(accepted) == RANK_READING
             && let Some(memory) = &mut state.workers[worker].memory
         {
             memory.own = Some(accepted.key);

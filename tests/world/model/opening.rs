@@ -2,7 +2,7 @@
 
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::{Decision, Verdict};
-use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_TRUTH};
+use writerlink_core::evidence::event::{RANK_COMPLETED, RANK_READING};
 use writerlink_core::evidence::trigger::Trigger;
 use writerlink_core::ledger::change;
 use writerlink_core::ledger::change::{BeginRequest, Change, EventDelivery, StateUpdate};
@@ -72,8 +72,8 @@ impl Protocol {
             Decision::Settle(verdict) | Decision::Ask(verdict) => {
                 settled(state, worker, &opening, &verdict);
             }
-            Decision::Hold(desired, brake) => {
-                settled(state, worker, &opening, &brake.verdict(&desired));
+            Decision::Hold(desired, blocked) => {
+                settled(state, worker, &opening, &blocked.verdict(&desired));
             }
             Decision::Move(_) => {
                 let carrying = self.taken(state, opening, &before);
@@ -169,7 +169,7 @@ impl Protocol {
                     owner: &self.world.owners[worker],
                     desired: desired.clone(),
                     arrival: arrival.as_ref(),
-                    order: match &evidence.ground {
+                    order: match &evidence.trigger {
                         Trigger::Command(order) => Some(order),
                         Trigger::Event(_) | Trigger::Reading(_) => None,
                     },
@@ -179,14 +179,14 @@ impl Protocol {
             }
             Decision::Settle(_) if matches!(matter, Matter::Seen(_)) => return None,
             Decision::Settle(verdict) => (verdict.clone(), StateUpdate::None),
-            Decision::Hold(desired, brake) if self.has(Bug::ForgetsWhatItHoldsBack) => {
-                (brake.verdict(desired), StateUpdate::None)
+            Decision::Hold(desired, blocked) if self.has(Bug::ForgetsWhatItHoldsBack) => {
+                (blocked.verdict(desired), StateUpdate::None)
             }
-            Decision::Hold(desired, brake) => {
-                let kept = StateUpdate::Keeps(desired.clone(), brake.rule);
-                (brake.verdict(desired), kept)
+            Decision::Hold(desired, blocked) => {
+                let kept = StateUpdate::Defer(desired.clone(), blocked.rule);
+                (blocked.verdict(desired), kept)
             }
-            Decision::Ask(verdict) => (verdict.clone(), StateUpdate::of_asking(&evidence.ground)),
+            Decision::Ask(verdict) => (verdict.clone(), StateUpdate::of_asking(&evidence.trigger)),
         };
         told.outcome = Some(verdict.outcome);
         let change = match &arrival {
@@ -205,8 +205,8 @@ fn watch_trust(world: &World, state: &mut State, carrying: &Carrying, before: &R
         Matter::Seen(look) => look.trusts,
     };
     let known = before.newest().map(|known| world.evidence_of(known));
-    let told = known.filter(|evidence| evidence.rank != RANK_TRUTH);
-    let asked = before.asked.map(|event| world.evidence[usize::from(event)].ground.at());
+    let told = known.filter(|evidence| evidence.rank != RANK_READING);
+    let asked = before.asked.map(|event| world.evidence[usize::from(event)].trigger.at());
     let stands =
         told.is_some_and(|told| told.rank >= RANK_COMPLETED || asked.is_none_or(|asked| asked <= told.at));
     if trusted && stands && carrying.why == Why::Sources {

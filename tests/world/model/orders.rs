@@ -111,7 +111,7 @@ impl Protocol {
         let none = Transition::default();
         let mut told = self.world.told(OF_THE_PEOPLE, NOBODYS, none, 0);
         told.kind = RecordKind::Command;
-        let change = change::note(&from, StateUpdate::Obeys(order), told).unwrap();
+        let change = change::note(&from, StateUpdate::Apply(order), told).unwrap();
         self.commit(state, OF_THE_PEOPLE, None, &change);
         true
     }
@@ -131,7 +131,7 @@ impl Protocol {
     /// What speaks for a move, as it is understood.
     pub fn heard(&self, evidence: &Evidence) -> Evidence {
         let mut heard = evidence.clone();
-        if let Trigger::Command(order) = &mut heard.ground
+        if let Trigger::Command(order) = &mut heard.trigger
             && self.has(Bug::OverridesEveryRule)
             && !order.overrides.is_empty()
         {

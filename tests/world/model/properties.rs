@@ -371,7 +371,7 @@ fn newest(model: &Protocol, state: &State) -> Option<(usize, MoveMode)> {
     let asked = told.filter_map(|event| model.world.asked[event].as_ref());
     let said = asked.map(|desired| {
         let place = model.world.place(desired.target);
-        (desired.evidence, (place, desired.reach))
+        (desired.evidence, (place, desired.move_mode))
     });
     let moved = state.people.moved.into_iter().map(|(place, order)| {
         let evidence = model.world.order_at(order);

@@ -2,7 +2,7 @@
 //!
 //! `Reconciler::attempt` is one asynchronous function. Here each stretch of it between two waits is one step,
 //! and anything else may happen in between. What a step decides and builds comes from the domain's own
-//! `decide`, `aim`, `plan`, `RegisteredProof`, `ObservedListener`, `RegisteredIn`, `WeightChange`, `acquire`, `Hold`, `begin`, `extend`, `finish`,
+//! `decide`, `target_state`, `plan`, `RegisteredProof`, `ObservedListener`, `RegisteredIn`, `WeightChange`, `acquire`, `Hold`, `begin`, `extend`, `finish`,
 //! `settle`, `note` and `disposition`.
 //!
 //! Nothing is assumed of the queue but that a message comes back until it is deleted: any visible message

@@ -1,8 +1,8 @@
 //! What happens without any event: the timer's looks (`PeriodicPass::run_pass`).
 
 use writerlink_core::actuation::plan::plan;
-use writerlink_core::decision::goal::{TargetDecision, aim};
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::goal::{TargetDecision, target_state};
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::change;
@@ -78,7 +78,7 @@ impl Protocol {
             return;
         }
         let now = World::wall(worker, 0);
-        let decision = unless_held_back(served, &self.heeded(&control), desired, now, &[]);
+        let decision = hold_or_move(served, &self.heeded(&control), desired, now, &[]);
         match decision {
             Decision::Move(_) => {
                 state.workers[worker].doing = Doing::Opening(Opening {
@@ -88,8 +88,8 @@ impl Protocol {
                     sent: None,
                 });
             }
-            Decision::Hold(desired, brake) => {
-                self.keep(state, (worker, look), StateUpdate::Keeps(desired, brake.rule));
+            Decision::Hold(desired, blocked) => {
+                self.keep(state, (worker, look), StateUpdate::Defer(desired, blocked.rule));
             }
             Decision::Ask(_) | Decision::Settle(_) => {}
         }
@@ -131,7 +131,7 @@ impl Protocol {
         let control = self.world.state_for(matter, route).control;
         let key = self.world.speaks(matter).key;
         let seen = self.world.reading(look);
-        match aim(self.served(matter), &control, key, &seen, now) {
+        match target_state(self.served(matter), &control, key, &seen, now) {
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => Some(desired),
             TargetDecision::Confirm
             | TargetDecision::LeftToEvent

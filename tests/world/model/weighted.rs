@@ -105,7 +105,7 @@ impl Protocol {
 
     /// The call that follows once the desired group is known to be warm.
     fn next_when_warm(&self, carrying: &Carrying) -> Call {
-        match (self.desired(carrying).reach, self.shift(carrying)) {
+        match (self.desired(carrying).move_mode, self.shift(carrying)) {
             (MoveMode::Swap, Some(_)) => Call::Shift,
             (MoveMode::Swap, None) | (MoveMode::Register, _) => Call::Look,
         }

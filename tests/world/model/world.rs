@@ -8,7 +8,9 @@ use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Discovery, Member, Reading, Worth};
-use writerlink_core::evidence::event::{Claim, EventKey, EvidenceOrder, RANK_ORDER, RANK_TRUTH, RdsEvent};
+use writerlink_core::evidence::event::{
+    Claim, EventKey, EvidenceOrder, RANK_COMMAND, RANK_READING, RdsEvent,
+};
 use writerlink_core::evidence::trigger::{Evidence, OperatorCommand, Trigger};
 use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::lease;
@@ -183,7 +185,7 @@ impl World {
 
     /// Whether one of the events says that a failover failed.
     pub fn calls_off(&self) -> bool {
-        let events = self.evidence.iter().filter_map(|e| e.ground.event());
+        let events = self.evidence.iter().filter_map(|e| e.trigger.event());
         events.into_iter().any(RdsEvent::calls_off_a_failover)
     }
 
@@ -206,12 +208,13 @@ impl World {
     pub fn speaks(&self, matter: Matter) -> Evidence {
         match matter {
             Matter::Told(event) => self.evidence[usize::from(event)].clone(),
-            Matter::Seen(look) => {
-                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Reading(self.reading(look)) }
-            }
+            Matter::Seen(look) => Evidence {
+                key: self.key(Self::key_of(matter)),
+                trigger: Trigger::Reading(self.reading(look)),
+            },
             Matter::Ordered(given) => {
                 let order = Self::order(self.wish(given), self.order_at(given.at).at);
-                Evidence { key: self.key(Self::key_of(matter)), ground: Trigger::Command(order) }
+                Evidence { key: self.key(Self::key_of(matter)), trigger: Trigger::Command(order) }
             }
         }
     }
@@ -253,7 +256,7 @@ impl World {
             When::BeforeTheSecond => early(),
             When::Last => late(self.next_number(route)),
         };
-        Given { wish: u8::try_from(wish).unwrap(), at: self.place_of(at, RANK_ORDER) }
+        Given { wish: u8::try_from(wish).unwrap(), at: self.place_of(at, RANK_COMMAND) }
     }
 
     fn place_of(&self, at: Timestamp, rank: u8) -> u8 {
@@ -332,8 +335,8 @@ impl World {
         Desired {
             instance: instance(place),
             target: self.targets[place],
-            beside: BTreeSet::new(),
-            reach: if desired.registers { MoveMode::Register } else { MoveMode::Swap },
+            additional_targets: BTreeSet::new(),
+            move_mode: if desired.registers { MoveMode::Register } else { MoveMode::Swap },
             evidence: self.orders[usize::from(desired.order)],
             event: self.key(desired.key),
         }
@@ -346,7 +349,7 @@ impl World {
             place: u8::try_from(self.place(desired.target)).unwrap(),
             order: u8::try_from(order).unwrap(),
             key: u8::try_from(key.unwrap()).unwrap(),
-            registers: desired.reach == MoveMode::Register,
+            registers: desired.move_mode == MoveMode::Register,
         }
     }
 
@@ -377,7 +380,7 @@ impl World {
                 lease,
                 desired: route.desired.map(|desired| self.desired(desired)),
                 waiting: route.waiting.map(|waiting| self.desired(waiting)),
-                require_reading: route.asked.map(|event| self.evidence[usize::from(event)].ground.at()),
+                require_reading: route.asked.map(|event| self.evidence[usize::from(event)].trigger.at()),
                 agreed_with: route.newest().filter(|_| route.agreed).map(|newest| self.key(newest.key)),
                 safety: self.safety(route),
                 ..Assignment::default()
@@ -425,7 +428,7 @@ impl World {
         });
         let small = |desired: &Option<Desired>| desired.as_ref().map(|d| self.small_desired(d));
         let asked = control.require_reading.map(|at| {
-            let event = self.evidence.iter().position(|e| e.ground.at() == at);
+            let event = self.evidence.iter().position(|e| e.trigger.at() == at);
             u8::try_from(event.unwrap()).unwrap()
         });
         let newest = control.newest().map(|newest| newest.event);
@@ -440,7 +443,7 @@ impl World {
             paused: control.safety.pause.is_some(),
             pin: control.safety.pin.as_ref().map(|pin| Pinned {
                 place: u8::try_from(self.place(pin.target)).unwrap(),
-                since: self.place_of(pin.stop.since, RANK_ORDER),
+                since: self.place_of(pin.stop.since, RANK_COMMAND),
             }),
             flapping: control.safety.flapping.is_some(),
             moves: u8::try_from(control.safety.moves.len()).unwrap().min(self.flap_moves_max),
@@ -501,7 +504,7 @@ impl World {
             provenance: None,
             cause: Cause::Event,
             event_key: self.key(Self::key_of(matter)),
-            told: None,
+            trigger: None,
             target_group: self.route.group.arn.clone(),
             desired: None,
             before: Vec::new(),
@@ -531,18 +534,18 @@ fn late(number: u8) -> Timestamp {
 fn orders(evidence: &[Evidence; EVENTS]) -> Vec<EvidenceOrder> {
     let told = evidence
         .iter()
-        .map(|evidence| EvidenceOrder { at: evidence.ground.at(), rank: claim(evidence).rank() });
+        .map(|evidence| EvidenceOrder { at: evidence.trigger.at(), rank: claim(evidence).rank() });
     // A reading, or an order, that moves a route against newer evidence takes that one's time.
-    let times = evidence.iter().map(|evidence| evidence.ground.at());
+    let times = evidence.iter().map(|evidence| evidence.trigger.at());
     let said = (0..READINGS).map(late).chain([early()]).chain(times);
-    let said = said.flat_map(|at| [RANK_TRUTH, RANK_ORDER].map(|rank| EvidenceOrder { at, rank }));
+    let said = said.flat_map(|at| [RANK_READING, RANK_COMMAND].map(|rank| EvidenceOrder { at, rank }));
     let mut orders: Vec<_> = told.chain(said).collect();
     orders.sort_unstable();
     orders
 }
 
 fn claim(evidence: &Evidence) -> Claim {
-    evidence.ground.event().unwrap().claim().unwrap()
+    evidence.trigger.event().unwrap().claim().unwrap()
 }
 
 /// Where the keys of what the sources say begin, and those of what people order.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use writerlink_core::evidence::discovery::STEADY_AFTER_A_MOVE;
-use writerlink_core::evidence::event::{Claim, EvidenceOrder, RANK_ORDER, RdsEvent};
+use writerlink_core::evidence::event::{Claim, EvidenceOrder, RANK_COMMAND, RdsEvent};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink_core::model::policy::{Mode, TRUST_EVENT};
 use writerlink_core::model::reason::Rule;
@@ -111,7 +111,7 @@ impl Stage {
         // Nobody delivers a person's word: what the ledger knows of it is all there is.
         let ordered = self.invariants.desired(n).filter(|desired| {
             let older = newest.as_ref().is_none_or(|(order, _)| *order < desired.evidence);
-            desired.evidence.rank == RANK_ORDER && older
+            desired.evidence.rank == RANK_COMMAND && older
         });
         match (ordered, newest) {
             (Some(desired), _) => (desired.target, true),

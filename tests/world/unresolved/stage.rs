@@ -39,7 +39,7 @@ pub(crate) async fn judged(rig: &Rig, route: usize) -> Assessment {
     let process = rig.fleet.world.process("reader");
     let surveyor = Surveyor::new(rig.fleet.ports(&process));
     let mut survey = surveyor.survey(&rig.routes).await;
-    survey.routes.swap_remove(route).judgement
+    survey.routes.swap_remove(route).assessment
 }
 
 pub(crate) async fn standing(rig: &Rig, route: usize) -> RouteHealth {

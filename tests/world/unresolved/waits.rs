@@ -82,7 +82,7 @@ async fn an_event_that_waits_for_its_turn_is_seen_by_every_reader() {
     let expected = format!("names {}-3 and waits for its turn", rig.routes[LAST].name);
     assert!(waits.why.contains(&expected), "{}", waits.why);
     let open = control(&rig, LAST).await.unresolved_event.unwrap();
-    assert_eq!(open.awaits(), Awaits::ItsTurn);
+    assert_eq!(open.awaits(), Awaits::Quota);
     pass(4 * MINUTE).await;
     assert_eq!(control(&rig, LAST).await.unresolved_event, None);
     assert_eq!(rig.registered(LAST), [rig.target(LAST, 3)]);
@@ -156,7 +156,7 @@ async fn an_event_over_the_pace_of_moves_is_seen_while_it_waits() {
         pass(SECOND).await;
     }
     let open = control(&rig, 1).await.unresolved_event.unwrap();
-    assert_eq!((open.reason, open.awaits()), (Reason::TooManyMoves, Awaits::ItsTurn));
+    assert_eq!((open.reason, open.awaits()), (Reason::TooManyMoves, Awaits::Quota));
     assert_eq!(standing(&rig, 1).await, RouteHealth::Converging);
     pass(2 * MINUTE).await;
     assert_eq!(control(&rig, 1).await.unresolved_event, None);

@@ -44,7 +44,7 @@ async fn a_look_up_that_fails_is_recorded_once_and_every_reader_knows_of_it() {
     let tries = rig.told.ends().iter().filter(|end| **end == "Unavailable").count();
     assert!(tries > 5, "it was tried all the time: {tries}");
     let open = control(&rig, 0).await.unresolved_event.unwrap();
-    assert_eq!((open.awaits(), open.outcome), (Awaits::ItsAddress, None));
+    assert_eq!((open.awaits(), open.outcome), (Awaits::Address, None));
     let told = reasons(&rig, 0, RecordKind::Deferred).await;
     assert_eq!(told, [Some(Reason::AddressUnavailable)], "once");
 }
@@ -86,7 +86,7 @@ async fn lookups_that_fail_for_hours_settle_the_event_before_the_queue_drops_it(
     let letters = rig.fleet.world.dead_letters.messages();
     assert_eq!(letters.len(), 1, "handed over by the worker, with its record");
     let open = control(&rig, 0).await.unresolved_event.unwrap();
-    assert_eq!((open.awaits(), open.outcome), (Awaits::APerson, Some(Outcome::Failed)));
+    assert_eq!((open.awaits(), open.outcome), (Awaits::Operator, Some(Outcome::Failed)));
     assert_eq!(standing(&rig, 0).await, RouteHealth::OutOfSync);
 }
 

@@ -93,13 +93,13 @@ fn lease_columns(lease: Option<&Lease>) -> Columns {
 }
 
 fn desired_columns(desired: Option<&Desired>) -> Columns {
-    let beside = desired.map(|d| &d.beside).filter(|b| !b.is_empty());
+    let beside = desired.map(|d| &d.additional_targets).filter(|b| !b.is_empty());
     vec![
         ("desired_instance", or_null(desired.map(|d| string(&d.instance)))),
         ("desired_ip", or_null(desired.map(|d| string(d.target.ip)))),
         ("desired_port", or_null(desired.map(|d| number(d.target.port)))),
         ("desired_additional", or_null(beside.map(kept))),
-        ("desired_mode", or_null(desired.map(|d| string(d.reach.as_str())))),
+        ("desired_mode", or_null(desired.map(|d| string(d.move_mode.as_str())))),
         ("evidence_at", or_null(desired.map(|d| string(d.evidence.at)))),
         ("evidence_rank", or_null(desired.map(|d| number(d.evidence.rank)))),
         ("event_key", or_null(desired.map(|d| string(d.event)))),
@@ -119,7 +119,7 @@ fn kept_columns(control: &Assignment) -> Columns {
         ("flapping", or_null(safety.flapping.as_ref().map(kept))),
         ("pin", or_null(safety.pin.as_ref().map(kept))),
         ("moves", or_null(moves.map(kept))),
-        ("health_watch", or_null(control.follow.as_ref().map(kept))),
+        ("health_watch", or_null(control.health_watch.as_ref().map(kept))),
         ("agreed_with", or_null(control.agreed_with.map(string))),
         ("replaced_fact", or_null(control.replaced_fact.as_ref().map(kept))),
         ("unresolved_event", or_null(control.unresolved_event.as_ref().map(kept))),
@@ -239,8 +239,8 @@ impl Reader<'_> {
                 ip: self.required("desired_ip", parsed)?,
                 port: self.required("desired_port", parsed)?,
             },
-            beside: self.optional("desired_additional", BTreeSet::read)?.unwrap_or_default(),
-            reach: self.required("desired_mode", MoveMode::parse)?,
+            additional_targets: self.optional("desired_additional", BTreeSet::read)?.unwrap_or_default(),
+            move_mode: self.required("desired_mode", MoveMode::parse)?,
             evidence: EvidenceOrder {
                 at: self.required("evidence_at", Timestamp::parse)?,
                 rank: self.required("evidence_rank", parsed)?,
@@ -282,7 +282,7 @@ impl FromItem for RouteState {
                 waiting: item.optional("pending", Desired::read)?,
                 require_reading: item.optional("require_reading", Timestamp::parse)?,
                 safety: item.safety()?,
-                follow: item.optional("health_watch", HealthWatch::read)?,
+                health_watch: item.optional("health_watch", HealthWatch::read)?,
                 agreed_with: item.optional("agreed_with", EventKey::parse)?,
                 replaced_fact: item.optional("replaced_fact", Fact::read)?,
                 unresolved_event: item.optional("unresolved_event", UnresolvedEvent::read)?,

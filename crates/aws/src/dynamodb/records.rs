@@ -53,7 +53,7 @@ pub(super) fn columns(record: &AuditRecord, canonical: &str) -> Columns {
         ("target", desired.map(|(_, target)| string(target))),
         (
             "event_id",
-            entry.told.as_ref().and_then(RecordedTrigger::event).and_then(|event| event.id).map(string),
+            entry.trigger.as_ref().and_then(RecordedTrigger::event).and_then(|event| event.id).map(string),
         ),
     ];
     let present = optional.into_iter();

@@ -1,8 +1,8 @@
-//! After the calls: whether the new target serves, and whether the old one is gone.
+//! After the calls: whether the new target is healthy, and whether the old one is removed.
 //!
 //! The load balancer takes minutes for both (3 to 5 for a registration, by AWS Support in
-//! aws-load-balancer-controller issue 1834), and nobody waits for it while a lease is held. The timer looks
-//! until there is something to say, and says each thing once.
+//! aws-load-balancer-controller issue 1834), so no lease is held meanwhile. Each reconcile pass checks, and each result
+//! is recorded once.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::model::target::{ObservedTarget, Target, TargetHealth};
 use crate::model::time::Timestamp;
 use crate::named::named;
 
-/// A move whose effect is still to be seen.
+/// A move whose effect at the load balancer is still awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthWatch {
     /// Which attempt made it.
@@ -25,45 +25,45 @@ pub struct HealthWatch {
     pub instance: InstanceId,
     /// And its target.
     pub target: Target,
-    /// When the evidence was said: what outages are counted from.
+    /// The evidence's time: outages are counted from it.
     pub since: Timestamp,
     /// When the attempt ended.
     pub moved_at: Timestamp,
-    /// What was said about the new target so far.
+    /// What was recorded about the new target so far.
     pub arrival: ServingState,
     /// The old targets that are not gone yet.
     pub leaving: Vec<Target>,
 }
 
-/// What was said about a new target.
+/// What was recorded about a new target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum ServingState {
     /// Nothing yet.
     Awaited,
-    /// That it does not serve although it should by now. It may yet.
+    /// That it does not serve within the limit. It may yet.
     Overdue,
     /// That it serves.
     Serving,
 }
 named!(ServingState);
 
-/// Something to be recorded about a move, once.
+/// A result to record about a move, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthUpdate {
     /// What.
     pub what: HealthEvent,
-    /// In words, with what to do where something is to be done.
+    /// The result as text, with what to do.
     pub note: String,
-    /// What is still to be seen after it.
+    /// What is still awaited after it.
     pub rest: Option<HealthWatch>,
 }
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthEvent {
-    /// The new target serves, this long after the evidence was said.
+    /// The new target serves, this long after the evidence's time.
     Serving(Duration),
     /// It does not, this long after.
     NotServing(Duration),
@@ -76,9 +76,14 @@ pub enum HealthEvent {
 }
 
 impl HealthWatch {
-    /// The next thing that is to be said about the move, by what the load balancer shows now.
+    /// The next result to record, by the load balancer's state now.
     #[must_use]
-    pub fn look(&self, policy: &Policy, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
+    pub fn next_update(
+        &self,
+        policy: &Policy,
+        observed: &[ObservedTarget],
+        now: Timestamp,
+    ) -> Option<HealthUpdate> {
         self.arrived(policy, observed, now)
             .or_else(|| self.drained(observed, now))
             .or_else(|| self.overdue(policy, observed, now))
@@ -181,7 +186,7 @@ pub fn advice(reason: Option<&str>) -> &'static str {
             "its first health checks are running: compare their interval and threshold with the limit"
         }
         Some("Target.FailedHealthChecks" | "Target.Timeout") => {
-            "its health checks fail: look at the database's security group (the load balancer's addresses need \
+            "its health checks fail: check the database's security group (the load balancer's addresses need \
              the port), its status, and max_connect_errors"
         }
         Some("Target.NotInUse") => {
@@ -191,10 +196,10 @@ pub fn advice(reason: Option<&str>) -> &'static str {
         Some("Target.IpUnusable") => "its address is the load balancer's own: correct the instance map",
         Some("Target.InvalidState") => "the instance behind it is stopped: start it, or fail over",
         Some("Target.NotRegistered") => {
-            "somebody deregistered it: the timer registers it again unless the route is held back"
+            "it was deregistered by another caller: the next reconcile pass registers it, unless the route is held"
         }
         Some("Target.HealthCheckDisabled") => "health checks are off: set serving_when = \"registered\"",
-        Some("Elb.InternalError") => "the load balancer reports an error of its own: ask AWS Support",
-        Some(_) | None => "look at the target in the console: Target Groups, Targets, Health status details",
+        Some("Elb.InternalError") => "the load balancer reports an internal error: ask AWS Support",
+        Some(_) | None => "check the target in the console: Target Groups, Targets, Health status details",
     }
 }

@@ -32,10 +32,10 @@ impl Plan {
 /// of the calls gives the rest of them: a crash in between loses nothing.
 #[must_use]
 pub fn plan(route: &Route, desired: &Desired, observed: &[ObservedTarget]) -> Plan {
-    let belongs = |target: Target| target == desired.target || desired.beside.contains(&target);
-    let wanted = std::iter::once(&desired.target).chain(&desired.beside).copied();
+    let belongs = |target: Target| target == desired.target || desired.additional_targets.contains(&target);
+    let wanted = std::iter::once(&desired.target).chain(&desired.additional_targets).copied();
     let register = wanted.filter(|target| RegisteredProof::observed(*target, observed).is_none()).collect();
-    let deregister = match desired.reach {
+    let deregister = match desired.move_mode {
         MoveMode::Register => Vec::new(),
         MoveMode::Swap => observed
             .iter()

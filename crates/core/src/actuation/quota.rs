@@ -1,14 +1,13 @@
-//! Whose call is next, where the load balancer counts calls.
+//! The queue of calls for the load balancer's registration quota.
 //!
 //! `RegisterTargets` and `DeregisterTargets` share one bucket for a whole account and Region. When an Availability
-//! Zone fails there are far more calls than tokens, and their number is settled: what can be decided is who waits. A
-//! database that nobody reaches is worse than one that two addresses lead to, so **every registration goes before
+//! Zone fails there are far more calls than tokens, and only their order can be chosen. A database that no client
+//! reaches is worse than one that two addresses lead to, so **every registration goes before
 //! any deregistration, of whatever route**, and within each the route that came first.
 //!
-//! The line mirrors the bucket, so that a call which would be refused is not made. Nobody has to stand in it: a
-//! route keeps its place while its message is out of hand, and the tokens of those before it are kept for them.
-//! Others draw on the same bucket (another worker, a person), and only a refusal tells: then the line believes in
-//! half of what it believed before, and in a little more each second from there.
+//! The queue mirrors the bucket, so that a call which would be refused is not made. A route keeps its place while its
+//! message is back in SQS, and the tokens of the routes before it are kept for them. Others draw on the same bucket
+//! (another worker, a person), and only a refusal shows it: the assumed rate is then halved, and recovers with time.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +17,7 @@ use crate::actuation::token_bucket::{PER_TOKEN, TokenBucket};
 use crate::model::names::RouteName;
 use crate::model::time::Timestamp;
 
-/// What a call does, in the order of who goes first.
+/// The calls that share the quota, the more urgent one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
     /// `RegisterTargets`.
@@ -27,7 +26,7 @@ pub enum Call {
     Deregister,
 }
 
-/// What the account may call.
+/// The quota of an account in a Region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// How many calls at once after a quiet while.
@@ -49,46 +48,46 @@ impl Default for Quota {
     }
 }
 
-/// The answer to who asks for a turn.
+/// The answer to a request for quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// It is theirs: a token was taken for them.
+    /// Granted: a token was taken.
     Now,
-    /// It is not, and so many have theirs before it.
+    /// Not yet: wait.
     In {
-        /// About how long, at the rate that is believed in.
+        /// About how long, at the assumed rate.
         about: Duration,
-        /// How long at least, if the whole rate is there for those who wait here.
+        /// How long at least, if this queue had the whole rate.
         at_least: Duration,
     },
 }
 
-/// How much later than it said a route may come back before its place is given up: it may be in the hands of another
-/// worker for good.
+/// How much later than it said a route may come back before its place is given up: another worker may have
+/// received its message.
 const LATE_MAX: Duration = Duration::from_secs(3);
 
 /// How long it takes from no rate at all to the whole of it, when nothing is refused any more: slow, since two
 /// workers that both test for more get both of them refused.
 const RECOVERY: Duration = Duration::from_secs(15);
 
-/// What is left at least of the rate: with so many workers on one bucket nobody starves.
+/// The smallest assumed rate, as a fraction of the whole: with so many workers on one bucket none starves.
 const RATE_LEAST: u64 = 16;
 
 /// Refusals within this time are one: calls that were under way together are refused together.
 const ONE_REFUSAL: Duration = Duration::from_secs(1);
 
-/// For how long after a full receive of new messages the deregistrations stand back: behind it may be more who go first, and the worker
-/// has not heard of them yet.
+/// For how long deregistrations wait after a full receive of new messages: registrations that go first may still be
+/// in SQS.
 pub const MORE_MAY_COME: Duration = Duration::from_secs(3);
 
 /// For how long at most, in one stretch. A burst of ten thousand messages is received in half of it; what never ends is no
 /// burst, and old targets must not stay for it.
 pub const STANDS_BACK_MOST: Duration = Duration::from_mins(1);
 
-/// Up to how many before somebody are counted: two minutes' worth, and nobody goes away for longer than one.
+/// How many places ahead are counted at most: two minutes' worth, and no route is away for longer than one.
 const COUNTED_MAX: usize = 512;
 
-/// A place in the line: by which call goes first, then by how old the evidence is, then by name. Nothing of it is this
+/// A place in the queue: by which call goes first, then by how old the evidence is, then by name. Nothing of it is this
 /// worker's own: two workers that share the messages give a route the same place, whoever receives it next.
 type Priority = (Call, Timestamp, RouteName);
 
@@ -98,13 +97,13 @@ struct Waiter {
     place: Priority,
 }
 
-/// The line of a worker.
+/// The quota queue of a worker.
 #[derive(Clone, Debug)]
 pub struct QuotaQueue {
     quota: Quota,
     bucket: TokenBucket,
-    tickets: BTreeMap<RouteName, Waiter>,
-    /// Who is where, and when each asks again.
+    waiters: BTreeMap<RouteName, Waiter>,
+    /// The places in their order, and when each route asks again.
     places: BTreeMap<Priority, Duration>,
     /// When the rate was last looked at, and when a call was last refused.
     grown: Duration,
@@ -116,13 +115,13 @@ pub struct QuotaQueue {
 }
 
 impl QuotaQueue {
-    /// A line without anybody in it, before a full bucket.
+    /// An empty queue with a full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
         Self {
             bucket: TokenBucket::full(quota.burst, quota.per_second),
             quota,
-            tickets: BTreeMap::new(),
+            waiters: BTreeMap::new(),
             places: BTreeMap::new(),
             grown: Duration::ZERO,
             refused: None,
@@ -143,7 +142,7 @@ impl QuotaQueue {
         now < self.more.end && now < self.more.start + STANDS_BACK_MOST
     }
 
-    /// Asks for a turn of `route`, whose evidence is of `since`. Who has to wait has a place, and asks again in time.
+    /// Asks for quota for `route`, whose evidence is of `since`. A route that has to wait gets a place, and asks again.
     pub fn ask(&mut self, now: Duration, route: &RouteName, call: Call, since: Timestamp) -> Grant {
         self.grow(now);
         self.forget_the_late(now);
@@ -152,14 +151,14 @@ impl QuotaQueue {
         let stands_back = call == Call::Deregister && self.stand_back(now);
         let least = if stands_back { MORE_MAY_COME } else { Duration::ZERO };
         let about = self.bucket.wait_for(now, needed).max(least);
-        // What a full bucket holds nobody has asked for in a long while, whoever may have a place: more would be lost.
+        // A full bucket loses what refills, so its tokens are free even if routes with a place have not come back.
         if about.is_zero() || (self.bucket.is_full(now) && !stands_back) {
             self.bucket.spend(now);
             self.leave(route);
             return Grant::Now;
         }
         self.places.insert(place.clone(), now + about);
-        self.tickets.insert(route.clone(), Waiter { call, place });
+        self.waiters.insert(route.clone(), Waiter { call, place });
         let mut whole = self.bucket.clone();
         whole.set_rate(now, self.whole_rate());
         Grant::In { about, at_least: whole.wait_for(now, needed).max(least) }
@@ -167,24 +166,24 @@ impl QuotaQueue {
 
     /// The route goes away and asks again after `pause`.
     pub fn go_away(&mut self, now: Duration, route: &RouteName, pause: Duration) {
-        let place = self.tickets.get(route).map(|ticket| &ticket.place);
+        let place = self.waiters.get(route).map(|waiter| &waiter.place);
         if let Some(due) = place.and_then(|place| self.places.get_mut(place)) {
             *due = now + pause;
         }
     }
 
-    /// A turn that was not used goes to the next.
+    /// Returns a token that was granted and not used.
     pub fn put_back(&mut self) {
         self.bucket.put_back();
     }
 
-    /// A call that waits for nobody is made all the same, and counts.
+    /// Counts a call that is made without waiting.
     pub fn spend(&mut self, now: Duration) {
         self.grow(now);
         self.bucket.spend(now);
     }
 
-    /// A call was refused for its rate: somebody else draws on the bucket too.
+    /// A call was refused for its rate: another caller draws on the bucket too.
     pub fn refused(&mut self, now: Duration) {
         self.grow(now);
         self.bucket.empty(now);
@@ -211,29 +210,29 @@ impl QuotaQueue {
     /// What the route waits for, if it has a place.
     #[must_use]
     pub fn waits_for(&self, route: &RouteName) -> Option<Call> {
-        self.tickets.get(route).map(|ticket| ticket.call)
+        self.waiters.get(route).map(|waiter| waiter.call)
     }
 
     /// Whether the route has a place and is in time.
     #[must_use]
     pub fn awaits(&self, now: Duration, route: &RouteName) -> bool {
-        let place = self.tickets.get(route).map(|ticket| &ticket.place);
+        let place = self.waiters.get(route).map(|waiter| &waiter.place);
         let due = place.and_then(|place| self.places.get(place));
         due.is_some_and(|due| is_in_time(now, *due))
     }
 
-    /// Whether nobody has to wait.
+    /// Whether no route waits.
     #[must_use]
     pub fn is_idle(&mut self, now: Duration) -> bool {
         self.forget_the_late(now);
-        self.tickets.is_empty()
+        self.waiters.is_empty()
     }
 
     fn whole_rate(&self) -> u64 {
         u64::from(self.quota.per_second) * PER_TOKEN
     }
 
-    /// Believes in a little more than before.
+    /// Raises the assumed rate with the time since the last call.
     fn grow(&mut self, now: Duration) {
         let since = now.saturating_sub(self.grown).min(RECOVERY);
         self.grown = now;
@@ -245,7 +244,7 @@ impl QuotaQueue {
         }
     }
 
-    /// The first ones alone: they are who everybody waits for.
+    /// Drops late routes at the head of the queue only: the others wait behind it.
     fn forget_the_late(&mut self, now: Duration) {
         while let Some((place, due)) = self.places.first_key_value()
             && !is_in_time(now, *due)
@@ -256,16 +255,16 @@ impl QuotaQueue {
     }
 
     fn leave(&mut self, route: &RouteName) {
-        if let Some(ticket) = self.tickets.remove(route) {
-            self.places.remove(&ticket.place);
+        if let Some(waiter) = self.waiters.remove(route) {
+            self.places.remove(&waiter.place);
         }
     }
 
     /// The place that the route has, or that of its evidence. One place a route: who needs another call than before
     /// gives the old place up.
     fn place_of(&mut self, route: &RouteName, call: Call, since: Timestamp) -> Priority {
-        match self.tickets.get(route) {
-            Some(ticket) if ticket.call == call => return ticket.place.clone(),
+        match self.waiters.get(route) {
+            Some(waiter) if waiter.call == call => return waiter.place.clone(),
             Some(_) => self.leave(route),
             None => {}
         }
@@ -280,7 +279,7 @@ impl QuotaQueue {
     }
 }
 
-/// Whether who wants to ask again at `due` may still come.
+/// Whether a route that is due to ask again may still come.
 fn is_in_time(now: Duration, due: Duration) -> bool {
     now <= due + LATE_MAX
 }

@@ -1,9 +1,9 @@
-//! For how many groups there is room at once, as the ledger's answers teach.
+//! How many groups a worker handles at once, adapted to the ledger's answers.
 //!
 //! A ledger that answers slower than a timeout does the work of every call that was given up, and the next try is more
 //! of it. So the room is halved when that happens, and grows by one whenever some attempts were answered: additive
-//! increase, multiplicative decrease, as of the load balancer's rate (`turns`). Who finds no room waits in the queue,
-//! where a message costs nothing and keeps its place.
+//! increase, multiplicative decrease, as of the load balancer's rate ([`crate::actuation::quota`]).
+//! What finds no room waits in SQS, where a message costs nothing and keeps its place.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub const ANSWERED_EACH: usize = 4;
 /// none of them takes longer.
 pub const ONE_SILENCE: Duration = CALL_TIMEOUT;
 
-/// The room of a worker.
+/// The concurrency limit of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConcurrencyLimit {
     least: usize,
@@ -28,7 +28,7 @@ pub struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// Room for `most`, and never for fewer than `least` or for nobody.
+    /// A limit of `most`, never below `least` or 1.
     #[must_use]
     pub fn new(least: usize, most: usize) -> Self {
         let most = most.max(1);

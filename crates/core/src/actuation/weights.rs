@@ -4,7 +4,7 @@
 //! weight. "A target group with a weight of 0 receives no traffic" and stays health-checked (Network Load
 //! Balancer guide, "Listeners for your Network Load Balancers"). I1 reads here: the weights are never all 0, and
 //! no group gets the weight before its instance's target is registered in it. Both are kept by [`WeightChange`], the
-//! only weights that can be set: it cannot be made without [`RegisteredIn`], which only the load balancer's word gives.
+//! only weights that can be set: it cannot be made without [`RegisteredIn`], which only the load balancer's reply gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -173,7 +173,7 @@ fn wanted(desired: &TargetGroupArn, route: &Route, weighted: &Weighted, standing
 }
 
 /// The target that each instance's own group should hold, as far as addresses are known: the desired one's, those
-/// of the route's map, and those that the sources have just told.
+/// of the route's map, and those of the newest reading.
 #[must_use]
 pub fn warm_targets(
     route: &Route,
@@ -183,7 +183,7 @@ pub fn warm_targets(
 ) -> BTreeMap<InstanceId, Target> {
     let address = |instance: &InstanceId| {
         let mapped = route.instances.get(instance).copied();
-        mapped.or_else(|| told(discovery?, instance))
+        mapped.or_else(|| address_in(discovery?, instance))
     };
     let mut targets = BTreeMap::new();
     for instance in weighted.groups.keys() {
@@ -197,7 +197,7 @@ pub fn warm_targets(
     targets
 }
 
-fn told(discovery: &Discovery, instance: &InstanceId) -> Option<std::net::IpAddr> {
+fn address_in(discovery: &Discovery, instance: &InstanceId) -> Option<std::net::IpAddr> {
     let (writer, readers) = match discovery {
         Discovery::Members { writer, readers } => (writer, readers),
         Discovery::NoSources | Discovery::Unclear(_) => return None,
@@ -212,7 +212,7 @@ fn told(discovery: &Discovery, instance: &InstanceId) -> Option<std::net::IpAddr
 pub struct ObservedListener {
     /// The listener's weights.
     pub weights: Weights,
-    /// The rows of the groups that were looked at, by instance.
+    /// The rows of the groups that were read, by instance.
     pub rows: BTreeMap<InstanceId, Vec<ObservedTarget>>,
 }
 
@@ -234,7 +234,7 @@ impl Missing {
 }
 
 impl ObservedListener {
-    /// The rows of every group, for whoever looks for a target.
+    /// The rows of every group.
     #[must_use]
     pub fn all_rows(&self) -> Vec<ObservedTarget> {
         self.rows.values().flatten().cloned().collect()
@@ -256,7 +256,7 @@ impl ObservedListener {
             RegisteredProof::observed(target, rows).is_some()
         };
         let absent = targets.iter().filter(|(i, t)| !is_there(i, **t));
-        let wanted = match (desired.reach, weighted.groups.get(&desired.instance)) {
+        let wanted = match (desired.move_mode, weighted.groups.get(&desired.instance)) {
             (MoveMode::Register, _) | (MoveMode::Swap, None) => None,
             (MoveMode::Swap, Some(group)) => Some(wanted(&group.arn, route, weighted, &self.weights)),
         };
@@ -321,14 +321,14 @@ mod tests {
         (route, weighted)
     }
 
-    fn desired(n: u8, reach: MoveMode) -> Desired {
+    fn desired(n: u8, move_mode: MoveMode) -> Desired {
         Desired {
             instance: instance(n),
             target: target(n),
-            beside: BTreeSet::new(),
-            reach,
+            additional_targets: BTreeSet::new(),
+            move_mode,
             evidence: EvidenceOrder { at: Timestamp::EPOCH, rank: 1 },
-            event: EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
+            event: EventKey::random(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1),
         }
     }
 
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_told_by_the_names_of_their_groups() {
+    fn weights_are_shown_by_the_names_of_their_groups() {
         let weight = |name: &str, weight| (group(name).arn, Weight::new(weight).unwrap());
         let weights = Weights { groups: [weight("db-2", 100), weight("db-1", 0)].into(), stickiness: None };
         assert_eq!(weights.to_string(), "db-1 0, db-2 100");

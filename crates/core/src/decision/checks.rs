@@ -1,7 +1,6 @@
-//! The questions that a decision asks, in their order, and how each was answered.
+//! The checks of a decision, in their order, and the result of each.
 //!
-//! A decision is the last word of its walk: whoever explains one shows the very walk that made it, so that the two
-//! cannot tell different stories.
+//! `explain` shows the very trace that made the decision, so the two cannot differ.
 
 use std::fmt;
 
@@ -9,28 +8,28 @@ use crate::decision::verdict::{Decision, Verdict};
 use crate::model::reason::{Reason, Rule};
 use crate::named::named;
 
-/// What is asked about a piece of evidence.
+/// A check of a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum DecisionCheck {
-    /// Was the event settled before?
+    /// Was the event processed before?
     New,
-    /// Is an instance named where its id says that one is?
+    /// Does the text name an instance where the event id promises one?
     NamesAnInstance,
-    /// Does it ask for anything?
+    /// Does it require anything?
     AsksForSomething,
     /// Can it have happened already?
     NotFromTheFuture,
-    /// Does it say itself who writes, or do the sources have to?
+    /// Does it name the writer itself, or is a reading required?
     SaysWhoWrites,
-    /// Is it newer than what the route knows?
+    /// Is it newer than the route's newest evidence?
     News,
-    /// Is it young enough to be believed?
+    /// Is it younger than `evidence_age_max_seconds`?
     Young,
-    /// What do the sources say, and for how long have they said so?
+    /// Do the sources name a writer, and is the reading stable?
     Sources,
-    /// Does the order move anything?
+    /// Does the command move anything?
     OrdersAMove,
     /// Is the instance one of `allowed_instances`?
     InstanceAllowed,
@@ -40,14 +39,14 @@ pub enum DecisionCheck {
     HasAGroup,
     /// Does the address lie in `allowed_cidrs`?
     AddressAllowed,
-    /// Does this safety rule let the route go?
+    /// Is this safety rule not in force?
     Free(Rule),
-    /// Would one more move be one too many?
+    /// Does flap protection allow one more move?
     FewMoves,
 }
 
 impl DecisionCheck {
-    /// Every question, in the order in which they are asked.
+    /// Every check, in their order.
     pub const ALL: [Self; 19] = [
         Self::New,
         Self::NamesAnInstance,
@@ -70,7 +69,7 @@ impl DecisionCheck {
         Self::FewMoves,
     ];
 
-    /// The question at which evidence stops for this reason; none for what is decided elsewhere.
+    /// The check that gives this reason; nothing for a reason that another part decides.
     #[must_use]
     pub fn of(reason: Reason) -> Option<Self> {
         Some(match reason {
@@ -114,7 +113,7 @@ impl DecisionCheck {
         })
     }
 
-    /// Its name.
+    /// The name, as published.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         let Self::Free(rule) = self else {
@@ -136,47 +135,47 @@ impl fmt::Display for DecisionCheck {
     }
 }
 
-/// Whether the evidence got past a question.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum CheckResult {
-    /// It did.
+    /// Passed.
     Pass,
-    /// It did not: the decision fell here.
+    /// Not passed: the decision was made here.
     Stop,
 }
 named!(CheckResult without parse);
 
-/// A question that was asked.
+/// A check that ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
-    /// Which.
+    /// Which check.
     pub question: DecisionCheck,
-    /// How it was answered.
+    /// Its result.
     pub answer: CheckResult,
-    /// The values that were compared, in words.
+    /// The values that were compared, as text.
     pub compared: String,
 }
 
-/// A decision and everything that was asked on the way to it.
+/// A decision and every check on the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecisionTrace {
-    /// Every question that was asked, in order. The last one is a stop unless the decision is to move.
+    /// Every check that ran, in order. The last one is a stop unless the decision is to move.
     pub asked: Vec<CheckRecord>,
-    /// Where it led.
+    /// The decision.
     pub decision: Decision,
 }
 
 impl DecisionTrace {
-    /// The walk of evidence that does not get past this question.
+    /// The trace of evidence that stops at this check.
     #[must_use]
     pub fn stopped(question: DecisionCheck, verdict: Verdict) -> Self {
         let asked = CheckRecord { question, answer: CheckResult::Stop, compared: verdict.note.clone() };
         Self { asked: vec![asked], decision: verdict.into() }
     }
 
-    /// The same walk with another verdict where it stopped.
+    /// The same trace with another verdict where it stopped.
     #[must_use]
     pub fn stopped_by(mut self, verdict: Verdict) -> Self {
         if let Some(last) = self.asked.last_mut() {
@@ -186,7 +185,7 @@ impl DecisionTrace {
         self
     }
 
-    /// The same walk behind a question that was passed before it.
+    /// The same trace after a check that passed.
     #[must_use]
     pub fn behind(mut self, question: DecisionCheck, compared: impl Into<String>) -> Self {
         let asked = CheckRecord { question, answer: CheckResult::Pass, compared: compared.into() };
@@ -195,37 +194,37 @@ impl DecisionTrace {
     }
 }
 
-/// Whether anybody wants to know what was compared. The answers are the same; only the words cost time, and a worker
-/// that decides needs none for a question that is passed.
+/// Whether the compared values are recorded. The decision is the same. Only the text costs time, and a worker needs
+/// none for a check that passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// Nobody does.
+    /// Not recorded.
     #[default]
-    Silent,
-    /// Somebody does.
-    Aloud,
+    Off,
+    /// Recorded.
+    On,
 }
 
 impl Trace {
-    /// The words, if anybody wants them.
+    /// The text, if it is recorded.
     pub(crate) fn words(self, words: fmt::Arguments<'_>) -> String {
         match self {
-            Self::Silent => String::new(),
-            Self::Aloud => words.to_string(),
+            Self::Off => String::new(),
+            Self::On => words.to_string(),
         }
     }
 }
 
-/// The questions asked so far; none are kept where nobody wants to know.
+/// The checks so far; empty with [`Trace::Off`].
 #[derive(Debug, Default)]
 pub(crate) struct Tracer {
-    pub(crate) tell: Trace,
+    pub(crate) trace: Trace,
     pub(crate) asked: Vec<CheckRecord>,
 }
 
-/// What stopped a walk, in the words that are recorded.
+/// What stopped a decision, as the text that is recorded.
 pub(crate) trait Stopped {
-    /// The words.
+    /// The text.
     fn words(&self) -> &str;
 }
 
@@ -235,12 +234,12 @@ impl Stopped for Verdict {
     }
 }
 
-/// Boxed: nearly every question is passed.
+/// Boxed: nearly every check passes.
 impl Stopped for Box<Decision> {
     fn words(&self) -> &str {
         match self.as_ref() {
             Decision::Settle(verdict) | Decision::Ask(verdict) => &verdict.note,
-            Decision::Hold(_, brake) => &brake.note,
+            Decision::Hold(_, blocked) => &blocked.note,
             Decision::Move(_) => "it moves",
         }
     }
@@ -253,13 +252,13 @@ impl From<Verdict> for Box<Decision> {
 }
 
 impl Tracer {
-    /// Writes down how a question was answered: with what was compared, or with what stopped the walk.
+    /// Records a check: the values compared, or what stopped the decision.
     pub(crate) fn ask<T, S: Stopped>(
         &mut self,
         question: DecisionCheck,
         answered: Result<(T, String), S>,
     ) -> Result<T, S> {
-        if self.tell == Trace::Silent {
+        if self.trace == Trace::Off {
             return answered.map(|(value, _)| value);
         }
         let (answer, compared, answered) = match answered {

@@ -1,4 +1,4 @@
-//! From evidence to a decision: move the route, or settle the event without a call.
+//! From evidence to a decision: move the route, or finish the event without a call.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::decision::admission::admit;
 use crate::decision::checks::{DecisionCheck, DecisionTrace, Trace, Tracer};
-use crate::decision::goal::{about_order, about_reading};
-use crate::decision::holds::held_back;
+use crate::decision::goal::{decide_command, decide_reading};
+use crate::decision::holds::check_holds;
 use crate::decision::verdict::{Decision, Ruled, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::event::{Claim, EventKey, EvidenceOrder, RdsEvent};
@@ -26,15 +26,15 @@ use crate::model::time::{CLOCK_SKEW_MAX, Timestamp};
 /// own time, so an accepted event makes every real failover look old until its time has come; on a route that nothing
 /// but events moves, such a failover is lost for good. The limit is therefore as small as clocks allow. RDS and the
 /// host of a Fargate task both follow the Amazon Time Sync Service (EC2 User Guide, "Precision clock and time
-/// synchronization": "used by various AWS services"; the task metadata endpoint tells a task's `ClockErrorBound`, in
+/// synchronization": "used by various AWS services"; the task metadata endpoint gives a task's `ClockErrorBound`, in
 /// milliseconds), so 10 s are thousands of times what is real there. A host elsewhere needs NTP, which the lease needs too.
 pub const EVENT_AHEAD_MAX: Duration = CLOCK_SKEW_MAX;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 
-/// Decides about `evidence` for a route whose state is `control`: the last word of [`walk`].
+/// Decides about `evidence` for a route whose state is `control`: the decision at the end of [`trace`].
 ///
-/// `address` is that of the instance which an event or an order names, from the route's own map or from a
+/// `address` is that of the instance which an event or a command names, from the route's own map or from a
 /// lookup of ours, never from the event (I5); `None` when the instance is not known.
 #[must_use]
 pub fn decide(
@@ -44,43 +44,43 @@ pub fn decide(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Decision {
-    let trail = &mut Tracer::default();
-    decided(RouteContext { route, control, now }, evidence, address, trail)
+    let tracer = &mut Tracer::default();
+    decide_traced(RouteContext { route, control, now }, evidence, address, tracer)
 }
 
-/// Decides, and tells every question that was asked on the way.
+/// Decides as [`decide`], and returns every check on the way.
 #[must_use]
-pub fn walk(
+pub fn trace(
     route: &Route,
     control: &Assignment,
     evidence: &Evidence,
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> DecisionTrace {
-    let mut trail = Tracer { tell: Trace::Aloud, ..Tracer::default() };
-    let decision = decided(RouteContext { route, control, now }, evidence, address, &mut trail);
-    DecisionTrace { asked: trail.asked, decision }
+    let mut tracer = Tracer { trace: Trace::On, ..Tracer::default() };
+    let decision = decide_traced(RouteContext { route, control, now }, evidence, address, &mut tracer);
+    DecisionTrace { asked: tracer.asked, decision }
 }
 
-fn decided(
+fn decide_traced(
     context: RouteContext<'_>,
     evidence: &Evidence,
     address: Option<IpAddr>,
-    trail: &mut Tracer,
+    tracer: &mut Tracer,
 ) -> Decision {
     let key = evidence.key;
-    match &evidence.ground {
+    match &evidence.trigger {
         Trigger::Event(event) => {
             let RouteContext { route, control, now } = context;
-            let about = About { route, control, key, event, address, now, tell: trail.tell };
-            about_event(&about, trail)
+            let about = About { route, control, key, event, address, now, trace: tracer.trace };
+            decide_event(&about, tracer)
         }
-        Trigger::Reading(seen) => about_reading(context, key, seen, trail),
-        Trigger::Command(order) => about_order(context, key, order, address, trail),
+        Trigger::Reading(reading) => decide_reading(context, key, reading, tracer),
+        Trigger::Command(command) => decide_command(context, key, command, address, tracer),
     }
 }
 
-/// An event and everything that it is held against.
+/// An event and everything that it is compared with.
 struct About<'a> {
     route: &'a Route,
     control: &'a Assignment,
@@ -88,37 +88,45 @@ struct About<'a> {
     event: &'a RdsEvent,
     address: Option<IpAddr>,
     now: Timestamp,
-    tell: Trace,
+    trace: Trace,
 }
 
-fn about_event(about: &About<'_>, trail: &mut Tracer) -> Decision {
-    match where_it_points(about, trail) {
+fn decide_event(about: &About<'_>, tracer: &mut Tracer) -> Decision {
+    match desired_by_event(about, tracer) {
         Ok(desired) => {
             let context = RouteContext { route: about.route, control: about.control, now: about.now };
-            held_back(context, desired, &[], trail)
+            check_holds(context, desired, &[], tracer)
         }
         Err(decision) => *decision,
     }
 }
 
-/// The questions stand in the order in which a reader would want the first reason: what the event is, whether it
-/// can be true, whether it is news, what it asks for; whether something holds the route back comes after them.
-fn where_it_points(about: &About<'_>, trail: &mut Tracer) -> Result<Desired, Box<Decision>> {
-    let claim = trail.ask(DecisionCheck::NamesAnInstance, names_an_instance(about))?;
+/// The checks run in the order in which a reader wants the first reason: what the event is, whether it can be true,
+/// whether it is newer, what it requires. The holds come after them.
+fn desired_by_event(about: &About<'_>, tracer: &mut Tracer) -> Result<Desired, Box<Decision>> {
+    let claim = tracer.ask(DecisionCheck::NamesAnInstance, names_an_instance(about))?;
     let evidence = EvidenceOrder { at: about.event.at, rank: claim.rank() };
-    let asked = trail.ask(DecisionCheck::AsksForSomething, what_it_asks(about, claim))?;
-    // Before the sources are asked, too: a failover that failed ends the trust in those that started before its
-    // time, and one from the future would end it for good.
-    trail.ask(DecisionCheck::NotFromTheFuture, is_credible(about))?;
-    let (instance, reach) = trail.ask(DecisionCheck::SaysWhoWrites, says_who_writes(asked, about.tell))?;
-    trail.ask(DecisionCheck::News, is_news(about, evidence, &instance))?;
-    trail.ask(DecisionCheck::Young, is_young(about, &instance))?;
-    let target = admit(about.route, &instance, about.address, trail)?;
-    Ok(Desired { instance, target, beside: BTreeSet::new(), reach, evidence, event: about.key })
+    let asked = tracer.ask(DecisionCheck::AsksForSomething, what_it_asks(about, claim))?;
+    // Before a reading too: a failed failover ends the trust in failovers that started before it. One from the future
+    // would end it for good.
+    tracer.ask(DecisionCheck::NotFromTheFuture, is_credible(about))?;
+    let (instance, move_mode) =
+        tracer.ask(DecisionCheck::SaysWhoWrites, says_who_writes(asked, about.trace))?;
+    tracer.ask(DecisionCheck::News, is_news(about, evidence, &instance))?;
+    tracer.ask(DecisionCheck::Young, is_young(about, &instance))?;
+    let target = admit(about.route, &instance, about.address, tracer)?;
+    Ok(Desired {
+        instance,
+        target,
+        additional_targets: BTreeSet::new(),
+        move_mode,
+        evidence,
+        event: about.key,
+    })
 }
 
 impl Blocked {
-    /// How an attempt ends that was held back, and what it would have done.
+    /// The verdict of an attempt that is held, with the move that it would have made.
     #[must_use]
     pub fn verdict(&self, desired: &Desired) -> Verdict {
         let (outcome, reason) = match self.rule {
@@ -139,9 +147,9 @@ fn names_an_instance(about: &About<'_>) -> Ruled<Claim> {
         let note = unnamed.to_string();
         Verdict::new(Outcome::Rejected, Reason::NoInstanceNamed, note)
     })?;
-    let compared = match about.tell {
-        Trace::Silent => String::new(),
-        Trace::Aloud => {
+    let compared = match about.trace {
+        Trace::Off => String::new(),
+        Trace::On => {
             let id = event.id.map(|id| id.to_string());
             let id = id.unwrap_or_else(|| "an event without EventID".to_owned());
             let what = claimed(&claim);
@@ -161,7 +169,7 @@ fn claimed(claim: &Claim) -> String {
     }
 }
 
-/// What an event asks for.
+/// What an event requires.
 enum Asks {
     /// That the route points at this instance.
     Point(InstanceId, MoveMode),
@@ -171,20 +179,20 @@ enum Asks {
 
 fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
     let ignored = |reason, note: String| Verdict::new(Outcome::Ignored, reason, note);
-    let settled = |reason, note| Err(ignored(reason, note).into());
+    let ignore = |reason, note| Err(ignored(reason, note).into());
     let ask = |note: &str| {
         let asked = Asks::Sources(ignored(Reason::SourcesAsked, note.to_owned()));
-        let compared = about.tell.words(format_args!("it is a reason to ask the sources"));
+        let compared = about.trace.words(format_args!("it is a reason to ask the sources"));
         Ok((asked, compared))
     };
-    let point = |instance: InstanceId, reach, why: &str| {
-        let how = match reach {
+    let point = |instance: InstanceId, move_mode, why: &str| {
+        let how = match move_mode {
             MoveMode::Swap => "alone",
             MoveMode::Register => "beside the old one",
         };
         let to = format_args!("{why}: the route is to point at {instance} {how}");
-        let compared = about.tell.words(to);
-        Ok((Asks::Point(instance, reach), compared))
+        let compared = about.trace.words(to);
+        Ok((Asks::Point(instance, move_mode), compared))
     };
     match (claim, about.route.on_started) {
         (Claim::Started(_) | Claim::Completed(_) | Claim::Restored(_), _)
@@ -201,11 +209,11 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
         (Claim::Started(instance), OnStarted::Register) => {
             point(instance, MoveMode::Register, "on_started = \"register\"")
         }
-        (Claim::Started(instance), OnStarted::Wait) => settled(
+        (Claim::Started(instance), OnStarted::Wait) => ignore(
             Reason::WaitsForCompletion,
             format!("failover to {instance} started; on_started = \"wait\" waits for its completion"),
         ),
-        (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => settled(
+        (Claim::RequireReading, _) if about.route.policy.discovery.is_empty() => ignore(
             Reason::NoSources,
             "the event does not say who writes, or where; and the route has no discovery source".to_owned(),
         ),
@@ -217,7 +225,7 @@ fn what_it_asks(about: &About<'_>, claim: Claim) -> Ruled<Asks> {
                 Some(id) => format!("{id} of a {}", about.event.kind),
                 None => "an event without EventID".to_owned(),
             };
-            settled(Reason::NotAFailover, format!("{what} moves no route"))
+            ignore(Reason::NotAFailover, format!("{what} moves no route"))
         }
     }
 }
@@ -234,24 +242,24 @@ fn is_credible(about: &About<'_>) -> Ruled<()> {
         return Err(Verdict::new(Outcome::Rejected, Reason::EventInFuture, note).into());
     }
     let compared = format_args!("its time is {at}, and the clock says {now}");
-    Ok(((), about.tell.words(compared)))
+    Ok(((), about.trace.words(compared)))
 }
 
-fn says_who_writes(asks: Asks, tell: Trace) -> Ruled<(InstanceId, MoveMode)> {
+fn says_who_writes(asks: Asks, trace: Trace) -> Ruled<(InstanceId, MoveMode)> {
     match asks {
-        Asks::Point(instance, reach) => {
-            let compared = tell.words(format_args!("{instance}, by the event itself"));
-            Ok(((instance, reach), compared))
+        Asks::Point(instance, move_mode) => {
+            let compared = trace.words(format_args!("{instance}, by the event itself"));
+            Ok(((instance, move_mode), compared))
         }
         Asks::Sources(verdict) => Err(Box::new(Decision::Ask(verdict))),
     }
 }
 
-/// I3: evidence that is not newer than what the route knows never moves it. The event that did is let
-/// through, since its own half-done transition has to be resumed; and so is the same evidence for the same
-/// instance, which a person hands in again after every attempt failed.
+/// I3: evidence that is not newer than the route's newest never moves it. The event that set it passes, since its own
+/// transition may be half done. So does the same evidence for the same instance, which a person replays after every
+/// attempt failed.
 fn is_news(about: &About<'_>, order: EvidenceOrder, instance: &InstanceId) -> Ruled<()> {
-    let passed = |words: std::fmt::Arguments<'_>| Ok(((), about.tell.words(words)));
+    let passed = |words: std::fmt::Arguments<'_>| Ok(((), about.trace.words(words)));
     let Some(known) = about.control.newest() else {
         return passed(format_args!("the route knows of no evidence yet"));
     };
@@ -275,15 +283,15 @@ fn is_news(about: &About<'_>, order: EvidenceOrder, instance: &InstanceId) -> Ru
     Err(Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note).into())
 }
 
-/// Evidence of long ago says who wrote then. Where there are sources they are asked who writes now; where there are
-/// none nobody knows, and a person has to say.
+/// Old evidence names the writer of that time. With sources, a reading names the writer of now. Without them a person
+/// has to name it.
 fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
     let policy = &about.route.policy;
     let age = about.now.since(about.event.at);
     let (seconds, max) = (age.as_secs(), policy.evidence_age_limit().as_secs());
     let passed = |but: &str| {
         let compared = format_args!("the event is {seconds} s old; evidence_age_max_seconds = {max}{but}");
-        Ok(((), about.tell.words(compared)))
+        Ok(((), about.trace.words(compared)))
     };
     if age <= policy.evidence_age_limit() {
         return passed("");
@@ -296,7 +304,7 @@ fn is_young(about: &About<'_>, instance: &InstanceId) -> Ruled<()> {
     if policy.discovery.is_empty() {
         let (days, route) = (seconds / SECONDS_OF_A_DAY, &about.route.name);
         let note = format!(
-            "{old}: after {days} days somebody else may write, and this route has nobody to ask; if {instance} is the \
+            "{old}: after {days} days another instance may write, and this route has no sources; if {instance} is the \
              writer, `writerlink swap {route} --to {instance}`"
         );
         return Err(Verdict::new(Outcome::Rejected, Reason::EvidenceTooOld, note).into());

@@ -1,9 +1,9 @@
-//! Where a route should point by the sources' word, or by a person's.
+//! The target state of a route by a reading of its discovery sources, or by an operator's command.
 //!
-//! The timer asks this of every route without any event. It follows the sources only when their word has
-//! stood for a while, and never against an event of a moment ago: RDS's API and names lag behind a failover
-//! that its events have already told of. A source behind a cache may lag for hours: one whose answer has not changed
-//! since before the newest evidence never outranks that ([`crate::ledger::sources`]).
+//! Each reconcile pass computes it, without any event. A reading moves the route only once it has been stable for a
+//! while, and never against a recent event: RDS's API and names lag behind its own failover events. A source behind a
+//! cache may lag for hours, so an answer that has not changed since before the newest evidence never outranks it
+//! ([`crate::ledger::sources`]).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use crate::decision::admission::admit;
 use crate::decision::checks::{DecisionCheck, Trace, Tracer};
-use crate::decision::holds::held_back;
+use crate::decision::holds::check_holds;
 use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::discovery::{Discovery, Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports};
-use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use crate::evidence::trigger::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
 use crate::ledger::state::{Assignment, RouteContext};
@@ -27,46 +27,46 @@ use crate::model::route::Route;
 use crate::model::target::{MoveMode, Target};
 use crate::model::time::Timestamp;
 
-/// Where the timer should see a route point.
+/// What a reconcile pass should do about a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetDecision {
-    /// Where it points already: only a group that differs is to be put right.
+    /// Desired is applied already: only drift is repaired.
     Keep(Desired),
-    /// Elsewhere.
+    /// Move it there.
     Follow(Desired),
-    /// Elsewhere, once the sources have said so often enough.
+    /// Read again: the sources name another target, but not for long enough.
     Confirm,
-    /// Nowhere new for now, for this reason.
+    /// Change nothing for now, for this reason.
     Wait(Verdict),
-    /// Elsewhere, but a newer event that waits moves it there, or further: its message is on the way.
+    /// Leave the move to a newer event that waits: its message is on the way.
     LeftToEvent,
-    /// Nobody has ever said anything about it.
+    /// There is no evidence yet.
     Unknown,
 }
 
-/// Where `route` should point, by everything that the ledger and the sources say.
+/// The target state of `route`, by the ledger and the sources.
 ///
-/// No move goes past an event that waits for its turn or for an address (I10): the route would go there and back. The
-/// event is not accepted yet, so what is older, or lags behind it, seems to be the newest that there is.
+/// No move overtakes an event that waits for quota or for an address (I10): the route would go there and back. The
+/// waiting event is not accepted yet, so older or lagging evidence seems to be the newest.
 #[must_use]
-pub fn aim(
+pub fn target_state(
     route: &Route,
     control: &Assignment,
     key: EventKey,
-    seen: &Reading,
+    reading: &Reading,
     now: Timestamp,
 ) -> TargetDecision {
     let pinned = control.safety.pinned(now).is_some();
-    match aim_by_what_is_known(route, control, key, seen, now) {
+    match target_by_evidence(route, control, key, reading, now) {
         TargetDecision::Follow(desired) if !pinned && is_left_to_an_event(control, &desired, now) => {
             TargetDecision::LeftToEvent
         }
-        aimed @ (TargetDecision::Keep(_)
+        state @ (TargetDecision::Keep(_)
         | TargetDecision::Follow(_)
         | TargetDecision::Confirm
         | TargetDecision::Wait(_)
         | TargetDecision::LeftToEvent
-        | TargetDecision::Unknown) => aimed,
+        | TargetDecision::Unknown) => state,
     }
 }
 
@@ -77,11 +77,11 @@ fn is_left_to_an_event(control: &Assignment, desired: &Desired, now: Timestamp) 
     waits.is_some_and(|event| event.names.as_ref() != Some(&desired.instance)) && control.is_moved_by(desired)
 }
 
-fn aim_by_what_is_known(
+fn target_by_evidence(
     route: &Route,
     control: &Assignment,
     key: EventKey,
-    seen: &Reading,
+    reading: &Reading,
     now: Timestamp,
 ) -> TargetDecision {
     if let Some(pin) = control.safety.pinned(now) {
@@ -90,54 +90,55 @@ fn aim_by_what_is_known(
             standing => TargetDecision::Follow(Desired {
                 instance: pin.instance.clone(),
                 target: pin.target,
-                beside: BTreeSet::new(),
-                reach: MoveMode::Swap,
-                evidence: newest_of(standing.as_ref(), pin.stop.since, RANK_ORDER),
+                additional_targets: BTreeSet::new(),
+                move_mode: MoveMode::Swap,
+                evidence: newest_of(standing.as_ref(), pin.stop.since, RANK_COMMAND),
                 event: key,
             }),
         };
     }
     let known = control.newest();
-    let members = match &seen.discovery {
+    let members = match &reading.discovery {
         Discovery::NoSources => {
-            return known.map_or(TargetDecision::Unknown, |known| follow(route, control, known));
+            return known.map_or(TargetDecision::Unknown, |known| keep_or_follow(route, control, known));
         }
         Discovery::Unclear(why) => {
             return TargetDecision::Wait(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, why));
         }
         Discovery::Members { writer, readers } => wanted(route, known, writer, readers),
     };
-    let (primary, beside) = match admitted(route, members) {
+    let (primary, additional_targets) = match admitted(route, members) {
         Ok(admitted) => admitted,
         Err(verdict) => return TargetDecision::Wait(verdict),
     };
     let (instance, target) = primary;
-    if known.map(|known| known.event) != seen.worth.against {
-        // It was held against other evidence: the route has been moved since.
+    if known.map(|known| known.event) != reading.worth.against {
+        // The reading was compared with older evidence: the route has moved since.
         return TargetDecision::Confirm;
     }
     if let Some(known) = known {
-        let same = known.target == target && known.beside == beside && known.reach == MoveMode::Swap;
-        if same || is_trusted(route, control, known, now) || is_lagging(route, control, seen, now) {
-            return follow(route, control, known);
+        let same = known.target == target
+            && known.additional_targets == additional_targets
+            && known.move_mode == MoveMode::Swap;
+        if same || is_trusted(route, control, known, now) || is_lagging(route, control, reading, now) {
+            return keep_or_follow(route, control, known);
         }
     }
-    if !stood_long_enough(known, seen, now) {
+    if !is_stable(known, reading, now) {
         return TargetDecision::Confirm;
     }
     TargetDecision::Follow(Desired {
         instance,
         target,
-        beside,
-        reach: MoveMode::Swap,
-        evidence: newest_of(known, seen.at, RANK_TRUTH),
+        additional_targets,
+        move_mode: MoveMode::Swap,
+        evidence: newest_of(known, reading.at, RANK_READING),
         event: key,
     })
 }
 
-/// The newest evidence, where it is applied already and where it was held back; if the route may still point
-/// there, since its configuration may be another one by now (I5).
-fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecision {
+/// The newest evidence, applied or held, if the configuration still allows its target (I5).
+fn keep_or_follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecision {
     if let Err(verdict) = admit(route, &known.instance, Some(known.target.ip), &mut Tracer::default()) {
         return TargetDecision::Wait(verdict);
     }
@@ -148,69 +149,70 @@ fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecisio
     }
 }
 
-/// Whether an event, or a person, said so too recently for the sources to know better.
+/// Whether an event or a command is so recent that it outranks the sources.
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
     let called_off = rank < RANK_COMPLETED && control.require_reading.is_some_and(|failed| failed > at);
-    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
+    rank != RANK_READING && now.since(at) < route.policy.trust_event && !called_off
 }
 
-/// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
-/// tell, since it started later, the answer has to stand in its own readings for as long as an event is trusted, and
-/// to be recorded for longer, so that any other worker whose sources agree with the evidence can object.
-fn is_lagging(route: &Route, control: &Assignment, seen: &Reading, now: Timestamp) -> bool {
-    match seen.worth.since {
+/// I3: an answer that has not changed since before the newest evidence is no newer than that. A worker that started
+/// later cannot compare. Then the answer must be stable in its own readings for `trust_event`, and recorded as a conflict
+/// for longer, so that another worker whose sources agree with the evidence can object.
+fn is_lagging(route: &Route, control: &Assignment, reading: &Reading, now: Timestamp) -> bool {
+    match reading.worth.since {
         Freshness::Changed => false,
-        Freshness::Unknown => !is_unopposed(route, control, seen, now),
+        Freshness::Unknown => !is_unopposed(route, control, reading, now),
         Freshness::Unchanged => true,
     }
 }
 
-fn is_unopposed(route: &Route, control: &Assignment, seen: &Reading, now: Timestamp) -> bool {
+fn is_unopposed(route: &Route, control: &Assignment, reading: &Reading, now: Timestamp) -> bool {
     let trust = route.policy.trust_event;
-    let stood = seen.stood.is_some_and(|stood| stood >= trust);
-    let told = control.source_conflict.as_ref().is_some_and(|conflict| {
+    let stood = reading.stood.is_some_and(|stood| stood >= trust);
+    let recorded = control.source_conflict.as_ref().is_some_and(|conflict| {
         let for_long = now.since(conflict.since) >= trust.saturating_add(CONFLICT_AFTER);
         for_long && conflict.reason != Reason::WorkersDisagree
     });
-    stood && told
+    stood && recorded
 }
 
-/// What the sources say against the newest evidence, if they do: they name somebody else or one whom the route may not
-/// point at, differ, or cannot tell. A pin is a person's word against them, on purpose.
+/// How the sources contradict the newest evidence: another writer, one that the route may not point at, different
+/// answers, or no clear one. A pinned route has no contradiction: a person chose its target.
 #[must_use]
 pub fn contradiction(
     route: &Route,
     control: &Assignment,
-    reading: &SourceReports,
-    seen: &Reading,
+    reports: &SourceReports,
+    reading: &Reading,
     now: Timestamp,
 ) -> Option<Verdict> {
     if control.safety.pinned(now).is_some() {
         return None;
     }
     let newest = control.newest();
-    let members = match reading.discovery() {
+    let members = match reports.discovery() {
         Discovery::NoSources => return None,
         Discovery::Unclear(why) => {
             return Some(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, why));
         }
         Discovery::Members { writer, readers } => wanted(route, newest, &writer, &readers),
     };
-    let (primary, beside) = match admitted(route, members) {
+    let (primary, additional_targets) = match admitted(route, members) {
         Ok(admitted) => admitted,
         Err(verdict) => return Some(verdict),
     };
-    let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
-    let why = match seen.worth.since {
+    let known =
+        newest.filter(|known| known.target != primary.1 || known.additional_targets != additional_targets)?;
+    let why = match reading.worth.since {
         _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
         Freshness::Unchanged => "their answer has not changed since before that, so it may be an old one",
         Freshness::Unknown => "this worker started later and cannot tell whether their answer is an old one",
         Freshness::Changed => "their answer has yet to stand for a while",
     };
     let note = format!(
-        "{reading}, but the evidence of {} points the route at {known_instance}, and there it stays: {why}; if the \
+        "{reports}, but the evidence of {} points the route at {known_instance}, and the route stays there: {why}; if the \
          sources are right: writerlink swap {} --to {}",
         known.evidence.at,
         route.name,
@@ -221,18 +223,18 @@ pub fn contradiction(
     Some(Verdict::new(outcome, reason, note))
 }
 
-/// A reading that would move the route has to stand; after a move by the sources' word, through the time in
-/// which an endpoint's name has been seen to flap.
-fn stood_long_enough(known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
+/// A reading that moves the route must be stable. After a move by the sources it must outlast the time in which an
+/// endpoint's name has been seen to flap.
+fn is_stable(known: Option<&Desired>, reading: &Reading, now: Timestamp) -> bool {
     let just_moved = known.is_some_and(|known| {
-        known.evidence.rank == RANK_TRUTH
+        known.evidence.rank == RANK_READING
             && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
     });
     let needed = if just_moved { STEADY_AFTER_A_MOVE } else { Duration::ZERO };
-    seen.stood.is_some_and(|stood| stood >= needed)
+    reading.stood.is_some_and(|stood| stood >= needed)
 }
 
-/// Whom the route's role wants in the group: first the one that the group is known by.
+/// The members that the role wants in the group, the current one first.
 fn wanted(route: &Route, known: Option<&Desired>, writer: &Member, readers: &[Member]) -> Vec<Member> {
     match route.policy.role {
         Role::Writer => vec![writer.clone()],
@@ -258,13 +260,13 @@ fn admitted(route: &Route, members: Vec<Member>) -> Result<Admitted, Verdict> {
     }
     let mut targets = targets.into_iter();
     let Some(primary) = targets.next() else {
-        let note = "the sources name nobody";
+        let note = "the sources name no member";
         return Err(Verdict::new(Outcome::Ignored, Reason::SourcesUnclear, note));
     };
     Ok((primary, targets.map(|(_, target)| target).collect()))
 }
 
-/// The member's name, from whoever knows it: the source, else the route's own map.
+/// The member's name, from the source or else from the route's map.
 fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
     let mapped = || {
         let by_address = route.instances.iter().find(|(_, ip)| **ip == member.ip);
@@ -280,8 +282,7 @@ fn name_of(route: &Route, member: &Member) -> Result<InstanceId, Verdict> {
     })
 }
 
-/// The order of evidence said at `at`, never older than what is known: the source's reader and whoever wrote
-/// the known evidence went by clocks of their own.
+/// The order of evidence of `at`, never older than the newest: the two may come from different clocks.
 fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder {
     let Some(known) = known else {
         return EvidenceOrder { at, rank };
@@ -290,23 +291,22 @@ fn newest_of(known: Option<&Desired>, at: Timestamp, rank: u8) -> EvidenceOrder 
     known.evidence.max(EvidenceOrder { at, rank })
 }
 
-/// What is to be done about a reading for which the timer saw reason to act. The ledger may stand differently
-/// than when it saw it.
-pub(crate) fn about_reading(
+/// Decides about a reading. The state may have changed since the reconcile pass read it.
+pub(crate) fn decide_reading(
     context: RouteContext<'_>,
     key: EventKey,
-    seen: &Reading,
-    trail: &mut Tracer,
+    reading: &Reading,
+    tracer: &mut Tracer,
 ) -> Decision {
-    let aimed = match aim(context.route, context.control, key, seen, context.now) {
+    let state = match target_state(context.route, context.control, key, reading, context.now) {
         TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
-            let said = match seen.said.as_str() {
-                "" => "nobody is asked",
+            let said = match reading.said.as_str() {
+                "" => "no sources",
                 said => said,
             };
             let to = &desired.instance;
             let compared = format_args!("{said}: the route is to point at {to}");
-            let compared = trail.tell.words(compared);
+            let compared = tracer.trace.words(compared);
             Ok((desired, compared))
         }
         TargetDecision::Wait(verdict) => Err(verdict),
@@ -318,53 +318,52 @@ pub(crate) fn about_reading(
         TargetDecision::Confirm | TargetDecision::Unknown => Err(Verdict::new(
             Outcome::Superseded,
             Reason::EvidenceNotNewer,
-            "the route was moved while it was looked at",
+            "the route was moved during this reconcile pass",
         )),
     };
-    match trail.ask(DecisionCheck::Sources, aimed) {
-        Ok(desired) => held_back(context, desired, &[], trail),
+    match tracer.ask(DecisionCheck::Sources, state) {
+        Ok(desired) => check_holds(context, desired, &[], tracer),
         Err(verdict) => verdict.into(),
     }
 }
 
-/// What is to be done about an order to move. A rule that holds the route back refuses it unless the order
-/// names that rule.
-pub(crate) fn about_order(
+/// Decides about a command to move. A rule that holds the route rejects it unless the command overrides that rule.
+pub(crate) fn decide_command(
     context: RouteContext<'_>,
     key: EventKey,
-    order: &OperatorCommand,
+    command: &OperatorCommand,
     address: Option<IpAddr>,
-    trail: &mut Tracer,
+    tracer: &mut Tracer,
 ) -> Decision {
-    let ordered = trail
-        .ask(DecisionCheck::OrdersAMove, instance_of(order, trail.tell))
-        .and_then(|instance| Ok((instance, admit(context.route, instance, address, trail)?)));
-    let (instance, target) = match ordered {
-        Ok(ordered) => ordered,
+    let admitted = tracer
+        .ask(DecisionCheck::OrdersAMove, instance_of(command, tracer.trace))
+        .and_then(|instance| Ok((instance, admit(context.route, instance, address, tracer)?)));
+    let (instance, target) = match admitted {
+        Ok(admitted) => admitted,
         Err(verdict) => return verdict.into(),
     };
     let desired = Desired {
         instance: instance.clone(),
         target,
-        beside: BTreeSet::new(),
-        reach: MoveMode::Swap,
-        evidence: newest_of(context.control.newest(), order.at, RANK_ORDER),
+        additional_targets: BTreeSet::new(),
+        move_mode: MoveMode::Swap,
+        evidence: newest_of(context.control.newest(), command.at, RANK_COMMAND),
         event: key,
     };
-    match held_back(context, desired, &order.overrides, trail) {
-        Decision::Hold(desired, brake) => {
-            let held = brake.verdict(&desired);
-            let note = format!("{}; --override {} goes past it", held.note, brake.rule);
+    match check_holds(context, desired, &command.overrides, tracer) {
+        Decision::Hold(desired, blocked) => {
+            let held = blocked.verdict(&desired);
+            let note = format!("{}; --override {} goes past it", held.note, blocked.rule);
             Verdict::new(Outcome::Rejected, held.reason, note).into()
         }
         other @ (Decision::Move(_) | Decision::Ask(_) | Decision::Settle(_)) => other,
     }
 }
 
-fn instance_of(order: &OperatorCommand, tell: Trace) -> Result<(&InstanceId, String), Verdict> {
-    let instance = order.act.instance().ok_or_else(|| {
-        let note = format!("{} moves no route", order.act.as_str());
+fn instance_of(command: &OperatorCommand, trace: Trace) -> Result<(&InstanceId, String), Verdict> {
+    let instance = command.act.instance().ok_or_else(|| {
+        let note = format!("{} moves no route", command.act.as_str());
         Verdict::new(Outcome::Ignored, Reason::NotAFailover, note)
     })?;
-    Ok((instance, tell.words(format_args!("{order}"))))
+    Ok((instance, trace.words(format_args!("{command}"))))
 }

@@ -1,4 +1,4 @@
-//! What becomes of evidence for an instance whose name does not exist, where the name alone tells the address.
+//! Evidence for an instance whose DNS name does not exist, where only the name gives the address.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub const ASKED_FOR: Duration = Duration::from_mins(2);
 /// The verdict on evidence for `instance`, whose name does not exist. None as long as the name is to be asked for again.
 ///
 /// `missing` says in words which name does not exist. `delivered` is how long ago the evidence was first delivered;
-/// absent where nobody delivers it again, so that whoever handed it in is told at once.
+/// absent for evidence that is not delivered again: then the verdict is immediate.
 #[must_use]
 pub fn verdict(
     route: &Route,

@@ -1,4 +1,4 @@
-//! What newer evidence makes of older evidence when both are at hand.
+//! Older evidence when newer evidence of the same route has been received too.
 
 use std::net::IpAddr;
 
@@ -9,9 +9,8 @@ use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::outcome::Outcome;
 use crate::model::target::MoveMode;
 
-/// How `older` evidence is settled without a call when `newer` evidence for the same route is at hand already: as it
-/// would be after the newer one had moved the route. Nothing unless the newer one does move it, and unless that would
-/// supersede the older one.
+/// The verdict on `older` evidence when `newer` evidence for the same route has been received: the one that it would
+/// get after the newer one had moved the route. Nothing unless the newer one moves the route and supersedes it.
 #[must_use]
 pub fn superseded_by(
     RouteContext { route, control, now }: RouteContext<'_>,
@@ -23,14 +22,14 @@ pub fn superseded_by(
         return None;
     };
     // One that only registers leaves the old target where it is: the older one's is better.
-    if desired.reach != MoveMode::Swap {
+    if desired.move_mode != MoveMode::Swap {
         return None;
     }
     let after = Assignment { desired: Some(desired), ..control.clone() };
-    // What address the older one names is not asked: it comes after the question whether it is news.
+    // No address is needed: the check whether the evidence is newer comes first.
     match decide(route, &after, older, None, now) {
         Decision::Settle(verdict) if verdict.outcome == Outcome::Superseded => {
-            let at = newer.ground.at();
+            let at = newer.trigger.at();
             let note = format!("evidence of {at} was received behind this one, and is tried next");
             Some(Verdict { note, ..verdict })
         }

@@ -8,7 +8,7 @@ use crate::model::reason::Reason;
 use crate::model::time::Timestamp;
 
 impl UnresolvedEvent {
-    /// The event of `evidence`, if it is settled by this decision and was not acted on; nothing if it is no event, or if
+    /// The event of `evidence`, if this decision ends it without acting on it; nothing if it is no event, or if
     /// evidence that the route has accepted answers it.
     #[must_use]
     pub fn refused(
@@ -23,7 +23,7 @@ impl UnresolvedEvent {
     }
 
     /// The event of `evidence`, whose message comes back, if a record of that changes anything: not if the state says
-    /// so already, or tells of a newer event.
+    /// so already, or has a newer event.
     #[must_use]
     pub fn waiting(
         control: &Assignment,
@@ -37,7 +37,7 @@ impl UnresolvedEvent {
         known.is_none_or(|known| known.at < waiting.at).then_some(waiting)
     }
 
-    /// The event as one that is not settled.
+    /// The event as one without an outcome.
     fn of(
         control: &Assignment,
         evidence: &Evidence,
@@ -45,8 +45,8 @@ impl UnresolvedEvent {
         note: &str,
         now: Timestamp,
     ) -> Option<Self> {
-        let event = evidence.ground.event()?;
-        // Held to a time that lies ahead, nothing that is true would ever be newer.
+        let event = evidence.trigger.event()?;
+        // With a time in the future, no real event would ever be newer.
         let at = event.at.min(now);
         let mut accepted = control.newest().into_iter();
         if accepted.any(|known| known.evidence.at > at || known.event == evidence.key) {

@@ -8,29 +8,29 @@ use crate::model::reason::Reason;
 /// What is to be done about a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Bring the group there.
+    /// Move the route there.
     Move(Desired),
-    /// No call: a safety rule holds the route back. Where it would have gone is kept for when it no longer does.
+    /// No call: a safety rule holds the route. The desired target is kept until the rule is lifted.
     Hold(Desired, Blocked),
-    /// No call: record this, and let the sources be asked soon ([`crate::ledger::change::Effect::of_asking`]).
+    /// No call: record this, and require a reading soon ([`crate::ledger::change::StateUpdate::of_asking`]).
     Ask(Verdict),
     /// No call: record this and be done.
     Settle(Verdict),
 }
 
-/// The outcome of an attempt with its reason, once for counting and once for reading.
+/// The outcome of an attempt, with its reason for programs and its note for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// How it ended.
     pub outcome: Outcome,
     /// Why.
     pub reason: Reason,
-    /// Why, in words.
+    /// Why, as text.
     pub note: String,
 }
 
 impl Verdict {
-    /// A verdict.
+    /// A verdict of this outcome, reason and note.
     #[must_use]
     pub fn new(outcome: Outcome, reason: Reason, note: impl Into<String>) -> Self {
         Self { outcome, reason, note: note.into() }
@@ -43,12 +43,12 @@ impl From<Verdict> for Decision {
     }
 }
 
-/// What a question gives that is passed, with what was compared; or the decision.
+/// The value of a check that passed, with the values compared; or the decision.
 pub(crate) type Ruled<T> = Result<(T, String), Box<Decision>>;
 
 impl Decision {
-    /// The verdict, if it settles an event that says something about the writer and was not acted on. What is held back
-    /// is kept and moves the route later, and what the discovery sources are asked about is theirs to answer.
+    /// The verdict, if it ends an event that says something about the writer and was not acted on. Held evidence moves
+    /// the route later, and a reading answers what requires one.
     #[must_use]
     pub fn leaves_unresolved(&self) -> Option<&Verdict> {
         match self {
@@ -77,7 +77,7 @@ impl Verdict {
             | Reason::AlreadyProcessed
             | Reason::NotAFailover
             | Reason::WaitsForCompletion
-            // The ends of moves, and of what was held back.
+            // The ends of moves, and of held ones.
             | Reason::WriterMoved
             | Reason::NothingToDo
             | Reason::RegisteredFirst

@@ -7,7 +7,7 @@ use crate::evidence::event::{EventKey, EvidenceOrder};
 use crate::model::names::InstanceId;
 use crate::model::target::{MoveMode, Target};
 
-/// Where a route should point, since when, and on whose word.
+/// The desired target of a route, with the evidence for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
     /// The instance believed to be the writer.
@@ -15,12 +15,12 @@ pub struct Desired {
     /// Its target.
     pub target: Target,
     /// Further targets that belong in the group: the other readers of a route of role `readers`.
-    pub beside: BTreeSet<Target>,
-    /// Alone, or beside the old one.
-    pub reach: MoveMode,
-    /// The order of the evidence that said so: nothing older moves the route (I3).
+    pub additional_targets: BTreeSet<Target>,
+    /// Whether it replaces the old target or joins it.
+    pub move_mode: MoveMode,
+    /// The order of that evidence: nothing older moves the route (I3).
     pub evidence: EvidenceOrder,
-    /// The event that said so.
+    /// The event of that evidence.
     pub event: EventKey,
 }
 
@@ -29,7 +29,7 @@ impl Desired {
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
         let mut targets = vec![self.target];
-        targets.extend(&self.beside);
+        targets.extend(&self.additional_targets);
         targets
     }
 }

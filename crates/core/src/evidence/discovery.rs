@@ -1,10 +1,10 @@
-//! Who writes now, by the word of those who can be asked.
+//! Discovery: who the writer is now, by the sources of a route.
 //!
 //! An event is a hint: AWS sends RDS events "on a best effort basis" and asks not to depend on their order or
 //! existence (Aurora User Guide, "Working with Amazon RDS event notification"). What RDS's API or the name of
 //! an endpoint says can be read again at any time. Yet it is no oracle either: for seconds after a failover
 //! the API, the names and the events may each tell another story. So a source may say that it cannot tell,
-//! two sources have to agree, and what they say has to stand for a while before it outranks an event.
+//! two sources have to agree, and their reading has to be stable for a while before it outranks an event.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 /// An instance and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Member {
-    /// Which instance; a name alone does not always tell.
+    /// Which instance, if the source knows.
     pub instance: Option<InstanceId>,
     /// Its address.
     pub ip: IpAddr,
@@ -34,12 +34,12 @@ impl fmt::Display for Member {
     }
 }
 
-/// What one source says.
+/// The report of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceReport {
     /// This is the writer, and these are the readers as far as it knows of any.
     Members {
-        /// Who writes.
+        /// The writer.
         writer: Member,
         /// Who only reads, in order.
         readers: Vec<Member>,
@@ -50,7 +50,7 @@ pub enum SourceReport {
 }
 
 impl SourceReport {
-    /// Who writes by its word, if it can tell.
+    /// The writer by this report, if it is clear.
     #[must_use]
     pub fn writer(&self) -> Option<&Member> {
         match self {
@@ -60,29 +60,29 @@ impl SourceReport {
     }
 }
 
-/// What all sources of a route said when they were asked together.
+/// The reports of all sources of a route, read together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceReports(pub Vec<(DiscoverySource, SourceReport)>);
 
-/// What the sources say together.
+/// The combined result of the sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Discovery {
-    /// Nobody is asked: the route has its map of an events-only route alone.
+    /// The route has no sources: it is an events-only route.
     NoSources,
     /// They agree.
     Members {
-        /// Who writes.
+        /// The writer.
         writer: Member,
         /// Who only reads.
         readers: Vec<Member>,
     },
-    /// They differ, or one of them cannot tell: to be waited out.
+    /// They differ, or one of them is unclear: wait.
     Unclear(String),
 }
 
 impl SourceReports {
-    /// What the sources say together. The address decides, since that is what a target is; the instance's
-    /// name comes from whoever knows it.
+    /// The combined result. The address decides, since that is what a target is; the instance's
+    /// name comes from a source that knows it.
     #[must_use]
     pub fn discovery(&self) -> Discovery {
         let mut agreed: Option<(Member, Vec<Member>)> = None;
@@ -131,11 +131,11 @@ pub const STEADY_READINGS: usize = 3;
 /// believed four seconds after it was noticed.
 pub const CONFIRM_EVERY: Duration = Duration::from_secs(2);
 
-/// For how long readings have to agree when the route was moved by truth a moment ago: a cluster's endpoint
+/// For how long readings have to agree when the route was moved by a reading a moment ago: a cluster's endpoint
 /// has been seen to flap for 20 to 30 s after a failover, and a route must not flap along.
 pub const STEADY_AFTER_A_MOVE: Duration = Duration::from_secs(35);
 
-/// The readings of a route so far, as one worker took them: what turns single readings into steady truth.
+/// The readings of a route so far, as one worker took them: what makes single readings a stable one.
 #[derive(Clone, Debug, Default)]
 pub struct ReadingHistory {
     /// Readings that agree with the newest one, by the reader's monotonic clock.
@@ -152,7 +152,7 @@ impl ReadingHistory {
         }
         self.agreeing.push_back(monotonic);
         if self.agreeing.len() > STEADY_READINGS {
-            // The first one tells since when; the last ones tell how many.
+            // The first one gives the start; the last ones give the count.
             self.agreeing.remove(1);
         }
     }
@@ -180,22 +180,22 @@ pub enum Freshness {
 /// What the answer of the sources is worth against the evidence that a route points by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Worth {
-    /// The event of that evidence; against any other the answer was not judged.
+    /// The event of that evidence; against any other the answer was not compared.
     pub against: Option<EventKey>,
     /// Whether it is newer.
     pub since: Freshness,
 }
 
-/// What the sources said when the timer asked them.
+/// A reading: the combined result of the sources at one reconcile pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// When it was read, by the reader's wall clock.
     pub at: Timestamp,
-    /// What the sources say together.
+    /// The combined result.
     pub discovery: Discovery,
-    /// For how long they have said so, once they did often enough ([`ReadingHistory::stood`]).
+    /// For how long it has been stable, after enough readings ([`ReadingHistory::stood`]).
     pub stood: Option<Duration>,
-    /// What each of them said, in words.
+    /// Each source's report, as text.
     pub said: String,
     /// What that is worth against the evidence that the route points by ([`crate::ledger::sources`]).
     pub worth: Worth,
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_nobody_hears_nothing() {
+    fn a_route_without_sources_has_no_discovery() {
         assert_eq!(SourceReports::default().discovery(), Discovery::NoSources);
     }
 
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn witnesses_that_differ_are_waited_out() {
+    fn sources_that_differ_are_unclear() {
         let reading = SourceReports(vec![
             says(DiscoverySource::Rds, member("db-2", 2)),
             says(DiscoverySource::Dns, member("db-1", 1)),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn one_witness_that_cannot_tell_is_enough_to_wait() {
+    fn one_unclear_source_makes_the_result_unclear() {
         let reading = SourceReports(vec![
             says(DiscoverySource::Rds, member("db-2", 2)),
             (DiscoverySource::Dns, unclear("NXDOMAIN")),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn truth_is_steady_after_three_readings_that_agree() {
+    fn a_reading_is_stable_after_three_that_agree() {
         let mut readings = ReadingHistory::default();
         for second in 0..3 {
             assert_eq!(readings.stood(), None, "{second}");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_truth_has_stood_is_not_forgotten_while_readings_come_in() {
+    fn a_stable_reading_keeps_its_start_while_readings_come_in() {
         let mut readings = ReadingHistory::default();
         for second in 0..100 {
             readings.take(writer(2), Duration::from_secs(second));

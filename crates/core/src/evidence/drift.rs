@@ -1,9 +1,9 @@
 //! Whether the addresses in a route's map are still those of its instances.
 //!
 //! An instance keeps its address through every failover, but not when its cluster is moved to another subnet group or
-//! its host is replaced, and no failover event tells of that. A route that asks nobody about its writer would move its
-//! clients to an address where nothing answers. So the map is compared now and then with whoever can be asked. This
-//! moves no route: only a person changes the map.
+//! its host is replaced, and no failover event reports that. An events-only route would move its clients to an
+//! address where nothing answers. So the map is compared from time to time with RDS or DNS. This moves no route: only a
+//! person changes the map.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::model::names::InstanceId;
 use crate::model::policy::{DiscoverySource, MapCheck};
 use crate::model::route::Route;
 
-/// Whom the map of a route is compared with. Nobody, if the route has no map or asks about its writer anyway.
+/// What the map of a route is compared with. Nothing if the route has no map, or has discovery sources.
 #[must_use]
 pub fn compared_with(route: &Route) -> Option<DiscoverySource> {
     if route.instances.is_empty() || !route.policy.discovery.is_empty() {
@@ -62,7 +62,7 @@ pub fn drifted(route: &Route, found: &BTreeMap<InstanceId, IpAddr>) -> Vec<Drift
 
 /// What differs and what to do, in one sentence.
 #[must_use]
-pub fn told(route: &Route, by: DiscoverySource, drifted: &[Drifted]) -> String {
+pub fn describe(route: &Route, by: DiscoverySource, drifted: &[Drifted]) -> String {
     let each: Vec<String> = drifted.iter().map(Drifted::to_string).collect();
     format!(
         "{by} says that {}: a failover there would lead clients to the wrong address; correct [route.instances] of \

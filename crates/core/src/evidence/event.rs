@@ -69,7 +69,7 @@ pub struct RdsEvent {
 /// that only started ranks below it ([`Claim::rank`]).
 pub const RANK_COMPLETED: u8 = 2;
 
-/// Events of a cluster after which its writer has to be asked for (Aurora User Guide, "Amazon RDS event
+/// Events of a cluster that require a reading of its writer (Aurora User Guide, "Amazon RDS event
 /// categories and event messages"): a failover that failed, a cluster that was started or renamed, Global
 /// Database switchovers and failovers (0181 to 0187, 0238, 0239, 0397), volume replacement (0512, 0513).
 const CLUSTER_IDS_THAT_ASK: [u16; 15] =
@@ -78,7 +78,7 @@ const CLUSTER_IDS_THAT_ASK: [u16; 15] =
 /// Events of an instance after which its address may be another one (RDS User Guide, same title): Multi-AZ
 /// failover and activation (0013, 0015, 0049 to 0051, 0065), recovery, restarts, a replaced host (0422),
 /// patches, changes of class or of Multi-AZ, stop and start. None of them says which address, and the names
-/// lag behind them, so none is evidence: each is a reason to ask.
+/// lag behind them, so none is evidence: each requires a reading.
 const INSTANCE_IDS_THAT_ASK: [u16; 30] = [
     4, 6, 12, 13, 14, 15, 20, 21, 24, 25, 26, 27, 29, 30, 47, 49, 50, 51, 52, 53, 65, 87, 88, 154, 178, 266,
     361, 362, 385, 422,
@@ -97,7 +97,7 @@ pub enum Claim {
     Completed(InstanceId),
     /// The previous writer is the writer again (0070).
     Restored(InstanceId),
-    /// Something happened after which who the writer is, or where, has to be asked.
+    /// The writer or its address may have changed: a reading is required.
     RequireReading,
     /// Nothing about the writer.
     Nothing,
@@ -148,8 +148,8 @@ impl RdsEvent {
 }
 
 impl RdsEvent {
-    /// Whether it takes back what a failover that started had announced (0069). Every other event that asks for the
-    /// writer says only that there may be something to see.
+    /// Whether it takes back what a failover that started had announced (0069). Every other event that requires
+    /// a reading says only that something may have changed.
     #[must_use]
     pub fn calls_off_a_failover(&self) -> bool {
         self.kind == SourceKind::Cluster && self.id == Some(EventId::FAILOVER_FAILED)
@@ -206,7 +206,7 @@ pub struct EvidenceOrder {
     pub rank: u8,
 }
 
-/// The identity of an event on a route: the same failover told by EventBridge and by SNS is one event.
+/// The identity of an event on a route: the same failover from EventBridge and from SNS is one event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey([u8; 32]);
 
@@ -236,10 +236,10 @@ impl EventKey {
         Self(hasher.finalize().into())
     }
 
-    /// The key of the same event handed in again by a person, after it was settled badly: what they hand in is
+    /// The key of the same event handed in again by a person, after it ended badly: a replay is
     /// an event of its own, with a terminal record of its own. `random` tells one such time from another.
     #[must_use]
-    pub fn again(self, random: u128) -> Self {
+    pub fn for_replay(self, random: u128) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(self.0);
         hasher.update(random.to_be_bytes());
@@ -248,7 +248,7 @@ impl EventKey {
 
     /// The key of something that happened on a route now and is not delivered again.
     #[must_use]
-    pub fn drawn(route: &RouteName, at: Timestamp, random: u128) -> Self {
+    pub fn random(route: &RouteName, at: Timestamp, random: u128) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(route.as_str());
         hasher.update(at.as_millis().to_be_bytes());
@@ -275,12 +275,12 @@ impl fmt::Debug for EventKey {
     }
 }
 
-/// The rank of what sources say, and of what a person orders, among evidence of the same instant: above any
+/// The rank of a reading, and of an operator's command, among evidence of the same instant: above any
 /// event's ([`crate::evidence::event::Claim::rank`]).
-pub const RANK_TRUTH: u8 = 3;
+pub const RANK_READING: u8 = 3;
 
-/// See [`RANK_TRUTH`].
-pub const RANK_ORDER: u8 = 4;
+/// See [`RANK_READING`].
+pub const RANK_COMMAND: u8 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -65,7 +65,7 @@ impl fmt::Display for Compared<'_> {
     }
 }
 
-/// An event held against what a route follows, part by part.
+/// An event compared with what a route follows, part by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Comparison<'a>(pub [Compared<'a>; 5]);
 
@@ -117,7 +117,7 @@ impl<'a> Comparison<'a> {
 pub struct NotFollowed {
     /// Which part differs.
     pub why: String,
-    /// What to do if a route should; none where no route has the name, which is nobody's mistake.
+    /// What to do if a route should; nothing if no route has the name.
     pub fix: Option<String>,
 }
 
@@ -167,7 +167,7 @@ pub fn not_followed(routes: &[Route], event: &RdsEvent) -> NotFollowed {
     }
 }
 
-/// What to write where an event should be followed that is not.
+/// What to configure if the event should be followed.
 fn remedy(event: &RdsEvent, comparison: &Comparison<'_>) -> String {
     if comparison.differing().any(|c| c.part == ArnPart::Kind) {
         return match event.kind {
@@ -191,13 +191,13 @@ fn remedy(event: &RdsEvent, comparison: &Comparison<'_>) -> String {
 }
 
 impl Route {
-    /// An event held against what the route follows.
+    /// An event compared with what the route follows.
     #[must_use]
     pub fn compare<'a>(&'a self, event: &'a RdsEvent) -> Comparison<'a> {
         Comparison::of(event, self.followed())
     }
 
-    /// Whether an event is this route's business.
+    /// Whether the route follows the event's source.
     #[must_use]
     pub fn follows(&self, event: &RdsEvent) -> bool {
         self.compare(event).agrees()

@@ -1,8 +1,8 @@
 //! Which routes an event concerns, and why.
 //!
 //! Most events come from a route's own source. Those of a blue/green deployment come from the deployment (`bgd-…`) and
-//! name the databases that it renames in their English alone. Such a name is a reason to ask the discovery sources, and
-//! never evidence (I5).
+//! name the databases that it renames in their English alone. Such a name requires a reading, and is never
+//! evidence (I5).
 
 use crate::evidence::event::{Claim, RdsEvent};
 use crate::evidence::identity::{NotFollowed, not_followed};
@@ -55,13 +55,13 @@ pub fn is_named_in(route: &Route, event: &RdsEvent) -> bool {
     asks_by_name(event) && is_beside(route, event) && databases_named_in(&event.message).iter().any(is_own)
 }
 
-/// Whether what `event` asks is asked of whom its text names.
+/// Whether `event` requires a reading of the databases that its text names.
 fn asks_by_name(event: &RdsEvent) -> bool {
     event.kind == SourceKind::BlueGreenDeployment && event.claim() == Ok(Claim::RequireReading)
 }
 
 /// Whether the event's resource is in the partition, Region and account of the route. A name alone is no identity:
-/// without an ARN it cannot be told whose name it is.
+/// without an ARN the account of the name is unknown.
 fn is_beside(route: &Route, event: &RdsEvent) -> bool {
     let arn = event.source_arn.as_ref().filter(|arn| arn.is_whole());
     arn.is_some_and(|arn| arn.location() == route.followed().location)
@@ -142,7 +142,7 @@ pub fn why_no_route(routes: &[Route], event: &RdsEvent) -> NotFollowed {
     if event.kind != SourceKind::BlueGreenDeployment {
         return not_followed(routes, event);
     }
-    // A deployment is nobody's source: what it renames has a name of its own.
+    // No route has a deployment as its source: the databases that it renames have names of their own.
     let fix = "nothing is to be done, unless a route should follow one of these databases: then compare its source with \
                this account and Region";
     NotFollowed { why: why_unnamed(event), fix: Some(fix.to_owned()) }
@@ -154,7 +154,7 @@ fn why_unnamed(event: &RdsEvent) -> String {
     if !asks_by_name(event) {
         let id = event.id.map(|id| id.to_string());
         let id = id.unwrap_or_else(|| "an event without EventID".to_owned());
-        return format!("{id} of blue/green deployment {deployment} is no reason to ask");
+        return format!("{id} of blue/green deployment {deployment} requires no reading");
     }
     let databases = databases_named_in(&event.message);
     let names: Vec<&str> = databases.iter().map(|named| named.id.as_str()).collect();

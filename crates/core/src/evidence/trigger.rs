@@ -1,4 +1,4 @@
-//! What speaks for a move: an event, the sources' word, or a person's.
+//! What triggers a decision: an event, a reading of the sources, or an operator's command.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::model::reason::Rule;
 use crate::model::route::Route;
 use crate::model::time::Timestamp;
 
-/// What speaks for a move, kept as it was said.
+/// What triggers a decision, as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// An event of RDS. It arrives at least once, so the ledger keeps an entry of it.
     Event(RdsEvent),
-    /// What the sources said when the timer asked them.
+    /// A reading of the discovery sources.
     Reading(Reading),
-    /// What a person ordered.
+    /// An operator's command.
     Command(OperatorCommand),
 }
 
 impl Trigger {
-    /// When it was said, by whoever's clock said it: what orders evidence.
+    /// Its own time, by the clock of its origin: what orders evidence.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.at,
             Self::Reading(reading) => reading.at,
-            Self::Command(order) => order.at,
+            Self::Command(command) => command.at,
         }
     }
 
@@ -41,33 +41,33 @@ impl Trigger {
         }
     }
 
-    /// What was said, as one text.
+    /// The content as one text.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Event(event) => event.message.clone(),
             Self::Reading(reading) => reading.said.clone(),
-            Self::Command(order) => order.to_string(),
+            Self::Command(command) => command.to_string(),
         }
     }
 }
 
-/// What a person orders.
+/// A command of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorCommand {
-    /// When.
+    /// When it was given.
     pub at: Timestamp,
     /// Who: the caller's identity as AWS knows it, or the name of the account on the machine.
     pub by: String,
-    /// Why, in the person's words.
+    /// Why, in the operator's words.
     pub reason: String,
-    /// What.
+    /// What to do.
     pub act: CommandKind,
-    /// The safety rules that the order overrides, each named.
+    /// The safety rules that the command overrides.
     pub overrides: Vec<Rule>,
 }
 
-/// What can be ordered.
+/// The commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
@@ -97,13 +97,13 @@ pub enum CommandKind {
     },
     /// End a freeze.
     Unfreeze,
-    /// Take note that the route swapped too often, and let it go on.
+    /// End the hold of flap protection, or resolve an event.
     #[strum(serialize = "ack")]
     Acknowledge,
 }
 
 impl CommandKind {
-    /// Its name: that of the command.
+    /// The name on the command line.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         self.into()
@@ -149,22 +149,22 @@ impl fmt::Display for OperatorCommand {
     }
 }
 
-/// What speaks for a move of one route, with its identity there.
+/// A trigger about one route, with its identity there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Its identity on this route.
     pub key: EventKey,
-    /// What was said.
-    pub ground: Trigger,
+    /// The trigger.
+    pub trigger: Trigger,
 }
 
 impl Evidence {
-    /// The instance that an event or an order names, if it names one. Sources name what they see in words of their own.
+    /// The instance that an event or a command names, if any. A reading has its members instead.
     #[must_use]
     pub fn names(&self) -> Option<InstanceId> {
-        match &self.ground {
+        match &self.trigger {
             Trigger::Event(event) => event.claim().ok()?.instance().cloned(),
-            Trigger::Command(order) => order.act.instance().cloned(),
+            Trigger::Command(command) => command.act.instance().cloned(),
             Trigger::Reading(_) => None,
         }
     }
@@ -172,13 +172,12 @@ impl Evidence {
     /// The event as evidence about `route`.
     #[must_use]
     pub fn new(route: &Route, event: RdsEvent) -> Self {
-        Self { key: EventKey::of(route, &event), ground: Trigger::Event(event) }
+        Self { key: EventKey::of(route, &event), trigger: Trigger::Event(event) }
     }
 
-    /// What was seen or ordered just now as evidence about `route`. Nobody delivers it twice, so `random`
-    /// alone makes its identity.
+    /// A reading or command of now as evidence about `route`. It is never delivered twice, so `random` makes its identity.
     #[must_use]
-    pub fn now(route: &RouteName, ground: Trigger, random: u128) -> Self {
-        Self { key: EventKey::drawn(route, ground.at(), random), ground }
+    pub fn now(route: &RouteName, trigger: Trigger, random: u128) -> Self {
+        Self { key: EventKey::random(route, trigger.at(), random), trigger }
     }
 }

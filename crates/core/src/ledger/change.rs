@@ -9,10 +9,10 @@ mod recover;
 use crate::actuation::health;
 use crate::actuation::health::HealthWatch;
 use crate::evidence::desired::{Desired, Fact};
-use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::evidence::event::{EventKey, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use crate::evidence::trigger::{CommandKind, OperatorCommand};
 pub use crate::ledger::change::effect::StateUpdate;
-use crate::ledger::change::effect::{stop_of, unanswered};
+use crate::ledger::change::effect::{suspension_of, unanswered};
 pub use crate::ledger::change::recover::{adopt, catch_up, recover};
 use crate::ledger::changes::Changes;
 use crate::ledger::holds::{Pin, Safety};
@@ -31,7 +31,7 @@ use crate::model::time::Timestamp;
 pub enum EventWrite {
     /// The first time the event is seen: refused if an entry exists.
     Insert(EventEntry),
-    /// It was in hand before: refused unless `from` still stands, unsettled.
+    /// A later attempt: refused unless `from` is still stored, without an outcome.
     Replace {
         /// The entry as it was read.
         from: EventEntry,
@@ -57,12 +57,12 @@ impl EventWrite {
     }
 }
 
-/// A change of a route's state, with the record that tells it: one transaction, all or nothing.
+/// A change of a route's state, with its record: one transaction, all or nothing.
 ///
 /// # Guarantees
 /// Only this module builds one, so a change that a ledger is asked to commit keeps these:
-/// the generation never falls; evidence of what is desired never gets older (I3); a settled event stays
-/// settled (I4); a record goes with every change except the extension of a lease.
+/// the generation never falls; evidence of what is desired never gets older (I3); a processed event stays
+/// processed (I4); a record goes with every change except the extension of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     from: RouteState,
@@ -86,11 +86,11 @@ pub enum IllegalChange {
     /// Older evidence would move the route (I3).
     #[error("evidence of {0} would replace newer evidence of {1}")]
     EvidenceRegresses(Timestamp, Timestamp),
-    /// A settled event would be written again (I4).
-    #[error("event {0} is settled already")]
+    /// A processed event would be written again (I4).
+    #[error("event {0} is processed already")]
     EventSettled(EventKey),
-    /// An event would be settled without an outcome (I4).
-    #[error("event {0} would be settled without an outcome")]
+    /// An event would be finished without an outcome (I4).
+    #[error("event {0} would be finished without an outcome")]
     NoOutcome(EventKey),
     /// The change is for an attempt that does not hold the lease (I6).
     #[error("the lease is not held for transition {0}")]
@@ -226,17 +226,17 @@ pub struct BeginRequest<'a> {
     pub owner: &'a Owner,
     /// Where it will point.
     pub desired: Desired,
-    /// The event that is in hand with it, if it is one that is delivered.
+    /// The event in progress with it, if it was delivered.
     pub arrival: Option<&'a EventDelivery>,
-    /// The order that it carries out, if it is one.
+    /// The command that it carries out, if any.
     pub order: Option<&'a OperatorCommand>,
 }
 
-/// Takes the route and announces the move (I4): a new generation, the lease, the event in hand if it is one
-/// that is delivered, and the record that says so, all before any call.
+/// Takes the route and records the intent (I4): a new generation, the lease, the event's entry if it was delivered, and
+/// the record, all before any call.
 ///
 /// # Errors
-/// [`IllegalChange`] when the evidence is older than what the route knows, or the event is settled.
+/// [`IllegalChange`] when the evidence is older than the route's newest, or the event is processed.
 pub fn begin(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Result<Change, IllegalChange> {
     let (now, transition) = (entry.at, entry.transition);
     let lease = Lease { owner: taking.owner.clone(), transition, deadline: now.plus(LEASE_DURATION) };
@@ -254,8 +254,9 @@ pub fn switch(from: &RouteState, taking: BeginRequest<'_>, entry: Entry) -> Resu
     let (now, transition) = (entry.at, entry.transition);
     let event = taking.arrival.map(|arrival| arrival.write(transition, now, entry.outcome));
     let to = taken(&from.control, taking, now);
-    let follow = to.desired.as_ref().and_then(|desired| watched(desired, &entry)).or(to.follow.clone());
-    Change::new(from, Assignment { follow, ..to }, Some(entry), event)
+    let health_watch =
+        to.desired.as_ref().and_then(|desired| watched(desired, &entry)).or(to.health_watch.clone());
+    Change::new(from, Assignment { health_watch, ..to }, Some(entry), event)
 }
 
 /// The route once the evidence is accepted, under a new generation and free.
@@ -269,7 +270,7 @@ fn taken(before: &Assignment, taking: BeginRequest<'_>, now: Timestamp) -> Assig
         waiting: waits.filter(|waiting| waiting.evidence > desired.evidence).cloned(),
         require_reading: before.require_reading,
         safety: safety_after(&before.safety, &desired, order, moves.then_some(now)),
-        follow: before.follow.clone().filter(|_| !moves),
+        health_watch: before.health_watch.clone().filter(|_| !moves),
         agreed_with: agreed_after(before, &desired),
         replaced_fact: replaced_by(before, &desired),
         // A person who says where the route points has seen what could not be acted on, whatever their clock says.
@@ -292,14 +293,14 @@ fn agreed_after(before: &Assignment, accepted: &Desired) -> Option<EventKey> {
     let started = known.is_none_or(|known| known.evidence.rank < RANK_COMPLETED);
     let same_place = known.is_some_and(|known| known.target == accepted.target);
     let agrees = match accepted.evidence.rank {
-        RANK_TRUTH => true,
-        RANK_ORDER => known_agreed || started,
+        RANK_READING => true,
+        RANK_COMMAND => known_agreed || started,
         _ => known_agreed && started && same_place,
     };
     if agrees { Some(accepted.event) } else { before.agreed_with }
 }
 
-/// What had happened before evidence that tells of nothing that happened.
+/// The last fact before evidence that is none itself (a started failover, a command).
 fn replaced_by(before: &Assignment, accepted: &Desired) -> Option<Fact> {
     if Known::is_fact_of(accepted.evidence.rank) {
         return None;
@@ -326,7 +327,7 @@ fn safety_after(
     match &order.act {
         CommandKind::Pin { instance, .. } => {
             safety.pin =
-                Some(Pin { instance: instance.clone(), target: desired.target, stop: stop_of(order) });
+                Some(Pin { instance: instance.clone(), target: desired.target, stop: suspension_of(order) });
         }
         CommandKind::Swap(_) if order.overrides.contains(&Rule::Pinned) => safety.pin = None,
         CommandKind::Swap(_)
@@ -351,8 +352,8 @@ pub fn extend(from: &RouteState, transition: TransitionId, now: Timestamp) -> Re
     Change::new(from, to, None, None)
 }
 
-/// Ends the attempt that holds the lease: frees the lease, and settles the event if `entry` has an outcome.
-/// Without one the attempt is deferred: the event stays in hand for its next delivery. A move that changed
+/// Ends the attempt that holds the lease: frees the lease, and finishes the event if `entry` has an outcome.
+/// Without one the attempt is deferred: the event stays in progress for its next delivery. A move that changed
 /// something is followed from here on.
 ///
 /// # Errors
@@ -364,11 +365,11 @@ pub fn finish(from: &RouteState, event: Option<&EventEntry>, entry: Entry) -> Re
     }
     let to = Assignment {
         lease: None,
-        follow: followed(from, &entry).or_else(|| from.control.follow.clone()),
+        health_watch: followed(from, &entry).or_else(|| from.control.health_watch.clone()),
         ..from.control.clone()
     };
     // An attempt that only waits has not failed, and takes none of those that an event has. One that was refused a call
-    // after it had put right what an event before had begun is remembered: nothing else would say so.
+    // after it had repaired what an earlier event had begun is remembered: nothing else records it.
     let waits = entry.reason == Some(Reason::AwaitsQuota);
     let refused = entry.steps.iter().any(|step| step.error.is_some());
     let changed = entry.steps.iter().any(Step::has_changed_something);
@@ -412,20 +413,20 @@ fn watched(desired: &Desired, entry: &Entry) -> Option<HealthWatch> {
     })
 }
 
-/// What an outage is counted from: when the evidence was said. A repair has none of its own, and that of the
-/// move before it may be weeks old: it counts from when the group was seen to differ.
+/// What an outage is counted from: the evidence's time. A repair has no evidence of its own, and that of the move
+/// before it may be weeks old: it counts from when the drift was detected.
 fn counted_from(desired: &Desired, entry: &Entry) -> Timestamp {
     let is_repair = entry.reason == Some(Reason::DriftRepaired);
-    let seen = entry.told.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
+    let seen = entry.trigger.as_ref().filter(|_| is_repair).map(RecordedTrigger::at);
     seen.unwrap_or(desired.evidence.at)
 }
 
-/// Settles an event that asks for no call: one record, one transaction. A dead holder's lease goes with it,
+/// Finishes an event that needs no call: one record, one transaction. A dead holder's lease goes with it,
 /// under a new generation, so that the dead one can write nothing any more.
 ///
 /// # Errors
-/// [`IllegalChange::EventSettled`] when the event is settled already, [`IllegalChange::NoOutcome`] when
-/// `entry` does not settle it.
+/// [`IllegalChange::EventSettled`] when the event is processed already, [`IllegalChange::NoOutcome`] when
+/// `entry` has no outcome.
 pub fn settle(
     from: &RouteState,
     arrival: &EventDelivery,
@@ -435,7 +436,7 @@ pub fn settle(
     if entry.outcome.is_none() {
         return Err(IllegalChange::NoOutcome(arrival.key));
     }
-    // One that is superseded by an event in the same hand stays open until that one has moved the route.
+    // One that is superseded by an event of the same receive stays open until that one has moved the route.
     let open = matches!(effect, StateUpdate::Refuses(_)) || entry.outcome == Some(Outcome::Superseded);
     let mut to = effect.on(fenced_off(from), entry.at);
     let unresolved = to.unresolved_event.take();
@@ -444,10 +445,10 @@ pub fn settle(
     Change::new(from, to, Some(entry), event)
 }
 
-/// Records something without touching any event's entry: what the timer saw.
+/// Records a finding of a reconcile pass, without an event's entry.
 ///
 /// # Errors
-/// [`IllegalChange`] when what is kept is older than what the route knows.
+/// [`IllegalChange`] when the evidence is older than the route's newest.
 pub fn note(from: &RouteState, effect: StateUpdate, entry: Entry) -> Result<Change, IllegalChange> {
     let to = effect.on(fenced_off(from), entry.at);
     Change::new(from, to, Some(entry), None)

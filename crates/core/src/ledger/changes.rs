@@ -43,7 +43,7 @@ macro_rules! fields {
 fields! {
     /// Where the route should point.
     Desired(Option<Desired>): desired;
-    /// Newer evidence that is held back.
+    /// Newer evidence that is held.
     Waiting(Option<Desired>): waiting;
     /// When a failover was last reported as failed.
     RequireReading(Option<Timestamp>): require_reading;
@@ -58,7 +58,7 @@ fields! {
     /// Every change of target that flap protection counts.
     Moves(Vec<Timestamp>): safety.moves;
     /// The last move, while its effect is awaited.
-    Follow(Option<HealthWatch>): follow;
+    Follow(Option<HealthWatch>): health_watch;
     /// The event with which the sources have agreed.
     AgreedWith(Option<EventKey>): agreed_with;
     /// What had happened before the newest evidence.

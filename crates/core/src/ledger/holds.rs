@@ -1,7 +1,7 @@
-//! What holds a route back: a person's pause, freeze or pin, and the rule against flapping.
+//! What holds a route: an operator's pause, freeze or pin, and flap protection.
 //!
 //! All of it stands in the route's own state in the ledger, whose every change moves the chain's head: a
-//! worker that has not heard of a pause builds its change on a head that is gone, and is refused (I7). A
+//! worker that has not read a pause builds its change on a head that is gone, and is refused (I7). A
 //! global flag beside the routes could not be part of that condition.
 
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::model::route::Route;
 use crate::model::target::Target;
 use crate::model::time::Timestamp;
 
-/// A person's word that holds a route back, or the flap rule's.
+/// A hold by an operator or by flap protection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspension {
-    /// Who said so.
+    /// Who set it.
     pub by: String,
     /// Why.
     pub reason: String,
@@ -60,14 +60,14 @@ fn stopped(stop: Option<&Suspension>, now: Timestamp) -> Option<&Suspension> {
     stop.filter(|stop| stop.holds(now))
 }
 
-/// What holds a route back, as the ledger keeps it.
+/// The holds of a route, as the ledger keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
     /// A pause of this route.
     pub pause: Option<Suspension>,
     /// A pause of every route.
     pub freeze: Option<Suspension>,
-    /// The flap rule's stop, until somebody acknowledges it.
+    /// Flap protection's hold, until an operator acknowledges it.
     pub flapping: Option<Suspension>,
     /// Where it is pinned.
     pub pin: Option<Pin>,
@@ -110,7 +110,7 @@ impl fmt::Display for ActiveSuspension<'_> {
     }
 }
 
-/// A rule that holds a route back, and its words.
+/// A rule that holds a route, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
     /// Which rule.
@@ -120,7 +120,7 @@ pub struct Blocked {
 }
 
 impl Safety {
-    /// Every rule that is in force now, in the order in which they are asked.
+    /// Every rule that is in force now, in the order in which they are checked.
     #[must_use]
     pub fn in_force(&self, route: &Route, now: Timestamp) -> Vec<ActiveSuspension<'_>> {
         let rules = Rule::IN_ORDER.into_iter();
@@ -149,7 +149,7 @@ impl Safety {
         pin.filter(|pin| pin.stop.holds(now))
     }
 
-    /// Since when a person has stopped the route, if one does.
+    /// Since when an operator holds the route by a pause or a freeze.
     #[must_use]
     pub fn stopped_since(&self, now: Timestamp) -> Option<Timestamp> {
         let stops = [self.freeze.as_ref(), self.pause.as_ref()];
@@ -182,7 +182,7 @@ impl Safety {
         Self { moves, ..self.clone() }
     }
 
-    /// The stop of a route that was moved too often.
+    /// The hold of a route that was moved too often.
     #[must_use]
     pub fn flap_stop(now: Timestamp) -> Suspension {
         Suspension {

@@ -14,7 +14,7 @@ use crate::named::named;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a record tells.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
@@ -25,11 +25,11 @@ pub enum RecordKind {
     Resumed,
     /// An attempt ended without an outcome; the event's next delivery tries again.
     Deferred,
-    /// The event is settled.
+    /// The event is processed.
     Finished,
-    /// A person ordered something.
+    /// An operator gave a command.
     Command,
-    /// The timer saw something that it waits out, or that it may not change.
+    /// A reconcile pass found drift that it waits out or may not repair.
     DriftDetected,
     /// The new target serves.
     TargetHealthy,
@@ -73,31 +73,31 @@ impl Step {
     }
 }
 
-/// What spoke for a move, as the record keeps it.
+/// What triggered a record, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordedTrigger {
     /// An event, whole.
     Event(RdsEvent),
-    /// What the sources said, in words.
+    /// A reading of the sources, as text.
     Reading {
-        /// When they were asked.
+        /// When they were read.
         at: Timestamp,
-        /// What they said.
+        /// The reading.
         text: String,
     },
-    /// What a person ordered.
+    /// An operator's command.
     Command {
         /// When.
         at: Timestamp,
         /// Who.
         by: String,
-        /// What, in words.
+        /// The command, as text.
         text: String,
     },
 }
 
 impl RecordedTrigger {
-    /// When it was said.
+    /// The trigger's own time.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {
@@ -106,7 +106,7 @@ impl RecordedTrigger {
         }
     }
 
-    /// What was said.
+    /// The trigger as text.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -126,8 +126,8 @@ impl RecordedTrigger {
 }
 
 impl From<&Trigger> for RecordedTrigger {
-    fn from(ground: &Trigger) -> Self {
-        match ground {
+    fn from(trigger: &Trigger) -> Self {
+        match trigger {
             Trigger::Event(event) => Self::Event(event.clone()),
             Trigger::Reading(reading) => Self::Reading { at: reading.at, text: reading.said.clone() },
             Trigger::Command(order) => {
@@ -137,7 +137,7 @@ impl From<&Trigger> for RecordedTrigger {
     }
 }
 
-/// What is told of one attempt, before it has its place in the chain.
+/// The content of a record, before it has its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What kind of record.
@@ -146,7 +146,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// Which attempt.
     pub transition: TransitionId,
-    /// The how manieth attempt at the event, from 1.
+    /// The attempt number at the event, from 1.
     pub attempt: u32,
     /// The fencing token it was written under.
     pub generation: Generation,
@@ -161,8 +161,8 @@ pub struct Entry {
     pub cause: Cause,
     /// The evidence's identity on this route.
     pub event_key: EventKey,
-    /// What spoke for it, text included; a record of what came of a move refers to it by its key alone.
-    pub told: Option<RecordedTrigger>,
+    /// What triggered it, with its text; a record of a move's health refers to it by the key alone.
+    pub trigger: Option<RecordedTrigger>,
     /// Which group.
     pub target_group: TargetGroupArn,
     /// Where the route should point: instance and target.
@@ -173,11 +173,11 @@ pub struct Entry {
     pub after: Vec<ObservedTarget>,
     /// What was done.
     pub steps: Vec<Step>,
-    /// How it ended; only a record that settles its event has one.
+    /// How it ended; only a record that ends its event has one.
     pub outcome: Option<Outcome>,
     /// Why.
     pub reason: Option<Reason>,
-    /// The same in words, with the values that mattered.
+    /// The reason as text, with the values that mattered.
     pub note: String,
 }
 
@@ -199,7 +199,7 @@ pub struct AuditRecord {
     pub seq: u64,
     /// The hash of the record before it.
     pub prev: Hash,
-    /// What is told.
+    /// Its content.
     pub entry: Entry,
     /// What its commit changed; none in a record of a version that did not keep it.
     pub changes: Option<Changes>,

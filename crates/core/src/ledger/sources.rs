@@ -2,12 +2,12 @@
 //! evidence that the route points by (I3).
 //!
 //! A source may stand behind a cache. A resolver with a minimum TTL, or one that serves stale answers while its own
-//! upstream is away, names the old writer for minutes or hours after a failover, and nothing in the answer tells. What
-//! tells is change: an answer that is the same as before the evidence was accepted is no newer than that evidence. It
+//! upstream is away, names the old writer for minutes or hours after a failover, and the answer does not show it. Only
+//! a change shows it: an answer that is the same as before the evidence was accepted is no newer than that evidence. It
 //! is *lagging* until it changes.
 //!
-//! This memory is one worker's. Two workers may stand behind different resolvers, so that one has seen the source agree
-//! tells nothing about the source of the other one.
+//! This memory is one worker's. Two workers may stand behind different resolvers, so an agreement seen by one
+//! says nothing about the source of the other.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::evidence::desired::{Desired, Fact};
 use crate::evidence::discovery::{
     Discovery, Freshness, Reading, ReadingHistory, SourceReport, SourceReports, Worth,
 };
-use crate::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::evidence::event::{EventKey, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::policy::{DiscoverySource, Role};
 use crate::model::route::Route;
@@ -61,7 +61,7 @@ impl Known {
     /// Whether only newer answers count against evidence of this rank: it tells what has happened. A failover that
     /// started may still be called off, and a person's order says what is wished; both leave the sources what they were.
     pub(crate) fn is_fact_of(rank: u8) -> bool {
-        rank == RANK_COMPLETED || rank == RANK_TRUTH
+        rank == RANK_COMPLETED || rank == RANK_READING
     }
 
     /// The same of evidence as it stands by now: sources that agree show that a failover which started took place.
@@ -83,10 +83,10 @@ impl Known {
     }
 }
 
-/// What a look finds new about the evidence that a route points by.
+/// What a reconcile pass finds new about the newest evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum News {
-    /// Nothing: it is what it was at the last look, or this is the first look.
+    /// Nothing: the same as at the last pass, or this is the first pass.
     None,
     /// Other evidence was accepted.
     Accepted,
@@ -125,10 +125,10 @@ pub struct SourceAnswer {
 }
 
 impl SourceAnswer {
-    /// The answer after a look at which the source named this address, or could not tell.
+    /// The answer after a pass in which the source named this address, or gave no clear answer.
     ///
-    /// The first answer after evidence was accepted is not newer than it, even if it is another one than at the look
-    /// before: between two looks the answer may have changed first, and the evidence come after.
+    /// The first answer after evidence was accepted is not newer than it, even if it is another one than at the pass
+    /// before: between two passes the answer may have changed first, and the evidence come after.
     #[must_use]
     pub fn after(before: Option<Self>, named: Option<IpAddr>, against: Option<Against>) -> Option<Self> {
         let ip = named.or(before.map(|answer| answer.ip))?;
@@ -162,7 +162,7 @@ impl SourceAnswer {
         Self { ip, newest: Freshness::Changed, fact: Freshness::Changed }
     }
 
-    /// The first answer that this worker hears. What the ledger knows of the answers before decides.
+    /// The first answer that this worker reads. What the ledger knows of the answers before decides.
     fn first(ip: IpAddr, known: Option<Known>) -> Self {
         let Some(known) = known else {
             return Self::changed(ip);
@@ -170,8 +170,8 @@ impl SourceAnswer {
         let newest = known.against_a_first_answer();
         let fact = match known.rank {
             // An order takes over what was known before it (`change::agreed_after`).
-            RANK_ORDER if known.agreed => Freshness::Changed,
-            RANK_ORDER | RANK_COMPLETED | RANK_TRUTH => newest,
+            RANK_COMMAND if known.agreed => Freshness::Changed,
+            RANK_COMMAND | RANK_COMPLETED | RANK_READING => newest,
             _ => Freshness::Changed,
         };
         Self { ip, newest, fact }
@@ -184,20 +184,20 @@ impl SourceAnswer {
     }
 }
 
-/// The discovery sources of a route, as one worker has heard them.
+/// The discovery sources of a route, as one worker has read them.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     readings: ReadingHistory,
     answers: BTreeMap<DiscoverySource, SourceAnswer>,
-    /// The evidence at the last look, if there was one.
+    /// The evidence at the last pass, if there was one.
     last: Option<LastSeen>,
-    /// By what the route was moved last, at the last look.
+    /// The last move of the route, at the last pass.
     moved: Option<Moved>,
     /// The evidence that this worker made of its own readings.
     own: Option<EventKey>,
 }
 
-/// The evidence that a look saw, if the route had any.
+/// The evidence at a pass, if the route had any.
 #[derive(Clone, Copy, Debug)]
 struct LastSeen {
     newest: Option<EventKey>,
@@ -209,7 +209,7 @@ struct LastSeen {
 type Moved = (Option<EventKey>, Option<Timestamp>);
 
 impl Sources {
-    /// Takes what the sources said at a look, at which the ledger said this of the route.
+    /// Takes the reports of the sources and the state that the ledger had at the same pass.
     pub fn take(
         &mut self,
         RouteContext { route, control, now }: RouteContext<'_>,
@@ -223,7 +223,7 @@ impl Sources {
         };
         let last = self.last.replace(seen);
         let news = self.news(seen.newest, last.map(|last| [last.newest; 2]));
-        // A fact that was accepted and replaced between two looks is new, though the newest evidence is another.
+        // A fact that was accepted and replaced between two passes is new, though the newest evidence is another.
         let of_fact = self.news(seen.fact, last.map(|last| [last.newest, last.fact]));
         let against = Against::of(control, news, of_fact);
         for (source, report) in &reading.0 {
@@ -256,7 +256,7 @@ impl Sources {
         self.own = Some(event);
     }
 
-    /// What is new about evidence, given what was known of it at the last look.
+    /// What is new about evidence, given what was known of it at the last pass.
     fn news(&self, now: Option<EventKey>, known: Option<[Option<EventKey>; 2]>) -> News {
         match known {
             Some(known) if now.is_some() && !known.contains(&now) => {
@@ -304,7 +304,7 @@ impl Sources {
         let Some((newest, known)) = heard.newest else {
             return together;
         };
-        let moves = newest.reach != MoveMode::Swap || heard.route.policy.role == Role::Readers;
+        let moves = newest.move_mode != MoveMode::Swap || heard.route.policy.role == Role::Readers;
         if moves {
             return together;
         }
@@ -321,7 +321,7 @@ impl Sources {
     }
 }
 
-/// What is heard at a look, with what it is held against.
+/// The reports of a pass, with what they are compared with.
 #[derive(Clone, Copy)]
 struct Heard<'a> {
     route: &'a Route,

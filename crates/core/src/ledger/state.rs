@@ -9,11 +9,11 @@ use crate::ledger::lease::Lease;
 use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::model::ids::{Generation, Hash, TransitionId};
 use crate::model::names::RouteName;
-use crate::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
+use crate::model::outcome::{IN_PROGRESS_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use crate::model::route::Route;
 use crate::model::time::Timestamp;
 
-/// A route and its state, and when they are looked at.
+/// A route, its state, and the time of a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteContext<'a> {
     /// The route, as configured.
@@ -24,7 +24,7 @@ pub struct RouteContext<'a> {
     pub now: Timestamp,
 }
 
-/// The part of a route's state that decisions look at.
+/// The part of a route's state that decisions read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// The fencing token of every ledger write.
@@ -34,19 +34,19 @@ pub struct Assignment {
     /// Where it should point. Set with the intent, before any call, and kept when the attempt fails: what
     /// was announced orders what comes after.
     pub desired: Option<Desired>,
-    /// Newer evidence that a safety rule holds back. It moves the route when the rule no longer does.
+    /// Newer evidence that a safety rule holds. It moves the route once the rule is lifted.
     pub waiting: Option<Desired>,
-    /// When a failover was last said to have failed: one that started before outranks the sources no longer.
+    /// When a failover was last reported as failed: one that started before no longer outranks the sources.
     pub require_reading: Option<Timestamp>,
-    /// What holds the route back.
+    /// The holds.
     pub safety: Safety,
-    /// The last move, while its effect is still to be seen.
-    pub follow: Option<HealthWatch>,
+    /// The last move, while its effect is awaited.
+    pub health_watch: Option<HealthWatch>,
     /// The event with which the discovery sources of some worker have agreed since it was accepted (I3). While it is not
     /// the newest one, a source that contradicts that may just be lagging ([`crate::ledger::sources`]).
     pub agreed_with: Option<EventKey>,
-    /// What had happened, by the evidence that the newest one replaced, where that itself tells of nothing that
-    /// happened: a failover that starts, or an order, makes no source newer (I3).
+    /// What had happened, by the evidence that the newest one replaced, where that is no fact itself:
+    /// a failover that starts, or a command, makes no source newer (I3).
     pub replaced_fact: Option<Fact>,
     /// The newest event that could not be acted on (I9).
     pub unresolved_event: Option<UnresolvedEvent>,
@@ -55,7 +55,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The newest evidence that the route knows of, applied or held back: nothing that is not newer is news.
+    /// The newest evidence that the route knows of, applied or held. Only newer evidence moves it.
     #[must_use]
     pub fn newest(&self) -> Option<&Desired> {
         [self.desired.as_ref(), self.waiting.as_ref()]
@@ -100,7 +100,7 @@ pub struct ChainHead {
 pub struct RouteState {
     /// Which route.
     pub route: RouteName,
-    /// What decisions look at.
+    /// What decisions read.
     pub control: Assignment,
     /// Where its chain ends. Every committed record moves it, so it serves as the version of the state.
     pub chain: ChainHead,
@@ -130,7 +130,7 @@ pub struct EventEntry {
     pub source_arn: Option<String>,
     /// When it was first seen.
     pub first_seen: Timestamp,
-    /// The attempt that last took it in hand.
+    /// The last attempt at it.
     pub transition: TransitionId,
     /// How many attempts have begun.
     pub attempts: u32,
@@ -142,18 +142,18 @@ impl EventEntry {
     /// Of the event that a route points by: whether a message is on its way that will move the route, its own or
     /// that of the newer evidence which was received behind it, superseded it, and has yet to begin.
     #[must_use]
-    pub fn is_in_hand(&self, now: Timestamp) -> bool {
+    pub fn is_in_progress(&self, now: Timestamp) -> bool {
         let left_for = match self.settled {
-            None => IN_HAND_FOR,
+            None => IN_PROGRESS_FOR,
             Some(Outcome::Superseded) => LEFT_TO_NEWER_FOR,
             Some(_) => return false,
         };
         now.since(self.transition.began()) < left_for
     }
 
-    /// The same of one that newer evidence in the same hand superseded: it will not move the route itself.
+    /// The same of one that newer evidence of the same receive superseded: it will not move the route itself.
     #[must_use]
     pub fn is_left_to_newer(&self, now: Timestamp) -> bool {
-        self.settled == Some(Outcome::Superseded) && self.is_in_hand(now)
+        self.settled == Some(Outcome::Superseded) && self.is_in_progress(now)
     }
 }

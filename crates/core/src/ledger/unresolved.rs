@@ -2,7 +2,7 @@
 //! contradict it or cannot tell.
 //!
 //! Both are part of the route's state, so that every reader of the state shows them, after any restart and from any
-//! process. Nothing is "in-sync" while one of them stands. How it is judged says [`crate::status::health`].
+//! process. Nothing is "in-sync" while one of them stands. [`crate::status::health`] assesses it.
 
 use crate::evidence::desired::Desired;
 use crate::evidence::event::EventKey;
@@ -23,23 +23,23 @@ pub struct UnresolvedEvent {
     pub since: Timestamp,
     /// The instance that it names, if it names one.
     pub names: Option<InstanceId>,
-    /// How it was settled; nothing while its message comes back.
+    /// Its outcome; nothing while its message comes back.
     pub outcome: Option<Outcome>,
     /// Why it could not be acted on.
     pub reason: Reason,
-    /// The same in words, with what to do.
+    /// The reason as text, with what to do.
     pub note: String,
 }
 
 /// What an unresolved event waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaits {
-    /// For somebody who resolves it: it is settled, and nobody delivers it again.
-    APerson,
+    /// For an operator who resolves it: it is processed, and not delivered again.
+    Operator,
     /// For the address of its instance.
-    ItsAddress,
-    /// For its turn at the load balancer, or for the pace of moves.
-    ItsTurn,
+    Address,
+    /// For the load balancer's quota, or for the pace of moves.
+    Quota,
 }
 
 impl UnresolvedEvent {
@@ -53,18 +53,18 @@ impl UnresolvedEvent {
     #[must_use]
     pub fn awaits(&self) -> Awaits {
         match self.outcome {
-            Some(_) => Awaits::APerson,
-            None if self.reason == Reason::AddressUnavailable => Awaits::ItsAddress,
-            None => Awaits::ItsTurn,
+            Some(_) => Awaits::Operator,
+            None if self.reason == Reason::AddressUnavailable => Awaits::Address,
+            None => Awaits::Quota,
         }
     }
 
-    /// Whether its message is still expected, and will move the route: nobody else has to meanwhile.
+    /// Whether its message is still expected and will move the route, so that nothing else has to.
     #[must_use]
     pub fn comes_back(&self, now: Timestamp) -> bool {
         match self.awaits() {
-            Awaits::APerson => false,
-            Awaits::ItsAddress | Awaits::ItsTurn => now.since(self.since) < LEFT_TO_NEWER_FOR,
+            Awaits::Operator => false,
+            Awaits::Address | Awaits::Quota => now.since(self.since) < LEFT_TO_NEWER_FOR,
         }
     }
 }
@@ -74,7 +74,7 @@ impl UnresolvedEvent {
 pub struct SourceConflict {
     /// Since when, by the clock of the process that saw it.
     pub since: Timestamp,
-    /// In a word.
+    /// Why, for programs.
     pub reason: Reason,
     /// What each source says, and what is done about it.
     pub note: String,
@@ -83,7 +83,7 @@ pub struct SourceConflict {
 }
 
 impl SourceConflict {
-    /// Whether a move leaves it as it is: no move mends the route's map.
+    /// Whether a move leaves it as it is: no move repairs the route's map.
     #[must_use]
     pub fn outlasts_a_move(&self) -> bool {
         self.reason == Reason::MapDiffers

@@ -1,4 +1,4 @@
-//! The identifiers that everything is told apart by: hashes, transitions, workers, generations.
+//! Identifiers: hashes, transitions, workers, generations.
 
 use std::fmt;
 

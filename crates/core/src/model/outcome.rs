@@ -1,4 +1,4 @@
-//! How an attempt can end, and what becomes of its message.
+//! How an attempt can end, and what happens to its message.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub enum Outcome {
     Registered,
     /// Newer evidence already moved the route.
     Superseded,
-    /// The event was settled before.
+    /// The event was processed before.
     Duplicate,
-    /// The event is none that moves a route.
+    /// The event moves no route.
     Ignored,
-    /// The event asks for what may not be done.
+    /// The event or command is not allowed.
     Rejected,
     /// The route is paused.
     Paused,
@@ -35,20 +35,20 @@ pub enum Outcome {
 
 named!(Outcome);
 
-/// What becomes of a message.
+/// What happens to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Disposition {
-    /// Its event is settled: delete it.
+    /// Its event is processed: delete it.
     Delete,
     /// It needs a person: move it to the dead-letter queue.
     DeadLetter,
-    /// It is not settled yet: let it come back after this long, and hold its group back until then.
+    /// It is not processed yet: it comes back after this long, and blocks its FIFO group until then.
     RetryAfter(Duration),
 }
 
 impl Disposition {
-    /// What becomes of a message of which two things are asked, each for a route of its own. It comes back as early as
-    /// either asks: who is early keeps its place in the line, and who is late keeps its clients waiting.
+    /// The disposition of a message that concerns two routes. It comes back at the earlier time: an early one keeps its
+    /// place in the quota queue, and a late one keeps clients waiting.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -59,8 +59,8 @@ impl Disposition {
 }
 
 impl Outcome {
-    /// What becomes of the message whose event ended so. What needs a person goes to the dead-letter queue,
-    /// where an alarm waits; everything else is done with.
+    /// The disposition of a message whose event ended so. What needs a person goes to the dead-letter queue, which has an
+    /// alarm; everything else is deleted.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         match self {
@@ -83,16 +83,16 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause after a failed attempt.
 pub const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
-/// The longest time for which a message is away that waits for its turn or for the pace of moves. Newer evidence for the
+/// The longest time for which a message is away that waits for quota or for the pace of moves. Newer evidence for the
 /// route waits behind it in its group, and is received with it when it comes back.
 pub const AWAY_MOST: Duration = Duration::from_mins(1);
 
 /// For how long after its last attempt an event that has moved nothing yet is left to its message: the longest time
 /// between two deliveries, twice over, by the clocks of two workers.
-pub const IN_HAND_FOR: Duration = AWAY_MOST.saturating_mul(2).saturating_add(CLOCK_SKEW_MAX);
+pub const IN_PROGRESS_FOR: Duration = AWAY_MOST.saturating_mul(2).saturating_add(CLOCK_SKEW_MAX);
 
 /// For how long an event that was superseded before it had moved anything is left to the newer one, which may have to
-/// wait for its turn several times before it begins. After that the route's ledger is believed again.
+/// wait for quota several times before it begins. After that the ledger's state counts again.
 pub const LEFT_TO_NEWER_FOR: Duration = Duration::from_mins(15);
 
 /// How long to wait after the `attempt`th attempt failed: doubling from one second, at most thirty, less up

@@ -1,4 +1,4 @@
-//! How a route may be moved: by whose word, how soon, and what holds it back.
+//! How a route may be moved: by which sources, how soon, and under which safety rules.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub enum ServingWhen {
     Registered,
 }
 
-/// Whether the addresses of a map of an events-only route are compared with those that the instances have.
+/// Whether the instance map of an events-only route is compared with the instances' addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MapCheck {
     /// With DNS where there is an endpoint, else with RDS.
@@ -70,9 +70,9 @@ pub struct Policy {
     pub database: Database,
     /// Which of its members stand in the group.
     pub role: Role,
-    /// Whom to ask about the writer; empty for the map of an events-only route alone.
+    /// The discovery sources of the writer; empty for an events-only route.
     pub discovery: BTreeSet<DiscoverySource>,
-    /// With whom the map of a route that asks nobody is compared.
+    /// What the instance map of an events-only route is compared with.
     pub map_check: MapCheck,
     /// The endpoint whose name [`DiscoverySource::Dns`] reads.
     pub endpoint: Option<String>,
@@ -94,12 +94,12 @@ pub struct Policy {
 /// after a failover (Multi-AZ instances "typically 60-120 seconds"; RDS User Guide, "Failing over").
 pub const TRUST_EVENT: Duration = Duration::from_mins(3);
 
-/// From what age on an event is no news any more but a reason to ask.
+/// From what age on an event no longer moves a route but requires a reading.
 pub const EVIDENCE_AGE_MAX: Duration = Duration::from_mins(15);
 
-/// The same where there is nobody to ask. SQS keeps a message for 14 days at most, and a failover may wait in the queue
-/// for as long as nobody works: what moved on before that did not come straight from RDS (an archive, a file, a message
-/// that was put back), and says nothing of who writes now.
+/// The same for a route without sources. SQS keeps a message for 14 days at most, and a failover may wait in the queue
+/// while no worker runs. Anything older did not come straight from RDS (an archive, a file, a message that was put
+/// back), and does not say who the writer is now.
 pub const EVIDENCE_AGE_MAX_OF_EVENTS_ALONE: Duration = Duration::from_hours(14 * 24);
 
 /// How long a target may take to serve. AWS Support says 3 to 5 minutes for a registration
@@ -126,8 +126,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// From what age on an event moves nothing. Who has sources asks them then; who has none refuses the event, and a
-    /// person has to say whether it still holds.
+    /// From what age on an event moves nothing. A route with sources then requires a reading. A route without rejects
+    /// the event, and an operator decides.
     #[must_use]
     pub fn evidence_age_limit(&self) -> Duration {
         self.evidence_age_max.unwrap_or(if self.discovery.is_empty() {
@@ -142,7 +142,7 @@ impl Policy {
 /// one more stops it.
 pub const FLAP_MOVES_MAX: u32 = 5;
 
-/// Whom a route asks about its writer. A route that asks nobody has its map of an events-only route alone.
+/// A discovery source: how the current writer is found. A route without one has its events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::EnumString, strum::Display)]
 #[strum(serialize_all = "lowercase")]

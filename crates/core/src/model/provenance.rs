@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::ids::Hash;
 
-/// The longest name. It is that of a `DynamoDB` table, from whose name it is taken where nobody gives one;
+/// The longest name. It is that of a `DynamoDB` table, from whose name it is taken if the configuration gives none;
 /// a dimension of `CloudWatch` may have 1,024 characters.
 const NAME_LENGTH_MAX: usize = 255;
 

@@ -120,7 +120,7 @@ pub struct Route {
     pub exclusive: bool,
     /// What a started failover does.
     pub on_started: OnStarted,
-    /// By whose word it moves, and what holds it back.
+    /// Its sources and safety rules.
     pub policy: Policy,
 }
 

@@ -40,7 +40,7 @@ fn is_resource(text: &str) -> bool {
 
 /// The ARN of what an event is about: `arn:aws:rds:us-east-1:123456789012:cluster:aurora-source`.
 ///
-/// One that was put together from EventBridge's envelope lacks the partition, or more; what nobody said is empty in
+/// One that was put together from EventBridge's envelope lacks the partition, or more; an unknown part is empty in
 /// its text, as in `arn::rds:us-east-1:123456789012:cluster:aurora-source`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceArn {
@@ -67,7 +67,7 @@ impl SourceArn {
         Err(invalid(text))
     }
 
-    /// Reads an ARN in which what nobody said is empty, as records have it.
+    /// Reads an ARN in which an unknown part is empty, as records have it.
     ///
     /// # Errors
     /// When it is no ARN of RDS.
@@ -94,7 +94,7 @@ impl SourceArn {
         }
     }
 
-    /// What EventBridge's envelope says about a source whose ARN is not told. The partition is not in it. `None` when
+    /// What EventBridge's envelope says about a source whose ARN is missing. The partition is not in it. `None` when
     /// it says nothing, or the kind is none that a route can follow.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub enum TargetHealth {
     /// back to `Healthy` if it recovers: a demoted writer that restarts as a reader does just that.
     #[strum(serialize = "unhealthy.draining")]
     UnhealthyDraining,
-    /// The group is not used by a listener, or the target is not registered (the reason tells).
+    /// The group is not used by a listener, or the target is not registered (the reason says which).
     Unused,
     /// Deregistering.
     Draining,

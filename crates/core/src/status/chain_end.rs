@@ -1,7 +1,7 @@
 //! Whether the newest row of a route's audit is the record that the route's state calls its head.
 //!
-//! Both are written in one transaction. They differ only after somebody restored or deleted one of the two tables, or
-//! wrote a row of his own.
+//! One transaction writes both. They differ only after a person restored or deleted one of the two tables, or wrote a
+//! row by hand.
 
 use crate::ledger::chain::BrokenChain;
 use crate::ledger::state::ChainHead;
@@ -34,8 +34,8 @@ impl EndRows {
         self.newest_first.first().copied()
     }
 
-    /// Whether the rows were read down to the one after this.
-    fn reach(&self, seq: u64) -> bool {
+    /// Whether every row after `seq` was read.
+    fn covers(&self, seq: u64) -> bool {
         let oldest = self.newest_first.last();
         !self.more || oldest.is_some_and(|row| row.seq <= seq.saturating_add(1))
     }
@@ -61,13 +61,13 @@ pub enum Continuation {
     NotRead,
 }
 
-/// The newest row of a route's audit, held against the head in its state.
+/// The newest row of a route's audit, compared with the head in its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ChainEnd {
     /// They are the same record, or there is neither.
     Matches,
-    /// Rows stand after the head: the state was restored to an earlier point or deleted, or somebody wrote rows.
+    /// Rows stand after the head: the state was restored to an earlier point or deleted, or rows were written by hand.
     #[strum(serialize = "records_beyond_head")]
     RowsBeyond {
         /// The head's number; absent if the route has no state.
@@ -112,7 +112,7 @@ impl ChainEnd {
         if rows.newest().is_none_or(is_head) { Self::Matches } else { Self::OtherRecord { seq: newest } }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether nothing differs.
     #[must_use]
     pub fn matches(&self) -> bool {
         *self == Self::Matches
@@ -129,19 +129,13 @@ impl ChainEnd {
         }
     }
 
-    /// In one word, for programs.
+    /// The name that programs read.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         self.into()
     }
 
-    /// Whether the worker continues this chain without a person.
-    #[must_use]
-    pub fn mends_itself(&self) -> bool {
-        matches!(self, Self::RowsBeyond { rows: Continuation::Follows, .. })
-    }
-
-    /// What differs, and since what; nothing if they match.
+    /// What differs and the likely cause; nothing if they match.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
         Some(match self {
@@ -174,7 +168,7 @@ impl ChainEnd {
                  to an earlier point, or records were deleted"
             ),
             Self::OtherRecord { seq } => format!(
-                "record {seq} is not the one that the route's state ends with (its hash differs): somebody replaced \
+                "record {seq} is not the one that the route's state ends with (its hash differs): a person replaced \
                  it, or restored one of the two tables"
             ),
         })
@@ -191,7 +185,7 @@ impl ChainEnd {
                     "nothing: the worker continues after the newest record by itself".to_owned()
                 }
                 Continuation::BreaksAt(seq) => format!(
-                    "look at the record (`writerlink audit show {route}/{seq}`); {adopt} lets the route go on after it"
+                    "read the record (`writerlink audit show {route}/{seq}`); {adopt} lets the route go on after it"
                 ),
                 Continuation::NotRead => format!(
                     "`writerlink audit verify {route}` reads all of them; if it finds one that does not continue the \
@@ -204,23 +198,23 @@ impl ChainEnd {
         })
     }
 
-    /// How a route stands whose chain ends like this; nothing if they match (I9).
+    /// The assessment of a route whose chain ends like this; nothing if they match (I9).
     #[must_use]
-    pub fn judgement(&self, route: &RouteName) -> Option<Assessment> {
-        let standing = match self {
+    pub fn assessment(&self, route: &RouteName) -> Option<Assessment> {
+        let health = match self {
             Self::RowsBeyond { rows: Continuation::BreaksAt(_), .. } => RouteHealth::OutOfSync,
             Self::Matches | Self::RowsBeyond { .. } | Self::RowsMissing { .. } | Self::OtherRecord { .. } => {
                 RouteHealth::Unknown
             }
         };
         let (difference, remedy) = (self.difference()?, self.remedy(route)?);
-        Some(Assessment::new(standing, format!("{difference}; to do: {remedy}")))
+        Some(Assessment::new(health, format!("{difference}; to do: {remedy}")))
     }
 }
 
 /// Whether the rows after the head follow it.
 fn continuation(head: ChainHead, rows: &EndRows) -> Continuation {
-    if !rows.reach(head.seq) {
+    if !rows.covers(head.seq) {
         return Continuation::NotRead;
     }
     let mut at = head;

@@ -1,7 +1,7 @@
-//! Whether a route is where it should be, judged from what was read of it.
+//! Whether a route is in sync, assessed from what was read of it.
 //!
-//! Nobody is asked here, and nothing is repaired: this is the word for people. The timer judges by the same plan
-//! ([`crate::actuation::plan`], [`crate::actuation::weights`]), and by its sources besides.
+//! This is the state that people see. It makes no call. The reconcile pass compares with the same plans
+//! ([`crate::actuation::plan`], [`crate::actuation::weights`]) and reads the discovery sources too.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::actuation::plan::plan;
 use crate::actuation::relay;
 use crate::actuation::relay::RelayReport;
 use crate::actuation::weights::{ObservedListener, warm_targets};
-use crate::decision::holds::unless_held_back;
+use crate::decision::holds::hold_or_move;
 use crate::decision::verdict::Decision;
 use crate::evidence::desired::Desired;
 use crate::ledger::lease::{Acquire, acquire};
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::ledger::unresolved::{Awaits, UnresolvedEvent};
 use crate::model::names::InstanceId;
-use crate::model::outcome::IN_HAND_FOR;
+use crate::model::outcome::IN_PROGRESS_FOR;
 use crate::model::reason::Reason;
 use crate::model::route::{Relay, Route, Weighted};
 use crate::model::target::{MoveMode, ObservedTarget, TargetHealth};
@@ -25,35 +25,35 @@ use crate::model::time::Timestamp;
 use crate::named::named;
 use crate::status::last_move::LastMove;
 
-/// How a route stands, in a word.
+/// The state of a route, as published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[derive(strum::VariantArray, strum::IntoStaticStr, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub enum RouteHealth {
-    /// It points where it should, and its target serves.
+    /// Actual is desired, and the target serves.
     InSync,
-    /// It is on its way there.
+    /// A move is in progress, or the load balancer is still applying one.
     Converging,
-    /// It does not point there, and a person or a safety rule holds it.
+    /// Actual differs from desired, and a person or a safety rule holds the route.
     Held,
-    /// It does not point there, or its target does not serve, and nobody is at it right now.
+    /// Actual differs from desired, or the target does not serve, and nothing is in progress.
     OutOfSync,
-    /// Not enough is known to tell.
+    /// Too little could be read.
     Unknown,
 }
 named!(RouteHealth without parse);
 
-/// How a route stands, and why that is said.
+/// The state of a route, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
-    /// In a word.
+    /// The state.
     pub health: RouteHealth,
     /// Why, with the values that were compared.
     pub why: String,
 }
 
 impl Assessment {
-    /// A judgement.
+    /// An assessment with its reason.
     #[must_use]
     pub fn new(health: RouteHealth, why: impl Into<String>) -> Self {
         let why = why.into();
@@ -62,7 +62,7 @@ impl Assessment {
 }
 
 impl RouteHealth {
-    /// Which of two words about one route is said: the one that asks for more.
+    /// Of two states of one route the graver one is shown.
     fn gravity(self) -> u8 {
         match self {
             Self::InSync => 0,
@@ -75,10 +75,10 @@ impl RouteHealth {
 }
 
 impl Assessment {
-    /// Both judgements of one route as one: the graver word, and this one's reason first.
+    /// Two assessments of one route as one: the graver state, and this one's reason first.
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
-        if other.health == RouteHealth::InSync || other.why == NOBODY_KNOWS {
+        if other.health == RouteHealth::InSync || other.why == NO_EVENT_YET {
             return self;
         }
         let health = if other.health.gravity() > self.health.gravity() { other.health } else { self.health };
@@ -87,7 +87,7 @@ impl Assessment {
     }
 }
 
-/// What the load balancer shows of a route, as far as it could be read.
+/// The actual state of a route at the load balancer, as far as it could be read.
 #[derive(Clone, Copy, Debug)]
 pub enum ActualState<'a> {
     /// The rows of its group.
@@ -100,73 +100,71 @@ pub enum ActualState<'a> {
     Nothing,
 }
 
-/// Judges a route by its state in the ledger (`None` if the ledger has never seen it), by what the load balancer
-/// shows, and by its last move as far as that is known. What is unresolved keeps a route from standing right,
-/// whatever its group holds (I9).
+/// Assesses a route by its state in the ledger (`None` if the ledger has none), by the load balancer's actual state,
+/// and by its last move if that is known. A route with something unresolved is never in sync, whatever its group
+/// holds (I9).
 #[must_use]
-pub fn judge(
+pub fn assess(
     route: &Route,
     control: Option<&Assignment>,
     shown: ActualState<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
 ) -> Assessment {
-    let found = held_against(route, control, shown, last, now);
+    let found = compare_actual(route, control, shown, last, now);
     match control.and_then(|control| unresolved(route, control, now)) {
         None => found,
         Some(open) => open.and(&found),
     }
 }
 
-/// The same by what the load balancer shows alone.
-fn held_against(
+/// The assessment by the load balancer's actual state alone.
+fn compare_actual(
     route: &Route,
     control: Option<&Assignment>,
     shown: ActualState<'_>,
     last: Option<&LastMove>,
     now: Timestamp,
 ) -> Assessment {
-    let known = control.and_then(|control| Some((control, goal(control, now)?)));
-    let Some((control, goal)) = known else {
-        return Assessment::new(RouteHealth::Unknown, NOBODY_KNOWS);
+    let known = control.and_then(|control| Some((control, desired_target(control, now)?)));
+    let Some((control, desired)) = known else {
+        return Assessment::new(RouteHealth::Unknown, NO_EVENT_YET);
     };
-    if let Some(moving) = in_hand(control, goal, now) {
+    if let Some(moving) = move_in_progress(control, desired, now) {
         return moving;
     }
     let found = match shown {
         ActualState::Nothing => {
-            let why =
-                format!("it should point at {}; what the load balancer has could not be read", place(goal));
+            let why = format!("desired: {}; actual: could not be read", place(desired));
             return Assessment::new(RouteHealth::Unknown, why);
         }
-        ActualState::Group(rows) => found_in_group(route, goal, rows),
-        ActualState::Weighted(weighted, scene) => found_in_scene(route, weighted, goal, scene),
+        ActualState::Group(rows) => found_in_group(route, desired, rows),
+        ActualState::Weighted(weighted, scene) => found_in_listener(route, weighted, desired, scene),
         ActualState::Relays(relay, reports) => {
-            return found_at_relays(RouteContext { route, control, now }, (relay, reports), goal);
+            return found_at_relays(RouteContext { route, control, now }, (relay, reports), desired);
         }
     };
     match found {
-        Found::Differs(how) => differs(RouteContext { route, control, now }, goal, &how, last),
+        Found::Differs(how) => differs(RouteContext { route, control, now }, desired, &how, last),
         Found::Unread(instance) => {
             let why = format!("the target group of {instance} could not be read");
             Assessment::new(RouteHealth::Unknown, why)
         }
-        Found::There(rows) => there(route, control, goal, rows, now),
+        Found::There(rows) => there(route, control, desired, rows, now),
     }
 }
 
-/// Said wherever the ledger knows nothing of a route.
-pub const NOBODY_KNOWS: &str =
-    "nothing has moved this route yet, so nobody knows where it should point; an event will say";
+/// The reason wherever the ledger has no evidence for a route.
+pub const NO_EVENT_YET: &str = "no event yet, so the desired target is unknown; the first event names it";
 
-/// What of a route's state is unresolved, whatever the load balancer shows: an event that could not be acted on, and
-/// discovery sources that contradict what is desired (I9). Every reader of the state asks this.
+/// What of a route's state is unresolved, whatever the load balancer has: an event that could not be acted on, and
+/// discovery sources that contradict the desired target (I9). Every reader of the state calls this.
 #[must_use]
 pub fn unresolved(route: &Route, control: &Assignment, now: Timestamp) -> Option<Assessment> {
     let event = control.unresolved_event.as_ref();
     let event = event.map(|event| open_event(route, control, event, now));
     let conflict = control.source_conflict.as_ref().map(|conflict| {
-        // Of sources that contradict an event nobody knows yet who is right; of a map that is out of date one does.
+        // Sources that contradict an event may be the stale side. A map that differs is always wrong.
         let health =
             if conflict.reason == Reason::MapDiffers { RouteHealth::OutOfSync } else { RouteHealth::Unknown };
         Assessment::new(health, conflict.note.clone())
@@ -177,26 +175,26 @@ pub fn unresolved(route: &Route, control: &Assignment, now: Timestamp) -> Option
     }
 }
 
-/// Whether something about a route is unresolved so that it counts among those that diverged. An event that waits for
-/// its turn does not, as long as its message is expected: the line moves on by itself.
+/// Whether the route counts as unresolved. An event that waits for quota does not, as long as its message is expected:
+/// the queue moves on without a person.
 #[must_use]
 pub fn is_open(control: &Assignment, now: Timestamp) -> bool {
     let event = control.unresolved_event.as_ref();
-    let in_line = |event: &&UnresolvedEvent| event.awaits() == Awaits::ItsTurn && event.comes_back(now);
-    control.source_conflict.is_some() || event.is_some_and(|event| !in_line(&event))
+    let queued = |event: &&UnresolvedEvent| event.awaits() == Awaits::Quota && event.comes_back(now);
+    control.source_conflict.is_some() || event.is_some_and(|event| !queued(&event))
 }
 
 fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now: Timestamp) -> Assessment {
     let (awaits, at, note) = (event.awaits(), event.at, &event.note);
-    let under_way = match awaits {
-        Awaits::APerson => false,
-        Awaits::ItsAddress => now.since(event.since) < IN_HAND_FOR,
-        Awaits::ItsTurn => event.comes_back(now),
+    let in_progress = match awaits {
+        Awaits::Operator => false,
+        Awaits::Address => now.since(event.since) < IN_PROGRESS_FOR,
+        Awaits::Quota => event.comes_back(now),
     };
-    let goal = goal(control, now).map(|goal| &goal.instance);
+    let desired = desired_target(control, now).map(|desired| &desired.instance);
     let health = match &event.names {
-        _ if under_way => RouteHealth::Converging,
-        Some(named) if goal != Some(named) => RouteHealth::OutOfSync,
+        _ if in_progress => RouteHealth::Converging,
+        Some(named) if desired != Some(named) => RouteHealth::OutOfSync,
         Some(_) | None => RouteHealth::Unknown,
     };
     // Most notes name the instance already.
@@ -204,11 +202,11 @@ fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now:
     let named = named.filter(|named| !note.contains(named.as_str()));
     let named = named.map_or_else(String::new, |named| format!(" names {named} and"));
     let what = match awaits {
-        Awaits::APerson => "could not be acted on",
-        Awaits::ItsAddress => "waits for its address",
-        Awaits::ItsTurn => "waits for its turn",
+        Awaits::Operator => "could not be acted on",
+        Awaits::Address => "waits for its address",
+        Awaits::Quota => "waits for its turn",
     };
-    let remedy = if under_way {
+    let remedy = if in_progress {
         String::new()
     } else {
         let name = &route.name;
@@ -220,39 +218,39 @@ fn open_event(route: &Route, control: &Assignment, event: &UnresolvedEvent, now:
     Assessment::new(health, why)
 }
 
-/// Where the route should point: where it is pinned, else by the newest evidence, applied or held back.
+/// The desired target: the pin, else the newest evidence, applied or held.
 #[must_use]
-pub fn goal(control: &Assignment, now: Timestamp) -> Option<&Desired> {
+pub fn desired_target(control: &Assignment, now: Timestamp) -> Option<&Desired> {
     match control.safety.pinned(now) {
         Some(_) => control.desired.as_ref(),
         None => control.newest(),
     }
 }
 
-fn in_hand(control: &Assignment, goal: &Desired, now: Timestamp) -> Option<Assessment> {
+fn move_in_progress(control: &Assignment, desired: &Desired, now: Timestamp) -> Option<Assessment> {
     let lease = control.lease.as_ref()?;
     match acquire(Some(lease), now, Duration::ZERO) {
         Acquire::Free | Acquire::TakeOver => None,
         Acquire::Wait(_) => {
-            let desired = control.desired.as_ref().unwrap_or(goal);
-            let why = format!("{} is moving it to {}", lease.owner, place(desired));
+            let applied = control.desired.as_ref().unwrap_or(desired);
+            let why = format!("{} is moving it to {}", lease.owner, place(applied));
             Some(Assessment::new(RouteHealth::Converging, why))
         }
     }
 }
 
-/// What the load balancer shows, held against where the route should point.
+/// The actual state compared with the desired one.
 enum Found<'a> {
-    /// It is there: the rows in which its target stands.
+    /// They are the same: the rows of the group that has the desired target.
     There(&'a [ObservedTarget]),
-    /// It is not, in these words.
+    /// They differ: how.
     Differs(String),
     /// Nothing differs as far as could be read, but this instance's group could not.
     Unread(InstanceId),
 }
 
-fn found_in_group<'a>(route: &Route, goal: &Desired, rows: &'a [ObservedTarget]) -> Found<'a> {
-    let plan = plan(route, goal, rows);
+fn found_in_group<'a>(route: &Route, desired: &Desired, rows: &'a [ObservedTarget]) -> Found<'a> {
+    let plan = plan(route, desired, rows);
     if plan.is_empty() {
         return Found::There(rows);
     }
@@ -265,40 +263,43 @@ fn found_in_group<'a>(route: &Route, goal: &Desired, rows: &'a [ObservedTarget])
     Found::Differs(missing.chain(extra).collect::<Vec<_>>().join(", "))
 }
 
-fn found_in_scene<'a>(
+fn found_in_listener<'a>(
     route: &Route,
     weighted: &Weighted,
-    goal: &Desired,
-    scene: &'a ObservedListener,
+    desired: &Desired,
+    listener: &'a ObservedListener,
 ) -> Found<'a> {
-    let mut targets = warm_targets(route, weighted, goal, None);
-    targets.retain(|instance, _| scene.rows.contains_key(instance));
-    let missing = scene.missing(route, weighted, goal, &targets);
+    let mut targets = warm_targets(route, weighted, desired, None);
+    targets.retain(|instance, _| listener.rows.contains_key(instance));
+    let missing = listener.missing(route, weighted, desired, &targets);
     if !missing.is_empty() {
         let weights = missing.weights.iter();
         let weights =
-            weights.map(|wanted| format!("the weights are {} and should be {wanted}", scene.weights));
+            weights.map(|wanted| format!("the weights are {} and should be {wanted}", listener.weights));
         let cold = missing.register.iter();
         let cold =
             cold.map(|(instance, target)| format!("{target} is not registered in the group of {instance}"));
         return Found::Differs(weights.chain(cold).collect::<Vec<_>>().join(", "));
     }
     let mut unread = weighted.groups.keys();
-    if let Some(unread) = unread.find(|instance| !scene.rows.contains_key(*instance)) {
+    if let Some(unread) = unread.find(|instance| !listener.rows.contains_key(*instance)) {
         return Found::Unread(unread.clone());
     }
-    scene.rows.get(&goal.instance).map_or(Found::Unread(goal.instance.clone()), |rows| Found::There(rows))
+    listener
+        .rows
+        .get(&desired.instance)
+        .map_or(Found::Unread(desired.instance.clone()), |rows| Found::There(rows))
 }
 
 /// A relay route is where its relays forward to. The ledger's word is theirs within a poll interval.
 fn found_at_relays(
     RouteContext { route, control, now }: RouteContext<'_>,
     (relay, reports): (&Relay, &[RelayReport]),
-    goal: &Desired,
+    desired: &Desired,
 ) -> Assessment {
-    let held = unless_held_back(route, control, goal.clone(), now, &[]);
-    if let (Decision::Hold(_, brake), true) = (held, control.desired.as_ref() != Some(goal)) {
-        let why = format!("it should point at {}; held: {}", place(goal), brake.note);
+    let held = hold_or_move(route, control, desired.clone(), now, &[]);
+    if let (Decision::Hold(_, blocked), true) = (held, control.desired.as_ref() != Some(desired)) {
+        let why = format!("desired: {}; held: {}", place(desired), blocked.note);
         return Assessment::new(RouteHealth::Held, why);
     }
     let live: Vec<&RelayReport> = relay::live(reports, relay, now).collect();
@@ -308,86 +309,85 @@ fn found_at_relays(
         return Assessment::new(RouteHealth::Unknown, why);
     }
     let behind = live.iter().filter_map(|report| match report.routes.get(&route.name) {
-        Some(applied) if applied.instance == goal.instance => None,
+        Some(applied) if applied.instance == desired.instance => None,
         Some(applied) => Some(format!("relay {} forwards to {}", report.relay, applied.instance)),
         None => Some(format!("relay {} has applied nothing", report.relay)),
     });
     let behind: Vec<String> = behind.collect();
     if behind.is_empty() {
-        let why = format!("{} of {} relays forward to {}", live.len(), live.len(), place(goal));
+        let why = format!("{} of {} relays forward to {}", live.len(), live.len(), place(desired));
         return Assessment::new(RouteHealth::InSync, why);
     }
-    let why = format!("it should point at {}: {}", place(goal), behind.join(", "));
-    let moved_at = control.follow.as_ref().map(|watch| watch.moved_at);
+    let why = format!("desired: {}; actual: {}", place(desired), behind.join(", "));
+    let moved_at = control.health_watch.as_ref().map(|watch| watch.moved_at);
     let young = moved_at.is_some_and(|moved_at| now.since(moved_at) < relay.switch_limit);
     Assessment::new(if young { RouteHealth::Converging } else { RouteHealth::OutOfSync }, why)
 }
 
-/// A route that is not where it should be: somebody comes back to it in a moment, something holds it back, or it is
-/// simply wrong.
+/// A route whose actual state differs: held, retried in a moment, or out of sync.
 fn differs(
     RouteContext { route, control, now }: RouteContext<'_>,
-    goal: &Desired,
+    desired: &Desired,
     how: &str,
     last: Option<&LastMove>,
 ) -> Assessment {
-    if let Decision::Hold(_, brake) = unless_held_back(route, control, goal.clone(), now, &[]) {
-        let why = format!("it should point at {}: {how}; held: {}", place(goal), brake.note);
+    if let Decision::Hold(_, blocked) = hold_or_move(route, control, desired.clone(), now, &[]) {
+        let why = format!("desired: {}; actual: {how}; held: {}", place(desired), blocked.note);
         return Assessment::new(RouteHealth::Held, why);
     }
-    let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_HAND_FOR);
+    let retried = last.filter(|last| last.is_retried() && now.since(last.at) < IN_PROGRESS_FOR);
     if let Some(last) = retried {
         let why = format!(
-            "attempt {} to move it to {} failed, and the next one follows: {}",
+            "attempt {} to move it to {} failed and is retried: {}",
             last.attempt,
-            place(goal),
+            place(desired),
             last.note
         );
         return Assessment::new(RouteHealth::Converging, why);
     }
-    let why = format!("it should point at {}: {how}", place(goal));
+    let why = format!("desired: {}; actual: {how}", place(desired));
     Assessment::new(RouteHealth::OutOfSync, why)
 }
 
-/// A route whose calls are all made: what is left is the load balancer's part.
+/// A route whose calls are all made: only the load balancer has work left.
 fn there(
     route: &Route,
     control: &Assignment,
-    goal: &Desired,
+    desired: &Desired,
     rows: &[ObservedTarget],
     now: Timestamp,
 ) -> Assessment {
     if let Some(pin) = control.safety.pinned(now)
-        && pin.target != goal.target
+        && pin.target != desired.target
     {
-        let why = format!("it points at {}, but is pinned to {}", place(goal), pin.instance);
+        let why = format!("desired: pinned to {}; actual: {}", pin.instance, place(desired));
         return Assessment::new(RouteHealth::Held, why);
     }
-    let Some(row) = row_of(goal.target, rows) else {
-        let why = format!("{} is not registered", place(goal));
+    let Some(row) = row_of(desired.target, rows) else {
+        let why = format!("{} is not registered", place(desired));
         return Assessment::new(RouteHealth::OutOfSync, why);
     };
-    let state = told(row);
-    if goal.reach == MoveMode::Register {
+    let state = health_of(row);
+    if desired.move_mode == MoveMode::Register {
         let why = format!(
             "{} is registered ({state}) beside the old one, until the failover completes",
-            place(goal)
+            place(desired)
         );
         return Assessment::new(RouteHealth::Converging, why);
     }
     if serves(route.policy.serving_when, &row.health) {
-        return Assessment::new(RouteHealth::InSync, format!("{} is {state}", place(goal)));
+        return Assessment::new(RouteHealth::InSync, format!("{} is {state}", place(desired)));
     }
-    let follow = control.follow.as_ref().filter(|follow| follow.target == goal.target);
+    let follow = control.health_watch.as_ref().filter(|follow| follow.target == desired.target);
     if may_serve_yet(follow, row, route.policy.serving_limit, now) {
-        let why = format!("{} is registered and does not serve yet: {state}", place(goal));
+        let why = format!("{} is registered and does not serve yet: {state}", place(desired));
         return Assessment::new(RouteHealth::Converging, why);
     }
-    let why = format!("{} does not serve: {state}; {}", place(goal), advice(row.reason.as_deref()));
+    let why = format!("{} does not serve: {state}; {}", place(desired), advice(row.reason.as_deref()));
     Assessment::new(RouteHealth::OutOfSync, why)
 }
 
-/// Whether the load balancer may still be on its way. What was never followed shows it by its state alone.
+/// Whether the target may still become healthy. Without a watch the row's own state decides.
 fn may_serve_yet(
     follow: Option<&HealthWatch>,
     row: &ObservedTarget,
@@ -400,7 +400,7 @@ fn may_serve_yet(
     }
 }
 
-fn told(row: &ObservedTarget) -> String {
+fn health_of(row: &ObservedTarget) -> String {
     match &row.reason {
         Some(reason) => format!("{} ({reason})", row.health.as_str()),
         None => row.health.as_str().to_owned(),

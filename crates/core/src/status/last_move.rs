@@ -11,7 +11,7 @@ use crate::model::reason::{Cause, Reason};
 use crate::model::target::Target;
 use crate::model::time::Timestamp;
 
-/// The last attempt that took the route, and what came of it. An event that moved nothing is none.
+/// The last attempt that took the route's lease, and its result. An event that moved nothing does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastMove {
     /// Which attempt.
@@ -20,15 +20,15 @@ pub struct LastMove {
     pub key: EventKey,
     /// What made it happen.
     pub cause: Cause,
-    /// The how manieth attempt at it.
+    /// The attempt number, from 1.
     pub attempt: u32,
     /// Its newest record.
     pub seq: u64,
-    /// What that tells: begun, deferred, or finished.
+    /// Its kind: begun, deferred, or finished.
     pub kind: RecordKind,
     /// Where to.
     pub to: Option<(InstanceId, Target)>,
-    /// When the evidence was said: what phases are counted from.
+    /// The evidence's own time: phases are counted from it.
     pub said_at: Timestamp,
     /// When its newest record was written.
     pub at: Timestamp,
@@ -36,16 +36,16 @@ pub struct LastMove {
     pub outcome: Option<Outcome>,
     /// Why.
     pub reason: Option<Reason>,
-    /// The same in words.
+    /// The reason as text.
     pub note: String,
     /// What was reached when, in the order of time.
     pub phases: Vec<Phase>,
 }
 
-/// Something that a move reached.
+/// A milestone of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// What, in a word or two.
+    /// Its short name.
     pub name: &'static str,
     /// When.
     pub at: Timestamp,
@@ -61,7 +61,7 @@ impl LastMove {
         let mut records: Vec<&Entry> = newest_first.iter().filter(of_it).map(|r| &r.entry).collect();
         records.reverse();
         let entry = &newest.entry;
-        let told = records.iter().find_map(|entry| entry.told.as_ref());
+        let trigger = records.iter().find_map(|entry| entry.trigger.as_ref());
         Some(Self {
             transition,
             key: entry.event_key,
@@ -70,7 +70,7 @@ impl LastMove {
             seq: newest.seq,
             kind: entry.kind,
             to: entry.desired.clone(),
-            said_at: told.map_or_else(|| transition.began(), RecordedTrigger::at),
+            said_at: trigger.map_or_else(|| transition.began(), RecordedTrigger::at),
             at: entry.at,
             outcome: entry.outcome,
             reason: entry.reason,
@@ -86,7 +86,7 @@ impl LastMove {
     }
 }
 
-/// Whether the record is of an attempt that had the route in hand. One that was put off before it knew where to had
+/// Whether the record is of an attempt that held the route's lease. One that was deferred before it had a target did
 /// not.
 fn took_the_route(entry: &Entry) -> bool {
     match (entry.kind, entry.outcome) {
@@ -119,7 +119,7 @@ const REACHED_BY_CALLS: [(&str, &str); 3] = [
     ("ModifyListener", "weights moved"),
 ];
 
-/// What a record of this kind tells was reached; and, of what comes after the attempt, the name of the way there.
+/// The milestone that a record of this kind shows; and, after the attempt, the name of the span up to it.
 fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
     Some(match kind {
         RecordKind::Started | RecordKind::Resumed => ("announced", None),
@@ -136,7 +136,7 @@ fn reached(kind: RecordKind) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// What the records of one transition, oldest first, tell of what was reached when.
+/// The milestones in the records of one transition, oldest first.
 #[must_use]
 pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
     let mut phases = Vec::new();
@@ -149,7 +149,7 @@ pub fn phases(oldest_first: &[&Entry]) -> Vec<Phase> {
         }
         phases.extend(reached(entry.kind).map(|(name, _)| Phase { name, at: entry.at }));
     }
-    // Stable: what is of one instant stays in the order in which it was told.
+    // Stable: milestones of one instant stay in the order of the records.
     phases.sort_by_key(|phase| phase.at);
     phases
 }
@@ -174,11 +174,10 @@ pub struct PhaseSpan {
 
 /// The parts of one transition, by its records, oldest first; nothing if it has no evidence, or only begun.
 ///
-/// The evidence's time is of another clock than the records' (RDS's, or whoever ordered it): what differs by less than
-/// nothing is nothing.
+/// The evidence's time comes from another clock (RDS's, or the operator's), so a negative span counts as zero.
 #[must_use]
 pub fn spans(oldest_first: &[&Entry]) -> Vec<PhaseSpan> {
-    let said = oldest_first.iter().find_map(|entry| entry.told.as_ref()).map(RecordedTrigger::at);
+    let said = oldest_first.iter().find_map(|entry| entry.trigger.as_ref()).map(RecordedTrigger::at);
     let ends = |entry: &&&Entry| matches!(entry.kind, RecordKind::Finished | RecordKind::Deferred);
     let ended = oldest_first.iter().rfind(ends);
     let (Some(said), Some(first), Some(ended)) = (said, oldest_first.first(), ended) else {

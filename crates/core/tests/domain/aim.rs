@@ -1,13 +1,13 @@
-//! `aim`: where a route should point by the sources' word, and when that is not believed.
+//! `target_state`: where a route should point by the sources' word, and when that is not believed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::decision::goal::{TargetDecision, aim};
+use writerlink_core::decision::goal::{TargetDecision, target_state};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Discovery, Member, Reading, ReadingHistory, STEADY_AFTER_A_MOVE};
-use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use writerlink_core::ledger::holds::{Pin, Safety, Suspension};
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::outcome::Outcome;
@@ -25,25 +25,25 @@ use super::values::{
 /// The aim of a look that happens when the sources are asked. Their answer is newer than the evidence.
 pub(crate) fn aimed(route: &Route, control: &Assignment, seen: &Reading) -> TargetDecision {
     let seen = newer(seen.clone(), control);
-    aim(route, control, key(50), &seen, seen.at)
+    target_state(route, control, key(50), &seen, seen.at)
 }
 
-pub(crate) fn followed(aim: TargetDecision) -> Desired {
-    match aim {
+pub(crate) fn followed(target_state: TargetDecision) -> Desired {
+    match target_state {
         TargetDecision::Follow(desired) => desired,
         other => panic!("expected a move, got {other:?}"),
     }
 }
 
-pub(crate) fn kept(aim: TargetDecision) -> Desired {
-    match aim {
+pub(crate) fn kept(target_state: TargetDecision) -> Desired {
+    match target_state {
         TargetDecision::Keep(desired) => desired,
         other => panic!("expected the route to stay, got {other:?}"),
     }
 }
 
-fn assert_waits(aim: TargetDecision, outcome: Outcome, reason: Reason) -> String {
-    match aim {
+fn assert_waits(target_state: TargetDecision, outcome: Outcome, reason: Reason) -> String {
+    match target_state {
         TargetDecision::Wait(verdict) => {
             assert_eq!((verdict.outcome, verdict.reason), (outcome, reason));
             assert!(!verdict.note.is_empty());
@@ -102,7 +102,7 @@ fn a_route_without_any_event_follows_what_three_readings_say() {
     let once = seen_once(members(2, &[]), second(100));
     assert_eq!(aimed(&asking_route(), &fresh, &once), TargetDecision::Confirm);
     let desired = followed(aimed(&asking_route(), &fresh, &steady(members(2, &[]), second(104))));
-    let expected = Desired { event: key(50), ..self::desired(2, order(104, RANK_TRUTH), key(0)) };
+    let expected = Desired { event: key(50), ..self::desired(2, order(104, RANK_READING), key(0)) };
     assert_eq!(desired, expected);
 }
 
@@ -126,7 +126,7 @@ fn a_single_reading_moves_no_route_and_neither_do_two() {
 
 #[test]
 fn after_a_move_by_sources_the_next_takes_35_seconds_of_agreement() {
-    let control = pointing_at(2, order(1000, RANK_TRUTH));
+    let control = pointing_at(2, order(1000, RANK_READING));
     assert_eq!(STEADY_AFTER_A_MOVE, Duration::from_secs(35));
     let stood_for = |seconds, now: Timestamp| {
         let seen = Reading { stood: Some(Duration::from_secs(seconds)), ..seen_once(members(1, &[]), now) };
@@ -149,16 +149,16 @@ fn a_fresh_event_outranks_sources_and_its_trust_ends_to_the_millisecond() {
     let end = second(1000).plus(TRUST_EVENT);
     let stale = |at| steady(members(1, &[2]), at);
     for at in [second(1000), second(1030), just_before(end)] {
-        let aim = aimed(&asking_route(), &control, &stale(at));
-        assert_eq!(kept(aim).target, target(2), "{at}");
+        let target_state = aimed(&asking_route(), &control, &stale(at));
+        assert_eq!(kept(target_state).target, target(2), "{at}");
     }
-    let aim = aimed(&asking_route(), &control, &stale(end));
-    assert_eq!(followed(aim).target, target(1));
+    let target_state = aimed(&asking_route(), &control, &stale(end));
+    assert_eq!(followed(target_state).target, target(1));
 }
 
 #[test]
 fn what_a_person_ordered_is_trusted_as_long_as_an_event() {
-    let control = pointing_at(2, order(1000, RANK_ORDER));
+    let control = pointing_at(2, order(1000, RANK_COMMAND));
     let against = |at| aimed(&asking_route(), &control, &steady(members(1, &[]), at));
     assert_eq!(kept(against(second(1100))).target, target(2));
     assert_eq!(followed(against(second(1180))).target, target(1));
@@ -186,19 +186,19 @@ fn a_failover_that_failed_ends_the_trust_in_an_earlier_start_of_one() {
     let seen = steady(members(1, &[]), second(1010));
     let failed_at =
         |seconds| Assignment { require_reading: Some(second(seconds)), ..pointing_at(2, order(1000, 1)) };
-    let aim = |control| aimed(&asking_route(), &control, &seen);
-    assert_eq!(followed(aim(failed_at(1001))).target, target(1));
-    assert_eq!(kept(aim(failed_at(1000))).target, target(2));
-    assert_eq!(kept(aim(failed_at(999))).target, target(2));
+    let target_state = |control| aimed(&asking_route(), &control, &seen);
+    assert_eq!(followed(target_state(failed_at(1001))).target, target(1));
+    assert_eq!(kept(target_state(failed_at(1000))).target, target(2));
+    assert_eq!(kept(target_state(failed_at(999))).target, target(2));
 }
 
 #[test]
 fn only_time_ends_the_trust_in_a_completed_failover_or_a_command() {
     let seen = steady(members(1, &[]), second(1010));
-    for rank in [RANK_COMPLETED, RANK_ORDER] {
+    for rank in [RANK_COMPLETED, RANK_COMMAND] {
         let control = Assignment { require_reading: Some(second(1002)), ..pointing_at(2, order(1000, rank)) };
-        let aim = aimed(&asking_route(), &control, &seen);
-        assert_eq!(kept(aim).target, target(2), "{rank}");
+        let target_state = aimed(&asking_route(), &control, &seen);
+        assert_eq!(kept(target_state).target, target(2), "{rank}");
     }
 }
 
@@ -207,7 +207,7 @@ fn a_reading_by_a_lagging_clock_makes_nothing_older_and_is_no_event() {
     let control = Assignment { require_reading: Some(second(1031)), ..pointing_at(2, order(1030, 1)) };
     let seen = steady(members(1, &[]), second(1010));
     let desired = followed(aimed(&asking_route(), &control, &seen));
-    assert_eq!(desired.evidence, order(1030, RANK_TRUTH));
+    assert_eq!(desired.evidence, order(1030, RANK_READING));
 }
 
 #[test]
@@ -221,13 +221,13 @@ fn the_end_of_trust_is_no_reason_to_believe_a_single_reading() {
 fn sources_complete_a_route_that_only_registered_once_the_event_is_old() {
     let mut control = pointing_at(2, order(1000, 1));
     if let Some(desired) = &mut control.desired {
-        desired.reach = MoveMode::Register;
+        desired.move_mode = MoveMode::Register;
     }
     let seen = |at| steady(members(2, &[1]), at);
     let early = kept(aimed(&asking_route(), &control, &seen(second(1010))));
-    assert_eq!(early.reach, MoveMode::Register);
+    assert_eq!(early.move_mode, MoveMode::Register);
     let late = followed(aimed(&asking_route(), &control, &seen(second(1180))));
-    assert_eq!((late.target, late.reach), (target(2), MoveMode::Swap));
+    assert_eq!((late.target, late.move_mode), (target(2), MoveMode::Swap));
 }
 
 // --- sources that cannot tell -----------------------------------------------------------------
@@ -237,8 +237,8 @@ fn witnesses_that_cannot_tell_move_nothing_and_empty_nothing() {
     let unclear = Discovery::Unclear("dns: NXDOMAIN".to_owned());
     for control in [Assignment::default(), pointing_at(2, order(0, 2))] {
         for at in [second(1), second(100_000)] {
-            let aim = aimed(&asking_route(), &control, &steady(unclear.clone(), at));
-            let note = assert_waits(aim, Outcome::Ignored, Reason::SourcesUnclear);
+            let target_state = aimed(&asking_route(), &control, &steady(unclear.clone(), at));
+            let note = assert_waits(target_state, Outcome::Ignored, Reason::SourcesUnclear);
             assert_eq!(note, "dns: NXDOMAIN");
         }
     }
@@ -254,8 +254,8 @@ fn an_address_without_a_name_is_named_by_the_map_or_waited_out() {
     let known = steady(nameless(2), second(1000));
     assert_eq!(followed(aimed(&asking_route(), &control, &known)).instance, instance(2));
     let unknown = steady(nameless(9), second(1000));
-    let aim = aimed(&asking_route(), &control, &unknown);
-    let note = assert_waits(aim, Outcome::Rejected, Reason::UnknownInstance);
+    let target_state = aimed(&asking_route(), &control, &unknown);
+    let note = assert_waits(target_state, Outcome::Rejected, Reason::UnknownInstance);
     assert!(note.contains("10.0.0.9"), "{note}");
 }
 
@@ -266,8 +266,8 @@ fn an_address_outside_the_allowed_ranges_is_never_followed() {
         readers: vec![member(1)],
     };
     let control = pointing_at(1, order(0, 2));
-    let aim = aimed(&asking_route(), &control, &steady(outside, second(1000)));
-    let note = assert_waits(aim, Outcome::Rejected, Reason::AddressNotAllowed);
+    let target_state = aimed(&asking_route(), &control, &steady(outside, second(1000)));
+    let note = assert_waits(target_state, Outcome::Rejected, Reason::AddressNotAllowed);
     assert!(note.contains("192.0.2.7"), "{note}");
 }
 
@@ -276,8 +276,8 @@ fn an_instance_outside_allowed_instances_is_never_followed() {
     let mut route = asking_route();
     route.policy.allowed_instances = Some([instance(1), instance(3)].into());
     let control = pointing_at(1, order(0, 2));
-    let aim = aimed(&route, &control, &steady(members(2, &[1]), second(1000)));
-    let note = assert_waits(aim, Outcome::Rejected, Reason::InstanceNotAllowed);
+    let target_state = aimed(&route, &control, &steady(members(2, &[1]), second(1000)));
+    let note = assert_waits(target_state, Outcome::Rejected, Reason::InstanceNotAllowed);
     assert!(note.contains("db-2"), "{note}");
 }
 
@@ -291,10 +291,10 @@ fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
         ..pointing_at(1, order(500, 2))
     };
     for discovery in [members(1, &[]), Discovery::NoSources, Discovery::Unclear("dns: NXDOMAIN".to_owned())] {
-        let aim = aimed(&asking_route(), &control, &steady(discovery, second(1999)));
-        let desired = followed(aim);
+        let target_state = aimed(&asking_route(), &control, &steady(discovery, second(1999)));
+        let desired = followed(target_state);
         assert_eq!((desired.instance, desired.target), (instance(2), target(2)));
-        assert_eq!(desired.evidence, order(1000, RANK_ORDER));
+        assert_eq!(desired.evidence, order(1000, RANK_COMMAND));
     }
     let expired = aimed(&asking_route(), &control, &steady(Discovery::NoSources, second(2000)));
     assert_eq!(Some(followed(expired)), control.waiting);
@@ -303,16 +303,16 @@ fn a_pin_outranks_events_witnesses_and_what_waits_and_expires() {
 #[test]
 fn a_route_that_stands_where_it_is_pinned_is_only_repaired() {
     let control =
-        Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(2, order(1000, RANK_ORDER)) };
-    let aim = aimed(&asking_route(), &control, &steady(members(1, &[]), second(9000)));
-    assert_eq!(Some(kept(aim)), control.desired);
+        Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(2, order(1000, RANK_COMMAND)) };
+    let target_state = aimed(&asking_route(), &control, &steady(members(1, &[]), second(9000)));
+    assert_eq!(Some(kept(target_state)), control.desired);
 }
 
 #[test]
 fn a_pin_never_makes_evidence_older() {
     let control = Assignment { safety: pinned_to(2, second(1000), None), ..pointing_at(1, order(1005, 2)) };
-    let aim = aimed(&asking_route(), &control, &steady(Discovery::NoSources, second(1010)));
-    assert_eq!(followed(aim).evidence, order(1005, RANK_ORDER));
+    let target_state = aimed(&asking_route(), &control, &steady(Discovery::NoSources, second(1010)));
+    assert_eq!(followed(target_state).evidence, order(1005, RANK_COMMAND));
 }
 
 // --- what waits ---------------------------------------------------------------------------------
@@ -326,8 +326,8 @@ fn held_evidence_moves_the_route_when_nothing_holds_it_any_more() {
         seen_once(members(3, &[]), second(90_000)),
         seen_once(members(1, &[]), second(1010)),
     ] {
-        let aim = aimed(&asking_route(), &control, &seen);
-        assert_eq!(Some(followed(aim)), control.waiting, "{:?}", seen.discovery);
+        let target_state = aimed(&asking_route(), &control, &seen);
+        assert_eq!(Some(followed(target_state)), control.waiting, "{:?}", seen.discovery);
     }
 }
 
@@ -338,7 +338,7 @@ fn witnesses_outrank_what_was_held_back_for_too_long() {
     let seen = steady(members(1, &[]), second(90_000));
     let back = followed(aimed(&asking_route(), &control, &seen));
     assert_eq!(back.target, target(1));
-    assert_eq!(back.evidence, order(90_000, RANK_TRUTH));
+    assert_eq!(back.evidence, order(90_000, RANK_READING));
 }
 
 // --- readers ------------------------------------------------------------------------------------
@@ -354,7 +354,10 @@ fn a_readers_route_holds_the_readers_without_the_writer() {
 #[test]
 fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
     let control = Assignment {
-        desired: Some(Desired { beside: [target(3)].into(), ..desired(2, order(0, RANK_TRUTH), key(1)) }),
+        desired: Some(Desired {
+            additional_targets: [target(3)].into(),
+            ..desired(2, order(0, RANK_READING), key(1))
+        }),
         ..Assignment::default()
     };
     let alone = steady(members(1, &[]), second(1000));
@@ -364,8 +367,8 @@ fn a_readers_route_holds_the_writer_only_when_it_is_alone() {
 
 #[test]
 fn the_reader_that_a_group_is_known_by_stays_its_first_while_it_reads() {
-    let standing = |beside: BTreeSet<_>| Assignment {
-        desired: Some(Desired { beside, ..desired(3, order(0, RANK_TRUTH), key(1)) }),
+    let standing = |additional_targets: BTreeSet<_>| Assignment {
+        desired: Some(Desired { additional_targets, ..desired(3, order(0, RANK_READING), key(1)) }),
         ..Assignment::default()
     };
     let seen = steady(members(1, &[2, 3]), second(1000));
@@ -384,8 +387,8 @@ fn one_reader_that_may_not_stand_in_the_group_holds_the_others_back() {
     let mut route = readers_route();
     route.policy.allowed_instances = Some([instance(1), instance(2)].into());
     let seen = steady(members(1, &[2, 3]), second(1000));
-    let aim = aimed(&route, &Assignment::default(), &seen);
-    assert_waits(aim, Outcome::Rejected, Reason::InstanceNotAllowed);
+    let target_state = aimed(&route, &Assignment::default(), &seen);
+    assert_waits(target_state, Outcome::Rejected, Reason::InstanceNotAllowed);
 }
 
 // --- for any state ------------------------------------------------------------------------------

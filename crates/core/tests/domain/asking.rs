@@ -168,12 +168,12 @@ fn no_event_that_asks_takes_anything_back_but_a_failover_that_failed() {
     for (kind, table) in tables() {
         let asking = table.iter().filter(|(says, _)| *says == Asks);
         for number in asking.flat_map(|(_, numbers)| *numbers) {
-            let ground = Trigger::Event(told(kind, *number, second(5)));
+            let trigger = Trigger::Event(told(kind, *number, second(5)));
             let expected = match (kind, number) {
-                (SourceKind::Cluster, 69) => StateUpdate::Asks(second(5)),
+                (SourceKind::Cluster, 69) => StateUpdate::RequireReading(second(5)),
                 _ => StateUpdate::None,
             };
-            assert_eq!(StateUpdate::of_asking(&ground), expected, "{number} of a {kind}");
+            assert_eq!(StateUpdate::of_asking(&trigger), expected, "{number} of a {kind}");
         }
     }
 }
@@ -256,8 +256,8 @@ fn a_static_map_follows_an_event_for_two_weeks_and_then_refuses_it() {
     };
     assert_eq!(
         refused.note,
-        "the event is 17884800 s old, more than evidence_age_max_seconds = 1209600: after 207 days somebody else may \
-         write, and this route has nobody to ask; if db-2 is the writer, `writerlink swap orders --to db-2`"
+        "the event is 17884800 s old, more than evidence_age_max_seconds = 1209600: after 207 days another instance \
+         may write, and this route has no sources; if db-2 is the writer, `writerlink swap orders --to db-2`"
     );
     let mut strict = route();
     let a_day = Duration::from_hours(24);

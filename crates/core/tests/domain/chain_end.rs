@@ -51,7 +51,6 @@ fn rows_after_the_head_of_a_restored_state_follow_it() {
     for at in 0..7 {
         let end = ChainEnd::of(Some(head(at)), &rows(7));
         assert_eq!(end, beyond(Some(at), 7, Continuation::Follows), "{at}");
-        assert!(end.mends_itself());
     }
 }
 
@@ -69,7 +68,6 @@ fn a_foreign_row_after_the_head_does_not_follow_it() {
         all.newest_first[0].link = link;
         let end = ChainEnd::of(Some(head(5)), &all);
         assert_eq!(end, beyond(Some(5), 6, Continuation::BreaksAt(6)));
-        assert!(!end.mends_itself());
         // Behind rows that do follow it breaks the chain just as well.
         let end = ChainEnd::of(Some(head(3)), &all);
         assert_eq!(end, beyond(Some(3), 6, Continuation::BreaksAt(6)));
@@ -119,7 +117,7 @@ fn another_record_in_the_place_of_the_head_is_told() {
 #[test]
 fn every_difference_has_a_judgement_that_says_what_to_do() {
     let route = RouteName::new("orders").unwrap();
-    assert_eq!(ChainEnd::Matches.judgement(&route), None);
+    assert_eq!(ChainEnd::Matches.assessment(&route), None);
     for (end, standing, adopt) in [
         (beyond(Some(5), 7, Continuation::Follows), RouteHealth::Unknown, false),
         (beyond(None, 7, Continuation::Follows), RouteHealth::Unknown, false),
@@ -128,7 +126,7 @@ fn every_difference_has_a_judgement_that_says_what_to_do() {
         (ChainEnd::RowsMissing { head: 7, newest: 5 }, RouteHealth::Unknown, true),
         (ChainEnd::OtherRecord { seq: 5 }, RouteHealth::Unknown, true),
     ] {
-        let judged = end.judgement(&route).unwrap();
+        let judged = end.assessment(&route).unwrap();
         assert_eq!(judged.health, standing, "{}", judged.why);
         let command = "`writerlink adopt orders --reason TEXT`";
         assert_eq!(judged.why.contains(command), adopt, "{}", judged.why);

@@ -22,7 +22,7 @@ use super::values::{
 
 /// The decision for an instance at its own address, an hour after everything.
 fn decided(route: &Route, control: &Assignment, evidence: &Evidence) -> Decision {
-    let claim = evidence.ground.event().unwrap().claim();
+    let claim = evidence.trigger.event().unwrap().claim();
     let instance = claim.ok().and_then(|claim| claim.instance().cloned());
     let address = instance.and_then(|name| route.instances.get(&name).copied());
     decide(route, control, evidence, address, second(3600))
@@ -122,8 +122,8 @@ fn the_applied_event_is_admitted_again_to_resume_its_own_move() {
 fn what_a_person_hands_in_again_is_let_through_though_it_is_no_news() {
     let mut again = evidence(STARTED, 2, second(10));
     let first = again.key;
-    again.key = first.again(1);
-    assert!(first != again.key && first.again(2) != again.key);
+    again.key = first.for_replay(1);
+    assert!(first != again.key && first.for_replay(2) != again.key);
     let control = pointing_at(2, order(10, 1));
     assert_eq!(moved(decided(&route(), &control, &again)).target, target(2));
 }
@@ -185,10 +185,10 @@ fn an_event_half_a_minute_ahead_does_not_supersede_a_real_failover() {
 fn on_started_register_registers_first_and_swaps_when_it_completed() {
     let started = decided(&registering(), &Assignment::default(), &evidence(STARTED, 2, second(5)));
     let started = moved(started);
-    assert_eq!((started.target, started.reach), (target(2), MoveMode::Register));
+    assert_eq!((started.target, started.move_mode), (target(2), MoveMode::Register));
     let control = Assignment { desired: Some(started), ..Assignment::default() };
     let completed = moved(decided(&registering(), &control, &evidence(COMPLETED, 2, second(40))));
-    assert_eq!((completed.target, completed.reach), (target(2), MoveMode::Swap));
+    assert_eq!((completed.target, completed.move_mode), (target(2), MoveMode::Swap));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn on_started_wait_moves_at_completion_only() {
     );
     assert!(note.contains("db-2"), "{note}");
     let completed = decided(&waiting(), &Assignment::default(), &evidence(COMPLETED, 2, second(5)));
-    assert_eq!(moved(completed).reach, MoveMode::Swap);
+    assert_eq!(moved(completed).move_mode, MoveMode::Swap);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_promoted_previous_primary_moves_back_at_once_whatever_on_started() {
     let back = Evidence::new(&route(), back);
     for route in [route(), registering(), waiting()] {
         let desired = moved(decided(&route, &pointing_at(2, order(10, 1)), &back));
-        assert_eq!((desired.target, desired.reach), (target(1), MoveMode::Swap));
+        assert_eq!((desired.target, desired.move_mode), (target(1), MoveMode::Swap));
     }
 }
 

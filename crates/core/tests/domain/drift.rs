@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use writerlink_core::evidence::drift::{
-    COMPARISONS, Comparisons, Drifted, compared_with, drifted, first_after, told,
+    COMPARISONS, Comparisons, Drifted, compared_with, describe, drifted, first_after,
 };
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::policy::{DiscoverySource, MapCheck};
@@ -68,7 +68,7 @@ fn an_instance_elsewhere_is_drift_and_one_that_was_not_found_is_not() {
 #[test]
 fn the_words_name_the_instance_both_addresses_and_the_remedy() {
     assert_eq!(
-        told(&route(), DiscoverySource::Rds, &[elsewhere(2, 9)]),
+        describe(&route(), DiscoverySource::Rds, &[elsewhere(2, 9)]),
         "rds says that db-2 is at 10.0.0.9, not at 10.0.0.2 as the map says: a failover there would lead clients to the \
          wrong address; correct [route.instances] of route orders and restart the workers"
     );

@@ -34,7 +34,7 @@ fn initial(number: u8) -> ObservedTarget {
 }
 
 fn look(follow: &HealthWatch, observed: &[ObservedTarget], now: Timestamp) -> Option<HealthUpdate> {
-    follow.look(&Policy::default(), observed, now)
+    follow.next_update(&Policy::default(), observed, now)
 }
 
 /// Everything that is said over these looks, as a timer would say it: sign after sign, look after look.
@@ -144,7 +144,7 @@ fn what_is_overdue_says_state_reason_and_what_to_do() {
 fn the_limit_is_the_routes_own() {
     let policy = Policy { serving_limit: secs(30), ..Policy::default() };
     let rows = [draining(1), initial(2)];
-    let sign = |at| moved().look(&policy, &rows, second(at));
+    let sign = |at| moved().next_update(&policy, &rows, second(at));
     assert_eq!(sign(134), None);
     assert_eq!(sign(135).unwrap().what, HealthEvent::NotServing(secs(35)));
 }
@@ -154,7 +154,7 @@ fn a_group_that_fails_open_serves_as_soon_as_the_target_is_out_of_initial() {
     let registered = Policy { serving_when: ServingWhen::Registered, ..Policy::default() };
     let serves = |policy: &Policy, health: TargetHealth| {
         let rows = [draining(1), row(target(2), health)];
-        moved().look(policy, &rows, second(160)).is_some()
+        moved().next_update(policy, &rows, second(160)).is_some()
     };
     let cases = [
         (TargetHealth::Healthy, true, true),

@@ -69,7 +69,7 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
         return None;
     }
     let now = second(10_000);
-    let claim = evidence.ground.event().unwrap().claim().unwrap();
+    let claim = evidence.trigger.event().unwrap().claim().unwrap();
     let address = claim.instance().and_then(|name| route.instances.get(name).copied());
     let desired = match decide(route, &ledger.state.control, evidence, address, now) {
         Decision::Settle(verdict) => {
@@ -78,9 +78,9 @@ fn handle(ledger: &mut Ledger, route: &Route, mut delivery: Delivery, number: u1
             ledger.commit(&change);
             return None;
         }
-        Decision::Hold(desired, brake) => {
-            let told = entry(number, now, Some(brake.verdict(&desired).outcome));
-            let effect = StateUpdate::Keeps(desired, brake.rule);
+        Decision::Hold(desired, blocked) => {
+            let told = entry(number, now, Some(blocked.verdict(&desired).outcome));
+            let effect = StateUpdate::Defer(desired, blocked.rule);
             let change = settle(&ledger.state, &arrival, effect, told).unwrap();
             ledger.commit(&change);
             return None;
@@ -121,14 +121,14 @@ fn fold(route: &Route, deliveries: Vec<Delivery>) -> Ledger {
 /// The order of what could move `route`: its instances, and not the started ones when it waits.
 fn moving_orders(route: &Route, deliveries: &[Delivery]) -> Vec<(EvidenceOrder, EventKey)> {
     let moves = |delivery: &&Delivery| {
-        let claim = delivery.evidence.ground.event().unwrap().claim().unwrap();
+        let claim = delivery.evidence.trigger.event().unwrap().claim().unwrap();
         let known = claim.instance().is_some_and(|name| route.instances.contains_key(name));
         known && (claim.rank() == 2 || route.on_started != OnStarted::Wait)
     };
     let moving = deliveries.iter().filter(moves);
     let order = |delivery: &Delivery| EvidenceOrder {
-        at: delivery.evidence.ground.at(),
-        rank: delivery.evidence.ground.event().unwrap().claim().unwrap().rank(),
+        at: delivery.evidence.trigger.at(),
+        rank: delivery.evidence.trigger.event().unwrap().claim().unwrap().rank(),
     };
     moving.map(|delivery| (order(delivery), delivery.evidence.key)).collect()
 }

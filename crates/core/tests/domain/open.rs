@@ -1,14 +1,14 @@
-//! `judge`, of a route about which something is unresolved (I9).
+//! `assess`, of a route about which something is unresolved (I9).
 
 use std::time::Duration;
 
 use writerlink_core::ledger::holds::Pin;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::{SourceConflict, UnresolvedEvent};
-use writerlink_core::model::outcome::{IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome};
+use writerlink_core::model::outcome::{IN_PROGRESS_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::{ActualState, NOBODY_KNOWS, RouteHealth, is_open, judge};
+use writerlink_core::status::health::{ActualState, NO_EVENT_YET, RouteHealth, assess, is_open};
 
 use super::route_health::{NOW, judged, pointing, says, stop};
 use super::values::{healthy, instance, key, owner, route, second, target};
@@ -69,7 +69,7 @@ fn a_refused_event_is_seen_on_a_route_that_has_never_moved() {
     let never = |names| Assignment { unresolved_event: Some(refused_event(names)), ..Assignment::default() };
     let wrong = judged(&never(Some(9)), &[healthy(1)]);
     assert_eq!(wrong.health, RouteHealth::OutOfSync, "{}", wrong.why);
-    assert!(!wrong.why.contains(NOBODY_KNOWS), "{}", wrong.why);
+    assert!(!wrong.why.contains(NO_EVENT_YET), "{}", wrong.why);
     assert_eq!(judged(&never(None), &[healthy(1)]).health, RouteHealth::Unknown);
 }
 
@@ -79,13 +79,13 @@ fn a_group_that_differs_is_told_beside_the_event() {
     assert_eq!(both.health, RouteHealth::OutOfSync);
     let parts: Vec<&str> = both.why.split("; besides, ").collect();
     assert!(parts[0].starts_with("the event of"), "{}", both.why);
-    assert!(parts[1].starts_with("it should point at db-2"), "{}", both.why);
+    assert!(parts[1].starts_with("desired: db-2"), "{}", both.why);
 }
 
 #[test]
 fn a_group_that_could_not_be_read_hides_no_refused_event() {
     let control = with_event(refused_event(Some(9)));
-    let open = judge(&route(), Some(&control), ActualState::Nothing, None, second(NOW));
+    let open = assess(&route(), Some(&control), ActualState::Nothing, None, second(NOW));
     assert_eq!(open.health, RouteHealth::OutOfSync, "{}", open.why);
 }
 
@@ -101,11 +101,11 @@ fn an_event_that_waits_is_moving_for_as_long_as_its_message_is_expected() {
     let waits = |reason, now: Timestamp| {
         let control = with_event(open_event(Some(3), None, reason));
         let shown = [healthy(2)];
-        let judged = judge(&route(), Some(&control), ActualState::Group(&shown), None, now);
+        let judged = assess(&route(), Some(&control), ActualState::Group(&shown), None, now);
         (judged.health, is_open(&control, now))
     };
     let turn = second(201).plus(LEFT_TO_NEWER_FOR);
-    let address = second(201).plus(IN_HAND_FOR);
+    let address = second(201).plus(IN_PROGRESS_FOR);
     let just = Duration::from_millis(1);
     for (reason, limit, counted) in [
         (Reason::AwaitsQuota, turn, false),

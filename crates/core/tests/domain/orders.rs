@@ -8,7 +8,7 @@ use writerlink_core::actuation::health::HealthWatch;
 use writerlink_core::decision::event::decide;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::{EvidenceOrder, RANK_ORDER};
+use writerlink_core::evidence::event::{EvidenceOrder, RANK_COMMAND};
 use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand, Trigger};
 use writerlink_core::ledger::change::{
     BeginRequest, Change, IllegalChange, StateUpdate, begin, finish, note, settle,
@@ -103,7 +103,7 @@ fn pinned(number: u8, at: i64) -> Pin {
 fn pinned_route(number: u8) -> Assignment {
     Assignment {
         safety: Safety { pin: Some(pinned(number, 50)), ..Safety::default() },
-        ..pointing_at(number, order(50, RANK_ORDER))
+        ..pointing_at(number, order(50, RANK_COMMAND))
     }
 }
 
@@ -113,8 +113,8 @@ fn pinned_route(number: u8) -> Assignment {
 fn a_swap_is_evidence_that_outranks_every_event_of_its_instant() {
     let change = begun(&pointing_at(1, order(100, 2)), &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
-    assert_eq!((desired.target, desired.reach), (target(2), MoveMode::Swap));
-    assert_eq!(desired.evidence, order(100, RANK_ORDER));
+    assert_eq!((desired.target, desired.move_mode), (target(2), MoveMode::Swap));
+    assert_eq!(desired.evidence, order(100, RANK_COMMAND));
     assert_eq!(
         change.to().lease.as_ref().map(|lease| lease.deadline),
         Some(second(100).plus(LEASE_DURATION))
@@ -127,7 +127,7 @@ fn a_command_by_a_lagging_clock_still_moves_and_makes_nothing_older() {
     let ahead = pointing_at(1, order(130, 2));
     let change = begun(&ahead, &ordered(swap(2), second(100), &[]));
     let desired = change.to().desired.clone().unwrap();
-    assert_eq!((desired.target, desired.evidence), (target(2), order(130, RANK_ORDER)));
+    assert_eq!((desired.target, desired.evidence), (target(2), order(130, RANK_COMMAND)));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_order_that_moves_nothing_sets_and_lifts_its_own_stop_alone() {
     let obey = |control: Assignment, act: CommandKind| {
         let order = ordered(act, second(100), &[]);
         let told = entry(5, second(100), None);
-        let change = note(&state_of(control), StateUpdate::Obeys(order), told).unwrap();
+        let change = note(&state_of(control), StateUpdate::Apply(order), told).unwrap();
         change.to().clone()
     };
     let within = Some(Duration::from_mins(1));
@@ -233,27 +233,27 @@ fn a_repair_keeps_the_evidence_and_counts_as_no_move() {
     let control = pointing_at(1, order_of(10));
     let standing = control.desired.clone().unwrap();
     let follow = Some(seen_of_the_last_move());
-    let from = state_of(Assignment { follow, ..control });
+    let from = state_of(Assignment { health_watch: follow, ..control });
     let change = begun_for(&from, standing.clone(), 9000).unwrap();
     assert_eq!(change.to().desired, Some(standing));
     assert_eq!(change.to().safety.moves, []);
-    assert_eq!(change.to().follow, from.control.follow, "it is followed on");
+    assert_eq!(change.to().health_watch, from.control.health_watch, "it is followed on");
 }
 
 #[test]
 fn a_move_counts_and_ends_what_was_to_be_seen_of_the_one_before() {
-    let control = Assignment { follow: Some(seen_of_the_last_move()), ..pointing_at(1, order_of(10)) };
+    let control = Assignment { health_watch: Some(seen_of_the_last_move()), ..pointing_at(1, order_of(10)) };
     let wanted = desired(2, order_of(20), key(2));
     let change = begun_for(&state_of(control), wanted, 21).unwrap();
     assert_eq!(change.to().safety.moves, [second(21)]);
-    assert_eq!(change.to().follow, None);
+    assert_eq!(change.to().health_watch, None);
 }
 
 #[test]
 fn what_registered_first_and_swaps_later_is_one_move() {
     let mut registered = pointing_at(2, order_of(10));
     if let Some(desired) = &mut registered.desired {
-        desired.reach = MoveMode::Register;
+        desired.move_mode = MoveMode::Register;
     }
     let completed = desired(2, order(40, 2), key(2));
     let change = begun_for(&state_of(registered), completed, 41).unwrap();
@@ -266,14 +266,14 @@ fn seen_of_the_last_move() -> HealthWatch {
         after: vec![draining(2), draining(3), healthy(1)],
         ..entry(1, second(25), Some(Outcome::Moved))
     };
-    finish(&dead_lease(), None, ended).unwrap().to().follow.clone().unwrap()
+    finish(&dead_lease(), None, ended).unwrap().to().health_watch.clone().unwrap()
 }
 
 #[test]
 fn only_a_move_that_changed_something_is_followed() {
     let ended = |outcome| {
         let told = entry(1, second(25), Some(outcome));
-        finish(&dead_lease(), None, told).unwrap().to().follow.clone()
+        finish(&dead_lease(), None, told).unwrap().to().health_watch.clone()
     };
     for outcome in Outcome::ALL {
         let changed = matches!(outcome, Outcome::Moved | Outcome::Registered);
@@ -286,11 +286,11 @@ fn only_a_move_that_changed_something_is_followed() {
 fn a_repair_is_timed_from_when_it_was_needed_and_not_from_old_evidence() {
     let seen = Trigger::Reading(steady(members(1, &[]), second(90_000)));
     let repaired = Entry {
-        told: Some(RecordedTrigger::from(&seen)),
+        trigger: Some(RecordedTrigger::from(&seen)),
         reason: Some(Reason::DriftRepaired),
         ..entry(1, second(90_002), Some(Outcome::Moved))
     };
-    let follow = finish(&dead_lease(), None, repaired).unwrap().to().follow.clone();
+    let follow = finish(&dead_lease(), None, repaired).unwrap().to().health_watch.clone();
     assert_eq!(follow.map(|follow| follow.since), Some(second(90_000)));
 }
 
@@ -326,7 +326,7 @@ fn the_move_that_was_held_back_begins_under_its_own_evidence() {
 #[test]
 fn what_is_kept_replaces_only_older_evidence() {
     let kept = |at| {
-        let effect = StateUpdate::Keeps(desired(2, order_of(at), key(2)), Rule::Paused);
+        let effect = StateUpdate::Defer(desired(2, order_of(at), key(2)), Rule::Paused);
         let change = note(&with_waiting(20), effect, entry(5, second(30), None)).unwrap();
         change.to().waiting.clone().map(|waiting| waiting.evidence)
     };
@@ -338,7 +338,7 @@ fn what_is_kept_replaces_only_older_evidence() {
 
 #[test]
 fn what_is_kept_is_not_applied_and_stops_nothing_by_itself() {
-    let effect = StateUpdate::Keeps(desired(2, order_of(30), key(2)), Rule::Paused);
+    let effect = StateUpdate::Defer(desired(2, order_of(30), key(2)), Rule::Paused);
     let change = note(&with_waiting(20), effect, entry(5, second(30), None)).unwrap();
     assert_eq!(change.to().desired, with_waiting(20).control.desired);
     assert_eq!(change.to().safety, Safety::default());
@@ -348,7 +348,7 @@ fn what_is_kept_is_not_applied_and_stops_nothing_by_itself() {
 fn the_witnesses_are_asked_since_the_newest_time_at_which_anybody_asked() {
     let asked = |from: &RouteState, at| {
         let told = entry(5, second(60), Some(Outcome::Ignored));
-        let change = settle(from, &new_arrival(2), StateUpdate::Asks(second(at)), told).unwrap();
+        let change = settle(from, &new_arrival(2), StateUpdate::RequireReading(second(at)), told).unwrap();
         state_of(change.to().clone())
     };
     let first = asked(&dead_lease(), 40);
@@ -372,11 +372,11 @@ fn any_effect() -> impl Strategy<Value = StateUpdate> {
     let kept = (1..=3_u8, 0..40_i64, prop::sample::select(Rule::ALL.to_vec()));
     prop_oneof![
         Just(StateUpdate::None),
-        Just(StateUpdate::Follows(None)),
-        Just(StateUpdate::Follows(Some(seen_of_the_last_move()))),
-        (0..90_i64).prop_map(|at| StateUpdate::Asks(second(at))),
-        kept.prop_map(|(n, at, rule)| StateUpdate::Keeps(desired(n, order_of(at), key(n)), rule)),
-        acts.prop_map(|act| StateUpdate::Obeys(ordered(act, second(60), &[]))),
+        Just(StateUpdate::WatchHealth(None)),
+        Just(StateUpdate::WatchHealth(Some(seen_of_the_last_move()))),
+        (0..90_i64).prop_map(|at| StateUpdate::RequireReading(second(at))),
+        kept.prop_map(|(n, at, rule)| StateUpdate::Defer(desired(n, order_of(at), key(n)), rule)),
+        acts.prop_map(|act| StateUpdate::Apply(ordered(act, second(60), &[]))),
     ]
 }
 

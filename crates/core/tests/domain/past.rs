@@ -30,7 +30,7 @@ fn of_kind(kind: RecordKind, began: i64, at: i64, outcome: Option<Outcome>) -> E
     Entry {
         kind,
         transition: TransitionId::from_parts(second(began), 1),
-        told: Some(RecordedTrigger::Event(told)),
+        trigger: Some(RecordedTrigger::Event(told)),
         desired: Some((instance(2), target(2))),
         ..entry(1, second(at), outcome)
     }

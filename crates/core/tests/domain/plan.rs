@@ -13,13 +13,16 @@ use super::values::{
 };
 
 /// A route that should point at `db-{number}`, alone or beside the old one.
-fn wanted(number: u8, reach: MoveMode) -> Desired {
-    Desired { reach, ..desired(number, order(0, 1), key(1)) }
+fn wanted(number: u8, move_mode: MoveMode) -> Desired {
+    Desired { move_mode, ..desired(number, order(0, 1), key(1)) }
 }
 
 /// The same with further readers beside it.
-fn with_readers(number: u8, beside: &[u8]) -> Desired {
-    Desired { beside: beside.iter().copied().map(target).collect(), ..wanted(number, MoveMode::Swap) }
+fn with_readers(number: u8, additional_targets: &[u8]) -> Desired {
+    Desired {
+        additional_targets: additional_targets.iter().copied().map(target).collect(),
+        ..wanted(number, MoveMode::Swap)
+    }
 }
 
 fn swap(observed: &[ObservedTarget]) -> Plan {
@@ -190,18 +193,22 @@ fn any_route() -> impl Strategy<Value = Route> {
 
 /// Any of the three instances, alone, beside the old one, or with the others as further readers.
 fn any_desired() -> impl Strategy<Value = Desired> {
-    let reach = prop_oneof![Just(MoveMode::Swap), Just(MoveMode::Register)];
-    let beside = prop::collection::btree_set(1..=3_u8, 0..3);
-    (1..=3_u8, reach, beside).prop_map(|(number, reach, beside)| Desired {
-        beside: beside.into_iter().filter(|other| *other != number).map(target).collect(),
-        ..wanted(number, reach)
+    let move_mode = prop_oneof![Just(MoveMode::Swap), Just(MoveMode::Register)];
+    let additional_targets = prop::collection::btree_set(1..=3_u8, 0..3);
+    (1..=3_u8, move_mode, additional_targets).prop_map(|(number, move_mode, additional_targets)| Desired {
+        additional_targets: additional_targets
+            .into_iter()
+            .filter(|other| *other != number)
+            .map(target)
+            .collect(),
+        ..wanted(number, move_mode)
     })
 }
 
 /// What should be registered in the end.
-fn goal(route: &Route, desired: &Desired, group: &Group) -> Vec<Target> {
+fn desired_target(route: &Route, desired: &Desired, group: &Group) -> Vec<Target> {
     let mut goal = group.registered();
-    if desired.reach == MoveMode::Swap {
+    if desired.move_mode == MoveMode::Swap {
         goal.retain(|target| !route.owns(*target));
     }
     goal.extend(desired.targets());
@@ -215,7 +222,7 @@ proptest! {
     fn the_calls_reach_the_goal_and_the_group_is_never_empty_on_the_way(
         route in any_route(), desired in any_desired(), observed in any_group(),
     ) {
-        let goal = goal(&route, &desired, &observed);
+        let goal = desired_target(&route, &desired, &observed);
         let mut group = observed.clone();
         for call in in_order(plan(&route, &desired, &observed.rows())) {
             if matches!(call, Call::Deregister(_)) {

@@ -113,7 +113,7 @@ fn a_switch_settles_its_event_takes_no_lease_and_is_watched() {
     assert_eq!((to.generation, &to.lease), (Generation(1), &None));
     assert_eq!(to.desired.as_ref(), Some(&wanted));
     assert_eq!(to.safety.moves, [second(21)], "it counts for flap protection");
-    let watch = to.follow.as_ref().unwrap();
+    let watch = to.health_watch.as_ref().unwrap();
     assert_eq!((watch.since, watch.moved_at, watch.target), (second(20), second(21), target(2)));
     let Some(EventWrite::Insert(event)) = change.event() else { panic!("{:?}", change.event()) };
     assert_eq!(event.settled, Some(Outcome::Moved));

@@ -1,8 +1,9 @@
-//! For how many groups there is room while the ledger is slow.
+//! How a worker backs off: its room while the ledger is slow, and its pauses between retries.
 
 use std::time::Duration;
 
 use writerlink_core::actuation::room::{ANSWERED_EACH, ConcurrencyLimit, ONE_SILENCE};
+use writerlink_core::model::outcome::retry_after;
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -56,4 +57,16 @@ fn answers_before_a_silence_do_not_count_after_it() {
     room.unanswered(ONE_SILENCE * 2);
     room.answered();
     assert_eq!(room.places(), 2);
+}
+
+#[test]
+fn retries_back_off_to_30_seconds_with_at_most_a_quarter_of_jitter() {
+    let longest = |attempt| retry_after(attempt, 0).as_secs();
+    let pauses: Vec<u64> = (1..=8).map(longest).collect();
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
+    for random in 0..100 {
+        assert!(retry_after(6, random) >= Duration::from_millis(22_500));
+    }
+    assert_eq!(retry_after(0, 0), Duration::from_secs(1));
+    assert_eq!(retry_after(u32::MAX, 0), Duration::from_secs(30));
 }

@@ -1,4 +1,4 @@
-//! `judge`: whether a route is where it should be, by what was read of it.
+//! `assess`: whether a route is where it should be, by what was read of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use writerlink_core::ledger::holds::{Pin, Suspension};
 use writerlink_core::ledger::lease::Lease;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
-use writerlink_core::model::outcome::IN_HAND_FOR;
+use writerlink_core::model::outcome::IN_PROGRESS_FOR;
 use writerlink_core::model::policy::{Mode, SERVING_LIMIT, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy, TargetGroup, Weighted};
 use writerlink_core::model::target::{MoveMode, ObservedTarget, TargetHealth};
 use writerlink_core::model::time::{CLOCK_SKEW_MAX, Timestamp};
-use writerlink_core::status::health::{ActualState, Assessment, NOBODY_KNOWS, RouteHealth, judge};
+use writerlink_core::status::health::{ActualState, Assessment, NO_EVENT_YET, RouteHealth, assess};
 use writerlink_core::status::last_move::LastMove;
 
 use super::past::deferred;
@@ -36,7 +36,7 @@ pub(crate) fn judged(control: &Assignment, rows: &[ObservedTarget]) -> Assessmen
 }
 
 fn judged_on(route: &Route, control: &Assignment, rows: &[ObservedTarget]) -> Assessment {
-    judge(route, Some(control), ActualState::Group(rows), None, second(NOW))
+    assess(route, Some(control), ActualState::Group(rows), None, second(NOW))
 }
 
 pub(crate) fn says(health: RouteHealth, why: &str) -> Assessment {
@@ -81,9 +81,9 @@ fn a_group_with_only_the_desired_target_is_in_sync_whatever_is_draining() {
 
 #[test]
 fn a_route_that_nothing_has_moved_is_unknown() {
-    let unknown = says(RouteHealth::Unknown, NOBODY_KNOWS);
+    let unknown = says(RouteHealth::Unknown, NO_EVENT_YET);
     assert_eq!(judged(&Assignment::default(), &[healthy(2)]), unknown);
-    let never_seen = judge(&route(), None, ActualState::Group(&[]), None, second(NOW));
+    let never_seen = assess(&route(), None, ActualState::Group(&[]), None, second(NOW));
     assert_eq!(never_seen, unknown);
 }
 
@@ -93,7 +93,7 @@ fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
     let held = |deadline| Assignment { lease: Some(lease(deadline)), ..pointing() };
     let moving = judged(&held(second(NOW + 5)), &[healthy(1)]);
     assert_eq!(moving.health, RouteHealth::Converging);
-    let unread = judge(&route(), Some(&held(second(NOW))), ActualState::Nothing, None, second(NOW));
+    let unread = assess(&route(), Some(&held(second(NOW))), ActualState::Nothing, None, second(NOW));
     assert_eq!(unread.health, RouteHealth::Converging);
     // Its holder is gone for certain: what the group holds counts again.
     let skew = i64::try_from(CLOCK_SKEW_MAX.as_secs()).unwrap();
@@ -103,34 +103,34 @@ fn a_route_whose_lease_is_held_is_moving_whatever_its_group_holds() {
 
 #[test]
 fn what_is_missing_and_what_is_too_many_is_named() {
-    let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is not registered, 10.0.0.1:3306 is still \
+    let why = "desired: db-2 at 10.0.0.2:3306; actual: 10.0.0.2:3306 is not registered, 10.0.0.1:3306 is still \
                registered (healthy)";
     assert_eq!(judged(&pointing(), &[healthy(1)]), says(RouteHealth::OutOfSync, why));
-    let why = "it should point at db-2 at 10.0.0.2:3306: 10.0.0.2:3306 is draining";
+    let why = "desired: db-2 at 10.0.0.2:3306; actual: 10.0.0.2:3306 is draining";
     assert_eq!(judged(&pointing(), &[draining(2)]), says(RouteHealth::OutOfSync, why));
 }
 
 #[test]
 fn a_group_that_cannot_be_read_is_unknown_and_shows_the_desired_target() {
-    let unread = judge(&route(), Some(&pointing()), ActualState::Nothing, None, second(NOW));
+    let unread = assess(&route(), Some(&pointing()), ActualState::Nothing, None, second(NOW));
     assert_eq!(unread.health, RouteHealth::Unknown);
     assert!(unread.why.contains("db-2 at 10.0.0.2:3306"), "{}", unread.why);
 }
 
 #[test]
-fn evidence_that_is_held_back_is_where_the_route_should_point() {
+fn held_evidence_is_the_desired_target() {
     let mut control = pointing();
     control.waiting = Some(waiting());
     control.safety.pause = Some(stop());
     let held = judged(&control, &[healthy(2)]);
     assert_eq!(held.health, RouteHealth::Held);
-    assert!(held.why.starts_with("it should point at db-3"), "{}", held.why);
+    assert!(held.why.starts_with("desired: db-3"), "{}", held.why);
     assert!(held.why.ends_with(&format!("held: paused {}", stop())));
     assert_eq!(judged(&control, &[healthy(3)]).health, RouteHealth::InSync);
 }
 
 #[test]
-fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
+fn a_pinned_route_is_in_sync_at_its_pin_and_held_elsewhere() {
     let mut control = pointing();
     control.waiting = Some(waiting());
     let pin = |number| Pin { instance: instance(number), target: target(number), stop: stop() };
@@ -141,7 +141,7 @@ fn a_pinned_route_is_right_where_it_is_pinned_and_wrong_elsewhere() {
 }
 
 #[test]
-fn an_observing_route_is_judged_by_where_it_would_have_gone() {
+fn an_observing_route_is_held_where_it_would_have_moved() {
     let mut observing = route();
     observing.policy.mode = Mode::Observe;
     let control = Assignment { waiting: Some(waiting()), ..Assignment::default() };
@@ -155,7 +155,8 @@ fn an_observing_route_is_judged_by_where_it_would_have_gone() {
 fn a_target_that_does_not_serve_yet_is_moving_until_its_time_is_up() {
     let limit = i64::try_from(SERVING_LIMIT.as_secs()).unwrap();
     let late = second(NOW - limit);
-    let follow = |arrival, moved_at| Assignment { follow: Some(following(arrival, moved_at)), ..pointing() };
+    let follow =
+        |arrival, moved_at| Assignment { health_watch: Some(following(arrival, moved_at)), ..pointing() };
     let young = late.plus(Duration::from_millis(1));
     for (control, standing) in [
         (follow(ServingState::Awaited, young), RouteHealth::Converging),
@@ -185,7 +186,7 @@ fn an_unhealthy_target_is_out_of_sync_unless_health_checks_do_not_count() {
 #[test]
 fn a_target_that_only_joined_is_moving_until_the_failover_completes() {
     let mut control = pointing();
-    control.desired.as_mut().unwrap().reach = MoveMode::Register;
+    control.desired.as_mut().unwrap().move_mode = MoveMode::Register;
     let joined = judged(&control, &[healthy(1), healthy(2)]);
     assert_eq!(joined.health, RouteHealth::Converging);
     assert!(joined.why.contains("until the failover completes"), "{}", joined.why);
@@ -196,12 +197,12 @@ fn between_two_attempts_a_route_is_moving_and_after_them_wrong() {
     let last: LastMove = deferred(second(NOW - 30));
     let judged = |now| {
         let shown = [healthy(1)];
-        judge(&route(), Some(&pointing()), ActualState::Group(&shown), Some(&last), second(now))
+        assess(&route(), Some(&pointing()), ActualState::Group(&shown), Some(&last), second(now))
     };
     let moving = judged(NOW);
     assert_eq!(moving.health, RouteHealth::Converging);
     assert!(moving.why.contains("attempt 2"), "{}", moving.why);
-    let left = i64::try_from(IN_HAND_FOR.as_secs()).unwrap();
+    let left = i64::try_from(IN_PROGRESS_FOR.as_secs()).unwrap();
     assert_eq!(judged(NOW - 30 + left).health, RouteHealth::OutOfSync);
 }
 
@@ -237,7 +238,7 @@ fn scene(in_service: u8, rows: &[u8]) -> ObservedListener {
 fn judged_weighted(scene: &ObservedListener) -> Assessment {
     let (route, weighted) = weighted_route();
     let shown = ActualState::Weighted(&weighted, scene);
-    judge(&route, Some(&pointing()), shown, None, second(NOW))
+    assess(&route, Some(&pointing()), shown, None, second(NOW))
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn a_weighted_route_is_in_sync_if_weight_and_all_its_targets_are_right() {
 
 #[test]
 fn weights_that_differ_are_named_as_they_are_and_as_they_should_be() {
-    let why = "it should point at db-2 at 10.0.0.2:3306: the weights are db-1 100, db-2 0, db-3 0 and should be db-1 0, \
+    let why = "desired: db-2 at 10.0.0.2:3306; actual: the weights are db-1 100, db-2 0, db-3 0 and should be db-1 0, \
                db-2 100, db-3 0";
     assert_eq!(judged_weighted(&scene(1, &[1, 2, 3])), says(RouteHealth::OutOfSync, why));
 }
@@ -260,7 +261,6 @@ fn an_unread_weighted_group_is_unknown_unless_another_is_out_of_sync() {
     assert_eq!(judged_weighted(&scene(1, &[1, 2])).health, RouteHealth::OutOfSync);
     let mut cold = scene(2, &[1, 2, 3]);
     cold.rows.insert(instance(3), Vec::new());
-    let why =
-        "it should point at db-2 at 10.0.0.2:3306: 10.0.0.3:3306 is not registered in the group of db-3";
+    let why = "desired: db-2 at 10.0.0.2:3306; actual: 10.0.0.3:3306 is not registered in the group of db-3";
     assert_eq!(judged_weighted(&cold), says(RouteHealth::OutOfSync, why));
 }

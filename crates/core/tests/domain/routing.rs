@@ -176,7 +176,7 @@ fn a_deployments_event_that_asks_nothing_concerns_nobody_by_name() {
     let started = "Switchover from DB cluster aurora-source to green started.";
     assert_eq!(concern(&route(), &switched(259, started)), None);
     let note = why_no_route(&[], &switched(259, started)).why;
-    assert_eq!(note, "RDS-EVENT-0259 of blue/green deployment bgd-hdqs3ik6vrwgutsn is no reason to ask");
+    assert_eq!(note, "RDS-EVENT-0259 of blue/green deployment bgd-hdqs3ik6vrwgutsn requires no reading");
     // A cluster's event names nobody but its source, whatever its text.
     let other = RdsEvent {
         source: SourceId::new("orders").unwrap(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::trigger::CommandKind;
@@ -59,14 +59,14 @@ fn wanted() -> Desired {
 }
 
 fn decided((route, control): &(Route, Assignment), overrides: &[Rule]) -> Decision {
-    unless_held_back(route, control, wanted(), second(1010), overrides)
+    hold_or_move(route, control, wanted(), second(1010), overrides)
 }
 
 fn held(decision: Decision) -> Blocked {
     match decision {
-        Decision::Hold(desired, brake) => {
+        Decision::Hold(desired, blocked) => {
             assert_eq!(desired, wanted(), "what would have been done is kept");
-            brake
+            blocked
         }
         other => panic!("expected the route to be held back, got {other:?}"),
     }
@@ -90,9 +90,9 @@ fn each_hold_has_its_own_reason_and_records_what_it_would_have_done() {
     ];
     assert_eq!(expected.len(), Rule::ALL.len());
     for (rule, outcome, reason) in expected {
-        let brake = held(decided(&held_back_by(&[rule]), &[]));
-        assert_eq!(brake.rule, rule);
-        let verdict = brake.verdict(&wanted());
+        let blocked = held(decided(&held_back_by(&[rule]), &[]));
+        assert_eq!(blocked.rule, rule);
+        let verdict = blocked.verdict(&wanted());
         assert_eq!((verdict.outcome, verdict.reason), (outcome, reason));
         let note = verdict.note;
         assert!(note.ends_with("would move to db-2 at 10.0.0.2:3306"), "{note}");
@@ -116,10 +116,10 @@ fn pause_and_freeze_hold_repairs_and_a_pin_allows_its_own_instances() {
     let repair = desired(1, order(10, 1), key(99));
     let repaired = |rules: &[Rule]| {
         let (route, control) = held_back_by(rules);
-        unless_held_back(&route, &control, repair.clone(), second(1010), &[])
+        hold_or_move(&route, &control, repair.clone(), second(1010), &[])
     };
     for rule in [Rule::Paused, Rule::Frozen, Rule::Observing] {
-        assert!(matches!(repaired(&[rule]), Decision::Hold(_, brake) if brake.rule == rule));
+        assert!(matches!(repaired(&[rule]), Decision::Hold(_, blocked) if blocked.rule == rule));
     }
     assert_eq!(repaired(&[Rule::Pinned]), Decision::Move(repair.clone()));
     assert_eq!(repaired(&[Rule::Flapping]), Decision::Move(repair.clone()));
@@ -187,21 +187,21 @@ fn only_the_newest_changes_are_remembered_and_they_stay_in_order() {
 #[test]
 fn a_route_that_flapped_stops_until_somebody_acknowledges_it() {
     let (route, control) = held_back_by(&[Rule::Flapping]);
-    let brake = held(decided(&(route.clone(), control.clone()), &[]));
+    let blocked = held(decided(&(route.clone(), control.clone()), &[]));
     let from = RouteState { control, ..RouteState::new(route.name.clone()) };
-    let kept = StateUpdate::Keeps(wanted(), brake.rule);
+    let kept = StateUpdate::Defer(wanted(), blocked.rule);
     let told = note(&from, kept, entry(5, second(1010), None)).unwrap();
     let stopped = told.to().clone();
     assert!(stopped.safety.flapping.is_some());
     // The window is long over, and still it stops.
     let later = second(100_000);
-    let still = unless_held_back(&route, &stopped, wanted(), later, &[]);
+    let still = hold_or_move(&route, &stopped, wanted(), later, &[]);
     assert_eq!(held(still).rule, Rule::Flapping);
     let from = RouteState { control: stopped, ..from };
-    let acknowledged = StateUpdate::Obeys(ordered(CommandKind::Acknowledge, later, &[]));
+    let acknowledged = StateUpdate::Apply(ordered(CommandKind::Acknowledge, later, &[]));
     let told = note(&from, acknowledged, entry(6, later, None)).unwrap();
     assert_eq!(told.to().safety, Safety::default(), "the count starts again");
-    assert_eq!(unless_held_back(&route, told.to(), wanted(), second(1010), &[]), Decision::Move(wanted()));
+    assert_eq!(hold_or_move(&route, told.to(), wanted(), second(1010), &[]), Decision::Move(wanted()));
 }
 
 // --- all together -------------------------------------------------------------------------------
@@ -221,9 +221,9 @@ proptest! {
                 prop_assert!(covered);
                 prop_assert_eq!(desired, wanted());
             }
-            Decision::Hold(_, brake) => {
+            Decision::Hold(_, blocked) => {
                 prop_assert!(!covered);
-                prop_assert!(rules.contains(&brake.rule) && !overrides.contains(&brake.rule));
+                prop_assert!(rules.contains(&blocked.rule) && !overrides.contains(&blocked.rule));
             }
             other => prop_assert!(false, "{other:?}"),
         }

@@ -6,7 +6,7 @@ use writerlink_core::decision::goal::{TargetDecision, contradiction};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Discovery, Freshness};
-use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use writerlink_core::evidence::event::{EventKey, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
 use writerlink_core::ledger::sources::{CONFLICT_AFTER, RDS_LAGS_AT_MOST};
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::policy::{DiscoverySource, Role, TRUST_EVENT};
@@ -132,7 +132,7 @@ fn a_source_that_agreed_with_the_start_has_agreed_with_the_completion() {
 
 #[test]
 fn neither_a_start_nor_an_order_makes_a_lagging_source_newer() {
-    for rank in [RANK_STARTED, RANK_ORDER] {
+    for rank in [RANK_STARTED, RANK_COMMAND] {
         let mut watch = Watch::dns();
         watch.accept(2, RANK_COMPLETED);
         watch.for_seconds(MINUTE, DNS_1);
@@ -144,7 +144,7 @@ fn neither_a_start_nor_an_order_makes_a_lagging_source_newer() {
 
 #[test]
 fn a_start_or_an_order_hides_no_completion_between_two_looks() {
-    for (rank, to) in [(RANK_STARTED, 2), (RANK_STARTED, 3), (RANK_ORDER, 3)] {
+    for (rank, to) in [(RANK_STARTED, 2), (RANK_STARTED, 3), (RANK_COMMAND, 3)] {
         let mut watch = Watch::dns();
         watch.accept(1, RANK_COMPLETED);
         watch.for_seconds(MINUTE, DNS_1);
@@ -161,12 +161,12 @@ fn a_start_or_an_order_hides_no_completion_between_two_looks() {
 #[test]
 fn an_order_is_undone_by_sources_that_did_not_lag_before_it() {
     let mut watch = Watch::dns();
-    watch.accept(3, RANK_ORDER);
+    watch.accept(3, RANK_COMMAND);
     assert_eq!(watch.for_seconds(2 * MINUTE, DNS_1), [3]);
     assert_eq!(watch.for_seconds(2 * MINUTE, DNS_1), [3, 1]);
     // Nor does it matter whether the worker has heard them before.
     watch.now += DAY;
-    watch.accept(3, RANK_ORDER);
+    watch.accept(3, RANK_COMMAND);
     watch.restart();
     assert_eq!(watch.for_seconds(4 * MINUTE, DNS_1), [3, 1]);
 }
@@ -177,7 +177,7 @@ fn an_order_is_undone_by_sources_that_did_not_lag_before_it() {
 fn an_unchanged_source_does_not_fight_what_another_workers_source_saw() {
     let mut watch = Watch::dns();
     // The other one's resolver is fresh: it saw a failover whose event was lost.
-    watch.accept(2, RANK_TRUTH);
+    watch.accept(2, RANK_READING);
     assert_eq!(watch.for_seconds(DAY, DNS_1), [2]);
 }
 
@@ -202,7 +202,7 @@ fn readings_from_before_a_move_count_no_more_whoever_moved_the_route() {
     for _ in 0..4 {
         watch.now += 2;
         let (_, seen) = watch.sees(DNS_1);
-        aims.push(watch.aim(&seen));
+        aims.push(watch.target_state(&seen));
     }
     // The reading that sees the move was taken at the same time as it.
     assert_eq!(aims[..3], [TargetDecision::Confirm, TargetDecision::Confirm, TargetDecision::Confirm]);
@@ -278,7 +278,7 @@ fn rds_is_believed_once_no_api_lags_for_so_long_and_a_name_never_is() {
 #[test]
 fn an_address_from_rds_for_the_same_instance_is_of_a_name_and_may_lag() {
     let mut watch = Watch::of(&[DiscoverySource::Rds]);
-    let moved = Desired { instance: instance(1), ..desired(2, order(watch.now, RANK_TRUTH), key(70)) };
+    let moved = Desired { instance: instance(1), ..desired(2, order(watch.now, RANK_READING), key(70)) };
     watch.begin(moved);
     assert_eq!(watch.for_seconds(DAY, RDS_1), [2]);
 }
@@ -324,7 +324,7 @@ fn sources_that_name_the_desired_target_contradict_nothing() {
 fn another_target_beside_the_desired_one_is_a_contradiction() {
     let mut watch = Watch::dns();
     let mut known = desired(2, order(watch.now, RANK_COMPLETED), key(22));
-    known.beside = [target(3)].into();
+    known.additional_targets = [target(3)].into();
     watch.begin(known);
     let (reading, seen) = watch.sees(DNS_2);
     let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
@@ -337,14 +337,14 @@ fn where_one_source_lags_the_other_one_tells() {
     watch.accept(2, RANK_COMPLETED);
     let (reading, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
     assert!(matches!(&seen.discovery, Discovery::Members { writer, .. } if writer.ip == address(2)));
-    assert!(matches!(watch.aim(&seen), TargetDecision::Keep(_)));
+    assert!(matches!(watch.target_state(&seen), TargetDecision::Keep(_)));
     // It is shown all the same.
     let against = contradiction(&watch.route, &watch.control, &reading, &seen, seen.at);
     assert_eq!(against.map(|verdict| verdict.reason), Some(Reason::SourcesUnclear));
     // To take the old target out of the group both have to agree, as for any move.
     let mut registered = watch.control.clone();
     if let Some(known) = &mut registered.desired {
-        known.reach = MoveMode::Register;
+        known.move_mode = MoveMode::Register;
     }
     std::mem::swap(&mut watch.control, &mut registered);
     let (_, seen) = watch.sees(&[(DiscoverySource::Rds, 2), (DiscoverySource::Dns, 1)]);
@@ -370,7 +370,7 @@ fn sources_that_agree_on_a_third_are_as_new_as_the_newest_of_them() {
 fn a_route_of_readers_follows_its_sources_whatever_they_said_before() {
     let mut watch = Watch::of(&[DiscoverySource::Rds]);
     watch.route.policy.role = Role::Readers;
-    watch.accept(2, RANK_TRUTH);
+    watch.accept(2, RANK_READING);
     let (_, seen) = watch.sees(RDS_1);
     assert_eq!(seen.worth.since, Freshness::Changed);
 }
@@ -395,7 +395,7 @@ fn agreed_after(before: (u8, u8, bool), accepted: (u8, u8)) -> Option<EventKey> 
 fn sources_agree_with_their_reading_and_the_end_of_what_they_saw_start() {
     let (old, new) = (Some(key(7)), Some(key(8)));
     let after_completed = |agreed, accepted| agreed_after((1, RANK_COMPLETED, agreed), accepted);
-    assert_eq!(after_completed(false, (2, RANK_TRUTH)), new);
+    assert_eq!(after_completed(false, (2, RANK_READING)), new);
     assert_eq!(after_completed(true, (1, RANK_COMPLETED)), old);
     assert_eq!(after_completed(true, (2, RANK_COMPLETED)), old);
     assert_eq!(after_completed(false, (1, RANK_COMPLETED)), None);
@@ -405,12 +405,12 @@ fn sources_agree_with_their_reading_and_the_end_of_what_they_saw_start() {
 #[test]
 fn a_command_leaves_sources_as_they_were_against_the_evidence_before_it() {
     let (old, new) = (Some(key(7)), Some(key(8)));
-    let ordered = |before| agreed_after(before, (2, RANK_ORDER));
+    let ordered = |before| agreed_after(before, (2, RANK_COMMAND));
     assert_eq!(ordered((1, RANK_COMPLETED, true)), new);
     assert_eq!(ordered((1, RANK_COMPLETED, false)), None);
     assert_eq!(ordered((1, RANK_STARTED, false)), new);
-    assert_eq!(ordered((1, RANK_ORDER, true)), new);
-    assert_eq!(ordered((1, RANK_ORDER, false)), None);
+    assert_eq!(ordered((1, RANK_COMMAND, true)), new);
+    assert_eq!(ordered((1, RANK_COMMAND, false)), None);
     // What only started has to be agreed with by itself.
     assert_eq!(agreed_after((2, RANK_STARTED, false), (2, RANK_COMPLETED)), None);
     assert_eq!(agreed_after((2, RANK_STARTED, true), (3, RANK_COMPLETED)), old);
@@ -482,8 +482,8 @@ proptest! {
                 } else if says != 0 {
                     heard.push(says);
                 }
-                let aim = watch.hear(&[(DiscoverySource::Dns, says)]);
-                if matches!(aim, TargetDecision::Follow(_)) && watch.points_at() != before {
+                let target_state = watch.hear(&[(DiscoverySource::Dns, says)]);
+                if matches!(target_state, TargetDecision::Follow(_)) && watch.points_at() != before {
                     prop_assert!(heard.iter().any(|said| *said != says), "{says} moved it from {before}");
                     heard = vec![before, says];
                 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use writerlink_core::decision::event::decide;
-use writerlink_core::decision::goal::{TargetDecision, aim};
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::goal::{TargetDecision, target_state};
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Discovery, Freshness, Member, Reading};
@@ -162,7 +162,7 @@ impl Ledger {
                     return self.attempt(&evidence, ending);
                 }
                 let told = self.entry(None);
-                let change = note(&self.state, StateUpdate::Obeys(order), told).unwrap();
+                let change = note(&self.state, StateUpdate::Apply(order), told).unwrap();
                 self.commit(&change)
             }
         }
@@ -170,7 +170,7 @@ impl Ledger {
 
     /// What the timer does: it asks where the route should point, and attempts what differs.
     fn look(&mut self, seen: Reading, ending: Ending) -> Checked {
-        let desired = match aim(&self.route, self.control(), key(50), &seen, self.now) {
+        let desired = match target_state(&self.route, self.control(), key(50), &seen, self.now) {
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => desired,
             TargetDecision::Confirm
             | TargetDecision::LeftToEvent
@@ -183,15 +183,15 @@ impl Ledger {
         let newest = self.control().newest();
         let news = newest.is_some_and(|newest| newest.target != desired.target);
         prop_assert!(!(lags && news && !pinned), "I3: a lagging source moves the route");
-        match unless_held_back(&self.route, self.control(), desired, self.now, &[]) {
+        match hold_or_move(&self.route, self.control(), desired, self.now, &[]) {
             Decision::Move(_) if differs => self.attempt(&evidence_of(Trigger::Reading(seen)), ending),
             Decision::Move(_) | Decision::Hold(..) | Decision::Ask(_) | Decision::Settle(_) => Ok(()),
         }
     }
 
     fn attempt(&mut self, evidence: &Evidence, ending: Ending) -> Checked {
-        let claim = evidence.ground.event().and_then(|event| event.claim().ok());
-        let order = match &evidence.ground {
+        let claim = evidence.trigger.event().and_then(|event| event.claim().ok());
+        let order = match &evidence.trigger {
             Trigger::Command(order) => Some(order),
             Trigger::Event(_) | Trigger::Reading(_) => None,
         };
@@ -205,12 +205,12 @@ impl Ledger {
                 self.nothing_held_it_back(&desired, overrides)?;
                 self.carry_out(desired, order, ending)
             }
-            Decision::Hold(desired, brake) => {
-                let verdict = brake.verdict(&desired);
-                self.tell(evidence, verdict.outcome, StateUpdate::Keeps(desired, brake.rule))
+            Decision::Hold(desired, blocked) => {
+                let verdict = blocked.verdict(&desired);
+                self.tell(evidence, verdict.outcome, StateUpdate::Defer(desired, blocked.rule))
             }
             Decision::Ask(verdict) => {
-                self.tell(evidence, verdict.outcome, StateUpdate::of_asking(&evidence.ground))
+                self.tell(evidence, verdict.outcome, StateUpdate::of_asking(&evidence.trigger))
             }
             Decision::Settle(verdict) => self.tell(evidence, verdict.outcome, StateUpdate::None),
         }
@@ -263,7 +263,7 @@ impl Ledger {
 
     fn tell(&mut self, evidence: &Evidence, outcome: Outcome, effect: StateUpdate) -> Checked {
         let told = self.entry(Some(outcome));
-        let change = match &evidence.ground {
+        let change = match &evidence.trigger {
             Trigger::Event(_) => {
                 let arrival = EventDelivery { key: evidence.key, source_arn: None, known: None };
                 settle(&self.state, &arrival, effect, told)

@@ -16,7 +16,7 @@ use writerlink_core::ledger::lease::{LEASE_DURATION, Lease};
 use writerlink_core::ledger::record::{Entry, Step};
 use writerlink_core::ledger::state::{Assignment, EventEntry, RouteState};
 use writerlink_core::model::ids::{Generation, Owner};
-use writerlink_core::model::outcome::{Disposition, IN_HAND_FOR, LEFT_TO_NEWER_FOR, Outcome, retry_after};
+use writerlink_core::model::outcome::{Disposition, IN_PROGRESS_FOR, LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::time::Timestamp;
 
@@ -179,7 +179,7 @@ fn a_finished_attempt_frees_the_lease_settles_its_event_and_is_followed() {
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told.clone()).unwrap();
     let expected = Assignment {
         lease: None,
-        follow: Some(HealthWatch {
+        health_watch: Some(HealthWatch {
             transition: transition_id(5),
             key: key(1),
             instance: instance(1),
@@ -205,7 +205,7 @@ fn a_deferred_attempt_frees_the_lease_and_keeps_evidence_and_event() {
     let change = finish(&held_by(5), Some(&in_hand(5, None)), told).unwrap();
     assert_eq!(change.to().lease, None);
     assert_eq!(change.to().desired, held_by(5).control.desired);
-    assert_eq!(change.to().follow, None, "nothing moved, nothing is followed");
+    assert_eq!(change.to().health_watch, None, "nothing moved, nothing is followed");
     assert_eq!(change.event().map(EventWrite::entry), Some(&in_hand(5, None)));
 }
 
@@ -254,10 +254,10 @@ fn an_event_that_was_never_attempted_has_no_attempt_to_give_back() {
 fn a_move_that_is_followed_no_more_leaves_the_state() {
     let moved = finish(&held_by(5), None, entry(5, second(25), Some(Outcome::Moved)));
     let control = moved.unwrap().to().clone();
-    assert!(control.follow.is_some());
+    assert!(control.health_watch.is_some());
     let over =
-        note(&RouteState { control, ..fresh() }, StateUpdate::Follows(None), entry(6, second(30), None));
-    assert_eq!(over.unwrap().to().follow, None);
+        note(&RouteState { control, ..fresh() }, StateUpdate::WatchHealth(None), entry(6, second(30), None));
+    assert_eq!(over.unwrap().to().health_watch, None);
 }
 
 #[test]
@@ -306,18 +306,6 @@ fn a_note_leaves_the_event_of_the_same_key_alone() {
     assert_eq!(change.event(), None);
     assert_eq!(change.to().generation, Generation(8));
     assert_eq!(change.to().desired, held_by(1).control.desired);
-}
-
-#[test]
-fn retries_back_off_to_30_seconds_with_at_most_a_quarter_of_jitter() {
-    let longest = |attempt| retry_after(attempt, 0).as_secs();
-    let pauses: Vec<u64> = (1..=8).map(longest).collect();
-    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
-    for random in 0..100 {
-        assert!(retry_after(6, random) >= Duration::from_millis(22_500));
-    }
-    assert_eq!(retry_after(0, 0), Duration::from_secs(1));
-    assert_eq!(retry_after(u32::MAX, 0), Duration::from_secs(30));
 }
 
 #[test]
@@ -373,12 +361,12 @@ fn any_state() -> impl Strategy<Value = RouteState> {
 fn any_effect() -> impl Strategy<Value = StateUpdate> {
     let rule = prop::sample::select(Rule::ALL.to_vec());
     let kept = (1..=3_u8, 0..4_i64, 0..=2_u8, rule)
-        .prop_map(|(n, at, rank, rule)| StateUpdate::Keeps(desired(n, order(at, rank), key(n)), rule));
+        .prop_map(|(n, at, rank, rule)| StateUpdate::Defer(desired(n, order(at, rank), key(n)), rule));
     prop_oneof![
         Just(StateUpdate::None),
         kept,
-        (0..4_i64).prop_map(|at| StateUpdate::Asks(second(at))),
-        Just(StateUpdate::Follows(None)),
+        (0..4_i64).prop_map(|at| StateUpdate::RequireReading(second(at))),
+        Just(StateUpdate::WatchHealth(None)),
     ]
 }
 
@@ -465,13 +453,13 @@ fn an_event_that_waited_and_changed_no_target_did_not_move_the_route() {
 #[test]
 fn an_event_that_moved_nothing_is_left_to_its_message_or_its_successor() {
     let began = transition_id(1).began();
-    let is_left = |settled, after: Duration| in_hand(1, settled).is_in_hand(began.plus(after));
+    let is_left = |settled, after: Duration| in_hand(1, settled).is_in_progress(began.plus(after));
     for outcome in Outcome::ALL {
         let superseded = outcome == Outcome::Superseded;
         assert_eq!(is_left(Some(outcome), Duration::ZERO), superseded, "{outcome}");
     }
     let millisecond = Duration::from_millis(1);
-    for (settled, left_for) in [(None, IN_HAND_FOR), (Some(Outcome::Superseded), LEFT_TO_NEWER_FOR)] {
+    for (settled, left_for) in [(None, IN_PROGRESS_FOR), (Some(Outcome::Superseded), LEFT_TO_NEWER_FOR)] {
         assert!(is_left(settled, left_for.saturating_sub(millisecond)));
         assert!(!is_left(settled, left_for));
     }

@@ -77,17 +77,17 @@ fn newer_accepted_evidence_answers_a_refused_event_and_a_conflict() {
     let change = begun_for(&state_of(unresolved()), newer.clone(), 40).unwrap();
     assert_eq!(change.to().unresolved_event, None);
     assert_eq!(change.to().source_conflict, None);
-    let held = noted(unresolved(), StateUpdate::Keeps(newer, Rule::Paused));
+    let held = noted(unresolved(), StateUpdate::Defer(newer, Rule::Paused));
     assert_eq!(held.unresolved_event, None, "held evidence is accepted, too");
 }
 
 #[test]
 fn an_ack_answers_a_refused_event_and_a_pause_does_not() {
     let ack = ordered(CommandKind::Acknowledge, second(50), &[]);
-    let after = noted(unresolved(), StateUpdate::Obeys(ack));
+    let after = noted(unresolved(), StateUpdate::Apply(ack));
     assert_eq!(after.unresolved_event, None);
     let pause = ordered(CommandKind::Pause { within: None }, second(50), &[]);
-    let after = noted(unresolved(), StateUpdate::Obeys(pause));
+    let after = noted(unresolved(), StateUpdate::Apply(pause));
     assert_eq!(after.unresolved_event, Some(refused(20)));
 }
 
@@ -128,8 +128,8 @@ fn every_reason_that_leaves_the_writer_open_is_unresolved_and_no_other_is() {
         let asked = Decision::Ask(Verdict::new(Outcome::Ignored, reason, ""));
         assert_eq!(asked.leaves_unresolved(), None, "the sources answer it");
     }
-    let brake = Blocked { rule: Rule::Paused, note: String::new() };
-    let held = Decision::Hold(desired(2, order_of(10), key(1)), brake);
+    let blocked = Blocked { rule: Rule::Paused, note: String::new() };
+    let held = Decision::Hold(desired(2, order_of(10), key(1)), blocked);
     assert_eq!(held.leaves_unresolved(), None, "it moves the route later");
 }
 
@@ -150,7 +150,7 @@ fn an_event_about_a_stranger_keeps_its_key_its_name_and_the_reason() {
     assert_eq!(open.names, Some(instance(9)));
     assert_eq!(
         (open.outcome, open.reason, open.awaits()),
-        (Some(Outcome::Rejected), Reason::UnknownInstance, Awaits::APerson)
+        (Some(Outcome::Rejected), Reason::UnknownInstance, Awaits::Operator)
     );
     assert!(open.note.contains("db-9"), "{}", open.note);
 }
@@ -206,7 +206,7 @@ fn waiting(control: &Assignment, reason: Reason, now: i64) -> Option<UnresolvedE
 fn an_event_that_waits_is_recorded_once_and_not_over_a_newer_one() {
     let before = pointing_at(1, order_of(10));
     let open = waiting(&before, Reason::AwaitsQuota, 30).unwrap();
-    assert_eq!((open.outcome, open.awaits()), (None, Awaits::ItsTurn));
+    assert_eq!((open.outcome, open.awaits()), (None, Awaits::Quota));
     let after = noted(before, StateUpdate::Refuses(open));
     assert_eq!(waiting(&after, Reason::AwaitsQuota, 40), None);
     let newer = Assignment { unresolved_event: Some(refused(25)), ..after };
@@ -226,9 +226,9 @@ fn the_message_of_a_waiting_event_is_expected_for_15_minutes() {
     let control = pointing_at(1, order_of(10));
     let late = second(30).plus(LEFT_TO_NEWER_FOR);
     for (reason, awaits) in [
-        (Reason::AwaitsQuota, Awaits::ItsTurn),
-        (Reason::TooManyMoves, Awaits::ItsTurn),
-        (Reason::AddressUnavailable, Awaits::ItsAddress),
+        (Reason::AwaitsQuota, Awaits::Quota),
+        (Reason::TooManyMoves, Awaits::Quota),
+        (Reason::AddressUnavailable, Awaits::Address),
     ] {
         let open = waiting(&control, reason, 30).unwrap();
         assert_eq!(open.awaits(), awaits);
@@ -246,7 +246,7 @@ fn what_waited_and_then_fails_keeps_since_when_it_is_open() {
     let verdict = Verdict::new(Outcome::Failed, Reason::AddressUnavailable, "it waits");
     let failed = UnresolvedEvent::refused(&control, &evidence, &verdict.into(), second(99));
     let failed = failed.unwrap();
-    assert_eq!((failed.since, failed.awaits()), (second(30), Awaits::APerson));
+    assert_eq!((failed.since, failed.awaits()), (second(30), Awaits::Operator));
 }
 
 // --- what resolves it ---------------------------------------------------------------------------

@@ -101,8 +101,8 @@ pub(crate) fn desired(number: u8, order: EvidenceOrder, key: EventKey) -> Desire
     Desired {
         instance: instance(number),
         target: target(number),
-        beside: BTreeSet::new(),
-        reach: MoveMode::Swap,
+        additional_targets: BTreeSet::new(),
+        move_mode: MoveMode::Swap,
         evidence: order,
         event: key,
     }
@@ -137,7 +137,7 @@ pub(crate) fn entry(number: u128, at: Timestamp, outcome: Option<Outcome>) -> En
         provenance: None,
         cause: Cause::Event,
         event_key: key(1),
-        told: Some(RecordedTrigger::Event(event(STARTED, "failover to DB instance: db-2", second(0)))),
+        trigger: Some(RecordedTrigger::Event(event(STARTED, "failover to DB instance: db-2", second(0)))),
         target_group: group_arn(),
         desired: None,
         before: Vec::new(),
@@ -228,6 +228,6 @@ pub(crate) fn ordered(act: CommandKind, at: Timestamp, overrides: &[Rule]) -> Op
 }
 
 /// Something that was seen or ordered just now, as evidence about the route.
-pub(crate) fn evidence_of(ground: Trigger) -> Evidence {
-    Evidence::now(&route().name, ground, 7)
+pub(crate) fn evidence_of(trigger: Trigger) -> Evidence {
+    Evidence::now(&route().name, trigger, 7)
 }

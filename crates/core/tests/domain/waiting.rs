@@ -2,7 +2,7 @@
 
 use writerlink_core::decision::goal::TargetDecision;
 use writerlink_core::evidence::discovery::Discovery;
-use writerlink_core::evidence::event::RANK_TRUTH;
+use writerlink_core::evidence::event::RANK_READING;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::ledger::unresolved::UnresolvedEvent;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
@@ -39,9 +39,9 @@ fn no_move_goes_past_an_event_that_waits() {
     for reason in [Reason::AwaitsQuota, Reason::TooManyMoves, Reason::AddressUnavailable] {
         let waits = |control| passed_by(control, reason, None);
         assert_eq!(aimed(&route(), &waits(resumed()), &silent), TargetDecision::LeftToEvent);
-        let old = pointing_at(1, order(10, RANK_TRUTH));
-        let aim = aimed(&asking_route(), &waits(old), &lagging);
-        assert_eq!(aim, TargetDecision::LeftToEvent, "{reason}");
+        let old = pointing_at(1, order(10, RANK_READING));
+        let target_state = aimed(&asking_route(), &waits(old), &lagging);
+        assert_eq!(target_state, TargetDecision::LeftToEvent, "{reason}");
     }
 }
 
@@ -52,14 +52,14 @@ fn an_event_that_waits_for_nothing_any_more_stops_no_move() {
     let waits = passed_by(resumed(), Reason::AwaitsQuota, None);
     let late = second(100).plus(LEFT_TO_NEWER_FOR);
     for (control, now) in [(refused, second(110)), (waits, late)] {
-        let aim = aimed(&route(), &control, &silent(now));
-        assert_eq!(Some(followed(aim)), control.waiting);
+        let target_state = aimed(&route(), &control, &silent(now));
+        assert_eq!(Some(followed(target_state)), control.waiting);
     }
 }
 
 #[test]
 fn sources_that_say_what_the_event_says_need_not_wait_for_it() {
-    let old = passed_by(pointing_at(1, order(10, RANK_TRUTH)), Reason::AddressUnavailable, None);
+    let old = passed_by(pointing_at(1, order(10, RANK_READING)), Reason::AddressUnavailable, None);
     let agrees = steady(members(3, &[]), second(110));
     assert_eq!(followed(aimed(&asking_route(), &old, &agrees)).instance, instance(3));
 }

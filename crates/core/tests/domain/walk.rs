@@ -1,8 +1,8 @@
-//! `walk`: a decision and the questions that led to it, which are one.
+//! `trace`: a decision and the questions that led to it, which are one.
 
 use proptest::prelude::*;
 use writerlink_core::decision::checks::{CheckRecord, CheckResult, DecisionCheck, DecisionTrace};
-use writerlink_core::decision::event::{decide, walk};
+use writerlink_core::decision::event::{decide, trace};
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::trigger::{CommandKind, Evidence, Trigger};
 use writerlink_core::ledger::holds::{Safety, Suspension};
@@ -20,21 +20,21 @@ use super::values::{
 
 const NOW: i64 = 700;
 
-fn told(walk: &DecisionTrace) -> String {
+fn told(trace: &DecisionTrace) -> String {
     let line = |asked: &CheckRecord| {
         let CheckRecord { question, answer, compared } = asked;
         format!("{} {question}: {compared}\n", answer.as_str())
     };
-    walk.asked.iter().map(line).collect()
+    trace.asked.iter().map(line).collect()
 }
 
 #[test]
 fn a_move_passes_every_question_that_is_asked_of_an_event() {
     let control = pointing_at(1, order(100, 2));
     let evidence = evidence(COMPLETED, 2, second(600));
-    let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
-    assert!(matches!(walk.decision, Decision::Move(_)));
-    insta::assert_snapshot!(told(&walk), @r#"
+    let trace = trace(&route(), &control, &evidence, Some(address(2)), second(NOW));
+    assert!(matches!(trace.decision, Decision::Move(_)));
+    insta::assert_snapshot!(told(&trace), @r#"
     pass names-an-instance: RDS-EVENT-0071 of CLUSTER aurora-source: a failover to db-2 completed
     pass asks-for-something: it is over: the route is to point at db-2 alone
     pass not-from-the-future: its time is 2026-05-06T23:10:00.000Z, and the clock says 2026-05-06T23:11:40.000Z
@@ -47,7 +47,7 @@ fn a_move_passes_every_question_that_is_asked_of_an_event() {
     pass address-allowed: address 10.0.0.2 lies inside allowed_cidrs
     pass not-frozen: no freeze is in force
     pass not-paused: no pause is in force
-    pass not-flapping: the flap rule has not stopped it
+    pass not-flapping: flap protection does not hold it
     pass not-pinned: it is not pinned
     pass not-observing: mode = "enforce"
     pass few-moves: changes of target in the last 10 minutes: 0; flap_moves_max = 5
@@ -61,7 +61,7 @@ fn a_trace_ends_with_the_deciding_check_and_the_recorded_words() {
         ..pointing_at(1, order(650, 2))
     };
     let late = evidence(COMPLETED, 2, second(600));
-    let walked = walk(&route(), &control, &late, Some(address(2)), second(NOW));
+    let walked = trace(&route(), &control, &late, Some(address(2)), second(NOW));
     let last = walked.asked.last().unwrap();
     assert_eq!((last.question, last.answer), (DecisionCheck::News, CheckResult::Stop));
     let Decision::Settle(verdict) = walked.decision else {
@@ -69,7 +69,7 @@ fn a_trace_ends_with_the_deciding_check_and_the_recorded_words() {
     };
     assert_eq!(last.compared, verdict.note);
     let news = evidence(COMPLETED, 2, second(660));
-    let walked = walk(&route(), &control, &news, Some(address(2)), second(NOW));
+    let walked = trace(&route(), &control, &news, Some(address(2)), second(NOW));
     let last = walked.asked.last().unwrap();
     assert_eq!(last.question, DecisionCheck::Free(Rule::Paused));
     assert_eq!(last.compared, format!("paused {}", stop()));
@@ -83,12 +83,12 @@ fn what_an_order_overrides_is_passed_and_told() {
     };
     let order = ordered(CommandKind::Swap(instance(2)), second(690), &[Rule::Frozen]);
     let evidence = evidence_of(Trigger::Command(order));
-    let walk = walk(&route(), &control, &evidence, Some(address(2)), second(NOW));
-    assert!(matches!(walk.decision, Decision::Move(_)));
+    let trace = trace(&route(), &control, &evidence, Some(address(2)), second(NOW));
+    assert!(matches!(trace.decision, Decision::Move(_)));
     let frozen = DecisionCheck::Free(Rule::Frozen);
-    let asked = walk.asked.iter().find(|asked| asked.question == frozen).unwrap();
+    let asked = trace.asked.iter().find(|asked| asked.question == frozen).unwrap();
     assert_eq!(asked.answer, CheckResult::Pass);
-    assert!(asked.compared.ends_with("; the order overrides it"), "{}", asked.compared);
+    assert!(asked.compared.ends_with("; the command overrides it"), "{}", asked.compared);
 }
 
 #[test]
@@ -175,18 +175,18 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
 
 /// What the sources said, newer than the route's evidence.
 fn held_against(control: &Assignment, evidence: Evidence) -> Evidence {
-    let ground = match evidence.ground {
+    let trigger = match evidence.trigger {
         Trigger::Reading(seen) => Trigger::Reading(newer(seen, control)),
         told @ (Trigger::Event(_) | Trigger::Command(_)) => told,
     };
-    Evidence { ground, ..evidence }
+    Evidence { trigger, ..evidence }
 }
 
 /// What is recorded, if anything stops the walk.
 fn verdict(decision: &Decision) -> Option<Verdict> {
     match decision {
         Decision::Move(_) => None,
-        Decision::Hold(desired, brake) => Some(brake.verdict(desired)),
+        Decision::Hold(desired, blocked) => Some(blocked.verdict(desired)),
         Decision::Ask(verdict) | Decision::Settle(verdict) => Some(verdict.clone()),
     }
 }
@@ -200,13 +200,13 @@ proptest! {
         address in prop::option::of((1..=9_u8).prop_map(address)),
     ) {
         let evidence = held_against(&control, evidence);
-        let walk = walk(&route, &control, &evidence, address, second(NOW));
-        prop_assert_eq!(&walk.decision, &decide(&route, &control, &evidence, address, second(NOW)));
-        let places: Vec<usize> = walk.asked.iter().map(|asked| place(asked.question)).collect();
-        prop_assert!(places.is_sorted_by(|one, next| one < next), "{}", told(&walk));
-        let (last, before) = walk.asked.split_last().unwrap();
-        prop_assert!(before.iter().all(|asked| asked.answer == CheckResult::Pass), "{}", told(&walk));
-        match verdict(&walk.decision) {
+        let trace = trace(&route, &control, &evidence, address, second(NOW));
+        prop_assert_eq!(&trace.decision, &decide(&route, &control, &evidence, address, second(NOW)));
+        let places: Vec<usize> = trace.asked.iter().map(|asked| place(asked.question)).collect();
+        prop_assert!(places.is_sorted_by(|one, next| one < next), "{}", told(&trace));
+        let (last, before) = trace.asked.split_last().unwrap();
+        prop_assert!(before.iter().all(|asked| asked.answer == CheckResult::Pass), "{}", told(&trace));
+        match verdict(&trace.decision) {
             None => {
                 prop_assert_eq!((last.question, last.answer), (DecisionCheck::FewMoves, CheckResult::Pass));
             }
@@ -224,9 +224,9 @@ proptest! {
         evidence in any_event(),
         address in prop::option::of((1..=9_u8).prop_map(address)),
     ) {
-        let walk = walk(&route, &control, &evidence, address, second(NOW));
-        let last = walk.asked.last().unwrap();
-        if let Some(verdict) = verdict(&walk.decision) {
+        let trace = trace(&route, &control, &evidence, address, second(NOW));
+        let last = trace.asked.last().unwrap();
+        if let Some(verdict) = verdict(&trace.decision) {
             // One reason stands for the stop by the flap rule and for the move that would have brought it about.
             let asked = match last.question {
                 DecisionCheck::FewMoves => DecisionCheck::Free(Rule::Flapping),

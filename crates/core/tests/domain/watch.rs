@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink_core::decision::goal::{TargetDecision, aim};
+use writerlink_core::decision::goal::{TargetDecision, target_state};
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::discovery::{Member, Reading, SourceReport, SourceReports};
 use writerlink_core::evidence::event::{EventKey, RANK_COMPLETED};
@@ -95,17 +95,17 @@ impl Watch {
     /// One look: where it sees the route point. It goes there, if that is elsewhere.
     pub(crate) fn hear(&mut self, said: &[Says]) -> TargetDecision {
         let (_, seen) = self.sees(said);
-        let aim = self.aim(&seen);
-        if let TargetDecision::Follow(desired) = &aim {
+        let target_state = self.target_state(&seen);
+        if let TargetDecision::Follow(desired) = &target_state {
             self.begin(desired.clone());
             self.sources.made(desired.event);
         }
-        aim
+        target_state
     }
 
-    pub(crate) fn aim(&mut self, seen: &Reading) -> TargetDecision {
+    pub(crate) fn target_state(&mut self, seen: &Reading) -> TargetDecision {
         self.own += 1;
-        aim(&self.route, &self.control, numbered(self.own), seen, seen.at)
+        target_state(&self.route, &self.control, numbered(self.own), seen, seen.at)
     }
 
     /// Looks every half minute for so long; the instances that the route pointed at in turn, the first one included.

@@ -77,8 +77,8 @@ fn stored_names_of_owners_moves_and_concerns_are_these() {
     assert_eq!(concerns.map(Concern::as_str), ["source", "named-in-text"]);
     assert_eq!(Owner::new("task:7:ab").as_str(), "task:7:ab");
     assert_eq!(MoveMode::ALL.map(MoveMode::as_str), ["swap", "register"]);
-    for reach in MoveMode::ALL {
-        assert_eq!(MoveMode::parse(reach.as_str()), Some(reach));
+    for move_mode in MoveMode::ALL {
+        assert_eq!(MoveMode::parse(move_mode.as_str()), Some(move_mode));
     }
     assert_eq!(MoveMode::parse("Swap"), None);
     for rule in Rule::ALL {

@@ -168,7 +168,7 @@ impl LedgerRepair {
             return Ok(Adopted::Nothing(Box::new(adoption)));
         }
         let entry = |state: &RouteState| Entry {
-            told: Some(RecordedTrigger::Command {
+            trigger: Some(RecordedTrigger::Command {
                 at: who.at,
                 by: who.by.clone(),
                 text: format!("adopt by {}: {}", who.by, who.reason),

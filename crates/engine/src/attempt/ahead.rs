@@ -41,7 +41,7 @@ impl Reconciler {
         for newer in behind {
             let now = self.clock.wall();
             // The next worker's clock may refuse what is ahead of ours, and then neither would have moved the route.
-            let said_at = newer.evidence.ground.event().map(|event| event.at);
+            let said_at = newer.evidence.trigger.event().map(|event| event.at);
             if said_at.is_none_or(|at| at > now) {
                 continue;
             }

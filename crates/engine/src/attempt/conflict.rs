@@ -9,7 +9,7 @@ use crate::attempt::watched::{Lasting, Said};
 use crate::ports::CallError;
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::RANK_TRUTH;
+use writerlink_core::evidence::event::RANK_READING;
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::sources::{CONFLICT_FORGOTTEN, one_agrees};
 use writerlink_core::ledger::state::Assignment;
@@ -124,7 +124,7 @@ impl PeriodicPass {
 /// conflict stands the agreement of one source does not end it.
 fn agreement(control: &Assignment, said: &Said<'_>) -> Option<News> {
     let newest: &Desired = control.newest()?;
-    let known = control.agreed_with == Some(newest.event) || newest.evidence.rank == RANK_TRUTH;
+    let known = control.agreed_with == Some(newest.event) || newest.evidence.rank == RANK_READING;
     let contradicted = control.source_conflict.is_some() && said.against.is_some();
     if known || contradicted || !one_agrees(control, said.reading) {
         return None;

@@ -12,7 +12,7 @@ use crate::attempt::watched::RouteWatch;
 use crate::attempt::{NoMessage, StateStore, Task};
 use crate::ports::{CallError, Clock, Databases, ErrorKind, Ports};
 use writerlink_core::evidence::discovery::{Discovery, Freshness, Reading, Worth};
-use writerlink_core::evidence::drift::{compared_with, first_after, told};
+use writerlink_core::evidence::drift::{compared_with, describe, first_after};
 use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
@@ -146,7 +146,7 @@ impl MapComparison {
                 let conflict = SourceConflict {
                     since: known.map_or_else(|| self.clock.wall(), |known| known.since),
                     reason: Reason::MapDiffers,
-                    note: told(route, by, differs),
+                    note: describe(route, by, differs),
                     by: self.states.author().owner().clone(),
                 };
                 Finding { said: conflict.note.clone(), conflict: Some(conflict) }

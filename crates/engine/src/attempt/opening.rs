@@ -155,13 +155,13 @@ impl Reconciler {
             return Ok(busy);
         }
         let decision = self.decided(task, &seen.state, &mut attempt).await?;
-        if let (Decision::Settle(verdict), Trigger::Reading(_)) = (&decision, &task.evidence.ground) {
+        if let (Decision::Settle(verdict), Trigger::Reading(_)) = (&decision, &task.evidence.trigger) {
             // The timer saw a reason to act that is gone by now. Nobody waits for a record of that.
             return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict.clone())));
         }
         let moved_since = task.expected_head.is_some_and(|at| at != seen.state.chain);
         if moved_since {
-            let note = "the route was moved while it was looked at";
+            let note = "the route was moved during this reconcile pass";
             let verdict = Verdict::new(Outcome::Superseded, Reason::EvidenceNotNewer, note);
             return Ok(BeginResult::Ended(AttemptResult::Nothing(verdict)));
         }
@@ -183,8 +183,8 @@ impl Reconciler {
             Decision::Settle(verdict) | Decision::Ask(verdict) => {
                 return Ok(BeginResult::Ended(AttemptResult::Settled(verdict)));
             }
-            Decision::Hold(desired, brake) => {
-                return Ok(BeginResult::Ended(AttemptResult::Settled(brake.verdict(&desired))));
+            Decision::Hold(desired, blocked) => {
+                return Ok(BeginResult::Ended(AttemptResult::Settled(blocked.verdict(&desired))));
             }
             Decision::Move(desired) => desired,
         };
@@ -201,8 +201,9 @@ impl Reconciler {
         let pointed = seen.state.control.desired;
         Ok(BeginResult::Held(Box::new(Held {
             may_be_moved: in_hand.is_some_and(|event| state.control.may_be_moved_by(event)),
-            pointed_here: pointed
-                .is_some_and(|old| old.target == desired.target && old.beside == desired.beside),
+            pointed_here: pointed.is_some_and(|old| {
+                old.target == desired.target && old.additional_targets == desired.additional_targets
+            }),
             state,
             hold: Hold::granted(before_write),
             event: change.event().map(|write| write.entry().clone()),
@@ -254,7 +255,7 @@ impl Reconciler {
         let unresolved = attempt.address.as_ref().err();
         let unresolved = unresolved.filter(|_| needs_the_address(&decision));
         let moves = matches!(decision, Decision::Move(_)) || unresolved.is_some();
-        if moves && let Trigger::Event(_) = &task.evidence.ground {
+        if moves && let Trigger::Event(_) = &task.evidence.trigger {
             if attempt.behind.is_none() {
                 *attempt.behind = Some(self.behind(task).await);
             }
@@ -324,21 +325,21 @@ impl Reconciler {
                     owner: self.states.author().owner(),
                     desired: desired.clone(),
                     arrival,
-                    order: match &task.evidence.ground {
+                    order: match &task.evidence.trigger {
                         Trigger::Command(order) => Some(order),
                         Trigger::Event(_) | Trigger::Reading(_) => None,
                     },
                 };
                 if relays { change::switch(from, taking, entry) } else { change::begin(from, taking, entry) }
             }
-            Decision::Hold(desired, brake) => {
+            Decision::Hold(desired, blocked) => {
                 entry.target_group = group_of(task.route, &desired.instance);
                 entry.desired = Some((desired.instance.clone(), desired.target));
-                let effect = StateUpdate::Keeps(desired.clone(), brake.rule);
-                told(from, arrival, brake.verdict(desired), effect, entry)
+                let effect = StateUpdate::Defer(desired.clone(), blocked.rule);
+                told(from, arrival, blocked.verdict(desired), effect, entry)
             }
             Decision::Ask(verdict) => {
-                let effect = StateUpdate::of_asking(&task.evidence.ground);
+                let effect = StateUpdate::of_asking(&task.evidence.trigger);
                 told(from, arrival, verdict.clone(), effect, entry)
             }
             Decision::Settle(verdict) => {
@@ -404,7 +405,7 @@ fn told(
 
 /// An event's arrival; nothing else arrives twice.
 pub(super) fn arrival_of(evidence: &Evidence, known: Option<EventEntry>) -> Option<EventDelivery> {
-    let event = evidence.ground.event()?;
+    let event = evidence.trigger.event()?;
     Some(EventDelivery {
         key: evidence.key,
         source_arn: event.source_arn.as_ref().map(ToString::to_string),

@@ -51,8 +51,8 @@ impl OperatorCommands {
     /// # Errors
     /// When the ledger cannot be reached, or other workers were faster every time.
     pub async fn order(&self, route: &Route, order: &OperatorCommand) -> Result<Ordered, CallError> {
-        let ground = Trigger::Command(order.clone());
-        let evidence = Evidence::now(&route.name, ground, self.clock.random());
+        let trigger = Trigger::Command(order.clone());
+        let evidence = Evidence::now(&route.name, trigger, self.clock.random());
         match order.act {
             CommandKind::Swap(_) | CommandKind::Pin { .. } => {
                 let attempt = self.attempts.attempt(route, &evidence, Cause::Operator, &NoMessage);
@@ -84,7 +84,7 @@ impl OperatorCommands {
             let mut entry = self.states.entry_of_note(&task, &seen.state, RecordKind::Command);
             entry.reason = Some(Reason::OperatorCommand);
             entry.note = order.to_string();
-            let effect = StateUpdate::Obeys(order.clone());
+            let effect = StateUpdate::Apply(order.clone());
             let change = change::note(&seen.state, effect, entry).map_err(|e| bug(&e))?;
             match self.states.commit(&task.steps, "Order", &change).await? {
                 Committed::Done(state) => return Ok(Ordered::InForce(Box::new(state))),

@@ -132,7 +132,7 @@ fn counted<'a>(task: &Task<'_>, from: &RouteState, decision: &'a Decision) -> Op
         return None;
     }
     let moves = from.control.is_moved_by(desired);
-    (moves && !matches!(task.evidence.ground, Trigger::Command(_))).then_some(desired)
+    (moves && !matches!(task.evidence.trigger, Trigger::Command(_))).then_some(desired)
 }
 
 #[cfg(test)]

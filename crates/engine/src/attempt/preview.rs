@@ -9,8 +9,8 @@ use crate::ports::{CallError, Clock, Databases, Ledger, Ports};
 use writerlink_core::actuation::plan::Plan;
 use writerlink_core::actuation::weights::Weights;
 use writerlink_core::decision::checks::{CheckRecord, DecisionCheck, DecisionTrace};
-use writerlink_core::decision::event::walk;
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::event::trace;
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::missing_name::ASKED_FOR;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::trigger::Evidence;
@@ -22,7 +22,7 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::ObservedTarget;
-use writerlink_core::status::health::{Assessment, goal, unresolved};
+use writerlink_core::status::health::{Assessment, desired_target, unresolved};
 
 /// What an attempt would do. Old the moment it is told: nothing was taken in hand to find it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,12 +95,12 @@ impl DryRun {
     pub async fn preview(&self, route: &Route, evidence: &Evidence) -> Result<Preview, CallError> {
         let state = self.ledger.peek(&route.name).await?;
         let state = state.unwrap_or_else(|| RouteState::new(route.name.clone()));
-        let known = match evidence.ground.event() {
+        let known = match evidence.trigger.event() {
             Some(_) => self.ledger.event(&evidence.key).await?,
             None => None,
         };
         let arrival = arrival_of(evidence, known);
-        let walk = match &arrival {
+        let trace = match &arrival {
             Some(arrival) if let Some(verdict) = not_new(arrival) => {
                 DecisionTrace::stopped(DecisionCheck::New, verdict)
             }
@@ -108,23 +108,23 @@ impl DryRun {
                 let address = resolve(self.databases.as_ref(), route, evidence).await;
                 let found = address.as_ref().copied().unwrap_or_default();
                 let now = self.clock.wall();
-                let mut walk = walk(route, &state.control, evidence, found, now);
-                if let (Err(error), true) = (&address, needs_the_address(&walk.decision)) {
+                let mut trace = trace(route, &state.control, evidence, found, now);
+                if let (Err(error), true) = (&address, needs_the_address(&trace.decision)) {
                     let verdict = nameless(route, evidence, error, None);
                     let mut verdict = verdict.ok_or_else(|| error.clone())?;
                     if arrival.is_some() {
                         verdict.note.push_str(&asked_for_again());
                     }
-                    walk = walk.stopped_by(verdict);
+                    trace = trace.stopped_by(verdict);
                 }
                 match &arrival {
-                    Some(arrival) => walk.behind(DecisionCheck::New, seen_before(arrival)),
+                    Some(arrival) => trace.behind(DecisionCheck::New, seen_before(arrival)),
                     // An order is not delivered twice.
-                    None => walk,
+                    None => trace,
                 }
             }
         };
-        self.foreseen(route, &state, walk).await
+        self.foreseen(route, &state, trace).await
     }
 
     /// What is missing for the group to be where the route should point: where the ledger says that it points, or
@@ -137,17 +137,17 @@ impl DryRun {
         let state = state.unwrap_or_else(|| RouteState::new(route.name.clone()));
         let now = self.clock.wall();
         let unresolved = unresolved(route, &state.control, now);
-        let Some(desired) = goal(&state.control, now).cloned() else {
+        let Some(desired) = desired_target(&state.control, now).cloned() else {
             let preview = None;
             return Ok(RouteOutlook { preview, unresolved });
         };
         let decision = if state.control.desired.as_ref() == Some(&desired) {
             Decision::Move(desired)
         } else {
-            unless_held_back(route, &state.control, desired, now, &[])
+            hold_or_move(route, &state.control, desired, now, &[])
         };
-        let walk = DecisionTrace { asked: Vec::new(), decision };
-        let preview = Some(self.foreseen(route, &state, walk).await?);
+        let trace = DecisionTrace { asked: Vec::new(), decision };
+        let preview = Some(self.foreseen(route, &state, trace).await?);
         Ok(RouteOutlook { preview, unresolved })
     }
 

@@ -24,7 +24,7 @@ pub(super) struct RecordContext {
     pub(super) transition: TransitionId,
     pub(super) cause: Cause,
     pub(super) event_key: EventKey,
-    pub(super) told: Option<RecordedTrigger>,
+    pub(super) trigger: Option<RecordedTrigger>,
     pub(super) target_group: TargetGroupArn,
 }
 
@@ -49,7 +49,7 @@ impl RecordAuthor {
 
     /// A record about `state`. What only some kinds of record have is left empty.
     pub(super) fn entry(&self, about: RecordContext, state: &RouteState, kind: RecordKind) -> Entry {
-        let RecordContext { at, transition, cause, event_key, told, target_group } = about;
+        let RecordContext { at, transition, cause, event_key, trigger, target_group } = about;
         Entry {
             kind,
             at,
@@ -61,7 +61,7 @@ impl RecordAuthor {
             provenance: self.provenance.clone(),
             cause,
             event_key,
-            told,
+            trigger,
             target_group,
             desired: None,
             before: Vec::new(),

@@ -152,8 +152,8 @@ impl StateStore {
             at: now,
             transition: TransitionId::from_parts(now, random),
             cause,
-            event_key: EventKey::drawn(&state.route, now, random),
-            told: None,
+            event_key: EventKey::random(&state.route, now, random),
+            trigger: None,
             target_group,
         };
         Entry {

@@ -163,7 +163,7 @@ impl Report {
             route: task.route.name.clone(),
             event_key: evidence.key,
             cause: task.cause,
-            told: RecordedTrigger::from(&evidence.ground),
+            told: RecordedTrigger::from(&evidence.trigger),
             transition: task.transition,
             attempt: 0,
             resumed: false,
@@ -173,7 +173,7 @@ impl Report {
             after: Vec::new(),
             steps: Vec::new(),
             took: Duration::ZERO,
-            event_age: task.began.since(evidence.ground.at()),
+            event_age: task.began.since(evidence.trigger.at()),
             ended: AttemptResult::LeaseLost { settled: None, again_after: Duration::ZERO },
         }
     }

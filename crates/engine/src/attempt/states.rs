@@ -194,7 +194,7 @@ impl StateStore {
             transition: task.transition,
             cause: task.cause,
             event_key: task.evidence.key,
-            told: Some(record::RecordedTrigger::from(&task.evidence.ground)),
+            trigger: Some(record::RecordedTrigger::from(&task.evidence.trigger)),
             target_group: match &state.control.desired {
                 Some(desired) => group_of(task.route, &desired.instance),
                 None => task.route.group.arn.clone(),

@@ -14,11 +14,11 @@ use crate::attempt::{
 };
 use crate::ports::{CallError, Clock, Databases, Ports};
 use writerlink_core::actuation::health::{HealthEvent, HealthUpdate, ServingState};
-use writerlink_core::decision::goal::{TargetDecision, aim, contradiction};
-use writerlink_core::decision::holds::unless_held_back;
+use writerlink_core::decision::goal::{TargetDecision, contradiction, target_state};
+use writerlink_core::decision::holds::hold_or_move;
 use writerlink_core::decision::verdict::{Decision, Verdict};
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::event::{EventKey, RANK_TRUTH};
+use writerlink_core::evidence::event::{EventKey, RANK_READING};
 use writerlink_core::evidence::trigger::{Evidence, Trigger};
 use writerlink_core::ledger::change::StateUpdate;
 use writerlink_core::ledger::lease::Acquire;
@@ -135,8 +135,8 @@ impl PeriodicPass {
         let control = &stored.state.control;
         let times = (now, monotonic);
         let seen = watched.sources.take(RouteContext { route, control, now }, &reading, monotonic);
-        let key = EventKey::drawn(&route.name, now, self.clock.random());
-        let evidence = Evidence { key, ground: Trigger::Reading(seen.clone()) };
+        let key = EventKey::random(&route.name, now, self.clock.random());
+        let evidence = Evidence { key, trigger: Trigger::Reading(seen.clone()) };
         let task = Task::begin(&self.clock, route, &evidence, Cause::Reconcile, &NoMessage);
         let mut context = PassContext { task, state: stored.state, watched, noted };
         let said = Said {
@@ -144,7 +144,7 @@ impl PeriodicPass {
             against: contradiction(route, &context.state.control, &reading, &seen, now),
             times,
         };
-        let aimed = aim(route, &context.state.control, key, &seen, now);
+        let aimed = target_state(route, &context.state.control, key, &seen, now);
         self.record_source_conflict(&mut context, &said).await?;
         match aimed {
             TargetDecision::Unknown => Ok(PassResult::InSync),
@@ -162,7 +162,7 @@ impl PeriodicPass {
                 self.wait(context, HeldDrift { verdict, target: None, effect: StateUpdate::None }).await
             }
             TargetDecision::Keep(desired) | TargetDecision::Follow(desired) => {
-                if desired.event == key && desired.evidence.rank == RANK_TRUTH {
+                if desired.event == key && desired.evidence.rank == RANK_READING {
                     context.watched.sources.made(key);
                 }
                 self.compare(context, desired).await
@@ -179,7 +179,7 @@ impl PeriodicPass {
             return Ok(PassResult::Queued);
         }
         let observed_route =
-            self.reader.observe_route(route, &desired, discovery_of(&evidence.ground)).await?;
+            self.reader.observe_route(route, &desired, discovery_of(&evidence.trigger)).await?;
         if let Strategy::Relay(relay) = &route.strategy {
             context.watched.has_no_relay = self.reader.relays.none_is_live(&observed_route.relays, relay);
         }
@@ -194,7 +194,7 @@ impl PeriodicPass {
             if let Some(error) = observed_route.unread {
                 return Err(error);
             }
-            return Ok(match &control.follow {
+            return Ok(match &control.health_watch {
                 Some(follow) => PassResult::WatchingHealth(follow.arrival),
                 None => PassResult::InSync,
             });
@@ -208,12 +208,12 @@ impl PeriodicPass {
         if left_behind && !context.watched.awaits_quota && self.queue.somebody_waits() {
             return Ok(PassResult::Queued);
         }
-        match unless_held_back(route, control, desired, self.clock.wall(), &[]) {
-            Decision::Hold(desired, brake) => {
+        match hold_or_move(route, control, desired, self.clock.wall(), &[]) {
+            Decision::Hold(desired, blocked) => {
                 let held = HeldDrift {
-                    verdict: brake.verdict(&desired),
+                    verdict: blocked.verdict(&desired),
                     target: Some(desired.target),
-                    effect: StateUpdate::Keeps(desired, brake.rule),
+                    effect: StateUpdate::Defer(desired, blocked.rule),
                 };
                 self.wait(context, held).await
             }
@@ -241,12 +241,12 @@ impl PeriodicPass {
     /// Whether the desired target's own event is still in progress: its last attempt was a moment ago and moved
     /// nothing. Its message is redelivered. A repair at the same time would only cause more throttling.
     async fn in_hand(&self, desired: &Desired) -> Result<Option<PassResult>, CallError> {
-        if desired.evidence.rank >= RANK_TRUTH {
+        if desired.evidence.rank >= RANK_READING {
             return Ok(None);
         }
         let entry = self.states.event(&desired.event).await?;
         let now = self.clock.wall();
-        let entry = entry.filter(|entry| entry.is_in_hand(now));
+        let entry = entry.filter(|entry| entry.is_in_progress(now));
         Ok(entry.map(
             |entry| if entry.is_left_to_newer(now) { PassResult::LeftToNewer } else { PassResult::Busy },
         ))
@@ -286,7 +286,7 @@ impl PeriodicPass {
     /// Updates the health watch in a pass that does not read the group otherwise.
     async fn record_health_of_last_move(&self, context: &mut PassContext<'_>) -> Result<(), CallError> {
         let route = context.task.route;
-        let Some(follow) = &context.state.control.follow else {
+        let Some(follow) = &context.state.control.health_watch else {
             return Ok(());
         };
         let observed = match &route.strategy {
@@ -309,11 +309,13 @@ impl PeriodicPass {
         observed: &ObservedRoute,
     ) -> Result<(), CallError> {
         let route = context.task.route;
-        while let Some(follow) = context.state.control.follow.clone() {
+        while let Some(follow) = context.state.control.health_watch.clone() {
             let now = self.clock.wall();
             let sign = match &route.strategy {
                 Strategy::Relay(relay) => follow.switched((&route.name, relay), &observed.relays, now),
-                Strategy::Swap | Strategy::Weighted(_) => follow.look(&route.policy, &observed.rows, now),
+                Strategy::Swap | Strategy::Weighted(_) => {
+                    follow.next_update(&route.policy, &observed.rows, now)
+                }
             };
             let Some(sign) = sign else {
                 return Ok(());
@@ -331,12 +333,12 @@ impl PeriodicPass {
             let mut entry = self.states.entry_of_note(&context.task, &context.state, kind);
             entry.transition = follow.transition;
             entry.event_key = follow.key;
-            entry.told = None;
+            entry.trigger = None;
             entry.target_group = group_of(route, &follow.instance);
             entry.desired = Some((follow.instance.clone(), follow.target));
             entry.after.clone_from(&observed.rows);
             let noted = TimerRecord { kind, reason, note, took: Some(took) };
-            if !self.record(context, noted, StateUpdate::Follows(rest), entry).await? {
+            if !self.record(context, noted, StateUpdate::WatchHealth(rest), entry).await? {
                 return Ok(());
             }
         }

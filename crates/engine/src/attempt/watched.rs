@@ -211,7 +211,7 @@ mod tests {
         let target = Target { ip: [10, 0, 1, last].into(), port: 3306 };
         let (at, said) = (Timestamp::EPOCH, String::new());
         Report {
-            event_key: EventKey::drawn(&name, at, 1),
+            event_key: EventKey::random(&name, at, 1),
             route: name,
             cause: Cause::Reconcile,
             told: RecordedTrigger::Reading { at, text: said },

@@ -61,7 +61,7 @@ impl Reconciler {
         let Some(group) = weighted.groups.get(&desired.instance) else {
             return Err(no_group(task.route, &desired.instance).into());
         };
-        let discovery = discovery_of(&task.evidence.ground);
+        let discovery = discovery_of(&task.evidence.trigger);
         let moving =
             Moving { weighted, group, targets: warm_targets(task.route, weighted, desired, discovery) };
         let mut moved = self.move_weights(task, &moving, held, report).await?;
@@ -94,7 +94,7 @@ impl Reconciler {
             }
             changed = true;
             let warm = self.ensure_warm(task, moving, held, &scene).await?;
-            let shift = match held.desired.reach {
+            let shift = match held.desired.move_mode {
                 MoveMode::Register => None,
                 MoveMode::Swap => WeightChange::to(&warm, task.route, moving.weighted, &scene.weights),
             };
@@ -272,8 +272,8 @@ impl ObservedRoute {
 }
 
 /// What the sources said, where it was they who spoke.
-pub(super) fn discovery_of(ground: &Trigger) -> Option<&Discovery> {
-    match ground {
+pub(super) fn discovery_of(trigger: &Trigger) -> Option<&Discovery> {
+    match trigger {
         Trigger::Reading(reading) => Some(&reading.discovery),
         Trigger::Event(_) | Trigger::Command(_) => None,
     }
@@ -321,7 +321,7 @@ fn told(task: &Task<'_>, held: &Held, moved: &Moved, after: &[ObservedTarget]) -
         [] => Reason::NothingToDo,
         [_, ..] => Reason::DriftRepaired,
     };
-    let (outcome, reason, what) = match (moved.changed, desired.reach) {
+    let (outcome, reason, what) = match (moved.changed, desired.move_mode) {
         (false, MoveMode::Swap) => {
             (Outcome::AlreadyThere, in_place, format!("the listener already gives everything to {to}"))
         }

@@ -173,8 +173,8 @@ mod tests {
         Desired {
             instance: db_2(),
             target: target(2),
-            beside: [target(3)].into(),
-            reach: MoveMode::Register,
+            additional_targets: [target(3)].into(),
+            move_mode: MoveMode::Register,
             evidence: EvidenceOrder { at: at(1), rank: 1 },
             event: key(),
         }

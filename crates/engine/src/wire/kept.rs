@@ -107,10 +107,10 @@ struct DesiredText {
     instance: InstanceId,
     #[serde(with = "string")]
     target: Target,
-    #[serde(rename = "additional_targets", with = "list")]
-    beside: BTreeSet<Target>,
+    #[serde(with = "list")]
+    additional_targets: BTreeSet<Target>,
     #[serde(rename = "mode", with = "string")]
-    reach: MoveMode,
+    move_mode: MoveMode,
     #[serde(getter = "evidence_at", with = "string")]
     at: Timestamp,
     #[serde(getter = "evidence_rank")]
@@ -129,8 +129,8 @@ fn evidence_rank(desired: &Desired) -> u8 {
 
 impl From<DesiredText> for Desired {
     fn from(text: DesiredText) -> Self {
-        let DesiredText { instance, target, beside, reach, at, rank, event } = text;
-        Self { instance, target, beside, reach, evidence: EvidenceOrder { at, rank }, event }
+        let DesiredText { instance, target, additional_targets, move_mode, at, rank, event } = text;
+        Self { instance, target, additional_targets, move_mode, evidence: EvidenceOrder { at, rank }, event }
     }
 }
 

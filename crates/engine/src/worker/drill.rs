@@ -33,8 +33,8 @@ fn would(preview: &Preview) -> String {
         Decision::Settle(verdict) | Decision::Ask(verdict) => {
             return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
         }
-        Decision::Hold(desired, brake) => {
-            let verdict = brake.verdict(desired);
+        Decision::Hold(desired, blocked) => {
+            let verdict = blocked.verdict(desired);
             return format!("would be settled as {}: {}", verdict.outcome, verdict.note);
         }
         Decision::Move(desired) => desired,

@@ -16,7 +16,7 @@ fn route_item(state: &RouteState) -> Item {
 }
 
 fn key() -> EventKey {
-    EventKey::drawn(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1)
+    EventKey::random(&RouteName::new("orders").unwrap(), Timestamp::EPOCH, 1)
 }
 
 fn refused() -> UnresolvedEvent {
@@ -59,8 +59,8 @@ fn held() -> RouteState {
         desired: Some(Desired {
             instance: InstanceId::new("db-2").unwrap(),
             target: Target { ip: "fd00::1".parse::<IpAddr>().unwrap(), port: 3306 },
-            beside: [other].into(),
-            reach: MoveMode::Register,
+            additional_targets: [other].into(),
+            move_mode: MoveMode::Register,
             evidence: EvidenceOrder { at: Timestamp::from_millis(1_778_108_865_884), rank: 2 },
             event: key(),
         }),
@@ -73,7 +73,7 @@ fn held() -> RouteState {
             pin: Some(Pin { instance: InstanceId::new("db-3").unwrap(), target: other, stop }),
             moves: vec![Timestamp::from_millis(3), Timestamp::from_millis(4)],
         },
-        follow: Some(HealthWatch {
+        health_watch: Some(HealthWatch {
             transition: TransitionId::from_parts(Timestamp::from_millis(5), 9),
             key: key(),
             instance: InstanceId::new("db-2").unwrap(),
@@ -96,7 +96,7 @@ fn held() -> RouteState {
 fn a_route_comes_back_as_it_was_written() {
     let mut swap = held();
     if let Some(desired) = swap.control.desired.as_mut() {
-        desired.reach = MoveMode::Swap;
+        desired.move_mode = MoveMode::Swap;
     }
     let fresh = RouteState::new(RouteName::new("orders").unwrap());
     for state in [fresh, held(), swap] {

@@ -11,19 +11,19 @@ use crate::ledger::unresolved::{SourceConflict, UnresolvedEvent};
 use crate::model::reason::Rule;
 use crate::model::time::Timestamp;
 
-/// What a record changes of a route besides telling something.
+/// How a record changes the state of its route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateUpdate {
     /// Nothing.
     None,
-    /// The evidence is kept, since a safety rule holds it back.
-    Keeps(Desired, Rule),
-    /// The sources outrank a failover that was said to have started before this time.
-    Asks(Timestamp),
-    /// This is left to be seen of the last move.
-    Follows(Option<HealthWatch>),
-    /// A person's order that moves nothing.
-    Obeys(OperatorCommand),
+    /// The evidence is kept until this safety rule is lifted.
+    Defer(Desired, Rule),
+    /// A reading outranks failovers that started before this time.
+    RequireReading(Timestamp),
+    /// What remains of the last move's health watch.
+    WatchHealth(Option<HealthWatch>),
+    /// An operator's command that moves nothing.
+    Apply(OperatorCommand),
     /// The event could not be acted on, and is part of the route's state until it is answered (I9).
     Refuses(UnresolvedEvent),
     /// The discovery sources agree with the event that the route points by (I3); a conflict is over.
@@ -33,13 +33,13 @@ pub enum StateUpdate {
 }
 
 impl StateUpdate {
-    /// What evidence changes that asks for the sources. That it may have happened is no word against what is known; a
-    /// failover that failed takes back what its start announced.
+    /// The update of evidence that requires a reading. Only a failed failover changes the state: it takes back what its
+    /// start announced.
     #[must_use]
-    pub fn of_asking(ground: &Trigger) -> Self {
+    pub fn of_asking(trigger: &Trigger) -> Self {
         let called_off = |event: &RdsEvent| event.calls_off_a_failover();
-        match ground.event() {
-            Some(event) if called_off(event) => Self::Asks(event.at),
+        match trigger.event() {
+            Some(event) if called_off(event) => Self::RequireReading(event.at),
             Some(_) | None => Self::None,
         }
     }
@@ -47,7 +47,7 @@ impl StateUpdate {
     pub(crate) fn on(self, control: Assignment, now: Timestamp) -> Assignment {
         match self {
             Self::None => control,
-            Self::Keeps(desired, rule) => {
+            Self::Defer(desired, rule) => {
                 let newer = control.newest().is_none_or(|k| k.evidence < desired.evidence);
                 let mut kept = control;
                 kept.unresolved_event = unanswered(&kept, &desired);
@@ -63,13 +63,13 @@ impl StateUpdate {
                 }
                 kept
             }
-            Self::Asks(at) => {
+            Self::RequireReading(at) => {
                 Assignment { require_reading: control.require_reading.max(Some(at)), ..control }
             }
-            Self::Follows(follow) => Assignment { follow, ..control },
-            Self::Obeys(order) => Assignment {
-                safety: obeyed(&control.safety, &order),
-                unresolved_event: match order.act {
+            Self::WatchHealth(health_watch) => Assignment { health_watch, ..control },
+            Self::Apply(command) => Assignment {
+                safety: apply_command(&control.safety, &command),
+                unresolved_event: match command.act {
                     CommandKind::Acknowledge => None,
                     CommandKind::Swap(_)
                     | CommandKind::Pin { .. }
@@ -98,29 +98,29 @@ pub(crate) fn unanswered(control: &Assignment, accepted: &Desired) -> Option<Unr
     unresolved.filter(|unresolved| !unresolved.is_answered_by(accepted))
 }
 
-fn obeyed(safety: &Safety, order: &OperatorCommand) -> Safety {
+fn apply_command(safety: &Safety, command: &OperatorCommand) -> Safety {
     let mut safety = safety.clone();
-    match order.act {
-        CommandKind::Pause { .. } => safety.pause = Some(stop_of(order)),
+    match command.act {
+        CommandKind::Pause { .. } => safety.pause = Some(suspension_of(command)),
         CommandKind::Resume => safety.pause = None,
-        CommandKind::Freeze { .. } => safety.freeze = Some(stop_of(order)),
+        CommandKind::Freeze { .. } => safety.freeze = Some(suspension_of(command)),
         CommandKind::Unfreeze => safety.freeze = None,
         CommandKind::Unpin => safety.pin = None,
         CommandKind::Acknowledge => {
             safety.flapping = None;
             safety.moves.clear();
         }
-        // These take effect with the move that they order.
+        // These take effect with their move.
         CommandKind::Swap(_) | CommandKind::Pin { .. } => {}
     }
     safety
 }
 
-pub(crate) fn stop_of(order: &OperatorCommand) -> Suspension {
+pub(crate) fn suspension_of(command: &OperatorCommand) -> Suspension {
     Suspension {
-        by: order.by.clone(),
-        reason: order.reason.clone(),
-        since: order.at,
-        until: order.act.within().map(|within| order.at.plus(within)),
+        by: command.by.clone(),
+        reason: command.reason.clone(),
+        since: command.at,
+        until: command.act.within().map(|within| command.at.plus(within)),
     }
 }

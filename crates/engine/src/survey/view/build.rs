@@ -96,8 +96,8 @@ impl RouteView {
         let newest = survey.records.iter().flatten().next();
         Self {
             route: route.name.to_string(),
-            state: survey.judgement.health.as_str(),
-            why: survey.judgement.why.clone(),
+            state: survey.assessment.health.as_str(),
+            why: survey.assessment.why.clone(),
             at: now.to_string(),
             strategy,
             mode: match route.policy.mode {
@@ -115,7 +115,7 @@ impl RouteView {
             holds: holds(route, control, now),
             recent_moves: control.map_or(0, |control| control.safety.moves_lately(now)),
             lease: control.and_then(|c| c.lease.as_ref()).map(|held| lease(held, now)),
-            health_watch: control.and_then(|control| control.follow.as_ref()).map(health_watch),
+            health_watch: control.and_then(|control| control.health_watch.as_ref()).map(health_watch),
             listener,
             groups: survey.groups.iter().map(|group| group_view(survey, group)).collect(),
             relays: relays(survey),
@@ -149,8 +149,8 @@ fn desired(desired: &Desired) -> DesiredView {
     DesiredView {
         instance: desired.instance.to_string(),
         target: desired.target.to_string(),
-        additional_targets: desired.beside.iter().map(ToString::to_string).collect(),
-        move_mode: desired.reach.as_str(),
+        additional_targets: desired.additional_targets.iter().map(ToString::to_string).collect(),
+        move_mode: desired.move_mode.as_str(),
         evidence_at: desired.evidence.at.to_string(),
         event_key: desired.event.to_string(),
     }
