@@ -1,8 +1,8 @@
-//! Whether an event pattern of EventBridge lets an event through.
+//! Whether an event pattern of EventBridge matches an event.
 //!
 //! Sources: EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators"; where
-//! these say nothing, the README of aws/event-ruler, the library behind it. The event that a pattern is held against is
-//! one that we made up, so a field that it does not have says nothing: a pattern that asks for it is not judged.
+//! these say nothing, the README of aws/event-ruler, the library behind it. The event is made up, so an
+//! absent field decides nothing: the result is then unknown.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ pub(super) enum Lets {
     Through,
     /// It does not.
     Not,
-    /// It depends on these fields, which nobody can foresee or whose operator is not understood here.
+    /// It depends on these fields, which are unpredictable or whose operator is not understood here.
     Unknown(BTreeSet<String>),
 }
 
@@ -32,7 +32,7 @@ impl Lets {
         Self::Unknown([field.into()].into())
     }
 
-    /// One thing that does not fit is enough.
+    /// One `Not` is enough.
     pub(super) fn all(lets: impl Iterator<Item = Self>) -> Self {
         let mut open = BTreeSet::new();
         for one in lets {
@@ -45,7 +45,7 @@ impl Lets {
         Self::unless(open, Self::Through)
     }
 
-    /// One thing that fits is enough.
+    /// One `Through` is enough.
     pub(super) fn any(lets: impl Iterator<Item = Self>) -> Self {
         let mut open = BTreeSet::new();
         for one in lets {
@@ -58,8 +58,8 @@ impl Lets {
         Self::unless(open, Self::Not)
     }
 
-    fn unless(open: BTreeSet<String>, settled: Self) -> Self {
-        if open.is_empty() { settled } else { Self::Unknown(open) }
+    fn unless(open: BTreeSet<String>, otherwise: Self) -> Self {
+        if open.is_empty() { otherwise } else { Self::Unknown(open) }
     }
 }
 
@@ -67,7 +67,7 @@ impl Lets {
 pub(super) fn lets(pattern: &str, event: &Value) -> Lets {
     match serde_json::from_str::<Map<String, Value>>(pattern) {
         Ok(pattern) => object(&pattern, Found::Here(event), ""),
-        Err(_) => Lets::unknown("the pattern itself, which is no JSON object"),
+        Err(_) => Lets::unknown("the pattern itself, which is not a JSON object"),
     }
 }
 
@@ -78,7 +78,7 @@ enum Found<'e> {
     Here(&'e Value),
     /// Nothing, for certain.
     Absent,
-    /// Something or nothing: nobody can foresee it.
+    /// Unpredictable.
     Unforeseen,
 }
 

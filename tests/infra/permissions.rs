@@ -196,7 +196,7 @@ async fn trial_on_the_stacks() -> (Trial, Stacks) {
     let group = |name: &str| of_elb(&format!("targetgroup/{name}/73e2d6bc24d8a067"));
     trial.with_table(&format!(
         "[reconcile]\ninterval_seconds = 5\n\
-         [[route]]\nsource = \"{ASKS}\"\ntruth = \"rds\"\ntarget_group = \"{}\"\nallowed_cidrs = [\"10.0.0.0/8\"]\n\
+         [[route]]\nsource = \"{ASKS}\"\ndiscovery = \"rds\"\ntarget_group = \"{}\"\nallowed_cidrs = [\"10.0.0.0/8\"]\n\
          [[route]]\nsource = \"{WEIGHTED}\"\nstrategy = \"weighted\"\nlistener = \"{}\"\n\
          [route.target_groups]\n{WEIGHTED}-instance-1 = \"{}\"\n{WEIGHTED}-instance-2 = \"{}\"\n\
          [route.instances]\n{WEIGHTED}-instance-1 = \"{OLD}\"\n{WEIGHTED}-instance-2 = \"{NEW}\"\n",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
+use writerlink::web::{PAGE_BYTES_MAX, REFRESHED_EVERY};
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
@@ -271,7 +271,7 @@ async fn a_transition_that_nobody_knows_is_not_found_and_says_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
     let shown = Shown::after_a_day().await;
-    tokio::time::sleep(KEPT_FOR).await;
+    tokio::time::sleep(REFRESHED_EVERY).await;
     let down = |site: &CallSite| match site.call {
         "Query" | "GetItem" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
         _ => Fate::WORKS,

@@ -1,4 +1,4 @@
-//! The conditions of a statement, held against what EventBridge's request carries.
+//! The conditions of a statement, evaluated for EventBridge's request.
 //!
 //! Sources: IAM user guide, "IAM JSON policy elements: Condition operators", "AWS global condition context keys".
 
@@ -14,14 +14,14 @@ enum Carried<'a> {
     Value(&'a str),
     /// Nothing.
     Nothing,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
 /// Every operator of every key has to hold.
 pub(super) fn holds(conditions: &Value, sending: &Sending<'_>) -> Fits {
     let Some(conditions) = conditions.as_object() else {
-        return Fits::Unclear("has a Condition that is no object".to_owned());
+        return Fits::Unclear("has a Condition that is not an object".to_owned());
     };
     Fits::all(conditions.iter().map(|(operator, keys)| match keys {
         Value::Object(keys) => operator_holds(operator, keys, sending),
@@ -44,7 +44,7 @@ fn operator_holds(text: &str, keys: &Map<String, Value>, sending: &Sending<'_>) 
                     Carried::Value(value) => value,
                     Carried::Nothing | Carried::Unknown => "not in its requests",
                 };
-                Fits::Not(format!("asks for {text} {key}: {wanted}, which is {found}"))
+                Fits::Not(format!("requires {text} {key}: {wanted}, which is {found}"))
             }
             None => unclear(),
         }
