@@ -61,7 +61,7 @@ fn a_session_must_not_stay_on_the_demoted_writer() {
     let attributes = case.route().groups[0].facts.attributes.as_mut().unwrap();
     attributes.remove(TERMINATION);
     assert_eq!(case.says(what), Fail);
-    let mut readers = Case::with("role = \"readers\"\ntruth = \"rds\"");
+    let mut readers = Case::with("role = \"readers\"\ndiscovery = \"rds\"");
     readers.attribute(TERMINATION, "false");
     assert_eq!(readers.says(what), Warn);
     assert_eq!(Case::weighted().says(what), Skipped);

@@ -91,5 +91,5 @@ fn an_unclear_discovery_comes_with_advice_about_the_sources_asked() {
     let told = remedy(&dns, DiscoverySource::Dns);
     assert!(told.contains("resolver") && !told.contains("RDS"), "{told}");
     let told = remedy("discovery = \"rds\"", DiscoverySource::Rds);
-    assert!(told.contains("the role may ask RDS"), "{told}");
+    assert!(told.contains("the role may call RDS"), "{told}");
 }

@@ -108,7 +108,7 @@ fn a_route_that_waits_for_the_completion_does_not_need_the_start() {
 
 #[test]
 fn an_instances_route_needs_the_events_of_an_instance() {
-    let of_instance = || Case::with("database = \"instance\"\ntruth = \"rds\"");
+    let of_instance = || Case::with("database = \"instance\"\ndiscovery = \"rds\"");
     assert_eq!(of_instance().says("event ids"), Pass);
     let case = with_pattern(of_instance(), "RDS-EVENT-0049", "RDS-EVENT-9999");
     assert_eq!(case.says("event ids"), Warn);

@@ -95,20 +95,20 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
     let shown = Shown::after_a_day().await;
     let page = text(&shown.get("/").await);
     for part in [
-        "✓ 1 right",
+        "✓ 1 in-sync",
         "Queue: 0 waiting, 0 in flight. Dead letters: 1 waiting",
-        "orders ✓ right orders-2 10.0.2.11:3306",
+        "orders ✓ in-sync orders-2 10.0.2.11:3306",
         "10.0.2.11:3306 healthy",
         "billing weighted",
         "‖ paused",
         "maintenance &lt;b&gt;tonight&lt;/b&gt;",
-        "held back: billing-2 at 10.0.2.11:3306",
+        "held: billing-2 at 10.0.2.11:3306",
         "billing-3, weight 100",
-        "nobody has said yet",
+        "no event yet",
         "✕ Rejected UnknownInstance",
         "✓ Moved WriterMoved",
-        "serving after",
-        "old target gone after",
+        "target healthy after",
+        "old target removed after",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
@@ -192,13 +192,13 @@ async fn the_page_of_a_transition_shows_calls_sets_evidence_and_its_chain() {
         "RegisterTargets",
         "DeregisterTargets",
         "Request id",
-        "Before, as first seen",
+        "Before, as first read",
         "10.0.1.11:3306",
-        "After, as last seen",
+        "After, as last read",
         "10.0.2.11:3306",
         "worker-0, writerlink",
         "orders/1",
-        "serving",
+        "target-healthy",
         "old target gone",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
@@ -224,7 +224,7 @@ async fn what_an_event_says_stays_text() {
     let echoed = shown.get("/transitions/%3Cscript%3Ealert(1)").await;
     assert_eq!(echoed.status, 404);
     is_harmless(&echoed);
-    assert!(text(&echoed).contains("&lt;script&gt;alert(1) is no transition"));
+    assert!(text(&echoed).contains("&lt;script&gt;alert(1) is not a transition"));
 }
 
 #[tokio::test(start_paused = true)]
