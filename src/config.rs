@@ -1,52 +1,9 @@
 //! The configuration: read once and checked whole; every fault is reported at once.
 //!
 //! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one, from
-//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces. `writerlink config check` shows
-//! what was understood and where each value came from; `writerlink.example.toml` is the annotated file.
-//!
-//! # Reference
-//!
-//! | field | default | meaning |
-//! |---|---|---|
-//! | `queue.name` or `queue.url` | name `writerlink.fifo` | the FIFO queue of events; never both |
-//! | `ledger.state_table` | `writerlink-state` | `DynamoDB` table of routes and events |
-//! | `ledger.audit_table` | `writerlink-audit` | `DynamoDB` table of the audit records |
-//! | `worker.installation` | `WRITERLINK_INSTALLATION`, else the state table's name without `-state` | the installation's name: a dimension of every metric, and a field of every record |
-//! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
-//! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long the open receive and the messages in progress may take |
-//! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
-//! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks; `/readyz` and `/metrics` are there too |
-//! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
-//! | `reconcile.interval_seconds` | 30 | time between two reconcile passes over a route; 0: no passes |
-//! | `reconcile.describe_calls_per_second_max` | 20 | routes that a worker reads in a second |
-//! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which the quota queue shares among routes; 0: no queue |
-//! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
-//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
-//! | `dns.resolver` | those of `/etc/resolv.conf` | the DNS resolvers, in the order in which they are queried: one, or a list of up to three |
-//! | `route.name` | the source's name | key of the route's state and audit chain |
-//! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
-//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
-//! | `route.target_group` | required if `swap` | ARN of the target group, which no other route may have |
-//! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
-//! | `route.target_groups` | required if `weighted` | the ARN of each instance's own target group |
-//! | `route.port` | 3306 | port of every target |
-//! | `route.exclusive` | true | whether every target of the group is the route's to deregister, and every weight of the listener its to set |
-//! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
-//! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
-//! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
-//! | `route.discovery` | `events` | how the current writer is found, besides events: `rds`, `dns`, both in a list, or `events` alone |
-//! | `route.map_check` | `auto` | what the map of an events-only route is compared with: `dns`, `rds`, `auto`, `off` |
-//! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
-//! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
-//! | `route.role` | `writer` | which instances are registered: the `writer`, or the `readers` (needs `rds`) |
-//! | `route.mode` | `enforce` | `enforce`, or `observe` to change nothing and record what would be done |
-//! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
-//! | `route.trust_event_seconds` | 180 | how long an event outranks the discovery sources |
-//! | `route.evidence_age_max_seconds` | 900; 1209600 if `events` | the age from which an event moves nothing: the sources are read instead; an events-only route refuses it |
-//! | `route.flap_moves_max` | 5 | changes of target in ten minutes; one more holds the route (flap protection); 0: never |
-//! | `route.serving_when` | `healthy` | when a target counts as healthy: `healthy`, or `registered` if checks fail on purpose |
-//! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |
-//! | `route.instances` | required if `events` | the address of each instance that may become the writer |
+//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces.
+//! `writerlink config check` shows each value and where it came from. `writerlink.example.toml` is the reference
+//! of all fields; a test keeps its defaults equal to the code's.
 //!
 //! # The Lambda's variables
 //! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and

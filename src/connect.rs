@@ -26,7 +26,7 @@ use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use writerlink_engine::system_clock::SystemClock;
 
-/// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
+/// The URI of ECS's metadata about the container. The last part of the path begins with the task's id, so the
 /// name of the task costs no request (ECS developer guide, "Task metadata endpoint version 4").
 const ECS_METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
 

@@ -97,7 +97,7 @@ async fn as_worker(trial: &Trial) -> BTreeSet<Call> {
     }
     let worker = Background::start(&mut recorded.command("run --log json"));
     // Of the route that asks RDS about a cluster that is not there.
-    worker.wait_for("\"event\":\"noticed\"");
+    worker.wait_for("\"event\":\"drift-detected\"");
     let page = read_page(trial.health_port(), "/").await;
     let (_, link) = page.split_once("href=\"/transitions/").unwrap();
     let (id, _) = link.split_once('"').unwrap();

@@ -254,7 +254,7 @@ fn an_alarm_sees_what_its_own_installation_writes_and_nothing_else() {
 }
 
 #[test]
-fn a_silent_worker_is_noticed_while_another_installations_goes_on() {
+fn a_silent_worker_sets_off_its_alarm_while_another_runs() {
     let installed = ["writerlink", "orders-prod"].map(Installed::under);
     let names = installed.each_ref().map(Installed::worker);
     for (silent, going_on) in [(0, 1), (1, 0)] {

@@ -37,7 +37,7 @@ async fn a_thousand_routes_are_leafed_through_and_every_page_stays_small() {
         is_harmless(&answer);
         let page = text(&answer);
         assert!(page.contains(&format!("1000 routes, page {n} of 40")), "{page}");
-        let all = if n == 1 { "✓ 25 right" } else { "? 25 unknown" };
+        let all = if n == 1 { "✓ 25 in-sync" } else { "? 25 unknown" };
         assert!(page.contains(all), "{page}");
         seen += page.matches("-longlong").count();
     }

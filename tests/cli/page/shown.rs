@@ -155,8 +155,8 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
     is_harmless(&answer);
     let page = text(&answer);
     for part in [
-        "✕ 1 wrong",
-        "orders ✕ wrong the event of",
+        "✕ 1 out-of-sync",
+        "orders ✕ out-of-sync the event of",
         "instance somebody-elses is not one of route orders",
         "`writerlink ack orders` leaves it where it is",
         "unresolved event since",

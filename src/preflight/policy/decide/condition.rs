@@ -113,7 +113,7 @@ impl Operator {
         Some(Self { compare, negated, without: if_exists || all.is_some() || (negated && any.is_none()) })
     }
 
-    /// Whether it holds; `None` when nobody can say.
+    /// Whether it holds; `None` if unknown.
     fn holds(&self, carried: &Carried<'_>, wanted: &Value) -> Option<bool> {
         let wanted: Vec<String> = each(wanted)
             .iter()
