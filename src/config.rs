@@ -211,7 +211,7 @@ impl Default for Tables {
 pub struct WorkerSettings {
     /// Attempts at one event before it is recorded as failed and dead-lettered.
     pub max_attempts: u32,
-    /// After SIGTERM, how long the open receive and what is in hand may take.
+    /// After SIGTERM, how long the open receive and the messages in progress may take.
     pub drain_timeout: Duration,
     /// How many message groups are worked on at the same time.
     pub parallel_groups: u32,

@@ -85,14 +85,14 @@ impl<'a> Aws<'a> {
     /// name server. If a map is only compared, a missing name server is no error.
     async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
         let mut routes = config.routes.iter();
-        let asks = routes.any(|route| !route.policy.discovery.is_empty());
+        let has_sources = routes.any(|route| !route.policy.discovery.is_empty());
         let mut routes = config.routes.iter();
-        if !asks && routes.all(|route| compared_with(route).is_none()) {
+        if !has_sources && routes.all(|route| compared_with(route).is_none()) {
             return Ok(Arc::new(StaticMap));
         }
         let names = match self.names(config).await {
             Ok(names) => names,
-            Err(_) if !asks => return Ok(Arc::new(StaticMap)),
+            Err(_) if !has_sources => return Ok(Arc::new(StaticMap)),
             Err(error) => return Err(nameless(&error)),
         };
         let client = aws_sdk_rds::Client::new(self.sdk(config).await?);

@@ -110,7 +110,7 @@ const LIMIT: Number = Number::new(
 
 /// Which discovery sources a route has, as far as that could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
+pub(super) enum DiscoveryKind {
     /// None: events and the map alone.
     Events,
     /// RDS, DNS, or both.
@@ -120,7 +120,7 @@ pub(super) enum Asks {
 }
 
 /// Reads the policy of a route.
-pub(super) fn policy(section: &Section<'_>) -> (Policy, Asks) {
+pub(super) fn policy(section: &Section<'_>) -> (Policy, DiscoveryKind) {
     let discovery = discovery(section);
     let policy = Policy {
         discovery: discovery.clone().unwrap_or_default(),
@@ -136,10 +136,10 @@ pub(super) fn policy(section: &Section<'_>) -> (Policy, Asks) {
         serving_when: section.word("serving_when"),
         serving_limit: section.duration(&LIMIT),
     };
-    let asks = match &discovery {
-        None => Asks::Unknown,
-        Some(none) if none.is_empty() => Asks::Events,
-        Some(_) => Asks::Sources,
+    let discovery_kind = match &discovery {
+        None => DiscoveryKind::Unknown,
+        Some(none) if none.is_empty() => DiscoveryKind::Events,
+        Some(_) => DiscoveryKind::Sources,
     };
     if let Some(discovery) = &discovery {
         endpoint_fits_discovery(section, discovery, policy.map_check);
@@ -148,7 +148,7 @@ pub(super) fn policy(section: &Section<'_>) -> (Policy, Asks) {
         readers_are_known(section, &policy);
     }
     trust_ends_before_the_age_limit(section, &policy);
-    (policy, asks)
+    (policy, discovery_kind)
 }
 
 /// The discovery sources; `None` if the field is faulty.

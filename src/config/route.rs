@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::checks::Identity;
 use crate::config::findings::{Found, Origin};
-use crate::config::policy::Asks;
+use crate::config::policy::DiscoveryKind;
 use crate::config::section::{Number, Section};
 use crate::config::source::Written;
 use crate::config::strategy::rule_of;
@@ -64,7 +64,7 @@ pub(super) struct Terms {
     pub(super) cidrs: Option<Vec<IpNet>>,
     pub(super) on_started: OnStarted,
     pub(super) policy: Policy,
-    asks: Asks,
+    discovery_kind: DiscoveryKind,
 }
 
 impl Terms {
@@ -74,8 +74,8 @@ impl Terms {
         let availability_zone = section.text_or_none("availability_zone", &ZONE, ZONE_NONE);
         let cidrs = allowed_cidrs(section);
         let on_started = section.word("on_started");
-        let (policy, asks) = policy::policy(section);
-        Self { exclusive, availability_zone, cidrs, on_started, policy, asks }
+        let (policy, discovery_kind) = policy::policy(section);
+        Self { exclusive, availability_zone, cidrs, on_started, policy, discovery_kind }
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn draft(section: Section<'_>) -> Draft {
     let terms = Terms::of(&section);
     let instances = instances(&section, &terms);
     section.has_no_others();
-    if terms.asks == Asks::Events && !instances.is_empty() {
+    if terms.discovery_kind == DiscoveryKind::Events && !instances.is_empty() {
         let place = section.place_of("allowed_instances");
         checks::allowed_are_listed(&place, &terms.policy, &instances, section.findings);
     }
@@ -184,12 +184,12 @@ fn allowed_cidrs(section: &Section<'_>) -> Option<Vec<IpNet>> {
 fn instances(section: &Section<'_>, terms: &Terms) -> BTreeMap<InstanceId, IpAddr> {
     let table = section.table(MAP);
     let absent = !section.has(MAP) || table.is_empty();
-    match terms.asks {
-        Asks::Events if absent => checks::no_instances(&table.header(), section.findings),
-        Asks::Sources if absent && !section.has("allowed_cidrs") => {
+    match terms.discovery_kind {
+        DiscoveryKind::Events if absent => checks::no_instances(&table.header(), section.findings),
+        DiscoveryKind::Sources if absent && !section.has("allowed_cidrs") => {
             checks::no_bounds(&section.place_of("allowed_cidrs"), section.findings);
         }
-        Asks::Events | Asks::Sources | Asks::Unknown => {}
+        DiscoveryKind::Events | DiscoveryKind::Sources | DiscoveryKind::Unknown => {}
     }
     let written = table.pairs("an address in quotes", checks::INSTANCE_FIX);
     checks::instances(&written, terms.cidrs.as_deref(), section.findings)

@@ -122,7 +122,7 @@ fn field(way: &Value, found: Found<'_>, path: &str) -> Lets {
     if let Some(exists) = way.get("exists").and_then(Value::as_bool) {
         return match found {
             Found::Unforeseen => Lets::unknown(path),
-            // It asks for leaves alone.
+            // `exists` matches leaves alone.
             Found::Absent | Found::Here(Value::Object(_)) => Lets::when(!exists),
             Found::Here(_) => Lets::when(exists),
         };
@@ -186,7 +186,7 @@ fn compare_text(name: &str, wanted: &Value, found: &Value) -> Option<bool> {
     }
 }
 
-/// What is there and is none of these.
+/// Any value but these.
 fn anything_but(wanted: &Value, found: &Value) -> Option<bool> {
     match wanted {
         Value::String(_) | Value::Number(_) => Some(!same(wanted, found)),

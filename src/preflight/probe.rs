@@ -69,10 +69,10 @@ impl Probe {
         let names = names(facts);
         let mut texts = Vec::new();
         for wording in wordings(id) {
-            let asks = wording.contains(NAME);
+            let is_named = wording.contains(NAME);
             let known = names.iter().map(|name| (*name, false));
             let known: Vec<_> =
-                if asks && !names.is_empty() { known.collect() } else { vec![(UNNAMED, asks)] };
+                if is_named && !names.is_empty() { known.collect() } else { vec![(UNNAMED, is_named)] };
             for (name, made_up) in known {
                 let text = wording.replace(NAME, name);
                 let stopped = format!("{text}.");

@@ -65,9 +65,9 @@ pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, findings: 
         let fix = format!("aws events enable-rule --name {}", named(&off));
         return without_events(RULE, why, &fix, follows_anyway(&facts.route, config), &mut lines);
     }
-    let asked = Asked { facts, config, rules: &on, place: &brought.place };
-    asked.enabled(&mut lines);
-    asked.ids(&mut lines);
+    let enabled = EnabledRules { facts, config, rules: &on, place: &brought.place };
+    enabled.enabled(&mut lines);
+    enabled.ids(&mut lines);
     let targets: Vec<&RuleTarget> = on.iter().flat_map(|rule| &rule.targets).collect();
     sent(&targets, &mut lines);
 }
@@ -83,14 +83,14 @@ pub(super) fn brings(facts: &RouteFacts, rule: &RuleFacts) -> bool {
 }
 
 /// The enabled rules that forward a route's events.
-struct Asked<'a> {
+struct EnabledRules<'a> {
     facts: &'a RouteFacts,
     config: &'a Config,
     rules: &'a [&'a RuleFacts],
     place: &'a Elsewhere,
 }
 
-impl Asked<'_> {
+impl EnabledRules<'_> {
     fn comes(&self, id: u16) -> Comes {
         let place = self.place.place(home(&self.facts.route));
         comes(self.rules, self.facts, place, id)

@@ -115,12 +115,12 @@ mod tests {
 
     const PACE: CachePolicy = CachePolicy { keep: Duration::from_secs(10), gap: Duration::from_secs(2) };
 
-    struct Desk {
+    struct Viewers {
         shared: Shared<u32, usize>,
         reads: Arc<AtomicUsize>,
     }
 
-    impl Desk {
+    impl Viewers {
         fn new() -> Self {
             #[expect(clippy::disallowed_methods, reason = "tokio's clock, paused by the test")]
             let clock = Arc::new(Paused(tokio::time::Instant::now()));
@@ -139,21 +139,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reading_all_pages_keeps_to_the_pace_and_to_bounded_memory() {
-        let desk = Desk::new();
-        let began = desk.shared.clock.monotonic();
+        let viewers = Viewers::new();
+        let began = viewers.shared.clock.monotonic();
         for page in 0..40 {
-            desk.ask(page).await;
+            viewers.ask(page).await;
         }
-        let took = desk.shared.clock.monotonic().saturating_sub(began);
+        let took = viewers.shared.clock.monotonic().saturating_sub(began);
         assert!(took >= PACE.gap * 39, "{took:?}");
-        assert_eq!(desk.shared.kept.lock().await.answers.len(), CACHED_MAX);
+        assert_eq!(viewers.shared.kept.lock().await.answers.len(), CACHED_MAX);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_viewer_who_disconnects_leaves_the_answer_for_the_next() {
-        let desk = Desk::new();
-        let gone = tokio::time::timeout(Duration::from_millis(500), desk.ask(1)).await;
+        let viewers = Viewers::new();
+        let gone = tokio::time::timeout(Duration::from_millis(500), viewers.ask(1)).await;
         assert!(gone.is_err());
-        assert_eq!(desk.ask(1).await, Some(0.into()));
+        assert_eq!(viewers.ask(1).await, Some(0.into()));
     }
 }

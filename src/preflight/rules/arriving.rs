@@ -52,12 +52,12 @@ impl<'r> Brought<'r> {
         let others: BTreeSet<Elsewhere> = patterns.flat_map(|pattern| places_named(pattern, home)).collect();
         let places = std::iter::once(Elsewhere::of(home)).chain(others);
         let mut brought = places.map(|place| {
-            let asked = |rule: &&&RuleFacts| {
+            let forwards = |rule: &&&RuleFacts| {
                 let comes = |id: &u16| comes(&[**rule], facts, place.place(home), *id);
                 let lets = ids_of(&facts.route).iter().map(comes);
                 !rule.targets.is_empty() && lets.into_iter().any(|lets| lets != Comes::No)
             };
-            let rules = rules.iter().filter(asked).copied().collect();
+            let rules = rules.iter().filter(forwards).copied().collect();
             Self { rules, place }
         });
         let first = brought.find(|brought| !brought.rules.is_empty());

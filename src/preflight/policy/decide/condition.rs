@@ -81,9 +81,9 @@ enum Compare {
 
 /// `ForAllValues:StringNotLikeIfExists`, in its parts.
 struct Operator {
-    /// None for `Null`, which asks whether the key is there.
+    /// `None` for `Null`, which tests whether the key is present.
     compare: Option<Compare>,
-    /// Whether it asks for what is not equal.
+    /// Whether it requires inequality.
     negated: bool,
     /// What it comes to when the request has no such key.
     without: bool,
@@ -125,7 +125,7 @@ impl Operator {
                 Carried::Nothing => false,
                 Carried::Unknown => return None,
             };
-            // `true` asks for a key that is not there.
+            // `true` requires that the key is absent.
             return match wanted.as_slice() {
                 [null] if null == "true" => Some(!is_there),
                 [null] if null == "false" => Some(is_there),
@@ -160,7 +160,7 @@ impl Compare {
         }
     }
 
-    /// Whether a value may stand for something else than it says: a variable, or an ARN without its six parts.
+    /// Whether a value is not literal: a variable, or an ARN without its six parts.
     fn is_open(self, wanted: &str) -> bool {
         let cut = matches!(self, Self::Arn) && parts(wanted).count() < ARN_PARTS;
         wanted.contains("${") || cut
