@@ -1,6 +1,6 @@
 //! The load balancers in front of a route's groups: whether they reach every instance, from everywhere.
 
-use crate::preflight::finding::{Check, CheckFindings, Lines, Requirement};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use crate::preflight::group::subject;
 use writerlink_engine::ports::installation::{BalancerFacts, RouteFacts, RouteGroup, Switch};
 
@@ -45,14 +45,10 @@ pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
 }
 
 fn reaches(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
-    lines.require(
-        KIND,
-        Requirement {
-            holds: balancer.kind == "network",
-            found: balancer.kind.clone(),
-            why: "only a Network Load Balancer forwards TCP and works behind an endpoint service",
-            fix: "put the target group behind a Network Load Balancer",
-        },
+    lines.found(KIND, balancer.kind.clone()).require(
+        balancer.kind == "network",
+        "only a Network Load Balancer forwards TCP and works behind an endpoint service",
+        "put the target group behind a Network Load Balancer",
     );
     zones(facts, group, balancer, lines);
     cross_zone(group, balancer, lines);
@@ -102,14 +98,10 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
         .filter(|(_, zone)| !balancer.zones.contains(*zone))
         .map(|(who, zone)| format!("{who} in {zone}"))
         .collect();
-    lines.require(
-        ZONES,
-        Requirement {
-            holds: outside.is_empty(),
-            found: format!("has {has}"),
-            why: &format!("lacks the zone of {}, so it gets no connections", outside.join(", ")),
-            fix: "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
-        },
+    lines.found(ZONES, format!("has {has}")).require(
+        outside.is_empty(),
+        &format!("lacks the zone of {}, so it gets no connections", outside.join(", ")),
+        "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::preflight::finding::{Check, CheckFindings, Finding, Lines, Requirement, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Finding, Lines, Subject};
 use writerlink_core::model::names::Location;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
 use writerlink_engine::ports::installation::{ClockReading, Facts, Right, RouteFacts, Seen, Unseen};
@@ -98,7 +98,7 @@ fn region(facts: &Facts, lines: &mut Lines<'_>) {
         return;
     };
     let others = named(elsewhere(facts, |place| place.region == region));
-    lines.require(REGION, Requirement { holds: others.is_empty(), found: format!("calls go to {region}"), why: &format!("the target groups of {others} are in another Region, so these calls do not find them"), fix: "set AWS_REGION to the Region of the target groups, or correct their ARNs; one worker serves one Region" });
+    lines.found(REGION, format!("calls go to {region}")).require(others.is_empty(), &format!("the target groups of {others} are in another Region, so these calls do not find them"), "set AWS_REGION to the Region of the target groups, or correct their ARNs; one worker serves one Region");
 }
 
 /// The only finding if calls would go to another Region than that of the target groups: nothing is read then.
@@ -139,16 +139,10 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
     lines.pass(IDENTITY, arn.as_str());
     let account = place_of(arn).unwrap_or_default().account;
     let others = named(elsewhere(facts, |place| place.account == account));
-    lines.require(
-        ACCOUNT,
-        Requirement {
-            holds: others.is_empty(),
-            found: format!("the caller belongs to {account}"),
-            why: &format!(
-                "the target groups of {others} are in another account, so these calls do not find them"
-            ),
-            fix: "use credentials of the account of the target groups, or correct their ARNs",
-        },
+    lines.found(ACCOUNT, format!("the caller belongs to {account}")).require(
+        others.is_empty(),
+        &format!("the target groups of {others} are in another account, so these calls do not find them"),
+        "use credentials of the account of the target groups, or correct their ARNs",
     );
 }
 

@@ -119,14 +119,23 @@ impl CheckFindings {
     }
 }
 
-/// A condition of a check, with what to report.
-pub(super) struct Requirement<'a> {
-    pub(super) holds: bool,
-    /// What was found: the whole report if it holds.
-    pub(super) found: String,
-    /// Why it fails otherwise.
-    pub(super) why: &'a str,
-    pub(super) fix: &'a str,
+/// A value that a check found, before it is judged.
+pub(super) struct FoundValue<'l, 's> {
+    lines: &'l mut Lines<'s>,
+    check: Check,
+    found: String,
+}
+
+impl FoundValue<'_, '_> {
+    /// Passes if it holds; otherwise fails.
+    pub(super) fn require(self, holds: bool, why: &str, fix: &str) {
+        let Self { lines, check, found } = self;
+        if holds {
+            lines.pass(check, found);
+        } else {
+            lines.fail(check, format!("{found}: {why}"), fix);
+        }
+    }
 }
 
 /// The lines about one subject.
@@ -135,7 +144,7 @@ pub(super) struct Lines<'s> {
     subject: Subject,
 }
 
-impl Lines<'_> {
+impl<'s> Lines<'s> {
     pub(super) fn pass(&mut self, check: Check, why: impl Into<String>) {
         self.line(check, CheckStatus::Pass, why.into(), None);
     }
@@ -156,14 +165,9 @@ impl Lines<'_> {
         self.line(check, CheckStatus::Skipped, why.into(), fix);
     }
 
-    /// Passes if it holds; otherwise fails.
-    pub(super) fn require(&mut self, check: Check, required: Requirement<'_>) {
-        let Requirement { holds, found, why, fix } = required;
-        if holds {
-            self.pass(check, found);
-        } else {
-            self.fail(check, format!("{found}: {why}"), fix);
-        }
+    /// A value with a condition: [`FoundValue::require`] reports it.
+    pub(super) fn found(&mut self, check: Check, found: impl Into<String>) -> FoundValue<'_, 's> {
+        FoundValue { lines: self, check, found: found.into() }
     }
 
     /// What was read. A failed read is reported.

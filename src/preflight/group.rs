@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, CheckFindings, Lines, Requirement, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_core::model::policy::{Role, ServingWhen};
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{ObservedTarget, TargetHealth};
@@ -105,16 +105,16 @@ pub(super) fn subject(facts: &RouteFacts, group: &RouteGroup) -> Subject {
 
 fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let route = &facts.route;
-    lines.require(
-        TYPE,
-        Requirement {
-            holds: described.target_type == "ip",
-            found: described.target_type.clone(),
-            why: "a database has no EC2 instance to register, only an address",
-            fix: "create a target group of type ip; the type of an existing group cannot be changed",
-        },
+    lines.found(TYPE, described.target_type.clone()).require(
+        described.target_type == "ip",
+        "a database has no EC2 instance to register, only an address",
+        "create a target group of type ip; the type of an existing group cannot be changed",
     );
-    lines.require(PROTOCOL, Requirement { holds: described.protocol == "TCP", found: described.protocol.clone(), why: "a database uses TCP, with its own TLS inside", fix: "create a target group with protocol TCP; the protocol of an existing group cannot be changed" });
+    lines.found(PROTOCOL, described.protocol.clone()).require(
+        described.protocol == "TCP",
+        "a database uses TCP, with its own TLS inside",
+        "create a target group with protocol TCP; the protocol of an existing group cannot be changed",
+    );
     port(route, described, lines);
     family(facts, group, described, lines);
     vpc(facts, group, described, lines);
@@ -160,14 +160,10 @@ fn family(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, li
             (family(ip) != described.family).then(|| format!("{instance} at {ip}"))
         })
         .collect();
-    lines.require(
-        FAMILY,
-        Requirement {
-            holds: others.is_empty(),
-            found: described.family.clone(),
-            why: &format!("it does not accept {}", others.join(", ")),
-            fix: "use addresses of the group's family, or a group of the other family (IpAddressType)",
-        },
+    lines.found(FAMILY, described.family.clone()).require(
+        others.is_empty(),
+        &format!("it does not accept {}", others.join(", ")),
+        "use addresses of the group's family, or a group of the other family (IpAddressType)",
     );
 }
 
@@ -308,7 +304,7 @@ fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
             fix,
         ),
         (_, Role::Readers) => {
-            lines.warn(TERMINATION, "off: sessions stay on a removed reader as long as it answers", fix)
+            lines.warn(TERMINATION, "off: sessions stay on a removed reader as long as it answers", fix);
         }
     }
     let key = "deregistration_delay.timeout_seconds";

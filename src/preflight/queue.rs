@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, CheckFindings, Lines, Requirement, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use crate::preflight::policy;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::time::CLOCK_SKEW_MAX;
@@ -37,23 +37,15 @@ const KEY_OF_SQS: &str = "alias/aws/sqs";
 pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings) {
     let mut lines = findings.about(Subject::Queue(config.queue.to_string()));
     let Some(queue) = lines.read(THERE, &facts.queue) else { return };
-    lines.require(
-        FIFO,
-        Requirement {
-            holds: queue.fifo,
-            found: kind(queue.fifo).to_owned(),
-            why: "a route's events need their order",
-            fix: "create a FIFO queue (a standard one cannot be made into one) and name it under [queue]",
-        },
+    lines.found(FIFO, kind(queue.fifo).to_owned()).require(
+        queue.fifo,
+        "a route's events need their order",
+        "create a FIFO queue (a standard one cannot be made into one) and name it under [queue]",
     );
-    lines.require(
-        DEDUPLICATION,
-        Requirement {
-            holds: queue.content_based_deduplication,
-            found: on_off(queue.content_based_deduplication).to_owned(),
-            why: "EventBridge requires it for a FIFO queue, because a rule sets no deduplication id",
-            fix: "set ContentBasedDeduplication of the queue to true",
-        },
+    lines.found(DEDUPLICATION, on_off(queue.content_based_deduplication).to_owned()).require(
+        queue.content_based_deduplication,
+        "EventBridge requires it for a FIFO queue, because a rule sets no deduplication id",
+        "set ContentBasedDeduplication of the queue to true",
     );
     visibility(queue.visibility, &mut lines);
     redrive(queue.redrive.as_ref(), config, &mut lines);
@@ -102,15 +94,13 @@ fn redrive(redrive: Option<&Redrive>, config: &Config, lines: &mut Lines<'_>) {
     };
     match &redrive.seen {
         Ok(letters) => {
-            lines.require(
-                DEAD_LETTERS,
-                Requirement {
-                    holds: letters.fifo,
-                    found: format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo)),
-                    why: "the dead-letter queue of a FIFO queue has to be a FIFO queue too",
-                    fix: "name a FIFO queue in the redrive policy",
-                },
-            );
+            lines
+                .found(DEAD_LETTERS, format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo)))
+                .require(
+                    letters.fifo,
+                    "the dead-letter queue of a FIFO queue has to be a FIFO queue too",
+                    "name a FIFO queue in the redrive policy",
+                );
             if letters.messages == 0 {
                 lines.pass(LETTERS, "none");
             } else {

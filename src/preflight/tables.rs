@@ -1,7 +1,7 @@
 //! The ledger's tables: whether they have the keys the code uses, and whether they can be lost.
 
 use crate::config::Config;
-use crate::preflight::finding::{Check, CheckFindings, Lines, Requirement, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
 use writerlink_engine::ports::installation::{DescribedTable, Facts, Seen, Switch, TableFacts};
 use writerlink_engine::schema;
 use writerlink_engine::schema::{Keys, Table};
@@ -44,24 +44,16 @@ fn table(name: &str, wanted: &Table, found: &TableFacts, lines: &mut Lines<'_>) 
         // If it cannot be described, the other reads would only report the same reason again.
         Err(unseen) => return lines.unseen(THERE, unseen),
     };
-    lines.require(
-        THERE,
-        Requirement {
-            holds: USABLE.contains(&described.status.as_str()),
-            found: described.status.clone(),
-            why: "it does not accept calls",
-            fix: "wait until it is ACTIVE; a table that is being deleted has to be created again",
-        },
+    lines.found(THERE, described.status.clone()).require(
+        USABLE.contains(&described.status.as_str()),
+        "it does not accept calls",
+        "wait until it is ACTIVE; a table that is being deleted has to be created again",
     );
     let keys = listed(&described.keys);
-    lines.require(
-        KEYS,
-        Requirement {
-            holds: described.keys == wanted_keys(&wanted.keys),
-            found: keys,
-            why: &format!("the ledger's key is {}", listed(&wanted_keys(&wanted.keys))),
-            fix: "name another table under [ledger]; a table's keys cannot be changed",
-        },
+    lines.found(KEYS, keys).require(
+        described.keys == wanted_keys(&wanted.keys),
+        &format!("the ledger's key is {}", listed(&wanted_keys(&wanted.keys))),
+        "name another table under [ledger]; a table's keys cannot be changed",
     );
     if !wanted.indexes.is_empty() {
         indexes(wanted, described, lines);

@@ -1,6 +1,6 @@
 //! A weighted route's listener: whether it forwards to each group, and each group has its instance.
 
-use crate::preflight::finding::{Check, CheckFindings, Lines, Requirement};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use crate::preflight::group::{STICKY, subject};
 use writerlink_core::actuation::weights::{Stickiness, Weights};
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
@@ -49,17 +49,10 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         .filter(|group| weights.of(&group.arn).is_none())
         .filter_map(|group| group.instance.as_ref().map(InstanceId::as_str))
         .collect();
-    lines.require(
-        LISTENER,
-        Requirement {
-            holds: missing.is_empty(),
-            found: format!("forwards to {} groups", weights.groups.len()),
-            why: &format!(
-                "not to the group of {}, so a failover to it cannot be followed",
-                missing.join(", ")
-            ),
-            fix: "add the group to the listener's forward action, with weight 0",
-        },
+    lines.found(LISTENER, format!("forwards to {} groups", weights.groups.len())).require(
+        missing.is_empty(),
+        &format!("not to the group of {}, so a failover to it cannot be followed", missing.join(", ")),
+        "add the group to the listener's forward action, with weight 0",
     );
     let route = &facts.route.name;
     let in_service = weights.in_service();

@@ -165,7 +165,10 @@ async fn a_route_with_an_event_that_nobody_acted_on_is_not_green() {
         assert!(page.contains(part), "{part}\n{page}");
     }
     let metrics = shown.get("/metrics").await.body;
-    assert!(metrics.contains("\nwriterlink_route_diverged{installation=\"orders-prod\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("\nwriterlink_routes_out_of_sync{installation=\"orders-prod\"} 1\n"),
+        "{metrics}"
+    );
     let log = shown.log.lines();
     let mut counted = log.iter().filter_map(|line| line["routes_out_of_sync"].as_u64());
     assert_eq!(counted.next_back(), Some(1), "the log's metric says the same");
